@@ -1,0 +1,72 @@
+# Two front doors: `make demo` (bare machine to a served staging deploy) and `make test` (everything that CI runs).
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+PRODUCTION_HOSTS := production-app-1,production-app-2,production-lb-1
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/.stamp: pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or newer is needed: apt-get install python3 python3-venv"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --group dev
+	@touch $@
+
+.PHONY: venv
+venv: $(VENV)/.stamp ## Install the tools into .venv
+
+.PHONY: sandbox
+sandbox: $(VENV)/.stamp ## Bring up the simulated hosts, registry and databases
+	$(BIN)/python -m sandbox up
+
+.PHONY: sandbox-down
+sandbox-down: ## Remove every trace of the sandbox
+	$(PYTHON) -m sandbox down
+
+.PHONY: provisioned
+provisioned: sandbox
+	@tests/quietly "provision staging" ansible-playbook playbooks/provision.yml -i inventories/staging
+	@tests/quietly "provision production" ansible-playbook playbooks/provision.yml -i inventories/production
+
+.PHONY: demo
+demo: provisioned ## From a bare machine to a served staging environment
+	ansible-playbook deploy.yml -i inventories/staging
+	@sandbox/demo-summary
+
+.PHONY: lint
+lint: $(VENV)/.stamp ## Check style and types
+	ruff check .
+	ruff format --check .
+	mypy plugins sandbox tests inventories/vault-client.py
+	yamllint --strict .
+	ansible-lint --offline
+
+.PHONY: unit
+unit: $(VENV)/.stamp ## Run the tests that need no Docker
+	pytest
+
+.PHONY: molecule
+molecule: sandbox ## Run the scenarios on simulated hosts
+	molecule test --all
+
+.PHONY: acceptance
+acceptance: provisioned ## Deploy, fail and restart under load, and count what users saw
+	pytest tests/acceptance
+
+.PHONY: bench
+bench: provisioned ## Measure deploys beside their floor and beside docker compose
+	$(BIN)/python -m tests.bench
+
+.PHONY: test
+test: lint unit molecule acceptance ## Run everything that CI runs
+
+.PHONY: clean
+clean: ## Remove what the tools made here; the sandbox stays
+	rm -rf $(VENV) .deploy .mypy_cache .ruff_cache .hypothesis morpheus-deploy-*.tar.gz

@@ -1,0 +1,86 @@
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: verdict
+type: notification
+short_description: End every deploy in one word, on the screen and in a file
+version_added: 0.1.0
+description:
+  - Watches the modules of this collection at work and says at the end how the run ended, in one word that is true of the
+    hosts (C(deployed), C(unchanged), C(refused), C(failed), C(mixed)), with what each host runs now.
+  - Writes the same as C(.deploy/<environment>/verdict.json) in the current directory.
+requirements:
+  - Enabled in C(ansible.cfg) by C(callbacks_enabled = morpheus.deploy.verdict)
+author:
+  - The morpheus.deploy maintainers
+"""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from ansible.plugins.callback import CallbackBase
+from ansible_collections.morpheus.deploy.plugins.module_utils.verdict import Run, summary
+
+CHECK = "Refuse a configuration with problems"
+PREFIX = "morpheus.deploy."
+
+
+class CallbackModule(CallbackBase):  # type: ignore[misc]
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "notification"
+    CALLBACK_NAME = "morpheus.deploy.verdict"
+    CALLBACK_NEEDS_ENABLED = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._run = Run(started=time.time())
+        self._clock = time.monotonic()
+        self._check_mode = False
+
+    def v2_playbook_on_play_start(self, play: Any) -> None:
+        self._check_mode = bool(getattr(play, "check_mode", False)) or self._check_mode
+        if self._run.environment:
+            return
+        manager = play.get_variable_manager()
+        if manager is not None:
+            # Only names the environment of a refused run; group_vars of all are the same for every host.
+            for host in manager._inventory.get_hosts()[:1]:
+                variables = manager.get_vars(play=play, host=host)
+                self._run.environment = str(variables.get("stack_environment") or "")
+                self._check_mode = bool(variables.get("ansible_check_mode"))
+
+    def v2_runner_on_ok(self, result: Any) -> None:
+        self._see(result, failed=False)
+
+    def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
+        if not ignore_errors:
+            self._see(result, failed=True)
+
+    def v2_runner_on_unreachable(self, result: Any) -> None:
+        self._run.lost(result._host.get_name())
+
+    def v2_playbook_on_stats(self, stats: Any) -> None:
+        if not self._run.is_deploy:
+            return
+        seconds = round(time.monotonic() - self._clock, 1)
+        verdict = self._run.verdict(seconds, check_mode=self._check_mode)
+        if not self._check_mode:
+            path = Path(".deploy") / (self._run.environment or "unknown") / "verdict.json"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(verdict, indent=2, sort_keys=True) + "\n")
+            verdict["path"] = str(path)
+        for line in summary(verdict):
+            self._display.display(line)
+
+    def _see(self, result: Any, *, failed: bool) -> None:
+        task = result._task
+        host = result._host.get_name()
+        name = task.resolved_action or task.action
+        if name.startswith(PREFIX):
+            self._run.saw(name.removeprefix(PREFIX), host, result._result, failed=failed)
+        elif failed:
+            self._run.refused(host, str(result._result.get("msg", "")), preflight=task.name == CHECK)

@@ -1,0 +1,65 @@
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: stack_config
+short_description: Check an environment's configuration and give it back typed
+version_added: 0.1.0
+description:
+  - Checks shape (by the argument specification of the role C(morpheus.deploy.preflight)) and meaning (cross-checks with the
+    Compose files) and reports all problems at once.
+positional: _input
+options:
+  _input:
+    description: "The inventory's variables C(stack), C(stack_environment), C(stack_release), C(stack_secrets),
+      C(stack_source) and C(preflight_environments) as one mapping. Missing ones count as not set."
+    type: dict
+    required: true
+author:
+  - The morpheus.deploy maintainers
+"""
+
+EXAMPLES = r"""
+- name: Check the configuration
+  ansible.builtin.set_fact:
+    result: "{{ {'stack': stack, 'stack_environment': 'staging', 'stack_release': '1.0.0'} | morpheus.deploy.stack_config }}"
+"""
+
+RETURN = r"""
+_value:
+  description: The outcome. Holds names of secrets' variables in problems, never a value.
+  type: dict
+  sample:
+    problems: []
+    environment: staging
+    release: 1.0.0
+    stack: {name: morpheus}
+    files: {compose.yml: c2VydmljZXM6IHt9Cg==}
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from ansible_collections.morpheus.deploy.plugins.module_utils.stack_config import StackConfig
+
+SPECIFICATION = Path(__file__).parents[2] / "roles" / "preflight" / "meta" / "argument_specs.yml"
+
+
+def stack_config(variables: Mapping[str, Any]) -> dict[str, Any]:
+    specification = yaml.safe_load(SPECIFICATION.read_text())
+    checked = StackConfig(variables, specification["argument_specs"]["main"]["options"])
+    return {
+        "problems": checked.problems,
+        "environment": checked.environment,
+        "release": checked.release,
+        "stack": checked.config,
+        "files": checked.files,
+    }
+
+
+class FilterModule:
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        return {"stack_config": stack_config}

@@ -1,0 +1,134 @@
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+"""From the project as Compose resolves it to the services that should run, each with the fingerprint of all that it reads.
+
+Compose's own hash cannot serve: it sees neither a changed secret file nor a changed mounted file, and changes with the path
+of the project. The fingerprint is keyed with a key of the host, so that it tells nobody what a value is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.morpheus.deploy.plugins.module_utils import compose_rules
+from ansible_collections.morpheus.deploy.plugins.module_utils.plan import DesiredService
+
+EDGE_NETWORK = "edge"
+PART_DIGITS = 12
+# What changes how many replicas run or how they are replaced, but not what a replica is.
+_NOT_IDENTITY = ("scale", "depends_on", "profiles", "pull_policy", "build", "develop")
+
+# path that a replica reads from -> where its content lies now (the release's files are in place only when it is rolled out)
+Locate = Callable[[Path], Path]
+
+
+def services(model: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The services that run all the time: those behind a profile are one-off or optional."""
+    return {name: service for name, service in (model.get("services") or {}).items() if not service.get("profiles")}
+
+
+class Fingerprints:
+    def __init__(self, model: Mapping[str, Any], project_directory: Path, key: bytes, locate: Locate) -> None:
+        self._model = model
+        self._project = project_directory
+        self._key = key
+        self._locate = locate
+
+    def parts(self, service: Mapping[str, Any], image: str) -> dict[str, str]:
+        """Name of each part of the configuration -> its fingerprint; the image stands for itself by its content."""
+        found = {"image": image}
+        for name, value in service.items():
+            if name in ("image", "environment", *_NOT_IDENTITY):
+                continue
+            if name == "deploy":
+                value = {key: part for key, part in (value or {}).items() if key in ("resources", "restart_policy") and part}
+                if not value:
+                    continue
+            found[name] = self._digest(value)
+        for name, value in (service.get("environment") or {}).items():
+            found[f"environment.{name}"] = self._digest(value)
+        for label, path in self._files(service):
+            if path.is_file():
+                found[label] = self._digest(hashlib.sha256(path.read_bytes()).hexdigest())
+        return found
+
+    def whole(self, parts: Mapping[str, str]) -> str:
+        return self._digest(dict(parts), digits=32)
+
+    def _files(self, service: Mapping[str, Any]) -> list[tuple[str, Path]]:
+        """(name, where it lies now) of every file that a replica reads from the host: mounts, secrets, configs."""
+        found = []
+        for mount in service.get("volumes") or []:
+            if mount.get("type") == "bind" and mount.get("source"):
+                found += self._tree(f"file {mount['target']}", Path(mount["source"]))
+        for kind in ("secrets", "configs"):
+            for use in service.get(kind) or []:
+                source = (self._model.get(kind) or {}).get(use["source"]) or {}
+                if source.get("file"):
+                    found.append((f"{kind[:-1]} {use['source']}", self._locate(Path(source["file"]))))
+        for entry in service.get("env_file") or []:
+            path = Path(entry["path"] if isinstance(entry, Mapping) else entry)
+            found.append((f"env_file {path.name}", self._locate(self._project / path)))
+        return found
+
+    def _tree(self, label: str, source: Path) -> list[tuple[str, Path]]:
+        here = self._locate(source)
+        if not here.is_dir() or self._project not in source.parents:
+            # A directory outside the project belongs to the host: its content is data, not configuration.
+            return [(label, here)]
+        return [(f"{label}/{path.relative_to(here)}", path) for path in sorted(here.rglob("*"))]
+
+    def _digest(self, value: Any, digits: int = PART_DIGITS) -> str:
+        text = json.dumps(value, sort_keys=True, ensure_ascii=False)
+        return hmac.new(self._key, text.encode(), hashlib.sha256).hexdigest()[:digits]
+
+
+def desired_services(
+    model: Mapping[str, Any],
+    images: Mapping[str, tuple[str, str]],
+    routed: set[str],
+    fingerprints: Fingerprints,
+    section: str = "update_config",
+) -> list[DesiredService]:
+    """``images``: service -> (reference as people know it, identity of its content)."""
+    found = []
+    for name, service in sorted(services(model).items()):
+        reference, identity = images[name]
+        parts = fingerprints.parts(service, identity)
+        found.append(
+            DesiredService(
+                name=name,
+                replicas=compose_rules.replicas(service),
+                fingerprint=fingerprints.whole(parts),
+                image=reference,
+                routed=name in routed,
+                policy=compose_rules.update_policy(service, section),
+                depends_on=tuple(sorted(service.get("depends_on") or {})),
+                stop_grace_seconds=compose_rules.seconds(service.get("stop_grace_period"), 10.0),
+                parts=parts,
+            )
+        )
+    return found
+
+
+def override(
+    model: Mapping[str, Any],
+    desired: list[DesiredService],
+    pinned: Mapping[str, str],
+    labels: Mapping[str, Mapping[str, str]],
+) -> dict[str, Any]:
+    """The generated Compose file: images pinned, our labels, and the edge's network for routed services."""
+    result: dict[str, Any] = {"services": {}}
+    for service in desired:
+        own: dict[str, Any] = {"image": pinned[service.name], "labels": dict(labels[service.name])}
+        if service.routed:
+            networks = dict.fromkeys((model["services"][service.name].get("networks") or {"default": None}).keys())
+            own["networks"] = {**{name: {} for name in networks}, EDGE_NETWORK: {}}
+            result["networks"] = {EDGE_NETWORK: {"external": True, "name": EDGE_NETWORK}}
+        result["services"][service.name] = own
+    return result

@@ -1,0 +1,120 @@
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+"""What a Compose service says about its updates, and what it may not say when it is to be rolled without a gap.
+
+Pure, and used twice: on the controller over the files as written, and on the host over the project as Compose resolves it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.morpheus.deploy.plugins.module_utils.plan import FailureAction, Order, UpdatePolicy
+
+_DURATION = re.compile(r"(?:(?P<value>\d+(?:\.\d+)?)(?P<unit>us|ms|s|m|h))")
+_UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+_POLICY_KEYS = ("parallelism", "delay", "failure_action", "monitor", "max_failure_ratio", "order")
+
+
+def seconds(value: Any, default: float = 0.0) -> float:
+    """A Compose duration ("1m30s", or nanoseconds as a number) in seconds. Raises ValueError for anything else."""
+    if value in (None, ""):
+        return default
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return value / 1e9
+    text = str(value)
+    if not text or _DURATION.sub("", text):
+        raise ValueError(f'"{text}" is not a duration such as 10s or 1m30s')
+    return sum(float(match["value"]) * _UNITS[match["unit"]] for match in _DURATION.finditer(text))
+
+
+def update_policy(service: Mapping[str, Any], section: str = "update_config") -> UpdatePolicy:
+    """The service's policy; Compose's defaults, except that new replicas start first."""
+    config = (service.get("deploy") or {}).get(section) or {}
+    return UpdatePolicy(
+        parallelism=int(config.get("parallelism", 1)),
+        delay_seconds=seconds(config.get("delay")),
+        order=Order(config.get("order", Order.START_FIRST.value)),
+        failure_action=FailureAction(config.get("failure_action", FailureAction.PAUSE.value)),
+        monitor_seconds=seconds(config.get("monitor")),
+    )
+
+
+def replicas(service: Mapping[str, Any]) -> int:
+    return int((service.get("deploy") or {}).get("replicas", service.get("scale", 1)) or 0)
+
+
+def time_to_fail_seconds(healthcheck: Mapping[str, Any] | None) -> float:
+    """How long Docker needs to call a replica unhealthy that has been well: every retry, each with its timeout at most.
+
+    Compose's defaults are 30 s and 3 retries. 0 when there is no healthcheck.
+    """
+    if not healthcheck or healthcheck.get("disable"):
+        return 0.0
+    return seconds(healthcheck.get("interval"), 30.0) * int(healthcheck.get("retries", 3))
+
+
+def problems(name: str, service: Mapping[str, Any], *, routed: bool) -> list[str]:
+    """Findings about one service, each beginning with its path below ``services``."""
+    path = f"services.{name}"
+    found = [*_image_problems(path, service), *_policy_problems(path, service)]
+    if routed and service.get("ports"):
+        found.append(f"{path}.ports: a routed service is reached through the edge; two replicas cannot share a host port")
+    if service.get("container_name") and (routed or replicas(service) > 1):
+        found.append(f"{path}.container_name: old and new replicas live side by side, so none may have a fixed name")
+    if service.get("network_mode") == "host" and routed:
+        found.append(f"{path}.network_mode: old and new replicas cannot share the host's ports; remove it")
+    return found
+
+
+def _image_problems(path: str, service: Mapping[str, Any]) -> list[str]:
+    image = service.get("image")
+    if not image:
+        return [f"{path}.image: required; hosts run images that were built and tested before, they build none"]
+    name, _, digest = str(image).partition("@")
+    tag = name.rpartition("/")[2].partition(":")[2]
+    if digest:
+        return []
+    if not tag or tag == "latest":
+        return [f'{path}.image: "{image}" does not say which version runs; give a tag other than latest, or a digest']
+    return []
+
+
+def _policy_problems(path: str, service: Mapping[str, Any]) -> list[str]:
+    found = []
+    for section in ("update_config", "rollback_config"):
+        config = (service.get("deploy") or {}).get(section)
+        if config:
+            found += _section_problems(f"{path}.deploy.{section}", config)
+    try:
+        monitor = update_policy(service).monitor_seconds
+        needed = time_to_fail_seconds(service.get("healthcheck"))
+    except ValueError:
+        return found
+    if 0 < monitor < needed:
+        found.append(
+            f"{path}.deploy.update_config.monitor: {monitor:g} s is shorter than the {needed:g} s in which the healthcheck "
+            f"can fail (interval x retries); make it at least {needed:g}s, or the healthcheck quicker"
+        )
+    return found
+
+
+def _section_problems(path: str, config: Mapping[str, Any]) -> list[str]:
+    found = [f"{path}.{key}: unknown key; known are {', '.join(_POLICY_KEYS)}" for key in config if key not in _POLICY_KEYS]
+    parallelism = config.get("parallelism", 1)
+    if not isinstance(parallelism, int) or isinstance(parallelism, bool) or parallelism < 0:
+        found.append(f"{path}.parallelism: {parallelism!r} is not a number of replicas (0 means all at the same time)")
+    for key, words in (("order", list(Order)), ("failure_action", list(FailureAction))):
+        choices = [word.value for word in words]
+        if key in config and config[key] not in choices:
+            found.append(f'{path}.{key}: "{config[key]}" is not one of {", ".join(choices)}')
+    if config.get("max_failure_ratio"):
+        found.append(f"{path}.max_failure_ratio: no failure is tolerated here: one bad candidate ends the rollout; remove it")
+    for key in ("delay", "monitor"):
+        try:
+            seconds(config.get(key))
+        except ValueError as exc:
+            found.append(f"{path}.{key}: {exc}")
+    return found

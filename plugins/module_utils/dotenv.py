@@ -1,0 +1,36 @@
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+"""Env files for Compose. Of its notations only double quotes carry every value through its parser unchanged."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+# One pass, so that an escape is never escaped again. Newlines, tabs and carriage returns stand as they are.
+_ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "$": "$$"})
+
+
+def problems(values: Mapping[str, object]) -> list[str]:
+    """What keeps ``values`` from becoming an env file: names of keys and reasons, never a value."""
+    found = []
+    for name, value in values.items():
+        if not isinstance(name, str) or not _NAME.match(name):
+            found.append(f"{name}: is not a name for an environment variable (letters, digits and _, no digit first)")
+        elif not isinstance(value, str):
+            found.append(f"{name}: must be a string, not {_kind(value)}; quote it in the inventory")
+        elif "\0" in value:
+            found.append(f"{name}: holds a NUL character, which no environment can carry")
+    return found
+
+
+def render(values: Mapping[str, str]) -> str:
+    """The env file whose every value a container sees exactly as given, names in order; ``problems`` must be empty."""
+    return "".join(f'{name}="{values[name].translate(_ESCAPES)}"\n' for name in sorted(values))
+
+
+def _kind(value: object) -> str:
+    if value is None:
+        return "empty (null)"
+    return {"bool": "a boolean", "int": "a number", "float": "a number"}.get(type(value).__name__, "structured")

@@ -1,0 +1,184 @@
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+"""The edge's own Compose project: its files, its network, its container. Stacks add their backends to it later."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose_model import EDGE_NETWORK
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge import EdgeConfiguration, EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine import Compose, Engine
+from ansible_collections.morpheus.deploy.plugins.module_utils.errors import EdgeError
+from ansible_collections.morpheus.deploy.plugins.module_utils.files import write_atomically
+from ansible_collections.morpheus.deploy.plugins.module_utils.gate import Clock
+from ansible_collections.morpheus.deploy.plugins.module_utils.haproxy import Socket
+from ansible_collections.morpheus.deploy.plugins.module_utils.host import (
+    HAPROXY_DIRECTORY,
+    HAPROXY_FILES,
+    validate_edge,
+)
+
+PROJECT = "edge"
+START_SECONDS = 15.0
+RUN_DIRECTORY = "/run/haproxy"
+
+
+@dataclass(frozen=True)
+class EdgeSettings:
+    """``user`` is the numeric uid:gid HAProxy runs as; ``ports``: Compose's short form, host to container."""
+
+    image: str
+    user: str
+    ports: Sequence[str]
+
+    def compose(self, root: Path) -> dict[str, Any]:
+        command = ["haproxy", "-W", "-db", "-S", f"{RUN_DIRECTORY}/master.sock,mode,600"]
+        command += [part for name in HAPROXY_FILES for part in ("-f", f"{HAPROXY_DIRECTORY}/{name}")]
+        return {
+            "name": PROJECT,
+            "services": {
+                "haproxy": {
+                    "image": self.image,
+                    "user": self.user,
+                    "command": command,
+                    "restart": "always",
+                    "ports": list(self.ports),
+                    "networks": [EDGE_NETWORK],
+                    "read_only": True,
+                    "cap_drop": ["ALL"],
+                    "security_opt": ["no-new-privileges:true"],
+                    "logging": {"driver": "json-file", "options": {"max-size": "20m", "max-file": "5"}},
+                    "volumes": [f"{root}/conf:{HAPROXY_DIRECTORY}:ro", f"{root}/run:{RUN_DIRECTORY}"],
+                }
+            },
+            "networks": {EDGE_NETWORK: {"name": EDGE_NETWORK}},
+        }
+
+
+class EdgeSetup:
+    def __init__(self, paths: EdgePaths, engine: Engine, settings: EdgeSettings, clock: Clock) -> None:
+        self._clock = clock
+        self._paths = paths
+        self._engine = engine
+        self._settings = settings
+        self._configuration = EdgeConfiguration(paths, self._validate)
+
+    def differences(self, files: Mapping[str, str], certificates: Mapping[str, str]) -> list[str]:
+        """What ``apply`` would change, in words; empty when the edge is as it should be."""
+        found = [*self._configuration.differences(files), *self._changed_certificates(certificates)]
+        if self._must_recreate():
+            found.append("container")
+        return found
+
+    def apply(self, files: Mapping[str, str], certificates: Mapping[str, str], *, allow_interruption: bool) -> list[str]:
+        """Bring the edge up or up to date; what changed. A change that would cut connections is refused unless allowed."""
+        changed = self.differences(files, certificates)
+        recreate = "container" in changed
+        running = self._is_running()
+        if recreate and running and not allow_interruption:
+            raise EdgeError(
+                "image, user or ports of the edge changed, which means a new container and a short interruption for every "
+                "user of this host. Take the host out of its balancer and run again with -e edge_allow_interruption=true"
+            )
+        if self._engine.image(self._settings.image) is None:
+            self._engine.pull(self._settings.image)
+        self._make_directories()
+        self._place_certificates(files, certificates)
+        self._write_settings()
+        if recreate or not running:
+            self._configuration.check(files)
+            self._write_files(files)
+            Compose(PROJECT, self._paths.root, [self._paths.root / "compose.json"]).up()
+            self._await_answer()
+        elif changed and not self._configuration.apply(files):
+            # A renewed certificate changes no file of the configuration, yet HAProxy reads it only when it loads.
+            self._configuration.reload()
+        return changed
+
+    def _place_certificates(self, files: Mapping[str, str], certificates: Mapping[str, str]) -> None:
+        """Put certificates in place; when HAProxy rejects the configuration with them, the old ones come back."""
+        before = {name: self._read_certificate(name) for name in self._changed_certificates(certificates)}
+        for name in before:
+            self._write_certificate(name, certificates[name])
+        try:
+            self._configuration.check(files)
+        except EdgeError:
+            for name, content in before.items():
+                if content is None:
+                    self._certificate(name).unlink()
+                else:
+                    self._write_certificate(name, content)
+            raise
+
+    def _changed_certificates(self, certificates: Mapping[str, str]) -> list[str]:
+        return sorted(name for name, content in certificates.items() if self._read_certificate(name) != content)
+
+    def _certificate(self, name: str) -> Path:
+        return self._paths.conf / "certs" / f"{name}.pem"
+
+    def _read_certificate(self, name: str) -> str | None:
+        try:
+            return self._certificate(name).read_text()
+        except FileNotFoundError:
+            return None
+
+    def _write_certificate(self, name: str, content: str) -> None:
+        path = self._certificate(name)
+        write_atomically(path, content, mode=0o400)
+        os.chown(path, *self._ids())
+
+    def _write_files(self, files: Mapping[str, str]) -> None:
+        for name in self._configuration.differences(files):
+            write_atomically(self._paths.conf / name, files[name], mode=0o644)
+
+    def _make_directories(self) -> None:
+        for path in (self._paths.conf / "certs", self._paths.conf / "stacks", self._paths.conf / "routes.d"):
+            path.mkdir(parents=True, exist_ok=True)
+        routes = self._paths.conf / "routes.map"
+        if not routes.exists():
+            write_atomically(routes, "", mode=0o644)
+        run = self._paths.root / "run"
+        run.mkdir(exist_ok=True)
+        os.chown(run, *self._ids())
+        run.chmod(0o750)
+        self._paths.root.chmod(0o755)
+
+    def _write_settings(self) -> None:
+        settings = {"image": self._settings.image, "user": self._settings.user}
+        write_atomically(self._paths.settings, json.dumps(settings, indent=2) + "\n", mode=0o644)
+        write_atomically(self._paths.root / "compose.json", self._compose_text(), mode=0o644)
+
+    def _compose_text(self) -> str:
+        return json.dumps(self._settings.compose(self._paths.root), indent=2) + "\n"
+
+    def _must_recreate(self) -> bool:
+        path = self._paths.root / "compose.json"
+        return not path.exists() or path.read_text() != self._compose_text() or not self._is_running()
+
+    def _await_answer(self) -> None:
+        deadline = self._clock.now() + START_SECONDS
+        while True:
+            try:
+                Socket(str(self._paths.socket)).ask("show info")
+                return
+            except EdgeError as exc:
+                if self._clock.now() > deadline:
+                    words = [self._engine.last_words(replica) for replica in self._engine.observe(set())]
+                    raise EdgeError("\n".join([f"the edge does not start: {exc}", "Its last log lines:", *words])) from exc
+            self._clock.sleep(0.1)
+
+    def _is_running(self) -> bool:
+        return any(replica.state.value == "running" for replica in self._engine.observe(set()))
+
+    def _ids(self) -> tuple[int, int]:
+        uid, _, gid = self._settings.user.partition(":")
+        return int(uid), int(gid or uid)
+
+    def _validate(self, candidate: Path) -> str:
+        return validate_edge(self._engine, {"image": self._settings.image, "user": self._settings.user}, candidate)

@@ -1,0 +1,276 @@
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+"""The container engine and Compose on this host, as the few verbs that a rollout needs."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.morpheus.deploy.plugins.module_utils.errors import EngineError
+from ansible_collections.morpheus.deploy.plugins.module_utils.plan import Replica, State
+
+DOCKER_IMPORT_ERROR: str | None = None
+try:
+    import docker
+    from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+except ImportError:
+    DOCKER_IMPORT_ERROR = traceback.format_exc()
+
+LABEL = "morpheus.deploy."
+FINGERPRINT = LABEL + "fingerprint"
+PARTS = LABEL + "parts"
+RELEASE = LABEL + "release"
+_PROJECT = "com.docker.compose.project"
+_SERVICE = "com.docker.compose.service"
+_NUMBER = "com.docker.compose.container-number"
+_ONEOFF = "com.docker.compose.oneoff"
+
+_STATES = {"running": State.RUNNING, "restarting": State.RESTARTING}
+LOG_LINES = 15
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image on this host. ``pinned`` is how to run exactly it: by digest, or by id when no registry knows it."""
+
+    reference: str
+    id: str
+    digest: str
+
+    @property
+    def pinned(self) -> str:
+        return f"{self.reference.partition('@')[0]}@{self.digest}" if self.digest else self.id
+
+
+def connect() -> Any:
+    """A client of the local engine; EngineError says what to do when there is none."""
+    try:
+        return docker.from_env(timeout=120)
+    except DockerException as exc:
+        raise EngineError(
+            f"the Docker engine of this host does not answer ({exc}): start it, or run playbooks/provision.yml for this inventory"
+        ) from exc
+
+
+class Compose:
+    """One Compose project. Runs with an environment of its own: a stray shell variable would beat the env files."""
+
+    def __init__(self, project: str, directory: Path, files: Sequence[Path], env_file: Path | None = None) -> None:
+        self.project = project
+        self.directory = directory
+        self._command = ["docker", "compose", "--progress", "quiet"]
+        self._command += ["--project-name", project, "--project-directory", str(directory)]
+        self._command += ["--env-file", str(env_file)] if env_file else []
+        self._command += [part for path in files for part in ("--file", str(path))]
+
+    def model(self) -> dict[str, Any]:
+        """The resolved project, services of inactive profiles included. Holds secret values: never print it."""
+        model: dict[str, Any] = json.loads(self._run("--profile", "*", "config", "--format", "json"))
+        return model
+
+    def scale_up(self, service: str, total: int) -> None:
+        """Start replicas until there are ``total``, in the new configuration; the ones that run are left alone."""
+        self._run(
+            *("up", "--detach", "--no-deps", "--no-recreate", "--no-build", "--pull", "never"),
+            *("--scale", f"{service}={total}", service),
+        )
+
+    def up(self) -> None:
+        """Start what is missing and recreate what changed: only for what may be interrupted."""
+        self._run("up", "--detach", "--no-build", "--wait")
+
+    def run_once(self, service: str, timeout: float) -> str:
+        """What a one-off container of ``service`` printed; EngineError with its last words when it exits non-zero."""
+        return self._run("--profile", "*", "run", "--rm", "--no-deps", "-T", service, timeout=timeout)
+
+    def _run(self, *arguments: str, timeout: float = 300) -> str:
+        environment = {key: os.environ[key] for key in ("PATH", "HOME", "DOCKER_HOST") if key in os.environ}
+        command = [*self._command, *arguments]
+        try:
+            done = subprocess.run(
+                command, env=environment, cwd="/", capture_output=True, text=True, timeout=timeout, check=False
+            )
+        except subprocess.TimeoutExpired:
+            raise EngineError(f"docker compose {arguments[0]} did not end within {timeout:g} s") from None
+        except FileNotFoundError:
+            raise EngineError("this host has no docker command: run playbooks/provision.yml for this inventory") from None
+        if done.returncode:
+            raise EngineError(f"docker compose failed for {self.project}: {scrub(done.stderr or done.stdout)}")
+        return done.stdout
+
+
+@contextmanager
+def _speaking(what: str) -> Iterator[None]:
+    """Turn the SDK's errors, lost connections included, into EngineError with the words of the engine."""
+    try:
+        yield
+    except EngineError:
+        raise
+    except APIError as exc:
+        raise EngineError(f"the engine could not {what}: {exc.explanation or exc}") from exc
+    except (DockerException, OSError) as exc:
+        raise EngineError(f"the engine did not answer when asked to {what}: {exc}") from exc
+
+
+class Engine:
+    """Replicas and images of one Compose project on this host."""
+
+    def __init__(self, client: Any, project: str, network: str = "") -> None:
+        self._client = client
+        self._project = project
+        self._network = network
+
+    def observe(self, admitted: set[str]) -> list[Replica]:
+        """Every replica of the project, stopped ones too; ``admitted`` are the container names that the edge serves."""
+        labels = [f"{_PROJECT}={self._project}", f"{_ONEOFF}=False"]
+        with _speaking("list containers"):
+            found = self._client.api.containers(all=True, filters={"label": labels})
+        return [self._replica(item, admitted) for item in found]
+
+    def addresses(self, replicas: Sequence[Replica]) -> dict[str, str]:
+        """Container name -> its address on the network it shares with the edge (or on its first one)."""
+        return {replica.name: self._address(replica) for replica in replicas}
+
+    def stop(self, replicas: Sequence[Replica], grace_seconds: float) -> None:
+        with ThreadPoolExecutor(max(1, len(replicas))) as pool:
+            list(pool.map(lambda replica: self._stop(replica.id, grace_seconds), replicas))
+
+    def remove(self, replicas: Sequence[Replica]) -> None:
+        for replica in replicas:
+            with _speaking(f"remove {replica.name}"), suppress(NotFound):
+                self._client.api.remove_container(replica.id, v=True, force=True)
+
+    def failure(self, replica: Replica) -> str:
+        """Why ``replica`` will not become healthy any more, in words; empty as long as it runs."""
+        details = self._inspect(replica)
+        if details is None:
+            return f"{replica.name} is gone"
+        state = details["State"]
+        if details["RestartCount"] or state["Restarting"] or not state["Running"]:
+            oom = ", killed for want of memory" if state.get("OOMKilled") else ""
+            return f"{replica.name} exited with code {state['ExitCode']}{oom}"
+        return ""
+
+    def health(self, replica: Replica) -> str:
+        """Docker's own verdict: "healthy", "starting", "unhealthy", or "" for a container without a healthcheck."""
+        details = self._inspect(replica)
+        if details is None:
+            return "unhealthy"
+        state = details["State"]
+        return str(state.get("Health", {}).get("Status", "")) if state["Running"] else "unhealthy"
+
+    def last_words(self, replica: Replica) -> str:
+        """The end of the container's log; empty when there is none to read."""
+        try:
+            log: bytes = self._client.api.logs(replica.id, tail=LOG_LINES)
+        except APIError:
+            return ""
+        return log.decode("utf-8", "replace").strip()
+
+    def image(self, reference: str) -> Image | None:
+        """The local image behind ``reference``, or None."""
+        with _speaking(f"look at image {reference}"):
+            try:
+                details = self._client.api.inspect_image(reference)
+            except ImageNotFound:
+                return None
+        name = _without_tag(reference)
+        digests = [entry.partition("@")[2] for entry in details.get("RepoDigests") or [] if entry.partition("@")[0] == name]
+        return Image(reference, details["Id"], digests[0] if digests else "")
+
+    def pull(self, reference: str) -> Image:
+        """Bring ``reference`` to this host; EngineError says whether it does not exist or the registry does not answer."""
+        try:
+            self._client.images.pull(reference)
+        except (NotFound, ImageNotFound) as exc:
+            raise EngineError(f"image {reference} does not exist in the registry: {exc.explanation}") from exc
+        except (APIError, OSError) as exc:
+            raise EngineError(f"image {reference} could not be pulled: {getattr(exc, 'explanation', None) or exc}") from exc
+        image = self.image(reference)
+        if image is None:
+            raise EngineError(f"image {reference} was pulled but is not there; is something pruning images on this host?")
+        return image
+
+    def root_directory(self) -> str:
+        """Where the engine keeps images and containers."""
+        return str(self._client.info()["DockerRootDir"])
+
+    def run_tool(self, image: str, command: Sequence[str], mounts: Mapping[Path, str], user: str) -> tuple[int, str]:
+        """(exit code, output) of a short-lived container without network."""
+        volumes = {str(path): {"bind": target, "mode": "ro"} for path, target in mounts.items()}
+        with _speaking(f"run {image}"):
+            container = self._client.containers.create(
+                image, list(command), entrypoint=[], network_mode="none", user=user, volumes=volumes
+            )
+            try:
+                container.start()
+                code = int(container.wait(timeout=60)["StatusCode"])
+                return code, container.logs().decode("utf-8", "replace").strip()
+            finally:
+                container.remove(force=True)
+
+    def _replica(self, item: Mapping[str, Any], admitted: set[str]) -> Replica:
+        labels = item["Labels"]
+        name = item["Names"][0].lstrip("/")
+        return Replica(
+            id=item["Id"],
+            name=name,
+            service=labels[_SERVICE],
+            number=int(labels.get(_NUMBER, 0)),
+            fingerprint=labels.get(FINGERPRINT, ""),
+            state=_STATES.get(item["State"], State.DEAD),
+            admitted=name in admitted,
+            created=float(item["Created"]),
+            image=item["Image"].partition("@")[0],
+            parts=_parts(labels.get(PARTS, "")),
+        )
+
+    def _address(self, replica: Replica) -> str:
+        details = self._inspect(replica)
+        if details is None:
+            raise EngineError(f"{replica.name} is gone")
+        networks = details["NetworkSettings"]["Networks"]
+        chosen: Mapping[str, Any] = networks.get(self._network) or next(iter(networks.values()), {})
+        return str(chosen.get("IPAddress", ""))
+
+    def _stop(self, identity: str, grace_seconds: float) -> None:
+        with _speaking(f"stop {identity[:12]}"), suppress(NotFound):
+            self._client.api.stop(identity, timeout=int(grace_seconds))
+
+    def _inspect(self, replica: Replica) -> Mapping[str, Any] | None:
+        with _speaking(f"look at {replica.name}"):
+            try:
+                details: Mapping[str, Any] = self._client.api.inspect_container(replica.id)
+            except NotFound:
+                return None
+        return details
+
+
+def scrub(text: str) -> str:
+    """Compose's own message without what it may quote from env files (it prints whole lines when it cannot parse them)."""
+    text = re.sub(r'"[^"]*"', '"…"', text.strip())
+    return " ".join(text.split())[-600:]
+
+
+def _without_tag(reference: str) -> str:
+    name = reference.partition("@")[0]
+    head, colon, tail = name.rpartition(":")
+    return head if colon and "/" not in tail else name
+
+
+def _parts(text: str) -> dict[str, str]:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return {}
+    return {str(key): str(value) for key, value in found.items()} if isinstance(found, dict) else {}

@@ -1,0 +1,30 @@
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+"""What can go wrong, as one small hierarchy: modules catch DeployError once and turn it into fail_json."""
+
+from __future__ import annotations
+
+
+class DeployError(Exception):
+    """Something a person can act on: the message says what failed, what was seen and what to do."""
+
+
+class ConfigError(DeployError):
+    """The configuration cannot be used; ``problems`` holds every finding, each beginning with its path."""
+
+    def __init__(self, problems: list[str]) -> None:
+        self.problems = problems
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        super().__init__(f"{count} in the configuration:\n" + "\n".join(f"  - {problem}" for problem in problems))
+
+
+class EngineError(DeployError):
+    """The container engine or Compose refused or failed."""
+
+
+class EdgeError(DeployError):
+    """HAProxy rejected a configuration or did not answer on its sockets."""
+
+
+class GateError(DeployError):
+    """A candidate was not admitted: it did not pass the health gate, or failed while it was watched."""

@@ -1,0 +1,383 @@
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+"""The executor: does the planner's steps, one service beside the other, and takes a failed batch back.
+
+It knows the engine, the edge and the gate only by their verbs, so its rules can be tried against a simulated host.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
+from dataclasses import dataclass, field
+from threading import Event, Lock, Thread
+from typing import Any, Protocol
+
+from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError, GateError
+from ansible_collections.morpheus.deploy.plugins.module_utils.gate import Clock, Health
+from ansible_collections.morpheus.deploy.plugins.module_utils.plan import Action, DesiredService, Replica, State, Step
+
+POLL_SECONDS = 0.1
+# How long requests on a failed candidate may take to end; it answers badly, so this is short.
+TAKE_BACK_SECONDS = 5.0
+
+
+class EngineVerbs(Protocol):
+    def observe(self) -> list[Replica]:
+        """Every replica of the project, with what the edge admits."""
+        ...
+
+    def start(self, service: str, total: int) -> None:
+        """Start replicas in the desired configuration until the service has ``total``."""
+        ...
+
+    def stop(self, replicas: Sequence[Replica], grace_seconds: float) -> None: ...
+
+    def remove(self, replicas: Sequence[Replica]) -> None: ...
+
+    def last_words(self, replica: Replica) -> str: ...
+
+
+class EdgeVerbs(Protocol):
+    def admit(self, service: str, replicas: Sequence[Replica]) -> None: ...
+
+    def drain(self, service: str, replicas: Sequence[Replica]) -> None: ...
+
+    def forget(self, service: str, replicas: Sequence[Replica]) -> None: ...
+
+    def busy(self, service: str, replica: Replica) -> Busy: ...
+
+
+class GateVerbs(Protocol):
+    def wait(self, service: str, replicas: Sequence[Replica]) -> list[Health]: ...
+
+    def watch(self, service: str, replicas: Sequence[Replica], seconds: float) -> list[Health]: ...
+
+
+@dataclass(frozen=True)
+class Busy:
+    """Sessions that a replica still holds: requests end by themselves, tunnels end when the application closes them."""
+
+    requests: int = 0
+    tunnels: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.requests + self.tunnels
+
+
+@dataclass
+class Outcome:
+    """What a rollout did. ``drained`` and ``cut`` count sessions of replicas that were stopped; ``failures`` has words."""
+
+    done: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    gates: list[dict[str, Any]] = field(default_factory=list)
+    started: list[str] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+    drained: int = 0
+    cut: int = 0
+
+    def spend(self, action: Action, seconds: float) -> None:
+        """Wall seconds a kind of step took; of services that rolled at the same time the longest counts."""
+        self.seconds[action.value] = round(max(self.seconds.get(action.value, 0.0), seconds), 3)
+
+
+# (event, step) -> None: writes intent and outcome of each step
+Record = Callable[[str, Step], None]
+
+
+class Executor:
+    def __init__(
+        self,
+        desired: Sequence[DesiredService],
+        engine: EngineVerbs,
+        edge: EdgeVerbs,
+        gate: GateVerbs,
+        clock: Clock,
+        record: Record = lambda event, step: None,
+    ) -> None:
+        self._desired = {service.name: service for service in desired}
+        self._engine = engine
+        self._edge = edge
+        self._gate = gate
+        self._clock = clock
+        self._record = record
+
+    def run(self, steps: Sequence[Step]) -> Outcome:
+        """Do ``steps`` wave by wave. A failed service stops the ones beside it at their next safe point and is taken back."""
+        outcome = Outcome()
+        lock = Lock()
+        for wave in sorted({step.wave for step in steps}):
+            by_service: dict[str, list[Step]] = {}
+            for step in (step for step in steps if step.wave == wave):
+                by_service.setdefault(step.service, []).append(step)
+            barriers = {action: _Barrier(sum(_meets(action, own) for own in by_service.values())) for action in _BARRIERS}
+            rollouts = [
+                _ServiceRollout(self, self._desired.get(name), own, outcome, lock, barriers)
+                for name, own in by_service.items()
+            ]
+            with ThreadPoolExecutor(max(1, len(rollouts))) as pool:
+                futures: list[Future[None]] = [pool.submit(rollout.run) for rollout in rollouts]
+                wait(futures)
+            for future in futures:
+                future.result()
+            if outcome.failures:
+                break
+        return outcome
+
+
+# Services of a wave are admitted together, so that a failed gate finds none switched; and the first incumbents are stopped
+# together, so that a failed watch can let all of them serve again at once.
+_BARRIERS = (Action.ADMIT, Action.STOP)
+
+
+def _meets(action: Action, steps: Sequence[Step]) -> bool:
+    """Whether a service waits for the others before its first ``action``: it must bring candidates first."""
+    actions = [step.action for step in steps]
+    return Action.GATE in actions and action in actions and actions.index(Action.GATE) < actions.index(action)
+
+
+class _Barrier:
+    """Where the services of a wave meet. A failed one opens it for all, so nobody waits for ever."""
+
+    def __init__(self, parties: int) -> None:
+        self._waiting = parties
+        self._lock = Lock()
+        self._open = Event()
+        self.failed = False
+
+    def arrive(self) -> bool:
+        """Wait for the others; True when none has failed."""
+        with self._lock:
+            self._waiting -= 1
+            if self._waiting <= 0:
+                self._open.set()
+        self._open.wait()
+        return not self.failed
+
+    def fail(self) -> None:
+        self.failed = True
+        self._open.set()
+
+
+class _ServiceRollout:
+    """One service's steps, in order, with the candidates of the batch that is under way."""
+
+    def __init__(
+        self,
+        executor: Executor,
+        desired: DesiredService | None,
+        steps: Sequence[Step],
+        outcome: Outcome,
+        lock: Lock,
+        barriers: Mapping[Action, _Barrier],
+    ) -> None:
+        self._x = executor
+        self._desired = desired
+        self._service = steps[0].service
+        self._steps = steps
+        self._outcome = outcome
+        self._lock = lock
+        self._barriers = barriers
+        self._to_meet = {action for action in barriers if _meets(action, steps)}
+        self._batch = -1
+        self._ending = False
+        self._started: list[Replica] = []
+        self._reused: list[Replica] = []
+        self._drained: list[Replica] = []
+        self._drained_at = 0.0
+
+    def run(self) -> None:
+        handlers: Mapping[Action, Callable[[Step], None]] = {
+            Action.SWEEP: self._remove,
+            Action.START: self._start,
+            Action.GATE: self._pass_gate,
+            Action.ADMIT: lambda step: self._x._edge.admit(self._service, self._candidates()),
+            Action.DRAIN: self._drain,
+            Action.WATCH: self._watch,
+            Action.AWAIT: self._await,
+            Action.STOP: self._stop,
+            Action.REMOVE: self._remove,
+            Action.PAUSE: lambda step: self._x._clock.sleep(step.seconds),
+        }
+        try:
+            for step in self._steps:
+                if step.batch != self._batch:
+                    self._begin_batch(step.batch)
+                self._meet_the_others(step.action)
+                self._x._record("intent", step)
+                before = self._x._clock.now()
+                handlers[step.action](step)
+                self._x._record("done", step)
+                with self._lock:
+                    self._outcome.spend(step.action, self._x._clock.now() - before)
+                    self._outcome.done.append(str(step))
+        except _NeighbourFailedError:
+            self._take_back()
+        except DeployError as exc:
+            self._x._record("failed", step)
+            with self._lock:
+                self._outcome.failures.append(str(exc))
+            self._open_barriers()
+            self._take_back()
+        except BaseException:
+            # What nobody foresaw must not leave the other services waiting for this one.
+            self._open_barriers()
+            raise
+
+    def _open_barriers(self) -> None:
+        for barrier in self._barriers.values():
+            barrier.fail()
+
+    def _meet_the_others(self, action: Action) -> None:
+        failed = any(barrier.failed for barrier in self._barriers.values())
+        if action in self._to_meet:
+            self._to_meet.remove(action)
+            failed = not self._barriers[action].arrive()
+        if failed and action in (Action.START, Action.ADMIT, Action.STOP) and not self._ending:
+            raise _NeighbourFailedError
+        # Once the first incumbent of a batch has been told to stop, the batch is carried to its end.
+        self._ending = self._ending or action is Action.STOP
+
+    def _begin_batch(self, number: int) -> None:
+        self._batch = number
+        self._ending = False
+        self._started, self._reused, self._drained = [], [], []
+
+    def _candidates(self) -> list[Replica]:
+        return [*self._reused, *self._started]
+
+    def _start(self, step: Step) -> None:
+        before = self._own()
+        known = {replica.id for replica in before}
+        try:
+            self._x._engine.start(self._service, len(before) + step.count)
+        finally:
+            # Also when Compose failed half-way: what it left behind must be found to be taken back.
+            self._started = [replica for replica in self._own() if replica.id not in known]
+        if len(self._started) != step.count:
+            raise DeployError(
+                f'service "{self._service}": {step.count} candidates were to start, {len(self._started)} did. '
+                "Is something else changing the containers of this project?"
+            )
+        with self._lock:
+            self._outcome.started += [replica.name for replica in self._started]
+
+    def _pass_gate(self, step: Step) -> None:
+        self._reused = self._named(step.replicas)
+        results = self._x._gate.wait(self._service, self._candidates())
+        self._judge(results, "did not pass its gate")
+
+    def _watch(self, step: Step) -> None:
+        self._judge(
+            self._x._gate.watch(self._service, self._candidates(), step.seconds),
+            f"failed within {step.seconds:g} s after it was admitted",
+        )
+
+    def _judge(self, results: Sequence[Health], failed: str) -> None:
+        with self._lock:
+            self._outcome.gates += [{"service": self._service, **health.as_dict()} for health in results]
+        bad = [health for health in results if not health.healthy and health.attempts]
+        if all(health.healthy for health in results):
+            return
+        worst = bad[0] if bad else results[0]
+        words = next((self._x._engine.last_words(r) for r in self._candidates() if r.name == worst.name), "")
+        raise GateError(
+            f'service "{self._service}": {worst.name} {failed}: after {worst.attempts} attempts in {worst.seconds:.1f} s '
+            f"the last answer of {worst.url} was: {worst.violation}." + (f"\nIts last log lines:\n{words}" if words else "")
+        )
+
+    def _drain(self, step: Step) -> None:
+        # Only what served may serve again: a replica that a crashed run left behind has perhaps never passed a gate.
+        self._drained = [replica for replica in self._named(step.replicas) if replica.admitted]
+        self._drained_at = self._x._clock.now()
+        self._x._edge.drain(self._service, self._named(step.replicas))
+
+    def _await(self, step: Step) -> None:
+        """Until no request is left on the drained replicas, seen twice: one could be on its way between two looks."""
+        most = self._let_end(self._named(step.replicas), step.seconds - (self._x._clock.now() - self._drained_at))
+        with self._lock:
+            self._outcome.drained += most
+
+    def _let_end(self, replicas: Sequence[Replica], seconds: float) -> int:
+        """Wait until ``replicas`` hold no request, or ``seconds`` have passed; how many sessions they were seen to hold."""
+        deadline = self._x._clock.now() + seconds
+        most = 0
+        quiet = 0
+        while quiet < 2:
+            busy = [self._x._edge.busy(self._service, replica) for replica in replicas]
+            most = max(most, sum(one.total for one in busy))
+            quiet = 0 if any(one.requests for one in busy) else quiet + 1
+            if self._x._clock.now() >= deadline:
+                break
+            if quiet < 2:
+                self._x._clock.sleep(POLL_SECONDS)
+        return most
+
+    def _stop(self, step: Step) -> None:
+        """Stop with the grace period; what is still open at the edge when the container has ended was cut."""
+        replicas = self._named(step.replicas)
+        grace = self._desired.stop_grace_seconds if self._desired else 10.0
+        last = {replica.name: 0 for replica in replicas}
+        over = Event()
+
+        def look() -> None:
+            while not over.is_set():
+                with suppress(DeployError):
+                    for replica in replicas:
+                        last[replica.name] = self._x._edge.busy(self._service, replica).total
+                over.wait(POLL_SECONDS)
+
+        observer = Thread(target=look, daemon=True)
+        if self._drained:
+            observer.start()
+        try:
+            self._x._engine.stop(replicas, grace)
+        finally:
+            over.set()
+            if self._drained:
+                observer.join()
+        with self._lock:
+            self._outcome.cut += sum(last.values())
+
+    def _remove(self, step: Step) -> None:
+        replicas = self._named(step.replicas)
+        self._x._engine.remove(replicas)
+        self._x._edge.forget(self._service, replicas)
+        with self._lock:
+            self._outcome.removed += [replica.name for replica in replicas]
+
+    def _take_back(self) -> None:
+        """Candidates of the batch under way go, its incumbents serve again; finished batches are another plan's matter."""
+        try:
+            self._let_incumbents_serve()
+            self._remove_candidates()
+        except DeployError as exc:
+            with self._lock:
+                self._outcome.failures.append(f'service "{self._service}" could not be taken back: {exc}')
+
+    def _let_incumbents_serve(self) -> None:
+        alive = {replica.id for replica in self._own() if replica.state is State.RUNNING}
+        self._x._edge.admit(self._service, [replica for replica in self._drained if replica.id in alive])
+
+    def _remove_candidates(self) -> None:
+        candidates = [replica for replica in self._own() if replica.id in {one.id for one in self._candidates()}]
+        if candidates:
+            self._x._edge.drain(self._service, candidates)
+            self._let_end(candidates, TAKE_BACK_SECONDS)
+            self._x._engine.stop(candidates, TAKE_BACK_SECONDS)
+            self._x._engine.remove(candidates)
+            self._x._edge.forget(self._service, candidates)
+
+    def _own(self) -> list[Replica]:
+        return [replica for replica in self._x._engine.observe() if replica.service == self._service]
+
+    def _named(self, names: Sequence[str]) -> list[Replica]:
+        return [replica for replica in self._own() if replica.name in names]
+
+
+class _NeighbourFailedError(Exception):
+    """Another service of the wave failed: this one stops where it can be taken back."""

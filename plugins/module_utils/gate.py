@@ -1,0 +1,228 @@
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+"""The health gate: decides from a series of answers whether endpoints may serve.
+
+One engine for the rollout (each candidate), the pause between host batches (through the edge) and the ``health_gate``
+module. It owns no socket: ``fetch`` asks one endpoint, ``clock`` owns time, so the rules can be tested without either.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol
+
+import_error: ImportError | None = None
+try:
+    import jmespath
+except ImportError as exc:
+    import_error = exc
+
+EXCERPT_CHARACTERS = 200
+
+
+class Clock(Protocol):
+    """Monotonic seconds and the only place that waits."""
+
+    def now(self) -> float: ...
+
+    def sleep(self, seconds: float) -> None: ...
+
+
+class SystemClock:
+    def now(self) -> float:
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What a good answer is: its status, and an optional jmespath expression over the JSON body that must be true."""
+
+    status: int = 200
+    body: str = ""
+
+    def violation(self, answer: Answer) -> str:
+        """Why ``answer`` is not good, in words; empty when it is."""
+        if answer.error:
+            return answer.error
+        if answer.status != self.status:
+            return f"status {answer.status} where {self.status} is expected{_quoted(answer.excerpt)}"
+        if not self.body:
+            return ""
+        try:
+            document = json.loads(answer.body)
+        except ValueError:
+            return f"the body is not JSON, so {self.body!r} cannot be asked of it{_quoted(answer.excerpt)}"
+        try:
+            found = jmespath.search(self.body, document)
+        except jmespath.exceptions.JMESPathError as exc:
+            return f"{self.body!r} cannot be evaluated: {exc}{_quoted(answer.excerpt)}"
+        return "" if found is True else f"{self.body!r} is not true of the body{_quoted(answer.excerpt)}"
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One place to ask: ``name`` is how people know it, ``address`` overrides where the connection goes."""
+
+    name: str
+    url: str
+    headers: tuple[tuple[str, str], ...] = ()
+    address: str = ""
+    expectation: Expectation = field(default_factory=Expectation)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one request saw. ``error`` is set, in words, when there was no complete answer."""
+
+    seconds: float
+    status: int = 0
+    body: bytes = b""
+    error: str = ""
+
+    @property
+    def excerpt(self) -> str:
+        text = self.body[: EXCERPT_CHARACTERS * 4].decode("utf-8", "replace")
+        return " ".join(text.split())[:EXCERPT_CHARACTERS]
+
+
+@dataclass(frozen=True)
+class Rules:
+    """``successes`` good answers in a row, asked every ``interval_seconds``, before ``deadline_seconds`` have passed."""
+
+    successes: int = 3
+    interval_seconds: float = 0.25
+    timeout_seconds: float = 2.0
+    deadline_seconds: float = 60.0
+
+
+@dataclass
+class Health:
+    """What the gate saw of one endpoint, complete on failure too. Latencies are seconds of the good answers."""
+
+    name: str
+    url: str
+    healthy: bool = False
+    attempts: int = 0
+    failures: int = 0
+    successes_in_row: int = 0
+    seconds: float = 0.0
+    status: int = 0
+    last: str = ""
+    violation: str = "it was never asked"
+    latencies: list[float] = field(default_factory=list)
+
+    def record(self, answer: Answer, violation: str) -> None:
+        self.attempts += 1
+        self.status, self.last, self.violation = answer.status, answer.excerpt, violation
+        if violation:
+            self.failures += 1
+            self.successes_in_row = 0
+        else:
+            self.successes_in_row += 1
+            self.latencies.append(round(answer.seconds, 4))
+
+    def as_dict(self) -> dict[str, Any]:
+        result = asdict(self)
+        latencies = sorted(result.pop("latencies"))
+        result["latency_seconds"] = {
+            "median": latencies[len(latencies) // 2] if latencies else None,
+            "max": latencies[-1] if latencies else None,
+        }
+        result["seconds"] = round(self.seconds, 3)
+        return result
+
+
+# (endpoint, timeout in seconds) -> what was seen; never raises and never takes longer than the timeout
+Fetch = Callable[[Endpoint, float], Answer]
+# Looks at an endpoint's ground (is its container still running?) -> why there is no point in waiting, or ""
+GiveUp = Callable[[Endpoint], str]
+
+
+@dataclass(frozen=True)
+class Gate:
+    rules: Rules
+    fetch: Fetch
+    clock: Clock
+    give_up: GiveUp = lambda endpoint: ""
+
+    def wait(self, endpoints: Sequence[Endpoint]) -> list[Health]:
+        """Every endpoint's Health, in order, as soon as all are healthy, one can no longer be, or the deadline passed."""
+        lost = threading.Event()
+        with ThreadPoolExecutor(max(1, len(endpoints))) as pool:
+            return list(pool.map(lambda endpoint: self._admit(endpoint, lost), endpoints))
+
+    def watch(self, endpoints: Sequence[Endpoint], seconds: float) -> list[Health]:
+        """Every endpoint's Health after ``seconds`` of good answers, or as soon as one gave ``successes`` bad ones in a row.
+
+        One bad answer alone does not condemn a replica that has been admitted: what it says must hold.
+        """
+        lost = threading.Event()
+        with ThreadPoolExecutor(max(1, len(endpoints))) as pool:
+            return list(pool.map(lambda endpoint: self._observe(endpoint, seconds, lost), endpoints))
+
+    def _admit(self, endpoint: Endpoint, lost: threading.Event) -> Health:
+        health = Health(endpoint.name, endpoint.url)
+        start = self.clock.now()
+        deadline = start + self.rules.deadline_seconds
+        while not lost.is_set():
+            left = deadline - self.clock.now()
+            if left <= 0:
+                lost.set()
+                break
+            self._ask(endpoint, min(self.rules.timeout_seconds, left), health)
+            health.seconds = self.clock.now() - start
+            if health.successes_in_row >= self.rules.successes:
+                health.healthy = True
+                break
+            hopeless = self.give_up(endpoint) if health.violation else ""
+            if hopeless:
+                health.violation = f"{hopeless}; last answer: {health.violation}"
+                lost.set()
+                break
+            self.clock.sleep(min(self.rules.interval_seconds, max(0.0, deadline - self.clock.now())))
+        return health
+
+    def _observe(self, endpoint: Endpoint, seconds: float, lost: threading.Event) -> Health:
+        health = Health(endpoint.name, endpoint.url, healthy=True, violation="")
+        start = self.clock.now()
+        bad_in_row = 0
+        while not lost.is_set():
+            left = start + seconds - self.clock.now()
+            if left <= 0:
+                break
+            self._ask(endpoint, self.rules.timeout_seconds, health)
+            bad_in_row = bad_in_row + 1 if health.violation else 0
+            hopeless = self.give_up(endpoint) if health.violation else ""
+            if hopeless or bad_in_row >= self.rules.successes:
+                health.healthy = False
+                health.violation = f"{hopeless}; last answer: {health.violation}" if hopeless else health.violation
+                lost.set()
+                break
+            self.clock.sleep(min(self.rules.interval_seconds, max(0.0, left)))
+        health.seconds = self.clock.now() - start
+        return health
+
+    def _ask(self, endpoint: Endpoint, timeout: float, health: Health) -> None:
+        answer = self.fetch(endpoint, timeout)
+        health.record(answer, endpoint.expectation.violation(answer))
+
+
+def expression_problem(expression: str) -> str:
+    """Why ``expression`` is not valid jmespath, in words; empty when it is."""
+    try:
+        jmespath.compile(expression)
+    except jmespath.exceptions.JMESPathError as exc:
+        return str(exc).splitlines()[0]
+    return ""
+
+
+def _quoted(excerpt: str) -> str:
+    return f": {excerpt}" if excerpt else ""

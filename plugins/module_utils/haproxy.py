@@ -1,0 +1,195 @@
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+"""HAProxy's own language: its sockets, the tables it prints and the backends and routes it reads. Knows no container.
+
+Every route has two backends with the same servers: one for requests, one for tunnels (WebSockets), because a request ends
+by itself and a tunnel does not, and a drain must tell them apart.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+import socket
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from ansible_collections.morpheus.deploy.plugins.module_utils.errors import EdgeError
+
+TUNNELS = ".tunnels"
+NO_ADDRESS = "0.0.0.0"
+# srv_admin_state bits that keep new requests away: maintenance (forced, inherited, name not resolved) and forced drain. Bit
+# 0x04 only remembers that the file said "disabled".
+_MAINTENANCE = 0x01 | 0x02 | 0x20
+_DRAIN = 0x08
+_SAID_WHAT_IT_DID = re.compile(r"(no need to )?changed? (its FQDN|the F[QD]{2}N|the addr|from)|IP changed|nothing changed")
+
+
+@dataclass(frozen=True)
+class Server:
+    """One server line as HAProxy has it now. ``name`` is its slot, ``fqdn`` the container that it points to."""
+
+    backend: str
+    name: str
+    address: str
+    admin_state: int
+    fqdn: str
+
+    @property
+    def is_free(self) -> bool:
+        return bool(self.admin_state & _MAINTENANCE)
+
+    @property
+    def is_admitted(self) -> bool:
+        return not self.admin_state & (_MAINTENANCE | _DRAIN)
+
+    @property
+    def is_resolved(self) -> bool:
+        return self.address not in ("", "-", NO_ADDRESS)
+
+
+@dataclass(frozen=True)
+class Load:
+    """What a server is busy with: sessions open now, and totals since the worker started that only ever grow."""
+
+    sessions: int = 0
+    total: int = 0
+    failed: int = 0
+
+    def __add__(self, other: Load) -> Load:
+        return Load(self.sessions + other.sessions, self.total + other.total, self.failed + other.failed)
+
+
+class Socket:
+    """HAProxy's runtime socket: one command a connection, as it is meant to be used."""
+
+    def __init__(self, path: str, timeout: float = 5.0) -> None:
+        self._path = path
+        self._timeout = timeout
+
+    def ask(self, command: str) -> str:
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+                connection.settimeout(self._timeout)
+                connection.connect(self._path)
+                connection.sendall(command.encode() + b"\n")
+                # The master keeps a connection open for more commands until its client has nothing more to say.
+                connection.shutdown(socket.SHUT_WR)
+                chunks = []
+                while chunk := connection.recv(65536):
+                    chunks.append(chunk)
+        except OSError as exc:
+            raise EdgeError(
+                f"HAProxy does not answer on {self._path}: {exc}. Is the edge running? See it with: docker ps --filter name=edge"
+            ) from exc
+        return b"".join(chunks).decode("utf-8", "replace").strip()
+
+    def tell(self, *commands: str) -> None:
+        """Run commands that answer nothing when they succeed."""
+        for command in commands:
+            answer = self.ask(command)
+            # "set server" for a name or an address alone says what it did ("FDQN" is HAProxy's spelling).
+            if answer and not _SAID_WHAT_IT_DID.search(answer):
+                raise EdgeError(f"HAProxy refused {command!r}: {answer}")
+
+
+def parse_servers(table: str) -> list[Server]:
+    """The servers in the answer to ``show servers state``."""
+    lines = table.splitlines()
+    header = next((line[2:].split() for line in lines if line.startswith("# ")), [])
+    rows = (dict(zip(header, line.split(), strict=False)) for line in lines if line and line[0].isdigit() and " " in line)
+    return [
+        Server(
+            row["be_name"],
+            row["srv_name"],
+            row["srv_addr"],
+            int(row["srv_admin_state"]),
+            "" if row["srv_fqdn"] == "-" else row["srv_fqdn"],
+        )
+        for row in rows
+    ]
+
+
+def parse_load(table: str) -> dict[tuple[str, str], Load]:
+    """(backend, server) -> Load in the answer to ``show stat``."""
+    rows = csv.DictReader(table.lstrip("# ").splitlines())
+    return {
+        (row["pxname"], row["svname"]): Load(
+            int(row["scur"] or 0),
+            int(row["stot"] or 0),
+            sum(int(row[key] or 0) for key in ("econ", "eresp", "srv_abrt")),
+        )
+        for row in rows
+        if row.get("svname") not in (None, "FRONTEND", "BACKEND")
+    }
+
+
+def parse_old_workers(table: str) -> list[int]:
+    """Process ids of workers that an earlier reload left behind with connections, from the master's ``show proc``."""
+    pids = []
+    old = False
+    for line in table.splitlines():
+        if line.startswith("#"):
+            old = line.startswith("# old workers")
+        elif old and line.split():
+            pids.append(int(line.split()[0]))
+    return pids
+
+
+@dataclass(frozen=True)
+class Route:
+    """Requests for ``host`` (empty: any) whose path is or lies below one of ``paths`` go to ``service``."""
+
+    service: str
+    port: int
+    host: str = ""
+    paths: tuple[str, ...] = ("/",)
+
+
+def backend_name(stack: str, service: str) -> str:
+    return f"{stack}.{service}"
+
+
+def render_backends(
+    stack: str, ports: Mapping[str, int], slots: int, admitted: Mapping[str, Mapping[str, str]]
+) -> str:
+    """The stack's own configuration file: per service both backends, each slot with its container or empty.
+
+    ``admitted``: service -> slot -> container name. HAProxy finds the container's address by Docker's DNS, and finds it
+    again when it changes.
+    """
+    lines = [f"# Backends of the stack {stack}. Written by morpheus.deploy with every change of what is admitted."]
+    for service, port in sorted(ports.items()):
+        name = backend_name(stack, service)
+        # Closing the server side after each answer leaves no idle connection that a stopping replica could cut.
+        lines += ["", f"backend {name} from replicas", "    option http-server-close"]
+        lines += [_server(slot, port, admitted.get(service, {}), "") for slot in slot_names(slots)]
+        lines += ["", f"backend {name}{TUNNELS} from tunnels"]
+        lines += [_server(slot, port, admitted.get(service, {}), f" track {name}/{slot}") for slot in slot_names(slots)]
+    return "\n".join(lines) + "\n"
+
+
+def render_map(stack: str, routes: Iterable[Route]) -> str:
+    """Lines of the route map: host and path with a closing slash -> backend. HAProxy takes the longest that fits."""
+    return "".join(
+        f"{route.host or '*'}{path.rstrip('/')}/ {backend_name(stack, route.service)}\n"
+        for route in routes
+        for path in route.paths
+    )
+
+
+def slot_names(count: int) -> list[str]:
+    return [f"s{number}" for number in range(1, count + 1)]
+
+
+def _server(slot: str, port: int, admitted: Mapping[str, str], extra: str) -> str:
+    container = admitted.get(slot)
+    if container:
+        return f"    server {slot} {container}:{port}{extra}"
+    return f"    server {slot} {NO_ADDRESS}:{port}{extra} disabled"
+
+
+def slots_needed(replicas: Sequence[int]) -> int:
+    """Room for old and new replicas side by side, in steps, so that a small change of scale needs no reload."""
+    most = max(replicas, default=0)
+    return max(16, -(-(2 * most + 4) // 16) * 16)

@@ -1,0 +1,301 @@
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+"""One stack on this host: reads releases, observes the engine and the edge, and hands both to planner and executor."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.morpheus.deploy.plugins.module_utils import compose_model, compose_rules, haproxy
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge import (
+    Edge,
+    EdgeConfiguration,
+    EdgePaths,
+    edge_settings,
+)
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine import (
+    FINGERPRINT,
+    PARTS,
+    RELEASE,
+    Compose,
+    Engine,
+)
+from ansible_collections.morpheus.deploy.plugins.module_utils.errors import ConfigError
+from ansible_collections.morpheus.deploy.plugins.module_utils.execute import Busy
+from ansible_collections.morpheus.deploy.plugins.module_utils.files import write_atomically
+from ansible_collections.morpheus.deploy.plugins.module_utils.gate import (
+    Answer,
+    Clock,
+    Endpoint,
+    Expectation,
+    Gate,
+    Health,
+    Rules,
+)
+from ansible_collections.morpheus.deploy.plugins.module_utils.http_probe import HttpProbe
+from ansible_collections.morpheus.deploy.plugins.module_utils.plan import DesiredService, Replica
+from ansible_collections.morpheus.deploy.plugins.module_utils.release import (
+    Manifest,
+    Releases,
+    Workspace,
+    place_files,
+)
+
+EDGE_ROOT = Path("/var/lib/morpheus.deploy/edge")
+HAPROXY_DIRECTORY = "/usr/local/etc/haproxy"
+HAPROXY_FILES = ("haproxy.cfg", "stacks")
+# Without an HTTP health check Docker's verdict counts; a service without a healthcheck must at least keep running.
+DOCKER_RULES = Rules(successes=2, interval_seconds=0.25, timeout_seconds=5.0, deadline_seconds=120.0)
+NO_HEALTHCHECK_SECONDS = 3.0
+
+
+@dataclass(frozen=True)
+class Target:
+    """A release made ready to be compared with what runs: Compose's model and the services it asks for."""
+
+    release: str
+    stack: Mapping[str, Any]
+    workspace: Workspace
+    model: Mapping[str, Any]
+    desired: list[DesiredService]
+
+    @property
+    def services(self) -> dict[str, Mapping[str, Any]]:
+        return {service["name"]: service for service in self.stack["services"]}
+
+    @property
+    def routes(self) -> list[haproxy.Route]:
+        return [
+            haproxy.Route(name, service["port"], route["host"], tuple(route["paths"]))
+            for name, service in self.services.items()
+            for route in service["routes"]
+        ]
+
+    def expectation(self, service: str) -> Expectation:
+        health = self.services[service]["health"]
+        return Expectation(health["status"], body_expression(self.release, health["version"], health["expect"]))
+
+
+def body_expression(release: str, version: str, expect: str = "") -> str:
+    """One JMESPath for both: the field ``version`` equals the release, and ``expect`` is true."""
+    attested = f"({version}) == '{release}'" if version else ""
+    return f"({attested}) && ({expect})" if attested and expect else attested or expect
+
+
+class StackHost:
+    def __init__(self, stack: str, client: Any, edge_root: Path = EDGE_ROOT, releases: Releases | None = None) -> None:
+        self.stack = stack
+        self.releases = releases or Releases(stack)
+        self.engine = Engine(client, stack, compose_model.EDGE_NETWORK)
+        self._edge_paths = EdgePaths(edge_root)
+        self._settings = edge_settings(self._edge_paths)
+
+    def target(
+        self,
+        manifest: Manifest,
+        workspace: Workspace,
+        *,
+        images: Mapping[str, tuple[str, str]],
+        model: Mapping[str, Any] | None = None,
+        create_key: bool = True,
+        section: str = "update_config",
+    ) -> Target:
+        """``images``: service -> (reference, identity), see compose_model.desired_services."""
+        model = model or self.model(manifest.stack, workspace)
+        routed = {service["name"] for service in manifest.stack["services"] if service["routes"]}
+
+        def locate(path: Path) -> Path:
+            inside = self.releases.project in path.parents
+            return workspace.files / path.relative_to(self.releases.project) if inside else path
+
+        key = self.releases.key(create_key)
+        fingerprints = compose_model.Fingerprints(model, self.releases.project, key, locate)
+        desired = compose_model.desired_services(model, images, routed, fingerprints, section)
+        return Target(manifest.release, manifest.stack, workspace, model, desired)
+
+    def model(self, stack: Mapping[str, Any], workspace: Workspace) -> dict[str, Any]:
+        """What Compose makes of the files, with the paths that they will have in the project directory."""
+        files = workspace.compose_files(stack["compose_files"])
+        found = Compose(self.stack, workspace.files, files, workspace.interpolation).model()
+        text = json.dumps(found).replace(str(workspace.files), str(self.releases.project))
+        model: dict[str, Any] = json.loads(text)
+        routed = {service["name"] for service in stack["services"] if service["routes"]}
+        problems = [
+            problem
+            for name, service in compose_model.services(model).items()
+            for problem in compose_rules.problems(name, service, routed=name in routed)
+        ]
+        if problems:
+            raise ConfigError(problems)
+        return model
+
+    def edge(self, target: Target, also: Sequence[haproxy.Route] = ()) -> Edge:
+        """``also``: routes of services that are on their way out and must be served until they have gone."""
+        own = {route.service for route in target.routes}
+        routes = [*target.routes, *(route for route in also if route.service not in own)]
+        replicas = [service.replicas for service in target.desired if service.routed]
+        return Edge(self.stack, self._configuration(), routes, haproxy.slots_needed(replicas))
+
+    def observe(self, edge: Edge) -> list[Replica]:
+        return self.engine.observe(edge.admitted())
+
+    def compose(self, target: Target) -> Compose:
+        """Compose in the project directory, which must hold the target's files (Releases.activate)."""
+        names = [*target.stack["compose_files"], "override.json"]
+        return Compose(self.stack, self.releases.project, [self.releases.project / n for n in names], self._interpolation)
+
+    def write_override(self, target: Target, identity: str, pinned: Mapping[str, str]) -> None:
+        """Images pinned, our labels and the edge's network; and an .env, so that people can type docker compose there."""
+        labels = {
+            service.name: {
+                FINGERPRINT: service.fingerprint,
+                PARTS: json.dumps(dict(service.parts), sort_keys=True),
+                RELEASE: identity,
+            }
+            for service in target.desired
+        }
+        override = compose_model.override(target.model, target.desired, pinned, labels)
+        text = json.dumps(override, indent=2, sort_keys=True).replace("$", "$$") + "\n"
+        write_atomically(self.releases.project / "override.json", text, mode=0o644)
+        files = ":".join([*target.stack["compose_files"], "override.json"])
+        variables = target.workspace.interpolation.read_text()
+        variables += f"COMPOSE_PROJECT_NAME={self.stack}\nCOMPOSE_FILE={files}\n"
+        write_atomically(self._interpolation, variables, mode=0o644)
+
+    @property
+    def _interpolation(self) -> Path:
+        return self.releases.project / ".env"
+
+    def _configuration(self) -> EdgeConfiguration:
+        return EdgeConfiguration(self._edge_paths, self._validate)
+
+    def _validate(self, candidate: Path) -> str:
+        return validate_edge(self.engine, self._settings, candidate)
+
+
+def validate_edge(engine: Engine, settings: Mapping[str, str], candidate: Path) -> str:
+    """What HAProxy, in the very image that runs, says against a configuration directory; empty when it accepts it."""
+    command = ["haproxy", "-c", *(part for name in HAPROXY_FILES for part in ("-f", f"{HAPROXY_DIRECTORY}/{name}"))]
+    code, output = engine.run_tool(settings["image"], command, {candidate: HAPROXY_DIRECTORY}, settings["user"])
+    alerts = [line.split(" : ", 1)[-1] for line in output.splitlines() if "[ALERT]" in line]
+    return "" if code == 0 else "; ".join(alerts[:3]) or output
+
+
+@contextmanager
+def scratch(release: str, environment: str, files: Mapping[str, bytes], secrets: Mapping[str, str]) -> Iterator[Workspace]:
+    """A workspace in memory that is gone afterwards: what may yet be refused leaves no trace."""
+    directory = Path(tempfile.mkdtemp(prefix="morpheus.deploy.", dir="/run" if Path("/run").is_dir() else None))
+    try:
+        for name, content in secrets.items():
+            write_atomically(directory / "secrets" / name, content, mode=0o600)
+        (directory / "secrets").mkdir(exist_ok=True)
+        yield place_files(directory, release, environment, files, directory / "secrets")
+    finally:
+        shutil.rmtree(directory)
+
+
+@dataclass(frozen=True)
+class HostEngine:
+    """execute.EngineVerbs on the real engine."""
+
+    host: StackHost
+    compose: Compose
+    edge: Edge
+
+    def observe(self) -> list[Replica]:
+        return self.host.observe(self.edge)
+
+    def start(self, service: str, total: int) -> None:
+        self.compose.scale_up(service, total)
+
+    def stop(self, replicas: Sequence[Replica], grace_seconds: float) -> None:
+        self.host.engine.stop(replicas, grace_seconds)
+
+    def remove(self, replicas: Sequence[Replica]) -> None:
+        self.host.engine.remove(replicas)
+
+    def last_words(self, replica: Replica) -> str:
+        return self.host.engine.last_words(replica)
+
+
+@dataclass(frozen=True)
+class HostEdge:
+    """execute.EdgeVerbs on the real edge."""
+
+    host: StackHost
+    edge: Edge
+
+    def admit(self, service: str, replicas: Sequence[Replica]) -> None:
+        if replicas:
+            self.edge.admit(service, self.host.engine.addresses(replicas))
+
+    def drain(self, service: str, replicas: Sequence[Replica]) -> None:
+        self.edge.drain(service, [replica.name for replica in replicas])
+
+    def forget(self, service: str, replicas: Sequence[Replica]) -> None:
+        self.edge.forget(service, [replica.name for replica in replicas])
+
+    def busy(self, service: str, replica: Replica) -> Busy:
+        requests, tunnels = self.edge.load(service, replica.name)
+        return Busy(requests.sessions, tunnels.sessions)
+
+
+@dataclass
+class HostGate:
+    """execute.GateVerbs: asks each replica at its own address, by HTTP or, without a health check of ours, Docker."""
+
+    host: StackHost
+    target: Target
+    clock: Clock
+    probe: HttpProbe = field(default_factory=HttpProbe)
+
+    def wait(self, service: str, replicas: Sequence[Replica]) -> list[Health]:
+        return self._gate(service, replicas).wait(self._endpoints(service, replicas))
+
+    def watch(self, service: str, replicas: Sequence[Replica], seconds: float) -> list[Health]:
+        return self._gate(service, replicas).watch(self._endpoints(service, replicas), seconds)
+
+    def _gate(self, service: str, replicas: Sequence[Replica]) -> Gate:
+        by_name = {replica.name: replica for replica in replicas}
+
+        def give_up(endpoint: Endpoint) -> str:
+            return self.host.engine.failure(by_name[endpoint.name])
+
+        def docker_verdict(endpoint: Endpoint, timeout: float) -> Answer:
+            return self._docker_verdict(by_name[endpoint.name])
+
+        health = self._health(service)
+        if not health:
+            return Gate(DOCKER_RULES, docker_verdict, self.clock, give_up)
+        names = ("successes", "interval_seconds", "timeout_seconds", "deadline_seconds")
+        return Gate(Rules(**{name: health[name] for name in names}), self.probe, self.clock, give_up)
+
+    def _endpoints(self, service: str, replicas: Sequence[Replica]) -> list[Endpoint]:
+        health = self._health(service)
+        if not health:
+            return [Endpoint(replica.name, f"docker://{replica.name}/health") for replica in replicas]
+        addresses = self.host.engine.addresses(replicas)
+        port = self.target.services[service]["port"]
+        return [
+            Endpoint(name, f"http://{address}:{port}{health['path']}", expectation=self.target.expectation(service))
+            for name, address in addresses.items()
+        ]
+
+    def _health(self, service: str) -> Mapping[str, Any] | None:
+        found: Mapping[str, Any] | None = self.target.services.get(service, {}).get("health")
+        return found
+
+    def _docker_verdict(self, replica: Replica) -> Answer:
+        verdict = self.host.engine.health(replica)
+        if not verdict and time.time() - replica.created < NO_HEALTHCHECK_SECONDS:
+            verdict = "running for too short a time to tell (it has no healthcheck)"
+        good = verdict in ("healthy", "")
+        return Answer(0.0, 200 if good else 503, b"" if good else verdict.encode())

@@ -1,0 +1,297 @@
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+"""The planner: from what should run and what does run, the steps that lead from one to the other. Pure.
+
+Nothing is remembered between runs: after a crash the next plan starts from what is observed then, so it plans the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from typing import Any
+
+from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
+
+
+class Order(str, Enum):
+    START_FIRST = "start-first"
+    STOP_FIRST = "stop-first"
+
+
+class FailureAction(str, Enum):
+    ROLLBACK = "rollback"
+    PAUSE = "pause"
+
+
+class Action(str, Enum):
+    """What a step does, in the words that operators read."""
+
+    SWEEP = "sweep"
+    START = "start"
+    GATE = "gate"
+    ADMIT = "admit"
+    DRAIN = "drain"
+    WATCH = "watch"
+    AWAIT = "await"
+    STOP = "stop"
+    REMOVE = "remove"
+    PAUSE = "pause"
+
+
+class State(str, Enum):
+    RUNNING = "running"
+    RESTARTING = "restarting"
+    DEAD = "dead"
+
+
+@dataclass(frozen=True)
+class UpdatePolicy:
+    """Compose's ``deploy.update_config``. ``parallelism`` 0 means all replicas at the same time; times are seconds."""
+
+    parallelism: int = 1
+    delay_seconds: float = 0.0
+    order: Order = Order.START_FIRST
+    failure_action: FailureAction = FailureAction.PAUSE
+    monitor_seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class DesiredService:
+    """How one service should run. ``fingerprint`` names its whole configuration, image content and secrets included."""
+
+    name: str
+    replicas: int
+    fingerprint: str
+    image: str = ""
+    routed: bool = False
+    policy: UpdatePolicy = field(default_factory=UpdatePolicy)
+    depends_on: tuple[str, ...] = ()
+    stop_grace_seconds: float = 10.0
+    # Parts of the configuration by name -> fingerprint, to say which of them changed.
+    parts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Replica:
+    """One observed container. ``admitted``: the edge sends it new requests. ``created``: seconds since the epoch."""
+
+    id: str
+    name: str
+    service: str
+    number: int
+    fingerprint: str
+    state: State = State.RUNNING
+    admitted: bool = False
+    created: float = 0.0
+    image: str = ""
+    parts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing to do for one service. ``replicas`` names existing ones; candidates of the batch have no name yet.
+
+    ``wave``: services of one wave roll at the same time; the next wave begins when the wave is done.
+    """
+
+    action: Action
+    service: str
+    wave: int = 0
+    batch: int = 0
+    count: int = 0
+    replicas: tuple[str, ...] = ()
+    seconds: float = 0.0
+    reason: str = ""
+
+    def __str__(self) -> str:
+        names = ", ".join(self.replicas)
+        text = {
+            Action.SWEEP: f"remove {names}, which does not run",
+            Action.START: f"start {_count(self.count, 'candidate')}",
+            Action.GATE: f"gate {self._candidates()}",
+            Action.ADMIT: f"admit {self._candidates()} at the edge",
+            Action.DRAIN: f"drain {names} at the edge",
+            Action.WATCH: f"watch {self._candidates()} for {self.seconds:g} s",
+            Action.AWAIT: f"wait until {names} holds no request, at most {self.seconds:g} s",
+            Action.STOP: f"stop {names}",
+            Action.REMOVE: f"remove {names}",
+            Action.PAUSE: f"pause {self.seconds:g} s before the next batch",
+        }[self.action]
+        return f"{self.service}: {text}" + (f" ({self.reason})" if self.reason else "")
+
+    def _candidates(self) -> str:
+        fresh = _count(self.count - len(self.replicas), "candidate") if self.count > len(self.replicas) else ""
+        return " and ".join(part for part in (", ".join(self.replicas), fresh) if part)
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "action": self.action.value,
+            "service": self.service,
+            "wave": self.wave,
+            "batch": self.batch,
+            "count": self.count,
+            "replicas": list(self.replicas),
+            "seconds": self.seconds,
+            "reason": self.reason,
+            "text": str(self),
+        }
+
+
+def plan(
+    desired: Sequence[DesiredService],
+    observed: Sequence[Replica],
+    *,
+    drain_seconds: float = 30.0,
+    replace_created_before: float | None = None,
+) -> list[Step]:
+    """The steps that make ``observed`` into ``desired``; empty when nothing is to do.
+
+    Replicas created before ``replace_created_before`` (seconds since the epoch) count as outdated whatever they run: a
+    restart. Replicas of services that are not desired are retired last.
+    """
+    by_service: dict[str, list[Replica]] = {}
+    for replica in sorted(observed, key=lambda item: (item.service, item.number, item.name)):
+        by_service.setdefault(replica.service, []).append(replica)
+    steps: list[Step] = []
+    wave = 0
+    for wave, names in enumerate(waves(desired)):
+        for service in (item for item in desired if item.name in names):
+            found = by_service.pop(service.name, [])
+            rolled = _ServicePlan(service, found, drain_seconds, replace_created_before).steps()
+            steps.extend(replace(step, wave=wave) for step in rolled)
+    for name, found in by_service.items():
+        # A service that is gone from the files has no replicas to keep; whether it was routed shows in its replicas.
+        gone = DesiredService(name, 0, "", routed=any(replica.admitted for replica in found))
+        retired = _ServicePlan(gone, found, drain_seconds, None).steps()
+        steps.extend(replace(step, wave=wave + 1) for step in retired)
+    return steps
+
+
+def waves(desired: Sequence[DesiredService]) -> list[set[str]]:
+    """Names of services in rolling order: each wave depends only on earlier ones."""
+    known = {service.name for service in desired}
+    waiting = {service.name: set(service.depends_on) & known for service in desired}
+    ordered: list[set[str]] = []
+    while waiting:
+        ready = {name for name, needs in waiting.items() if not needs & waiting.keys()}
+        if not ready:
+            raise DeployError(f"depends_on goes round in a circle between the services {', '.join(sorted(waiting))}")
+        ordered.append(ready)
+        waiting = {name: needs for name, needs in waiting.items() if name not in ready}
+    return ordered
+
+
+class _ServicePlan:
+    def __init__(
+        self,
+        service: DesiredService,
+        observed: Sequence[Replica],
+        drain_seconds: float,
+        replace_created_before: float | None,
+    ) -> None:
+        self.service = service
+        self.drain_seconds = drain_seconds
+        self.dead = [replica for replica in observed if replica.state is State.DEAD]
+        alive = [replica for replica in observed if replica.state is not State.DEAD]
+        current = [replica for replica in alive if _is_current(replica, service, replace_created_before)]
+        # Compose would start a crash-looping replica of the wanted version again and again: it is replaced by a candidate.
+        self.dead += [replica for replica in current if replica.state is State.RESTARTING]
+        current = [replica for replica in current if replica.state is State.RUNNING]
+        current.sort(key=lambda replica: not replica.admitted)
+        self.keep = current[: service.replicas]
+        stale = [replica for replica in alive if not _is_current(replica, service, replace_created_before)]
+        # What serves nobody goes first, so that a batch never takes more of the serving ones than it brings.
+        self.retire = sorted(stale, key=_serves) + current[service.replicas :]
+        self.reuse = [replica for replica in self.keep if service.routed and not replica.admitted]
+        self.missing = service.replicas - len(self.keep)
+        self.reason = _why(service, stale, self.missing, len(alive))
+
+    def steps(self) -> list[Step]:
+        service = self.service
+        steps = [self._step(Action.SWEEP, self.dead)] if self.dead else []
+        batches = self._batches()
+        for number, (reuse, start, retire) in enumerate(batches):
+            bring = self._bring(reuse, start)
+            if service.policy.order is Order.STOP_FIRST and start:
+                parts = [*self._let_go(retire), *self._end(retire), *bring, *self._watch(reuse, start)]
+            else:
+                parts = [*bring, *self._let_go(retire, watched=self._watch(reuse, start)), *self._end(retire)]
+            if service.policy.delay_seconds and number + 1 < len(batches):
+                parts.append(Step(Action.PAUSE, service.name, seconds=service.policy.delay_seconds))
+            steps.extend(replace(step, batch=number) for step in parts)
+        return steps
+
+    def _batches(self) -> list[tuple[list[Replica], int, list[Replica]]]:
+        """Per batch: running replicas to admit, how many to start, replicas to retire."""
+        size = self.service.policy.parallelism or max(1, self.service.replicas, len(self.retire))
+        stop_first = self.service.policy.order is Order.STOP_FIRST
+        bring = [*self.reuse, *[None] * self.missing]
+        retire = list(self.retire)
+        batches: list[tuple[list[Replica], int, list[Replica]]] = []
+        while bring or retire:
+            taken, bring = bring[:size], bring[size:]
+            # Start-first may let go of all that is left once the last candidates serve; stop-first only one batch each time.
+            let_go = size if stop_first or bring else len(retire)
+            going, retire = retire[:let_go], retire[let_go:]
+            reuse = [replica for replica in taken if replica is not None]
+            batches.append((reuse, len(taken) - len(reuse), going))
+        return batches
+
+    def _bring(self, reuse: list[Replica], start: int) -> list[Step]:
+        if not reuse and not start:
+            return []
+        names, count = tuple(replica.name for replica in reuse), len(reuse) + start
+        steps = [Step(Action.START, self.service.name, count=start, reason=self.reason)] if start else []
+        steps.append(Step(Action.GATE, self.service.name, count=count, replicas=names))
+        if self.service.routed:
+            steps.append(Step(Action.ADMIT, self.service.name, count=count, replicas=names))
+        return steps
+
+    def _watch(self, reuse: list[Replica], start: int) -> list[Step]:
+        if not start or not self.service.policy.monitor_seconds:
+            return []
+        names = tuple(replica.name for replica in reuse)
+        seconds = self.service.policy.monitor_seconds
+        return [Step(Action.WATCH, self.service.name, count=len(reuse) + start, replicas=names, seconds=seconds)]
+
+    def _let_go(self, retire: list[Replica], watched: Sequence[Step] = ()) -> list[Step]:
+        """Drain first, watch meanwhile: the incumbents stay up, ready to be admitted again, until the watch is over."""
+        routed = [replica for replica in retire if self.service.routed or replica.admitted]
+        drain = [self._step(Action.DRAIN, routed)] if routed else []
+        wait = [replace(self._step(Action.AWAIT, routed), seconds=self.drain_seconds)] if routed else []
+        return [*drain, *watched, *wait]
+
+    def _end(self, retire: list[Replica]) -> list[Step]:
+        return [self._step(Action.STOP, retire), self._step(Action.REMOVE, retire)] if retire else []
+
+    def _step(self, action: Action, replicas: Iterable[Replica]) -> Step:
+        return Step(action, self.service.name, replicas=tuple(replica.name for replica in replicas))
+
+
+def _is_current(replica: Replica, service: DesiredService, replace_created_before: float | None) -> bool:
+    if replace_created_before is not None and replica.created < replace_created_before:
+        return False
+    return service.replicas > 0 and replica.fingerprint == service.fingerprint
+
+
+def _serves(replica: Replica) -> bool:
+    return replica.admitted and replica.state is State.RUNNING
+
+
+def _why(service: DesiredService, stale: Sequence[Replica], missing: int, alive: int) -> str:
+    if not stale:
+        return f"{alive} of {service.replicas} run" if missing else ""
+    seen = stale[0]
+    if seen.fingerprint == service.fingerprint:
+        return "restart"
+    changed = sorted(name for name in service.parts.keys() | seen.parts.keys() if service.parts.get(name) != seen.parts.get(name))
+    if not changed or not seen.parts:
+        return "configuration changed"
+    words = [f"image {seen.image or 'unknown'} -> {service.image}" if name == "image" else name for name in changed]
+    return f"changed: {', '.join(words)}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" + ("" if number == 1 else "s")

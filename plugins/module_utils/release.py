@@ -1,0 +1,186 @@
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+"""Releases of one stack on one host: what a release consists of, where it lies, which one is live.
+
+    <root>/fingerprint.key      key of this host's fingerprints
+    <root>/secrets/             env files with secrets, current ones only; never part of a release
+    <root>/releases/<id>/       manifest.json and files/, never changed after they were written
+    <root>/project/             Compose's project directory: the files of the release that is being run
+    <root>/live                 id of the release that passed its rollout last
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.files import write_atomically
+
+STACKS_ROOT = Path("/var/lib/morpheus.deploy/stacks")
+HASH_DIGITS = 8
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a release is. ``images``: service -> {reference, digest, id}; ``stack``: its configuration without secrets."""
+
+    id: str
+    release: str
+    environment: str
+    stack: Mapping[str, Any]
+    images: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    created: str = ""
+    git_sha: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "id": self.id,
+            "release": self.release,
+            "environment": self.environment,
+            "created": self.created,
+            "git_sha": self.git_sha,
+            "images": {name: dict(image) for name, image in self.images.items()},
+            "stack": dict(self.stack),
+        }
+
+
+def release_id(release: str, environment: str, stack: Mapping[str, Any], files: Mapping[str, bytes]) -> str:
+    """The release's name and a hash of all that it consists of, so that an edited file makes another release."""
+    content = hashlib.sha256(json.dumps([environment, stack], sort_keys=True).encode())
+    for path in sorted(files):
+        content.update(f"\0{path}\0{hashlib.sha256(files[path]).hexdigest()}".encode())
+    return f"{release}-{content.hexdigest()[:HASH_DIGITS]}"
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Where a release's files can be read as Compose reads them: ``files`` with ``secrets`` linked into it."""
+
+    files: Path
+    interpolation: Path
+
+    def compose_files(self, names: list[str]) -> list[Path]:
+        return [self.files / name for name in names]
+
+
+class Releases:
+    def __init__(self, stack: str, root: Path = STACKS_ROOT) -> None:
+        self.root = root / stack
+        self.project = self.root / "project"
+        self.secrets = self.root / "secrets"
+        self._directory = self.root / "releases"
+
+    def ids(self) -> list[str]:
+        return sorted(path.parent.name for path in self._directory.glob("*/manifest.json"))
+
+    def live(self) -> str:
+        """Id of the live release; empty before the first deploy."""
+        try:
+            return (self.root / "live").read_text().strip()
+        except FileNotFoundError:
+            return ""
+
+    def set_live(self, identity: str) -> None:
+        write_atomically(self.root / "live", identity + "\n", mode=0o600)
+
+    def read(self, identity: str) -> Manifest:
+        path = self._directory / identity / "manifest.json"
+        try:
+            found = json.loads(path.read_text())
+            return Manifest(**found)
+        except FileNotFoundError:
+            kept = ", ".join(self.ids()) or "none"
+            raise DeployError(f'release "{identity}" is not on this host; retained are: {kept}') from None
+        except (ValueError, TypeError) as exc:
+            raise DeployError(f"{path} cannot be read ({exc}); deploy the release again to write it anew") from exc
+
+    def has(self, identity: str) -> bool:
+        return (self._directory / identity / "manifest.json").exists()
+
+    def workspace(self, identity: str) -> Workspace:
+        return Workspace(self._directory / identity / "files", self._directory / identity / "release.env")
+
+    def write_files(self, identity: str, release: str, environment: str, files: Mapping[str, bytes]) -> Workspace:
+        """The release's files in their place, without its manifest yet: a release without one was never finished."""
+        directory = self._directory / identity
+        shutil.rmtree(directory / "files", ignore_errors=True)
+        place_files(directory, release, environment, files, self.secrets)
+        self._directory.chmod(0o700)
+        return self.workspace(identity)
+
+    def write_manifest(self, manifest: Manifest) -> None:
+        text = json.dumps(manifest.as_dict(), indent=2, sort_keys=True) + "\n"
+        write_atomically(self._directory / manifest.id / "manifest.json", text, mode=0o600)
+
+    def write_secrets(self, contents: Mapping[str, str]) -> list[str]:
+        """Names of the secret files that changed. Files that no release reads any more are left: a rollback may."""
+        changed = [name for name in sorted(contents) if self._secret(name) != contents[name].encode()]
+        self.secrets.mkdir(parents=True, exist_ok=True)
+        self.secrets.chmod(0o700)
+        for name in changed:
+            write_atomically(self.secrets / name, contents[name], mode=0o600)
+        return changed
+
+    def changed_secrets(self, contents: Mapping[str, str]) -> list[str]:
+        return [name for name in sorted(contents) if self._secret(name) != contents[name].encode()]
+
+    def activate(self, identity: str) -> None:
+        """Make the project directory hold this release's files, and none of another release's."""
+        source = self.workspace(identity).files
+        self.project.mkdir(parents=True, exist_ok=True)
+        wanted = {str(path.relative_to(source)) for path in source.rglob("*") if path.is_file() and not path.is_symlink()}
+        listing = self.project / ".release-files.json"
+        before = set(json.loads(listing.read_text())) if listing.exists() else set()
+        write_atomically(listing, json.dumps(sorted(before | wanted)), mode=0o600)
+        for name in sorted(wanted):
+            content = (source / name).read_bytes()
+            target = self.project / name
+            if not target.is_file() or target.read_bytes() != content:
+                write_atomically(target, content, mode=0o644)
+        for name in before - wanted:
+            (self.project / name).unlink(missing_ok=True)
+        write_atomically(listing, json.dumps(sorted(wanted)), mode=0o600)
+        link_secrets(self.project, self.secrets)
+
+    def key(self, create: bool) -> bytes:
+        """The key of this host's fingerprints, made at the first deploy."""
+        path = self.root / "fingerprint.key"
+        if path.exists():
+            return path.read_bytes()
+        key = secrets.token_bytes(32)
+        if create:
+            write_atomically(path, key, mode=0o600)
+        return key
+
+    def _secret(self, name: str) -> bytes | None:
+        try:
+            return (self.secrets / name).read_bytes()
+        except FileNotFoundError:
+            return None
+
+
+def place_files(directory: Path, release: str, environment: str, files: Mapping[str, bytes], secret_files: Path) -> Workspace:
+    """Write a release's files and interpolation variables below ``directory``."""
+    for name, content in files.items():
+        write_atomically(directory / "files" / name, content, mode=0o644)
+    variables = f"STACK_RELEASE={release}\nSTACK_ENVIRONMENT={environment}\n"
+    write_atomically(directory / "release.env", variables, mode=0o644)
+    link_secrets(directory / "files", secret_files)
+    return Workspace(directory / "files", directory / "release.env")
+
+
+def link_secrets(directory: Path, target: Path) -> None:
+    link = directory / "secrets"
+    relative = os.path.relpath(target, directory)
+    if link.is_symlink() and link.readlink() == Path(relative):
+        return
+    link.unlink(missing_ok=True)
+    link.symlink_to(relative)

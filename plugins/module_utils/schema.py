@@ -1,0 +1,119 @@
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+"""Types a value by an Ansible argument specification and reports every problem at once, each with its path.
+
+ansible-core checks the shape too, but stops there: it applies no default, coerces nothing and knows no second look.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+
+def typed(value: Any, options: Mapping[str, Any], path: str, problems: list[str]) -> dict[str, Any]:
+    """``value`` with defaults filled and types made right; what is wrong is appended to ``problems``."""
+    if not isinstance(value, Mapping):
+        problems.append(f"{path}: must be a mapping, not {kind(value)}")
+        return {}
+    prefix = f"{path}." if path else ""
+    for key in value:
+        if key not in options:
+            near = difflib.get_close_matches(str(key), list(options), 1)
+            meant = f'; did you mean "{near[0]}"?' if near else f"; known are {', '.join(options)}"
+            problems.append(f"{prefix}{key}: unknown key{meant}")
+    result: dict[str, Any] = {}
+    for key, option in options.items():
+        found = value.get(key)
+        if found is None:
+            if option.get("required"):
+                problems.append(f"{prefix}{key}: required; {_sentence(option)}")
+            result[key] = option.get("default")
+        else:
+            result[key] = _value(found, option, f"{prefix}{key}", problems)
+    return result
+
+
+def kind(value: Any) -> str:
+    """The type of a value in words, without the value."""
+    if value is None:
+        return "empty"
+    if isinstance(value, bool):
+        return "a boolean"
+    if isinstance(value, int | float):
+        return "a number"
+    if isinstance(value, str):
+        return "a string"
+    return "a mapping" if isinstance(value, Mapping) else "a list"
+
+
+def _value(value: Any, option: Mapping[str, Any], path: str, problems: list[str]) -> Any:
+    wanted = option.get("type", "str")
+    if wanted == "dict":
+        if "options" in option:
+            return typed(value, option["options"], path, problems)
+        return _checked(value, isinstance(value, Mapping), "a mapping", path, problems)
+    if wanted == "list":
+        if not isinstance(value, list | tuple):
+            problems.append(f"{path}: must be a list, not {kind(value)}")
+            return []
+        item = {"type": option.get("elements", "str"), "options": option.get("options")}
+        item = {key: part for key, part in item.items() if part is not None}
+        return [_value(entry, item, f"{path}[{number}]", problems) for number, entry in enumerate(value)]
+    return _SCALARS[wanted](value, path, problems)
+
+
+def _text(value: Any, path: str, problems: list[str]) -> Any:
+    quote = "; quote it" if isinstance(value, int | float) else ""
+    if not isinstance(value, str):
+        problems.append(f"{path}: must be a string, not {kind(value)} ({value}){quote}")
+        return ""
+    return str(value)
+
+
+def _number(value: Any, path: str, problems: list[str], convert: Callable[[Any], Any], words: str) -> Any:
+    try:
+        if isinstance(value, bool) or not isinstance(value, int | float | str):
+            raise ValueError
+        number = convert(value)
+        if number < 0 or (isinstance(value, float) and number != value):
+            raise ValueError
+    except ValueError:
+        problems.append(f"{path}: must be {words}, not {value!r}")
+        return convert(0)
+    return number
+
+
+def _whole(value: Any, path: str, problems: list[str]) -> Any:
+    return _number(value, path, problems, int, "a whole number, 0 or more")
+
+
+def _real(value: Any, path: str, problems: list[str]) -> Any:
+    return _number(value, path, problems, float, "a number, 0 or more")
+
+
+def _truth(value: Any, path: str, problems: list[str]) -> Any:
+    return _checked(value, isinstance(value, bool), "true or false", path, problems)
+
+
+def _checked(value: Any, fits: bool, words: str, path: str, problems: list[str]) -> Any:
+    if not fits:
+        problems.append(f"{path}: must be {words}, not {kind(value)}")
+        return {}
+    return value
+
+
+def _sentence(option: Mapping[str, Any]) -> str:
+    description = option.get("description", "")
+    text = description if isinstance(description, str) else next(iter(description), "")
+    return text[:1].lower() + text[1:].rstrip(".")
+
+
+_SCALARS: Mapping[str, Callable[[Any, str, list[str]], Any]] = {
+    "str": _text,
+    "path": _text,
+    "int": _whole,
+    "float": _real,
+    "bool": _truth,
+}

@@ -1,0 +1,239 @@
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+"""One typed configuration from what an inventory says, or every problem in it. Runs on the controller and contacts nobody."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import yaml
+from ansible_collections.morpheus.deploy.plugins.module_utils import compose_rules, dotenv, gate, schema
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*\Z")
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}\Z")
+_VARIABLE = re.compile(r"\$\{?(STACK_RELEASE|STACK_ENVIRONMENT)(:?[?-][^}]*)?\}?")
+MAXIMUM_BYTES = 5_000_000
+
+
+class StackConfig:
+    """``problems`` is empty exactly when ``config`` can be used. ``files``: path -> base64 of what a release ships."""
+
+    def __init__(self, raw: Mapping[str, Any], options: Mapping[str, Any]) -> None:
+        self.problems: list[str] = []
+        self.files: dict[str, str] = {}
+        given = schema.typed({key: raw.get(key) for key in options}, options, "", self.problems)
+        self.environment: str = given["stack_environment"] or ""
+        self.release: str = given["stack_release"] or ""
+        self._secrets: Mapping[str, Any] = given["stack_secrets"] or {}
+        self._source = Path(given["stack_source"] or "")
+        self.config: dict[str, Any] = given["stack"] or {}
+        if raw.get("stack") is None or not self.config:
+            return
+        self._check_names(given["preflight_environments"] or [])
+        self._check_env_files()
+        self._check_services()
+        self._check_public()
+        self._read_files()
+        self._check_compose()
+
+    def _check_names(self, environments: list[str]) -> None:
+        name = self.config["name"]
+        if name and not _NAME.match(name):
+            self._say(f'stack.name: "{name}" may hold only lower-case letters, digits, - and _')
+        if self.environment and self.environment not in environments:
+            self._say(
+                f'stack_environment: "{self.environment}" is not one of {", ".join(environments)}; '
+                "name it in preflight_environments if it is meant"
+            )
+        if self.release == "latest":
+            self._say("stack_release: latest does not say what runs; give the version, for example 1.2.0")
+        elif self.release and not _TAG.match(self.release):
+            self._say(f'stack_release: "{self.release}" cannot be the tag of an image')
+        if self.config["hosts_at_once"] == 0:
+            self._say("stack.hosts_at_once: must be 1 or more")
+
+    def _check_env_files(self) -> None:
+        for option, groups in (("stack.env", self.config["env"] or {}), ("stack_secrets", self._secrets)):
+            for name, values in groups.items():
+                if not isinstance(values, Mapping):
+                    self._say(f"{option}.{name}: must be a mapping of variables, not {schema.kind(values)}")
+                elif not _NAME.match(str(name)):
+                    self._say(f"{option}.{name}: the name becomes a file name: lower-case letters, digits, - and _")
+                else:
+                    self.problems += [f"{option}.{name}.{problem}" for problem in dotenv.problems(values)]
+
+    def _check_services(self) -> None:
+        seen: dict[str, int] = {}
+        for number, service in enumerate(self.config["services"]):
+            path = f"stack.services[{number}]"
+            name = service.get("name")
+            if name in seen:
+                self._say(f'{path}.name: "{name}" stands already at stack.services[{seen[name]}]')
+            seen.setdefault(str(name), number)
+            if not 0 < (service.get("port") or 1) < 65536:
+                self._say(f"{path}.port: {service['port']} is not a port")
+            if service.get("routes") and not service.get("health"):
+                self._say(
+                    f"{path}.health: required, because the service is routed: without it nobody can tell when a "
+                    "replica may serve"
+                )
+            self._check_routes(path, service.get("routes") or [])
+            if service.get("health"):
+                self._check_health(f"{path}.health", service["health"])
+
+    def _check_routes(self, path: str, routes: list[dict[str, Any]]) -> None:
+        for number, route in enumerate(routes):
+            for index, prefix in enumerate(route.get("paths") or []):
+                if not prefix.startswith("/"):
+                    self._say(f'{path}.routes[{number}].paths[{index}]: "{prefix}" must start with "/"')
+
+    def _check_health(self, path: str, health: dict[str, Any]) -> None:
+        if health["path"] and not health["path"].startswith("/"):
+            self._say(f'{path}.path: "{health["path"]}" must start with "/"')
+        for key in ("version", "expect"):
+            problem = gate.expression_problem(health[key]) if health[key] else ""
+            if problem:
+                self._say(f'{path}.{key}: "{health[key]}" is not a JMESPath expression: {problem}')
+        for key in ("successes", "timeout_seconds", "deadline_seconds"):
+            if not health[key]:
+                self._say(f"{path}.{key}: must be more than 0")
+        needed = health["successes"] * health["interval_seconds"]
+        if health["deadline_seconds"] and health["deadline_seconds"] <= needed:
+            self._say(
+                f"{path}.deadline_seconds: {health['deadline_seconds']:g} s is too short for {health['successes']} "
+                f"answers, {health['interval_seconds']:g} s apart"
+            )
+
+    def _check_public(self) -> None:
+        check = self.config.get("public_check")
+        if check and check["url"]:
+            url = urlsplit(check["url"])
+            if url.scheme not in ("http", "https") or not url.hostname:
+                self._say(f'stack.public_check.url: "{check["url"]}" is not an http or https URL')
+
+    def _read_files(self) -> None:
+        for option in ("compose_files", "files"):
+            for number, name in enumerate(self.config[option] or []):
+                self._read(f"stack.{option}[{number}]", str(name))
+        for name, values in (self.config["env"] or {}).items():
+            if isinstance(values, Mapping) and not dotenv.problems(values):
+                self._keep(f"env/{name}.env", dotenv.render(values).encode())
+        if sum(len(content) for content in self.files.values()) > MAXIMUM_BYTES:
+            self._say(f"stack.files: more than {MAXIMUM_BYTES // 1_000_000} MB in all; large data belongs into an image")
+
+    def _read(self, option: str, name: str) -> None:
+        path = self._source / name
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            self._say(f'{option}: "{name}" must lie below stack_source')
+        elif path.is_dir():
+            for found in sorted(item for item in path.rglob("*") if item.is_file()):
+                self._keep(str(found.relative_to(self._source)), found.read_bytes())
+        elif path.is_file():
+            self._keep(name, path.read_bytes())
+        else:
+            self._say(f'{option}: "{path}" does not exist')
+
+    def _keep(self, name: str, content: bytes) -> None:
+        self.files[name] = base64.b64encode(content).decode()
+
+    def _check_compose(self) -> None:
+        model: dict[str, Any] = {}
+        for name in self.config["compose_files"] or []:
+            if name in self.files:
+                model = _merged(model, self._load(name))
+        services = model.get("services") or {}
+        if not services:
+            return
+        routed = {service["name"] for service in self.config["services"] if service.get("routes")}
+        for number, service in enumerate(self.config["services"]):
+            if service.get("name") and service["name"] not in services:
+                self._say(
+                    f'stack.services[{number}].name: the Compose files have no service "{service["name"]}"; '
+                    f"they have {', '.join(sorted(services))}"
+                )
+        for name, service in services.items():
+            found = compose_rules.problems(name, service or {}, routed=name in routed)
+            self.problems += [f"{self._where(name, problem)}: {problem}" for problem in found]
+            self._check_env_references(name, service or {})
+        self._check_migration(services)
+
+    def _check_migration(self, services: Mapping[str, Any]) -> None:
+        migration = self.config.get("migration")
+        if not migration or not migration["service"]:
+            return
+        service = services.get(migration["service"])
+        if service is None:
+            self._say(f'stack.migration.service: the Compose files have no service "{migration["service"]}"')
+        elif not service.get("profiles"):
+            self._say(
+                f'stack.migration.service: "{migration["service"]}" must stand behind a profile in the Compose files, '
+                "or it would run all the time"
+            )
+
+    def _check_env_references(self, name: str, service: Mapping[str, Any]) -> None:
+        entries = service.get("env_file") or []
+        for entry in [entries] if isinstance(entries, str | Mapping) else entries:
+            path = str(entry["path"] if isinstance(entry, Mapping) else entry).removeprefix("./")
+            directory, _, stem = path.removesuffix(".env").rpartition("/")
+            known = {"env": self.config["env"] or {}, "secrets": self._secrets}.get(directory)
+            if known is not None and stem not in known:
+                option = "stack.env" if directory == "env" else "stack_secrets"
+                self._say(f"{option}.{stem}: required, because services.{name}.env_file reads {path}")
+            elif known is None and path not in self.files:
+                self._say(
+                    f"services.{name}.env_file: nothing writes {path}; use env/<name>.env (from stack.env) or "
+                    "secrets/<name>.env (from stack_secrets)"
+                )
+
+    def _load(self, name: str) -> Mapping[str, Any]:
+        text = base64.b64decode(self.files[name]).decode("utf-8", "replace")
+        values = {"STACK_RELEASE": self.release, "STACK_ENVIRONMENT": self.environment}
+        try:
+            found = yaml.load(_VARIABLE.sub(lambda match: values[match[1]], text), Loader=_ComposeLoader)
+        except yaml.YAMLError as exc:
+            self._say(f"{name}: is not YAML: {' '.join(str(exc).split())}")
+            return {}
+        if not isinstance(found, Mapping):
+            self._say(f"{name}: must be a mapping with the key services")
+            return {}
+        return found
+
+    def _where(self, service: str, problem: str) -> str:
+        """The Compose file that says what ``problem`` is about: the last one that speaks of the service."""
+        key = problem.split(":")[0].split(".")[2:3]
+        for name in reversed(self.config["compose_files"]):
+            said = (self._load(name).get("services") or {}).get(service) if name in self.files else None
+            if said is not None and (not key or key[0] in said):
+                return str(name)
+        return str(self.config["compose_files"][0])
+
+    def _say(self, problem: str) -> None:
+        self.problems.append(problem)
+
+
+class _ComposeLoader(yaml.SafeLoader):
+    """YAML with Compose's own tags (!reset, !override), whose meaning does not matter for what is checked here."""
+
+
+def _plain(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> Any:
+    if isinstance(node, yaml.MappingNode):
+        return loader.construct_mapping(node, deep=True)
+    if isinstance(node, yaml.SequenceNode):
+        return loader.construct_sequence(node, deep=True)
+    return None
+
+
+_ComposeLoader.add_multi_constructor("!", _plain)
+
+
+def _merged(base: Any, over: Any) -> Any:
+    if isinstance(base, Mapping) and isinstance(over, Mapping):
+        return {key: _merged(base.get(key), over[key]) if key in over else base[key] for key in [*base, *over]}
+    if isinstance(base, list) and isinstance(over, list):
+        return [*base, *over]
+    return base if over is None else over

@@ -1,0 +1,136 @@
+#!/usr/bin/python
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: edge_config
+short_description: Run HAProxy as the edge of a host and change its configuration without cutting a connection
+version_added: 0.1.0
+description:
+  - When the module returns, HAProxy runs in a Compose project of its own with the given configuration and certificates.
+  - A configuration is put in place only after HAProxy itself, in the image that runs, has accepted it. When it rejects it
+    the module fails with its words and everything stays as it was.
+  - A changed configuration or certificate is loaded by a hitless reload. A change that needs a new container is refused while the
+    edge runs, unless O(allow_interruption=true).
+  - The backends of stacks are not the module's business; M(morpheus.deploy.stack_rollout) keeps them beside this configuration.
+attributes:
+  check_mode:
+    support: full
+    description: Says what would change, without validating it.
+  diff_mode:
+    support: partial
+    description: Shows the configuration; of certificates only the names.
+  idempotent:
+    support: full
+    description: Nothing is reloaded when nothing changed.
+  platform:
+    support: full
+    platforms: posix
+    description: Linux with Docker Engine and the Compose plugin.
+options:
+  config:
+    description: Content of C(haproxy.cfg).
+    type: str
+    required: true
+  files:
+    description: More files of the configuration directory, as relative path to content.
+    type: dict
+    default: {}
+  certificates:
+    description: Certificates with chain and private key in PEM, by name.
+    type: dict
+    default: {}
+  image:
+    description: HAProxy's image.
+    type: str
+    default: haproxy:3.0
+  user:
+    description: Numeric C(uid:gid) that HAProxy runs as.
+    type: str
+    default: "99:99"
+  ports:
+    description: Published ports in Compose's short form.
+    type: list
+    elements: str
+    required: true
+  allow_interruption:
+    description: Whether a change may replace the running container, which cuts every connection through it.
+    type: bool
+    default: false
+requirements:
+  - Docker Engine and the Compose plugin 2.26 or newer
+  - docker (the Python SDK), on the host
+seealso:
+  - module: morpheus.deploy.stack_rollout
+author:
+  - The morpheus.deploy maintainers
+"""
+
+EXAMPLES = r"""
+- name: Run the edge
+  morpheus.deploy.edge_config:
+    config: "{{ lookup('ansible.builtin.template', 'haproxy.cfg.j2') }}"
+    certificates:
+      www.example.com: "{{ lookup('ansible.builtin.file', 'www.example.com.pem') }}"
+    ports: ["80:8080", "443:8443"]
+"""
+
+RETURN = r"""
+changes:
+  description: What changed, or would change in check mode. Files by name, and C(container).
+  returned: success
+  type: list
+  elements: str
+  sample: [haproxy.cfg]
+"""
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible_collections.morpheus.deploy.plugins.module_utils import edge_setup, engine
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge import EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.gate import SystemClock
+from ansible_collections.morpheus.deploy.plugins.module_utils.host import EDGE_ROOT
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "config": {"type": "str", "required": True},
+            "files": {"type": "dict", "default": {}},
+            "certificates": {"type": "dict", "default": {}, "no_log": True},
+            "image": {"type": "str", "default": "haproxy:3.0"},
+            "user": {"type": "str", "default": "99:99"},
+            "ports": {"type": "list", "elements": "str", "required": True},
+            "allow_interruption": {"type": "bool", "default": False},
+        },
+        supports_check_mode=True,
+    )
+    if engine.DOCKER_IMPORT_ERROR:
+        module.fail_json(msg=missing_required_lib("docker"), exception=engine.DOCKER_IMPORT_ERROR)
+    params = module.params
+    files: dict[str, str] = {"haproxy.cfg": params["config"], **params["files"]}
+    paths = EdgePaths(EDGE_ROOT)
+    before = _read(paths, files)
+    try:
+        settings = edge_setup.EdgeSettings(params["image"], params["user"], params["ports"])
+        setup = edge_setup.EdgeSetup(paths, engine.Engine(engine.connect(), edge_setup.PROJECT), settings, SystemClock())
+        if module.check_mode:
+            changes = setup.differences(files, params["certificates"])
+        else:
+            changes = setup.apply(files, params["certificates"], allow_interruption=params["allow_interruption"])
+    except DeployError as exc:
+        module.fail_json(msg=str(exc))
+    result: dict[str, Any] = {"changed": bool(changes), "changes": changes}
+    module.exit_json(**result, diff={"before": before, "after": "".join(files[name] for name in sorted(files))})
+
+
+def _read(paths: EdgePaths, files: dict[str, str]) -> str:
+    texts = [paths.conf / name for name in sorted(files)]
+    return "".join(path.read_text() for path in texts if path.is_file())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,196 @@
+#!/usr/bin/python
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: health_gate
+short_description: Wait until HTTP endpoints have proved several times in a row that they are well
+version_added: 0.1.0
+description:
+  - Asks any number of endpoints at the same time. When the module returns, each of them has given O(successes) good answers in a
+    row before O(deadline_seconds) had passed.
+  - It fails when one has not. The message then says what the last answer was, and the result holds the counts and
+    latencies of every endpoint.
+  - Redirects are not followed, certificates are verified, nothing is retried behind the scenes, and an answer that drips or
+    never ends is cut off at O(timeout_seconds).
+attributes:
+  check_mode:
+    support: full
+    description: Asking changes nothing, so check mode asks too.
+  diff_mode:
+    support: none
+    description: Nothing is changed.
+  platform:
+    support: full
+    platforms: posix
+    description: Runs where Python does.
+options:
+  endpoints:
+    description: What to ask.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      url:
+        description: An C(http) or C(https) URL.
+        type: str
+        required: true
+      name:
+        description: How messages call it. The URL when left out.
+        type: str
+      address:
+        description: Where to connect to instead of the URL's host, as C(address) or C(address:port). The name in the URL is
+          still the one that is sent and that the certificate is verified against.
+        type: str
+        default: ""
+      headers:
+        description: Headers to send.
+        type: dict
+        default: {}
+      status:
+        description: HTTP status of a good answer.
+        type: int
+        default: 200
+      expect:
+        description: JMESPath expression over the JSON body that must be true.
+        type: str
+        default: ""
+  successes:
+    description: Good answers in a row.
+    type: int
+    default: 3
+  interval_seconds:
+    description: Pause between two requests to an endpoint, in seconds.
+    type: float
+    default: 0.25
+  timeout_seconds:
+    description: Time for one whole answer, in seconds.
+    type: float
+    default: 2.0
+  deadline_seconds:
+    description: Time for all of it, in seconds, timeouts included. Measured with a monotonic clock.
+    type: float
+    default: 60.0
+  ca_path:
+    description: PEM file on the host with certificates to trust instead of the system's.
+    type: path
+requirements:
+  - jmespath, on the host that runs the module
+seealso:
+  - module: morpheus.deploy.stack_rollout
+author:
+  - The morpheus.deploy maintainers
+"""
+
+EXAMPLES = r"""
+- name: Wait until the service answers
+  morpheus.deploy.health_gate:
+    endpoints:
+      - url: http://192.0.2.10:8000/health
+
+- name: Wait until two replicas attest the release
+  morpheus.deploy.health_gate:
+    endpoints:
+      - url: http://192.0.2.10:8000/health
+        expect: version == '1.2.0'
+      - url: http://192.0.2.11:8000/health
+        expect: version == '1.2.0'
+    successes: 5
+    deadline_seconds: 90
+
+- name: Ask this host's edge under its public name
+  morpheus.deploy.health_gate:
+    endpoints:
+      - url: https://www.example.com/health
+        address: 127.0.0.1:443
+"""
+
+RETURN = r"""
+endpoints:
+  description: What was seen of each endpoint, on failure too.
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - name: https://www.example.com/health
+      url: https://www.example.com/health
+      healthy: true
+      attempts: 3
+      failures: 0
+      successes_in_row: 3
+      seconds: 0.531
+      status: 200
+      last: '{"status": "ok"}'
+      violation: ""
+      latency_seconds: {median: 0.004, max: 0.006}
+"""
+
+import traceback
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible_collections.morpheus.deploy.plugins.module_utils import gate
+from ansible_collections.morpheus.deploy.plugins.module_utils.http_probe import HttpProbe
+
+ENDPOINT = {
+    "url": {"type": "str", "required": True},
+    "name": {"type": "str"},
+    "address": {"type": "str", "default": ""},
+    "headers": {"type": "dict", "default": {}},
+    "status": {"type": "int", "default": 200},
+    "expect": {"type": "str", "default": ""},
+}
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "endpoints": {"type": "list", "elements": "dict", "required": True, "options": ENDPOINT},
+            "successes": {"type": "int", "default": 3},
+            "interval_seconds": {"type": "float", "default": 0.25},
+            "timeout_seconds": {"type": "float", "default": 2.0},
+            "deadline_seconds": {"type": "float", "default": 60.0},
+            "ca_path": {"type": "path"},
+        },
+        supports_check_mode=True,
+    )
+    if gate.import_error:
+        trace = "".join(traceback.format_exception(gate.import_error))
+        module.fail_json(msg=missing_required_lib("jmespath"), exception=trace)
+    for number, item in enumerate(module.params["endpoints"]):
+        problem = gate.expression_problem(item["expect"]) if item["expect"] else ""
+        if problem:
+            module.fail_json(msg=f"endpoints[{number}].expect: {item['expect']!r} is not a JMESPath expression: {problem}")
+    rules = gate.Rules(
+        module.params["successes"],
+        module.params["interval_seconds"],
+        module.params["timeout_seconds"],
+        module.params["deadline_seconds"],
+    )
+    if rules.successes < 1 or rules.timeout_seconds <= 0 or rules.deadline_seconds <= 0:
+        module.fail_json(msg="successes must be 1 or more, timeout_seconds and deadline_seconds more than 0")
+    endpoints = [
+        gate.Endpoint(
+            item["name"] or item["url"],
+            item["url"],
+            tuple((str(name), str(value)) for name, value in item["headers"].items()),
+            item["address"],
+            gate.Expectation(item["status"], item["expect"]),
+        )
+        for item in module.params["endpoints"]
+    ]
+    results = gate.Gate(rules, HttpProbe(module.params["ca_path"] or ""), gate.SystemClock()).wait(endpoints)
+    found = [health.as_dict() for health in results]
+    bad = [health for health in results if not health.healthy]
+    if bad:
+        words = "; ".join(
+            f"{health.name} was not healthy {rules.successes} times in a row within {rules.deadline_seconds:g} s: "
+            f"after {health.attempts} attempts the last answer was: {health.violation}"
+            for health in bad
+        )
+        module.fail_json(msg=words, endpoints=found)
+    module.exit_json(changed=False, endpoints=found)
+
+
+if __name__ == "__main__":
+    main()

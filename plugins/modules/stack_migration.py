@@ -1,0 +1,103 @@
+#!/usr/bin/python
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: stack_migration
+short_description: Bring the database's schema to what a prepared release needs
+version_added: 0.1.0
+description:
+  - Runs the stack's migration service once, in a one-off container of the release's own image, before any of its replicas
+    gets traffic. When the module returns, that container has ended with exit code 0.
+  - The migration itself must be idempotent and must hold a lock of its own while it works; running the module again runs it
+    again.
+attributes:
+  check_mode:
+    support: none
+    description: What a migration would do cannot be known without running it.
+  diff_mode:
+    support: none
+    description: The database tells nothing about what it was before.
+  idempotent:
+    support: partial
+    description: As idempotent as the migration is.
+  platform:
+    support: full
+    platforms: posix
+    description: Linux with Docker Engine and the Compose plugin.
+options:
+  stack:
+    description: Name of the stack.
+    type: str
+    required: true
+  release_id:
+    description: Id of a release that M(morpheus.deploy.stack_release) prepared on this host.
+    type: str
+    required: true
+requirements:
+  - Docker Engine and the Compose plugin 2.26 or newer
+  - docker (the Python SDK), on the host
+  - jmespath, on the host
+seealso:
+  - module: morpheus.deploy.stack_release
+author:
+  - The morpheus.deploy maintainers
+"""
+
+EXAMPLES = r"""
+- name: Migrate before any host is switched
+  run_once: true
+  morpheus.deploy.stack_migration:
+    stack: morpheus
+    release_id: "{{ prepared.id }}"
+"""
+
+RETURN = r"""
+result:
+  description: What the migration printed as one line of JSON, when it did.
+  returned: success
+  type: dict
+  sample: {applied: ["0001"], head: "0001"}
+"""
+
+import json
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible_collections.morpheus.deploy.plugins.module_utils import engine
+from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.host import StackHost
+from ansible_collections.morpheus.deploy.plugins.module_utils.migrate import migrate
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "stack": {"type": "str", "required": True},
+            "release_id": {"type": "str", "required": True},
+        },
+    )
+    if engine.DOCKER_IMPORT_ERROR:
+        module.fail_json(msg=missing_required_lib("docker"), exception=engine.DOCKER_IMPORT_ERROR)
+    try:
+        host = StackHost(module.params["stack"], engine.connect())
+        output = migrate(host, module.params["release_id"])
+    except DeployError as exc:
+        module.fail_json(msg=f"the migration failed, and no host was switched: {exc}")
+    result = _last_json(output)
+    module.exit_json(changed=bool(result.get("applied", True)), result=result)
+
+
+def _last_json(output: str) -> dict[str, object]:
+    for line in reversed(output.splitlines()):
+        try:
+            found = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(found, dict):
+            return found
+    return {}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,196 @@
+#!/usr/bin/python
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: stack_release
+short_description: Prepare a release of a stack on a host
+version_added: 0.1.0
+description:
+  - When the module returns, the host holds all that a rollout of the release needs. Its files lie below
+    C(/var/lib/morpheus.deploy/stacks/<stack>/releases/<id>), its images have been pulled and are recorded by digest, and the
+    current secrets lie beside it.
+  - No container is touched. On failure nothing has been written.
+  - A release is never changed afterwards. Its id is the name given in O(release) and a hash of all that it consists of, so an
+    edited file makes another release.
+attributes:
+  check_mode:
+    support: full
+    description: Writes and pulls nothing. RV(ignore:plan) is the plan; an image that is not on the host yet counts as changed.
+  diff_mode:
+    support: full
+    description: Before, the replicas that run; after, the steps that a rollout would take, with reasons. Never a value.
+  idempotent:
+    support: full
+    description: A release that is prepared already is left as it is.
+  platform:
+    support: full
+    platforms: posix
+    description: Linux with Docker Engine and the Compose plugin.
+options:
+  release:
+    description: Name of the release, as its images are tagged.
+    type: str
+    required: true
+  environment:
+    description: Name of the environment that the host belongs to.
+    type: str
+    required: true
+  stack:
+    description: The stack's configuration as the filter P(morpheus.deploy.stack_config#filter) gives it.
+    type: dict
+    required: true
+  files:
+    description: The release's files, as relative path to base64 of the content.
+    type: dict
+    required: true
+  secrets:
+    description: Env files with secrets, as name of the file to its content. Written with mode 0600, outside the release.
+    type: dict
+    default: {}
+  git_sha:
+    description: Commit of the deploy project, for the record.
+    type: str
+    default: ""
+requirements:
+  - Docker Engine and the Compose plugin 2.26 or newer
+  - docker (the Python SDK), on the host
+  - jmespath, on the host
+seealso:
+  - module: morpheus.deploy.stack_rollout
+author:
+  - The morpheus.deploy maintainers
+"""
+
+EXAMPLES = r"""
+- name: Prepare the release
+  morpheus.deploy.stack_release:
+    release: "{{ preflight_config.release }}"
+    environment: "{{ preflight_config.environment }}"
+    stack: "{{ preflight_config.stack }}"
+    files: "{{ preflight_config.files }}"
+    secrets:
+      api.env: "{{ {'DATABASE_URL': vault_database_url} | morpheus.deploy.env_file }}"
+  register: prepared
+"""
+
+RETURN = r"""
+id:
+  description: Id of the release on the host.
+  returned: success
+  type: str
+  sample: 1.2.0-3f9a0c1d
+release:
+  description: Name of the release.
+  returned: success
+  type: str
+  sample: 1.2.0
+previous:
+  description: Name of the release that is live now; empty before the first deploy.
+  returned: success
+  type: str
+  sample: 1.1.0
+previous_id:
+  description: Id of the release that is live now.
+  returned: success
+  type: str
+  sample: 1.1.0-77b1e4d2
+pending:
+  description: Whether a rollout of this release would do anything.
+  returned: success
+  type: bool
+  sample: true
+plan:
+  description: What a rollout would do now, one sentence a step.
+  returned: success
+  type: list
+  elements: str
+  sample: ["api: start 2 candidates (changed: image morpheus/api:1.1.0 -> morpheus/api:1.2.0)"]
+images:
+  description: Images by service.
+  returned: success
+  type: dict
+  sample:
+    api: {reference: "morpheus/api:1.2.0", digest: "sha256:5c1a...", id: "sha256:9e0b..."}
+changed_secrets:
+  description: Names of secret files whose content changed.
+  returned: success
+  type: list
+  elements: str
+  sample: [api.env]
+problems:
+  description: Every problem with the configuration as Compose resolves it.
+  returned: when the configuration is refused
+  type: list
+  elements: str
+  sample: ["services.api.ports: a routed service is reached through the edge; two replicas cannot share a host port"]
+"""
+
+import base64
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible_collections.morpheus.deploy.plugins.module_utils import engine, gate
+from ansible_collections.morpheus.deploy.plugins.module_utils.errors import ConfigError, DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.host import StackHost
+from ansible_collections.morpheus.deploy.plugins.module_utils.prepare import Prepared, Wanted, prepare, running
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "release": {"type": "str", "required": True},
+            "environment": {"type": "str", "required": True},
+            "stack": {"type": "dict", "required": True},
+            "files": {"type": "dict", "required": True},
+            "secrets": {"type": "dict", "default": {}, "no_log": True},
+            "git_sha": {"type": "str", "default": ""},
+        },
+        supports_check_mode=True,
+    )
+    if engine.DOCKER_IMPORT_ERROR:
+        module.fail_json(msg=missing_required_lib("docker"), exception=engine.DOCKER_IMPORT_ERROR)
+    if gate.import_error:
+        module.fail_json(msg=missing_required_lib("jmespath"))
+    wanted = Wanted(
+        release=module.params["release"],
+        environment=module.params["environment"],
+        stack=module.params["stack"],
+        files={name: base64.b64decode(content) for name, content in module.params["files"].items()},
+        secrets=module.params["secrets"],
+        git_sha=module.params["git_sha"],
+    )
+    try:
+        host = StackHost(wanted.stack["name"], engine.connect())
+        prepared = prepare(host, wanted, check_mode=module.check_mode)
+    except ConfigError as exc:
+        module.fail_json(msg=str(exc), problems=exc.problems)
+    except DeployError as exc:
+        module.fail_json(msg=str(exc))
+    module.exit_json(
+        changed=prepared.changed,
+        id=prepared.id,
+        release=wanted.release,
+        environment=wanted.environment,
+        previous=prepared.live_release,
+        previous_id=prepared.live,
+        pending=bool(prepared.steps) or prepared.live != prepared.id,
+        plan=[str(step) for step in prepared.steps],
+        images=prepared.images,
+        changed_secrets=prepared.changed_secrets,
+        diff=_diff(prepared),
+    )
+
+
+def _diff(prepared: Prepared) -> dict[str, str]:
+    before = running(prepared.replicas)
+    return {
+        "before_header": f"live release {prepared.live or '(none)'}",
+        "after_header": f"release {prepared.id}",
+        "before": "\n".join(before) + "\n",
+        "after": "\n".join([*before, *(f"plan: {step}" for step in prepared.steps)]) + "\n",
+    }
+
+
+if __name__ == "__main__":
+    main()

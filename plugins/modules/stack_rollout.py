@@ -1,0 +1,191 @@
+#!/usr/bin/python
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: stack_rollout
+short_description: Switch a host to a prepared release without dropping a request
+version_added: 0.1.0
+description:
+  - When the module returns, exactly the release's replicas run on this host and the edge sends requests to them alone. Each
+    of them has passed its gate, and every replica it replaced was drained before it was stopped.
+  - The plan is made from what runs, not from what an earlier run did. After a crash, running the module again does the
+    rest.
+  - When a candidate does not pass its gate, or fails while it is watched (C(deploy.update_config.monitor) of the Compose file),
+    the candidates are removed, the replicas before them serve on, and the module fails. With C(failure_action=rollback) what
+    was switched already goes back too.
+  - Services whose configuration, image content, env files, secret files and mounted files are the same are not touched.
+attributes:
+  check_mode:
+    support: full
+    description: Returns the plan and changes nothing.
+  diff_mode:
+    support: full
+    description: Before, the replicas that run; after, the steps with their reasons, or the replicas that run then.
+  idempotent:
+    support: partial
+    description: With O(restart=true) every run replaces every replica.
+  platform:
+    support: full
+    platforms: posix
+    description: Linux with Docker Engine and the Compose plugin.
+options:
+  stack:
+    description: Name of the stack.
+    type: str
+    required: true
+  release_id:
+    description: Id of a release that M(morpheus.deploy.stack_release) prepared on this host. The live one when left out.
+    type: str
+    default: ""
+  restart:
+    description: Replace every replica, also those that are current.
+    type: bool
+    default: false
+requirements:
+  - Docker Engine and the Compose plugin 2.26 or newer
+  - docker (the Python SDK), on the host
+  - jmespath, on the host
+seealso:
+  - module: morpheus.deploy.stack_release
+  - module: morpheus.deploy.health_gate
+author:
+  - The morpheus.deploy maintainers
+"""
+
+EXAMPLES = r"""
+- name: Switch to the prepared release
+  morpheus.deploy.stack_rollout:
+    stack: morpheus
+    release_id: "{{ prepared.id }}"
+
+- name: Replace every replica by a fresh one of the same release
+  morpheus.deploy.stack_rollout:
+    stack: morpheus
+    restart: true
+"""
+
+RETURN = r"""
+release:
+  description: Name of the release.
+  returned: always, once the release was found
+  type: str
+  sample: 1.2.0
+release_id:
+  description: Id of the release.
+  returned: always, once the release was found
+  type: str
+  sample: 1.2.0-3f9a0c1d
+previous:
+  description: Name of the release that was live before; empty at the first rollout.
+  returned: always, once the release was found
+  type: str
+  sample: 1.1.0
+steps:
+  description: The plan, in check mode; otherwise the steps that were done.
+  returned: always, once the release was found
+  type: list
+  elements: str
+  sample: ["api: start 2 candidates (changed: image morpheus/api:1.1.0 -> morpheus/api:1.2.0)"]
+replaced:
+  description: Names of replicas that were removed.
+  returned: always, once the release was found
+  type: list
+  elements: str
+  sample: [morpheus-api-1, morpheus-api-2]
+gates:
+  description: What each gate and each watch saw of each candidate.
+  returned: always, once the release was found
+  type: list
+  elements: dict
+  sample:
+    - {service: api, name: morpheus-api-3, url: "http://172.18.0.5:8000/health", healthy: true, attempts: 14, failures: 11}
+seconds:
+  description: Wall seconds by kind of step. Of services that rolled at the same time the longest counts.
+  returned: always, once the release was found
+  type: dict
+  sample: {start: 0.6, gate: 3.9, admit: 0.1, drain: 0.1, await: 2.8, stop: 0.5, remove: 0.1}
+drained:
+  description: Sessions that replicas still had when they were drained, and that ended before they were stopped.
+  returned: always, once the release was found
+  type: int
+  sample: 6
+cut:
+  description: Sessions that were still open when their replica had ended.
+  returned: always, once the release was found
+  type: int
+  sample: 0
+left:
+  description: After a failure, C(as_before) when the host runs exactly what it ran, C(mixed) when it does not.
+  returned: on failure of a rollout
+  type: str
+  sample: as_before
+"""
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible_collections.morpheus.deploy.plugins.module_utils import engine, gate
+from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.host import StackHost
+from ansible_collections.morpheus.deploy.plugins.module_utils.prepare import running
+from ansible_collections.morpheus.deploy.plugins.module_utils.rollout import HostRollout, Rollout
+
+LEFT = {
+    "as_before": "Nothing was switched: this host runs what it ran before",
+    "mixed": "This host runs more than one release now; deploy the good one again to mend it",
+}
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "stack": {"type": "str", "required": True},
+            "release_id": {"type": "str", "default": ""},
+            "restart": {"type": "bool", "default": False},
+        },
+        supports_check_mode=True,
+    )
+    if engine.DOCKER_IMPORT_ERROR:
+        module.fail_json(msg=missing_required_lib("docker"), exception=engine.DOCKER_IMPORT_ERROR)
+    if gate.import_error:
+        module.fail_json(msg=missing_required_lib("jmespath"))
+    try:
+        host_rollout = HostRollout(StackHost(module.params["stack"], engine.connect()))
+        rollout = host_rollout.prepare(module.params["release_id"], restart=module.params["restart"])
+        if module.check_mode:
+            module.exit_json(**_result(rollout, [str(step) for step in rollout.steps]))
+        if rollout.changed:
+            host_rollout.execute(rollout)
+    except DeployError as exc:
+        module.fail_json(msg=str(exc))
+    result = _result(rollout, rollout.outcome.done)
+    if rollout.outcome.failures:
+        serving = f" ({rollout.previous.release})" if rollout.previous and rollout.left == "as_before" else ""
+        message = "\n".join([*rollout.outcome.failures, f"{LEFT[rollout.left]}{serving}."])
+        module.fail_json(msg=message, left=rollout.left, **result)
+    module.exit_json(**result)
+
+
+def _result(rollout: Rollout, steps: list[str]) -> dict[str, Any]:
+    outcome = rollout.outcome
+    before = running(rollout.before)
+    after = running(rollout.after) if rollout.after else [*before, *(f"plan: {step}" for step in steps)]
+    return {
+        "changed": rollout.changed,
+        "release": rollout.manifest.release,
+        "release_id": rollout.manifest.id,
+        "previous": rollout.previous.release if rollout.previous else "",
+        "steps": steps,
+        "replaced": outcome.removed,
+        "gates": outcome.gates,
+        "seconds": outcome.seconds,
+        "drained": outcome.drained,
+        "cut": outcome.cut,
+        "diff": {"before": "\n".join(before) + "\n", "after": "\n".join(after) + "\n"},
+    }
+
+
+if __name__ == "__main__":
+    main()

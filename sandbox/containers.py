@@ -1,0 +1,84 @@
+"""One container as it is wanted: reused, started or made anew."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Sequence
+
+from sandbox.images import image_id
+from sandbox.shell import SandboxError, run, succeeds
+from sandbox.world import LABEL, Attachment
+
+_SPEC_LABEL = "morpheus.sandbox.spec"
+
+
+def ensure_container(
+    name: str,
+    image: str,
+    places: Sequence[Attachment],
+    ports: Sequence[tuple[int, int]],
+    options: Sequence[str],
+    files: bytes = b"",
+) -> str:
+    """The container runs as described; `files` is a tar archive unpacked into it before its first start."""
+    first, *others = places
+    create = [
+        *("docker", "create", "--name", name, "--hostname", name, "--label", LABEL, "--restart", "unless-stopped"),
+        *("--network", first.network, *_place_options(first, "--network-alias")),
+        *(word for outer, inner in ports for word in ("--publish", f"127.0.0.1:{outer}:{inner}")),
+        *options,
+    ]
+    # What makes a container outdated: another description, another image, other files. Its volume is kept.
+    ingredients = (*create, *map(str, others), image_id(image), hashlib.sha256(files).hexdigest())
+    spec = hashlib.sha256("\0".join(ingredients).encode()).hexdigest()[:16]
+    state, found_spec = _inspect(name)
+    if found_spec == spec and state == "running":
+        return "reused"
+    if found_spec == spec and state == "exited":
+        run("docker", "start", name, what=f"Starting {name}", hint=_port_hint(ports))
+        return "started again"
+    if state and not found_spec:
+        raise SandboxError(
+            f"Creating {name}: a container of this name exists that the sandbox did not make\n"
+            f"  what to do: rename or remove it (docker rename {name} ...)"
+        )
+    if state:
+        run("docker", "rm", "--force", "--volumes", name, what=f"Removing the outdated {name}")
+    run(*create, "--label", f"{_SPEC_LABEL}={spec}", image, what=f"Creating {name}")
+    for place in others:
+        connect = ("docker", "network", "connect", *_place_options(place, "--alias"), place.network, name)
+        run(*connect, what=f"Connecting {name}")
+    if files:
+        run("docker", "cp", "-", f"{name}:/", stdin=files, what=f"Copying files into {name}")
+    run("docker", "start", name, what=f"Starting {name}", hint=_port_hint(ports))
+    return "recreated" if state else "created"
+
+
+def wait_until_ready(name: str, *command: str | object, seconds: float = 60) -> None:
+    """Wait until the command ends with 0; the last lines of the container's log go into the error."""
+    deadline = time.monotonic() + seconds
+    while not succeeds(*map(str, command)):
+        if time.monotonic() > deadline:
+            log = run("docker", "logs", "--tail", "15", name, what=f"Reading the log of {name}")
+            tail = "".join(f"\n  | {line}" for line in log.splitlines())
+            raise SandboxError(f"{name} is not ready after {seconds:g} s{tail}\n  what to do: docker logs {name}")
+        time.sleep(0.1)
+
+
+def _place_options(place: Attachment, alias_option: str) -> list[str]:
+    return ["--ip", place.address, *(word for alias in place.aliases for word in (alias_option, alias))]
+
+
+def _inspect(name: str) -> tuple[str, str]:
+    if not succeeds("docker", "container", "inspect", name):
+        return "", ""
+    template = f'{{{{.State.Status}}}} {{{{index .Config.Labels "{_SPEC_LABEL}"}}}}'
+    found = run("docker", "container", "inspect", "--format", template, name, what=f"Inspecting {name}")
+    state, _, spec = found.strip().partition(" ")
+    return state, spec
+
+
+def _port_hint(ports: Sequence[tuple[int, int]]) -> str:
+    numbers = ", ".join(str(outer) for outer, _ in ports)
+    return f"the ports {numbers} on 127.0.0.1 must be free" if numbers else ""

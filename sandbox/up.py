@@ -1,0 +1,103 @@
+"""What `up` does: every step of the sandbox with the steps it needs first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from sandbox.engine import ensure_engine
+from sandbox.files import write_file
+from sandbox.hosts import ensure_host
+from sandbox.images import ensure_base, ensure_image, remove_outdated
+from sandbox.network import check_isolation, ensure_network
+from sandbox.pki import ensure_certificates
+from sandbox.releases import publish_public_images, publish_releases
+from sandbox.services import ensure_service
+from sandbox.ssh import ensure_ssh
+from sandbox.steps import Step
+from sandbox.world import (
+    BASE_IMAGE,
+    HOST_IMAGE,
+    IMAGE_DIRECTORIES,
+    PUBLIC_IMAGES,
+    SERVICES,
+    SUBNETS,
+    VAULT_PASSWORDS,
+    Host,
+    network_name,
+)
+
+
+def steps_up(hosts: Sequence[Host], state: Path) -> list[Step]:
+    """The steps in the order in which they are best begun; which waits for which is said by each."""
+    networks = tuple(f"network {environment}" for environment in SUBNETS)
+    databases = tuple(service.name for service in SERVICES if service.name.startswith("supabase-"))
+    # One host of each environment speaks for it: isolation is a property of the networks.
+    watched = {host.place.environment: host for host in hosts}
+    return [
+        Step("engine", "Docker engine", partial(ensure_engine, state)),
+        Step("ssh", "SSH keys and configuration", partial(ensure_ssh, state)),
+        Step("pki", "certificates", partial(ensure_certificates, state)),
+        Step("vault", "vault passwords", partial(_ensure_vault_passwords, state)),
+        Step("base", f"base image {BASE_IMAGE}", ensure_base, after=("engine",)),
+        *(
+            Step(
+                f"network {environment}",
+                f"network {network_name(environment)}",
+                partial(ensure_network, environment),
+                after=("engine",),
+            )
+            for environment in SUBNETS
+        ),
+        *(
+            Step(image, f"image {image}", partial(ensure_image, image, directory), after=("base",))
+            for image, directory in IMAGE_DIRECTORIES.items()
+        ),
+        *(
+            Step(
+                service.name,
+                f"service {service.name}",
+                partial(ensure_service, service),
+                after=(service.image, *networks),
+            )
+            for service in SERVICES
+        ),
+        *(
+            Step(
+                host.name,
+                f"host {host.name}",
+                partial(ensure_host, host, state),
+                after=(HOST_IMAGE, "ssh", "pki", *networks),
+            )
+            for host in hosts
+        ),
+        *(
+            Step(
+                f"isolation {environment}",
+                f"isolation of {environment}",
+                partial(check_isolation, host),
+                after=(*databases, host.name),
+            )
+            for environment, host in watched.items()
+        ),
+        Step(
+            "public images",
+            "registry, public images",
+            publish_public_images,
+            after=("sandbox-registry", *PUBLIC_IMAGES),
+        ),
+        Step("releases", "registry, releases of services/", publish_releases, after=("sandbox-registry",)),
+        Step(
+            "outdated images",
+            "outdated images",
+            remove_outdated,
+            after=("public images", "releases", *(host.name for host in hosts)),
+        ),
+    ]
+
+
+def _ensure_vault_passwords(state: Path) -> str:
+    for environment, password in VAULT_PASSWORDS.items():
+        write_file(state / "vault" / environment, f"{password}\n")
+    return "written"

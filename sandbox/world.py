@@ -1,0 +1,142 @@
+"""What exists in the sandbox: every name, address, port and demo value, and nothing that acts."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+STATE = ROOT / ".sandbox"
+
+LABEL = "morpheus.sandbox=1"
+# Labels are inherited: the base has one of its own, so that an image someone else builds on it is not taken for ours.
+BASE_LABEL = "morpheus.sandbox.base=1"
+CONTENT_LABEL = "morpheus.sandbox.content"
+
+BASE_IMAGE = "debian:trixie-slim"
+HAPROXY_IMAGE = "haproxy:3.0"
+POSTGRES_IMAGE = "postgres:17"
+REGISTRY_IMAGE = "registry:2"
+HOST_IMAGE = "sandbox/host:latest"
+RUNPOD_IMAGE = "sandbox/runpod:latest"
+ALERT_SINK_IMAGE = "sandbox/alert-sink:latest"
+
+IMAGE_DIRECTORIES = {
+    HOST_IMAGE: "host",
+    REGISTRY_IMAGE: "registry",
+    POSTGRES_IMAGE: "postgres",
+    HAPROXY_IMAGE: "haproxy",
+    RUNPOD_IMAGE: "runpod",
+    ALERT_SINK_IMAGE: "alert-sink",
+}
+# What a host pulls by its public name, as if the registry were Docker Hub.
+PUBLIC_IMAGES = (HAPROXY_IMAGE, POSTGRES_IMAGE)
+
+REGISTRY = "127.0.0.1:5000"
+DATABASE_PORT = 5432
+
+# Demo values, not secrets: nothing outside the sandbox knows them.
+DATABASE_PASSWORDS = {"staging": "staging-db-demo-password", "production": "production-db-demo-password"}
+RUNPOD_API_KEYS = {"staging-runpod-demo-key": "staging", "production-runpod-demo-key": "production"}
+VAULT_PASSWORDS = {"staging": "staging-demo-vault", "production": "production-demo-vault"}
+
+SUBNETS = {"staging": "10.77.1", "production": "10.77.2"}
+DOMAINS = {"staging": "staging.morpheus.app", "production": "morpheus.app"}
+DATABASE_NAMES = {
+    "staging": "db.stagingmorpheusproj1.supabase.co",
+    "production": "db.productionmorpheuspr.supabase.co",
+}
+
+
+@dataclass(frozen=True)
+class Attachment:
+    """A container's place on the network of an environment."""
+
+    environment: str
+    number: int
+    aliases: tuple[str, ...] = ()
+
+    @property
+    def network(self) -> str:
+        return network_name(self.environment)
+
+    @property
+    def address(self) -> str:
+        return f"{SUBNETS[self.environment]}.{self.number}"
+
+
+@dataclass(frozen=True)
+class Host:
+    """A machine that Ansible reaches by SSH."""
+
+    name: str
+    place: Attachment
+    ssh_port: int
+    edge_ports: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def ports(self) -> tuple[tuple[int, int], ...]:
+        return ((self.ssh_port, 22), *self.edge_ports)
+
+
+@dataclass(frozen=True)
+class Service:
+    """A part of the outside world that the hosts or the controller talk to."""
+
+    name: str
+    image: str
+    port: int
+    places: tuple[Attachment, ...]
+    ports: tuple[tuple[int, int], ...] = ()
+    volume: str = ""
+    variables: tuple[str, ...] = ()
+
+
+def network_name(environment: str) -> str:
+    return f"sandbox-{environment}"
+
+
+HOSTS = (
+    Host("staging-app-1", Attachment("staging", 11, (DOMAINS["staging"],)), 2211, ((8443, 443), (8080, 80))),
+    Host("production-app-1", Attachment("production", 11), 2221),
+    Host("production-app-2", Attachment("production", 12), 2222),
+    Host("production-lb-1", Attachment("production", 21, (DOMAINS["production"],)), 2223, ((9443, 443), (9080, 80))),
+)
+
+
+def database(environment: str) -> Service:
+    """Stands in for the environment's Supabase project; the other environment has no way to it."""
+    return Service(
+        name=f"supabase-{environment}",
+        image=POSTGRES_IMAGE,
+        port=DATABASE_PORT,
+        places=(Attachment(environment, 5, (DATABASE_NAMES[environment],)),),
+        volume="/var/lib/postgresql/data",
+        variables=(f"POSTGRES_PASSWORD={DATABASE_PASSWORDS[environment]}",),
+    )
+
+
+def _everywhere(number: int, alias: str) -> tuple[Attachment, ...]:
+    return tuple(Attachment(environment, number, (alias,)) for environment in SUBNETS)
+
+
+SERVICES = (
+    Service(
+        name="sandbox-registry",
+        image=REGISTRY_IMAGE,
+        port=5000,
+        places=_everywhere(2, "registry.sandbox"),
+        ports=((5000, 5000),),
+        volume="/var/lib/registry",
+    ),
+    Service(
+        name="runpod",
+        image=RUNPOD_IMAGE,
+        port=80,
+        places=_everywhere(3, "api.runpod.ai"),
+        variables=(f"RUNPOD_API_KEYS={json.dumps(RUNPOD_API_KEYS)}",),
+    ),
+    Service(name="alert-sink", image=ALERT_SINK_IMAGE, port=80, places=_everywhere(4, "alerts.sandbox")),
+    *(database(environment) for environment in SUBNETS),
+)

@@ -1,0 +1,60 @@
+"""The Postgres database: a pool that outlives the server's restarts, and one question about its health."""
+
+import asyncio
+import logging
+import os
+from typing import Any, LiteralString
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.rows import DictRow, dict_row
+from psycopg_pool import AsyncConnectionPool
+
+# Connection errors may quote parts of the URL, the password among them; /health names their class.
+logging.getLogger("psycopg.pool").disabled = True
+
+# Without client_encoding a SQL_ASCII database would answer in bytes.
+OPTIONS: dict[str, Any] = {"autocommit": True, "client_encoding": "utf8", "connect_timeout": 2, "tcp_user_timeout": 5000}
+
+
+def database_url() -> str:
+    """DATABASE_URL, or the end of the process with one line that names the variable and not its value."""
+    url = os.environ.get("DATABASE_URL", "")
+    try:
+        if conninfo_to_dict(url):
+            return url
+    except psycopg.Error:
+        raise SystemExit("DATABASE_URL is not a Postgres connection URL") from None
+    raise SystemExit("DATABASE_URL is not set")
+
+
+class Database:
+    def __init__(self) -> None:
+        self.question: asyncio.Task[tuple[str, str | None]] | None = None
+        kwargs = {**OPTIONS, "row_factory": dict_row}
+        check = AsyncConnectionPool.check_connection
+        # The short reconnect_timeout keeps the pool's back-off from sleeping on when the server is back.
+        self.pool: AsyncConnectionPool[psycopg.AsyncConnection[DictRow]] = AsyncConnectionPool(
+            database_url(), kwargs=kwargs, open=False, check=check, timeout=5, reconnect_timeout=2
+        )
+
+    async def rows(self, query: LiteralString, *parameters: object) -> list[dict[str, Any]]:
+        async with self.pool.connection() as connection:
+            return await (await connection.execute(query, parameters)).fetchall()
+
+    async def probe(self) -> tuple[str, str | None]:
+        """The state of the database, and the head of its schema ledger if it has one, within 1.5 s."""
+        if self.question is None or self.question.done():
+            self.question = asyncio.create_task(self.ask())
+        # Not wait_for: psycopg obeys a cancellation only when the server answers it.
+        answered, _ = await asyncio.wait({self.question}, timeout=1.5)
+        return self.question.result() if answered else ("down: TimeoutError", None)
+
+    async def ask(self) -> tuple[str, str | None]:
+        try:
+            rows = await self.rows("select max(version) as head from supabase_migrations.schema_migrations")
+        except psycopg.errors.UndefinedTable:
+            return "ok", None
+        except psycopg.Error as error:
+            return f"down: {type(error).__name__}", None
+        return "ok", rows[0]["head"]

@@ -1,0 +1,115 @@
+"""The Morpheus API: stories in, comics out."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated, Any
+
+import psycopg
+from fastapi import FastAPI, HTTPException, Query, Request, WebSocket
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+
+from .database import Database
+from .door import Door
+from .identity import IDENTITY, RELEASE
+from .ml import Ml, MlError
+
+# Postgres stores no NUL.
+Text = Annotated[str, Field(min_length=1, max_length=20_000, pattern=r"^[^\x00]*$")]
+database = Database()
+ml = Ml()
+
+
+class NewStory(BaseModel):
+    title: Annotated[Text, Field(max_length=200)]
+    text: Text
+
+
+class Source(BaseModel):
+    story_id: int | None = None
+    text: Text | None = None
+
+
+@asynccontextmanager
+async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    async with database.pool, ml.client:
+        watch = asyncio.create_task(ml.watch())
+        yield
+        watch.cancel()
+
+
+api = FastAPI(title="Morpheus", version=RELEASE, lifespan=lifespan, docs_url=None, redoc_url=None)
+app = Door(api)
+
+
+@api.exception_handler(psycopg.Error)
+async def database_failed(_: Request, error: Exception) -> JSONResponse:
+    return JSONResponse({"detail": f"The database failed: {type(error).__name__}"}, 503)
+
+
+@api.exception_handler(MlError)
+async def ml_failed(_: Request, error: Exception) -> JSONResponse:
+    return JSONResponse({"detail": f"The ML service drew no comic: {error}"}, 502)
+
+
+@api.get("/health")
+async def health() -> JSONResponse:
+    state, schema = await database.probe()
+    is_ok = state == "ok" and schema is not None
+    own = {"status": "ok" if is_ok else "unhealthy", **IDENTITY, "schema": schema}
+    return JSONResponse({**own, "dependencies": {"database": state, "ml": ml.state}}, 200 if is_ok else 503)
+
+
+@api.get("/api/version")
+async def version() -> dict[str, str]:
+    return {"release": RELEASE, "replica": IDENTITY["replica"], "environment": IDENTITY["environment"]}
+
+
+@api.get("/api/slow")
+async def slow(seconds: Annotated[float, Query(ge=0, le=30)] = 3) -> dict[str, Any]:
+    await asyncio.sleep(seconds)
+    return {"seconds": seconds, "release": RELEASE, "replica": IDENTITY["replica"]}
+
+
+@api.post("/api/echo")
+async def echo(request: Request) -> dict[str, Any]:
+    size, digest = 0, hashlib.sha256()
+    async for chunk in request.stream():
+        size += len(chunk)
+        digest.update(chunk)
+    return {"bytes": size, "sha256": digest.hexdigest(), "release": RELEASE}
+
+
+@api.websocket("/api/ws")
+async def websocket_echo(websocket: WebSocket) -> None:
+    await websocket.accept()
+    async for text in websocket.iter_text():
+        await websocket.send_text(text)
+
+
+@api.post("/api/stories", status_code=201)
+async def add_story(story: NewStory) -> dict[str, Any]:
+    query = "insert into stories (title, text) values (%s, %s) returning id, title, text, created_at"
+    return (await database.rows(query, story.title, story.text))[0]
+
+
+@api.get("/api/stories")
+async def list_stories() -> list[dict[str, Any]]:
+    return await database.rows("select id, title, created_at from stories order by id desc limit 50")
+
+
+@api.get("/api/stories/{story_id}")
+async def read_story(story_id: int) -> dict[str, Any]:
+    for story in await database.rows("select id, title, text, created_at from stories where id = %s", story_id):
+        return story
+    raise HTTPException(404, f"There is no story {story_id}")
+
+
+@api.post("/api/transform")
+async def transform(source: Source) -> dict[str, Any]:
+    text = source.text if source.story_id is None else (await read_story(source.story_id))["text"]
+    if text is None:
+        raise HTTPException(422, "Give a story_id or a text")
+    return {**await ml.draw(text), "release": RELEASE}
