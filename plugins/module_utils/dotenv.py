@@ -22,12 +22,22 @@ def problems(values: Mapping[str, object]) -> list[str]:
             found.append(f"{name}: must be a string, not {_kind(value)}; quote it in the inventory")
         elif "\0" in value:
             found.append(f"{name}: holds a NUL character, which no environment can carry")
+        elif not _is_encodable(value):
+            found.append(f"{name}: holds half of a surrogate pair, which UTF-8 cannot carry")
     return found
 
 
 def render(values: Mapping[str, str]) -> str:
     """The env file whose every value a container sees exactly as given, names in order; ``problems`` must be empty."""
     return "".join(f'{name}="{values[name].translate(_ESCAPES)}"\n' for name in sorted(values))
+
+
+def _is_encodable(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _kind(value: object) -> str:

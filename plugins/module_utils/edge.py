@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -32,6 +33,11 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.haproxy import (
     render_backends,
     render_map,
 )
+
+# The edge's name on its own network: that of its Compose service.
+OWN_NAME = "haproxy"
+RESOLVE_SECONDS = 10.0
+POLL_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -180,20 +186,18 @@ class Edge:
             self._write(assigned)
             for slot, container in chosen.items():
                 for backend in self._backends(service):
-                    server = f"{backend}/{slot}"
-                    self._socket.tell(
-                        f"set server {server} fqdn {container}",
-                        f"set server {server} addr {addresses[container]}",
-                        f"set server {server} state ready",
-                    )
+                    self._point(f"{backend}/{slot}", container, addresses[container])
+                    self._socket.tell(f"set server {backend}/{slot} state ready")
 
     def drain(self, service: str, containers: Sequence[str]) -> None:
         """Send no new request to ``containers``; what they have begun goes on."""
-        self._leave(service, containers, "drain")
+        for server in self._leave(service, containers):
+            self._socket.tell(f"set server {server} state drain")
 
     def forget(self, service: str, containers: Sequence[str]) -> None:
         """Free the slots of ``containers``, which are gone."""
-        self._leave(service, containers, "maint")
+        for server in self._leave(service, containers):
+            self._free(server)
 
     def load(self, service: str, container: str) -> tuple[Load, Load]:
         """(requests, tunnels) of a container, counted in the current worker and in older ones still at work.
@@ -213,10 +217,32 @@ class Edge:
         with self._lock:
             gone = [server for server in self._servers() if server.fqdn not in existing and not server.is_free]
             for server in gone:
-                self._socket.tell(f"set server {server.backend}/{server.name} state maint")
+                self._free(f"{server.backend}/{server.name}")
             if gone:
                 self._write(self._assigned())
             return sorted({server.fqdn or server.name for server in gone})
+
+    def _point(self, server: str, container: str, address: str) -> None:
+        self._socket.tell(f"set server {server} fqdn {container}")
+        try:
+            self._socket.tell(f"set server {server} addr {address}")
+        except EdgeError:
+            # A server whose last name has died has no address at all and can only be given one by DNS.
+            self._await_address(server, address)
+
+    def _await_address(self, server: str, address: str) -> None:
+        deadline = time.monotonic() + RESOLVE_SECONDS
+        while not any(f"{one.backend}/{one.name}" == server and one.address == address for one in self._servers()):
+            if time.monotonic() > deadline:
+                raise EdgeError(
+                    f"the edge does not find the address {address} of {server} by Docker's DNS within {RESOLVE_SECONDS:g} s. "
+                    "Are the service and the edge on the same network? See: docker network inspect edge"
+                )
+            time.sleep(POLL_SECONDS)
+
+    def _free(self, server: str) -> None:
+        """An unused slot points to the edge itself: a name that lives keeps its address usable and asks no other resolver."""
+        self._socket.tell(f"set server {server} state maint", f"set server {server} fqdn {OWN_NAME}")
 
     def _sum(self, table: str, service: str, slots: set[str] | None) -> tuple[Load, Load]:
         sums = {name: Load() for name in self._backends(service)}
@@ -226,14 +252,14 @@ class Edge:
         requests, tunnels = sums.values()
         return requests, tunnels
 
-    def _leave(self, service: str, containers: Sequence[str], state: str) -> None:
+    def _leave(self, service: str, containers: Sequence[str]) -> list[str]:
+        """Take ``containers`` out of the file; the servers that point to them."""
         with self._lock:
             slots = [server for server in self._servers(service) if server.fqdn in containers and not server.is_free]
             assigned = self._assigned()
             assigned[service] = {k: v for k, v in assigned.get(service, {}).items() if v not in containers}
             self._write(assigned)
-            for server in slots:
-                self._socket.tell(f"set server {server.backend}/{server.name} state {state}")
+            return [f"{server.backend}/{server.name}" for server in slots]
 
     def _servers(self, service: str | None = None) -> list[Server]:
         servers = parse_servers(self._socket.ask("show servers state"))

@@ -193,9 +193,13 @@ class Engine:
         try:
             self._client.images.pull(reference)
         except (NotFound, ImageNotFound) as exc:
-            raise EngineError(f"image {reference} does not exist in the registry: {exc.explanation}") from exc
+            raise EngineError(f"the registry has no image {reference}: {exc.explanation}. Was it built and pushed?") from exc
         except (APIError, OSError) as exc:
-            raise EngineError(f"image {reference} could not be pulled: {getattr(exc, 'explanation', None) or exc}") from exc
+            words = getattr(exc, "explanation", None) or exc
+            raise EngineError(
+                f"image {reference} could not be pulled: {words}. Either no registry that this host asks has it, or none can be "
+                f"reached; try it there with: docker pull {reference}"
+            ) from exc
         image = self.image(reference)
         if image is None:
             raise EngineError(f"image {reference} was pulled but is not there; is something pruning images on this host?")

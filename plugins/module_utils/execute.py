@@ -76,13 +76,21 @@ class Outcome:
     gates: list[dict[str, Any]] = field(default_factory=list)
     started: list[str] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
-    seconds: dict[str, float] = field(default_factory=dict)
+    spent: dict[tuple[str, str], float] = field(default_factory=dict)
     drained: int = 0
     cut: int = 0
 
-    def spend(self, action: Action, seconds: float) -> None:
-        """Wall seconds a kind of step took; of services that rolled at the same time the longest counts."""
-        self.seconds[action.value] = round(max(self.seconds.get(action.value, 0.0), seconds), 3)
+    def spend(self, service: str, action: Action, seconds: float) -> None:
+        key = (service, action.value)
+        self.spent[key] = self.spent.get(key, 0.0) + seconds
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """Wall seconds by kind of step; of services, which roll side by side, the one that took longest."""
+        found: dict[str, float] = {}
+        for (_, action), seconds in self.spent.items():
+            found[action] = round(max(found.get(action, 0.0), seconds), 3)
+        return found
 
 
 # (event, step) -> None: writes intent and outcome of each step
@@ -129,15 +137,17 @@ class Executor:
         return outcome
 
 
-# Services of a wave are admitted together, so that a failed gate finds none switched; and the first incumbents are stopped
-# together, so that a failed watch can let all of them serve again at once.
-_BARRIERS = (Action.ADMIT, Action.STOP)
+# Services of a wave meet after their first gate, so that a failed one finds none switched; and before their first stop, so
+# that a failed watch can let all incumbents serve again at once.
+_BARRIERS = (Action.GATE, Action.STOP)
 
 
 def _meets(action: Action, steps: Sequence[Step]) -> bool:
-    """Whether a service waits for the others before its first ``action``: it must bring candidates first."""
+    """Whether a service waits for the others at ``action``: it must bring candidates, and before it stops anything."""
     actions = [step.action for step in steps]
-    return Action.GATE in actions and action in actions and actions.index(Action.GATE) < actions.index(action)
+    if Action.GATE not in actions or action not in actions:
+        return False
+    return action is Action.GATE or actions.index(Action.GATE) < actions.index(action)
 
 
 class _Barrier:
@@ -149,14 +159,13 @@ class _Barrier:
         self._open = Event()
         self.failed = False
 
-    def arrive(self) -> bool:
-        """Wait for the others; True when none has failed."""
+    def arrive(self) -> None:
+        """Wait for the others, or until one has failed."""
         with self._lock:
             self._waiting -= 1
             if self._waiting <= 0:
                 self._open.set()
         self._open.wait()
-        return not self.failed
 
     def fail(self) -> None:
         self.failed = True
@@ -184,7 +193,9 @@ class _ServiceRollout:
         self._barriers = barriers
         self._to_meet = {action for action in barriers if _meets(action, steps)}
         self._batch = -1
-        self._ending = False
+        # Whether an incumbent of this batch has been told to stop, and whether its candidates have been found well.
+        self._ending = self._healthy = False
+        self._drain_seconds = max((step.seconds for step in steps if step.action is Action.AWAIT), default=TAKE_BACK_SECONDS)
         self._started: list[Replica] = []
         self._reused: list[Replica] = []
         self._drained: list[Replica] = []
@@ -207,13 +218,13 @@ class _ServiceRollout:
             for step in self._steps:
                 if step.batch != self._batch:
                     self._begin_batch(step.batch)
-                self._meet_the_others(step.action)
+                self._stop_here_if_a_neighbour_failed(step.action)
                 self._x._record("intent", step)
                 before = self._x._clock.now()
                 handlers[step.action](step)
                 self._x._record("done", step)
                 with self._lock:
-                    self._outcome.spend(step.action, self._x._clock.now() - before)
+                    self._outcome.spend(self._service, step.action, self._x._clock.now() - before)
                     self._outcome.done.append(str(step))
         except _NeighbourFailedError:
             self._take_back()
@@ -232,19 +243,26 @@ class _ServiceRollout:
         for barrier in self._barriers.values():
             barrier.fail()
 
-    def _meet_the_others(self, action: Action) -> None:
-        failed = any(barrier.failed for barrier in self._barriers.values())
-        if action in self._to_meet:
-            self._to_meet.remove(action)
-            failed = not self._barriers[action].arrive()
-        if failed and action in (Action.START, Action.ADMIT, Action.STOP) and not self._ending:
-            raise _NeighbourFailedError
+    def _stop_here_if_a_neighbour_failed(self, action: Action) -> None:
+        if action is Action.STOP:
+            self._meet(action)
+        if action in (Action.START, Action.ADMIT, Action.STOP):
+            self._give_way()
         # Once the first incumbent of a batch has been told to stop, the batch is carried to its end.
         self._ending = self._ending or action is Action.STOP
 
+    def _meet(self, action: Action) -> None:
+        if action in self._to_meet:
+            self._to_meet.remove(action)
+            self._barriers[action].arrive()
+
+    def _give_way(self) -> None:
+        if any(barrier.failed for barrier in self._barriers.values()) and not self._ending:
+            raise _NeighbourFailedError
+
     def _begin_batch(self, number: int) -> None:
         self._batch = number
-        self._ending = False
+        self._ending = self._healthy = False
         self._started, self._reused, self._drained = [], [], []
 
     def _candidates(self) -> list[Replica]:
@@ -270,20 +288,22 @@ class _ServiceRollout:
         self._reused = self._named(step.replicas)
         results = self._x._gate.wait(self._service, self._candidates())
         self._judge(results, "did not pass its gate")
+        self._healthy = True
+        self._meet(Action.GATE)
+        self._give_way()
 
     def _watch(self, step: Step) -> None:
-        self._judge(
-            self._x._gate.watch(self._service, self._candidates(), step.seconds),
-            f"failed within {step.seconds:g} s after it was admitted",
-        )
+        results = self._x._gate.watch(self._service, self._candidates(), step.seconds)
+        self._judge(results, f"failed within {step.seconds:g} s after it was admitted")
 
     def _judge(self, results: Sequence[Health], failed: str) -> None:
         with self._lock:
             self._outcome.gates += [{"service": self._service, **health.as_dict()} for health in results]
-        bad = [health for health in results if not health.healthy and health.attempts]
-        if all(health.healthy for health in results):
+        bad = [health for health in results if not health.healthy]
+        if not bad:
             return
-        worst = bad[0] if bad else results[0]
+        self._healthy = False
+        worst = min(bad, key=lambda health: health.cut_short)
         words = next((self._x._engine.last_words(r) for r in self._candidates() if r.name == worst.name), "")
         raise GateError(
             f'service "{self._service}": {worst.name} {failed}: after {worst.attempts} attempts in {worst.seconds:.1f} s '
@@ -298,29 +318,33 @@ class _ServiceRollout:
 
     def _await(self, step: Step) -> None:
         """Until no request is left on the drained replicas, seen twice: one could be on its way between two looks."""
-        most = self._let_end(self._named(step.replicas), step.seconds - (self._x._clock.now() - self._drained_at))
-        with self._lock:
-            self._outcome.drained += most
+        self._let_end(self._named(step.replicas), step.seconds - (self._x._clock.now() - self._drained_at))
 
-    def _let_end(self, replicas: Sequence[Replica], seconds: float) -> int:
-        """Wait until ``replicas`` hold no request, or ``seconds`` have passed; how many sessions they were seen to hold."""
+    def _let_end(self, replicas: Sequence[Replica], seconds: float) -> None:
+        """Wait until ``replicas`` hold no request, or ``seconds`` have passed, and count the sessions that ended meanwhile."""
         deadline = self._x._clock.now() + seconds
-        most = 0
+        most = left = 0
         quiet = 0
         while quiet < 2:
             busy = [self._x._edge.busy(self._service, replica) for replica in replicas]
-            most = max(most, sum(one.total for one in busy))
+            left = sum(one.total for one in busy)
+            most = max(most, left)
             quiet = 0 if any(one.requests for one in busy) else quiet + 1
             if self._x._clock.now() >= deadline:
                 break
             if quiet < 2:
                 self._x._clock.sleep(POLL_SECONDS)
-        return most
+        with self._lock:
+            self._outcome.drained += most - left
 
     def _stop(self, step: Step) -> None:
         """Stop with the grace period; what is still open at the edge when the container has ended was cut."""
-        replicas = self._named(step.replicas)
-        grace = self._desired.stop_grace_seconds if self._desired else 10.0
+        self._stop_and_count(self._named(step.replicas), self._grace_seconds(), watched=bool(self._drained))
+
+    def _grace_seconds(self) -> float:
+        return self._desired.stop_grace_seconds if self._desired else 10.0
+
+    def _stop_and_count(self, replicas: Sequence[Replica], grace: float, *, watched: bool) -> None:
         last = {replica.name: 0 for replica in replicas}
         over = Event()
 
@@ -332,13 +356,13 @@ class _ServiceRollout:
                 over.wait(POLL_SECONDS)
 
         observer = Thread(target=look, daemon=True)
-        if self._drained:
+        if watched:
             observer.start()
         try:
             self._x._engine.stop(replicas, grace)
         finally:
             over.set()
-            if self._drained:
+            if watched:
                 observer.join()
         with self._lock:
             self._outcome.cut += sum(last.values())
@@ -364,13 +388,20 @@ class _ServiceRollout:
         self._x._edge.admit(self._service, [replica for replica in self._drained if replica.id in alive])
 
     def _remove_candidates(self) -> None:
+        if self._healthy and self._ending:
+            # Their incumbents have been told to stop: these serve. What is left to do is in the next plan.
+            return
         candidates = [replica for replica in self._own() if replica.id in {one.id for one in self._candidates()}]
-        if candidates:
-            self._x._edge.drain(self._service, candidates)
-            self._let_end(candidates, TAKE_BACK_SECONDS)
-            self._x._engine.stop(candidates, TAKE_BACK_SECONDS)
-            self._x._engine.remove(candidates)
-            self._x._edge.forget(self._service, candidates)
+        if not candidates:
+            return
+        # One that answers badly is not given long; one that only gives way to a neighbour ends what it has begun.
+        seconds = self._drain_seconds if self._healthy else TAKE_BACK_SECONDS
+        grace = self._grace_seconds() if self._healthy else TAKE_BACK_SECONDS
+        self._x._edge.drain(self._service, candidates)
+        self._let_end(candidates, seconds)
+        self._stop_and_count(candidates, grace, watched=any(replica.admitted for replica in candidates))
+        self._x._engine.remove(candidates)
+        self._x._edge.forget(self._service, candidates)
 
     def _own(self) -> list[Replica]:
         return [replica for replica in self._x._engine.observe() if replica.service == self._service]

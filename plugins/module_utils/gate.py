@@ -43,10 +43,14 @@ class SystemClock:
 
 @dataclass(frozen=True)
 class Expectation:
-    """What a good answer is: its status, and an optional jmespath expression over the JSON body that must be true."""
+    """What a good answer is: its status; a jmespath ``body`` that must be true of its JSON; a jmespath ``version`` that
+    must give ``release``. Empty expressions ask nothing.
+    """
 
     status: int = 200
     body: str = ""
+    version: str = ""
+    release: str = ""
 
     def violation(self, answer: Answer) -> str:
         """Why ``answer`` is not good, in words; empty when it is."""
@@ -54,17 +58,24 @@ class Expectation:
             return answer.error
         if answer.status != self.status:
             return f"status {answer.status} where {self.status} is expected{_quoted(answer.excerpt)}"
-        if not self.body:
+        if not self.body and not self.version:
             return ""
         try:
             document = json.loads(answer.body)
         except ValueError:
-            return f"the body is not JSON, so {self.body!r} cannot be asked of it{_quoted(answer.excerpt)}"
-        try:
-            found = jmespath.search(self.body, document)
-        except jmespath.exceptions.JMESPathError as exc:
-            return f"{self.body!r} cannot be evaluated: {exc}{_quoted(answer.excerpt)}"
-        return "" if found is True else f"{self.body!r} is not true of the body{_quoted(answer.excerpt)}"
+            return f"the body is not JSON, so nothing can be asked of it{_quoted(answer.excerpt)}"
+        return self._wrong_version(document) or self._wrong_body(document, answer)
+
+    def _wrong_version(self, document: Any) -> str:
+        if not self.version:
+            return ""
+        found = _search(self.version, document)
+        return "" if found == self.release else f'its {self.version} is {json.dumps(found)} where "{self.release}" is expected'
+
+    def _wrong_body(self, document: Any, answer: Answer) -> str:
+        if not self.body or _search(self.body, document) is True:
+            return ""
+        return f"{self.body!r} is not true of the body{_quoted(answer.excerpt)}"
 
 
 @dataclass(frozen=True)
@@ -117,6 +128,8 @@ class Health:
     status: int = 0
     last: str = ""
     violation: str = "it was never asked"
+    # Whether asking ended early because another endpoint had failed: then this one says nothing of itself.
+    cut_short: bool = False
     latencies: list[float] = field(default_factory=list)
 
     def record(self, answer: Answer, violation: str) -> None:
@@ -188,7 +201,18 @@ class Gate:
                 lost.set()
                 break
             self.clock.sleep(min(self.rules.interval_seconds, max(0.0, deadline - self.clock.now())))
+        self._say_what_is_missing(health, deadline)
         return health
+
+    def _say_what_is_missing(self, health: Health, deadline: float) -> None:
+        if health.healthy or (health.violation and health.attempts):
+            return
+        health.cut_short = self.clock.now() < deadline
+        health.violation = (
+            "not asked to the end, because another one had failed"
+            if health.cut_short
+            else f"good, but only {health.successes_in_row} of {self.rules.successes} times in a row when the time was up"
+        )
 
     def _observe(self, endpoint: Endpoint, seconds: float, lost: threading.Event) -> Health:
         health = Health(endpoint.name, endpoint.url, healthy=True, violation="")
@@ -212,7 +236,19 @@ class Gate:
 
     def _ask(self, endpoint: Endpoint, timeout: float, health: Health) -> None:
         answer = self.fetch(endpoint, timeout)
-        health.record(answer, endpoint.expectation.violation(answer))
+        violation = endpoint.expectation.violation(answer)
+        if answer.error and timeout < self.rules.timeout_seconds and health.violation and health.attempts:
+            # The deadline cut this one short; the answer before it says more.
+            violation = health.violation
+        health.record(answer, violation)
+
+
+def _search(expression: str, document: Any) -> Any:
+    """What ``expression`` finds; None also where it cannot be evaluated, as a length of a number."""
+    try:
+        return jmespath.search(expression, document)
+    except jmespath.exceptions.JMESPathError:
+        return None
 
 
 def expression_problem(expression: str) -> str:

@@ -81,13 +81,7 @@ class Target:
 
     def expectation(self, service: str) -> Expectation:
         health = self.services[service]["health"]
-        return Expectation(health["status"], body_expression(self.release, health["version"], health["expect"]))
-
-
-def body_expression(release: str, version: str, expect: str = "") -> str:
-    """One JMESPath for both: the field ``version`` equals the release, and ``expect`` is true."""
-    attested = f"({version}) == '{release}'" if version else ""
-    return f"({attested}) && ({expect})" if attested and expect else attested or expect
+        return Expectation(health["status"], health["expect"], health["version"], self.release)
 
 
 class StackHost:

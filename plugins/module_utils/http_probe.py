@@ -53,9 +53,12 @@ class HttpProbe:
         try:
             connection.sock = self._tls(raw, host) if url.scheme == "https" else raw
             path = (url.path or "/") + (f"?{url.query}" if url.query else "")
-            connection.request("GET", path, headers={"Connection": "close", **dict(endpoint.headers)})
+            connection.request("GET", path, headers={"Host": url.netloc, "Connection": "close", **dict(endpoint.headers)})
             response = connection.getresponse()
-            return response.status, response.read(BODY_LIMIT_BYTES)
+            body = response.read(BODY_LIMIT_BYTES)
+            if response.length and len(body) < BODY_LIMIT_BYTES:
+                raise http.client.IncompleteRead(body, response.length)
+            return response.status, body
         finally:
             guard.cancel()
             connection.close()
@@ -75,8 +78,12 @@ def _shut(sock: socket.socket) -> None:
 def _target(address: str, host: str, port: int) -> tuple[str, int]:
     if not address:
         return host, port
+    if address.startswith("["):
+        name, _, number = address[1:].partition("]")
+        return name, int(number.lstrip(":") or port)
     name, _, number = address.rpartition(":")
-    return (name, int(number)) if name and number.isdigit() else (address, port)
+    # More than one colon and no bracket: an IPv6 address without a port.
+    return (name, int(number)) if name and ":" not in name and number.isdigit() else (address, port)
 
 
 def _words(exc: Exception) -> str:
@@ -86,4 +93,6 @@ def _words(exc: Exception) -> str:
         return "the name does not resolve"
     if isinstance(exc, http.client.RemoteDisconnected):
         return "the connection was closed without an answer"
+    if isinstance(exc, http.client.IncompleteRead):
+        return f"the answer was cut off with {exc.expected} bytes to come"
     return f"{type(exc).__name__}: {exc}"

@@ -206,7 +206,7 @@ class _ServicePlan:
         self.retire = sorted(stale, key=_serves) + current[service.replicas :]
         self.reuse = [replica for replica in self.keep if service.routed and not replica.admitted]
         self.missing = service.replicas - len(self.keep)
-        self.reason = _why(service, stale, self.missing, len(alive))
+        self.reason = _why(service, stale, self.missing, len(self.keep))
 
     def steps(self) -> list[Step]:
         service = self.service

@@ -39,7 +39,6 @@ class Prepared:
 
     id: str
     live: str
-    live_release: str
     is_new: bool
     changed_secrets: list[str]
     images: Mapping[str, Mapping[str, str]]
@@ -83,7 +82,6 @@ def prepare(host: StackHost, wanted: Wanted, *, check_mode: bool) -> Prepared:
     return Prepared(
         id=identity,
         live=live,
-        live_release=releases.read(live).release if live else "",
         is_new=is_new,
         changed_secrets=changed_secrets,
         images=images,

@@ -88,6 +88,11 @@ class Releases:
         except FileNotFoundError:
             return ""
 
+    def live_release(self) -> str:
+        """Name of the live release; empty before the first deploy."""
+        live = self.live()
+        return self.read(live).release if live and self.has(live) else ""
+
     def set_live(self, identity: str) -> None:
         write_atomically(self.root / "live", identity + "\n", mode=0o600)
 

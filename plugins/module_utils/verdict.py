@@ -23,6 +23,7 @@ class HostState:
     gates: list[Mapping[str, Any]] = field(default_factory=list)
     switched: bool = False
     mixed: bool = False
+    plan: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -84,7 +85,8 @@ class Run:
             self.release = result["release"]
             self.environment = result.get("environment") or self.environment
             state.release = state.previous = result["previous"]
-            if not result["pending"]:
+            state.plan = list(result.get("plan", []))
+            if not result.get("pending", True):
                 state.release = self.release
 
     def _rolled_out(self, state: HostState, result: Mapping[str, Any]) -> None:
@@ -106,6 +108,7 @@ class Run:
             "release": state.release,
             "changed": state.changed,
             "failed": state.failed,
+            "plan": state.plan,
             "mixed": state.mixed,
             "seconds": state.seconds,
             "drained": state.drained,
@@ -117,8 +120,11 @@ class Run:
 def summary(verdict: Mapping[str, Any]) -> list[str]:
     """Lines for the end of a run: the word first."""
     environment = verdict["environment"] or "this environment"
-    if verdict["check_mode"]:
-        return [f"CHECK MODE: nothing was changed in {environment}."]
+    if verdict["check_mode"] and not verdict["messages"]:
+        lines = [f"CHECK MODE: nothing was changed in {environment}. A deploy of {verdict['release']} would:"]
+        for name, host in sorted(verdict["hosts"].items()):
+            lines += [f"  {name}: {step}" for step in host["plan"] or ["nothing to do"]]
+        return lines
     was = f" (was {verdict['previous']})" if verdict["previous"] not in ("", verdict["release"]) else ""
     what = f"{verdict['release']}{was}" if verdict["release"] else ""
     lines = [f"VERDICT {verdict['verdict']}: {environment} {what}".rstrip() + f" in {verdict['seconds']} s"]
@@ -127,6 +133,7 @@ def summary(verdict: Mapping[str, Any]) -> list[str]:
         cut = f", {host['cut']} connections cut" if host["cut"] else ""
         drained = f", {host['drained']} drained" if host["drained"] else ""
         lines.append(f"  {name} runs {state}{drained}{cut}")
+    lines += [f"  {line}" for message in verdict["messages"] for line in message.splitlines()]
     if "path" in verdict:
         lines.append(f"  details: {verdict['path']}")
     return lines

@@ -56,6 +56,14 @@ options:
         description: JMESPath expression over the JSON body that must be true.
         type: str
         default: ""
+      version:
+        description: JMESPath of the field in the JSON body that must equal O(endpoints[].release).
+        type: str
+        default: ""
+      release:
+        description: What O(endpoints[].version) must give.
+        type: str
+        default: ""
   successes:
     description: Good answers in a row.
     type: int
@@ -93,9 +101,11 @@ EXAMPLES = r"""
   morpheus.deploy.health_gate:
     endpoints:
       - url: http://192.0.2.10:8000/health
-        expect: version == '1.2.0'
+        version: version
+        release: 1.2.0
       - url: http://192.0.2.11:8000/health
-        expect: version == '1.2.0'
+        version: version
+        release: 1.2.0
     successes: 5
     deadline_seconds: 90
 
@@ -139,6 +149,8 @@ ENDPOINT = {
     "headers": {"type": "dict", "default": {}},
     "status": {"type": "int", "default": 200},
     "expect": {"type": "str", "default": ""},
+    "version": {"type": "str", "default": ""},
+    "release": {"type": "str", "default": ""},
 }
 
 
@@ -158,9 +170,10 @@ def main() -> None:
         trace = "".join(traceback.format_exception(gate.import_error))
         module.fail_json(msg=missing_required_lib("jmespath"), exception=trace)
     for number, item in enumerate(module.params["endpoints"]):
-        problem = gate.expression_problem(item["expect"]) if item["expect"] else ""
-        if problem:
-            module.fail_json(msg=f"endpoints[{number}].expect: {item['expect']!r} is not a JMESPath expression: {problem}")
+        for key in ("expect", "version"):
+            problem = gate.expression_problem(item[key]) if item[key] else ""
+            if problem:
+                module.fail_json(msg=f"endpoints[{number}].{key}: {item[key]!r} is not a JMESPath expression: {problem}")
     rules = gate.Rules(
         module.params["successes"],
         module.params["interval_seconds"],
@@ -175,7 +188,7 @@ def main() -> None:
             item["url"],
             tuple((str(name), str(value)) for name, value in item["headers"].items()),
             item["address"],
-            gate.Expectation(item["status"], item["expect"]),
+            gate.Expectation(item["status"], item["expect"], item["version"], item["release"]),
         )
         for item in module.params["endpoints"]
     ]

@@ -101,6 +101,11 @@ pending:
   returned: success
   type: bool
   sample: true
+on_host:
+  description: Whether the host holds the release now. False only in check mode, for a release that is not there yet.
+  returned: success
+  type: bool
+  sample: true
 plan:
   description: What a rollout would do now, one sentence a step.
   returned: success
@@ -160,21 +165,22 @@ def main() -> None:
         secrets=module.params["secrets"],
         git_sha=module.params["git_sha"],
     )
+    about = {"release": wanted.release, "environment": wanted.environment, "previous": ""}
     try:
         host = StackHost(wanted.stack["name"], engine.connect())
+        about["previous"] = host.releases.live_release()
         prepared = prepare(host, wanted, check_mode=module.check_mode)
     except ConfigError as exc:
-        module.fail_json(msg=str(exc), problems=exc.problems)
+        module.fail_json(msg=str(exc), problems=exc.problems, **about)
     except DeployError as exc:
-        module.fail_json(msg=str(exc))
+        module.fail_json(msg=str(exc), **about)
     module.exit_json(
         changed=prepared.changed,
         id=prepared.id,
-        release=wanted.release,
-        environment=wanted.environment,
-        previous=prepared.live_release,
+        **about,
         previous_id=prepared.live,
         pending=bool(prepared.steps) or prepared.live != prepared.id,
+        on_host=not (module.check_mode and prepared.is_new),
         plan=[str(step) for step in prepared.steps],
         images=prepared.images,
         changed_secrets=prepared.changed_secrets,
