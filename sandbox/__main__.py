@@ -14,7 +14,7 @@ from sandbox.shell import SandboxError, run
 from sandbox.steps import run_steps
 from sandbox.teardown import remove_everything, remove_hosts
 from sandbox.up import steps_up
-from sandbox.world import HOSTS, LABEL, STATE, Host
+from sandbox.world import HOSTS, LABEL, STANDARD_HOSTS, STATE, Host
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0
         with _alone():
             if options.command == "up":
-                _up(options.hosts or list(HOSTS))
+                _up(options.hosts or STANDARD_HOSTS)
             elif options.hosts:
                 remove_hosts(options.hosts)
             else:
@@ -68,11 +68,12 @@ def _alone() -> Iterator[None]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python3 -m sandbox", description="A simulated outside world on one machine.")
     commands = parser.add_subparsers(dest="command", required=True)
-    hosts_help = "comma-separated; default: all of " + ", ".join(host.name for host in HOSTS)
+    known = "comma-separated; known: " + ", ".join(host.name for host in HOSTS)
+    standard = ", ".join(host.name for host in STANDARD_HOSTS)
     up = commands.add_parser("up", help="make what is missing")
-    up.add_argument("--hosts", type=_hosts, help=hosts_help)
+    up.add_argument("--hosts", type=_hosts, help=f"{known}; default: {standard}")
     down = commands.add_parser("down", help="remove every trace, or only these hosts and what they hold")
-    down.add_argument("--hosts", type=_hosts, help=hosts_help.replace("default: all of", "known:"))
+    down.add_argument("--hosts", type=_hosts, help=known)
     commands.add_parser("status", help="show what runs")
     return parser
 

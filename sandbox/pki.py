@@ -1,4 +1,4 @@
-"""A private certificate authority and one certificate for each environment's public name."""
+"""A private certificate authority and one certificate for each public name."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sandbox.files import write_file
 from sandbox.shell import run, succeeds
-from sandbox.world import DOMAINS, HOSTS
+from sandbox.world import HOSTS
 
 _AUTHORITY_DAYS = 3650
 _CERTIFICATE_DAYS = 825
@@ -21,10 +21,10 @@ def ensure_certificates(state: Path) -> str:
     if not (key.exists() and _is_valid(authority, authority)):
         _make_authority(authority, key)
     made = []
-    for environment, domain in DOMAINS.items():
+    for domain in dict.fromkeys(host.domain for host in HOSTS):
         bundle = state / "tls" / f"{domain}.pem"
         if not _is_valid(bundle, authority):
-            hosts = [host.name for host in HOSTS if host.place.environment == environment]
+            hosts = [host.name for host in HOSTS if host.domain == domain]
             _make_certificate(bundle, authority, key, [domain, *hosts])
             made.append(domain)
     return f"made for {', '.join(made)}" if made else "reused"

@@ -43,6 +43,7 @@ VAULT_PASSWORDS = {"staging": "staging-demo-vault", "production": "production-de
 
 SUBNETS = {"staging": "10.77.1", "production": "10.77.2"}
 DOMAINS = {"staging": "staging.morpheus.app", "production": "morpheus.app"}
+MOLECULE_DOMAIN = "molecule.morpheus.app"
 DATABASE_NAMES = {
     "staging": "db.stagingmorpheusproj1.supabase.co",
     "production": "db.productionmorpheuspr.supabase.co",
@@ -72,6 +73,8 @@ class Host:
 
     name: str
     place: Attachment
+    # The public name that it serves; its certificate carries it.
+    domain: str
     ssh_port: int
     edge_ports: tuple[tuple[int, int], ...] = ()
 
@@ -97,12 +100,18 @@ def network_name(environment: str) -> str:
     return f"sandbox-{environment}"
 
 
-HOSTS = (
-    Host("staging-app-1", Attachment("staging", 11, (DOMAINS["staging"],)), 2211, ((8443, 443), (8080, 80))),
-    Host("production-app-1", Attachment("production", 11), 2221),
-    Host("production-app-2", Attachment("production", 12), 2222),
-    Host("production-lb-1", Attachment("production", 21, (DOMAINS["production"],)), 2223, ((9443, 443), (9080, 80))),
+_STAGING, _PRODUCTION = DOMAINS["staging"], DOMAINS["production"]
+STANDARD_HOSTS = (
+    Host("staging-app-1", Attachment("staging", 11, (_STAGING,)), _STAGING, 2211, ((8443, 443), (8080, 80))),
+    Host("production-app-1", Attachment("production", 11), _PRODUCTION, 2221),
+    Host("production-app-2", Attachment("production", 12), _PRODUCTION, 2222),
+    Host("production-lb-1", Attachment("production", 21, (_PRODUCTION,)), _PRODUCTION, 2223, ((9443, 443), (9080, 80))),
 )
+# Molecule makes and removes its host itself, once for each scenario.
+MOLECULE_HOST = Host(
+    "molecule-app-1", Attachment("staging", 31, (MOLECULE_DOMAIN,)), MOLECULE_DOMAIN, 2231, ((8453, 443), (8090, 80))
+)
+HOSTS = (*STANDARD_HOSTS, MOLECULE_HOST)
 
 
 def database(environment: str) -> Service:

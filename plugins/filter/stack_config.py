@@ -43,12 +43,16 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from ansible.errors import AnsibleFilterError
+from ansible_collections.morpheus.deploy.plugins.module_utils import gate
 from ansible_collections.morpheus.deploy.plugins.module_utils.stack_config import StackConfig
 
 SPECIFICATION = Path(__file__).parents[2] / "roles" / "preflight" / "meta" / "argument_specs.yml"
 
 
 def stack_config(variables: Mapping[str, Any]) -> dict[str, Any]:
+    if gate.import_error:
+        raise AnsibleFilterError("stack_config needs jmespath on the controller: pip install jmespath")
     specification = yaml.safe_load(SPECIFICATION.read_text())
     checked = StackConfig(variables, specification["argument_specs"]["main"]["options"])
     return {

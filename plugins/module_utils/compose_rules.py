@@ -47,7 +47,7 @@ def replicas(service: Mapping[str, Any]) -> int:
 
 
 def time_to_fail_seconds(healthcheck: Mapping[str, Any] | None) -> float:
-    """How long Docker needs to call a replica unhealthy that has been well: every retry, each with its timeout at most.
+    """How long Docker needs at least to call a replica unhealthy that has been well: every retry, one interval each.
 
     Compose's defaults are 30 s and 3 retries. 0 when there is no healthcheck.
     """

@@ -153,7 +153,7 @@ class Edge:
 
     def admitted(self) -> set[str]:
         """Names of the containers that get new requests of this stack."""
-        return {server.fqdn for server in self._servers() if server.is_admitted and server.fqdn}
+        return {container for slots in self._assigned().values() for container in slots.values()}
 
     def differences(self) -> list[str]:
         """Configuration files that ``prepare`` would change; a change of these needs a reload."""
@@ -191,13 +191,15 @@ class Edge:
 
     def drain(self, service: str, containers: Sequence[str]) -> None:
         """Send no new request to ``containers``; what they have begun goes on."""
-        for server in self._leave(service, containers):
-            self._socket.tell(f"set server {server} state drain")
+        with self._lock:
+            for server in self._leave(service, containers):
+                self._socket.tell(f"set server {server} state drain")
 
     def forget(self, service: str, containers: Sequence[str]) -> None:
         """Free the slots of ``containers``, which are gone."""
-        for server in self._leave(service, containers):
-            self._free(server)
+        with self._lock:
+            for server in self._leave(service, containers):
+                self._free(server)
 
     def load(self, service: str, container: str) -> tuple[Load, Load]:
         """(requests, tunnels) of a container, counted in the current worker and in older ones still at work.
@@ -253,13 +255,12 @@ class Edge:
         return requests, tunnels
 
     def _leave(self, service: str, containers: Sequence[str]) -> list[str]:
-        """Take ``containers`` out of the file; the servers that point to them."""
-        with self._lock:
-            slots = [server for server in self._servers(service) if server.fqdn in containers and not server.is_free]
-            assigned = self._assigned()
-            assigned[service] = {k: v for k, v in assigned.get(service, {}).items() if v not in containers}
-            self._write(assigned)
-            return [f"{server.backend}/{server.name}" for server in slots]
+        """Take ``containers`` out of the file; the servers that point to them. To be called with the lock held."""
+        slots = [server for server in self._servers(service) if server.fqdn in containers and not server.is_free]
+        assigned = self._assigned()
+        assigned[service] = {k: v for k, v in assigned.get(service, {}).items() if v not in containers}
+        self._write(assigned)
+        return [f"{server.backend}/{server.name}" for server in slots]
 
     def _servers(self, service: str | None = None) -> list[Server]:
         servers = parse_servers(self._socket.ask("show servers state"))
@@ -273,15 +274,17 @@ class Edge:
         return [name, name + TUNNELS]
 
     def _assigned(self) -> dict[str, dict[str, str]]:
-        """service -> slot -> container of what is admitted now. The worker is asked, not the file: it knows better."""
-        assigned: dict[str, dict[str, str]] = {}
-        for service in self._ports:
-            backend = backend_name(self._stack, service)
-            assigned[service] = {
-                server.name: server.fqdn
-                for server in self._servers(service)
-                if server.backend == backend and server.is_admitted and server.fqdn
-            }
+        """service -> slot -> container of what is admitted now. The worker is asked, not the file: it knows better.
+
+        Only what gets requests and tunnels both is admitted: a run that was killed between the two left a half.
+        """
+        prefix = backend_name(self._stack, "")
+        servers = {(server.backend, server.name): server for server in self._servers()}
+        assigned: dict[str, dict[str, str]] = {service: {} for service in self._ports}
+        for (backend, slot), server in servers.items():
+            twin = servers.get((backend + TUNNELS, slot))
+            if twin and server.fqdn and server.is_admitted and twin.is_admitted:
+                assigned.setdefault(backend.removeprefix(prefix), {})[slot] = server.fqdn
         return assigned
 
     def _write(self, assigned: Mapping[str, Mapping[str, str]]) -> None:

@@ -38,7 +38,8 @@ class EdgeSettings:
     ports: Sequence[str]
 
     def compose(self, root: Path) -> dict[str, Any]:
-        command = ["haproxy", "-W", "-db", "-S", f"{RUN_DIRECTORY}/master.sock,mode,600"]
+        # The official image adds -W and -db itself.
+        command = ["haproxy", "-S", f"{RUN_DIRECTORY}/master.sock,mode,600"]
         command += [part for name in HAPROXY_FILES for part in ("-f", f"{HAPROXY_DIRECTORY}/{name}")]
         return {
             "name": PROJECT,

@@ -156,10 +156,11 @@ class Engine:
         if details is None:
             return f"{replica.name} is gone"
         state = details["State"]
-        if details["RestartCount"] or state["Restarting"] or not state["Running"]:
-            oom = ", killed for want of memory" if state.get("OOMKilled") else ""
+        oom = " for want of memory" if state.get("OOMKilled") else ""
+        if not state["Running"] or state["Restarting"]:
             return f"{replica.name} exited with code {state['ExitCode']}{oom}"
-        return ""
+        # Running again, so the exit code of the time before is no longer known.
+        return f"{replica.name} ended{oom} and was started again by the engine" if details["RestartCount"] else ""
 
     def health(self, replica: Replica) -> str:
         """Docker's own verdict: "healthy", "starting", "unhealthy", or "" for a container without a healthcheck."""

@@ -18,10 +18,10 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.errors import Edge
 
 TUNNELS = ".tunnels"
 NO_ADDRESS = "0.0.0.0"
-# srv_admin_state bits that keep new requests away: maintenance (forced, inherited, name not resolved) and forced drain. Bit
+# srv_admin_state bits that keep new requests away: maintenance (forced, inherited, name not resolved) and drain. Bit
 # 0x04 only remembers that the file said "disabled".
 _MAINTENANCE = 0x01 | 0x02 | 0x20
-_DRAIN = 0x08
+_DRAIN = 0x08 | 0x10
 _SAID_WHAT_IT_DID = re.compile(r"(no need to )?changed? (its FQDN|the F[QD]{2}N|the addr|from)|IP changed|nothing changed")
 
 

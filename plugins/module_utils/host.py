@@ -72,6 +72,10 @@ class Target:
         return {service["name"]: service for service in self.stack["services"]}
 
     @property
+    def routed(self) -> set[str]:
+        return {service.name for service in self.desired if service.routed}
+
+    @property
     def routes(self) -> list[haproxy.Route]:
         return [
             haproxy.Route(name, service["port"], route["host"], tuple(route["paths"]))

@@ -225,7 +225,8 @@ class _ServicePlan:
 
     def _batches(self) -> list[tuple[list[Replica], int, list[Replica]]]:
         """Per batch: running replicas to admit, how many to start, replicas to retire."""
-        size = self.service.policy.parallelism or max(1, self.service.replicas, len(self.retire))
+        # Where nothing is replaced there is nothing to spare: all that is missing starts at once.
+        size = (self.retire and self.service.policy.parallelism) or max(1, self.service.replicas, len(self.retire))
         stop_first = self.service.policy.order is Order.STOP_FIRST
         bring = [*self.reuse, *[None] * self.missing]
         retire = list(self.retire)

@@ -21,6 +21,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.host import (
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.journal import Journal
 from ansible_collections.morpheus.deploy.plugins.module_utils.plan import (
+    Action,
     FailureAction,
     Replica,
     Step,
@@ -42,7 +43,8 @@ class Rollout:
     edge_files: list[str]
     outcome: Outcome = field(default_factory=Outcome)
     after: list[Replica] = field(default_factory=list)
-    # Empty, "as_before" (nothing of the old release is lost), or "mixed": where a failed rollout left this host.
+    # Where a failed rollout left this host: "as_before" (nothing was switched), "taken_back" (what was switched serves the old
+    # release again) or "mixed". Empty after a good one.
     left: str = ""
 
     @property
@@ -114,27 +116,37 @@ class HostRollout:
 
     def _take_back(self, rollout: Rollout) -> None:
         """The executor has taken the failed batch back; what finished before it is another plan: to the previous release."""
-        if not rollout.previous:
-            rollout.left = "as_before" if not self._running(rollout) else "mixed"
-            return
+        host = self._host
         previous = rollout.previous
+        if not previous:
+            now = {replica.id for replica in host.engine.observe(set())}
+            rollout.left = "mixed" if now - {replica.id for replica in rollout.before} else "as_before"
+            return
         target = self._target(previous, "rollback_config")
-        edge = self._host.edge(target, self._old_routes(target, rollout.manifest))
-        steps = self._plan(target, self._host.observe(edge), None)
+        edge = host.edge(target, self._old_routes(target, rollout.manifest))
+        steps = self._way_back(rollout, target, host.observe(edge))
         wants = any(service.policy.failure_action is FailureAction.ROLLBACK for service in rollout.target.desired)
-        if steps and wants and previous.id != rollout.manifest.id:
+        if steps and wants:
             outcome = self._run(previous, target, rollout.manifest, steps)
             rollout.outcome.failures += outcome.failures
             rollout.outcome.cut += outcome.cut
-            steps = self._plan(target, self._host.observe(edge), None)
+            steps = self._way_back(rollout, target, host.observe(edge))
         elif not steps:
-            self._host.releases.activate(previous.id)
-            self._host.write_override(target, previous.id, pinned_images(previous))
-            self._host.edge(target).prepare()
-        rollout.left = "mixed" if steps else "as_before"
+            host.releases.activate(previous.id)
+            host.write_override(target, previous.id, pinned_images(previous))
+            host.edge(target).prepare()
+        switched = any(action == Action.ADMIT.value for _, action in rollout.outcome.spent)
+        rollout.left = "mixed" if steps else "taken_back" if switched else "as_before"
 
-    def _running(self, rollout: Rollout) -> list[Replica]:
-        return [replica for replica in self._host.engine.observe(set()) if replica not in rollout.before]
+    def _way_back(self, rollout: Rollout, target: Target, observed: list[Replica]) -> list[Step]:
+        """Whatever ran before and still runs is good as it is, even where it was made from secrets that are no longer current."""
+        wanted = {service.name: service.fingerprint for service in target.desired}
+        before = {replica.id for replica in rollout.before if replica.admitted or replica.service not in rollout.target.routed}
+        seen = [
+            replace(replica, fingerprint=wanted.get(replica.service, "")) if replica.id in before else replica
+            for replica in observed
+        ]
+        return self._plan(target, seen, None)
 
     def _target(self, manifest: Manifest, section: str = "update_config") -> Target:
         workspace = self._host.releases.workspace(manifest.id)

@@ -192,7 +192,8 @@ class StackConfig:
 
     def _load(self, name: str) -> Mapping[str, Any]:
         text = base64.b64decode(self.files[name]).decode("utf-8", "replace")
-        values = {"STACK_RELEASE": self.release, "STACK_ENVIRONMENT": self.environment}
+        # A release that is missing is a problem of its own and must not make others appear.
+        values = {"STACK_RELEASE": self.release or "unknown", "STACK_ENVIRONMENT": self.environment or "unknown"}
         try:
             found = yaml.load(_VARIABLE.sub(lambda match: values[match[1]], text), Loader=_ComposeLoader)
         except yaml.YAMLError as exc:

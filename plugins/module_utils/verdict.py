@@ -23,6 +23,8 @@ class HostState:
     gates: list[Mapping[str, Any]] = field(default_factory=list)
     switched: bool = False
     mixed: bool = False
+    taken_back: bool = False
+    lost: bool = False
     plan: list[str] = field(default_factory=list)
 
 
@@ -53,7 +55,8 @@ class Run:
             self.hosts[host].failed = self.hosts[host].failed or message
 
     def lost(self, host: str) -> None:
-        self.hosts.setdefault(host, HostState()).failed = "could not be reached"
+        state = self.hosts.setdefault(host, HostState())
+        state.lost, state.failed = True, f"{host} could not be reached"
 
     def verdict(self, seconds: float, *, check_mode: bool) -> dict[str, Any]:
         failed = {name: state for name, state in self.hosts.items() if state.failed}
@@ -77,7 +80,9 @@ class Run:
             return "refused"
         if failed:
             releases = {state.release for state in self.hosts.values()}
-            return "mixed" if len(releases) > 1 or any(state.mixed for state in self.hosts.values()) else "failed"
+            if len(releases) > 1 or any(state.mixed for state in self.hosts.values()):
+                return "mixed"
+            return "rolled_back" if any(state.taken_back for state in self.hosts.values()) else "failed"
         return "deployed" if switched else "unchanged"
 
     def _prepared(self, state: HostState, result: Mapping[str, Any]) -> None:
@@ -99,6 +104,7 @@ class Run:
         if result.get("left"):
             state.release = result["previous"]
             state.mixed = result["left"] == "mixed"
+            state.taken_back = result["left"] == "taken_back"
         else:
             state.release = result["release"]
             state.changed = state.switched = bool(result["changed"])
@@ -110,6 +116,7 @@ class Run:
             "failed": state.failed,
             "plan": state.plan,
             "mixed": state.mixed,
+            "lost": state.lost,
             "seconds": state.seconds,
             "drained": state.drained,
             "cut": state.cut,
@@ -130,6 +137,8 @@ def summary(verdict: Mapping[str, Any]) -> list[str]:
     lines = [f"VERDICT {verdict['verdict']}: {environment} {what}".rstrip() + f" in {verdict['seconds']} s"]
     for name, host in sorted(verdict["hosts"].items()):
         state = "more than one release" if host["mixed"] else host["release"] or "nothing"
+        if host["lost"]:
+            state = f"an unknown release, because it could not be reached (last known: {host['release'] or 'none'})"
         cut = f", {host['cut']} connections cut" if host["cut"] else ""
         drained = f", {host['drained']} drained" if host["drained"] else ""
         lines.append(f"  {name} runs {state}{drained}{cut}")

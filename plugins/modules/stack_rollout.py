@@ -117,7 +117,9 @@ cut:
   type: int
   sample: 0
 left:
-  description: After a failure, C(as_before) when the host runs exactly what it ran, C(mixed) when it does not.
+  description:
+    - After a failure, C(as_before) when nothing was switched, C(taken_back) when what was switched serves the release before it
+      again, C(mixed) when the host runs more than one release.
   returned: on failure of a rollout
   type: str
   sample: as_before
@@ -134,6 +136,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.rollout import Hos
 
 LEFT = {
     "as_before": "Nothing was switched: this host runs what it ran before",
+    "taken_back": "What had been switched was taken back: this host serves the release before it again",
     "mixed": "This host runs more than one release now; deploy the good one again to mend it",
 }
 
@@ -162,7 +165,7 @@ def main() -> None:
         module.fail_json(msg=str(exc))
     result = _result(rollout, rollout.outcome.done)
     if rollout.outcome.failures:
-        serving = f" ({rollout.previous.release})" if rollout.previous and rollout.left == "as_before" else ""
+        serving = f" ({rollout.previous.release})" if rollout.previous and rollout.left != "mixed" else ""
         message = "\n".join([*rollout.outcome.failures, f"{LEFT[rollout.left]}{serving}."])
         module.fail_json(msg=message, left=rollout.left, **result)
     module.exit_json(**result)

@@ -46,8 +46,14 @@ class Trace:
 class _Reader(asyncio.StreamReader):
     """Notices what happens to a connection that nobody reads from just now."""
 
+    _buffer: bytearray
     is_idle = False
     is_spoilt = False
+
+    def rest(self) -> None:
+        """From now on nothing is expected; what has come beyond the last answer was not either."""
+        self.is_idle = True
+        self.is_spoilt |= bool(self._buffer)
 
     def feed_data(self, data: Iterable[SupportsIndex]) -> None:
         self.is_spoilt |= self.is_idle
@@ -75,7 +81,13 @@ class Connection:
         reader = _Reader(limit=_CHUNK_BYTES, loop=loop)
         protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
         name = target.server_name if target.tls else None
-        transport, _ = await loop.create_connection(lambda: protocol, LOOPBACK, target.port, ssl=target.tls, server_hostname=name)
+        try:
+            transport, _ = await loop.create_connection(
+                lambda: protocol, LOOPBACK, target.port, ssl=target.tls, server_hostname=name
+            )
+        except ConnectionError as error:
+            # Without a number it is asyncio's own word for an end of file.
+            raise error if error.errno else EndedError("the server closed in the TLS handshake") from None
         return cls(target, reader, asyncio.StreamWriter(transport, protocol, reader, loop))
 
     async def is_usable(self) -> bool:
@@ -99,7 +111,8 @@ class Connection:
         else:
             self._writer.write(head)
             answer = await self._upload(body, seconds, trace)
-        self._reader.is_idle = True
+        trace.phase = "judging the answer"
+        self._reader.rest()
         self.is_ended = answer.is_last
         return answer
 

@@ -47,7 +47,7 @@ class WebSocketStream:
             if self._unanswered and run.now() >= self._unanswered.due + run.settings.ws_timeout:
                 self._fail(TimeoutError("no connection in time"))
             # At once, but not in a tight loop with a server that takes nobody.
-            if not run.is_over and run.now() < began + run.settings.ws_interval:
+            if (self._unanswered or not run.is_over) and run.now() < began + run.settings.ws_interval:
                 await asyncio.sleep(began + run.settings.ws_interval - run.now())
 
     async def _open(self) -> ClientConnection | None:

@@ -44,11 +44,12 @@ class Database:
 
     async def probe(self) -> tuple[str, str | None]:
         """The state of the database, and the head of its schema ledger if it has one, within 1.5 s."""
-        if self.question is None or self.question.done():
-            self.question = asyncio.create_task(self.ask())
+        question = self.question
+        if question is None or question.done():
+            question = self.question = asyncio.create_task(self.ask())
         # Not wait_for: psycopg obeys a cancellation only when the server answers it.
-        answered, _ = await asyncio.wait({self.question}, timeout=1.5)
-        return self.question.result() if answered else ("down: TimeoutError", None)
+        answered, _ = await asyncio.wait({question}, timeout=1.5)
+        return question.result() if answered else ("down: TimeoutError", None)
 
     async def ask(self) -> tuple[str, str | None]:
         try:

@@ -17,7 +17,7 @@ class Door:
         if FAULT not in FAULTS:
             raise SystemExit(f"FAULT must be one of: {' '.join(FAULTS)}")
         self.app = app
-        self.ready_at = time.monotonic() + float(os.environ.get("API_READY_SECONDS", "3"))
+        self.ready_at = time.monotonic() + float(os.environ.get("API_READY_SECONDS", "2"))
         self.sick_at = float("inf")
         self.api_requests = 0
 

@@ -36,7 +36,7 @@ class Ml:
                 self.state = "ok"
             except MlError as error:
                 self.state = f"down: {error}"
-            await asyncio.sleep(10)
+            await asyncio.sleep(10 if self.state == "ok" else 2)
 
     async def request(self, method: str, path: str, **options: Any) -> object:
         try:

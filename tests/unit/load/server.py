@@ -90,7 +90,7 @@ async def serving(handler: Handler, tls: ssl.SSLContext | None = None) -> AsyncI
 
 
 def run_against(port: int, **changes: object) -> Run:
-    defaults: dict[str, object] = {"url": "http://app.test", "connect": f"127.0.0.1:{port}", "seconds": 1.0, "timeout": 0.3}
+    defaults: dict[str, object] = {"url": "http://app.test", "connect": f"127.0.0.1:{port}", "seconds": 5.0, "timeout": 5.0}
     return Run(Settings(**{**defaults, **changes}))  # type: ignore[arg-type]
 
 

@@ -32,6 +32,10 @@ class Closing:
             self.requests.append(await read_request(reader))
         if self.then == "408":
             writer.write(b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        if self.then.startswith("unasked"):
+            await asyncio.sleep(0.01 if self.then == "unasked later" else 0)
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+            await reader.read()
         if self.then == "stay":
             while True:
                 self.requests.append(await read_request(reader))
@@ -54,7 +58,8 @@ async def two_requests(server: Closing, size: int = 1) -> int:
 
 
 @pytest.mark.parametrize(
-    ("then", "connections", "idle_closed"), [("stay", 1, 0), ("announce", 2, 0), ("close idle", 2, 1), ("408", 2, 1)]
+    ("then", "connections", "idle_closed"),
+    [("stay", 1, 0), ("announce", 2, 0), ("close idle", 2, 1), ("408", 2, 1), ("unasked", 2, 1), ("unasked later", 2, 1)],
 )
 def test_no_failure(then: str, connections: int, idle_closed: int) -> None:
     server = Closing(then)

@@ -88,7 +88,7 @@ def test_load_reports_though_the_block_failed(app: App) -> None:
 
 
 def test_load_that_nobody_answers_does_not_begin() -> None:
-    with pytest.raises(LoadError, match="without a first answer"), Load(settings(free_port()), ready_seconds=0.6):
+    with pytest.raises(LoadError, match="without a first answer"), Load(settings(free_port()), ready_seconds=0.3):
         pytest.fail("it began")
 
 
@@ -110,7 +110,7 @@ def test_command_line_ends_in_order_on_sigterm(app: App, tmp_path: Path) -> None
 
 def test_command_line_fails_when_anything_failed(app: App, tmp_path: Path) -> None:
     app.status = b"500"
-    with command(app, tmp_path / "out.json", "--seconds", "0.3") as process:
+    with command(app, tmp_path / "out.json", "--seconds", "0.1") as process:
         output = process.communicate(timeout=5)[0].decode()
     assert process.returncode == 1
     assert "FAILED" in output

@@ -1,0 +1,87 @@
+"""What a bad deploy leaves behind: exactly what was there, and words that a tired person understands."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.acceptance.world import Environment, on, says
+
+BAD_RELEASES = {
+    "1.9.0-unhealthy": ("did not pass its gate", 'status 503 where 200 is expected: {"status":"unhealthy"'),
+    "1.9.1-crash": ("did not pass its gate", "fault: crash"),
+    "1.9.2-lies": ("did not pass its gate", 'its version is "1.0.0-other" where "1.9.2-lies" is expected'),
+    "1.9.3-hangs": ("did not pass its gate", "no complete answer within 2.0 s"),
+}
+
+
+@pytest.mark.parametrize("release", BAD_RELEASES)
+def test_a_release_that_is_not_well_never_serves(staging: Environment, release: str) -> None:
+    before = staging.containers("staging-app-1")
+    with staging.load() as load:
+        run = staging.deploy(release)
+    assert run.code != 0
+    says(run, [*BAD_RELEASES[release], "Nothing was switched: this host runs what it ran before (1.0.0)."])
+    assert staging.containers("staging-app-1") == before
+    verdict = staging.verdict()
+    assert (verdict["verdict"], verdict["hosts"]["staging-app-1"]["release"]) == ("failed", "1.0.0")
+    assert release not in load.report.by_release
+    assert load.report.is_clean, load.report.failures
+
+
+def test_a_release_whose_image_does_not_exist_is_refused(staging: Environment) -> None:
+    before = staging.everything()
+    run = staging.deploy("9.9.9")
+    assert run.code != 0
+    says(run, ["morpheus/api:9.9.9", "docker pull morpheus/"])
+    assert staging.everything() == before
+    assert staging.verdict()["verdict"] == "refused"
+
+
+def test_an_edge_configuration_that_haproxy_rejects_changes_nothing(staging: Environment) -> None:
+    before = staging.everything()
+    with staging.load() as load:
+        run = staging.play(
+            "playbooks/provision.yml", "--tags", "edge", "-e", '{"edge_trusted_proxies": ["not an address"]}'
+        )
+    assert run.code != 0
+    says(run, ["HAProxy rejects the new edge configuration, so the running one was left as it is"])
+    assert staging.everything() == before
+    assert load.report.is_clean, load.report.failures
+
+
+def test_a_release_that_turns_sick_while_it_is_watched_is_taken_back_at_once(staging: Environment) -> None:
+    before = staging.containers("staging-app-1")
+    run = staging.deploy("1.9.6-sick")
+    assert run.code != 0
+    says(run, ["failed within 6 s after it was admitted"])
+    assert staging.containers("staging-app-1") == before
+    assert staging.verdict()["verdict"] == "rolled_back"
+    assert staging.health()[1]["version"] == "1.0.0"
+
+
+def test_a_bad_release_never_reaches_the_second_host(production: Environment) -> None:
+    before = {host: production.containers(host) for host in production.hosts}
+    run = production.deploy("1.9.1-crash")
+    assert run.code != 0
+    assert {host: production.containers(host) for host in production.hosts} == before
+    journal = on("production-app-2", "cat", "/var/lib/morpheus.deploy/stacks/morpheus/journal.jsonl")
+    assert "1.9.1-crash" not in journal
+
+
+def test_all_problems_of_a_configuration_come_in_one_message_before_any_connection(staging: Environment) -> None:
+    bad = (
+        '{"stack_release": "latest", "stack_environment": "stagin", "ansible_ssh_common_args": "-F /nonexistent", '
+        '"stack_secrets": {"api": {"PORT": 8000}, "ml": {"ML_API_KEY": "canary-7731"}}}'
+    )
+    run = staging.play("deploy.yml", "-e", bad)
+    assert run.code != 0
+    says(
+        run,
+        [
+            "stack_release: latest does not say what runs",
+            'stack_environment: "stagin" is not one of staging, production',
+            "stack_secrets.api.PORT: must be a string, not a number",
+        ],
+    )
+    assert "UNREACHABLE" not in run.output
+    assert "canary-7731" not in run.output

@@ -1,0 +1,143 @@
+"""Environments of the sandbox as a person has them: commands typed at the root of the repository, and what hosts show."""
+
+from __future__ import annotations
+
+import json
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from http.client import HTTPSConnection
+from pathlib import Path
+from typing import Any
+
+from tests.load import Load, Settings
+
+ROOT = Path(__file__).parents[2]
+CA = ROOT / ".sandbox" / "ca.pem"
+BIN = Path(sys.executable).parent
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a command printed and how it ended."""
+
+    code: int
+    output: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Environment:
+    name: str
+    site: str
+    port: int
+    hosts: tuple[str, ...]
+
+    def deploy(self, release: str = "", *options: str) -> Run:
+        chosen = ("-e", f"stack_release={release}") if release else ()
+        return self.play("deploy.yml", *chosen, *options)
+
+    def deployed(self, release: str, *options: str) -> Run:
+        """A deploy that has to succeed, whatever was there before."""
+        run = self.deploy(release, *options)
+        assert run.code == 0, run.output
+        return run
+
+    def play(self, playbook: str, *options: str) -> Run:
+        command = [str(BIN / "ansible-playbook"), playbook, "-i", f"inventories/{self.name}", *options]
+        start = time.monotonic()
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=540, check=False)
+        return Run(done.returncode, done.stdout + done.stderr, time.monotonic() - start)
+
+    def verdict(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((ROOT / ".deploy" / self.name / "verdict.json").read_text())
+        return found
+
+    def health(self) -> tuple[int, Mapping[str, Any]]:
+        """Status and body of /health as a user of the site gets it."""
+        context = ssl.create_default_context(cafile=str(CA))
+        connection = _At(self.site, self.port, context)
+        connection.request("GET", "/health")
+        answer = connection.getresponse()
+        return answer.status, json.loads(answer.read())
+
+    def containers(self, host: str, service: str = "") -> dict[str, str]:
+        """Name -> id of the stack's running containers on a host, of one service or of all."""
+        project = ["--filter", "label=com.docker.compose.project=morpheus"]
+        own = ["--filter", f"label=com.docker.compose.service={service}"] if service else []
+        lines = on(host, "docker", "ps", "--no-trunc", *project, *own, "--format", "{{.Names}} {{.ID}}").splitlines()
+        return dict(line.split() for line in lines)
+
+    def everything(self) -> dict[str, str]:
+        """What a deploy could change on each host: containers, every file of ours with its hash, HAProxy's servers."""
+        state = {}
+        for host in self.hosts:
+            files = "find /var/lib/morpheus.deploy /etc/docker -type f ! -name '*.jsonl' | sort | xargs sha256sum"
+            state[host] = "\n".join([str(self.containers(host)), on(host, "sh", "-c", files), admitted(host)])
+        return state
+
+    def load(self, **options: Any) -> Load:
+        return Load(Settings(url=f"https://{self.site}", connect=f"127.0.0.1:{self.port}", ca=str(CA), **options))
+
+
+class _At(HTTPSConnection):
+    """TLS for a site's name on a port of this machine."""
+
+    def __init__(self, site: str, port: int, context: ssl.SSLContext) -> None:
+        super().__init__(site, port, context=context, timeout=10)
+
+    def connect(self) -> None:
+        self.host, name = "127.0.0.1", self.host
+        super(HTTPSConnection, self).connect()
+        self.host = name
+        assert isinstance(self._context, ssl.SSLContext)  # type: ignore[attr-defined]
+        self.sock = self._context.wrap_socket(self.sock, server_hostname=name)  # type: ignore[attr-defined]
+
+
+STAGING = Environment("staging", "staging.morpheus.app", 8443, ("staging-app-1",))
+PRODUCTION = Environment("production", "morpheus.app", 9443, ("production-app-1", "production-app-2"))
+
+_SERVERS = """
+import socket
+connection = socket.socket(socket.AF_UNIX)
+connection.connect("/var/lib/morpheus.deploy/edge/run/admin.sock")
+connection.sendall(b"show servers state\\n")
+table = b""
+while chunk := connection.recv(65536):
+    table += chunk
+rows = [line.split() for line in table.decode().splitlines() if line[:1].isdigit() and " " in line]
+print(sorted((row[1], row[17]) for row in rows if not int(row[6]) & 0x2b))
+"""
+
+
+def on(host: str, *command: str, check: bool = True) -> str:
+    """Output of a command inside a host."""
+    done = subprocess.run(["docker", "exec", host, *command], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0 or not check, done.stderr
+    return done.stdout
+
+
+def admitted(host: str) -> str:
+    """Backend and container of every server that HAProxy sends new requests to."""
+    return on(host, "python3", "-c", _SERVERS).strip()
+
+
+def eventually(question: Callable[[], Any], seconds: float, what: str) -> Any:
+    """The first true answer to ``question``."""
+    deadline = time.monotonic() + seconds
+    while True:
+        answer = question()
+        if answer:
+            return answer
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        time.sleep(0.2)
+
+
+def says(run: Run, words: Sequence[str]) -> None:
+    """Assert that a run's output holds all of ``words``; line breaks of the screen do not count."""
+    flat = " ".join(run.output.split())
+    missing = [word for word in words if " ".join(word.split()) not in flat]
+    assert not missing, f"{missing} not in:\n{run.output}"

@@ -1,0 +1,65 @@
+"""Deploys of this project, as a person types them."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from tests.acceptance.world import ROOT, STAGING
+from tests.bench.figures import WALL, Sample
+from tests.bench.inside import peaks
+from tests.load import Load
+
+OTHER, STANDARD = RELEASES = ("1.1.0", "1.0.0")
+# The peers were measured without these two.
+LOAD: dict[str, Any] = {"websockets": 0, "uploads": 0}
+TAIL_SECONDS = 10
+MODULE, COMPOSE = "AnsiballZ_stack_rollout", "cli-plugins/docker-compose"
+
+
+def under_load(load: Load, release: str, deploy: Callable[[], float]) -> Sample:
+    """Requests count from before the deploy until some seconds after it."""
+    with load:
+        seconds = deploy()
+        load.wait_for_release(release)
+        time.sleep(TAIL_SECONDS)
+    report = load.report
+    return {WALL: seconds, "failed requests": report.failed + report.unfinished, "sent requests": report.sent}
+
+
+def deploy(release: str, options: Sequence[str] = ()) -> Sample:
+    sample = under_load(STAGING.load(**LOAD), release, lambda: STAGING.deployed(release, *options).seconds)
+    (host,) = STAGING.verdict()["hosts"].values()
+    parts = {f"— {step}, s": seconds for step, seconds in host["seconds"].items()}
+    return {**sample, **parts, "— the rest: Ansible, SSH, s": sample[WALL] - sum(parts.values())}
+
+
+def deploy_again(_: str) -> Sample:
+    run = STAGING.deployed(STANDARD)
+    assert STAGING.verdict()["verdict"] == "unchanged", run.output
+    return {WALL: run.seconds}
+
+
+def memory(release: str) -> Sample:
+    """Of the module and of the Compose commands that it starts. Without pipelining the module has a name in /proc."""
+    with peaks(MODULE, COMPOSE) as found:
+        STAGING.deployed(release, "-e", "ansible_pipelining=false")
+    return {"module, MiB": found[MODULE], "a `docker compose` that it starts, MiB": found[COMPOSE]}
+
+
+@contextmanager
+def unwatched() -> Iterator[list[str]]:
+    """Options that deploy the same stack without the time in which new replicas are watched after their admission."""
+    stack = ROOT / ".cache" / "bench" / "stack"
+    try:
+        shutil.copytree(ROOT / "stacks" / "morpheus", stack, dirs_exist_ok=True)
+        file = stack / "compose.staging.yml"
+        before, line, after = file.read_text().partition("  monitor: 6s\n")
+        assert line, f"{file} has no monitor"
+        file.write_text(before + after)
+        yield ["-e", f"stack_source={stack}"]
+    finally:
+        shutil.rmtree(stack.parent, ignore_errors=True)

@@ -1,0 +1,243 @@
+"""What HAProxy 3.0 prints is quoted here as it was printed."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from ansible_collections.morpheus.deploy.plugins.module_utils.errors import EdgeError
+from ansible_collections.morpheus.deploy.plugins.module_utils.haproxy import (
+    Load,
+    Route,
+    Server,
+    Socket,
+    backend_name,
+    parse_load,
+    parse_old_workers,
+    parse_servers,
+    render_backends,
+    render_map,
+    slot_names,
+    slots_needed,
+)
+from tests.unit.fake_haproxy import STATE_HEADER, FakeHAProxy
+
+STATE = f"""1
+{STATE_HEADER}
+3 shop.api 1 s1 172.18.0.2 2 0 1 1 9 8 2 0 6 0 0 0 shop-api-1 8000 - 0 0 - - 0
+3 shop.api 2 s2 172.18.0.3 2 68 1 1 0 1 0 1 6 0 0 0 shop-api-2 8000 - 0 0 - - 0
+3 shop.api 3 s3 172.18.0.4 2 76 1 1 0 1 0 1 6 0 0 0 shop-api-3 8000 - 0 0 - - 0
+3 shop.api 4 s4 0.0.0.0 0 5 1 1 2 1 0 0 14 0 0 0 - 8000 - 0 0 - - 0
+3 shop.api 5 s5 - 0 32 1 1 2 1 0 0 14 0 0 0 shop-api-5 8000 - 0 0 - - 0
+3 shop.api 6 s6 172.18.0.6 0 69 1 1 2 1 0 0 14 0 0 0 shop-api-6 8000 - 0 0 - - 0
+4 shop.api.tunnels 4 s4 0.0.0.0 0 7 1 1 2 1 0 0 8 0 0 0 - 8000 - 0 0 - - 0
+
+"""
+
+
+def test_the_servers_are_read_from_the_table_of_their_states() -> None:
+    assert parse_servers(STATE) == [
+        Server("shop.api", "s1", "172.18.0.2", 0, "shop-api-1"),
+        Server("shop.api", "s2", "172.18.0.3", 68, "shop-api-2"),
+        Server("shop.api", "s3", "172.18.0.4", 76, "shop-api-3"),
+        Server("shop.api", "s4", "0.0.0.0", 5, ""),
+        Server("shop.api", "s5", "-", 32, "shop-api-5"),
+        Server("shop.api", "s6", "172.18.0.6", 69, "shop-api-6"),
+        Server("shop.api.tunnels", "s4", "0.0.0.0", 7, ""),
+    ]
+
+
+@pytest.mark.parametrize("table", ["", "1\n", f"1\n{STATE_HEADER}\n\n"], ids=["nothing", "version only", "no servers"])
+def test_an_empty_table_has_no_servers(table: str) -> None:
+    assert parse_servers(table) == []
+
+
+ADMIN_STATES = [
+    pytest.param(0, True, False, id="0: from the file, ready"),
+    pytest.param(64, True, False, id="64: name given at run time"),
+    pytest.param(68, True, False, id="68: was disabled in the file, is ready"),
+    pytest.param(1, False, True, id="1: maintenance"),
+    pytest.param(5, False, True, id="5: disabled in the file"),
+    pytest.param(69, False, True, id="69: disabled again"),
+    pytest.param(2, False, True, id="2: maintenance of the tracked server"),
+    pytest.param(7, False, True, id="7: both disabled in the file"),
+    pytest.param(32, False, True, id="32: name not resolved"),
+    pytest.param(8, False, False, id="8: drain"),
+    pytest.param(76, False, False, id="76: drain of one that was disabled in the file"),
+    pytest.param(84, False, False, id="84: drain of the tracked server"),
+    pytest.param(92, False, False, id="92: drain of both"),
+]
+
+
+@pytest.mark.parametrize(("admin_state", "admitted", "free"), ADMIN_STATES)
+def test_the_admin_state_tells_whether_a_slot_is_admitted_or_free(admin_state: int, admitted: bool, free: bool) -> None:
+    server = Server("shop.api", "s1", "172.18.0.2", admin_state, "shop-api-1")
+    assert (server.is_admitted, server.is_free) == (admitted, free)
+
+
+@pytest.mark.parametrize(("address", "resolved"), [("172.18.0.2", True), ("::1", True), ("0.0.0.0", False), ("-", False), ("", False)])
+def test_a_server_without_an_address_is_not_resolved(address: str, resolved: bool) -> None:
+    assert Server("b", "s", address, 0, "n").is_resolved == resolved
+
+
+STAT = """# pxname,svname,qcur,qmax,scur,smax,slim,stot,bin,bout,dreq,dresp,ereq,econ,eresp,wretr,wredis,status,weight,srv_abrt,
+f,FRONTEND,,,1,2,9971,3,0,0,0,0,0,,,,,OPEN,,,
+shop.api,s1,0,0,3,5,,1204,9,9,,0,,2,1,0,0,UP,1,4,
+shop.api,s2,0,0,0,0,,0,0,0,,0,,0,0,0,0,MAINT,1,,
+shop.api,BACKEND,0,0,3,5,997,1204,9,9,0,0,,2,1,0,0,UP,1,4,
+shop.api.tunnels,s2,0,0,1,1,,1,0,0,,0,,0,0,0,0,MAINT (via shop.api/s2),1,0,
+
+"""
+
+
+def test_the_load_of_each_server_is_read_from_the_statistics() -> None:
+    assert parse_load(STAT) == {
+        ("shop.api", "s1"): Load(3, 1204, 7),
+        ("shop.api", "s2"): Load(0, 0, 0),
+        ("shop.api.tunnels", "s2"): Load(1, 1, 0),
+    }
+    assert parse_load("") == {}
+
+
+@pytest.mark.parametrize("answer", ["Can't find the target PID matching the prefix '@!16'\n", "Unknown command.\n"])
+def test_an_answer_that_is_no_table_has_no_load(answer: str) -> None:
+    assert parse_load(answer) == {}
+
+
+def test_loads_can_be_added() -> None:
+    assert Load(1, 10, 2) + Load(2, 20, 3) == Load(3, 30, 5)
+
+
+PROCESSES = """#<PID>          <type>          <reloads>       <uptime>        <version>      
+1               master          3 [failed: 0]   0d00h01m00s     3.0.11-1+deb13u5
+# workers
+26              worker          0               0d00h00m00s     3.0.11-1+deb13u5
+# old workers
+16              worker          1               0d00h00m23s     3.0.11-1+deb13u5
+9               worker          2               0d00h00m51s     3.0.11-1+deb13u5
+# programs
+30              spoa            0               0d00h00m51s     -
+
+"""  # noqa: W291, quoted as printed
+
+
+def test_only_old_workers_are_read_from_the_list_of_processes() -> None:
+    assert parse_old_workers(PROCESSES) == [16, 9]
+    assert parse_old_workers(PROCESSES.split("# old workers")[0]) == []
+
+
+def test_the_file_has_both_backends_of_each_service_with_every_slot() -> None:
+    text = render_backends("shop", {"web": 8080, "api": 8000}, 3, {"api": {"s2": "shop-api-7"}})
+    lines = [line.strip() for line in text.splitlines() if line and not line.startswith("#")]
+    backends = {line.split()[1]: line for line in lines if line.startswith("backend ")}
+    assert list(backends) == ["shop.api", "shop.api.tunnels", "shop.web", "shop.web.tunnels"]
+    servers = [line for line in lines if line.startswith("server ")]
+    assert servers[:6] == [
+        "server s1 0.0.0.0:8000 disabled",
+        "server s2 shop-api-7:8000",
+        "server s3 0.0.0.0:8000 disabled",
+        "server s1 0.0.0.0:8000 track shop.api/s1 disabled",
+        "server s2 shop-api-7:8000 track shop.api/s2",
+        "server s3 0.0.0.0:8000 track shop.api/s3 disabled",
+    ]
+    assert all("8080" in line and line.endswith("disabled") for line in servers[6:])
+    assert len(servers) == 12
+
+
+def test_the_same_assignments_make_the_same_file() -> None:
+    one = render_backends("shop", {"web": 1, "api": 2}, 2, {"api": {"s1": "a", "s2": "b"}})
+    two = render_backends("shop", {"api": 2, "web": 1}, 2, {"web": {}, "api": {"s2": "b", "s1": "a"}})
+    assert one == two
+
+
+ROUTES = [
+    pytest.param([Route("api", 8000)], "*/ shop.api\n", id="anything"),
+    pytest.param([Route("api", 8000, "example.com", ("/api",))], "example.com/api/ shop.api\n", id="host and path"),
+    pytest.param([Route("api", 8000, "", ("/api/",))], "*/api/ shop.api\n", id="a closing slash is there once"),
+    pytest.param(
+        [Route("api", 8000, "a.example", ("/v1", "/v2")), Route("web", 8080, "a.example")],
+        "a.example/v1/ shop.api\na.example/v2/ shop.api\na.example/ shop.web\n",
+        id="several paths and services",
+    ),
+    pytest.param([], "", id="none"),
+]
+
+
+@pytest.mark.parametrize(("routes", "text"), ROUTES)
+def test_the_map_has_a_line_for_each_path(routes: list[Route], text: str) -> None:
+    assert render_map("shop", routes) == text
+
+
+@pytest.mark.parametrize(
+    ("replicas", "slots"),
+    [([], 16), ([1], 16), ([6], 16), ([7], 32), ([2, 3], 16), ([14], 32), ([15], 48), ([0], 16)],
+    ids=str,
+)
+def test_there_is_room_for_old_and_new_replicas_side_by_side(replicas: list[int], slots: int) -> None:
+    assert slots_needed(replicas) == slots
+    assert slots_needed(replicas) >= 2 * max(replicas, default=0) + 4
+
+
+def test_slots_and_backends_have_plain_names() -> None:
+    assert (slot_names(2), backend_name("shop", "api")) == (["s1", "s2"], "shop.api")
+
+
+@pytest.fixture
+def haproxy() -> Iterator[FakeHAProxy]:
+    # Not tmp_path: the path of a socket may have 107 characters at most.
+    with TemporaryDirectory() as directory, FakeHAProxy(Path(directory)) as fake:
+        conf = Path(directory) / "conf" / "stacks"
+        conf.mkdir(parents=True)
+        (conf / "shop.cfg").write_text(render_backends("shop", {"api": 8000}, 2, {}))
+        fake.load_files()
+        yield fake
+
+
+def test_the_socket_gives_the_whole_answer_of_worker_and_master(haproxy: FakeHAProxy) -> None:
+    run = haproxy.root / "run"
+    assert len(parse_servers(Socket(str(run / "admin.sock")).ask("show servers state"))) == 4
+    assert "# workers" in Socket(str(run / "master.sock")).ask("show proc")
+
+
+SUCCESSFUL = [
+    "set server shop.api/s1 state ready",
+    "set server shop.api/s1 fqdn shop-api-1",
+    "set server shop.api/s1 addr 172.18.0.2",
+]
+
+
+@pytest.mark.parametrize("command", SUCCESSFUL)
+def test_a_command_may_be_told_twice(haproxy: FakeHAProxy, command: str) -> None:
+    admin = Socket(str(haproxy.root / "run" / "admin.sock"))
+    admin.tell(command)
+    admin.tell(command)
+    assert haproxy.commands == [command] * 2
+
+
+def test_a_command_that_is_refused_is_an_error_in_the_words_of_haproxy(haproxy: FakeHAProxy) -> None:
+    with pytest.raises(EdgeError) as caught:
+        Socket(str(haproxy.root / "run" / "admin.sock")).tell("set server shop.api/s9 state ready")
+    assert str(caught.value) == "HAProxy refused 'set server shop.api/s9 state ready': No such server."
+
+
+def test_a_socket_that_nobody_listens_on_says_what_to_do() -> None:
+    with TemporaryDirectory() as directory:
+        path = f"{directory}/admin.sock"
+        with pytest.raises(EdgeError) as caught:
+            Socket(path).ask("show info")
+        assert str(caught.value) == (
+            f"HAProxy does not answer on {path}: [Errno 2] No such file or directory. Is the edge running? "
+            "See it with: docker ps --filter name=edge"
+        )
+
+
+def test_a_haproxy_that_never_answers_is_an_error_and_not_a_wait_for_ever() -> None:
+    with TemporaryDirectory() as directory, socket.socket(socket.AF_UNIX) as listening:
+        path = f"{directory}/admin.sock"
+        listening.bind(path)
+        listening.listen()
+        with pytest.raises(EdgeError, match="timed out"):
+            Socket(path, timeout=0.1).ask("show info")

@@ -1,0 +1,385 @@
+"""A host that exists only in memory: containers, an edge and health checks that behave, break and die as a test wants.
+
+It watches over the promises while the executor works: whatever breaks one is written to ``violations``.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from ansible_collections.morpheus.deploy.plugins.module_utils.errors import EngineError
+from ansible_collections.morpheus.deploy.plugins.module_utils.execute import Busy, Executor, Outcome
+from ansible_collections.morpheus.deploy.plugins.module_utils.gate import Health
+from ansible_collections.morpheus.deploy.plugins.module_utils.plan import DesiredService, Order, Replica, State, Step, plan
+
+DRAIN_SECONDS = 30.0
+# How long a request takes that nobody gave a duration.
+REQUEST_SECONDS = 0.5
+
+
+class KilledError(BaseException):
+    """The process is dead. No DeployError, so that nothing tidies up."""
+
+
+class Clock:
+    """Time that moves only when somebody sleeps."""
+
+    def __init__(self) -> None:
+        self._seconds = 1000.0
+        self._lock = threading.Lock()
+
+    def now(self) -> float:
+        return self._seconds
+
+    def sleep(self, seconds: float) -> None:
+        assert seconds >= 0
+        with self._lock:
+            self._seconds += seconds
+
+
+@dataclass
+class Container:
+    id: str
+    name: str
+    service: str
+    number: int
+    fingerprint: str
+    state: State
+    # How long each request that is under way still takes once no new one comes; None is a tunnel that never ends by itself.
+    sessions: list[float | None] = field(default_factory=list)
+    drained_at: float | None = None
+    proven: bool = False
+
+
+class Host:
+    """The whole machine. ``engine``, ``edge`` and ``gate`` are the verbs that an Executor is given.
+
+    ``fuse``: how many more changes happen before the process that makes them is killed; None for ever.
+    ``trip``: how many more changes happen before one is refused with an error, once.
+    ``bad``: fingerprints whose gate fails; ``flaky``: those that pass and fail while they are watched.
+    """
+
+    def __init__(self, desired: Sequence[DesiredService] = (), drain_seconds: float = DRAIN_SECONDS) -> None:
+        self.clock = Clock()
+        self.lock = threading.RLock()
+        self.desired: dict[str, DesiredService] = {}
+        self.drain_seconds = drain_seconds
+        self.containers: dict[str, Container] = {}
+        self.admitted: set[str] = set()
+        self.known_to_edge: set[str] = set()
+        self.bad: set[str] = set()
+        self.flaky: set[str] = set()
+        self.fuse: int | None = None
+        self.trip: int | None = None
+        self.changes = 0
+        self.violations: list[str] = []
+        self.log: list[str] = []
+        self.failing: dict[str, BaseException] = {}
+        self.new_sessions: list[float | None] = [REQUEST_SECONDS]
+        self._floors: dict[str, int] = {}
+        self._serial = 0
+        self._events: dict[str, threading.Event] = {}
+        self.engine = SimulatedEngine(self)
+        self.edge = SimulatedEdge(self)
+        self.gate = SimulatedGate(self)
+        self.want(desired)
+
+    def want(self, desired: Iterable[DesiredService]) -> None:
+        self.desired = {service.name: service for service in desired}
+
+    def add(
+        self,
+        service: str,
+        fingerprint: str,
+        state: State = State.RUNNING,
+        *,
+        admitted: bool = False,
+        number: int | None = None,
+        sessions: Sequence[float | None] = (),
+    ) -> Container:
+        self._serial += 1
+        if number is None:
+            number = max((one.number for one in self.containers.values() if one.service == service), default=0) + 1
+        container = Container(
+            f"id{self._serial}", f"shop-{service}-{number}", service, number, fingerprint, state, list(sessions)
+        )
+        self.containers[container.id] = container
+        if admitted:
+            self.admitted.add(container.name)
+            self.known_to_edge.add(container.name)
+        return container
+
+    def observe(self) -> list[Replica]:
+        with self.lock:
+            return [
+                Replica(one.id, one.name, one.service, one.number, one.fingerprint, one.state, one.name in self.admitted)
+                for one in self.containers.values()
+            ]
+
+    def plan(self) -> list[Step]:
+        return plan(list(self.desired.values()), self.observe(), drain_seconds=self.drain_seconds)
+
+    def run(self, steps: Sequence[Step] | None = None, record: Callable[[str, Step], None] = lambda event, step: None) -> Outcome:
+        """What HostRollout does: plan from what is observed, forget what is gone, execute."""
+        steps = self.plan() if steps is None else steps
+        self.begin()
+        return Executor(list(self.desired.values()), self.engine, self.edge, self.gate, self.clock, record).run(steps)
+
+    def begin(self) -> None:
+        """From here on hold the executor to its promises; what passed a gate in an earlier run has proven nothing to this one."""
+        existing = {one.name for one in self.containers.values()}
+        self.admitted &= existing
+        self.known_to_edge &= existing
+        for one in self.containers.values():
+            one.proven = one.name in self.admitted
+        self._floors = {name: self._floor(service) for name, service in self.desired.items() if service.routed}
+
+    def serving(self, service: str) -> list[Container]:
+        return [
+            one
+            for one in self.containers.values()
+            if one.service == service and one.state is State.RUNNING and one.name in self.admitted
+        ]
+
+    def alive(self, service: str | None = None) -> list[Container]:
+        found = [one for one in self.containers.values() if one.state is not State.DEAD]
+        return [one for one in found if service in (None, one.service)]
+
+    def misses(self) -> list[str]:
+        """What keeps the host from being in exactly the desired state."""
+        found = []
+        for name, service in self.desired.items():
+            own = [one for one in self.containers.values() if one.service == name]
+            good = [one for one in own if one.state is State.RUNNING and one.fingerprint == service.fingerprint]
+            if len(good) != service.replicas:
+                found.append(f"{name}: {len(good)} of {service.replicas} run")
+            found += [f"{one.name}: is too much" for one in own if one not in good]
+            if service.routed:
+                found += [f"{one.name}: is not admitted" for one in good if one.name not in self.admitted]
+        found += [f"{one.name}: belongs to no service" for one in self.containers.values() if one.service not in self.desired]
+        existing = {one.name for one in self.containers.values()}
+        return found + [f"{name}: the edge remembers what is gone" for name in self.known_to_edge - existing]
+
+    def busy(self, container: Container) -> Busy:
+        """While a replica is admitted its requests are replaced by new ones; afterwards they end."""
+        since = 0.0 if container.drained_at is None else self.clock.now() - container.drained_at
+        left = [seconds for seconds in container.sessions if seconds is None or seconds > since]
+        return Busy(sum(seconds is not None for seconds in left), sum(seconds is None for seconds in left))
+
+    def change(self, what: str) -> None:
+        """Every change of the host passes here: the one at which the fuse burns does not happen, nor any after it."""
+        if self.fuse is not None:
+            if self.fuse == 0:
+                raise KilledError(what)
+            self.fuse -= 1
+        if self.trip is not None:
+            self.trip -= 1
+            if self.trip < 0:
+                self.trip = None
+                raise EngineError(f"cannot {what}")
+        self.changes += 1
+        self.log.append(what)
+        self.when(what).set()
+
+    def when(self, what: str) -> threading.Event:
+        """Set once the change has begun: lets a test put threads into an order without sleeping."""
+        return self._events.setdefault(what, threading.Event())
+
+    def fail_at(self, verb: str) -> None:
+        if verb in self.failing:
+            raise self.failing[verb]
+
+    def check(self) -> None:
+        for name, floor in self._floors.items():
+            if len(self.serving(name)) < floor:
+                self.violations.append(f"{name}: only {len(self.serving(name))} serve where {floor} must, after {self.log[-1]}")
+
+    def _floor(self, service: DesiredService) -> int:
+        before = min(len(self.serving(service.name)), service.replicas)
+        if service.policy.order is Order.START_FIRST:
+            return before
+        return max(0, before - service.policy.parallelism) if service.policy.parallelism else 0
+
+
+class SimulatedEngine:
+    """execute.EngineVerbs as Docker and Compose do them, one container after the other so that a crash finds any middle."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    def observe(self) -> list[Replica]:
+        self._host.fail_at("observe")
+        return self._host.observe()
+
+    def start(self, service: str, total: int) -> None:
+        """``docker compose up --no-recreate --scale``: starts what is stopped, removes what is too much, adds what is missing."""
+        host = self._host
+        with host.lock:
+            own = [one for one in host.containers.values() if one.service == service]
+            if len(own) > total:
+                host.violations.append(f"{service}: Compose would remove {len(own) - total} replicas to have only {total}")
+            host.violations += [f"{one.name}: Compose would start it again" for one in own if one.state is State.DEAD]
+        for number in range(total - len(own)):
+            if number:
+                host.fail_at("start half-way")
+            with host.lock:
+                host.change(f"create a candidate of {service}")
+                container = host.add(service, host.desired[service].fingerprint, State.DEAD)
+                if container.name in host.admitted:
+                    host.violations.append(f"{container.name}: is admitted because of an earlier one of its name")
+            with host.lock:
+                host.change(f"start {container.name}")
+                container.state = State.RUNNING
+            host.clock.sleep(0.3)
+        host.fail_at("start")
+
+    def stop(self, replicas: Sequence[Replica], grace_seconds: float) -> None:
+        host = self._host
+        for replica in replicas:
+            host.fail_at("stop")
+            host.fail_at(f"stop {replica.service}")
+            with host.lock:
+                container = host.containers.get(replica.id)
+                if container is None:
+                    continue
+                host.change(f"stop {container.name}")
+                self._watch_over_stop(container)
+                container.state = State.DEAD
+                host.check()
+        host.clock.sleep(0.2)
+
+    def remove(self, replicas: Sequence[Replica]) -> None:
+        host = self._host
+        for replica in replicas:
+            host.fail_at("remove")
+            with host.lock:
+                container = host.containers.get(replica.id)
+                if container is None:
+                    continue
+                host.change(f"remove {container.name}")
+                if container.state is State.RUNNING:
+                    host.violations.append(f"{container.name}: removed while it runs")
+                del host.containers[container.id]
+                host.check()
+
+    def last_words(self, replica: Replica) -> str:
+        return f"the last words of {replica.name}"
+
+    def _watch_over_stop(self, container: Container) -> None:
+        host = self._host
+        if container.state is not State.RUNNING:
+            return
+        if container.name in host.admitted:
+            host.violations.append(f"{container.name}: stopped while it is admitted")
+        wanted = host.desired.get(container.service)
+        # A candidate that failed is not given the time of an incumbent.
+        failed = wanted and container.fingerprint == wanted.fingerprint and container.fingerprint in host.bad | host.flaky
+        drained_for = host.clock.now() - (container.drained_at or 0.0)
+        if host.busy(container).requests and drained_for < host.drain_seconds - 1e-6 and not failed:
+            host.violations.append(f"{container.name}: stopped with requests {drained_for:.1f} s after it was drained")
+
+
+class SimulatedEdge:
+    """execute.EdgeVerbs that admit, drain and forget one replica after the other."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    def admit(self, service: str, replicas: Sequence[Replica]) -> None:
+        host = self._host
+        for number, replica in enumerate(replicas):
+            host.fail_at("admit")
+            if number:
+                host.fail_at("admit half-way")
+            with host.lock:
+                container = host.containers[replica.id]
+                host.change(f"admit {container.name}")
+                if container.state is not State.RUNNING:
+                    host.violations.append(f"{container.name}: admitted though it does not run")
+                if not container.proven:
+                    host.violations.append(f"{container.name}: admitted before it passed a gate")
+                if not container.sessions:
+                    container.sessions = list(host.new_sessions)
+                container.drained_at = None
+                host.admitted.add(container.name)
+                host.known_to_edge.add(container.name)
+                host.check()
+        host.clock.sleep(0.05)
+
+    def drain(self, service: str, replicas: Sequence[Replica]) -> None:
+        host = self._host
+        for replica in replicas:
+            host.fail_at("drain")
+            with host.lock:
+                container = host.containers.get(replica.id)
+                if container is None or container.name not in host.admitted:
+                    continue
+                host.change(f"drain {container.name}")
+                host.admitted.discard(container.name)
+                container.drained_at = host.clock.now()
+                host.check()
+        host.clock.sleep(0.05)
+
+    def forget(self, service: str, replicas: Sequence[Replica]) -> None:
+        host = self._host
+        for replica in replicas:
+            host.fail_at("forget")
+            with host.lock:
+                host.change(f"forget {replica.name}")
+                host.admitted.discard(replica.name)
+                host.known_to_edge.discard(replica.name)
+
+    def busy(self, service: str, replica: Replica) -> Busy:
+        host = self._host
+        host.fail_at("busy")
+        with host.lock:
+            container = host.containers.get(replica.id)
+            if container is None or container.state is not State.RUNNING:
+                return Busy()
+            return host.busy(container)
+
+
+class SimulatedGate:
+    """execute.GateVerbs whose verdict depends on the fingerprint alone.
+
+    ``holds``: "wait <service>" or "watch <service>" -> the change of the host before which there is no verdict.
+    """
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self.seen: dict[str, list[str]] = {}
+        self.holds: dict[str, str] = {}
+
+    def wait(self, service: str, replicas: Sequence[Replica]) -> list[Health]:
+        host = self._host
+        host.fail_at("gate")
+        self._begin("wait", service)
+        host.clock.sleep(2.0)
+        with host.lock:
+            results = [self._health(replica, host.bad, "status 503 where 200 is expected") for replica in replicas]
+            for replica, health in zip(replicas, results, strict=True):
+                if health.healthy:
+                    host.containers[replica.id].proven = True
+        return results
+
+    def watch(self, service: str, replicas: Sequence[Replica], seconds: float) -> list[Health]:
+        host = self._host
+        self._begin("watch", service)
+        host.clock.sleep(seconds)
+        with host.lock:
+            return [self._health(replica, host.flaky, "status 500 where 200 is expected") for replica in replicas]
+
+    def _begin(self, verb: str, service: str) -> None:
+        self.seen.setdefault(service, []).append(verb)
+        change = self.holds.get(f"{verb} {service}")
+        if change:
+            assert self._host.when(change).wait(10), f"{change} did not come before the end of {verb} {service}"
+
+    def _health(self, replica: Replica, bad: set[str], violation: str) -> Health:
+        container = self._host.containers.get(replica.id)
+        healthy = container is not None and container.state is State.RUNNING and container.fingerprint not in bad
+        return Health(
+            replica.name, f"http://{replica.name}/health", healthy=healthy, attempts=3, violation="" if healthy else violation
+        )
