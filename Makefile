@@ -32,8 +32,9 @@ sandbox-down: ## Remove every trace of the sandbox
 
 .PHONY: provisioned
 provisioned: sandbox
-	@tests/quietly "provision staging" ansible-playbook playbooks/provision.yml -i inventories/staging
-	@tests/quietly "provision production" ansible-playbook playbooks/provision.yml -i inventories/production
+	@tests/quietly "provision production" ansible-playbook playbooks/provision.yml -i inventories/production & \
+	tests/quietly "provision staging" ansible-playbook playbooks/provision.yml -i inventories/staging; \
+	wait $$!
 
 .PHONY: demo
 demo: provisioned ## From a bare machine to a served staging environment

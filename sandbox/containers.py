@@ -29,7 +29,7 @@ def ensure_container(
         *(word for outer, inner in ports for word in ("--publish", f"127.0.0.1:{outer}:{inner}")),
         *options,
     ]
-    # What makes a container outdated: another description, another image, other files. Its volume is kept.
+    # What makes a container outdated: another description, another image, other files. A volume with a name is kept.
     ingredients = (*create, *map(str, others), image_id(image), hashlib.sha256(files).hexdigest())
     spec = hashlib.sha256("\0".join(ingredients).encode()).hexdigest()[:16]
     state, found_spec = _inspect(name)

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from sandbox.containers import ensure_container, wait_until_ready
 from sandbox.ssh import host_key, public_key
-from sandbox.volumes import ensure_volume
 from sandbox.world import HOST_IMAGE, Host
 
 # `--privileged` asks for capabilities that the outer machine may not have itself; these take what there is.
@@ -28,7 +27,8 @@ _DEPLOY_UID = 1000
 
 def ensure_host(host: Host, state: Path) -> str:
     """The host runs and answers SSH as the user deploy."""
-    options = (*_OPTIONS, "--volume", f"{ensure_volume(host.name)}:/var/lib/docker")
+    # Without a name, so that it goes with its host: a machine that is made anew has an empty disk.
+    options = (*_OPTIONS, "--volume", "/var/lib/docker")
     outcome = ensure_container(host.name, HOST_IMAGE, (host.place,), host.ports, options, _files(host, state))
     wait_until_ready(host.name, "ssh", "-F", state / "ssh_config", "-o", "ConnectTimeout=2", host.name, "true")
     return outcome

@@ -9,7 +9,6 @@ from pathlib import Path
 from sandbox.engine import answers, ensure_engine, is_ours, stop_engine
 from sandbox.images import image_label
 from sandbox.shell import SandboxError, run, succeeds
-from sandbox.volumes import volume_name
 from sandbox.world import BASE_IMAGE, BASE_LABEL, LABEL, Host
 
 
@@ -18,7 +17,6 @@ def remove_hosts(hosts: Sequence[Host]) -> None:
     for host in hosts:
         if succeeds("docker", "container", "inspect", host.name):
             _remove("container", "rm", "--force", "--volumes", names=[host.name])
-        _remove("volume", "rm", "--force", names=[volume_name(host.name)])
 
 
 def remove_everything(state: Path) -> None:

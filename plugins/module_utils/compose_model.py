@@ -52,6 +52,10 @@ class Fingerprints:
             found[name] = self._digest(value)
         for name, value in (service.get("environment") or {}).items():
             found[f"environment.{name}"] = self._digest(value)
+        for label, source in self._sources(service):
+            inline = source.get("content", source.get("environment"))
+            if inline is not None:
+                found[label] = self._digest(inline)
         for label, path in self._files(service):
             if path.is_file():
                 found[label] = self._digest(hashlib.sha256(path.read_bytes()).hexdigest())
@@ -60,17 +64,21 @@ class Fingerprints:
     def whole(self, parts: Mapping[str, str]) -> str:
         return self._digest(dict(parts), digits=32)
 
+    def _sources(self, service: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+        """(name, definition) of every secret and config that a service uses."""
+        return [
+            (f"{kind[:-1]} {use['source']}", (self._model.get(kind) or {}).get(use["source"]) or {})
+            for kind in ("secrets", "configs")
+            for use in service.get(kind) or []
+        ]
+
     def _files(self, service: Mapping[str, Any]) -> list[tuple[str, Path]]:
         """(name, where it lies now) of every file that a replica reads from the host: mounts, secrets, configs."""
         found = []
         for mount in service.get("volumes") or []:
             if mount.get("type") == "bind" and mount.get("source"):
                 found += self._tree(f"file {mount['target']}", Path(mount["source"]))
-        for kind in ("secrets", "configs"):
-            for use in service.get(kind) or []:
-                source = (self._model.get(kind) or {}).get(use["source"]) or {}
-                if source.get("file"):
-                    found.append((f"{kind[:-1]} {use['source']}", self._locate(Path(source["file"]))))
+        found += [(label, self._locate(Path(source["file"]))) for label, source in self._sources(service) if source.get("file")]
         for entry in service.get("env_file") or []:
             path = Path(entry["path"] if isinstance(entry, Mapping) else entry)
             found.append((f"env_file {path.name}", self._locate(self._project / path)))

@@ -47,18 +47,22 @@ def replicas(service: Mapping[str, Any]) -> int:
 
 
 def time_to_fail_seconds(healthcheck: Mapping[str, Any] | None) -> float:
-    """How long Docker needs at least to call a replica unhealthy that has been well: every retry, one interval each.
+    """How long Docker may need to call a replica unhealthy that has been well: every retry, each with its timeout.
 
-    Compose's defaults are 30 s and 3 retries. 0 when there is no healthcheck.
+    Compose's defaults are 30 s each and 3 retries. 0 when there is no healthcheck.
     """
-    if not healthcheck or healthcheck.get("disable"):
+    if not healthcheck or healthcheck.get("disable") or healthcheck.get("test") == ["NONE"]:
         return 0.0
-    return seconds(healthcheck.get("interval"), 30.0) * int(healthcheck.get("retries", 3))
+    once = seconds(healthcheck.get("interval"), 30.0) + seconds(healthcheck.get("timeout"), 30.0)
+    return once * int(healthcheck.get("retries", 3))
 
 
 def problems(name: str, service: Mapping[str, Any], *, routed: bool) -> list[str]:
     """Findings about one service, each beginning with its path below ``services``."""
     path = f"services.{name}"
+    misshapen = _shape_problems(path, service)
+    if misshapen:
+        return misshapen
     found = [*_image_problems(path, service), *_policy_problems(path, service)]
     if routed and service.get("ports"):
         found.append(f"{path}.ports: a routed service is reached through the edge; two replicas cannot share a host port")
@@ -67,6 +71,16 @@ def problems(name: str, service: Mapping[str, Any], *, routed: bool) -> list[str
     if service.get("network_mode") == "host" and routed:
         found.append(f"{path}.network_mode: old and new replicas cannot share the host's ports; remove it")
     return found
+
+
+def _shape_problems(path: str, service: Any) -> list[str]:
+    if not isinstance(service, Mapping):
+        return [f"{path}: must be a mapping"]
+    deploy = service.get("deploy") or {}
+    parts = {"deploy": deploy, "healthcheck": service.get("healthcheck") or {}}
+    if isinstance(deploy, Mapping):
+        parts |= {f"deploy.{key}": deploy.get(key) or {} for key in ("update_config", "rollback_config")}
+    return [f"{path}.{key}: must be a mapping" for key, value in parts.items() if not isinstance(value, Mapping)]
 
 
 def _image_problems(path: str, service: Mapping[str, Any]) -> list[str]:
@@ -96,7 +110,7 @@ def _policy_problems(path: str, service: Mapping[str, Any]) -> list[str]:
     if 0 < monitor < needed:
         found.append(
             f"{path}.deploy.update_config.monitor: {monitor:g} s is shorter than the {needed:g} s in which the healthcheck "
-            f"can fail (interval x retries); make it at least {needed:g}s, or the healthcheck quicker"
+            f"can fail ((interval + timeout) x retries); make it at least {needed:g}s, or the healthcheck quicker"
         )
     return found
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from ansible_collections.morpheus.deploy.plugins.module_utils import schema
+
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 # One pass, so that an escape is never escaped again. Newlines, tabs and carriage returns stand as they are.
 _ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "$": "$$"})
@@ -19,7 +21,7 @@ def problems(values: Mapping[str, object]) -> list[str]:
         if not isinstance(name, str) or not _NAME.match(name):
             found.append(f"{name}: is not a name for an environment variable (letters, digits and _, no digit first)")
         elif not isinstance(value, str):
-            found.append(f"{name}: must be a string, not {_kind(value)}; quote it in the inventory")
+            found.append(f"{name}: must be a string, not {schema.kind(value)}; quote it in the inventory")
         elif "\0" in value:
             found.append(f"{name}: holds a NUL character, which no environment can carry")
         elif not _is_encodable(value):
@@ -38,9 +40,3 @@ def _is_encodable(value: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _kind(value: object) -> str:
-    if value is None:
-        return "empty (null)"
-    return {"bool": "a boolean", "int": "a number", "float": "a number"}.get(type(value).__name__, "structured")

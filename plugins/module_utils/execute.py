@@ -106,7 +106,9 @@ class Executor:
         gate: GateVerbs,
         clock: Clock,
         record: Record = lambda event, step: None,
+        drain_seconds: float = 30.0,
     ) -> None:
+        self._drain_seconds = drain_seconds
         self._desired = {service.name: service for service in desired}
         self._engine = engine
         self._edge = edge
@@ -195,7 +197,6 @@ class _ServiceRollout:
         self._batch = -1
         # Whether an incumbent of this batch has been told to stop, and whether its candidates have been found well.
         self._ending = self._healthy = False
-        self._drain_seconds = max((step.seconds for step in steps if step.action is Action.AWAIT), default=TAKE_BACK_SECONDS)
         self._started: list[Replica] = []
         self._reused: list[Replica] = []
         self._drained: list[Replica] = []
@@ -395,7 +396,7 @@ class _ServiceRollout:
         if not candidates:
             return
         # One that answers badly is not given long; one that only gives way to a neighbour ends what it has begun.
-        seconds = self._drain_seconds if self._healthy else TAKE_BACK_SECONDS
+        seconds = self._x._drain_seconds if self._healthy else TAKE_BACK_SECONDS
         grace = self._grace_seconds() if self._healthy else TAKE_BACK_SECONDS
         self._x._edge.drain(self._service, candidates)
         self._let_end(candidates, seconds)

@@ -9,9 +9,17 @@ import tempfile
 from pathlib import Path
 
 
+def _make_directories(path: Path) -> None:
+    missing = [parent for parent in (path, *path.parents) if not parent.exists()]
+    for directory in reversed(missing):
+        directory.mkdir(exist_ok=True)
+        # Whatever the umask says: files below may be mounted into containers of other users.
+        directory.chmod(0o755)
+
+
 def write_atomically(path: Path, content: str | bytes, *, mode: int) -> None:
     """Write ``content`` beside ``path``, flush it to the disk, then put it in place; missing folders are made 0755."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    _make_directories(path.parent)
     data = content.encode() if isinstance(content, str) else content
     # mkstemp gives 0600 from the first moment on: a secret is never readable by others, not even half-written.
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")

@@ -58,12 +58,13 @@ class Expectation:
             return answer.error
         if answer.status != self.status:
             return f"status {answer.status} where {self.status} is expected{_quoted(answer.excerpt)}"
-        if not self.body and not self.version:
+        asked = self.version or self.body
+        if not asked:
             return ""
         try:
             document = json.loads(answer.body)
         except ValueError:
-            return f"the body is not JSON, so nothing can be asked of it{_quoted(answer.excerpt)}"
+            return f"the body is not JSON, so {asked!r} cannot be asked of it{_quoted(answer.excerpt)}"
         return self._wrong_version(document) or self._wrong_body(document, answer)
 
     def _wrong_version(self, document: Any) -> str:
@@ -201,6 +202,7 @@ class Gate:
                 lost.set()
                 break
             self.clock.sleep(min(self.rules.interval_seconds, max(0.0, deadline - self.clock.now())))
+        health.seconds = self.clock.now() - start
         self._say_what_is_missing(health, deadline)
         return health
 

@@ -108,7 +108,12 @@ class Releases:
             raise DeployError(f"{path} cannot be read ({exc}); deploy the release again to write it anew") from exc
 
     def has(self, identity: str) -> bool:
-        return (self._directory / identity / "manifest.json").exists()
+        """Whether the release is there whole: one whose manifest cannot be read is written anew."""
+        try:
+            self.read(identity)
+        except DeployError:
+            return False
+        return True
 
     def workspace(self, identity: str) -> Workspace:
         return Workspace(self._directory / identity / "files", self._directory / identity / "release.env")
@@ -145,15 +150,24 @@ class Releases:
         listing = self.project / ".release-files.json"
         before = set(json.loads(listing.read_text())) if listing.exists() else set()
         write_atomically(listing, json.dumps(sorted(before | wanted)), mode=0o600)
+        for name in before - wanted:
+            self._remove_file(name)
         for name in sorted(wanted):
             content = (source / name).read_bytes()
             target = self.project / name
             if not target.is_file() or target.read_bytes() != content:
                 write_atomically(target, content, mode=0o644)
-        for name in before - wanted:
-            (self.project / name).unlink(missing_ok=True)
         write_atomically(listing, json.dumps(sorted(wanted)), mode=0o600)
         link_secrets(self.project, self.secrets)
+
+    def _remove_file(self, name: str) -> None:
+        """Remove a file of another release and the directories that are empty without it."""
+        path = self.project / name
+        path.unlink(missing_ok=True)
+        for parent in path.parents:
+            if parent == self.project or not parent.is_dir() or any(parent.iterdir()):
+                return
+            parent.rmdir()
 
     def key(self, create: bool) -> bytes:
         """The key of this host's fingerprints, made at the first deploy."""

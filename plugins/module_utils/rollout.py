@@ -111,6 +111,7 @@ class HostRollout:
             HostGate(host, target, clock),
             clock,
             lambda event, step: self._journal.write(event, step=str(step), action=step.action.value),
+            drain_seconds=target.stack["drain_seconds"],
         )
         return executor.run(steps)
 

@@ -7,7 +7,9 @@ ansible-core checks the shape too, but stops there: it applies no default, coerc
 
 from __future__ import annotations
 
+import copy
 import difflib
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -29,7 +31,7 @@ def typed(value: Any, options: Mapping[str, Any], path: str, problems: list[str]
         if found is None:
             if option.get("required"):
                 problems.append(f"{prefix}{key}: required; {_sentence(option)}")
-            result[key] = option.get("default")
+            result[key] = copy.deepcopy(option.get("default"))
         else:
             result[key] = _value(found, option, f"{prefix}{key}", problems)
     return result
@@ -65,9 +67,12 @@ def _value(value: Any, option: Mapping[str, Any], path: str, problems: list[str]
 
 
 def _text(value: Any, path: str, problems: list[str]) -> Any:
-    quote = "; quote it" if isinstance(value, int | float) else ""
+    if isinstance(value, int | float):
+        problems.append(f"{path}: must be a string, not {kind(value)} ({value}); quote it")
+        return ""
     if not isinstance(value, str):
-        problems.append(f"{path}: must be a string, not {kind(value)} ({value}){quote}")
+        # Not its content: it may be a secret that stands one level too high.
+        problems.append(f"{path}: must be a string, not {kind(value)}")
         return ""
     return str(value)
 
@@ -77,11 +82,12 @@ def _number(value: Any, path: str, problems: list[str], convert: Callable[[Any],
         if isinstance(value, bool) or not isinstance(value, int | float | str):
             raise ValueError
         number = convert(value)
-        if number < 0 or (isinstance(value, float) and number != value):
+        if not math.isfinite(number) or number < 0 or (isinstance(value, float) and number != value):
             raise ValueError
-    except ValueError:
-        problems.append(f"{path}: must be {words}, not {value!r}")
-        return convert(0)
+    except (ValueError, OverflowError):
+        seen = repr(value) if isinstance(value, int | float | str) else kind(value)
+        problems.append(f"{path}: must be {words}, not {seen}")
+        return None
     return number
 
 

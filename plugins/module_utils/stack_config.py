@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import yaml
 from ansible_collections.morpheus.deploy.plugins.module_utils import compose_rules, dotenv, gate, schema
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose_files import ComposeFiles
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*\Z")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}\Z")
-_VARIABLE = re.compile(r"\$\{?(STACK_RELEASE|STACK_ENVIRONMENT)(:?[?-][^}]*)?\}?")
+# What a release's directory holds beside its own files.
+_RESERVED = ("env", "secrets")
+_RESERVED_FILES = (".env", "override.json", ".release-files.json")
 MAXIMUM_BYTES = 5_000_000
 
 
@@ -52,10 +54,14 @@ class StackConfig:
             )
         if self.release == "latest":
             self._say("stack_release: latest does not say what runs; give the version, for example 1.2.0")
-        elif self.release and not _TAG.match(self.release):
+        elif self.release and not self._is_tag(self.release):
             self._say(f'stack_release: "{self.release}" cannot be the tag of an image')
         if self.config["hosts_at_once"] == 0:
             self._say("stack.hosts_at_once: must be 1 or more")
+
+    @staticmethod
+    def _is_tag(release: str) -> bool:
+        return bool(_TAG.match(release)) and release != "latest"
 
     def _check_env_files(self) -> None:
         for option, groups in (("stack.env", self.config["env"] or {}), ("stack_secrets", self._secrets)):
@@ -75,7 +81,7 @@ class StackConfig:
             if name in seen:
                 self._say(f'{path}.name: "{name}" stands already at stack.services[{seen[name]}]')
             seen.setdefault(str(name), number)
-            if not 0 < (service.get("port") or 1) < 65536:
+            if isinstance(service.get("port"), int) and not 0 < service["port"] < 65536:
                 self._say(f"{path}.port: {service['port']} is not a port")
             if service.get("routes") and not service.get("health"):
                 self._say(
@@ -100,10 +106,10 @@ class StackConfig:
             if problem:
                 self._say(f'{path}.{key}: "{health[key]}" is not a JMESPath expression: {problem}')
         for key in ("successes", "timeout_seconds", "deadline_seconds"):
-            if not health[key]:
+            if health[key] == 0:
                 self._say(f"{path}.{key}: must be more than 0")
-        needed = health["successes"] * health["interval_seconds"]
-        if health["deadline_seconds"] and health["deadline_seconds"] <= needed:
+        numbers = [health[key] for key in ("successes", "interval_seconds", "deadline_seconds")]
+        if all(numbers) and health["deadline_seconds"] <= health["successes"] * health["interval_seconds"]:
             self._say(
                 f"{path}.deadline_seconds: {health['deadline_seconds']:g} s is too short for {health['successes']} "
                 f"answers, {health['interval_seconds']:g} s apart"
@@ -111,10 +117,8 @@ class StackConfig:
 
     def _check_public(self) -> None:
         check = self.config.get("public_check")
-        if check and check["url"]:
-            url = urlsplit(check["url"])
-            if url.scheme not in ("http", "https") or not url.hostname:
-                self._say(f'stack.public_check.url: "{check["url"]}" is not an http or https URL')
+        if check and check["url"] and not _is_web_address(check["url"]):
+            self._say(f'stack.public_check.url: "{check["url"]}" is not an http or https URL')
 
     def _read_files(self) -> None:
         for option in ("compose_files", "files"):
@@ -122,7 +126,7 @@ class StackConfig:
                 self._read(f"stack.{option}[{number}]", str(name))
         for name, values in (self.config["env"] or {}).items():
             if isinstance(values, Mapping) and not dotenv.problems(values):
-                self._keep(f"env/{name}.env", dotenv.render(values).encode())
+                self.files[f"env/{name}.env"] = base64.b64encode(dotenv.render(values).encode()).decode()
         if sum(len(content) for content in self.files.values()) > MAXIMUM_BYTES:
             self._say(f"stack.files: more than {MAXIMUM_BYTES // 1_000_000} MB in all; large data belongs into an image")
 
@@ -132,35 +136,45 @@ class StackConfig:
             self._say(f'{option}: "{name}" must lie below stack_source')
         elif path.is_dir():
             for found in sorted(item for item in path.rglob("*") if item.is_file()):
-                self._keep(str(found.relative_to(self._source)), found.read_bytes())
+                self._keep(option, str(found.relative_to(self._source)), found.read_bytes())
         elif path.is_file():
-            self._keep(name, path.read_bytes())
+            self._keep(option, name, path.read_bytes())
         else:
             self._say(f'{option}: "{path}" does not exist')
 
-    def _keep(self, name: str, content: bytes) -> None:
+    def _keep(self, option: str, name: str, content: bytes) -> None:
+        if Path(name).parts[0] in _RESERVED or name in _RESERVED_FILES:
+            self._say(f'{option}: "{name}" is written by the deploy itself (from stack.env and stack_secrets); name it otherwise')
+            return
         self.files[name] = base64.b64encode(content).decode()
 
     def _check_compose(self) -> None:
-        model: dict[str, Any] = {}
-        for name in self.config["compose_files"] or []:
-            if name in self.files:
-                model = _merged(model, self._load(name))
-        services = model.get("services") or {}
+        names = [name for name in self.config["compose_files"] or [] if name in self.files]
+        texts = {name: base64.b64decode(self.files[name]).decode("utf-8", "replace") for name in names}
+        # A release that is refused is a problem of its own and must not make others appear.
+        release = self.release if self._is_tag(self.release) else "unknown"
+        files = ComposeFiles(texts, {"STACK_RELEASE": release, "STACK_ENVIRONMENT": self.environment or "unknown"})
+        self.problems += files.problems
+        services = files.services()
         if not services:
             return
+        self._check_names_of_services(services)
         routed = {service["name"] for service in self.config["services"] if service.get("routes")}
+        for name, service in services.items():
+            for problem in compose_rules.problems(name, service or {}, routed=name in routed):
+                key = ".".join(problem.split(":")[0].split(".")[2:3])
+                self._say(f"{files.where(name, key)}: {problem}")
+            if isinstance(service, Mapping):
+                self._check_env_references(name, service)
+        self._check_migration(services)
+
+    def _check_names_of_services(self, services: Mapping[str, Any]) -> None:
         for number, service in enumerate(self.config["services"]):
             if service.get("name") and service["name"] not in services:
                 self._say(
                     f'stack.services[{number}].name: the Compose files have no service "{service["name"]}"; '
                     f"they have {', '.join(sorted(services))}"
                 )
-        for name, service in services.items():
-            found = compose_rules.problems(name, service or {}, routed=name in routed)
-            self.problems += [f"{self._where(name, problem)}: {problem}" for problem in found]
-            self._check_env_references(name, service or {})
-        self._check_migration(services)
 
     def _check_migration(self, services: Mapping[str, Any]) -> None:
         migration = self.config.get("migration")
@@ -177,8 +191,10 @@ class StackConfig:
 
     def _check_env_references(self, name: str, service: Mapping[str, Any]) -> None:
         entries = service.get("env_file") or []
-        for entry in [entries] if isinstance(entries, str | Mapping) else entries:
-            path = str(entry["path"] if isinstance(entry, Mapping) else entry).removeprefix("./")
+        for entry in entries if isinstance(entries, list) else [entries]:
+            if not isinstance(entry, str | Mapping) or (isinstance(entry, Mapping) and entry.get("required") is False):
+                continue
+            path = str(entry.get("path") if isinstance(entry, Mapping) else entry).removeprefix("./")
             directory, _, stem = path.removesuffix(".env").rpartition("/")
             known = {"env": self.config["env"] or {}, "secrets": self._secrets}.get(directory)
             if known is not None and stem not in known:
@@ -190,51 +206,13 @@ class StackConfig:
                     "secrets/<name>.env (from stack_secrets)"
                 )
 
-    def _load(self, name: str) -> Mapping[str, Any]:
-        text = base64.b64decode(self.files[name]).decode("utf-8", "replace")
-        # A release that is missing is a problem of its own and must not make others appear.
-        values = {"STACK_RELEASE": self.release or "unknown", "STACK_ENVIRONMENT": self.environment or "unknown"}
-        try:
-            found = yaml.load(_VARIABLE.sub(lambda match: values[match[1]], text), Loader=_ComposeLoader)
-        except yaml.YAMLError as exc:
-            self._say(f"{name}: is not YAML: {' '.join(str(exc).split())}")
-            return {}
-        if not isinstance(found, Mapping):
-            self._say(f"{name}: must be a mapping with the key services")
-            return {}
-        return found
-
-    def _where(self, service: str, problem: str) -> str:
-        """The Compose file that says what ``problem`` is about: the last one that speaks of the service."""
-        key = problem.split(":")[0].split(".")[2:3]
-        for name in reversed(self.config["compose_files"]):
-            said = (self._load(name).get("services") or {}).get(service) if name in self.files else None
-            if said is not None and (not key or key[0] in said):
-                return str(name)
-        return str(self.config["compose_files"][0])
-
     def _say(self, problem: str) -> None:
         self.problems.append(problem)
 
 
-class _ComposeLoader(yaml.SafeLoader):
-    """YAML with Compose's own tags (!reset, !override), whose meaning does not matter for what is checked here."""
-
-
-def _plain(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> Any:
-    if isinstance(node, yaml.MappingNode):
-        return loader.construct_mapping(node, deep=True)
-    if isinstance(node, yaml.SequenceNode):
-        return loader.construct_sequence(node, deep=True)
-    return None
-
-
-_ComposeLoader.add_multi_constructor("!", _plain)
-
-
-def _merged(base: Any, over: Any) -> Any:
-    if isinstance(base, Mapping) and isinstance(over, Mapping):
-        return {key: _merged(base.get(key), over[key]) if key in over else base[key] for key in [*base, *over]}
-    if isinstance(base, list) and isinstance(over, list):
-        return [*base, *over]
-    return base if over is None else over
+def _is_web_address(text: str) -> bool:
+    try:
+        url = urlsplit(text)
+    except ValueError:
+        return False
+    return url.scheme in ("http", "https") and bool(url.hostname)

@@ -36,7 +36,7 @@ def main() -> int:
         eventually(lambda: STAGING.deploy(rollouts.STANDARD).code == 0, 180, "staging is as it was")
     command = shlex.join(["python", "-m", "tests.bench", *sys.argv[1:]])
     print(table(sections, _FLOOR))
-    print(f"\n`{command}` on {os.cpu_count()} cores, {date.today()}, {options.runs} runs of each kind.")
+    print(f"\n`{command}` on {os.cpu_count()} cores, {date.today()}; runs of each kind: {options.runs}.")
     if options.json:
         where = {"command": command, "cores": os.cpu_count(), "date": str(date.today())}
         options.json.write_text(json.dumps({**where, "sections": sections}, indent=1) + "\n")

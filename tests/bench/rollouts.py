@@ -23,6 +23,8 @@ MODULE, COMPOSE = "AnsiballZ_stack_rollout", "cli-plugins/docker-compose"
 def under_load(load: Load, release: str, deploy: Callable[[], float]) -> Sample:
     """Requests count from before the deploy until some seconds after it."""
     with load:
+        before = load.snapshot()
+        assert not before.failed, before.failures
         seconds = deploy()
         load.wait_for_release(release)
         time.sleep(TAIL_SECONDS)

@@ -49,9 +49,9 @@ WRONG = [
     pytest.param({"A": 5}, ["A: must be a string, not a number; quote it in the inventory"], id="whole number"),
     pytest.param({"A": 0.5}, ["A: must be a string, not a number; quote it in the inventory"], id="number"),
     pytest.param({"A": True}, ["A: must be a string, not a boolean; quote it in the inventory"], id="boolean"),
-    pytest.param({"A": None}, ["A: must be a string, not empty (null); quote it in the inventory"], id="null"),
-    pytest.param({"A": [SECRET]}, ["A: must be a string, not structured; quote it in the inventory"], id="list"),
-    pytest.param({"A": {"b": SECRET}}, ["A: must be a string, not structured; quote it in the inventory"], id="mapping"),
+    pytest.param({"A": None}, ["A: must be a string, not empty; quote it in the inventory"], id="null"),
+    pytest.param({"A": [SECRET]}, ["A: must be a string, not a list; quote it in the inventory"], id="list"),
+    pytest.param({"A": {"b": SECRET}}, ["A: must be a string, not a mapping; quote it in the inventory"], id="mapping"),
     pytest.param({"A": SECRET + "\0"}, ["A: holds a NUL character, which no environment can carry"], id="NUL"),
     pytest.param(
         {"1A": SECRET}, ["1A: is not a name for an environment variable (letters, digits and _, no digit first)"], id="digit first"
@@ -70,7 +70,7 @@ WRONG = [
         {"A": 5, "OK": SECRET, "B": None},
         [
             "A: must be a string, not a number; quote it in the inventory",
-            "B: must be a string, not empty (null); quote it in the inventory",
+            "B: must be a string, not empty; quote it in the inventory",
         ],
         id="several at once",
     ),

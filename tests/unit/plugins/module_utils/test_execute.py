@@ -123,9 +123,9 @@ class Verdicts(SimulatedGate):
 
 
 INNOCENT = [
-    pytest.param(Health("shop-api-3", "u3", attempts=2, successes_in_row=2, violation=""), id="was well so far"),
+    pytest.param(Health("shop-api-3", "u3", attempts=2, successes_in_row=2, violation="v", cut_short=True), id="was well so far"),
     pytest.param(Health("shop-api-3", "u3", healthy=True, attempts=3, violation=""), id="had passed"),
-    pytest.param(Health("shop-api-3", "u3"), id="was never asked"),
+    pytest.param(Health("shop-api-3", "u3", cut_short=True), id="was never asked"),
 ]
 
 

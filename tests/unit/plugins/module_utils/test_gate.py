@@ -123,14 +123,56 @@ EXPECTATIONS = [
     pytest.param(
         Expectation(body="length(count) == `1`"),
         json_answer('{"count": 1}'),
-        '\'length(count) == `1`\' cannot be evaluated: In function length(), invalid type for value: 1, '
-        'expected one of: [\'string\', \'array\', \'object\'], received: "number": {"count": 1}',
+        "'length(count) == `1`' is not true of the body: {\"count\": 1}",
         id="an expression that fails on this body",
     ),
     pytest.param(Expectation(503, "ready"), json_answer('{"ready": true}', 503), "", id="status and body together"),
     pytest.param(
         Expectation(503, "ready"), json_answer('{"ready": true}'), 'status 200 where 503 is expected: {"ready": true}',
         id="a good body does not make up for the status",
+    ),
+    pytest.param(Expectation(version="version", release="2"), json_answer('{"version": "2"}'), "", id="the release is attested"),
+    pytest.param(
+        Expectation(version="app.version", release="2"),
+        json_answer('{"app": {"version": "1"}}'),
+        'its app.version is "1" where "2" is expected',
+        id="another release is attested",
+    ),
+    pytest.param(
+        Expectation(version="version", release="2"),
+        json_answer('{"status": "ok"}'),
+        'its version is null where "2" is expected',
+        id="no release is attested",
+    ),
+    pytest.param(
+        Expectation(version="version", release="2"),
+        json_answer('{"version": 2}'),
+        'its version is 2 where "2" is expected',
+        id="a number is no release",
+    ),
+    pytest.param(
+        Expectation(version="version", release="2"),
+        Answer(0.0, 200, b"2"),
+        'its version is null where "2" is expected',
+        id="a body that is a number",
+    ),
+    pytest.param(
+        Expectation(version="version", release="2"),
+        Answer(0.0, 200, b"version 2"),
+        "the body is not JSON, so 'version' cannot be asked of it: version 2",
+        id="a release in words",
+    ),
+    pytest.param(
+        Expectation(body="ready", version="version", release="2"),
+        json_answer('{"version": "2", "ready": false}'),
+        "'ready' is not true of the body: {\"version\": \"2\", \"ready\": false}",
+        id="the right release that is not ready",
+    ),
+    pytest.param(
+        Expectation(body="ready", version="version", release="2"),
+        json_answer('{"version": "1", "ready": false}'),
+        'its version is "1" where "2" is expected',
+        id="the wrong release comes first",
     ),
     pytest.param(Expectation(body="[0].ready"), json_answer('[{"ready": true}]'), "", id="a body that is a list"),
 ]
@@ -139,6 +181,12 @@ EXPECTATIONS = [
 @pytest.mark.parametrize(("expectation", "answer", "violation"), EXPECTATIONS)
 def test_an_expectation_says_in_words_why_an_answer_is_not_good(expectation: Expectation, answer: Answer, violation: str) -> None:
     assert expectation.violation(answer) == violation
+
+
+def test_a_violation_is_of_a_length_that_people_can_read() -> None:
+    answer = json_answer('{"version": "%s"}' % ("x" * 60_000))
+    for expectation in (Expectation(500), Expectation(body="version"), Expectation(version="version", release="2")):
+        assert len(expectation.violation(answer)) < 400
 
 
 def test_an_excerpt_is_one_line_of_at_most_200_characters() -> None:
@@ -178,6 +226,7 @@ def test_what_never_becomes_good_fails_at_the_deadline_with_its_last_answer() ->
         "attempts": health.attempts,
         "failures": health.attempts,
         "successes_in_row": 0,
+        "cut_short": False,
         "seconds": 10.0,
         "status": 503,
         "last": "migrating",
@@ -188,8 +237,8 @@ def test_what_never_becomes_good_fails_at_the_deadline_with_its_last_answer() ->
 
 def test_two_of_three_good_answers_at_the_deadline_are_not_enough_and_the_result_says_why() -> None:
     health, _, _ = wait([GOOD], Rules(interval_seconds=4, deadline_seconds=7))
-    assert (health.healthy, health.successes_in_row) == (False, 2)
-    assert health.violation
+    assert (health.healthy, health.successes_in_row, health.cut_short) == (False, 2, False)
+    assert health.violation == "good, but only 2 of 3 times in a row when the time was up"
 
 
 def test_the_deadline_includes_the_timeouts_of_requests_that_hang() -> None:
@@ -197,7 +246,13 @@ def test_the_deadline_includes_the_timeouts_of_requests_that_hang() -> None:
     assert not health.healthy
     assert clock.now() == pytest.approx(1010)
     assert script.asked["api-1"] == [(1000, 2), (1003, 2), (1006, 2), (1009, 1)]
-    assert health.violation == "no complete answer within 1.0 s"
+    assert health.violation == "no complete answer within 2.0 s"
+
+
+def test_a_last_request_that_the_deadline_cut_short_does_not_hide_what_was_seen_before() -> None:
+    answers = [BAD, Answer(1.5, 503, b"still migrating")]
+    health, _, _ = wait(answers, Rules(timeout_seconds=2, interval_seconds=1, deadline_seconds=2))
+    assert health.violation == "status 503 where 200 is expected: migrating"
 
 
 def test_a_request_that_begins_just_before_the_deadline_gets_only_the_time_that_is_left() -> None:
@@ -245,6 +300,14 @@ def test_one_that_gives_up_ends_the_wait_for_the_others() -> None:
     )
     assert [health.healthy for health in results] == [False, False]
     assert results[0].violation == "it exited with code 3; last answer: status 503 where 200 is expected: migrating"
+
+
+def test_one_that_was_well_when_another_was_lost_says_so_and_is_marked() -> None:
+    """Whoever reports the failure must be able to tell who is to blame."""
+    rules = Rules(successes=1000, interval_seconds=1, deadline_seconds=1e9)
+    results = together({"lost": [GOOD] * 5 + [BAD], "well": [GOOD]}, rules, lambda e: "gone" if e.name == "lost" else "")
+    assert [(health.healthy, health.cut_short) for health in results] == [(False, False), (False, True)]
+    assert results[1].violation == "not asked to the end, because another one had failed"
 
 
 def test_each_endpoint_has_its_own_expectation() -> None:

@@ -6,6 +6,7 @@ import stat
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -145,8 +146,6 @@ def test_a_release_whose_manifest_cannot_be_read_counts_as_missing_so_that_deplo
 @settings(max_examples=20)
 @given(st.integers(0, 10_000))
 def test_a_manifest_that_was_cut_off_anywhere_is_an_error_in_words(length: int) -> None:
-    from tempfile import TemporaryDirectory
-
     with TemporaryDirectory() as directory:
         releases = Releases("shop", Path(directory))
         releases.write_manifest(Manifest("1.0-a", "1.0", "staging", STACK))
@@ -273,8 +272,6 @@ class Crash(Exception):
 def test_after_any_crash_the_project_directory_becomes_exactly_the_next_release(
     crashed: list[tuple[dict[str, bytes], int]], last: dict[str, bytes]
 ) -> None:
-    from tempfile import TemporaryDirectory
-
     write = release_module.write_atomically
     with TemporaryDirectory() as directory:
         releases = Releases("shop", Path(directory))
@@ -300,13 +297,6 @@ def dying(write: Callable[..., None], writes: int) -> Callable[..., None]:
         write(path, data, mode=mode)
 
     return write_or_die
-
-
-def test_a_release_with_a_directory_of_the_name_of_the_secrets_cannot_hide_them(releases: Releases) -> None:
-    """preflight refuses such files; should one come here all the same, it must not end in a half-made release."""
-    releases.write_secrets({"api.env": "a"})
-    with pytest.raises(DeployError):
-        releases.write_files("1.0-a", "1.0", "staging", {**FILES, "secrets/api.env": b"from the release"})
 
 
 def test_manifests_of_releases_differ_in_their_ids(releases: Releases) -> None:

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from ansible.errors import AnsibleFilterError
+from ansible_collections.morpheus.deploy.plugins.filter.env_file import env_file
+from ansible_collections.morpheus.deploy.plugins.filter.file_content import file_content
+from ansible_collections.morpheus.deploy.plugins.filter.stack_config import stack_config
+
+
+def test_variables_become_an_env_file() -> None:
+    assert env_file({"B": 'say "$5"', "A": ""}) == 'A=""\nB="say \\"$$5\\""\n'
+
+
+def test_variables_that_cannot_become_one_are_all_named_and_no_value_is_printed() -> None:
+    with pytest.raises(AnsibleFilterError) as caught:
+        env_file({"A": 5, "B C": "canary", "D": "canary\0"})
+    assert str(caught.value) == (
+        "this cannot become an env file: A: must be a string, not a number; quote it in the inventory; "
+        "B C: is not a name for an environment variable (letters, digits and _, no digit first); "
+        "D: holds a NUL character, which no environment can carry"
+    )
+
+
+def test_a_configuration_comes_back_typed_with_the_files_of_the_release(tmp_path: Path) -> None:
+    (tmp_path / "compose.yml").write_text("services: {worker: {image: 'shop/worker:${STACK_RELEASE}'}}\n")
+    result = stack_config(
+        {
+            "stack": {"name": "shop", "compose_files": ["compose.yml"]},
+            "stack_environment": "staging",
+            "stack_release": "1.0",
+            "stack_source": str(tmp_path),
+        }
+    )
+    assert result["problems"] == []
+    assert (result["environment"], result["release"]) == ("staging", "1.0")
+    assert result["stack"]["drain_seconds"] == 30.0
+    assert list(result["files"]) == ["compose.yml"]
+
+
+def test_a_configuration_with_problems_does_not_raise_so_that_all_of_them_can_be_shown() -> None:
+    result = stack_config({"stack_environment": "staging"})
+    assert [problem.split(":")[0] for problem in result["problems"]] == ["stack_release", "stack_source", "stack"]
+
+
+def test_variables_that_the_configuration_does_not_know_are_ignored() -> None:
+    """The whole of an inventory may be handed over."""
+    assert not any("ansible_host" in problem for problem in stack_config({"ansible_host": "192.0.2.1"})["problems"])
+
+
+def test_the_content_of_a_file_is_read(tmp_path: Path) -> None:
+    (tmp_path / "a.pem").write_text("certificate\n")
+    assert file_content(str(tmp_path / "a.pem")) == "certificate\n"
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(AnsibleFilterError) as caught:
+        file_content(f"{tmp_path}/none.pem")
+    assert str(caught.value) == f"{tmp_path}/none.pem cannot be read: No such file or directory"

@@ -1,0 +1,517 @@
+from __future__ import annotations
+
+import base64
+import copy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible_collections.morpheus.deploy.plugins.module_utils import stack_config as stack_config_module
+from ansible_collections.morpheus.deploy.plugins.module_utils.stack_config import StackConfig
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+ROOT = Path(__file__).parents[4]
+OPTIONS = yaml.safe_load((ROOT / "roles/preflight/meta/argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
+
+COMPOSE = """
+services:
+  api:
+    image: shop/api:${STACK_RELEASE:?}
+    env_file: [env/api.env, secrets/api.env]
+    environment: {APP_ENVIRONMENT: "${STACK_ENVIRONMENT}"}
+    healthcheck: {test: [CMD, "true"], interval: 1s, timeout: 2s, retries: 2}
+  worker:
+    image: shop/api:${STACK_RELEASE}
+  migrate:
+    image: shop/api:$STACK_RELEASE
+    profiles: [migrate]
+"""
+PRODUCTION = """
+services:
+  api:
+    deploy: {replicas: 2, update_config: {monitor: 6s}}
+"""
+Raw = dict[str, Any]
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    (tmp_path / "compose.yml").write_text(COMPOSE)
+    (tmp_path / "compose.production.yml").write_text(PRODUCTION)
+    (tmp_path / "migrations").mkdir()
+    (tmp_path / "migrations" / "1.sql").write_text("create")
+    return tmp_path
+
+
+def raw(source: Path) -> Raw:
+    return {
+        "stack_environment": "production",
+        "stack_release": "1.2.0",
+        "stack_source": str(source),
+        "stack_secrets": {"api": {"TOKEN": "canary-t0ken"}},
+        "stack": {
+            "name": "shop",
+            "compose_files": ["compose.yml", "compose.production.yml"],
+            "files": ["migrations"],
+            "env": {"api": {"LEVEL": "info"}},
+            "services": [
+                {
+                    "name": "api",
+                    "port": 8000,
+                    "routes": [{"host": "shop.example", "paths": ["/api"]}],
+                    "health": {"path": "/health", "version": "version"},
+                }
+            ],
+            "migration": {"service": "migrate"},
+            "public_check": {"url": "https://shop.example/api/health", "version": "version"},
+        },
+    }
+
+
+def checked(given_raw: Raw) -> StackConfig:
+    return StackConfig(given_raw, OPTIONS)
+
+
+def test_a_good_configuration_has_no_problems(source: Path) -> None:
+    assert checked(raw(source)).problems == []
+
+
+def test_a_minimal_configuration_is_enough(source: Path) -> None:
+    (source / "compose.yml").write_text("services: {worker: {image: 'shop/worker:${STACK_RELEASE}'}}\n")
+    minimal = {
+        "stack_environment": "staging",
+        "stack_release": "1",
+        "stack_source": str(source),
+        "stack": {"name": "shop", "compose_files": ["compose.yml"]},
+    }
+    found = checked(minimal)
+    assert found.problems == []
+    assert found.config["drain_seconds"] == 30.0
+    assert list(found.files) == ["compose.yml"]
+
+
+def test_the_configuration_is_typed_and_complete(source: Path) -> None:
+    found = checked(raw(source))
+    assert (found.environment, found.release) == ("production", "1.2.0")
+    assert found.config["services"][0] == {
+        "name": "api",
+        "port": 8000,
+        "routes": [{"host": "shop.example", "paths": ["/api"]}],
+        "health": {
+            "path": "/health",
+            "status": 200,
+            "version": "version",
+            "expect": "",
+            "successes": 3,
+            "interval_seconds": 0.25,
+            "timeout_seconds": 2.0,
+            "deadline_seconds": 60.0,
+        },
+    }
+    assert found.config["hosts_at_once"] == 1
+
+
+def test_the_files_of_a_release_are_the_compose_files_what_they_mount_and_plain_env_files(source: Path) -> None:
+    files = {name: base64.b64decode(content).decode() for name, content in checked(raw(source)).files.items()}
+    assert files == {
+        "compose.yml": COMPOSE,
+        "compose.production.yml": PRODUCTION,
+        "migrations/1.sql": "create",
+        "env/api.env": 'LEVEL="info"\n',
+    }
+
+
+def test_what_was_given_is_not_changed(source: Path) -> None:
+    given_raw = raw(source)
+    before = copy.deepcopy(given_raw)
+    checked(given_raw)
+    assert given_raw == before
+
+
+Change = Callable[[Raw, Path], object]
+
+
+def stack(**changes: Any) -> Change:
+    return lambda found, source: found["stack"].update(changes)
+
+
+def api(**changes: Any) -> Change:
+    return lambda found, source: found["stack"]["services"][0].update(changes)
+
+
+def health(**changes: Any) -> Change:
+    return lambda found, source: found["stack"]["services"][0]["health"].update(changes)
+
+
+def top(**changes: Any) -> Change:
+    return lambda found, source: found.update(changes)
+
+
+def compose(text: str, name: str = "compose.production.yml") -> Change:
+    return lambda found, source: (source / name).write_text(text)
+
+
+def both(*changes: Change) -> Change:
+    return lambda found, source: [change(found, source) for change in changes]
+
+
+def production(api_yaml: str) -> Change:
+    return compose(f"services: {{api: {{{api_yaml}}}}}\n")
+
+
+BAD = [
+    pytest.param(stack(drain_secs=5), ['stack.drain_secs: unknown key; did you mean "drain_seconds"?'], id="an unknown key"),
+    pytest.param(
+        health(pth="/"), ['stack.services[0].health.pth: unknown key; did you mean "path"?'], id="an unknown key far below"
+    ),
+    pytest.param(stack(drain_seconds="long"), ["stack.drain_seconds: must be a number, 0 or more, not 'long'"], id="a wrong type"),
+    pytest.param(
+        top(stack_release=None),
+        ["stack_release: required; the release to deploy, as its images are tagged. C(latest) is refused because it does not say "
+         "what runs"],
+        id="no release",
+    ),
+    pytest.param(
+        top(stack_release="latest"), ["stack_release: latest does not say what runs; give the version, for example 1.2.0"], id="latest"
+    ),
+    pytest.param(top(stack_release=1.10), ["stack_release: must be a string, not a number (1.1); quote it"], id="an unquoted release"),
+    pytest.param(top(stack_release="a/b"), ['stack_release: "a/b" cannot be the tag of an image'], id="a release that is no tag"),
+    pytest.param(
+        top(stack_environment="prod"),
+        ['stack_environment: "prod" is not one of staging, production; name it in preflight_environments if it is meant'],
+        id="an unknown environment",
+    ),
+    pytest.param(
+        top(stack_environment="qa", preflight_environments=["qa"]), [], id="an environment that was made known"
+    ),
+    pytest.param(top(stack=None), ["stack: required; the stack, one Compose project. Only what Compose has no word for stands here"],
+                 id="no stack"),
+    pytest.param(top(stack=[]), ["stack: must be a mapping, not a list"], id="a stack that is a list"),
+    pytest.param(stack(name="Shop!"), ['stack.name: "Shop!" may hold only lower-case letters, digits, - and _'], id="a bad name"),
+    pytest.param(stack(hosts_at_once=0), ["stack.hosts_at_once: must be 1 or more"], id="no host at once"),
+    pytest.param(api(port=0), ["stack.services[0].port: 0 is not a port"], id="port 0"),
+    pytest.param(api(port=70000), ["stack.services[0].port: 70000 is not a port"], id="a port beyond the last"),
+    pytest.param(
+        lambda found, source: found["stack"]["services"][0].pop("health"),
+        [
+            "stack.services[0].health: required, because the service is routed: without it nobody can tell when a replica may serve"
+        ],
+        id="a route without health",
+    ),
+    pytest.param(
+        health(version="version ==="),
+        ['stack.services[0].health.version: "version ===" is not a JMESPath expression: '],
+        id="a bad JMESPath",
+    ),
+    pytest.param(health(path="health"), ['stack.services[0].health.path: "health" must start with "/"'], id="a health path"),
+    pytest.param(health(successes=0), ["stack.services[0].health.successes: must be more than 0"], id="no success"),
+    pytest.param(
+        health(successes=10, interval_seconds=2, deadline_seconds=20),
+        ["stack.services[0].health.deadline_seconds: 20 s is too short for 10 answers, 2 s apart"],
+        id="a deadline that nobody can meet",
+    ),
+    pytest.param(
+        api(routes=[{"paths": ["/", "api"]}]),
+        ['stack.services[0].routes[0].paths[1]: "api" must start with "/"'],
+        id="a route's path",
+    ),
+    pytest.param(
+        stack(public_check={"url": "shop.example/health"}),
+        ['stack.public_check.url: "shop.example/health" is not an http or https URL'],
+        id="a URL without a scheme",
+    ),
+    pytest.param(
+        stack(public_check={"url": "http://[::1/"}),
+        ['stack.public_check.url: "http://[::1/" is not an http or https URL'],
+        id="a URL that cannot be taken apart",
+    ),
+    pytest.param(
+        lambda found, source: found["stack"]["services"].append(copy.deepcopy(found["stack"]["services"][0])),
+        ['stack.services[1].name: "api" stands already at stack.services[0]'],
+        id="a service twice",
+    ),
+    pytest.param(
+        api(name="ghost"),
+        ['stack.services[0].name: the Compose files have no service "ghost"; they have api, migrate, worker'],
+        id="a service that Compose does not know",
+    ),
+    pytest.param(
+        stack(migration={"service": "worker"}),
+        [
+            'stack.migration.service: "worker" must stand behind a profile in the Compose files, or it would run all the time'
+        ],
+        id="a migration that is not behind a profile",
+    ),
+    pytest.param(
+        stack(migration={"service": "ghost"}),
+        ['stack.migration.service: the Compose files have no service "ghost"'],
+        id="a migration that Compose does not know",
+    ),
+    pytest.param(
+        stack(env={"api": {"LEVEL": 5}}),
+        ["stack.env.api.LEVEL: must be a string, not a number; quote it in the inventory"],
+        id="a variable that is a number",
+    ),
+    pytest.param(stack(env={"api": ["x"]}), ["stack.env.api: must be a mapping of variables, not a list"], id="env that is a list"),
+    pytest.param(
+        stack(env={"api": {}, "../x": {}}),
+        ["stack.env.../x: the name becomes a file name: lower-case letters, digits, - and _"],
+        id="an env file with a path for a name",
+    ),
+    pytest.param(
+        stack(env={}), ["stack.env.api: required, because services.api.env_file reads env/api.env"], id="an env file that nobody writes"
+    ),
+    pytest.param(
+        top(stack_secrets={}),
+        ["stack_secrets.api: required, because services.api.env_file reads secrets/api.env"],
+        id="a secret file that nobody writes",
+    ),
+    pytest.param(
+        production("env_file: other.env"),
+        [
+            "services.api.env_file: nothing writes other.env; use env/<name>.env (from stack.env) or secrets/<name>.env "
+            "(from stack_secrets)"
+        ],
+        id="an env file of another place",
+    ),
+    pytest.param(production("env_file: [{path: other.env, required: false}]"), [], id="an env file that may be missing"),
+    pytest.param(stack(files=["../etc"]), ['stack.files[0]: "../etc" must lie below stack_source'], id="a path that escapes"),
+    pytest.param(stack(files=["/etc/passwd"]), ['stack.files[0]: "/etc/passwd" must lie below stack_source'], id="an absolute path"),
+    pytest.param(stack(files=["nothing"]), ['stack.files[0]: "SOURCE/nothing" does not exist'], id="a file that is not there"),
+    pytest.param(
+        stack(compose_files=["compose.yml", "compose.prod.yml"]),
+        ['stack.compose_files[1]: "SOURCE/compose.prod.yml" does not exist'],
+        id="a Compose file that is not there",
+    ),
+    pytest.param(
+        compose("- x\n"), ["compose.production.yml: must be a mapping with the key services"], id="a Compose file that is a list"
+    ),
+    pytest.param(
+        production('ports: ["80:80"]'),
+        [
+            "compose.production.yml: services.api.ports: a routed service is reached through the edge; two replicas cannot share a "
+            "host port"
+        ],
+        id="ports on a routed service",
+    ),
+    pytest.param(
+        production("container_name: api"),
+        [
+            "compose.production.yml: services.api.container_name: old and new replicas live side by side, so none may have a fixed "
+            "name"
+        ],
+        id="container_name on a routed service",
+    ),
+    pytest.param(
+        production('image: "shop/api:latest"'),
+        [
+            'compose.production.yml: services.api.image: "shop/api:latest" does not say which version runs; give a tag other than '
+            "latest, or a digest"
+        ],
+        id="an image without a version",
+    ),
+    pytest.param(
+        production("deploy: {update_config: {order: parallel}}"),
+        ['compose.production.yml: services.api.deploy.update_config.order: "parallel" is not one of start-first, stop-first'],
+        id="an update policy",
+    ),
+    pytest.param(production("ports: !reset []"), [], id="a tag of Compose"),
+    pytest.param(
+        both(
+            lambda found, source: (source / "compose.yml").write_text(COMPOSE.replace("  worker:", '    ports: ["80:80"]\n  worker:')),
+            production("ports: !reset []"),
+        ),
+        [],
+        id="ports that are reset",
+    ),
+    pytest.param(
+        both(
+            lambda found, source: (source / "compose.yml").write_text(COMPOSE.replace("  worker:", '    ports: ["80:80"]\n  worker:')),
+            production("ports: !reset null"),
+        ),
+        [],
+        id="ports that are reset to nothing",
+    ),
+    pytest.param(
+        production("env_file: !override [env/api.env]"), [], id="a list that is overridden"
+    ),
+    pytest.param(
+        lambda found, source: (source / "compose.yml").write_text(COMPOSE.replace("$STACK_RELEASE\n", "$STACK_RELEASE-slim\n")),
+        [],
+        id="a variable without braces before a dash",
+    ),
+    pytest.param(
+        both(stack(files=["secrets"]), lambda found, source: (source / "secrets").mkdir(),
+             lambda found, source: (source / "secrets" / "api.env").write_text("x")),
+        ['stack.files[0]: "secrets/api.env" '],
+        id="a file in the place of the secrets",
+    ),
+    pytest.param(
+        both(stack(files=["override.json"]), lambda found, source: (source / "override.json").write_text("{}")),
+        ['stack.files[0]: "override.json" '],
+        id="a file in the place of the override",
+    ),
+    pytest.param(
+        both(top(stack_release=1), stack(name="Shop"), api(port="http")),
+        [
+            "stack_release: must be a string, not a number (1); quote it",
+            "stack.services[0].port: must be a whole number, 0 or more, not 'http'",
+            'stack.name: "Shop" may hold only lower-case letters, digits, - and _',
+        ],
+        id="three at once",
+    ),
+    pytest.param(
+        both(health(path="x"), production("container_name: api, image: api")),
+        [
+            'stack.services[0].health.path: "x" must start with "/"',
+            'compose.production.yml: services.api.image: "api" does not say which version runs; give a tag other than latest, or a '
+            "digest",
+            "compose.production.yml: services.api.container_name: old and new replicas live side by side, so none may have a fixed "
+            "name",
+        ],
+        id="two places at once",
+    ),
+]
+
+
+@pytest.mark.parametrize(("change", "problems"), BAD)
+def test_every_problem_is_a_line_that_begins_with_its_path(change: Change, problems: list[str], source: Path) -> None:
+    """A line that ends with a space goes on in words that are another library's business, or not settled."""
+    given_raw = raw(source)
+    change(given_raw, source)
+    found = checked(given_raw).problems
+    expected = [problem.replace("SOURCE", str(source)) for problem in problems]
+    shortened = [one[: len(two)] if two.endswith(" ") else one for one, two in zip(found, expected, strict=False)]
+    assert [*shortened, *found[len(expected) :]] == expected
+    assert "canary" not in "".join(found)
+
+
+def test_a_monitor_that_is_shorter_than_the_healthcheck_is_found_across_files(source: Path) -> None:
+    (source / "compose.production.yml").write_text(PRODUCTION.replace("6s", "3s"))
+    [problem] = checked(raw(source)).problems
+    assert problem.startswith(
+        "compose.production.yml: services.api.deploy.update_config.monitor: 3 s is shorter than the 6 s in which the healthcheck "
+        "can fail"
+    )
+
+
+def test_a_compose_file_that_is_no_yaml_is_said_once_and_where(source: Path) -> None:
+    (source / "compose.production.yml").write_text("services: {api: [}\n")
+    given_raw = raw(source)
+    (source / "compose.yml").write_text(COMPOSE.replace("shop/api:${STACK_RELEASE:?}", "shop/api"))
+    found = checked(given_raw).problems
+    assert [problem.split(":")[0] for problem in found] == ["compose.production.yml", "compose.yml"]
+    assert found[0].startswith("compose.production.yml: is not YAML: ")
+    assert "line 1, column 18" in found[0]
+    assert "\n" not in found[0]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "services:\n", "services: []\n", "services: [api]\n", "services: {api: text}\n", "services: {api: null}\n", "x: !custom {a: 1}\n",
+     "services: {api: {env_file: 5, deploy: 5, healthcheck: 5, ports: 5, image: 5, profiles: 5}}\n", "\0", "a: &a [*a]\n"],
+    ids=repr,
+)
+def test_no_compose_file_makes_it_crash(source: Path, text: str) -> None:
+    (source / "compose.yml").write_text(text)
+    assert isinstance(checked(raw(source)).problems, list)
+
+
+def test_too_much_data_is_refused(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stack_config_module, "MAXIMUM_BYTES", 1_000_000)
+    (source / "migrations" / "dump.sql").write_text("x" * 1_000_001)
+    assert checked(raw(source)).problems == ["stack.files: more than 1 MB in all; large data belongs into an image"]
+
+
+CANARY = "canary-hunter2"
+scalars = st.sampled_from([CANARY, CANARY + "\0", CANARY.encode(), [CANARY], {"a": CANARY}, None, True])
+SECRETS = [
+    pytest.param({"api": {"TOKEN": CANARY + "\0"}}, id="NUL"),
+    pytest.param({"api": {"BAD-NAME": CANARY}}, id="a bad name"),
+    pytest.param({"api": {"TOKEN": [CANARY]}}, id="a list"),
+    pytest.param({"api": {"TOKEN": {"nested": CANARY}}}, id="a mapping"),
+    pytest.param({"api": CANARY}, id="a string for a mapping of variables"),
+    pytest.param({"api": [CANARY]}, id="a list for a mapping of variables"),
+    pytest.param(CANARY, id="a string for everything"),
+    pytest.param([{"api": CANARY}], id="a list for everything"),
+    pytest.param({"Api": {"TOKEN": CANARY}}, id="a bad file name"),
+]
+
+
+@pytest.mark.parametrize("secrets", SECRETS)
+def test_no_value_of_a_secret_is_ever_in_a_problem(secrets: Any, source: Path) -> None:
+    found = checked({**raw(source), "stack_secrets": secrets})
+    assert found.problems
+    assert CANARY not in str(found.problems)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    secrets=st.dictionaries(
+        st.sampled_from(["api", "web", "Bad Name", 5]), scalars | st.dictionaries(st.sampled_from(["A", "1", "", 7]), scalars)
+    )
+)
+def test_no_kind_of_secrets_can_make_their_values_appear(source: Path, secrets: dict[Any, Any]) -> None:
+    found = checked({**raw(source), "stack_secrets": secrets})
+    assert "canary" not in str(found.problems)
+    assert "canary" not in str(found.config)
+    assert "canary" not in str(found.files)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-1, 70_000) | st.floats(allow_nan=True) | st.text(max_size=5) | st.just("/health"),
+    lambda children: st.lists(children, max_size=3) | st.dictionaries(st.text(max_size=5), children, max_size=3),
+    max_leaves=5,
+)
+places = st.sampled_from(
+    [
+        (),
+        ("name",),
+        ("compose_files",),
+        ("files",),
+        ("env",),
+        ("env", "api"),
+        ("drain_seconds",),
+        ("services",),
+        ("services", 0),
+        ("services", 0, "name"),
+        ("services", 0, "port"),
+        ("services", 0, "routes"),
+        ("services", 0, "routes", 0),
+        ("services", 0, "health"),
+        ("services", 0, "health", "successes"),
+        ("services", 0, "health", "version"),
+        ("migration",),
+        ("migration", "service"),
+        ("public_check",),
+        ("public_check", "url"),
+    ]
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(place=places, value=json_values)
+def test_whatever_stands_in_the_inventory_there_are_problems_or_a_configuration_and_no_crash(
+    source: Path, place: tuple[Any, ...], value: Any
+) -> None:
+    given_raw = raw(source)
+    parent: Any = given_raw
+    for key in ("stack", *place)[:-1]:
+        parent = parent[key]
+    parent[("stack", *place)[-1]] = value
+    found = checked(given_raw)
+    assert all(isinstance(problem, str) for problem in found.problems)
+    if not found.problems:
+        assert set(found.config) == set(OPTIONS["stack"]["options"])
+
+
+def test_the_example_of_this_project_is_good() -> None:
+    """The stack that is in the repository, with what its inventories would say."""
+    files = ROOT / "stacks" / "morpheus"
+    if not files.is_dir():
+        pytest.skip("this checkout has no example")
+    names = [path.name for path in sorted(files.glob("compose*.yml"))]
+    assert "compose.yml" in names

@@ -1,0 +1,250 @@
+"""What must be true of every role, module and plugin, so that documentation, specification and code cannot drift apart."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+COLLECTION = "ansible_collections.morpheus.deploy"
+ROLES = sorted(path for path in (ROOT / "roles").iterdir() if path.is_dir())
+MODULES = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("*.py"))
+FILTERS = sorted(path.stem for path in (ROOT / "plugins" / "filter").glob("*.py"))
+CALLBACKS = sorted(path.stem for path in (ROOT / "plugins" / "callback").glob("*.py"))
+YAML_FILES = sorted(
+    path for directory in ("roles", "playbooks", "molecule") for path in (ROOT / directory).rglob("*.yml") if path.is_file()
+)
+# Names of options whose values must never be printed.
+SECRET = re.compile(r"(secret|password|token|certificate|private)")
+
+each_role = pytest.mark.parametrize("role", ROLES, ids=[path.name for path in ROLES])
+each_module = pytest.mark.parametrize("name", MODULES)
+
+
+def loaded(path: Path) -> Any:
+    return yaml.safe_load(path.read_text())
+
+
+def options_of(role: Path) -> dict[str, dict[str, Any]]:
+    specs = loaded(role / "meta" / "argument_specs.yml")["argument_specs"]
+    return specs["main"].get("options") or {}
+
+
+def defaults_of(role: Path) -> dict[str, Any]:
+    return loaded(role / "defaults" / "main.yml") or {}
+
+
+@each_role
+@pytest.mark.parametrize("name", ["README.md", "meta/argument_specs.yml", "defaults/main.yml", "tasks/main.yml"])
+def test_every_role_has_the_same_shape(role: Path, name: str) -> None:
+    assert (role / name).is_file()
+
+
+@each_role
+def test_every_entry_point_of_a_role_is_specified_and_exists(role: Path) -> None:
+    specs = loaded(role / "meta" / "argument_specs.yml")["argument_specs"]
+    for entry, spec in specs.items():
+        assert (role / "tasks" / f"{entry}.yml").is_file()
+        assert spec["short_description"]
+
+
+@each_role
+def test_every_default_of_a_role_is_specified(role: Path) -> None:
+    assert set(defaults_of(role)) <= set(options_of(role))
+
+
+@each_role
+def test_every_default_that_is_specified_is_the_one_that_applies(role: Path) -> None:
+    """Ansible never applies a default of a specification, so the same one must stand in defaults/main.yml."""
+    own = {name: option for name, option in options_of(role).items() if name.startswith(f"{role.name}_")}
+    defaults = defaults_of(role)
+    specified = {name: option["default"] for name, option in own.items() if "default" in option}
+    # What is computed from other variables cannot be specified as a value.
+    literal = {name: value for name, value in defaults.items() if "{{" not in str(value)}
+    assert literal == specified
+
+
+@each_role
+def test_what_a_role_requires_has_no_default(role: Path) -> None:
+    required = {name for name, option in options_of(role).items() if option.get("required")}
+    assert not required & set(defaults_of(role))
+
+
+def undescribed(options: dict[str, Any], path: str = "") -> list[str]:
+    found = []
+    for name, option in options.items():
+        if not option.get("description") or "type" not in option:
+            found.append(f"{path}{name}")
+        if option.get("type") == "list" and "elements" not in option:
+            found.append(f"{path}{name} (elements)")
+        found += undescribed(option.get("options") or option.get("suboptions") or {}, f"{path}{name}.")
+    return found
+
+
+@each_role
+def test_every_option_of_a_role_is_described_and_typed(role: Path) -> None:
+    assert undescribed(options_of(role)) == []
+
+
+@pytest.mark.parametrize("path", YAML_FILES, ids=[str(path.relative_to(ROOT)) for path in YAML_FILES])
+def test_no_tasks_from_has_an_extension(path: Path) -> None:
+    """With one, ansible-core skips the validation of the role's arguments without a word."""
+    assert not re.findall(r"tasks_from:\s*[\"']?[^\s\"']+\.ya?ml", path.read_text())
+
+
+@pytest.mark.parametrize("path", YAML_FILES, ids=[str(path.relative_to(ROOT)) for path in YAML_FILES])
+def test_what_is_called_by_its_full_name_exists(path: Path) -> None:
+    playbooks = [found.stem for found in (ROOT / "playbooks").glob("*.yml")]
+    known = {*MODULES, *FILTERS, *CALLBACKS, *(role.name for role in ROLES), *playbooks}
+    called = set(re.findall(r"(?<![\w/.])morpheus\.deploy\.([a-z_]+)\b(?!/)", path.read_text()))
+    assert called <= known
+
+
+def module(name: str) -> Any:
+    return importlib.import_module(f"{COLLECTION}.plugins.modules.{name}")
+
+
+class Captured(Exception):
+    """Raised in the place of AnsibleModule with what it was given."""
+
+
+def specification(name: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    def capture(**arguments: Any) -> None:
+        raise Captured(arguments)
+
+    found = module(name)
+    monkeypatch.setattr(found, "AnsibleModule", capture)
+    with pytest.raises(Captured) as caught:
+        found.main()
+    arguments: dict[str, Any] = caught.value.args[0]
+    return arguments
+
+
+def as_documented(options: dict[str, Any], below: str) -> dict[str, Any]:
+    """What documentation and specification must agree on; ``below`` is what either calls the options of a dict."""
+    return {
+        name: {
+            "type": option.get("type", "str"),
+            "required": option.get("required", False),
+            "default": option.get("default"),
+            "elements": option.get("elements"),
+            "choices": option.get("choices"),
+            "below": as_documented(option.get(below) or {}, below),
+        }
+        for name, option in options.items()
+    }
+
+
+@each_module
+def test_the_options_of_a_module_are_documented_as_they_are(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    documented = yaml.safe_load(module(name).DOCUMENTATION).get("options", {})
+    assert as_documented(documented, "suboptions") == as_documented(specification(name, monkeypatch)["argument_spec"], "options")
+    assert undescribed(documented) == []
+
+
+@each_module
+def test_a_module_says_of_itself_what_users_must_know(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    documentation = yaml.safe_load(module(name).DOCUMENTATION)
+    assert documentation["module"] == name
+    for key in ("short_description", "description", "version_added", "author", "attributes"):
+        assert documentation[key], key
+    assert not documentation["short_description"].endswith(".")
+    supports = specification(name, monkeypatch).get("supports_check_mode", False)
+    assert (documentation["attributes"]["check_mode"]["support"] != "none") == supports
+
+
+@each_module
+def test_values_that_may_be_secret_are_never_logged(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = specification(name, monkeypatch)["argument_spec"]
+    assert [option for option in options if SECRET.search(option) and options[option].get("no_log") is not True] == []
+
+
+@each_module
+def test_the_examples_of_a_module_are_named_tasks_with_options_that_exist(name: str) -> None:
+    tasks = yaml.safe_load(module(name).EXAMPLES)
+    known = set(yaml.safe_load(module(name).DOCUMENTATION).get("options", {}))
+    assert tasks
+    for task in tasks:
+        assert task["name"]
+    used = [set(task[f"morpheus.deploy.{name}"] or {}) for task in tasks if f"morpheus.deploy.{name}" in task]
+    assert used
+    assert all(options <= known for options in used)
+
+
+@each_module
+def test_every_value_that_a_module_returns_has_a_sample(name: str) -> None:
+    returned = yaml.safe_load(module(name).RETURN)
+    assert returned
+    for key, value in returned.items():
+        assert {"description", "returned", "type", "sample"} <= set(value), key
+        assert value["type"] != "list" or "elements" in value, key
+        kinds = {"str": str, "list": list, "dict": dict, "bool": bool, "int": int, "float": (int, float)}
+        assert isinstance(value["sample"], kinds[value["type"]]), key
+
+
+@pytest.mark.parametrize("name", FILTERS)
+def test_a_filter_is_documented_and_called_as_its_file(name: str) -> None:
+    found = importlib.import_module(f"{COLLECTION}.plugins.filter.{name}")
+    documentation = yaml.safe_load(found.DOCUMENTATION)
+    assert documentation["name"] == name
+    assert undescribed(documentation["options"]) == []
+    assert list(found.FilterModule().filters()) == [name]
+    assert all(task["name"] for task in yaml.safe_load(found.EXAMPLES))
+    assert "sample" in yaml.safe_load(found.RETURN)["_value"]
+
+
+@pytest.mark.parametrize("name", CALLBACKS)
+def test_a_callback_is_documented_and_called_as_its_file(name: str) -> None:
+    found = importlib.import_module(f"{COLLECTION}.plugins.callback.{name}")
+    assert yaml.safe_load(found.DOCUMENTATION)["name"] == name
+    assert found.CallbackModule.CALLBACK_NAME == f"morpheus.deploy.{name}"
+
+
+@pytest.fixture(scope="module")
+def artefact(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Names in the built collection."""
+    directory = tmp_path_factory.mktemp("build")
+    galaxy = Path(sys.executable).parent / "ansible-galaxy"
+    # In an empty home, so that no configuration or cache of the user counts.
+    done = subprocess.run(
+        [str(galaxy), "collection", "build", str(ROOT), "--output-path", str(directory)],
+        cwd=directory,
+        env={"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(directory), "LC_ALL": "C.UTF-8"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    [path] = directory.glob("*.tar.gz")
+    with tarfile.open(path) as archive:
+        return archive.getnames()
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [r"(^|/)inventories(/|$)", r"vault", r"^sandbox(/|$)", r"^ansible\.cfg$", r"^collections(/|$)", r"^(tests|molecule|stacks|services)(/|$)",
+     r"(^|/)\.", r"\.pyc$", r"__pycache__", r"\.tar\.gz$", r"^pyproject\.toml$"],
+)  # fmt: skip
+def test_the_artefact_holds_nothing_of_the_projects_own_deployment(artefact: list[str], pattern: str) -> None:
+    assert [name for name in artefact if re.search(pattern, name)] == []
+
+
+def test_the_artefact_holds_what_users_call(artefact: list[str]) -> None:
+    expected = {"README.md", "MANIFEST.json", "FILES.json", "meta/runtime.yml"}
+    for directory in ("plugins", "roles", "playbooks"):
+        expected |= {str(path.relative_to(ROOT)) for path in (ROOT / directory).rglob("*.py" if directory == "plugins" else "*.yml")}
+    assert expected - set(artefact) == set()
+
+
+def test_the_collection_says_its_version_and_what_it_needs() -> None:
+    assert re.fullmatch(r"\d+\.\d+\.\d+", loaded(ROOT / "galaxy.yml")["version"])
+    assert re.match(r">=2\.\d+", loaded(ROOT / "meta" / "runtime.yml")["requires_ansible"])
