@@ -81,6 +81,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         host = result._host.get_name()
         name = task.resolved_action or task.action
         if name.startswith(PREFIX):
-            self._run.saw(name.removeprefix(PREFIX), host, result._result, failed=failed)
+            # A loop's own message says only that an item failed.
+            found = next((item for item in result._result.get("results", []) if item.get("failed")), result._result)
+            self._run.saw(name.removeprefix(PREFIX), host, found, failed=failed)
         elif failed:
             self._run.refused(host, str(result._result.get("msg", "")), preflight=task.name == CHECK)

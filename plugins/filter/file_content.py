@@ -43,7 +43,7 @@ def file_content(path: str) -> str:
     try:
         return Path(path).expanduser().read_text()
     except OSError as exc:
-        raise AnsibleFilterError(f"{path} cannot be read: {exc.strerror}") from exc
+        raise AnsibleFilterError(f"{path} cannot be read: {exc.strerror}") from None
 
 
 class FilterModule:

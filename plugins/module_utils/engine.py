@@ -148,7 +148,11 @@ class Engine:
     def remove(self, replicas: Sequence[Replica]) -> None:
         for replica in replicas:
             with _speaking(f"remove {replica.name}"), suppress(NotFound):
-                self._client.api.remove_container(replica.id, v=True, force=True)
+                try:
+                    self._client.api.remove_container(replica.id, v=True, force=True)
+                except APIError as exc:
+                    if "already in progress" not in str(exc):
+                        raise
 
     def failure(self, replica: Replica) -> str:
         """Why ``replica`` will not become healthy any more, in words; empty as long as it runs."""

@@ -9,6 +9,11 @@ import tempfile
 from pathlib import Path
 
 
+def private(path: str, flags: int) -> int:
+    """An opener for open(): a file that it creates is readable by its owner alone."""
+    return os.open(path, flags, 0o600)
+
+
 def _make_directories(path: Path) -> None:
     missing = [parent for parent in (path, *path.parents) if not parent.exists()]
     for directory in reversed(missing):

@@ -71,7 +71,8 @@ class Expectation:
         if not self.version:
             return ""
         found = _search(self.version, document)
-        return "" if found == self.release else f'its {self.version} is {json.dumps(found)} where "{self.release}" is expected'
+        seen = json.dumps(found)[:EXCERPT_CHARACTERS]
+        return "" if found == self.release else f'its {self.version} is {seen} where "{self.release}" is expected'
 
     def _wrong_body(self, document: Any, answer: Answer) -> str:
         if not self.body or _search(self.body, document) is True:

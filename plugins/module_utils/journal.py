@@ -11,6 +11,8 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from ansible_collections.morpheus.deploy.plugins.module_utils.files import private
+
 KEEP_BYTES = 1_000_000
 
 
@@ -27,11 +29,7 @@ class Journal:
 
     def write(self, event: str, **details: Any) -> None:
         line = json.dumps({"at": round(time.time(), 3), "event": event, **self._context, **details}, sort_keys=True)
-        with self._lock, open(self._path, "a", opener=_private) as stream:
+        with self._lock, open(self._path, "a", opener=private) as stream:
             stream.write(line + "\n")
             stream.flush()
             os.fsync(stream.fileno())
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)

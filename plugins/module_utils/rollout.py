@@ -4,13 +4,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.execute import Executor, Outcome
+from ansible_collections.morpheus.deploy.plugins.module_utils.files import private
 from ansible_collections.morpheus.deploy.plugins.module_utils.gate import SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import (
     HostEdge,
@@ -54,9 +57,22 @@ class Rollout:
 
 
 class HostRollout:
-    def __init__(self, host: StackHost, run_id: str = "") -> None:
+    def __init__(self, host: StackHost) -> None:
         self._host = host
-        self._journal = Journal(host.releases.root / "journal.jsonl", run=run_id)
+        self._journal = Journal(host.releases.root / "journal.jsonl")
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep every other rollout of this stack off this host. The kernel gives the lock back however the holder ends."""
+        path = self._host.releases.root / "rollout.lock"
+        with open(path, "a", opener=private) as stream:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise DeployError(
+                    f"another rollout of {self._host.stack} is at work on this host; wait for its end and run this again"
+                ) from None
+            yield
 
     def prepare(self, release_id: str, *, restart: bool) -> Rollout:
         """Plan the switch to ``release_id`` (empty: the live one); with ``restart`` every replica counts as outdated."""

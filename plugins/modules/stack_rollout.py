@@ -156,11 +156,12 @@ def main() -> None:
         module.fail_json(msg=missing_required_lib("jmespath"))
     try:
         host_rollout = HostRollout(StackHost(module.params["stack"], engine.connect()))
-        rollout = host_rollout.prepare(module.params["release_id"], restart=module.params["restart"])
-        if module.check_mode:
-            module.exit_json(**_result(rollout, [str(step) for step in rollout.steps]))
-        if rollout.changed:
-            host_rollout.execute(rollout)
+        with host_rollout.alone():
+            rollout = host_rollout.prepare(module.params["release_id"], restart=module.params["restart"])
+            if module.check_mode:
+                module.exit_json(**_result(rollout, [str(step) for step in rollout.steps]))
+            if rollout.changed:
+                host_rollout.execute(rollout)
     except DeployError as exc:
         module.fail_json(msg=str(exc))
     result = _result(rollout, rollout.outcome.done)

@@ -21,7 +21,8 @@ STATE_HEADER = (
     "srv_port srvrecord srv_use_ssl srv_check_port srv_check_addr srv_agent_addr srv_agent_port"
 )
 STAT_HEADER = (
-    "# pxname,svname,qcur,qmax,scur,smax,slim,stot,bin,bout,dreq,dresp,ereq,econ,eresp,wretr,wredis,status,weight,act,bck,chkfail,"
+    "# "
+    "pxname,svname,qcur,qmax,scur,smax,slim,stot,bin,bout,dreq,dresp,ereq,econ,eresp,wretr,wredis,status,weight,act,bck,chkfail,"
     "chkdown,lastchg,downtime,qlimit,pid,iid,sid,throttle,lbtot,tracked,type,rate,rate_lim,rate_max,check_status,check_code,"
     "check_duration,hrsp_1xx,hrsp_2xx,hrsp_3xx,hrsp_4xx,hrsp_5xx,hrsp_other,hanafail,req_rate,req_rate_max,req_tot,cli_abrt,srv_abrt,"
 )
@@ -187,10 +188,8 @@ class FakeHAProxy:
     def _state(self) -> str:
         lines = ["1", STATE_HEADER]
         for number, slot in enumerate(self.worker.slots.values(), 1):
-            lines.append(
-                f"3 {slot.backend} {number} {slot.name} {slot.address} 2 {slot.admin_state} 1 1 9 8 2 0 6 0 0 0 {slot.fqdn or '-'} "
-                f"{slot.port} - 0 0 - - 0"
-            )
+            begin = f"3 {slot.backend} {number} {slot.name} {slot.address} 2 {slot.admin_state} 1 1 9 8 2 0 6 0 0 0"
+            lines.append(f"{begin} {slot.fqdn or '-'} {slot.port} - 0 0 - - 0")
         return "\n".join([*lines, ""])
 
     def _stat(self, worker: Worker) -> str:

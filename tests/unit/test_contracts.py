@@ -25,6 +25,15 @@ YAML_FILES = sorted(
 # Names of options whose values must never be printed.
 SECRET = re.compile(r"(secret|password|token|certificate|private)")
 
+KINDS: dict[str, tuple[type, ...]] = {
+    "str": (str,),
+    "list": (list,),
+    "dict": (dict,),
+    "bool": (bool,),
+    "int": (int,),
+    "float": (int, float),
+}
+
 each_role = pytest.mark.parametrize("role", ROLES, ids=[path.name for path in ROLES])
 each_module = pytest.mark.parametrize("name", MODULES)
 
@@ -112,17 +121,17 @@ def module(name: str) -> Any:
     return importlib.import_module(f"{COLLECTION}.plugins.modules.{name}")
 
 
-class Captured(Exception):
+class CapturedError(Exception):
     """Raised in the place of AnsibleModule with what it was given."""
 
 
 def specification(name: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     def capture(**arguments: Any) -> None:
-        raise Captured(arguments)
+        raise CapturedError(arguments)
 
     found = module(name)
     monkeypatch.setattr(found, "AnsibleModule", capture)
-    with pytest.raises(Captured) as caught:
+    with pytest.raises(CapturedError) as caught:
         found.main()
     arguments: dict[str, Any] = caught.value.args[0]
     return arguments
@@ -186,8 +195,7 @@ def test_every_value_that_a_module_returns_has_a_sample(name: str) -> None:
     for key, value in returned.items():
         assert {"description", "returned", "type", "sample"} <= set(value), key
         assert value["type"] != "list" or "elements" in value, key
-        kinds = {"str": str, "list": list, "dict": dict, "bool": bool, "int": int, "float": (int, float)}
-        assert isinstance(value["sample"], kinds[value["type"]]), key
+        assert isinstance(value["sample"], KINDS[value["type"]]), key
 
 
 @pytest.mark.parametrize("name", FILTERS)
@@ -205,7 +213,7 @@ def test_a_filter_is_documented_and_called_as_its_file(name: str) -> None:
 def test_a_callback_is_documented_and_called_as_its_file(name: str) -> None:
     found = importlib.import_module(f"{COLLECTION}.plugins.callback.{name}")
     assert yaml.safe_load(found.DOCUMENTATION)["name"] == name
-    assert found.CallbackModule.CALLBACK_NAME == f"morpheus.deploy.{name}"
+    assert f"morpheus.deploy.{name}" == found.CallbackModule.CALLBACK_NAME
 
 
 @pytest.fixture(scope="module")
@@ -231,9 +239,20 @@ def artefact(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 @pytest.mark.parametrize(
     "pattern",
-    [r"(^|/)inventories(/|$)", r"vault", r"^sandbox(/|$)", r"^ansible\.cfg$", r"^collections(/|$)", r"^(tests|molecule|stacks|services)(/|$)",
-     r"(^|/)\.", r"\.pyc$", r"__pycache__", r"\.tar\.gz$", r"^pyproject\.toml$"],
-)  # fmt: skip
+    [
+        r"(^|/)inventories(/|$)",
+        r"vault",
+        r"^sandbox(/|$)",
+        r"^ansible\.cfg$",
+        r"^collections(/|$)",
+        r"^(tests|molecule|stacks|services)(/|$)",
+        r"(^|/)\.",
+        r"\.pyc$",
+        r"__pycache__",
+        r"\.tar\.gz$",
+        r"^pyproject\.toml$",
+    ],
+)
 def test_the_artefact_holds_nothing_of_the_projects_own_deployment(artefact: list[str], pattern: str) -> None:
     assert [name for name in artefact if re.search(pattern, name)] == []
 
@@ -241,7 +260,9 @@ def test_the_artefact_holds_nothing_of_the_projects_own_deployment(artefact: lis
 def test_the_artefact_holds_what_users_call(artefact: list[str]) -> None:
     expected = {"README.md", "MANIFEST.json", "FILES.json", "meta/runtime.yml"}
     for directory in ("plugins", "roles", "playbooks"):
-        expected |= {str(path.relative_to(ROOT)) for path in (ROOT / directory).rglob("*.py" if directory == "plugins" else "*.yml")}
+        expected |= {
+            str(path.relative_to(ROOT)) for path in (ROOT / directory).rglob("*.py" if directory == "plugins" else "*.yml")
+        }
     assert expected - set(artefact) == set()
 
 

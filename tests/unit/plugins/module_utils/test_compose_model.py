@@ -32,7 +32,12 @@ def model() -> Model:
                 "networks": {"default": None},
                 "volumes": [
                     {"type": "bind", "source": f"{PROJECT}/nginx.conf", "target": "/etc/nginx.conf", "read_only": True},
-                    {"type": "bind", "source": f"{PROJECT}/migrations", "target": "/migrations", "bind": {"create_host_path": True}},
+                    {
+                        "type": "bind",
+                        "source": f"{PROJECT}/migrations",
+                        "target": "/migrations",
+                        "bind": {"create_host_path": True},
+                    },
                     {"type": "bind", "source": "/var/run/outside", "target": "/outside"},
                     {"type": "volume", "source": "data", "target": "/data"},
                 ],
@@ -113,13 +118,16 @@ IDENTITY = [
     pytest.param(write("migrations/deep/2.sql"), ["file /migrations/deep/2.sql"], id="a file far below a mounted directory"),
     pytest.param(write("migrations/3.sql"), ["file /migrations/3.sql"], id="a new file in a mounted directory"),
     pytest.param(
-        lambda found, workspace: (workspace / "migrations/1.sql").unlink(), ["file /migrations/1.sql"],
+        lambda found, workspace: (workspace / "migrations/1.sql").unlink(),
+        ["file /migrations/1.sql"],
         id="a file less in a mounted directory",
     ),
     pytest.param(write("secrets/key"), ["secret key"], id="a secret file"),
     pytest.param(write("settings.json"), ["config settings"], id="a config file"),
     pytest.param(
-        lambda found, workspace: found["configs"]["inline"].update(content="a = 2"), ["config inline"], id="a config in the file itself"
+        lambda found, workspace: found["configs"]["inline"].update(content="a = 2"),
+        ["config inline"],
+        id="a config in the file itself",
     ),
 ]
 
@@ -145,7 +153,9 @@ UPDATE = {"parallelism": 2, "order": "stop-first", "monitor": "10s"}
 NO_IDENTITY = [
     pytest.param(api(lambda service: service.update(deploy={"replicas": 3})), id="replicas"),
     pytest.param(api(lambda service: service.update(scale=3)), id="scale"),
-    pytest.param(api(lambda service: service.update(deploy={"update_config": UPDATE, "rollback_config": UPDATE})), id="update policy"),
+    pytest.param(
+        api(lambda service: service.update(deploy={"update_config": UPDATE, "rollback_config": UPDATE})), id="update policy"
+    ),
     pytest.param(
         api(lambda service: service.update(deploy={"replicas": 2, "resources": {}, "placement": {}})),
         id="what Compose prints beside the replicas",
@@ -200,7 +210,7 @@ def test_the_project_directory_as_a_whole_can_be_mounted(workspace: Path) -> Non
     mounted = model()
     mounted["services"]["api"]["volumes"] = [{"type": "bind", "source": str(PROJECT), "target": "/app"}]
     before = fingerprint(mounted, workspace)
-    (workspace / "settings.json").write_text("changed")
+    (workspace / "unread.txt").write_text("changed")
     assert fingerprint(mounted, workspace) != before
 
 
@@ -247,7 +257,7 @@ def test_the_desired_services_are_what_compose_asks_for(workspace: Path) -> None
 def test_a_rollback_has_the_policy_for_rollbacks_and_the_same_fingerprint(workspace: Path) -> None:
     found = model()
     found["services"]["api"]["deploy"] = {"update_config": {"parallelism": 1}, "rollback_config": {"parallelism": 0}}
-    images = {name: ("shop/api:1", "sha256:1") for name in found["services"]}
+    images = dict.fromkeys(found["services"], ("shop/api:1", "sha256:1"))
     [update] = desired_services(found, images, set(), fingerprints(found, workspace))
     [rollback] = desired_services(found, images, set(), fingerprints(found, workspace), "rollback_config")
     assert (update.policy.parallelism, rollback.policy.parallelism) == (1, 0)

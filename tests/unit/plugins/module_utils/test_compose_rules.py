@@ -76,7 +76,13 @@ def test_a_rollback_may_have_a_policy_of_its_own() -> None:
 
 @pytest.mark.parametrize(
     ("service", "count"),
-    [({}, 1), ({"deploy": {"replicas": 3}}, 3), ({"deploy": {"replicas": 0}}, 0), ({"scale": 2}, 2), ({"deploy": {}, "scale": 2}, 2)],
+    [
+        ({}, 1),
+        ({"deploy": {"replicas": 3}}, 3),
+        ({"deploy": {"replicas": 0}}, 0),
+        ({"scale": 2}, 2),
+        ({"deploy": {}, "scale": 2}, 2),
+    ],
     ids=str,
 )
 def test_there_is_one_replica_unless_compose_says_otherwise(service: dict[str, Any], count: int) -> None:
@@ -148,7 +154,9 @@ FINDINGS = [
         ["services.api.network_mode: old and new replicas cannot share the host's ports; remove it"],
         id="network_mode",
     ),
-    pytest.param(with_update(parallelism=2, delay="1s", order="start-first", failure_action="pause", monitor="9s"), [], id="a policy"),
+    pytest.param(
+        with_update(parallelism=2, delay="1s", order="start-first", failure_action="pause", monitor="9s"), [], id="a policy"
+    ),
     pytest.param(
         with_update(paralellism=2),
         [

@@ -54,18 +54,24 @@ WRONG = [
     pytest.param({"A": {"b": SECRET}}, ["A: must be a string, not a mapping; quote it in the inventory"], id="mapping"),
     pytest.param({"A": SECRET + "\0"}, ["A: holds a NUL character, which no environment can carry"], id="NUL"),
     pytest.param(
-        {"1A": SECRET}, ["1A: is not a name for an environment variable (letters, digits and _, no digit first)"], id="digit first"
+        {"1A": SECRET},
+        ["1A: is not a name for an environment variable (letters, digits and _, no digit first)"],
+        id="digit first",
     ),
     pytest.param(
         {"A-B": SECRET}, ["A-B: is not a name for an environment variable (letters, digits and _, no digit first)"], id="dash"
     ),
     pytest.param(
-        {"A\n": SECRET}, ["A\n: is not a name for an environment variable (letters, digits and _, no digit first)"], id="line feed"
+        {"A\n": SECRET},
+        ["A\n: is not a name for an environment variable (letters, digits and _, no digit first)"],
+        id="line feed",
     ),
     pytest.param(
         {"": SECRET}, [": is not a name for an environment variable (letters, digits and _, no digit first)"], id="empty name"
     ),
-    pytest.param({5: SECRET}, ["5: is not a name for an environment variable (letters, digits and _, no digit first)"], id="number"),
+    pytest.param(
+        {5: SECRET}, ["5: is not a name for an environment variable (letters, digits and _, no digit first)"], id="number"
+    ),
     pytest.param(
         {"A": 5, "OK": SECRET, "B": None},
         [
@@ -154,7 +160,28 @@ def compose_is_here() -> bool:
 @pytest.mark.skipif(not compose_is_here(), reason="docker compose is not installed")
 @settings(max_examples=4, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(values=st.lists(nasty_text | any_text, min_size=40, max_size=60))
-@example(values=["", " ", "$", "$$", "${A}", '"', '\\"', "\\", "\\\\", "#", "a #b", "'", "`id`", "\n", "a\r\nb", "\r", "\\n", "\\u0041"])
+@example(
+    values=[
+        "",
+        " ",
+        "$",
+        "$$",
+        "${A}",
+        '"',
+        '\\"',
+        "\\",
+        "\\\\",
+        "#",
+        "a #b",
+        "'",
+        "`id`",
+        "\n",
+        "a\r\nb",
+        "\r",
+        "\\n",
+        "\\u0041",
+    ]
+)
 def test_compose_itself_reads_back_what_was_rendered(tmp_path: Path, values: list[str]) -> None:
     variables = {f"V{number}": value for number, value in enumerate(values)}
     assert compose_reads(tmp_path, render(variables)) == variables

@@ -20,6 +20,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.errors import Edge
 from ansible_collections.morpheus.deploy.plugins.module_utils.haproxy import Route
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from tests.unit.fake_haproxy import FakeHAProxy
 
 ROUTES = [Route("api", 8000, "shop.example", ("/api",)), Route("web", 8080, "shop.example")]
@@ -54,7 +55,9 @@ class World:
         """The containers that HAProxy would admit if it began anew."""
         text = (self.paths.conf / "stacks" / f"{stack}.cfg").read_text()
         section = text.split(f"backend {stack}.{service} ")[1].split("backend ")[0]
-        return {line.split()[2].partition(":")[0] for line in section.splitlines() if "server " in line and "disabled" not in line}
+        return {
+            line.split()[2].partition(":")[0] for line in section.splitlines() if "server " in line and "disabled" not in line
+        }
 
     def serves(self, service: str = "api") -> Mapping[str, str]:
         """What the worker sends requests to; what it sends tunnels to must be the same."""
@@ -63,7 +66,9 @@ class World:
         return requests
 
     def slot_of(self, container: str, service: str = "api") -> str:
-        [slot] = [one.name for one in self.haproxy.worker.slots.values() if one.backend == f"shop.{service}" and one.fqdn == container]
+        [slot] = [
+            one.name for one in self.haproxy.worker.slots.values() if one.backend == f"shop.{service}" and one.fqdn == container
+        ]
         return slot
 
     def _validate(self, candidate: Path) -> str:
@@ -100,7 +105,9 @@ def test_preparing_again_changes_nothing_and_reloads_nothing(world: World) -> No
 
 def test_what_is_to_change_is_checked_by_haproxy_with_everything_else_in_place(world: World) -> None:
     assert world.edge(routes=[*ROUTES, Route("docs", 9000, "docs.example")]).prepare() == [
-        "routes.d/shop.map", "routes.map", "stacks/shop.cfg",
+        "routes.d/shop.map",
+        "routes.map",
+        "stacks/shop.cfg",
     ]
     assert set(world.validated[-1]) == {"haproxy.cfg", "routes.d/shop.map", "routes.map", "stacks/shop.cfg"}
     assert "docs.example/ shop.docs" in world.validated[-1]["routes.map"]
@@ -392,7 +399,9 @@ def test_a_drain_that_was_interrupted_anywhere_does_not_leave_a_container_half_a
 
 NAMES = [f"shop-api-{number}" for number in range(1, 6)]
 operations = st.lists(
-    st.tuples(st.sampled_from(["admit", "drain", "forget", "sweep", "reload", "prepare"]), st.sets(st.sampled_from(NAMES), max_size=3)),
+    st.tuples(
+        st.sampled_from(["admit", "drain", "forget", "sweep", "reload", "prepare"]), st.sets(st.sampled_from(NAMES), max_size=3)
+    ),
     max_size=10,
 )
 

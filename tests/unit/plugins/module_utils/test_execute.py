@@ -16,6 +16,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.plan import (
     Step,
     UpdatePolicy,
 )
+
 from tests.unit.simulation import Host, SimulatedGate
 
 ALL_AT_ONCE = UpdatePolicy(parallelism=0, monitor_seconds=3.0)

@@ -5,7 +5,6 @@ import stat
 from pathlib import Path
 
 import pytest
-from ansible_collections.morpheus.deploy.plugins.module_utils import files
 from ansible_collections.morpheus.deploy.plugins.module_utils.files import write_atomically
 
 
@@ -14,7 +13,9 @@ def mode(path: Path) -> int:
 
 
 @pytest.mark.parametrize(("given", "written"), [("Käse\n", "Käse\n".encode()), (b"\0\xff", b"\0\xff")], ids=["text", "bytes"])
-def test_a_file_holds_what_was_written_with_the_mode_that_was_asked_for(tmp_path: Path, given: str | bytes, written: bytes) -> None:
+def test_a_file_holds_what_was_written_with_the_mode_that_was_asked_for(
+    tmp_path: Path, given: str | bytes, written: bytes
+) -> None:
     path = tmp_path / "file"
     write_atomically(path, given, mode=0o640)
     assert (path.read_bytes(), mode(path)) == (written, 0o640)
@@ -43,7 +44,7 @@ def test_missing_folders_are_made_readable_whatever_the_umask_is(tmp_path: Path,
 
 def test_what_is_half_written_is_readable_by_nobody_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[int] = []
-    monkeypatch.setattr(files.os, "fsync", lambda handle: seen.append(stat.S_IMODE(os.fstat(handle).st_mode)))
+    monkeypatch.setattr(os, "fsync", lambda handle: seen.append(stat.S_IMODE(os.fstat(handle).st_mode)))
     write_atomically(tmp_path / "secret", "x", mode=0o644)
     assert seen == [0o600]
 
@@ -55,7 +56,7 @@ def test_an_interrupted_write_leaves_the_old_file_and_no_other(tmp_path: Path, m
     def interrupted(handle: int) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(files.os, "fsync", interrupted)
+    monkeypatch.setattr(os, "fsync", interrupted)
     with pytest.raises(KeyboardInterrupt):
         write_atomically(path, "new", mode=0o600)
     assert path.read_text() == "old"

@@ -89,7 +89,10 @@ EXPECTATIONS = [
     pytest.param(Expectation(), Answer(0.0, 302, b"elsewhere"), "status 302 where 200 is expected: elsewhere", id="a redirect"),
     pytest.param(Expectation(), Answer(0.0, error="connection refused"), "connection refused", id="an error stands for itself"),
     pytest.param(
-        Expectation(body="version == '2'"), Answer(0.0, 200, b'{"version": "2"}', "cut off"), "cut off", id="an error beats a body"
+        Expectation(body="version == '2'"),
+        Answer(0.0, 200, b'{"version": "2"}', "cut off"),
+        "cut off",
+        id="an error beats a body",
     ),
     pytest.param(Expectation(body="version == '2'"), json_answer('{"version": "2"}'), "", id="an expression that is true"),
     pytest.param(
@@ -107,16 +110,21 @@ EXPECTATIONS = [
     pytest.param(
         Expectation(body="version"),
         json_answer('{"version": "2"}'),
-        "'version' is not true of the body: {\"version\": \"2\"}",
+        '\'version\' is not true of the body: {"version": "2"}',
         id="a truthy string is not true",
     ),
-    pytest.param(Expectation(body="count"), json_answer('{"count": 1}'), "'count' is not true of the body: {\"count\": 1}", id="nor 1"),
     pytest.param(
-        Expectation(body="ready"), json_answer("<html>\n  hello"), "the body is not JSON, so 'ready' cannot be asked of it: <html> hello",
+        Expectation(body="count"), json_answer('{"count": 1}'), "'count' is not true of the body: {\"count\": 1}", id="nor 1"
+    ),
+    pytest.param(
+        Expectation(body="ready"),
+        json_answer("<html>\n  hello"),
+        "the body is not JSON, so 'ready' cannot be asked of it: <html> hello",
         id="a body that is not JSON",
     ),
     pytest.param(
-        Expectation(body="ready"), Answer(0.0, 200, b"\xff\xfe\x00"),
+        Expectation(body="ready"),
+        Answer(0.0, 200, b"\xff\xfe\x00"),
         "the body is not JSON, so 'ready' cannot be asked of it: \ufffd\ufffd\x00",
         id="a body that is not text",
     ),
@@ -128,7 +136,9 @@ EXPECTATIONS = [
     ),
     pytest.param(Expectation(503, "ready"), json_answer('{"ready": true}', 503), "", id="status and body together"),
     pytest.param(
-        Expectation(503, "ready"), json_answer('{"ready": true}'), 'status 200 where 503 is expected: {"ready": true}',
+        Expectation(503, "ready"),
+        json_answer('{"ready": true}'),
+        'status 200 where 503 is expected: {"ready": true}',
         id="a good body does not make up for the status",
     ),
     pytest.param(Expectation(version="version", release="2"), json_answer('{"version": "2"}'), "", id="the release is attested"),
@@ -165,7 +175,7 @@ EXPECTATIONS = [
     pytest.param(
         Expectation(body="ready", version="version", release="2"),
         json_answer('{"version": "2", "ready": false}'),
-        "'ready' is not true of the body: {\"version\": \"2\", \"ready\": false}",
+        '\'ready\' is not true of the body: {"version": "2", "ready": false}',
         id="the right release that is not ready",
     ),
     pytest.param(
@@ -203,7 +213,7 @@ def test_an_expression_is_checked_before_it_is_used(expression: str, problem: st
 
 
 def test_it_is_healthy_after_the_wanted_number_of_successes_in_a_row() -> None:
-    health, script, clock = wait([GOOD])
+    health, _, clock = wait([GOOD])
     assert (health.healthy, health.attempts, health.failures, health.successes_in_row) == (True, 3, 0, 3)
     assert clock.now() == pytest.approx(1000 + 3 * 0.01 + 2 * 0.25)
     assert health.seconds == pytest.approx(clock.now() - 1000)
@@ -211,12 +221,12 @@ def test_it_is_healthy_after_the_wanted_number_of_successes_in_a_row() -> None:
 
 
 def test_one_failure_sets_the_count_back_to_nothing() -> None:
-    health, script, _ = wait([GOOD, GOOD, BAD, GOOD, GOOD, GOOD])
+    health, _, _ = wait([GOOD, GOOD, BAD, GOOD, GOOD, GOOD])
     assert (health.healthy, health.attempts, health.failures, health.successes_in_row) == (True, 6, 1, 3)
 
 
 def test_what_never_becomes_good_fails_at_the_deadline_with_its_last_answer() -> None:
-    health, script, clock = wait([Answer(0.0, error="connection refused"), BAD], Rules(deadline_seconds=10))
+    health, _, clock = wait([Answer(0.0, error="connection refused"), BAD], Rules(deadline_seconds=10))
     assert not health.healthy
     assert clock.now() == pytest.approx(1010)
     assert health.as_dict() == {
@@ -261,7 +271,9 @@ def test_a_request_that_begins_just_before_the_deadline_gets_only_the_time_that_
 
 
 def test_it_gives_up_at_once_when_there_is_no_point_in_waiting() -> None:
-    health, _, clock = wait([Answer(0.0, error="connection refused")], give_up=lambda endpoint: f"{endpoint.name} exited with code 1")
+    health, _, clock = wait(
+        [Answer(0.0, error="connection refused")], give_up=lambda endpoint: f"{endpoint.name} exited with code 1"
+    )
     assert (health.healthy, health.attempts, clock.now()) == (False, 1, 1000)
     assert health.violation == "api-1 exited with code 1; last answer: connection refused"
 
@@ -287,7 +299,11 @@ def together(
 
 def test_several_endpoints_are_each_healthy_and_keep_their_order() -> None:
     results = together({"b": [BAD, GOOD], "a": [GOOD], "c": [BAD, BAD, GOOD]})
-    assert [(health.name, health.healthy, health.failures) for health in results] == [("b", True, 1), ("a", True, 0), ("c", True, 2)]
+    assert [(health.name, health.healthy, health.failures) for health in results] == [
+        ("b", True, 1),
+        ("a", True, 0),
+        ("c", True, 2),
+    ]
 
 
 def test_no_endpoints_are_healthy_at_once() -> None:
@@ -320,7 +336,7 @@ def test_each_endpoint_has_its_own_expectation() -> None:
 
 
 def test_a_watch_lasts_its_seconds_when_all_is_well() -> None:
-    health, script, clock = watch([GOOD])
+    health, _, clock = watch([GOOD])
     assert (health.healthy, health.failures) == (True, 0)
     assert health.attempts in (5, 6)
     assert 1006 <= clock.now() <= 1007
@@ -352,7 +368,7 @@ def test_only_as_many_bad_answers_in_a_row_as_were_asked_for_condemn_what_was_ad
 
 
 def test_a_watch_gives_up_at_once_on_what_exited() -> None:
-    health, _, clock = watch([BAD], give_up=lambda endpoint: "api-1 exited with code 137, killed for want of memory")
+    health, _, _ = watch([BAD], give_up=lambda endpoint: "api-1 exited with code 137, killed for want of memory")
     assert (health.healthy, health.attempts) == (False, 1)
     assert health.violation == (
         "api-1 exited with code 137, killed for want of memory; last answer: status 503 where 200 is expected: migrating"

@@ -23,6 +23,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.haproxy import (
     slot_names,
     slots_needed,
 )
+
 from tests.unit.fake_haproxy import STATE_HEADER, FakeHAProxy
 
 STATE = f"""1
@@ -78,7 +79,9 @@ def test_the_admin_state_tells_whether_a_slot_is_admitted_or_free(admin_state: i
     assert (server.is_admitted, server.is_free) == (admitted, free)
 
 
-@pytest.mark.parametrize(("address", "resolved"), [("172.18.0.2", True), ("::1", True), ("0.0.0.0", False), ("-", False), ("", False)])
+@pytest.mark.parametrize(
+    ("address", "resolved"), [("172.18.0.2", True), ("::1", True), ("0.0.0.0", False), ("-", False), ("", False)]
+)
 def test_a_server_without_an_address_is_not_resolved(address: str, resolved: bool) -> None:
     assert Server("b", "s", address, 0, "n").is_resolved == resolved
 

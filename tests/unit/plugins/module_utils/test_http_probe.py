@@ -177,7 +177,9 @@ def test_what_is_no_answer_is_an_error_in_words(serve: Callable[[Handler], Serve
 
 TRUNCATED = [
     pytest.param(answering(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nonly this"), id="shorter than its Content-Length"),
-    pytest.param(answering(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nff\r\nonly this"), id="in the middle of a chunk"),
+    pytest.param(
+        answering(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nff\r\nonly this"), id="in the middle of a chunk"
+    ),
 ]
 
 
@@ -316,7 +318,7 @@ class Certificates:
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     directory = tmp_path_factory.mktemp("pki")
-    now = datetime.datetime.now(datetime.timezone.utc)
+    now = datetime.datetime.now(datetime.UTC)
     ca_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     ca_name, name = (x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)]) for text in ("test CA", "test server"))
 
@@ -330,9 +332,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 
     paths = Certificates(directory / "ca.pem", directory / "server.pem", directory / "server.key")
     paths.ca.write_bytes(certificate(ca_name, ca_key.public_key(), x509.BasicConstraints(True, None)))
-    names = x509.SubjectAlternativeName(
-        [x509.IPAddress(ipaddress.ip_address("127.0.0.1")), x509.DNSName("www.example.com")]
-    )
+    names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1")), x509.DNSName("www.example.com")])
     paths.chain.write_bytes(certificate(name, key.public_key(), names))
     paths.key.write_bytes(
         key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())

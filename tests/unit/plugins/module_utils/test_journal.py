@@ -49,9 +49,12 @@ def test_a_large_journal_begins_anew_and_one_older_file_is_kept(tmp_path: Path) 
 
 def test_threads_do_not_write_into_each_others_lines(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "journal.jsonl")
-    threads = [
-        threading.Thread(target=lambda name=name: [journal.write(name, text=name * 2000) for _ in range(10)]) for name in "abcd"
-    ]
+
+    def write_ten(name: str) -> None:
+        for _ in range(10):
+            journal.write(name, text=name * 2000)
+
+    threads = [threading.Thread(target=write_ten, args=[name]) for name in "abcd"]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -4,6 +4,7 @@ import json
 import re
 import stat
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils import release as release_module
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.files import write_atomically
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import Manifest, Releases, release_id
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -64,14 +66,19 @@ CHANGES = [
     pytest.param("1", "staging", STACK, {**FILES, "new": b""}, id="an empty file more"),
     pytest.param("1", "staging", STACK, {"compose.yml": FILES["compose.yml"]}, id="files less"),
     pytest.param(
-        "1", "staging", STACK, {**{k: v for k, v in FILES.items() if k != "compose.yml"}, "other.yml": FILES["compose.yml"]},
+        "1",
+        "staging",
+        STACK,
+        {**{k: v for k, v in FILES.items() if k != "compose.yml"}, "other.yml": FILES["compose.yml"]},
         id="name of a file",
     ),
 ]
 
 
 @pytest.mark.parametrize(("name", "environment", "stack", "files"), CHANGES)
-def test_whatever_changes_makes_another_release(name: str, environment: str, stack: dict[str, Any], files: dict[str, bytes]) -> None:
+def test_whatever_changes_makes_another_release(
+    name: str, environment: str, stack: dict[str, Any], files: dict[str, bytes]
+) -> None:
     assert release_id(name, environment, stack, files) != release_id("1", "staging", STACK, FILES)
 
 
@@ -263,7 +270,7 @@ paths = st.sampled_from(["compose.yml", "a", "b", "dir/a", "dir/b", "dir/deep/a"
 contents = st.dictionaries(paths, st.sampled_from([b"", b"1", b"2"]), min_size=1, max_size=5)
 
 
-class Crash(Exception):
+class CrashError(Exception):
     pass
 
 
@@ -272,29 +279,25 @@ class Crash(Exception):
 def test_after_any_crash_the_project_directory_becomes_exactly_the_next_release(
     crashed: list[tuple[dict[str, bytes], int]], last: dict[str, bytes]
 ) -> None:
-    write = release_module.write_atomically
     with TemporaryDirectory() as directory:
         releases = Releases("shop", Path(directory))
         for files, writes in crashed:
             identity = written(releases, files)
-            try:
-                release_module.write_atomically = dying(write, writes)
+            with pytest.MonkeyPatch.context() as patch, suppress(CrashError):
+                patch.setattr(release_module, "write_atomically", dying(writes))
                 releases.activate(identity)
-            except Crash:
-                pass
-            finally:
-                release_module.write_atomically = write
         releases.activate(written(releases, last))
         assert content(releases.project) == last
 
 
-def dying(write: Callable[..., None], writes: int) -> Callable[..., None]:
+def dying(writes: int) -> Callable[..., None]:
+    """``write_atomically`` of a process that is killed at its next write after ``writes``."""
     left = iter(range(writes))
 
     def write_or_die(path: Path, data: str | bytes, *, mode: int) -> None:
         if next(left, None) is None:
-            raise Crash
-        write(path, data, mode=mode)
+            raise CrashError
+        write_atomically(path, data, mode=mode)
 
     return write_or_die
 

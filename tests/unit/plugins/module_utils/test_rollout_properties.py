@@ -15,6 +15,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.plan import (
 )
 from hypothesis import assume, given, note
 from hypothesis import strategies as st
+
 from tests.unit.simulation import DRAIN_SECONDS, Host, KilledError
 
 NEW = "new"

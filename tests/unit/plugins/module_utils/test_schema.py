@@ -47,9 +47,16 @@ def test_defaults_are_filled_in_and_what_is_not_given_is_none() -> None:
 def test_types_are_made_right_at_every_depth() -> None:
     result, problems = checked(
         {
-            "name": "a", "count": "3", "seconds": 1, "on": True, "where": "/x", "tags": ("b",), "extra": {"any": [1]},
-            "health": {"path": "/"}, "routes": [{"host": "h"}, {}],
-        }  # fmt: skip
+            "name": "a",
+            "count": "3",
+            "seconds": 1,
+            "on": True,
+            "where": "/x",
+            "tags": ("b",),
+            "extra": {"any": [1]},
+            "health": {"path": "/"},
+            "routes": [{"host": "h"}, {}],
+        }
     )
     assert problems == []
     assert (result["count"], result["seconds"], result["tags"]) == (3, 1.0, ["b"])
@@ -69,23 +76,40 @@ PROBLEMS = [
         ["stack.xyz: unknown key; known are name, count, seconds, on, where, tags, extra, health, routes"],
         id="a key that is none",
     ),
-    pytest.param({"name": "a", 5: 1}, ["stack.5: unknown key; known are name, count, seconds, on, where, tags, extra, health, routes"],
-                 id="a key that is a number"),
+    pytest.param(
+        {"name": "a", 5: 1},
+        ["stack.5: unknown key; known are name, count, seconds, on, where, tags, extra, health, routes"],
+        id="a key that is a number",
+    ),
     pytest.param({"name": 1.1}, ["stack.name: must be a string, not a number (1.1); quote it"], id="a number for a string"),
     pytest.param({"name": True}, ["stack.name: must be a string, not a boolean (True); quote it"], id="a boolean for a string"),
-    pytest.param({"name": "a", "count": "x"}, ["stack.count: must be a whole number, 0 or more, not 'x'"], id="a word for a number"),
+    pytest.param(
+        {"name": "a", "count": "x"}, ["stack.count: must be a whole number, 0 or more, not 'x'"], id="a word for a number"
+    ),
     pytest.param({"name": "a", "count": -1}, ["stack.count: must be a whole number, 0 or more, not -1"], id="below nothing"),
     pytest.param({"name": "a", "count": 1.5}, ["stack.count: must be a whole number, 0 or more, not 1.5"], id="no whole number"),
-    pytest.param({"name": "a", "count": True}, ["stack.count: must be a whole number, 0 or more, not True"], id="a boolean for a number"),
     pytest.param(
-        {"name": "a", "count": float("inf")}, ["stack.count: must be a whole number, 0 or more, not inf"], id="infinity for a number"
+        {"name": "a", "count": True}, ["stack.count: must be a whole number, 0 or more, not True"], id="a boolean for a number"
     ),
-    pytest.param({"name": "a", "seconds": "soon"}, ["stack.seconds: must be a number, 0 or more, not 'soon'"], id="a word for seconds"),
-    pytest.param({"name": "a", "seconds": -0.1}, ["stack.seconds: must be a number, 0 or more, not -0.1"], id="seconds below nothing"),
-    pytest.param({"name": "a", "seconds": "nan"}, ["stack.seconds: must be a number, 0 or more, not 'nan'"], id="no number at all"),
+    pytest.param(
+        {"name": "a", "count": float("inf")},
+        ["stack.count: must be a whole number, 0 or more, not inf"],
+        id="infinity for a number",
+    ),
+    pytest.param(
+        {"name": "a", "seconds": "soon"}, ["stack.seconds: must be a number, 0 or more, not 'soon'"], id="a word for seconds"
+    ),
+    pytest.param(
+        {"name": "a", "seconds": -0.1}, ["stack.seconds: must be a number, 0 or more, not -0.1"], id="seconds below nothing"
+    ),
+    pytest.param(
+        {"name": "a", "seconds": "nan"}, ["stack.seconds: must be a number, 0 or more, not 'nan'"], id="no number at all"
+    ),
     pytest.param({"name": "a", "on": "yes"}, ["stack.on: must be true or false, not a string"], id="a word for a boolean"),
     pytest.param({"name": "a", "tags": "b"}, ["stack.tags: must be a list, not a string"], id="a string for a list"),
-    pytest.param({"name": "a", "tags": ["b", 5]}, ["stack.tags[1]: must be a string, not a number (5); quote it"], id="an element"),
+    pytest.param(
+        {"name": "a", "tags": ["b", 5]}, ["stack.tags[1]: must be a string, not a number (5); quote it"], id="an element"
+    ),
     pytest.param({"name": "a", "extra": []}, ["stack.extra: must be a mapping, not a list"], id="a list for a mapping"),
     pytest.param({"name": "a", "health": {}}, ["stack.health.path: required; path to ask"], id="a missing one below"),
     pytest.param({"name": "a", "health": "/"}, ["stack.health: must be a mapping, not a string"], id="a string for a mapping"),
@@ -133,7 +157,15 @@ def test_a_default_is_not_shared_between_two_configurations() -> None:
 
 @pytest.mark.parametrize(
     ("value", "words"),
-    [(None, "empty"), (True, "a boolean"), (1, "a number"), (0.5, "a number"), ("x", "a string"), ({}, "a mapping"), ([], "a list")],
+    [
+        (None, "empty"),
+        (True, "a boolean"),
+        (1, "a number"),
+        (0.5, "a number"),
+        ("x", "a string"),
+        ({}, "a mapping"),
+        ([], "a list"),
+    ],
     ids=repr,
 )
 def test_a_kind_is_said_in_words(value: Any, words: str) -> None:

@@ -167,28 +167,37 @@ BAD = [
     pytest.param(
         health(pth="/"), ['stack.services[0].health.pth: unknown key; did you mean "path"?'], id="an unknown key far below"
     ),
-    pytest.param(stack(drain_seconds="long"), ["stack.drain_seconds: must be a number, 0 or more, not 'long'"], id="a wrong type"),
+    pytest.param(
+        stack(drain_seconds="long"), ["stack.drain_seconds: must be a number, 0 or more, not 'long'"], id="a wrong type"
+    ),
     pytest.param(
         top(stack_release=None),
-        ["stack_release: required; the release to deploy, as its images are tagged. C(latest) is refused because it does not say "
-         "what runs"],
+        [
+            "stack_release: required; the release to deploy, as its images are tagged. C(latest) is refused because it "
+            "does not say what runs"
+        ],
         id="no release",
     ),
     pytest.param(
-        top(stack_release="latest"), ["stack_release: latest does not say what runs; give the version, for example 1.2.0"], id="latest"
+        top(stack_release="latest"),
+        ["stack_release: latest does not say what runs; give the version, for example 1.2.0"],
+        id="latest",
     ),
-    pytest.param(top(stack_release=1.10), ["stack_release: must be a string, not a number (1.1); quote it"], id="an unquoted release"),
+    pytest.param(
+        top(stack_release=1.10), ["stack_release: must be a string, not a number (1.1); quote it"], id="an unquoted release"
+    ),
     pytest.param(top(stack_release="a/b"), ['stack_release: "a/b" cannot be the tag of an image'], id="a release that is no tag"),
     pytest.param(
         top(stack_environment="prod"),
         ['stack_environment: "prod" is not one of staging, production; name it in preflight_environments if it is meant'],
         id="an unknown environment",
     ),
+    pytest.param(top(stack_environment="qa", preflight_environments=["qa"]), [], id="an environment that was made known"),
     pytest.param(
-        top(stack_environment="qa", preflight_environments=["qa"]), [], id="an environment that was made known"
+        top(stack=None),
+        ["stack: required; the stack, one Compose project. Only what Compose has no word for stands here"],
+        id="no stack",
     ),
-    pytest.param(top(stack=None), ["stack: required; the stack, one Compose project. Only what Compose has no word for stands here"],
-                 id="no stack"),
     pytest.param(top(stack=[]), ["stack: must be a mapping, not a list"], id="a stack that is a list"),
     pytest.param(stack(name="Shop!"), ['stack.name: "Shop!" may hold only lower-case letters, digits, - and _'], id="a bad name"),
     pytest.param(stack(hosts_at_once=0), ["stack.hosts_at_once: must be 1 or more"], id="no host at once"),
@@ -197,7 +206,8 @@ BAD = [
     pytest.param(
         lambda found, source: found["stack"]["services"][0].pop("health"),
         [
-            "stack.services[0].health: required, because the service is routed: without it nobody can tell when a replica may serve"
+            "stack.services[0].health: required, because the service is routed: without it nobody can tell when a "
+            "replica may serve"
         ],
         id="a route without health",
     ),
@@ -240,9 +250,7 @@ BAD = [
     ),
     pytest.param(
         stack(migration={"service": "worker"}),
-        [
-            'stack.migration.service: "worker" must stand behind a profile in the Compose files, or it would run all the time'
-        ],
+        ['stack.migration.service: "worker" must stand behind a profile in the Compose files, or it would run all the time'],
         id="a migration that is not behind a profile",
     ),
     pytest.param(
@@ -255,14 +263,18 @@ BAD = [
         ["stack.env.api.LEVEL: must be a string, not a number; quote it in the inventory"],
         id="a variable that is a number",
     ),
-    pytest.param(stack(env={"api": ["x"]}), ["stack.env.api: must be a mapping of variables, not a list"], id="env that is a list"),
+    pytest.param(
+        stack(env={"api": ["x"]}), ["stack.env.api: must be a mapping of variables, not a list"], id="env that is a list"
+    ),
     pytest.param(
         stack(env={"api": {}, "../x": {}}),
         ["stack.env.../x: the name becomes a file name: lower-case letters, digits, - and _"],
         id="an env file with a path for a name",
     ),
     pytest.param(
-        stack(env={}), ["stack.env.api: required, because services.api.env_file reads env/api.env"], id="an env file that nobody writes"
+        stack(env={}),
+        ["stack.env.api: required, because services.api.env_file reads env/api.env"],
+        id="an env file that nobody writes",
     ),
     pytest.param(
         top(stack_secrets={}),
@@ -279,7 +291,9 @@ BAD = [
     ),
     pytest.param(production("env_file: [{path: other.env, required: false}]"), [], id="an env file that may be missing"),
     pytest.param(stack(files=["../etc"]), ['stack.files[0]: "../etc" must lie below stack_source'], id="a path that escapes"),
-    pytest.param(stack(files=["/etc/passwd"]), ['stack.files[0]: "/etc/passwd" must lie below stack_source'], id="an absolute path"),
+    pytest.param(
+        stack(files=["/etc/passwd"]), ['stack.files[0]: "/etc/passwd" must lie below stack_source'], id="an absolute path"
+    ),
     pytest.param(stack(files=["nothing"]), ['stack.files[0]: "SOURCE/nothing" does not exist'], id="a file that is not there"),
     pytest.param(
         stack(compose_files=["compose.yml", "compose.prod.yml"]),
@@ -292,24 +306,24 @@ BAD = [
     pytest.param(
         production('ports: ["80:80"]'),
         [
-            "compose.production.yml: services.api.ports: a routed service is reached through the edge; two replicas cannot share a "
-            "host port"
+            "compose.production.yml: services.api.ports: a routed service is reached through the edge; two replicas "
+            "cannot share a host port"
         ],
         id="ports on a routed service",
     ),
     pytest.param(
         production("container_name: api"),
         [
-            "compose.production.yml: services.api.container_name: old and new replicas live side by side, so none may have a fixed "
-            "name"
+            "compose.production.yml: services.api.container_name: old and new replicas live side by side, so none may "
+            "have a fixed name"
         ],
         id="container_name on a routed service",
     ),
     pytest.param(
         production('image: "shop/api:latest"'),
         [
-            'compose.production.yml: services.api.image: "shop/api:latest" does not say which version runs; give a tag other than '
-            "latest, or a digest"
+            'compose.production.yml: services.api.image: "shop/api:latest" does not say which version runs; give a tag '
+            "other than latest, or a digest"
         ],
         id="an image without a version",
     ),
@@ -321,7 +335,9 @@ BAD = [
     pytest.param(production("ports: !reset []"), [], id="a tag of Compose"),
     pytest.param(
         both(
-            lambda found, source: (source / "compose.yml").write_text(COMPOSE.replace("  worker:", '    ports: ["80:80"]\n  worker:')),
+            lambda found, source: (source / "compose.yml").write_text(
+                COMPOSE.replace("  worker:", '    ports: ["80:80"]\n  worker:')
+            ),
             production("ports: !reset []"),
         ),
         [],
@@ -329,23 +345,26 @@ BAD = [
     ),
     pytest.param(
         both(
-            lambda found, source: (source / "compose.yml").write_text(COMPOSE.replace("  worker:", '    ports: ["80:80"]\n  worker:')),
+            lambda found, source: (source / "compose.yml").write_text(
+                COMPOSE.replace("  worker:", '    ports: ["80:80"]\n  worker:')
+            ),
             production("ports: !reset null"),
         ),
         [],
         id="ports that are reset to nothing",
     ),
-    pytest.param(
-        production("env_file: !override [env/api.env]"), [], id="a list that is overridden"
-    ),
+    pytest.param(production("env_file: !override [env/api.env]"), [], id="a list that is overridden"),
     pytest.param(
         lambda found, source: (source / "compose.yml").write_text(COMPOSE.replace("$STACK_RELEASE\n", "$STACK_RELEASE-slim\n")),
         [],
         id="a variable without braces before a dash",
     ),
     pytest.param(
-        both(stack(files=["secrets"]), lambda found, source: (source / "secrets").mkdir(),
-             lambda found, source: (source / "secrets" / "api.env").write_text("x")),
+        both(
+            stack(files=["secrets"]),
+            lambda found, source: (source / "secrets").mkdir(),
+            lambda found, source: (source / "secrets" / "api.env").write_text("x"),
+        ),
         ['stack.files[0]: "secrets/api.env" '],
         id="a file in the place of the secrets",
     ),
@@ -367,10 +386,10 @@ BAD = [
         both(health(path="x"), production("container_name: api, image: api")),
         [
             'stack.services[0].health.path: "x" must start with "/"',
-            'compose.production.yml: services.api.image: "api" does not say which version runs; give a tag other than latest, or a '
-            "digest",
-            "compose.production.yml: services.api.container_name: old and new replicas live side by side, so none may have a fixed "
-            "name",
+            'compose.production.yml: services.api.image: "api" does not say which version runs; give a tag other than '
+            "latest, or a digest",
+            "compose.production.yml: services.api.container_name: old and new replicas live side by side, so none may "
+            "have a fixed name",
         ],
         id="two places at once",
     ),
@@ -411,8 +430,18 @@ def test_a_compose_file_that_is_no_yaml_is_said_once_and_where(source: Path) -> 
 
 @pytest.mark.parametrize(
     "text",
-    ["", "services:\n", "services: []\n", "services: [api]\n", "services: {api: text}\n", "services: {api: null}\n", "x: !custom {a: 1}\n",
-     "services: {api: {env_file: 5, deploy: 5, healthcheck: 5, ports: 5, image: 5, profiles: 5}}\n", "\0", "a: &a [*a]\n"],
+    [
+        "",
+        "services:\n",
+        "services: []\n",
+        "services: [api]\n",
+        "services: {api: text}\n",
+        "services: {api: null}\n",
+        "x: !custom {a: 1}\n",
+        "services: {api: {env_file: 5, deploy: 5, healthcheck: 5, ports: 5, image: 5, profiles: 5}}\n",
+        "\0",
+        "a: &a [*a]\n",
+    ],
     ids=repr,
 )
 def test_no_compose_file_makes_it_crash(source: Path, text: str) -> None:

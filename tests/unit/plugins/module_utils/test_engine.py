@@ -1,0 +1,374 @@
+"""The engine's verbs with a hand-written client: what the SDK would give and raise, without an engine."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine import (
+    FINGERPRINT,
+    PARTS,
+    Compose,
+    Engine,
+    Image,
+    scrub,
+)
+from ansible_collections.morpheus.deploy.plugins.module_utils.errors import EngineError
+from ansible_collections.morpheus.deploy.plugins.module_utils.plan import Replica, State
+from docker.errors import APIError, ImageNotFound, NotFound
+
+Details = dict[str, Any]
+
+
+class Api:
+    """The low-level client: what it knows, what it was asked, and what it raises instead of answering."""
+
+    def __init__(self) -> None:
+        self.listed: list[Details] = []
+        self.details: dict[str, Details] = {}
+        self.images: dict[str, Details] = {}
+        self.log = b""
+        self.calls: list[tuple[Any, ...]] = []
+        self.raises: Exception | None = None
+
+    def _call(self, *call: Any) -> None:
+        self.calls.append(call)
+        if self.raises:
+            raise self.raises
+
+    def containers(self, **filters: Any) -> list[Details]:
+        self._call("containers", filters)
+        return self.listed
+
+    def inspect_container(self, identity: str) -> Details:
+        self._call("inspect", identity)
+        if identity not in self.details:
+            raise NotFound("no such container")
+        return self.details[identity]
+
+    def inspect_image(self, reference: str) -> Details:
+        self._call("inspect_image", reference)
+        if reference not in self.images:
+            raise ImageNotFound("no such image")
+        return self.images[reference]
+
+    def stop(self, identity: str, timeout: int) -> None:
+        self._call("stop", identity, timeout)
+
+    def remove_container(self, identity: str, **options: Any) -> None:
+        self._call("remove", identity, options)
+
+    def logs(self, identity: str, tail: int) -> bytes:
+        self._call("logs", identity, tail)
+        return self.log
+
+
+class Client:
+    def __init__(self) -> None:
+        self.api = Api()
+        self.images = self
+        self.pulls: dict[str, Exception | None] = {}
+
+    def pull(self, reference: str) -> None:
+        error = self.pulls[reference]
+        if error:
+            raise error
+
+
+REPLICA = Replica("id1", "shop-api-1", "api", 1, "f")
+
+
+@pytest.fixture
+def client() -> Client:
+    return Client()
+
+
+def engine(client: Client) -> Engine:
+    return Engine(client, "shop", "edge")
+
+
+def listed(**changes: Any) -> Details:
+    labels = {
+        "com.docker.compose.project": "shop",
+        "com.docker.compose.service": "api",
+        "com.docker.compose.container-number": "3",
+        FINGERPRINT: "f1",
+        PARTS: json.dumps({"image": "sha256:1"}),
+    }
+    return {
+        "Id": "id3",
+        "Names": ["/shop-api-3"],
+        "State": "running",
+        "Created": 1_700_000_000,
+        "Image": "shop/api:1.0@sha256:1",
+        "Labels": labels,
+    } | changes
+
+
+def test_a_container_of_the_project_is_a_replica(client: Client) -> None:
+    client.api.listed = [listed()]
+    assert engine(client).observe({"shop-api-3"}) == [
+        Replica("id3", "shop-api-3", "api", 3, "f1", State.RUNNING, True, 1_700_000_000.0, "shop/api:1.0", {"image": "sha256:1"})
+    ]
+    assert client.api.calls == [
+        (
+            "containers",
+            {"all": True, "filters": {"label": ["com.docker.compose.project=shop", "com.docker.compose.oneoff=False"]}},
+        )
+    ]
+
+
+STATES = [
+    ("running", State.RUNNING),
+    ("restarting", State.RESTARTING),
+    ("exited", State.DEAD),
+    ("created", State.DEAD),
+    ("dead", State.DEAD),
+    ("removing", State.DEAD),
+]
+
+
+@pytest.mark.parametrize(("word", "state"), STATES, ids=[word for word, _ in STATES])
+def test_the_engines_words_are_three_states(client: Client, word: str, state: State) -> None:
+    client.api.listed = [listed(State=word)]
+    assert engine(client).observe(set())[0].state is state
+
+
+@pytest.mark.parametrize("parts", ["", "not json", "[]", "null"])
+def test_a_container_that_nobody_of_us_made_has_no_fingerprint_and_no_parts(client: Client, parts: str) -> None:
+    client.api.listed = [listed(Labels={"com.docker.compose.service": "api", PARTS: parts})]
+    [replica] = engine(client).observe(set())
+    assert (replica.fingerprint, dict(replica.parts), replica.number, replica.admitted) == ("", {}, 0, False)
+
+
+def state(**changes: Any) -> Details:
+    running = {"Running": True, "Restarting": False, "ExitCode": 0, "OOMKilled": False}
+    return {
+        "State": running | {k: v for k, v in changes.items() if k != "RestartCount"},
+        "RestartCount": changes.get("RestartCount", 0),
+    }
+
+
+FAILURES = [
+    pytest.param(state(), "", id="it runs"),
+    pytest.param(state(Running=False, ExitCode=3), "shop-api-1 exited with code 3", id="it ended"),
+    pytest.param(state(Running=False, ExitCode=0), "shop-api-1 exited with code 0", id="it ended well"),
+    pytest.param(state(Restarting=True, ExitCode=1), "shop-api-1 exited with code 1", id="it is about to be started again"),
+    pytest.param(
+        state(Running=False, ExitCode=137, OOMKilled=True),
+        "shop-api-1 exited with code 137 for want of memory",
+        id="out of memory",
+    ),
+    pytest.param(state(RestartCount=2), "shop-api-1 ended and was started again by the engine", id="it was started again"),
+    pytest.param(None, "shop-api-1 is gone", id="it is gone"),
+]
+
+
+@pytest.mark.parametrize(("details", "words"), FAILURES)
+def test_a_candidate_that_ended_once_will_not_become_well(client: Client, details: Details | None, words: str) -> None:
+    if details:
+        client.api.details["id1"] = details
+    assert engine(client).failure(REPLICA) == words
+
+
+HEALTHS = [
+    pytest.param(state(Health={"Status": "healthy"}), "healthy", id="healthy"),
+    pytest.param(state(Health={"Status": "starting"}), "starting", id="starting"),
+    pytest.param(state(), "", id="no healthcheck"),
+    pytest.param(state(Running=False, Health={"Status": "healthy"}), "unhealthy", id="was healthy when it ended"),
+    pytest.param(None, "unhealthy", id="gone"),
+]
+
+
+@pytest.mark.parametrize(("details", "verdict"), HEALTHS)
+def test_dockers_verdict_is_that_of_a_running_container(client: Client, details: Details | None, verdict: str) -> None:
+    if details:
+        client.api.details["id1"] = details
+    assert engine(client).health(REPLICA) == verdict
+
+
+NETWORKS = [
+    pytest.param({"edge": {"IPAddress": "172.18.0.2"}, "default": {"IPAddress": "172.19.0.2"}}, "172.18.0.2", id="the edge's"),
+    pytest.param({"default": {"IPAddress": "172.19.0.2"}}, "172.19.0.2", id="the only one"),
+    pytest.param({}, "", id="none"),
+]
+
+
+@pytest.mark.parametrize(("networks", "address"), NETWORKS)
+def test_a_replica_is_reached_on_the_network_of_the_edge(client: Client, networks: Details, address: str) -> None:
+    client.api.details["id1"] = {"NetworkSettings": {"Networks": networks}}
+    assert engine(client).addresses([REPLICA]) == {"shop-api-1": address}
+
+
+def test_a_replica_that_is_gone_has_no_address(client: Client) -> None:
+    with pytest.raises(EngineError, match=r"^shop-api-1 is gone$"):
+        engine(client).addresses([REPLICA])
+
+
+def test_replicas_are_stopped_with_their_grace_period_and_removed_with_their_anonymous_volumes(client: Client) -> None:
+    engine(client).stop([REPLICA], 30.0)
+    engine(client).remove([REPLICA])
+    assert client.api.calls == [("stop", "id1", 30), ("remove", "id1", {"v": True, "force": True})]
+
+
+def test_what_is_gone_already_need_not_be_stopped_or_removed(client: Client) -> None:
+    client.api.raises = NotFound("no such container")
+    engine(client).stop([REPLICA], 1.0)
+    engine(client).remove([REPLICA])
+
+
+VERBS: list[tuple[str, Callable[[Engine], object]]] = [
+    ("list containers", lambda engine: engine.observe(set())),
+    ("stop id1", lambda engine: engine.stop([REPLICA], 1.0)),
+    ("remove shop-api-1", lambda engine: engine.remove([REPLICA])),
+    ("look at shop-api-1", lambda engine: engine.health(REPLICA)),
+    ("look at image shop/api:1.0", lambda engine: engine.image("shop/api:1.0")),
+]
+
+
+@pytest.mark.parametrize(("what", "verb"), VERBS, ids=[what for what, _ in VERBS])
+def test_every_error_of_the_sdk_is_one_of_ours_in_words(client: Client, what: str, verb: Callable[[Engine], object]) -> None:
+    client.api.raises = APIError("500", explanation="no space left on device")
+    with pytest.raises(EngineError) as refused:
+        verb(engine(client))
+    assert str(refused.value) == f"the engine could not {what}: no space left on device"
+    client.api.raises = ConnectionError("connection reset")
+    with pytest.raises(EngineError) as lost:
+        verb(engine(client))
+    assert str(lost.value) == f"the engine did not answer when asked to {what}: connection reset"
+
+
+def test_the_last_words_are_text_whatever_was_printed(client: Client) -> None:
+    client.api.log = b"\xffTraceback\n  boom\n"
+    assert engine(client).last_words(REPLICA) == "\ufffdTraceback\n  boom"
+    client.api.raises = APIError("no log driver")
+    assert engine(client).last_words(REPLICA) == ""
+
+
+def test_no_last_words_are_no_reason_to_fail(client: Client) -> None:
+    """They are asked for while a failure is being reported, which must not be hidden by another one."""
+    client.api.raises = ConnectionError("the engine restarts")
+    assert engine(client).last_words(REPLICA) == ""
+
+
+DIGESTS = [
+    pytest.param(
+        "shop/api:1.0", ["other/api@sha256:x", "shop/api@sha256:a"], "sha256:a", "shop/api:1.0@sha256:a", id="of this name"
+    ),
+    pytest.param("shop/api:1.0", ["other/api@sha256:x"], "", "sha256:id", id="of another name only"),
+    pytest.param("shop/api:1.0", [], "", "sha256:id", id="none"),
+    pytest.param(
+        "r.example:5000/api:1.0",
+        ["r.example:5000/api@sha256:a"],
+        "sha256:a",
+        "r.example:5000/api:1.0@sha256:a",
+        id="registry with a port",
+    ),
+    pytest.param("r.example:5000/api", ["r.example:5000/api@sha256:a"], "sha256:a", "r.example:5000/api@sha256:a", id="no tag"),
+    pytest.param("shop/api@sha256:a", ["shop/api@sha256:a"], "sha256:a", "shop/api@sha256:a", id="digest given"),
+]
+
+
+@pytest.mark.parametrize(("reference", "digests", "digest", "pinned"), DIGESTS)
+def test_an_image_is_run_by_its_digest_or_by_its_id(
+    client: Client, reference: str, digests: list[str], digest: str, pinned: str
+) -> None:
+    client.api.images[reference] = {"Id": "sha256:id", "RepoDigests": digests}
+    image = engine(client).image(reference)
+    assert image == Image(reference, "sha256:id", digest)
+    assert image.pinned == pinned
+
+
+def test_an_image_that_is_not_here_is_none(client: Client) -> None:
+    assert engine(client).image("shop/api:9") is None
+
+
+def test_a_pulled_image_is_here(client: Client) -> None:
+    client.pulls = {"shop/api:1.0": None}
+    client.api.images["shop/api:1.0"] = {"Id": "sha256:id", "RepoDigests": None}
+    assert engine(client).pull("shop/api:1.0") == Image("shop/api:1.0", "sha256:id", "")
+
+
+PULLS = [
+    pytest.param(
+        NotFound("404", explanation="manifest unknown"),
+        "the registry has no image shop/api:1.0: manifest unknown. Was it built and pushed?",
+        id="unknown",
+    ),
+    pytest.param(
+        APIError("500", explanation="dial tcp: timeout"),
+        "image shop/api:1.0 could not be pulled: dial tcp: timeout. ",
+        id="no registry",
+    ),
+    pytest.param(OSError("connection reset"), "image shop/api:1.0 could not be pulled: connection reset. ", id="no engine"),
+    pytest.param(None, "image shop/api:1.0 was pulled but is not there; is something pruning images on this host?", id="pruned"),
+]
+
+
+@pytest.mark.parametrize(("error", "words"), PULLS)
+def test_an_image_that_cannot_be_had_says_why(client: Client, error: Exception | None, words: str) -> None:
+    client.pulls = {"shop/api:1.0": error}
+    with pytest.raises(EngineError) as caught:
+        engine(client).pull("shop/api:1.0")
+    assert str(caught.value).startswith(words)
+
+
+# What Compose 2.26 prints when an env file cannot be parsed, as it was printed; "canary" stands for a secret.
+QUOTING = [
+    'line 2: unterminated quoted value "unterminated-canary\n',
+    "line 2: unterminated quoted value 'unterminated-canary\n",
+    'Invalid template: "${canary"\n',
+    'Invalid template: "x ${canary"\n',
+    'line 1: unexpected character "!" in variable name "canary!"\n',
+    'line 2: unexpected character "\\"" in variable name "canary line two\\""\n',
+    'time="2026-01-01T00:00:00Z" level=warning msg="The \\"canary\\" variable is not set. Defaulting to a blank string."\n',
+]
+
+
+@pytest.mark.parametrize("message", QUOTING)
+def test_what_compose_quotes_from_an_env_file_is_not_repeated(message: str) -> None:
+    assert "canary" not in scrub(message)
+
+
+def test_what_compose_says_without_quoting_is_kept_on_one_line() -> None:
+    assert scrub("no space left\n  on device\n") == "no space left on device"
+    assert len(scrub("x" * 5000)) == 600
+
+
+def test_compose_runs_without_the_variables_of_whoever_calls_it(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shell variable would beat an env file: a stray STACK_RELEASE would deploy another release."""
+    (tmp_path / "docker").write_text(
+        '#!/bin/sh\nprintf \'{"environment": "%s", "arguments": "%s"}\' "$(env | cut -d= -f1 | tr "\\n" " ")" "$*"\n'
+    )
+    (tmp_path / "docker").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setenv("STACK_RELEASE", "stray")
+    model = Compose("shop", tmp_path, [tmp_path / "compose.yml"], tmp_path / "release.env").model()
+    assert "STACK_RELEASE" not in model["environment"]
+    assert "PATH" in model["environment"]
+    for part in (
+        "--project-name shop",
+        f"--project-directory {tmp_path}",
+        f"--env-file {tmp_path}/release.env",
+        f"--file {tmp_path}/compose.yml",
+        "--profile * config --format json",
+    ):
+        assert part in model["arguments"]
+
+
+def test_compose_that_fails_says_what_it_was_without_quoted_values(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "docker").write_text("#!/bin/sh\necho 'service \"canary\" failed to build' >&2\nexit 17\n")
+    (tmp_path / "docker").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    with pytest.raises(EngineError) as caught:
+        Compose("shop", tmp_path, []).scale_up("api", 2)
+    assert str(caught.value) == 'docker compose failed for shop: service "…" failed to build'
+
+
+def test_a_host_without_docker_says_what_to_run(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(EngineError) as caught:
+        Compose("shop", tmp_path, []).model()
+    assert str(caught.value) == "this host has no docker command: run playbooks/provision.yml for this inventory"
