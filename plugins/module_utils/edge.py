@@ -113,9 +113,7 @@ class EdgeConfiguration:
                     shutil.chown(path, original.stat().st_uid, original.stat().st_gid)
             complaint = self._validate(candidate)
         if complaint:
-            raise EdgeError(
-                f"HAProxy rejects the new edge configuration, so the running one was left as it is: {complaint}"
-            )
+            raise EdgeError(f"HAProxy rejects the new edge configuration, so the running one was left as it is: {complaint}")
 
     def reload(self) -> None:
         """Hitless: the new worker takes over the listening sockets, the old one answers what it has begun."""

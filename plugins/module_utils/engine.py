@@ -97,9 +97,7 @@ class Compose:
         environment = {key: os.environ[key] for key in ("PATH", "HOME", "DOCKER_HOST") if key in os.environ}
         command = [*self._command, *arguments]
         try:
-            done = subprocess.run(
-                command, env=environment, cwd="/", capture_output=True, text=True, timeout=timeout, check=False
-            )
+            done = subprocess.run(command, env=environment, cwd="/", capture_output=True, text=True, timeout=timeout, check=False)
         except subprocess.TimeoutExpired:
             raise EngineError(f"docker compose {arguments[0]} did not end within {timeout:g} s") from None
         except FileNotFoundError:

@@ -126,8 +126,7 @@ class Executor:
                 by_service.setdefault(step.service, []).append(step)
             barriers = {action: _Barrier(sum(_meets(action, own) for own in by_service.values())) for action in _BARRIERS}
             rollouts = [
-                _ServiceRollout(self, self._desired.get(name), own, outcome, lock, barriers)
-                for name, own in by_service.items()
+                _ServiceRollout(self, self._desired.get(name), own, outcome, lock, barriers) for name, own in by_service.items()
             ]
             with ThreadPoolExecutor(max(1, len(rollouts))) as pool:
                 futures: list[Future[None]] = [pool.submit(rollout.run) for rollout in rollouts]

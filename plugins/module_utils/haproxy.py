@@ -150,9 +150,7 @@ def backend_name(stack: str, service: str) -> str:
     return f"{stack}.{service}"
 
 
-def render_backends(
-    stack: str, ports: Mapping[str, int], slots: int, admitted: Mapping[str, Mapping[str, str]]
-) -> str:
+def render_backends(stack: str, ports: Mapping[str, int], slots: int, admitted: Mapping[str, Mapping[str, str]]) -> str:
     """The stack's own configuration file: per service both backends, each slot with its container or empty.
 
     ``admitted``: service -> slot -> container name. HAProxy finds the container's address by Docker's DNS, and finds it

@@ -97,9 +97,7 @@ def images_of(manifest: Manifest) -> dict[str, tuple[str, str]]:
 
 def require_images(host: StackHost, manifest: Manifest) -> None:
     """Raise EngineError, naming every image of ``manifest`` that this host no longer has."""
-    missing = sorted({
-        image["reference"] for image in manifest.images.values() if host.engine.image(image["id"]) is None
-    })
+    missing = sorted({image["reference"] for image in manifest.images.values() if host.engine.image(image["id"]) is None})
     if missing:
         raise EngineError(
             f"this host has lost {', '.join(missing)}, which release {manifest.id} needs; "
@@ -108,17 +106,13 @@ def require_images(host: StackHost, manifest: Manifest) -> None:
 
 
 def pinned_images(manifest: Manifest) -> dict[str, str]:
-    return {
-        name: Image(image["reference"], image["id"], image["digest"]).pinned for name, image in manifest.images.items()
-    }
+    return {name: Image(image["reference"], image["id"], image["digest"]).pinned for name, image in manifest.images.items()}
 
 
 def _preview(
     host: StackHost, manifest: Manifest, workspace: Workspace, model: Mapping[str, Any], check_mode: bool
 ) -> tuple[list[Step], list[Replica]]:
-    target = host.target(
-        manifest, workspace, images=images_of(manifest), model=model, create_key=not check_mode
-    )
+    target = host.target(manifest, workspace, images=images_of(manifest), model=model, create_key=not check_mode)
     replicas = host.observe(host.edge(target))
     return plan(target.desired, replicas, drain_seconds=manifest.stack["drain_seconds"]), replicas
 
@@ -160,4 +154,3 @@ def _pulled(engine: Engine, reference: str) -> Image:
 def running(replicas: list[Replica]) -> list[str]:
     """Lines for a diff: what runs of each service."""
     return [f"{replica.name} {replica.image} {replica.state.value}" for replica in replicas]
-

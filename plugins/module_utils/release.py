@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: MIT
 """Releases of one stack on one host: what a release consists of, where it lies, which one is live.
 
-    <root>/fingerprint.key      key of this host's fingerprints
-    <root>/secrets/             env files with secrets, current ones only; never part of a release
-    <root>/releases/<id>/       manifest.json and files/, never changed after they were written
-    <root>/project/             Compose's project directory: the files of the release that is being run
-    <root>/live                 id of the release that passed its rollout last
+<root>/fingerprint.key      key of this host's fingerprints
+<root>/secrets/             env files with secrets, current ones only; never part of a release
+<root>/releases/<id>/       manifest.json and files/, never changed after they were written
+<root>/project/             Compose's project directory: the files of the release that is being run
+<root>/live                 id of the release that passed its rollout last
 """
 
 from __future__ import annotations

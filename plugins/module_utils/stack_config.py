@@ -85,8 +85,7 @@ class StackConfig:
                 self._say(f"{path}.port: {service['port']} is not a port")
             if service.get("routes") and not service.get("health"):
                 self._say(
-                    f"{path}.health: required, because the service is routed: without it nobody can tell when a "
-                    "replica may serve"
+                    f"{path}.health: required, because the service is routed: without it nobody can tell when a replica may serve"
                 )
             self._check_routes(path, service.get("routes") or [])
             if service.get("health"):

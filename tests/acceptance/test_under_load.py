@@ -85,5 +85,3 @@ def test_a_deploy_over_two_hosts_behind_the_balancer_fails_no_request(production
     assert verdict["verdict"] == "deployed", run.output
     assert {name: host["release"] for name, host in verdict["hosts"].items()} == dict.fromkeys(production.hosts, release)
     report(load, "deploy over two hosts")
-
-
