@@ -9,7 +9,7 @@ short_description: End every deploy in one word, on the screen and in a file
 version_added: 0.1.0
 description:
   - Watches the modules of this collection at work and says at the end how the run ended, in one word that is true of the
-    hosts (C(deployed), C(unchanged), C(refused), C(failed), C(mixed)), with what each host runs now.
+    hosts (C(deployed), C(unchanged), C(refused), C(failed), C(rolled_back), C(mixed)), with what each host runs now.
   - Writes the same as C(.deploy/<environment>/verdict.json) in the current directory.
 requirements:
   - Enabled in C(ansible.cfg) by C(callbacks_enabled = morpheus.deploy.verdict)

@@ -14,14 +14,15 @@ from hypothesis import HealthCheck, configuration, settings
 ROOT = Path(__file__).parents[2]
 # First, so that no other installed copy of the collection is tested by mistake; the root is there for tests.unit.simulation.
 sys.path[:0] = [str(ROOT / "collections"), str(ROOT)]
+
+from tests.unit.effort import examples
+
 HANGS_AFTER_SECONDS = 90
 
 configuration.set_hypothesis_home_dir(ROOT / ".cache" / "hypothesis")
 # A simulated rollout takes milliseconds, but not the same ones on every machine: no deadline per example.
-# HYPOTHESIS_EFFORT=20 makes a run for the night.
-EFFORT = float(os.environ.get("HYPOTHESIS_EFFORT", "1"))
 settings.register_profile(
-    "unit", max_examples=int(100 * EFFORT), deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+    "unit", max_examples=examples(100), deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
 )
 settings.load_profile("unit")
 

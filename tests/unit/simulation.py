@@ -298,6 +298,8 @@ class SimulatedEdge:
                 host.change(f"admit {container.name}")
                 if container.state is not State.RUNNING:
                     host.violations.append(f"{container.name}: admitted though it does not run")
+                if service in host.desired and not host.desired[service].routed:
+                    host.violations.append(f"{container.name}: admitted though no route leads to it")
                 if not container.proven:
                     host.violations.append(f"{container.name}: admitted before it passed a gate")
                 if not container.sessions:

@@ -24,7 +24,7 @@ REASONS = {
     "9.9.9": ("refused", r"morpheus/(api|web):9\.9\.9 could not be pulled"),
 }
 # A good candidate needs about three; a bad one takes all of it.
-DEADLINE_SECONDS = 15
+DEADLINE_SECONDS = 12
 
 
 @dataclass(frozen=True)

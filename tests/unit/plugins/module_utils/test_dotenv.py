@@ -11,6 +11,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.dotenv import prob
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from tests.unit.effort import examples
+
 RENDERED = [
     pytest.param("", 'A=""\n', id="empty"),
     pytest.param("plain", 'A="plain"\n', id="plain"),
@@ -158,7 +160,7 @@ def compose_is_here() -> bool:
 
 
 @pytest.mark.skipif(not compose_is_here(), reason="docker compose is not installed")
-@settings(max_examples=4, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=examples(4), suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(values=st.lists(nasty_text | any_text, min_size=40, max_size=60))
 @example(
     values=[

@@ -21,6 +21,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.haproxy import Rou
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.unit.effort import examples
 from tests.unit.fake_haproxy import FakeHAProxy
 
 ROUTES = [Route("api", 8000, "shop.example", ("/api",)), Route("web", 8080, "shop.example")]
@@ -406,7 +407,7 @@ operations = st.lists(
 )
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(operations)
 def test_files_worker_and_edge_always_agree(sequence: list[tuple[str, set[str]]]) -> None:
     with TemporaryDirectory() as directory, FakeHAProxy(Path(directory)) as haproxy:

@@ -150,12 +150,19 @@ def test_requests_get_the_drain_time_and_no_more() -> None:
     assert outcome.cut == 2
 
 
-def test_the_watch_takes_nothing_from_the_time_of_requests_and_is_not_added_to_it() -> None:
+def test_the_watch_takes_nothing_from_the_time_of_requests() -> None:
     host = running(replace(API, policy=replace(ALL_AT_ONCE, monitor_seconds=20.0)), sessions=[29.0])
     start = host.clock.now()
     outcome = host.run()
     assert (host.violations, outcome.cut) == ([], 0)
     assert 29 < host.clock.now() - start < 36
+
+
+def test_the_watch_is_not_added_to_the_drain_time() -> None:
+    host = running(replace(API, policy=replace(ALL_AT_ONCE, monitor_seconds=20.0)), sessions=[1000.0])
+    start = host.clock.now()
+    host.run()
+    assert 30 < host.clock.now() - start < 36
 
 
 def test_a_tunnel_is_not_waited_for_and_counted_as_cut() -> None:

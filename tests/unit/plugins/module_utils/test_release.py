@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import re
 import stat
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +16,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.files import write
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import Manifest, Releases, release_id
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from tests.unit.effort import examples
 
 STACK: dict[str, Any] = {"name": "shop", "compose_files": ["compose.yml"], "services": [{"name": "api", "port": 8000}]}
 FILES = {"compose.yml": b"services: {}\n", "env/api.env": b'LEVEL="info"\n', "migrations/1.sql": b"create;"}
@@ -150,7 +151,7 @@ def test_a_release_whose_manifest_cannot_be_read_counts_as_missing_so_that_deplo
     assert not releases.has(identity)
 
 
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 @given(st.integers(0, 10_000))
 def test_a_manifest_that_was_cut_off_anywhere_is_an_error_in_words(length: int) -> None:
     with TemporaryDirectory() as directory:
@@ -266,40 +267,78 @@ def test_a_file_can_become_a_directory_and_a_directory_a_file(releases: Releases
         assert content(releases.project) == files
 
 
-paths = st.sampled_from(["compose.yml", "a", "b", "dir/a", "dir/b", "dir/deep/a", "other/a"])
-contents = st.dictionaries(paths, st.sampled_from([b"", b"1", b"2"]), min_size=1, max_size=5)
+paths = st.sampled_from(["compose.yml", "a", "b", "dir/a", "dir/b", "dir/deep/a", "dir", "dir/deep"])
+contents = st.dictionaries(paths, st.sampled_from([b"", b"1", b"2"]), min_size=1, max_size=4).filter(
+    lambda files: not any(one.startswith(f"{other}/") for one in files for other in files)
+)
 
 
-class CrashError(Exception):
-    pass
+class CrashError(BaseException):
+    """The process is killed."""
 
 
-@settings(max_examples=40)
-@given(st.lists(st.tuples(contents, st.integers(0, 8)), min_size=1, max_size=4), contents)
+class Fuse:
+    """Lets so many files be written or removed, then kills the process."""
+
+    def __init__(self, changes: int) -> None:
+        self.changes = changes
+
+    def write(self, path: Path, data: str | bytes, *, mode: int) -> None:
+        self._burn()
+        write_atomically(path, data, mode=mode)
+
+    def installed(self, patch: pytest.MonkeyPatch) -> None:
+        unlink = Path.unlink
+
+        def remove(path: Path, missing_ok: bool = False) -> None:
+            self._burn()
+            unlink(path, missing_ok=missing_ok)
+
+        patch.setattr(release_module, "write_atomically", self.write)
+        patch.setattr(Path, "unlink", remove)
+
+    def _burn(self) -> None:
+        if not self.changes:
+            raise CrashError
+        self.changes -= 1
+
+
+@settings(max_examples=examples(40))
+@given(st.lists(st.tuples(contents, st.integers(0, 12)), min_size=1, max_size=4), contents)
 def test_after_any_crash_the_project_directory_becomes_exactly_the_next_release(
     crashed: list[tuple[dict[str, bytes], int]], last: dict[str, bytes]
 ) -> None:
     with TemporaryDirectory() as directory:
         releases = Releases("shop", Path(directory))
-        for files, writes in crashed:
+        for files, changes in crashed:
             identity = written(releases, files)
             with pytest.MonkeyPatch.context() as patch, suppress(CrashError):
-                patch.setattr(release_module, "write_atomically", dying(writes))
+                Fuse(changes).installed(patch)
                 releases.activate(identity)
         releases.activate(written(releases, last))
         assert content(releases.project) == last
 
 
-def dying(writes: int) -> Callable[..., None]:
-    """``write_atomically`` of a process that is killed at its next write after ``writes``."""
-    left = iter(range(writes))
+def test_a_file_of_a_release_that_was_on_its_way_out_in_a_crash_goes_with_the_next(releases: Releases) -> None:
+    releases.activate(written(releases, {**FILES, "old.txt": b"1"}))
+    with pytest.MonkeyPatch.context() as patch, suppress(CrashError):
+        Fuse(1).installed(patch)
+        releases.activate(written(releases, {**FILES, "second.txt": b"2"}))
+    releases.activate(written(releases, FILES))
+    assert content(releases.project) == FILES
 
-    def write_or_die(path: Path, data: str | bytes, *, mode: int) -> None:
-        if next(left, None) is None:
-            raise CrashError
-        write_atomically(path, data, mode=mode)
 
-    return write_or_die
+def test_a_file_that_became_a_directory_in_a_crash_does_not_stop_the_next_release(releases: Releases) -> None:
+    # Several, because the order in which they are removed is nobody's promise.
+    files, directories = ({f"{number}{below}": b"" for number in range(8)} for below in ("", "/a"))
+    for first, second in ((files, directories), (directories, files)):
+        releases.activate(written(releases, first))
+        with pytest.MonkeyPatch.context() as patch, suppress(CrashError):
+            # The listing, the removals and the new files, but not the listing at the end.
+            Fuse(1 + 8 + 8).installed(patch)
+            releases.activate(written(releases, second))
+        releases.activate(written(releases, FILES))
+        assert content(releases.project) == FILES
 
 
 def test_manifests_of_releases_differ_in_their_ids(releases: Releases) -> None:
