@@ -61,7 +61,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
             self._see(result, failed=True)
 
     def v2_runner_on_unreachable(self, result: Any) -> None:
-        self._run.lost(result._host.get_name())
+        self._run.lost(result._host.get_name(), self._action(result).removeprefix(PREFIX))
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
         if not self._run.is_deploy:
@@ -76,10 +76,14 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         for line in summary(verdict):
             self._display.display(line)
 
+    @staticmethod
+    def _action(result: Any) -> str:
+        return str(result._task.resolved_action or result._task.action)
+
     def _see(self, result: Any, *, failed: bool) -> None:
         task = result._task
         host = result._host.get_name()
-        name = task.resolved_action or task.action
+        name = self._action(result)
         if name.startswith(PREFIX):
             # A loop's own message says only that an item failed.
             found = next((item for item in result._result.get("results", []) if item.get("failed")), result._result)

@@ -86,7 +86,7 @@ class Fingerprints:
 
     def _tree(self, label: str, source: Path) -> list[tuple[str, Path]]:
         here = self._locate(source)
-        if not here.is_dir() or self._project not in source.parents:
+        if not here.is_dir() or (source != self._project and self._project not in source.parents):
             # A directory outside the project belongs to the host: its content is data, not configuration.
             return [(label, here)]
         return [(f"{label}/{path.relative_to(here)}", path) for path in sorted(here.rglob("*"))]

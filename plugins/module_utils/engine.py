@@ -37,6 +37,8 @@ _ONEOFF = "com.docker.compose.oneoff"
 
 _STATES = {"running": State.RUNNING, "restarting": State.RESTARTING}
 LOG_LINES = 15
+# Also what begins with a quote and never ends: that is how Compose shows a line that it cannot parse.
+_QUOTED = re.compile(r'"(?:\\.|[^"\\])*"?|\'(?:\\.|[^\'\\])*\'?')
 
 
 @dataclass(frozen=True)
@@ -176,7 +178,7 @@ class Engine:
         """The end of the container's log; empty when there is none to read."""
         try:
             log: bytes = self._client.api.logs(replica.id, tail=LOG_LINES)
-        except APIError:
+        except (DockerException, OSError):
             return ""
         return log.decode("utf-8", "replace").strip()
 
@@ -265,7 +267,7 @@ class Engine:
 
 def scrub(text: str) -> str:
     """Compose's own message without what it may quote from env files (it prints whole lines when it cannot parse them)."""
-    text = re.sub(r'"[^"]*"', '"…"', text.strip())
+    text = _QUOTED.sub('"…"', text.strip())
     return " ".join(text.split())[-600:]
 
 

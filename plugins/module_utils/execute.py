@@ -313,8 +313,9 @@ class _ServiceRollout:
     def _drain(self, step: Step) -> None:
         # Only what served may serve again: a replica that a crashed run left behind has perhaps never passed a gate.
         self._drained = [replica for replica in self._named(step.replicas) if replica.admitted]
-        self._drained_at = self._x._clock.now()
         self._x._edge.drain(self._service, self._named(step.replicas))
+        # Not before: while the edge was busy with a neighbour, requests still came in.
+        self._drained_at = self._x._clock.now()
 
     def _await(self, step: Step) -> None:
         """Until no request is left on the drained replicas, seen twice: one could be on its way between two looks."""

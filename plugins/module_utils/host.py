@@ -111,7 +111,7 @@ class StackHost:
         routed = {service["name"] for service in manifest.stack["services"] if service["routes"]}
 
         def locate(path: Path) -> Path:
-            inside = self.releases.project in path.parents
+            inside = path == self.releases.project or self.releases.project in path.parents
             return workspace.files / path.relative_to(self.releases.project) if inside else path
 
         key = self.releases.key(create_key)

@@ -17,6 +17,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -163,7 +164,10 @@ class Releases:
     def _remove_file(self, name: str) -> None:
         """Remove a file of another release and the directories that are empty without it."""
         path = self.project / name
-        path.unlink(missing_ok=True)
+        if path.is_dir():
+            return
+        with suppress(FileNotFoundError, NotADirectoryError):
+            path.unlink()
         for parent in path.parents:
             if parent == self.project or not parent.is_dir() or any(parent.iterdir()):
                 return

@@ -54,9 +54,11 @@ class Run:
         elif host in self.hosts:
             self.hosts[host].failed = self.hosts[host].failed or message
 
-    def lost(self, host: str) -> None:
+    def lost(self, host: str, module: str = "") -> None:
+        """``host`` could not be reached for a task of ``module``: in the middle of its rollout nobody knows what it runs."""
         state = self.hosts.setdefault(host, HostState())
         state.lost, state.failed = True, f"{host} could not be reached"
+        state.mixed = state.mixed or module == "stack_rollout"
 
     def verdict(self, seconds: float, *, check_mode: bool) -> dict[str, Any]:
         failed = {name: state for name, state in self.hosts.items() if state.failed}

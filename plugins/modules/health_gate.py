@@ -180,8 +180,10 @@ def main() -> None:
         module.params["timeout_seconds"],
         module.params["deadline_seconds"],
     )
-    if rules.successes < 1 or rules.timeout_seconds <= 0 or rules.deadline_seconds <= 0:
-        module.fail_json(msg="successes must be 1 or more, timeout_seconds and deadline_seconds more than 0")
+    if rules.successes < 1 or rules.timeout_seconds <= 0 or rules.deadline_seconds <= 0 or rules.interval_seconds < 0:
+        module.fail_json(
+            msg="successes must be 1 or more, timeout_seconds and deadline_seconds more than 0, interval_seconds 0 or more"
+        )
     endpoints = [
         gate.Endpoint(
             item["name"] or item["url"],

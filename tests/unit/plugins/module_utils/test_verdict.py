@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from ansible_collections.morpheus.deploy.plugins.module_utils.verdict import Run, summary
+
+OLD, NEW = "1.0.0", "1.1.0"
+Event = Callable[[Run], None]
+
+
+def prepared(host: str, *, pending: bool = True, plan: tuple[str, ...] = ()) -> Event:
+    result = {"release": NEW, "environment": "staging", "previous": OLD, "pending": pending, "plan": list(plan)}
+    return lambda run: run.saw("stack_release", host, result, failed=False)
+
+
+def cannot_prepare(host: str) -> Event:
+    return lambda run: run.saw("stack_release", host, {"msg": "image shop/api:1.1.0 could not be pulled"}, failed=True)
+
+
+def rolled(host: str, *, changed: bool = True, cut: int = 0, drained: int = 0) -> Event:
+    result = rollout_result() | {"changed": changed, "cut": cut, "drained": drained}
+    return lambda run: run.saw("stack_rollout", host, result, failed=False)
+
+
+def failed(host: str, left: str) -> Event:
+    result = rollout_result() | {"left": left, "msg": "the gate was not passed", "changed": True}
+    return lambda run: run.saw("stack_rollout", host, result, failed=True)
+
+
+def rollout_result() -> dict[str, Any]:
+    return {
+        "release": NEW,
+        "previous": OLD,
+        "gates": [{"service": "api", "healthy": True}],
+        "seconds": {"gate": 2.0},
+        "drained": 0,
+        "cut": 0,
+    }
+
+
+def public_check_failed(host: str) -> Event:
+    return lambda run: run.saw("health_gate", host, {"msg": "the public address answers 503"}, failed=True)
+
+
+def migration_failed(host: str) -> Event:
+    return lambda run: run.saw("stack_migration", host, {"msg": "column exists"}, failed=True)
+
+
+def preflight_failed(run: Run) -> None:
+    run.refused("localhost", "2 problems in the configuration", preflight=True)
+
+
+def lost(host: str) -> Event:
+    return lambda run: run.lost(host)
+
+
+def after(*events: Event) -> Run:
+    run = Run(started=1_700_000_000.0, environment="staging")
+    for event in events:
+        event(run)
+    return run
+
+
+WORDS = [
+    pytest.param([prepared("a"), prepared("b"), rolled("a"), rolled("b")], "deployed", id="every host was switched"),
+    pytest.param([prepared("a"), prepared("b", pending=False), rolled("a")], "deployed", id="one host had it already"),
+    pytest.param([prepared("a", pending=False)], "unchanged", id="there was nothing to do"),
+    pytest.param([prepared("a"), rolled("a", changed=False)], "unchanged", id="nothing was changed"),
+    pytest.param([preflight_failed], "refused", id="the configuration has problems"),
+    pytest.param([cannot_prepare("a")], "refused", id="it could not be prepared"),
+    pytest.param([prepared("a"), cannot_prepare("b")], "refused", id="it could not be prepared on one of two"),
+    pytest.param([prepared("a"), migration_failed("a")], "refused", id="the migration failed"),
+    pytest.param([prepared("a"), failed("a", "as_before")], "failed", id="the first gate failed"),
+    pytest.param(
+        [prepared("a"), prepared("b"), failed("a", "as_before")], "failed", id="the first gate of the first host failed"
+    ),
+    pytest.param([prepared("a"), failed("a", "taken_back")], "rolled_back", id="what was switched was taken back"),
+    pytest.param([prepared("a"), failed("a", "mixed")], "mixed", id="a host runs both"),
+    pytest.param(
+        [prepared("a"), prepared("b"), rolled("a"), failed("b", "as_before")],
+        "mixed",
+        id="one host runs the new, one the old release",
+    ),
+    pytest.param(
+        [prepared("a"), prepared("b"), rolled("a"), failed("b", "taken_back")],
+        "mixed",
+        id="one host was taken back, the other not",
+    ),
+    pytest.param(
+        [prepared("a"), prepared("b"), rolled("a"), lost("b")], "mixed", id="a host was lost after another was switched"
+    ),
+    pytest.param([lost("a")], "refused", id="a host could not be reached at all"),
+    pytest.param(
+        [prepared("a"), rolled("a"), public_check_failed("a")], "failed", id="the release runs and users are not served"
+    ),
+]
+
+
+@pytest.mark.parametrize(("events", "word"), WORDS)
+def test_a_run_ends_in_the_one_word_that_is_true(events: list[Event], word: str) -> None:
+    assert after(*events).verdict(1.0, check_mode=False)["verdict"] == word
+
+
+def test_the_verdict_holds_everything_that_people_ask_afterwards() -> None:
+    run = after(prepared("a"), prepared("b"), rolled("a", drained=3, cut=1), failed("b", "as_before"))
+    found = run.verdict(12.5, check_mode=False)
+    assert json.loads(json.dumps(found)) == found
+    assert (found["environment"], found["release"], found["previous"], found["seconds"]) == ("staging", NEW, OLD, 12.5)
+    assert (found["drained"], found["cut"]) == (3, 1)
+    assert {name: host["release"] for name, host in found["hosts"].items()} == {"a": NEW, "b": OLD}
+    assert found["messages"] == ["the gate was not passed"]
+
+
+def test_a_message_that_every_host_gave_is_said_once() -> None:
+    run = after(cannot_prepare("a"), cannot_prepare("b"))
+    assert run.verdict(1.0, check_mode=False)["messages"] == ["image shop/api:1.1.0 could not be pulled"]
+
+
+def test_a_host_that_was_already_there_is_not_counted_as_switched() -> None:
+    found = after(prepared("a", pending=False)).verdict(1.0, check_mode=False)
+    assert (found["hosts"]["a"]["release"], found["hosts"]["a"]["changed"]) == (NEW, False)
+
+
+def lines(*events: Event, check_mode: bool = False) -> list[str]:
+    return summary(after(*events).verdict(12.5, check_mode=check_mode))
+
+
+def test_the_summary_begins_with_the_word() -> None:
+    assert lines(prepared("a"), rolled("a", drained=2)) == [
+        f"VERDICT deployed: staging {NEW} (was {OLD}) in 12.5 s",
+        f"  a runs {NEW}, 2 drained",
+    ]
+
+
+def test_what_was_cut_is_never_hidden() -> None:
+    assert "  a runs 1.1.0, 4 connections cut" in lines(prepared("a"), rolled("a", cut=4))
+
+
+def test_the_summary_of_a_failure_says_what_each_host_runs_and_why() -> None:
+    assert lines(prepared("a"), prepared("b"), rolled("a"), failed("b", "mixed")) == [
+        f"VERDICT mixed: staging {NEW} (was {OLD}) in 12.5 s",
+        f"  a runs {NEW}",
+        "  b runs more than one release",
+        "  the gate was not passed",
+    ]
+
+
+def test_a_host_that_was_lost_is_not_said_to_run_anything() -> None:
+    found = lines(prepared("a"), prepared("b"), rolled("a"), lost("b"))
+    assert f"  b runs an unknown release, because it could not be reached (last known: {OLD})" in found
+
+
+def test_check_mode_says_what_each_host_would_do() -> None:
+    plan = ("api: start 2 candidates (changed: image)", "api: gate 2 candidates")
+    assert lines(prepared("a", plan=plan), prepared("b", pending=False), check_mode=True) == [
+        f"CHECK MODE: nothing was changed in staging. A deploy of {NEW} would:",
+        "  a: api: start 2 candidates (changed: image)",
+        "  a: api: gate 2 candidates",
+        "  b: nothing to do",
+    ]
+
+
+def test_check_mode_that_was_refused_says_so() -> None:
+    found = lines(preflight_failed, check_mode=True)
+    assert found[0].startswith("VERDICT refused")
+    assert "  2 problems in the configuration" in found
