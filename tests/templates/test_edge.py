@@ -1,0 +1,127 @@
+"""The edge role's templates, rendered with its defaults and with what a scenario sets, and read as HAProxy and systemd would."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible.plugins.filter.core import comment
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+ROLE = Path(__file__).parents[2] / "roles" / "edge"
+
+
+def render(template: str, **variables: Any) -> str:
+    environment = Environment(
+        loader=FileSystemLoader(ROLE / "templates"), undefined=StrictUndefined, trim_blocks=True, keep_trailing_newline=True
+    )
+    environment.filters["comment"] = comment
+    known = {name: value for path in ("defaults", "vars") for name, value in _yaml(ROLE / path / "main.yml").items()}
+    return environment.get_template(template).render({**known, "ansible_managed": "Managed", **variables})
+
+
+def _yaml(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(path.read_text())
+    return found
+
+
+def sections(text: str) -> dict[str, list[str]]:
+    """HAProxy's sections by their first line, each with its settings."""
+    found: dict[str, list[str]] = {}
+    current: list[str] = []
+    for line in text.splitlines():
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        if line[0].isspace():
+            current.append(line.strip())
+        else:
+            current = found.setdefault(line.strip(), [])
+    return found
+
+
+CERTIFICATES = {"www.example.com": "/secure/www.pem", "example.com": "/secure/apex.pem"}
+
+
+def test_without_certificates_the_edge_serves_plain_http_and_redirects_nothing() -> None:
+    found = sections(render("haproxy.cfg.j2"))
+    assert "frontend https from base" not in found
+    http = found["frontend http from base"]
+    assert not [line for line in http if "redirect" in line]
+    assert "default_backend no_route" in http
+
+
+def test_with_certificates_http_only_redirects_and_https_routes() -> None:
+    found = sections(render("haproxy.cfg.j2", edge_certificate_paths=CERTIFICATES))
+    assert found["frontend http from base"] == ["bind :8080", "http-request redirect scheme https code 308"]
+    https = found["frontend https from base"]
+    assert https[0] == "bind :8443 ssl crt-list /usr/local/etc/haproxy/certificates.list alpn h2,http/1.1"
+    tunnels, requests = [line for line in https if line.startswith("use_backend")]
+    assert ".tunnels " in tunnels
+    assert ".tunnels" not in requests
+
+
+def test_the_certificate_list_names_each_certificate_once_and_ends_with_a_line_break() -> None:
+    text = render("certificates.list.j2", edge_certificate_paths=CERTIFICATES)
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    assert lines == [f"/usr/local/etc/haproxy/certs/{name}.pem" for name in CERTIFICATES]
+    assert text.endswith("\n")
+
+
+@pytest.mark.parametrize(
+    ("trusted", "expected"),
+    [
+        ([], "http-request del-header X-Forwarded-For"),
+        (["192.0.2.1", "198.51.100.0/24"], "http-request del-header X-Forwarded-For unless { src 192.0.2.1 198.51.100.0/24 }"),
+    ],
+    ids=["nobody", "a balancer"],
+)
+def test_a_forwarded_address_is_believed_only_from_trusted_proxies(trusted: list[str], expected: str) -> None:
+    https = sections(render("haproxy.cfg.j2", edge_certificate_paths=CERTIFICATES, edge_trusted_proxies=trusted))
+    assert expected in https["frontend https from base"]
+
+
+def test_a_balancer_verifies_each_upstream_and_routes_nothing_itself() -> None:
+    upstreams = [{"name": "app-1", "address": "192.0.2.11"}, {"name": "app-2", "address": "192.0.2.12"}]
+    found = sections(
+        render(
+            "haproxy.cfg.j2", edge_certificate_paths=CERTIFICATES, edge_upstreams=upstreams, edge_upstream_name="www.example.com"
+        )
+    )
+    backend = found["backend upstreams from base"]
+    assert [line for line in backend if line.startswith("server ")] == [
+        "server app-1 192.0.2.11:443",
+        "server app-2 192.0.2.12:443",
+    ]
+    [tls] = [line for line in backend if "ssl" in line]
+    assert "verify required" in tls
+    assert "verifyhost www.example.com" in tls
+    assert "default_backend upstreams" in found["frontend https from base"]
+    assert "backend no_route from base" not in found
+
+
+def test_nothing_that_was_sent_is_ever_sent_twice() -> None:
+    base = sections(render("haproxy.cfg.j2"))["defaults base"]
+    assert [line for line in base if line.startswith("retry-on")] == ["retry-on conn-failure"]
+    assert "option idle-close-on-response" in base
+
+
+def test_reloads_keep_the_listening_sockets_and_let_the_old_process_end_its_requests() -> None:
+    found = sections(render("haproxy.cfg.j2", edge_timeout_seconds=30))
+    [socket] = [line for line in found["global"] if line.startswith("stats socket")]
+    assert socket.endswith("expose-fd listeners")
+    [hard_stop] = [line for line in found["global"] if line.startswith("hard-stop-after")]
+    [server] = [line for line in found["defaults base"] if line.startswith("timeout server ")]
+    assert int(hard_stop.split()[1].rstrip("s")) > int(server.split()[2].rstrip("s"))
+
+
+def test_the_guard_watches_the_published_ports_and_lets_local_traffic_pass() -> None:
+    lines = render("edge-guard.service.j2", edge_http_port=8080, edge_https_port=8443).splitlines()
+    rules = [line.partition("EDGE-GUARD ")[2] for line in lines if line.startswith("ExecStart=iptables")]
+    assert rules == [
+        "-i lo -j RETURN",
+        "-i docker+ -j RETURN",
+        "-i br-+ -j RETURN",
+        "-p tcp -m multiport --dports 8080,8443 -m conntrack --ctstate NEW -j DROP",
+    ]
