@@ -45,7 +45,7 @@ demo: provisioned ## From a bare machine to a served staging environment
 lint: $(VENV)/.stamp ## Check style and types
 	ruff check .
 	ruff format --check .
-	mypy plugins sandbox tests inventories/vault-client.py
+	mypy plugins sandbox tests molecule inventories/vault-client.py
 	yamllint --strict .
 	ansible-lint --offline
 

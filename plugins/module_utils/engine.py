@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import subprocess
@@ -254,7 +255,7 @@ class Engine:
 
     def _stop(self, identity: str, grace_seconds: float) -> None:
         with _speaking(f"stop {identity[:12]}"), suppress(NotFound):
-            self._client.api.stop(identity, timeout=int(grace_seconds))
+            self._client.api.stop(identity, timeout=math.ceil(grace_seconds))
 
     def _inspect(self, replica: Replica) -> Mapping[str, Any] | None:
         with _speaking(f"look at {replica.name}"):

@@ -251,7 +251,7 @@ class _ServicePlan:
         return steps
 
     def _watch(self, reuse: list[Replica], start: int) -> list[Step]:
-        if not start or not self.service.policy.monitor_seconds:
+        if not (reuse or start) or not self.service.policy.monitor_seconds:
             return []
         names = tuple(replica.name for replica in reuse)
         seconds = self.service.policy.monitor_seconds

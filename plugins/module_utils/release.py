@@ -133,7 +133,7 @@ class Releases:
 
     def write_secrets(self, contents: Mapping[str, str]) -> list[str]:
         """Names of the secret files that changed. Files that no release reads any more are left: a rollback may."""
-        changed = [name for name in sorted(contents) if self._secret(name) != contents[name].encode()]
+        changed = self.changed_secrets(contents)
         self.secrets.mkdir(parents=True, exist_ok=True)
         self.secrets.chmod(0o700)
         for name in changed:
@@ -141,6 +141,7 @@ class Releases:
         return changed
 
     def changed_secrets(self, contents: Mapping[str, str]) -> list[str]:
+        """A file that others may read counts as changed too: it is written anew, for its owner alone."""
         return [name for name in sorted(contents) if self._secret(name) != contents[name].encode()]
 
     def activate(self, identity: str) -> None:
@@ -184,8 +185,9 @@ class Releases:
         return key
 
     def _secret(self, name: str) -> bytes | None:
+        path = self.secrets / name
         try:
-            return (self.secrets / name).read_bytes()
+            return path.read_bytes() if path.stat().st_mode & 0o777 == 0o600 else None
         except FileNotFoundError:
             return None
 

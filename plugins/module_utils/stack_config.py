@@ -75,6 +75,7 @@ class StackConfig:
 
     def _check_services(self) -> None:
         seen: dict[str, int] = {}
+        self._check_routes_are_distinct()
         for number, service in enumerate(self.config["services"]):
             path = f"stack.services[{number}]"
             name = service.get("name")
@@ -90,6 +91,17 @@ class StackConfig:
             self._check_routes(path, service.get("routes") or [])
             if service.get("health"):
                 self._check_health(f"{path}.health", service["health"])
+
+    def _check_routes_are_distinct(self) -> None:
+        taken: dict[tuple[str, str], tuple[str, str]] = {}
+        for number, service in enumerate(self.config["services"]):
+            for index, route in enumerate(service.get("routes") or []):
+                for prefix in route.get("paths") or []:
+                    here = f"stack.services[{number}].routes[{index}]"
+                    key = (route.get("host") or "", prefix.rstrip("/"))
+                    owner, place = taken.setdefault(key, (str(service.get("name")), here))
+                    if owner != service.get("name"):
+                        self._say(f'{here}: "{prefix}" of this host is taken already by {place}')
 
     def _check_routes(self, path: str, routes: list[dict[str, Any]]) -> None:
         for number, route in enumerate(routes):

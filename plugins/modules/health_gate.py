@@ -133,6 +133,7 @@ endpoints:
       status: 200
       last: '{"status": "ok"}'
       violation: ""
+      cut_short: false
       latency_seconds: {median: 0.004, max: 0.006}
 """
 

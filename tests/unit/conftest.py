@@ -22,7 +22,7 @@ HANGS_AFTER_SECONDS = 90
 configuration.set_hypothesis_home_dir(ROOT / ".cache" / "hypothesis")
 # A simulated rollout takes milliseconds, but not the same ones on every machine: no deadline per example.
 settings.register_profile(
-    "unit", max_examples=examples(100), deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+    "unit", max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
 )
 settings.load_profile("unit")
 

@@ -244,6 +244,13 @@ BAD = [
         id="a service twice",
     ),
     pytest.param(
+        lambda found, source: found["stack"]["services"].append(
+            {**copy.deepcopy(found["stack"]["services"][0]), "name": "worker"}
+        ),
+        ['stack.services[1].routes[0]: "/api" of this host is taken already by stack.services[0].routes[0]'],
+        id="a route of two services",
+    ),
+    pytest.param(
         api(name="ghost"),
         ['stack.services[0].name: the Compose files have no service "ghost"; they have api, migrate, worker'],
         id="a service that Compose does not know",

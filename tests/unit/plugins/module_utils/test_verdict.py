@@ -53,8 +53,8 @@ def preflight_failed(run: Run) -> None:
     run.refused("localhost", "2 problems in the configuration", preflight=True)
 
 
-def lost(host: str) -> Event:
-    return lambda run: run.lost(host)
+def lost(host: str, module: str = "") -> Event:
+    return lambda run: run.lost(host, module)
 
 
 def after(*events: Event) -> Run:
@@ -93,6 +93,8 @@ WORDS = [
         [prepared("a"), prepared("b"), rolled("a"), lost("b")], "mixed", id="a host was lost after another was switched"
     ),
     pytest.param([lost("a")], "refused", id="a host could not be reached at all"),
+    pytest.param([prepared("a"), lost("a", "stack_release")], "refused", id="a host was lost before its rollout"),
+    pytest.param([prepared("a"), lost("a", "stack_rollout")], "mixed", id="a host was lost in the middle of its rollout"),
     pytest.param(
         [prepared("a"), rolled("a"), public_check_failed("a")], "failed", id="the release runs and users are not served"
     ),
