@@ -327,13 +327,17 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
         builder = builder.serial_number(x509.random_serial_number()).not_valid_before(now - datetime.timedelta(days=1))
         builder = builder.not_valid_after(now + datetime.timedelta(days=1))
         for extension in extensions:
-            builder = builder.add_extension(extension, critical=False)
+            builder = builder.add_extension(extension, critical=isinstance(extension, x509.BasicConstraints))
         return builder.sign(ca_key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
 
     paths = Certificates(directory / "ca.pem", directory / "server.pem", directory / "server.key")
-    paths.ca.write_bytes(certificate(ca_name, ca_key.public_key(), x509.BasicConstraints(True, None)))
+    # Python 3.13 insists on both identifiers and on what an authority's key may be used for.
+    subject_key = x509.SubjectKeyIdentifier.from_public_key(ca_key.public_key())
+    usage = x509.KeyUsage(False, False, False, False, False, True, True, False, False)
+    paths.ca.write_bytes(certificate(ca_name, ca_key.public_key(), x509.BasicConstraints(True, None), subject_key, usage))
+    issuer = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(subject_key)
     names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1")), x509.DNSName("www.example.com")])
-    paths.chain.write_bytes(certificate(name, key.public_key(), names))
+    paths.chain.write_bytes(certificate(name, key.public_key(), names, issuer))
     paths.key.write_bytes(
         key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
