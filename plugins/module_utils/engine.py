@@ -211,10 +211,6 @@ class Engine:
             raise EngineError(f"image {reference} was pulled but is not there; is something pruning images on this host?")
         return image
 
-    def root_directory(self) -> str:
-        """Where the engine keeps images and containers."""
-        return str(self._client.info()["DockerRootDir"])
-
     def run_tool(self, image: str, command: Sequence[str], mounts: Mapping[Path, str], user: str) -> tuple[int, str]:
         """(exit code, output) of a short-lived container without network."""
         volumes = {str(path): {"bind": target, "mode": "ro"} for path, target in mounts.items()}

@@ -21,7 +21,6 @@ class HostState:
     drained: int = 0
     cut: int = 0
     gates: list[Mapping[str, Any]] = field(default_factory=list)
-    switched: bool = False
     mixed: bool = False
     taken_back: bool = False
     lost: bool = False
@@ -77,8 +76,8 @@ class Run:
         }
 
     def _word(self, failed: bool) -> str:
-        switched = any(state.switched for state in self.hosts.values())
-        if self.refusals or (failed and not any(state.gates or state.switched or state.mixed for state in self.hosts.values())):
+        switched = any(state.changed for state in self.hosts.values())
+        if self.refusals or (failed and not any(state.gates or state.changed or state.mixed for state in self.hosts.values())):
             return "refused"
         if failed:
             releases = {state.release for state in self.hosts.values()}
@@ -109,7 +108,7 @@ class Run:
             state.taken_back = result["left"] == "taken_back"
         else:
             state.release = result["release"]
-            state.changed = state.switched = bool(result["changed"])
+            state.changed = bool(result["changed"])
 
     def _host(self, state: HostState) -> dict[str, Any]:
         return {
