@@ -34,9 +34,14 @@ class Moment:
 
     @property
     def live(self) -> str:
-        """What tells the live release from another: the pointer, what the edge admits and the files Compose reads."""
-        served = (f"{STACK}/live", f"{STACK}/project", f"{STACK}/secrets", f"{EDGE}/conf")
+        """What tells the live release from another: what the edge admits and the files Compose reads."""
+        served = (f"{STACK}/project", f"{STACK}/secrets", f"{EDGE}/conf")
         return "\n".join(f"{path} {state}" for path, state in self.files.items() if path.startswith(served))
+
+
+def live_release(host: Host) -> str:
+    """Id of the release that is live on the host."""
+    return str(json.loads(host.file(f"{STACK}/lineage.json").content_string)["trail"][-1])
 
 
 def observe(host: Host) -> Moment:

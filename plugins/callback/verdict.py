@@ -10,6 +10,8 @@ version_added: 0.1.0
 description:
   - Watches the modules of this collection at work and says at the end how the run ended, in one word that is true of the
     hosts (C(deployed), C(unchanged), C(refused), C(failed), C(rolled_back), C(mixed)), with what each host runs now.
+  - Speaks for the playbooks C(deploy), C(rollback) and C(restart). Hands the verdict to the keeper of the lease, which writes
+    it into the environment's history and gives the lease back.
   - Writes the same as C(.deploy/<environment>/verdict.json) in the current directory.
 requirements:
   - Enabled in C(ansible.cfg) by C(callbacks_enabled = morpheus.deploy.verdict)
@@ -19,14 +21,18 @@ author:
 
 import json
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ansible import context
 from ansible.plugins.callback import CallbackBase
-from ansible_collections.morpheus.deploy.plugins.module_utils.verdict import Run, summary
+from ansible_collections.morpheus.deploy.plugins.module_utils.handover import Handover
+from ansible_collections.morpheus.deploy.plugins.module_utils.verdict import Run, history_line, summary
 
-CHECK = "Refuse a configuration with problems"
 PREFIX = "morpheus.deploy."
+# Playbooks that end in a verdict; in others the collection's modules are tasks like any other.
+PLAYBOOKS = ("deploy", "rollback", "restart")
 
 
 class CallbackModule(CallbackBase):  # type: ignore[misc]
@@ -40,6 +46,13 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         self._run = Run(started=time.time())
         self._clock = time.monotonic()
         self._check_mode = False
+        self._is_ours = False
+        self._handover: Handover | None = None
+
+    def v2_playbook_on_start(self, playbook: Any) -> None:
+        self._is_ours = Path(playbook._file_name).stem in PLAYBOOKS
+        inventories = context.CLIARGS.get("inventory") or ()
+        self._run.inventory = " -i ".join(str(one) for one in inventories)
 
     def v2_playbook_on_play_start(self, play: Any) -> None:
         self._check_mode = bool(getattr(play, "check_mode", False)) or self._check_mode
@@ -64,10 +77,12 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         self._run.lost(result._host.get_name(), self._action(result).removeprefix(PREFIX))
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
-        if not self._run.is_deploy:
+        if not (self._is_ours and self._run.is_deploy):
             return
         seconds = round(time.monotonic() - self._clock, 1)
         verdict = self._run.verdict(seconds, check_mode=self._check_mode)
+        if self._handover and not self._handover.finish(history_line(verdict)):
+            self._display.warning("the lease could not be given back; it ends by itself within a minute")
         if not self._check_mode:
             path = Path(".deploy") / (self._run.environment or "unknown") / "verdict.json"
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -81,12 +96,23 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         return str(result._task.resolved_action or result._task.action)
 
     def _see(self, result: Any, *, failed: bool) -> None:
-        task = result._task
-        host = result._host.get_name()
         name = self._action(result)
-        if name.startswith(PREFIX):
-            # A loop's own message says only that an item failed.
-            found = next((item for item in result._result.get("results", []) if item.get("failed")), result._result)
-            self._run.saw(name.removeprefix(PREFIX), host, found, failed=failed)
-        elif failed:
-            self._run.refused(host, str(result._result.get("msg", "")), preflight=task.name == CHECK)
+        if not name.startswith(PREFIX):
+            if failed:
+                self._run.refused(result._host.get_name(), str(result._result.get("msg", "")))
+            return
+        module = name.removeprefix(PREFIX)
+        if module == "lease" and not failed:
+            self._handover = self._handover or Handover.from_result(result._result)
+        # A loop's own message says only that an item failed.
+        items = result._result.get("results") or [result._result]
+        for item in items:
+            if not item.get("skipped"):
+                bad = bool(item.get("failed")) if len(items) > 1 or item is not result._result else failed
+                self._run.saw(module, self._host(module, result, item), item, failed=bad)
+
+    @staticmethod
+    def _host(module: str, result: Any, item: dict[str, Any]) -> str:
+        """The host that the item speaks of: hosts are taken back by one host's task, which loops over them by name."""
+        of = item.get(str(item.get("ansible_loop_var"))) if module == "stack_rollout" else None
+        return str(of["key"]) if isinstance(of, Mapping) else str(result._host.get_name())

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from ansible_collections.morpheus.deploy.plugins.module_utils import schema
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+_LINE = re.compile(r'([A-Za-z_][A-Za-z0-9_]*)="(?:\\.|[^"\\])*"\n', re.DOTALL)
 # One pass, so that an escape is never escaped again. Newlines, tabs and carriage returns stand as they are.
 _ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "$": "$$"})
 
@@ -32,6 +33,11 @@ def problems(values: Mapping[str, object]) -> list[str]:
 def render(values: Mapping[str, str]) -> str:
     """The env file whose every value a container sees exactly as given, names in order; ``problems`` must be empty."""
     return "".join(f'{name}="{values[name].translate(_ESCAPES)}"\n' for name in sorted(values))
+
+
+def names(text: str) -> list[str]:
+    """Names of the variables in a file that ``render`` made."""
+    return _LINE.findall(text)
 
 
 def _is_encodable(value: str) -> bool:

@@ -23,6 +23,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.host import (
     HAPROXY_FILES,
     validate_edge,
 )
+from ansible_collections.morpheus.deploy.plugins.module_utils.maintenance import MAP as MAINTENANCE_MAP
+from ansible_collections.morpheus.deploy.plugins.module_utils.maintenance import render_state
 
 PROJECT = "edge"
 START_SECONDS = 15.0
@@ -141,9 +143,10 @@ class EdgeSetup:
     def _make_directories(self) -> None:
         for path in (self._paths.conf / "certs", self._paths.conf / "stacks", self._paths.conf / "routes.d"):
             path.mkdir(parents=True, exist_ok=True)
-        routes = self._paths.conf / "routes.map"
-        if not routes.exists():
-            write_atomically(routes, "", mode=0o644)
+        # What rollouts and edge_maintenance have written stays.
+        for name, content in (("routes.map", ""), (MAINTENANCE_MAP, render_state("off"))):
+            if not (self._paths.conf / name).exists():
+                write_atomically(self._paths.conf / name, content, mode=0o644)
         run = self._paths.root / "run"
         run.mkdir(exist_ok=True)
         os.chown(run, *self._ids())

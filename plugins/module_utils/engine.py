@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,15 @@ class Image:
         return f"{self.reference.partition('@')[0]}@{self.digest}" if self.digest else self.id
 
 
+@dataclass(frozen=True)
+class Disk:
+    """The file system that holds the engine's images; sizes in bytes."""
+
+    path: str
+    free: int
+    total: int
+
+
 def connect() -> Any:
     """A client of the local engine; EngineError says what to do when there is none."""
     try:
@@ -68,7 +78,11 @@ def connect() -> Any:
 class Compose:
     """One Compose project. Runs with an environment of its own: a stray shell variable would beat the env files."""
 
-    def __init__(self, project: str, directory: Path, files: Sequence[Path], env_file: Path | None = None) -> None:
+    def __init__(
+        self, project: str, directory: Path, files: Sequence[Path], env_file: Path | None = None, hold: Sequence[int] = ()
+    ) -> None:
+        """``hold``: file descriptors that a command keeps open, so that a lock lasts until it ends even when we are killed."""
+        self._hold = hold
         self.project = project
         self.directory = directory
         self._command = ["docker", "compose", "--progress", "quiet"]
@@ -100,7 +114,16 @@ class Compose:
         environment = {key: os.environ[key] for key in ("PATH", "HOME", "DOCKER_HOST") if key in os.environ}
         command = [*self._command, *arguments]
         try:
-            done = subprocess.run(command, env=environment, cwd="/", capture_output=True, text=True, timeout=timeout, check=False)
+            done = subprocess.run(
+                command,
+                env=environment,
+                cwd="/",
+                capture_output=True,
+                text=True,
+                timeout=timeout,
+                check=False,
+                pass_fds=self._hold,
+            )
         except subprocess.TimeoutExpired:
             raise EngineError(f"docker compose {arguments[0]} did not end within {timeout:g} s") from None
         except FileNotFoundError:
@@ -210,6 +233,39 @@ class Engine:
         if image is None:
             raise EngineError(f"image {reference} was pulled but is not there; is something pruning images on this host?")
         return image
+
+    def size(self, reference: str) -> int:
+        """Bytes of a local image, layers that it shares with others included; 0 when it is not here."""
+        with _speaking(f"look at image {reference}"):
+            try:
+                return int(self._client.api.inspect_image(reference)["Size"])
+            except ImageNotFound:
+                return 0
+
+    def disk(self) -> Disk:
+        with _speaking("say where it keeps its images"):
+            path = str(self._client.info()["DockerRootDir"])
+        found = os.statvfs(path)
+        return Disk(path, found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize)
+
+    def images_in_use(self) -> set[str]:
+        """Ids of the images of every container on this host, stopped ones too."""
+        with _speaking("list containers"):
+            return {item["ImageID"] for item in self._client.api.containers(all=True)}
+
+    def remove_image(self, reference: str, identity: str, digest: str) -> None:
+        """Take our names off an image: the engine deletes it with its last name. One that others named or run stays."""
+        by_digest = f"{_without_tag(reference)}@{digest}" if digest else ""
+        for name in (reference, by_digest, identity):
+            with _speaking(f"remove image {name}"), suppress(ImageNotFound):
+                found = self._client.api.inspect_image(name) if name else {"Id": ""}
+                if found["Id"] != identity or (name == identity and (found["RepoTags"] or found["RepoDigests"])):
+                    continue
+                try:
+                    self._client.api.remove_image(name)
+                except APIError as exc:
+                    if exc.status_code != HTTPStatus.CONFLICT:
+                        raise
 
     def run_tool(self, image: str, command: Sequence[str], mounts: Mapping[Path, str], user: str) -> tuple[int, str]:
         """(exit code, output) of a short-lived container without network."""

@@ -1,6 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
 # SPDX-License-Identifier: MIT
-"""What can go wrong, as one small hierarchy: modules catch DeployError once and turn it into fail_json."""
+"""What can go wrong. Modules catch DeployError, and FencedError, once and turn them into fail_json."""
 
 from __future__ import annotations
 
@@ -28,3 +28,7 @@ class EdgeError(DeployError):
 
 class GateError(DeployError):
     """A candidate was not admitted: it did not pass the health gate, or failed while it was watched."""
+
+
+class FencedError(Exception):
+    """This run's lease has gone to another run. Not a DeployError: nothing may be taken back either."""

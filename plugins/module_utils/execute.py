@@ -57,10 +57,14 @@ class GateVerbs(Protocol):
 
 @dataclass(frozen=True)
 class Busy:
-    """Sessions that a replica still holds: requests end by themselves, tunnels end when the application closes them."""
+    """Sessions that a replica still holds: requests end by themselves, tunnels end when the application closes them.
+
+    ``errors`` is the number of requests that it has answered with 5xx so far.
+    """
 
     requests: int = 0
     tunnels: int = 0
+    errors: int = 0
 
     @property
     def total(self) -> int:
@@ -69,7 +73,10 @@ class Busy:
 
 @dataclass
 class Outcome:
-    """What a rollout did. ``drained`` and ``cut`` count sessions of replicas that were stopped; ``failures`` has words."""
+    """What a rollout did. ``drained`` and ``cut`` count sessions of replicas that were stopped; ``failures`` has words.
+
+    ``errors`` counts requests that candidates answered with 5xx between their admission and the end of their watch.
+    """
 
     done: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
@@ -79,6 +86,7 @@ class Outcome:
     spent: dict[tuple[str, str], float] = field(default_factory=dict)
     drained: int = 0
     cut: int = 0
+    errors: int = 0
 
     def spend(self, service: str, action: Action, seconds: float) -> None:
         key = (service, action.value)
@@ -107,7 +115,10 @@ class Executor:
         clock: Clock,
         record: Record = lambda event, step: None,
         drain_seconds: float = 30.0,
+        guard: Callable[[], None] = lambda: None,
     ) -> None:
+        """``guard`` raises FencedError once another run has taken over: then nothing more is done, and nothing taken back."""
+        self._guard = guard
         self._drain_seconds = drain_seconds
         self._desired = {service.name: service for service in desired}
         self._engine = engine
@@ -200,13 +211,15 @@ class _ServiceRollout:
         self._reused: list[Replica] = []
         self._drained: list[Replica] = []
         self._drained_at = 0.0
+        # Candidate -> errors that its slot at the edge had counted before.
+        self._errors_before: dict[str, int] = {}
 
     def run(self) -> None:
         handlers: Mapping[Action, Callable[[Step], None]] = {
             Action.SWEEP: self._remove,
             Action.START: self._start,
             Action.GATE: self._pass_gate,
-            Action.ADMIT: lambda step: self._x._edge.admit(self._service, self._candidates()),
+            Action.ADMIT: self._admit,
             Action.DRAIN: self._drain,
             Action.WATCH: self._watch,
             Action.AWAIT: self._await,
@@ -219,6 +232,7 @@ class _ServiceRollout:
                 if step.batch != self._batch:
                     self._begin_batch(step.batch)
                 self._stop_here_if_a_neighbour_failed(step.action)
+                self._x._guard()
                 self._x._record("intent", step)
                 before = self._x._clock.now()
                 handlers[step.action](step)
@@ -292,9 +306,22 @@ class _ServiceRollout:
         self._meet(Action.GATE)
         self._give_way()
 
+    def _admit(self, step: Step) -> None:
+        candidates = self._candidates()
+        self._x._edge.admit(self._service, candidates)
+        self._errors_before = {one.name: self._x._edge.busy(self._service, one).errors for one in candidates}
+
     def _watch(self, step: Step) -> None:
         results = self._x._gate.watch(self._service, self._candidates(), step.seconds)
         self._judge(results, f"failed within {step.seconds:g} s after it was admitted")
+        self._count_errors(self._candidates())
+
+    def _count_errors(self, candidates: Sequence[Replica]) -> None:
+        """To be called once for a batch, while its candidates still hold their slots."""
+        watched = [one for one in candidates if one.name in self._errors_before]
+        now = {one.name: self._x._edge.busy(self._service, one).errors for one in watched}
+        with self._lock:
+            self._outcome.errors += sum(max(0, now[name] - self._errors_before.pop(name)) for name in now)
 
     def _judge(self, results: Sequence[Health], failed: str) -> None:
         with self._lock:
@@ -327,6 +354,7 @@ class _ServiceRollout:
         most = left = 0
         quiet = 0
         while quiet < 2:
+            self._x._guard()
             busy = [self._x._edge.busy(self._service, replica) for replica in replicas]
             left = sum(one.total for one in busy)
             most = max(most, left)
@@ -377,6 +405,7 @@ class _ServiceRollout:
 
     def _take_back(self) -> None:
         """Candidates of the batch under way go, its incumbents serve again; finished batches are another plan's matter."""
+        self._x._guard()
         try:
             self._let_incumbents_serve()
             self._remove_candidates()
@@ -400,6 +429,7 @@ class _ServiceRollout:
         grace = self._grace_seconds() if self._healthy else TAKE_BACK_SECONDS
         self._x._edge.drain(self._service, candidates)
         self._let_end(candidates, seconds)
+        self._count_errors(candidates)
         self._stop_and_count(candidates, grace, watched=any(replica.admitted for replica in candidates))
         self._x._engine.remove(candidates)
         self._x._edge.forget(self._service, candidates)

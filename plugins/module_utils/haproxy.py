@@ -50,14 +50,13 @@ class Server:
 
 @dataclass(frozen=True)
 class Load:
-    """What a server is busy with: sessions open now, and totals since the worker started that only ever grow."""
+    """What a server is busy with: sessions open now; and answers with a status of 5xx since the worker started."""
 
     sessions: int = 0
-    total: int = 0
-    failed: int = 0
+    errors: int = 0
 
     def __add__(self, other: Load) -> Load:
-        return Load(self.sessions + other.sessions, self.total + other.total, self.failed + other.failed)
+        return Load(self.sessions + other.sessions, self.errors + other.errors)
 
 
 class Socket:
@@ -114,11 +113,7 @@ def parse_load(table: str) -> dict[tuple[str, str], Load]:
     """(backend, server) -> Load in the answer to ``show stat``."""
     rows = csv.DictReader(table.lstrip("# ").splitlines())
     return {
-        (row["pxname"], row["svname"]): Load(
-            int(row["scur"] or 0),
-            int(row["stot"] or 0),
-            sum(int(row[key] or 0) for key in ("econ", "eresp", "srv_abrt")),
-        )
+        (row["pxname"], row["svname"]): Load(int(row["scur"] or 0), int(row["hrsp_5xx"] or 0))
         for row in rows
         if row.get("svname") not in (None, "FRONTEND", "BACKEND")
     }

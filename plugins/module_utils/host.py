@@ -8,7 +8,7 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,6 +39,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.gate import (
     Gate,
     Health,
     Rules,
+    SystemClock,
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.http_probe import HttpProbe
 from ansible_collections.morpheus.deploy.plugins.module_utils.plan import DesiredService, Replica
@@ -55,6 +56,7 @@ HAPROXY_FILES = ("haproxy.cfg", "stacks")
 # Without an HTTP health check Docker's verdict counts; a service without a healthcheck must at least keep running.
 DOCKER_RULES = Rules(successes=2, interval_seconds=0.25, timeout_seconds=5.0, deadline_seconds=120.0)
 NO_HEALTHCHECK_SECONDS = 3.0
+PUBLIC_INTERVAL_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,8 @@ class StackHost:
         self.stack = stack
         self.releases = releases or Releases(stack)
         self.engine = Engine(client, stack, compose_model.EDGE_NETWORK)
+        # The lock of the rollout at work, which the commands that it starts must keep too.
+        self.hold: list[int] = []
         self._edge_paths = EdgePaths(edge_root)
         self._settings = edge_settings(self._edge_paths)
 
@@ -145,10 +149,24 @@ class StackHost:
     def observe(self, edge: Edge) -> list[Replica]:
         return self.engine.observe(edge.admitted())
 
+    def ask_edge(self, target: Target, guard: Callable[[], None]) -> Health:
+        """What the stack's public check sees at this host's own edge; the connection goes to this machine, whatever DNS says."""
+        check = target.stack["public_check"]
+        expectation = Expectation(version=check["version"], release=target.release)
+        endpoint = Endpoint("edge", check["url"], address="127.0.0.1", expectation=expectation)
+        rules = Rules(check["successes"], PUBLIC_INTERVAL_SECONDS, deadline_seconds=check["deadline_seconds"])
+
+        def give_up(_: Endpoint) -> str:
+            guard()
+            return ""
+
+        return Gate(rules, HttpProbe(), SystemClock(), give_up).wait([endpoint])[0]
+
     def compose(self, target: Target) -> Compose:
         """Compose in the project directory, which must hold the target's files (Releases.activate)."""
         names = [*target.stack["compose_files"], "override.json"]
-        return Compose(self.stack, self.releases.project, [self.releases.project / n for n in names], self._interpolation)
+        files = [self.releases.project / name for name in names]
+        return Compose(self.stack, self.releases.project, files, self._interpolation, self.hold)
 
     def write_override(self, target: Target, identity: str, pinned: Mapping[str, str]) -> None:
         """Images pinned, our labels and the edge's network; and an .env, so that people can type docker compose there."""
@@ -243,7 +261,7 @@ class HostEdge:
 
     def busy(self, service: str, replica: Replica) -> Busy:
         requests, tunnels = self.edge.load(service, replica.name)
-        return Busy(requests.sessions, tunnels.sessions)
+        return Busy(requests.sessions, tunnels.sessions, requests.errors)
 
 
 @dataclass
@@ -253,6 +271,7 @@ class HostGate:
     host: StackHost
     target: Target
     clock: Clock
+    guard: Callable[[], None] = lambda: None
     probe: HttpProbe = field(default_factory=HttpProbe)
 
     def wait(self, service: str, replicas: Sequence[Replica]) -> list[Health]:
@@ -265,6 +284,7 @@ class HostGate:
         by_name = {replica.name: replica for replica in replicas}
 
         def give_up(endpoint: Endpoint) -> str:
+            self.guard()
             return self.host.engine.failure(by_name[endpoint.name])
 
         def docker_verdict(endpoint: Endpoint, timeout: float) -> Answer:

@@ -15,7 +15,10 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.prepare import pin
 
 
 def migrate(host: StackHost, release_id: str) -> str:
-    """What the release's migration service printed. It reads the release's directory: the project still holds the old one."""
+    """What the release's migration service printed. The schema that it made is remembered in the host's lineage.
+
+    It reads the release's directory: the project still holds the old one.
+    """
     manifest = host.releases.read(release_id)
     require_images(host, manifest)
     migration = manifest.stack["migration"]
@@ -28,5 +31,9 @@ def migrate(host: StackHost, release_id: str) -> str:
         json.dump(pin, override)
         override.flush()
         files = [*workspace.compose_files(manifest.stack["compose_files"]), Path(override.name)]
-        compose = Compose(host.stack, workspace.files, files, workspace.interpolation)
-        return compose.run_once(service, migration["timeout_seconds"])
+        compose = Compose(host.stack, workspace.files, files, workspace.interpolation, host.hold)
+        output = compose.run_once(service, migration["timeout_seconds"])
+    lineage = host.releases.lineage()
+    if manifest.schema and lineage.schema.migrated(manifest.schema):
+        host.releases.write_lineage(lineage)
+    return output

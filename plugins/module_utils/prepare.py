@@ -7,19 +7,29 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils.engine import Engine, Image
-from ansible_collections.morpheus.deploy.plugins.module_utils.errors import EngineError
+from ansible_collections.morpheus.deploy.plugins.module_utils import dotenv
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine import Disk, Image
+from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError, EngineError
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import StackHost, scratch
 from ansible_collections.morpheus.deploy.plugins.module_utils.plan import Replica, Step, plan
-from ansible_collections.morpheus.deploy.plugins.module_utils.release import Manifest, Workspace, release_id
+from ansible_collections.morpheus.deploy.plugins.module_utils.release import (
+    Manifest,
+    Workspace,
+    config_hash,
+    release_id,
+    schema_versions,
+)
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """A release as the controller describes it. ``files`` and ``secrets``: relative path -> content."""
+    """A release as the controller describes it. ``files`` and ``secrets``: relative path -> content.
+
+    ``digests``: image reference -> digest that another host of this run has found; empty where each host may look itself.
+    """
 
     release: str
     environment: str
@@ -27,10 +37,25 @@ class Wanted:
     files: Mapping[str, bytes]
     secrets: Mapping[str, str]
     git_sha: str = ""
+    digests: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def secret_names(self) -> dict[str, list[str]]:
+        return {name: dotenv.names(content) for name, content in self.secrets.items()}
+
+    @property
+    def config_hash(self) -> str:
+        return config_hash(self.environment, self.stack, self.files, self.secret_names)
 
     @property
     def id(self) -> str:
-        return release_id(self.release, self.environment, self.stack, self.files)
+        return release_id(self.release, self.config_hash)
+
+    @property
+    def schema(self) -> dict[str, str]:
+        migration = self.stack.get("migration")
+        versions = schema_versions(self.files, migration["directory"]) if migration else []
+        return {"head": versions[-1], "compatible_since": migration["compatible_since"]} if migration and versions else {}
 
 
 @dataclass(frozen=True)
@@ -44,6 +69,15 @@ class Prepared:
     images: Mapping[str, Mapping[str, str]]
     steps: list[Step]
     replicas: list[Replica]
+    # Whether this host has run the release before, so that its images are the ones that every host must use.
+    was_live: bool
+    # Whether an earlier rollout on this host was killed, so that its end is still to be written down.
+    resumes: bool = False
+
+    @property
+    def pending(self) -> bool:
+        """Whether a rollout of this release would do anything."""
+        return bool(self.steps) or self.live != self.id or self.resumes
 
     @property
     def changed(self) -> bool:
@@ -57,12 +91,16 @@ def prepare(host: StackHost, wanted: Wanted, *, check_mode: bool) -> Prepared:
     """
     releases = host.releases
     identity = wanted.id
-    is_new = not releases.has(identity)
-    live = releases.live()
+    retained = releases.read(identity).images if releases.has(identity) else None
+    lineage = releases.lineage()
+    # What was live once keeps its very images; what never was follows its tag, which may have been pushed again.
+    known = retained or {} if identity in lineage.trail else {}
     with scratch(wanted.release, wanted.environment, wanted.files, wanted.secrets) as workspace:
         model = host.model(wanted.stack, workspace)
-        known = {} if is_new else releases.read(identity).images
-        images = _images(host.engine, _references(model), known, pull=not check_mode)
+        images = _Images(host, wanted, known, lineage.live).find(_references(model), pull=not check_mode)
+        if known and images != known:
+            raise DeployError(_other_digests(identity, known, images))
+        is_new = images != retained
         manifest = Manifest(
             id=identity,
             release=wanted.release,
@@ -71,6 +109,9 @@ def prepare(host: StackHost, wanted: Wanted, *, check_mode: bool) -> Prepared:
             images=images,
             created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             git_sha=wanted.git_sha,
+            config_hash=wanted.config_hash,
+            secrets=wanted.secret_names,
+            schema=wanted.schema,
         )
         steps, replicas = _preview(host, manifest, workspace, model, check_mode)
     changed_secrets = releases.changed_secrets(wanted.secrets)
@@ -79,14 +120,26 @@ def prepare(host: StackHost, wanted: Wanted, *, check_mode: bool) -> Prepared:
         if is_new:
             releases.write_files(identity, wanted.release, wanted.environment, wanted.files)
             releases.write_manifest(manifest)
+            lineage.prepared(identity)
+            releases.write_lineage(lineage)
     return Prepared(
         id=identity,
-        live=live,
+        live=lineage.live,
         is_new=is_new,
         changed_secrets=changed_secrets,
         images=images,
         steps=steps,
         replicas=replicas,
+        was_live=bool(known),
+        resumes=lineage.rolling is not None,
+    )
+
+
+def _other_digests(identity: str, known: Mapping[str, Mapping[str, str]], images: Mapping[str, Mapping[str, str]]) -> str:
+    changed = sorted({known[name]["reference"] for name in images if name in known and images[name] != known[name]})
+    return (
+        f"this host has run release {identity} with another content of {', '.join(changed)} than the run's other hosts have: "
+        "a tag was pushed again. Give the build a tag of its own and deploy that"
     )
 
 
@@ -95,13 +148,37 @@ def images_of(manifest: Manifest) -> dict[str, tuple[str, str]]:
     return {name: (image["reference"], image["id"]) for name, image in manifest.images.items()}
 
 
+def missing_images(host: StackHost, manifest: Manifest) -> list[str]:
+    """References of the release's images that this host no longer has."""
+    return sorted({image["reference"] for image in manifest.images.values() if host.engine.image(image["id"]) is None})
+
+
 def require_images(host: StackHost, manifest: Manifest) -> None:
     """Raise EngineError, naming every image of ``manifest`` that this host no longer has."""
-    missing = sorted({image["reference"] for image in manifest.images.values() if host.engine.image(image["id"]) is None})
+    missing = missing_images(host, manifest)
     if missing:
         raise EngineError(
             f"this host has lost {', '.join(missing)}, which release {manifest.id} needs; "
             "deploy that release again to pull it, or choose another one"
+        )
+
+
+def missing_secrets(host: StackHost, manifest: Manifest) -> list[str]:
+    """``<file>: <variable>`` of each secret that the release reads and this host's current secrets no longer have."""
+    found = []
+    for name, variables in sorted(manifest.secrets.items()):
+        present = host.releases.secret_names(name)
+        found += [f"{name}: {variable}" for variable in variables if present is None or variable not in present]
+    return found
+
+
+def require_secrets(host: StackHost, manifest: Manifest) -> None:
+    """Raise DeployError, naming every secret that the release needs and that has been taken away since."""
+    missing = missing_secrets(host, manifest)
+    if missing:
+        raise DeployError(
+            f"release {manifest.id} reads secrets that this host no longer has ({', '.join(missing)}). Put them back into "
+            "stack_secrets and deploy the live release again; then run this again"
         )
 
 
@@ -122,33 +199,85 @@ def _references(model: Mapping[str, Any]) -> dict[str, str]:
     return {name: service["image"] for name, service in model["services"].items() if service.get("image")}
 
 
-def _images(
-    engine: Engine, references: Mapping[str, str], known: Mapping[str, Mapping[str, str]], *, pull: bool
-) -> dict[str, dict[str, str]]:
-    def find(reference: str) -> dict[str, str]:
-        recorded = next((image for image in known.values() if image["reference"] == reference), None)
-        if recorded and engine.image(recorded["id"]):
-            return dict(recorded)
-        image = _pulled(engine, reference) if pull else engine.image(reference)
-        if image is None:
-            return {"reference": reference, "digest": "", "id": f"not pulled: {reference}"}
-        return {"reference": reference, "digest": image.digest, "id": image.id}
+class _Images:
+    """Finds the images of a release: recorded ones first, then what the run's other hosts use, then what the tag says now."""
 
-    distinct = sorted(set(references.values()))
-    with ThreadPoolExecutor(max(1, min(4, len(distinct)))) as pool:
-        found = dict(zip(distinct, pool.map(find, distinct), strict=True))
-    return {name: found[reference] for name, reference in references.items()}
+    def __init__(self, host: StackHost, wanted: Wanted, known: Mapping[str, Mapping[str, str]], live: str) -> None:
+        self._engine = host.engine
+        self._wanted = wanted
+        self._known = {image["reference"]: image for image in known.values()}
+        self._live = host.releases.read(live).images if live and host.releases.has(live) else {}
+
+    def find(self, references: Mapping[str, str], *, pull: bool) -> dict[str, dict[str, str]]:
+        """service -> {reference, digest, id}. Nothing is pulled when the disk has no room for all of it."""
+        here = {reference: self._here(reference) for reference in sorted(set(references.values()))}
+        missing = [reference for reference, image in here.items() if image is None]
+        if pull and missing:
+            self._require_room([name for name, reference in references.items() if reference in missing], len(missing))
+        with ThreadPoolExecutor(max(1, min(4, len(missing)))) as pool:
+            pulled = dict(zip(missing, pool.map(self._pulled if pull else self._not_pulled, missing), strict=True))
+        return {name: dict(here[reference] or pulled[reference]) for name, reference in references.items()}
+
+    def _here(self, reference: str) -> Mapping[str, str] | None:
+        """The image when it need not be pulled: its very content is known, and on this host."""
+        known = self._known.get(reference)
+        digest = self._digest(reference)
+        if known and known["digest"] == digest and self._engine.image(known["id"]):
+            return known
+        image = self._engine.image(_pinned(reference, digest)) if digest else None
+        return _entry(reference, image, digest) if image else None
+
+    def _pulled(self, reference: str) -> Mapping[str, str]:
+        digest = self._digest(reference)
+        if digest:
+            return _entry(reference, self._engine.pull(_pinned(reference, digest)), digest)
+        try:
+            image = self._engine.pull(reference)
+        except EngineError:
+            # A registry that is down must not stop the deploy of what is here already.
+            local = self._engine.image(reference)
+            if local is None:
+                raise
+            image = local
+        return _entry(reference, image, image.digest)
+
+    def _digest(self, reference: str) -> str:
+        known = self._known.get(reference, {})
+        return self._wanted.digests.get(reference) or known.get("digest", "")
+
+    def _not_pulled(self, reference: str) -> Mapping[str, str]:
+        image = self._engine.image(reference)
+        if image:
+            return _entry(reference, image, image.digest)
+        return {"reference": reference, "digest": "", "id": f"not pulled: {reference}"}
+
+    def _require_room(self, services: list[str], count: int) -> None:
+        """An image yet to be pulled is taken to be as large as the one that it replaces; a registry does not say."""
+        sizes = {self._live[name]["id"]: self._engine.size(self._live[name]["id"]) for name in services if name in self._live}
+        disk = self._engine.disk()
+        expected, keep_free = sum(sizes.values()), self._wanted.stack["keep_free_mb"] * 1_000_000
+        if disk.free < expected + keep_free:
+            raise DeployError(_no_room(disk, count, expected, keep_free))
 
 
-def _pulled(engine: Engine, reference: str) -> Image:
-    try:
-        return engine.pull(reference)
-    except EngineError:
-        # A registry that is down must not stop the deploy of what is here already.
-        local = engine.image(reference)
-        if local is None:
-            raise
-        return local
+def _no_room(disk: Disk, count: int, expected: int, keep_free: int) -> str:
+    return (
+        f"the engine's disk ({disk.path}) has {_mb(disk.free)} free of {_mb(disk.total)}, and {_mb(expected + keep_free)} are "
+        f"needed: about {_mb(expected)} for {count} images to be pulled (the size of those that run now) and {_mb(keep_free)} to "
+        "be kept free (stack.keep_free_mb). Nothing was pulled or changed. See what takes the space with: docker system df"
+    )
+
+
+def _mb(size: int) -> str:
+    return f"{size / 1e6:,.0f} MB"
+
+
+def _entry(reference: str, image: Image, digest: str) -> dict[str, str]:
+    return {"reference": reference, "digest": digest, "id": image.id}
+
+
+def _pinned(reference: str, digest: str) -> str:
+    return Image(reference, "", digest).pinned
 
 
 def running(replicas: list[Replica]) -> list[str]:

@@ -6,7 +6,7 @@
 <root>/secrets/             env files with secrets, current ones only; never part of a release
 <root>/releases/<id>/       manifest.json and files/, never changed after they were written
 <root>/project/             Compose's project directory: the files of the release that is being run
-<root>/live                 id of the release that passed its rollout last
+<root>/lineage.json         which release is live, which were before it and what became of the others
 """
 
 from __future__ import annotations
@@ -16,14 +16,16 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.morpheus.deploy.plugins.module_utils import dotenv
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.files import write_atomically
+from ansible_collections.morpheus.deploy.plugins.module_utils.lineage import Lineage, read_lineage, write_lineage
 
 STACKS_ROOT = Path("/var/lib/morpheus.deploy/stacks")
 HASH_DIGITS = 8
@@ -31,7 +33,11 @@ HASH_DIGITS = 8
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a release is. ``images``: service -> {reference, digest, id}; ``stack``: its configuration without secrets."""
+    """What a release is. ``stack`` is its configuration without secrets.
+
+    ``images``: service -> {reference, digest, id}. ``secrets``: file below secrets/ -> names of the variables in it, never a
+    value. ``schema``: {head, compatible_since}, see the option ``migration`` of the role preflight; empty without a migration.
+    """
 
     id: str
     release: str
@@ -40,6 +46,9 @@ class Manifest:
     images: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     created: str = ""
     git_sha: str = ""
+    config_hash: str = ""
+    secrets: Mapping[str, list[str]] = field(default_factory=dict)
+    schema: Mapping[str, str] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -48,17 +57,37 @@ class Manifest:
             "environment": self.environment,
             "created": self.created,
             "git_sha": self.git_sha,
+            "config_hash": self.config_hash,
             "images": {name: dict(image) for name, image in self.images.items()},
+            "secrets": {name: list(variables) for name, variables in self.secrets.items()},
+            "schema": dict(self.schema),
             "stack": dict(self.stack),
         }
 
 
-def release_id(release: str, environment: str, stack: Mapping[str, Any], files: Mapping[str, bytes]) -> str:
-    """The release's name and a hash of all that it consists of, so that an edited file makes another release."""
-    content = hashlib.sha256(json.dumps([environment, stack], sort_keys=True).encode())
+def config_hash(
+    environment: str, stack: Mapping[str, Any], files: Mapping[str, bytes], secret_names: Mapping[str, list[str]]
+) -> str:
+    """SHA-256 over all that a release consists of, its images aside."""
+    content = hashlib.sha256(json.dumps([environment, stack, secret_names], sort_keys=True).encode())
     for path in sorted(files):
         content.update(f"\0{path}\0{hashlib.sha256(files[path]).hexdigest()}".encode())
-    return f"{release}-{content.hexdigest()[:HASH_DIGITS]}"
+    return content.hexdigest()
+
+
+def release_id(release: str, config: str) -> str:
+    """The release's name and the beginning of its configuration's hash, so that an edited file makes another release."""
+    return f"{release}-{config[:HASH_DIGITS]}"
+
+
+def schema_versions(files: Iterable[str], directory: str) -> list[str]:
+    """Versions of the migration files directly below ``directory``, oldest first; none without a directory."""
+    found = {
+        path.name.partition("_")[0]
+        for path in map(Path, files)
+        if directory and path.parent == Path(directory) and "_" in path.name
+    }
+    return sorted((version for version in found if version.isdecimal()), key=int)
 
 
 @dataclass(frozen=True)
@@ -82,20 +111,26 @@ class Releases:
     def ids(self) -> list[str]:
         return sorted(path.parent.name for path in self._directory.glob("*/manifest.json"))
 
+    def lineage(self) -> Lineage:
+        return read_lineage(self.root / "lineage.json")
+
+    def write_lineage(self, found: Lineage) -> None:
+        write_lineage(self.root / "lineage.json", found)
+
     def live(self) -> str:
         """Id of the live release; empty before the first deploy."""
-        try:
-            return (self.root / "live").read_text().strip()
-        except FileNotFoundError:
-            return ""
+        return self.lineage().live
 
     def live_release(self) -> str:
         """Name of the live release; empty before the first deploy."""
         live = self.live()
         return self.read(live).release if live and self.has(live) else ""
 
-    def set_live(self, identity: str) -> None:
-        write_atomically(self.root / "live", identity + "\n", mode=0o600)
+    def remove(self, identity: str) -> None:
+        """Remove a release. Its manifest goes first: without it the rest was never finished."""
+        directory = self._directory / identity
+        (directory / "manifest.json").unlink(missing_ok=True)
+        shutil.rmtree(directory, ignore_errors=True)
 
     def read(self, identity: str) -> Manifest:
         path = self._directory / identity / "manifest.json"
@@ -139,6 +174,21 @@ class Releases:
         for name in changed:
             write_atomically(self.secrets / name, contents[name], mode=0o600)
         return changed
+
+    def secret_names(self, name: str) -> list[str] | None:
+        """Names of the variables in a secret file as it is now; None when there is no such file."""
+        try:
+            text = (self.secrets / name).read_text()
+        except FileNotFoundError:
+            return None
+        return dotenv.names(text)
+
+    def remove_secrets(self, names: Iterable[str]) -> None:
+        for name in names:
+            (self.secrets / name).unlink(missing_ok=True)
+
+    def secret_files(self) -> list[str]:
+        return sorted(path.name for path in self.secrets.glob("*") if path.is_file())
 
     def changed_secrets(self, contents: Mapping[str, str]) -> list[str]:
         """A file that others may read counts as changed too: it is written anew, for its owner alone."""
@@ -190,6 +240,12 @@ class Releases:
             return path.read_bytes() if path.stat().st_mode & 0o777 == 0o600 else None
         except FileNotFoundError:
             return None
+
+
+def all_manifests(root: Path = STACKS_ROOT) -> list[Manifest]:
+    """Manifests of every release of every stack on this host."""
+    stacks = [Releases(path.name, root) for path in root.iterdir() if path.is_dir()]
+    return [stack.read(identity) for stack in stacks for identity in stack.ids() if stack.has(identity)]
 
 
 def place_files(directory: Path, release: str, environment: str, files: Mapping[str, bytes], secret_files: Path) -> Workspace:

@@ -4,16 +4,14 @@
 
 from __future__ import annotations
 
-import fcntl
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.execute import Executor, Outcome
-from ansible_collections.morpheus.deploy.plugins.module_utils.files import private
+from ansible_collections.morpheus.deploy.plugins.module_utils.fence import Fence
 from ansible_collections.morpheus.deploy.plugins.module_utils.gate import SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import (
     HostEdge,
@@ -23,6 +21,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.host import (
     Target,
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.journal import Journal
+from ansible_collections.morpheus.deploy.plugins.module_utils.lineage import Kind
 from ansible_collections.morpheus.deploy.plugins.module_utils.plan import (
     Action,
     FailureAction,
@@ -30,8 +29,14 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.plan import (
     Step,
     plan,
 )
-from ansible_collections.morpheus.deploy.plugins.module_utils.prepare import images_of, pinned_images, require_images
+from ansible_collections.morpheus.deploy.plugins.module_utils.prepare import (
+    images_of,
+    pinned_images,
+    require_images,
+    require_secrets,
+)
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import Manifest
+from ansible_collections.morpheus.deploy.plugins.module_utils.retention import prune
 
 
 @dataclass
@@ -40,81 +45,129 @@ class Rollout:
 
     manifest: Manifest
     target: Target
+    kind: Kind
     previous: Manifest | None
     steps: list[Step]
     before: list[Replica]
     edge_files: list[str]
+    # Whether an earlier rollout on this host was killed, so that its end is still to be written down.
+    resumes: bool = False
     outcome: Outcome = field(default_factory=Outcome)
     after: list[Replica] = field(default_factory=list)
     # Where a failed rollout left this host: "as_before" (nothing was switched), "taken_back" (what was switched serves the old
     # release again) or "mixed". Empty after a good one.
     left: str = ""
+    pruned: list[str] = field(default_factory=list)
+
+    @property
+    def switches(self) -> bool:
+        """Whether another release than before is live afterwards."""
+        return self.previous is None or self.previous.id != self.manifest.id
 
     @property
     def changed(self) -> bool:
-        switches = self.previous is None or self.previous.id != self.manifest.id
-        return bool(self.steps or self.edge_files) or switches
+        return bool(self.steps or self.edge_files) or self.switches or self.resumes
+
+    @property
+    def failure_action(self) -> FailureAction:
+        wants = any(service.policy.failure_action is FailureAction.ROLLBACK for service in self.target.desired)
+        return FailureAction.ROLLBACK if wants else FailureAction.PAUSE
 
 
 class HostRollout:
-    def __init__(self, host: StackHost) -> None:
+    """To be used while no other run is at work on the host, see exclusive.alone, which gives the ``fence``."""
+
+    def __init__(self, host: StackHost, fence: Fence) -> None:
         self._host = host
-        self._journal = Journal(host.releases.root / "journal.jsonl")
+        self._fence = fence
+        self._journal = Journal(host.releases.root / "journal.jsonl", token=fence.token)
 
-    @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Keep every other rollout of this stack off this host. The kernel gives the lock back however the holder ends."""
-        path = self._host.releases.root / "rollout.lock"
-        with open(path, "a", opener=private) as stream:
-            try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise DeployError(
-                    f"another rollout of {self._host.stack} is at work on this host; wait for its end and run this again"
-                ) from None
-            yield
-
-    def prepare(self, release_id: str, *, restart: bool) -> Rollout:
+    def prepare(self, release_id: str, *, restart: bool, kind: Kind = Kind.DEPLOY) -> Rollout:
         """Plan the switch to ``release_id`` (empty: the live one); with ``restart`` every replica counts as outdated."""
         releases = self._host.releases
-        live = releases.live()
-        if not (release_id or live):
+        lineage = releases.lineage()
+        if not (release_id or lineage.live):
             raise DeployError("no release of this stack is live on this host yet; deploy one first")
-        manifest = releases.read(release_id or live)
+        manifest = releases.read(release_id or lineage.live)
         require_images(self._host, manifest)
+        require_secrets(self._host, manifest)
         target = self._target(manifest)
-        previous = releases.read(live) if live and releases.has(live) else None
+        previous = releases.read(lineage.live) if lineage.live and releases.has(lineage.live) else None
         edge = self._host.edge(target, self._old_routes(target, previous))
         before = self._host.observe(edge)
         steps = self._plan(target, before, time.time() if restart else None)
-        return Rollout(manifest, target, previous, steps, before, edge.differences())
+        return Rollout(manifest, target, kind, previous, steps, before, edge.differences(), lineage.rolling is not None)
 
     def execute(self, rollout: Rollout) -> None:
-        """Do what ``rollout`` plans. After a failure, see ``rollout.outcome.failures`` and ``rollout.left``."""
+        """Do what ``rollout`` plans. After a failure, see ``rollout.outcome.failures`` and ``rollout.left``.
+
+        Raises FencedError when another run has taken over: then what is left to do is that run's matter.
+        """
         host = self._host
         edge = host.edge(rollout.target, self._old_routes(rollout.target, rollout.previous))
-        self._journal.write("begin", release=rollout.manifest.id, steps=len(rollout.steps))
+        self._fence.check()
+        lineage = host.releases.lineage()
+        lineage.begin(rollout.manifest.id, rollout.kind)
+        host.releases.write_lineage(lineage)
+        self._journal.write("begin", release=rollout.manifest.id, kind=rollout.kind.value, steps=len(rollout.steps))
         try:
             edge.sweep({replica.name for replica in rollout.before})
             rollout.outcome = self._run(rollout.manifest, rollout.target, rollout.previous, rollout.steps)
+            self._ask_edge(rollout)
         except DeployError as exc:
             rollout.outcome.failures.append(str(exc))
+        self._fence.check()
         if rollout.outcome.failures:
-            try:
-                self._take_back(rollout)
-            except DeployError as exc:
-                rollout.outcome.failures.append(f"the host could not be taken back to what it ran: {exc}")
-                rollout.left = "mixed"
-            self._journal.write("failed", release=rollout.manifest.id, left=rollout.left)
+            self._end_badly(rollout)
         else:
-            # The routes of services that have gone go with them.
-            host.edge(rollout.target).prepare()
-            host.releases.set_live(rollout.manifest.id)
-            self._journal.write("live", release=rollout.manifest.id)
+            self._end_well(rollout)
         rollout.after = host.observe(host.edge(rollout.target))
+
+    def _ask_edge(self, rollout: Rollout) -> None:
+        """The last gate: this host's own edge must answer users with the release."""
+        check = rollout.target.stack.get("public_check")
+        if rollout.outcome.failures or not check:
+            return
+        before = time.monotonic()
+        health = self._host.ask_edge(rollout.target, self._fence.check)
+        rollout.outcome.spent["edge", "check"] = time.monotonic() - before
+        rollout.outcome.gates.append({"service": "edge", **health.as_dict()})
+        if not health.healthy:
+            rollout.outcome.failures.append(
+                f"this host's edge did not answer {check['url']} as it should {check['successes']} times in a row within "
+                f"{check['deadline_seconds']:g} s: after {health.attempts} attempts the last answer was: {health.violation}."
+            )
+
+    def _end_well(self, rollout: Rollout) -> None:
+        releases = self._host.releases
+        # The routes of services that have gone go with them.
+        self._host.edge(rollout.target).prepare()
+        lineage = releases.lineage()
+        lineage.went_live(rollout.manifest.id, rollout.kind)
+        releases.write_lineage(lineage)
+        self._journal.write("live", release=rollout.manifest.id)
+        if rollout.kind is Kind.DEPLOY:
+            # A rollback brings nothing new, and an older release does not know what has been pinned since.
+            rollout.pruned = prune(self._host, **rollout.manifest.stack["retention"])
+            if rollout.pruned:
+                self._journal.write("pruned", releases=rollout.pruned)
+
+    def _end_badly(self, rollout: Rollout) -> None:
+        try:
+            self._take_back(rollout)
+        except DeployError as exc:
+            rollout.outcome.failures.append(f"the host could not be taken back to what it ran: {exc}")
+            rollout.left = "mixed"
+        self._fence.check()
+        lineage = self._host.releases.lineage()
+        why = rollout.outcome.failures[0].splitlines()[0]
+        lineage.failed(rollout.manifest.id, why, unfinished=rollout.left == "mixed")
+        self._host.releases.write_lineage(lineage)
+        self._journal.write("failed", release=rollout.manifest.id, left=rollout.left, why=why)
 
     def _run(self, manifest: Manifest, target: Target, previous: Manifest | None, steps: Sequence[Step]) -> Outcome:
         host = self._host
+        self._fence.check()
         host.releases.activate(manifest.id)
         host.write_override(target, manifest.id, pinned_images(manifest))
         edge = host.edge(target, self._old_routes(target, previous))
@@ -124,10 +177,11 @@ class HostRollout:
             target.desired,
             HostEngine(host, host.compose(target), edge),
             HostEdge(host, edge),
-            HostGate(host, target, clock),
+            HostGate(host, target, clock, self._fence.check),
             clock,
             lambda event, step: self._journal.write(event, step=str(step), action=step.action.value),
             drain_seconds=target.stack["drain_seconds"],
+            guard=self._fence.check,
         )
         return executor.run(steps)
 
@@ -142,11 +196,11 @@ class HostRollout:
         target = self._target(previous, "rollback_config")
         edge = host.edge(target, self._old_routes(target, rollout.manifest))
         steps = self._way_back(rollout, target, host.observe(edge))
-        wants = any(service.policy.failure_action is FailureAction.ROLLBACK for service in rollout.target.desired)
-        if steps and wants:
+        if steps and rollout.failure_action is FailureAction.ROLLBACK:
             outcome = self._run(previous, target, rollout.manifest, steps)
             rollout.outcome.failures += outcome.failures
             rollout.outcome.cut += outcome.cut
+            rollout.outcome.errors += outcome.errors
             steps = self._way_back(rollout, target, host.observe(edge))
         elif not steps:
             host.releases.activate(previous.id)

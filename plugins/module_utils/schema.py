@@ -28,6 +28,9 @@ def typed(value: Any, options: Mapping[str, Any], path: str, problems: list[str]
     result: dict[str, Any] = {}
     for key, option in options.items():
         found = value.get(key)
+        if found is None and option.get("options") and option.get("default") == {}:
+            # A mapping that may be left out whole, and whose keys have defaults of their own.
+            found = {}
         if found is None:
             if option.get("required"):
                 problems.append(f"{prefix}{key}: required; {_sentence(option)}")

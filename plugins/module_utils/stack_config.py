@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from ansible_collections.morpheus.deploy.plugins.module_utils import compose_rules, dotenv, gate, schema
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose_files import ComposeFiles
+from ansible_collections.morpheus.deploy.plugins.module_utils.release import schema_versions
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*\Z")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}\Z")
@@ -58,6 +59,8 @@ class StackConfig:
             self._say(f'stack_release: "{self.release}" cannot be the tag of an image')
         if self.config["hosts_at_once"] == 0:
             self._say("stack.hosts_at_once: must be 1 or more")
+        if self.config["retention"]["releases"] == 0:
+            self._say("stack.retention.releases: must be 1 or more; the live release and the one before it always stay")
 
     @staticmethod
     def _is_tag(release: str) -> bool:
@@ -191,6 +194,7 @@ class StackConfig:
         migration = self.config.get("migration")
         if not migration or not migration["service"]:
             return
+        self._check_schema(migration)
         service = services.get(migration["service"])
         if service is None:
             self._say(f'stack.migration.service: the Compose files have no service "{migration["service"]}"')
@@ -199,6 +203,21 @@ class StackConfig:
                 f'stack.migration.service: "{migration["service"]}" must stand behind a profile in the Compose files, '
                 "or it would run all the time"
             )
+
+    def _check_schema(self, migration: Mapping[str, Any]) -> None:
+        directory, since = migration["directory"], migration["compatible_since"]
+        versions = schema_versions(self.files, directory)
+        if directory and not versions:
+            self._say(
+                f'stack.migration.directory: "{directory}" holds no <version>_<name> file among stack.files; '
+                "the version is a number"
+            )
+        if since and not directory:
+            self._say(
+                "stack.migration.compatible_since: needs stack.migration.directory, which says what the schema's versions are"
+            )
+        elif since and versions and since not in versions:
+            self._say(f'stack.migration.compatible_since: "{since}" is no version in "{directory}"; it has {", ".join(versions)}')
 
     def _check_env_references(self, name: str, service: Mapping[str, Any]) -> None:
         entries = service.get("env_file") or []

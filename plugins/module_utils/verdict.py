@@ -20,35 +20,55 @@ class HostState:
     seconds: dict[str, float] = field(default_factory=dict)
     drained: int = 0
     cut: int = 0
+    errors: int = 0
     gates: list[Mapping[str, Any]] = field(default_factory=list)
     mixed: bool = False
+    # Whether what was switched in this run was switched back, by the failed rollout itself or after another host's failure.
     taken_back: bool = False
     lost: bool = False
+    # What the run would do, or has done.
     plan: list[str] = field(default_factory=list)
+
+
+# Modules whose failure is the run's.
+_MODULES = ("lease", "stack_info", "stack_release", "stack_rollout", "stack_migration", "health_gate")
 
 
 @dataclass
 class Run:
+    """``inventory``: how the user named it, for the commands that are printed."""
+
     started: float
     environment: str = ""
+    inventory: str = ""
     release: str = ""
     hosts: dict[str, HostState] = field(default_factory=dict)
     refusals: list[str] = field(default_factory=list)
+    lease: Mapping[str, Any] = field(default_factory=dict)
     is_deploy: bool = False
+    is_rollback: bool = False
 
     def saw(self, module: str, host: str, result: Mapping[str, Any], *, failed: bool) -> None:
         """A module of this collection ended on ``host``."""
+        if module == "lease" and result.get("token"):
+            self.lease = result
         handler = {"stack_release": self._prepared, "stack_rollout": self._rolled_out}.get(module)
         if handler:
             self.is_deploy = True
             handler(self.hosts.setdefault(host, HostState()), result)
-        if failed and module in ("stack_release", "stack_rollout", "stack_migration", "health_gate"):
-            self.hosts.setdefault(host, HostState()).failed = str(result.get("msg", ""))
+        if not failed or module not in _MODULES:
+            return
+        self.is_deploy = True
+        message = str(result.get("msg", ""))
+        if module in ("lease", "stack_info"):
+            self.refusals.append(message)
+        else:
+            self.hosts.setdefault(host, HostState()).failed = message
 
-    def refused(self, host: str, message: str, *, preflight: bool) -> None:
-        """Another task failed: before anything was switched it means that the run was refused."""
-        self.is_deploy = self.is_deploy or preflight
-        if preflight:
+    def refused(self, host: str, message: str) -> None:
+        """Another task of a deploy failed: before anything was switched it means that the run was refused."""
+        self.is_deploy = True
+        if not self.hosts:
             self.refusals.append(message)
         elif host in self.hosts:
             self.hosts[host].failed = self.hosts[host].failed or message
@@ -61,8 +81,11 @@ class Run:
 
     def verdict(self, seconds: float, *, check_mode: bool) -> dict[str, Any]:
         failed = {name: state for name, state in self.hosts.items() if state.failed}
+        word = self._word(bool(failed))
         return {
-            "verdict": self._word(bool(failed)),
+            "verdict": word,
+            "failed": bool(failed or self.refusals),
+            "kind": "rollback" if self.is_rollback else "deploy",
             "check_mode": check_mode,
             "environment": self.environment,
             "release": self.release,
@@ -70,6 +93,9 @@ class Run:
             "hosts": {name: self._host(state) for name, state in self.hosts.items()},
             "drained": sum(state.drained for state in self.hosts.values()),
             "cut": sum(state.cut for state in self.hosts.values()),
+            "errors": sum(state.errors for state in self.hosts.values()),
+            "lease": {key: self.lease.get(key) for key in ("token", "owner", "reason", "taken_over")} if self.lease else {},
+            "mend": self._mend() if word == "mixed" else [],
             "started": round(self.started, 3),
             "seconds": seconds,
             "messages": list(dict.fromkeys([*self.refusals, *(state.failed for state in failed.values())])),
@@ -84,7 +110,16 @@ class Run:
             if len(releases) > 1 or any(state.mixed for state in self.hosts.values()):
                 return "mixed"
             return "rolled_back" if any(state.taken_back for state in self.hosts.values()) else "failed"
-        return "deployed" if switched else "unchanged"
+        if not switched:
+            return "unchanged"
+        return "rolled_back" if self.is_rollback else "deployed"
+
+    def _mend(self) -> list[str]:
+        inventory = self.inventory or f"inventories/{self.environment}"
+        return [
+            f"ansible-playbook deploy.yml -i {inventory} -e stack_release={self.release}",
+            f"ansible-playbook rollback.yml -i {inventory}",
+        ]
 
     def _prepared(self, state: HostState, result: Mapping[str, Any]) -> None:
         if "release" in result:
@@ -98,17 +133,27 @@ class Run:
     def _rolled_out(self, state: HostState, result: Mapping[str, Any]) -> None:
         if "release" not in result:
             return
-        self.release = result["release"]
-        state.previous = result["previous"]
-        state.gates = result["gates"]
-        state.seconds, state.drained, state.cut = result["seconds"], result["drained"], result["cut"]
+        # In a deploy a host is rolled back when another one failed after it had been switched.
+        is_take_back = result["kind"] == "rollback" and bool(state.gates or state.plan or state.changed) and not self.is_rollback
+        if not is_take_back:
+            self.release = result["release"]
+            self.is_rollback = result["kind"] == "rollback"
+            state.previous = result["previous"]
+        # In check mode the only plan of a rollback; a deploy's came with the preparation.
+        state.plan = state.plan or list(result["steps"])
+        state.gates = [*state.gates, *result["gates"]]
+        state.seconds = {**state.seconds, **{f"back {k}" if is_take_back else k: v for k, v in result["seconds"].items()}}
+        state.drained += result["drained"]
+        state.cut += result["cut"]
+        state.errors += result["errors"]
         if result.get("left"):
             state.release = result["previous"]
             state.mixed = result["left"] == "mixed"
             state.taken_back = result["left"] == "taken_back"
         else:
             state.release = result["release"]
-            state.changed = bool(result["changed"])
+            state.changed = bool(result["changed"]) and not is_take_back
+            state.taken_back = is_take_back
 
     def _host(self, state: HostState) -> dict[str, Any]:
         return {
@@ -121,29 +166,55 @@ class Run:
             "seconds": state.seconds,
             "drained": state.drained,
             "cut": state.cut,
+            "errors": state.errors,
+            "taken_back": state.taken_back,
             "gates": [dict(gate) for gate in state.gates],
         }
+
+
+def history_line(verdict: Mapping[str, Any]) -> dict[str, Any]:
+    """What the environment's history keeps of a run."""
+    return {
+        "what": verdict["lease"].get("reason", ""),
+        "owner": verdict["lease"].get("owner", ""),
+        "token": verdict["lease"].get("token", 0),
+        "environment": verdict["environment"],
+        "from": verdict["previous"],
+        "to": verdict["release"],
+        "verdict": verdict["verdict"],
+        "seconds": verdict["seconds"],
+        "hosts": {name: host["release"] for name, host in verdict["hosts"].items()},
+        "drained": verdict["drained"],
+        "cut": verdict["cut"],
+        "errors": verdict["errors"],
+        "why": verdict["messages"][0].splitlines()[0] if verdict["messages"] else "",
+    }
 
 
 def summary(verdict: Mapping[str, Any]) -> list[str]:
     """Lines for the end of a run: the word first."""
     environment = verdict["environment"] or "this environment"
-    if verdict["check_mode"] and not verdict["messages"]:
-        lines = [f"CHECK MODE: nothing was changed in {environment}. A deploy of {verdict['release']} would:"]
+    if verdict["check_mode"] and not verdict["failed"]:
+        what = "A rollback to" if verdict["kind"] == "rollback" else "A deploy of"
+        lines = [f"CHECK MODE: nothing was changed in {environment}. {what} {verdict['release']} would:"]
         for name, host in sorted(verdict["hosts"].items()):
             lines += [f"  {name}: {step}" for step in host["plan"] or ["nothing to do"]]
         return lines
     was = f" (was {verdict['previous']})" if verdict["previous"] not in ("", verdict["release"]) else ""
     what = f"{verdict['release']}{was}" if verdict["release"] else ""
     lines = [f"VERDICT {verdict['verdict']}: {environment} {what}".rstrip() + f" in {verdict['seconds']} s"]
-    for name, host in sorted(verdict["hosts"].items()):
-        state = "more than one release" if host["mixed"] else host["release"] or "nothing"
-        if host["lost"]:
-            state = f"an unknown release, because it could not be reached (last known: {host['release'] or 'none'})"
-        cut = f", {host['cut']} connections cut" if host["cut"] else ""
-        drained = f", {host['drained']} drained" if host["drained"] else ""
-        lines.append(f"  {name} runs {state}{drained}{cut}")
+    lines += [_host_line(name, host) for name, host in sorted(verdict["hosts"].items())]
     lines += [f"  {line}" for message in verdict["messages"] for line in message.splitlines()]
+    if verdict["mend"]:
+        lines += ["  mend it with one of:", *(f"    {command}" for command in verdict["mend"])]
     if "path" in verdict:
         lines.append(f"  details: {verdict['path']}")
     return lines
+
+
+def _host_line(name: str, host: Mapping[str, Any]) -> str:
+    state = "more than one release" if host["mixed"] else host["release"] or "nothing"
+    if host["lost"]:
+        state = f"an unknown release, because it could not be reached (last known: {host['release'] or 'none'})"
+    counts = {"requests drained": host["drained"], "connections cut": host["cut"], "requests answered with 5xx": host["errors"]}
+    return f"  {name} runs {state}" + "".join(f", {number} {words}" for words, number in counts.items() if number)

@@ -35,6 +35,12 @@ options:
     description: Id of a release that M(morpheus.deploy.stack_release) prepared on this host.
     type: str
     required: true
+  token:
+    description:
+      - Fencing token of the environment's lease, from M(morpheus.deploy.lease). A run that comes with an older one than this
+        host has seen is refused, also in the middle of its work. C(0) is a run without a lease.
+    type: int
+    default: 0
 requirements:
   - Docker Engine and the Compose plugin 2.26 or newer
   - docker (the Python SDK), on the host
@@ -65,7 +71,8 @@ import json
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.morpheus.deploy.plugins.module_utils import engine
-from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError, FencedError
+from ansible_collections.morpheus.deploy.plugins.module_utils.exclusive import alone
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import StackHost
 from ansible_collections.morpheus.deploy.plugins.module_utils.migrate import migrate
 
@@ -75,14 +82,16 @@ def main() -> None:
         argument_spec={
             "stack": {"type": "str", "required": True},
             "release_id": {"type": "str", "required": True},
+            "token": {"type": "int", "default": 0, "no_log": False},
         },
     )
     if engine.DOCKER_IMPORT_ERROR:
         module.fail_json(msg=missing_required_lib("docker"), exception=engine.DOCKER_IMPORT_ERROR)
     try:
         host = StackHost(module.params["stack"], engine.connect())
-        output = migrate(host, module.params["release_id"])
-    except DeployError as exc:
+        with alone(host, module.params["token"]):
+            output = migrate(host, module.params["release_id"])
+    except (DeployError, FencedError) as exc:
         module.fail_json(msg=f"the migration failed, and no host was switched: {exc}")
     result = _last_json(output)
     module.exit_json(changed=bool(result.get("applied", True)), result=result)

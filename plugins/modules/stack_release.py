@@ -53,6 +53,18 @@ options:
     description: Commit of the deploy project, for the record.
     type: str
     default: ""
+  digests:
+    description:
+      - Digests by image reference that another host of this run has found. They are used even where a tag says something else
+        by now, so that every host runs the same content.
+    type: dict
+    default: {}
+  token:
+    description:
+      - Fencing token of the environment's lease, from M(morpheus.deploy.lease). A run that comes with an older one than this
+        host has seen is refused, also in the middle of its work. C(0) is a run without a lease.
+    type: int
+    default: 0
 requirements:
   - Docker Engine and the Compose plugin 2.26 or newer
   - docker (the Python SDK), on the host
@@ -96,6 +108,11 @@ previous_id:
   returned: success
   type: str
   sample: 1.1.0-77b1e4d2
+was_live:
+  description: Whether this host has run the release before, so that every host must use the images recorded here.
+  returned: success
+  type: bool
+  sample: false
 pending:
   description: Whether a rollout of this release would do anything.
   returned: success
@@ -133,10 +150,12 @@ problems:
 """
 
 import base64
+from contextlib import nullcontext
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.morpheus.deploy.plugins.module_utils import engine, gate
-from ansible_collections.morpheus.deploy.plugins.module_utils.errors import ConfigError, DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.errors import ConfigError, DeployError, FencedError
+from ansible_collections.morpheus.deploy.plugins.module_utils.exclusive import alone
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import StackHost
 from ansible_collections.morpheus.deploy.plugins.module_utils.prepare import Prepared, Wanted, prepare, running
 
@@ -150,6 +169,8 @@ def main() -> None:
             "files": {"type": "dict", "required": True},
             "secrets": {"type": "dict", "default": {}, "no_log": True},
             "git_sha": {"type": "str", "default": ""},
+            "digests": {"type": "dict", "default": {}},
+            "token": {"type": "int", "default": 0, "no_log": False},
         },
         supports_check_mode=True,
     )
@@ -164,22 +185,26 @@ def main() -> None:
         files={name: base64.b64decode(content) for name, content in module.params["files"].items()},
         secrets=module.params["secrets"],
         git_sha=module.params["git_sha"],
+        digests=module.params["digests"],
     )
     about = {"release": wanted.release, "environment": wanted.environment, "previous": ""}
     try:
         host = StackHost(wanted.stack["name"], engine.connect())
         about["previous"] = host.releases.live_release()
-        prepared = prepare(host, wanted, check_mode=module.check_mode)
+        # In check mode nothing is written, so nobody has to wait for anybody.
+        with nullcontext() if module.check_mode else alone(host, module.params["token"]):
+            prepared = prepare(host, wanted, check_mode=module.check_mode)
     except ConfigError as exc:
         module.fail_json(msg=str(exc), problems=exc.problems, **about)
-    except DeployError as exc:
+    except (DeployError, FencedError) as exc:
         module.fail_json(msg=str(exc), **about)
     module.exit_json(
         changed=prepared.changed,
         id=prepared.id,
         **about,
         previous_id=prepared.live,
-        pending=bool(prepared.steps) or prepared.live != prepared.id,
+        was_live=prepared.was_live,
+        pending=prepared.pending,
         on_host=not (module.check_mode and prepared.is_new),
         plan=[str(step) for step in prepared.steps],
         images=prepared.images,

@@ -15,6 +15,9 @@ description:
   - When a candidate does not pass its gate, or fails while it is watched (C(deploy.update_config.monitor) of the Compose file),
     the candidates are removed, the replicas before them serve on, and the module fails. With C(failure_action=rollback) what
     was switched already goes back too.
+  - The host's own edge must answer the stack's C(public_check) with the release before the rollout counts as good.
+  - One rollout of a stack works on a host at a time. After a good deploy, releases beyond the
+    stack's C(retention) are removed.
   - Services whose configuration, image content, env files, secret files and mounted files are the same are not touched.
 attributes:
   check_mode:
@@ -43,6 +46,19 @@ options:
     description: Replace every replica, also those that are current.
     type: bool
     default: false
+  kind:
+    description:
+      - C(rollback) when the release that runs is given up because it is no good. It counts as failed then, and no later rollback
+        chooses it by itself.
+    type: str
+    choices: [deploy, rollback]
+    default: deploy
+  token:
+    description:
+      - Fencing token of the environment's lease, from M(morpheus.deploy.lease). A run that comes with an older one than this
+        host has seen is refused, also in the middle of its work. C(0) is a run without a lease.
+    type: int
+    default: 0
 requirements:
   - Docker Engine and the Compose plugin 2.26 or newer
   - docker (the Python SDK), on the host
@@ -82,6 +98,31 @@ previous:
   returned: always, once the release was found
   type: str
   sample: 1.1.0
+previous_id:
+  description: Id of that release.
+  returned: always, once the release was found
+  type: str
+  sample: 1.1.0-77b1e4d2
+kind:
+  description: What O(kind) said.
+  returned: always, once the release was found
+  type: str
+  sample: deploy
+switched:
+  description: Whether another release than before is live on this host now.
+  returned: always, once the release was found
+  type: bool
+  sample: true
+failure_action:
+  description: C(rollback) when a service of the release asks for it in C(deploy.update_config.failure_action), else C(pause).
+  returned: always, once the release was found
+  type: str
+  sample: rollback
+public_check:
+  description: What is to be asked through the edge and the balancer, from the release's own configuration.
+  returned: always, once the release was found
+  type: dict
+  sample: {url: "https://www.example.com/health", version: version, successes: 3, deadline_seconds: 30.0}
 steps:
   description: The plan, in check mode; otherwise the steps that were done.
   returned: always, once the release was found
@@ -116,6 +157,22 @@ cut:
   returned: always, once the release was found
   type: int
   sample: 0
+errors:
+  description: Requests that candidates answered with 5xx between their admission and the end of their watch.
+  returned: always, once the release was found
+  type: int
+  sample: 0
+pruned:
+  description: Ids of releases that were removed from the host after a good rollout, with images that nobody needs any more.
+  returned: always, once the release was found
+  type: list
+  elements: str
+  sample: [1.0.0-0c5d2a91]
+fenced:
+  description: True when another run has taken the lease over. That run plans what is left to do; nothing was taken back.
+  returned: on failure of a run that lost its lease
+  type: bool
+  sample: true
 left:
   description:
     - After a failure, C(as_before) when nothing was switched, C(taken_back) when what was switched serves the release before it
@@ -129,8 +186,10 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.morpheus.deploy.plugins.module_utils import engine, gate
-from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError, FencedError
+from ansible_collections.morpheus.deploy.plugins.module_utils.exclusive import alone
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import StackHost
+from ansible_collections.morpheus.deploy.plugins.module_utils.lineage import Kind
 from ansible_collections.morpheus.deploy.plugins.module_utils.prepare import running
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout import HostRollout, Rollout
 
@@ -147,6 +206,8 @@ def main() -> None:
             "stack": {"type": "str", "required": True},
             "release_id": {"type": "str", "default": ""},
             "restart": {"type": "bool", "default": False},
+            "kind": {"type": "str", "choices": [kind.value for kind in Kind], "default": Kind.DEPLOY.value},
+            "token": {"type": "int", "default": 0, "no_log": False},
         },
         supports_check_mode=True,
     )
@@ -154,16 +215,20 @@ def main() -> None:
         module.fail_json(msg=missing_required_lib("docker"), exception=engine.DOCKER_IMPORT_ERROR)
     if gate.import_error:
         module.fail_json(msg=missing_required_lib("jmespath"))
+    params = module.params
     try:
-        host_rollout = HostRollout(StackHost(module.params["stack"], engine.connect()))
-        with host_rollout.alone():
-            rollout = host_rollout.prepare(module.params["release_id"], restart=module.params["restart"])
+        host = StackHost(params["stack"], engine.connect())
+        with alone(host, 0 if module.check_mode else params["token"]) as fence:
+            host_rollout = HostRollout(host, fence)
+            rollout = host_rollout.prepare(params["release_id"], restart=params["restart"], kind=Kind(params["kind"]))
             if module.check_mode:
                 module.exit_json(**_result(rollout, [str(step) for step in rollout.steps]))
             if rollout.changed:
                 host_rollout.execute(rollout)
     except DeployError as exc:
         module.fail_json(msg=str(exc))
+    except FencedError as exc:
+        module.fail_json(msg=str(exc), fenced=True)
     result = _result(rollout, rollout.outcome.done)
     if rollout.outcome.failures:
         serving = f" ({rollout.previous.release})" if rollout.previous and rollout.left != "mixed" else ""
@@ -180,13 +245,20 @@ def _result(rollout: Rollout, steps: list[str]) -> dict[str, Any]:
         "changed": rollout.changed,
         "release": rollout.manifest.release,
         "release_id": rollout.manifest.id,
+        "kind": rollout.kind.value,
         "previous": rollout.previous.release if rollout.previous else "",
+        "previous_id": rollout.previous.id if rollout.previous else "",
+        "switched": rollout.changed and rollout.switches and not outcome.failures,
+        "failure_action": rollout.failure_action.value,
+        "public_check": rollout.target.stack.get("public_check") or {},
         "steps": steps,
         "replaced": outcome.removed,
         "gates": outcome.gates,
         "seconds": outcome.seconds,
         "drained": outcome.drained,
         "cut": outcome.cut,
+        "errors": outcome.errors,
+        "pruned": rollout.pruned,
         "diff": {"before": "\n".join(before) + "\n", "after": "\n".join(after) + "\n"},
     }
 

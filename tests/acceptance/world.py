@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from http.client import HTTPSConnection
 from pathlib import Path
@@ -58,11 +59,16 @@ class Environment:
 
     def health(self) -> tuple[int, Mapping[str, Any]]:
         """Status and body of /health as a user of the site gets it."""
+        status, _, body = self.ask("/health")
+        return status, json.loads(body)
+
+    def ask(self, path: str, accept: str = "*/*") -> tuple[int, Mapping[str, str], str]:
+        """Status, headers and body as a user of the site gets them, on a connection of its own."""
         context = ssl.create_default_context(cafile=str(CA))
-        connection = _At(self.site, self.port, context)
-        connection.request("GET", "/health")
-        answer = connection.getresponse()
-        return answer.status, json.loads(answer.read())
+        with closing(_At(self.site, self.port, context)) as connection:
+            connection.request("GET", path, headers={"Accept": accept})
+            answer = connection.getresponse()
+            return answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read().decode()
 
     def containers(self, host: str, service: str = "") -> dict[str, str]:
         """Name -> id of the stack's running containers on a host, of one service or of all."""

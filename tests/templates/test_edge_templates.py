@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +101,49 @@ def test_a_balancer_verifies_each_upstream_and_routes_nothing_itself() -> None:
     assert "verifyhost www.example.com" in tls
     assert "default_backend upstreams" in found["frontend https from base"]
     assert "backend no_route from base" not in found
+
+
+def maintenance_of(https: list[str]) -> tuple[list[str], int]:
+    """The answers in maintenance, page first, and where the next rule stands."""
+    answers = [number for number, line in enumerate(https) if line.startswith("http-request return status 503")]
+    return [https[number] for number in answers], answers[-1] + 1
+
+
+def test_in_maintenance_browsers_get_the_page_and_others_json_before_anything_is_routed() -> None:
+    https = sections(render("haproxy.cfg.j2", edge_certificate_paths=CERTIFICATES))["frontend https from base"]
+    (page, data), end = maintenance_of(https)
+    assert " file /usr/local/etc/haproxy/maintenance.html " in page
+    assert page.endswith(" if maintenance wants_a_page !exempt")
+    assert data.endswith(" if maintenance !exempt")
+    for answer in (page, data):
+        assert " hdr Retry-After 300 " in answer
+        assert " hdr Cache-Control no-store " in answer
+    assert not [line for line in https[:end] if line.startswith("use_backend") or "routes.map" in line]
+
+
+def test_what_is_answered_as_ever_in_maintenance_is_a_path_and_all_below_it() -> None:
+    https = sections(render("haproxy.cfg.j2", edge_maintenance_exempt_paths=["/health", "/status/"]))["frontend http from base"]
+    assert "acl exempt path,concat(/) -m beg /health/ /status/" in https
+
+
+def test_when_to_come_back_is_said_alike_in_header_and_body() -> None:
+    https = sections(render("haproxy.cfg.j2", edge_maintenance_retry_after_seconds=7))["frontend http from base"]
+    (page, data), _ = maintenance_of(https)
+    assert "hdr Retry-After 7 " in page
+    body = json.loads(data.split("string '")[1].split("'")[0])
+    assert body == {"error": "maintenance", "retry_after": 7}
+
+
+def test_a_balancer_shows_what_its_upstreams_answer_and_needs_no_page() -> None:
+    upstreams = [{"name": "app-1", "address": "192.0.2.11"}]
+    text = render("haproxy.cfg.j2", edge_certificate_paths=CERTIFICATES, edge_upstreams=upstreams)
+    assert "maintenance" not in text
+
+
+def test_the_page_fits_into_haproxy_and_loads_nothing() -> None:
+    page = (ROLE / "files" / "maintenance.html").read_text()
+    assert len(page.encode()) < 14 * 1024
+    assert not re.findall(r"\b(src|href)\s*=|url\(|@import|https?:", page)
 
 
 def test_nothing_that_was_sent_is_ever_sent_twice() -> None:

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from moments import STACK, Moment, verdict
+from moments import STACK, Moment, live_release, verdict
 from testinfra.host import Host
 from user import ask
 
@@ -14,7 +14,7 @@ from user import ask
 @pytest.fixture
 def live(host: Host) -> str:
     """The id that the pointer names."""
-    return str(host.file(f"{STACK}/live").content_string.strip())
+    return live_release(host)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from moments import Moment
+from moments import Moment, live_release
 from testinfra.host import Host
 
 SERVICES = {"api": 2, "web": 1, "ml": 1}
@@ -29,8 +29,7 @@ def test_replicas_of_a_service_carry_the_same_fingerprint(own: list[dict[str, An
 
 
 def test_every_replica_names_its_release(host: Host, own: list[dict[str, Any]]) -> None:
-    live = host.file("/var/lib/morpheus.deploy/stacks/morpheus/live").content_string.strip()
-    assert {replica["Config"]["Labels"]["morpheus.deploy.release"] for replica in own} == {live}
+    assert {replica["Config"]["Labels"]["morpheus.deploy.release"] for replica in own} == {live_release(host)}
 
 
 def test_every_replica_runs_an_image_by_its_content(own: list[dict[str, Any]]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from moments import EDGE, STACK, Moment, recall, verdict
+from moments import EDGE, Moment, live_release, recall, verdict
 from testinfra.host import Host
 from user import ask
 
@@ -37,7 +37,7 @@ def test_nothing_of_the_old_release_is_left_running(moment: Moment) -> None:
 
 
 def test_the_pointer_has_moved_and_the_old_release_is_kept(host: Host, moment: Moment) -> None:
-    assert host.file(f"{STACK}/live").content_string.startswith("1.1.0-")
+    assert live_release(host).startswith("1.1.0-")
     kept = {path.split("/")[-2].split("-")[0] for path in moment.files if path.endswith("/manifest.json")}
     assert kept == {"1.0.0", "1.1.0"}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from moments import STACK, Moment, verdict
+from moments import Moment, live_release, verdict
 from testinfra.host import Host
 from user import ask
 
@@ -22,4 +22,4 @@ def test_every_replica_is_healthy(moment: Moment) -> None:
 
 
 def test_the_pointer_names_it(host: Host) -> None:
-    assert host.file(f"{STACK}/live").content_string.startswith("1.1.0-")
+    assert live_release(host).startswith("1.1.0-")

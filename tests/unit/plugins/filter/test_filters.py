@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from ansible.errors import AnsibleFilterError
+from ansible_collections.morpheus.deploy.plugins.filter.common_digests import common_digests
 from ansible_collections.morpheus.deploy.plugins.filter.env_file import env_file
 from ansible_collections.morpheus.deploy.plugins.filter.file_content import file_content
 from ansible_collections.morpheus.deploy.plugins.filter.stack_config import stack_config
@@ -58,3 +59,21 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(AnsibleFilterError) as caught:
         file_content(f"{tmp_path}/none.pem")
     assert str(caught.value) == f"{tmp_path}/none.pem cannot be read: No such file or directory"
+
+
+def found(digest: str, *, was_live: bool = False) -> dict[str, object]:
+    return {"images": {"api": {"reference": "shop/api:1", "digest": digest, "id": ""}}, "was_live": was_live}
+
+
+DIGESTS = [
+    pytest.param([found("x"), found("x")], {}, id="all agree"),
+    pytest.param([found("x"), found("y")], {"shop/api:1": "x"}, id="the first host decides"),
+    pytest.param([found("x"), found("y", was_live=True)], {"shop/api:1": "y"}, id="a host that has run the release decides"),
+]
+
+
+@pytest.mark.parametrize(("prepared", "digests"), DIGESTS)
+def test_hosts_that_found_different_images_behind_a_tag_take_those_of_one(
+    prepared: list[dict[str, object]], digests: dict[str, str]
+) -> None:
+    assert common_digests(prepared) == digests

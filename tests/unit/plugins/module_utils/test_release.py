@@ -11,9 +11,12 @@ from typing import Any
 
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils import release as release_module
+from ansible_collections.morpheus.deploy.plugins.module_utils.dotenv import render
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.files import write_atomically
-from ansible_collections.morpheus.deploy.plugins.module_utils.release import Manifest, Releases, release_id
+from ansible_collections.morpheus.deploy.plugins.module_utils.lineage import Kind
+from ansible_collections.morpheus.deploy.plugins.module_utils.release import Manifest, Releases, config_hash
+from ansible_collections.morpheus.deploy.plugins.module_utils.release import release_id as identity_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -26,6 +29,10 @@ FILES = {"compose.yml": b"services: {}\n", "env/api.env": b'LEVEL="info"\n', "mi
 @pytest.fixture
 def releases(tmp_path: Path) -> Releases:
     return Releases("shop", tmp_path)
+
+
+def release_id(name: str, environment: str, stack: dict[str, Any], files: dict[str, bytes], **secrets: list[str]) -> str:
+    return identity_of(name, config_hash(environment, stack, files, secrets))
 
 
 def written(releases: Releases, files: dict[str, bytes], name: str = "1.0") -> str:
@@ -81,6 +88,12 @@ def test_whatever_changes_makes_another_release(
     name: str, environment: str, stack: dict[str, Any], files: dict[str, bytes]
 ) -> None:
     assert release_id(name, environment, stack, files) != release_id("1", "staging", STACK, FILES)
+
+
+def test_another_secret_variable_makes_another_release() -> None:
+    """A release says which secrets it reads, so that a rollback can tell when one is gone."""
+    ids = {release_id("1", "e", STACK, FILES, **names) for names in ({}, {"api.env": ["A"]}, {"api.env": ["A", "B"]})}
+    assert len(ids) == 3
 
 
 def test_files_that_swap_their_content_make_another_release() -> None:
@@ -164,11 +177,28 @@ def test_a_manifest_that_was_cut_off_anywhere_is_an_error_in_words(length: int) 
             releases.read("1.0-a")
 
 
-def test_the_live_release_is_a_pointer(releases: Releases) -> None:
-    assert releases.live() == ""
-    releases.set_live("1.0-a")
-    assert releases.live() == "1.0-a"
-    assert mode(releases.root / "live") == 0o600
+def test_the_live_release_is_the_last_of_the_lineage(releases: Releases) -> None:
+    assert (releases.live(), releases.live_release()) == ("", "")
+    identity = written(releases, FILES)
+    lineage = releases.lineage()
+    lineage.went_live(identity, Kind.DEPLOY)
+    releases.write_lineage(lineage)
+    assert (releases.live(), releases.live_release()) == (identity, "1.0")
+    assert mode(releases.root / "lineage.json") == 0o600
+
+
+def test_a_release_that_was_removed_is_gone_with_its_files(releases: Releases) -> None:
+    one, two = written(releases, FILES, "1.0"), written(releases, FILES, "2.0")
+    releases.remove(one)
+    assert releases.ids() == [two]
+    assert not (releases.root / "releases" / one).exists()
+
+
+def test_names_of_secrets_are_known_and_values_are_not(releases: Releases) -> None:
+    text = render({"A": 'x"\nB="2"\n', "C": ""})
+    releases.write_secrets({"api.env": text})
+    assert releases.secret_names("api.env") == ["A", "C"]
+    assert releases.secret_names("web.env") is None
 
 
 def test_the_workspace_has_the_files_with_the_current_secrets_linked_into_them(releases: Releases) -> None:

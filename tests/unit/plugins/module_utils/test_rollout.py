@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils import rollout as rollout_module
-from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError, EngineError
+from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError, EngineError, FencedError
+from ansible_collections.morpheus.deploy.plugins.module_utils.exclusive import alone
+from ansible_collections.morpheus.deploy.plugins.module_utils.fence import Fence
 from ansible_collections.morpheus.deploy.plugins.module_utils.haproxy import Route
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import Target
+from ansible_collections.morpheus.deploy.plugins.module_utils.lineage import Kind, Rolling, Status
 from ansible_collections.morpheus.deploy.plugins.module_utils.plan import DesiredService, FailureAction, Replica, UpdatePolicy
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import Manifest, Releases, Workspace
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout import HostRollout, Rollout
 
-from tests.unit.simulation import Host
+from tests.unit.simulation import Clock, Host
 
 ONE_BY_ONE = UpdatePolicy(parallelism=1)
 API = DesiredService("api", 2, "old", routed=True, policy=ONE_BY_ONE)
@@ -65,7 +69,8 @@ class StackHost:
         listed = [{"name": one.name, "port": 80, "routes": routes if one.routed else []} for one in services]
         images = {one.name: {"reference": f"shop/{one.name}:{name}", "digest": "", "id": f"sha256:{name}"} for one in services}
         self.images.add(f"sha256:{name}")
-        manifest = Manifest(f"{name}-id", name, "staging", {"drain_seconds": 30.0, "services": listed}, images)
+        stack = {"drain_seconds": 30.0, "services": listed, "retention": {"releases": 5, "pinned": []}}
+        manifest = Manifest(f"{name}-id", name, "staging", stack, images)
         self.releases.write_files(manifest.id, name, "staging", {"compose.yml": name.encode()})
         self.releases.write_manifest(manifest)
         return manifest.id
@@ -86,9 +91,18 @@ class StackHost:
         # From here on promises are held to what serves now and to what this release wants.
         self.simulated.begin()
 
-    def roll(self, release_id: str, *, restart: bool = False) -> Rollout:
-        rollout = HostRollout(self)  # type: ignore[arg-type]
-        done = rollout.prepare(release_id, restart=restart)
+    def images_in_use(self) -> set[str]:
+        return set()
+
+    def remove_image(self, reference: str, identity: str, digest: str) -> None:
+        self.images.discard(identity)
+
+    def rollout(self, token: int = 0) -> HostRollout:
+        return HostRollout(self, Fence(self.releases.root, token))  # type: ignore[arg-type]
+
+    def roll(self, release_id: str, *, restart: bool = False, kind: Kind = Kind.DEPLOY, token: int = 0) -> Rollout:
+        rollout = self.rollout(token)
+        done = rollout.prepare(release_id, restart=restart, kind=kind)
         rollout.execute(done)
         return done
 
@@ -129,7 +143,7 @@ def test_a_first_rollout_makes_the_release_live(host: StackHost) -> None:
 
 def test_the_same_release_again_changes_nothing(host: StackHost) -> None:
     identity = live(host, API)
-    again = HostRollout(host).prepare(identity, restart=False)  # type: ignore[arg-type]
+    again = host.rollout().prepare(identity, restart=False)
     assert (again.changed, again.steps, again.edge_files) == (False, [], [])
 
 
@@ -159,7 +173,7 @@ def test_without_a_release_id_the_live_one_is_meant(host: StackHost) -> None:
 
 def test_a_host_with_no_live_release_says_so(host: StackHost) -> None:
     with pytest.raises(DeployError) as caught:
-        HostRollout(host).prepare("", restart=True)  # type: ignore[arg-type]
+        host.rollout().prepare("", restart=True)
     assert str(caught.value) == "no release of this stack is live on this host yet; deploy one first"
 
 
@@ -167,7 +181,7 @@ def test_a_release_whose_image_is_gone_is_refused_before_anything_changes(host: 
     identity = host.release("1.0", API)
     host.images.clear()
     with pytest.raises(EngineError) as caught:
-        HostRollout(host).prepare(identity, restart=False)  # type: ignore[arg-type]
+        host.rollout().prepare(identity, restart=False)
     assert str(caught.value) == (
         "this host has lost shop/api:1.0, which release 1.0-id needs; deploy that release again to pull it, or choose another one"
     )
@@ -296,9 +310,109 @@ def test_a_failure_is_in_the_journal_with_what_was_left(host: StackHost) -> None
 
 
 def test_two_rollouts_of_a_stack_do_not_work_at_the_same_time(host: StackHost) -> None:
-    one, two = (HostRollout(host) for _ in range(2))  # type: ignore[arg-type]
-    with one.alone(), pytest.raises(DeployError) as caught, two.alone():
+    with alone(host, 0), pytest.raises(DeployError) as caught, alone(host, 0):  # type: ignore[arg-type]
         pass
-    assert str(caught.value) == ("another rollout of shop is at work on this host; wait for its end and run this again")
-    with two.alone():
+    assert str(caught.value) == "another rollout of shop is at work on this host; wait for its end and run this again"
+    with alone(host, 0):  # type: ignore[arg-type]
         pass
+
+
+def test_a_run_with_a_newer_lease_waits_for_the_one_that_it_fenced_off(host: StackHost) -> None:
+    class Patience(Clock):
+        def sleep(self, seconds: float) -> None:
+            super().sleep(seconds)
+            # The old run notices at its next step and ends.
+            with pytest.raises(FencedError):
+                old.check()
+            held.close()
+
+    with ExitStack() as held:
+        old = held.enter_context(alone(host, 7))  # type: ignore[arg-type]
+        with alone(host, 8, Patience()) as new:  # type: ignore[arg-type]
+            new.check()
+    with pytest.raises(FencedError), alone(host, 7):  # type: ignore[arg-type]
+        pass
+
+
+def test_a_run_that_lost_its_lease_writes_nothing_more_and_takes_nothing_back(host: StackHost) -> None:
+    live(host, API)
+    second = host.release("2.0", replace(API, fingerprint="new"))
+    rollout = host.rollout(7)
+    done = rollout.prepare(second, restart=False)
+    Fence(host.releases.root, 8).enter()
+    before = [(one.name, one.admitted) for one in host.simulated.observe()]
+    with pytest.raises(FencedError, match=r"its token is 7, and a run with token 8"):
+        rollout.execute(done)
+    assert [(one.name, one.admitted) for one in host.simulated.observe()] == before
+    assert host.releases.lineage().rolling is None
+
+
+def test_a_run_that_loses_its_lease_in_the_middle_stops_at_its_next_step(
+    host: StackHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live(host, API)
+    second = host.release("2.0", replace(API, fingerprint="new"))
+    rollout = host.rollout(7)
+    done = rollout.prepare(second, restart=False)
+    wait = host.simulated.gate.wait
+
+    def overtaken(*arguments: Any) -> Any:
+        Fence(host.releases.root, 8).enter()
+        return wait(*arguments)
+
+    monkeypatch.setattr(host.simulated.gate, "wait", overtaken)
+    with pytest.raises(FencedError):
+        rollout.execute(done)
+    # The candidate stays where it is: what becomes of it is the next run's plan, which leads to one release.
+    assert host.runs() == ["api new", "api old", "api old"]
+    host.simulated.gate.wait = wait  # type: ignore[method-assign]
+    assert host.releases.lineage().rolling == Rolling(second, Kind.DEPLOY)
+    assert host.roll(second, token=8).outcome.failures == []
+    assert host.runs() == ["api new"] * 2
+    assert host.releases.lineage().rolling is None
+
+
+def test_the_lineage_follows_deploys_and_rollbacks(host: StackHost) -> None:
+    for number in ("1.0", "2.0", "3.0"):
+        host.roll(host.release(number, replace(API, fingerprint=number)))
+    assert host.releases.lineage().previous() == "2.0-id"
+    host.roll("2.0-id", kind=Kind.ROLLBACK)
+    assert host.releases.lineage().previous() == "1.0-id"
+    host.roll("1.0-id", kind=Kind.ROLLBACK)
+    assert host.releases.lineage().previous() == ""
+    host.roll("3.0-id")
+    assert (host.releases.live(), host.releases.lineage().previous()) == ("3.0-id", "1.0-id")
+
+
+def test_a_failed_release_is_marked_and_says_why(host: StackHost) -> None:
+    live(host, API)
+    host.simulated.bad = {"bad"}
+    host.roll(host.release("2.0", replace(API, fingerprint="bad")))
+    fate = host.releases.lineage().fates["2.0-id"]
+    assert fate.status is Status.FAILED
+    assert "did not pass its gate" in fate.why
+
+
+def test_a_release_whose_secret_is_gone_is_refused_before_anything_changes(host: StackHost) -> None:
+    live(host, API)
+    second = host.release("2.0", replace(API, fingerprint="new"))
+    host.releases.write_manifest(replace(host.releases.read(second), secrets={"api.env": ["KEY", "URL"]}))
+    host.releases.write_secrets({"api.env": 'URL="x"\n'})
+    with pytest.raises(DeployError, match=r"secrets that this host no longer has \(api.env: KEY\)"):
+        host.rollout().prepare(second, restart=False)
+
+
+def test_after_a_good_deploy_old_releases_go_with_images_that_nobody_needs(host: StackHost) -> None:
+    for number in range(1, 8):
+        host.roll(host.release(f"{number}.0", replace(API, fingerprint=str(number))))
+    assert host.releases.ids() == [f"{number}.0-id" for number in range(3, 8)]
+    assert host.images == {f"sha256:{number}.0" for number in range(3, 8)}
+
+
+def test_a_rollback_removes_nothing(host: StackHost) -> None:
+    for number in ("1.0", "2.0"):
+        host.roll(host.release(number, replace(API, fingerprint=number)))
+    stack = {**host.releases.read("1.0-id").stack, "retention": {"releases": 1, "pinned": []}}
+    host.releases.write_manifest(replace(host.releases.read("1.0-id"), stack=stack))
+    host.roll("1.0-id", kind=Kind.ROLLBACK)
+    assert host.releases.ids() == ["1.0-id", "2.0-id"]

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from ansible_collections.morpheus.deploy.plugins.module_utils.verdict import Run, summary
+from ansible_collections.morpheus.deploy.plugins.module_utils.verdict import Run, history_line, summary
 
 OLD, NEW = "1.0.0", "1.1.0"
 Event = Callable[[Run], None]
@@ -36,9 +36,34 @@ def rollout_result() -> dict[str, Any]:
         "previous": OLD,
         "gates": [{"service": "api", "healthy": True}],
         "seconds": {"gate": 2.0},
+        "kind": "deploy",
+        "steps": ["api: start 1 candidate"],
         "drained": 0,
         "cut": 0,
+        "errors": 0,
     }
+
+
+def rolled_back(host: str) -> Event:
+    """Of a deploy: the host had been switched and is switched back. Of a rollback: what was asked for."""
+    result = rollout_result() | {"release": OLD, "previous": NEW, "kind": "rollback", "changed": True}
+    return lambda run: run.saw("stack_rollout", host, result, failed=False)
+
+
+def cannot_take_back(host: str) -> Event:
+    result = rollout_result() | {
+        "release": OLD,
+        "previous": NEW,
+        "kind": "rollback",
+        "left": "as_before",
+        "msg": "no",
+        "changed": True,
+    }
+    return lambda run: run.saw("stack_rollout", host, result, failed=True)
+
+
+def lease_refused(run: Run) -> None:
+    run.saw("lease", "a", {"msg": "staging is being deployed by alice"}, failed=True)
 
 
 def public_check_failed(host: str) -> Event:
@@ -50,7 +75,7 @@ def migration_failed(host: str) -> Event:
 
 
 def preflight_failed(run: Run) -> None:
-    run.refused("localhost", "2 problems in the configuration", preflight=True)
+    run.refused("localhost", "2 problems in the configuration")
 
 
 def lost(host: str, module: str = "") -> Event:
@@ -92,6 +117,19 @@ WORDS = [
     pytest.param(
         [prepared("a"), prepared("b"), rolled("a"), lost("b")], "mixed", id="a host was lost after another was switched"
     ),
+    pytest.param(
+        [prepared("a"), prepared("b"), rolled("a"), failed("b", "as_before"), rolled_back("a")],
+        "rolled_back",
+        id="one host failed, the other was taken back",
+    ),
+    pytest.param(
+        [prepared("a"), prepared("b"), rolled("a"), failed("b", "as_before"), cannot_take_back("a")],
+        "mixed",
+        id="one host failed, the other could not be taken back",
+    ),
+    pytest.param([rolled_back("a"), rolled_back("b")], "rolled_back", id="a rollback was asked for"),
+    pytest.param([rolled_back("a"), lost("b", "stack_rollout")], "mixed", id="a host was lost in a rollback"),
+    pytest.param([lease_refused], "refused", id="somebody else has the lease"),
     pytest.param([lost("a")], "refused", id="a host could not be reached at all"),
     pytest.param([prepared("a"), lost("a", "stack_release")], "refused", id="a host was lost before its rollout"),
     pytest.param([prepared("a"), lost("a", "stack_rollout")], "mixed", id="a host was lost in the middle of its rollout"),
@@ -133,7 +171,7 @@ def lines(*events: Event, check_mode: bool = False) -> list[str]:
 def test_the_summary_begins_with_the_word() -> None:
     assert lines(prepared("a"), rolled("a", drained=2)) == [
         f"VERDICT deployed: staging {NEW} (was {OLD}) in 12.5 s",
-        f"  a runs {NEW}, 2 drained",
+        f"  a runs {NEW}, 2 requests drained",
     ]
 
 
@@ -147,7 +185,39 @@ def test_the_summary_of_a_failure_says_what_each_host_runs_and_why() -> None:
         f"  a runs {NEW}",
         "  b runs more than one release",
         "  the gate was not passed",
+        "  mend it with one of:",
+        f"    ansible-playbook deploy.yml -i inventories/staging -e stack_release={NEW}",
+        "    ansible-playbook rollback.yml -i inventories/staging",
     ]
+
+
+def test_a_rollback_that_was_asked_for_is_no_failure() -> None:
+    found = after(rolled_back("a")).verdict(1.0, check_mode=False)
+    assert (found["failed"], found["release"], found["previous"], found["kind"]) == (False, OLD, NEW, "rollback")
+
+
+def test_check_mode_says_what_a_rollback_would_do() -> None:
+    assert lines(rolled_back("a"), check_mode=True) == [
+        f"CHECK MODE: nothing was changed in staging. A rollback to {OLD} would:",
+        "  a: api: start 1 candidate",
+    ]
+
+
+def test_a_host_that_was_taken_back_runs_the_release_before_and_says_so() -> None:
+    found = after(prepared("a"), prepared("b"), rolled("a"), failed("b", "as_before"), rolled_back("a")).verdict(
+        1.0, check_mode=False
+    )
+    assert found["failed"]
+    assert (found["release"], found["hosts"]["a"]["release"], found["hosts"]["a"]["taken_back"]) == (NEW, OLD, True)
+    assert found["hosts"]["a"]["seconds"] == {"gate": 2.0, "back gate": 2.0}
+
+
+def test_the_history_keeps_one_line_of_a_run() -> None:
+    run = after(prepared("a"), failed("a", "as_before"))
+    run.saw("lease", "a", {"token": 7, "owner": "alice@laptop", "reason": f"deploy {NEW}"}, failed=False)
+    line = history_line(run.verdict(3.0, check_mode=False))
+    assert (line["token"], line["owner"], line["what"], line["verdict"]) == (7, "alice@laptop", f"deploy {NEW}", "failed")
+    assert (line["from"], line["to"], line["hosts"], line["why"]) == (OLD, NEW, {"a": OLD}, "the gate was not passed")
 
 
 def test_a_host_that_was_lost_is_not_said_to_run_anything() -> None:

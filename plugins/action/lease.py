@@ -1,0 +1,92 @@
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+"""The controller's part of the module lease: says who wants the lease, and leaves a keeper behind when it was taken."""
+
+from __future__ import annotations
+
+import getpass
+import multiprocessing
+import os
+import secrets
+import socket
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+from ansible_collections.morpheus.deploy.plugins.module_utils.gate import SystemClock
+from ansible_collections.morpheus.deploy.plugins.module_utils.handover import Handover, Process
+from ansible_collections.morpheus.deploy.plugins.module_utils.keeper import FAILED, ForkedCommand, Keeper, Kept, detach
+from ansible_collections.morpheus.deploy.plugins.module_utils.lease import Lease
+
+CI_USERS = ("GITHUB_ACTOR", "GITLAB_USER_LOGIN", "BUILD_USER")
+
+
+def who(environment: Mapping[str, str]) -> str:
+    """<user>@<controller>; in CI the user is the one who started the job."""
+    user = next((environment[name] for name in (*CI_USERS, "SUDO_USER") if environment.get(name)), "")
+    if not user:
+        try:
+            user = getpass.getuser()
+        except (KeyError, OSError):
+            # A container may run as a user that no passwd knows.
+            user = f"uid {os.getuid()}"
+    return f"{user}@{socket.gethostname()}"
+
+
+def _main_process() -> int:
+    """The process that lives as long as the run: the one that started this worker."""
+    parent = multiprocessing.parent_process()
+    return parent.pid if parent and parent.pid else os.getpid()
+
+
+class ActionModule(ActionBase):  # type: ignore[misc] # ansible-core has no types
+    _supports_check_mode = True
+    _supports_async = False
+
+    def run(self, tmp: Any = None, task_vars: Any = None) -> dict[str, Any]:
+        super().run(tmp, task_vars)
+        # Before the module, which may wait for long: a process that has lost its parent is given another one.
+        main = Process.of(_main_process())
+        arguments = dict(self._task.args)
+        arguments["owner"] = arguments.get("owner") or who(os.environ)
+        arguments["run"] = arguments.get("run") or secrets.token_hex(6)
+        result: dict[str, Any] = self._execute_module("morpheus.deploy.lease", module_args=arguments, task_vars=task_vars)
+        # Only this plugin may say where the keeper is: the callback writes to that path.
+        result.pop("keeper", None)
+        if result.get("token") and not result.get("failed") and arguments.get("state", "held") == "held":
+            result["keeper"] = self._leave_keeper(main, result).as_result()
+        return result
+
+    def _leave_keeper(self, main: Process, result: Mapping[str, Any]) -> Handover:
+        handover = Handover.create()
+        keeper = Keeper(
+            Lease(result["environment"]),
+            Kept(result["token"], result["owner"], result["reason"], result["run"], result["holder"]["ttl_seconds"]),
+            main,
+            handover,
+            lambda command: ForkedCommand(lambda: self._execute(command)),
+            SystemClock(),
+        )
+
+        def keep() -> None:
+            # The queue to the screen ends with the run.
+            Display().set_queue(_Silence())
+            keeper.keep()
+
+        try:
+            return replace(handover, keeper=detach(keep))
+        except OSError as exc:
+            handover.remove()
+            raise AnsibleActionFail(f"the lease was taken, but nothing keeps it, so it will end by itself: {exc}") from exc
+
+    def _execute(self, command: str) -> int:
+        code = self._low_level_execute_command(command).get("rc", FAILED)
+        return int(code)
+
+
+class _Silence:
+    def send_display(self, *arguments: Any, **options: Any) -> None:
+        """Show nothing."""

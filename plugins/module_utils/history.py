@@ -1,0 +1,80 @@
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+"""The history of an environment: one JSON line a run, on the lease host. For people and status; nothing is decided by it.
+
+Whoever writes holds the lock of the environment's lease.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.morpheus.deploy.plugins.module_utils.files import private, write_atomically
+
+KEEP_LINES = 1000
+
+
+def utc(wall_seconds: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(wall_seconds))
+
+
+def line(
+    *, at: str, verdict: str, environment: str, token: int, run: str = "", owner: str = "", what: str = "", why: str = ""
+) -> dict[str, Any]:
+    """The record of an event of the lease itself, with the keys that a run's record has too."""
+    return {
+        "at": at,
+        "run": run,
+        "owner": owner,
+        "what": what,
+        "environment": environment,
+        "verdict": verdict,
+        "token": token,
+        "why": why,
+    }
+
+
+def text(record: Mapping[str, Any]) -> str:
+    return json.dumps(record, sort_keys=True) + "\n"
+
+
+def append(path: Path, record: Mapping[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "ab", buffering=0, opener=private) as stream:
+        stream.write(text(record).encode())
+        os.fsync(stream.fileno())
+
+
+def trim(path: Path, keep: int = KEEP_LINES) -> None:
+    """Keep the last ``keep`` lines, and end one that was torn by a crash, so that the next record has a line of its own."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return
+    lines = content.splitlines()
+    if len(lines) > keep or not content.endswith(b"\n"):
+        write_atomically(path, b"".join(line + b"\n" for line in lines[-keep:]), mode=0o600)
+
+
+def tail(path: Path, count: int) -> list[dict[str, Any]]:
+    """The last ``count`` records, the newest last. Lines that cannot be read are left out."""
+    try:
+        lines = path.read_bytes().splitlines()
+    except FileNotFoundError:
+        return []
+    records: list[dict[str, Any]] = []
+    for candidate in reversed(lines):
+        if len(records) == count:
+            break
+        try:
+            record = json.loads(candidate)
+        except ValueError:
+            continue
+        if isinstance(record, dict):
+            records.insert(0, record)
+    return records

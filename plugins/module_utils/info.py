@@ -1,0 +1,43 @@
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+"""What a host holds of a stack: its releases and what became of them, and whether a rollback to each could run here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.morpheus.deploy.plugins.module_utils.host import StackHost
+from ansible_collections.morpheus.deploy.plugins.module_utils.lineage import Fate, Lineage, Status
+from ansible_collections.morpheus.deploy.plugins.module_utils.prepare import missing_images, missing_secrets
+
+
+def releases(host: StackHost) -> dict[str, Any]:
+    """Ids of the live and the previous release, a rollout that was not finished, the schema, and every retained release."""
+    lineage = host.releases.lineage()
+    retained = host.releases.ids()
+    rolling = lineage.rolling
+    return {
+        "live": lineage.live,
+        "live_release": host.releases.live_release(),
+        "previous": lineage.previous(),
+        "rolling": {"id": rolling.id, "kind": rolling.kind.value} if rolling and rolling.id != lineage.live else {},
+        "schema": {"head": lineage.schema.head, "compatible_since": lineage.schema.compatible_since},
+        "releases": [_release(host, lineage, identity) for identity in retained if host.releases.has(identity)],
+    }
+
+
+def _release(host: StackHost, lineage: Lineage, identity: str) -> dict[str, Any]:
+    manifest = host.releases.read(identity)
+    fate = lineage.fates.get(identity, Fate(Status.PREPARED))
+    return {
+        "id": identity,
+        "release": manifest.release,
+        "status": fate.status.value,
+        "at": fate.at,
+        "why": fate.why,
+        "created": manifest.created,
+        "git_sha": manifest.git_sha,
+        "schema": dict(manifest.schema),
+        "missing_images": missing_images(host, manifest),
+        "missing_secrets": missing_secrets(host, manifest),
+    }

@@ -1,0 +1,133 @@
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+"""Maintenance of one host's edge: people get a page, programs JSON, both with status 503; exempt paths are answered as ever.
+
+One entry of a map says whether it is on. It is switched at run time, without a reload, and in the map's file first:
+whenever HAProxy starts anew it does what it did.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge import EdgePaths, edge_settings
+from ansible_collections.morpheus.deploy.plugins.module_utils.errors import EdgeError
+from ansible_collections.morpheus.deploy.plugins.module_utils.files import write_atomically
+from ansible_collections.morpheus.deploy.plugins.module_utils.haproxy import Socket, parse_old_workers
+from ansible_collections.morpheus.deploy.plugins.module_utils.host import HAPROXY_DIRECTORY
+
+MAP = "maintenance.map"
+KEY = "state"
+# What HAProxy calls the map is the path by which its configuration names it.
+_MAP_IN_HAPROXY = f"{HAPROXY_DIRECTORY}/{MAP}"
+_NO_SUCH_MAP = "Unknown map identifier"
+_NO_SUCH_ENTRY = "entry not found"
+_NO_SUCH_WORKER = "Can't find the target PID"
+PATIENCE_SECONDS = 10.0
+POLL_SECONDS = 0.05
+
+
+def render_state(state: str) -> str:
+    """The content of the map's file."""
+    return f"{KEY} {state}\n"
+
+
+def describe(seen: Mapping[str, str]) -> str:
+    """One line for each place that ``Maintenance.look`` has looked at."""
+    return "".join(f"{place}: {state}\n" for place, state in seen.items())
+
+
+class Maintenance:
+    def __init__(self, paths: EdgePaths) -> None:
+        self._paths = paths
+        self._file = paths.conf / MAP
+        self._master = Socket(str(paths.master), timeout=30)
+
+    def look(self) -> dict[str, str]:
+        """Place -> "on" or "off", or "" where neither is said: the file, and each worker that can show the page."""
+        edge_settings(self._paths)
+        if not self._file.exists():
+            raise _too_old()
+        workers = {f"worker {pid}": state for pid, state in self._workers().items()}
+        return {MAP: _entry(f"file {self._file.read_text()}"), **workers}
+
+    def switch(self, state: str) -> dict[str, str]:
+        """Make it ``state`` everywhere; what ``look`` said before. What cannot be switched is refused before it is begun."""
+        before = self.look()
+        if before[MAP] != state:
+            write_atomically(self._file, render_state(state), mode=0o644)
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        # Until all of them say it: a reload may meanwhile have started a worker that had read the file before.
+        while pending := {pid: found for pid, found in self._workers().items() if found != state}:
+            if time.monotonic() > deadline:
+                raise EdgeError(
+                    f"HAProxy did not switch maintenance {state} within {PATIENCE_SECONDS:g} s. It will when it starts anew; "
+                    "run this again. Does somebody else switch it at the same time?"
+                )
+            for pid in pending:
+                self._tell(pid, state)
+        return before
+
+    def _workers(self) -> dict[int, str]:
+        """Process id -> state, of the current worker and of those that a reload left behind: these still answer on connections
+        that were open.
+        """
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            table = self._ask("show proc")
+            old = parse_old_workers(table)
+            answers = {pid: self._ask(f"@!{pid} show map {_MAP_IN_HAPROXY}") for pid in [*_current_workers(table), *old]}
+            alive = {pid: answer for pid, answer in answers.items() if _NO_SUCH_WORKER not in answer}
+            if any(_NO_SUCH_MAP in answer for pid, answer in alive.items() if pid not in old):
+                raise _too_old()
+            # In the middle of a reload there may be none that is current.
+            if alive.keys() - set(old):
+                return {pid: _entry(answer) for pid, answer in alive.items() if _NO_SUCH_MAP not in answer}
+            if time.monotonic() > deadline:
+                raise EdgeError(f"HAProxy has no worker at work. See why with: docker logs edge-haproxy-1\n{table}")
+            time.sleep(POLL_SECONDS)
+
+    def _tell(self, pid: int, state: str) -> None:
+        answer = self._ask(f"@!{pid} set map {_MAP_IN_HAPROXY} {KEY} {state}")
+        if _NO_SUCH_ENTRY in answer:
+            # Not asked twice: a second time would add a second entry.
+            answer = self._master.ask(f"@!{pid} add map {_MAP_IN_HAPROXY} {KEY} {state}")
+        if answer and _NO_SUCH_WORKER not in answer:
+            raise EdgeError(f"HAProxy refused to switch maintenance {state}: {answer}")
+
+    def _ask(self, command: str) -> str:
+        """The master's answer, waited for: while it loads a configuration it takes no connection."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                return self._master.ask(command)
+            except EdgeError:
+                if time.monotonic() > deadline:
+                    raise
+            time.sleep(POLL_SECONDS)
+
+
+def _current_workers(table: str) -> list[int]:
+    """Process ids below ``# workers`` in the master's ``show proc``."""
+    pids = []
+    heading = ""
+    for line in table.splitlines():
+        if line.startswith("#"):
+            heading = line
+        elif heading == "# workers" and line.split():
+            pids.append(int(line.split()[0]))
+    return pids
+
+
+def _entry(text: str) -> str:
+    """The map's entry in lines of reference, key and value, as HAProxy prints them."""
+    entries = [line.split() for line in text.splitlines()]
+    return next((words[2] for words in entries if len(words) == 3 and words[1] == KEY), "")
+
+
+def _too_old() -> EdgeError:
+    return EdgeError(
+        "the edge of this host knows no maintenance yet, because an older version set it up: run playbooks/provision.yml for "
+        "this inventory first. Nothing was changed"
+    )

@@ -1,0 +1,81 @@
+#!/usr/bin/python
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: edge_maintenance
+short_description: Switch maintenance of a host's edge on or off without cutting a connection
+version_added: 0.1.0
+description:
+  - While maintenance is on, the edge answers every request with status 503 and C(Retry-After), browsers with a page and
+    programs with JSON. Exempt paths, such as that of health checks, are answered as ever.
+  - Nothing is reloaded. Requests and tunnels that have begun go on to their end.
+  - What was switched stays, whether HAProxy reloads or starts anew, through deploys, and when the role C(edge) runs.
+  - The page, C(Retry-After) and the exempt paths are variables of the role.
+attributes:
+  check_mode:
+    support: full
+    description: Looks, and says what would change.
+  diff_mode:
+    support: full
+    description: Shows the state in the file and in each of HAProxy's workers.
+  idempotent:
+    support: full
+    description: Nothing is changed where the state is as wanted, and a run that was killed half-way is completed.
+  platform:
+    support: full
+    platforms: posix
+    description: Linux, where the role C(edge) has run.
+options:
+  state:
+    description: Whether maintenance is to be on or off.
+    type: str
+    choices: ["on", "off"]
+    required: true
+seealso:
+  - module: morpheus.deploy.edge_config
+author:
+  - The morpheus.deploy maintainers
+"""
+
+EXAMPLES = r"""
+- name: Show users the maintenance page
+  morpheus.deploy.edge_maintenance:
+    state: "on"
+"""
+
+RETURN = r"""
+changes:
+  description: Where the state was another, or is, in check mode. The file for when HAProxy starts anew, and its workers.
+  returned: success
+  type: list
+  elements: str
+  sample: [maintenance.map, worker 12]
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge import EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.host import EDGE_ROOT
+from ansible_collections.morpheus.deploy.plugins.module_utils.maintenance import Maintenance, describe
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={"state": {"type": "str", "choices": ["on", "off"], "required": True}},
+        supports_check_mode=True,
+    )
+    state = module.params["state"]
+    maintenance = Maintenance(EdgePaths(EDGE_ROOT))
+    try:
+        before = maintenance.look() if module.check_mode else maintenance.switch(state)
+    except DeployError as exc:
+        module.fail_json(msg=str(exc))
+    changes = [place for place, found in before.items() if found != state]
+    diff = {"before": describe(before), "after": describe(dict.fromkeys(before, state))}
+    module.exit_json(changed=bool(changes), changes=changes, diff=diff)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,274 @@
+#!/usr/bin/python
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: lease
+short_description: Take, give back, break or read the lease of an environment, which says who may deploy now
+version_added: 0.1.0
+description:
+  - With O(state=held), when the module returns the environment's lease belongs to this run and to no other. It is kept until
+    C(ansible-playbook) ends, however it ends, and given back then.
+  - A process on the controller, the keeper, renews the lease every five seconds while C(ansible-playbook) lives and is not
+    stopped. Nothing but the keeper's connection is used for that.
+  - A run that gives no sign of life for O(ttl_seconds) loses the lease to the next one that asks. The next one's token is
+    higher, and the modules of this collection refuse the lower one on every host.
+  - When another run has the lease and lives, the module fails and says whose it is. Seeing that takes at most five seconds,
+    also without O(wait_seconds).
+  - Takes the host's uptime for time, so clocks that differ or are set do not matter.
+  - Taking and giving back is not reported as a change, because nothing of it is left when the run has ended.
+attributes:
+  action:
+    support: full
+    description: The action plugin fills in O(owner) and O(run) and starts the keeper, so the module is of no use without it.
+  async:
+    support: none
+    description: The keeper must belong to the run itself.
+  check_mode:
+    support: full
+    description: Takes, gives back and breaks nothing. Says who has the lease, and does not fail when it is another run.
+  diff_mode:
+    support: none
+    description: There is nothing to compare.
+  platform:
+    support: full
+    platforms: linux
+    description: Needs C(/proc/uptime), and C(flock), C(base64) and C(dd) in the shell.
+options:
+  environment:
+    description: The environment whose lease it is.
+    type: str
+    required: true
+  state:
+    description:
+      - V(held) takes the lease, V(free) gives it back, V(broken) ends it whoever has it, V(read) says who has it.
+      - V(free) is rarely needed, because the end of the run does the same.
+    type: str
+    choices: [held, free, broken, read]
+    default: held
+  reason:
+    description: What the lease is taken for, or with O(state=broken) why it is broken. Required for the latter. Others read it.
+    type: str
+    default: ""
+  owner:
+    description:
+      - Who takes or breaks the lease.
+      - When empty, the user at the controller's name. In CI the user is the one that E(GITHUB_ACTOR), E(GITLAB_USER_LOGIN) or
+        E(BUILD_USER) names.
+    type: str
+    default: ""
+  run:
+    description: What identifies this run in the history, for example the number of a CI job. Random when empty.
+    type: str
+    default: ""
+  wait_seconds:
+    description: How long to wait for the end of another run, in seconds.
+    type: float
+    default: 0.0
+  ttl_seconds:
+    description: How long a lease lives after its run's last sign of life, in seconds. Four renewals or more fit into it.
+    type: float
+    default: 20.0
+  token:
+    description: What O(state=held) returned. Required with O(state=free). Another run's lease is left alone.
+    type: int
+    default: 0
+seealso:
+  - module: morpheus.deploy.stack_rollout
+author:
+  - The morpheus.deploy maintainers
+"""
+
+EXAMPLES = r"""
+- name: Take the lease, once for all hosts
+  morpheus.deploy.lease:
+    environment: production
+    reason: deploy 1.2.0
+  run_once: true
+  delegate_to: app-1.example.com
+  register: lease_taken
+
+- name: Take the lease, or wait up to ten minutes for it
+  morpheus.deploy.lease:
+    environment: production
+    reason: deploy 1.2.0
+    wait_seconds: 600
+  run_once: true
+  delegate_to: app-1.example.com
+
+- name: See who has it
+  morpheus.deploy.lease:
+    environment: production
+    state: read
+  run_once: true
+  delegate_to: app-1.example.com
+  register: lease_seen
+
+- name: End the lease of a run that is known to be dead
+  morpheus.deploy.lease:
+    environment: production
+    state: broken
+    reason: The laptop of anna was lost on a train
+  run_once: true
+  delegate_to: app-1.example.com
+"""
+
+RETURN = r"""
+environment:
+  description: The environment whose lease it is.
+  returned: always
+  type: str
+  sample: production
+token:
+  description: The fencing token, a number that is higher for each later lease. V(0) when nothing was taken.
+  returned: success
+  type: int
+  sample: 1764000000
+owner:
+  description: Who took or broke the lease, or tried to.
+  returned: always
+  type: str
+  sample: anna@laptop
+reason:
+  description: What O(reason) says.
+  returned: always
+  type: str
+  sample: deploy 1.2.0
+run:
+  description: What identifies this run in the history.
+  returned: always
+  type: str
+  sample: 5f0c3a9d21b4
+taken_over:
+  description: Whose lease had ended without being given back, and why it counts as ended. Null when it was free.
+  returned: success
+  type: dict
+  sample:
+    token: 1763999000
+    owner: ben@desk
+    reason: deploy 1.1.0
+    why: no sign of life for 21 s
+holder:
+  description:
+    - Who has the lease now, or with O(state=free) and O(state=broken) who had it. Null when it is free.
+    - C(alive) is false for a lease that has expired and was not taken over yet. C(beat_seconds) is the time since the last sign
+      of life, C(expires_seconds) the time until it expires without another one.
+  returned: always
+  type: dict
+  sample:
+    token: 1764000000
+    owner: anna@laptop
+    reason: deploy 1.2.0
+    run: 5f0c3a9d21b4
+    acquired: "2026-11-24T10:00:00Z"
+    ttl_seconds: 20.0
+    taken_over: null
+    alive: true
+    beat_seconds: 1.3
+    expires_seconds: 18.7
+keeper:
+  description: The process on the controller that keeps the lease, for the callback that ends the run.
+  returned: when the lease was taken
+  type: dict
+  sample: {pid: 4711, handover: /tmp/morpheus.deploy.lease.x1y2z3}
+msg:
+  description: What was done, in a sentence.
+  returned: always
+  type: str
+  sample: The lease of production was taken.
+"""
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.lease import Claim, Held, Lease, LeaseError, Record, whose
+
+
+def take(lease: Lease, params: dict[str, Any], *, check_mode: bool) -> dict[str, Any]:
+    if check_mode:
+        held = lease.read()
+        taker = f" {whose(lease.environment, held)}." if held else ""
+        return {"msg": f"Check mode: the lease was not taken.{taker}", "holder": _shown(held)}
+    claim = Claim(params["owner"], params["reason"], params["run"], params["ttl_seconds"])
+    record = lease.acquire(claim, params["wait_seconds"])
+    old = record.taken_over
+    over = f" It was taken over from {old['owner']}: {old['why']}." if old else ""
+    return {
+        "msg": f"The lease of {lease.environment} was taken.{over}",
+        "token": record.token,
+        "taken_over": old,
+        "holder": _just_taken(record),
+    }
+
+
+def give_back(lease: Lease, params: dict[str, Any], *, check_mode: bool) -> dict[str, Any]:
+    held = lease.read()
+    ours = bool(held and held.record.token == params["token"]) if check_mode else lease.release(params["token"])
+    words = "was given back" if ours else f"is not that of token {params['token']} any more and was left alone"
+    return {"msg": f"The lease of {lease.environment} {words}.", "holder": _shown(held)}
+
+
+def break_(lease: Lease, params: dict[str, Any], *, check_mode: bool) -> dict[str, Any]:
+    held = lease.read() if check_mode else lease.break_(params["reason"], params["owner"])
+    if held is None:
+        return {"msg": f"Nobody holds the lease of {lease.environment}.", "holder": None}
+    words = whose(lease.environment, held, "is" if check_mode else "was")
+    end = "Check mode: it was not broken." if check_mode else "It was broken."
+    life = f"last sign of life {held.silent_seconds:.0f} s ago"
+    return {"msg": f"{words}, {life}. {end}", "holder": _shown(held), "changed": True}
+
+
+def read(lease: Lease, params: dict[str, Any], *, check_mode: bool) -> dict[str, Any]:
+    held = lease.read()
+    words = whose(lease.environment, held) if held else f"Nobody holds the lease of {lease.environment}"
+    return {"msg": f"{words}.", "holder": _shown(held)}
+
+
+STATES = {"held": take, "free": give_back, "broken": break_, "read": read}
+
+
+def _shown(held: Held | None) -> dict[str, Any] | None:
+    return held.as_dict() if held else None
+
+
+def _just_taken(record: Record) -> dict[str, Any]:
+    return Held(record, 0.0, 0.0).as_dict()
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "environment": {"type": "str", "required": True},
+            "state": {"type": "str", "choices": list(STATES), "default": "held"},
+            "reason": {"type": "str", "default": ""},
+            "owner": {"type": "str", "default": ""},
+            "run": {"type": "str", "default": ""},
+            "wait_seconds": {"type": "float", "default": 0.0},
+            "ttl_seconds": {"type": "float", "default": 20.0},
+            "token": {"type": "int", "default": 0, "no_log": False},
+        },
+        supports_check_mode=True,
+    )
+    params = module.params
+    who = {name: params[name] for name in ("environment", "owner", "reason", "run")}
+    # Also refuses nan, which would be waited for without end.
+    if not (params["wait_seconds"] >= 0 and params["ttl_seconds"] >= 1):
+        module.fail_json(msg="wait_seconds must be 0 or more, ttl_seconds 1 or more", holder=None, **who)
+    if params["state"] == "broken" and not params["reason"].strip():
+        module.fail_json(
+            msg="reason must say why the lease is broken: the next one to look will want to know", holder=None, **who
+        )
+    try:
+        lease = Lease(params["environment"])
+        done = STATES[params["state"]](lease, params, check_mode=module.check_mode)
+    except LeaseError as exc:
+        module.fail_json(msg=str(exc), holder=_shown(exc.holder), **who)
+    except (DeployError, OSError) as exc:
+        module.fail_json(msg=f"the lease of {params['environment']} cannot be read or written: {exc}", holder=None, **who)
+    module.exit_json(**{"changed": False, "token": 0, "taken_over": None} | who | done)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,112 @@
+#!/usr/bin/python
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: stack_info
+short_description: Say which releases of a stack a host holds, and what runs there
+version_added: 0.1.0
+description:
+  - Reads what is on the host. It changes nothing, waits for nobody and needs neither a registry nor a secret of the controller.
+attributes:
+  check_mode:
+    support: full
+    description: The module never changes anything.
+  diff_mode:
+    support: none
+    description: There is nothing to compare.
+  idempotent:
+    support: full
+    description: The module never changes anything.
+  platform:
+    support: full
+    platforms: posix
+    description: Linux with Docker Engine and the Compose plugin.
+options:
+  stack:
+    description: Name of the stack.
+    type: str
+    required: true
+requirements:
+  - Docker Engine and the Compose plugin 2.26 or newer
+  - docker (the Python SDK), on the host
+  - jmespath, on the host
+seealso:
+  - module: morpheus.deploy.stack_rollout
+author:
+  - The morpheus.deploy maintainers
+"""
+
+EXAMPLES = r"""
+- name: Read what the hosts hold
+  morpheus.deploy.stack_info:
+    stack: morpheus
+  register: info
+"""
+
+RETURN = r"""
+live:
+  description: Id of the live release; empty before the first deploy.
+  returned: success
+  type: str
+  sample: 1.2.0-3f9a0c1d
+live_release:
+  description: Name of the live release.
+  returned: success
+  type: str
+  sample: 1.2.0
+previous:
+  description: Id of the last release before it that was live and has not failed since; empty when there is none.
+  returned: success
+  type: str
+  sample: 1.1.0-77b1e4d2
+rolling:
+  description: A rollout to another release that began and did not end. Empty when there is none.
+  returned: success
+  type: dict
+  sample: {id: 1.2.0-3f9a0c1d, kind: deploy}
+schema:
+  description: The database's schema after the last migration from this host.
+  returned: success
+  type: dict
+  sample: {head: "0003", compatible_since: "0001"}
+releases:
+  description: The retained releases, with what a rollback to each would miss.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - id: 1.1.0-77b1e4d2
+      release: 1.1.0
+      status: superseded
+      at: "2026-01-01T12:00:00Z"
+      why: ""
+      created: "2026-01-01T11:00:00Z"
+      git_sha: 1c3a9d0e
+      schema: {head: "0002", compatible_since: ""}
+      missing_images: []
+      missing_secrets: []
+"""
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible_collections.morpheus.deploy.plugins.module_utils import engine, gate, info
+from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.host import StackHost
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec={"stack": {"type": "str", "required": True}}, supports_check_mode=True)
+    if engine.DOCKER_IMPORT_ERROR:
+        module.fail_json(msg=missing_required_lib("docker"), exception=engine.DOCKER_IMPORT_ERROR)
+    if gate.import_error:
+        module.fail_json(msg=missing_required_lib("jmespath"))
+    try:
+        found = info.releases(StackHost(module.params["stack"], engine.connect()))
+    except DeployError as exc:
+        module.fail_json(msg=str(exc))
+    module.exit_json(changed=False, **found)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,158 @@
+"""What an engineer has at three in the morning: rollback, and what it needs, refuses and leaves behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.acceptance.world import BIN, ROOT, Environment, eventually, on, says
+
+STACK = "/var/lib/morpheus.deploy/stacks/morpheus"
+
+
+@contextmanager
+def stopped(container: str) -> Iterator[None]:
+    subprocess.run(["docker", "stop", container], check=True, capture_output=True, timeout=60)
+    try:
+        yield
+    finally:
+        subprocess.run(["docker", "start", container], check=True, capture_output=True, timeout=60)
+
+
+def history(environment: Environment) -> list[dict[str, object]]:
+    path = f"/var/lib/morpheus.deploy/history/{environment.name}.jsonl"
+    return [json.loads(line) for line in on(environment.hosts[0], "cat", path).splitlines()]
+
+
+def test_back_and_back_and_forward_again_under_load(staging: Environment) -> None:
+    with staging.load() as load:
+        staging.deployed("1.1.0")
+        staging.deployed("1.2.0")
+        for release in ("1.1.0", "1.0.0"):
+            run = staging.play("rollback.yml")
+            assert run.code == 0, run.output
+            says(run, [f"to {release}-", "secrets stay the current ones", f"VERDICT rolled_back: staging {release} (was"])
+            load.wait_for_release(release, seconds=20)
+            print(
+                f"\nrollback to {release}: {run.seconds:.1f} s, of these {staging.verdict()['hosts']['staging-app-1']['seconds']}"
+            )
+        staging.deployed("1.2.0")
+        load.wait_for_release("1.2.0", seconds=20)
+    assert staging.health()[1]["version"] == "1.2.0"
+    lines = history(staging)[-5:]
+    assert [(line["verdict"], line["to"]) for line in lines] == [
+        ("deployed", "1.1.0"),
+        ("deployed", "1.2.0"),
+        ("rolled_back", "1.1.0"),
+        ("rolled_back", "1.0.0"),
+        ("deployed", "1.2.0"),
+    ]
+    tokens = [int(str(line["token"])) for line in lines]
+    assert tokens == sorted(set(tokens))
+    print(f"\ndeploys and rollbacks: {load.report.failed} failed of {load.report.sent}")
+    assert load.report.is_clean, load.report.failures
+
+
+def test_a_rollback_needs_no_registry_and_no_vault_password(staging: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
+    staging.deployed("1.1.0")
+    monkeypatch.setenv("MORPHEUS_VAULT_PASSWORD_STAGING", "not the password")
+    deploy = staging.deploy("1.2.0")
+    assert deploy.code != 0
+    with stopped("sandbox-registry"):
+        check = staging.play("rollback.yml", "--check")
+        says(
+            check,
+            ["CHECK MODE: nothing was changed in staging. A rollback to 1.0.0 would:", "api: start 2 candidates (changed: image"],
+        )
+        assert staging.health()[1]["version"] == "1.1.0"
+        run = staging.play("rollback.yml")
+    assert run.code == 0, run.output
+    assert staging.health()[1]["version"] == "1.0.0"
+
+
+def test_a_rollback_to_an_image_that_one_host_has_lost_is_refused_before_any_change(production: Environment) -> None:
+    production.deployed("1.1.0")
+    manifests = on("production-app-2", "sh", "-c", f"cat {STACK}/releases/1.0.0-*/manifest.json")
+    image = json.loads(manifests)["images"]["api"]["id"]
+    before = {host: production.containers(host) for host in production.hosts}
+    on("production-app-2", "docker", "rmi", "--force", image)
+    run = production.play("rollback.yml")
+    assert run.code != 0
+    says(run, ["production-app-2: the images morpheus/api:1.0.0 of release 1.0.0-", "VERDICT refused"])
+    assert {host: production.containers(host) for host in production.hosts} == before
+
+
+def test_a_release_that_fails_on_the_second_host_is_taken_back_on_the_first_too(production: Environment) -> None:
+    before = {host: set(production.containers(host)) for host in production.hosts}
+    # On the second host alone the candidates cannot reach their database, so only there the release is never healthy.
+    blocked = ["-p", "tcp", "--dport", "5432", "-m", "conntrack", "--ctstate", "NEW", "-j", "REJECT"]
+    on("production-app-2", "iptables", "-I", "DOCKER-USER", *blocked)
+    try:
+        with production.load() as load:
+            run = production.deploy("1.1.0")
+    finally:
+        on("production-app-2", "iptables", "-D", "DOCKER-USER", *blocked)
+    assert run.code != 0
+    says(run, ["VERDICT rolled_back: production 1.1.0 (was 1.0.0)", "production-app-1 runs 1.0.0", "production-app-2 runs 1.0.0"])
+    assert {host: len(production.containers(host)) for host in production.hosts} == {h: len(c) for h, c in before.items()}
+    print(f"\ntaken back on both hosts: {load.report.failed} failed of {load.report.sent}")
+    assert load.report.is_clean, load.report.failures
+
+
+def test_the_second_of_two_deploys_is_refused_and_says_whose_turn_it_is(staging: Environment) -> None:
+    command = [str(BIN / "ansible-playbook"), "deploy.yml", "-i", "inventories/staging", "-e", "stack_release=1.1.0"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as first:
+        eventually(lambda: lease(staging), 30, "the first deploy has the lease")
+        second = staging.deploy("1.2.0")
+        assert second.code != 0
+        says(second, ["deploy 1.1.0", "VERDICT refused"])
+        assert first.wait(timeout=120) == 0
+    assert staging.health()[1]["version"] == "1.1.0"
+
+
+def test_a_killed_deploy_is_finished_by_the_next_one(staging: Environment) -> None:
+    command = [str(BIN / "ansible-playbook"), "deploy.yml", "-i", "inventories/staging", "-e", "stack_release=1.1.0"]
+    with staging.load() as load:
+        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as first:
+            eventually(lambda: rolling(staging).startswith("1.1.0-"), 60, "it rolls")
+            os.kill(first.pid, signal.SIGKILL)
+            first.wait(timeout=10)
+        run = staging.deployed("1.1.0")
+        load.wait_for_release("1.1.0", seconds=20)
+    assert staging.health()[1]["version"] == "1.1.0", run.output
+    assert sorted(len(staging.containers("staging-app-1", service)) for service in ("api", "web", "ml")) == [1, 1, 2]
+    assert "interrupted" in [line["verdict"] for line in history(staging)[-3:]]
+    print(f"\nkilled and run again: {load.report.failed} failed of {load.report.sent}")
+    assert load.report.is_clean, load.report.failures
+
+
+def test_after_a_killed_deploy_a_rollback_goes_to_what_ran_before_it(staging: Environment) -> None:
+    staging.deployed("1.1.0")
+    command = [str(BIN / "ansible-playbook"), "deploy.yml", "-i", "inventories/staging", "-e", "stack_release=1.2.0"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as first:
+        eventually(lambda: rolling(staging).startswith("1.2.0-"), 60, "it rolls")
+        on("staging-app-1", "pkill", "-KILL", "-f", "AnsiballZ_stack_rollout", check=False)
+        os.kill(first.pid, signal.SIGKILL)
+        first.wait(timeout=10)
+    run = staging.play("rollback.yml")
+    assert run.code == 0, run.output
+    assert staging.health()[1]["version"] == "1.1.0"
+    assert sorted(len(staging.containers("staging-app-1", service)) for service in ("api", "web", "ml")) == [1, 1, 2]
+
+
+def rolling(environment: Environment) -> str:
+    """Id of the release to which the first host is being switched now."""
+    found = json.loads(on(environment.hosts[0], "cat", f"{STACK}/lineage.json"))["rolling"]
+    return str(found["id"]) if found else ""
+
+
+def lease(environment: Environment) -> str:
+    return on(
+        environment.hosts[0], "sh", "-c", f"ls /var/lib/morpheus.deploy/leases/{environment.name}/beat.* 2>/dev/null || true"
+    )

@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+import getpass
+import multiprocessing
+import os
+import socket
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+from ansible_collections.morpheus.deploy.plugins.action import lease as action
+from ansible_collections.morpheus.deploy.plugins.module_utils import handover
+from ansible_collections.morpheus.deploy.plugins.module_utils.handover import Process
+
+TAKEN = {
+    "changed": False,
+    "environment": "production",
+    "token": 7,
+    "owner": "anna@laptop",
+    "reason": "deploy 1.2.0",
+    "run": "run-a",
+    "holder": {"ttl_seconds": 20.0},
+}
+
+
+@pytest.fixture
+def _controller(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "gethostname", lambda: "laptop")
+    monkeypatch.setattr(getpass, "getuser", lambda: "anna")
+
+
+@pytest.mark.usefixtures("_controller")
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({}, "anna@laptop"),
+        ({"SUDO_USER": "ben"}, "ben@laptop"),
+        ({"GITHUB_ACTOR": "carla", "SUDO_USER": "runner"}, "carla@laptop"),
+        ({"GITLAB_USER_LOGIN": "dora"}, "dora@laptop"),
+        ({"BUILD_USER": "emil"}, "emil@laptop"),
+        ({"GITHUB_ACTOR": "", "BUILD_USER": "emil"}, "emil@laptop"),
+    ],
+    ids=str,
+)
+def test_the_owner_is_whoever_started_the_run(environment: dict[str, str], expected: str) -> None:
+    assert action.who(environment) == expected
+
+
+@pytest.mark.usefixtures("_controller")
+@pytest.mark.parametrize("error", [KeyError("uid"), OSError("no user")])
+def test_a_user_that_no_passwd_knows_is_called_by_its_number(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def unknown() -> str:
+        raise error
+
+    monkeypatch.setattr(getpass, "getuser", unknown)
+    assert action.who({}) == f"uid {os.getuid()}@laptop"
+
+
+class Action(action.ActionModule):
+    """With a module that answers ``result`` and a connection that writes down what it is to run."""
+
+    def __init__(self, result: dict[str, Any], log: Path, **arguments: Any) -> None:
+        self._task = SimpleNamespace(args=arguments)
+        self.result = result
+        self.log = log
+        self.called: dict[str, Any] = {}
+
+    def _execute_module(self, module_name: str, module_args: dict[str, Any], task_vars: Any) -> dict[str, Any]:
+        assert module_name == "morpheus.deploy.lease"
+        self.called = module_args
+        return dict(self.result)
+
+    def _low_level_execute_command(self, cmd: str, **options: Any) -> dict[str, Any]:
+        with self.log.open("a") as stream:
+            stream.write(cmd + "\n")
+        return {"rc": 0}
+
+
+@pytest.fixture(autouse=True)
+def _ansible(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(ActionBase, "run", lambda self, tmp=None, task_vars=None: {})
+    # Only a worker of ansible's has a queue to the screen.
+    monkeypatch.setattr(Display, "set_queue", lambda self, queue: None)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+
+def keepers(tmp_path: Path) -> list[Path]:
+    return list(tmp_path.glob("morpheus.deploy.lease.*"))
+
+
+def test_what_the_task_leaves_out_is_filled_in(tmp_path: Path) -> None:
+    task = Action({"token": 0}, tmp_path / "log", environment="production")
+    task.run()
+    assert task.called["environment"] == "production"
+    assert task.called["owner"] == action.who(os.environ)
+    assert len(task.called["run"]) == 12
+
+
+def test_what_the_task_says_is_kept(tmp_path: Path) -> None:
+    task = Action({"token": 0}, tmp_path / "log", environment="production", owner="robot", run="job 5")
+    task.run()
+    assert task.called == {"environment": "production", "owner": "robot", "run": "job 5"}
+
+
+@pytest.mark.parametrize(
+    ("result", "arguments"),
+    [
+        ({"failed": True, "msg": "held by another"}, {}),
+        ({"failed": True, "token": 7}, {}),
+        ({"token": 0}, {}),
+        (TAKEN, {"state": "read"}),
+        ({"unreachable": True}, {}),
+    ],
+    ids=["refused", "failed later", "check mode", "only read", "out of reach"],
+)
+def test_what_was_not_taken_is_not_kept(tmp_path: Path, result: dict[str, Any], arguments: dict[str, Any]) -> None:
+    forged = {"keeper": {"pid": 1, "handover": "/etc"}}
+    assert Action(result | forged, tmp_path / "log", environment="production", **arguments).run() == result
+    assert keepers(tmp_path) == []
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def test_a_lease_that_was_taken_has_a_keeper_that_runs_its_commands_on_the_lease_host(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    result = Action(TAKEN, log, environment="production").run()
+    keeper = handover.Handover.from_result(result)
+    assert keeper
+    process = Process.of(keeper.keeper)
+    assert process.runs()
+    assert keepers(tmp_path) == [keeper.directory]
+    assert keeper.finish({"verdict": "deployed"}, seconds=20)
+    assert not process.runs()
+    assert "rm -f beat.7" in log.read_text()
+    assert keepers(tmp_path) == []
+
+
+def test_a_run_whose_main_process_went_while_it_waited_gives_the_lease_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its worker has another parent then, which lives for ever."""
+    gone = os.fork()
+    if gone == 0:
+        os._exit(0)
+    os.waitpid(gone, 0)
+    monkeypatch.setattr(multiprocessing, "parent_process", lambda: SimpleNamespace(pid=gone))
+    log = tmp_path / "log"
+    Action(TAKEN, log, environment="production").run()
+    until(lambda: keepers(tmp_path) == [])
+    assert "[ -e beat.7 ]" in log.read_text()
+
+
+def test_a_keeper_that_cannot_be_started_fails_the_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(body: object) -> int:
+        raise OSError("no more processes")
+
+    monkeypatch.setattr(action, "detach", fails)
+    with pytest.raises(AnsibleActionFail, match="nothing keeps it, so it will end by itself: no more processes"):
+        Action(TAKEN, tmp_path / "log", environment="production").run()
+    assert keepers(tmp_path) == []

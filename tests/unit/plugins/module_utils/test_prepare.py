@@ -1,0 +1,123 @@
+"""Room for images and their identity, on an engine that exists only here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.morpheus.deploy.plugins.module_utils import prepare
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine import Disk, Image
+from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError, EngineError
+from ansible_collections.morpheus.deploy.plugins.module_utils.lineage import Kind
+from ansible_collections.morpheus.deploy.plugins.module_utils.release import Manifest, Releases
+
+MB = 1_000_000
+
+
+class Host:
+    """host.StackHost with a registry (reference -> digest) and the images on it (reference -> digest)."""
+
+    def __init__(self, root: Path) -> None:
+        self.releases = Releases("shop", root)
+        self.engine = self
+        self.registry: dict[str, str] = {}
+        self.here: dict[str, str] = {}
+        self.free = 10_000 * MB
+        self.pulls: list[str] = []
+
+    def image(self, reference: str) -> Image | None:
+        if reference.startswith("id-"):
+            return Image(reference, reference, "") if reference.removeprefix("id-") in self.here.values() else None
+        name, _, digest = reference.partition("@")
+        known = self.here.get(name)
+        if digest:
+            return Image(name, f"id-{digest}", digest) if digest in self.here.values() else None
+        return Image(name, f"id-{known}", known) if known else None
+
+    def pull(self, reference: str) -> Image:
+        self.pulls.append(reference)
+        name, _, digest = reference.partition("@")
+        if not digest and name not in self.registry:
+            raise EngineError(f"the registry has no image {reference}")
+        self.here[name] = digest or self.registry[name]
+        return Image(name, f"id-{self.here[name]}", self.here[name])
+
+    def size(self, reference: str) -> int:
+        return 200 * MB
+
+    def disk(self) -> Disk:
+        return Disk("/var/lib/docker", self.free, 20_000 * MB)
+
+    def find(self, digests: Mapping[str, str] | None = None, known: Mapping[str, Any] | None = None) -> dict[str, dict[str, str]]:
+        wanted = prepare.Wanted("1", "staging", {"keep_free_mb": 1000}, {}, {}, digests=digests or {})
+        return prepare._Images(self, wanted, known or {}, self.releases.live()).find(  # type: ignore[arg-type]
+            {"api": "shop/api:1", "migrate": "shop/api:1"}, pull=True
+        )
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Host:
+    found = Host(tmp_path)
+    found.registry = {"shop/api:1": "d1"}
+    return found
+
+
+def recorded(digest: str) -> dict[str, dict[str, str]]:
+    return {"api": {"reference": "shop/api:1", "digest": digest, "id": f"id-{digest}"}}
+
+
+def test_an_image_is_pulled_once_and_known_by_its_digest(host: Host) -> None:
+    entry = {"reference": "shop/api:1", "digest": "d1", "id": "id-d1"}
+    assert host.find() == {"api": entry, "migrate": entry}
+    assert host.pulls == ["shop/api:1"]
+
+
+def test_what_a_release_has_run_with_is_not_asked_for_again(host: Host) -> None:
+    host.here = {"shop/api:1": "d0"}
+    assert host.find(known=recorded("d0"))["api"]["digest"] == "d0"
+    assert host.pulls == []
+
+
+def test_a_lost_image_comes_back_by_its_digest_also_when_the_tag_has_moved(host: Host) -> None:
+    assert host.find(known=recorded("d0"))["api"]["digest"] == "d0"
+    assert host.pulls == ["shop/api:1@d0"]
+
+
+def test_another_hosts_digest_counts_more_than_the_tag(host: Host) -> None:
+    assert host.find(digests={"shop/api:1": "d0"})["api"] == {"reference": "shop/api:1", "digest": "d0", "id": "id-d0"}
+    assert host.pulls == ["shop/api:1@d0"]
+
+
+def test_a_registry_that_is_down_does_not_stop_what_is_here(host: Host) -> None:
+    host.registry, host.here = {}, {"shop/api:1": "d1"}
+    assert host.find()["api"]["digest"] == "d1"
+
+
+def live(host: Host) -> None:
+    images = {"api": {"reference": "shop/api:0", "digest": "d0", "id": "id-d0"}}
+    host.releases.write_manifest(Manifest("0-a", "0", "staging", {}, images))
+    lineage = host.releases.lineage()
+    lineage.went_live("0-a", Kind.DEPLOY)
+    host.releases.write_lineage(lineage)
+
+
+@pytest.mark.parametrize(("free", "fits"), [(1200, True), (1199, False)])
+def test_a_disk_without_room_refuses_before_pulling_with_numbers(host: Host, free: int, fits: bool) -> None:
+    live(host)
+    host.free = free * MB
+    if fits:
+        host.find()
+        return
+    with pytest.raises(DeployError) as caught:
+        host.find()
+    assert str(caught.value).startswith(
+        "the engine's disk (/var/lib/docker) has 1,199 MB free of 20,000 MB, and 1,200 MB are needed: about 200 MB for "
+    )
+    assert host.pulls == []
+
+
+def test_a_full_disk_does_not_stop_a_deploy_that_pulls_nothing(host: Host) -> None:
+    host.free, host.here = 0, {"shop/api:1": "d0"}
+    host.find(known=recorded("d0"))

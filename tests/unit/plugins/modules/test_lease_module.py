@@ -1,0 +1,142 @@
+"""The module as Ansible runs it, on leases below a temporary directory."""
+
+from __future__ import annotations
+
+import json
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.module_utils.testing import patch_module_args
+from ansible_collections.morpheus.deploy.plugins.module_utils.lease import Claim, HostClock, Lease
+from ansible_collections.morpheus.deploy.plugins.modules import lease as module
+
+ANNA = {"owner": "anna@laptop", "reason": "deploy 1.2.0", "run": "run-a"}
+
+
+@pytest.fixture(autouse=True)
+def there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lease:
+    """The lease that the module sees."""
+    monkeypatch.setattr(module, "Lease", lambda environment: Lease(environment, tmp_path))
+    return Lease("production", tmp_path)
+
+
+def run(capsys: pytest.CaptureFixture[str], **options: Any) -> dict[str, Any]:
+    with patch_module_args({"environment": "production"} | options), pytest.raises(SystemExit) as ended:
+        module.main()
+    result: dict[str, Any] = json.loads(capsys.readouterr().out)
+    assert bool(ended.value.code) == result.get("failed", False)
+    result.pop("invocation", None)
+    return result
+
+
+def test_taking_returns_the_token_and_changes_nothing_that_would_last(capsys: pytest.CaptureFixture[str], there: Lease) -> None:
+    result = run(capsys, **ANNA)
+    held = there.read()
+    assert held
+    holder = result.pop("holder")
+    assert holder == held.as_dict() | {"beat_seconds": holder["beat_seconds"], "expires_seconds": holder["expires_seconds"]}
+    assert result == ANNA | {
+        "environment": "production",
+        "changed": False,
+        "token": held.record.token,
+        "taken_over": None,
+        "msg": "The lease of production was taken.",
+    }
+
+
+def test_taking_over_says_from_whom_and_why(capsys: pytest.CaptureFixture[str], there: Lease) -> None:
+    token = there.acquire(Claim("ben@desk", "deploy 1.1.0", ttl_seconds=1.0)).token
+    (there.directory / f"beat.{token}").write_text("0.0\n")
+    result = run(capsys, **ANNA)
+    assert (result["taken_over"]["token"], result["taken_over"]["owner"]) == (token, "ben@desk")
+    assert result["msg"].startswith("The lease of production was taken. It was taken over from ben@desk: no sign of life for ")
+
+
+def test_another_run_that_lives_is_named_in_the_failure(capsys: pytest.CaptureFixture[str], there: Lease) -> None:
+    token = there.acquire(Claim("ben@desk", "deploy 1.1.0")).token
+    beat = there.directory / f"beat.{token}"
+    done = threading.Event()
+
+    def live() -> None:
+        while not done.wait(0.05):
+            draft = there.directory / "draft"
+            draft.write_text(f"{HostClock().uptime()}\n")
+            draft.replace(beat)
+
+    keeper = threading.Thread(target=live)
+    keeper.start()
+    result = run(capsys, **ANNA)
+    done.set()
+    keeper.join()
+    assert result["failed"]
+    assert result["msg"].startswith("The lease of production is held by ben@desk (deploy 1.1.0) since ")
+    assert result["holder"]["token"] == token
+    assert result["owner"] == "anna@laptop"
+
+
+def test_check_mode_takes_nothing_and_says_who_has_it(capsys: pytest.CaptureFixture[str], there: Lease, tmp_path: Path) -> None:
+    result = run(capsys, **ANNA, _ansible_check_mode=True)
+    assert (result["token"], result["holder"], result["changed"]) == (0, None, False)
+    assert list(tmp_path.iterdir()) == []
+    there.acquire(Claim("ben@desk"))
+    result = run(capsys, **ANNA, _ansible_check_mode=True)
+    assert (result["token"], result["holder"]["owner"]) == (0, "ben@desk")
+    assert "failed" not in result
+
+
+@pytest.mark.parametrize("check_mode", [True, False])
+def test_giving_back_ends_the_lease_of_the_token_only(capsys: pytest.CaptureFixture[str], there: Lease, check_mode: bool) -> None:
+    token = there.acquire(Claim("ben@desk")).token
+    result = run(capsys, state="free", token=token - 1, _ansible_check_mode=check_mode)
+    assert result["msg"] == f"The lease of production is not that of token {token - 1} any more and was left alone."
+    assert there.read()
+    result = run(capsys, state="free", token=token, _ansible_check_mode=check_mode)
+    assert (result["msg"], result["changed"]) == ("The lease of production was given back.", False)
+    assert bool(there.read()) == check_mode
+
+
+def test_breaking_says_whose_it_was(capsys: pytest.CaptureFixture[str], there: Lease) -> None:
+    token = there.acquire(Claim("ben@desk", "deploy 1.1.0")).token
+    options = {"state": "broken", "owner": "anna@laptop", "reason": "his desk burns"}
+    result = run(capsys, **options, _ansible_check_mode=True)
+    assert result["changed"]
+    assert result["msg"].endswith("Check mode: it was not broken.")
+    assert there.read()
+    result = run(capsys, **options)
+    assert (result["changed"], result["holder"]["owner"], result["holder"]["token"]) == (True, "ben@desk", token)
+    assert result["msg"].startswith("The lease of production was held by ben@desk (deploy 1.1.0) since ")
+    assert result["msg"].endswith("It was broken.")
+    assert there.read() is None
+    result = run(capsys, **options)
+    assert (result["changed"], result["holder"], result["msg"]) == (False, None, "Nobody holds the lease of production.")
+
+
+def test_reading_says_who_has_it(capsys: pytest.CaptureFixture[str], there: Lease) -> None:
+    assert run(capsys, state="read")["holder"] is None
+    there.acquire(Claim("ben@desk", "deploy 1.1.0"))
+    holder = run(capsys, state="read")["holder"]
+    assert (holder["owner"], holder["alive"]) == ("ben@desk", True)
+    assert 19 < holder["expires_seconds"] <= 20
+
+
+REFUSED = [
+    ({"wait_seconds": -1}, "wait_seconds must be 0 or more, ttl_seconds 1 or more"),
+    ({"wait_seconds": "nan"}, "wait_seconds must be 0 or more, ttl_seconds 1 or more"),
+    ({"ttl_seconds": 0}, "wait_seconds must be 0 or more, ttl_seconds 1 or more"),
+    ({"state": "broken", "reason": " "}, "reason must say why the lease is broken: the next one to look will want to know"),
+    ({"environment": "../x"}, "'../x' is no name of an environment: letters, digits, dots, dashes and underscores"),
+]
+
+
+@pytest.mark.parametrize(("options", "message"), REFUSED, ids=[str(options) for options, _ in REFUSED])
+def test_what_makes_no_sense_is_refused(capsys: pytest.CaptureFixture[str], options: dict[str, Any], message: str) -> None:
+    result = run(capsys, **options)
+    assert (result["failed"], result["msg"]) == (True, message)
+
+
+def test_a_directory_that_cannot_be_written_is_no_traceback(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "leases").write_text("a file where a directory should be")
+    result = run(capsys, **ANNA)
+    assert result["msg"].startswith("the lease of production cannot be read or written: ")
