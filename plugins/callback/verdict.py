@@ -28,6 +28,7 @@ from typing import Any
 from ansible import context
 from ansible.plugins.callback import CallbackBase
 from ansible_collections.morpheus.deploy.plugins.module_utils.handover import Handover
+from ansible_collections.morpheus.deploy.plugins.module_utils.report import table
 from ansible_collections.morpheus.deploy.plugins.module_utils.verdict import Run, history_line, summary
 
 PREFIX = "morpheus.deploy."
@@ -48,6 +49,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         self._check_mode = False
         self._is_ours = False
         self._handover: Handover | None = None
+        self._status: dict[str, Any] = {}
 
     def v2_playbook_on_start(self, playbook: Any) -> None:
         self._is_ours = Path(playbook._file_name).stem in PLAYBOOKS
@@ -77,6 +79,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         self._run.lost(result._host.get_name(), self._action(result).removeprefix(PREFIX))
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
+        if self._status:
+            self._show_status()
         if not (self._is_ours and self._run.is_deploy):
             return
         seconds = round(time.monotonic() - self._clock, 1)
@@ -91,12 +95,24 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         for line in summary(verdict):
             self._display.display(line)
 
+    def _show_status(self) -> None:
+        report = self._status["status_report"]
+        path = Path(".deploy") / report["environment"] / "status.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(report, indent=2, sort_keys=True) + "\n")
+        as_json = self._status["status_report_format"] == "json"
+        for line in [json.dumps(report, sort_keys=True)] if as_json else table(report, time.time()):
+            self._display.display(line)
+
     @staticmethod
     def _action(result: Any) -> str:
         return str(result._task.resolved_action or result._task.action)
 
     def _see(self, result: Any, *, failed: bool) -> None:
         name = self._action(result)
+        facts = result._result.get("ansible_facts") or {}
+        if "status_report" in facts:
+            self._status = facts
         if not name.startswith(PREFIX):
             if failed:
                 self._run.refused(result._host.get_name(), str(result._result.get("msg", "")))

@@ -248,6 +248,14 @@ class Engine:
         found = os.statvfs(path)
         return Disk(path, found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize)
 
+    def strangers(self, images: set[str]) -> list[str]:
+        """Names of running containers of these images (ids) that belong to no Compose project."""
+        with _speaking("list containers"):
+            found = self._client.api.containers()
+        return sorted(
+            item["Names"][0].lstrip("/") for item in found if item["ImageID"] in images and _PROJECT not in item["Labels"]
+        )
+
     def images_in_use(self) -> set[str]:
         """Ids of the images of every container on this host, stopped ones too."""
         with _speaking("list containers"):

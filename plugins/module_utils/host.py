@@ -97,8 +97,8 @@ class StackHost:
         self.engine = Engine(client, stack, compose_model.EDGE_NETWORK)
         # The lock of the rollout at work, which the commands that it starts must keep too.
         self.hold: list[int] = []
-        self._edge_paths = EdgePaths(edge_root)
-        self._settings = edge_settings(self._edge_paths)
+        self.edge_paths = EdgePaths(edge_root)
+        self._settings = edge_settings(self.edge_paths)
 
     def target(
         self,
@@ -191,7 +191,7 @@ class StackHost:
         return self.releases.project / ".env"
 
     def _configuration(self) -> EdgeConfiguration:
-        return EdgeConfiguration(self._edge_paths, self._validate)
+        return EdgeConfiguration(self.edge_paths, self._validate)
 
     def _validate(self, candidate: Path) -> str:
         return validate_edge(self.engine, self._settings, candidate)

@@ -294,6 +294,7 @@ def test_what_is_detached_belongs_to_nobody_and_holds_no_file_of_its_maker(tmp_p
         draft.write_text(json.dumps({"session": os.getsid(0), "files": sorted(files)}))
         draft.replace(report)
         until(finish.exists)
+        (tmp_path / "came to its end").touch()
 
     process = Process.of(detach(body))
     os.close(writer)
@@ -308,9 +309,9 @@ def test_what_is_detached_belongs_to_nobody_and_holds_no_file_of_its_maker(tmp_p
     assert found["session"] not in (os.getsid(0), process.pid)
     with pytest.raises(ChildProcessError):
         os.waitpid(process.pid, os.WNOHANG)
-    assert process.runs()
     finish.touch()
     until(lambda: not process.runs())
+    assert (tmp_path / "came to its end").exists()
     os.close(reader)
 
 

@@ -126,5 +126,5 @@ def test_a_lineage_comes_back_as_it_was_written(tmp_path: Path) -> None:
 def test_a_lineage_that_cannot_be_read_is_named_with_the_mend(tmp_path: Path, text: str) -> None:
     path = tmp_path / "lineage.json"
     path.write_text(text)
-    with pytest.raises(DeployError, match="cannot be read .* Remove the file and deploy"):
+    with pytest.raises(DeployError, match=r"cannot be read .* Remove the file and deploy"):
         read_lineage(path)

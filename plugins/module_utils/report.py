@@ -1,0 +1,100 @@
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+"""The status of an environment as a table for people, at most 100 columns wide. Pure.
+
+``report``: {environment, hosts: name -> result of stack_status or {unreachable}, lease: holder or None, runs: history lines}.
+"""
+
+from __future__ import annotations
+
+import calendar
+import textwrap
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+WIDTH = 100
+
+
+def table(report: Mapping[str, Any], now: float) -> list[str]:
+    """Lines; ``now`` is seconds since the epoch."""
+    lines = [f"STATUS of {report['environment']}", ""]
+    rows: list[tuple[str, ...]] = [("HOST", "RELEASE", "AGE", "EDGE", "DRIFT", "HEALTHY/WANTED")]
+    rows += [_row(name, host, now) for name, host in sorted(report["hosts"].items())]
+    lines += _columns(rows)
+    lines += _details(report["hosts"])
+    lines += ["", *_wrapped(f"LEASE  {_lease(report['lease'])}", "       "), ""]
+    runs = [("LAST RUNS", "VERDICT", "WHAT", "BY", "SECONDS"), *(_run(line) for line in reversed(report["runs"]))]
+    lines += _columns(runs) if len(runs) > 1 else ["No run is in the history yet."]
+    return lines
+
+
+def age(at: str, now: float) -> str:
+    """The time since ``at``, a UTC text, in its largest unit."""
+    try:
+        seconds = max(0.0, now - calendar.timegm(time.strptime(at, "%Y-%m-%dT%H:%M:%SZ")))
+    except ValueError:
+        return "-"
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= size:
+            return f"{int(seconds // size)} {unit}"
+    return f"{int(seconds)} s"
+
+
+def _row(name: str, host: Mapping[str, Any], now: float) -> tuple[str, ...]:
+    if "live" not in host:
+        return (name, "?", "-", "?", "?", "could not be asked")
+    replicas = " ".join(f"{one['name']} {one['healthy']}/{one['wanted']}" for one in host["services"])
+    drift = str(len(host["drift"])) if host["drift"] else "none"
+    return (name, host["release"] or "none", age(host["since"], now), host["edge"], drift, replicas or "-")
+
+
+def _details(hosts: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    found = []
+    for name, host in sorted(hosts.items()):
+        rolling = host.get("rolling")
+        sentences = [f"a rollout to {rolling} has begun and not ended"] if rolling else []
+        sentences += [str(host["msg"])] if "live" not in host and host.get("msg") else []
+        for sentence in [*sentences, *host.get("drift", [])]:
+            found += _wrapped(f"  {name}: {sentence}", "    ")
+    return ["", *found] if found else []
+
+
+def _lease(holder: Mapping[str, Any] | None) -> str:
+    if not holder:
+        return "free"
+    if not holder["alive"]:
+        return f"expired: {holder['owner']} ({holder['reason']}) gave no sign of life for {holder['beat_seconds']:.0f} s"
+    return f"{holder['owner']}: {holder['reason']}, since {holder['acquired']}, token {holder['token']}"
+
+
+def _run(line: Mapping[str, Any]) -> tuple[str, ...]:
+    seconds = line.get("seconds")
+    return (
+        str(line.get("at", "-")),
+        str(line.get("verdict", "-")),
+        str(line.get("what", "")) or "-",
+        str(line.get("owner", "")) or "-",
+        f"{seconds:.1f}" if isinstance(seconds, int | float) else "-",
+    )
+
+
+def _columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """Rows under each other; the last column is wrapped, the others are shortened where the width does not suffice."""
+    *heads, _ = zip(*rows, strict=True)
+    limits = [min(max(map(len, column)), 26) for column in heads]
+    indent = sum(limits) + 2 * len(limits)
+    lines = []
+    for *cells, last in rows:
+        start = "".join(f"{_short(cell, limit):<{limit}}  " for cell, limit in zip(cells, limits, strict=True))
+        parts = textwrap.wrap(last, max(12, WIDTH - indent)) or [""]
+        lines += [f"{start}{parts[0]}".rstrip(), *(" " * indent + part for part in parts[1:])]
+    return lines
+
+
+def _short(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _wrapped(text: str, indent: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, subsequent_indent=indent, break_on_hyphens=False)

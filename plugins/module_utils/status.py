@@ -1,0 +1,113 @@
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+"""What runs on a host beside what should: replicas that are well, the edge, and drift from the live release's manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.gate import SystemClock
+from ansible_collections.morpheus.deploy.plugins.module_utils.haproxy import Socket
+from ansible_collections.morpheus.deploy.plugins.module_utils.host import HostGate, StackHost, Target
+from ansible_collections.morpheus.deploy.plugins.module_utils.maintenance import Maintenance
+from ansible_collections.morpheus.deploy.plugins.module_utils.plan import DesiredService, Replica, State
+from ansible_collections.morpheus.deploy.plugins.module_utils.prepare import images_of
+from ansible_collections.morpheus.deploy.plugins.module_utils.release import Manifest, config_hash
+
+# One question to a replica, and one more when the first went wrong by chance.
+ASK = {"successes": 1, "interval_seconds": 0.2, "timeout_seconds": 2.0, "deadline_seconds": 3.0}
+
+
+def look(host: StackHost) -> dict[str, Any]:
+    """``services``: name, wanted, running and healthy replicas; ``drift``: sentences, empty when all is as the release says."""
+    lineage = host.releases.lineage()
+    found: dict[str, Any] = {"live": lineage.live, "release": "", "since": "", "services": [], "drift": []}
+    found["rolling"] = lineage.rolling.id if lineage.rolling else ""
+    found["edge"] = _edge(host)
+    if not lineage.live:
+        return found
+    manifest = host.releases.read(lineage.live)
+    target = host.target(manifest, host.releases.workspace(lineage.live), images=images_of(manifest))
+    try:
+        replicas = host.observe(host.edge(target))
+    except DeployError:
+        replicas = host.engine.observe(set())
+    found["release"] = manifest.release
+    found["since"] = lineage.fates[lineage.live].at if lineage.live in lineage.fates else ""
+    found["services"] = [_service(host, target, service, replicas) for service in target.desired]
+    found["drift"] = [*_replica_drift(target, replicas), *_file_drift(host, manifest), *_strangers(host, manifest)]
+    return found
+
+
+@dataclass
+class _Asking(HostGate):
+    """The gate's own question, asked once."""
+
+    def _health(self, service: str) -> Mapping[str, Any] | None:
+        health = super()._health(service)
+        return {**health, **ASK} if health else None
+
+
+def _service(host: StackHost, target: Target, service: DesiredService, replicas: Sequence[Replica]) -> dict[str, Any]:
+    own = [one for one in replicas if one.service == service.name and one.state is State.RUNNING]
+    serving = [one for one in own if one.admitted or not service.routed]
+    if target.services.get(service.name, {}).get("health"):
+        results = _Asking(host, target, SystemClock()).wait(service.name, serving) if serving else []
+        healthy = sum(one.healthy for one in results)
+    else:
+        healthy = sum(host.engine.health(one) in ("healthy", "") for one in serving)
+    return {"name": service.name, "wanted": service.replicas, "running": len(own), "healthy": healthy}
+
+
+def _replica_drift(target: Target, replicas: Sequence[Replica]) -> list[str]:
+    desired = {service.name: service for service in target.desired}
+    found = []
+    for one in replicas:
+        service = desired.get(one.service)
+        if not one.fingerprint:
+            found.append(f"{one.name} was started by hand")
+        elif service is None:
+            found.append(f"{one.name} is of a service that the release does not have")
+        elif one.fingerprint != service.fingerprint:
+            changed = sorted(
+                name for name in service.parts.keys() | one.parts.keys() if service.parts.get(name) != one.parts.get(name)
+            )
+            found.append(f"{one.name} differs in {', '.join(changed) or 'its configuration'}")
+    return found
+
+
+def _file_drift(host: StackHost, manifest: Manifest) -> list[str]:
+    files = host.releases.workspace(manifest.id).files
+    contents = {
+        str(path.relative_to(files)): path.read_bytes() for path in files.rglob("*") if path.is_file() and not path.is_symlink()
+    }
+    found = []
+    if config_hash(manifest.environment, manifest.stack, contents, dict(manifest.secrets)) != manifest.config_hash:
+        found.append(f"files of release {manifest.id} were edited since they were written")
+    edited = sorted(name for name, content in contents.items() if _content(host.releases.project / name) != content)
+    return found + [f"{name} in the project directory is not the release's" for name in edited]
+
+
+def _content(path: Path) -> bytes | None:
+    return path.read_bytes() if path.is_file() else None
+
+
+def _strangers(host: StackHost, manifest: Manifest) -> list[str]:
+    names = host.engine.strangers({image["id"] for image in manifest.images.values()})
+    return [f"{name} runs an image of the release and was started by hand" for name in names]
+
+
+def _edge(host: StackHost) -> str:
+    try:
+        Socket(str(host.edge_paths.socket)).ask("show info")
+    except DeployError:
+        return "down"
+    try:
+        return "maintenance" if "on" in Maintenance(host.edge_paths).look().values() else "up"
+    except DeployError:
+        # An older version provisioned it, without maintenance.
+        return "up"

@@ -1,0 +1,109 @@
+#!/usr/bin/python
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: stack_status
+short_description: Say what a host runs of a stack, and how it differs from the live release
+version_added: 0.1.0
+description:
+  - Asks every replica that serves, at its own address, and compares containers and files with the live release.
+  - Changes nothing and waits for no rollout that is at work.
+attributes:
+  check_mode:
+    support: full
+    description: The module never changes anything.
+  diff_mode:
+    support: none
+    description: What differs is in RV(ignore:drift).
+  idempotent:
+    support: full
+    description: The module never changes anything.
+  platform:
+    support: full
+    platforms: posix
+    description: Linux with Docker Engine and the Compose plugin.
+options:
+  stack:
+    description: Name of the stack.
+    type: str
+    required: true
+requirements:
+  - Docker Engine and the Compose plugin 2.26 or newer
+  - docker (the Python SDK), on the host
+  - jmespath, on the host
+seealso:
+  - module: morpheus.deploy.stack_info
+author:
+  - The morpheus.deploy maintainers
+"""
+
+EXAMPLES = r"""
+- name: Ask what runs
+  morpheus.deploy.stack_status:
+    stack: morpheus
+  register: status
+"""
+
+RETURN = r"""
+live:
+  description: Id of the live release; empty before the first deploy.
+  returned: success
+  type: str
+  sample: 1.2.0-3f9a0c1d
+release:
+  description: Name of the live release.
+  returned: success
+  type: str
+  sample: 1.2.0
+since:
+  description: When it went live, UTC.
+  returned: success
+  type: str
+  sample: "2026-01-01T12:00:00Z"
+rolling:
+  description: Id of a release to which a rollout has begun that did not end; empty when there is none.
+  returned: success
+  type: str
+  sample: ""
+edge:
+  description: C(up), C(maintenance) or C(down).
+  returned: success
+  type: str
+  sample: up
+services:
+  description: Per service the replicas that are wanted, that run and that are well and serve.
+  returned: success
+  type: list
+  elements: dict
+  sample: [{name: api, wanted: 2, running: 2, healthy: 2}]
+drift:
+  description: How containers and files differ from the live release, a sentence each.
+  returned: success
+  type: list
+  elements: str
+  sample: ["morpheus-api-9 was started by hand"]
+"""
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible_collections.morpheus.deploy.plugins.module_utils import engine, gate, status
+from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.host import StackHost
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec={"stack": {"type": "str", "required": True}}, supports_check_mode=True)
+    if engine.DOCKER_IMPORT_ERROR:
+        module.fail_json(msg=missing_required_lib("docker"), exception=engine.DOCKER_IMPORT_ERROR)
+    if gate.import_error:
+        module.fail_json(msg=missing_required_lib("jmespath"))
+    try:
+        found = status.look(StackHost(module.params["stack"], engine.connect()))
+    except DeployError as exc:
+        module.fail_json(msg=str(exc))
+    module.exit_json(changed=False, **found)
+
+
+if __name__ == "__main__":
+    main()
