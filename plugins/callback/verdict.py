@@ -10,7 +10,7 @@ version_added: 0.1.0
 description:
   - Watches the modules of this collection at work and says at the end how the run ended, in one word that is true of the
     hosts (C(deployed), C(unchanged), C(refused), C(failed), C(rolled_back), C(mixed)), with what each host runs now.
-  - Speaks for the playbooks C(deploy), C(rollback) and C(restart). Hands the verdict to the keeper of the lease, which writes
+  - Hands the verdict to the keeper of the lease, which writes
     it into the environment's history and gives the lease back.
   - Writes the same as C(.deploy/<environment>/verdict.json) in the current directory.
 requirements:
@@ -32,8 +32,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.report import tabl
 from ansible_collections.morpheus.deploy.plugins.module_utils.verdict import Run, history_line, summary
 
 PREFIX = "morpheus.deploy."
-# Playbooks that end in a verdict; in others the collection's modules are tasks like any other.
-PLAYBOOKS = ("deploy", "rollback", "restart")
+# A failure in one of these is the end of a deploy, whoever's playbook calls them.
+ROLES = ("preflight", "lease", "stack", "rollout")
 
 
 class CallbackModule(CallbackBase):  # type: ignore[misc]
@@ -47,12 +47,10 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         self._run = Run(started=time.time())
         self._clock = time.monotonic()
         self._check_mode = False
-        self._is_ours = False
         self._handover: Handover | None = None
         self._status: dict[str, Any] = {}
 
     def v2_playbook_on_start(self, playbook: Any) -> None:
-        self._is_ours = Path(playbook._file_name).stem in PLAYBOOKS
         inventories = context.CLIARGS.get("inventory") or ()
         self._run.inventory = " -i ".join(str(one) for one in inventories)
 
@@ -81,7 +79,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
     def v2_playbook_on_stats(self, stats: Any) -> None:
         if self._status:
             self._show_status()
-        if not (self._is_ours and self._run.is_deploy):
+        if not self._run.is_deploy:
             return
         seconds = round(time.monotonic() - self._clock, 1)
         verdict = self._run.verdict(seconds, check_mode=self._check_mode)
@@ -115,7 +113,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
             self._status = facts
         if not name.startswith(PREFIX):
             if failed:
-                self._run.refused(result._host.get_name(), str(result._result.get("msg", "")))
+                role = result._task._role.get_name().removeprefix(PREFIX) if result._task._role else ""
+                self._run.refused(result._host.get_name(), str(result._result.get("msg", "")), ours=role in ROLES)
             return
         module = name.removeprefix(PREFIX)
         if module == "lease" and not failed:

@@ -52,22 +52,23 @@ class Run:
         """A module of this collection ended on ``host``."""
         if module == "lease" and result.get("token"):
             self.lease = result
+        # Others are tasks of anybody's playbook, too.
+        self.is_deploy = self.is_deploy or bool(self.lease) or module in ("stack_info", "stack_release", "stack_rollout")
         handler = {"stack_release": self._prepared, "stack_rollout": self._rolled_out}.get(module)
         if handler:
-            self.is_deploy = True
             handler(self.hosts.setdefault(host, HostState()), result)
         if not failed or module not in _MODULES:
             return
-        self.is_deploy = True
+        self.is_deploy = self.is_deploy or module == "lease"
         message = str(result.get("msg", ""))
         if module in ("lease", "stack_info"):
             self.refusals.append(message)
         else:
             self.hosts.setdefault(host, HostState()).failed = message
 
-    def refused(self, host: str, message: str) -> None:
-        """Another task of a deploy failed: before anything was switched it means that the run was refused."""
-        self.is_deploy = True
+    def refused(self, host: str, message: str, *, ours: bool) -> None:
+        """Another task failed, in one of our roles or in a deploy: before anything was switched the run was refused."""
+        self.is_deploy = self.is_deploy or ours
         if not self.hosts:
             self.refusals.append(message)
         elif host in self.hosts:

@@ -75,7 +75,7 @@ def migration_failed(host: str) -> Event:
 
 
 def preflight_failed(run: Run) -> None:
-    run.refused("localhost", "2 problems in the configuration")
+    run.refused("localhost", "2 problems in the configuration", ours=True)
 
 
 def lost(host: str, module: str = "") -> Event:
@@ -189,6 +189,15 @@ def test_the_summary_of_a_failure_says_what_each_host_runs_and_why() -> None:
         f"    ansible-playbook deploy.yml -i inventories/staging -e stack_release={NEW}",
         "    ansible-playbook rollback.yml -i inventories/staging",
     ]
+
+
+def test_what_fails_in_anybodys_playbook_is_no_deploy() -> None:
+    run = after()
+    run.refused("a", "no such file", ours=False)
+    run.saw("health_gate", "a", {"msg": "503"}, failed=True)
+    assert not run.is_deploy
+    run.refused("a", "2 problems", ours=True)
+    assert run.is_deploy
 
 
 def test_a_rollback_that_was_asked_for_is_no_failure() -> None:

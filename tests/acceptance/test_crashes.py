@@ -1,0 +1,91 @@
+"""A rollout killed at any line of its journal, under load: the same command again leads to one release, and nobody notices."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from itertools import cycle
+
+import pytest
+
+from tests.acceptance.world import BIN, ROOT, Environment, says
+
+JOURNAL = "/var/lib/morpheus.deploy/stacks/morpheus/journal.jsonl"
+# Lines of the journal after which the kill comes. "all" goes on until a rollout ends before its line, for about 40 minutes.
+LINES = os.environ.get("CRASH_LINES", "6,14,22,30")
+LAST = 80
+
+# Follows the journal and acts as soon as the line is there, mostly before it has reached the disk: the module is the Python
+# process that holds the lock of the rollout. Compose, which it may have started, goes on.
+_WATCH = """
+import os, signal, sys, time
+path, wanted, kill = sys.argv[1], int(sys.argv[2]), sys.argv[3] == "module"
+stream = open(path)
+stream.seek(0, 2)
+print("ready", flush=True)
+deadline = time.monotonic() + 90
+while wanted and time.monotonic() < deadline:
+    line = stream.readline()
+    wanted -= bool(line)
+    if not line:
+        time.sleep(0.0005)
+if wanted:
+    sys.exit("the journal did not come to this line")
+for process in filter(str.isdigit, os.listdir("/proc")):
+    try:
+        holds = any(os.readlink(f"/proc/{process}/fd/{fd}").endswith("rollout.lock") for fd in os.listdir(f"/proc/{process}/fd"))
+        if kill and holds and "python" in os.readlink(f"/proc/{process}/exe"):
+            os.kill(int(process), signal.SIGKILL)
+    except OSError:
+        pass
+print(line, flush=True)
+"""
+
+
+def crash(environment: Environment, release: str, line: int, victim: str) -> str:
+    """The line of the journal at which a deploy was killed; empty when it ended before it came there."""
+    host = environment.hosts[0]
+    watch = ["docker", "exec", host, "python3", "-c", _WATCH, JOURNAL, str(line), victim]
+    deploy = [
+        str(BIN / "ansible-playbook"),
+        "deploy.yml",
+        "-i",
+        f"inventories/{environment.name}",
+        "-e",
+        f"stack_release={release}",
+    ]
+    with subprocess.Popen(watch, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as watcher:
+        assert watcher.stdout is not None
+        assert watcher.stdout.readline() == "ready\n"
+        with subprocess.Popen(deploy, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as run:
+            if victim == "controller":
+                seen = watcher.stdout.readline()
+                os.kill(run.pid, signal.SIGKILL)
+            run.communicate(timeout=180)
+        if victim == "module":
+            if run.returncode == 0:
+                watcher.terminate()
+            seen = watcher.stdout.readline()
+    return seen.strip()
+
+
+@pytest.mark.parametrize("victim", ["module", "controller"])
+def test_a_rollout_killed_at_any_line_of_its_journal_is_finished_by_the_next_run(staging: Environment, victim: str) -> None:
+    lines = range(1, LAST) if LINES == "all" else [int(line) for line in LINES.split(",")]
+    killed = []
+    with staging.load() as load:
+        for line, release in zip(lines, cycle(["1.1.0", "1.0.0"]), strict=False):
+            seen = crash(staging, release, line, victim)
+            run = staging.deployed(release)
+            says(run, [f"staging-app-1 runs {release}"])
+            load.wait_for_release(release, seconds=20)
+            counts = [len(staging.containers("staging-app-1", service)) for service in ("api", "ml", "web")]
+            assert counts == [2, 1, 1], (line, seen)
+            assert staging.health()[1]["version"] == release
+            if not seen:
+                break
+            killed.append(f"{line}: {seen}")
+    print("", *killed, f"{victim} killed {len(killed)} times: {load.report.failed} failed of {load.report.sent}", sep="\n")
+    assert killed
+    assert load.report.is_clean, load.report.failures
