@@ -18,12 +18,7 @@ PALETTES = (
     ("#1b2a6b", "#f08a5d", "#6a2c70", "#2b1b3d", "#ffe9a8"),
     ("#7fd1e0", "#fdf3d0", "#7fb069", "#386641", "#ffd166"),
     ("#0b132b", "#3a506b", "#1c2541", "#060a17", "#f4f1de"),
-    ("#ffafcc", "#fff1e6", "#b892ff", "#5a4fcf", "#ff7b54"),
 )
-HOUSE = """<path d="M0 0v-34l22-20 22 20V0z" fill="#fdf6e3"/><path d="M-5-32 22-57l27 25z" fill="#c1121f"/>
-    <path d="M16 0v-18h12V0z" fill="#1d1d1d"/>"""
-TREE = """<path d="M-3 0h8v-26h-8z" fill="#6f4518"/><circle cy="-42" r="22" fill="#2d6a4f"/>
-    <circle cx="17" cy="-30" r="14" fill="#40916c"/>"""
 HERO = """<path d="M-4-42C-34-24-24-8-36 0L0-4z" fill="#d00000"/><circle cx="1" cy="-50" r="10" fill="#ffdbac"/>
     <path d="M-9 0-6-40H8L11 0H4L1-18-3 0z" fill="#14213d"/><path d="M-10-52a11 11 0 0 1 22 0z" fill="#3d1f00"/>"""
 
@@ -73,14 +68,11 @@ def draw(scene: str) -> str:
     x, y, r = chance.randint(50, 350), chance.randint(40, 110), chance.randint(18, 36)
     a, b, c, d, e = (chance.randint(low, low + 60) for low in (110, 120, 130, 195, 190))
     stars = "".join(f"M{chance.randint(0, 400)} {chance.randint(0, 140)}h2v2h-2z" for _ in range(24))
-    figures = "".join(
-        f'<g transform="translate({at + chance.randint(-25, 25)} {chance.randint(250, 275)}) scale(1.3)">{figure}</g>'
-        for at, figure in zip((80, 190, 310), chance.sample((HOUSE, TREE, HERO), 3), strict=True)
-    )
+    hero = f'<g transform="translate({chance.randint(80, 310)} {chance.randint(250, 275)}) scale(1.6)">{HERO}</g>'
     return f"""<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 400 300"><title>{html.escape(scene)}</title>
     <linearGradient id="s" x2="0" y2="1">
     <stop stop-color="{sky}"/><stop stop-color="{glow}" offset="1"/></linearGradient>
     <path fill="url(#s)" d="M0 0h400v300H0z"/><path fill="{light}" opacity=".7" d="{stars}"/>
     <circle cx="{x}" cy="{y}" r="{r}" fill="{light}" stroke="{light}" stroke-width="22" stroke-opacity=".3"/>
     <path fill="{far}" d="M0 210C60 {a} 130 {b} 200 190S340 {c} 400 200V300H0z"/>
-    <path fill="{near}" d="M0 {d}C110 {e} 260 {d} 400 {e}V300H0z"/>{figures}</svg>"""
+    <path fill="{near}" d="M0 {d}C110 {e} 260 {d} 400 {e}V300H0z"/>{hero}</svg>"""

@@ -13,7 +13,7 @@ from tests.acceptance.world import BIN, ROOT, Environment, says
 
 JOURNAL = "/var/lib/morpheus.deploy/stacks/morpheus/journal.jsonl"
 # Lines of the journal after which the kill comes. "all" goes on until a rollout ends before its line, for about 40 minutes.
-LINES = os.environ.get("CRASH_LINES", "6,14,22,30")
+LINES = os.environ.get("CRASH_LINES", "8,22")
 LAST = 80
 
 # Follows the journal and acts as soon as the line is there, mostly before it has reached the disk: the module is the Python

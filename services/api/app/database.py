@@ -30,7 +30,6 @@ def database_url() -> str:
 
 class Database:
     def __init__(self) -> None:
-        self.question: asyncio.Task[tuple[str, str | None]] | None = None
         kwargs = {**OPTIONS, "row_factory": dict_row}
         check = AsyncConnectionPool.check_connection
         # The short reconnect_timeout keeps the pool's back-off from sleeping on when the server is back.
@@ -44,9 +43,7 @@ class Database:
 
     async def probe(self) -> tuple[str, str | None]:
         """The state of the database, and the head of its schema ledger if it has one, within 1.5 s."""
-        question = self.question
-        if question is None or question.done():
-            question = self.question = asyncio.create_task(self.ask())
+        question = asyncio.create_task(self.ask())
         # Not wait_for: psycopg obeys a cancellation only when the server answers it.
         answered, _ = await asyncio.wait({question}, timeout=1.5)
         return question.result() if answered else ("down: TimeoutError", None)

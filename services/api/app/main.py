@@ -95,11 +95,6 @@ async def add_story(story: NewStory) -> dict[str, Any]:
     return (await database.rows(query, story.title, story.text))[0]
 
 
-@api.get("/api/stories")
-async def list_stories() -> list[dict[str, Any]]:
-    return await database.rows("select id, title, created_at from stories order by id desc limit 50")
-
-
 @api.get("/api/stories/{story_id}")
 async def read_story(story_id: int) -> dict[str, Any]:
     for story in await database.rows("select id, title, text, created_at from stories where id = %s", story_id):

@@ -2,11 +2,11 @@
 
 import json
 import os
-import time
 from pathlib import Path
 
 import psycopg
 from psycopg.rows import scalar_row
+from psycopg_pool import ConnectionPool, PoolTimeout
 
 from .database import OPTIONS, database_url
 
@@ -23,24 +23,17 @@ def main() -> None:
     files = {path.name.partition("_")[0]: path for path in sorted(directory.glob("[0-9]*_*.sql"))}
     if not files:
         raise SystemExit(f"{directory} holds no <version>_<name>.sql")
-    with connect(float(os.environ.get("MIGRATE_WAIT_SECONDS", "30"))) as connection:
-        try:
+    wait_seconds = float(os.environ.get("MIGRATE_WAIT_SECONDS", "30"))
+    kwargs = {**OPTIONS, "row_factory": scalar_row}
+    try:
+        with ConnectionPool(database_url(), kwargs=kwargs, min_size=1) as pool, pool.connection(wait_seconds) as connection:
             applied = apply(connection, files)
             head = connection.execute("select max(version) from supabase_migrations.schema_migrations").fetchone()
-        except psycopg.Error as error:
-            raise SystemExit(f"{type(error).__name__}: {error.diag.message_primary or 'connection lost'}") from None
+    except PoolTimeout:
+        raise SystemExit(f"The database of DATABASE_URL let nobody in for {wait_seconds:g} s") from None
+    except psycopg.Error as error:
+        raise SystemExit(f"{type(error).__name__}: {error.diag.message_primary or 'connection lost'}") from None
     print(json.dumps({"applied": applied, "head": head}))
-
-
-def connect(wait_seconds: float) -> psycopg.Connection[str]:
-    deadline = time.monotonic() + wait_seconds
-    while True:
-        try:
-            return psycopg.connect(database_url(), row_factory=scalar_row, **OPTIONS)
-        except psycopg.OperationalError:
-            if time.monotonic() > deadline:
-                raise SystemExit(f"The database of DATABASE_URL let nobody in for {wait_seconds:g} s") from None
-            time.sleep(0.5)
 
 
 def apply(connection: psycopg.Connection[str], files: dict[str, Path]) -> list[str]:
