@@ -9,9 +9,9 @@ from itertools import cycle
 
 import pytest
 
-from tests.acceptance.world import BIN, ROOT, Environment, says
+from tests.acceptance.world import STACK, Environment, says
 
-JOURNAL = "/var/lib/morpheus.deploy/stacks/morpheus/journal.jsonl"
+JOURNAL = f"{STACK}/journal.jsonl"
 # Lines of the journal after which the kill comes. "all" goes on until a rollout ends before its line, for about 40 minutes.
 LINES = os.environ.get("CRASH_LINES", "8,22")
 LAST = 80
@@ -47,18 +47,10 @@ def crash(environment: Environment, release: str, line: int, victim: str) -> str
     """The line of the journal at which a deploy was killed; empty when it ended before it came there."""
     host = environment.hosts[0]
     watch = ["docker", "exec", host, "python3", "-c", _WATCH, JOURNAL, str(line), victim]
-    deploy = [
-        str(BIN / "ansible-playbook"),
-        "deploy.yml",
-        "-i",
-        f"inventories/{environment.name}",
-        "-e",
-        f"stack_release={release}",
-    ]
     with subprocess.Popen(watch, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as watcher:
         assert watcher.stdout is not None
         assert watcher.stdout.readline() == "ready\n"
-        with subprocess.Popen(deploy, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as run:
+        with environment.begun(release) as run:
             if victim == "controller":
                 seen = watcher.stdout.readline()
                 os.kill(run.pid, signal.SIGKILL)

@@ -11,9 +11,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.acceptance.world import BIN, ROOT, Environment, eventually, on, says
-
-STACK = "/var/lib/morpheus.deploy/stacks/morpheus"
+from tests.acceptance.world import STACK, Environment, eventually, on, says
 
 
 @contextmanager
@@ -23,11 +21,6 @@ def stopped(container: str) -> Iterator[None]:
         yield
     finally:
         subprocess.run(["docker", "start", container], check=True, capture_output=True, timeout=60)
-
-
-def history(environment: Environment) -> list[dict[str, object]]:
-    path = f"/var/lib/morpheus.deploy/history/{environment.name}.jsonl"
-    return [json.loads(line) for line in on(environment.hosts[0], "cat", path).splitlines()]
 
 
 def test_back_and_back_and_forward_again_under_load(staging: Environment) -> None:
@@ -45,7 +38,7 @@ def test_back_and_back_and_forward_again_under_load(staging: Environment) -> Non
         staging.deployed("1.2.0")
         load.wait_for_release("1.2.0", seconds=20)
     assert staging.health()[1]["version"] == "1.2.0"
-    lines = history(staging)[-5:]
+    lines = staging.history()[-5:]
     assert [(line["verdict"], line["to"]) for line in lines] == [
         ("deployed", "1.1.0"),
         ("deployed", "1.2.0"),
@@ -106,37 +99,35 @@ def test_a_release_that_fails_on_the_second_host_is_taken_back_on_the_first_too(
 
 
 def test_the_second_of_two_deploys_is_refused_and_says_whose_turn_it_is(staging: Environment) -> None:
-    command = [str(BIN / "ansible-playbook"), "deploy.yml", "-i", "inventories/staging", "-e", "stack_release=1.1.0"]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as first:
-        eventually(lambda: lease(staging), 30, "the first deploy has the lease")
+    with staging.begun("1.1.0") as first:
+        eventually(staging.lease, 30, "the first deploy has the lease")
         second = staging.deploy("1.2.0")
         assert second.code != 0
         says(second, ["deploy 1.1.0", "VERDICT refused"])
-        assert first.wait(timeout=120) == 0
+        output, _ = first.communicate(timeout=120)
+        assert first.returncode == 0, output
     assert staging.health()[1]["version"] == "1.1.0"
 
 
 def test_a_killed_deploy_is_finished_by_the_next_one(staging: Environment) -> None:
-    command = [str(BIN / "ansible-playbook"), "deploy.yml", "-i", "inventories/staging", "-e", "stack_release=1.1.0"]
     with staging.load() as load:
-        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as first:
-            eventually(lambda: rolling(staging).startswith("1.1.0-"), 60, "it rolls")
+        with staging.begun("1.1.0") as first:
+            eventually(lambda: staging.rolling().startswith("1.1.0-"), 60, "it rolls")
             os.kill(first.pid, signal.SIGKILL)
             first.wait(timeout=10)
         run = staging.deployed("1.1.0")
         load.wait_for_release("1.1.0", seconds=20)
     assert staging.health()[1]["version"] == "1.1.0", run.output
     assert sorted(len(staging.containers("staging-app-1", service)) for service in ("api", "web", "ml")) == [1, 1, 2]
-    assert "interrupted" in [line["verdict"] for line in history(staging)[-3:]]
+    assert "interrupted" in [line["verdict"] for line in staging.history()[-3:]]
     print(f"\nkilled and run again: {load.report.failed} failed of {load.report.sent}")
     assert load.report.is_clean, load.report.failures
 
 
 def test_after_a_killed_deploy_a_rollback_goes_to_what_ran_before_it(staging: Environment) -> None:
     staging.deployed("1.1.0")
-    command = [str(BIN / "ansible-playbook"), "deploy.yml", "-i", "inventories/staging", "-e", "stack_release=1.2.0"]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as first:
-        eventually(lambda: rolling(staging).startswith("1.2.0-"), 60, "it rolls")
+    with staging.begun("1.2.0") as first:
+        eventually(lambda: staging.rolling().startswith("1.2.0-"), 60, "it rolls")
         on("staging-app-1", "pkill", "-KILL", "-f", "AnsiballZ_stack_rollout", check=False)
         os.kill(first.pid, signal.SIGKILL)
         first.wait(timeout=10)
@@ -144,15 +135,3 @@ def test_after_a_killed_deploy_a_rollback_goes_to_what_ran_before_it(staging: En
     assert run.code == 0, run.output
     assert staging.health()[1]["version"] == "1.1.0"
     assert sorted(len(staging.containers("staging-app-1", service)) for service in ("api", "web", "ml")) == [1, 1, 2]
-
-
-def rolling(environment: Environment) -> str:
-    """Id of the release to which the first host is being switched now."""
-    found = json.loads(on(environment.hosts[0], "cat", f"{STACK}/lineage.json"))["rolling"]
-    return str(found["id"]) if found else ""
-
-
-def lease(environment: Environment) -> str:
-    return on(
-        environment.hosts[0], "sh", "-c", f"ls /var/lib/morpheus.deploy/leases/{environment.name}/beat.* 2>/dev/null || true"
-    )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from http.client import HTTPSConnection
 from pathlib import Path
@@ -19,6 +21,9 @@ from tests.load import Load, Settings
 ROOT = Path(__file__).parents[2]
 CA = ROOT / ".sandbox" / "ca.pem"
 BIN = Path(sys.executable).parent
+# On the hosts.
+BASE = "/var/lib/morpheus.deploy"
+STACK = f"{BASE}/stacks/morpheus"
 
 
 @dataclass(frozen=True)
@@ -48,10 +53,43 @@ class Environment:
         return run
 
     def play(self, playbook: str, *options: str) -> Run:
-        command = [str(BIN / "ansible-playbook"), playbook, "-i", f"inventories/{self.name}", *options]
         start = time.monotonic()
+        command = self._command(playbook, *options)
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=540, check=False)
         return Run(done.returncode, done.stdout + done.stderr, time.monotonic() - start)
+
+    @contextmanager
+    def begun(self, release: str, *options: str) -> Iterator[subprocess.Popen[str]]:
+        """A deploy that goes on meanwhile, in a process group of its own. Ended when it is still there at the end."""
+        command = self._command("deploy.yml", "-e", f"stack_release={release}", *options)
+        with subprocess.Popen(
+            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+        ) as run:
+            try:
+                yield run
+            finally:
+                if run.poll() is None:
+                    os.killpg(run.pid, signal.SIGKILL)
+
+    def _command(self, playbook: str, *options: str) -> list[str]:
+        return [str(BIN / "ansible-playbook"), playbook, "-i", f"inventories/{self.name}", *options]
+
+    def rolling(self, host: str = "") -> str:
+        """Id of the release to which a host, the first one if none is named, is being switched now."""
+        found = json.loads(on(host or self.hosts[0], "cat", f"{STACK}/lineage.json"))["rolling"]
+        return str(found["id"]) if found else ""
+
+    def at_step(self, action: str, host: str = "") -> bool:
+        """Whether the rollout that is under way has begun a step of this kind."""
+        lines = on(host or self.hosts[0], "cat", f"{STACK}/journal.jsonl").rpartition('"event": "begin"')[2]
+        return bool(self.rolling(host)) and f'"action": "{action}"' in lines
+
+    def lease(self) -> str:
+        """File of the lease that a run holds now; empty when nobody does."""
+        return on(self.hosts[0], "sh", "-c", f"ls {BASE}/leases/{self.name}/beat.* 2>/dev/null || true")
+
+    def history(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in on(self.hosts[0], "cat", f"{BASE}/history/{self.name}.jsonl").splitlines()]
 
     def verdict(self) -> dict[str, Any]:
         found: dict[str, Any] = json.loads((ROOT / ".deploy" / self.name / "verdict.json").read_text())
@@ -85,7 +123,7 @@ class Environment:
         state = {}
         for host in self.hosts:
             other = "! -name '*.jsonl' ! -name 'fence.*' ! -path '*/leases/*'"
-            files = f"find /var/lib/morpheus.deploy /etc/docker -type f {other} | sort | xargs sha256sum"
+            files = f"find {BASE} /etc/docker -type f {other} | sort | xargs sha256sum"
             state[host] = "\n".join([str(self.containers(host)), on(host, "sh", "-c", files), admitted(host)])
         return state
 
