@@ -52,9 +52,10 @@ class Environment:
         assert run.code == 0, run.output
         return run
 
-    def play(self, playbook: str, *options: str) -> Run:
+    def play(self, playbook: str, *options: str, inventory: Path | None = None) -> Run:
+        """``inventory``: another one than the environment's own."""
         start = time.monotonic()
-        command = self._command(playbook, *options)
+        command = self._command(playbook, *options, inventory=inventory)
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=540, check=False)
         return Run(done.returncode, done.stdout + done.stderr, time.monotonic() - start)
 
@@ -71,8 +72,8 @@ class Environment:
                 if run.poll() is None:
                     os.killpg(run.pid, signal.SIGKILL)
 
-    def _command(self, playbook: str, *options: str) -> list[str]:
-        return [str(BIN / "ansible-playbook"), playbook, "-i", f"inventories/{self.name}", *options]
+    def _command(self, playbook: str, *options: str, inventory: Path | None = None) -> list[str]:
+        return [str(BIN / "ansible-playbook"), playbook, "-i", str(inventory or f"inventories/{self.name}"), *options]
 
     def rolling(self, host: str = "") -> str:
         """Id of the release to which a host, the first one if none is named, is being switched now."""

@@ -60,6 +60,8 @@ def _measure(runs: int) -> dict[str, list[Sample]]:
         STAGING.deployed(rollouts.STANDARD, *options)
         measure("deploy, without a watch window", lambda release: rollouts.deploy(release, options))
     STAGING.deployed(rollouts.STANDARD)
+    measure("rollback, as configured", rollouts.rollback)
+    STAGING.deployed(rollouts.STANDARD)
     measure("deploy of what runs already", rollouts.deploy_again)
     measure("peak memory on the host", rollouts.memory)
     with compose.project() as deploy:

@@ -34,9 +34,30 @@ def under_load(load: Load, release: str, deploy: Callable[[], float]) -> Sample:
 
 def deploy(release: str, options: Sequence[str] = ()) -> Sample:
     sample = under_load(STAGING.load(**LOAD), release, lambda: STAGING.deployed(release, *options).seconds)
-    (host,) = STAGING.verdict()["hosts"].values()
+    return {**sample, **_parts(sample[WALL])}
+
+
+def rollback(release: str) -> Sample:
+    """Back to the other release."""
+    STAGING.deployed(release)
+    (other,) = set(RELEASES) - {release}
+    run = under_load(STAGING.load(**LOAD), other, lambda: _rolled_back(other))
+    return {**run, **_parts(run[WALL])}
+
+
+def _rolled_back(release: str) -> float:
+    run = STAGING.play("rollback.yml", "-e", f"rollback_to={release}")
+    assert run.code == 0, run.output
+    return run.seconds
+
+
+def _parts(wall: float) -> Sample:
+    """Where the time of the last run went: before and after the plays, in the steps of the rollout, and between these."""
+    verdict = STAGING.verdict()
+    (host,) = verdict["hosts"].values()
     parts = {f"— {step}, s": seconds for step, seconds in host["seconds"].items()}
-    return {**sample, **parts, "— the rest: Ansible, SSH, s": sample[WALL] - sum(parts.values())}
+    start = wall - verdict["seconds"]
+    return {"— Ansible's start and end, s": start, **parts, "— SSH and modules, s": wall - start - sum(parts.values())}
 
 
 def deploy_again(_: str) -> Sample:

@@ -1,0 +1,154 @@
+"""A marked secret, and where it can be found afterwards: on both sides, in any usual encoding, while runs go on and after."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import secrets
+import shutil
+import stat
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.acceptance.world import BIN, ROOT
+
+MARK = "sentinel" + secrets.token_hex(16)
+# With all that encoders, parsers and shells stumble over around it.
+VALUE = f" {MARK} $HOME \"double\" 'single' # \\ ümläut\nsecond line "
+PLACE = ROOT / ".cache" / "sentinel"
+INVENTORY = PLACE / "inventories" / "staging"
+
+
+def needles() -> list[bytes]:
+    """The mark as it stands in plain, JSON, URL and shell text, and in base64 (at each alignment) and hexadecimal text."""
+    raw = MARK.encode()
+    # Characters at the edges depend on what stands beside the mark.
+    shifted = [base64.b64encode(b" " * shift + raw)[4:-4] for shift in range(3)]
+    return [raw, *shifted, raw.hex().encode()]
+
+
+def holds(content: bytes) -> bool:
+    return any(needle in content for needle in needles())
+
+
+@contextmanager
+def planted() -> Iterator[Path]:
+    """Staging's inventory, with the marked value for the secret SESSION_SECRET, in a directory of its own."""
+    shutil.rmtree(PLACE, ignore_errors=True)
+    shutil.copytree(ROOT / "inventories", INVENTORY.parent)
+    shutil.rmtree(INVENTORY.parent / "production")
+    for name in ("stacks", ".sandbox"):
+        (PLACE / name).symlink_to(ROOT / name)
+    vault = INVENTORY / "group_vars" / "vault.yml"
+    identity = ["--vault-id", f"staging@{ROOT}/inventories/vault-client.py"]
+    text = _vault("view", *identity, str(vault), content=None)
+    kept = [line for line in text.splitlines() if not line.startswith("vault_session_secret:")]
+    content = "\n".join([*kept, f"vault_session_secret: {json.dumps(VALUE)}", ""])
+    encrypted = _vault("encrypt", *identity, "--encrypt-vault-id", "staging", "--output", "-", "-", content=content)
+    vault.write_text(encrypted)
+    try:
+        yield INVENTORY
+    finally:
+        shutil.rmtree(PLACE, ignore_errors=True)
+
+
+def _vault(*arguments: str, content: str | None) -> str:
+    command = [str(BIN / "ansible-vault"), *arguments]
+    return subprocess.run(command, cwd=ROOT, input=content, capture_output=True, text=True, check=True).stdout
+
+
+@dataclass
+class Traces:
+    """Places on the controller that a run may write to, each its own, and what was seen while runs went on."""
+
+    directory: Path
+    found: list[str] = field(default_factory=list)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        home = self.directory / "home"
+        return {
+            "ANSIBLE_LOG_PATH": str(self.directory / "ansible.log"),
+            "ANSIBLE_CACHE_PLUGIN": "ansible.builtin.jsonfile",
+            "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(self.directory / "facts"),
+            "ANSIBLE_LOCAL_TEMP": str(home / "tmp"),
+            "TMPDIR": str(self.directory / "tmp"),
+        }
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Meanwhile: every command line of this machine, the hosts' processes included, and every temporary file of ours."""
+        (self.directory / "tmp").mkdir(parents=True, exist_ok=True)
+        over = threading.Event()
+        looks = [0]
+
+        def look() -> None:
+            while not over.wait(0.02):
+                looks[0] += 1
+                for process in Path("/proc").glob("[0-9]*/cmdline"):
+                    with suppress(OSError):
+                        if holds(process.read_bytes()):
+                            self.found.append(f"command line of process {process.parent.name}")
+                for path in _files(self.directory):
+                    with suppress(OSError):
+                        if path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH) and holds(path.read_bytes()):
+                            self.found.append(f"temporary file that others can read: {path}")
+
+        thread = threading.Thread(target=look)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+        assert looks[0] > 10, "the watch was asleep"
+
+    def left(self) -> list[str]:
+        """Files of the controller that hold the mark now."""
+        places = [self.directory, ROOT / ".deploy", ROOT / ".cache", Path.home() / ".ansible"]
+        return [str(path) for place in places for path in _files(place) if holds(path.read_bytes())]
+
+
+def _files(place: Path) -> Iterator[Path]:
+    for directory, _, names in os.walk(place):
+        yield from (path for path in (Path(directory) / name for name in names) if path.is_file() and not path.is_symlink())
+
+
+# Reads its needles from its input, so that they stand in no command line. Prints path, mode and whether others can read it.
+_SEARCH = """
+import base64, json, os, stat, sys
+needles = [base64.b64decode(word) for word in json.load(sys.stdin)]
+skipped = ("/proc", "/sys", "/dev", "/var/lib/docker/overlay2", "/var/lib/containerd", "/usr", "/var/lib/apt", "/var/cache")
+closed = {}
+def reachable(path):
+    if path not in closed:
+        closed[path] = path == "/" or (bool(os.lstat(path).st_mode & stat.S_IXOTH) and reachable(os.path.dirname(path)))
+    return closed[path]
+for directory, names, files in os.walk("/"):
+    names[:] = [name for name in names if os.path.join(directory, name) not in skipped]
+    for name in files:
+        path = os.path.join(directory, name)
+        try:
+            info = os.lstat(path)
+            if not stat.S_ISREG(info.st_mode) or info.st_size > 50_000_000:
+                continue
+            with open(path, "rb") as stream:
+                content = stream.read()
+        except OSError:
+            continue
+        if any(needle in content for needle in needles):
+            print(json.dumps([path, oct(info.st_mode & 0o777), bool(info.st_mode & 0o044) and reachable(directory)]))
+"""
+
+
+def on_host(host: str) -> list[tuple[str, str, bool]]:
+    """Path, mode and whether others can read it, of every file of a host that holds the mark; images aside."""
+    words = json.dumps([base64.b64encode(needle).decode() for needle in needles()])
+    command = ["docker", "exec", "-i", host, "python3", "-c", _SEARCH]
+    done = subprocess.run(command, input=words, capture_output=True, text=True, timeout=180, check=True)
+    return [(path, mode, open_) for path, mode, open_ in map(json.loads, done.stdout.splitlines())]

@@ -1,0 +1,58 @@
+"""A marked secret is deployed in every way that a run can take, and then searched for wherever it must not be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance import sentinel
+from tests.acceptance.world import STACK, Environment, on
+
+HOST = "staging-app-1"
+LOUD = ("-vvvv", "--diff")
+# What holds secrets on a host: the stack's own files, and the engine's description of containers, both closed to others.
+ALLOWED = (f"{STACK}/secrets/", "/var/lib/docker/containers/", "/run/containerd/", "/run/docker/")
+
+
+def test_a_marked_secret_is_nowhere_but_where_it_belongs(
+    staging: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    traces = sentinel.Traces(tmp_path / "controller")
+    for name, value in traces.environment.items():
+        monkeypatch.setenv(name, value)
+    # A value that is no string is printed by Ansible's own validation when a specification meets it.
+    wrong = '{"stack_secrets": {"api": {"SESSION_SECRET": ["{{ vault_session_secret }}"]}}}'
+    leaks = []
+    with sentinel.planted() as inventory, traces.watched():
+        runs = {
+            "fingerprint": ("playbooks/fingerprint.yml",),
+            "check": ("deploy.yml", "--check", "-e", "stack_release=1.1.0"),
+            "deploy": ("deploy.yml", "-e", "stack_release=1.1.0"),
+            "bad release": ("deploy.yml", "-e", "stack_release=1.9.1-crash"),
+            "wrong type": ("deploy.yml", "-e", wrong),
+            "restart": ("playbooks/restart.yml",),
+            "rollback": ("rollback.yml",),
+            "status": ("playbooks/status.yml",),
+            "config": ("playbooks/config.yml",),
+            "audit": ("playbooks/audit.yml",),
+        }
+        outcomes = {}
+        for what, (playbook, *options) in runs.items():
+            run = staging.play(playbook, *options, *LOUD, inventory=inventory)
+            outcomes[what] = run.code
+            if sentinel.holds(run.output.encode()):
+                line = next(line for line in run.output.splitlines() if sentinel.holds(line.encode()))
+                leaks.append(f"output of {what}: ...{line[:60]}")
+        leaks += [path for path in traces.left() if not path.startswith(str(sentinel.PLACE))]
+        # The search itself can see: the files where the secret belongs hold it.
+        found = sentinel.on_host(HOST)
+    assert any(path.startswith(f"{STACK}/secrets/") for path, _, _ in found)
+    leaks += [f"{path} ({mode})" for path, mode, is_open in found if is_open or not path.startswith(ALLOWED)]
+    leaks += traces.found
+    good = ("fingerprint", "check", "deploy", "restart", "rollback", "status", "config")
+    assert {what: outcomes[what] for what in good} == dict.fromkeys(good, 0)
+    assert outcomes["bad release"] != 0
+    assert outcomes["wrong type"] != 0
+    assert leaks == []
+    assert sentinel.MARK not in on(HOST, "journalctl", "--no-pager", "--output", "cat")
