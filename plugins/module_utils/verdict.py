@@ -23,9 +23,10 @@ class HostState:
     errors: int = 0
     gates: list[Mapping[str, Any]] = field(default_factory=list)
     mixed: bool = False
+    # Whether nobody knows what it runs, because it could not be reached or did not answer.
+    lost: bool = False
     # Whether what was switched in this run was switched back, by the failed rollout itself or after another host's failure.
     taken_back: bool = False
-    lost: bool = False
     # What the run would do, or has done.
     plan: list[str] = field(default_factory=list)
 
@@ -61,6 +62,10 @@ class Run:
             return
         self.is_deploy = self.is_deploy or module == "lease"
         message = str(result.get("msg", ""))
+        if module == "stack_rollout" and "module_stdout" in result:
+            # It was killed or crashed, so it could not say what it left.
+            message = f"the rollout of {host} ended without an answer, as a killed process does: {message}"
+            self.hosts[host].lost = self.hosts[host].mixed = True
         if module in ("lease", "stack_info"):
             self.refusals.append(message)
         else:
@@ -216,6 +221,6 @@ def summary(verdict: Mapping[str, Any]) -> list[str]:
 def _host_line(name: str, host: Mapping[str, Any]) -> str:
     state = "more than one release" if host["mixed"] else host["release"] or "nothing"
     if host["lost"]:
-        state = f"an unknown release, because it could not be reached (last known: {host['release'] or 'none'})"
+        state = f"an unknown release (last known: {host['release'] or 'none'})"
     counts = {"requests drained": host["drained"], "connections cut": host["cut"], "requests answered with 5xx": host["errors"]}
     return f"  {name} runs {state}" + "".join(f", {number} {words}" for words, number in counts.items() if number)

@@ -19,7 +19,7 @@ LAST = 80
 # Follows the journal and acts as soon as the line is there, mostly before it has reached the disk: the module is the Python
 # process that holds the lock of the rollout. Compose, which it may have started, goes on.
 _WATCH = """
-import os, signal, sys, time
+import os, select, signal, sys, time
 path, wanted, kill = sys.argv[1], int(sys.argv[2]), sys.argv[3] == "module"
 stream = open(path)
 stream.seek(0, 2)
@@ -28,8 +28,9 @@ deadline = time.monotonic() + 90
 while wanted and time.monotonic() < deadline:
     line = stream.readline()
     wanted -= bool(line)
-    if not line:
-        time.sleep(0.0005)
+    # Its input ends when nobody waits for it any more: whatever is at work later is not its victim.
+    if not line and select.select([sys.stdin], [], [], 0.0005)[0]:
+        sys.exit()
 if wanted:
     sys.exit("the journal did not come to this line")
 for process in filter(str.isdigit, os.listdir("/proc")):
@@ -46,9 +47,11 @@ print(line, flush=True)
 def crash(environment: Environment, release: str, line: int, victim: str) -> str:
     """The line of the journal at which a deploy was killed; empty when it ended before it came there."""
     host = environment.hosts[0]
-    watch = ["docker", "exec", host, "python3", "-c", _WATCH, JOURNAL, str(line), victim]
-    with subprocess.Popen(watch, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as watcher:
-        assert watcher.stdout is not None
+    watch = ["docker", "exec", "-i", host, "python3", "-c", _WATCH, JOURNAL, str(line), victim]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(watch, **pipes, text=True) as watcher:
+        assert watcher.stdin
+        assert watcher.stdout
         assert watcher.stdout.readline() == "ready\n"
         with environment.begun(release) as run:
             if victim == "controller":
@@ -57,7 +60,7 @@ def crash(environment: Environment, release: str, line: int, victim: str) -> str
             run.communicate(timeout=180)
         if victim == "module":
             if run.returncode == 0:
-                watcher.terminate()
+                watcher.stdin.close()
             seen = watcher.stdout.readline()
     return seen.strip()
 

@@ -44,6 +44,11 @@ def rollout_result() -> dict[str, Any]:
     }
 
 
+def killed(host: str) -> Event:
+    result = {"msg": "Module result deserialization failed", "module_stdout": "", "module_stderr": "Killed", "rc": 137}
+    return lambda run: run.saw("stack_rollout", host, result, failed=True)
+
+
 def rolled_back(host: str) -> Event:
     """Of a deploy: the host had been switched and is switched back. Of a rollback: what was asked for."""
     result = rollout_result() | {"release": OLD, "previous": NEW, "kind": "rollback", "changed": True}
@@ -132,6 +137,7 @@ WORDS = [
     pytest.param([lease_refused], "refused", id="somebody else has the lease"),
     pytest.param([lost("a")], "refused", id="a host could not be reached at all"),
     pytest.param([prepared("a"), lost("a", "stack_release")], "refused", id="a host was lost before its rollout"),
+    pytest.param([prepared("a"), killed("a")], "mixed", id="a rollout was killed on its host"),
     pytest.param([prepared("a"), lost("a", "stack_rollout")], "mixed", id="a host was lost in the middle of its rollout"),
     pytest.param(
         [prepared("a"), rolled("a"), public_check_failed("a")], "failed", id="the release runs and users are not served"
@@ -231,7 +237,7 @@ def test_the_history_keeps_one_line_of_a_run() -> None:
 
 def test_a_host_that_was_lost_is_not_said_to_run_anything() -> None:
     found = lines(prepared("a"), prepared("b"), rolled("a"), lost("b"))
-    assert f"  b runs an unknown release, because it could not be reached (last known: {OLD})" in found
+    assert f"  b runs an unknown release (last known: {OLD})" in found
 
 
 def test_check_mode_says_what_each_host_would_do() -> None:
