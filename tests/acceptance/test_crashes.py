@@ -48,8 +48,7 @@ def crash(environment: Environment, release: str, line: int, victim: str) -> str
     """The line of the journal at which a deploy was killed; empty when it ended before it came there."""
     host = environment.hosts[0]
     watch = ["docker", "exec", "-i", host, "python3", "-c", _WATCH, JOURNAL, str(line), victim]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(watch, **pipes, text=True) as watcher:
+    with subprocess.Popen(watch, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as watcher:
         assert watcher.stdin
         assert watcher.stdout
         assert watcher.stdout.readline() == "ready\n"
