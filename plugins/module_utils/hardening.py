@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -111,7 +111,7 @@ class Hardening:
     def of(cls, stack: Mapping[str, Any]) -> Hardening | None:
         """What a stack's configuration says; None for a release from before there was such a thing: it runs as it ran."""
         given = stack.get("hardening")
-        return None if given is None else cls(given["exempt"], given["docker_socket"], given["privileged"])
+        return None if given is None else cls(**given)
 
     def words(self, service: str) -> set[str]:
         """All that is admitted for a service, in the words that cis.container_findings takes."""
@@ -169,12 +169,35 @@ class Hardening:
         ]
 
 
-def applied(service: Mapping[str, Any], additions: Mapping[str, Any]) -> dict[str, Any]:
-    """The service as Compose makes it of its files and an override with ``additions``."""
-    result = dict(service)
-    for key, value in additions.items():
-        result[key] = [*(result.get(key) or []), *value] if isinstance(value, list) else value
-    return result
+def problems(stack: Mapping[str, Any], model: Mapping[str, Any], routed: Collection[str]) -> list[str]:
+    """What the services of a project may not ask of their host; nothing for a release from before there was such a thing."""
+    rules = Hardening.of(stack)
+    services = model.get("services") or {}
+    found = [rules.problems(name, one, model, routed=name in routed) for name, one in services.items()] if rules else []
+    return [problem for problems in found for problem in problems]
+
+
+def warnings(stack: Mapping[str, Any], model: Mapping[str, Any]) -> list[str]:
+    """What a careful operator would want to know, and what stops nothing."""
+    rules = Hardening.of(stack)
+    found = [rules.warnings(name, one) for name, one in model["services"].items()] if rules else []
+    return [warning for warnings in found for warning in warnings]
+
+
+def additions(stack: Mapping[str, Any], model: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Service -> what it is given; nothing for a release from before there was such a thing."""
+    rules = Hardening.of(stack)
+    return {name: rules.additions(name, service) for name, service in model["services"].items()} if rules else {}
+
+
+def applied(model: Mapping[str, Any], given: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """The model as Compose makes it of its files and an override with ``given``."""
+    return {**model, "services": {name: _merged(one, given.get(name, {})) for name, one in model["services"].items()}}
+
+
+def _merged(service: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    lists = {key: [*(service.get(key) or []), *value] for key, value in given.items() if isinstance(value, list)}
+    return {**service, **given, **lists}
 
 
 @dataclass(frozen=True)
@@ -203,15 +226,15 @@ def _privileged(path: str, service: Mapping[str, Any]) -> list[_Refusal]:
 
 def _mounts(path: str, service: Mapping[str, Any], model: Mapping[str, Any]) -> list[_Refusal]:
     found = []
-    for source, writes in _sources(service, model):
+    for source, path_on_host, writes in _sources(service, model):
         if "$" in source:
             # Only the host knows what it stands for, and checks again.
             continue
-        if reaches_socket(source):
+        if reaches_socket(path_on_host):
             text = f'{path}.volumes: "{source}" gives the engine\'s socket, which makes the service root on the host'
             found.append(_Refusal("docker_socket", text))
         # The socket's own directory holds nothing else that counts.
-        if is_sensitive(source, writes):
+        if is_sensitive(path_on_host, writes):
             mend = "mount the one file or directory that is needed"
             found.append(_Refusal("volumes", f'{path}.volumes: "{source}" belongs to the host', mend))
     if service.get("volumes_from"):
@@ -220,17 +243,17 @@ def _mounts(path: str, service: Mapping[str, Any], model: Mapping[str, Any]) -> 
     return found
 
 
-def _sources(service: Mapping[str, Any], model: Mapping[str, Any]) -> list[tuple[str, bool]]:
-    """(absolute path on the host, whether it can be written) of every mount; relative ones lie in the project directory."""
+def _sources(service: Mapping[str, Any], model: Mapping[str, Any]) -> list[tuple[str, str, bool]]:
+    """(source as written, its path on the host, whether it can be written) of every mount; relative ones lie in the project."""
     found = [_bind(mount) for mount in _list(service.get("volumes"))]
     volumes = _section(model, "volumes")
     named = [(volumes[source], writes) for source, writes in found if isinstance(volumes.get(source), Mapping)]
-    found += [(str((volume.get("driver_opts") or {}).get("device") or ""), writes) for volume, writes in named]
+    found += [(str(_section(volume, "driver_opts").get("device") or ""), writes) for volume, writes in named]
     for kind in ("configs", "secrets"):
         uses = [use.get("source") if isinstance(use, Mapping) else use for use in _list(service.get(kind))]
         definitions = [_section(model, kind).get(str(use)) for use in uses]
         found += [(str(one.get("file") or ""), False) for one in definitions if isinstance(one, Mapping)]
-    return [(_on_host(source), writes) for source, writes in found if source.startswith(("/", ".", "~"))]
+    return [(source, _on_host(source), writes) for source, writes in found if source.startswith(("/", ".", "~"))]
 
 
 def _bind(mount: Any) -> tuple[str, bool]:
@@ -290,7 +313,7 @@ def _ports(path: str, service: Mapping[str, Any]) -> list[_Refusal]:
             text = str(port)
             is_open = "$" not in text and text.rpartition(":")[0].rpartition(":")[0] in _OPEN
         if is_open:
-            local = text.removeprefix("0.0.0.0:") if ":" in text else f":{text}"
+            local = text.removeprefix("0.0.0.0:").removeprefix("[::]:") if ":" in text else f":{text}"
             mend = f'write "127.0.0.1:{local}", or route the service'
             found.append(_Refusal("ports", f'{path}.ports: "{text}" is open on every address of the host, past its edge', mend))
     return found
