@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils import hardening
@@ -136,11 +136,10 @@ def container_findings(inspect: Mapping[str, Any], exempt: Collection[str] = ())
     """
     subject = str(inspect.get("Name") or inspect.get("Id", "")[:12]).lstrip("/")
     found = [problem for check in _CONTAINER_CHECKS for problem in check(inspect)]
-    admitted = {_ITEMS_BY_WORD[word] for word in exempt if word in _ITEMS_BY_WORD}
+    reasons = {_ITEMS_BY_WORD[word]: "exempted in stack.hardening" for word in exempt if word in _ITEMS_BY_WORD}
+    reasons |= _EDGE_REASONS if _is_edge(inspect) else {}
     return [
-        Finding(one.item, LOW, one.subject, f"{one.text} (exempted in stack.hardening)", one.mend)
-        if one.item in admitted
-        else one
+        replace(one, level=LOW, text=f"{one.text} ({reasons[one.item]})") if one.item in reasons else one
         for one in _findings(subject, found)
     ]
 
@@ -332,6 +331,13 @@ _ITEMS_BY_WORD: Mapping[str, str] = {
     "userns_mode": "5.31",
     "docker_socket": "5.32",
     "logging": "M.1",
+}
+
+
+# What the edge has on purpose.
+_EDGE_REASONS: Mapping[str, str] = {
+    "5.11": "a limit that it reached would cut off every user of the host",
+    "5.29": "HAProxy starts a fixed number of processes",
 }
 
 

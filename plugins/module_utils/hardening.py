@@ -155,7 +155,7 @@ class Hardening:
             "no_new_privileges": {} if forbids_new_privileges(_options(service)) else {"security_opt": [NO_NEW_PRIVILEGES]},
             "cap_drop": {} if "ALL" in map(capability, service.get("cap_drop") or []) else {"cap_drop": ["ALL"]},
             "read_only": _read_only(service),
-            "pids_limit": {} if _limit(service, "pids_limit", "pids") else {"pids_limit": PIDS_LIMIT},
+            "pids_limit": _pids_limit(service),
             "logging": _logging(service),
         }
         return {key: value for word, parts in wanted.items() if word not in exempt for key, value in parts.items()}
@@ -195,9 +195,10 @@ def applied(model: Mapping[str, Any], given: Mapping[str, Mapping[str, Any]]) ->
     return {**model, "services": {name: _merged(one, given.get(name, {})) for name, one in model["services"].items()}}
 
 
-def _merged(service: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    lists = {key: [*(service.get(key) or []), *value] for key, value in given.items() if isinstance(value, list)}
-    return {**service, **given, **lists}
+def _merged(base: Any, over: Any) -> Any:
+    if isinstance(base, Mapping) and isinstance(over, Mapping):
+        return {**base, **{key: _merged(base.get(key), value) for key, value in over.items()}}
+    return [*base, *over] if isinstance(base, list) and isinstance(over, list) else over
 
 
 @dataclass(frozen=True)
@@ -329,6 +330,14 @@ def _read_only(service: Mapping[str, Any]) -> dict[str, Any]:
     mounts = [str(mount.get("target")) if isinstance(mount, Mapping) else str(mount) for mount in _list(service.get("volumes"))]
     temporary = [str(entry).partition(":")[0] for entry in _list(service.get("tmpfs"))]
     return {"read_only": True} if "/tmp" in (*mounts, *temporary) else {"read_only": True, "tmpfs": ["/tmp"]}
+
+
+def _pids_limit(service: Mapping[str, Any]) -> dict[str, Any]:
+    if _limit(service, "pids_limit", "pids"):
+        return {}
+    # Compose refuses limits in two places, also when one of them says nothing of processes.
+    below_deploy = ((service.get("deploy") or {}).get("resources") or {}).get("limits")
+    return {"deploy": {"resources": {"limits": {"pids": PIDS_LIMIT}}}} if below_deploy else {"pids_limit": PIDS_LIMIT}
 
 
 def _logging(service: Mapping[str, Any]) -> dict[str, Any]:

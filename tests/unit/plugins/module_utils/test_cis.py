@@ -191,6 +191,15 @@ def test_an_exempted_item_is_still_found_but_low() -> None:
     ]
 
 
+def test_the_edge_has_no_limits_on_purpose() -> None:
+    edge = container(Memory=0, PidsLimit=None)
+    edge["Config"] = {**edge["Config"], **EDGE["Config"]}
+    assert said(container_findings(edge)) == [
+        "5.11 low: may take all memory of the host (a limit that it reached would cut off every user of the host)",
+        "5.29 low: may start processes without limit (HAProxy starts a fixed number of processes)",
+    ]
+
+
 def test_a_finding_names_its_container_and_the_mend() -> None:
     [found] = container_findings(container(Privileged=True))
     mend = "remove privileged: true and add the capabilities that are needed to cap_add"
@@ -302,3 +311,11 @@ def test_every_control_has_a_case_that_finds_it() -> None:
     cases: list[Any] = [param.values[-1] for param in (*CONTAINERS, *ENGINES, *IMAGES)]
     found = {text.split()[0] for texts in cases for text in texts}
     assert found == set(CONTROLS)
+
+
+def test_the_documentation_has_both_tables_as_they_are() -> None:
+    text = (ROOT / "docs" / "security.md").read_text()
+    for item, control in CONTROLS.items():
+        assert f"| {item} | {control.title} | {control.level} |\n" in text
+    for item, reason in NOT_APPLICABLE.items():
+        assert f"| {item} | {reason} |\n" in text

@@ -276,7 +276,7 @@ def test_the_override_pins_images_labels_replicas_and_joins_the_edge() -> None:
     desired = [DesiredService(name, 1, "f", routed=name != "worker") for name in ("api", "web", "worker")]
     pinned = {name: f"shop/{name}@sha256:1" for name in ("api", "web", "worker", "migrate")}
     labels = {service.name: {"morpheus.deploy.fingerprint": f"f-{service.name}"} for service in desired}
-    additions = {"worker": {"cap_drop": ["ALL"]}, "migrate": {"read_only": True}, "web": {}}
+    additions: dict[str, dict[str, Any]] = {"worker": {"cap_drop": ["ALL"]}, "migrate": {"read_only": True}, "web": {}}
     result = override(found, desired, pinned, labels, additions)
     assert result["services"]["api"] == {
         "image": "shop/api@sha256:1",

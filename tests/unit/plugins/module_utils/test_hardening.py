@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
@@ -289,6 +290,12 @@ ADDITIONS = [
     pytest.param({"pids_limit": 64}, [], without("pids_limit"), id="a limit of processes"),
     pytest.param({"deploy": {"resources": {"limits": {"pids": 64}}}}, [], without("pids_limit"), id="the same below deploy"),
     pytest.param(
+        {"deploy": {"resources": {"limits": {"memory": "64m"}}}},
+        [],
+        without("pids_limit", deploy={"resources": {"limits": {"pids": 512}}}),
+        id="a limit of processes beside that of memory",
+    ),
+    pytest.param(
         {"logging": {"driver": "json-file", "options": {"max-file": "9", "tag": "x"}}},
         [],
         without(logging={"driver": "json-file", "options": {"max-size": "10m", "max-file": "9", "tag": "x"}}),
@@ -306,16 +313,24 @@ def test_a_service_is_given_what_its_files_do_not_say(service: Service, words: l
 
 
 def test_what_is_given_becomes_part_of_the_model_as_compose_merges_it() -> None:
-    model = {"services": {"api": {"security_opt": ["apparmor:own"], "image": "a"}, "web": {}}, "volumes": {}}
-    given = {"api": {"security_opt": ["no-new-privileges:true"], "read_only": True}}
+    model: dict[str, Any] = {"services": {"api": {"security_opt": ["apparmor:own"], "image": "a"}, "web": {}}, "volumes": {}}
+    model["services"]["api"]["deploy"] = {"replicas": 2, "resources": {"limits": {"memory": "64m"}}}
+    limits = {"resources": {"limits": {"pids": 512}}}
+    given = {"api": {"security_opt": ["no-new-privileges:true"], "read_only": True, "deploy": limits}}
+    before = copy.deepcopy(model)
     assert applied(model, given) == {
         "services": {
-            "api": {"image": "a", "security_opt": ["apparmor:own", "no-new-privileges:true"], "read_only": True},
+            "api": {
+                "image": "a",
+                "security_opt": ["apparmor:own", "no-new-privileges:true"],
+                "read_only": True,
+                "deploy": {"replicas": 2, "resources": {"limits": {"memory": "64m", "pids": 512}}},
+            },
             "web": {},
         },
         "volumes": {},
     }
-    assert model["services"]["api"] == {"security_opt": ["apparmor:own"], "image": "a"}
+    assert model == before
 
 
 def test_a_release_from_before_runs_as_it_ran() -> None:
