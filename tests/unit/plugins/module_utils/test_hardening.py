@@ -189,7 +189,8 @@ def test_what_a_service_may_not_ask_is_refused_with_the_mend_that_admits_it(
 ) -> None:
     assert refused(service) == expected
     assert Hardening(**admitted).problems("api", service, {}, routed=False) == []
-    # What one service is admitted is not admitted to others.
+    # Another exemption does not admit it, and what one service is admitted is not admitted to others.
+    assert Hardening(**exempt("logging")).problems("api", service, {}, routed=False) == expected
     assert Hardening(**admitted).problems("web", service, {}, routed=False) != []
 
 
