@@ -116,11 +116,12 @@ class Hardening:
     def words(self, service: str) -> set[str]:
         """All that is admitted for a service, in the words that cis.container_findings takes."""
         named = {"docker_socket": self.docker_socket, "privileged": self.privileged}
-        return {*self.exempt.get(service, ()), *(word for word, services in named.items() if service in services)}
+        exempt = [word for word in _list(self.exempt.get(service)) if word in WORDS]
+        return {*exempt, *(word for word, services in named.items() if service in services)}
 
     def naming_problems(self, services: Iterable[str]) -> list[str]:
         """Names of services and words that mean nothing, each beginning with its path."""
-        known = sorted(services)
+        known = sorted(map(str, services))
         found = [
             f'stack.hardening.{key}[{number}]: the Compose files have no service "{name}"; they have {", ".join(known)}'
             for key, names in (("docker_socket", self.docker_socket), ("privileged", self.privileged))
@@ -129,7 +130,7 @@ class Hardening:
         ]
         for name, words in self.exempt.items():
             path = f"stack.hardening.exempt.{name}"
-            if name not in known:
+            if str(name) not in known:
                 found.append(f'{path}: the Compose files have no service "{name}"; they have {", ".join(known)}')
             if isinstance(words, str) or not isinstance(words, Sequence):
                 found.append(f"{path}: must be a list of what the service is exempted from; known are {', '.join(WORDS)}")

@@ -372,3 +372,10 @@ def test_names_that_mean_nothing_are_found() -> None:
 def test_the_words_of_a_service_are_all_that_is_admitted() -> None:
     found = Hardening({"api": ["cap_drop"]}, ["api"], ["web"])
     assert (found.words("api"), found.words("web")) == ({"cap_drop", "docker_socket"}, {"privileged"})
+
+
+@pytest.mark.parametrize("words", [5, None, "privileged", [["read_only"], 5, {"a": 1}], {"read_only": True}], ids=repr)
+def test_words_that_are_no_list_of_words_admit_nothing(words: Any) -> None:
+    found = Hardening({"api": words})
+    assert len(found.problems("api", {"privileged": True, "read_only": False}, {}, routed=False)) == 2
+    assert found.naming_problems(["api"]) != []

@@ -559,6 +559,7 @@ def test_a_compose_file_that_is_no_yaml_is_said_once_and_where(source: Path) -> 
         "services: {api: {secrets: [[1], {source: [1]}], volumes: [x:/x, [1], 5]}}\nvolumes: {x: {driver_opts: 5}}\n",
         "services: {api: {secrets: [x]}}\nsecrets: [x]\n",
         "services: {api: {secrets: [x]}}\nsecrets: {x: {file: [1]}}\nvolumes: 5\nconfigs: x\n",
+        "services: {5: {image: 'a:1'}, api: {image: 'a:1'}}\n",
         "\0",
         "a: &a [*a]\n",
     ],
