@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import pytest
 from moments import Moment, observe, remember
 from testinfra.host import Host
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "collections"))
 
 
 @pytest.fixture(scope="module", autouse=True)

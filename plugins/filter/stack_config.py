@@ -13,7 +13,7 @@ positional: _input
 options:
   _input:
     description: "The inventory's variables C(stack), C(stack_environment), C(stack_release), C(stack_secrets),
-      C(stack_source) and C(preflight_environments) as one mapping. Missing ones count as not set."
+      C(stack_secret_files), C(stack_source) and C(preflight_environments) as one mapping. Missing ones count as not set."
     type: dict
     required: true
 author:
@@ -36,6 +36,7 @@ _value:
     release: 1.0.0
     stack: {name: morpheus}
     files: {compose.yml: c2VydmljZXM6IHt9Cg==}
+    secret_rights: {session_secret: {owner: 10001, mode: "0400"}}
 """
 
 from collections.abc import Callable, Mapping
@@ -61,6 +62,7 @@ def stack_config(variables: Mapping[str, Any]) -> dict[str, Any]:
         "release": checked.release,
         "stack": checked.config,
         "files": checked.files,
+        "secret_rights": checked.secret_rights,
     }
 
 

@@ -32,12 +32,13 @@ class ComposeFiles:
         self.problems: list[str] = []
         self._files = {name: self._load(name, text, variables) for name, text in texts.items()}
 
-    def services(self) -> dict[str, Any]:
+    def model(self) -> dict[str, Any]:
+        """Everything, merged; services are a mapping, as far as they can be read."""
         merged: Any = {}
         for content in self._files.values():
             merged = _merged(merged, content)
-        services = _plain(merged).get("services") or {}
-        return services if isinstance(services, dict) else {}
+        found: dict[str, Any] = _plain(merged)
+        return {**found, "services": found["services"] if isinstance(found.get("services"), dict) else {}}
 
     def where(self, service: str, key: str) -> str:
         """The last file that says something about a service's ``key``, or else about the service."""

@@ -58,7 +58,8 @@ class Fingerprints:
                 found[label] = self._digest(inline)
         for label, path in self._files(service):
             if path.is_file():
-                found[label] = self._digest(hashlib.sha256(path.read_bytes()).hexdigest())
+                content = hashlib.sha256(path.read_bytes()).hexdigest()
+                found[label] = self._digest([content, *_rights(path)] if label.startswith("secret ") else content)
         return found
 
     def whole(self, parts: Mapping[str, str]) -> str:
@@ -96,6 +97,12 @@ class Fingerprints:
         return hmac.new(self._key, text.encode(), hashlib.sha256).hexdigest()[:digits]
 
 
+def _rights(path: Path) -> tuple[int, int]:
+    """Owner and mode: a replica goes on reading the very file that it was started with, so new rights need a new replica."""
+    status = path.stat()
+    return status.st_uid, status.st_mode & 0o777
+
+
 def desired_services(
     model: Mapping[str, Any],
     images: Mapping[str, tuple[str, str]],
@@ -129,11 +136,19 @@ def override(
     desired: list[DesiredService],
     pinned: Mapping[str, str],
     labels: Mapping[str, Mapping[str, str]],
+    additions: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, Any]:
-    """The generated Compose file: images pinned, our labels, and the edge's network for routed services."""
-    result: dict[str, Any] = {"services": {}}
+    """The generated Compose file: images pinned, our labels, the edge's network for routed services, and what hardens each.
+
+    Services behind a profile are in it too when they are hardened: people run them by hand.
+    """
+    result: dict[str, Any] = {"services": {name: dict(parts) for name, parts in additions.items() if parts}}
     for service in desired:
-        own: dict[str, Any] = {"image": pinned[service.name], "labels": dict(labels[service.name])}
+        own: dict[str, Any] = {
+            **additions.get(service.name, {}),
+            "image": pinned[service.name],
+            "labels": dict(labels[service.name]),
+        }
         if service.routed:
             networks = dict.fromkeys((model["services"][service.name].get("networks") or {"default": None}).keys())
             own["networks"] = {**{name: {} for name in networks}, EDGE_NETWORK: {}}

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils import compose_model, compose_rules, haproxy
+from ansible_collections.morpheus.deploy.plugins.module_utils import compose_model, compose_rules, haproxy, hardening
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import (
     Edge,
     EdgeConfiguration,
@@ -46,8 +46,10 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.plan import Desire
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import (
     Manifest,
     Releases,
+    Rights,
     Workspace,
     place_files,
+    place_secret,
 )
 
 EDGE_ROOT = Path("/var/lib/morpheus.deploy/edge")
@@ -68,6 +70,8 @@ class Target:
     workspace: Workspace
     model: Mapping[str, Any]
     desired: list[DesiredService]
+    # Service -> what hardens it, beside what its files say. Part of ``model`` already.
+    additions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def services(self) -> dict[str, Mapping[str, Any]]:
@@ -111,7 +115,9 @@ class StackHost:
         section: str = "update_config",
     ) -> Target:
         """``images``: service -> (reference, identity), see compose_model.desired_services."""
-        model = model or self.model(manifest.stack, workspace)
+        found = model or self.model(manifest.stack, workspace)
+        additions = hardening.additions(manifest.stack, found)
+        model = hardening.applied(found, additions)
         routed = {service["name"] for service in manifest.stack["services"] if service["routes"]}
 
         def locate(path: Path) -> Path:
@@ -121,7 +127,7 @@ class StackHost:
         key = self.releases.key(create_key)
         fingerprints = compose_model.Fingerprints(model, self.releases.project, key, locate)
         desired = compose_model.desired_services(model, images, routed, fingerprints, section)
-        return Target(manifest.release, manifest.stack, workspace, model, desired)
+        return Target(manifest.release, manifest.stack, workspace, model, desired, additions)
 
     def model(self, stack: Mapping[str, Any], workspace: Workspace) -> dict[str, Any]:
         """What Compose makes of the files, with the paths that they will have in the project directory."""
@@ -135,6 +141,7 @@ class StackHost:
             for name, service in compose_model.services(model).items()
             for problem in compose_rules.problems(name, service, routed=name in routed)
         ]
+        problems += hardening.problems(stack, model, routed)
         if problems:
             raise ConfigError(problems)
         return model
@@ -169,7 +176,7 @@ class StackHost:
         return Compose(self.stack, self.releases.project, files, self._interpolation, self.hold)
 
     def write_override(self, target: Target, identity: str, pinned: Mapping[str, str]) -> None:
-        """Images pinned, our labels and the edge's network; and an .env, so that people can type docker compose there."""
+        """What compose_model.override says; and an .env, so that people can type docker compose there."""
         labels = {
             service.name: {
                 FINGERPRINT: service.fingerprint,
@@ -178,7 +185,7 @@ class StackHost:
             }
             for service in target.desired
         }
-        override = compose_model.override(target.model, target.desired, pinned, labels)
+        override = compose_model.override(target.model, target.desired, pinned, labels, target.additions)
         text = json.dumps(override, indent=2, sort_keys=True).replace("$", "$$") + "\n"
         write_atomically(self.releases.project / "override.json", text, mode=0o644)
         files = ":".join([*target.stack["compose_files"], "override.json"])
@@ -206,12 +213,18 @@ def validate_edge(engine: Engine, settings: Mapping[str, str], candidate: Path) 
 
 
 @contextmanager
-def scratch(release: str, environment: str, files: Mapping[str, bytes], secrets: Mapping[str, str]) -> Iterator[Workspace]:
+def scratch(
+    release: str,
+    environment: str,
+    files: Mapping[str, bytes],
+    secrets: Mapping[str, str],
+    rights: Mapping[str, Rights] | None = None,
+) -> Iterator[Workspace]:
     """A workspace in memory that is gone afterwards: what may yet be refused leaves no trace."""
     directory = Path(tempfile.mkdtemp(prefix="morpheus.deploy.", dir="/run" if Path("/run").is_dir() else None))
     try:
         for name, content in secrets.items():
-            write_atomically(directory / "secrets" / name, content, mode=0o600)
+            place_secret(directory / "secrets" / name, content, (rights or {}).get(name, Rights()))
         (directory / "secrets").mkdir(exist_ok=True)
         yield place_files(directory, release, environment, files, directory / "secrets")
     finally:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import Compose
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.hardening import additions
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import StackHost
 from ansible_collections.morpheus.deploy.plugins.module_utils.prepare import pinned_images, require_images
 
@@ -26,7 +27,8 @@ def migrate(host: StackHost, release_id: str) -> str:
         raise DeployError(f"release {release_id} has no migration")
     service = migration["service"]
     workspace = host.releases.workspace(release_id)
-    pin = {"services": {service: {"image": pinned_images(manifest)[service], "pull_policy": "never"}}}
+    given = additions(manifest.stack, host.model(manifest.stack, workspace)).get(service, {})
+    pin = {"services": {service: {**given, "image": pinned_images(manifest)[service], "pull_policy": "never"}}}
     with tempfile.NamedTemporaryFile("w", suffix=".json") as override:
         json.dump(pin, override)
         override.flush()

@@ -10,23 +10,25 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils import dotenv
+from ansible_collections.morpheus.deploy.plugins.module_utils import hardening
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import Disk, Image
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError, EngineError
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import StackHost, scratch
 from ansible_collections.morpheus.deploy.plugins.module_utils.plan import Replica, Step, plan
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import (
     Manifest,
+    Rights,
     Workspace,
     config_hash,
     release_id,
     schema_versions,
+    variables,
 )
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """A release as the controller describes it. ``files`` and ``secrets``: relative path -> content.
+    """A release as the controller describes it. ``files`` and ``secrets``: relative path -> content; ``rights``: of secrets.
 
     ``digests``: image reference -> digest that another host of this run has found; empty where each host may look itself.
     """
@@ -38,10 +40,11 @@ class Wanted:
     secrets: Mapping[str, str]
     git_sha: str = ""
     digests: Mapping[str, str] = field(default_factory=dict)
+    rights: Mapping[str, Rights] = field(default_factory=dict)
 
     @property
     def secret_names(self) -> dict[str, list[str]]:
-        return {name: dotenv.names(content) for name, content in self.secrets.items()}
+        return {name: variables(name, content) for name, content in self.secrets.items()}
 
     @property
     def config_hash(self) -> str:
@@ -73,6 +76,7 @@ class Prepared:
     was_live: bool
     # Whether an earlier rollout on this host was killed, so that its end is still to be written down.
     resumes: bool = False
+    warnings: list[str] = field(default_factory=list)
 
     @property
     def pending(self) -> bool:
@@ -95,7 +99,7 @@ def prepare(host: StackHost, wanted: Wanted, *, check_mode: bool) -> Prepared:
     lineage = releases.lineage()
     # What was live once keeps its very images; what never was follows its tag, which may have been pushed again.
     known = retained or {} if identity in lineage.trail else {}
-    with scratch(wanted.release, wanted.environment, wanted.files, wanted.secrets) as workspace:
+    with scratch(wanted.release, wanted.environment, wanted.files, wanted.secrets, wanted.rights) as workspace:
         model = host.model(wanted.stack, workspace)
         images = _Images(host, wanted, known, lineage.live).find(_references(model), pull=not check_mode)
         if known and images != known:
@@ -114,9 +118,9 @@ def prepare(host: StackHost, wanted: Wanted, *, check_mode: bool) -> Prepared:
             schema=wanted.schema,
         )
         steps, replicas = _preview(host, manifest, workspace, model, check_mode)
-    changed_secrets = releases.changed_secrets(wanted.secrets)
+    changed_secrets = releases.changed_secrets(wanted.secrets, wanted.rights)
     if not check_mode:
-        releases.write_secrets(wanted.secrets)
+        releases.write_secrets(wanted.secrets, wanted.rights)
         if is_new:
             releases.write_files(identity, wanted.release, wanted.environment, wanted.files)
             releases.write_manifest(manifest)
@@ -132,6 +136,7 @@ def prepare(host: StackHost, wanted: Wanted, *, check_mode: bool) -> Prepared:
         replicas=replicas,
         was_live=bool(known),
         resumes=lineage.rolling is not None,
+        warnings=hardening.warnings(wanted.stack, model),
     )
 
 
@@ -164,11 +169,13 @@ def require_images(host: StackHost, manifest: Manifest) -> None:
 
 
 def missing_secrets(host: StackHost, manifest: Manifest) -> list[str]:
-    """``<file>: <variable>`` of each secret that the release reads and this host's current secrets no longer have."""
+    """``<file>: <variable>`` (``<file>`` for a file secret) of what the release reads and this host no longer has."""
     found = []
-    for name, variables in sorted(manifest.secrets.items()):
+    for name, needed in sorted(manifest.secrets.items()):
         present = host.releases.secret_names(name)
-        found += [f"{name}: {variable}" for variable in variables if present is None or variable not in present]
+        if present is None and not needed:
+            found.append(name)
+        found += [f"{name}: {variable}" for variable in needed if present is None or variable not in present]
     return found
 
 
@@ -178,7 +185,7 @@ def require_secrets(host: StackHost, manifest: Manifest) -> None:
     if missing:
         raise DeployError(
             f"release {manifest.id} reads secrets that this host no longer has ({', '.join(missing)}). Put them back into "
-            "stack_secrets and deploy the live release again; then run this again"
+            "stack_secrets or stack_secret_files and deploy the live release again; then run this again"
         )
 
 

@@ -3,7 +3,7 @@
 """Releases of one stack on one host: what a release consists of, where it lies, which one is live.
 
 <root>/fingerprint.key      key of this host's fingerprints
-<root>/secrets/             env files with secrets, current ones only; never part of a release
+<root>/secrets/             env files with secrets and file secrets, current ones only; never part of a release
 <root>/releases/<id>/       manifest.json and files/, never changed after they were written
 <root>/project/             Compose's project directory: the files of the release that is being run
 <root>/lineage.json         which release is live, which were before it and what became of the others
@@ -35,8 +35,9 @@ HASH_DIGITS = 8
 class Manifest:
     """What a release is. ``stack`` is its configuration without secrets.
 
-    ``images``: service -> {reference, digest, id}. ``secrets``: file below secrets/ -> names of the variables in it, never a
-    value. ``schema``: {head, compatible_since}, see the option ``migration`` of the role preflight; empty without a migration.
+    ``images``: service -> {reference, digest, id}. ``secrets``: file below secrets/ -> names of the variables in it (none for a
+    file secret), never a value. ``schema``: {head, compatible_since}, see the option ``migration`` of the role preflight; empty
+    without a migration.
     """
 
     id: str
@@ -63,6 +64,19 @@ class Manifest:
             "schema": dict(self.schema),
             "stack": dict(self.stack),
         }
+
+
+@dataclass(frozen=True)
+class Rights:
+    """Who may read a file with secrets. ``owner``: uid; None is whoever writes it, which is root on a host."""
+
+    owner: int | None = None
+    mode: int = 0o600
+
+
+def variables(name: str, content: str) -> list[str]:
+    """Names of the variables in a file below secrets/; none in a file secret, which is read whole."""
+    return dotenv.names(content) if name.endswith(".env") else []
 
 
 def config_hash(
@@ -166,22 +180,22 @@ class Releases:
         text = json.dumps(manifest.as_dict(), indent=2, sort_keys=True) + "\n"
         write_atomically(self._directory / manifest.id / "manifest.json", text, mode=0o600)
 
-    def write_secrets(self, contents: Mapping[str, str]) -> list[str]:
+    def write_secrets(self, contents: Mapping[str, str], rights: Mapping[str, Rights] | None = None) -> list[str]:
         """Names of the secret files that changed. Files that no release reads any more are left: a rollback may."""
-        changed = self.changed_secrets(contents)
+        changed = self.changed_secrets(contents, rights)
         self.secrets.mkdir(parents=True, exist_ok=True)
         self.secrets.chmod(0o700)
         for name in changed:
-            write_atomically(self.secrets / name, contents[name], mode=0o600)
+            place_secret(self.secrets / name, contents[name], (rights or {}).get(name, Rights()))
         return changed
 
     def secret_names(self, name: str) -> list[str] | None:
         """Names of the variables in a secret file as it is now; None when there is no such file."""
         try:
-            text = (self.secrets / name).read_text()
+            text = (self.secrets / name).read_bytes().decode()
         except FileNotFoundError:
             return None
-        return dotenv.names(text)
+        return variables(name, text)
 
     def remove_secrets(self, names: Iterable[str]) -> None:
         for name in names:
@@ -190,9 +204,10 @@ class Releases:
     def secret_files(self) -> list[str]:
         return sorted(path.name for path in self.secrets.glob("*") if path.is_file())
 
-    def changed_secrets(self, contents: Mapping[str, str]) -> list[str]:
-        """A file that others may read counts as changed too: it is written anew, for its owner alone."""
-        return [name for name in sorted(contents) if self._secret(name) != contents[name].encode()]
+    def changed_secrets(self, contents: Mapping[str, str], rights: Mapping[str, Rights] | None = None) -> list[str]:
+        """A file with another owner or mode counts as changed too: it is written anew."""
+        given = rights or {}
+        return [name for name in sorted(contents) if self._secret(name, given.get(name, Rights())) != contents[name].encode()]
 
     def activate(self, identity: str) -> None:
         """Make the project directory hold this release's files, and none of another release's."""
@@ -234,18 +249,25 @@ class Releases:
             write_atomically(path, key, mode=0o600)
         return key
 
-    def _secret(self, name: str) -> bytes | None:
+    def _secret(self, name: str, rights: Rights) -> bytes | None:
+        """What the file holds; None when it is not there, or not with these rights."""
         path = self.secrets / name
         try:
-            return path.read_bytes() if path.stat().st_mode & 0o777 == 0o600 else None
+            found = path.stat()
         except FileNotFoundError:
             return None
+        same = found.st_mode & 0o777 == rights.mode and rights.owner in (None, found.st_uid)
+        return path.read_bytes() if same else None
 
 
 def all_manifests(root: Path = STACKS_ROOT) -> list[Manifest]:
     """Manifests of every release of every stack on this host."""
     stacks = [Releases(path.name, root) for path in root.iterdir() if path.is_dir()]
     return [stack.read(identity) for stack in stacks for identity in stack.ids() if stack.has(identity)]
+
+
+def place_secret(path: Path, content: str, rights: Rights) -> None:
+    write_atomically(path, content, mode=rights.mode, owner=rights.owner)
 
 
 def place_files(directory: Path, release: str, environment: str, files: Mapping[str, bytes], secret_files: Path) -> Workspace:

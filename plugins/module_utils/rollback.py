@@ -120,7 +120,7 @@ def _obstacles(info: Mapping[str, Any], identity: str) -> list[str]:
     if found["missing_secrets"]:
         problems.append(
             f"release {identity} reads secrets that are gone ({', '.join(found['missing_secrets'])}); put them back into "
-            "stack_secrets and deploy the live release again first"
+            "stack_secrets or stack_secret_files and deploy the live release again first"
         )
     return problems
 

@@ -11,8 +11,15 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from ansible_collections.morpheus.deploy.plugins.module_utils import compose_rules, dotenv, gate, schema
+from ansible_collections.morpheus.deploy.plugins.module_utils import (
+    compose_rules,
+    dotenv,
+    gate,
+    schema,
+    secret_files,
+)
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose_files import ComposeFiles
+from ansible_collections.morpheus.deploy.plugins.module_utils.hardening import Hardening
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import schema_versions
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*\Z")
@@ -33,12 +40,16 @@ class StackConfig:
         self.environment: str = given["stack_environment"] or ""
         self.release: str = given["stack_release"] or ""
         self._secrets: Mapping[str, Any] = given["stack_secrets"] or {}
+        self._secret_files: Mapping[str, Any] = given["stack_secret_files"] or {}
+        # name -> {owner, mode} of each file secret
+        self.secret_rights: dict[str, dict[str, Any]] = {}
         self._source = Path(given["stack_source"] or "")
         self.config: dict[str, Any] = given["stack"] or {}
         if raw.get("stack") is None or not self.config:
             return
         self._check_names(given["preflight_environments"] or [])
         self._check_env_files()
+        self._check_secret_files()
         self._check_services()
         self._check_public()
         self._read_files()
@@ -75,6 +86,12 @@ class StackConfig:
                     self._say(f"{option}.{name}: the name becomes a file name: lower-case letters, digits, - and _")
                 else:
                     self.problems += [f"{option}.{name}.{problem}" for problem in dotenv.problems(values)]
+
+    def _check_secret_files(self) -> None:
+        found = secret_files.problems(self._secret_files)
+        self.problems += found
+        if not found:
+            self.secret_rights = {name: secret_files.rights(given) for name, given in self._secret_files.items()}
 
     def _check_services(self) -> None:
         seen: dict[str, int] = {}
@@ -158,7 +175,7 @@ class StackConfig:
 
     def _keep(self, option: str, name: str, content: bytes) -> None:
         if Path(name).parts[0] in _RESERVED or name in _RESERVED_FILES:
-            self._say(f'{option}: "{name}" is written by the deploy itself (from stack.env and stack_secrets); name it otherwise')
+            self._say(f'{option}: "{name}" is written by the deploy itself (from stack.env and the secrets); name it otherwise')
             return
         self.files[name] = base64.b64encode(content).decode()
 
@@ -169,13 +186,20 @@ class StackConfig:
         release = self.release if self._is_tag(self.release) else "unknown"
         files = ComposeFiles(texts, {"STACK_RELEASE": release, "STACK_ENVIRONMENT": self.environment or "unknown"})
         self.problems += files.problems
-        services = files.services()
+        model = files.model()
+        services = model["services"]
         if not services:
             return
         self._check_names_of_services(services)
+        self.problems += secret_files.reference_problems(model, self._secret_files, self._secrets)
+        hardening = Hardening.of(self.config) or Hardening()
+        self.problems += hardening.naming_problems(services)
         routed = {service["name"] for service in self.config["services"] if service.get("routes")}
         for name, service in services.items():
-            for problem in compose_rules.problems(name, service or {}, routed=name in routed):
+            problems = compose_rules.problems(name, service or {}, routed=name in routed)
+            if isinstance(service, Mapping):
+                problems += hardening.problems(name, service, model, routed=name in routed)
+            for problem in problems:
                 key = ".".join(problem.split(":")[0].split(".")[2:3])
                 self._say(f"{files.where(name, key)}: {problem}")
             if isinstance(service, Mapping):

@@ -49,6 +49,18 @@ options:
     description: Env files with secrets, as name of the file to its content. Written with mode 0600, outside the release.
     type: dict
     default: {}
+  secret_files:
+    description:
+      - File secrets, as name of the file to base64 of its content. They lie beside the env files, for C(secrets) of Compose.
+      - Base64 so that a short value is not masked wherever it occurs in what the module returns.
+    type: dict
+    default: {}
+  rights:
+    description:
+      - Who may read a file of O(secret_files), as its name to C(owner) (a uid) and C(mode) (as C("0400")). Another owner or mode
+        counts as a changed secret.
+    type: dict
+    default: {}
   git_sha:
     description: Commit of the deploy project, for the record.
     type: str
@@ -84,6 +96,10 @@ EXAMPLES = r"""
     files: "{{ preflight_config.files }}"
     secrets:
       api.env: "{{ {'DATABASE_URL': vault_database_url} | morpheus.deploy.env_file }}"
+    secret_files:
+      session_secret: "{{ vault_session_secret | ansible.builtin.b64encode }}"
+    rights:
+      session_secret: {owner: 10001, mode: "0400"}
   register: prepared
 """
 
@@ -150,6 +166,7 @@ problems:
 """
 
 import base64
+from collections.abc import Mapping
 from contextlib import nullcontext
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
@@ -158,6 +175,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.errors import Conf
 from ansible_collections.morpheus.deploy.plugins.module_utils.exclusive import alone
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import StackHost
 from ansible_collections.morpheus.deploy.plugins.module_utils.prepare import Prepared, Wanted, prepare, running
+from ansible_collections.morpheus.deploy.plugins.module_utils.release import Rights
 
 
 def main() -> None:
@@ -168,6 +186,8 @@ def main() -> None:
             "stack": {"type": "dict", "required": True},
             "files": {"type": "dict", "required": True},
             "secrets": {"type": "dict", "default": {}, "no_log": True},
+            "secret_files": {"type": "dict", "default": {}, "no_log": True},
+            "rights": {"type": "dict", "default": {}},
             "git_sha": {"type": "str", "default": ""},
             "digests": {"type": "dict", "default": {}},
             "token": {"type": "int", "default": 0, "no_log": False},
@@ -183,9 +203,10 @@ def main() -> None:
         environment=module.params["environment"],
         stack=module.params["stack"],
         files={name: base64.b64decode(content) for name, content in module.params["files"].items()},
-        secrets=module.params["secrets"],
+        secrets={**module.params["secrets"], **_decoded(module.params["secret_files"])},
         git_sha=module.params["git_sha"],
         digests=module.params["digests"],
+        rights={name: Rights(int(given["owner"]), int(given["mode"], 8)) for name, given in module.params["rights"].items()},
     )
     about = {"release": wanted.release, "environment": wanted.environment, "previous": ""}
     try:
@@ -198,6 +219,8 @@ def main() -> None:
         module.fail_json(msg=str(exc), problems=exc.problems, **about)
     except (DeployError, FencedError) as exc:
         module.fail_json(msg=str(exc), **about)
+    for warning in prepared.warnings:
+        module.warn(warning)
     module.exit_json(
         changed=prepared.changed,
         id=prepared.id,
@@ -211,6 +234,10 @@ def main() -> None:
         changed_secrets=prepared.changed_secrets,
         diff=_diff(prepared),
     )
+
+
+def _decoded(files: Mapping[str, str]) -> dict[str, str]:
+    return {name: base64.b64decode(content).decode() for name, content in files.items()}
 
 
 def _diff(prepared: Prepared) -> dict[str, str]:

@@ -4,8 +4,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import configuration
 
-sys.path.insert(0, str(Path(__file__).parents[2]))
+ROOT = Path(__file__).parents[2]
+# The collection first, so that no other installed copy of it is tested by mistake.
+sys.path[:0] = [str(ROOT / "collections"), str(ROOT)]
+configuration.set_hypothesis_home_dir(ROOT / ".cache" / "hypothesis")
 
 from tests.acceptance.world import PRODUCTION, STAGING, Environment
 

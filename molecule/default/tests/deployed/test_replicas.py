@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible_collections.morpheus.deploy.plugins.module_utils import cis
 from moments import Moment, live_release
 from testinfra.host import Host
 
@@ -42,6 +43,11 @@ def test_no_replica_can_gain_rights(own: list[dict[str, Any]]) -> None:
         assert replica["HostConfig"]["CapDrop"] == ["ALL"]
         assert replica["HostConfig"]["SecurityOpt"] == ["no-new-privileges:true"]
         assert not replica["HostConfig"]["Privileged"]
+
+
+def test_no_replica_has_a_high_or_medium_finding_of_the_benchmark(own: list[dict[str, Any]]) -> None:
+    found = [finding for replica in own for finding in cis.container_findings(replica) if finding.level != cis.LOW]
+    assert found == []
 
 
 def test_no_replica_can_change_its_own_files(own: list[dict[str, Any]]) -> None:

@@ -10,7 +10,9 @@ from moments import ROOT, STACK, Moment
 from testinfra.host import Host
 
 INVENTORY = Path(__file__).parents[3] / "inventory" / "group_vars" / "all" / "secrets.yml"
-SECRETS: dict[str, dict[str, str]] = yaml.safe_load(INVENTORY.read_text())["stack_secrets"]
+GIVEN = yaml.safe_load(INVENTORY.read_text())
+SECRETS: dict[str, dict[str, str]] = GIVEN["stack_secrets"]
+FILES: dict[str, dict[str, str]] = GIVEN["stack_secret_files"]
 VALUES = [(service, name) for service, values in SECRETS.items() for name in values]
 
 
@@ -21,6 +23,19 @@ def test_a_value_reaches_the_container_byte_for_byte(host: Host, moment: Moment,
         environment = host.run("docker exec %s cat /proc/1/environ", replica["Id"]).stdout_bytes.split(b"\0")
         values = [line.partition(b"=")[2] for line in environment if line.startswith(f"{name}=".encode())]
         assert values == [SECRETS[service][name].encode()]
+
+
+def test_a_file_secret_reaches_the_container_byte_for_byte_and_stands_nowhere_else(host: Host, moment: Moment) -> None:
+    wanted = FILES["session_secret"]["content"].encode()
+    for replica in moment.replicas("api"):
+        # Read by the application's own user.
+        assert host.run("docker exec %s cat /run/secrets/session_secret", replica["Id"]).stdout_bytes == wanted
+        assert "ƒile-demo-secret" not in str(replica)
+
+
+def test_a_file_secret_is_readable_by_its_owner_alone(host: Host) -> None:
+    file = host.file(f"{STACK}/secrets/session_secret")
+    assert (file.uid, file.gid, file.mode) == (10001, 0, 0o400)
 
 
 @pytest.mark.parametrize("service", SECRETS)
@@ -35,7 +50,7 @@ def test_the_directory_of_secrets_is_closed(host: Host) -> None:
 
 def test_no_file_that_others_can_read_holds_a_secret(host: Host) -> None:
     # One word of each is enough to find it, however it is quoted.
-    for word in ("staging-db-demo-password", "staging-runpod-demo-key", "ümläut"):
+    for word in ("staging-db-demo-password", "staging-runpod-demo-key", "ümläut", "ƒile-demo-secret"):
         found = host.run("grep --recursive --files-with-matches --fixed-strings -- %s %s", word, ROOT).stdout.split()
         assert {str(Path(path).parent) for path in found} == {f"{STACK}/secrets"}
 

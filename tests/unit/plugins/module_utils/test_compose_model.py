@@ -276,7 +276,8 @@ def test_the_override_pins_images_labels_replicas_and_joins_the_edge() -> None:
     desired = [DesiredService(name, 1, "f", routed=name != "worker") for name in ("api", "web", "worker")]
     pinned = {name: f"shop/{name}@sha256:1" for name in ("api", "web", "worker", "migrate")}
     labels = {service.name: {"morpheus.deploy.fingerprint": f"f-{service.name}"} for service in desired}
-    result = override(found, desired, pinned, labels)
+    additions: dict[str, dict[str, Any]] = {"worker": {"cap_drop": ["ALL"]}, "migrate": {"read_only": True}, "web": {}}
+    result = override(found, desired, pinned, labels, additions)
     assert result["services"]["api"] == {
         "image": "shop/api@sha256:1",
         "labels": {"morpheus.deploy.fingerprint": "f-api"},
@@ -286,11 +287,14 @@ def test_the_override_pins_images_labels_replicas_and_joins_the_edge() -> None:
     assert result["services"]["worker"] == {
         "image": "shop/worker@sha256:1",
         "labels": {"morpheus.deploy.fingerprint": "f-worker"},
+        "cap_drop": ["ALL"],
     }
+    # Not ours to start, but nobody who does by hand should be less safe.
+    assert result["services"]["migrate"] == {"read_only": True}
     assert result["networks"] == {"edge": {"external": True, "name": "edge"}}
 
 
 def test_the_override_of_a_stack_without_routes_knows_no_edge() -> None:
     found: Model = {"services": {"worker": {"image": "w:1"}}}
-    result = override(found, [DesiredService("worker", 1, "f")], {"worker": "w@sha256:1"}, {"worker": {}})
+    result = override(found, [DesiredService("worker", 1, "f")], {"worker": "w@sha256:1"}, {"worker": {}}, {})
     assert "networks" not in result

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.errors import Edge
 from ansible_collections.morpheus.deploy.plugins.module_utils.gate import Expectation
 from ansible_collections.morpheus.deploy.plugins.module_utils.haproxy import Route
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import StackHost, Target, scratch, validate_edge
-from ansible_collections.morpheus.deploy.plugins.module_utils.release import Manifest, Releases
+from ansible_collections.morpheus.deploy.plugins.module_utils.release import Manifest, Releases, Rights
 
 IMAGES = {"api": ("shop/api:1.0", "sha256:1"), "worker": ("shop/worker:1.0", "sha256:2")}
 HEALTH = {
@@ -95,6 +96,66 @@ def test_a_changed_secret_changes_the_fingerprint_of_who_mounts_it_and_of_nobody
     after = fingerprints(target(host, manifest))
     assert after["api"] != before["api"]
     assert after["worker"] == before["worker"]
+
+
+def with_file_secret(host: StackHost, content: str, rights: Rights) -> dict[str, str]:
+    """Fingerprints when the API alone uses the file secret."""
+    manifest = prepared(host)
+    host.releases.write_secrets({"key": content}, {"key": rights})
+    found = model(host, ("nginx.conf",))
+    found["services"]["api"]["secrets"] = [{"source": "k", "target": "/run/secrets/k"}]
+    found["secrets"] = {"k": {"file": str(host.releases.project / "secrets/key")}}
+    return fingerprints(target(host, manifest, found))
+
+
+@pytest.mark.parametrize(
+    ("content", "rights"),
+    [("other", Rights(None, 0o400)), ("same", Rights(None, 0o440))],
+    ids=["another content", "another mode"],
+)
+def test_a_changed_file_secret_changes_the_fingerprint_of_who_uses_it_and_of_nobody_else(
+    host: StackHost, content: str, rights: Rights
+) -> None:
+    before = with_file_secret(host, "same", Rights(None, 0o400))
+    assert with_file_secret(host, "same", Rights(None, 0o400)) == before
+    after = with_file_secret(host, content, rights)
+    assert after["api"] != before["api"]
+    assert after["worker"] == before["worker"]
+
+
+def hardened(host: StackHost, **exempt: list[str]) -> Target:
+    hardening = {"exempt": exempt, "docker_socket": [], "privileged": []}
+    manifest = replace(prepared(host), stack={**STACK, "hardening": hardening})
+    host.releases.activate(manifest.id)
+    return target(host, manifest)
+
+
+def test_what_hardens_a_service_is_in_the_override_and_in_its_fingerprint(host: StackHost) -> None:
+    """An upgrade that hardens more rolls every service once; the plan after it is empty."""
+    bare, first, again = target(host, prepared(host)), hardened(host), hardened(host)
+    assert fingerprints(first) == fingerprints(again)
+    assert set(first.desired[0].parts) - set(bare.desired[0].parts) == set(first.additions["api"])
+    host.write_override(first, "1.0-a", {"api": "shop/api@sha256:1", "worker": "w@sha256:1"})
+    written = json.loads((host.releases.project / "override.json").read_text())["services"]
+    assert {key: written["api"][key] for key in first.additions["api"]} == first.additions["api"]
+    assert written["worker"]["cap_drop"] == ["ALL"]
+
+
+def test_an_exemption_changes_the_service_that_has_it_and_no_other(host: StackHost) -> None:
+    before, after = fingerprints(hardened(host)), fingerprints(hardened(host, worker=["read_only"]))
+    assert after["worker"] != before["worker"]
+    assert after["api"] == before["api"]
+
+
+def test_a_service_that_says_all_of_it_itself_has_the_same_fingerprint(host: StackHost) -> None:
+    """So that words which have become superfluous can go from Compose files without a rollout."""
+    before = hardened(host)
+    found = model(host)
+    found["services"]["api"].update(before.additions["api"])
+    manifest = replace(prepared(host), stack={**STACK, "hardening": {"exempt": {}, "docker_socket": [], "privileged": []}})
+    after = target(host, manifest, found)
+    assert after.additions["api"] == {}
+    assert fingerprints(after)["api"] == fingerprints(before)["api"]
 
 
 def test_looking_in_check_mode_makes_no_key(host: StackHost) -> None:
@@ -219,8 +280,13 @@ def test_what_compose_makes_of_the_files_is_checked_again(host: StackHost, monke
         __init__: Callable[..., None] = lambda self, *arguments: None
 
         def model(self) -> dict[str, Any]:
-            return {"services": {"api": {"image": "a:latest", "ports": [80]}, "off": {"image": "b", "profiles": ["x"]}}}
+            off = {"image": "b", "profiles": ["x"], "privileged": True}
+            return {"services": {"api": {"image": "a:latest", "ports": [80]}, "off": off}}
 
     monkeypatch.setattr(host_module, "Compose", Compose)
     with pytest.raises(Exception, match="2 problems in the configuration"):
         host.model(STACK, workspace)
+    hardening: dict[str, Any] = {"exempt": {}, "docker_socket": [], "privileged": []}
+    # A migration may ask no more of the host than what runs all the time.
+    with pytest.raises(Exception, match=r"3 problems in the configuration(.|\n)*services\.off\.privileged"):
+        host.model({**STACK, "hardening": hardening}, workspace)

@@ -103,6 +103,18 @@ def live(host: Host) -> None:
     host.releases.write_lineage(lineage)
 
 
+def test_secrets_that_a_release_reads_and_that_are_gone_are_named(host: Host) -> None:
+    secrets = {"api.env": ["KEY", "URL"], "session_secret": [], "other": []}
+    manifest = Manifest("1-a", "1", "staging", {}, secrets=secrets)
+    host.releases.write_secrets({"api.env": 'URL="x"\n', "other": "content"})
+    assert prepare.missing_secrets(host, manifest) == ["api.env: KEY", "session_secret"]  # type: ignore[arg-type]
+
+
+def test_a_release_names_the_variables_of_env_files_and_the_names_of_file_secrets() -> None:
+    wanted = prepare.Wanted("1", "staging", {}, {}, {"api.env": 'KEY="x"\n', "session_secret": 'KEY="x"\n'})
+    assert wanted.secret_names == {"api.env": ["KEY"], "session_secret": []}
+
+
 @pytest.mark.parametrize(("free", "fits"), [(1200, True), (1199, False)])
 def test_a_disk_without_room_refuses_before_pulling_with_numbers(host: Host, free: int, fits: bool) -> None:
     live(host)

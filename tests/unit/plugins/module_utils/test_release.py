@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import stat
 from contextlib import suppress
@@ -15,7 +16,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.dotenv import rend
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.files import write_atomically
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage import Kind
-from ansible_collections.morpheus.deploy.plugins.module_utils.release import Manifest, Releases, config_hash
+from ansible_collections.morpheus.deploy.plugins.module_utils.release import Manifest, Releases, Rights, config_hash
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import release_id as identity_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -222,6 +223,26 @@ def test_secrets_are_readable_by_root_alone_and_never_part_of_a_release(releases
     assert (directory / "files" / "secrets").is_symlink()
     assert mode(releases.root / "releases") == 0o700
     assert mode(directory / "manifest.json") == 0o600
+
+
+def test_a_file_secret_keeps_every_byte_and_has_no_variables(releases: Releases) -> None:
+    content = ' "quoted"\r\n$HOME ümläut ✓\n\n'
+    releases.write_secrets({"key": content}, {"key": Rights(os.getuid(), 0o440)})
+    assert (releases.secrets / "key").read_bytes() == content.encode()
+    assert mode(releases.secrets / "key") == 0o440
+    assert mode(releases.secrets) == 0o700
+    assert releases.secret_names("key") == []
+    assert releases.secret_names("other") is None
+
+
+@pytest.mark.parametrize(
+    "rights", [Rights(os.getuid(), 0o400), Rights(os.getuid() + 1, 0o440)], ids=["another mode", "another owner"]
+)
+def test_a_file_secret_with_other_rights_counts_as_changed(releases: Releases, rights: Rights) -> None:
+    now = {"key": Rights(os.getuid(), 0o440)}
+    releases.write_secrets({"key": "same"}, now)
+    assert releases.changed_secrets({"key": "same"}, now) == []
+    assert releases.changed_secrets({"key": "same"}, {"key": rights}) == ["key"]
 
 
 def test_only_secrets_that_changed_are_named_and_written(releases: Releases) -> None:

@@ -76,7 +76,7 @@ def test_what_stands_against_a_rollback_is_said_with_the_host() -> None:
         "x: the images shop/api:a, shop/web:a of release a-1 are no longer on this host; pull them there, "
         "or choose another release with -e rollback_to=<id>",
         "y: release a-1 reads secrets that are gone (api.env: KEY); put them back into stack_secrets "
-        "and deploy the live release again first",
+        "or stack_secret_files and deploy the live release again first",
         "z: release a-1 is not retained here; retained are b-1",
     ]
 

@@ -66,6 +66,7 @@ def raw(source: Path) -> Raw:
                 }
             ],
             "migration": {"service": "migrate"},
+            "hardening": {"exempt": {"worker": ["read_only"]}},
             "public_check": {"url": "https://shop.example/api/health", "version": "version"},
         },
     }
@@ -156,6 +157,14 @@ def compose(text: str, name: str = "compose.production.yml") -> Change:
 
 def both(*changes: Change) -> Change:
     return lambda found, source: [change(found, source) for change in changes]
+
+
+def files(**given: Any) -> Change:
+    return top(stack_secret_files=given)
+
+
+def uses(file: str) -> Change:
+    return compose(f"services: {{api: {{secrets: [key]}}}}\nsecrets: {{key: {{file: {file}}}}}\n")
 
 
 def production(api_yaml: str) -> Change:
@@ -381,6 +390,106 @@ BAD = [
         id="a file in the place of the override",
     ),
     pytest.param(
+        both(files(session={"content": "canary", "owner": 10001, "mode": "0440"}), uses("./secrets/session")),
+        [],
+        id="a file secret",
+    ),
+    pytest.param(
+        uses("./secrets/session"),
+        ["stack_secret_files.session: required, because secrets.key.file reads ./secrets/session"],
+        id="a file secret that is not given",
+    ),
+    pytest.param(uses("secrets/api.env"), [], id="an env file, read whole"),
+    pytest.param(
+        uses("secrets/web.env"),
+        ["stack_secrets.web: required, because secrets.key.file reads secrets/web.env"],
+        id="an env file that is not given, read whole",
+    ),
+    pytest.param(
+        uses("./keys/session"),
+        ["secrets.key.file: nothing writes ./keys/session; use ./secrets/<name> (from stack_secret_files)"],
+        id="a file secret elsewhere",
+    ),
+    pytest.param(
+        production("secrets: [kye]"),
+        ['services.api.secrets: the Compose files have no secret "kye"; they have none'],
+        id="a secret that is not defined",
+    ),
+    pytest.param(
+        compose("services: {api: {secrets: [{source: kye}]}}\nsecrets: {key: {environment: KEY}}\n"),
+        [
+            "secrets.key: must have file: ./secrets/<name>; hosts give Compose neither an environment nor external secrets",
+            'services.api.secrets: the Compose files have no secret "kye"; they have key',
+        ],
+        id="a secret from the environment",
+    ),
+    pytest.param(
+        files(**{"a/b": {"content": "canary"}}),
+        ["stack_secret_files.a/b: the name becomes a file name: letters, digits, -, _ and ."],
+        id="a file secret's name",
+    ),
+    pytest.param(
+        files(**{"api.env": {"content": "canary"}}),
+        ["stack_secret_files.api.env: names that end with .env are those of stack_secrets; choose another one"],
+        id="a file secret in the place of an env file",
+    ),
+    pytest.param(
+        files(session="canary"),
+        ["stack_secret_files.session: must be a mapping with content, not a string"],
+        id="a file secret without content",
+    ),
+    pytest.param(
+        files(session={"contents": "canary", "owner": "root", "mode": 0o400}),
+        [
+            "stack_secret_files.session.contents: unknown key; known are content, owner, mode",
+            "stack_secret_files.session.content: required; the secret itself",
+            "stack_secret_files.session.owner: must be a uid, a whole number, not a string",
+            'stack_secret_files.session.mode: must be "0400", "0600", "0440" or "0640", quoted; nobody but owner and group may '
+            "read a secret",
+        ],
+        id="everything about a file secret",
+    ),
+    pytest.param(
+        files(session={"content": 7, "mode": "0444"}),
+        [
+            "stack_secret_files.session.content: must be a string, not a number; quote it in the inventory",
+            'stack_secret_files.session.mode: must be "0400", "0600", "0440" or "0640", quoted; nobody but owner and group may '
+            "read a secret",
+        ],
+        id="a file secret for everybody",
+    ),
+    pytest.param(
+        files(session={"content": "\ud800"}),
+        ["stack_secret_files.session.content: holds half of a surrogate pair, which UTF-8 cannot carry"],
+        id="a file secret that is no text",
+    ),
+    pytest.param(
+        stack(hardening={"exempt": {"api": ["cap-drop"]}, "privileged": ["agent"]}),
+        [
+            'stack.hardening.privileged[0]: the Compose files have no service "agent"; they have api, migrate, worker',
+            'stack.hardening.exempt.api: "cap-drop" is unknown; known are ',
+        ],
+        id="exemptions that mean nothing",
+    ),
+    pytest.param(
+        production("privileged: true, volumes: ['/run/docker.sock:/s']"),
+        [
+            "compose.production.yml: services.api.privileged: makes the service root on the host; name the capabilities that it "
+            "needs in cap_add instead, or name api in stack.hardening.privileged",
+            'compose.production.yml: services.api.volumes: "/run/docker.sock" gives the engine\'s socket, which makes the '
+            "service root on the host; remove it, or name api in stack.hardening.docker_socket",
+        ],
+        id="root on the host",
+    ),
+    pytest.param(
+        both(
+            production("privileged: true, volumes: ['/run/docker.sock:/s'], read_only: false"),
+            stack(hardening={"privileged": ["api"], "docker_socket": ["api"], "exempt": {"api": ["read_only"]}}),
+        ),
+        [],
+        id="root on the host, named",
+    ),
+    pytest.param(
         both(top(stack_release=1), stack(name="Shop"), api(port="http")),
         [
             "stack_release: must be a string, not a number (1); quote it",
@@ -446,6 +555,11 @@ def test_a_compose_file_that_is_no_yaml_is_said_once_and_where(source: Path) -> 
         "services: {api: null}\n",
         "x: !custom {a: 1}\n",
         "services: {api: {env_file: 5, deploy: 5, healthcheck: 5, ports: 5, image: 5, profiles: 5}}\n",
+        "services: {api: {volumes: 5, secrets: 5, cap_add: 5, security_opt: {a: 1}, configs: [[1]], devices: 5, image: 'a:1'}}\n",
+        "services: {api: {secrets: [[1], {source: [1]}], volumes: [x:/x, [1], 5]}}\nvolumes: {x: {driver_opts: 5}}\n",
+        "services: {api: {secrets: [x]}}\nsecrets: [x]\n",
+        "services: {api: {secrets: [x]}}\nsecrets: {x: {file: [1]}}\nvolumes: 5\nconfigs: x\n",
+        "services: {5: {image: 'a:1'}, api: {image: 'a:1'}}\n",
         "\0",
         "a: &a [*a]\n",
     ],
@@ -482,6 +596,24 @@ def test_no_value_of_a_secret_is_ever_in_a_problem(secrets: Any, source: Path) -
     found = checked({**raw(source), "stack_secrets": secrets})
     assert found.problems
     assert CANARY not in str(found.problems)
+
+
+@pytest.mark.parametrize(
+    "files",
+    [CANARY, [CANARY], {"a": CANARY}, {"a": {"content": [CANARY]}}, {"a": {"content": "x", "mode": CANARY, "owner": CANARY}}],
+    ids=repr,
+)
+def test_no_value_of_a_file_secret_is_ever_in_a_problem(files: Any, source: Path) -> None:
+    found = checked({**raw(source), "stack_secret_files": files})
+    assert found.problems
+    assert CANARY not in str(found.problems)
+
+
+def test_rights_of_file_secrets_are_complete_and_contents_stay_out_of_the_configuration(source: Path) -> None:
+    secret_files = {"a": {"content": CANARY}, "b": {"content": CANARY, "owner": 10001, "mode": "0440"}}
+    found = checked({**raw(source), "stack_secret_files": secret_files})
+    assert found.secret_rights == {"a": {"owner": 0, "mode": "0400"}, "b": {"owner": 10001, "mode": "0440"}}
+    assert CANARY not in str([found.config, found.files, found.secret_rights])
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -524,6 +656,10 @@ places = st.sampled_from(
         ("migration", "service"),
         ("public_check",),
         ("public_check", "url"),
+        ("hardening",),
+        ("hardening", "exempt"),
+        ("hardening", "exempt", "api"),
+        ("hardening", "docker_socket"),
     ]
 )
 
