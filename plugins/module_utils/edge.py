@@ -182,10 +182,12 @@ class Edge:
             chosen = {own[name] if name in own else free.pop(0): name for name in fresh}
             taken.update(chosen)
             self._write(assigned)
-            for slot, container in chosen.items():
-                for backend in self._backends(service):
-                    self._point(f"{backend}/{slot}", container, addresses[container])
-                    self._socket.tell(f"set server {backend}/{slot} state ready")
+            places = {f"{backend}/{slot}": name for slot, name in chosen.items() for backend in self._backends(service)}
+            for server, container in places.items():
+                self._point(server, container, addresses[container])
+            self._await_addresses({server: addresses[container] for server, container in places.items()})
+            for server in places:
+                self._socket.tell(f"set server {server} state ready")
 
     def drain(self, service: str, containers: Sequence[str]) -> None:
         """Send no new request to ``containers``; what they have begun goes on."""
@@ -224,16 +226,18 @@ class Edge:
 
     def _point(self, server: str, container: str, address: str) -> None:
         self._socket.tell(f"set server {server} fqdn {container}")
-        try:
+        # A server whose last name has died has no address at all and can only be given one by DNS.
+        with suppress(EdgeError):
             self._socket.tell(f"set server {server} addr {address}")
-        except EdgeError:
-            # A server whose last name has died has no address at all and can only be given one by DNS.
-            self._await_address(server, address)
 
-    def _await_address(self, server: str, address: str) -> None:
+    def _await_addresses(self, wanted: Mapping[str, str]) -> None:
+        """Until every server (name -> address) has its address. HAProxy answers first and changes it a moment later; a server that
+        is ready by then sends its first request to where it pointed before.
+        """
         deadline = time.monotonic() + RESOLVE_SECONDS
-        while not any(f"{one.backend}/{one.name}" == server and one.address == address for one in self._servers()):
+        while missing := wanted.items() - {(f"{one.backend}/{one.name}", one.address) for one in self._servers()}:
             if time.monotonic() > deadline:
+                server, address = next(pair for pair in wanted.items() if pair in missing)
                 raise EdgeError(
                     f"the edge does not find the address {address} of {server} by Docker's DNS within {RESOLVE_SECONDS:g} s. "
                     "Are the service and the edge on the same network? See: docker network inspect edge"

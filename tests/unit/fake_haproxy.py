@@ -73,6 +73,11 @@ class FakeHAProxy:
         self.patience: int | None = None
         # Docker's DNS alone gives addresses: what a server answers whose last name has died.
         self.resolves_only = False
+        # How many times the state is still shown with the old address after a new one was accepted: HAProxy changes it a moment
+        # after its answer. Servers that were made ready before that are ``early``.
+        self.lag = 0
+        self.early: list[str] = []
+        self._late: dict[str, tuple[str, int]] = {}
         self.on_command: Callable[[str], None] = lambda command: None
         self._lock = threading.RLock()
         self._over = threading.Event()
@@ -187,6 +192,10 @@ class FakeHAProxy:
 
     def _state(self) -> str:
         lines = ["1", STATE_HEADER]
+        for name, (address, left) in list(self._late.items()):
+            self._late[name] = (address, left - 1)
+            if left <= 0:
+                self.worker.slots[name].address = self._late.pop(name)[0]
         for number, slot in enumerate(self.worker.slots.values(), 1):
             begin = f"3 {slot.backend} {number} {slot.name} {slot.address} 2 {slot.admin_state} 1 1 9 8 2 0 6 0 0 0"
             lines.append(f"{begin} {slot.fqdn or '-'} {slot.port} - 0 0 - - 0")
@@ -218,9 +227,15 @@ class FakeHAProxy:
                 return "nothing changed\n"
             if self.resolves_only:
                 return "could not update the address\n"
-            before, slot.address = slot.address, value
+            before = slot.address
+            if self.lag:
+                self._late[name] = (value, self.lag)
+            else:
+                slot.address = value
             return f"IP changed from '{before}' to '{value}' by 'stats socket command'\n"
         assert (verb, value) in {("state", "ready"), ("state", "drain"), ("state", "maint")}, words
+        if value == "ready" and name in self._late:
+            self.early.append(name)
         slot.flags &= ~(FMAINT | FDRAIN)
         slot.flags |= {"ready": 0, "drain": FDRAIN, "maint": FMAINT}[value]
         return ""

@@ -259,6 +259,13 @@ def test_a_server_that_takes_its_address_from_dns_alone_is_ready_once_it_has_it(
     assert world.serves() == {"shop-api-1": "172.18.0.3"}
 
 
+def test_no_server_is_ready_before_haproxy_has_made_its_new_address_the_one_it_uses(world: World) -> None:
+    world.haproxy.lag = 3
+    world.edge().admit("api", {"shop-api-1": "172.18.0.3", "shop-api-2": "172.18.0.4"})
+    assert world.serves() == {"shop-api-1": "172.18.0.3", "shop-api-2": "172.18.0.4"}
+    assert world.haproxy.early == []
+
+
 def test_a_container_that_dns_does_not_know_is_not_admitted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(edge_module, "RESOLVE_SECONDS", 0.1)
     world.haproxy.resolves_only = True
