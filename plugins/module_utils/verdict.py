@@ -15,6 +15,8 @@ class HostState:
 
     release: str = ""
     previous: str = ""
+    # Whether a module has said what the host runs; otherwise an empty release does not mean that it runs none.
+    seen: bool = False
     changed: bool = False
     failed: str = ""
     seconds: dict[str, float] = field(default_factory=dict)
@@ -132,6 +134,7 @@ class Run:
             self.release = result["release"]
             self.environment = result.get("environment") or self.environment
             state.release = state.previous = result["previous"]
+            state.seen = True
             state.plan = list(result.get("plan", []))
             if not result.get("pending", True):
                 state.release = self.release
@@ -152,6 +155,7 @@ class Run:
         state.drained += result["drained"]
         state.cut += result["cut"]
         state.errors += result["errors"]
+        state.seen = True
         if result.get("left"):
             state.release = result["previous"]
             state.mixed = result["left"] == "mixed"
@@ -164,6 +168,7 @@ class Run:
     def _host(self, state: HostState) -> dict[str, Any]:
         return {
             "release": state.release,
+            "seen": state.seen,
             "changed": state.changed,
             "failed": state.failed,
             "plan": state.plan,
@@ -219,7 +224,7 @@ def summary(verdict: Mapping[str, Any]) -> list[str]:
 
 
 def _host_line(name: str, host: Mapping[str, Any]) -> str:
-    state = "more than one release" if host["mixed"] else host["release"] or "nothing"
+    state = "more than one release" if host["mixed"] else host["release"] or ("nothing" if host["seen"] else "what it ran before")
     if host["lost"]:
         state = f"an unknown release (last known: {host['release'] or 'none'})"
     counts = {"requests drained": host["drained"], "connections cut": host["cut"], "requests answered with 5xx": host["errors"]}

@@ -235,6 +235,12 @@ def test_the_history_keeps_one_line_of_a_run() -> None:
     assert (line["from"], line["to"], line["hosts"], line["why"]) == (OLD, NEW, {"a": OLD}, "the gate was not passed")
 
 
+def test_a_host_that_refused_before_it_said_what_it_runs_is_not_said_to_run_nothing() -> None:
+    refused = {"msg": "this host has lost an image"}
+    found = lines(lambda run: run.saw("stack_rollout", "a", refused, failed=True))
+    assert "  a runs what it ran before" in found
+
+
 def test_a_host_that_was_lost_is_not_said_to_run_anything() -> None:
     found = lines(prepared("a"), prepared("b"), rolled("a"), lost("b"))
     assert f"  b runs an unknown release (last known: {OLD})" in found
