@@ -231,8 +231,8 @@ class Edge:
             self._socket.tell(f"set server {server} addr {address}")
 
     def _await_addresses(self, wanted: Mapping[str, str]) -> None:
-        """Until every server (name -> address) has its address. HAProxy answers first and changes it a moment later; a server that
-        is ready by then sends its first request to where it pointed before.
+        """Until every server (name -> address) has its address. HAProxy answers first and changes it a moment later; a server
+        that is ready before sends its first request to where it pointed until then.
         """
         deadline = time.monotonic() + RESOLVE_SECONDS
         while missing := wanted.items() - {(f"{one.backend}/{one.name}", one.address) for one in self._servers()}:
