@@ -12,7 +12,7 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any, TypedDict
@@ -78,17 +78,21 @@ def by_name(variables: Mapping[str, Any], files: Mapping[str, Any]) -> dict[str,
     return {name: str(value) for name, value in sorted(found.items()) if isinstance(value, str)}
 
 
-def render(environment: str, key: str, secrets: Mapping[str, str], today: str, before: Fingerprints | None = None) -> str:
-    """The text of the environment's file; the day of a value that ``before`` knew already is kept."""
+def make(environment: str, key: str, secrets: Mapping[str, str], today: str, before: Fingerprints | None = None) -> Fingerprints:
+    """The fingerprints of ``secrets``; the day of a value that ``before`` knew already is kept."""
     known = before["secrets"] if before and before["key"] == key_fingerprint(key) else {}
     entries: dict[str, Secret] = {}
-    of = _maker(key)
+    # Each value once: an environment may give one to several services.
+    made = {value: "" if too_short(value) else fingerprint(key, value) for value in set(secrets.values())}
     for name, value in sorted(secrets.items()):
-        now = of(value)
-        same = name in known and known[name]["fingerprint"] == now
-        entries[name] = {"fingerprint": now, "since": known[name]["since"] if same else today}
-    file: Fingerprints = {"environment": environment, "key": key_fingerprint(key), "secrets": entries}
-    return json.dumps(file, indent=2) + "\n"
+        same = name in known and known[name]["fingerprint"] == made[value]
+        entries[name] = {"fingerprint": made[value], "since": known[name]["since"] if same else today}
+    return {"environment": environment, "key": key_fingerprint(key), "secrets": entries}
+
+
+def render(environment: str, key: str, secrets: Mapping[str, str], today: str, before: Fingerprints | None = None) -> str:
+    """The text of the environment's file."""
+    return json.dumps(make(environment, key, secrets, today, before), indent=2) + "\n"
 
 
 def read(path: str | Path) -> Fingerprints:
@@ -106,15 +110,17 @@ def read(path: str | Path) -> Fingerprints:
 
 
 def outdated(file: Fingerprints, secrets: Mapping[str, str], key: str) -> dict[str, str]:
-    """Name -> ``missing`` (the file lacks it), ``changed`` or ``gone`` (no such secret now) for what does not match."""
-    of = _maker(key)
-    found = {}
-    for name, value in secrets.items():
-        if name not in file["secrets"]:
-            found[name] = "missing"
-        elif file["secrets"][name]["fingerprint"] != of(value):
-            found[name] = "changed"
-    found.update({name: "gone" for name in file["secrets"] if name not in secrets})
+    """Which keys of ``file`` do not match ``secrets``, as ``differences`` says it."""
+    return differences(file, make(file["environment"], key, secrets, ""))
+
+
+def differences(file: Fingerprints, now: Fingerprints) -> dict[str, str]:
+    """Name -> ``missing`` (the file lacks it), ``changed`` or ``gone`` (no such secret now) for what is not the same."""
+    before, after = file["secrets"], now["secrets"]
+    found = {name: "missing" for name in after if name not in before}
+    found |= {name: "gone" for name in before if name not in after}
+    both = before.keys() & after.keys()
+    found |= {name: "changed" for name in both if before[name]["fingerprint"] != after[name]["fingerprint"]}
     return dict(sorted(found.items()))
 
 
@@ -143,18 +149,6 @@ def shared(own: Fingerprints, others: Iterable[Fingerprints], allowed: Collectio
     return problems
 
 
-def _maker(key: str) -> Callable[[str], str]:
-    """``fingerprint`` under ``key``, made once for each value; empty for what is too short."""
-    made: dict[str, str] = {}
-
-    def of(value: str) -> str:
-        if value not in made:
-            made[value] = "" if too_short(value) else fingerprint(key, value)
-        return made[value]
-
-    return of
-
-
 def _problem(found: Any) -> str:
     """What keeps ``found`` from being a file of fingerprints."""
     if not isinstance(found, dict) or not isinstance(found.get("secrets"), dict):
@@ -177,6 +171,6 @@ def _matches(pattern: re.Pattern[str], text: Any) -> bool:
 
 def _is_day(text: Any) -> bool:
     try:
-        return date.fromisoformat(text).isoformat() == text
+        return bool(date.fromisoformat(text).isoformat() == text)
     except (TypeError, ValueError):
         return False
