@@ -39,7 +39,10 @@ def test_a_host_of_the_sandbox_has_its_mark(tmp_path: Path) -> None:
     assert HostIdentity(tmp_path).is_sandbox
 
 
-NOBODYS = "This host belongs to no environment. If it is one of staging's, claim it: playbooks/provision.yml with the inventory of staging."
+NOBODYS = (
+    "This host belongs to no environment. If it is one of staging's, claim it: "
+    "playbooks/provision.yml with the inventory of staging."
+)
 ANOTHERS = (
     "This host belongs to staging and not to production. Take it out of this inventory; or, if it has moved, claim it: "
     "playbooks/provision.yml -e identity_release_from=staging"

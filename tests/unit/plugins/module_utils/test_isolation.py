@@ -81,8 +81,8 @@ def test_another_key_is_one_problem_for_each_file_and_none_for_each_secret(inven
     assert problems(inventories, key="another key than before") == [
         "stack_fingerprints: inventories/staging/fingerprints.json: was made with another key than stack_fingerprint_key; "
         "run playbooks/fingerprint.yml",
-        "stack_fingerprints: the fingerprints of production were made with another key than those of staging, so no secret can be "
-        "compared; give both vaults the same vault_fingerprint_key and run playbooks/fingerprint.yml for both",
+        "stack_fingerprints: the fingerprints of production were made with another key than those of staging, so no secret can "
+        "be compared; give both vaults the same vault_fingerprint_key and run playbooks/fingerprint.yml for both",
     ]
 
 
