@@ -54,15 +54,12 @@ class Environment:
 
     def play(self, playbook: str, *options: str, inventory: Path | None = None) -> Run:
         """``inventory``: another one than the environment's own."""
-        start = time.monotonic()
-        command = self._command(playbook, *options, inventory=inventory)
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=540, check=False)
-        return Run(done.returncode, done.stdout + done.stderr, time.monotonic() - start)
+        return play(playbook, inventory or f"inventories/{self.name}", *options)
 
     @contextmanager
     def begun(self, release: str, *options: str) -> Iterator[subprocess.Popen[str]]:
         """A deploy that goes on meanwhile, in a process group of its own. Ended when it is still there at the end."""
-        command = self._command("deploy.yml", "-e", f"stack_release={release}", *options)
+        command = command_line("deploy.yml", f"inventories/{self.name}", "-e", f"stack_release={release}", *options)
         with subprocess.Popen(
             command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
         ) as run:
@@ -71,9 +68,6 @@ class Environment:
             finally:
                 if run.poll() is None:
                     os.killpg(run.pid, signal.SIGKILL)
-
-    def _command(self, playbook: str, *options: str, inventory: Path | None = None) -> list[str]:
-        return [str(BIN / "ansible-playbook"), playbook, "-i", str(inventory or f"inventories/{self.name}"), *options]
 
     def rolling(self, host: str = "") -> str:
         """Id of the release to which a host, the first one if none is named, is being switched now."""
@@ -124,7 +118,7 @@ class Environment:
         state = {}
         for host in self.hosts:
             other = "! -name '*.jsonl' ! -name 'fence.*' ! -path '*/leases/*'"
-            files = f"find {BASE} /etc/docker -type f {other} | sort | xargs sha256sum"
+            files = f"find {BASE} /etc/docker /etc/morpheus.deploy -type f {other} | sort | xargs sha256sum"
             state[host] = "\n".join([str(self.containers(host)), on(host, "sh", "-c", files), admitted(host)])
         return state
 
@@ -144,6 +138,18 @@ class _At(HTTPSConnection):
         self.host = name
         assert isinstance(self._context, ssl.SSLContext)  # type: ignore[attr-defined]
         self.sock = self._context.wrap_socket(self.sock, server_hostname=name)  # type: ignore[attr-defined]
+
+
+def command_line(playbook: str, inventory: str | Path, *options: str) -> list[str]:
+    return [str(BIN / "ansible-playbook"), playbook, "-i", str(inventory), *options]
+
+
+def play(playbook: str, inventory: str | Path, *options: str) -> Run:
+    start = time.monotonic()
+    done = subprocess.run(
+        command_line(playbook, inventory, *options), cwd=ROOT, capture_output=True, text=True, timeout=540, check=False
+    )
+    return Run(done.returncode, done.stdout + done.stderr, time.monotonic() - start)
 
 
 STAGING = Environment("staging", "staging.morpheus.app", 8443, ("staging-app-1",))
