@@ -15,7 +15,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.drift import Drift
 WIDTH = 120
 _LONGEST_KEY = 36
 _SHORTEST_VALUE = 24
-_TOLERANCE = 8
+_TOLERANCE = 12
 # Of the Compose files people are shown what differs between environments; machines get everything.
 _OF_COMPOSE = ("image", "profiles", "env_file", "replicas", "resources", "update_config")
 

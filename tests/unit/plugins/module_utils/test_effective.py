@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -164,25 +165,11 @@ USES = (
     "{{{{ no_such_variable }}}} {secret}",
     "{{{{ '{secret}' | no_such_filter }}}}",
 )
-OPTIONS = yaml.safe_load("""
-stack_environment: {type: str, required: true}
-stack_release: {type: str, required: true}
-stack_source: {type: path, required: true}
-stack_secrets: {type: dict}
-stack_secret_files: {type: dict}
-preflight_environments: {type: list, elements: str, default: [staging]}
-stack:
-  type: dict
-  required: true
-  options:
-    name: {type: str, required: true}
-    compose_files: {type: list, elements: str, default: []}
-    files: {type: list, elements: str, default: []}
-    env: {type: dict, default: {}}
-    hosts_at_once: {type: int, default: 1}
-    services: {type: list, elements: dict, default: []}
-    retention: {type: dict, default: {}, options: {releases: {type: int, default: 5}}}
-""")
+SPECIFICATION = Path(__file__).parents[4] / "roles" / "preflight" / "meta" / "argument_specs.yml"
+OPTIONS = {
+    "stack_secret_files": {"type": "dict"},
+    **yaml.safe_load(SPECIFICATION.read_text())["argument_specs"]["main"]["options"],
+}
 
 
 @given(SECRET, st.sampled_from(USES), st.sampled_from(USES[2:7]), st.sampled_from([OPENED, CLOSED, NONE]), st.booleans())
