@@ -1,35 +1,56 @@
 #!/usr/bin/env python3
-"""Gives ansible-vault the password of one vault id: from MORPHEUS_VAULT_PASSWORD_<ID>, or from a file.
+"""Gives ansible-vault the password of one vault id. The first of these that has one:
 
-The file is the one that MORPHEUS_VAULT_PASSWORD_FILE_<ID> names, else .sandbox/vault/<id>, which the sandbox makes for the
-demo vaults.
+1. the variable MORPHEUS_VAULT_PASSWORD_<ID>
+2. a file: the one that MORPHEUS_VAULT_PASSWORD_FILE_<ID> names, else <ID> in the directory MORPHEUS_VAULT_PASSWORD_DIR, which is
+   .sandbox/vault when not set: there the sandbox puts the passwords of the demo vaults
+3. the system keyring, when the Python package keyring is there: service morpheus.deploy, user <ID>
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import importlib
 import os
 import secrets
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 SANDBOX = Path(__file__).resolve().parents[1] / ".sandbox" / "vault"
+SERVICE = "morpheus.deploy"
 
 
-def password(vault_id: str) -> str:
+def password(vault_id: str, environment: Mapping[str, str], from_keyring: Callable[[str], str]) -> str:
     """The password of ``vault_id``. One that opens nothing when there is none: a rollback must run without any."""
     name = vault_id.upper().replace("-", "_")
-    given = os.environ.get(f"MORPHEUS_VAULT_PASSWORD_{name}")
-    if given:
-        return given
-    path = Path(os.environ.get(f"MORPHEUS_VAULT_PASSWORD_FILE_{name}") or SANDBOX / vault_id)
-    return path.read_text().strip() if path.is_file() else secrets.token_hex(16)
+    return (
+        environment.get(f"MORPHEUS_VAULT_PASSWORD_{name}")
+        or from_file(vault_id, environment.get(f"MORPHEUS_VAULT_PASSWORD_FILE_{name}"), environment)
+        or from_keyring(vault_id)
+        or secrets.token_hex(16)
+    )
+
+
+def from_file(vault_id: str, named: str | None, environment: Mapping[str, str]) -> str:
+    path = Path(named) if named else Path(environment.get("MORPHEUS_VAULT_PASSWORD_DIR") or SANDBOX) / vault_id
+    with contextlib.suppress(OSError):
+        return path.expanduser().read_text().strip()
+    return ""
+
+
+def from_keyring(vault_id: str) -> str:
+    try:
+        return importlib.import_module("keyring").get_password(SERVICE, vault_id) or ""
+    except Exception:  # No such package, no keyring in this session, a locked one: each backend has errors of its own.
+        return ""
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--vault-id", required=True)
-    sys.stdout.write(password(parser.parse_args().vault_id) + "\n")
+    sys.stdout.write(password(parser.parse_args().vault_id, os.environ, from_keyring) + "\n")
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ from typing import Any
 
 from ansible import context
 from ansible.plugins.callback import CallbackBase
+from ansible_collections.morpheus.deploy.plugins.module_utils import config_report
 from ansible_collections.morpheus.deploy.plugins.module_utils.handover import Handover
 from ansible_collections.morpheus.deploy.plugins.module_utils.report import table
 from ansible_collections.morpheus.deploy.plugins.module_utils.verdict import Run, history_line, summary
@@ -34,6 +35,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.verdict import Run
 PREFIX = "morpheus.deploy."
 # A failure in one of these is the end of a deploy, whoever's playbook calls them.
 ROLES = ("preflight", "identity", "lease", "stack", "rollout")
+# What playbooks hand over as <name>_report and <name>_report_format, to be printed at the end and written to <name>.json.
+REPORTS = ("status", "config")
 
 
 class CallbackModule(CallbackBase):  # type: ignore[misc]
@@ -48,7 +51,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         self._clock = time.monotonic()
         self._check_mode = False
         self._handover: Handover | None = None
-        self._status: dict[str, Any] = {}
+        self._reports: dict[str, dict[str, Any]] = {}
 
     def v2_playbook_on_start(self, playbook: Any) -> None:
         inventories = context.CLIARGS.get("inventory") or ()
@@ -77,8 +80,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         self._run.lost(result._host.get_name(), self._action(result).removeprefix(PREFIX))
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
-        if self._status:
-            self._show_status()
+        for name, facts in self._reports.items():
+            self._show(name, facts[f"{name}_report"], as_json=facts[f"{name}_report_format"] == "json")
         if not self._run.is_deploy:
             return
         seconds = round(time.monotonic() - self._clock, 1)
@@ -93,13 +96,12 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         for line in summary(verdict):
             self._display.display(line)
 
-    def _show_status(self) -> None:
-        report = self._status["status_report"]
-        path = Path(".deploy") / report["environment"] / "status.json"
+    def _show(self, name: str, report: dict[str, Any], *, as_json: bool) -> None:
+        path = Path(".deploy") / (report["environment"] or "unknown") / f"{name}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(report, indent=2, sort_keys=True) + "\n")
-        as_json = self._status["status_report_format"] == "json"
-        for line in [json.dumps(report, sort_keys=True)] if as_json else table(report, time.time()):
+        lines = table(report, time.time()) if name == "status" else config_report.lines(report)
+        for line in [json.dumps(report, sort_keys=True)] if as_json else lines:
             self._display.display(line)
 
     @staticmethod
@@ -109,8 +111,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
     def _see(self, result: Any, *, failed: bool) -> None:
         name = self._action(result)
         facts = result._result.get("ansible_facts") or {}
-        if "status_report" in facts:
-            self._status = facts
+        self._reports |= {name: facts for name in REPORTS if f"{name}_report" in facts}
         if not name.startswith(PREFIX):
             if failed:
                 role = result._task._role.get_name().removeprefix(PREFIX) if result._task._role else ""

@@ -54,7 +54,7 @@ class ComposeFiles:
 
     def _load(self, name: str, text: str, variables: Mapping[str, str]) -> Mapping[str, Any]:
         try:
-            found = yaml.load(_VARIABLE.sub(lambda m: variables[m["braced"] or m["plain"]], text), Loader=_Loader)
+            found = yaml.load(substituted(text, variables), Loader=_Loader)
         except (yaml.YAMLError, RecursionError) as exc:
             self.problems.append(f"{name}: is not YAML: {' '.join(str(exc).split())}")
             return {}
@@ -65,6 +65,11 @@ class ComposeFiles:
             self.problems.append(f"{name}: services must be a mapping")
             return {}
         return found
+
+
+def substituted(text: str, variables: Mapping[str, str]) -> str:
+    """The text of a file with the variables that every release has."""
+    return _VARIABLE.sub(lambda found: variables[found["braced"] or found["plain"]], text)
 
 
 class _Loader(yaml.SafeLoader):

@@ -18,6 +18,7 @@ COLLECTION = "ansible_collections.morpheus.deploy"
 ROLES = sorted(path for path in (ROOT / "roles").iterdir() if path.is_dir())
 MODULES = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("*.py"))
 FILTERS = sorted(path.stem for path in (ROOT / "plugins" / "filter").glob("*.py"))
+LOOKUPS = sorted(path.stem for path in (ROOT / "plugins" / "lookup").glob("*.py"))
 CALLBACKS = sorted(path.stem for path in (ROOT / "plugins" / "callback").glob("*.py"))
 YAML_FILES = sorted(
     path for directory in ("roles", "playbooks", "molecule") for path in (ROOT / directory).rglob("*.yml") if path.is_file()
@@ -114,7 +115,7 @@ def test_no_tasks_from_has_an_extension(path: Path) -> None:
 @pytest.mark.parametrize("path", YAML_FILES, ids=[str(path.relative_to(ROOT)) for path in YAML_FILES])
 def test_what_is_called_by_its_full_name_exists(path: Path) -> None:
     playbooks = [found.stem for found in (ROOT / "playbooks").glob("*.yml")]
-    known = {*MODULES, *FILTERS, *CALLBACKS, *(role.name for role in ROLES), *playbooks}
+    known = {*MODULES, *FILTERS, *LOOKUPS, *CALLBACKS, *(role.name for role in ROLES), *playbooks}
     called = set(re.findall(r"(?<![\w/.])morpheus\.deploy\.([a-z_]+)\b(?!/)", path.read_text()))
     assert called <= known
 
@@ -210,6 +211,16 @@ def test_a_filter_is_documented_and_called_as_its_file(name: str) -> None:
     assert list(found.FilterModule().filters()) == [name]
     assert all(task["name"] for task in yaml.safe_load(found.EXAMPLES))
     assert "sample" in yaml.safe_load(found.RETURN)["_value"]
+
+
+@pytest.mark.parametrize("name", LOOKUPS)
+def test_a_lookup_is_documented_and_called_as_its_file(name: str) -> None:
+    found = importlib.import_module(f"{COLLECTION}.plugins.lookup.{name}")
+    documentation = yaml.safe_load(found.DOCUMENTATION)
+    assert documentation["name"] == name
+    assert undescribed(documentation["options"]) == []
+    assert all(f"morpheus.deploy.{name}" in str(task) for task in yaml.safe_load(found.EXAMPLES))
+    assert "sample" in yaml.safe_load(found.RETURN)["_raw"]
 
 
 @pytest.mark.parametrize("name", CALLBACKS)

@@ -1,0 +1,44 @@
+"""Ansible's commands as a person types them, at the root of the repository, with the vault passwords they are given."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+BIN = Path(sys.executable).parent
+ENVIRONMENTS = ("staging", "production")
+# They stand in sandbox/world.py, and open nothing but the demo.
+PASSWORDS = {name: f"{name}-demo-vault" for name in ENVIRONMENTS}
+
+
+@dataclass(frozen=True)
+class Done:
+    code: int
+    output: str
+    errors: str
+
+    @property
+    def words(self) -> str:
+        """Everything that was printed, however it was wrapped."""
+        return " ".join(f"{self.output} {self.errors}".split())
+
+
+def offline(command: str, *options: str, passwords: Mapping[str, str], **variables: str) -> Done:
+    """Without SSH, so that no host can be contacted, without a keyring, and without the sandbox's files of passwords."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("MORPHEUS_", "ANSIBLE_"))}
+    own |= {f"MORPHEUS_VAULT_PASSWORD_{name.upper()}": password for name, password in passwords.items()}
+    own |= {"MORPHEUS_VAULT_PASSWORD_DIR": "/nowhere", "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring"}
+    own |= {"ANSIBLE_SSH_EXECUTABLE": "/bin/false", **variables}
+    done = subprocess.run(
+        [str(BIN / command), *options], cwd=ROOT, env=own, capture_output=True, text=True, check=False, timeout=80
+    )
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+def vault(environment: str) -> str:
+    return f"inventories/{environment}/group_vars/vault.yml"
