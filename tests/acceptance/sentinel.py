@@ -38,7 +38,7 @@ def holds(content: bytes) -> bool:
 
 @contextmanager
 def planted() -> Iterator[Path]:
-    """Staging's inventory, with the marked value for the secret SESSION_SECRET, in a directory of its own."""
+    """Staging's inventory, with the marked value for the API's session secret, in a directory of its own."""
     shutil.rmtree(PLACE, ignore_errors=True)
     shutil.copytree(ROOT / "inventories", INVENTORY.parent)
     shutil.rmtree(INVENTORY.parent / "production")

@@ -9,15 +9,14 @@ from itertools import cycle
 
 import pytest
 
-from tests.acceptance.world import STACK, Environment, says
+from tests.acceptance.world import ROLLOUT_PROCESSES, STACK, Environment, says
 
 JOURNAL = f"{STACK}/journal.jsonl"
 # Lines of the journal after which the kill comes. "all" goes on until a rollout ends before its line, for about 40 minutes.
 LINES = os.environ.get("CRASH_LINES", "8,22")
 LAST = 80
 
-# Follows the journal and acts as soon as the line is there, mostly before it has reached the disk: the module is the Python
-# process that holds the lock of the rollout. Compose, which it may have started, goes on.
+# Follows the journal and acts as soon as the line is there, mostly before it has reached the disk.
 _WATCH = """
 import os, select, signal, sys, time
 path, wanted, kill = sys.argv[1], int(sys.argv[2]), sys.argv[3] == "module"
@@ -33,13 +32,8 @@ while wanted and time.monotonic() < deadline:
         sys.exit()
 if wanted:
     sys.exit("the journal did not come to this line")
-for process in filter(str.isdigit, os.listdir("/proc")):
-    try:
-        holds = any(os.readlink(f"/proc/{process}/fd/{fd}").endswith("rollout.lock") for fd in os.listdir(f"/proc/{process}/fd"))
-        if kill and holds and "python" in os.readlink(f"/proc/{process}/exe"):
-            os.kill(int(process), signal.SIGKILL)
-    except OSError:
-        pass
+for process in rollout_processes() if kill else ():
+    os.kill(process, signal.SIGKILL)
 print(line, flush=True)
 """
 
@@ -47,7 +41,7 @@ print(line, flush=True)
 def crash(environment: Environment, release: str, line: int, victim: str) -> str:
     """The line of the journal at which a deploy was killed; empty when it ended before it came there."""
     host = environment.hosts[0]
-    watch = ["docker", "exec", "-i", host, "python3", "-c", _WATCH, JOURNAL, str(line), victim]
+    watch = ["docker", "exec", "-i", host, "python3", "-c", ROLLOUT_PROCESSES + _WATCH, JOURNAL, str(line), victim]
     with subprocess.Popen(watch, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as watcher:
         assert watcher.stdin
         assert watcher.stdout

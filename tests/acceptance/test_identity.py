@@ -124,12 +124,12 @@ def test_a_secret_in_two_vaults_is_named_and_its_value_is_not(inventories: Path)
         edit_vault(inventories / name, vault_session_secret=CANARY)
         made = play("playbooks/fingerprint.yml", inventories / name, "-vvv", "--diff")
         assert made.code == 0, made.output
-        says(made, ["api.SESSION_SECRET has changed"])
+        says(made, ["files.session_secret has changed"])
         assert CANARY not in made.output
         assert CANARY not in (inventories / name / "fingerprints.json").read_text()
     with untouched(STAGING):
         run = play("deploy.yml", inventories / "staging", "-vvv")
-    refused(run, "api.SESSION_SECRET has the same value as api.SESSION_SECRET of production; give each environment its own")
+    refused(run, "files.session_secret has the same value as files.session_secret of production; give each environment its own")
     assert CANARY not in run.output
     assert "unexpected key" not in run.output
 
@@ -138,7 +138,7 @@ def test_a_secret_that_is_not_in_the_fingerprints_is_refused(inventories: Path) 
     edit_vault(inventories / "staging", vault_session_secret=CANARY)
     with untouched(STAGING):
         run = play("deploy.yml", inventories / "staging")
-    refused(run, "api.SESSION_SECRET is not the value that", "run playbooks/fingerprint.yml")
+    refused(run, "files.session_secret is not the value that", "run playbooks/fingerprint.yml")
     assert CANARY not in run.output
 
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.acceptance.world import STACK, Environment, eventually, on, says
+from tests.acceptance.world import STACK, Environment, eventually, on, says, signal_rollout
 
 
 @contextmanager
@@ -128,7 +128,7 @@ def test_after_a_killed_deploy_a_rollback_goes_to_what_ran_before_it(staging: En
     staging.deployed("1.1.0")
     with staging.begun("1.2.0") as first:
         eventually(lambda: staging.rolling().startswith("1.2.0-"), 60, "it rolls")
-        on("staging-app-1", "pkill", "-KILL", "-f", "AnsiballZ_stack_rollout", check=False)
+        signal_rollout("staging-app-1", signal.SIGKILL)
         os.kill(first.pid, signal.SIGKILL)
         first.wait(timeout=10)
     run = staging.play("rollback.yml")

@@ -22,7 +22,7 @@ def test_a_marked_secret_is_nowhere_but_where_it_belongs(
     for name, value in traces.environment.items():
         monkeypatch.setenv(name, value)
     # A value that is no string is printed by Ansible's own validation when a specification meets it.
-    wrong = '{"stack_secrets": {"api": {"SESSION_SECRET": ["{{ vault_session_secret }}"]}}}'
+    wrong = '{"stack_secret_files": {"session_secret": {"content": ["{{ vault_session_secret }}"]}}}'
     leaks = []
     with sentinel.planted() as inventory, traces.watched():
         runs = {

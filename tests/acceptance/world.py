@@ -74,6 +74,10 @@ class Environment:
         found = json.loads(on(host or self.hosts[0], "cat", f"{STACK}/lineage.json"))["rolling"]
         return str(found["id"]) if found else ""
 
+    def live(self) -> str:
+        """Id of the release that is live on the first host."""
+        return str(json.loads(on(self.hosts[0], "cat", f"{STACK}/lineage.json"))["trail"][-1])
+
     def at_step(self, action: str, host: str = "") -> bool:
         """Whether the rollout that is under way has begun a step of this kind."""
         lines = on(host or self.hosts[0], "cat", f"{STACK}/journal.jsonl").rpartition('"event": "begin"')[2]
@@ -166,6 +170,27 @@ while chunk := connection.recv(65536):
 rows = [line.split() for line in table.decode().splitlines() if line[:1].isdigit() and " " in line]
 print(sorted((row[1], row[17]) for row in rows if not int(row[6]) & 0x2b))
 """
+
+
+# The module is the Python process that holds the lock of the rollout; Compose, which it may have started, holds it too. With
+# pipelining no command line names the module.
+ROLLOUT_PROCESSES = """
+import os
+def rollout_processes():
+    for process in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            open_files = [os.readlink(f"/proc/{process}/fd/{fd}") for fd in os.listdir(f"/proc/{process}/fd")]
+            if any(path.endswith("rollout.lock") for path in open_files) and "python" in os.readlink(f"/proc/{process}/exe"):
+                yield int(process)
+        except OSError:
+            pass
+"""
+
+
+def signal_rollout(host: str, number: signal.Signals) -> None:
+    """Send a signal to the module that is switching ``host``, which must be at work."""
+    script = ROLLOUT_PROCESSES + "found = list(rollout_processes())\nassert found\n"
+    on(host, "python3", "-c", script + f"for process in found: os.kill(process, {int(number)})")
 
 
 def on(host: str, *command: str, check: bool = True) -> str:
