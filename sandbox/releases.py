@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 from sandbox.images import build, content_hash, image_id, image_label
 from sandbox.shell import run, succeeds
@@ -42,10 +41,6 @@ class Image:
     def name(self) -> str:
         return f"{REGISTRY}/morpheus/{self.service}:{self.release}"
 
-    @property
-    def context(self) -> Path:
-        return _SERVICES / self.service
-
 
 def publish_public_images() -> str:
     """The stand-ins can be pulled by the names of what they stand in for."""
@@ -55,18 +50,17 @@ def publish_public_images() -> str:
 
 def publish_releases() -> str:
     """Every release of the example application is in the registry, built from its sources as they are now."""
-    wanted = [image for image in _images() if (image.context / "Dockerfile").exists()]
-    if not wanted:
-        return "skipped, there are no sources in services/"
-    base = image_id(BASE_IMAGE)
-    contents = {image.service: content_hash(image.context, base) for image in wanted}
+    wanted = _images()
+    ingredients = (image_id(BASE_IMAGE), (_SERVICES / "Dockerfile").read_text())
+    contents = {image.service: content_hash(_SERVICES / image.service, *ingredients) for image in wanted}
     commit = _commit()
 
     def publish(image: Image) -> bool:
         content = contents[image.service]
         if image_label(image.name, CONTENT_LABEL) == content and _is_published(image.name):
             return False
-        build(image.name, image.context, content, RELEASE=image.release, GIT_SHA=commit, FAULT=image.fault)
+        arguments = {"SERVICE": image.service, "RELEASE": image.release, "GIT_SHA": commit, "FAULT": image.fault}
+        build(image.name, _SERVICES, content, **arguments)
         _push(image.name)
         return True
 

@@ -6,35 +6,24 @@ import os
 from typing import Any, LiteralString
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool
 
 # Connection errors may quote parts of the URL, the password among them; /health names their class.
 logging.getLogger("psycopg.pool").disabled = True
 
+URL = os.environ["DATABASE_URL"]
 # Without client_encoding a SQL_ASCII database would answer in bytes.
 OPTIONS: dict[str, Any] = {"autocommit": True, "client_encoding": "utf8", "connect_timeout": 2, "tcp_user_timeout": 5000}
 
 
-def database_url() -> str:
-    """DATABASE_URL, or the end of the process with one line that names the variable and not its value."""
-    url = os.environ.get("DATABASE_URL", "")
-    try:
-        if conninfo_to_dict(url):
-            return url
-    except psycopg.Error:
-        raise SystemExit("DATABASE_URL is not a Postgres connection URL") from None
-    raise SystemExit("DATABASE_URL is not set")
-
-
 class Database:
     def __init__(self) -> None:
-        kwargs = {**OPTIONS, "row_factory": dict_row}
+        options = {**OPTIONS, "row_factory": dict_row}
         check = AsyncConnectionPool.check_connection
         # The short reconnect_timeout keeps the pool's back-off from sleeping on when the server is back.
         self.pool: AsyncConnectionPool[psycopg.AsyncConnection[DictRow]] = AsyncConnectionPool(
-            database_url(), kwargs=kwargs, open=False, check=check, timeout=5, reconnect_timeout=2
+            URL, kwargs=options, open=False, check=check, timeout=5, reconnect_timeout=2
         )
 
     async def rows(self, query: LiteralString, *parameters: object) -> list[dict[str, Any]]:

@@ -15,8 +15,8 @@ from pydantic import BaseModel, Field
 
 from .database import Database
 from .door import Door
-from .identity import IDENTITY, RELEASE
-from .ml import Ml, MlError
+from .identity import FAULT, IDENTITY, RELEASE, report
+from .ml import Ml
 
 # Postgres stores no NUL.
 Text = Annotated[str, Field(min_length=1, max_length=20_000, pattern=r"^[^\x00]*$")]
@@ -54,17 +54,11 @@ async def database_failed(_: Request, error: Exception) -> JSONResponse:
     return JSONResponse({"detail": f"The database failed: {type(error).__name__}"}, 503)
 
 
-@api.exception_handler(MlError)
-async def ml_failed(_: Request, error: Exception) -> JSONResponse:
-    return JSONResponse({"detail": f"The ML service drew no comic: {error}"}, 502)
-
-
 @api.get("/health")
 async def health() -> JSONResponse:
     state, schema = await database.probe()
-    is_ok = state == "ok" and schema is not None
-    own = {"status": "ok" if is_ok else "unhealthy", **IDENTITY, "schema": schema}
-    return JSONResponse({**own, "dependencies": {"database": state, "ml": ml.state}}, 200 if is_ok else 503)
+    is_ok = state == "ok" and schema is not None and FAULT != "unhealthy"
+    return report("ok" if is_ok else "unhealthy", schema, database=state, ml=ml.state)
 
 
 @api.get("/api/version")
@@ -112,4 +106,4 @@ async def transform(source: Source) -> dict[str, Any]:
     text = source.text if source.story_id is None else (await read_story(source.story_id))["text"]
     if text is None:
         raise HTTPException(422, "Give a story_id or a text")
-    return {**await ml.draw(text), "release": RELEASE}
+    return {"panels": await ml.draw(text), "release": RELEASE}

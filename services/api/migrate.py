@@ -1,0 +1,50 @@
+"""Applies the SQL files that Supabase's ledger does not list yet, in order, each in one transaction."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg.rows import scalar_row
+from psycopg_pool import ConnectionPool
+
+from .database import OPTIONS, URL
+
+LOCK = 0x6D6F727068657573
+LEDGER = """
+    create schema if not exists supabase_migrations;
+    create table if not exists supabase_migrations.schema_migrations
+        (version text primary key, name text, statements text[])
+"""
+
+
+def main() -> None:
+    files = {path.name.partition("_")[0]: path for path in sorted(Path("/migrations").glob("[0-9]*_*.sql"))}
+    options = {**OPTIONS, "row_factory": scalar_row}
+    try:
+        with ConnectionPool(URL, kwargs=options, min_size=1) as pool, pool.connection(30) as connection:
+            applied = apply(connection, files)
+            head = connection.execute("select max(version) from supabase_migrations.schema_migrations").fetchone()
+    except psycopg.Error as error:
+        raise SystemExit(f"{type(error).__name__}: {error.diag.message_primary or 'no connection by DATABASE_URL'}") from None
+    print(json.dumps({"applied": applied, "head": head}))
+
+
+def apply(connection: psycopg.Connection[Any], files: dict[str, Path]) -> list[str]:
+    # Held until the connection ends: whoever comes second waits, and finds the work done.
+    connection.execute("set lock_timeout = '10s'")
+    connection.execute("select pg_advisory_lock(%s)", [LOCK])
+    connection.execute(LEDGER)
+    known = set(connection.execute("select version from supabase_migrations.schema_migrations"))
+    pending = [version for version in files if version not in known]
+    for version in pending:
+        name, sql = files[version].stem.partition("_")[2], files[version].read_text()
+        with connection.transaction():
+            connection.execute(sql.encode())
+            row = [version, name, [sql]]
+            connection.execute("insert into supabase_migrations.schema_migrations values (%s, %s, %s)", row)
+    return pending
+
+
+if __name__ == "__main__":
+    main()
