@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -11,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "collections"), str(ROOT)]
 configuration.set_hypothesis_home_dir(ROOT / ".cache" / "hypothesis")
 
-from tests.acceptance.world import PRODUCTION, STAGING, Environment
+from tests.acceptance.world import PRODUCTION, ROOT, STAGING, Environment
 
 
 @pytest.fixture
@@ -24,3 +25,12 @@ def staging() -> Environment:
 def production() -> Environment:
     PRODUCTION.deployed("1.0.0")
     return PRODUCTION
+
+
+@pytest.fixture
+def inventories(tmp_path: Path) -> Path:
+    """Copies of the inventories, at the same distance from everything that they name."""
+    for name in ("stacks", ".sandbox"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    shutil.copytree(ROOT / "inventories", tmp_path / "inventories")
+    return tmp_path / "inventories"

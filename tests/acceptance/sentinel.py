@@ -6,7 +6,6 @@ import base64
 import json
 import os
 import secrets
-import shutil
 import stat
 import subprocess
 import threading
@@ -15,13 +14,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.acceptance.world import BIN, ROOT
+from tests.acceptance.world import ROOT
 
 MARK = "sentinel" + secrets.token_hex(16)
 # With all that encoders, parsers and shells stumble over around it.
 VALUE = f" {MARK} $HOME \"double\" 'single' # \\ ümläut\nsecond line "
-PLACE = ROOT / ".cache" / "sentinel"
-INVENTORY = PLACE / "inventories" / "staging"
 
 
 def needles() -> list[bytes]:
@@ -34,32 +31,6 @@ def needles() -> list[bytes]:
 
 def holds(content: bytes) -> bool:
     return any(needle in content for needle in needles())
-
-
-@contextmanager
-def planted() -> Iterator[Path]:
-    """Staging's inventory, with the marked value for the API's session secret, in a directory of its own."""
-    shutil.rmtree(PLACE, ignore_errors=True)
-    shutil.copytree(ROOT / "inventories", INVENTORY.parent)
-    shutil.rmtree(INVENTORY.parent / "production")
-    for name in ("stacks", ".sandbox"):
-        (PLACE / name).symlink_to(ROOT / name)
-    vault = INVENTORY / "group_vars" / "vault.yml"
-    identity = ["--vault-id", f"staging@{ROOT}/inventories/vault-client.py"]
-    text = _vault("view", *identity, str(vault), content=None)
-    kept = [line for line in text.splitlines() if not line.startswith("vault_session_secret:")]
-    content = "\n".join([*kept, f"vault_session_secret: {json.dumps(VALUE)}", ""])
-    encrypted = _vault("encrypt", *identity, "--encrypt-vault-id", "staging", "--output", "-", "-", content=content)
-    vault.write_text(encrypted)
-    try:
-        yield INVENTORY
-    finally:
-        shutil.rmtree(PLACE, ignore_errors=True)
-
-
-def _vault(*arguments: str, content: str | None) -> str:
-    command = [str(BIN / "ansible-vault"), *arguments]
-    return subprocess.run(command, cwd=ROOT, input=content, capture_output=True, text=True, check=True).stdout
 
 
 @dataclass

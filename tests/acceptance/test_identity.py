@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-import yaml
 
 from sandbox.world import DATABASE_NAMES, DATABASE_PASSWORDS
-from tests.acceptance.world import BIN, PRODUCTION, ROOT, STAGING, Environment, Run, on, play, says
+from tests.acceptance.world import PRODUCTION, STAGING, Environment, Run, edit_vault, on, play, says
 
 IDENTITY = "/etc/morpheus.deploy/identity.json"
 CANARY = "canary-7731 in two vaults"
@@ -35,25 +32,6 @@ def untouched(environment: Environment) -> Iterator[None]:
 def refused(run: Run, *words: str) -> None:
     assert run.code != 0
     says(run, [*words, "VERDICT refused"])
-
-
-@pytest.fixture
-def inventories(tmp_path: Path) -> Path:
-    """Copies of the inventories, at the same distance from everything that they name."""
-    for name in ("stacks", ".sandbox"):
-        (tmp_path / name).symlink_to(ROOT / name)
-    shutil.copytree(ROOT / "inventories", tmp_path / "inventories")
-    return tmp_path / "inventories"
-
-
-def edit_vault(inventory: Path, **values: str) -> None:
-    """Change values in the encrypted file of an inventory, as ansible-vault edit does."""
-    path = inventory / "group_vars" / "vault.yml"
-    vault = [str(BIN / "ansible-vault")]
-    text = subprocess.run([*vault, "view", str(path)], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    encrypt = [*vault, "encrypt", "--encrypt-vault-id", inventory.name, "--output", str(path), "-"]
-    content = yaml.safe_dump(yaml.safe_load(text) | values)
-    subprocess.run(encrypt, cwd=ROOT, input=content, capture_output=True, text=True, check=True)
 
 
 def sql(environment: Environment, statement: str) -> None:

@@ -16,6 +16,8 @@ from http.client import HTTPSConnection
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from tests.load import Load, Settings
 
 ROOT = Path(__file__).parents[2]
@@ -191,6 +193,16 @@ def signal_rollout(host: str, number: signal.Signals) -> None:
     """Send a signal to the module that is switching ``host``, which must be at work."""
     script = ROLLOUT_PROCESSES + "found = list(rollout_processes())\nassert found\n"
     on(host, "python3", "-c", script + f"for process in found: os.kill(process, {int(number)})")
+
+
+def edit_vault(inventory: Path, **values: str) -> None:
+    """Change values in the encrypted file of an inventory, as ansible-vault edit does."""
+    path = inventory / "group_vars" / "vault.yml"
+    vault = [str(BIN / "ansible-vault")]
+    text = subprocess.run([*vault, "view", str(path)], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    encrypt = [*vault, "encrypt", "--encrypt-vault-id", inventory.name, "--output", str(path), "-"]
+    content = yaml.safe_dump(yaml.safe_load(text) | values)
+    subprocess.run(encrypt, cwd=ROOT, input=content, capture_output=True, text=True, check=True)
 
 
 def on(host: str, *command: str, check: bool = True) -> str:
