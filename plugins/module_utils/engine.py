@@ -95,6 +95,11 @@ class Compose:
         model: dict[str, Any] = json.loads(self._run("--profile", "*", "config", "--format", "json"))
         return model
 
+    def written(self) -> dict[str, Any]:
+        """The project with variables and env files unread: which env files a service reads, and what it is given beside them."""
+        found: dict[str, Any] = json.loads(self._run("--profile", "*", "config", "--no-interpolate", "--format", "json"))
+        return found
+
     def scale_up(self, service: str, total: int) -> None:
         """Start replicas until there are ``total``, in the new configuration; the ones that run are left alone."""
         self._run(
