@@ -92,7 +92,11 @@ def make(environment: str, key: str, secrets: Mapping[str, str], today: str, bef
 
 def render(environment: str, key: str, secrets: Mapping[str, str], today: str, before: Fingerprints | None = None) -> str:
     """The text of the environment's file."""
-    return json.dumps(make(environment, key, secrets, today, before), indent=2) + "\n"
+    return text(make(environment, key, secrets, today, before))
+
+
+def text(file: Fingerprints) -> str:
+    return json.dumps(file, indent=2) + "\n"
 
 
 def read(path: str | Path) -> Fingerprints:
@@ -122,6 +126,16 @@ def differences(file: Fingerprints, now: Fingerprints) -> dict[str, str]:
     both = before.keys() & after.keys()
     found |= {name: "changed" for name in both if before[name]["fingerprint"] != after[name]["fingerprint"]}
     return dict(sorted(found.items()))
+
+
+def changes(before: Fingerprints | None, now: Fingerprints) -> list[str]:
+    """A sentence for everything in which ``now`` differs from the file as it was."""
+    if before is None:
+        return [f"{name} is new" for name in now["secrets"]]
+    if (before["environment"], before["key"]) != (now["environment"], now["key"]):
+        return ["the file was of another environment or key; every secret counts as new"]
+    words = {"missing": "is new", "changed": "has changed", "gone": "is gone"}
+    return [f"{name} {words[how]}" for name, how in differences(before, now).items()]
 
 
 def shared(own: Fingerprints, others: Iterable[Fingerprints], allowed: Collection[str] = ()) -> list[str]:
