@@ -13,6 +13,8 @@ description:
   - Hands the verdict to the keeper of the lease, which writes
     it into the environment's history and gives the lease back.
   - Writes the same as C(.deploy/<environment>/verdict.json) in the current directory.
+  - Prints and writes what the filters P(morpheus.deploy.status_report#filter) and P(morpheus.deploy.audit_report#filter) have put
+    together, too.
 requirements:
   - Enabled in C(ansible.cfg) by C(callbacks_enabled = morpheus.deploy.verdict)
 author:
@@ -27,6 +29,7 @@ from typing import Any
 
 from ansible import context
 from ansible.plugins.callback import CallbackBase
+from ansible_collections.morpheus.deploy.plugins.module_utils import audit_report
 from ansible_collections.morpheus.deploy.plugins.module_utils.handover import Handover
 from ansible_collections.morpheus.deploy.plugins.module_utils.report import table
 from ansible_collections.morpheus.deploy.plugins.module_utils.verdict import Run, history_line, summary
@@ -49,6 +52,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         self._check_mode = False
         self._handover: Handover | None = None
         self._status: dict[str, Any] = {}
+        self._audit: dict[str, Any] = {}
 
     def v2_playbook_on_start(self, playbook: Any) -> None:
         inventories = context.CLIARGS.get("inventory") or ()
@@ -79,6 +83,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
     def v2_playbook_on_stats(self, stats: Any) -> None:
         if self._status:
             self._show_status()
+        if self._audit:
+            self._show_audit()
         if not self._run.is_deploy:
             return
         seconds = round(time.monotonic() - self._clock, 1)
@@ -102,6 +108,19 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         for line in [json.dumps(report, sort_keys=True)] if as_json else table(report, time.time()):
             self._display.display(line)
 
+    def _show_audit(self) -> None:
+        directory = Path(".deploy") / self._audit["environment"]
+        directory.mkdir(parents=True, exist_ok=True)
+        texts = {
+            "audit.html": audit_report.html(self._audit),
+            "audit.md": audit_report.markdown(self._audit),
+            "audit.json": json.dumps(self._audit, indent=2, sort_keys=True) + "\n",
+        }
+        for name, text in texts.items():
+            (directory / name).write_text(text)
+        for line in audit_report.summary(self._audit, [str(directory / name) for name in texts]):
+            self._display.display(line)
+
     @staticmethod
     def _action(result: Any) -> str:
         return str(result._task.resolved_action or result._task.action)
@@ -111,6 +130,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         facts = result._result.get("ansible_facts") or {}
         if "status_report" in facts:
             self._status = facts
+        if "audit_report" in facts:
+            self._audit = facts["audit_report"]
         if not name.startswith(PREFIX):
             if failed:
                 role = result._task._role.get_name().removeprefix(PREFIX) if result._task._role else ""

@@ -7,8 +7,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils import audit_files, audit_rules, audit_secrets, certificate, cis
-from ansible_collections.morpheus.deploy.plugins.module_utils.audit_rules import HIGH, LEVELS, MEDIUM, PASSED, Check, Finding, Settings
+from ansible_collections.morpheus.deploy.plugins.module_utils import (
+    audit_files,
+    audit_rules,
+    audit_secrets,
+    certificate,
+    cis,
+    reach,
+)
+from ansible_collections.morpheus.deploy.plugins.module_utils.audit_rules import (
+    HIGH,
+    LEVELS,
+    MEDIUM,
+    PASSED,
+    Check,
+    Finding,
+    Settings,
+)
 
 _MEND_HOST = "make it reachable, or take it out of the inventory, and repeat the audit"
 _MEND_PROOFS = "name the hosts and the database of every other environment in audit_must_not_reach"
@@ -45,9 +60,12 @@ def report(
         "hosts": [_host(name, hosts[name]) for name in sorted(hosts)],
         "secrets": audit_secrets.table(known, recorded, maximum, today),
         "keys": _keys(asked, settings),
-        "files": [_file(name, file, facts["accounts"]) for name, facts in asked.items() for file in facts["files"] if _is_listed(file)],
+        "files": [
+            _file(name, file, facts["accounts"]) for name, facts in asked.items() for file in facts["files"] if _is_listed(file)
+        ],
         "accounts": [
-            {"host": name, "docker": facts["accounts"]["docker"], "sudo": facts["accounts"]["sudo"]} for name, facts in asked.items()
+            {"host": name, "docker": facts["accounts"]["docker"], "sudo": facts["accounts"]["sudo"]}
+            for name, facts in asked.items()
         ],
         "containers": [_container(name, one) for name, facts in asked.items() for one in facts["containers"]],
         "ports": [_port(name, one, settings) for name, facts in asked.items() for one in _once(facts["sockets"])],
@@ -91,19 +109,27 @@ def _passed_benchmark(found: Iterable[Finding], hosts: int) -> list[Finding]:
 
 def _merged(found: Iterable[Finding]) -> list[dict[str, Any]]:
     """The same thing seen in several places is one finding; worst first."""
-    places: dict[tuple[str, str, str, str, str], list[str]] = {}
+    places: dict[tuple[str, str, str, str, str], list[tuple[str, str]]] = {}
     for one in found:
-        where = ": ".join(part for part in (one.host, one.subject) if part)
         of = places.setdefault((one.level, one.id, one.seen, one.mend, one.required), [])
-        if where and where not in of:
-            of.append(where)
+        if (one.subject, one.host) not in of:
+            of.append((one.subject, one.host))
     return [
-        {"id": identity, "level": level, "where": where, "seen": seen, "required": required, "mend": mend}
+        {"id": identity, "level": level, "where": _where(where), "seen": seen, "required": required, "mend": mend}
         for (level, identity, seen, mend, required), where in sorted(places.items(), key=_order)
     ]
 
 
-def _order(entry: tuple[tuple[str, ...], list[str]]) -> tuple[int, bool, list[int | str], list[str]]:
+def _where(places: Iterable[tuple[str, str]]) -> list[str]:
+    """``subject on host, host`` for each subject; hosts alone where it is the host that is meant."""
+    hosts: dict[str, list[str]] = {}
+    for subject, host in places:
+        hosts.setdefault(subject, []).extend([host] if host else [])
+    texts = [" on ".join(part for part in (subject, ", ".join(names)) if part) for subject, names in hosts.items()]
+    return [text for text in texts if text]
+
+
+def _order(entry: tuple[tuple[str, ...], list[tuple[str, str]]]) -> tuple[int, bool, list[int | str], list[tuple[str, str]]]:
     """By level; what is not of the benchmark first, which goes by its numbers."""
     level, identity = entry[0][0], entry[0][1]
     words: list[int | str] = [int(part) if part.isdecimal() else 0 for part in identity.removeprefix("cis-").split(".")]
@@ -125,10 +151,11 @@ def _host(name: str, facts: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _proof(host: str, one: Mapping[str, Any], proofs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    reached = one["outcome"] == "connected"
+    reached = one["outcome"] == reach.CONNECTED
     wanted = one["wanted"] == audit_rules.OPEN
     if reached == wanted:
-        result = "as required" if wanted or not audit_rules.is_void(proofs, one["from"]) else "void"
+        says_something = wanted or (one["outcome"] != reach.UNRESOLVED and not audit_rules.is_void(proofs, one["from"]))
+        result = "as required" if says_something else "void"
     else:
         result = "void" if wanted else "reached"
     return {
@@ -162,7 +189,13 @@ def _keys(asked: Mapping[str, Mapping[str, Any]], settings: Settings) -> list[di
                 counted[0] += sum(key in one["keys"] or key.removeprefix("/run/secrets/") in one["files"] for one in replicas)
                 counted[1] += len(replicas)
     return [
-        {"service": service, "key": key, "source": source, "secret": source.startswith("secrets/"), "replicas": f"{have} of {all_}"}
+        {
+            "service": service,
+            "key": key,
+            "source": source,
+            "secret": source.startswith("secrets/"),
+            "replicas": f"{have} of {all_}",
+        }
         for (service, key, source), (have, all_) in sorted(rows.items())
     ]
 

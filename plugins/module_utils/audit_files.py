@@ -41,7 +41,13 @@ def look(root: Path = ROOT) -> dict[str, Any]:
             what = kind(path.relative_to(root), lambda relative: _holds_key(root / relative)) if path.is_file() else OTHER
             if what != OTHER or about.st_mode & 0o022:
                 found.append(
-                    {"path": str(path), "kind": what, "uid": about.st_uid, "gid": about.st_gid, "mode": stat.S_IMODE(about.st_mode)}
+                    {
+                        "path": str(path),
+                        "kind": what,
+                        "uid": about.st_uid,
+                        "gid": about.st_gid,
+                        "mode": stat.S_IMODE(about.st_mode),
+                    }
                 )
     return {"count": count, "files": sorted(found, key=lambda one: str(one["path"]))}
 
@@ -63,7 +69,7 @@ def accounts(passwd: str, group: str, sudoers: Mapping[str, str]) -> dict[str, A
 
 
 def _sudoers(texts: Mapping[str, str], members: Mapping[str, set[str]]) -> Iterator[str]:
-    """Accounts that some rule names, by themselves or by their group. What aliases mean is not looked up: they stand as they are."""
+    """Accounts that some rule names, by themselves or by their group; an alias stands as it is."""
     for text in texts.values():
         for line in text.replace("\\\n", " ").splitlines():
             words = line.split()

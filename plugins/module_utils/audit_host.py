@@ -12,12 +12,21 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils import audit_files, cis, engine, reach, sockets, tls_probe
+from ansible_collections.morpheus.deploy.plugins.module_utils import (
+    audit_files,
+    cis,
+    connection_url,
+    dotenv,
+    reach,
+    sockets,
+    tls_probe,
+)
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine import Compose, Everything
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.hardening import Hardening
+from ansible_collections.morpheus.deploy.plugins.module_utils.identity import HostIdentity
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import Manifest, Releases
 
-IDENTITY = Path("/etc/morpheus.deploy/identity.json")
 DAEMON = Path("/etc/docker/daemon.json")
 HTTPS = "8443/tcp"
 EVERYWHERE = "0.0.0.0"  # noqa: S104, RUF100 - told, not bound
@@ -30,34 +39,28 @@ _SECRETS_IN_CONTAINER = "/run/secrets/"
 
 
 class HostAudit:
-    """``api``: the engine's low-level client."""
-
-    def __init__(self, api: Any, releases: Releases) -> None:
-        self._api = api
+    def __init__(self, engine: Everything, releases: Releases) -> None:
+        self._engine = engine
         self._releases = releases
-        self._containers: list[Mapping[str, Any]] = []
-        for item in api.containers():
-            # One that ends while it is looked at.
-            with suppress(engine.NotFound):
-                self._containers.append(api.inspect_container(item["Id"]))
+        self._containers = engine.containers()
 
     def look(
-        self, connections: Sequence[Mapping[str, Any]], timeout: float, database: Mapping[str, Any] | None = None
+        self, connections: Sequence[Mapping[str, Any]], timeout: float, database: str = "", project_ref: str = ""
     ) -> dict[str, Any]:
         """Everything; ``trouble`` says what could not be looked at."""
         trials = self._start(connections, timeout)
         trouble: list[str] = []
         manifest = self._manifest(trouble)
         found = {
-            "identity": _mapping(IDENTITY),
+            "identity": self._identity(trouble),
             "release": {"id": manifest.id, "release": manifest.release, "environment": manifest.environment} if manifest else {},
             "secrets": {name: list(variables) for name, variables in manifest.secrets.items()} if manifest else {},
             "services": self._services(manifest, trouble) if manifest else [],
             "env_files": self._env_files(manifest) if manifest else {},
             "containers": self._described(manifest),
-            "engine": [_plain(one) for one in cis.daemon_findings(self._api.info(), _mapping(DAEMON))],
+            "engine": [_plain(one) for one in cis.daemon_findings(self._engine.info(), _mapping(DAEMON))],
             "images": self._images(),
-            "database": self._database(database or {}),
+            "database": self._database(database, project_ref),
             "stacks": sorted(path.name for path in self._releases.root.parent.glob("*") if path.is_dir()),
             "accounts": audit_files.accounts(
                 _text(Path("/etc/passwd")),
@@ -83,11 +86,13 @@ class HostAudit:
         workspace = self._releases.workspace(manifest.id)
         files = workspace.compose_files(manifest.stack["compose_files"])
         try:
-            model = engine.Compose(self._releases.root.name, workspace.files, files, workspace.interpolation).written()
+            model = Compose(self._releases.root.name, workspace.files, files, workspace.interpolation).written()
         except DeployError as exc:
             trouble.append(str(exc))
             return []
-        return [declared(name, service, model, workspace.files) for name, service in sorted((model.get("services") or {}).items())]
+        return [
+            declared(name, service, model, workspace.files) for name, service in sorted((model.get("services") or {}).items())
+        ]
 
     def _env_files(self, manifest: Manifest) -> dict[str, list[str]]:
         """Path in the release -> names in it; secrets aside, which the manifest names."""
@@ -96,12 +101,27 @@ class HostAudit:
         others = [str(path.relative_to(files)) for path in files.rglob("*.env") if "secrets" not in path.relative_to(files).parts]
         return {**{name: sorted(set(_ASSIGNED.findall(_text(files / name)))) for name in others}, **known}
 
-    def _database(self, declared: Mapping[str, Any]) -> bool | None:
-        """Whether the secret names the declared project; None without one of the two."""
-        name, word = str(declared.get("secret") or ""), str(declared.get("project_ref") or "")
-        file, _, variable = name.partition(".")
-        found = re.search(rf'^{re.escape(variable)}="((?:\\.|[^"\\])*)"', _text(self._releases.secrets / f"{file}.env"), re.MULTILINE)
-        return word in found[1] if found and word else None
+    def _identity(self, trouble: list[str]) -> dict[str, str]:
+        try:
+            owner = HostIdentity().read()
+        except DeployError as exc:
+            trouble.append(str(exc))
+            return {}
+        return {"environment": owner.environment, "claimed": owner.claimed} if owner.environment else {}
+
+    def _database(self, secret: str, project_ref: str) -> str | None:
+        """Why the secret is no way to the declared project, without a word of it; None when there is nothing to compare."""
+        group, _, name = secret.partition(".")
+        if group == "files":
+            url: str | None = _text(self._releases.secrets / name).strip()
+        else:
+            url = dotenv.values(_text(self._releases.secrets / f"{group}.env")).get(name)
+        if not (url and project_ref):
+            return None
+        try:
+            return connection_url.project_problem(connection_url.parse(url), project_ref)
+        except DeployError as exc:
+            return str(exc)
 
     def _described(self, manifest: Manifest | None) -> list[dict[str, Any]]:
         hardening = Hardening.of(manifest.stack) if manifest else None
@@ -109,21 +129,14 @@ class HostAudit:
         return [described(inspect, self._image_names(inspect), hardening, own) for inspect in self._containers]
 
     def _image_names(self, inspect: Mapping[str, Any]) -> list[str]:
-        return env_names((self._inspect_image(inspect["Image"]).get("Config") or {}).get("Env"))
-
-    def _inspect_image(self, identity: str) -> Mapping[str, Any]:
-        # An image can be deleted while containers of it run.
-        with suppress(engine.ImageNotFound):
-            found: Mapping[str, Any] = self._api.inspect_image(identity)
-            return found
-        return {}
+        return env_names((self._engine.image(inspect["Image"]).get("Config") or {}).get("Env"))
 
     def _images(self) -> list[dict[str, Any]]:
         found = []
         for identity in sorted({inspect["Image"] for inspect in self._containers}):
-            inspect = self._inspect_image(identity)
+            inspect = self._engine.image(identity)
             if inspect:
-                found += [_plain(one) for one in cis.image_findings(inspect, self._api.history(identity))]
+                found += [_plain(one) for one in cis.image_findings(inspect, self._engine.history(identity))]
         return found
 
     def _sockets(self) -> list[dict[str, Any]]:
@@ -172,9 +185,7 @@ class HostAudit:
             if labels.get(_PROJECT) == self._releases.root.name and labels.get(_ONEOFF) != "True":
                 namespace = reach.Namespace(inspect["State"]["Pid"], inspect["ResolvConfPath"], inspect["HostsPath"])
                 places.setdefault(labels.get(_SERVICE, inspect["Name"]), namespace)
-        return [
-            (service, connections, reach.Trial(targets, timeout, namespace).start()) for service, namespace in places.items()
-        ]
+        return [(service, connections, reach.Trial(targets, timeout, namespace).start()) for service, namespace in places.items()]
 
 
 def declared(name: str, service: Mapping[str, Any], model: Mapping[str, Any], files: Path) -> dict[str, Any]:
@@ -193,9 +204,7 @@ def declared(name: str, service: Mapping[str, Any], model: Mapping[str, Any], fi
     }
 
 
-def described(
-    inspect: Mapping[str, Any], image_names: Iterable[str], hardening: Hardening | None, stack: str
-) -> dict[str, Any]:
+def described(inspect: Mapping[str, Any], image_names: Iterable[str], hardening: Hardening | None, stack: str) -> dict[str, Any]:
     """A container without the values in its environment and its command."""
     host, config, labels = inspect.get("HostConfig") or {}, inspect.get("Config") or {}, _labels(inspect)
     project, service = labels.get(_PROJECT, ""), labels.get(_SERVICE, "")

@@ -1,7 +1,7 @@
 # Copyright (c) The morpheus.deploy authors
 # SPDX-License-Identifier: MIT
-"""What an audit requires of one host, and what the facts of audit_host.py say against it. Pure: a rule takes facts and settings and
-gives back what it looked at and what it found. Nothing here sees a value of a secret."""
+"""What an audit requires of one host, and what the facts of audit_host.py say against it. Pure: a rule takes facts and settings
+and gives back what it looked at and what it found. Nothing here sees a value of a secret."""
 
 from __future__ import annotations
 
@@ -12,7 +12,15 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils import audit_files, certificate, cis, reach, tls_probe
+from ansible_collections.morpheus.deploy.plugins.module_utils import (
+    audit_files,
+    certificate,
+    cis,
+    identity,
+    reach,
+    tls_probe,
+)
+from ansible_collections.morpheus.deploy.plugins.module_utils.identity import Owner
 
 HIGH, MEDIUM, LOW, ACCEPTED, PASSED = "high", "medium", "low", "accepted", "passed"
 LEVELS = (HIGH, MEDIUM, LOW, ACCEPTED, PASSED)
@@ -33,7 +41,7 @@ RULES: Mapping[str, str] = {
     "host-identity": "the host was claimed for this environment and for no other",
     "database-project": "the database's credentials name the project that the inventory declares",
     "proof-reached": "no connection to what audit_must_not_reach names can be opened",
-    "proof-void": "from the same place a connection to the environment's own database succeeds, so that a failed one proves something",
+    "proof-void": "what audit_must_reach names is reached from the same place, so that a failed connection proves something",
     "proof-absent": "the inventory names what must not be reached (audit_must_not_reach), and it was tried",
     "key-undeclared": "a replica gets no variable and no file that the release does not give it",
     "key-missing": "a replica gets every variable and file that the release gives it",
@@ -103,15 +111,17 @@ def port_problems(allowed: Sequence[Any]) -> list[str]:
     ]
 
 
+def counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def key_sources(service: Mapping[str, Any], facts: Mapping[str, Any], settings: Settings) -> dict[str, str]:
     """Name of each variable that a service gets -> where it comes from; what is read last wins, as in Compose."""
     found: dict[str, str] = {}
     for path in service["env_files"]:
         directory, _, name = path.rpartition("/")
-        if directory == "secrets":
-            names = secret_names(facts, settings).get(name, ())
-        else:
-            names = facts["env_files"].get(path, ())
+        own = secret_names(facts, settings)
+        names = own.get(name, ()) if directory == "secrets" else facts["env_files"].get(path, ())
         found.update(dict.fromkeys(names, path))
     return {**found, **dict.fromkeys(service["environment"], "environment: of Compose")}
 
@@ -145,40 +155,46 @@ def is_loopback(socket: Mapping[str, Any]) -> bool:
 
 
 def _identity(host: str, facts: Mapping[str, Any], settings: Settings) -> Check:
-    claimed = str(facts["identity"].get("environment") or "")
-    seen = f"claimed for {claimed}, since {facts['identity'].get('claimed', 'an unknown day')}" if claimed else "was never claimed"
-    found: list[Finding] = []
-    if claimed and claimed != settings.environment:
-        mend = f"take it out of this inventory, or claim it for {settings.environment} with playbooks/claim.yml"
-        found.append(Finding("host-identity", HIGH, host, "", seen, mend))
-    elif not claimed:
-        mend = "run playbooks/claim.yml for this inventory"
-        found.append(Finding("host-identity", MEDIUM, host, "", seen, mend))
+    owner = Owner(**facts["identity"])
+    seen = (
+        f"claimed for {owner.environment}, since {owner.claimed or 'an unknown day'}"
+        if owner.environment
+        else "was never claimed"
+    )
+    level = HIGH if owner.environment else MEDIUM
+    found = [
+        Finding("host-identity", level, host, "", seen, problem)
+        for problem in identity.problems(settings.environment, owner, sandbox_only=False, is_sandbox=False)
+    ]
     return Check(["host-identity"], seen, found)
 
 
 def _database(host: str, facts: Mapping[str, Any], settings: Settings) -> Check:
-    name, project = settings.database.get("secret"), settings.database.get("project_ref")
-    if not (name and project) or facts["database"] is None:
+    problem, name = facts["database"], str(settings.database.get("secret") or "")
+    if problem is None:
         return Check([], "")
-    if facts["database"]:
-        return Check(["database-project"], f"{name} names the project {project}")
-    seen = f"{name} does not name the project {project}, which stack.database declares"
     mend = f"put the credentials of {settings.environment}'s own database into its vault and deploy"
-    return Check(["database-project"], seen, [Finding("database-project", HIGH, host, str(name), seen, mend)])
+    found = [Finding("database-project", HIGH, host, name, f"{name} {problem}", mend)] if problem else []
+    return Check(["database-project"], f"{name} leads to the project {settings.database.get('project_ref')}", found)
 
 
 def _trouble(host: str, facts: Mapping[str, Any], _: Settings) -> Check:
     mend = "mend what the message says, or deploy the release again, and repeat the audit"
-    found = [Finding("host-not-audited", HIGH, host, "", f"not all could be looked at: {text}", mend) for text in facts["trouble"]]
+    found = [
+        Finding("host-not-audited", HIGH, host, "", f"not all could be looked at: {text}", mend) for text in facts["trouble"]
+    ]
     return Check(["host-not-audited"], "answered all that was asked", found)
 
 
 def _keys(host: str, facts: Mapping[str, Any], settings: Settings) -> Check:
     services = {service["name"]: service for service in facts["services"]}
-    own = [one for one in facts["containers"] if one["project"] == settings.stack and not one["once"] and one["service"] in services]
+    own = [
+        one for one in facts["containers"] if one["project"] == settings.stack and not one["once"] and one["service"] in services
+    ]
     found = [finding for one in own for finding in _keys_of(host, one, services[one["service"]], facts, settings)]
-    return Check(["key-undeclared", "key-missing"], f"variables and secret files of {len(own)} replicas", found)
+    return Check(
+        ["key-undeclared", "key-missing"] if own else [], f"variables and secret files of {counted(len(own), 'replica')}", found
+    )
 
 
 def _keys_of(
@@ -190,8 +206,12 @@ def _keys_of(
     fresh = "replace the replica: playbooks/restart.yml, or deploy again"
     name = container["name"]
     found = [
-        Finding("key-undeclared", MEDIUM, host, name, f"runs with {key}, which the release does not give {service['name']}", fresh)
-        for key in sorted([*(running - set(sources) - set(container["image_keys"])), *(f"the file {one}" for one in mounted - set(files))])
+        Finding(
+            "key-undeclared", MEDIUM, host, name, f"runs with {key}, which the release does not give {service['name']}", fresh
+        )
+        for key in sorted(
+            [*(running - set(sources) - set(container["image_keys"])), *(f"the file {one}" for one in mounted - set(files))]
+        )
     ]
     missing = [f"{key} of {sources[key]}" for key in sorted(set(sources) - running)]
     missing += [f"the file {one} ({files[one] or 'a secret'})" for one in sorted(set(files) - mounted)]
@@ -238,7 +258,7 @@ def _containers(host: str, facts: Mapping[str, Any], settings: Settings) -> Chec
         for one in facts["containers"]
         if one["project"] not in known
     ]
-    return Check(["container-unknown"], f"{len(facts['containers'])} containers", [*strangers, *_benchmark(host, facts)])
+    return Check(["container-unknown"], counted(len(facts["containers"]), "container"), [*strangers, *_benchmark(host, facts)])
 
 
 def _benchmark(host: str, facts: Mapping[str, Any]) -> list[Finding]:
@@ -260,7 +280,7 @@ def _ports(host: str, facts: Mapping[str, Any], settings: Settings) -> Check:
     found = []
     for socket in facts["sockets"]:
         address = ipaddress.ip_address(socket["address"])
-        if address.is_loopback or is_allowed(socket, settings.allowed_ports):
+        if is_loopback(socket) or is_allowed(socket, settings.allowed_ports):
             continue
         if socket["protocol"] == "udp" and socket["port"] >= _EPHEMERAL:
             continue
@@ -291,14 +311,20 @@ def _tls_of(host: str, served: Mapping[str, Any], settings: Settings) -> list[Fi
     left = shown.expires - settings.now
     renew = "renew it (edge_certificate_paths) and run playbooks/provision.yml"
     if left < EXPIRES_MEDIUM:
-        ends = f"expires on {shown.expires:%Y-%m-%d}, in {left.days} days" if left > timedelta() else f"expired on {shown.expires:%Y-%m-%d}"
+        ends = (
+            f"expires on {shown.expires:%Y-%m-%d}, in {left.days} days"
+            if left > timedelta()
+            else f"expired on {shown.expires:%Y-%m-%d}"
+        )
         found.append(Finding("tls-expiry", HIGH if left < EXPIRES_HIGH else MEDIUM, host, site, ends, renew))
     if not shown.is_for(site):
         names = ", ".join(shown.names) or "no site at all"
         found.append(Finding("tls-name", MEDIUM, host, site, f"is for {names}", renew))
     spoken = served["protocols"]
     old = [version for version in ("TLSv1.0", "TLSv1.1") if spoken.get(version) == tls_probe.ACCEPTED]
-    unknown = [version for version in ("TLSv1.0", "TLSv1.1") if spoken.get(version) not in (tls_probe.ACCEPTED, tls_probe.REFUSED)]
+    unknown = [
+        version for version in ("TLSv1.0", "TLSv1.1") if spoken.get(version) not in (tls_probe.ACCEPTED, tls_probe.REFUSED)
+    ]
     mend = "set ssl-default-bind-options ssl-min-ver TLSv1.2, as the role edge does, and run playbooks/provision.yml"
     if old:
         found.append(Finding("tls-protocol", HIGH, host, site, f"speaks {' and '.join(old)}", mend))
@@ -320,11 +346,14 @@ def _proofs(host: str, facts: Mapping[str, Any], _: Settings) -> Check:
             # A service may be kept from the database by design, as long as another of the stack is not.
             level = MEDIUM if place and valid - {""} else HIGH
             found.append(Finding("proof-void", level, host, place_name(place), _why_void(proofs, place), _MEND_VOID))
+    found += [_untried(host, one) for one in proofs if one["wanted"] == CLOSED and one["outcome"] == reach.UNRESOLVED]
     if places == [""] and facts["release"]:
         seen = "no replica of the stack runs, so nothing was tried from inside one"
         found.append(Finding("proof-void", HIGH, host, "containers", seen, "deploy, and repeat the audit"))
     targets = {(one["host"], one["port"]) for one in proofs if one["wanted"] == CLOSED}
-    return Check(["proof-reached", "proof-void"], f"{len(targets)} targets, tried from {len(places)} places", found)
+    return Check(
+        ["proof-reached", "proof-void"], f"{counted(len(targets), 'target')}, tried from {counted(len(places), 'place')}", found
+    )
 
 
 _MEND_VOID = "let audit_must_reach name what this environment does reach, its own database first; see that it runs"
@@ -352,13 +381,23 @@ def _why_void(proofs: Sequence[Mapping[str, Any]], place: str) -> str:
     if untried:
         return f"could not be tried: {untried[0]}"
     failed = [f"{one['name']} ({one['detail']})" for one in here if one["wanted"] == OPEN and one["outcome"] != reach.CONNECTED]
-    return f"does not reach {', '.join(failed)} either" if failed else "audit_must_reach is empty, so nothing shows that connections work"
+    return (
+        f"does not reach {', '.join(failed)} either"
+        if failed
+        else "audit_must_reach is empty, so nothing shows that connections work"
+    )
 
 
 def _reached(host: str, proof: Mapping[str, Any]) -> Finding:
-    seen = f"{place_name(proof['from'])} opened a connection to {proof['name']}, {proof['host']} port {proof['port']} ({proof['detail']})"
+    target = f"{proof['name']}, {proof['host']} port {proof['port']}"
+    seen = f"{place_name(proof['from'])} opened a connection to {target} ({proof['detail']})"
     mend = "close the way between the two networks (firewall, security group, peering), and repeat the audit"
     return Finding("proof-reached", HIGH, host, proof["name"], seen, mend)
+
+
+def _untried(host: str, proof: Mapping[str, Any]) -> Finding:
+    seen = f"{place_name(proof['from'])} does not know the name {proof['host']}, so no connection was tried"
+    return Finding("proof-void", MEDIUM, host, proof["name"], seen, "give its address, too, in audit_must_not_reach")
 
 
 _RULES: Sequence[Callable[[str, Mapping[str, Any], Settings], Check]] = (

@@ -54,7 +54,9 @@ def check(known: Sequence[str], recorded: Recorded, maximum: MaximumAge, today: 
         return Check([], "", found)
     entries = recorded.own["secrets"]
     found += [
-        Finding("secret-unrecorded", MEDIUM, "", name, "has no fingerprint, so nothing tells whether another environment has it", mend)
+        Finding(
+            "secret-unrecorded", MEDIUM, "", name, "has no fingerprint, so nothing tells whether another environment has it", mend
+        )
         for name in known
         if name not in entries
     ]
@@ -95,7 +97,9 @@ def _age(name: str, entry: fingerprints.Secret, maximum: MaximumAge, today: date
     if age <= limit - SOON_DAYS:
         return []
     mend = f"ansible-playbook playbooks/rotate_secrets.yml -e secret={name}"
-    return [Finding("secret-old", MEDIUM if age > limit else LOW, "", name, f"is {age} days old, of {limit} that it may be", mend)]
+    return [
+        Finding("secret-old", MEDIUM if age > limit else LOW, "", name, f"is {age} days old, of {limit} that it may be", mend)
+    ]
 
 
 def _days(entry: fingerprints.Secret, today: date) -> int:

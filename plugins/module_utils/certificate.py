@@ -1,6 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
 # SPDX-License-Identifier: MIT
-"""What a certificate says of itself. Needs ``cryptography``, which ansible-core brings to the controller; hosts have no need of it."""
+"""What a certificate says of itself. Needs ``cryptography``, which the controller has from ansible-core."""
 
 from __future__ import annotations
 

@@ -8,8 +8,8 @@ module: stack_audit
 short_description: Collect what an audit of a host judges
 version_added: 0.1.0
 description:
-  - Looks at what really runs and lies on the host. Names, owners, modes and settings of containers, files, accounts, listening sockets and
-    certificates, and whether connections to other places succeed.
+  - Looks at what really runs and lies on the host. Names, owners, modes and settings of containers, files, accounts, listening
+    sockets and certificates, and whether connections to other places succeed.
   - Returns no value of a secret or of a variable, and changes nothing.
   - The filter P(morpheus.deploy.audit_report#filter) judges what it returns.
 attributes:
@@ -64,15 +64,13 @@ options:
     type: float
     default: 3.0
   database:
-    description: The secret with the database's credentials, and the project that it has to name.
-    type: dict
-    suboptions:
-      secret:
-        description: Name of the secret, as C(<env file>.<VARIABLE>).
-        type: str
-      project_ref:
-        description: The project that host or user of the credentials must name.
-        type: str
+    description: Name of the secret with the database's URL, as C(<env file>.<VARIABLE>) or C(files.<name>).
+    type: str
+    default: ""
+  project_ref:
+    description: The Supabase project that O(database) must lead to.
+    type: str
+    default: ""
 requirements:
   - Docker Engine and the Compose plugin 2.26 or newer
   - docker (the Python SDK), on the host
@@ -146,10 +144,10 @@ images:
   elements: dict
   sample: []
 database:
-  description: Whether O(database.secret) names O(database.project_ref); null when either is not there.
+  description: Why O(database) does not lead to O(project_ref); empty when it does, null when there is nothing to compare.
   returned: success
-  type: bool
-  sample: true
+  type: str
+  sample: ""
 stacks:
   description: Names of all stacks on the host.
   returned: success
@@ -221,11 +219,8 @@ def main() -> None:
             "must_not_reach": {"type": "list", "elements": "dict", "default": [], "options": TARGET},
             "must_reach": {"type": "list", "elements": "dict", "default": [], "options": TARGET},
             "timeout_seconds": {"type": "float", "default": 3.0},
-            "database": {
-                "type": "dict",
-                # The name of a secret is none.
-                "options": {"secret": {"type": "str", "no_log": False}, "project_ref": {"type": "str"}},
-            },
+            "database": {"type": "str", "default": ""},
+            "project_ref": {"type": "str", "default": ""},
         },
         supports_check_mode=True,
     )
@@ -235,9 +230,9 @@ def main() -> None:
     connections = [{**one, "wanted": "open"} for one in given["must_reach"]]
     connections += [{**one, "wanted": "closed"} for one in given["must_not_reach"]]
     try:
-        audit = HostAudit(engine.connect().api, Releases(given["stack"]))
-        found = audit.look(connections, given["timeout_seconds"], given["database"])
-    except (DeployError, engine.DockerException, OSError) as exc:
+        audit = HostAudit(engine.Everything(engine.connect()), Releases(given["stack"]))
+        found = audit.look(connections, given["timeout_seconds"], given["database"], given["project_ref"])
+    except (DeployError, OSError) as exc:
         module.fail_json(msg=str(exc))
     module.exit_json(changed=False, **found)
 
