@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.morpheus.deploy.plugins.module_utils.dotenv import problems, render
+from ansible_collections.morpheus.deploy.plugins.module_utils.dotenv import problems, render, values
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
