@@ -48,10 +48,7 @@ class Environment:
         return run
 
     def play(self, playbook: str, *options: str) -> Run:
-        command = [str(BIN / "ansible-playbook"), playbook, "-i", f"inventories/{self.name}", *options]
-        start = time.monotonic()
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=540, check=False)
-        return Run(done.returncode, done.stdout + done.stderr, time.monotonic() - start)
+        return play(playbook, f"inventories/{self.name}", *options)
 
     def verdict(self) -> dict[str, Any]:
         found: dict[str, Any] = json.loads((ROOT / ".deploy" / self.name / "verdict.json").read_text())
@@ -105,6 +102,13 @@ class _At(HTTPSConnection):
         self.host = name
         assert isinstance(self._context, ssl.SSLContext)  # type: ignore[attr-defined]
         self.sock = self._context.wrap_socket(self.sock, server_hostname=name)  # type: ignore[attr-defined]
+
+
+def play(playbook: str, inventory: str | Path, *options: str) -> Run:
+    command = [str(BIN / "ansible-playbook"), playbook, "-i", str(inventory), *options]
+    start = time.monotonic()
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=540, check=False)
+    return Run(done.returncode, done.stdout + done.stderr, time.monotonic() - start)
 
 
 STAGING = Environment("staging", "staging.morpheus.app", 8443, ("staging-app-1",))
