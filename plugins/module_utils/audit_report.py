@@ -160,6 +160,9 @@ def proof(report: Mapping[str, Any]) -> tuple[bool, str]:
     places = {(one["host"], one["from"]) for one in closed}
     if not closed:
         return False, f"Nothing shows that {name} cannot touch another environment: no connection was tried."
+    silent = [one["host"] for one in report["hosts"] if not one["audited"]]
+    if silent:
+        return False, f"It is not proved that {name} cannot touch what it must not: {', '.join(silent)} could not be asked."
     if any(one["result"] == "void" for one in report["proofs"]) or any(one["id"] == "proof-void" for one in _bad(report)):
         return False, f"It is not proved that {name} cannot touch what it must not: not every attempt says something."
     tried = f"{len(targets)} targets were" if len(targets) > 1 else "1 target was"

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.morpheus.deploy.plugins.module_utils import audit_host, sockets
+from ansible_collections.morpheus.deploy.plugins.module_utils import audit_host, reach, sockets
 from ansible_collections.morpheus.deploy.plugins.module_utils.audit_host import HostAudit, declared, described
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine import Compose
 from ansible_collections.morpheus.deploy.plugins.module_utils.hardening import Hardening
 from ansible_collections.morpheus.deploy.plugins.module_utils.identity import HostIdentity
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage import Lineage
@@ -136,7 +137,7 @@ def releases(tmp_path: Path) -> Releases:
 @pytest.fixture
 def audit(releases: Releases, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> HostAudit:
     model = {"services": {"api": {"env_file": ["secrets/api.env"]}}}
-    monkeypatch.setattr(audit_host.Compose, "written", lambda _: model)
+    monkeypatch.setattr(Compose, "written", lambda _: model)
     monkeypatch.setattr(audit_host, "HostIdentity", lambda: HostIdentity(tmp_path / "nothing"))
     return HostAudit(FakeEngine(), releases)  # type: ignore[arg-type]
 
@@ -184,7 +185,7 @@ def test_connections_are_tried_from_the_host_and_from_one_replica_of_each_servic
         def start(self) -> Recording:
             return self
 
-    monkeypatch.setattr(audit_host.reach, "Trial", Recording)
+    monkeypatch.setattr(reach, "Trial", Recording)
     connections = [{"name": "db", "host": "db.example", "port": 5432, "address": "", "wanted": "closed"}]
     found = audit.look(connections, 1.0)["proofs"]
     assert [(one["from"], one["wanted"], one["outcome"], one["detail"]) for one in found] == [

@@ -125,5 +125,10 @@ def test_nothing_is_called_proved_that_is_not(given: list[dict[str, Any]], prove
     assert found[1].startswith(words)
 
 
+def test_a_host_that_was_not_asked_could_do_anything() -> None:
+    given = audit.report({"app-1": facts(), "app-2": {}}, settings(), recorded(), MaximumAge())
+    assert proof(given) == (False, "It is not proved that staging cannot touch what it must not: app-2 could not be asked.")
+
+
 def test_the_verdict_counts() -> None:
     assert verdict({"counts": {"high": 2}}) == "Failed: 2 findings of level high"

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import re
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,6 +31,7 @@ from tests.unit.audited import (
 )
 
 PATH = "/var/lib/morpheus.deploy/stacks/shop/secrets/api.env"
+ROOT = Path(__file__).parents[4]
 KEYS = ["DATABASE_URL", "LOG_LEVEL", "MODE", "PATH"]
 BOTH_VOID = [("high", "proof-void", "the host itself"), ("high", "proof-void", "inside api")]
 OLD = {"TLSv1.0": "accepted", "TLSv1.1": "refused", "TLSv1.2": "accepted", "TLSv1.3": "accepted"}
@@ -198,3 +201,8 @@ def test_a_certificate_says_how_long_it_lasts() -> None:
     given = facts(certificates=[expiring(3)])
     [found] = [one for check in check_host("app-1", given, settings()) for one in check.findings]
     assert found.seen == f"expires on {NOW + timedelta(days=3):%Y-%m-%d}, in 3 days"
+
+
+def test_the_documentation_lists_every_rule_with_what_it_requires() -> None:
+    rows = re.findall(r"^\| `([a-z-]+)` \| (.+?) \| ", (ROOT / "docs" / "security.md").read_text(), re.MULTILINE)
+    assert {identity: required for identity, required in rows if identity in RULES} == dict(RULES)
