@@ -13,6 +13,8 @@ description:
   - Hands the verdict to the keeper of the lease, which writes
     it into the environment's history and gives the lease back.
   - Writes the same as C(.deploy/<environment>/verdict.json) in the current directory.
+  - Prints and writes what the filters P(morpheus.deploy.status_report#filter) and P(morpheus.deploy.audit_report#filter) have put
+    together, too.
 requirements:
   - Enabled in C(ansible.cfg) by C(callbacks_enabled = morpheus.deploy.verdict)
 author:
@@ -21,13 +23,13 @@ author:
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from ansible import context
 from ansible.plugins.callback import CallbackBase
-from ansible_collections.morpheus.deploy.plugins.module_utils import config_report
+from ansible_collections.morpheus.deploy.plugins.module_utils import audit_report, config_report
 from ansible_collections.morpheus.deploy.plugins.module_utils.handover import Handover
 from ansible_collections.morpheus.deploy.plugins.module_utils.report import table
 from ansible_collections.morpheus.deploy.plugins.module_utils.verdict import Run, history_line, summary
@@ -36,7 +38,7 @@ PREFIX = "morpheus.deploy."
 # A failure in one of these is the end of a deploy, whoever's playbook calls them.
 ROLES = ("preflight", "identity", "lease", "stack", "rollout")
 # What playbooks hand over as <name>_report and <name>_report_format, to be printed at the end and written to <name>.json.
-REPORTS = ("status", "config")
+REPORTS = ("status", "config", "audit")
 
 
 class CallbackModule(CallbackBase):  # type: ignore[misc]
@@ -81,7 +83,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
         for name, facts in self._reports.items():
-            self._show(name, facts[f"{name}_report"], as_json=facts[f"{name}_report_format"] == "json")
+            self._show(name, facts[f"{name}_report"], as_json=facts.get(f"{name}_report_format") == "json")
         if not self._run.is_deploy:
             return
         seconds = round(time.monotonic() - self._clock, 1)
@@ -97,11 +99,19 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
             self._display.display(line)
 
     def _show(self, name: str, report: dict[str, Any], *, as_json: bool) -> None:
-        path = Path(".deploy") / (report["environment"] or "unknown") / f"{name}.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(report, indent=2, sort_keys=True) + "\n")
-        lines = table(report, time.time()) if name == "status" else config_report.lines(report)
-        for line in [json.dumps(report, sort_keys=True)] if as_json else lines:
+        directory = Path(".deploy") / (report["environment"] or "unknown")
+        directory.mkdir(parents=True, exist_ok=True)
+        texts = {f"{name}.json": json.dumps(report, indent=2, sort_keys=True) + "\n"}
+        if name == "audit":
+            texts = {"audit.html": audit_report.html(report), "audit.md": audit_report.markdown(report), **texts}
+        for file, text in texts.items():
+            (directory / file).write_text(text)
+        lines: Mapping[str, Callable[[], list[str]]] = {
+            "status": lambda: table(report, time.time()),
+            "config": lambda: config_report.lines(report),
+            "audit": lambda: audit_report.summary(report, [str(directory / file) for file in texts]),
+        }
+        for line in [json.dumps(report, sort_keys=True)] if as_json else lines[name]():
             self._display.display(line)
 
     @staticmethod

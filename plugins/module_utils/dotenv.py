@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from ansible_collections.morpheus.deploy.plugins.module_utils import schema
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
-_LINE = re.compile(r'([A-Za-z_][A-Za-z0-9_]*)="(?:\\.|[^"\\])*"\n', re.DOTALL)
+_LINE = re.compile(r'([A-Za-z_][A-Za-z0-9_]*)="((?:\\.|[^"\\])*)"\n', re.DOTALL)
 # One pass, so that an escape is never escaped again. Newlines, tabs and carriage returns stand as they are.
 _ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "$": "$$"})
+_ESCAPED = re.compile(r"\\(.)|\$\$", re.DOTALL)
 
 
 def problems(values: Mapping[str, object]) -> list[str]:
@@ -37,7 +38,12 @@ def render(values: Mapping[str, str]) -> str:
 
 def names(text: str) -> list[str]:
     """Names of the variables in a file that ``render`` made."""
-    return _LINE.findall(text)
+    return [name for name, _ in _LINE.findall(text)]
+
+
+def values(text: str) -> dict[str, str]:
+    """What ``render`` was given for a file that it made."""
+    return {name: _ESCAPED.sub(lambda found: found[1] or "$", value) for name, value in _LINE.findall(text)}
 
 
 def _is_encodable(value: str) -> bool:

@@ -95,6 +95,11 @@ class Compose:
         model: dict[str, Any] = json.loads(self._run("--profile", "*", "config", "--format", "json"))
         return model
 
+    def written(self) -> dict[str, Any]:
+        """The project with variables and env files unread: which env files a service reads, and what it is given beside them."""
+        found: dict[str, Any] = json.loads(self._run("--profile", "*", "config", "--no-interpolate", "--format", "json"))
+        return found
+
     def scale_up(self, service: str, total: int) -> None:
         """Start replicas until there are ``total``, in the new configuration; the ones that run are left alone."""
         self._run(
@@ -324,6 +329,40 @@ class Engine:
             except NotFound:
                 return None
         return details
+
+
+class Everything:
+    """All that is on this engine, in its own words. Holds values of variables: never return it whole."""
+
+    def __init__(self, client: Any) -> None:
+        self._api = client.api
+
+    def containers(self) -> list[Mapping[str, Any]]:
+        """Every running container, as inspected."""
+        found: list[Mapping[str, Any]] = []
+        with _speaking("list containers"):
+            for item in self._api.containers():
+                # One can end while it is looked at.
+                with suppress(NotFound):
+                    found.append(self._api.inspect_container(item["Id"]))
+        return found
+
+    def image(self, identity: str) -> Mapping[str, Any]:
+        """An image as inspected; empty when it was deleted under the containers that run it."""
+        with _speaking(f"look at image {identity}"), suppress(ImageNotFound):
+            found: Mapping[str, Any] = self._api.inspect_image(identity)
+            return found
+        return {}
+
+    def history(self, identity: str) -> list[Mapping[str, Any]]:
+        with _speaking(f"tell the history of image {identity}"):
+            found: list[Mapping[str, Any]] = self._api.history(identity)
+        return found
+
+    def info(self) -> Mapping[str, Any]:
+        with _speaking("describe itself"):
+            found: Mapping[str, Any] = self._api.info()
+        return found
 
 
 def scrub(text: str) -> str:

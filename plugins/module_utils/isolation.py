@@ -53,7 +53,7 @@ def secrets_problems(wanted: Comparison, secrets: Mapping[str, str]) -> list[str
         return [problem]
     now = fingerprints.make(wanted.environment, wanted.key, secrets, "")
     problems = _own_problems(wanted, now)
-    for path in _others(wanted):
+    for path in other_files(wanted):
         try:
             found = fingerprints.shared(now, [fingerprints.read(path)], wanted.allowed)
         except DeployError as exc:
@@ -101,7 +101,7 @@ def _own_problems(wanted: Comparison, now: Fingerprints) -> list[str]:
     ]
 
 
-def _others(wanted: Comparison) -> list[Path]:
+def other_files(wanted: Comparison) -> list[Path]:
     """Files of the other environments. An inventory without one is among them: what is not there cannot be compared."""
     own = Path(wanted.path).resolve()
     if wanted.others is not None:

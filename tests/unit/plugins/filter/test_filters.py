@@ -5,11 +5,14 @@ from pathlib import Path
 
 import pytest
 from ansible.errors import AnsibleFilterError
+from ansible_collections.morpheus.deploy.plugins.filter.audit_report import audit_report
 from ansible_collections.morpheus.deploy.plugins.filter.common_digests import common_digests
 from ansible_collections.morpheus.deploy.plugins.filter.env_file import env_file
 from ansible_collections.morpheus.deploy.plugins.filter.file_content import file_content
 from ansible_collections.morpheus.deploy.plugins.filter.fingerprints import fingerprints
 from ansible_collections.morpheus.deploy.plugins.filter.stack_config import stack_config
+
+from tests.unit import audited
 
 
 def test_variables_become_an_env_file() -> None:
@@ -117,3 +120,58 @@ def test_a_file_of_another_key_is_made_anew_and_that_is_said(tmp_path: Path) -> 
 def test_what_speaks_against_fingerprints_makes_none(tmp_path: Path) -> None:
     made = fingerprints({"stack_environment": "stagin", "preflight_environments": ["staging"]})
     assert (len(made["problems"]), made["text"]) == (3, "")
+
+
+STACK = {"name": "shop"}
+
+
+def test_an_audit_with_settings_that_mean_nothing_judges_nothing() -> None:
+    with pytest.raises(AnsibleFilterError) as caught:
+        audit_report({}, "staging", STACK, allowed_ports=["x"], max_age_days=0, max_age_days_by_name={"api.KEY": True})
+    assert str(caught.value) == (
+        "nothing was judged: audit_allowed_ports[0]: x is no port such as 443, 53/udp or 10.0.0.5:9100; "
+        "audit_secret_max_age_days: must be a number of days; audit_secret_max_age_days_by_name.api.KEY: must be a number of days"
+    )
+
+
+def test_of_an_open_vault_the_audit_takes_names_and_no_value() -> None:
+    found = audit_report(
+        {"app-1": audited.facts()},
+        "staging",
+        STACK,
+        secrets={"api": {"DATABASE_URL": "canary"}},
+        secret_files={"license": {"content": "canary"}},
+    )
+    assert found["vault_opened"] is True
+    assert [one["name"] for one in found["secrets"]] == ["api.DATABASE_URL", "files.license"]
+    assert "canary" not in str(found)
+
+
+def written(path: Path, content: object) -> str:
+    (path.parent / "group_vars").mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content))
+    return str(path)
+
+
+def test_the_audit_compares_with_every_inventory_beside_its_own(tmp_path: Path) -> None:
+    own = written(
+        tmp_path / "staging" / "fingerprints.json", audited.fingerprints("staging", api__DATABASE_URL="a", files__license="b")
+    )
+    written(tmp_path / "production" / "fingerprints.json", audited.fingerprints("production", api__DATABASE_URL="a"))
+    (tmp_path / "review" / "group_vars").mkdir(parents=True)
+    found = audit_report({"app-1": audited.facts()}, "staging", STACK, fingerprints=own)
+    seen = {one["id"]: one["seen"] for one in found["findings"]}
+    assert seen["secret-shared"] == "api.DATABASE_URL has the same value as api.DATABASE_URL of production"
+    assert "review/fingerprints.json: cannot be read" in seen["secret-unrecorded"]
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [("", "stack_fingerprints is not set"), ("production/fingerprints.json", "is of production")],
+)
+def test_the_audit_says_when_secrets_are_not_compared(tmp_path: Path, path: str, words: str) -> None:
+    written(tmp_path / "production" / "fingerprints.json", audited.fingerprints("production", api__DATABASE_URL="a"))
+    given = str(tmp_path / path) if path else ""
+    found = audit_report({"app-1": audited.facts()}, "staging", STACK, fingerprints=given)
+    assert [one["id"] for one in found["findings"] if words in one["seen"]] == ["secret-unrecorded"]
+    assert not [one for one in found["findings"] if one["id"] == "secret-shared"]

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.morpheus.deploy.plugins.module_utils.dotenv import names as names_of
 from ansible_collections.morpheus.deploy.plugins.module_utils.dotenv import problems, render
+from ansible_collections.morpheus.deploy.plugins.module_utils.dotenv import values as values_of
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -135,6 +137,8 @@ any_text = st.text(st.characters(exclude_characters="\0", exclude_categories=["C
 def test_every_value_comes_back_as_it_was_given(values: dict[str, str]) -> None:
     assert problems(values) == []
     assert parsed(render(values)) == values
+    assert values_of(render(values)) == values
+    assert names_of(render(values)) == sorted(values)
 
 
 def compose_reads(directory: Path, text: str) -> dict[str, str]:

@@ -1,0 +1,241 @@
+#!/usr/bin/python
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: stack_audit
+short_description: Collect what an audit of a host judges
+version_added: 0.1.0
+description:
+  - Looks at what really runs and lies on the host. Names, owners, modes and settings of containers, files, accounts, listening
+    sockets and certificates, and whether connections to other places succeed.
+  - Returns no value of a secret or of a variable, and changes nothing.
+  - The filter P(morpheus.deploy.audit_report#filter) judges what it returns.
+attributes:
+  check_mode:
+    support: full
+    description: The module never changes anything.
+  diff_mode:
+    support: none
+    description: Nothing is changed.
+  idempotent:
+    support: full
+    description: The module never changes anything.
+  platform:
+    support: full
+    platforms: posix
+    description: Linux with Docker Engine and the Compose plugin.
+options:
+  stack:
+    description: Name of the stack. A host without it, such as a balancer, is looked at as well.
+    type: str
+    required: true
+  must_not_reach:
+    description: What no connection may be opened to, from the host or from inside a replica of any service.
+    type: list
+    elements: dict
+    default: []
+    suboptions: &target
+      name:
+        description: What it is, in words for the report.
+        type: str
+        required: true
+      host:
+        description: Name or address.
+        type: str
+        required: true
+      port:
+        description: TCP port.
+        type: int
+        required: true
+      address:
+        description: Tried as well as the name, so that a name that is unknown proves nothing.
+        type: str
+        default: ""
+  must_reach:
+    description: What connections do succeed to, from the same places. Without it a failed connection proves nothing.
+    type: list
+    elements: dict
+    default: []
+    suboptions: *target
+  timeout_seconds:
+    description: How long a connection may take to be opened, in seconds.
+    type: float
+    default: 3.0
+  database:
+    description: Name of the secret with the database's URL, as C(<env file>.<VARIABLE>) or C(files.<name>).
+    type: str
+    default: ""
+  project_ref:
+    description: The Supabase project that O(database) must lead to.
+    type: str
+    default: ""
+requirements:
+  - Docker Engine and the Compose plugin 2.26 or newer
+  - docker (the Python SDK), on the host
+seealso:
+  - module: morpheus.deploy.stack_status
+author:
+  - The morpheus.deploy maintainers
+"""
+
+EXAMPLES = r"""
+- name: Look at the host
+  morpheus.deploy.stack_audit:
+    stack: morpheus
+  register: audit
+
+- name: Try whether staging can reach production
+  morpheus.deploy.stack_audit:
+    stack: morpheus
+    must_not_reach:
+      - name: production's database
+        host: db.example.com
+        address: 203.0.113.5
+        port: 5432
+    must_reach:
+      - {name: its own database, host: staging-db.example.com, port: 5432}
+"""
+
+RETURN = r"""
+identity:
+  description: What C(/etc/morpheus.deploy/identity.json) says.
+  returned: success
+  type: dict
+  sample: {environment: staging, claimed: "2026-01-01T12:00:00Z"}
+release:
+  description: The live release; empty without one.
+  returned: success
+  type: dict
+  sample: {id: 1.2.0-3f9a0c1d, release: 1.2.0, environment: staging}
+secrets:
+  description: Files with secrets that the live release reads, and the names in each.
+  returned: success
+  type: dict
+  sample: {api.env: [DATABASE_URL]}
+env_files:
+  description: Other env files of the live release, and the names in each.
+  returned: success
+  type: dict
+  sample: {env/api.env: [LOG_LEVEL]}
+services:
+  description: What the live release gives each service, by name.
+  returned: success
+  type: list
+  elements: dict
+  sample: [{name: api, once: false, env_files: [secrets/api.env], environment: [], files: []}]
+containers:
+  description: Every running container of the host, with the names of its variables and what the CIS benchmark says against it.
+  returned: success
+  type: list
+  elements: dict
+  sample: [{name: morpheus-api-1, keys: [DATABASE_URL], read_only: true, findings: []}]
+engine:
+  description: What the CIS benchmark says against the engine.
+  returned: success
+  type: list
+  elements: dict
+  sample: []
+images:
+  description: What the CIS benchmark says against images of running containers.
+  returned: success
+  type: list
+  elements: dict
+  sample: []
+database:
+  description: Why O(database) does not lead to O(project_ref); empty when it does, null when there is nothing to compare.
+  returned: success
+  type: str
+  sample: ""
+stacks:
+  description: Names of all stacks on the host.
+  returned: success
+  type: list
+  elements: str
+  sample: [morpheus]
+accounts:
+  description: Who is in the group docker and who may use sudo, with names by id.
+  returned: success
+  type: dict
+  sample: {docker: [], sudo: [deploy]}
+count:
+  description: Number of files and directories below C(/var/lib/morpheus.deploy).
+  returned: success
+  type: int
+  sample: 120
+files:
+  description: Those that hold secrets, private keys or settings, or that others than their owner may change.
+  returned: success
+  type: list
+  elements: dict
+  sample: [{path: /var/lib/morpheus.deploy/stacks/morpheus/secrets/api.env, kind: secret, uid: 0, gid: 0, mode: 384}]
+sockets:
+  description: What listens, with its process or container.
+  returned: success
+  type: list
+  elements: dict
+  sample: [{protocol: tcp, address: 0.0.0.0, port: 22, process: sshd, container: ""}]
+certificates:
+  description: Certificates as the edge serves them, with the protocol versions that it accepts.
+  returned: success
+  type: list
+  elements: dict
+  sample: [{site: www.example.com, port: 443, protocols: {TLSv1.0: refused}}]
+proofs:
+  description: How each connection ended, from the host and from inside a replica of each service.
+  returned: success
+  type: list
+  elements: dict
+  sample: [{from: api, name: production's database, host: db.example.com, port: 5432, wanted: closed, outcome: timed out}]
+trouble:
+  description: What could not be looked at, and why.
+  returned: success
+  type: list
+  elements: str
+  sample: []
+"""
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible_collections.morpheus.deploy.plugins.module_utils import engine
+from ansible_collections.morpheus.deploy.plugins.module_utils.audit_host import HostAudit
+from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.release import Releases
+
+TARGET: dict[str, Any] = {
+    "name": {"type": "str", "required": True},
+    "host": {"type": "str", "required": True},
+    "port": {"type": "int", "required": True},
+    "address": {"type": "str", "default": ""},
+}
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "stack": {"type": "str", "required": True},
+            "must_not_reach": {"type": "list", "elements": "dict", "default": [], "options": TARGET},
+            "must_reach": {"type": "list", "elements": "dict", "default": [], "options": TARGET},
+            "timeout_seconds": {"type": "float", "default": 3.0},
+            "database": {"type": "str", "default": ""},
+            "project_ref": {"type": "str", "default": ""},
+        },
+        supports_check_mode=True,
+    )
+    if engine.DOCKER_IMPORT_ERROR:
+        module.fail_json(msg=missing_required_lib("docker"), exception=engine.DOCKER_IMPORT_ERROR)
+    given = module.params
+    connections = [{**one, "wanted": "open"} for one in given["must_reach"]]
+    connections += [{**one, "wanted": "closed"} for one in given["must_not_reach"]]
+    try:
+        audit = HostAudit(engine.Everything(engine.connect()), Releases(given["stack"]))
+        found = audit.look(connections, given["timeout_seconds"], given["database"], given["project_ref"])
+    except (DeployError, OSError) as exc:
+        module.fail_json(msg=str(exc))
+    module.exit_json(changed=False, **found)
+
+
+if __name__ == "__main__":
+    main()

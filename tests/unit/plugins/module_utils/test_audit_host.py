@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.morpheus.deploy.plugins.module_utils import audit_host, reach, sockets
+from ansible_collections.morpheus.deploy.plugins.module_utils.audit_host import HostAudit, declared, described
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine import Compose
+from ansible_collections.morpheus.deploy.plugins.module_utils.hardening import Hardening
+from ansible_collections.morpheus.deploy.plugins.module_utils.identity import HostIdentity
+from ansible_collections.morpheus.deploy.plugins.module_utils.lineage import Lineage
+from ansible_collections.morpheus.deploy.plugins.module_utils.release import Manifest, Releases
+from ansible_collections.morpheus.deploy.plugins.module_utils.sockets import Listener
+
+VALUE = "postgresql://postgres.stagingproj:hunter2hunter2@db.stagingproj.supabase.co:5432/postgres"
+FILES = Path("/releases/1/files")
+
+
+def inspect(**more: Any) -> dict[str, Any]:
+    labels = {"com.docker.compose.project": "shop", "com.docker.compose.service": "api", "com.docker.compose.oneoff": "False"}
+    found: dict[str, Any] = {
+        "Id": "ab" * 32,
+        "Name": "/shop-api-1",
+        "Image": "sha256:1",
+        "Path": "serve",
+        "Args": ["--password", VALUE],
+        "State": {"Pid": 4711},
+        "ResolvConfPath": "/r",
+        "HostsPath": "/h",
+        "Config": {
+            "Env": [f"DATABASE_URL={VALUE}", "PATH=/usr/bin", "EMPTY="],
+            "Cmd": ["serve", VALUE],
+            "User": "1000",
+            "Labels": labels,
+            "Image": "shop@sha256:1",
+            "Healthcheck": {"Test": ["CMD", "true"]},
+        },
+        "HostConfig": {
+            "ReadonlyRootfs": True,
+            "CapDrop": ["ALL"],
+            "SecurityOpt": ["no-new-privileges:true"],
+            "Memory": 1,
+            "NanoCpus": 1,
+            "PidsLimit": 10,
+            "LogConfig": {"Type": "json-file", "Config": {"max-size": "10m"}},
+            "NetworkMode": "shop_default",
+            "PortBindings": {"8443/tcp": [{"HostIp": "10.0.0.5", "HostPort": "443"}]},
+        },
+        "Mounts": [
+            {
+                "Type": "bind",
+                "Source": "/s/license",
+                "Destination": "/run/secrets/license",
+                "RW": False,
+                "Propagation": "rprivate",
+            }
+        ],
+        "NetworkSettings": {"Networks": {"shop_default": {}}},
+    }
+    return {**found, **more}
+
+
+def test_a_container_is_described_without_any_value() -> None:
+    found = described(inspect(), ["PATH"], None, "shop")
+    assert VALUE not in json.dumps(found)
+    assert "hunter2" not in json.dumps(found)
+    assert (found["name"], found["service"], found["once"]) == ("shop-api-1", "api", False)
+    assert found["keys"] == ["DATABASE_URL", "EMPTY", "PATH"]
+    assert found["files"] == ["license"]
+    assert found["findings"] == []
+
+
+def test_what_the_inventory_exempts_a_service_from_is_accepted() -> None:
+    bare = inspect()
+    bare["HostConfig"]["ReadonlyRootfs"] = False
+    hardening = Hardening(exempt={"api": ["read_only"]})
+    assert [(one["item"], one["accepted"]) for one in described(bare, [], hardening, "shop")["findings"]] == [("5.13", True)]
+    assert [(one["item"], one["accepted"]) for one in described(bare, [], None, "shop")["findings"]] == [("5.13", False)]
+    # An exemption is of this stack's service, not of whatever is called alike.
+    assert [one["accepted"] for one in described(bare, [], hardening, "other")["findings"]] == [False]
+
+
+@pytest.mark.parametrize(
+    ("service", "found"),
+    [
+        ({}, {"env_files": [], "environment": [], "files": [], "once": False}),
+        ({"env_file": "api.env"}, {"env_files": ["api.env"]}),
+        ({"env_file": ["./env/api.env", f"{FILES}/secrets/api.env"]}, {"env_files": ["env/api.env", "secrets/api.env"]}),
+        ({"env_file": [{"path": f"{FILES}/env/api.env", "required": True}]}, {"env_files": ["env/api.env"]}),
+        ({"environment": {"B": "1", "A": "", "FROM_SHELL": None}}, {"environment": ["A", "B"]}),
+        ({"environment": ["B=1", "A=", "FROM_SHELL"]}, {"environment": ["A", "B"]}),
+        ({"secrets": ["license"]}, {"files": [{"target": "license", "file": "secrets/license"}]}),
+        (
+            {"secrets": [{"source": "license", "target": "/run/secrets/own"}]},
+            {"files": [{"target": "own", "file": "secrets/license"}]},
+        ),
+        ({"secrets": ["unknown"]}, {"files": [{"target": "unknown", "file": ""}]}),
+        ({"profiles": ["once"]}, {"once": True}),
+    ],
+)
+def test_what_compose_files_give_a_service_is_read_as_written(service: dict[str, Any], found: dict[str, Any]) -> None:
+    model = {"secrets": {"license": {"file": f"{FILES}/secrets/license"}}}
+    seen = declared("api", service, model, FILES)
+    assert {key: seen[key] for key in found} == found
+
+
+class FakeEngine:
+    """audit_host's view of an engine with one container."""
+
+    def containers(self) -> list[dict[str, Any]]:
+        return [inspect()]
+
+    def image(self, identity: str) -> dict[str, Any]:
+        return {"Id": identity, "RepoTags": ["shop:1"], "Config": {"Env": ["PATH=/usr/bin"], "User": "1000"}}
+
+    def history(self, identity: str) -> list[dict[str, Any]]:
+        return [{"CreatedBy": f"ENV API_TOKEN={VALUE}"}]
+
+    def info(self) -> dict[str, Any]:
+        return {"LiveRestoreEnabled": True, "SecurityOptions": ["name=seccomp,profile=builtin"]}
+
+
+@pytest.fixture
+def releases(tmp_path: Path) -> Releases:
+    """A live release on disk, with its secrets."""
+    found = Releases("shop", tmp_path)
+    stack = {"name": "shop", "compose_files": ["compose.yml"], "env": {"api": {"LOG_LEVEL": "info"}}}
+    found.write_files("1-a", "1", "staging", {"compose.yml": b"services: {}\n", "more/other.env": b"# c\nexport A=1\nB: 2\nC\n"})
+    found.write_manifest(Manifest("1-a", "1", "staging", stack, secrets={"api.env": ["DATABASE_URL"]}))
+    found.write_secrets({"api.env": f'DATABASE_URL="{VALUE}"\n'})
+    found.write_lineage(Lineage(trail=["1-a"]))
+    return found
+
+
+@pytest.fixture
+def audit(releases: Releases, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> HostAudit:
+    model = {"services": {"api": {"env_file": ["secrets/api.env"]}}}
+    monkeypatch.setattr(Compose, "written", lambda _: model)
+    monkeypatch.setattr(audit_host, "HostIdentity", lambda: HostIdentity(tmp_path / "nothing"))
+    return HostAudit(FakeEngine(), releases)  # type: ignore[arg-type]
+
+
+def test_no_value_leaves_the_host(audit: HostAudit) -> None:
+    found = audit.look([], 1.0, "api.DATABASE_URL", "stagingproj")
+    assert "hunter2" not in json.dumps(found)
+    assert found["trouble"] == []
+    assert found["database"] == ""
+    assert found["secrets"] == {"api.env": ["DATABASE_URL"]}
+    assert found["env_files"] == {"env/api.env": ["LOG_LEVEL"], "more/other.env": ["A", "B", "C"]}
+    assert found["services"][0]["env_files"] == ["secrets/api.env"]
+    assert found["containers"][0]["keys"] == ["DATABASE_URL", "EMPTY", "PATH"]
+    assert [one["item"] for one in found["images"]] == ["4.6", "4.10"]
+    assert found["stacks"] == ["shop"]
+
+
+@pytest.mark.parametrize(
+    ("name", "project", "words"),
+    [
+        ("api.DATABASE_URL", "productionproj", "leads to the Supabase project stagingproj, where productionproj is expected"),
+        ("api.DATABASE_URL", "", None),
+        ("api.OTHER", "stagingproj", None),
+        ("", "stagingproj", None),
+    ],
+)
+def test_the_databases_project_is_compared_on_the_host(audit: HostAudit, name: str, project: str, words: str | None) -> None:
+    assert audit.look([], 1.0, name, project)["database"] == words
+
+
+def test_a_release_that_cannot_be_read_is_trouble(audit: HostAudit, releases: Releases) -> None:
+    (releases.root / "releases" / "1-a" / "manifest.json").write_text("{")
+    found = audit.look([], 1.0)
+    assert "cannot be read" in found["trouble"][0]
+    assert found["services"] == []
+
+
+def test_connections_are_tried_from_the_host_and_from_one_replica_of_each_service(
+    audit: HostAudit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Recording:
+        def __init__(self, targets: list[Any], timeout: float, namespace: Any) -> None:
+            self.results = lambda: [{"outcome": "refused", "detail": str(namespace and namespace.pid)} for _ in targets]
+
+        def start(self) -> Recording:
+            return self
+
+    monkeypatch.setattr(reach, "Trial", Recording)
+    connections = [{"name": "db", "host": "db.example", "port": 5432, "address": "", "wanted": "closed"}]
+    found = audit.look(connections, 1.0)["proofs"]
+    assert [(one["from"], one["wanted"], one["outcome"], one["detail"]) for one in found] == [
+        ("", "closed", "refused", "None"),
+        ("api", "closed", "refused", "4711"),
+    ]
+
+
+def test_a_listening_socket_is_told_with_the_container_behind_it(audit: HostAudit, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sockets, "listeners", lambda: [Listener("tcp", "0.0.0.0", 443, "1"), Listener("tcp", "0.0.0.0", 22, "2")])
+    monkeypatch.setattr(sockets, "owners", lambda: {"1": 10, "2": 20})
+    monkeypatch.setattr(sockets, "name", lambda pid: {10: "docker-proxy", 20: "sshd"}[pid])
+    monkeypatch.setattr(sockets, "container", lambda pid: "")
+    found = [(one["port"], one["process"], one["container"]) for one in audit.look([], 1.0)["sockets"]]
+    assert found == [(443, "docker-proxy", "shop-api-1"), (22, "sshd", "")]
+
+
+def test_a_published_port_is_told_though_nothing_of_the_host_listens(audit: HostAudit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An engine without its proxy forwards packets and needs no socket."""
+    monkeypatch.setattr(sockets, "listeners", list)
+    assert audit.look([], 1.0)["sockets"] == [
+        {"protocol": "tcp", "address": "10.0.0.5", "port": 443, "process": "", "container": "shop-api-1"}
+    ]
