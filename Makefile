@@ -32,9 +32,11 @@ sandbox-down: ## Remove every trace of the sandbox
 
 .PHONY: provisioned
 provisioned: sandbox
-	@tests/quietly "provision production" ansible-playbook playbooks/provision.yml -i inventories/production & \
-	tests/quietly "provision staging" ansible-playbook playbooks/provision.yml -i inventories/staging; \
-	wait $$!
+	@provision() { \
+		tests/quietly "provision $$1" ansible-playbook playbooks/provision.yml -i inventories/$$1; \
+		tests/quietly "claim the database of $$1" ansible-playbook playbooks/claim.yml -i inventories/$$1; \
+	}; \
+	provision production & provision staging; wait $$!
 
 .PHONY: demo
 demo: provisioned ## From a bare machine to a served staging environment

@@ -33,7 +33,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.verdict import Run
 
 PREFIX = "morpheus.deploy."
 # A failure in one of these is the end of a deploy, whoever's playbook calls them.
-ROLES = ("preflight", "lease", "stack", "rollout")
+ROLES = ("preflight", "identity", "lease", "stack", "rollout")
 
 
 class CallbackModule(CallbackBase):  # type: ignore[misc]

@@ -13,7 +13,8 @@ positional: _input
 options:
   _input:
     description: "The inventory's variables C(stack), C(stack_environment), C(stack_release), C(stack_secrets),
-      C(stack_source) and C(preflight_environments) as one mapping. Missing ones count as not set."
+      C(stack_source), C(stack_fingerprints), C(stack_fingerprint_key), C(stack_other_fingerprints), C(stack_shared_secrets) and
+      C(preflight_environments) as one mapping. Missing ones count as not set."
     type: dict
     required: true
 author:
@@ -32,6 +33,7 @@ _value:
   type: dict
   sample:
     problems: []
+    notes: []
     environment: staging
     release: 1.0.0
     stack: {name: morpheus}
@@ -57,9 +59,10 @@ def stack_config(variables: Mapping[str, Any]) -> dict[str, Any]:
     checked = StackConfig(variables, specification["argument_specs"]["main"]["options"])
     return {
         "problems": checked.problems,
+        "notes": checked.notes,
         "environment": checked.environment,
         "release": checked.release,
-        "stack": checked.config,
+        "stack": checked.release_config,
         "files": checked.files,
     }
 

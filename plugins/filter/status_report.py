@@ -51,7 +51,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-KEYS = ("live", "release", "since", "rolling", "edge", "services", "drift", "msg")
+KEYS = ("environment", "live", "release", "since", "rolling", "edge", "services", "drift", "msg")
 RUNS = 5
 
 

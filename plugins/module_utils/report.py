@@ -22,7 +22,7 @@ def table(report: Mapping[str, Any], now: float) -> list[str]:
     rows: list[tuple[str, ...]] = [("HOST", "RELEASE", "AGE", "EDGE", "DRIFT", "HEALTHY/WANTED")]
     rows += [_row(name, host, now) for name, host in sorted(report["hosts"].items())]
     lines += _columns(rows)
-    lines += _details(report["hosts"])
+    lines += _details(report["hosts"], report["environment"])
     lines += ["", *_wrapped(f"LEASE  {_lease(report['lease'])}", "       "), ""]
     runs = [("LAST RUNS", "VERDICT", "WHAT", "BY", "SECONDS"), *(_run(line) for line in reversed(report["runs"]))]
     lines += _columns(runs) if len(runs) > 1 else ["No run is in the history yet."]
@@ -49,11 +49,13 @@ def _row(name: str, host: Mapping[str, Any], now: float) -> tuple[str, ...]:
     return (name, host["release"] or "none", age(host["since"], now), host["edge"], drift, replicas or "-")
 
 
-def _details(hosts: Mapping[str, Mapping[str, Any]]) -> list[str]:
+def _details(hosts: Mapping[str, Mapping[str, Any]], environment: str) -> list[str]:
     found = []
     for name, host in sorted(hosts.items()):
         rolling = host.get("rolling")
-        sentences = [f"a rollout to {rolling} has begun and not ended"] if rolling else []
+        owner = host.get("environment", environment)
+        sentences = [] if owner == environment else [f"belongs to {owner or 'no environment'} and not to {environment}"]
+        sentences += [f"a rollout to {rolling} has begun and not ended"] if rolling else []
         sentences += [str(host["msg"])] if "live" not in host and host.get("msg") else []
         for sentence in [*sentences, *host.get("drift", [])]:
             found += _wrapped(f"  {name}: {sentence}", "    ")

@@ -55,6 +55,8 @@ def kind(value: Any) -> str:
 
 def _value(value: Any, option: Mapping[str, Any], path: str, problems: list[str]) -> Any:
     wanted = option.get("type", "str")
+    if option.get("no_log"):
+        return value if isinstance(value, str) else _checked(value, False, "a string", path, problems) or ""
     if wanted == "dict":
         if "options" in option:
             return typed(value, option["options"], path, problems)

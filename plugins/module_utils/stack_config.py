@@ -11,7 +11,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from ansible_collections.morpheus.deploy.plugins.module_utils import compose_rules, dotenv, gate, schema
+from ansible_collections.morpheus.deploy.plugins.module_utils import (
+    compose_rules,
+    dotenv,
+    fingerprints,
+    gate,
+    isolation,
+    schema,
+)
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose_files import ComposeFiles
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import schema_versions
 
@@ -20,14 +27,20 @@ _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}\Z")
 # What a release's directory holds beside its own files.
 _RESERVED = ("env", "secrets")
 _RESERVED_FILES = (".env", "override.json", ".release-files.json")
+# What is asked of a deploy and is no part of a release.
+_NOT_SHIPPED = ("allowed_values", "database")
 MAXIMUM_BYTES = 5_000_000
 
 
 class StackConfig:
-    """``problems`` is empty exactly when ``config`` can be used. ``files``: path -> base64 of what a release ships."""
+    """``problems`` is empty exactly when ``config`` can be used; ``notes`` are to be known and stop nobody.
+
+    ``files``: path -> base64 of what a release ships.
+    """
 
     def __init__(self, raw: Mapping[str, Any], options: Mapping[str, Any]) -> None:
         self.problems: list[str] = []
+        self.notes: list[str] = []
         self.files: dict[str, str] = {}
         given = schema.typed({key: raw.get(key) for key in options}, options, "", self.problems)
         self.environment: str = given["stack_environment"] or ""
@@ -37,12 +50,29 @@ class StackConfig:
         self.config: dict[str, Any] = given["stack"] or {}
         if raw.get("stack") is None or not self.config:
             return
+        self._secrets_by_name = fingerprints.by_name(self._secrets, raw.get("stack_secret_files") or {})
         self._check_names(given["preflight_environments"] or [])
         self._check_env_files()
         self._check_services()
         self._check_public()
         self._read_files()
         self._check_compose()
+        self._check_isolation(given, raw.get("stack_fingerprint_key") or "")
+
+    @property
+    def release_config(self) -> dict[str, Any]:
+        """What of ``config`` is a part of the release."""
+        return {name: value for name, value in self.config.items() if name not in _NOT_SHIPPED}
+
+    def _check_isolation(self, given: Mapping[str, Any], key: Any) -> None:
+        self.problems += isolation.database_problems(self.config["database"], self._secrets_by_name)
+        self.problems += isolation.value_problems(self.config["allowed_values"] or [], self.config["env"] or {})
+        # A key that is no string is a problem already.
+        if given["stack_fingerprints"] and isinstance(key, str):
+            others, allowed = given["stack_other_fingerprints"], given["stack_shared_secrets"] or []
+            wanted = isolation.Comparison(self.environment, given["stack_fingerprints"], key, others, allowed)
+            self.problems += isolation.secrets_problems(wanted, self._secrets_by_name)
+            self.notes += fingerprints.not_compared(self._secrets_by_name)
 
     def _check_names(self, environments: list[str]) -> None:
         name = self.config["name"]

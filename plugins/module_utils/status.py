@@ -13,6 +13,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.errors import Depl
 from ansible_collections.morpheus.deploy.plugins.module_utils.gate import SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.haproxy import Socket
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import HostGate, StackHost, Target
+from ansible_collections.morpheus.deploy.plugins.module_utils.identity import HostIdentity
 from ansible_collections.morpheus.deploy.plugins.module_utils.maintenance import Maintenance
 from ansible_collections.morpheus.deploy.plugins.module_utils.plan import DesiredService, Replica, State
 from ansible_collections.morpheus.deploy.plugins.module_utils.prepare import images_of
@@ -26,6 +27,7 @@ def look(host: StackHost) -> dict[str, Any]:
     """``services``: name, wanted, running and healthy replicas; ``drift``: sentences, empty when all is as the release says."""
     lineage = host.releases.lineage()
     found: dict[str, Any] = {"live": lineage.live, "release": "", "since": "", "services": [], "drift": []}
+    found["environment"] = _environment()
     found["rolling"] = lineage.rolling.id if lineage.rolling else ""
     found["edge"] = _edge(host)
     if not lineage.live:
@@ -99,6 +101,13 @@ def _content(path: Path) -> bytes | None:
 def _strangers(host: StackHost, manifest: Manifest) -> list[str]:
     names = host.engine.strangers({image["id"] for image in manifest.images.values()})
     return [f"{name} runs an image of the release and was started by hand" for name in names]
+
+
+def _environment() -> str:
+    try:
+        return HostIdentity().read().environment
+    except DeployError:
+        return ""
 
 
 def _edge(host: StackHost) -> str:

@@ -30,8 +30,10 @@ class HostState:
     plan: list[str] = field(default_factory=list)
 
 
+# Modules that say before any write that the run is in the wrong place; their messages do not name the host.
+_IDENTITY = ("host_identity", "database_identity")
 # Modules whose failure is the run's.
-_MODULES = ("lease", "stack_info", "stack_release", "stack_rollout", "stack_migration", "health_gate")
+_MODULES = (*_IDENTITY, "lease", "stack_info", "stack_release", "stack_rollout", "stack_migration", "health_gate")
 
 
 @dataclass
@@ -59,9 +61,11 @@ class Run:
             handler(self.hosts.setdefault(host, HostState()), result)
         if not failed or module not in _MODULES:
             return
-        self.is_deploy = self.is_deploy or module == "lease"
+        self.is_deploy = self.is_deploy or module in ("lease", *_IDENTITY)
         message = str(result.get("msg", ""))
-        if module in ("lease", "stack_info"):
+        if module in _IDENTITY:
+            self.refusals += [f"{host}: {line}" for line in message.splitlines()]
+        elif module in ("lease", "stack_info"):
             self.refusals.append(message)
         else:
             self.hosts.setdefault(host, HostState()).failed = message

@@ -67,6 +67,11 @@ rolling:
   returned: success
   type: str
   sample: ""
+environment:
+  description: The environment that the host belongs to; empty when none has claimed it.
+  returned: success
+  type: str
+  sample: production
 edge:
   description: C(up), C(maintenance) or C(down).
   returned: success

@@ -85,7 +85,7 @@ class Environment:
         state = {}
         for host in self.hosts:
             other = "! -name '*.jsonl' ! -name 'fence.*' ! -path '*/leases/*'"
-            files = f"find /var/lib/morpheus.deploy /etc/docker -type f {other} | sort | xargs sha256sum"
+            files = f"find /var/lib/morpheus.deploy /etc/docker /etc/morpheus.deploy -type f {other} | sort | xargs sha256sum"
             state[host] = "\n".join([str(self.containers(host)), on(host, "sh", "-c", files), admitted(host)])
         return state
 

@@ -1,0 +1,67 @@
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: fingerprints
+short_description: Make the fingerprints of an environment's secrets
+version_added: 0.1.0
+description:
+  - Equal values have equal fingerprints under one key, so that environments can be compared without the password of another.
+  - The day of a value that the file holds already is kept. A missing or broken file is made anew.
+positional: _input
+options:
+  _input:
+    description: "The inventory's variables C(stack_environment), C(stack_secrets), C(stack_secret_files), C(stack_fingerprints),
+      C(stack_fingerprint_key) and C(preflight_environments) as one mapping. Missing ones count as not set."
+    type: dict
+    required: true
+author:
+  - The morpheus.deploy maintainers
+"""
+
+EXAMPLES = r"""
+- name: Make the fingerprints
+  ansible.builtin.set_fact:
+    made: "{{ {'stack_environment': 'staging', 'stack_secrets': stack_secrets} | morpheus.deploy.fingerprints }}"
+  no_log: true
+"""
+
+RETURN = r"""
+_value:
+  description: The text of the file and what is new in it, or what speaks against it. Names of secrets, never a value.
+  type: dict
+  sample:
+    problems: []
+    path: inventories/staging/fingerprints.json
+    text: "{}"
+    changes: ["api.SESSION_SECRET is new"]
+    notes: ["api.PIN is not compared with other environments: 4 characters are too short to be a secret"]
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import date
+from typing import Any
+
+from ansible_collections.morpheus.deploy.plugins.module_utils import fingerprints as topic
+from ansible_collections.morpheus.deploy.plugins.module_utils import isolation
+
+
+def fingerprints(variables: Mapping[str, Any]) -> dict[str, Any]:
+    environment, key = str(variables.get("stack_environment") or ""), variables.get("stack_fingerprint_key") or ""
+    path = str(variables.get("stack_fingerprints") or "")
+    result: dict[str, Any] = {"problems": [], "path": path, "text": "", "changes": [], "notes": []}
+    result["problems"] = isolation.fingerprint_problems(environment, variables.get("preflight_environments") or [], path, key)
+    if not result["problems"]:
+        secrets = topic.by_name(variables.get("stack_secrets") or {}, variables.get("stack_secret_files") or {})
+        before, result["changes"] = isolation.file_before(path)
+        now = topic.make(environment, key, secrets, date.today().isoformat(), before)
+        result["changes"] += topic.changes(before, now)
+        result["text"] = topic.text(now)
+        result["notes"] = topic.not_compared(secrets)
+    return result
+
+
+class FilterModule:
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        return {"fingerprints": fingerprints}

@@ -1,0 +1,122 @@
+"""The modules as Ansible runs them: hosts below a temporary directory, databases that must not be asked."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from ansible.module_utils.testing import patch_module_args
+from ansible_collections.morpheus.deploy.plugins.module_utils.identity import HostIdentity, Owner
+from ansible_collections.morpheus.deploy.plugins.modules import database_identity, host_identity
+
+URL = "postgresql://postgres:hunter2-canary@db.abc.supabase.co/postgres"
+
+
+@pytest.fixture(autouse=True)
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> HostIdentity:
+    """The host that the module sees."""
+    monkeypatch.setattr(host_identity, "HostIdentity", lambda: HostIdentity(tmp_path))
+    return HostIdentity(tmp_path)
+
+
+def run(module: Any, capsys: pytest.CaptureFixture[str], **options: Any) -> dict[str, Any]:
+    with patch_module_args(options), pytest.raises(SystemExit) as ended:
+        module.main()
+    output = capsys.readouterr().out
+    assert "canary" not in output
+    result: dict[str, Any] = json.loads(output)
+    assert bool(ended.value.code) == result.get("failed", False)
+    return result
+
+
+def test_a_claim_is_written_once(capsys: pytest.CaptureFixture[str], host: HostIdentity) -> None:
+    first = run(host_identity, capsys, environment="staging", state="claimed")
+    assert (first["changed"], first["environment"]) == (True, "staging")
+    assert first["diff"] == {"before": "\n", "after": "staging\n"}
+    assert host.read() == Owner("staging", first["claimed"])
+    again = run(host_identity, capsys, environment="staging", state="claimed")
+    assert (again["changed"], again["claimed"]) == (False, first["claimed"])
+
+
+def test_check_mode_claims_nothing(capsys: pytest.CaptureFixture[str], host: HostIdentity) -> None:
+    assert run(host_identity, capsys, environment="staging", state="claimed", _ansible_check_mode=True)["changed"]
+    assert host.read() == Owner()
+
+
+def test_a_host_moves_when_its_environment_gives_it_up(capsys: pytest.CaptureFixture[str], host: HostIdentity) -> None:
+    host.write(Owner("staging", "2026-11-24T10:00:00Z"))
+    refused = run(host_identity, capsys, environment="production", state="claimed")
+    assert refused["msg"].startswith(
+        "This host belongs to staging, since 2026-11-24T10:00:00Z, and cannot become one of production."
+    )
+    assert host.read().environment == "staging"
+    moved = run(host_identity, capsys, environment="production", state="claimed", release_from="staging")
+    assert moved["diff"] == {"before": "staging\n", "after": "production\n"}
+    assert host.read().environment == "production"
+
+
+def test_looking_writes_nothing_and_says_all_that_is_wrong(capsys: pytest.CaptureFixture[str], host: HostIdentity) -> None:
+    result = run(host_identity, capsys, environment="staging", sandbox_only=True)
+    assert [line.split(",")[0] for line in result["msg"].splitlines()] == [
+        "This host belongs to no environment. If it is one of staging's",
+        "The secrets of this inventory are the demo's",
+    ]
+    assert list(host.path.parent.iterdir()) == []
+
+
+def test_a_host_of_the_environment_passes(capsys: pytest.CaptureFixture[str], host: HostIdentity) -> None:
+    host.write(Owner("staging", "2026-11-24T10:00:00Z"))
+    assert run(host_identity, capsys, environment="staging")["changed"] is False
+
+
+def test_a_broken_claim_is_no_traceback(capsys: pytest.CaptureFixture[str], host: HostIdentity) -> None:
+    host.path.write_text("{")
+    assert "is not what a claim writes" in run(host_identity, capsys, environment="staging")["msg"]
+
+
+def test_an_environment_without_a_name_claims_nothing(capsys: pytest.CaptureFixture[str], host: HostIdentity) -> None:
+    assert run(host_identity, capsys, environment="", state="claimed")["msg"] == "environment must not be empty"
+
+
+class DriverError(Exception):
+    """psycopg2.Error."""
+
+
+def unreachable(**keywords: str) -> None:
+    raise DriverError(f'connection to "{keywords["host"]}" failed for "{keywords["password"]}"\n  of {URL}')
+
+
+@pytest.mark.parametrize("state", ["checked", "claimed"])
+def test_a_database_of_another_project_is_not_even_contacted(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, state: str
+) -> None:
+    def connect(**keywords: str) -> None:
+        pytest.fail("it was contacted")
+
+    monkeypatch.setattr(database_identity, "psycopg2", SimpleNamespace(Error=DriverError, connect=connect))
+    options = {"url": URL, "variable": "api.DATABASE_URL", "environment": "staging", "project_ref": "xyz", "state": state}
+    assert run(database_identity, capsys, **options)["msg"] == (
+        "api.DATABASE_URL leads to the Supabase project abc, where xyz is expected; nothing was contacted"
+    )
+
+
+def test_a_database_that_does_not_answer_is_described_without_the_password(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database_identity, "psycopg2", SimpleNamespace(Error=DriverError, connect=unreachable))
+    result = run(database_identity, capsys, url=URL, variable="api.DATABASE_URL", environment="staging")
+    assert result["msg"] == (
+        "api.DATABASE_URL leads to a database that cannot be used from this host: "
+        'connection to "db.abc.supabase.co" failed for "***" of ***'
+    )
+
+
+def test_a_host_without_the_driver_is_told_what_installs_it(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database_identity, "psycopg2", None)
+    message = run(database_identity, capsys, url=URL, environment="staging")["msg"]
+    assert message.endswith("playbooks/provision.yml installs it.")
