@@ -22,8 +22,11 @@ def _make_directories(path: Path) -> None:
         directory.chmod(0o755)
 
 
-def write_atomically(path: Path, content: str | bytes, *, mode: int) -> None:
-    """Write ``content`` beside ``path``, flush it to the disk, then put it in place; missing folders are made 0755."""
+def write_atomically(path: Path, content: str | bytes, *, mode: int, owner: int | None = None) -> None:
+    """Write ``content`` beside ``path``, flush it to the disk, then put it in place; missing folders are made 0755.
+
+    ``owner``: uid of the file; left out, whoever writes.
+    """
     _make_directories(path.parent)
     data = content.encode() if isinstance(content, str) else content
     # mkstemp gives 0600 from the first moment on: a secret is never readable by others, not even half-written.
@@ -33,6 +36,8 @@ def write_atomically(path: Path, content: str | bytes, *, mode: int) -> None:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
+        if owner is not None:
+            os.chown(name, owner, -1)
         Path(name).chmod(mode)
         Path(name).replace(path)
     except BaseException:

@@ -39,7 +39,9 @@ def read_mapping(text: str, name: str) -> dict[str, str]:
     node = _entries(text).get(name, (None, None))[1]
     if node is None:
         return {}
-    if not isinstance(node, yaml.MappingNode) or not all(isinstance(part, yaml.ScalarNode) for pair in node.value for part in pair):
+    if not isinstance(node, yaml.MappingNode) or not all(
+        isinstance(part, yaml.ScalarNode) for pair in node.value for part in pair
+    ):
         raise DeployError(f"{name} is not what was written there")
     return {str(key.value): str(value.value) for key, value in node.value}
 
@@ -59,7 +61,7 @@ def with_value(text: str, name: str, value: str) -> str:
 
 
 def with_mapping(text: str, name: str, values: Mapping[str, str], comment: str) -> str:
-    """``text`` with a line for the variable ``name``, the comment above it, at its end or where it stands; without values, gone."""
+    """``text`` whose last line is the variable ``name``, with the comment above it; without values, without both."""
     before = _without(text, name, comment)
     if not values:
         return _checked(text, before, name, None)
