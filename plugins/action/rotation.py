@@ -11,6 +11,7 @@ import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,12 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.rotation import En
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.encrypted_file import EncryptedFile
 
 SPECIFICATION = Path(__file__).parents[2] / "roles" / "preflight" / "meta" / "argument_specs.yml"
+
+
+@cache
+def _specification() -> dict[str, Any]:
+    options = yaml.safe_load(SPECIFICATION.read_text())["argument_specs"]["main"]["options"]
+    return {"stack_rotation": options["stack_rotation"]}
 
 
 class Rotation:
@@ -52,11 +59,10 @@ class Rotation:
 
     def _entry(self) -> Entry:
         name = self._arguments.get("name")
-        options = yaml.safe_load(SPECIFICATION.read_text())["argument_specs"]["main"]["options"]
         problems: list[str] = []
-        given = schema.typed(
-            {"stack_rotation": self._arguments.get("rotations")}, {"stack_rotation": options["stack_rotation"]}, "", problems
-        )["stack_rotation"]
+        given = schema.typed({"stack_rotation": self._arguments.get("rotations")}, _specification(), "", problems)[
+            "stack_rotation"
+        ]
         problems = problems or rotation.config_problems(given, self._secrets)
         known = [str(one.get("name")) for one in given]
         if name not in known:
