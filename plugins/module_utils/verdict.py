@@ -76,7 +76,9 @@ class Run:
         elif module in ("lease", "stack_info") or (module == "rotation" and not self.hosts):
             self.refusals.append(message)
         else:
-            self.hosts.setdefault(host, HostState()).failed = message
+            # What is attested or written is so on each host alone, and its message does not name it.
+            where = f"{host}: " if module in ("stack_attestation", "stack_secret") else ""
+            self.hosts.setdefault(host, HostState()).failed = where + message
 
     def refused(self, host: str, message: str, *, ours: bool) -> None:
         """Another task failed, in one of our roles or in a deploy: before anything was switched the run was refused."""

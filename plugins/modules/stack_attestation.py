@@ -122,7 +122,8 @@ def main() -> None:
         module.fail_json(msg=str(exc), replicas=[])
     replicas = [one.as_dict() for one in found]
     if problems:
-        module.fail_json(msg="nothing was revoked: " + "; ".join(problems), replicas=replicas)
+        advice = "Replace or remove it, and run this again"
+        module.fail_json(msg=f"nothing was revoked: {'; '.join(problems)}. {advice}", replicas=replicas)
     module.exit_json(changed=False, replicas=replicas)
 
 

@@ -36,6 +36,7 @@ class Environment:
     site: str
     port: int
     hosts: tuple[str, ...]
+    inventories: str = "inventories"
 
     def deploy(self, release: str = "", *options: str) -> Run:
         chosen = ("-e", f"stack_release={release}") if release else ()
@@ -48,10 +49,14 @@ class Environment:
         return run
 
     def play(self, playbook: str, *options: str) -> Run:
-        command = [str(BIN / "ansible-playbook"), playbook, "-i", f"inventories/{self.name}", *options]
         start = time.monotonic()
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=540, check=False)
+        done = subprocess.run(
+            self.command(playbook, *options), cwd=ROOT, capture_output=True, text=True, timeout=540, check=False
+        )
         return Run(done.returncode, done.stdout + done.stderr, time.monotonic() - start)
+
+    def command(self, playbook: str, *options: str) -> list[str]:
+        return [str(BIN / "ansible-playbook"), playbook, "-i", f"{self.inventories}/{self.name}", *options]
 
     def verdict(self) -> dict[str, Any]:
         found: dict[str, Any] = json.loads((ROOT / ".deploy" / self.name / "verdict.json").read_text())
