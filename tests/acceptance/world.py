@@ -49,11 +49,7 @@ class Environment:
         return run
 
     def play(self, playbook: str, *options: str) -> Run:
-        start = time.monotonic()
-        done = subprocess.run(
-            self.command(playbook, *options), cwd=ROOT, capture_output=True, text=True, timeout=540, check=False
-        )
-        return Run(done.returncode, done.stdout + done.stderr, time.monotonic() - start)
+        return play(playbook, f"{self.inventories}/{self.name}", *options)
 
     def command(self, playbook: str, *options: str) -> list[str]:
         return [str(BIN / "ansible-playbook"), playbook, "-i", f"{self.inventories}/{self.name}", *options]
@@ -110,6 +106,13 @@ class _At(HTTPSConnection):
         self.host = name
         assert isinstance(self._context, ssl.SSLContext)  # type: ignore[attr-defined]
         self.sock = self._context.wrap_socket(self.sock, server_hostname=name)  # type: ignore[attr-defined]
+
+
+def play(playbook: str, inventory: str | Path, *options: str) -> Run:
+    command = [str(BIN / "ansible-playbook"), playbook, "-i", str(inventory), *options]
+    start = time.monotonic()
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=540, check=False)
+    return Run(done.returncode, done.stdout + done.stderr, time.monotonic() - start)
 
 
 STAGING = Environment("staging", "staging.morpheus.app", 8443, ("staging-app-1",))

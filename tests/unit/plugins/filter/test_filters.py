@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.morpheus.deploy.plugins.filter.common_digests import common_digests
 from ansible_collections.morpheus.deploy.plugins.filter.env_file import env_file
 from ansible_collections.morpheus.deploy.plugins.filter.file_content import file_content
+from ansible_collections.morpheus.deploy.plugins.filter.fingerprints import fingerprints
 from ansible_collections.morpheus.deploy.plugins.filter.stack_config import stack_config
 
 
@@ -77,3 +79,41 @@ def test_hosts_that_found_different_images_behind_a_tag_take_those_of_one(
     prepared: list[dict[str, object]], digests: dict[str, str]
 ) -> None:
     assert common_digests(prepared) == digests
+
+
+def variables(path: Path, **more: object) -> dict[str, object]:
+    given: dict[str, object] = {"preflight_environments": ["staging"], "stack_environment": "staging"}
+    given |= {"stack_fingerprints": str(path), "stack_fingerprint_key": "one key for all environments"}
+    return given | {"stack_secrets": {"api": {"KEY": "canary-value", "PIN": "1234"}}} | more
+
+
+def test_fingerprints_are_made_and_what_is_new_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "fingerprints.json"
+    files = {"tls": {"content": "canary-certificate"}}
+    made = fingerprints(variables(path, stack_secret_files=files))
+    assert (made["problems"], made["path"]) == ([], str(path))
+    assert list(json.loads(made["text"])["secrets"]) == ["api.KEY", "api.PIN", "files.tls"]
+    assert made["changes"] == ["api.KEY is new", "api.PIN is new", "files.tls is new"]
+    assert made["notes"] == ["api.PIN is not compared with other environments: 4 characters are too short to be a secret"]
+    assert "canary" not in str(made)
+    path.write_text(made["text"])
+    again = fingerprints(variables(path, stack_secret_files=files))
+    assert (again["changes"], again["text"]) == ([], made["text"])
+
+
+def test_a_broken_file_of_fingerprints_is_made_anew_and_that_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "fingerprints.json"
+    path.write_text("<<<<<<< HEAD")
+    assert fingerprints(variables(path))["changes"][0].startswith(f"the file is made anew: {path}: is not JSON")
+
+
+def test_a_file_of_another_key_is_made_anew_and_that_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "fingerprints.json"
+    path.write_text(fingerprints(variables(path))["text"])
+    made = fingerprints(variables(path, stack_fingerprint_key="another key than before"))
+    assert made["changes"] == ["the file was of another environment or key; every secret counts as new"]
+
+
+def test_what_speaks_against_fingerprints_makes_none(tmp_path: Path) -> None:
+    made = fingerprints({"stack_environment": "stagin", "preflight_environments": ["staging"]})
+    assert (len(made["problems"]), made["text"]) == (3, "")

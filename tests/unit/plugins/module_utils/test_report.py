@@ -76,3 +76,18 @@ def test_whatever_is_long_stays_within_the_width() -> None:
 )
 def test_an_age_is_told_in_its_largest_unit(at: str, text: str) -> None:
     assert age(at, NOW) == text
+
+
+@pytest.mark.parametrize(
+    ("owner", "line"),
+    [
+        ("production", "  app-1: belongs to production and not to staging"),
+        ("", "  app-1: belongs to no environment and not to staging"),
+    ],
+)
+def test_a_host_of_another_environment_is_named(owner: str, line: str) -> None:
+    assert line in table(report(hosts={"app-1": host(environment=owner)}), NOW)
+
+
+def test_a_host_of_the_environment_is_not_worth_a_line() -> None:
+    assert table(report(hosts={"app-1": host(environment="staging")}), NOW) == table(report(), NOW)

@@ -170,3 +170,15 @@ def test_a_default_is_not_shared_between_two_configurations() -> None:
 )
 def test_a_kind_is_said_in_words(value: Any, words: str) -> None:
     assert kind(value) == words
+
+
+def test_a_secret_of_the_wrong_type_is_not_printed() -> None:
+    problems: list[str] = []
+    options = {"key": {"type": "str", "no_log": True, "description": "a key"}}
+    assert typed({"key": "canary"}, options, "", problems) == {"key": "canary"}
+    assert problems == []
+    for value in (73317731, 0.5, True, ["canary"], {"canary": 1}):
+        assert typed({"key": value}, options, "", problems) == {"key": ""}
+    assert [problem.split(",")[0] for problem in problems] == ["key: must be a string"] * 5
+    assert "canary" not in str(problems)
+    assert "73317731" not in str(problems)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.morpheus.deploy.plugins.module_utils import fingerprints
 from ansible_collections.morpheus.deploy.plugins.module_utils import stack_config as stack_config_module
 from ansible_collections.morpheus.deploy.plugins.module_utils.stack_config import StackConfig
 from hypothesis import HealthCheck, given, settings
@@ -551,3 +552,53 @@ def test_the_example_of_this_project_is_good() -> None:
         pytest.skip("this checkout has no example")
     names = [path.name for path in sorted(files.glob("compose*.yml"))]
     assert "compose.yml" in names
+
+
+def isolated(source: Path, **more: Any) -> Raw:
+    """Production beside staging, with fingerprints of both."""
+    key = "one key for all environments"
+    for name, token in {"production": "canary-t0ken", "staging": "canary-of-staging"}.items():
+        (source / name / "group_vars").mkdir(parents=True, exist_ok=True)
+        text = fingerprints.render(name, key, {"api.TOKEN": token}, "2026-11-24")
+        (source / name / "fingerprints.json").write_text(text)
+    path = str(source / "production" / "fingerprints.json")
+    return raw(source) | {"stack_fingerprints": path, "stack_fingerprint_key": key, **more}
+
+
+def test_secrets_that_are_the_environments_own_are_no_problem(source: Path) -> None:
+    assert checked(isolated(source)).problems == []
+
+
+def test_a_secret_of_another_environment_is_found_among_all_other_problems(source: Path) -> None:
+    given = isolated(source, stack_release="latest", stack_secrets={"api": {"TOKEN": "canary-of-staging"}})
+    problems = checked(given).problems
+    assert any(problem.startswith("stack_release: latest") for problem in problems)
+    assert any("api.TOKEN has the same value as api.TOKEN of staging" in problem for problem in problems)
+    assert "canary" not in str(problems)
+
+
+@pytest.mark.parametrize("key", [None, ""])
+def test_fingerprints_without_a_key_are_refused_and_not_left_out(source: Path, key: str | None) -> None:
+    [problem] = checked(isolated(source, stack_fingerprint_key=key)).problems
+    assert problem.startswith("stack_fingerprint_key: required")
+
+
+def test_a_key_that_is_no_string_is_said_once_and_not_printed(source: Path) -> None:
+    assert checked(isolated(source, stack_fingerprint_key=73317731)).problems == [
+        "stack_fingerprint_key: must be a string, not a number"
+    ]
+
+
+def test_a_secret_that_is_not_compared_is_a_note(source: Path) -> None:
+    given = isolated(source, stack_secrets={"api": {"TOKEN": "canary-t0ken", "PIN": "1234"}})
+    assert [note.split(":")[0] for note in checked(given).notes] == ["api.PIN is not compared with other environments"]
+
+
+def test_database_and_lists_of_values_are_checked_and_no_part_of_a_release(source: Path) -> None:
+    given = raw(source)
+    given["stack"]["database"] = {"secret": "api.TOKEN"}
+    given["stack"]["allowed_values"] = [{"path": "env.api.LEVEL", "values": ["debug"]}]
+    found = checked(given)
+    assert [problem.split(":")[0] for problem in found.problems] == ["stack.database.secret", "stack.env.api.LEVEL"]
+    assert "canary" not in str(found.problems)
+    assert set(found.config) - set(found.release_config) == {"database", "allowed_values"}

@@ -66,6 +66,10 @@ def lease_refused(run: Run) -> None:
     run.saw("lease", "a", {"msg": "staging is being deployed by alice"}, failed=True)
 
 
+def elsewhere(host: str, module: str) -> Event:
+    return lambda run: run.saw(module, host, {"msg": "It belongs to staging.\nIt holds demo secrets."}, failed=True)
+
+
 def public_check_failed(host: str) -> Event:
     return lambda run: run.saw("health_gate", host, {"msg": "the public address answers 503"}, failed=True)
 
@@ -130,6 +134,8 @@ WORDS = [
     pytest.param([rolled_back("a"), rolled_back("b")], "rolled_back", id="a rollback was asked for"),
     pytest.param([rolled_back("a"), lost("b", "stack_rollout")], "mixed", id="a host was lost in a rollback"),
     pytest.param([lease_refused], "refused", id="somebody else has the lease"),
+    pytest.param([elsewhere("a", "host_identity")], "refused", id="a host is another environment's"),
+    pytest.param([elsewhere("a", "database_identity")], "refused", id="the database is another environment's"),
     pytest.param([lost("a")], "refused", id="a host could not be reached at all"),
     pytest.param([prepared("a"), lost("a", "stack_release")], "refused", id="a host was lost before its rollout"),
     pytest.param([prepared("a"), lost("a", "stack_rollout")], "mixed", id="a host was lost in the middle of its rollout"),
@@ -248,6 +254,20 @@ def test_check_mode_that_was_refused_says_so() -> None:
     found = lines(preflight_failed, check_mode=True)
     assert found[0].startswith("VERDICT refused")
     assert "  2 problems in the configuration" in found
+
+
+def test_a_host_in_the_wrong_place_is_named_with_each_reason() -> None:
+    run = after(elsewhere("a", "host_identity"), elsewhere("b", "host_identity"))
+    assert run.is_deploy
+    assert run.verdict(1.0, check_mode=False)["messages"] == [
+        f"{host}: {reason}" for host in "ab" for reason in ("It belongs to staging.", "It holds demo secrets.")
+    ]
+
+
+def test_to_claim_a_host_is_no_deploy() -> None:
+    run = after()
+    run.saw("host_identity", "a", {"environment": "staging", "changed": True}, failed=False)
+    assert not run.is_deploy
 
 
 PLAN = {

@@ -1,0 +1,175 @@
+"""What is in the wrong place is refused before anything is written: no lease, no file, no line of a journal."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import yaml
+
+from sandbox.world import DATABASE_NAMES, DATABASE_PASSWORDS
+from tests.acceptance.world import BIN, PRODUCTION, ROOT, STAGING, Environment, Run, on, play, says
+
+IDENTITY = "/etc/morpheus.deploy/identity.json"
+CANARY = "canary-7731 in two vaults"
+
+
+@contextmanager
+def untouched(environment: Environment) -> Iterator[None]:
+    """Not even who was there last is written, which every run that begins writes."""
+
+    def seen() -> dict[str, str]:
+        files = "find /var/lib/morpheus.deploy /etc/morpheus.deploy -type f | sort | xargs sha256sum"
+        return environment.everything() | {f"files of {host}": on(host, "sh", "-c", files) for host in environment.hosts}
+
+    before = seen()
+    yield
+    assert seen() == before
+
+
+def refused(run: Run, *words: str) -> None:
+    assert run.code != 0
+    says(run, [*words, "VERDICT refused"])
+
+
+@pytest.fixture
+def inventories(tmp_path: Path) -> Path:
+    """Copies of the inventories, at the same distance from everything that they name."""
+    for name in ("stacks", ".sandbox"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    shutil.copytree(ROOT / "inventories", tmp_path / "inventories")
+    return tmp_path / "inventories"
+
+
+def edit_vault(inventory: Path, **values: str) -> None:
+    """Change values in the encrypted file of an inventory, as ansible-vault edit does."""
+    path = inventory / "group_vars" / "vault.yml"
+    vault = [str(BIN / "ansible-vault")]
+    text = subprocess.run([*vault, "view", str(path)], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    encrypt = [*vault, "encrypt", "--encrypt-vault-id", inventory.name, "--output", str(path), "-"]
+    content = yaml.safe_dump(yaml.safe_load(text) | values)
+    subprocess.run(encrypt, cwd=ROOT, input=content, capture_output=True, text=True, check=True)
+
+
+def sql(environment: Environment, statement: str) -> None:
+    command = ["psql", "--quiet", "--username=postgres", "--set=ON_ERROR_STOP=1", f"--command={statement}"]
+    on(f"supabase-{environment.name}", *command)
+
+
+@contextmanager
+def marker(environment: Environment, name: str) -> Iterator[None]:
+    """Another environment's name in the database, or none."""
+    sql(
+        environment,
+        f"update morpheus_deploy.identity set environment = '{name}'" if name else "delete from morpheus_deploy.identity",
+    )
+    try:
+        yield
+    finally:
+        sql(environment, "delete from morpheus_deploy.identity")
+        sql(environment, f"insert into morpheus_deploy.identity (environment) values ('{environment.name}')")
+
+
+def test_staging_with_the_database_of_production_is_refused_before_any_connection() -> None:
+    url = f"postgresql://postgres:{DATABASE_PASSWORDS['production']}@{DATABASE_NAMES['production']}:5432/postgres"
+    unreachable = {"ansible_ssh_common_args": "-F /nonexistent"}
+    with untouched(STAGING):
+        run = STAGING.deploy("1.1.0", "-vvv", "-e", json.dumps({"vault_database_url": url} | unreachable))
+        refused(
+            run,
+            "api.DATABASE_URL leads to the Supabase project productionmorpheuspr, where stagingmorpheusproj1 is expected",
+            "api.DATABASE_URL has the same value as api.DATABASE_URL of production",
+        )
+        assert "UNREACHABLE" not in run.output
+        assert DATABASE_PASSWORDS["production"] not in run.output
+
+
+def test_a_url_that_reaches_another_database_than_it_names_is_refused() -> None:
+    with untouched(PRODUCTION):
+        with marker(PRODUCTION, "staging"):
+            run = PRODUCTION.deploy("1.1.0", "-vvv")
+            check = PRODUCTION.deploy("1.1.0", "--check")
+            claim = PRODUCTION.play("playbooks/claim.yml")
+        words = "production-app-1: api.DATABASE_URL leads to a database that is staging's by its marker"
+        refused(run, f"{words}, where production's is expected")
+        refused(check, words)
+        refused(claim, f"{words} and cannot become production's")
+        assert DATABASE_PASSWORDS["production"] not in run.output
+
+
+def test_a_database_without_a_marker_or_without_an_answer_is_refused() -> None:
+    closed = ["OUTPUT", "-p", "tcp", "--dport", "5432", "-j", "REJECT", "--reject-with", "tcp-reset"]
+    with untouched(PRODUCTION):
+        with marker(PRODUCTION, ""):
+            unmarked = PRODUCTION.deploy("1.1.0")
+        on("production-app-1", "iptables", "-I", *closed)
+        try:
+            silent = PRODUCTION.deploy("1.1.0")
+        finally:
+            on("production-app-1", "iptables", "-D", *closed)
+        refused(
+            unmarked, "carries no marker, so nobody can tell whose it is; if it is production's, claim it: playbooks/claim.yml"
+        )
+        refused(silent, "api.DATABASE_URL leads to a database that cannot be used from this host", "Connection refused")
+        assert DATABASE_PASSWORDS["production"] not in silent.output
+
+
+def test_a_secret_in_two_vaults_is_named_and_its_value_is_not(inventories: Path) -> None:
+    for name in ("staging", "production"):
+        edit_vault(inventories / name, vault_session_secret=CANARY)
+        made = play("playbooks/fingerprint.yml", inventories / name, "-vvv", "--diff")
+        assert made.code == 0, made.output
+        says(made, ["api.SESSION_SECRET has changed"])
+        assert CANARY not in made.output
+        assert CANARY not in (inventories / name / "fingerprints.json").read_text()
+    with untouched(STAGING):
+        run = play("deploy.yml", inventories / "staging", "-vvv")
+    refused(run, "api.SESSION_SECRET has the same value as api.SESSION_SECRET of production; give each environment its own")
+    assert CANARY not in run.output
+    assert "unexpected key" not in run.output
+
+
+def test_a_secret_that_is_not_in_the_fingerprints_is_refused(inventories: Path) -> None:
+    edit_vault(inventories / "staging", vault_session_secret=CANARY)
+    with untouched(STAGING):
+        run = play("deploy.yml", inventories / "staging")
+    refused(run, "api.SESSION_SECRET is not the value that", "run playbooks/fingerprint.yml")
+    assert CANARY not in run.output
+
+
+def test_a_host_that_was_moved_from_staging_to_production_is_refused(inventories: Path) -> None:
+    moved = inventories / "production"
+    (moved / "hosts.yml").write_text("app: {hosts: {staging-app-1: {}}}\n")
+    with untouched(STAGING):
+        for playbook in ("deploy.yml", "rollback.yml", "playbooks/restart.yml"):
+            run = play(playbook, moved, "-e", "stack_release=1.1.0")
+            refused(run, "staging-app-1: This host belongs to staging and not to production.")
+        for playbook, option in {"playbooks/unlock.yml": "unlock_reason=x", "playbooks/maintenance.yml": "state=on"}.items():
+            run = play(playbook, moved, "-e", option)
+            refused(run, "staging-app-1: This host belongs to staging and not to production.")
+        run = play("playbooks/provision.yml", moved)
+        refused(run, "and cannot become one of production", "run again with -e identity_release_from=staging")
+    assert json.loads(on("staging-app-1", "cat", IDENTITY))["environment"] == "staging"
+
+
+@pytest.mark.parametrize("playbook", ["deploy.yml", "rollback.yml", "playbooks/provision.yml"])
+def test_an_environment_that_nobody_knows_is_refused(playbook: str) -> None:
+    with untouched(STAGING):
+        run = STAGING.play(playbook, "-e", "stack_environment=stagin")
+    refused(run, 'stack_environment: "stagin" is not one of staging, production')
+
+
+def test_demo_secrets_are_refused_on_a_host_that_is_none_of_the_sandbox() -> None:
+    on("production-app-2", "mv", "/etc/morpheus.deploy/sandbox", "/etc/sandbox")
+    try:
+        with untouched(PRODUCTION):
+            run = PRODUCTION.deploy("1.1.0")
+    finally:
+        on("production-app-2", "mv", "/etc/sandbox", "/etc/morpheus.deploy/sandbox")
+    refused(run, "production-app-2: The secrets of this inventory are the demo's, whose password is public")
+    assert "production-app-1: The secrets" not in run.output
