@@ -39,6 +39,7 @@ DATABASE_PORT = 5432
 # Demo values, not secrets: nothing outside the sandbox knows them.
 DATABASE_PASSWORDS = {"staging": "staging-db-demo-password", "production": "production-db-demo-password"}
 RUNPOD_API_KEYS = {"staging-runpod-demo-key": "staging", "production-runpod-demo-key": "production"}
+RUNPOD_ADMIN_KEYS = {f"{environment}-runpod-admin-demo-key": environment for environment in ("staging", "production")}
 VAULT_PASSWORDS = {"staging": "staging-demo-vault", "production": "production-demo-vault"}
 
 SUBNETS = {"staging": "10.77.1", "production": "10.77.2"}
@@ -144,7 +145,7 @@ SERVICES = (
         image=RUNPOD_IMAGE,
         port=80,
         places=_everywhere(3, "api.runpod.ai"),
-        variables=(f"RUNPOD_API_KEYS={json.dumps(RUNPOD_API_KEYS)}",),
+        variables=(f"RUNPOD_API_KEYS={json.dumps(RUNPOD_API_KEYS)}", f"RUNPOD_ADMIN_KEYS={json.dumps(RUNPOD_ADMIN_KEYS)}"),
     ),
     Service(name="alert-sink", image=ALERT_SINK_IMAGE, port=80, places=_everywhere(4, "alerts.sandbox")),
     *(database(environment) for environment in SUBNETS),

@@ -46,6 +46,14 @@ def values(text: str) -> dict[str, str]:
     return {name: _ESCAPED.sub(lambda found: found[1] or "$", value) for name, value in _LINE.findall(text)}
 
 
+def with_value(text: str, name: str, value: str) -> str | None:
+    """A file that ``render`` made, with another value of one variable; None when it has no such variable."""
+    if name not in names(text):
+        return None
+    line = render({name: value})
+    return _LINE.sub(lambda match: line if match[1] == name else match[0], text)
+
+
 def _is_encodable(value: str) -> bool:
     try:
         value.encode()

@@ -261,6 +261,16 @@ class Engine:
             item["Names"][0].lstrip("/") for item in found if item["ImageID"] in images and _PROJECT not in item["Labels"]
         )
 
+    def running(self) -> list[Mapping[str, Any]]:
+        """What the engine tells of every running container on this host. Holds secret values: never print it."""
+        with _speaking("list containers"):
+            found = self._client.api.containers()
+        details = []
+        for item in found:
+            with _speaking("look at a container"), suppress(NotFound):
+                details.append(self._client.api.inspect_container(item["Id"]))
+        return details
+
     def images_in_use(self) -> set[str]:
         """Ids of the images of every container on this host, stopped ones too."""
         with _speaking("list containers"):

@@ -52,14 +52,23 @@ def secrets_problems(wanted: Comparison, secrets: Mapping[str, str]) -> list[str
     if problem:
         return [problem]
     now = fingerprints.make(wanted.environment, wanted.key, secrets, "")
-    problems = _own_problems(wanted, now)
+    return [f"stack_fingerprints: {problem}" for problem in [*_own_problems(wanted, now), *_shared(wanted, now)]]
+
+
+def shared_problems(wanted: Comparison, secrets: Mapping[str, str]) -> list[str]:
+    """Which of some secrets, that are not the environment's yet, another environment has."""
+    return _shared(wanted, fingerprints.make(wanted.environment, wanted.key, secrets, ""))
+
+
+def _shared(wanted: Comparison, now: Fingerprints) -> list[str]:
+    problems = []
     for path in other_files(wanted):
         try:
             found = fingerprints.shared(now, [fingerprints.read(path)], wanted.allowed)
         except DeployError as exc:
             found = [f"nothing can be compared with the environment of {exc}"]
         problems += found
-    return [f"stack_fingerprints: {problem}" for problem in problems]
+    return problems
 
 
 def fingerprint_problems(environment: str, environments: Sequence[str], path: str, key: Any) -> list[str]:

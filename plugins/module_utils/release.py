@@ -189,6 +189,34 @@ class Releases:
             place_secret(self.secrets / name, contents[name], (rights or {}).get(name, Rights()))
         return changed
 
+    def changed_by(self, secrets: Iterable[str], value: str) -> dict[str, str]:
+        """Secret file -> its content once each of ``secrets`` (``<env file>.<variable>``, ``files.<name>``) has ``value``.
+
+        Only files that change. Raises DeployError, naming every secret that is not on this host.
+        """
+        before: dict[str, str] = {}
+        after: dict[str, str] = {}
+        missing = []
+        for secret in secrets:
+            group, _, variable = secret.partition(".")
+            name = variable if group == "files" else f"{group}.env"
+            path = self.secrets / name
+            if name not in after and path.is_file():
+                before[name] = after[name] = path.read_text()
+            content = value if group == "files" else dotenv.with_value(after.get(name, ""), variable, value)
+            if name in after and content is not None:
+                after[name] = content
+            else:
+                missing.append(secret)
+        if missing:
+            raise DeployError(f"this host has no {', '.join(missing)}; deploy the live release first, which brings its secrets")
+        return {name: content for name, content in after.items() if content != before[name]}
+
+    def rewrite_secret(self, name: str, content: str) -> None:
+        """Put another content into a secret file; whose it is and who may read it stays."""
+        status = (self.secrets / name).stat()
+        write_atomically(self.secrets / name, content, mode=status.st_mode & 0o777, owner=status.st_uid)
+
     def secret_names(self, name: str) -> list[str] | None:
         """Names of the variables in a secret file as it is now; None when there is no such file."""
         try:

@@ -17,6 +17,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils import (
     fingerprints,
     gate,
     isolation,
+    rotation,
     schema,
     secret_files,
 )
@@ -64,6 +65,7 @@ class StackConfig:
         self._read_files()
         self._check_compose()
         self._check_isolation(given, raw.get("stack_fingerprint_key") or "")
+        self.problems += rotation.config_problems(given["stack_rotation"] or [], self._secrets_by_name)
 
     @property
     def release_config(self) -> dict[str, Any]:

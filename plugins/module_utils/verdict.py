@@ -36,7 +36,8 @@ class HostState:
 # Modules that say before any write that the run is in the wrong place; their messages do not name the host.
 _IDENTITY = ("host_identity", "database_identity")
 # Modules whose failure is the run's.
-_MODULES = (*_IDENTITY, "lease", "stack_info", "stack_release", "stack_rollout", "stack_migration", "health_gate")
+_ROTATION = ("rotation", "stack_secret", "stack_attestation", "postgres_login", "key_probe")
+_MODULES = (*_IDENTITY, *_ROTATION, "lease", "stack_info", "stack_release", "stack_rollout", "stack_migration", "health_gate")
 
 
 @dataclass
@@ -52,6 +53,9 @@ class Run:
     lease: Mapping[str, Any] = field(default_factory=dict)
     is_deploy: bool = False
     is_rollback: bool = False
+    # The plan of a rotation, and what there is to say at its end.
+    rotation: Mapping[str, Any] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
     def saw(self, module: str, host: str, result: Mapping[str, Any], *, failed: bool) -> None:
         """A module of this collection ended on ``host``."""
@@ -62,9 +66,13 @@ class Run:
         handler = {"stack_release": self._prepared, "stack_rollout": self._rolled_out}.get(module)
         if handler:
             handler(self.hosts.setdefault(host, HostState()), result)
+        if module == "rotation" and not failed:
+            self._rotated(result)
+        if module == "stack_info" and self.rotation and not failed:
+            self.hosts.setdefault(host, HostState()).release = result["live_release"]
         if not failed or module not in _MODULES:
             return
-        self.is_deploy = self.is_deploy or module in ("lease", *_IDENTITY)
+        self.is_deploy = self.is_deploy or module in ("lease", "rotation", *_IDENTITY)
         message = str(result.get("msg", ""))
         if module == "stack_rollout" and "module_stdout" in result:
             # It was killed or crashed, so it could not say what it left.
@@ -72,10 +80,12 @@ class Run:
             self.hosts[host].lost = self.hosts[host].mixed = True
         if module in _IDENTITY:
             self.refusals += [f"{host}: {line}" for line in message.splitlines()]
-        elif module in ("lease", "stack_info"):
+        elif module in ("lease", "stack_info") or (module == "rotation" and not self.hosts):
             self.refusals.append(message)
         else:
-            self.hosts.setdefault(host, HostState()).failed = message
+            # What is attested or written is so on each host alone, and its message does not name it.
+            where = f"{host}: " if module in ("stack_attestation", "stack_secret") else ""
+            self.hosts.setdefault(host, HostState()).failed = where + message
 
     def refused(self, host: str, message: str, *, ours: bool) -> None:
         """Another task failed, in one of our roles or in a deploy: before anything was switched the run was refused."""
@@ -97,7 +107,7 @@ class Run:
         return {
             "verdict": word,
             "failed": bool(failed or self.refusals),
-            "kind": "rollback" if self.is_rollback else "deploy",
+            "kind": "rotation" if self.rotation else "rollback" if self.is_rollback else "deploy",
             "check_mode": check_mode,
             "environment": self.environment,
             "release": self.release,
@@ -108,6 +118,8 @@ class Run:
             "errors": sum(state.errors for state in self.hosts.values()),
             "lease": {key: self.lease.get(key) for key in ("token", "owner", "reason", "taken_over")} if self.lease else {},
             "mend": self._mend() if word == "mixed" else [],
+            "rotation": {key: self.rotation[key] for key in ("name", "plan")} if self.rotation else {},
+            "notes": self.notes,
             "started": round(self.started, 3),
             "seconds": seconds,
             "messages": list(dict.fromkeys([*self.refusals, *(state.failed for state in failed.values())])),
@@ -122,7 +134,7 @@ class Run:
             if len(releases) > 1 or any(state.mixed for state in self.hosts.values()):
                 return "mixed"
             return "rolled_back" if any(state.taken_back for state in self.hosts.values()) else "failed"
-        if not switched:
+        if not switched and not self.notes:
             return "unchanged"
         return "rolled_back" if self.is_rollback else "deployed"
 
@@ -132,6 +144,21 @@ class Run:
             f"ansible-playbook deploy.yml -i {inventory} -e stack_release={self.release}",
             f"ansible-playbook rollback.yml -i {inventory}",
         ]
+
+    def _rotated(self, result: Mapping[str, Any]) -> None:
+        if result["state"] == "planned":
+            self.rotation = result["rotation"]
+        if result["state"] not in ("ended", "waiting") or not result["changed"]:
+            return
+        name, old = self.rotation["name"], self.rotation["old"]
+        if result["state"] == "waiting":
+            how = f"every replica uses the new value; now revoke {old} at the provider, then run the same command again"
+        elif self.rotation["keeps_old"]:
+            how = f"every replica uses the new value; {old} is a login that is not of the pair and was left as it is"
+        else:
+            how = f"every replica uses the new value, and {old} is refused"
+        self.notes.append(f"{name}: {how}")
+        self.notes.append(f"commit {' and '.join(self.rotation['written'])}")
 
     def _prepared(self, state: HostState, result: Mapping[str, Any]) -> None:
         if "release" in result:
@@ -212,6 +239,9 @@ def summary(verdict: Mapping[str, Any]) -> list[str]:
     if verdict["check_mode"] and not verdict["failed"]:
         what = "A rollback to" if verdict["kind"] == "rollback" else "A deploy of"
         lines = [f"CHECK MODE: nothing was changed in {environment}. {what} {verdict['release']} would:"]
+        if verdict["rotation"]:
+            lines = [f"CHECK MODE: nothing was changed in {environment}. The rotation of {verdict['rotation']['name']} would:"]
+            return lines + [f"  {step}" for step in verdict["rotation"]["plan"]]
         for name, host in sorted(verdict["hosts"].items()):
             lines += [f"  {name}: {step}" for step in host["plan"] or ["nothing to do"]]
         return lines
@@ -219,7 +249,7 @@ def summary(verdict: Mapping[str, Any]) -> list[str]:
     what = f"{verdict['release']}{was}" if verdict["release"] else ""
     lines = [f"VERDICT {verdict['verdict']}: {environment} {what}".rstrip() + f" in {verdict['seconds']} s"]
     lines += [_host_line(name, host) for name, host in sorted(verdict["hosts"].items())]
-    lines += [f"  {line}" for message in verdict["messages"] for line in message.splitlines()]
+    lines += [f"  {line}" for message in [*verdict["notes"], *verdict["messages"]] for line in message.splitlines()]
     if verdict["mend"]:
         lines += ["  mend it with one of:", *(f"    {command}" for command in verdict["mend"])]
     if "path" in verdict:

@@ -43,6 +43,7 @@ class Environment:
     site: str
     port: int
     hosts: tuple[str, ...]
+    inventories: str = "inventories"
 
     def deploy(self, release: str = "", *options: str) -> Run:
         chosen = ("-e", f"stack_release={release}") if release else ()
@@ -56,12 +57,15 @@ class Environment:
 
     def play(self, playbook: str, *options: str, inventory: Path | None = None) -> Run:
         """``inventory``: another one than the environment's own."""
-        return play(playbook, inventory or f"inventories/{self.name}", *options)
+        return play(playbook, inventory or f"{self.inventories}/{self.name}", *options)
+
+    def command(self, playbook: str, *options: str) -> list[str]:
+        return command_line(playbook, f"{self.inventories}/{self.name}", *options)
 
     @contextmanager
     def begun(self, release: str, *options: str) -> Iterator[subprocess.Popen[str]]:
         """A deploy that goes on meanwhile, in a process group of its own. Ended when it is still there at the end."""
-        command = command_line("deploy.yml", f"inventories/{self.name}", "-e", f"stack_release={release}", *options)
+        command = self.command("deploy.yml", "-e", f"stack_release={release}", *options)
         with subprocess.Popen(
             command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
         ) as run:

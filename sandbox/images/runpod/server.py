@@ -2,6 +2,9 @@
 
 RUNPOD_API_KEYS is a JSON object {key: environment}. GET /calls tells what was asked by which environment (never
 the key), so that a test can show who paid for what; DELETE /calls forgets it.
+
+RUNPOD_ADMIN_KEYS is another one. With such a key in the Authorization header, POST /keys makes an API key of its environment,
+for the same "id" the same one, and DELETE /keys takes "key" away. RunPod itself has no such thing; rotations are tried with it.
 """
 
 from __future__ import annotations
@@ -12,14 +15,17 @@ import re
 import threading
 import time
 import uuid
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 ENVIRONMENT_BY_KEY: dict[str, str] = json.loads(os.environ["RUNPOD_API_KEYS"])
+ENVIRONMENT_BY_ADMIN_KEY: dict[str, str] = json.loads(os.environ.get("RUNPOD_ADMIN_KEYS", "{}"))
 ROUTE = re.compile(r"/v2/(?P<endpoint>[\w.-]+)/(?P<verb>runsync|health)")
 EXECUTION_SECONDS = 0.05
 MOST_PANELS = 12
 
 CALLS: list[dict[str, str]] = []
+KEY_BY_ID: dict[str, str] = {}
 LOCK = threading.Lock()
 
 
@@ -42,12 +48,34 @@ class RunPod(BaseHTTPRequestHandler):
         return self._routed("health")
 
     def do_POST(self) -> None:
-        self._routed("runsync")
+        if self.path == "/keys":
+            return self._administered(self._make_key)
+        return self._routed("runsync")
 
     def do_DELETE(self) -> None:
+        if self.path == "/keys":
+            return self._administered(self._remove_key)
         with LOCK:
             CALLS.clear()
-        self._answer(200, {})
+        return self._answer(200, {})
+
+    def _administered(self, act: Callable[[str, dict[str, str]], object]) -> None:
+        given = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or "{}")
+        environment = ENVIRONMENT_BY_ADMIN_KEY.get((self.headers.get("Authorization") or "").removeprefix("Bearer "))
+        if environment is None:
+            return self._answer(403, {"error": "forbidden"})
+        with LOCK:
+            return self._answer(200, act(environment, given))
+
+    def _make_key(self, environment: str, given: dict[str, str]) -> object:
+        key = KEY_BY_ID.setdefault(given["id"], f"{environment}-runpod-{uuid.uuid4().hex}")
+        ENVIRONMENT_BY_KEY[key] = environment
+        return {"key": key}
+
+    def _remove_key(self, environment: str, given: dict[str, str]) -> object:
+        if ENVIRONMENT_BY_KEY.get(given["key"]) == environment:
+            del ENVIRONMENT_BY_KEY[given["key"]]
+        return {}
 
     def _routed(self, verb: str) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))

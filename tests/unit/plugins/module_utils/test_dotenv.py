@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.dotenv import names as names_of
-from ansible_collections.morpheus.deploy.plugins.module_utils.dotenv import problems, render
+from ansible_collections.morpheus.deploy.plugins.module_utils.dotenv import problems, render, with_value
 from ansible_collections.morpheus.deploy.plugins.module_utils.dotenv import values as values_of
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -191,3 +191,13 @@ def compose_is_here() -> bool:
 def test_compose_itself_reads_back_what_was_rendered(tmp_path: Path, values: list[str]) -> None:
     variables = {f"V{number}": value for number, value in enumerate(values)}
     assert compose_reads(tmp_path, render(variables)) == variables
+
+
+@pytest.mark.parametrize(("value", "text"), RENDERED)
+def test_one_value_of_a_file_is_replaced_and_the_others_stay(value: str, text: str) -> None:
+    before = {"AA": value, "B": 'x\nA="y"\n', "C": "\\"}
+    assert with_value(render({"A": "old", **before}), "A", value) == render({"A": value, **before})
+
+
+def test_a_variable_that_is_not_there_is_not_added() -> None:
+    assert with_value(render({"A": "1"}), "B", "2") is None

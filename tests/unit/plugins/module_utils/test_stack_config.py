@@ -738,3 +738,14 @@ def test_database_and_lists_of_values_are_checked_and_no_part_of_a_release(sourc
     assert [problem.split(":")[0] for problem in found.problems] == ["stack.database.secret", "stack.env.api.LEVEL"]
     assert "canary" not in str(found.problems)
     assert set(found.config) - set(found.release_config) == {"database", "allowed_values"}
+
+
+def test_what_can_be_rotated_is_checked_with_all_the_rest(source: Path) -> None:
+    given = raw(source)
+    given["stack_rotation"] = [{"name": "token", "secrets": ["api.TOKE"], "variable": "v", "provider": "manual", "prob": {}}]
+    problems = [problem for problem in StackConfig(given, OPTIONS).problems if problem.startswith("stack_rotation")]
+    assert problems == [
+        'stack_rotation[0].prob: unknown key; did you mean "probe"?',
+        "stack_rotation[0].secrets: api.TOKE is no secret of this environment; there is api.TOKEN",
+        "stack_rotation[0].probe: required by the provider manual",
+    ]

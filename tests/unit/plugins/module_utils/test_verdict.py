@@ -280,3 +280,97 @@ def test_to_claim_a_host_is_no_deploy() -> None:
     run = after()
     run.saw("host_identity", "a", {"environment": "staging", "changed": True}, failed=False)
     assert not run.is_deploy
+
+
+PLAN = {
+    "name": "database",
+    "plan": ["make a new value", "revoke app_a"],
+    "old": "app_a",
+    "keeps_old": False,
+    "written": ["/x/vault.yml", "/x/f.json"],
+}
+
+
+def rotation(state: str, **more: Any) -> Event:
+    result = {
+        "state": state,
+        "changed": state != "planned",
+        "rotation": PLAN if state == "planned" else {"name": "database"},
+    } | more
+    return lambda run: run.saw("rotation", "a", result, failed=False)
+
+
+def looked(host: str) -> Event:
+    return lambda run: run.saw("stack_info", host, {"live_release": NEW}, failed=False)
+
+
+def broken(module: str, message: str) -> Event:
+    return lambda run: run.saw(module, "a", {"msg": message}, failed=True)
+
+
+PLANNED = (rotation("planned"), looked("a"))
+ROTATIONS = [
+    pytest.param(
+        (*PLANNED, rolled("a"), rotation("ended")),
+        "deployed",
+        "database: every replica uses the new value, and app_a is refused",
+        id="done",
+    ),
+    pytest.param(
+        (*PLANNED, rolled("a", changed=False), rotation("ended")),
+        "deployed",
+        "database: every replica uses the new value",
+        id="resumed at its end",
+    ),
+    pytest.param(
+        (*PLANNED, rolled("a"), rotation("waiting")),
+        "deployed",
+        "now revoke app_a at the provider, then run the same command again",
+        id="by hand",
+    ),
+    pytest.param(
+        (*PLANNED, rolled("a"), broken("stack_attestation", "nothing was revoked: x")),
+        "failed",
+        "a: nothing was revoked: x",
+        id="blocked",
+    ),
+    pytest.param((*PLANNED, rolled("a"), broken("postgres_login", "2 sessions are")), "failed", "2 sessions are", id="sessions"),
+    pytest.param((*PLANNED, rolled("a"), broken("key_probe", "should refuse")), "failed", "should refuse", id="not refused"),
+    pytest.param(
+        (*PLANNED, broken("stack_secret", "this host has no x")), "refused", "a: this host has no x", id="before the roll"
+    ),
+    pytest.param(
+        (broken("rotation", "Problems of the rotation:"),), "refused", "Problems of the rotation:", id="wrong configuration"
+    ),
+]
+
+
+@pytest.mark.parametrize(("events", "word", "words"), ROTATIONS)
+def test_a_rotation_ends_in_a_word_and_says_what_became_of_the_old_value(
+    events: tuple[Event, ...], word: str, words: str
+) -> None:
+    run = Run(started=0.0, environment="staging")
+    for event in events:
+        event(run)
+    assert run.is_deploy
+    verdict = run.verdict(1.0, check_mode=False)
+    assert verdict["verdict"] == word
+    assert words in "\n".join(summary(verdict))
+
+
+def test_a_rotation_says_what_is_to_be_committed() -> None:
+    run = Run(started=0.0, environment="staging")
+    for event in (*PLANNED, rolled("a"), rotation("ended")):
+        event(run)
+    assert "  commit /x/vault.yml and /x/f.json" in summary(run.verdict(1.0, check_mode=False))
+
+
+def test_a_rotation_in_check_mode_says_what_is_left_to_do() -> None:
+    run = Run(started=0.0, environment="staging")
+    for event in PLANNED:
+        event(run)
+    assert summary(run.verdict(1.0, check_mode=True)) == [
+        "CHECK MODE: nothing was changed in staging. The rotation of database would:",
+        "  make a new value",
+        "  revoke app_a",
+    ]

@@ -1,0 +1,239 @@
+#!/usr/bin/python
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: postgres_login
+short_description: Open a login of a Postgres role pair, or close it once nobody uses it
+version_added: 0.1.0
+description:
+  - With O(state=open), when the module returns the login of O(url) has been tried and works. Its role can log in with the
+    password of the URL and acts as O(owner), so that whatever it makes belongs to that role.
+  - With O(state=closed), when the module returns nobody was logged in with the login of O(url), nobody can log in with it any
+    more, and it has been tried and was refused.
+  - A login that is still in use is not closed. After O(wait_seconds) the module fails and says where its sessions come from.
+  - A role whose password is not that of the URL is not closed, because it is in somebody else's use.
+  - No message holds a URL or a password. Postgres is sent a verifier and never a password, so none stands in its log.
+attributes:
+  check_mode:
+    support: full
+    description: Asks as ever and changes nothing. What would be changed is not tried afterwards.
+  diff_mode:
+    support: none
+    description: There is nothing to show but secrets.
+  idempotent:
+    support: full
+    description: A login that is open or closed already is left as it is.
+  platform:
+    support: full
+    platforms: posix
+    description: Where the database can be reached from.
+options:
+  url:
+    description: The login, as C(postgresql://role:password@host:5432/database).
+    type: str
+    required: true
+  admin_url:
+    description: A login that may create and alter roles, in the same form.
+    type: str
+    required: true
+  owner:
+    description:
+      - With O(state=open), the role that the login acts as. It must exist.
+      - When empty, the login is tried and not changed.
+    type: str
+    default: ""
+  state:
+    description: Whether the login works or is refused when the module returns.
+    type: str
+    choices: [open, closed]
+    default: open
+  wait_seconds:
+    description: How long sessions may take to end, and a pooler to notice a change, in seconds.
+    type: float
+    default: 30.0
+requirements:
+  - psycopg2, on the host
+seealso:
+  - module: morpheus.deploy.key_probe
+author:
+  - The morpheus.deploy maintainers
+"""
+
+EXAMPLES = r"""
+- name: Open the other login
+  morpheus.deploy.postgres_login:
+    url: postgresql://app_b:{{ new_password }}@db.example.com/app
+    admin_url: "{{ admin_url }}"
+    owner: app
+  run_once: true
+
+- name: Close the one that nobody uses any more
+  morpheus.deploy.postgres_login:
+    url: postgresql://app_a:{{ old_password }}@db.example.com/app
+    admin_url: "{{ admin_url }}"
+    state: closed
+  run_once: true
+"""
+
+RETURN = r"""
+role:
+  description: The role of the login.
+  returned: success
+  type: str
+  sample: app_b
+ended_sessions:
+  description: Sessions that began while the login was being closed, and were ended.
+  returned: success
+  type: int
+  sample: 0
+"""
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible_collections.morpheus.deploy.plugins.module_utils import connection_url, role_pair
+from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
+
+try:
+    import psycopg2  # type: ignore[import-not-found,import-untyped,unused-ignore] # on hosts only
+    from psycopg2 import extensions  # type: ignore[import-not-found,import-untyped,unused-ignore] # on hosts only
+except ImportError:
+    psycopg2 = None
+
+CONNECT_SECONDS = 5
+POLL_SECONDS = 0.5
+
+
+@contextmanager
+def connected(url: str) -> Iterator[Any]:
+    connection = psycopg2.connect(
+        connect_timeout=CONNECT_SECONDS,
+        tcp_user_timeout=5000,
+        application_name="morpheus.deploy",
+        **connection_url.parse(url).keywords(),
+    )
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+@contextmanager
+def administering(url: str) -> Iterator[Any]:
+    """A connection with admin's rights, in one transaction. Raises DeployError with the server's words and none of the URL's."""
+    try:
+        with connected(url) as connection, connection:
+            with connection.cursor() as cursor:
+                cursor.execute("set local statement_timeout = '10s'; set local lock_timeout = '5s'")
+            yield connection
+    except psycopg2.Error as exc:
+        raise DeployError(f"the database could not be administered: {connection_url.scrubbed(str(exc), url)}") from None
+
+
+def user_of(url: str) -> str | None:
+    """The role that a login acts as; None when it is refused. Raises DeployError when the server tells neither."""
+    try:
+        with connected(url) as connection, connection.cursor() as cursor:
+            cursor.execute("select current_user")
+            return str(cursor.fetchone()[0])
+    except psycopg2.Error as exc:
+        words = connection_url.scrubbed(str(exc), url)
+        if role_pair.is_refusal(words):
+            return None
+        raise DeployError(f"the login {role_pair.role_of(url)} could not be tried: {words}") from None
+
+
+def open_login(params: dict[str, Any], *, check_mode: bool) -> tuple[bool, int]:
+    url, owner, role = params["url"], params["owner"], role_pair.role_of(params["url"])
+    acts_as = user_of(url)
+    if acts_as is not None and owner in ("", acts_as):
+        return False, 0
+    if not owner:
+        raise DeployError(f"the login {role} is refused, and it is not of the pair, so it was left as it is")
+    if check_mode:
+        return True, 0
+    with administering(params["admin_url"]) as admin, admin.cursor() as cursor:
+        password = connection_url.parse(url).password
+        verifier = extensions.encrypt_password(password, role, scope=admin, algorithm="scram-sha-256")
+        role_pair.open_(cursor, role, owner, verifier)
+    _until(lambda: user_of(url) == owner, params["wait_seconds"], f"the login {role} was opened, and does not work as {owner}")
+    return True, 0
+
+
+def close_login(params: dict[str, Any], *, check_mode: bool) -> tuple[bool, int]:
+    url, role = params["url"], role_pair.role_of(params["url"])
+    if user_of(url) is None:
+        # Closed already, or open with another password. Only what is closed may have sessions to end.
+        with administering(params["admin_url"]) as admin, admin.cursor() as cursor:
+            found = role_pair.look(cursor, role, "")
+            is_closed = found is not None and not found.can_log_in
+            return False, role_pair.end_sessions(cursor, role) if is_closed and not check_mode else 0
+    _wait_for_end_of_sessions(params, role)
+    if check_mode:
+        return True, 0
+    with administering(params["admin_url"]) as admin, admin.cursor() as cursor:
+        role_pair.close(cursor, role)
+    with administering(params["admin_url"]) as admin, admin.cursor() as cursor:
+        ended = role_pair.end_sessions(cursor, role)
+    _until(lambda: user_of(url) is None, params["wait_seconds"], f"the login {role} was closed, and still works")
+    return True, ended
+
+
+def _wait_for_end_of_sessions(params: dict[str, Any], role: str) -> None:
+    deadline = time.monotonic() + params["wait_seconds"]
+    while True:
+        with administering(params["admin_url"]) as admin, admin.cursor() as cursor:
+            found = role_pair.sessions(cursor, role)
+        if not found:
+            return
+        if time.monotonic() >= deadline:
+            where = ", ".join(sorted({str(session) for session in found}))
+            raise DeployError(
+                f"{len(found)} sessions are logged in as {role} still, {where}: nothing was revoked. "
+                "Let whoever it is use the new login, or end it, and run this again"
+            )
+        time.sleep(POLL_SECONDS)
+
+
+def _until(condition: Any, seconds: float, words: str) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() >= deadline:
+            raise DeployError(words)
+        time.sleep(POLL_SECONDS)
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "url": {"type": "str", "required": True, "no_log": True},
+            "admin_url": {"type": "str", "required": True, "no_log": True},
+            "owner": {"type": "str", "default": ""},
+            "state": {"type": "str", "choices": ["open", "closed"], "default": "open"},
+            "wait_seconds": {"type": "float", "default": 30.0},
+        },
+        supports_check_mode=True,
+    )
+    params = module.params
+    if psycopg2 is None:
+        module.fail_json(msg=f"{missing_required_lib('psycopg2')} playbooks/provision.yml installs it.")
+    # libpq would take what a URL leaves open from there.
+    for name in [name for name in os.environ if name.startswith("PG")]:
+        del os.environ[name]
+    act = open_login if params["state"] == "open" else close_login
+    try:
+        role = role_pair.role_of(params["url"])
+        changed, ended = act(params, check_mode=module.check_mode)
+    except DeployError as exc:
+        module.fail_json(msg=str(exc))
+    module.exit_json(changed=changed, role=role, ended_sessions=ended)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,131 @@
+#!/usr/bin/python
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: stack_attestation
+short_description: Make sure that every container of a host uses the new value of a secret
+version_added: 0.1.0
+description:
+  - When the module returns, every running replica of a service that reads the secret was started with the new value, and no
+    running container of the host has the old one, whoever started it. Environment, command and mounted secret files count.
+  - Otherwise the module fails and names each container with what it uses.
+  - Values are compared on the host. What is returned are fingerprints under O(key), which is made anew for each run when empty.
+attributes:
+  check_mode:
+    support: full
+    description: The module never changes anything.
+  diff_mode:
+    support: none
+    description: There is nothing to compare.
+  idempotent:
+    support: full
+    description: The module never changes anything.
+  platform:
+    support: full
+    platforms: posix
+    description: Linux with Docker Engine and the Compose plugin.
+options:
+  stack:
+    description: Name of the stack.
+    type: str
+    required: true
+  names:
+    description: Names of the secrets that have the value, C(<env file>.<variable>) or C(files.<name>).
+    type: list
+    elements: str
+    required: true
+  new:
+    description: The value that all must use.
+    type: str
+    required: true
+  old:
+    description: The value that none may have. When empty, only replicas of the stack that read the secret are looked at.
+    type: str
+    default: ""
+  key:
+    description: Key of the fingerprints.
+    type: str
+    default: ""
+requirements:
+  - Docker Engine and the Compose plugin 2.26 or newer
+  - docker (the Python SDK), on the host
+  - jmespath, on the host
+seealso:
+  - module: morpheus.deploy.stack_secret
+author:
+  - The morpheus.deploy maintainers
+"""
+
+EXAMPLES = r"""
+- name: Make sure that nobody uses the old key any more
+  morpheus.deploy.stack_attestation:
+    stack: morpheus
+    names: [api.ML_API_KEY]
+    new: "{{ new_key }}"
+    old: "{{ old_key }}"
+"""
+
+RETURN = r"""
+replicas:
+  description: Every running replica of a service that reads the secret, and which value it uses.
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - name: morpheus-api-7
+      service: api
+      secret: api.ML_API_KEY
+      uses: new
+      fingerprint: 788c86fb312e887acb0b3934c21b2ff3
+"""
+
+import secrets
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible_collections.morpheus.deploy.plugins.module_utils import attest, engine, gate
+from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.host import StackHost
+
+
+def look(host: StackHost, names: list[str], values: attest.Values, key: str) -> tuple[list[attest.Attestation], list[str]]:
+    live = host.releases.live()
+    if not live:
+        raise DeployError("no release is live on this host; deploy one first")
+    model = host.model(host.releases.read(live).stack, host.releases.workspace(live))
+    containers = [attest.container(details, host.stack) for details in host.engine.running()]
+    return attest.attest(containers, attest.readers(model, names, values.new), names, values, key)
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "stack": {"type": "str", "required": True},
+            "names": {"type": "list", "elements": "str", "required": True},
+            "new": {"type": "str", "required": True, "no_log": True},
+            "old": {"type": "str", "default": "", "no_log": True},
+            "key": {"type": "str", "default": "", "no_log": True},
+        },
+        supports_check_mode=True,
+    )
+    if engine.DOCKER_IMPORT_ERROR:
+        module.fail_json(msg=missing_required_lib("docker"), exception=engine.DOCKER_IMPORT_ERROR)
+    if gate.import_error:
+        module.fail_json(msg=missing_required_lib("jmespath"))
+    params = module.params
+    values = attest.Values(params["new"], params["old"])
+    try:
+        host = StackHost(params["stack"], engine.connect())
+        found, problems = look(host, params["names"], values, params["key"] or secrets.token_hex(16))
+    except DeployError as exc:
+        module.fail_json(msg=str(exc), replicas=[])
+    replicas = [one.as_dict() for one in found]
+    if problems:
+        advice = "Replace or remove it, and run this again"
+        module.fail_json(msg=f"nothing was revoked: {'; '.join(problems)}. {advice}", replicas=replicas)
+    module.exit_json(changed=False, replicas=replicas)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,119 @@
+#!/usr/bin/python
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: stack_secret
+short_description: Give a secret of a stack another value on a host
+version_added: 0.1.0
+description:
+  - When the module returns, the host's secret files hold the value. No container is touched, and no other secret and no release
+    changes. What runs goes on with the value that it was started with, until M(morpheus.deploy.stack_rollout) replaces it.
+  - On failure nothing has been written.
+attributes:
+  check_mode:
+    support: full
+    description: Says whether something would change, and writes nothing.
+  diff_mode:
+    support: none
+    description: There is nothing to show but secrets.
+  idempotent:
+    support: full
+    description: Files that hold the value are left as they are.
+  platform:
+    support: full
+    platforms: posix
+    description: Linux with Docker Engine and the Compose plugin.
+options:
+  stack:
+    description: Name of the stack.
+    type: str
+    required: true
+  names:
+    description: Names of the secrets that get the value, C(<env file>.<variable>) or C(files.<name>). They must be there.
+    type: list
+    elements: str
+    required: true
+  value:
+    description: The value.
+    type: str
+    required: true
+  token:
+    description:
+      - Fencing token of the environment's lease, from M(morpheus.deploy.lease). A run that comes with an older one than this
+        host has seen is refused. C(0) is a run without a lease.
+    type: int
+    default: 0
+requirements:
+  - docker (the Python SDK), on the host
+seealso:
+  - module: morpheus.deploy.stack_rollout
+author:
+  - The morpheus.deploy maintainers
+"""
+
+EXAMPLES = r"""
+- name: Write the new key
+  morpheus.deploy.stack_secret:
+    stack: morpheus
+    names: [api.ML_API_KEY]
+    value: "{{ new_key }}"
+    token: "{{ lease_taken.token }}"
+"""
+
+RETURN = r"""
+files:
+  description: Names of the secret files that were changed, or would be.
+  returned: success
+  type: list
+  elements: str
+  sample: [api.env]
+"""
+
+from collections.abc import Sequence
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible_collections.morpheus.deploy.plugins.module_utils import engine
+from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError, FencedError
+from ansible_collections.morpheus.deploy.plugins.module_utils.exclusive import alone
+from ansible_collections.morpheus.deploy.plugins.module_utils.host import StackHost
+from ansible_collections.morpheus.deploy.plugins.module_utils.release import Releases
+
+
+def give(releases: Releases, names: Sequence[str], value: str, *, check_mode: bool) -> list[str]:
+    """Names of the files that changed."""
+    changed = releases.changed_by(names, value)
+    if not check_mode:
+        for name, content in changed.items():
+            releases.rewrite_secret(name, content)
+    return sorted(changed)
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "stack": {"type": "str", "required": True},
+            "names": {"type": "list", "elements": "str", "required": True},
+            "value": {"type": "str", "required": True, "no_log": True},
+            "token": {"type": "int", "default": 0, "no_log": False},
+        },
+        supports_check_mode=True,
+    )
+    if engine.DOCKER_IMPORT_ERROR:
+        module.fail_json(msg=missing_required_lib("docker"), exception=engine.DOCKER_IMPORT_ERROR)
+    params = module.params
+    try:
+        host = StackHost(params["stack"], engine.connect())
+        if module.check_mode:
+            files = give(host.releases, params["names"], params["value"], check_mode=True)
+        else:
+            with alone(host, params["token"]):
+                files = give(host.releases, params["names"], params["value"], check_mode=False)
+    except (DeployError, FencedError) as exc:
+        module.fail_json(msg=str(exc))
+    module.exit_json(changed=bool(files), files=files)
+
+
+if __name__ == "__main__":
+    main()
