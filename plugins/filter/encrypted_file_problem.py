@@ -47,17 +47,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils import encrypted_file
+from ansible_collections.morpheus.deploy.plugins.module_utils import encrypted_header
 
 
 def encrypted_file_problem(path: str, environment: str, error: str = "") -> str:
     if error:
-        return encrypted_file.cannot_open(path, environment, error)
+        return encrypted_header.cannot_open(path, environment, error)
     try:
         text = Path(path).read_bytes().decode("utf-8", "replace")
     except OSError as exc:
-        return encrypted_file.unreadable(path, environment, exc.strerror or "")
-    return encrypted_file.problem(path, text, environment)
+        return encrypted_header.unreadable(path, environment, exc.strerror or "")
+    return encrypted_header.problem(path, text, environment)
 
 
 class FilterModule:

@@ -32,7 +32,7 @@ Shown = Callable[[str], str]
 # Stands for a secret while the rest is checked.
 _STAND_IN = "hidden"
 # What can only be checked with the values of secrets: a deploy does.
-_NEED_VALUES = ("stack_fingerprints", "stack_fingerprint_key", "stack_other_fingerprints")
+_NEED_VALUES = ("stack_rotation", "stack_fingerprints", "stack_fingerprint_key", "stack_other_fingerprints")
 _NEED_VALUES_IN_STACK = ("database",)
 _TELLING = re.compile(r"secret|passw|token|credential|private_?key|api_?key|access_?key", re.IGNORECASE)
 _MISPLACED = "hidden: its name says secret"

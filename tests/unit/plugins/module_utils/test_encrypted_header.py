@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.morpheus.deploy.plugins.module_utils.encrypted_file import cannot_open, problem, unreadable
+from ansible_collections.morpheus.deploy.plugins.module_utils.encrypted_header import cannot_open, problem, unreadable
 
 BODY = "61626364\n6566\n"
 
