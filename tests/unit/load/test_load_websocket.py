@@ -134,9 +134,10 @@ def test_server_that_always_leaves_is_not_flooded_and_is_a_failure_in_the_end() 
         await connection.recv()
         await connection.close(1012)
 
-    report = talk_to(leave, ws_timeout=0.1)
+    # Long enough for a busy machine to try at least twice; 12 times in a tenth of a second would be a flood.
+    report = talk_to(leave, ws_timeout=0.5)
     assert report.by_kind == {"timeout": 1}
-    assert 2 <= report.ws_reconnects <= 12
+    assert 2 <= report.ws_reconnects <= 60
 
 
 @pytest.mark.parametrize(("status", "kind"), [(503, "status_5xx"), (404, "status_4xx"), (302, "status_other")])
