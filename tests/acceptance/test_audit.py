@@ -58,13 +58,25 @@ def open_port() -> Iterator[None]:
         on(HOST, "kill", pid)
 
 
+@contextmanager
+def refused_to_containers() -> Iterator[None]:
+    """One of the targets answers containers alone, with a refusal: what is tried inside one is told from what the host tries."""
+    rule = ["DOCKER-USER", "-d", "10.77.2.21", "-p", "tcp", "--dport", "22", "-j", "REJECT", "--reject-with", "tcp-reset"]
+    on(HOST, "iptables", "-I", *rule)
+    try:
+        yield
+    finally:
+        on(HOST, "iptables", "-D", *rule)
+
+
 def test_staging_passes_and_is_proved_to_reach_nothing_of_production(
     staging: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # It needs none: names come from the live release then.
     for name, value in NOT_THE_PASSWORD.items():
         monkeypatch.setenv(name, value)
-    run, report = audited(staging)
+    with refused_to_containers():
+        run, report = audited(staging)
     assert run.code == 0, run.output
     says(run, ["AUDIT of staging: Passed", "staging cannot touch what it must not: 7 targets were tried from 4 places"])
     assert high(report) == set()
@@ -73,6 +85,10 @@ def test_staging_passes_and_is_proved_to_reach_nothing_of_production(
     assert len(forbidden) == 7 * 4
     assert {one["result"] for one in report["proofs"]} == {"as required"}
     assert {one["from"] for one in forbidden} == {"the host itself", "inside api", "inside ml", "inside web"}
+    assert {(one["from"], one["outcome"]) for one in forbidden if one["target"] == "production-lb-1 (SSH)"} == {
+        ("the host itself", "timed out"),
+        *((f"inside {service}", "refused") for service in ("api", "ml", "web")),
+    }
     keys = {(one["service"], one["key"], one["source"], one["replicas"]) for one in report["keys"]}
     assert ("api", "DATABASE_URL", "secrets/api.env", "2 of 2") in keys
     assert ("api", "ML_BASE_URL", "env/api.env", "2 of 2") in keys
