@@ -12,6 +12,7 @@ from typing import Any
 
 # The transaction is ended by whoever gave the connection. Poolers forget what is set for longer.
 _PATIENCE = "set local statement_timeout = '5s'; set local lock_timeout = '5s'"
+TABLE = r"[A-Za-z_][A-Za-z0-9_]*\.[A-Za-z_][A-Za-z0-9_]*"
 _LOCK = 0x6D6F727068657573
 _MAKE = """
     create schema if not exists morpheus_deploy;
@@ -55,6 +56,24 @@ def look(connection: Any, refusal: type[Exception]) -> Seen:
         cursor.execute("rollback to savepoint identifier")
         identifier = ""
     return Seen(environment, identifier)
+
+
+def versions(connection: Any, ledger: str, refusal: type[Exception]) -> list[str]:
+    """Versions of the schema that a migration tool's table (schema.table) lists; none without the table, or without the right to
+    read it.
+    """
+    cursor = connection.cursor()
+    cursor.execute("savepoint ledger")
+    try:
+        cursor.execute("select to_regclass(%s) is not null", [ledger])
+        if not cursor.fetchone()[0]:
+            return []
+        # The name was checked where the configuration was: letters, digits and _ only.
+        cursor.execute(f"select version::text from {ledger}")
+        return sorted(str(row[0]) for row in cursor.fetchall())
+    except refusal:
+        cursor.execute("rollback to savepoint ledger")
+        return []
 
 
 def mark(connection: Any, environment: str) -> None:

@@ -60,6 +60,10 @@ class Schema:
     head: str = ""
     compatible_since: str = ""
 
+    def knows(self, release: Mapping[str, str]) -> bool:
+        """Whether the migration of a release with this ``schema`` in its manifest would tell nothing new."""
+        return not Schema(self.head, self.compatible_since).migrated(release)
+
     def migrated(self, release: Mapping[str, str]) -> bool:
         """Whether the migration of a release with this ``schema`` in its manifest told anything new. It only ever goes up."""
         before = (self.head, self.compatible_since)

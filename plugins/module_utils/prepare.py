@@ -55,10 +55,15 @@ class Wanted:
         return release_id(self.release, self.config_hash)
 
     @property
-    def schema(self) -> dict[str, str]:
+    def versions(self) -> list[str]:
+        """Versions of the schema that its files bring, oldest first."""
         migration = self.stack.get("migration")
-        versions = schema_versions(self.files, migration["directory"]) if migration else []
-        return {"head": versions[-1], "compatible_since": migration["compatible_since"]} if migration and versions else {}
+        return schema_versions(self.files, migration["directory"]) if migration else []
+
+    @property
+    def schema(self) -> dict[str, str]:
+        versions = self.versions
+        return {"head": versions[-1], "compatible_since": self.stack["migration"]["compatible_since"]} if versions else {}
 
 
 @dataclass(frozen=True)
@@ -76,6 +81,9 @@ class Prepared:
     was_live: bool
     # Whether an earlier rollout on this host was killed, so that its end is still to be written down.
     resumes: bool = False
+    # Versions of the schema that the release brings, when this host's lineage already knows of them; else none, so that the
+    # migration tells it.
+    versions: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
     @property
@@ -136,6 +144,7 @@ def prepare(host: StackHost, wanted: Wanted, *, check_mode: bool) -> Prepared:
         replicas=replicas,
         was_live=bool(known),
         resumes=lineage.rolling is not None,
+        versions=wanted.versions if manifest.schema and lineage.schema.knows(manifest.schema) else [],
         warnings=hardening.warnings(wanted.stack, model),
     )
 

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from ansible_collections.morpheus.deploy.plugins.module_utils import (
     compose_rules,
+    database_identity,
     dotenv,
     fingerprints,
     gate,
@@ -256,6 +257,8 @@ class StackConfig:
             )
 
     def _check_schema(self, migration: Mapping[str, Any]) -> None:
+        if migration["ledger"] and not re.fullmatch(database_identity.TABLE, migration["ledger"]):
+            self._say(f'stack.migration.ledger: "{migration["ledger"]}" is no <schema>.<table> (letters, digits and _)')
         directory, since = migration["directory"], migration["compatible_since"]
         versions = schema_versions(self.files, directory)
         if directory and not versions:

@@ -62,6 +62,11 @@ options:
     description: The system identifier that the cluster must have. Empty asks for none.
     type: str
     default: ""
+  ledger:
+    description:
+      - Table of a migration tool (C(schema.table), with a column C(version)) whose versions are to be read. Empty reads none.
+    type: str
+    default: ""
   timeout_seconds:
     description: How long to wait for a connection to each address of the host, in seconds.
     type: int
@@ -102,9 +107,16 @@ system_identifier:
   returned: success
   type: str
   sample: "7451239908170123456"
+versions:
+  description: Versions of the schema that O(ledger) lists.
+  returned: success
+  type: list
+  elements: str
+  sample: ["0001", "0002"]
 """
 
 import os
+import re
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
@@ -171,6 +183,7 @@ def main() -> None:
             "release_from": {"type": "str", "default": ""},
             "project_ref": {"type": "str", "default": ""},
             "system_identifier": {"type": "str", "default": ""},
+            "ledger": {"type": "str", "default": ""},
             "timeout_seconds": {"type": "int", "default": 5},
         },
         supports_check_mode=True,
@@ -180,6 +193,8 @@ def main() -> None:
         module.fail_json(msg=f"{missing_required_lib('psycopg2')} playbooks/provision.yml installs it.")
     if not params["environment"]:
         module.fail_json(msg="environment must not be empty")
+    if params["ledger"] and not re.fullmatch(database_identity.TABLE, params["ledger"]):
+        module.fail_json(msg=f'ledger: "{params["ledger"]}" is no <schema>.<table>')
     expected = Seen(params["environment"], params["system_identifier"])
     try:
         connection = reach(params)
@@ -188,6 +203,7 @@ def main() -> None:
                 before, after = claim(connection, params, expected, check_mode=module.check_mode)
             else:
                 before, after = check(connection, params, expected)
+            versions = database_identity.versions(connection, params["ledger"], psycopg2.errors.InsufficientPrivilege)
         finally:
             connection.close()
     except DeployError as exc:
@@ -199,6 +215,7 @@ def main() -> None:
         changed=after != before,
         environment=after.environment,
         system_identifier=after.system_identifier,
+        versions=versions,
         diff={"before": f"{before.environment}\n", "after": f"{after.environment}\n"},
     )
 

@@ -134,6 +134,14 @@ pending:
   returned: success
   type: bool
   sample: true
+versions:
+  description:
+    - Versions of the schema that the release's migration brings. Empty when this host does not know yet that they were
+      applied, so that the migration has to tell it.
+  returned: success
+  type: list
+  elements: str
+  sample: ["0001"]
 on_host:
   description: Whether the host holds the release now. False only in check mode, for a release that is not there yet.
   returned: success
@@ -228,6 +236,7 @@ def main() -> None:
         previous_id=prepared.live,
         was_live=prepared.was_live,
         pending=prepared.pending,
+        versions=prepared.versions,
         on_host=not (module.check_mode and prepared.is_new),
         plan=[str(step) for step in prepared.steps],
         images=prepared.images,

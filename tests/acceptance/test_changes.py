@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from tests.acceptance.world import Environment, on, says
+from tests.acceptance.world import ROOT, Environment, on, says
 
 
 def test_a_second_deploy_says_unchanged_and_touches_nothing(staging: Environment) -> None:
@@ -48,3 +48,14 @@ def test_a_changed_value_rolls_only_the_services_that_read_it(staging: Environme
     assert not set(after["api"].values()) & set(before["api"].values())
     [replica, _] = sorted(after["api"])
     assert "LOG_LEVEL=debug" in on("staging-app-1", "docker", "exec", replica, "env").splitlines()
+
+
+def test_a_migration_runs_only_when_the_ledger_lacks_a_version(staging: Environment) -> None:
+    migration, ledger = "TASK [Apply what the release needs, once]", "supabase_migrations.schema_migrations"
+    run = staging.deployed("1.1.0")
+    assert migration not in run.output
+    on("supabase-staging", "psql", "--quiet", "--username=postgres", f"--command=delete from {ledger}")
+    run = staging.deployed("1.0.0")
+    assert migration in run.output
+    listed = on("supabase-staging", "psql", "--username=postgres", "-At", f"--command=select version from {ledger}").split()
+    assert listed == [path.name.partition("_")[0] for path in sorted((ROOT / "stacks/morpheus/migrations").iterdir())]

@@ -111,6 +111,21 @@ def test_the_schema_only_ever_goes_up_and_numbers_are_compared_as_numbers() -> N
     assert (schema.head, schema.compatible_since) == ("10", "9")
 
 
+@pytest.mark.parametrize(
+    ("release", "known"),
+    [
+        ({"head": "9", "compatible_since": ""}, True),
+        ({"head": "8", "compatible_since": "2"}, True),
+        ({"head": "10", "compatible_since": ""}, False),
+        ({"head": "9", "compatible_since": "3"}, False),
+    ],
+)
+def test_a_schema_that_was_told_before_is_known_and_asking_tells_nothing(release: dict[str, str], known: bool) -> None:
+    schema = Schema("9", "2")
+    assert schema.knows(release) is known
+    assert schema == Schema("9", "2")
+
+
 def test_a_lineage_comes_back_as_it_was_written(tmp_path: Path) -> None:
     lineage = lived("a", "b")
     lineage.failed("c", "why", unfinished=False)

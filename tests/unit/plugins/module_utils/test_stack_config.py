@@ -276,6 +276,11 @@ BAD = [
         id="a migration that Compose does not know",
     ),
     pytest.param(
+        stack(migration={"service": "migrate", "ledger": "public.versions; drop table x"}),
+        ['stack.migration.ledger: "public.versions; drop table x" is no <schema>.<table> (letters, digits and _)'],
+        id="a ledger that is no table",
+    ),
+    pytest.param(
         stack(env={"api": {"LEVEL": 5}}),
         ["stack.env.api.LEVEL: must be a string, not a number; quote it in the inventory"],
         id="a variable that is a number",
