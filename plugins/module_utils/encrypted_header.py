@@ -15,9 +15,7 @@ _BODY = re.compile(r"[0-9a-f]+\s*\Z")
 
 
 def problem(path: str, text: str, environment: str) -> str:
-    """A sentence, or "" when the text is a vault of ``environment``."""
-    if not environment:
-        return "stack_environment: required; without it nobody knows whose vault may be opened"
+    """A sentence, or "" when the text is a vault of ``environment``, or any vault when that is empty."""
     path = os.path.normpath(path)
     first, *rest = text.splitlines() or [""]
     header = _HEADER.match(first)
@@ -25,9 +23,9 @@ def problem(path: str, text: str, environment: str) -> str:
     if not header or not body or not all(_BODY.match(line) for line in body):
         return (
             f'stack_vault: "{path}" is not wholly encrypted. If secrets stand in it, rotate them; then '
-            f"ansible-vault encrypt --encrypt-vault-id {environment} {path}"
+            f"ansible-vault encrypt --encrypt-vault-id {environment or '<environment>'} {path}"
         )
-    if header["id"] == environment:
+    if environment in ("", header["id"]):
         return ""
     found = f'the vault id "{header["id"]}"' if header["id"] else "no vault id"
     # Not for one with another id: whoever takes it for his own would overwrite another environment's secrets.

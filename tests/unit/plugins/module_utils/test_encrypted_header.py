@@ -50,8 +50,9 @@ def test_the_environments_own_vault_is_not_refused(end: str) -> None:
     assert problem("vault.yml", f"$ANSIBLE_VAULT;1.2;AES256;staging{end or chr(10)}6162{end}", "staging") == ""
 
 
-def test_without_an_environment_no_vault_is_opened() -> None:
-    assert problem("vault.yml", f"$ANSIBLE_VAULT;1.2;AES256;staging\n{BODY}", "").startswith("stack_environment: required")
+def test_without_an_environment_any_vault_is_one_and_a_plain_file_is_none() -> None:
+    assert problem("vault.yml", f"$ANSIBLE_VAULT;1.2;AES256;staging\n{BODY}", "") == ""
+    assert "is not wholly encrypted" in problem("vault.yml", "vault_key: canary\n", "")
 
 
 def test_a_missing_password_names_the_vault_id_and_the_three_places() -> None:
