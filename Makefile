@@ -61,7 +61,11 @@ molecule: sandbox ## Run the scenarios on simulated hosts
 
 .PHONY: acceptance
 acceptance: provisioned ## Deploy, fail and restart under load, and count what users saw
-	pytest tests/acceptance
+	@tests/quietly "acceptance, production" pytest tests/acceptance --lane production & \
+	pytest tests/acceptance --lane staging || failed=1; \
+	wait $$! || failed=1; \
+	pytest tests/acceptance --lane rest || failed=1; \
+	exit $${failed:-0}
 
 .PHONY: bench
 bench: provisioned ## Measure deploys beside their floor and beside docker compose

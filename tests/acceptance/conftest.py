@@ -14,6 +14,32 @@ configuration.set_hypothesis_home_dir(ROOT / ".cache" / "hypothesis")
 
 from tests.acceptance.world import PRODUCTION, ROOT, STAGING, Environment
 
+LANES = ("staging", "production", "rest")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--lane", choices=LANES, help="only tests of this environment, or of both and what they share")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Tests of one environment and those of the other may run side by side."""
+    chosen = config.getoption("--lane")
+    if chosen:
+        dropped = [item for item in items if lane(item) != chosen]
+        items[:] = [item for item in items if lane(item) == chosen]
+        config.hook.pytest_deselected(items=dropped)
+
+
+def lane(item: pytest.Item) -> str:
+    fixtures = set(getattr(item, "fixturenames", ()))
+    used = [name for name in ("staging", "production") if name in fixtures]
+    return used[0] if len(used) == 1 and "alone" not in fixtures else "rest"
+
+
+@pytest.fixture
+def alone() -> None:
+    """For a test that changes what both environments share."""
+
 
 @pytest.fixture
 def staging() -> Environment:

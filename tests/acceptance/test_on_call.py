@@ -52,6 +52,7 @@ def test_back_and_back_and_forward_again_under_load(staging: Environment) -> Non
     assert load.report.is_clean, load.report.failures
 
 
+@pytest.mark.usefixtures("alone")
 def test_a_rollback_needs_no_registry_and_no_vault_password(staging: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
     staging.deployed("1.1.0")
     monkeypatch.setenv("MORPHEUS_VAULT_PASSWORD_STAGING", "not the password")
