@@ -37,7 +37,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.haproxy import (
 # The edge's name on its own network: that of its Compose service.
 OWN_NAME = "haproxy"
 RESOLVE_SECONDS = 10.0
-POLL_SECONDS = 0.05
+POLL_SECONDS = 0.01
 
 
 @dataclass(frozen=True)
