@@ -114,7 +114,7 @@ class Rotation:
             "written": [str(path) for path in (self._vault.path, self._arguments.get("fingerprints")) if path],
             "old": self.entry.label(self.old, "old"),
             "keeps_old": keeps,
-            "wait_seconds": waits["wait_seconds"],
+            "wait_seconds": waits.get("wait_seconds", 0.0),
             # A login that is not of the pair is tried and not changed.
             "owner": "" if self.state and self.entry.is_foreign(self.state.new) else self.entry.postgres.get("owner", ""),
             "url": self.entry.probe.get("url", ""),
@@ -138,9 +138,7 @@ class Rotation:
     def begin(self) -> bool:
         """Make the new value and keep it, before anybody is told of it."""
         if self.state is None:
-            new = self.entry.new_login(self.current) if self.entry.provider == rotation.ROLE_PAIR else ""
-            if self.entry.provider == rotation.MANUAL:
-                new = self._given()
+            new = self._made()
             today = date.today().isoformat()
             self._write(State(self.entry.name, secrets.token_hex(8), Phase.ADDING, today, self.current, new))
         elif self.state.new:
@@ -185,6 +183,15 @@ class Rotation:
             return False
         self._write(None)
         return True
+
+    def _made(self) -> str:
+        """The new value, unless a command is going to make it."""
+        provider = self.entry.provider
+        if provider == rotation.ROLE_PAIR:
+            return self.entry.new_login(self.current)
+        if provider == rotation.GENERATED:
+            return secrets.token_hex(32)
+        return self._given() if provider == rotation.MANUAL else ""
 
     def _begun(self) -> State:
         if self.state is None:

@@ -16,7 +16,7 @@ from typing import Any
 from ansible_collections.morpheus.deploy.plugins.module_utils import connection_url, role_pair
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
 
-ROLE_PAIR, COMMAND, MANUAL = PROVIDERS = ("postgres_role_pair", "command", "manual")
+ROLE_PAIR, COMMAND, MANUAL, GENERATED = PROVIDERS = ("postgres_role_pair", "command", "manual", "generated")
 NEW_VALUE_VARIABLE = "MORPHEUS_NEW_SECRET"
 # The line that a rotation writes into the vault, and takes away at its end.
 STATE_VARIABLE = "vault_rotation"
@@ -86,10 +86,13 @@ class State:
 def remaining(provider: str, state: State | None, *, keeps_old: bool = False) -> list[Step]:
     """Steps from ``state`` to the end. ``keeps_old``: the old login is not of the pair and stays."""
     steps = list(Step)
+    if provider == GENERATED:
+        # Only the replicas themselves know the value: nobody else accepts or refuses it.
+        steps = [step for step in steps if step not in (Step.ADD, Step.REVOKE, Step.PROVE)]
     if state is not None and state.new:
         steps.remove(Step.MAKE)
     if state is not None and state.phase is not Phase.ADDING:
-        steps.remove(Step.ADD)
+        steps = [step for step in steps if step is not Step.ADD]
     if provider != MANUAL or (state is not None and state.phase is Phase.WAITING):
         steps.remove(Step.WAIT)
     else:
@@ -179,7 +182,7 @@ def _entry_problems(one: Mapping[str, Any], secrets: Mapping[str, str]) -> list[
     provider = one.get("provider")
     if provider not in PROVIDERS:
         return [*problems, f'provider: "{provider}" is not one of {", ".join(PROVIDERS)}']
-    needed = {ROLE_PAIR: ("postgres",), COMMAND: ("command", "probe"), MANUAL: ("probe",)}[provider]
+    needed = {ROLE_PAIR: ("postgres",), COMMAND: ("command", "probe"), MANUAL: ("probe",), GENERATED: ()}[provider]
     problems += [f"{key}: required by the provider {provider}" for key in needed if not one.get(key)]
     if provider == ROLE_PAIR and one.get("postgres"):
         known = [secrets[name] for name in names if name in secrets]
@@ -188,7 +191,7 @@ def _entry_problems(one: Mapping[str, Any], secrets: Mapping[str, str]) -> list[
         problems += [
             f"command.{key}: must hold a program and its arguments" for key in ("create", "revoke") if not one["command"].get(key)
         ]
-    if provider != ROLE_PAIR and one.get("probe"):
+    if provider in (COMMAND, MANUAL) and one.get("probe"):
         problems += _probe_problems(one["probe"])
     return problems
 

@@ -155,6 +155,8 @@ class Run:
             how = f"every replica uses the new value; now revoke {old} at the provider, then run the same command again"
         elif self.rotation["keeps_old"]:
             how = f"every replica uses the new value; {old} is a login that is not of the pair and was left as it is"
+        elif "prove" not in self.rotation["steps"]:
+            how = "every replica uses the new value, and no container has the old one"
         else:
             how = f"every replica uses the new value, and {old} is refused"
         self.notes.append(f"{name}: {how}")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.world import DATABASE_NAMES, DATABASE_PASSWORDS
-from tests.acceptance.world import PRODUCTION, STAGING, Environment, Run, edit_vault, on, play, says
+from tests.acceptance.world import PRODUCTION, ROOT, STAGING, Environment, Run, edit_vault, on, play, says
 
 IDENTITY = "/etc/morpheus.deploy/identity.json"
 CANARY = "canary-7731 in two vaults"
@@ -110,6 +110,11 @@ def test_a_secret_in_two_vaults_is_named_and_its_value_is_not(inventories: Path)
     refused(run, "files.session_secret has the same value as files.session_secret of production; give each environment its own")
     assert CANARY not in run.output
     assert "unexpected key" not in run.output
+    audit = play("playbooks/audit.yml", inventories / "staging", "-vvv")
+    assert audit.code == 2, audit.output
+    says(audit, ["HIGH secret-shared files.session_secret"])
+    reports = [(ROOT / ".deploy" / "staging" / f"audit.{end}").read_text() for end in ("html", "md", "json")]
+    assert not [text for text in (audit.output, *reports) if CANARY in text]
 
 
 def test_a_secret_that_is_not_in_the_fingerprints_is_refused(inventories: Path) -> None:

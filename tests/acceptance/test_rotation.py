@@ -22,7 +22,7 @@ import pytest
 import yaml
 
 from sandbox.world import RUNPOD_ADMIN_KEYS
-from tests.acceptance.world import BIN, PRODUCTION, ROOT, STAGING, Environment, Run, on, says
+from tests.acceptance.world import BIN, PRODUCTION, ROOT, STACK, STAGING, Environment, Run, on, says
 
 PLAYBOOK = "playbooks/rotate_secrets.yml"
 RUNPOD = "http://10.77.2.3"
@@ -154,10 +154,10 @@ def production_keys(tmp_path: Path) -> Iterator[Inventory]:
 
 
 @contextmanager
-def started_by_hand(host: str, name: str, url: str) -> Iterator[None]:
-    """A container with a login in its environment, as somebody leaves it behind after looking around."""
+def started_by_hand(host: str, name: str, *options: str) -> Iterator[None]:
+    """A container with a secret in it, as somebody leaves it behind after looking around."""
     image = on(host, "docker", "ps", "--filter", "name=morpheus-web", "--format", "{{.Image}}").split()[0]
-    on(host, "docker", "run", "--detach", "--name", name, "--env", f"DATABASE_URL={url}", "--entrypoint", "sleep", image, "600")
+    on(host, "docker", "run", "--detach", "--name", name, *options, "--entrypoint", "sleep", image, "600")
     try:
         yield
     finally:
@@ -211,7 +211,7 @@ def test_a_rotation_killed_after_the_vault_was_written_or_after_the_roll_is_fini
 def test_a_container_with_the_old_login_blocks_the_revocation_and_a_cancelled_rotation_leads_back(database: Inventory) -> None:
     staging = database.environment
     before, old = database.text, database.vault["vault_database_url"]
-    with started_by_hand("staging-app-1", "left-behind", old):
+    with started_by_hand("staging-app-1", "left-behind", "--env", f"DATABASE_URL={old}"):
         run = database.rotate("database")
         new = database.vault["vault_database_url"]
     assert run.code == 2
@@ -246,18 +246,50 @@ def test_a_session_of_the_old_login_blocks_the_revocation(database: Inventory) -
     assert logs_in_as(staging, old) == ""
 
 
-def test_an_ml_key_is_rotated_under_load_and_the_old_one_is_refused(production_keys: Inventory) -> None:
+def test_a_secret_in_a_file_is_rotated_under_load_and_a_container_with_the_old_one_is_named(database: Inventory) -> None:
+    staging, others = database.environment, untouched(PRODUCTION)
+    old = database.vault["vault_session_secret"]
+    # What is mounted stays the old one in there when the file is replaced.
+    left_behind = ("--volume", f"{STACK}/secrets/session_secret:/kept:ro")
+    with staging.load() as load:
+        with started_by_hand("staging-app-1", "left-behind", *left_behind):
+            blocked = database.rotate("session", "-vvvv", "--diff")
+        run = database.rotated("session")
+    new = database.vault["vault_session_secret"]
+    assert blocked.code == 2
+    says(blocked, ["left-behind (which is no replica of the stack) still has the old value in its file session_secret"])
+    says(run, ["session: every replica uses the new value, and no container has the old one"])
+    assert new != old
+    for name in staging.containers("staging-app-1", "api"):
+        assert on("staging-app-1", "docker", "exec", name, "cat", "/run/secrets/session_secret") == new
+        assert new not in on("staging-app-1", "docker", "inspect", name)
+    assert not [value for value in (old, new) if value in blocked.output + run.output]
+    assert untouched(PRODUCTION) == others
+    print(f"\nrotation of a secret in a file: {load.report.failed} failed of {load.report.sent}, {run.seconds:.1f} s")
+    assert load.report.is_clean, load.report.failures
+    says(staging.deployed("1.0.0"), ["VERDICT unchanged: staging 1.0.0"])
+
+
+@pytest.mark.parametrize("kills", [(), ("Read it from the vault", "Make sure that nobody uses the old value")], ids=len)
+def test_an_ml_key_is_rotated_under_load_however_often_it_is_killed(production_keys: Inventory, kills: tuple[str, ...]) -> None:
     production = production_keys.environment
     old, others = production_keys.vault["vault_ml_api_key"], untouched(STAGING)
     with production.load() as load:
+        made = set()
+        for at in kills:
+            production_keys.killed("ml", at)
+            made.add(production_keys.vault["vault_rotation"]["new"])
+            assert key_works(old)
         run = production_keys.rotated("ml")
     new = production_keys.vault["vault_ml_api_key"]
+    assert {*made, new} == {new}
     says(run, ["ml: every replica uses the new value, and the old value is refused"])
     assert (key_works(old), key_works(new)) == (False, True)
     assert old not in run.output
     assert new not in run.output
     assert untouched(STAGING) == others
-    print(f"\nrotation of the ML key over two hosts: {load.report.failed} failed of {load.report.sent}, {run.seconds:.1f} s")
+    counts = f"{load.report.failed} failed of {load.report.sent}, {run.seconds:.1f} s"
+    print(f"\nrotation of the ML key over two hosts, killed {len(kills)} times: {counts}")
     assert load.report.is_clean, load.report.failures
 
 

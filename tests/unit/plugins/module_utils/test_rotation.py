@@ -22,6 +22,8 @@ PROBE = {"url": "https://api.example.com/me", "header": "Authorization", "value"
 COMMAND = {"create": ["make"], "revoke": ["drop"], "admin_key": "", "timeout_seconds": 60.0}
 KEY = {"name": "ml", "secrets": ["api.KEY", "ml.KEY"], "variable": "k", "provider": "command", "command": COMMAND, "probe": PROBE}
 
+OWN = {"name": "session", "secrets": ["api.OTHER"], "variable": "o", "provider": "generated"}
+
 
 def state(phase: Phase, new: str = "n") -> State:
     return State("x", "1", phase, "2026-01-01", "o", new)
@@ -38,6 +40,9 @@ PLANS = [
     ("manual", None, False, f"make add switch {FROM_SPREAD} wait"),
     ("manual", state(Phase.ROLLING), False, f"switch {FROM_SPREAD} wait"),
     ("manual", state(Phase.WAITING), False, f"switch {FROM_SPREAD} prove record"),
+    ("generated", None, False, f"make switch {FROM_SPREAD} record"),
+    ("generated", state(Phase.ADDING), False, f"switch {FROM_SPREAD} record"),
+    ("generated", state(Phase.ROLLING), False, f"switch {FROM_SPREAD} record"),
 ]
 
 
@@ -46,7 +51,7 @@ def test_what_is_left_to_do_follows_from_the_state(provider: str, found: State |
     assert [step.value for step in rotation.remaining(provider, found, keeps_old=keeps_old)] == expected.split()
 
 
-@pytest.mark.parametrize("entry", [DATABASE, KEY], ids=["database", "key"])
+@pytest.mark.parametrize("entry", [DATABASE, KEY, OWN], ids=["database", "key", "own"])
 def test_a_good_configuration_has_no_problem(entry: dict[str, Any]) -> None:
     assert rotation.config_problems([entry], SECRETS) == []
 
@@ -66,7 +71,9 @@ PROBLEMS = [
         {**KEY, "secrets": ["api.KEY", "api.OTHER"]}, ["secrets: api.KEY, api.OTHER do not have the same value"], id="two values"
     ),
     pytest.param(
-        {**KEY, "provider": "runpod"}, ['provider: "runpod" is not one of postgres_role_pair, command, manual'], id="provider"
+        {**KEY, "provider": "runpod"},
+        ['provider: "runpod" is not one of postgres_role_pair, command, manual, generated'],
+        id="provider",
     ),
     pytest.param(
         {**KEY, "command": None, "probe": None},

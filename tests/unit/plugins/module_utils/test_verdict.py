@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -284,6 +284,7 @@ def test_to_claim_a_host_is_no_deploy() -> None:
 
 PLAN = {
     "name": "database",
+    "steps": ["make", "revoke", "prove"],
     "plan": ["make a new value", "revoke app_a"],
     "old": "app_a",
     "keeps_old": False,
@@ -291,11 +292,14 @@ PLAN = {
 }
 
 
-def rotation(state: str, **more: Any) -> Event:
+OWN = PLAN | {"name": "session", "steps": ["make", "roll", "attest"], "old": "the old value"}
+
+
+def rotation(state: str, plan: Mapping[str, Any] = PLAN, **more: Any) -> Event:
     result = {
         "state": state,
         "changed": state != "planned",
-        "rotation": PLAN if state == "planned" else {"name": "database"},
+        "rotation": plan if state == "planned" else {"name": plan["name"]},
     } | more
     return lambda run: run.saw("rotation", "a", result, failed=False)
 
@@ -321,6 +325,12 @@ ROTATIONS = [
         "deployed",
         "database: every replica uses the new value",
         id="resumed at its end",
+    ),
+    pytest.param(
+        (rotation("planned", OWN), looked("a"), rolled("a"), rotation("ended")),
+        "deployed",
+        "session: every replica uses the new value, and no container has the old one",
+        id="without a provider",
     ),
     pytest.param(
         (*PLANNED, rolled("a"), rotation("waiting")),
