@@ -23,15 +23,14 @@ author:
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ansible import context
 from ansible.plugins.callback import CallbackBase
-from ansible_collections.morpheus.deploy.plugins.module_utils import audit_report, config_report
+from ansible.plugins.loader import filter_loader, test_loader
 from ansible_collections.morpheus.deploy.plugins.module_utils.handover import Handover
-from ansible_collections.morpheus.deploy.plugins.module_utils.report import table
 from ansible_collections.morpheus.deploy.plugins.module_utils.verdict import Run, history_line, summary
 
 PREFIX = "morpheus.deploy."
@@ -39,6 +38,20 @@ PREFIX = "morpheus.deploy."
 ROLES = ("preflight", "identity", "lease", "stack", "rollout")
 # What playbooks hand over as <name>_report and <name>_report_format, to be printed at the end and written to <name>.json.
 REPORTS = ("status", "config", "audit")
+
+
+# One of each kind that has a loader of its own: with the first one Ansible loads all that lie beside it.
+JINJA_PLUGINS = (
+    (filter_loader, "ansible.builtin.b64encode"),
+    (filter_loader, f"{PREFIX}env_file"),
+    (test_loader, "ansible.builtin.version"),
+)
+
+
+def _load_jinja_plugins() -> None:
+    """Load what templates need. Every worker is a fork of this process and would else do it again, for each task."""
+    for loader, name in JINJA_PLUGINS:
+        loader.get(name)
 
 
 class CallbackModule(CallbackBase):  # type: ignore[misc]
@@ -56,6 +69,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         self._reports: dict[str, dict[str, Any]] = {}
 
     def v2_playbook_on_start(self, playbook: Any) -> None:
+        _load_jinja_plugins()
         inventories = context.CLIARGS.get("inventory") or ()
         self._run.inventory = " -i ".join(str(one) for one in inventories)
 
@@ -83,7 +97,12 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
         for name, facts in self._reports.items():
-            self._show(name, facts[f"{name}_report"], as_json=facts.get(f"{name}_report_format") == "json")
+            # Loaded when it is needed: a deploy has no report, and begins that much earlier.
+            from ansible_collections.morpheus.deploy.plugins.plugin_utils import reports
+
+            as_json = facts.get(f"{name}_report_format") == "json"
+            for line in reports.write(name, facts[f"{name}_report"], as_json=as_json):
+                self._display.display(line)
         if not self._run.is_deploy:
             return
         seconds = round(time.monotonic() - self._clock, 1)
@@ -96,22 +115,6 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
             path.write_text(json.dumps(verdict, indent=2, sort_keys=True) + "\n")
             verdict["path"] = str(path)
         for line in summary(verdict):
-            self._display.display(line)
-
-    def _show(self, name: str, report: dict[str, Any], *, as_json: bool) -> None:
-        directory = Path(".deploy") / (report["environment"] or "unknown")
-        directory.mkdir(parents=True, exist_ok=True)
-        texts = {f"{name}.json": json.dumps(report, indent=2, sort_keys=True) + "\n"}
-        if name == "audit":
-            texts = {"audit.html": audit_report.html(report), "audit.md": audit_report.markdown(report), **texts}
-        for file, text in texts.items():
-            (directory / file).write_text(text)
-        lines: Mapping[str, Callable[[], list[str]]] = {
-            "status": lambda: table(report, time.time()),
-            "config": lambda: config_report.lines(report),
-            "audit": lambda: audit_report.summary(report, [str(directory / file) for file in texts]),
-        }
-        for line in [json.dumps(report, sort_keys=True)] if as_json else lines[name]():
             self._display.display(line)
 
     @staticmethod

@@ -115,109 +115,36 @@ versions:
   sample: ["0001", "0002"]
 """
 
-import os
-import re
-from typing import Any
-
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.morpheus.deploy.plugins.module_utils import connection_url, database_identity
-from ansible_collections.morpheus.deploy.plugins.module_utils.database_identity import Seen
+from ansible_collections.morpheus.deploy.plugins.module_utils import declared_database
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
-
-try:
-    import psycopg2  # type: ignore[import-not-found,import-untyped,unused-ignore] # on hosts only
-except ImportError:
-    psycopg2 = None
-
-
-def reach(params: dict[str, Any]) -> Any:
-    """A connection to the declared project. Raises DeployError when the URL names another one, or nobody answers."""
-    address = connection_url.parse(params["url"])
-    problem = connection_url.project_problem(address, params["project_ref"])
-    if problem:
-        raise DeployError(f"{problem}; nothing was contacted")
-    # libpq would take what the URL leaves open from there.
-    for name in [name for name in os.environ if name.startswith("PG")]:
-        del os.environ[name]
-    try:
-        return psycopg2.connect(connect_timeout=params["timeout_seconds"], tcp_user_timeout=5000, **address.keywords())
-    except psycopg2.Error as exc:
-        why = connection_url.scrubbed(str(exc), params["url"])
-        raise DeployError(f"leads to a database that cannot be used from this host: {why}") from None
-
-
-def check(connection: Any, params: dict[str, Any], expected: Seen) -> tuple[Seen, Seen]:
-    """What the database says, twice: nothing changes."""
-    connection.set_session(readonly=True)
-    seen = database_identity.look(connection, psycopg2.errors.InsufficientPrivilege)
-    found = database_identity.problems(expected, seen)
-    if found:
-        raise DeployError("leads to a database that " + ", and ".join(found))
-    return seen, seen
-
-
-def claim(connection: Any, params: dict[str, Any], expected: Seen, *, check_mode: bool) -> tuple[Seen, Seen]:
-    """What the database said before, and what it says now."""
-    if check_mode:
-        connection.set_session(readonly=True)
-    else:
-        database_identity.lock(connection)
-    before = database_identity.look(connection, psycopg2.errors.InsufficientPrivilege)
-    found = database_identity.claim_problems(expected, before, params["release_from"])
-    if found:
-        raise DeployError("leads to a database that " + ", and ".join(found))
-    after = Seen(params["environment"], before.system_identifier)
-    if after != before and not check_mode:
-        database_identity.mark(connection, params["environment"])
-        connection.commit()
-    return before, after
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "url": {"type": "str", "required": True, "no_log": True},
-            "variable": {"type": "str", "default": "url"},
+            **declared_database.OPTIONS,
             "environment": {"type": "str", "required": True},
             "state": {"type": "str", "choices": ["checked", "claimed"], "default": "checked"},
             "release_from": {"type": "str", "default": ""},
-            "project_ref": {"type": "str", "default": ""},
-            "system_identifier": {"type": "str", "default": ""},
-            "ledger": {"type": "str", "default": ""},
-            "timeout_seconds": {"type": "int", "default": 5},
         },
         supports_check_mode=True,
     )
     params = module.params
-    if psycopg2 is None:
+    if declared_database.import_error:
         module.fail_json(msg=f"{missing_required_lib('psycopg2')} playbooks/provision.yml installs it.")
-    if not params["environment"]:
+    environment = params["environment"]
+    if not environment:
         module.fail_json(msg="environment must not be empty")
-    if params["ledger"] and not re.fullmatch(database_identity.TABLE, params["ledger"]):
-        module.fail_json(msg=f'ledger: "{params["ledger"]}" is no <schema>.<table>')
-    expected = Seen(params["environment"], params["system_identifier"])
     try:
-        connection = reach(params)
-        try:
-            if params["state"] == "claimed":
-                before, after = claim(connection, params, expected, check_mode=module.check_mode)
-            else:
-                before, after = check(connection, params, expected)
-            versions = database_identity.versions(connection, params["ledger"], psycopg2.errors.InsufficientPrivilege)
-        finally:
-            connection.close()
+        if params["state"] == "claimed":
+            answer = declared_database.claim(params, environment, params["release_from"], check_mode=module.check_mode)
+        else:
+            answer = declared_database.check(params, environment)
     except DeployError as exc:
-        module.fail_json(msg=f"{params['variable']} {exc}")
-    except psycopg2.Error as exc:
-        why = connection_url.scrubbed(str(exc), params["url"])
-        module.fail_json(msg=f"{params['variable']} leads to a database that does not tell whose it is: {why}")
-    module.exit_json(
-        changed=after != before,
-        environment=after.environment,
-        system_identifier=after.system_identifier,
-        versions=versions,
-        diff={"before": f"{before.environment}\n", "after": f"{after.environment}\n"},
-    )
+        module.fail_json(msg=str(exc))
+    diff = {"before": f"{answer.before.environment}\n", "after": f"{answer.after.environment}\n"}
+    module.exit_json(changed=answer.after != answer.before, **answer.as_result(), diff=diff)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,8 @@ description:
   - With O(state=claimed), when the module returns the host belongs to O(environment) and to no other. A host of another
     environment is refused.
   - The claim is the file C(/etc/morpheus.deploy/identity.json).
+  - With O(database), the database is compared with the declared one too, as M(morpheus.deploy.database_identity) does it, once
+    the host has been found to be the environment's. That saves a run of its own.
 attributes:
   check_mode:
     support: full
@@ -26,7 +28,7 @@ attributes:
   platform:
     support: full
     platforms: posix
-    description: Needs nothing but Python.
+    description: Needs nothing but Python, and psycopg2 with O(database).
 options:
   environment:
     description: The environment of the inventory.
@@ -47,6 +49,36 @@ options:
       - For inventories whose secrets are known to everybody.
     type: bool
     default: false
+  database:
+    description: With O(state=checked), a database to compare with the declared one on the way. It is only read.
+    type: dict
+    suboptions:
+      url:
+        description: As O(morpheus.deploy.database_identity#module:url).
+        type: str
+        required: true
+      variable:
+        description: What messages call the URL.
+        type: str
+        default: url
+      project_ref:
+        description: The Supabase project that the URL must name. Empty asks for none.
+        type: str
+        default: ""
+      system_identifier:
+        description: The system identifier that the cluster must have. Empty asks for none.
+        type: str
+        default: ""
+      ledger:
+        description: Table of a migration tool (C(schema.table)) whose versions are to be read. Empty reads none.
+        type: str
+        default: ""
+      timeout_seconds:
+        description: How long to wait for a connection to each address of the host, in seconds.
+        type: int
+        default: 5
+requirements:
+  - psycopg2, on the host, with O(database)
 seealso:
   - module: morpheus.deploy.database_identity
 author:
@@ -86,14 +118,45 @@ sandbox:
   returned: success
   type: bool
   sample: false
+database:
+  description: What the database said, as M(morpheus.deploy.database_identity) returns it. Empty without O(database).
+  returned: success
+  type: dict
+  sample: {environment: staging, system_identifier: "7451239908170123456", versions: ["0001"]}
 """
 
 import time
+from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.morpheus.deploy.plugins.module_utils import identity
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible_collections.morpheus.deploy.plugins.module_utils import declared_database, identity
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.identity import HostIdentity, Owner
+
+
+def check(host: HostIdentity, params: dict[str, Any], owner: Owner) -> dict[str, Any]:
+    """What the database said, when there is one to be asked. Raises DeployError when something is not the environment's."""
+    expected = {"sandbox_only": params["sandbox_only"], "is_sandbox": host.is_sandbox}
+    refused = identity.problems(params["environment"], owner, **expected)
+    if refused:
+        raise DeployError("\n".join(refused))
+    if not params["database"]:
+        return {}
+    return declared_database.check(params["database"], params["environment"]).as_result()
+
+
+def claim(host: HostIdentity, params: dict[str, Any], before: Owner, *, check_mode: bool) -> Owner:
+    """Whose host it is afterwards. Raises DeployError when another environment has it."""
+    refused = identity.claim_problem(params["environment"], before, params["release_from"])
+    if refused:
+        raise DeployError(refused)
+    after = before
+    if before.environment != params["environment"]:
+        after = Owner(params["environment"], time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
+    check(host, {**params, "database": None}, after)
+    if after != before and not check_mode:
+        host.write(after)
+    return after
 
 
 def main() -> None:
@@ -103,33 +166,34 @@ def main() -> None:
             "state": {"type": "str", "choices": ["checked", "claimed"], "default": "checked"},
             "release_from": {"type": "str", "default": ""},
             "sandbox_only": {"type": "bool", "default": False},
+            "database": {"type": "dict", "options": dict(declared_database.OPTIONS)},
         },
         supports_check_mode=True,
     )
     params = module.params
     if not params["environment"]:
         module.fail_json(msg="environment must not be empty")
+    if params["database"] and params["state"] == "claimed":
+        module.fail_json(msg="database: only with state=checked; morpheus.deploy.database_identity claims a database")
+    if params["database"] and declared_database.import_error:
+        module.fail_json(msg=f"{missing_required_lib('psycopg2')} playbooks/provision.yml installs it.")
     host = HostIdentity()
     try:
-        before = host.read()
+        before = after = host.read()
+        database = {}
+        if params["state"] == "claimed":
+            after = claim(host, params, before, check_mode=module.check_mode)
+        else:
+            database = check(host, params, before)
     except DeployError as exc:
         module.fail_json(msg=str(exc))
-    after = before
-    if params["state"] == "claimed":
-        refused = [identity.claim_problem(params["environment"], before, params["release_from"])]
-        if before.environment != params["environment"]:
-            after = Owner(params["environment"], time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
-    else:
-        refused = []
-    expected = {"sandbox_only": params["sandbox_only"], "is_sandbox": host.is_sandbox}
-    refused = [problem for problem in refused if problem] or identity.problems(params["environment"], after, **expected)
-    if refused:
-        module.fail_json(msg="\n".join(refused))
-    if after != before and not module.check_mode:
-        host.write(after)
-    diff = {"before": f"{before.environment}\n", "after": f"{after.environment}\n"}
     module.exit_json(
-        changed=after != before, environment=after.environment, claimed=after.claimed, sandbox=host.is_sandbox, diff=diff
+        changed=after != before,
+        environment=after.environment,
+        claimed=after.claimed,
+        sandbox=host.is_sandbox,
+        database=database,
+        diff={"before": f"{before.environment}\n", "after": f"{after.environment}\n"},
     )
 
 

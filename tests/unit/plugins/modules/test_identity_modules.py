@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
+from ansible_collections.morpheus.deploy.plugins.module_utils import database_identity as database_identity_of
+from ansible_collections.morpheus.deploy.plugins.module_utils import declared_database
+from ansible_collections.morpheus.deploy.plugins.module_utils.database_identity import Seen
 from ansible_collections.morpheus.deploy.plugins.module_utils.identity import HostIdentity, Owner
 from ansible_collections.morpheus.deploy.plugins.modules import database_identity, host_identity
 
@@ -85,6 +89,14 @@ class DriverError(Exception):
     """psycopg2.Error."""
 
 
+def drive(monkeypatch: pytest.MonkeyPatch, connect: Callable[..., Any]) -> None:
+    """A driver that connects so; the real one is on hosts only."""
+    monkeypatch.setattr(declared_database, "import_error", None)
+    errors = SimpleNamespace(InsufficientPrivilege=DriverError)
+    driver = SimpleNamespace(Error=DriverError, errors=errors, connect=connect)
+    monkeypatch.setattr(declared_database, "psycopg2", driver, raising=False)
+
+
 def unreachable(**keywords: str) -> None:
     raise DriverError(f'connection to "{keywords["host"]}" failed for "{keywords["password"]}"\n  of {URL}')
 
@@ -96,7 +108,7 @@ def test_a_database_of_another_project_is_not_even_contacted(
     def connect(**keywords: str) -> None:
         pytest.fail("it was contacted")
 
-    monkeypatch.setattr(database_identity, "psycopg2", SimpleNamespace(Error=DriverError, connect=connect))
+    drive(monkeypatch, connect)
     options = {"url": URL, "variable": "api.DATABASE_URL", "environment": "staging", "project_ref": "xyz", "state": state}
     assert run(database_identity, capsys, **options)["msg"] == (
         "api.DATABASE_URL leads to the Supabase project abc, where xyz is expected; nothing was contacted"
@@ -106,7 +118,7 @@ def test_a_database_of_another_project_is_not_even_contacted(
 def test_a_database_that_does_not_answer_is_described_without_the_password(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database_identity, "psycopg2", SimpleNamespace(Error=DriverError, connect=unreachable))
+    drive(monkeypatch, unreachable)
     result = run(database_identity, capsys, url=URL, variable="api.DATABASE_URL", environment="staging")
     assert result["msg"] == (
         "api.DATABASE_URL leads to a database that cannot be used from this host: "
@@ -117,6 +129,44 @@ def test_a_database_that_does_not_answer_is_described_without_the_password(
 def test_a_host_without_the_driver_is_told_what_installs_it(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database_identity, "psycopg2", None)
+    monkeypatch.setattr(declared_database, "import_error", "Traceback")
     message = run(database_identity, capsys, url=URL, environment="staging")["msg"]
     assert message.endswith("playbooks/provision.yml installs it.")
+
+
+ASKED = {"url": URL, "variable": "api.DATABASE_URL", "project_ref": "abc"}
+SAYS = [
+    pytest.param(Seen("staging", "7"), "", id="its own"),
+    pytest.param(
+        Seen("production", "7"), "api.DATABASE_URL leads to a database that is production's by its marker", id="another"
+    ),
+]
+
+
+@pytest.mark.parametrize(("seen", "refusal"), SAYS)
+def test_a_host_is_checked_together_with_the_database(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, host: HostIdentity, seen: Seen, refusal: str
+) -> None:
+    host.write(Owner("staging", "2026-11-24T10:00:00Z"))
+    drive(monkeypatch, lambda **keywords: SimpleNamespace(set_session=lambda readonly: None, close=lambda: None))
+    monkeypatch.setattr(database_identity_of, "look", lambda connection, refusal: seen)
+    monkeypatch.setattr(database_identity_of, "versions", lambda connection, ledger, refusal: [ledger])
+    result = run(host_identity, capsys, environment="staging", database={**ASKED, "ledger": "public.ledger"})
+    if refusal:
+        assert result["msg"].startswith(refusal)
+    else:
+        assert result["database"] == {"environment": "staging", "system_identifier": "7", "versions": ["public.ledger"]}
+
+
+def test_a_host_of_another_environment_asks_no_database(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, host: HostIdentity
+) -> None:
+    host.write(Owner("production", "2026-11-24T10:00:00Z"))
+    drive(monkeypatch, lambda **keywords: pytest.fail("it was contacted"))
+    assert run(host_identity, capsys, environment="staging", database=ASKED)["msg"].startswith("This host belongs to production")
+
+
+def test_a_claim_of_a_host_asks_no_database(capsys: pytest.CaptureFixture[str], host: HostIdentity) -> None:
+    message = run(host_identity, capsys, environment="staging", state="claimed", database=ASKED)["msg"]
+    assert message == "database: only with state=checked; morpheus.deploy.database_identity claims a database"
+    assert host.read() == Owner()
