@@ -149,9 +149,10 @@ class Executor:
         return outcome
 
 
-# Services of a wave meet after their first gate, so that a failed one finds none switched; and before their first stop, so
-# that a failed watch can let all incumbents serve again at once.
+# Services of a wave meet after their first gate, so that a failed one finds none switched; and when their first watch is over,
+# before they let incumbents go, so that a failed one can let all of them serve again at once.
 _BARRIERS = (Action.GATE, Action.STOP)
+_LETTING_GO = (Action.AWAIT, Action.STOP)
 
 
 def _meets(action: Action, steps: Sequence[Step]) -> bool:
@@ -258,9 +259,9 @@ class _ServiceRollout:
             barrier.fail()
 
     def _stop_here_if_a_neighbour_failed(self, action: Action) -> None:
-        if action is Action.STOP:
-            self._meet(action)
-        if action in (Action.START, Action.ADMIT, Action.STOP):
+        if action in _LETTING_GO:
+            self._meet(Action.STOP)
+        if action in (Action.START, Action.ADMIT, *_LETTING_GO):
             self._give_way()
         # Once the first incumbent of a batch has been told to stop, the batch is carried to its end.
         self._ending = self._ending or action is Action.STOP

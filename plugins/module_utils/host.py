@@ -58,7 +58,7 @@ HAPROXY_FILES = ("haproxy.cfg", "stacks")
 # Without an HTTP health check Docker's verdict counts; a service without a healthcheck must at least keep running.
 DOCKER_RULES = Rules(successes=2, interval_seconds=0.25, timeout_seconds=5.0, deadline_seconds=120.0)
 NO_HEALTHCHECK_SECONDS = 3.0
-PUBLIC_INTERVAL_SECONDS = 0.1
+PUBLIC_INTERVAL_SECONDS = 0.05
 
 
 @dataclass(frozen=True)

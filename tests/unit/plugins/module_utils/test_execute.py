@@ -315,6 +315,20 @@ def test_a_service_beside_a_failed_one_goes_back_before_its_incumbents_are_stopp
     assert len(host.serving("web")) == 1
 
 
+def test_a_service_does_not_wait_for_the_long_requests_of_a_neighbour() -> None:
+    host = running(API, WEB)
+    look = host.edge.busy
+
+    def busy(service: str, replica: Replica) -> Busy:
+        if replica.name in ("shop-api-1", "shop-api-2"):
+            assert host.when("stop shop-web-1").wait(5)
+        return look(service, replica)
+
+    host.edge.busy = busy  # type: ignore[method-assign]
+    assert host.run().failures == []
+    assert host.violations == []
+
+
 def test_a_healthy_candidate_that_goes_back_because_of_its_neighbour_ends_its_requests_first() -> None:
     host = running(replace(API, fingerprint="good"), WEB)
     host.flaky = {"new"}
