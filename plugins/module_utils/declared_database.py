@@ -86,6 +86,8 @@ def _refuse(problems: list[str]) -> None:
 
 
 def _asked(options: Mapping[str, Any], act: Callable[[Any], tuple[Seen, Seen]]) -> Answer:
+    if import_error:
+        raise DeployError("this host lacks the Python library psycopg2. playbooks/provision.yml installs it.")
     name, url, ledger = options["variable"], options["url"], options["ledger"]
     if ledger and not re.fullmatch(database_identity.TABLE, ledger):
         raise DeployError(f'ledger: "{ledger}" is no <schema>.<table>')

@@ -115,7 +115,7 @@ versions:
   sample: ["0001", "0002"]
 """
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.morpheus.deploy.plugins.module_utils import declared_database
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
 
@@ -131,8 +131,6 @@ def main() -> None:
         supports_check_mode=True,
     )
     params = module.params
-    if declared_database.import_error:
-        module.fail_json(msg=f"{missing_required_lib('psycopg2')} playbooks/provision.yml installs it.")
     environment = params["environment"]
     if not environment:
         module.fail_json(msg="environment must not be empty")

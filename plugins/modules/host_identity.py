@@ -128,21 +128,10 @@ database:
 import time
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.morpheus.deploy.plugins.module_utils import declared_database, identity
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.morpheus.deploy.plugins.module_utils import identity, whose
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.identity import HostIdentity, Owner
-
-
-def check(host: HostIdentity, params: dict[str, Any], owner: Owner) -> dict[str, Any]:
-    """What the database said, when there is one to be asked. Raises DeployError when something is not the environment's."""
-    expected = {"sandbox_only": params["sandbox_only"], "is_sandbox": host.is_sandbox}
-    refused = identity.problems(params["environment"], owner, **expected)
-    if refused:
-        raise DeployError("\n".join(refused))
-    if not params["database"]:
-        return {}
-    return declared_database.check(params["database"], params["environment"]).as_result()
 
 
 def claim(host: HostIdentity, params: dict[str, Any], before: Owner, *, check_mode: bool) -> Owner:
@@ -153,7 +142,7 @@ def claim(host: HostIdentity, params: dict[str, Any], before: Owner, *, check_mo
     after = before
     if before.environment != params["environment"]:
         after = Owner(params["environment"], time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
-    check(host, {**params, "database": None}, after)
+    whose.require(host, after, params["environment"], sandbox_only=params["sandbox_only"])
     if after != before and not check_mode:
         host.write(after)
     return after
@@ -165,8 +154,7 @@ def main() -> None:
             "environment": {"type": "str", "required": True},
             "state": {"type": "str", "choices": ["checked", "claimed"], "default": "checked"},
             "release_from": {"type": "str", "default": ""},
-            "sandbox_only": {"type": "bool", "default": False},
-            "database": {"type": "dict", "options": dict(declared_database.OPTIONS)},
+            **whose.OPTIONS,
         },
         supports_check_mode=True,
     )
@@ -175,8 +163,6 @@ def main() -> None:
         module.fail_json(msg="environment must not be empty")
     if params["database"] and params["state"] == "claimed":
         module.fail_json(msg="database: only with state=checked; morpheus.deploy.database_identity claims a database")
-    if params["database"] and declared_database.import_error:
-        module.fail_json(msg=f"{missing_required_lib('psycopg2')} playbooks/provision.yml installs it.")
     host = HostIdentity()
     try:
         before = after = host.read()
@@ -184,7 +170,7 @@ def main() -> None:
         if params["state"] == "claimed":
             after = claim(host, params, before, check_mode=module.check_mode)
         else:
-            database = check(host, params, before)
+            database = whose.check(host, params["environment"], params)
     except DeployError as exc:
         module.fail_json(msg=str(exc))
     module.exit_json(

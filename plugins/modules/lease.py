@@ -18,6 +18,8 @@ description:
     also without O(wait_seconds).
   - Takes the host's uptime for time, so clocks that differ or are set do not matter.
   - Taking and giving back is not reported as a change, because nothing of it is left when the run has ended.
+  - With O(identity), the host is compared with the environment before anything else, as M(morpheus.deploy.host_identity) does it.
+    That saves a run of its own.
 attributes:
   action:
     support: full
@@ -74,6 +76,44 @@ options:
     description: What O(state=held) returned. Required with O(state=free). Another run's lease is left alone.
     type: int
     default: 0
+  identity:
+    description: With O(state=held), make sure first that the host is the environment's. Not looked at when left out.
+    type: dict
+    suboptions:
+      sandbox_only:
+        description: As O(morpheus.deploy.host_identity#module:sandbox_only).
+        type: bool
+        default: false
+      database:
+        description: As O(morpheus.deploy.host_identity#module:database).
+        type: dict
+        suboptions:
+          url:
+            description: As O(morpheus.deploy.database_identity#module:url).
+            type: str
+            required: true
+          variable:
+            description: What messages call the URL.
+            type: str
+            default: url
+          project_ref:
+            description: The Supabase project that the URL must name. Empty asks for none.
+            type: str
+            default: ""
+          system_identifier:
+            description: The system identifier that the cluster must have. Empty asks for none.
+            type: str
+            default: ""
+          ledger:
+            description: Table of a migration tool (C(schema.table)) whose versions are to be read. Empty reads none.
+            type: str
+            default: ""
+          timeout_seconds:
+            description: How long to wait for a connection to each address of the host, in seconds.
+            type: int
+            default: 5
+requirements:
+  - psycopg2, on the host, with a database in O(identity)
 seealso:
   - module: morpheus.deploy.stack_rollout
 author:
@@ -172,6 +212,16 @@ keeper:
   returned: when the lease was taken
   type: dict
   sample: {pid: 4711, handover: /tmp/morpheus.deploy.lease.x1y2z3}
+database:
+  description: What the database said, as M(morpheus.deploy.database_identity) returns it. Empty when none was asked.
+  returned: success
+  type: dict
+  sample: {environment: production, system_identifier: "7451239908170123456", versions: ["0001"]}
+foreign:
+  description: True when the host or the database is not the environment's. Nothing was written then.
+  returned: on failure of the check that O(identity) asks for
+  type: bool
+  sample: true
 msg:
   description: What was done, in a sentence.
   returned: always
@@ -182,7 +232,9 @@ msg:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.morpheus.deploy.plugins.module_utils import whose as identity
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.identity import HostIdentity
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease import Claim, Held, Lease, LeaseError, Record, whose
 
 
@@ -248,6 +300,7 @@ def main() -> None:
             "wait_seconds": {"type": "float", "default": 0.0},
             "ttl_seconds": {"type": "float", "default": 20.0},
             "token": {"type": "int", "default": 0, "no_log": False},
+            "identity": {"type": "dict", "options": dict(identity.OPTIONS)},
         },
         supports_check_mode=True,
     )
@@ -260,6 +313,12 @@ def main() -> None:
         module.fail_json(
             msg="reason must say why the lease is broken: the next one to look will want to know", holder=None, **who
         )
+    database: dict[str, Any] = {}
+    try:
+        if params["identity"] and params["state"] == "held":
+            database = identity.check(HostIdentity(), params["environment"], params["identity"])
+    except DeployError as exc:
+        module.fail_json(msg=str(exc), foreign=True, holder=None, **who)
     try:
         lease = Lease(params["environment"])
         done = STATES[params["state"]](lease, params, check_mode=module.check_mode)
@@ -267,7 +326,7 @@ def main() -> None:
         module.fail_json(msg=str(exc), holder=_shown(exc.holder), **who)
     except (DeployError, OSError) as exc:
         module.fail_json(msg=f"the lease of {params['environment']} cannot be read or written: {exc}", holder=None, **who)
-    module.exit_json(**{"changed": False, "token": 0, "taken_over": None} | who | done)
+    module.exit_json(**{"changed": False, "token": 0, "taken_over": None, "database": database} | who | done)
 
 
 if __name__ == "__main__":

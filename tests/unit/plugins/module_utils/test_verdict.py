@@ -75,6 +75,10 @@ def elsewhere(host: str, module: str) -> Event:
     return lambda run: run.saw(module, host, {"msg": "It belongs to staging.\nIt holds demo secrets."}, failed=True)
 
 
+def lease_host_elsewhere(run: Run) -> None:
+    run.saw("lease", "a", {"msg": "It belongs to staging.\nIt holds demo secrets.", "foreign": True}, failed=True)
+
+
 def public_check_failed(host: str) -> Event:
     return lambda run: run.saw("health_gate", host, {"msg": "the public address answers 503"}, failed=True)
 
@@ -140,6 +144,7 @@ WORDS = [
     pytest.param([rolled_back("a"), lost("b", "stack_rollout")], "mixed", id="a host was lost in a rollback"),
     pytest.param([lease_refused], "refused", id="somebody else has the lease"),
     pytest.param([elsewhere("a", "host_identity")], "refused", id="a host is another environment's"),
+    pytest.param([lease_host_elsewhere], "refused", id="the host of the lease is another environment's"),
     pytest.param([elsewhere("a", "database_identity")], "refused", id="the database is another environment's"),
     pytest.param([lost("a")], "refused", id="a host could not be reached at all"),
     pytest.param([prepared("a"), lost("a", "stack_release")], "refused", id="a host was lost before its rollout"),
@@ -274,6 +279,11 @@ def test_a_host_in_the_wrong_place_is_named_with_each_reason() -> None:
     assert run.verdict(1.0, check_mode=False)["messages"] == [
         f"{host}: {reason}" for host in "ab" for reason in ("It belongs to staging.", "It holds demo secrets.")
     ]
+
+
+def test_the_host_of_the_lease_in_the_wrong_place_is_named_too() -> None:
+    messages = after(lease_host_elsewhere).verdict(1.0, check_mode=False)["messages"]
+    assert messages == ["a: It belongs to staging.", "a: It holds demo secrets."]
 
 
 def test_to_claim_a_host_is_no_deploy() -> None:

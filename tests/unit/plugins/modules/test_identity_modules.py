@@ -131,7 +131,7 @@ def test_a_host_without_the_driver_is_told_what_installs_it(
 ) -> None:
     monkeypatch.setattr(declared_database, "import_error", "Traceback")
     message = run(database_identity, capsys, url=URL, environment="staging")["msg"]
-    assert message.endswith("playbooks/provision.yml installs it.")
+    assert message == "this host lacks the Python library psycopg2. playbooks/provision.yml installs it."
 
 
 ASKED = {"url": URL, "variable": "api.DATABASE_URL", "project_ref": "abc"}

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
+from ansible_collections.morpheus.deploy.plugins.module_utils.identity import HostIdentity, Owner
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease import Claim, HostClock, Lease
 from ansible_collections.morpheus.deploy.plugins.modules import lease as module
 
@@ -42,6 +43,7 @@ def test_taking_returns_the_token_and_changes_nothing_that_would_last(capsys: py
         "changed": False,
         "token": held.record.token,
         "taken_over": None,
+        "database": {},
         "msg": "The lease of production was taken.",
     }
 
@@ -140,3 +142,33 @@ def test_a_directory_that_cannot_be_written_is_no_traceback(capsys: pytest.Captu
     (tmp_path / "leases").write_text("a file where a directory should be")
     result = run(capsys, **ANNA)
     assert result["msg"].startswith("the lease of production cannot be read or written: ")
+
+
+OWNERS = [
+    pytest.param(Owner("production", "2026-11-24T10:00:00Z"), "", id="its own"),
+    pytest.param(Owner("staging", "2026-11-24T10:00:00Z"), "This host belongs to staging and not to production.", id="another's"),
+    pytest.param(Owner(), "This host belongs to no environment.", id="nobody's"),
+]
+
+
+@pytest.mark.parametrize(("owner", "refusal"), OWNERS)
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_a_host_of_another_environment_is_refused_before_the_lease_is_touched(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    there: Lease,
+    owner: Owner,
+    refusal: str,
+    check_mode: bool,
+) -> None:
+    host = HostIdentity(tmp_path / "etc")
+    if owner.environment:
+        host.path.parent.mkdir()
+        host.write(owner)
+    monkeypatch.setattr(module, "HostIdentity", lambda: host)
+    result = run(capsys, **ANNA, identity={}, _ansible_check_mode=check_mode)
+    assert result.get("foreign", False) is bool(refusal)
+    assert result["msg"].startswith(refusal or ("Check mode: " if check_mode else "The lease of production was taken."))
+    assert (there.read() is None) is (check_mode or bool(refusal))
+    assert not refusal or not there.directory.exists()
