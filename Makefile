@@ -61,18 +61,15 @@ molecule: sandbox ## Run the scenarios on simulated hosts
 
 .PHONY: acceptance
 acceptance: provisioned ## Deploy, fail and restart under load, and count what users saw
-	@tests/quietly "acceptance, production" pytest tests/acceptance --lane production & \
-	pytest tests/acceptance --lane staging || failed=1; \
-	wait $$! || failed=1; \
-	pytest tests/acceptance --lane rest || failed=1; \
-	exit $${failed:-0}
+	tests/side-by-side
 
 .PHONY: bench
 bench: provisioned ## Measure deploys beside their floor and beside docker compose
 	$(BIN)/python -m tests.bench
 
 .PHONY: test
-test: lint unit molecule acceptance ## Run everything that CI runs
+test: lint unit provisioned ## Run everything that CI runs
+	tests/side-by-side molecule
 
 .PHONY: clean
 clean: ## Remove what the tools made here; the sandbox stays

@@ -68,6 +68,8 @@ def problems(name: str, service: Mapping[str, Any], *, routed: bool) -> list[str
         found.append(f"{path}.ports: a routed service is reached through the edge; two replicas cannot share a host port")
     if service.get("container_name") and (routed or replicas(service) > 1):
         found.append(f"{path}.container_name: old and new replicas live side by side, so none may have a fixed name")
+    if service.get("pre_stop"):
+        found.append(f"{path}.pre_stop: replicas are drained and then stopped by signal, without hooks; do it when SIGTERM comes")
     if service.get("network_mode") == "host" and routed:
         found.append(f"{path}.network_mode: old and new replicas cannot share the host's ports; remove it")
     return found

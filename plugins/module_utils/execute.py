@@ -18,7 +18,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.errors import Depl
 from ansible_collections.morpheus.deploy.plugins.module_utils.gate import Clock, Health
 from ansible_collections.morpheus.deploy.plugins.module_utils.plan import Action, DesiredService, Replica, State, Step
 
-POLL_SECONDS = 0.1
+POLL_SECONDS = 0.05
 # How long requests on a failed candidate may take to end; it answers badly, so this is short.
 TAKE_BACK_SECONDS = 5.0
 

@@ -150,6 +150,11 @@ FINDINGS = [
         id="container_name",
     ),
     pytest.param(
+        {**GOOD, "pre_stop": [{"command": "./leave.sh"}]},
+        ["services.api.pre_stop: replicas are drained and then stopped by signal, without hooks; do it when SIGTERM comes"],
+        id="pre_stop",
+    ),
+    pytest.param(
         {**GOOD, "network_mode": "host"},
         ["services.api.network_mode: old and new replicas cannot share the host's ports; remove it"],
         id="network_mode",
