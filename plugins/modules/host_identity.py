@@ -129,7 +129,7 @@ import time
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.morpheus.deploy.plugins.module_utils import identity, whose
+from ansible_collections.morpheus.deploy.plugins.module_utils import environment_check, identity
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.identity import HostIdentity, Owner
 
@@ -142,7 +142,7 @@ def claim(host: HostIdentity, params: dict[str, Any], before: Owner, *, check_mo
     after = before
     if before.environment != params["environment"]:
         after = Owner(params["environment"], time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
-    whose.require(host, after, params["environment"], sandbox_only=params["sandbox_only"])
+    environment_check.require(host, after, params["environment"], sandbox_only=params["sandbox_only"])
     if after != before and not check_mode:
         host.write(after)
     return after
@@ -154,7 +154,7 @@ def main() -> None:
             "environment": {"type": "str", "required": True},
             "state": {"type": "str", "choices": ["checked", "claimed"], "default": "checked"},
             "release_from": {"type": "str", "default": ""},
-            **whose.OPTIONS,
+            **environment_check.OPTIONS,
         },
         supports_check_mode=True,
     )
@@ -170,7 +170,7 @@ def main() -> None:
         if params["state"] == "claimed":
             after = claim(host, params, before, check_mode=module.check_mode)
         else:
-            database = whose.check(host, params["environment"], params)
+            database = environment_check.check(host, params["environment"], params)
     except DeployError as exc:
         module.fail_json(msg=str(exc))
     module.exit_json(

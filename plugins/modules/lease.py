@@ -232,7 +232,7 @@ msg:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.morpheus.deploy.plugins.module_utils import whose as identity
+from ansible_collections.morpheus.deploy.plugins.module_utils import environment_check
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.identity import HostIdentity
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease import Claim, Held, Lease, LeaseError, Record, whose
@@ -300,7 +300,7 @@ def main() -> None:
             "wait_seconds": {"type": "float", "default": 0.0},
             "ttl_seconds": {"type": "float", "default": 20.0},
             "token": {"type": "int", "default": 0, "no_log": False},
-            "identity": {"type": "dict", "options": dict(identity.OPTIONS)},
+            "identity": {"type": "dict", "options": dict(environment_check.OPTIONS)},
         },
         supports_check_mode=True,
     )
@@ -316,7 +316,7 @@ def main() -> None:
     database: dict[str, Any] = {}
     try:
         if params["identity"] and params["state"] == "held":
-            database = identity.check(HostIdentity(), params["environment"], params["identity"])
+            database = environment_check.check(HostIdentity(), params["environment"], params["identity"])
     except DeployError as exc:
         module.fail_json(msg=str(exc), foreign=True, holder=None, **who)
     try:
