@@ -6,20 +6,19 @@ from __future__ import annotations
 
 import os
 import re
-import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils import connection_url, database_identity
 from ansible_collections.morpheus.deploy.plugins.module_utils.database_identity import Seen
-from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError, missing_library
 
-import_error: str | None = None
+import_error: ImportError | None = None
 try:
     import psycopg2  # type: ignore[import-not-found,import-untyped,unused-ignore] # on hosts only
-except ImportError:
-    import_error = traceback.format_exc()
+except ImportError as exc:
+    import_error = exc
 
 # Of a module that asks a database.
 OPTIONS: Mapping[str, Mapping[str, Any]] = {
@@ -87,7 +86,7 @@ def _refuse(problems: list[str]) -> None:
 
 def _asked(options: Mapping[str, Any], act: Callable[[Any], tuple[Seen, Seen]]) -> Answer:
     if import_error:
-        raise DeployError("this host lacks the Python library psycopg2. playbooks/provision.yml installs it.")
+        raise missing_library("psycopg2")
     name, url, ledger = options["variable"], options["url"], options["ledger"]
     if ledger and not re.fullmatch(database_identity.TABLE, ledger):
         raise DeployError(f'ledger: "{ledger}" is no <schema>.<table>')

@@ -9,7 +9,6 @@ import math
 import os
 import re
 import subprocess
-import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -18,15 +17,15 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils.errors import EngineError
+from ansible_collections.morpheus.deploy.plugins.module_utils.errors import EngineError, missing_library
 from ansible_collections.morpheus.deploy.plugins.module_utils.plan import Replica, State
 
-DOCKER_IMPORT_ERROR: str | None = None
+import_error: ImportError | None = None
 try:
     import docker
     from docker.errors import APIError, DockerException, ImageNotFound, NotFound
-except ImportError:
-    DOCKER_IMPORT_ERROR = traceback.format_exc()
+except ImportError as exc:
+    import_error = exc
 
 LABEL = "morpheus.deploy."
 FINGERPRINT = LABEL + "fingerprint"
@@ -66,7 +65,9 @@ class Disk:
 
 
 def connect() -> Any:
-    """A client of the local engine; EngineError says what to do when there is none."""
+    """A client of the local engine; DeployError says what to do when there is none."""
+    if import_error:
+        raise missing_library("docker")
     try:
         return docker.from_env(timeout=120)
     except DockerException as exc:

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import sys
+
 
 class DeployError(Exception):
     """Something a person can act on: the message says what failed, what was seen and what to do."""
@@ -32,3 +34,8 @@ class GateError(DeployError):
 
 class FencedError(Exception):
     """This run's lease has gone to another run. Not a DeployError: nothing may be taken back either."""
+
+
+def missing_library(name: str) -> DeployError:
+    """For a Python library that a host needs and lacks."""
+    return DeployError(f"{name} is not installed for this host's {sys.executable}; playbooks/provision.yml installs it")

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils import compose_model, compose_rules, haproxy, hardening
+from ansible_collections.morpheus.deploy.plugins.module_utils import compose_model, compose_rules, gate, haproxy, hardening
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import (
     Edge,
     EdgeConfiguration,
@@ -28,7 +28,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.engine import (
     Compose,
     Engine,
 )
-from ansible_collections.morpheus.deploy.plugins.module_utils.errors import ConfigError
+from ansible_collections.morpheus.deploy.plugins.module_utils.errors import ConfigError, missing_library
 from ansible_collections.morpheus.deploy.plugins.module_utils.execute import Busy
 from ansible_collections.morpheus.deploy.plugins.module_utils.files import write_atomically
 from ansible_collections.morpheus.deploy.plugins.module_utils.gate import (
@@ -96,6 +96,8 @@ class Target:
 
 class StackHost:
     def __init__(self, stack: str, client: Any, edge_root: Path = EDGE_ROOT, releases: Releases | None = None) -> None:
+        if gate.import_error:
+            raise missing_library("jmespath")
         self.stack = stack
         self.releases = releases or Releases(stack)
         self.engine = Engine(client, stack, compose_model.EDGE_NETWORK)

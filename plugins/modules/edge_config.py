@@ -87,7 +87,7 @@ changes:
 
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.morpheus.deploy.plugins.module_utils import edge_setup, engine
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
@@ -108,8 +108,6 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    if engine.DOCKER_IMPORT_ERROR:
-        module.fail_json(msg=missing_required_lib("docker"), exception=engine.DOCKER_IMPORT_ERROR)
     params = module.params
     files: dict[str, str] = {"haproxy.cfg": params["config"], **params["files"]}
     paths = EdgePaths(EDGE_ROOT)

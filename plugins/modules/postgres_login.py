@@ -96,9 +96,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.morpheus.deploy.plugins.module_utils import connection_url, role_pair
-from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError, missing_library
 
 try:
     import psycopg2  # type: ignore[import-not-found,import-untyped,unused-ignore] # on hosts only
@@ -222,7 +222,7 @@ def main() -> None:
     )
     params = module.params
     if psycopg2 is None:
-        module.fail_json(msg=f"{missing_required_lib('psycopg2')} playbooks/provision.yml installs it.")
+        module.fail_json(msg=str(missing_library("psycopg2")))
     # libpq would take what a URL leaves open from there.
     for name in [name for name in os.environ if name.startswith("PG")]:
         del os.environ[name]

@@ -83,8 +83,8 @@ replicas:
 
 import secrets
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.morpheus.deploy.plugins.module_utils import attest, engine, gate
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.morpheus.deploy.plugins.module_utils import attest, engine
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import StackHost
 
@@ -109,10 +109,6 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    if engine.DOCKER_IMPORT_ERROR:
-        module.fail_json(msg=missing_required_lib("docker"), exception=engine.DOCKER_IMPORT_ERROR)
-    if gate.import_error:
-        module.fail_json(msg=missing_required_lib("jmespath"))
     params = module.params
     values = attest.Values(params["new"], params["old"])
     try:

@@ -198,7 +198,7 @@ trouble:
 
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.morpheus.deploy.plugins.module_utils import engine
 from ansible_collections.morpheus.deploy.plugins.module_utils.audit_host import HostAudit
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
@@ -224,8 +224,6 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    if engine.DOCKER_IMPORT_ERROR:
-        module.fail_json(msg=missing_required_lib("docker"), exception=engine.DOCKER_IMPORT_ERROR)
     given = module.params
     connections = [{**one, "wanted": "open"} for one in given["must_reach"]]
     connections += [{**one, "wanted": "closed"} for one in given["must_not_reach"]]

@@ -89,18 +89,14 @@ releases:
       missing_secrets: []
 """
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.morpheus.deploy.plugins.module_utils import engine, gate, info
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.morpheus.deploy.plugins.module_utils import engine, info
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import StackHost
 
 
 def main() -> None:
     module = AnsibleModule(argument_spec={"stack": {"type": "str", "required": True}}, supports_check_mode=True)
-    if engine.DOCKER_IMPORT_ERROR:
-        module.fail_json(msg=missing_required_lib("docker"), exception=engine.DOCKER_IMPORT_ERROR)
-    if gate.import_error:
-        module.fail_json(msg=missing_required_lib("jmespath"))
     try:
         found = info.releases(StackHost(module.params["stack"], engine.connect()))
     except DeployError as exc:

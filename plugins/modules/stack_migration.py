@@ -69,7 +69,7 @@ result:
 
 import json
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.morpheus.deploy.plugins.module_utils import engine
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError, FencedError
 from ansible_collections.morpheus.deploy.plugins.module_utils.exclusive import alone
@@ -85,8 +85,6 @@ def main() -> None:
             "token": {"type": "int", "default": 0, "no_log": False},
         },
     )
-    if engine.DOCKER_IMPORT_ERROR:
-        module.fail_json(msg=missing_required_lib("docker"), exception=engine.DOCKER_IMPORT_ERROR)
     try:
         host = StackHost(module.params["stack"], engine.connect())
         with alone(host, module.params["token"]):

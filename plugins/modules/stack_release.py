@@ -177,8 +177,8 @@ import base64
 from collections.abc import Mapping
 from contextlib import nullcontext
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.morpheus.deploy.plugins.module_utils import engine, gate
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.morpheus.deploy.plugins.module_utils import engine
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import ConfigError, DeployError, FencedError
 from ansible_collections.morpheus.deploy.plugins.module_utils.exclusive import alone
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import StackHost
@@ -202,10 +202,6 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    if engine.DOCKER_IMPORT_ERROR:
-        module.fail_json(msg=missing_required_lib("docker"), exception=engine.DOCKER_IMPORT_ERROR)
-    if gate.import_error:
-        module.fail_json(msg=missing_required_lib("jmespath"))
     wanted = Wanted(
         release=module.params["release"],
         environment=module.params["environment"],

@@ -184,8 +184,8 @@ left:
 
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.morpheus.deploy.plugins.module_utils import engine, gate
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.morpheus.deploy.plugins.module_utils import engine
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError, FencedError
 from ansible_collections.morpheus.deploy.plugins.module_utils.exclusive import alone
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import StackHost
@@ -211,10 +211,6 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    if engine.DOCKER_IMPORT_ERROR:
-        module.fail_json(msg=missing_required_lib("docker"), exception=engine.DOCKER_IMPORT_ERROR)
-    if gate.import_error:
-        module.fail_json(msg=missing_required_lib("jmespath"))
     params = module.params
     try:
         host = StackHost(params["stack"], engine.connect())

@@ -73,7 +73,7 @@ files:
 
 from collections.abc import Sequence
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.morpheus.deploy.plugins.module_utils import engine
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError, FencedError
 from ansible_collections.morpheus.deploy.plugins.module_utils.exclusive import alone
@@ -100,8 +100,6 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    if engine.DOCKER_IMPORT_ERROR:
-        module.fail_json(msg=missing_required_lib("docker"), exception=engine.DOCKER_IMPORT_ERROR)
     params = module.params
     try:
         host = StackHost(params["stack"], engine.connect())

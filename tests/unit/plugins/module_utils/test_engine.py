@@ -7,6 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from ansible_collections.morpheus.deploy.plugins.module_utils import engine as engine_utils
+from ansible_collections.morpheus.deploy.plugins.module_utils import gate
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import (
     FINGERPRINT,
     PARTS,
@@ -15,7 +17,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.engine import (
     Image,
     scrub,
 )
-from ansible_collections.morpheus.deploy.plugins.module_utils.errors import EngineError
+from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError, EngineError
+from ansible_collections.morpheus.deploy.plugins.module_utils.host import StackHost
 from ansible_collections.morpheus.deploy.plugins.module_utils.plan import Replica, State
 from docker.errors import APIError, ImageNotFound, NotFound
 
@@ -365,6 +368,15 @@ def test_compose_that_fails_says_what_it_was_without_quoted_values(tmp_path: Any
     with pytest.raises(EngineError) as caught:
         Compose("shop", tmp_path, []).scale_up("api", 2)
     assert str(caught.value) == 'docker compose failed for shop: service "…" failed to build'
+
+
+def test_a_host_without_the_library_is_told_what_installs_it(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_utils, "import_error", ImportError())
+    with pytest.raises(DeployError, match=r"^docker is not installed for this host's .*; playbooks/provision.yml installs it$"):
+        engine_utils.connect()
+    monkeypatch.setattr(gate, "import_error", ImportError())
+    with pytest.raises(DeployError, match=r"^jmespath is not installed for this host's "):
+        StackHost("shop", None)
 
 
 def test_a_host_without_docker_says_what_to_run(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:

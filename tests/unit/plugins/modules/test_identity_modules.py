@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -129,9 +130,9 @@ def test_a_database_that_does_not_answer_is_described_without_the_password(
 def test_a_host_without_the_driver_is_told_what_installs_it(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(declared_database, "import_error", "Traceback")
+    monkeypatch.setattr(declared_database, "import_error", ImportError())
     message = run(database_identity, capsys, url=URL, environment="staging")["msg"]
-    assert message == "this host lacks the Python library psycopg2. playbooks/provision.yml installs it."
+    assert message == f"psycopg2 is not installed for this host's {sys.executable}; playbooks/provision.yml installs it"
 
 
 ASKED = {"url": URL, "variable": "api.DATABASE_URL", "project_ref": "abc"}
