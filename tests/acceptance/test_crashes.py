@@ -77,6 +77,7 @@ def test_a_rollout_killed_at_any_line_of_its_journal_is_finished_by_the_next_run
             killed.append(f"{line}: {seen}")
     print("", *killed, f"{victim} killed {len(killed)} times: {load.report.failed} failed of {load.report.sent}", sep="\n")
     assert killed
+    assert load.report.is_clean, load.report.failures
     # Of a run that was killed the keeper of its lease tells.
     verdicts = [line["verdict"] for line in staging.history()[runs_before:]]
     assert verdicts.count("interrupted") == (len(killed) if victim == "controller" else 0)
