@@ -142,7 +142,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
 
     @staticmethod
     def _host(module: str, result: Any, item: dict[str, Any]) -> str:
-        """The host that the item speaks of: hosts are taken back by one host's task, which loops over them by name."""
+        """The host that the item speaks of: the lease's own, or, where one host's task takes all back, the one that it names."""
         if module == "lease":
             return str((item.get("_ansible_delegated_vars") or {}).get("ansible_delegated_host") or result._host.get_name())
         of = item.get(str(item.get("ansible_loop_var"))) if module == "stack_rollout" else None
