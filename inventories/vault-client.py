@@ -13,7 +13,6 @@ import argparse
 import contextlib
 import importlib
 import os
-import secrets
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -29,7 +28,7 @@ def password(vault_id: str, environment: Mapping[str, str], from_keyring: Callab
         environment.get(f"MORPHEUS_VAULT_PASSWORD_{name}")
         or from_file(vault_id, environment.get(f"MORPHEUS_VAULT_PASSWORD_FILE_{name}"), environment)
         or from_keyring(vault_id)
-        or secrets.token_hex(16)
+        or os.urandom(16).hex()
     )
 
 

@@ -21,6 +21,7 @@ author:
   - The morpheus.deploy maintainers
 """
 
+import gc
 import json
 import time
 from collections.abc import Mapping
@@ -54,6 +55,11 @@ def _load_jinja_plugins() -> None:
         loader.get(name)
 
 
+def _keep_from_collector() -> None:
+    """Let the garbage collector of no worker look at what is here already: it all stays, and looking copies its memory."""
+    gc.freeze()
+
+
 class CallbackModule(CallbackBase):  # type: ignore[misc]
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "notification"
@@ -74,6 +80,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         self._run.inventory = " -i ".join(str(one) for one in inventories)
 
     def v2_playbook_on_play_start(self, play: Any) -> None:
+        _keep_from_collector()
         self._check_mode = bool(getattr(play, "check_mode", False)) or self._check_mode
         if self._run.environment:
             return

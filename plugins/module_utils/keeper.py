@@ -21,7 +21,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.gate import Clock
 from ansible_collections.morpheus.deploy.plugins.module_utils.handover import Handover
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease import BEAT_SECONDS, GONE, Lease
 
-POLL_SECONDS = 0.05
+POLL_SECONDS = 0.02
 # A command that takes longer hangs in a connection that is dead.
 COMMAND_SECONDS = 10.0
 RETRY_SECONDS = 1.0
@@ -101,7 +101,7 @@ class Keeper:
             code = command.poll()
             if code is not None:
                 return code
-            self.clock.sleep(POLL_SECONDS / 2)
+            self.clock.sleep(POLL_SECONDS)
         command.kill()
         return FAILED
 

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from tests.acceptance.world import Environment, eventually, on
+from tests.acceptance.world import Environment, eventually, on, without_address
 from tests.load import Load
 
 # Ten for a claim (see design 11.12), two for every change of the code.
@@ -27,6 +27,8 @@ def test_deploys_there_and_back_fail_no_request(staging: Environment) -> None:
             assert staging.verdict()["verdict"] == "deployed", run.output
             assert staging.verdict()["cut"] == 0
     report(load, f"{DEPLOYS} deploys")
+    # The next deploy can admit its candidates at once.
+    assert without_address("staging-app-1") == "[]"
 
 
 def test_a_rolling_restart_replaces_every_replica_and_fails_no_request(staging: Environment) -> None:

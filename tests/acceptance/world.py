@@ -23,6 +23,8 @@ from tests.load import Load, Settings
 ROOT = Path(__file__).parents[2]
 CA = ROOT / ".sandbox" / "ca.pem"
 BIN = Path(sys.executable).parent
+# As in a shell where the environment has been activated, which is how the docs run every command.
+ACTIVATED = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
 # On the hosts.
 BASE = "/var/lib/morpheus.deploy"
 STACK = f"{BASE}/stacks/morpheus"
@@ -67,7 +69,13 @@ class Environment:
         """A deploy that goes on meanwhile, in a process group of its own. Ended when it is still there at the end."""
         command = self.command("deploy.yml", "-e", f"stack_release={release}", *options)
         with subprocess.Popen(
-            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+            command,
+            cwd=ROOT,
+            env=ACTIVATED,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
         ) as run:
             try:
                 yield run
@@ -157,7 +165,13 @@ def command_line(playbook: str, inventory: str | Path, *options: str) -> list[st
 def play(playbook: str, inventory: str | Path, *options: str) -> Run:
     start = time.monotonic()
     done = subprocess.run(
-        command_line(playbook, inventory, *options), cwd=ROOT, capture_output=True, text=True, timeout=540, check=False
+        command_line(playbook, inventory, *options),
+        cwd=ROOT,
+        env=ACTIVATED,
+        capture_output=True,
+        text=True,
+        timeout=540,
+        check=False,
     )
     return Run(done.returncode, done.stdout + done.stderr, time.monotonic() - start)
 
@@ -174,7 +188,7 @@ table = b""
 while chunk := connection.recv(65536):
     table += chunk
 rows = [line.split() for line in table.decode().splitlines() if line[:1].isdigit() and " " in line]
-print(sorted((row[1], row[17]) for row in rows if not int(row[6]) & 0x2b))
+print(sorted((row[1], row[17]) for row in rows if SHOWN))
 """
 
 
@@ -218,7 +232,12 @@ def on(host: str, *command: str, check: bool = True) -> str:
 
 def admitted(host: str) -> str:
     """Backend and container of every server that HAProxy sends new requests to."""
-    return on(host, "python3", "-c", _SERVERS).strip()
+    return on(host, "python3", "-c", _SERVERS.replace("SHOWN", "not int(row[6]) & 0x2b")).strip()
+
+
+def without_address(host: str) -> str:
+    """Backend and name of every server that HAProxy has no address of, so that it could be given one by DNS only."""
+    return on(host, "python3", "-c", _SERVERS.replace("SHOWN", 'row[17] != "-" and row[4] == "-"')).strip()
 
 
 def eventually(question: Callable[[], Any], seconds: float, what: str) -> Any:
