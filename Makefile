@@ -68,7 +68,9 @@ bench: provisioned ## Measure deploys beside their floor and beside docker compo
 	$(BIN)/python -m tests.bench
 
 .PHONY: test
-test: lint unit provisioned ## Run everything that CI runs
+test: $(VENV)/.stamp ## Run everything that CI runs
+	$(MAKE) --jobs=2 lint provisioned
+	$(MAKE) unit
 	tests/side-by-side molecule
 
 .PHONY: clean

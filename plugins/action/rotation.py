@@ -15,7 +15,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
@@ -23,15 +22,13 @@ from ansible_collections.morpheus.deploy.plugins.module_utils import fingerprint
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.files import write_atomically
 from ansible_collections.morpheus.deploy.plugins.module_utils.rotation import Entry, Phase, State
+from ansible_collections.morpheus.deploy.plugins.plugin_utils import specifications
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.encrypted_file import EncryptedFile
-
-SPECIFICATION = Path(__file__).parents[2] / "roles" / "preflight" / "meta" / "argument_specs.yml"
 
 
 @cache
 def _specification() -> dict[str, Any]:
-    options = yaml.safe_load(SPECIFICATION.read_text())["argument_specs"]["main"]["options"]
-    return {"stack_rotation": options["stack_rotation"]}
+    return {"stack_rotation": specifications.options("preflight")["stack_rotation"]}
 
 
 class Rotation:

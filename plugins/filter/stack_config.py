@@ -42,24 +42,18 @@ _value:
 """
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
-import yaml
 from ansible.errors import AnsibleFilterError
 from ansible_collections.morpheus.deploy.plugins.module_utils import gate
 from ansible_collections.morpheus.deploy.plugins.module_utils.stack_config import StackConfig
-
-SPECIFICATION = Path(__file__).parents[2] / "roles" / "preflight" / "meta" / "argument_specs.yml"
-# The one of libyaml is ten times as fast, and not everywhere.
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+from ansible_collections.morpheus.deploy.plugins.plugin_utils import specifications
 
 
 def stack_config(variables: Mapping[str, Any]) -> dict[str, Any]:
     if gate.import_error:
         raise AnsibleFilterError("stack_config needs jmespath on the controller: pip install jmespath")
-    specification = yaml.load(SPECIFICATION.read_text(), Loader=_LOADER)
-    checked = StackConfig(variables, specification["argument_specs"]["main"]["options"])
+    checked = StackConfig(variables, specifications.options("preflight"))
     return {
         "problems": checked.problems,
         "notes": checked.notes,

@@ -53,7 +53,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import yaml
 from ansible.errors import AnsibleError, AnsibleLookupError
 from ansible.inventory.manager import InventoryManager
 from ansible.parsing.dataloader import DataLoader
@@ -65,8 +64,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils import config_repo
 from ansible_collections.morpheus.deploy.plugins.module_utils.configuration import Configuration, configuration, is_secret_path
 from ansible_collections.morpheus.deploy.plugins.module_utils.effective import Effective, Vault
 from ansible_collections.morpheus.deploy.plugins.module_utils.yaml_origins import Source, of_inventory, source
+from ansible_collections.morpheus.deploy.plugins.plugin_utils import specifications
 
-ROLES = Path(__file__).parents[2] / "roles"
 RULES = ("config_must_differ", "config_must_match", "config_must_exist", "config_exempt")
 
 
@@ -114,7 +113,8 @@ class _Environment:
             for host in hosts
         }
         groups = {name: [host.name for host in group.get_hosts()] for name, group in found.groups.items()}
-        self.configuration: Configuration = configuration(str(directory), groups, effective, vault, _specifications(), shown_path)
+        roles = specifications.of_all_roles()
+        self.configuration: Configuration = configuration(str(directory), groups, effective, vault, roles, shown_path)
         if refusal:
             self.configuration = replace(self.configuration, problems=[refusal, *self.configuration.problems])
         self._fingerprints = _fingerprints(directory / "fingerprints.json")
@@ -229,11 +229,6 @@ def _patterns(name: str, given: Any) -> list[str]:
     if not isinstance(given, list) or not all(isinstance(one, str) for one in given):
         raise AnsibleLookupError(f"{name} must be a list of patterns")
     return [str(one) for one in given]
-
-
-def _specifications() -> dict[str, Mapping[str, Any]]:
-    found = {path.parents[1].name: yaml.safe_load(path.read_text()) for path in sorted(ROLES.glob("*/meta/argument_specs.yml"))}
-    return {role: one["argument_specs"]["main"].get("options") or {} for role, one in found.items()}
 
 
 def shown_path(text: str) -> str:

@@ -21,6 +21,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--lane", choices=LANES, help="only tests of this environment, or of both and what they share")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "lane(name): the only environment of a test that uses the fixture of neither")
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Tests of one environment and those of the other may run side by side."""
     chosen = config.getoption("--lane")
@@ -31,6 +35,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def lane(item: pytest.Item) -> str:
+    marked = item.get_closest_marker("lane")
+    if marked:
+        return str(marked.args[0])
     fixtures = set(getattr(item, "fixturenames", ()))
     used = [name for name in ("staging", "production") if name in fixtures]
     return used[0] if len(used) == 1 and "alone" not in fixtures else "rest"

@@ -6,10 +6,12 @@ import json
 import subprocess
 from typing import Any
 
+import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils import hardening
 
 from tests.acceptance.world import PRODUCTION
 
+pytestmark = pytest.mark.lane("production")
 HOST = PRODUCTION.hosts[0]
 STACK = {"hardening": {"exempt": {"exempted": ["read_only", "cap_drop"]}, "docker_socket": [], "privileged": []}}
 # Every way in which a service can say a part of it already.

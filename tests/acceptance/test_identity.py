@@ -53,6 +53,7 @@ def marker(environment: Environment, name: str) -> Iterator[None]:
         sql(environment, f"insert into morpheus_deploy.identity (environment) values ('{environment.name}')")
 
 
+@pytest.mark.lane("staging")
 def test_staging_with_the_database_of_production_is_refused_before_any_connection() -> None:
     url = f"postgresql://postgres:{DATABASE_PASSWORDS['production']}@{DATABASE_NAMES['production']}:5432/postgres"
     unreachable = {"ansible_ssh_common_args": "-F /nonexistent"}
@@ -67,6 +68,7 @@ def test_staging_with_the_database_of_production_is_refused_before_any_connectio
         assert DATABASE_PASSWORDS["production"] not in run.output
 
 
+@pytest.mark.lane("production")
 def test_a_url_that_reaches_another_database_than_it_names_is_refused() -> None:
     with untouched(PRODUCTION):
         with marker(PRODUCTION, "staging"):
@@ -80,6 +82,7 @@ def test_a_url_that_reaches_another_database_than_it_names_is_refused() -> None:
         assert DATABASE_PASSWORDS["production"] not in run.output
 
 
+@pytest.mark.lane("production")
 def test_a_database_without_a_marker_or_without_an_answer_is_refused() -> None:
     closed = ["OUTPUT", "-p", "tcp", "--dport", "5432", "-j", "REJECT", "--reject-with", "tcp-reset"]
     with untouched(PRODUCTION):
@@ -97,6 +100,7 @@ def test_a_database_without_a_marker_or_without_an_answer_is_refused() -> None:
         assert DATABASE_PASSWORDS["production"] not in silent.output
 
 
+@pytest.mark.lane("staging")
 def test_a_secret_in_two_vaults_is_named_and_its_value_is_not(inventories: Path) -> None:
     for name in ("staging", "production"):
         edit_vault(inventories / name, vault_session_secret=CANARY)
@@ -117,6 +121,7 @@ def test_a_secret_in_two_vaults_is_named_and_its_value_is_not(inventories: Path)
     assert not [text for text in (audit.output, *reports) if CANARY in text]
 
 
+@pytest.mark.lane("staging")
 def test_a_secret_that_is_not_in_the_fingerprints_is_refused(inventories: Path) -> None:
     edit_vault(inventories / "staging", vault_session_secret=CANARY)
     with untouched(STAGING):
@@ -125,6 +130,7 @@ def test_a_secret_that_is_not_in_the_fingerprints_is_refused(inventories: Path) 
     assert CANARY not in run.output
 
 
+@pytest.mark.lane("staging")
 def test_a_host_that_was_moved_from_staging_to_production_is_refused(inventories: Path) -> None:
     moved = inventories / "production"
     (moved / "hosts.yml").write_text("app: {hosts: {staging-app-1: {}}}\n")
@@ -140,6 +146,7 @@ def test_a_host_that_was_moved_from_staging_to_production_is_refused(inventories
     assert json.loads(on("staging-app-1", "cat", IDENTITY))["environment"] == "staging"
 
 
+@pytest.mark.lane("staging")
 @pytest.mark.parametrize("playbook", ["deploy.yml", "rollback.yml", "playbooks/provision.yml"])
 def test_an_environment_that_nobody_knows_is_refused(playbook: str) -> None:
     with untouched(STAGING):
@@ -147,6 +154,7 @@ def test_an_environment_that_nobody_knows_is_refused(playbook: str) -> None:
     refused(run, 'stack_environment: "stagin" is not one of staging, production')
 
 
+@pytest.mark.lane("production")
 def test_demo_secrets_are_refused_on_a_host_that_is_none_of_the_sandbox() -> None:
     on("production-app-2", "mv", "/etc/morpheus.deploy/sandbox", "/etc/sandbox")
     try:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from tests.acceptance.world import PRODUCTION, on
 
+pytestmark = pytest.mark.lane("production")
 HOST = PRODUCTION.hosts[0]
 DIRECTORY, PROJECT = "/run/nasty-values", "nasty-values"
 # An image that every provisioned host has, and a user that it does not know.

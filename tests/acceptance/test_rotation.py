@@ -190,6 +190,7 @@ def test_a_database_password_is_rotated_under_load_and_the_old_one_is_refused(da
     says(staging.deployed("1.0.0"), ["VERDICT unchanged: staging 1.0.0"])
 
 
+@pytest.mark.lane("staging")
 @pytest.mark.parametrize("at", ["Open the new login", "Make sure that nobody uses the old value"])
 def test_a_rotation_killed_after_the_vault_was_written_or_after_the_roll_is_finished_by_the_same_command(
     database: Inventory, at: str
@@ -210,6 +211,7 @@ def test_a_rotation_killed_after_the_vault_was_written_or_after_the_roll_is_fini
     assert load.report.is_clean, load.report.failures
 
 
+@pytest.mark.lane("staging")
 def test_a_container_with_the_old_login_blocks_the_revocation_and_a_cancelled_rotation_leads_back(database: Inventory) -> None:
     staging = database.environment
     before, old = database.text, database.vault["vault_database_url"]
@@ -228,6 +230,7 @@ def test_a_container_with_the_old_login_blocks_the_revocation_and_a_cancelled_ro
     assert staging.health()[1]["dependencies"]["database"] == "ok"
 
 
+@pytest.mark.lane("staging")
 def test_a_session_of_the_old_login_blocks_the_revocation(database: Inventory) -> None:
     staging = database.environment
     old = database.vault["vault_database_url"]
@@ -297,6 +300,7 @@ def test_an_ml_key_is_rotated_under_load_however_often_it_is_killed(production_k
     assert load.report.is_clean, load.report.failures
 
 
+@pytest.mark.lane("production")
 def test_a_key_that_a_person_makes_and_revokes_is_rotated_in_two_runs(
     production_keys: Inventory, monkeypatch: pytest.MonkeyPatch
 ) -> None:

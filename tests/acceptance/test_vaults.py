@@ -8,6 +8,9 @@ import pytest
 
 from tests.commands import ENVIRONMENTS, PASSWORDS, ROOT, Done, offline, vault
 
+# Any would do.
+pytestmark = pytest.mark.lane("production")
+
 
 def view(path: str | Path, passwords: dict[str, str], **variables: str) -> Done:
     return offline("ansible-vault", "view", str(path), passwords=passwords, **variables)

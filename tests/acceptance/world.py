@@ -23,8 +23,6 @@ from tests.load import Load, Settings
 ROOT = Path(__file__).parents[2]
 CA = ROOT / ".sandbox" / "ca.pem"
 BIN = Path(sys.executable).parent
-# As in a shell where the environment has been activated, which is how the docs run every command.
-ACTIVATED = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
 # On the hosts.
 BASE = "/var/lib/morpheus.deploy"
 STACK = f"{BASE}/stacks/morpheus"
@@ -71,7 +69,7 @@ class Environment:
         with subprocess.Popen(
             command,
             cwd=ROOT,
-            env=ACTIVATED,
+            env=activated(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -158,6 +156,11 @@ class _At(HTTPSConnection):
         self.sock = self._context.wrap_socket(self.sock, server_hostname=name)  # type: ignore[attr-defined]
 
 
+def activated() -> dict[str, str]:
+    """Variables as in a shell where the environment has been activated, which is how the docs run every command."""
+    return {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
+
+
 def command_line(playbook: str, inventory: str | Path, *options: str) -> list[str]:
     return [str(BIN / "ansible-playbook"), playbook, "-i", str(inventory), *options]
 
@@ -167,7 +170,7 @@ def play(playbook: str, inventory: str | Path, *options: str) -> Run:
     done = subprocess.run(
         command_line(playbook, inventory, *options),
         cwd=ROOT,
-        env=ACTIVATED,
+        env=activated(),
         capture_output=True,
         text=True,
         timeout=540,

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +13,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils import config_repo
 from ansible_collections.morpheus.deploy.plugins.module_utils.configuration import configuration, is_secret_path
 from ansible_collections.morpheus.deploy.plugins.module_utils.effective import ELSEWHERE, Effective, Leaf, Vault
 from ansible_collections.morpheus.deploy.plugins.module_utils.yaml_origins import source
+from ansible_collections.morpheus.deploy.plugins.plugin_utils import specifications
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -165,11 +165,7 @@ USES = (
     "{{{{ no_such_variable }}}} {secret}",
     "{{{{ '{secret}' | no_such_filter }}}}",
 )
-SPECIFICATION = Path(__file__).parents[4] / "roles" / "preflight" / "meta" / "argument_specs.yml"
-OPTIONS = {
-    "stack_secret_files": {"type": "dict"},
-    **yaml.safe_load(SPECIFICATION.read_text())["argument_specs"]["main"]["options"],
-}
+OPTIONS = {"stack_secret_files": {"type": "dict"}, **specifications.options("preflight")}
 
 
 @given(SECRET, st.sampled_from(USES), st.sampled_from(USES[2:7]), st.sampled_from([OPENED, CLOSED, NONE]), st.booleans())
