@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-ROLES = Path(__file__).parents[2] / "roles"
+_ROLES = Path(__file__).parents[2] / "roles"
 _FILE = Path("meta", "argument_specs.yml")
 # The one of libyaml is ten times as fast, and not everywhere.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -18,11 +18,11 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 def options(role: str) -> Mapping[str, Any]:
     """Variable -> its specification, of the role's main entry point. Empty for a role without variables."""
-    document = yaml.load((ROLES / role / _FILE).read_text(), Loader=_LOADER)
+    document = yaml.load((_ROLES / role / _FILE).read_text(), Loader=_LOADER)
     found: Mapping[str, Any] = document["argument_specs"]["main"].get("options") or {}
     return found
 
 
 def of_all_roles() -> dict[str, Mapping[str, Any]]:
     """Role -> its ``options``."""
-    return {path.parents[1].name: options(path.parents[1].name) for path in sorted(ROLES.glob(f"*/{_FILE}"))}
+    return {path.parents[1].name: options(path.parents[1].name) for path in sorted(_ROLES.glob(f"*/{_FILE}"))}

@@ -37,7 +37,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def lane(item: pytest.Item) -> str:
     marked = item.get_closest_marker("lane")
     if marked:
-        return str(marked.args[0])
+        (name,) = marked.args
+        if name not in LANES:
+            raise pytest.UsageError(f"{item.nodeid}: lane {name!r} is none of {', '.join(LANES)}, so no lane would run it")
+        return str(name)
     fixtures = set(getattr(item, "fixturenames", ()))
     used = [name for name in ("staging", "production") if name in fixtures]
     return used[0] if len(used) == 1 and "alone" not in fixtures else "rest"

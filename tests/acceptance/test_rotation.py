@@ -22,7 +22,7 @@ import pytest
 import yaml
 
 from sandbox.world import RUNPOD_ADMIN_KEYS
-from tests.acceptance.world import BASE, BIN, PRODUCTION, ROOT, STACK, STAGING, Environment, Run, on, says
+from tests.acceptance.world import BASE, BIN, PRODUCTION, ROOT, STACK, STAGING, Environment, Run, activated, on, says
 
 PLAYBOOK = "playbooks/rotate_secrets.yml"
 RUNPOD = "http://10.77.2.3"
@@ -68,7 +68,9 @@ class Inventory:
     def killed(self, secret: str, at: str) -> None:
         """Start a rotation and kill the controller as soon as it begins a task."""
         command = self.environment.command(PLAYBOOK, "-e", f"secret={secret}")
-        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as run:
+        with subprocess.Popen(
+            command, cwd=ROOT, env=activated(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        ) as run:
             assert run.stdout is not None
             for line in run.stdout:
                 if line.startswith(f"TASK [{at}]"):

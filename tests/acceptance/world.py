@@ -191,7 +191,7 @@ table = b""
 while chunk := connection.recv(65536):
     table += chunk
 rows = [line.split() for line in table.decode().splitlines() if line[:1].isdigit() and " " in line]
-print(sorted((row[1], row[17]) for row in rows if SHOWN))
+print(sorted((row[1], row[17]) for row in rows if {condition}))
 """
 
 
@@ -235,12 +235,17 @@ def on(host: str, *command: str, check: bool = True) -> str:
 
 def admitted(host: str) -> str:
     """Backend and container of every server that HAProxy sends new requests to."""
-    return on(host, "python3", "-c", _SERVERS.replace("SHOWN", "not int(row[6]) & 0x2b")).strip()
+    return _servers(host, "not int(row[6]) & 0x2b")
 
 
 def without_address(host: str) -> str:
     """Backend and name of every server that HAProxy has no address of, so that it could be given one by DNS only."""
-    return on(host, "python3", "-c", _SERVERS.replace("SHOWN", 'row[17] != "-" and row[4] == "-"')).strip()
+    return _servers(host, 'row[17] != "-" and row[4] == "-"')
+
+
+def _servers(host: str, condition: str) -> str:
+    """Backend and name of every server whose ``row`` of ``show servers state`` fulfils a condition."""
+    return on(host, "python3", "-c", _SERVERS.format(condition=condition)).strip()
 
 
 def eventually(question: Callable[[], Any], seconds: float, what: str) -> Any:
