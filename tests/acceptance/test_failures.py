@@ -59,15 +59,29 @@ def test_a_release_that_turns_sick_while_it_is_watched_is_taken_back_at_once(sta
         taken_back = time.time()
         load.wait_until(lambda now: now.by_release["1.0.0"].last > taken_back + 1, 20, "the old release serves")
     assert run.code != 0
-    verdict = staging.verdict()
-    says(run, ["failed within 6 s after it was admitted", f"{verdict['errors']} requests answered with 5xx"])
+    says(run, ["failed within 6 s after it was admitted"])
     assert staging.containers("staging-app-1") == before
+    verdict = staging.verdict()
     assert verdict["verdict"] == "rolled_back"
-    # Only what the candidates themselves answered badly before they were taken back, and the verdict knows how much that was.
+    # Only what the candidates themselves answered badly before they were taken back. It can be nothing: the edge prefers the
+    # replica with fewer slow requests, and that may be the one that turned sick later.
     report = load.report
     print(f"\nsick: {report.failed} failed of {report.sent}, the verdict counts {verdict['errors']}")
-    assert {failure.kind for failure in report.failures} == {"status_5xx"}
+    assert {failure.kind for failure in report.failures} <= {"status_5xx"}
     assert abs(report.failed - verdict["errors"]) <= max(3, report.failed // 10)
+
+
+def test_what_a_release_answers_badly_while_it_is_watched_is_counted_and_said(staging: Environment) -> None:
+    with staging.load() as load:
+        run = staging.deploy("1.9.4-errors")
+    assert run.code == 0, run.output
+    verdict = staging.verdict()
+    says(run, ["VERDICT deployed: staging 1.9.4-errors", f"{verdict['errors']} requests answered with 5xx"])
+    # Every fiftieth request of each replica; the watch is over before the load is.
+    report = load.report
+    print(f"\nerrors: {report.failed} failed of {report.sent}, the verdict counts {verdict['errors']}")
+    assert {failure.kind for failure in report.failures} == {"status_5xx"}
+    assert 0 < verdict["errors"] <= report.failed
 
 
 def test_all_problems_of_a_configuration_come_in_one_message_before_any_connection(staging: Environment) -> None:
