@@ -22,6 +22,7 @@ FAULTS = {
     "1.9.4-errors": "errors",
     "1.9.5-slow": "slow",
     "1.9.6-sick": "sick",
+    "1.9.7-broken": "broken",
 }
 _ML_MOCK_RELEASE = "1.0.0"
 _SERVICES = ROOT / "services"

@@ -39,6 +39,7 @@ def update_policy(service: Mapping[str, Any], section: str = "update_config") ->
         order=Order(config.get("order", Order.START_FIRST.value)),
         failure_action=FailureAction(config.get("failure_action", FailureAction.PAUSE.value)),
         monitor_seconds=seconds(config.get("monitor")),
+        max_failure_ratio=float(config.get("max_failure_ratio", UpdatePolicy.max_failure_ratio)),
     )
 
 
@@ -126,8 +127,9 @@ def _section_problems(path: str, config: Mapping[str, Any]) -> list[str]:
         choices = [word.value for word in words]
         if key in config and config[key] not in choices:
             found.append(f'{path}.{key}: "{config[key]}" is not one of {", ".join(choices)}')
-    if config.get("max_failure_ratio"):
-        found.append(f"{path}.max_failure_ratio: no failure is tolerated here: one bad candidate ends the rollout; remove it")
+    ratio = config.get("max_failure_ratio", 0)
+    if not isinstance(ratio, int | float) or isinstance(ratio, bool) or not 0 <= ratio <= 1:
+        found.append(f"{path}.max_failure_ratio: {ratio!r} is not a share of requests between 0 and 1, such as 0.05")
     for key in ("delay", "monitor"):
         try:
             seconds(config.get(key))

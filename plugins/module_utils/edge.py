@@ -206,13 +206,22 @@ class Edge:
 
         A slot that the current worker no longer has tells nothing about the old ones: there every slot of the service counts.
         """
-        slots = {server.name for server in self._servers(service) if server.fqdn == container}
+        slots = self._slots_of(service, [container])[container]
         current, *old = self._all_stats()
         requests, tunnels = self._sum(current, service, slots)
         for table in old:
             more_requests, more_tunnels = self._sum(table, service, slots or None)
             requests, tunnels = requests + more_requests, tunnels + more_tunnels
         return requests, tunnels
+
+    def answered(self, service: str, containers: Sequence[str]) -> dict[str, Load]:
+        """Container that has a slot -> what the slot has answered, requests and tunnels, in all workers still at work."""
+        tables = self._all_stats()
+        return {
+            container: sum((sum(self._sum(table, service, slots), Load()) for table in tables), Load())
+            for container, slots in self._slots_of(service, containers).items()
+            if slots
+        }
 
     def sweep(self, existing: set[str]) -> list[str]:
         """Free every slot whose container is not among ``existing``; their names."""
@@ -247,6 +256,10 @@ class Edge:
     def _free(self, server: str) -> None:
         """An unused slot points to the edge itself: a name that lives keeps its address usable and asks no other resolver."""
         self._socket.tell(f"set server {server} state maint", f"set server {server} fqdn {OWN_NAME}")
+
+    def _slots_of(self, service: str, containers: Sequence[str]) -> dict[str, set[str]]:
+        servers = self._servers(service)
+        return {name: {server.name for server in servers if server.fqdn == name} for name in containers}
 
     def _sum(self, table: str, service: str, slots: set[str] | None) -> tuple[Load, Load]:
         sums = {name: Load() for name in self._backends(service)}

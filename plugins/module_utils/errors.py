@@ -29,7 +29,14 @@ class EdgeError(DeployError):
 
 
 class GateError(DeployError):
-    """A candidate was not admitted: it did not pass the health gate, or failed while it was watched."""
+    """A candidate was not admitted: it did not pass the health gate, or failed while it was watched.
+
+    ``candidate`` is the name of the one whose log may say more.
+    """
+
+    def __init__(self, message: str, candidate: str = "") -> None:
+        self.candidate = candidate
+        super().__init__(message)
 
 
 class FencedError(Exception):

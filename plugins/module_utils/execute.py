@@ -15,8 +15,16 @@ from threading import Event, Lock, Thread
 from typing import Any, Protocol
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError, GateError
-from ansible_collections.morpheus.deploy.plugins.module_utils.gate import Clock, Health
-from ansible_collections.morpheus.deploy.plugins.module_utils.plan import Action, DesiredService, Replica, State, Step
+from ansible_collections.morpheus.deploy.plugins.module_utils.gate import Clock, Condemned, Health
+from ansible_collections.morpheus.deploy.plugins.module_utils.plan import (
+    Action,
+    DesiredService,
+    Replica,
+    State,
+    Step,
+    UpdatePolicy,
+)
+from ansible_collections.morpheus.deploy.plugins.module_utils.users import Answered, Users
 
 POLL_SECONDS = 0.05
 # How long requests on a failed candidate may take to end; it answers badly, so this is short.
@@ -48,23 +56,23 @@ class EdgeVerbs(Protocol):
 
     def busy(self, service: str, replica: Replica) -> Busy: ...
 
+    def answered(self, service: str, names: Sequence[str]) -> dict[str, Answered]:
+        """Name of a replica that has a place at the edge -> what users got from this place so far, whoever had it."""
+        ...
+
 
 class GateVerbs(Protocol):
     def wait(self, service: str, replicas: Sequence[Replica]) -> list[Health]: ...
 
-    def watch(self, service: str, replicas: Sequence[Replica], seconds: float) -> list[Health]: ...
+    def watch(self, service: str, replicas: Sequence[Replica], seconds: float, condemned: Condemned) -> list[Health]: ...
 
 
 @dataclass(frozen=True)
 class Busy:
-    """Sessions that a replica still holds: requests end by themselves, tunnels end when the application closes them.
-
-    ``errors`` is the number of requests that it has answered with 5xx so far.
-    """
+    """Sessions that a replica still holds: requests end by themselves, tunnels end when the application closes them."""
 
     requests: int = 0
     tunnels: int = 0
-    errors: int = 0
 
     @property
     def total(self) -> int:
@@ -206,14 +214,17 @@ class _ServiceRollout:
         self._barriers = barriers
         self._to_meet = {action for action in barriers if _meets(action, steps)}
         self._batch = -1
-        # Whether an incumbent of this batch has been told to stop, and whether its candidates have been found well.
-        self._ending = self._healthy = False
+        # Whether an incumbent of this batch has been told to stop, whether its candidates have been found well, and whether they
+        # are to be watched.
+        self._ending = self._healthy = self._watched = False
         self._started: list[Replica] = []
         self._reused: list[Replica] = []
         self._drained: list[Replica] = []
         self._drained_at = 0.0
-        # Candidate -> errors that its slot at the edge had counted before.
-        self._errors_before: dict[str, int] = {}
+        self._users = Users(
+            lambda names: executor._edge.answered(self._service, names),
+            desired.policy.max_failure_ratio if desired else UpdatePolicy.max_failure_ratio,
+        )
 
     def run(self) -> None:
         handlers: Mapping[Action, Callable[[Step], None]] = {
@@ -245,10 +256,8 @@ class _ServiceRollout:
             self._take_back()
         except DeployError as exc:
             self._x._record("failed", step)
-            with self._lock:
-                self._outcome.failures.append(str(exc))
             self._open_barriers()
-            self._take_back()
+            self._take_back(exc)
         except BaseException:
             # What nobody foresaw must not leave the other services waiting for this one.
             self._open_barriers()
@@ -279,6 +288,10 @@ class _ServiceRollout:
         self._batch = number
         self._ending = self._healthy = False
         self._started, self._reused, self._drained = [], [], []
+        own = [step for step in self._steps if step.batch == number]
+        self._watched = any(step.action is Action.WATCH for step in own)
+        if self._watched:
+            self._users.look_at_incumbents([name for step in own if step.action is Action.DRAIN for name in step.replicas])
 
     def _candidates(self) -> list[Replica]:
         return [*self._reused, *self._started]
@@ -310,19 +323,26 @@ class _ServiceRollout:
     def _admit(self, step: Step) -> None:
         candidates = self._candidates()
         self._x._edge.admit(self._service, candidates)
-        self._errors_before = {one.name: self._x._edge.busy(self._service, one).errors for one in candidates}
+        if self._watched:
+            self._users.look_at_candidates([replica.name for replica in candidates])
 
     def _watch(self, step: Step) -> None:
-        results = self._x._gate.watch(self._service, self._candidates(), step.seconds)
+        results = self._x._gate.watch(self._service, self._candidates(), step.seconds, self._users.condemn)
         self._judge(results, f"failed within {step.seconds:g} s after it was admitted")
-        self._count_errors(self._candidates())
+        complaint = self._users.complaint()
+        if complaint:
+            self._healthy = False
+            raise GateError(
+                f'service "{self._service}" failed within {step.seconds:g} s after it was admitted: {complaint}',
+                self._users.worst(),
+            )
+        self._count_errors()
 
-    def _count_errors(self, candidates: Sequence[Replica]) -> None:
-        """To be called once for a batch, while its candidates still hold their slots."""
-        watched = [one for one in candidates if one.name in self._errors_before]
-        now = {one.name: self._x._edge.busy(self._service, one).errors for one in watched}
+    def _count_errors(self) -> None:
+        """To be called at the end of the watch of a batch, while its candidates still hold their slots."""
+        bad = self._users.end()
         with self._lock:
-            self._outcome.errors += sum(max(0, now[name] - self._errors_before.pop(name)) for name in now)
+            self._outcome.errors += bad
 
     def _judge(self, results: Sequence[Health], failed: str) -> None:
         with self._lock:
@@ -332,11 +352,16 @@ class _ServiceRollout:
             return
         self._healthy = False
         worst = min(bad, key=lambda health: health.cut_short)
-        words = next((self._x._engine.last_words(r) for r in self._candidates() if r.name == worst.name), "")
         raise GateError(
             f'service "{self._service}": {worst.name} {failed}: after {worst.attempts} attempts in {worst.seconds:.1f} s '
-            f"the last answer of {worst.url} was: {worst.violation}." + (f"\nIts last log lines:\n{words}" if words else "")
+            f"the last answer of {worst.url} was: {worst.violation}.",
+            worst.name,
         )
+
+    def _with_last_words(self, failure: DeployError) -> str:
+        name = failure.candidate if isinstance(failure, GateError) else ""
+        words = next((self._x._engine.last_words(replica) for replica in self._candidates() if replica.name == name), "")
+        return f"{failure}\nThe last log lines of {name}:\n{words}" if words else str(failure)
 
     def _drain(self, step: Step) -> None:
         # Only what served may serve again: a replica that a crashed run left behind has perhaps never passed a gate.
@@ -404,34 +429,44 @@ class _ServiceRollout:
         with self._lock:
             self._outcome.removed += [replica.name for replica in replicas]
 
-    def _take_back(self) -> None:
-        """Candidates of the batch under way go, its incumbents serve again; finished batches are another plan's matter."""
+    def _take_back(self, failure: DeployError | None = None) -> None:
+        """Candidates of the batch under way go, its incumbents serve again; finished batches are another plan's matter.
+
+        ``failure`` is why, unless a neighbour failed. Users first: words are looked for once the incumbents serve.
+        """
         self._x._guard()
+        said = str(failure or "")
+        trouble = ""
         try:
             self._let_incumbents_serve()
+            said = self._with_last_words(failure) if failure else ""
             self._remove_candidates()
         except DeployError as exc:
-            with self._lock:
-                self._outcome.failures.append(f'service "{self._service}" could not be taken back: {exc}')
+            trouble = f'service "{self._service}" could not be taken back: {exc}'
+        with self._lock:
+            self._outcome.failures += [text for text in (said, trouble) if text]
 
     def _let_incumbents_serve(self) -> None:
         alive = {replica.id for replica in self._own() if replica.state is State.RUNNING}
         self._x._edge.admit(self._service, [replica for replica in self._drained if replica.id in alive])
+        if not self._keeps_candidates:
+            self._x._edge.drain(self._service, self._candidates())
+
+    @property
+    def _keeps_candidates(self) -> bool:
+        """Whether their incumbents have been told to stop, so that these serve. What is left to do is in the next plan."""
+        return self._healthy and self._ending
 
     def _remove_candidates(self) -> None:
-        if self._healthy and self._ending:
-            # Their incumbents have been told to stop: these serve. What is left to do is in the next plan.
-            return
         candidates = [replica for replica in self._own() if replica.id in {one.id for one in self._candidates()}]
-        if not candidates:
+        if not candidates or self._keeps_candidates:
             return
         # One that answers badly is not given long; one that only gives way to a neighbour ends what it has begun.
         seconds = self._x._drain_seconds if self._healthy else TAKE_BACK_SECONDS
         grace = self._grace_seconds() if self._healthy else TAKE_BACK_SECONDS
-        self._x._edge.drain(self._service, candidates)
         self._let_end(candidates, seconds)
-        self._count_errors(candidates)
-        self._stop_and_count(candidates, grace, watched=any(replica.admitted for replica in candidates))
+        self._count_errors()
+        self._stop_and_count(candidates, grace, watched=True)
         self._x._engine.remove(candidates)
         self._x._edge.forget(self._service, candidates)
 

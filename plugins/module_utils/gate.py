@@ -159,6 +159,12 @@ class Health:
 Fetch = Callable[[Endpoint, float], Answer]
 # Looks at an endpoint's ground (is its container still running?) -> why there is no point in waiting, or ""
 GiveUp = Callable[[Endpoint], str]
+# Looks at what users get from all endpoints -> whether there is no point in watching on
+Condemned = Callable[[], bool]
+
+
+def _never() -> bool:
+    return False
 
 
 @dataclass(frozen=True)
@@ -174,14 +180,16 @@ class Gate:
         with ThreadPoolExecutor(max(1, len(endpoints))) as pool:
             return list(pool.map(lambda endpoint: self._admit(endpoint, lost), endpoints))
 
-    def watch(self, endpoints: Sequence[Endpoint], seconds: float) -> list[Health]:
+    def watch(self, endpoints: Sequence[Endpoint], seconds: float, condemned: Condemned = _never) -> list[Health]:
         """Every endpoint's Health after ``seconds`` of good answers, or as soon as one gave ``successes`` bad ones in a row.
 
-        One bad answer alone does not condemn a replica that has been admitted: what it says must hold.
+        One bad answer alone does not condemn a replica that has been admitted: what it says must hold. It ends, too, as soon
+        as ``condemned`` says yes, which is asked as often as the first endpoint.
         """
         lost = threading.Event()
+        asked = [condemned, *[_never] * len(endpoints)]
         with ThreadPoolExecutor(max(1, len(endpoints))) as pool:
-            return list(pool.map(lambda endpoint: self._observe(endpoint, seconds, lost), endpoints))
+            return list(pool.map(lambda endpoint, asked: self._observe(endpoint, seconds, lost, asked), endpoints, asked))
 
     def _admit(self, endpoint: Endpoint, lost: threading.Event) -> Health:
         health = Health(endpoint.name, endpoint.url)
@@ -217,7 +225,7 @@ class Gate:
             else f"good, but only {health.successes_in_row} of {self.rules.successes} times in a row when the time was up"
         )
 
-    def _observe(self, endpoint: Endpoint, seconds: float, lost: threading.Event) -> Health:
+    def _observe(self, endpoint: Endpoint, seconds: float, lost: threading.Event, condemned: Condemned) -> Health:
         health = Health(endpoint.name, endpoint.url, healthy=True, violation="")
         start = self.clock.now()
         bad_in_row = 0
@@ -231,6 +239,9 @@ class Gate:
             if hopeless or bad_in_row >= self.rules.successes:
                 health.healthy = False
                 health.violation = f"{hopeless}; last answer: {health.violation}" if hopeless else health.violation
+                lost.set()
+                break
+            if condemned():
                 lost.set()
                 break
             self.clock.sleep(min(self.rules.interval_seconds, max(0.0, left)))

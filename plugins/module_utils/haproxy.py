@@ -17,6 +17,9 @@ from dataclasses import dataclass
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import EdgeError
 
 TUNNELS = ".tunnels"
+_GOOD_ANSWERS = ("hrsp_1xx", "hrsp_2xx", "hrsp_3xx", "hrsp_4xx")
+# "eresp": the server closed the connection or was silent for too long, and HAProxy answered in its place.
+_COUNTERS = ("scur", *_GOOD_ANSWERS, "hrsp_5xx", "eresp")
 NO_ADDRESS = "0.0.0.0"
 # srv_admin_state bits that keep new requests away: maintenance (forced, inherited, name not resolved) and drain. Bit
 # 0x04 only remembers that the file said "disabled".
@@ -50,13 +53,16 @@ class Server:
 
 @dataclass(frozen=True)
 class Load:
-    """What a server is busy with: sessions open now; and answers with a status of 5xx since the worker started."""
+    """What a server is busy with: sessions open now; and since the worker started, requests that it answered, and of these the
+    ones that users got a 5xx for: answered so, not answered, or not to the end.
+    """
 
     sessions: int = 0
-    errors: int = 0
+    answers: int = 0
+    bad_answers: int = 0
 
     def __add__(self, other: Load) -> Load:
-        return Load(self.sessions + other.sessions, self.errors + other.errors)
+        return Load(self.sessions + other.sessions, self.answers + other.answers, self.bad_answers + other.bad_answers)
 
 
 class Socket:
@@ -113,10 +119,15 @@ def parse_load(table: str) -> dict[tuple[str, str], Load]:
     """(backend, server) -> Load in the answer to ``show stat``."""
     rows = csv.DictReader(table.lstrip("# ").splitlines())
     return {
-        (row["pxname"], row["svname"]): Load(int(row["scur"] or 0), int(row["hrsp_5xx"] or 0))
+        (row["pxname"], row["svname"]): _load_of({name: int(row[name] or 0) for name in _COUNTERS})
         for row in rows
         if row.get("svname") not in (None, "FRONTEND", "BACKEND")
     }
+
+
+def _load_of(row: Mapping[str, int]) -> Load:
+    bad = row["hrsp_5xx"] + row["eresp"]
+    return Load(row["scur"], sum(row[name] for name in _GOOD_ANSWERS) + bad, bad)
 
 
 def parse_old_workers(table: str) -> list[int]:

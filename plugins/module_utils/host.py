@@ -34,6 +34,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.files import write
 from ansible_collections.morpheus.deploy.plugins.module_utils.gate import (
     Answer,
     Clock,
+    Condemned,
     Endpoint,
     Expectation,
     Gate,
@@ -51,6 +52,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.release import (
     place_files,
     place_secret,
 )
+from ansible_collections.morpheus.deploy.plugins.module_utils.users import Answered
 
 EDGE_ROOT = Path("/var/lib/morpheus.deploy/edge")
 HAPROXY_DIRECTORY = "/usr/local/etc/haproxy"
@@ -276,7 +278,10 @@ class HostEdge:
 
     def busy(self, service: str, replica: Replica) -> Busy:
         requests, tunnels = self.edge.load(service, replica.name)
-        return Busy(requests.sessions, tunnels.sessions, requests.errors)
+        return Busy(requests.sessions, tunnels.sessions)
+
+    def answered(self, service: str, names: Sequence[str]) -> dict[str, Answered]:
+        return {name: Answered(load.answers, load.bad_answers) for name, load in self.edge.answered(service, names).items()}
 
 
 @dataclass
@@ -292,8 +297,8 @@ class HostGate:
     def wait(self, service: str, replicas: Sequence[Replica]) -> list[Health]:
         return self._gate(service, replicas).wait(self._endpoints(service, replicas))
 
-    def watch(self, service: str, replicas: Sequence[Replica], seconds: float) -> list[Health]:
-        return self._gate(service, replicas).watch(self._endpoints(service, replicas), seconds)
+    def watch(self, service: str, replicas: Sequence[Replica], seconds: float, condemned: Condemned) -> list[Health]:
+        return self._gate(service, replicas).watch(self._endpoints(service, replicas), seconds, condemned)
 
     def _gate(self, service: str, replicas: Sequence[Replica]) -> Gate:
         by_name = {replica.name: replica for replica in replicas}

@@ -48,13 +48,17 @@ class State(str, Enum):
 
 @dataclass(frozen=True)
 class UpdatePolicy:
-    """Compose's ``deploy.update_config``. ``parallelism`` 0 means all replicas at the same time; times are seconds."""
+    """Compose's ``deploy.update_config``. ``parallelism`` 0 means all replicas at the same time; times are seconds.
+
+    ``max_failure_ratio``: which share of requests watched candidates may answer with 5xx.
+    """
 
     parallelism: int = 1
     delay_seconds: float = 0.0
     order: Order = Order.START_FIRST
     failure_action: FailureAction = FailureAction.PAUSE
     monitor_seconds: float = 0.0
+    max_failure_ratio: float = 0.1
 
 
 @dataclass(frozen=True)

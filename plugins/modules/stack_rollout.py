@@ -158,7 +158,9 @@ cut:
   type: int
   sample: 0
 errors:
-  description: Requests that candidates answered with 5xx between their admission and the end of their watch.
+  description:
+    - Requests for which users got a 5xx from candidates between their admission and the end of their watch, those among them
+      that were not answered to the end.
   returned: always, once the release was found
   type: int
   sample: 0

@@ -37,5 +37,5 @@ class Door:
         if FAULT == "sick" and path == "/health":
             self.sick_at = min(self.sick_at, now + 5)
         self.api_requests += is_api
-        is_unlucky = FAULT == "errors" and is_api and self.api_requests % 50 == 0
+        is_unlucky = is_api and (FAULT == "broken" or (FAULT == "errors" and self.api_requests % 50 == 0))
         return JSONResponse({"detail": f"fault: {FAULT}"}, 500) if is_unlucky or now > self.sick_at else self.app

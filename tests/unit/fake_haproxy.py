@@ -40,6 +40,8 @@ class Slot:
     tracked: Slot | None = None
     sessions: int = 0
     total: int = 0
+    well: int = 0
+    badly: int = 0
 
     @property
     def admin_state(self) -> int:
@@ -205,6 +207,7 @@ class FakeHAProxy:
         lines = [STAT_HEADER]
         for slot in worker.slots.values():
             values = {"pxname": slot.backend, "svname": slot.name, "scur": slot.sessions, "stot": slot.total}
+            values |= {"hrsp_2xx": slot.well, "hrsp_5xx": slot.badly}
             values |= {"econ": 0, "eresp": 0, "srv_abrt": 0}
             lines.append(",".join(str(values.get(name, "")) for name in STAT_HEADER.removeprefix("# ").split(",")))
         return "\n".join([*lines, ""])

@@ -11,12 +11,17 @@ from dataclasses import dataclass, field
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import EngineError
 from ansible_collections.morpheus.deploy.plugins.module_utils.execute import Busy, Executor, Outcome
-from ansible_collections.morpheus.deploy.plugins.module_utils.gate import Health
+from ansible_collections.morpheus.deploy.plugins.module_utils.gate import Condemned, Health
 from ansible_collections.morpheus.deploy.plugins.module_utils.plan import DesiredService, Order, Replica, State, Step, plan
+from ansible_collections.morpheus.deploy.plugins.module_utils.users import Answered
 
 DRAIN_SECONDS = 30.0
 # How long a request takes that nobody gave a duration.
 REQUEST_SECONDS = 0.5
+# How many requests a second a replica answers while it is admitted.
+REQUEST_RATE = 20
+# How often a candidate is asked while it is watched.
+INTERVAL_SECONDS = 0.25
 
 
 class KilledError(BaseException):
@@ -51,6 +56,9 @@ class Container:
     sessions: list[float | None] = field(default_factory=list)
     drained_at: float | None = None
     proven: bool = False
+    # When it was admitted for the last time, and how long it had been before.
+    admitted_at: float | None = None
+    admitted_seconds: float = 0.0
 
 
 class Host:
@@ -58,7 +66,8 @@ class Host:
 
     ``fuse``: how many more changes happen before the process that makes them is killed; None for ever.
     ``trip``: how many more changes happen before one is refused with an error, once.
-    ``bad``: fingerprints whose gate fails; ``flaky``: those that pass and fail while they are watched.
+    ``bad``: fingerprints whose gate fails; ``flaky``: those that pass and fail while they are watched; ``errors``: fingerprint ->
+    share of users' requests that it answers with 5xx, whatever its gate says.
     """
 
     def __init__(self, desired: Sequence[DesiredService] = (), drain_seconds: float = DRAIN_SECONDS) -> None:
@@ -67,10 +76,12 @@ class Host:
         self.desired: dict[str, DesiredService] = {}
         self.drain_seconds = drain_seconds
         self.containers: dict[str, Container] = {}
+        self.removed: list[Container] = []
         self.admitted: set[str] = set()
         self.known_to_edge: set[str] = set()
         self.bad: set[str] = set()
         self.flaky: set[str] = set()
+        self.errors: dict[str, float] = {}
         self.fuse: int | None = None
         self.trip: int | None = None
         self.changes = 0
@@ -109,6 +120,7 @@ class Host:
         if admitted:
             self.admitted.add(container.name)
             self.known_to_edge.add(container.name)
+            container.admitted_at = self.clock.now()
         return container
 
     def observe(self) -> list[Replica]:
@@ -167,6 +179,11 @@ class Host:
         since = 0.0 if container.drained_at is None else self.clock.now() - container.drained_at
         left = [seconds for seconds in container.sessions if seconds is None or seconds > since]
         return Busy(sum(seconds is not None for seconds in left), sum(seconds is None for seconds in left))
+
+    def answered(self, container: Container) -> Answered:
+        now = 0.0 if container.admitted_at is None else self.clock.now() - container.admitted_at
+        total = int((container.admitted_seconds + now) * REQUEST_RATE)
+        return Answered(total, round(total * self.errors.get(container.fingerprint, 0.0)))
 
     def change(self, what: str) -> None:
         """Every change of the host passes here: the one at which the fuse burns does not happen, nor any after it."""
@@ -261,7 +278,7 @@ class SimulatedEngine:
                 host.change(f"remove {container.name}")
                 if container.state is State.RUNNING:
                     host.violations.append(f"{container.name}: removed while it runs")
-                del host.containers[container.id]
+                host.removed.append(host.containers.pop(container.id))
                 host.check()
 
     def last_words(self, replica: Replica) -> str:
@@ -275,7 +292,8 @@ class SimulatedEngine:
             host.violations.append(f"{container.name}: stopped while it is admitted")
         wanted = host.desired.get(container.service)
         # A candidate that failed is not given the time of an incumbent.
-        failed = wanted and container.fingerprint == wanted.fingerprint and container.fingerprint in host.bad | host.flaky
+        bad = host.bad | host.flaky | set(host.errors)
+        failed = wanted and container.fingerprint == wanted.fingerprint and container.fingerprint in bad
         drained_for = host.clock.now() - (container.drained_at or 0.0)
         if host.busy(container).requests and drained_for < host.drain_seconds - 1e-6 and not failed:
             host.violations.append(f"{container.name}: stopped with requests {drained_for:.1f} s after it was drained")
@@ -304,7 +322,7 @@ class SimulatedEdge:
                     host.violations.append(f"{container.name}: admitted before it passed a gate")
                 if not container.sessions:
                     container.sessions = list(host.new_sessions)
-                container.drained_at = None
+                container.drained_at, container.admitted_at = None, host.clock.now()
                 host.admitted.add(container.name)
                 host.known_to_edge.add(container.name)
                 host.check()
@@ -321,6 +339,8 @@ class SimulatedEdge:
                 host.change(f"drain {container.name}")
                 host.admitted.discard(container.name)
                 container.drained_at = host.clock.now()
+                container.admitted_seconds += host.clock.now() - (container.admitted_at or host.clock.now())
+                container.admitted_at = None
                 host.check()
         host.clock.sleep(0.05)
 
@@ -341,6 +361,16 @@ class SimulatedEdge:
             if container is None or container.state is not State.RUNNING:
                 return Busy()
             return host.busy(container)
+
+    def answered(self, service: str, names: Sequence[str]) -> dict[str, Answered]:
+        host = self._host
+        host.fail_at("answered")
+        with host.lock:
+            return {
+                one.name: host.answered(one)
+                for one in host.containers.values()
+                if one.name in names and one.name in host.known_to_edge
+            }
 
 
 class SimulatedGate:
@@ -366,10 +396,13 @@ class SimulatedGate:
                     host.containers[replica.id].proven = True
         return results
 
-    def watch(self, service: str, replicas: Sequence[Replica], seconds: float) -> list[Health]:
+    def watch(self, service: str, replicas: Sequence[Replica], seconds: float, condemned: Condemned) -> list[Health]:
         host = self._host
         self._begin("watch", service)
-        host.clock.sleep(seconds)
+        asked = 0.0
+        while asked < seconds and not condemned():
+            asked += INTERVAL_SECONDS
+            host.clock.sleep(INTERVAL_SECONDS)
         with host.lock:
             return [self._health(replica, host.flaky, "status 500 where 200 is expected") for replica in replicas]
 

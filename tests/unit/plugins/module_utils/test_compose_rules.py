@@ -55,10 +55,11 @@ POLICIES = [
                     "order": "stop-first",
                     "failure_action": "rollback",
                     "monitor": "1m",
+                    "max_failure_ratio": 0.02,
                 }
             }
         },
-        UpdatePolicy(0, 5.0, Order.STOP_FIRST, FailureAction.ROLLBACK, 60.0),
+        UpdatePolicy(0, 5.0, Order.STOP_FIRST, FailureAction.ROLLBACK, 60.0, 0.02),
         id="everything said",
     ),
 ]
@@ -189,14 +190,35 @@ FINDINGS = [
         id="words that are none",
     ),
     pytest.param(
-        with_update(max_failure_ratio=0.1),
+        with_update(max_failure_ratio=10),
         [
-            "services.api.deploy.update_config.max_failure_ratio: no failure is tolerated here: one bad candidate ends the "
-            "rollout; remove it"
+            "services.api.deploy.update_config.max_failure_ratio: 10 is not a share of requests between 0 and 1, such as 0.05",
         ],
-        id="a failure ratio",
+        id="a failure ratio in per cent",
     ),
-    pytest.param(with_update(max_failure_ratio=0), [], id="no failure ratio"),
+    pytest.param(
+        with_update(max_failure_ratio="10%"),
+        [
+            "services.api.deploy.update_config.max_failure_ratio: '10%' is not a share of requests between 0 and 1, such as 0.05",
+        ],
+        id="a failure ratio in words",
+    ),
+    pytest.param(
+        with_update(max_failure_ratio=-0.1),
+        [
+            "services.api.deploy.update_config.max_failure_ratio: -0.1 is not a share of requests between 0 and 1, such as 0.05",
+        ],
+        id="a failure ratio below nothing",
+    ),
+    pytest.param(
+        with_update(max_failure_ratio=True),
+        [
+            "services.api.deploy.update_config.max_failure_ratio: True is not a share of requests between 0 and 1, such as 0.05",
+        ],
+        id="a failure ratio that is no number",
+    ),
+    pytest.param(with_update(max_failure_ratio=0), [], id="no failure is tolerated"),
+    pytest.param(with_update(max_failure_ratio=1), [], id="every failure is tolerated"),
     pytest.param(
         with_update(delay="soon", monitor="5"),
         [

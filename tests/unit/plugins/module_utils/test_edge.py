@@ -319,6 +319,22 @@ def test_a_container_that_the_worker_no_longer_knows_may_have_every_request_of_a
     assert requests.sessions == 0
 
 
+def test_what_was_answered_counts_requests_and_tunnels_in_all_workers(world: World) -> None:
+    world.admit("shop-api-1", "shop-api-2", "shop-api-3")
+    slots = {name: world.slot_of(name) for name in ("shop-api-1", "shop-api-2")}
+    world.haproxy.slot(f"shop.api/{slots['shop-api-1']}").well = 10
+    world.haproxy.slot(f"shop.api/{slots['shop-api-1']}").sessions = 1
+    world.haproxy.slot(f"shop.api/{slots['shop-api-2']}").well = 500
+    world.edge(routes=[*ROUTES, Route("docs", 9000, "docs.example")]).prepare()
+    world.haproxy.slot(f"shop.api/{slots['shop-api-1']}").badly = 3
+    world.haproxy.slot(f"shop.api.tunnels/{slots['shop-api-1']}").badly = 2
+    found = world.edge().answered("api", ["shop-api-1", "shop-api-3", "shop-api-9"])
+    assert {name: (load.answers, load.bad_answers) for name, load in found.items()} == {
+        "shop-api-1": (15, 5),
+        "shop-api-3": (0, 0),
+    }
+
+
 def test_an_older_worker_that_ends_between_two_questions_has_nothing_left(world: World) -> None:
     world.admit("shop-api-1")
     world.haproxy.slot(f"shop.api/{world.slot_of('shop-api-1')}").sessions = 2

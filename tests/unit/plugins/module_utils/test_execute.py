@@ -16,8 +16,9 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.plan import (
     Step,
     UpdatePolicy,
 )
+from ansible_collections.morpheus.deploy.plugins.module_utils.users import Answered
 
-from tests.unit.simulation import Host, SimulatedGate
+from tests.unit.simulation import REQUEST_RATE, Host, SimulatedGate
 
 ALL_AT_ONCE = UpdatePolicy(parallelism=0, monitor_seconds=3.0)
 API = DesiredService("api", 2, "new", routed=True, policy=ALL_AT_ONCE)
@@ -94,7 +95,7 @@ def test_a_failed_gate_says_what_was_seen_last_and_leaves_the_incumbents() -> No
     outcome = host.run()
     assert outcome.failures == [
         'service "api": shop-api-3 did not pass its gate: after 3 attempts in 0.0 s the last answer of http://shop-api-3/health '
-        "was: status 503 where 200 is expected.\nIts last log lines:\nthe last words of shop-api-3"
+        "was: status 503 where 200 is expected.\nThe last log lines of shop-api-3:\nthe last words of shop-api-3"
     ]
     assert serving(host) == before == sorted(host.containers)
 
@@ -106,10 +107,67 @@ def test_a_failed_watch_says_so_and_lets_the_incumbents_serve_again() -> None:
     outcome = host.run()
     assert outcome.failures == [
         'service "api": shop-api-3 failed within 3 s after it was admitted: after 3 attempts in 0.0 s the last answer of '
-        "http://shop-api-3/health was: status 500 where 200 is expected.\nIts last log lines:\nthe last words of shop-api-3"
+        "http://shop-api-3/health was: status 500 where 200 is expected.\n"
+        "The last log lines of shop-api-3:\nthe last words of shop-api-3"
     ]
     assert serving(host) == before == sorted(host.containers)
     assert outcome.removed == []
+
+
+def test_a_release_that_is_well_by_its_check_and_answers_users_badly_is_taken_back_at_once() -> None:
+    host = running(API)
+    host.errors = {"new": 1.0}
+    before = serving(host)
+    outcome = host.run()
+    [failure] = outcome.failures
+    assert failure.startswith('service "api" failed within 3 s after it was admitted: users got a 5xx for ')
+    assert failure.endswith(
+        "and max_failure_ratio tolerates 0.1.\nThe last log lines of shop-api-3:\nthe last words of shop-api-3"
+    )
+    assert serving(host) == before == sorted(host.containers)
+    # Not only at the end of the watch.
+    assert 0 < outcome.errors < 2 * 3 * REQUEST_RATE / 2
+
+
+def test_candidates_that_answer_users_badly_are_not_given_long() -> None:
+    host = running(API)
+    host.errors = {"new": 1.0}
+    host.new_sessions = [1000.0]
+    start = host.clock.now()
+    outcome = host.run()
+    assert outcome.failures
+    assert outcome.cut == 2
+    assert host.clock.now() - start < 15
+
+
+def test_bad_answers_that_are_tolerated_are_counted() -> None:
+    host = running(API)
+    host.errors = {"new": 0.05}
+    outcome = host.run()
+    assert outcome.failures == []
+    assert outcome.errors == round(0.05 * 2 * 3 * REQUEST_RATE)
+
+
+def test_what_incumbents_answered_as_badly_does_not_keep_a_release_from_going_back() -> None:
+    host = running(API)
+    host.errors = {"new": 0.5, "old": 0.5}
+    assert host.run().failures == []
+
+
+def test_each_batch_is_judged_by_itself() -> None:
+    host = running(replace(API, policy=replace(ALL_AT_ONCE, parallelism=1)))
+    host.errors = {"new": 0.05}
+    outcome = host.run()
+    assert outcome.failures == []
+    assert outcome.errors == 2 * round(0.05 * 3 * REQUEST_RATE)
+
+
+def test_nobody_is_judged_where_nothing_is_watched() -> None:
+    host = running(replace(API, policy=UpdatePolicy(parallelism=0)))
+    host.errors = {"new": 1.0}
+    host.failing = {"answered": EdgeError("the edge does not answer")}
+    outcome = host.run()
+    assert (outcome.failures, outcome.errors) == ([], 0)
 
 
 class Verdicts(SimulatedGate):
@@ -136,7 +194,7 @@ def test_the_message_names_the_candidate_that_failed_and_not_one_that_was_not_wa
     host.gate = Verdicts(host, [innocent, Health("shop-api-4", "u4", attempts=1, violation="it exited with code 1")])
     assert host.run().failures == [
         'service "api": shop-api-4 did not pass its gate: after 1 attempts in 0.0 s the last answer of u4 was: '
-        "it exited with code 1.\nIts last log lines:\nthe last words of shop-api-4"
+        "it exited with code 1.\nThe last log lines of shop-api-4:\nthe last words of shop-api-4"
     ]
 
 
@@ -198,6 +256,9 @@ def test_a_replica_is_quiet_only_when_it_was_seen_so_twice() -> None:
         def busy(self, service: str, replica: Replica) -> Busy:
             looks.append(self.answers.pop(0) if self.answers else Busy())
             return looks[-1]
+
+        def answered(self, service: str, names: Sequence[str]) -> dict[str, Answered]:
+            raise AssertionError("nothing is watched here")
 
     [old] = host.observe()
     steps = [Step(Action.DRAIN, "web", replicas=(old.name,)), Step(Action.AWAIT, "web", replicas=(old.name,), seconds=30.0)]
@@ -313,6 +374,16 @@ def test_a_service_beside_a_failed_one_goes_back_before_its_incumbents_are_stopp
     assert sorted(host.containers) == before
     assert len(host.serving("api")) == 2
     assert len(host.serving("web")) == 1
+
+
+def test_the_bad_answers_of_a_service_that_goes_back_with_a_failed_neighbour_are_counted_once() -> None:
+    host = running(replace(API, fingerprint="good"), WEB)
+    host.flaky = {"new"}
+    host.errors = {"good": 0.05}
+    host.gate.holds = {"watch web": "drain shop-api-2"}
+    outcome = host.run()
+    assert len(outcome.failures) == 1
+    assert 0 < outcome.errors <= sum(host.answered(one).bad for one in host.removed if one.fingerprint == "good")
 
 
 def test_a_service_does_not_wait_for_the_long_requests_of_a_neighbour() -> None:

@@ -382,6 +382,15 @@ def test_a_condemned_endpoint_ends_the_watch_of_the_others_which_stay_well() -> 
     assert [health.healthy for health in results] == [False, True]
 
 
+def test_a_watch_ends_as_soon_as_it_is_told_that_all_is_lost_and_says_nothing_bad_of_its_endpoints() -> None:
+    clock = Clock()
+    script = Script(clock, {"one": [GOOD], "other": [GOOD]})
+    told = iter([False, False, True])
+    results = Gate(Rules(), script, clock).watch([Endpoint(name, URL) for name in ("one", "other")], 1e6, lambda: next(told))
+    assert [health.healthy for health in results] == [True, True]
+    assert results[0].attempts == 3
+
+
 def test_a_watch_of_no_seconds_asks_nothing() -> None:
     health, script, _ = watch([BAD], 0)
     assert (health.healthy, health.attempts, script.asked) == (True, 0, {})

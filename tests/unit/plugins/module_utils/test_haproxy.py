@@ -86,21 +86,21 @@ def test_a_server_without_an_address_is_not_resolved(address: str, resolved: boo
     assert Server("b", "s", address, 0, "n").is_resolved == resolved
 
 
-STAT = """# pxname,svname,qcur,qmax,scur,smax,slim,stot,bin,bout,dreq,dresp,ereq,econ,eresp,wretr,wredis,status,weight,hrsp_5xx,
-f,FRONTEND,,,1,2,9971,3,0,0,0,0,0,,,,,OPEN,,,
-shop.api,s1,0,0,3,5,,1204,9,9,,0,,2,1,0,0,UP,1,7,
-shop.api,s2,0,0,0,0,,0,0,0,,0,,0,0,0,0,MAINT,1,,
-shop.api,BACKEND,0,0,3,5,997,1204,9,9,0,0,,2,1,0,0,UP,1,7,
-shop.api.tunnels,s2,0,0,1,1,,1,0,0,,0,,0,0,0,0,MAINT (via shop.api/s2),1,0,
+STAT = """# pxname,svname,qcur,scur,stot,dresp,ereq,econ,eresp,status,hrsp_1xx,hrsp_2xx,hrsp_3xx,hrsp_4xx,hrsp_5xx,hrsp_other,
+f,FRONTEND,,1,3,0,0,,,OPEN,0,3,0,0,0,0,
+shop.api,s1,0,3,1204,0,,2,1,UP,0,1100,50,40,7,0,
+shop.api,s2,0,0,0,0,,0,0,MAINT,,,,,,,
+shop.api,BACKEND,0,3,1204,0,,2,1,UP,0,1100,50,40,7,0,
+shop.api.tunnels,s2,0,1,1,0,,0,0,MAINT (via shop.api/s2),1,0,0,0,0,0,
 
 """
 
 
 def test_the_load_of_each_server_is_read_from_the_statistics() -> None:
     assert parse_load(STAT) == {
-        ("shop.api", "s1"): Load(3, 7),
-        ("shop.api", "s2"): Load(0, 0),
-        ("shop.api.tunnels", "s2"): Load(1, 0),
+        ("shop.api", "s1"): Load(3, 1198, 8),
+        ("shop.api", "s2"): Load(0, 0, 0),
+        ("shop.api.tunnels", "s2"): Load(1, 1, 0),
     }
     assert parse_load("") == {}
 
@@ -111,7 +111,7 @@ def test_an_answer_that_is_no_table_has_no_load(answer: str) -> None:
 
 
 def test_loads_can_be_added() -> None:
-    assert Load(1, 2) + Load(2, 3) == Load(3, 5)
+    assert Load(1, 20, 2) + Load(2, 30, 3) == Load(3, 50, 5)
 
 
 PROCESSES = """#<PID>          <type>          <reloads>       <uptime>        <version>      

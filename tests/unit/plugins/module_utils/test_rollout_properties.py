@@ -298,9 +298,9 @@ def test_when_one_service_fails_its_first_gate_the_others_of_its_wave_are_not_sw
             assert {one.id for one in host.serving(service.name)} == before[service.name]
 
 
-@given(hosts(Order.START_FIRST))
-def test_a_candidate_that_fails_while_it_is_watched_gives_its_place_back(host: Host) -> None:
-    """With parallelism 0 nothing has been stopped by then, so that nothing is lost."""
+@given(hosts(Order.START_FIRST), st.booleans())
+def test_a_candidate_that_fails_while_it_is_watched_gives_its_place_back(host: Host, well_by_its_check: bool) -> None:
+    """With parallelism 0 nothing has been stopped by then, so that nothing is lost. Only routed candidates have users."""
     host.want(
         replace(service, depends_on=(), policy=replace(service.policy, parallelism=0, monitor_seconds=3.0))
         for service in host.desired.values()
@@ -310,7 +310,11 @@ def test_a_candidate_that_fails_while_it_is_watched_gives_its_place_back(host: H
     first = {step.service for step in host.plan() if step.wave == 0}
     assume(fresh)
     assume(fresh == first)
-    host.flaky = {NEW}
+    if well_by_its_check:
+        assume(all(host.desired[name].routed for name in fresh))
+        host.errors = {NEW: 1.0}
+    else:
+        host.flaky = {NEW}
     before = Before.of(host)
     outcome = host.run()
     after = Before.of(host)
