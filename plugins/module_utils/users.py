@@ -29,8 +29,10 @@ class Answered:
         return Answered(self.total + other.total, self.bad + other.bad)
 
     def since(self, before: Answered) -> Answered:
-        """What came after ``before``. Counters can have begun anew: nothing is negative."""
-        return Answered(max(0, self.total - before.total), max(0, self.bad - before.bad))
+        """What came after ``before``. Counters that are lower have begun anew with a worker, so all they count is newer."""
+        if self.total < before.total or self.bad < before.bad:
+            return self
+        return Answered(self.total - before.total, self.bad - before.bad)
 
     def is_worse_than(self, ratio: float) -> bool:
         """Whether the share of bad answers is above ``ratio``, by more than a few answers."""

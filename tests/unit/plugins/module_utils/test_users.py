@@ -109,11 +109,16 @@ def test_an_edge_that_does_not_answer_condemns_nobody_and_is_no_verdict_either()
         users.complaint()
 
 
-def test_counters_that_begin_anew_or_are_gone_are_not_negative() -> None:
+def test_counters_that_begin_anew_count_from_nothing_and_those_that_are_gone_count_nothing() -> None:
     edge = Edge()
     users = watching(edge)
-    edge.counters = {"a": Answered(7, 2)}
-    assert (users.complaint(), users.end()) == ("", 0)
+    edge.counters = {"a": Answered(90, 8)}
+    assert (users.complaint(), users.end()) == ("", 8)
+    users.look_at_candidates(["a"])
+    edge.counters = {"a": Answered(50, 10)}
+    assert "10 of 50" in users.complaint()
+    edge.counters = {"a": Answered(95, 1)}
+    assert users.end() == 1
 
 
 def test_the_next_batch_knows_nothing_of_the_one_before() -> None:
