@@ -30,13 +30,6 @@ def test_check_mode_says_which_replicas_change_and_why_and_changes_nothing(stagi
     assert staging.everything() == before
 
 
-def test_an_unchanged_service_keeps_its_containers_across_releases(staging: Environment) -> None:
-    before = staging.containers("staging-app-1", "ml")
-    assert before
-    staging.deployed("1.1.0")
-    assert staging.containers("staging-app-1", "ml") == before
-
-
 def test_a_changed_value_rolls_only_the_services_that_read_it(staging: Environment) -> None:
     before = {service: staging.containers("staging-app-1", service) for service in ("api", "web", "ml")}
     settings = json.dumps({"api_settings": {"ML_BASE_URL": "http://ml:9000", "ML_ENDPOINT_ID": "mock", "LOG_LEVEL": "debug"}})

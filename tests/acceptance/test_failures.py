@@ -80,12 +80,15 @@ def test_a_release_that_hurts_users_while_it_is_watched_is_taken_back_at_once(st
     assert abs(report.failed - verdict["errors"]) <= max(3, report.failed // 10)
 
 
-def test_what_a_release_answers_badly_while_it_is_watched_is_counted_and_said(staging: Environment) -> None:
-    with staging.load() as load:
-        run = staging.deploy("1.9.4-errors")
+def test_what_a_release_answers_badly_while_it_is_watched_is_counted_and_said(production: Environment) -> None:
+    with production.load() as load:
+        run = production.deploy("1.9.4-errors")
     assert run.code == 0, run.output
-    verdict = staging.verdict()
-    says(run, ["VERDICT deployed: staging 1.9.4-errors", f"{verdict['errors']} requests answered with 5xx"])
+    says(run, ["VERDICT deployed: production 1.9.4-errors"])
+    verdict = production.verdict()
+    for name, host in verdict["hosts"].items():
+        says(run, [f"{name} runs 1.9.4-errors"])
+        says(run, [f"{host['errors']} requests answered with 5xx"])
     # Every fiftieth request of each replica; the watch is over before the load is.
     report = load.report
     print(f"\nerrors: {report.failed} failed of {report.sent}, the verdict counts {verdict['errors']}")

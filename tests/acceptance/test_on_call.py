@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.acceptance.world import STACK, Environment, eventually, on, says, signal_rollout
+from tests.acceptance.world import STACK, STAGING, Environment, eventually, on, says, signal_rollout
 
 
 @contextmanager
@@ -112,7 +112,9 @@ def test_the_second_of_two_deploys_is_refused_or_waits_and_says_whose_turn_it_is
     assert staging.health()[1]["version"] == "1.2.0"
 
 
-def test_after_a_killed_deploy_a_rollback_goes_to_what_ran_before_it(staging: Environment) -> None:
+@pytest.mark.lane("staging")
+def test_after_a_killed_deploy_a_rollback_goes_to_what_ran_before_it() -> None:
+    staging = STAGING
     staging.deployed("1.1.0")
     with staging.begun("1.2.0") as first:
         eventually(lambda: staging.rolling().startswith("1.2.0-"), 60, "it rolls")

@@ -18,7 +18,9 @@ def report(load: Load, what: str) -> None:
     assert load.report.is_clean, load.report.failures
 
 
-def test_deploys_there_and_back_fail_no_request(staging: Environment) -> None:
+def test_deploys_there_and_back_fail_no_request_and_leave_an_unchanged_service_alone(staging: Environment) -> None:
+    unchanged = staging.containers("staging-app-1", "ml")
+    assert unchanged
     with staging.load() as load:
         for number in range(DEPLOYS):
             release = ("1.1.0", "1.0.0")[number % 2]
@@ -26,6 +28,7 @@ def test_deploys_there_and_back_fail_no_request(staging: Environment) -> None:
             load.wait_for_release(release, seconds=20)
             assert staging.verdict()["verdict"] == "deployed", run.output
             assert staging.verdict()["cut"] == 0
+            assert staging.containers("staging-app-1", "ml") == unchanged
     report(load, f"{DEPLOYS} deploys")
     # The next deploy can admit its candidates at once.
     assert without_address("staging-app-1") == "[]"
