@@ -225,6 +225,30 @@ def test_there_is_no_change_of_an_ordinary_rollout_at_which_it_must_not_be_kille
 
 @every_order
 @some_sizes
+@pytest.mark.parametrize("well_by_its_check", [True, False], ids=["well by its check", "sick"])
+def test_there_is_no_change_of_a_rollout_that_is_taken_back_at_which_it_must_not_be_killed(
+    order: Order, parallelism: int, well_by_its_check: bool
+) -> None:
+    def hurts_users() -> Host:
+        host = ordinary(order, parallelism)
+        if well_by_its_check:
+            host.errors = {NEW: 1.0}
+        else:
+            host.flaky = {NEW}
+        return host
+
+    whole = hurts_users()
+    assert whole.run().failures
+    for after in range(whole.changes):
+        host = hurts_users()
+        assert crash(host, after)
+        host.want([replace(service, fingerprint="old") for service in host.desired.values()])
+        outcome = host.run()
+        assert (after, outcome.failures, host.violations, host.misses()) == (after, [], [], [])
+
+
+@every_order
+@some_sizes
 def test_there_is_no_change_of_an_ordinary_rollout_that_must_not_fail(order: Order, parallelism: int) -> None:
     whole = ordinary(order, parallelism)
     whole.run()
