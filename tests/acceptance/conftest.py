@@ -22,7 +22,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "lane(name): the only environment of a test that uses the fixture of neither")
+    config.addinivalue_line("markers", "lane(name): where a test runs whose fixtures do not say it")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -43,12 +43,7 @@ def lane(item: pytest.Item) -> str:
         return str(name)
     fixtures = set(getattr(item, "fixturenames", ()))
     used = [name for name in ("staging", "production") if name in fixtures]
-    return used[0] if len(used) == 1 and "alone" not in fixtures else "rest"
-
-
-@pytest.fixture
-def alone() -> None:
-    """For a test that changes what both environments share."""
+    return used[0] if len(used) == 1 else "rest"
 
 
 @pytest.fixture
