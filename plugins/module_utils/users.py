@@ -8,7 +8,7 @@ Pure but for ``Look``, which asks the edge.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -60,7 +60,7 @@ class Count:
         return {name: answered.since(self._before.get(name, Answered())) for name, answered in self._now().items()}
 
     def all(self) -> Answered:
-        return sum(self.each().values(), Answered())
+        return _sum(self.each())
 
     def _now(self) -> dict[str, Answered]:
         return self._look(self._names) if self._names else {}
@@ -74,29 +74,33 @@ class Users:
         self._look = look
         self._tolerated = tolerated
         self._incumbents = self._candidates = Count(look)
-        self._usual = self._condemned = Answered()
+        self._usual = Answered()
+        # What condemned the candidates, by name.
+        self._evidence: dict[str, Answered] = {}
 
     def look_at_incumbents(self, names: Sequence[str]) -> None:
         self._incumbents, self._candidates = Count(self._look, names), Count(self._look)
-        self._condemned = Answered()
+        self._evidence = {}
 
     def look_at_candidates(self, names: Sequence[str]) -> None:
         """To be called once they are admitted, while the incumbents still have their places."""
         self._usual = self._incumbents.all()
         self._candidates = Count(self._look, names)
+        self._evidence = {}
 
     def condemn(self) -> bool:
         """Whether the candidates are clearly worse than is tolerated, so that nobody needs to see more."""
         with suppress(EdgeError):
-            seen = self._candidates.all()
-            if seen.is_clearly_worse_than(self._limit):
-                self._condemned = seen
+            seen = self._candidates.each()
+            if _sum(seen).is_clearly_worse_than(self._limit):
+                self._evidence = seen
                 return True
         return False
 
     def complaint(self) -> str:
         """Why what users got is not tolerated, in words; empty when it is."""
-        seen = self._condemned if self._condemned.total else self._candidates.all()
+        self._evidence = self._evidence or self._candidates.each()
+        seen = _sum(self._evidence)
         if not seen.is_worse_than(self._limit):
             return ""
         usual = f", to its incumbents for {self._usual.bad} of {self._usual.total}" if self._usual.total else ""
@@ -106,9 +110,8 @@ class Users:
         )
 
     def worst(self) -> str:
-        """Name of the candidate with most bad answers."""
-        found = self._candidates.each()
-        return max(found, key=lambda name: found[name].bad, default="")
+        """Name of the candidate with most bad answers among those that the complaint is about."""
+        return max(self._evidence, key=lambda name: self._evidence[name].bad, default="")
 
     def end(self) -> int:
         """How many bad answers the candidates gave. From here on they are not looked at."""
@@ -121,3 +124,7 @@ class Users:
         """What fails for another reason than the release fails on incumbents, too, and must not keep a host from going back."""
         usual = self._usual
         return min(1.0, self._tolerated + (usual.bad / usual.total if usual.total else 0.0))
+
+
+def _sum(answered: Mapping[str, Answered]) -> Answered:
+    return sum(answered.values(), Answered())

@@ -334,8 +334,7 @@ def test_a_candidate_that_fails_while_it_is_watched_gives_its_place_back(host: H
     first = {step.service for step in host.plan() if step.wave == 0}
     assume(fresh)
     assume(fresh == first)
-    if well_by_its_check:
-        assume(all(host.desired[name].routed for name in fresh))
+    if well_by_its_check and all(host.desired[name].routed for name in fresh):
         host.errors = {NEW: 1.0}
     else:
         host.flaky = {NEW}
