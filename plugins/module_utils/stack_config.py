@@ -17,6 +17,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils import (
     dotenv,
     fingerprints,
     gate,
+    haproxy,
     isolation,
     rotation,
     schema,
@@ -132,6 +133,9 @@ class StackConfig:
             seen.setdefault(str(name), number)
             if isinstance(service.get("port"), int) and not 0 < service["port"] < 65536:
                 self._say(f"{path}.port: {service['port']} is not a port")
+            suffix = next((one for one in haproxy.SUFFIXES if one and str(name).endswith(one)), "")
+            if service.get("routes") and suffix:
+                self._say(f'{path}.name: "{name}" ends with "{suffix}", which the edge adds to names itself; rename the service')
             if service.get("routes") and not service.get("health"):
                 self._say(
                     f"{path}.health: required, because the service is routed: without it nobody can tell when a replica may serve"

@@ -211,6 +211,14 @@ BAD = [
     pytest.param(top(stack=[]), ["stack: must be a mapping, not a list"], id="a stack that is a list"),
     pytest.param(stack(name="Shop!"), ['stack.name: "Shop!" may hold only lower-case letters, digits, - and _'], id="a bad name"),
     pytest.param(stack(hosts_at_once=0), ["stack.hosts_at_once: must be 1 or more"], id="no host at once"),
+    pytest.param(
+        api(name="api.any"),
+        [
+            'stack.services[0].name: "api.any" ends with ".any", which the edge adds to names itself; rename the service',
+            'stack.services[0].name: the Compose files have no service "api.any"; they have api, migrate, worker',
+        ],
+        id="a name that the edge makes of another",
+    ),
     pytest.param(api(port=0), ["stack.services[0].port: 0 is not a port"], id="port 0"),
     pytest.param(api(port=70000), ["stack.services[0].port: 70000 is not a port"], id="a port beyond the last"),
     pytest.param(
