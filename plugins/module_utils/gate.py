@@ -204,7 +204,7 @@ class Gate:
                 break
             self._ask(endpoint, min(self.rules.timeout_seconds, left), health)
             health.seconds = self.clock.now() - start
-            enough = health.successes_in_row >= self.rules.successes
+            enough = self._is_enough(health)
             if self._is_hopeless(endpoint, health, whatever_it_answers=enough):
                 lost.set()
                 break
@@ -233,9 +233,10 @@ class Gate:
         bad_in_row = 0
         while seconds and not lost.is_set():
             in_time = self.clock.now() < end
-            enough = health.successes_in_row >= self.rules.successes
-            if not in_time and enough:
-                health.healthy = not self._is_hopeless(endpoint, health, whatever_it_answers=True)
+            if not in_time and self._is_enough(health):
+                if self._is_hopeless(endpoint, health, whatever_it_answers=True):
+                    health.healthy = False
+                    lost.set()
                 break
             self._ask(endpoint, self.rules.timeout_seconds, health)
             bad_in_row = bad_in_row + 1 if health.violation else 0
@@ -249,9 +250,13 @@ class Gate:
                 lost.set()
                 break
             left = end - self.clock.now()
-            self.clock.sleep(min(self.rules.interval_seconds, left) if left > 0 else self.rules.interval_seconds)
+            if left > 0 or not self._is_enough(health):
+                self.clock.sleep(min(self.rules.interval_seconds, left) if left > 0 else self.rules.interval_seconds)
         health.seconds = self.clock.now() - start
         return health
+
+    def _is_enough(self, health: Health) -> bool:
+        return health.successes_in_row >= self.rules.successes
 
     def _is_hopeless(self, endpoint: Endpoint, health: Health, *, whatever_it_answers: bool = False) -> bool:
         """Whether the endpoint cannot be well any more, and why; asked after a bad answer, or in any case."""
