@@ -39,6 +39,8 @@ _ONEOFF = "com.docker.compose.oneoff"
 
 _STATES = {"running": State.RUNNING, "restarting": State.RESTARTING}
 LOG_LINES = 15
+# The engine's own, of a container that was made without one.
+DEFAULT_GRACE_SECONDS = 10.0
 # Also what begins with a quote and never ends: that is how Compose shows a line that it cannot parse.
 _QUOTED = re.compile(r'"(?:\\.|[^"\\])*"?|\'(?:\\.|[^\'\\])*\'?')
 
@@ -172,7 +174,8 @@ class Engine:
         """Container name -> its address on the network it shares with the edge (or on its first one)."""
         return {replica.name: self._address(replica) for replica in replicas}
 
-    def stop(self, replicas: Sequence[Replica], grace_seconds: float) -> None:
+    def stop(self, replicas: Sequence[Replica], grace_seconds: float | None) -> None:
+        """``grace_seconds``: None for each container's own, which Compose gave it."""
         with ThreadPoolExecutor(max(1, len(replicas))) as pool:
             list(pool.map(lambda replica: self._stop(replica.id, grace_seconds), replicas))
 
@@ -185,8 +188,15 @@ class Engine:
                     if "already in progress" not in str(exc):
                         raise
 
-    def failure(self, replica: Replica) -> str:
-        """Why ``replica`` will not become healthy any more, in words; empty as long as it runs."""
+    def restarts(self, replica: Replica) -> int:
+        """How often the engine has started ``replica`` again by itself; 0 for one that is gone."""
+        details = self._inspect(replica)
+        return int(details["RestartCount"]) if details else 0
+
+    def failure(self, replica: Replica, restarts: int = 0) -> str:
+        """Why ``replica`` will not become healthy any more, in words; empty as long as it runs and has not been started again
+        more than ``restarts`` times.
+        """
         details = self._inspect(replica)
         if details is None:
             return f"{replica.name} is gone"
@@ -195,7 +205,7 @@ class Engine:
         if not state["Running"] or state["Restarting"]:
             return f"{replica.name} exited with code {state['ExitCode']}{oom}"
         # Running again, so the exit code of the time before is no longer known.
-        return f"{replica.name} ended{oom} and was started again by the engine" if details["RestartCount"] else ""
+        return f"{replica.name} ended{oom} and was started again by the engine" if details["RestartCount"] > restarts else ""
 
     def health(self, replica: Replica) -> str:
         """Docker's own verdict: "healthy", "starting", "unhealthy", or "" for a container without a healthcheck."""
@@ -331,9 +341,13 @@ class Engine:
         chosen: Mapping[str, Any] = networks.get(self._network) or next(iter(networks.values()), {})
         return str(chosen.get("IPAddress", ""))
 
-    def _stop(self, identity: str, grace_seconds: float) -> None:
+    def _stop(self, identity: str, grace_seconds: float | None) -> None:
         with _speaking(f"stop {identity[:12]}"), suppress(NotFound):
-            self._client.api.stop(identity, timeout=math.ceil(grace_seconds))
+            if grace_seconds is None:
+                grace_seconds = self._client.api.inspect_container(identity)["Config"].get("StopTimeout")
+            # The SDK waits for the answer by as much longer.
+            seconds = DEFAULT_GRACE_SECONDS if grace_seconds is None else grace_seconds
+            self._client.api.stop(identity, timeout=math.ceil(seconds))
 
     def _inspect(self, replica: Replica) -> Mapping[str, Any] | None:
         with _speaking(f"look at {replica.name}"):

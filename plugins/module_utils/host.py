@@ -272,7 +272,7 @@ class HostEngine:
     def start(self, service: str, total: int) -> None:
         self.compose.scale_up(service, total)
 
-    def stop(self, replicas: Sequence[Replica], grace_seconds: float) -> None:
+    def stop(self, replicas: Sequence[Replica], grace_seconds: float | None) -> None:
         self.host.engine.stop(replicas, grace_seconds)
 
     def remove(self, replicas: Sequence[Replica]) -> None:
@@ -329,8 +329,15 @@ class HostGate:
     clock: Clock
     guard: Callable[[], None] = lambda: None
     probe: HttpProbe = field(default_factory=HttpProbe)
+    # When the run began, by the clock that dates containers; and container -> how often the engine had restarted it at its gate.
+    since: float = field(default_factory=time.time)
+    restarts: dict[str, int] = field(default_factory=dict)
 
     def wait(self, service: str, replicas: Sequence[Replica]) -> list[Health]:
+        for replica in replicas:
+            # What this run has started must never have ended; what it found may have, long ago.
+            found = replica.created < int(self.since)
+            self.restarts[replica.id] = self.host.engine.restarts(replica) if found else 0
         return self._gate(service, replicas).wait(self._endpoints(service, replicas))
 
     def watch(self, service: str, replicas: Sequence[Replica], seconds: float, condemned: Condemned) -> list[Health]:
@@ -341,7 +348,8 @@ class HostGate:
 
         def give_up(endpoint: Endpoint) -> str:
             self.guard()
-            return self.host.engine.failure(by_name[endpoint.name])
+            replica = by_name[endpoint.name]
+            return self.host.engine.failure(replica, self.restarts.get(replica.id, 0))
 
         def docker_verdict(endpoint: Endpoint, timeout: float) -> Answer:
             return self._docker_verdict(by_name[endpoint.name])

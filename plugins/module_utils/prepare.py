@@ -10,9 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils import hardening
+from ansible_collections.morpheus.deploy.plugins.module_utils import compose_model, compose_rules, hardening
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import Disk, Image
-from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError, EngineError
+from ansible_collections.morpheus.deploy.plugins.module_utils.errors import ConfigError, DeployError, EngineError
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import StackHost, scratch
 from ansible_collections.morpheus.deploy.plugins.module_utils.plan import Replica, Step
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import (
@@ -109,6 +109,7 @@ def prepare(host: StackHost, wanted: Wanted, *, check_mode: bool) -> Prepared:
     known = retained or {} if identity in lineage.trail else {}
     with scratch(wanted.release, wanted.environment, wanted.files, wanted.secrets, wanted.rights) as workspace:
         model = host.model(wanted.stack, workspace)
+        _check_watches(wanted.stack, model)
         images = _Images(host, wanted, known, lineage.live).find(_references(model), pull=not check_mode)
         if known and images != known:
             raise DeployError(_other_digests(identity, known, images))
@@ -147,6 +148,14 @@ def prepare(host: StackHost, wanted: Wanted, *, check_mode: bool) -> Prepared:
         versions=wanted.versions if manifest.schema and lineage.schema.knows(manifest.schema) else [],
         warnings=hardening.warnings(wanted.stack, model),
     )
+
+
+def _check_watches(stack: Mapping[str, Any], model: Mapping[str, Any]) -> None:
+    healths = {service["name"]: service["health"] for service in stack["services"]}
+    services = compose_model.services(model)
+    found = [one for name, service in services.items() for one in compose_rules.watch_problems(name, service, healths.get(name))]
+    if found:
+        raise ConfigError(found)
 
 
 def _other_digests(identity: str, known: Mapping[str, Mapping[str, str]], images: Mapping[str, Mapping[str, str]]) -> str:

@@ -227,8 +227,10 @@ class StackConfig:
         hardening = Hardening.of(self.config) or Hardening()
         self.problems += hardening.naming_problems(services)
         routed = {service["name"] for service in self.config["services"] if service.get("routes")}
+        healths = {service.get("name"): service.get("health") for service in self.config["services"]}
         for name, service in services.items():
             problems = compose_rules.problems(name, service or {}, routed=name in routed)
+            problems += compose_rules.watch_problems(name, service or {}, healths.get(name))
             if isinstance(service, Mapping):
                 problems += hardening.problems(name, service, model, routed=name in routed)
             for problem in problems:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import docker
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils import engine as engine_utils
 from ansible_collections.morpheus.deploy.plugins.module_utils import gate
@@ -176,6 +177,14 @@ def test_a_candidate_that_ended_once_will_not_become_well(client: Client, detail
     assert engine(client).failure(REPLICA) == words
 
 
+def test_restarts_of_long_ago_are_no_failure(client: Client) -> None:
+    client.api.details["id1"] = state(RestartCount=2)
+    assert (engine(client).restarts(REPLICA), engine(client).failure(REPLICA, 2)) == (2, "")
+    assert engine(client).failure(REPLICA, 1) == "shop-api-1 ended and was started again by the engine"
+    del client.api.details["id1"]
+    assert engine(client).restarts(REPLICA) == 0
+
+
 HEALTHS = [
     pytest.param(state(Health={"Status": "healthy"}), "healthy", id="healthy"),
     pytest.param(state(Health={"Status": "starting"}), "starting", id="starting"),
@@ -216,10 +225,38 @@ def test_replicas_are_stopped_with_their_grace_period_and_removed_with_their_ano
     assert client.api.calls == [("stop", "id1", 30), ("remove", "id1", {"v": True, "force": True})]
 
 
+@pytest.mark.parametrize(
+    ("config", "seconds"),
+    [({"StopTimeout": 45}, 45), ({"StopTimeout": None}, 10), ({}, 10), ({"StopTimeout": 0}, 0)],
+    ids=["its own", "null", "none", "zero"],
+)
+def test_without_a_grace_period_each_container_gets_the_one_it_was_made_with(
+    client: Client, config: dict[str, Any], seconds: int
+) -> None:
+    client.api.details["id1"] = {"Config": config}
+    engine(client).stop([REPLICA], None)
+    assert client.api.calls[-1] == ("stop", "id1", seconds)
+
+
 def test_what_is_gone_already_need_not_be_stopped_or_removed(client: Client) -> None:
     client.api.raises = NotFound("no such container")
     engine(client).stop([REPLICA], 1.0)
+    engine(client).stop([REPLICA], None)
     engine(client).remove([REPLICA])
+
+
+def test_the_sdk_waits_for_the_end_of_a_long_grace_period() -> None:
+    """Ten minutes are more than any other answer may take."""
+    waited: list[float] = []
+
+    class Api(docker.APIClient):
+        def _post(self, url: str, **options: Any) -> Any:
+            waited.append(options["timeout"])
+            raise NotFound("no such container")
+
+    with pytest.raises(NotFound):
+        Api(version="1.43", timeout=120).stop("id1", timeout=600)
+    assert waited == [720]
 
 
 VERBS: list[tuple[str, Callable[[Engine], object]]] = [

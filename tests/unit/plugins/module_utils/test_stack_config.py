@@ -33,7 +33,7 @@ services:
 PRODUCTION = """
 services:
   api:
-    deploy: {replicas: 2, update_config: {monitor: 6s}}
+    deploy: {replicas: 2, update_config: {monitor: 7s}}
 """
 Raw = dict[str, Any]
 
@@ -237,8 +237,8 @@ BAD = [
     pytest.param(health(path="health"), ['stack.services[0].health.path: "health" must start with "/"'], id="a health path"),
     pytest.param(health(successes=0), ["stack.services[0].health.successes: must be more than 0"], id="no success"),
     pytest.param(
-        health(successes=10, interval_seconds=2, deadline_seconds=20),
-        ["stack.services[0].health.deadline_seconds: 20 s is too short for 10 answers, 2 s apart"],
+        health(successes=10, interval_seconds=0.6, timeout_seconds=0.1, deadline_seconds=6),
+        ["stack.services[0].health.deadline_seconds: 6 s is too short for 10 answers, 0.6 s apart"],
         id="a deadline that nobody can meet",
     ),
     pytest.param(
@@ -538,12 +538,12 @@ def test_every_problem_is_a_line_that_begins_with_its_path(change: Change, probl
     assert "canary" not in "".join(found)
 
 
-def test_a_monitor_that_is_shorter_than_the_healthcheck_is_found_across_files(source: Path) -> None:
-    (source / "compose.production.yml").write_text(PRODUCTION.replace("6s", "3s"))
+def test_a_monitor_that_is_shorter_than_what_watches_needs_is_found_across_files(source: Path) -> None:
+    (source / "compose.production.yml").write_text(PRODUCTION.replace("7s", "3s"))
     [problem] = checked(raw(source)).problems
     assert problem.startswith(
-        "compose.production.yml: services.api.deploy.update_config.monitor: 3 s is shorter than the 6 s in which the healthcheck "
-        "can fail"
+        "compose.production.yml: services.api.deploy.update_config.monitor: 3 s is shorter than the 6.75 s in which its "
+        "health in stack.services can fail"
     )
 
 
