@@ -12,7 +12,7 @@ from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils import hardening
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import Disk, Image
-from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError, EngineError
+from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError, EngineError, RegistryDownError
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import StackHost, scratch
 from ansible_collections.morpheus.deploy.plugins.module_utils.plan import Replica, Step, plan
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import (
@@ -109,7 +109,8 @@ def prepare(host: StackHost, wanted: Wanted, *, check_mode: bool) -> Prepared:
     known = retained or {} if identity in lineage.trail else {}
     with scratch(wanted.release, wanted.environment, wanted.files, wanted.secrets, wanted.rights) as workspace:
         model = host.model(wanted.stack, workspace)
-        images = _Images(host, wanted, known, lineage.live).find(_references(model), pull=not check_mode)
+        finder = _Images(host, wanted, known, lineage.live)
+        images = finder.find(_references(model), pull=not check_mode)
         if known and images != known:
             raise DeployError(_other_digests(identity, known, images))
         is_new = images != retained
@@ -145,7 +146,7 @@ def prepare(host: StackHost, wanted: Wanted, *, check_mode: bool) -> Prepared:
         was_live=bool(known),
         resumes=lineage.rolling is not None,
         versions=wanted.versions if manifest.schema and lineage.schema.knows(manifest.schema) else [],
-        warnings=hardening.warnings(wanted.stack, model),
+        warnings=[*hardening.warnings(wanted.stack, model), *finder.warnings],
     )
 
 
@@ -223,6 +224,7 @@ class _Images:
         self._wanted = wanted
         self._known = {image["reference"]: image for image in known.values()}
         self._live = host.releases.read(live).images if live and host.releases.has(live) else {}
+        self.warnings: list[str] = []
 
     def find(self, references: Mapping[str, str], *, pull: bool) -> dict[str, dict[str, str]]:
         """service -> {reference, digest, id}. Nothing is pulled when the disk has no room for all of it."""
@@ -249,12 +251,16 @@ class _Images:
             return _entry(reference, self._engine.pull(_pinned(reference, digest)), digest)
         try:
             image = self._engine.pull(reference)
-        except EngineError:
-            # A registry that is down must not stop the deploy of what is here already.
+        except RegistryDownError as exc:
+            # A registry that is down must not stop the deploy of what is here already. Any other answer is one: it must.
             local = self._engine.image(reference)
             if local is None:
                 raise
             image = local
+            self.warnings.append(
+                f"{reference}: the image that this host had under this tag already is used, {image.id}, because no registry "
+                f"could say whether it is still the one: {exc}"
+            )
         return _entry(reference, image, image.digest)
 
     def _digest(self, reference: str) -> str:
