@@ -114,9 +114,10 @@ class Compose:
         """Start what is missing and recreate what changed: only for what may be interrupted."""
         self._run("up", "--detach", "--no-build", "--wait")
 
-    def run_once(self, service: str, timeout: float) -> str:
-        """What a one-off container of ``service`` printed; EngineError with its last words when it exits non-zero."""
-        return self._run("--profile", "*", "run", "--rm", "--no-deps", "-T", service, timeout=timeout)
+    def run_detached(self, service: str, labels: Mapping[str, str]) -> None:
+        """Start a one-off container of ``service`` that ends by itself and stays until somebody removes it."""
+        given = [part for name, value in labels.items() for part in ("--label", f"{name}={value}")]
+        self._run("--profile", "*", "run", "--detach", "--no-deps", "-T", "--interactive=false", *given, service)
 
     def _run(self, *arguments: str, timeout: float = 300) -> str:
         environment = {key: os.environ[key] for key in ("PATH", "HOME", "DOCKER_HOST") if key in os.environ}

@@ -10,18 +10,25 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils import hardening
+from ansible_collections.morpheus.deploy.plugins.module_utils import hardening, schema_files
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import Disk, Image
-from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError, EngineError, RegistryDownError
+from ansible_collections.morpheus.deploy.plugins.module_utils.errors import (
+    ConfigError,
+    DeployError,
+    EngineError,
+    RegistryDownError,
+)
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import StackHost, scratch
+from ansible_collections.morpheus.deploy.plugins.module_utils.lineage import Lineage
+from ansible_collections.morpheus.deploy.plugins.module_utils.migrations import Migrations
 from ansible_collections.morpheus.deploy.plugins.module_utils.plan import Replica, Step, plan
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import (
     Manifest,
+    Releases,
     Rights,
     Workspace,
     config_hash,
     release_id,
-    schema_versions,
     variables,
 )
 
@@ -58,7 +65,7 @@ class Wanted:
     def versions(self) -> list[str]:
         """Versions of the schema that its files bring, oldest first."""
         migration = self.stack.get("migration")
-        return schema_versions(self.files, migration["directory"]) if migration else []
+        return schema_files.schema_versions(self.files, migration["directory"]) if migration else []
 
     @property
     def schema(self) -> dict[str, str]:
@@ -96,7 +103,7 @@ class Prepared:
         return self.is_new or bool(self.changed_secrets)
 
 
-def prepare(host: StackHost, wanted: Wanted, *, check_mode: bool) -> Prepared:
+def prepare(host: StackHost, wanted: Wanted, migrations: Migrations, *, check_mode: bool) -> Prepared:
     """Bring images and files of ``wanted`` to this host. Nothing of what runs is touched, and on failure nothing is left.
 
     In check mode nothing is pulled either: an image that is not here yet counts as a changed one.
@@ -105,6 +112,10 @@ def prepare(host: StackHost, wanted: Wanted, *, check_mode: bool) -> Prepared:
     identity = wanted.id
     retained = releases.read(identity).images if releases.has(identity) else None
     lineage = releases.lineage()
+    accepted = _accepted_edits(releases, lineage, wanted)
+    migration = wanted.stack.get("migration")
+    # Whichever host it is at work on, none may start a second one.
+    waited_for = migrations.settle(migration, identity, look_only=check_mode) if migration else []
     # What was live once keeps its very images; what never was follows its tag, which may have been pushed again.
     known = retained or {} if identity in lineage.trail else {}
     with scratch(wanted.release, wanted.environment, wanted.files, wanted.secrets, wanted.rights) as workspace:
@@ -134,6 +145,7 @@ def prepare(host: StackHost, wanted: Wanted, *, check_mode: bool) -> Prepared:
             releases.write_files(identity, wanted.release, wanted.environment, wanted.files)
             releases.write_manifest(manifest)
             lineage.prepared(identity)
+            lineage.schema.applied(accepted)
             releases.write_lineage(lineage)
     return Prepared(
         id=identity,
@@ -146,8 +158,29 @@ def prepare(host: StackHost, wanted: Wanted, *, check_mode: bool) -> Prepared:
         was_live=bool(known),
         resumes=lineage.rolling is not None,
         versions=wanted.versions if manifest.schema and lineage.schema.knows(manifest.schema) else [],
-        warnings=[*hardening.warnings(wanted.stack, model), *finder.warnings],
+        warnings=[*hardening.warnings(wanted.stack, model), *finder.warnings, *waited_for],
     )
+
+
+def _accepted_edits(releases: Releases, lineage: Lineage, wanted: Wanted) -> dict[str, str]:
+    """Digests of the applied migration files whose edit is accepted. Raises ConfigError naming every other one that was edited.
+
+    What is live was applied too: that tells a host that never migrated itself.
+    """
+    migration = wanted.stack.get("migration")
+    if not migration:
+        return {}
+    applied = dict(lineage.schema.files)
+    if lineage.live and releases.has(lineage.live):
+        directory = (releases.read(lineage.live).stack.get("migration") or {}).get("directory", "")
+        live = schema_files.digests(schema_files.read(releases.workspace(lineage.live).files, directory), directory)
+        applied = {**live, **applied}
+    accepted = migration.get("accept_edited") or []
+    problems = schema_files.edited(applied, wanted.files, migration["directory"], accepted)
+    if problems:
+        raise ConfigError(problems)
+    now = schema_files.digests(wanted.files, migration["directory"])
+    return {version: now[version] for version in accepted if version in applied and version in now}
 
 
 def _other_digests(identity: str, known: Mapping[str, Mapping[str, str]], images: Mapping[str, Mapping[str, str]]) -> str:

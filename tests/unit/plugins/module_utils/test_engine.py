@@ -411,6 +411,20 @@ def test_compose_that_fails_says_what_it_was_without_quoted_values(tmp_path: Any
     assert str(caught.value) == 'docker compose failed for shop: service "…" failed to build'
 
 
+def test_a_one_off_container_is_started_apart_from_us_with_its_labels_and_without_our_input(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "docker").write_text(f'#!/bin/sh\necho "$*" > {tmp_path}/arguments\n')
+    (tmp_path / "docker").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    Compose("shop", tmp_path, []).run_detached("migrate", {"morpheus.deploy.migration": "1.0-a"})
+    assert (
+        (tmp_path / "arguments")
+        .read_text()
+        .endswith("--profile * run --detach --no-deps -T --interactive=false --label morpheus.deploy.migration=1.0-a migrate\n")
+    )
+
+
 def test_a_host_without_the_library_is_told_what_installs_it(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine_utils, "import_error", ImportError())
     with pytest.raises(DeployError, match=r"^docker is not installed for this host's .*; playbooks/provision.yml installs it$"):
