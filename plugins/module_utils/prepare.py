@@ -11,20 +11,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils import hardening, schema_files
+from ansible_collections.morpheus.deploy.plugins.module_utils.applied import accepted_edits
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import Disk, Image
-from ansible_collections.morpheus.deploy.plugins.module_utils.errors import (
-    ConfigError,
-    DeployError,
-    EngineError,
-    RegistryDownError,
-)
+from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError, EngineError, RegistryDownError
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import StackHost, scratch
-from ansible_collections.morpheus.deploy.plugins.module_utils.lineage import Lineage
 from ansible_collections.morpheus.deploy.plugins.module_utils.migrations import Migrations
 from ansible_collections.morpheus.deploy.plugins.module_utils.plan import Replica, Step, plan
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import (
     Manifest,
-    Releases,
     Rights,
     Workspace,
     config_hash,
@@ -112,8 +106,8 @@ def prepare(host: StackHost, wanted: Wanted, migrations: Migrations, *, check_mo
     identity = wanted.id
     retained = releases.read(identity).images if releases.has(identity) else None
     lineage = releases.lineage()
-    accepted = _accepted_edits(releases, lineage, wanted)
     migration = wanted.stack.get("migration")
+    accepted = accepted_edits(releases, lineage, migration, wanted.files) if migration else {}
     # Whichever host it is at work on, none may start a second one.
     waited_for = migrations.settle(migration, identity, look_only=check_mode) if migration else []
     # What was live once keeps its very images; what never was follows its tag, which may have been pushed again.
@@ -160,27 +154,6 @@ def prepare(host: StackHost, wanted: Wanted, migrations: Migrations, *, check_mo
         versions=wanted.versions if manifest.schema and lineage.schema.knows(manifest.schema) else [],
         warnings=[*hardening.warnings(wanted.stack, model), *finder.warnings, *waited_for],
     )
-
-
-def _accepted_edits(releases: Releases, lineage: Lineage, wanted: Wanted) -> dict[str, str]:
-    """Digests of the applied migration files whose edit is accepted. Raises ConfigError naming every other one that was edited.
-
-    What is live was applied too: that tells a host that never migrated itself.
-    """
-    migration = wanted.stack.get("migration")
-    if not migration:
-        return {}
-    applied = dict(lineage.schema.files)
-    if lineage.live and releases.has(lineage.live):
-        directory = (releases.read(lineage.live).stack.get("migration") or {}).get("directory", "")
-        live = schema_files.digests(schema_files.read(releases.workspace(lineage.live).files, directory), directory)
-        applied = {**live, **applied}
-    accepted = migration.get("accept_edited") or []
-    problems = schema_files.edited(applied, wanted.files, migration["directory"], accepted)
-    if problems:
-        raise ConfigError(problems)
-    now = schema_files.digests(wanted.files, migration["directory"])
-    return {version: now[version] for version in accepted if version in applied and version in now}
 
 
 def _other_digests(identity: str, known: Mapping[str, Mapping[str, str]], images: Mapping[str, Mapping[str, str]]) -> str:

@@ -9,15 +9,9 @@ from typing import Any
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils import prepare
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import Disk, Image
-from ansible_collections.morpheus.deploy.plugins.module_utils.errors import (
-    ConfigError,
-    DeployError,
-    EngineError,
-    RegistryDownError,
-)
+from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError, EngineError, RegistryDownError
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage import Kind
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import Manifest, Releases
-from ansible_collections.morpheus.deploy.plugins.module_utils.schema_files import digests
 
 MB = 1_000_000
 
@@ -161,64 +155,3 @@ def test_a_disk_without_room_refuses_before_pulling_with_numbers(host: Host, fre
 def test_a_full_disk_does_not_stop_a_deploy_that_pulls_nothing(host: Host) -> None:
     host.free, host.here = 0, {"shop/api:1": "d0"}
     host.find(known=recorded("d0"))
-
-
-A, B = "migrations/1_a.sql", "migrations/2_b.sql"
-MIGRATING = {"service": "migrate", "directory": "migrations", "accept_edited": []}
-
-
-def files_of_live(host: Host, **migration: Any) -> None:
-    """A release with one migration file is live; nobody remembers what was applied."""
-    live(host)
-    host.releases.write_manifest(Manifest("0-a", "0", "staging", {"migration": MIGRATING | migration}))
-    host.releases.write_files("0-a", "0", "staging", {A: b"create a;"})
-
-
-def edits(host: Host, files: Mapping[str, bytes], **migration: Any) -> dict[str, str]:
-    wanted = prepare.Wanted("1", "staging", {"migration": MIGRATING | migration}, files, {})
-    return prepare._accepted_edits(host.releases, host.releases.lineage(), wanted)
-
-
-def remember(host: Host, files: Mapping[str, bytes]) -> None:
-    lineage = host.releases.lineage()
-    lineage.schema.applied(digests(files, "migrations"))
-    host.releases.write_lineage(lineage)
-
-
-def test_a_host_that_remembers_nothing_accepts_every_file(host: Host) -> None:
-    assert edits(host, {A: b"create a;"}) == {}
-    files_of_live(host, directory="")
-    assert edits(host, {A: b"edited"}) == {}
-
-
-def test_a_file_that_was_applied_may_not_be_edited_also_when_its_release_never_went_live(host: Host) -> None:
-    remember(host, {A: b"create a;", B: b"create b;"})
-    assert edits(host, {A: b"create a;", B: b"create b;"}) == {}
-    with pytest.raises(ConfigError) as caught:
-        edits(host, {A: b"create a;", B: b"edited"})
-    [problem] = caught.value.problems
-    assert problem.startswith("migrations/2_b.sql: was applied with another content (SHA-256 ")
-
-
-def test_what_is_live_was_applied_on_hosts_that_did_not_migrate_too(host: Host) -> None:
-    files_of_live(host)
-    assert edits(host, {A: b"create a;", B: b"new"}) == {}
-    with pytest.raises(ConfigError, match=r"migrations/1_a\.sql: was applied with another content"):
-        edits(host, {A: b"edited"})
-
-
-def test_an_edit_that_is_accepted_is_what_was_applied_from_then_on(host: Host) -> None:
-    remember(host, {A: b"create a;"})
-    accepted = edits(host, {A: b"-- edited", B: b"new"}, accept_edited=["1", "2"])
-    assert accepted == {"1": digests({A: b"-- edited"}, "migrations")["1"]}
-    lineage = host.releases.lineage()
-    lineage.schema.applied(accepted)
-    host.releases.write_lineage(lineage)
-    assert edits(host, {A: b"-- edited", B: b"new"}) == {}
-
-
-def test_a_stack_without_a_migration_has_no_files_to_compare(host: Host) -> None:
-    remember(host, {A: b"create a;"})
-    assert (
-        prepare._accepted_edits(host.releases, host.releases.lineage(), prepare.Wanted("1", "staging", {}, {A: b"x"}, {})) == {}
-    )
