@@ -101,6 +101,11 @@ class Migrations:
         return _with_log(f"{late} and was stopped; nothing of it is at work on this host any more", one, words)
 
 
+def at_work(one_offs: OneOffs, service: str) -> list[str]:
+    """A sentence for each migration at work here, for runs that do not use this host and may not migrate beside it."""
+    return [_still_at_work(one) for one in one_offs.find(service) if one.at_work]
+
+
 def _still_at_work(one: OneOff) -> str:
     return (
         f"{_whose(one)} is still at work on this host: container {one.name}, since {one.since}. Two at once are never run. "

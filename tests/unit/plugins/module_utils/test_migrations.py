@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError, EngineError, FencedError
-from ansible_collections.morpheus.deploy.plugins.module_utils.migrations import Migrations
+from ansible_collections.morpheus.deploy.plugins.module_utils.migrations import Migrations, at_work
 from ansible_collections.morpheus.deploy.plugins.module_utils.one_offs import OneOff
 
 from tests.unit.simulation import Clock
@@ -218,3 +218,12 @@ def test_check_mode_says_what_is_at_work_and_neither_waits_nor_removes(container
     ]
     assert containers.calls == []
     assert containers.clock.now() == 1000.0
+
+
+def test_a_host_that_a_run_leaves_out_tells_what_is_at_work_there(containers: Containers) -> None:
+    containers.found += [OneOff("id2", "shop-migrate-run-2", "0.9-b"), OneOff("id3", "shop-migrate-run-3", at_work=True)]
+    assert [said.partition(" is still at work")[0] for said in at_work(containers, "migrate")] == [  # type: ignore[arg-type]
+        "the migration of release 1.0-a",
+        "a migration that a person has started",
+    ]
+    assert containers.calls == []
