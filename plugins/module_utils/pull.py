@@ -11,6 +11,7 @@ import re
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import EngineError, RegistryDownError
 
+_URL = re.compile(r"https?://[^\s\"]+")
 # In this order: what comes first is the more certain, and a full disk or a wrong platform may be told with a timeout in it.
 _NO_SPACE = re.compile(r"no space left|disk quota exceeded", re.IGNORECASE)
 _PLATFORM = re.compile(
@@ -32,8 +33,8 @@ _NO_NAME = re.compile(r"\blookup \S|no such host|dial tcp", re.IGNORECASE)
 def failure(reference: str, words: str) -> EngineError:
     """What to raise for ``words``. RegistryDownError alone leaves open whether the image exists."""
     said = " ".join(words.split())
-    # A tag may look like a status.
-    told = said.replace(reference, "")
+    # A tag may look like a status, a name like a word.
+    told = _URL.sub("", said).replace(reference, "")
     if _NO_SPACE.search(told):
         return EngineError(
             f"image {reference} does not fit onto the engine's disk: {said}. Make room and run this again; see what takes the "

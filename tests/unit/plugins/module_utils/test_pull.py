@@ -14,6 +14,7 @@ DOWN = [
     'Get "https://r.example/v2/": net/http: request canceled while waiting for connection (Client.Timeout exceeded)',
     "context deadline exceeded",
     "unexpected EOF",
+    'Head "https://r.example/v2/shop/api/manifests/1.403": EOF',
     "received unexpected HTTP status: 503 Service Unavailable",
     "toomanyrequests: You have reached your pull rate limit.",
     "read tcp 10.0.0.2:4711->192.0.2.1:443: read: connection reset by peer",
