@@ -45,13 +45,13 @@ class OneOff:
 
 class OneOffs:
     def __init__(self, client: Any, project: str) -> None:
-        self._api = client.api
+        self._client = client
         self._project = project
 
     def find(self, service: str) -> list[OneOff]:
         """Those of a migration: whatever we have started, and what a person has started of ``service``."""
         with _speaking("list containers"):
-            listed = self._api.containers(all=True, filters={"label": [f"{_PROJECT}={self._project}", f"{_ONEOFF}=True"]})
+            listed = self._client.api.containers(all=True, filters={"label": [f"{_PROJECT}={self._project}", f"{_ONEOFF}=True"]})
         ours = [item for item in listed if MIGRATION in item["Labels"] or item["Labels"].get(_SERVICE) == service]
         return [found for item in ours if (found := self.look(item["Id"]))]
 
@@ -59,7 +59,7 @@ class OneOffs:
         """What became of one; None when it is gone."""
         with _speaking(f"look at container {identity[:12]}"):
             try:
-                details: Mapping[str, Any] = self._api.inspect_container(identity)
+                details: Mapping[str, Any] = self._client.api.inspect_container(identity)
             except NotFound:
                 return None
         state, config = details["State"], details["Config"]
@@ -79,11 +79,11 @@ class OneOffs:
 
     def stop(self, one: OneOff) -> None:
         with _speaking(f"stop {one.name}"), suppress(NotFound):
-            self._api.stop(one.id, timeout=math.ceil(one.grace_seconds))
+            self._client.api.stop(one.id, timeout=math.ceil(one.grace_seconds))
 
     def remove(self, one: OneOff) -> None:
         with _speaking(f"remove {one.name}"), suppress(NotFound):
-            self._api.remove_container(one.id, v=True, force=True)
+            self._client.api.remove_container(one.id, v=True, force=True)
 
     def output(self, one: OneOff) -> str:
         """The end of what it printed to its standard output."""
@@ -95,7 +95,7 @@ class OneOffs:
     def _log(self, one: OneOff, **options: Any) -> str:
         """Empty when there is none to read: it is asked for while something else is being reported."""
         try:
-            log: bytes = self._api.logs(one.id, **options)
+            log: bytes = self._client.api.logs(one.id, **options)
         except (DockerException, OSError):
             return ""
         return log.decode("utf-8", "replace").strip()
