@@ -17,6 +17,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.morpheus.deploy.plugins.module_utils import pull
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import EngineError, missing_library
 from ansible_collections.morpheus.deploy.plugins.module_utils.plan import Replica, State
 
@@ -24,6 +25,7 @@ import_error: ImportError | None = None
 try:
     import docker
     from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+    from urllib3.exceptions import HTTPError
 except ImportError as exc:
     import_error = exc
 
@@ -115,9 +117,10 @@ class Compose:
         """Start what is missing and recreate what changed: only for what may be interrupted."""
         self._run("up", "--detach", "--no-build", "--wait")
 
-    def run_once(self, service: str, timeout: float) -> str:
-        """What a one-off container of ``service`` printed; EngineError with its last words when it exits non-zero."""
-        return self._run("--profile", "*", "run", "--rm", "--no-deps", "-T", service, timeout=timeout)
+    def run_detached(self, service: str, labels: Mapping[str, str]) -> None:
+        """Start a one-off container of ``service`` that ends by itself and stays until somebody removes it."""
+        given = [part for name, value in labels.items() for part in ("--label", f"{name}={value}")]
+        self._run("--profile", "*", "run", "--detach", "--no-deps", "-T", "--interactive=false", *given, service)
 
     def _run(self, *arguments: str, timeout: float = 300) -> str:
         environment = {key: os.environ[key] for key in ("PATH", "HOME", "DOCKER_HOST") if key in os.environ}
@@ -235,17 +238,21 @@ class Engine:
         return Image(reference, details["Id"], digests[0] if digests else "")
 
     def pull(self, reference: str) -> Image:
-        """Bring ``reference`` to this host; EngineError says whether it does not exist or the registry does not answer."""
+        """Bring ``reference`` to this host; RegistryDownError when no registry answers, EngineError for any other reason.
+
+        An answer that begins well can still end in an error, and nothing but its text says so.
+        """
         try:
-            self._client.images.pull(reference)
-        except (NotFound, ImageNotFound) as exc:
-            raise EngineError(f"the registry has no image {reference}: {exc.explanation}. Was it built and pushed?") from exc
-        except (APIError, OSError) as exc:
-            words = getattr(exc, "explanation", None) or exc
-            raise EngineError(
-                f"image {reference} could not be pulled: {words}. Either no registry that this host asks has it, or none can be "
-                f"reached; try it there with: docker pull {reference}"
-            ) from exc
+            for part in self._client.api.pull(reference, stream=True, decode=True):
+                if isinstance(part, Mapping) and (part.get("errorDetail") or part.get("error")):
+                    raise pull.failure(reference, str((part.get("errorDetail") or {}).get("message") or part.get("error")))
+        except EngineError:
+            raise
+        except APIError as exc:
+            raise pull.failure(reference, str(exc.explanation or exc)) from exc
+        # The SDK hands on what its HTTP library raises in the middle of a stream.
+        except (DockerException, OSError, HTTPError, RuntimeError) as exc:
+            raise EngineError(f"the engine did not answer when asked to pull {reference}: {exc}") from exc
         image = self.image(reference)
         if image is None:
             raise EngineError(f"image {reference} was pulled but is not there; is something pruning images on this host?")

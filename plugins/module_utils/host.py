@@ -46,6 +46,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.gate import (
     SystemClock,
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.http_probe import HttpProbe
+from ansible_collections.morpheus.deploy.plugins.module_utils.one_offs import OneOffs
 from ansible_collections.morpheus.deploy.plugins.module_utils.plan import DesiredService, Replica, Routing, Step, plan
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import (
     Manifest,
@@ -107,6 +108,7 @@ class StackHost:
         self.stack = stack
         self.releases = releases or Releases(stack)
         self.engine = Engine(client, stack, compose_model.EDGE_NETWORK)
+        self.one_offs = OneOffs(client, stack)
         # The lock of the rollout at work, which the commands that it starts must keep too.
         self.hold: list[int] = []
         self.edge_paths = EdgePaths(edge_root)

@@ -21,11 +21,11 @@ from ansible_collections.morpheus.deploy.plugins.module_utils import (
     isolation,
     rotation,
     schema,
+    schema_files,
     secret_files,
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose_files import ComposeFiles
 from ansible_collections.morpheus.deploy.plugins.module_utils.hardening import Hardening
-from ansible_collections.morpheus.deploy.plugins.module_utils.release import schema_versions
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*\Z")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}\Z")
@@ -266,12 +266,16 @@ class StackConfig:
         if migration["ledger"] and not re.fullmatch(database_identity.TABLE, migration["ledger"]):
             self._say(f'stack.migration.ledger: "{migration["ledger"]}" is no <schema>.<table> (letters, digits and _)')
         directory, since = migration["directory"], migration["compatible_since"]
-        versions = schema_versions(self.files, directory)
+        versions = schema_files.schema_versions(self.files, directory)
+        self.problems += [f"stack.migration.directory: {problem}" for problem in schema_files.problems(self.files, directory)]
         if directory and not versions:
             self._say(
                 f'stack.migration.directory: "{directory}" holds no <version>_<name> file among stack.files; '
                 "the version is a number"
             )
+        for version in migration["accept_edited"] or []:
+            if version not in versions:
+                self._say(f'stack.migration.accept_edited: "{version}" is no version in "{directory}"; remove it')
         if since and not directory:
             self._say(
                 "stack.migration.compatible_since: needs stack.migration.directory, which says what the schema's versions are"

@@ -81,6 +81,19 @@ def test_a_good_configuration_has_no_problems(source: Path) -> None:
     assert checked(raw(source)).problems == []
 
 
+def test_two_migrations_with_one_version_are_a_problem_that_names_both(source: Path) -> None:
+    for name in ("20260701000000_a.sql", "20260701000000_b.sql", "20260702000000_c.sql"):
+        (source / "migrations" / name).write_text("create")
+    given = raw(source)
+    given["stack"]["migration"] = {"service": "migrate", "directory": "migrations"}
+    assert checked(given).problems == [
+        "stack.migration.directory: migrations/20260701000000_a.sql and migrations/20260701000000_b.sql have the same version: a "
+        "tool applies one of them and never the other; give each its own"
+    ]
+    (source / "migrations" / "20260701000000_b.sql").unlink()
+    assert checked(given).problems == []
+
+
 def test_a_minimal_configuration_is_enough(source: Path) -> None:
     (source / "compose.yml").write_text("services: {worker: {image: 'shop/worker:${STACK_RELEASE}'}}\n")
     minimal = {
@@ -282,6 +295,14 @@ BAD = [
         stack(migration={"service": "ghost"}),
         ['stack.migration.service: the Compose files have no service "ghost"'],
         id="a migration that Compose does not know",
+    ),
+    pytest.param(
+        stack(migration={"service": "migrate", "directory": "migrations", "accept_edited": ["3"]}),
+        [
+            'stack.migration.directory: "migrations" holds no <version>_<name> file among stack.files; the version is a number',
+            'stack.migration.accept_edited: "3" is no version in "migrations"; remove it',
+        ],
+        id="an accepted edit of no migration",
     ),
     pytest.param(
         stack(migration={"service": "migrate", "ledger": "public.versions; drop table x"}),
