@@ -8,7 +8,7 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +30,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.engine import (
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import ConfigError, missing_library
 from ansible_collections.morpheus.deploy.plugins.module_utils.execute import Busy
+from ansible_collections.morpheus.deploy.plugins.module_utils.file_mounts import ProjectMounts, Sources
 from ansible_collections.morpheus.deploy.plugins.module_utils.files import write_atomically
 from ansible_collections.morpheus.deploy.plugins.module_utils.gate import (
     Answer,
@@ -74,6 +75,8 @@ class Target:
     desired: list[DesiredService]
     # Service -> what hardens it, beside what its files say. Part of ``model`` already.
     additions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    # Paths in the project directory that belong to the application.
+    data: Collection[str] = ()
 
     @property
     def services(self) -> dict[str, Mapping[str, Any]]:
@@ -131,7 +134,8 @@ class StackHost:
         key = self.releases.key(create_key)
         fingerprints = compose_model.Fingerprints(model, self.releases.project, key, locate)
         desired = compose_model.desired_services(model, images, routed, fingerprints, section)
-        return Target(manifest.release, manifest.stack, workspace, model, desired, additions)
+        data = self.mounts(manifest.stack, workspace).data(model)
+        return Target(manifest.release, manifest.stack, workspace, model, desired, additions, data)
 
     def model(self, stack: Mapping[str, Any], workspace: Workspace) -> dict[str, Any]:
         """What Compose makes of the files, with the paths that they will have in the project directory."""
@@ -148,7 +152,11 @@ class StackHost:
         problems += hardening.problems(stack, model, routed)
         if problems:
             raise ConfigError(problems)
-        return model
+        return self.mounts(stack, workspace).resolved(model)
+
+    def mounts(self, stack: Mapping[str, Any], workspace: Workspace, live_files: Collection[str] = ()) -> ProjectMounts:
+        sources = Sources.of(stack, workspace.shipped(), live_files)
+        return ProjectMounts(sources, self.releases.project, self.releases.live_files.root, self.releases.contents)
 
     def edge(self, target: Target, also: Sequence[haproxy.Route] = ()) -> Edge:
         """``also``: routes of services that are on their way out and must be served until they have gone."""
@@ -180,7 +188,7 @@ class StackHost:
         return Compose(self.stack, self.releases.project, files, self._interpolation, self.hold)
 
     def write_override(self, target: Target, identity: str, pinned: Mapping[str, str]) -> None:
-        """What compose_model.override says; and an .env, so that people can type docker compose there."""
+        """What compose_model.override says, and the files that it mounts; and an .env, so that people can type docker compose."""
         labels = {
             service.name: {
                 FINGERPRINT: service.fingerprint,
@@ -189,7 +197,9 @@ class StackHost:
             }
             for service in target.desired
         }
-        override = compose_model.override(target.model, target.desired, pinned, labels, target.additions)
+        mounts = self.mounts(target.stack, target.workspace)
+        placed = mounts.overrides(target.model, target.workspace.shipped())
+        override = compose_model.override(target.model, target.desired, pinned, labels, target.additions, placed)
         text = json.dumps(override, indent=2, sort_keys=True).replace("$", "$$") + "\n"
         write_atomically(self.releases.project / "override.json", text, mode=0o644)
         files = ":".join([*target.stack["compose_files"], "override.json"])
@@ -223,6 +233,7 @@ def scratch(
     files: Mapping[str, bytes],
     secrets: Mapping[str, str],
     rights: Mapping[str, Rights] | None = None,
+    executable: Collection[str] = (),
 ) -> Iterator[Workspace]:
     """A workspace in memory that is gone afterwards: what may yet be refused leaves no trace."""
     directory = Path(tempfile.mkdtemp(prefix="morpheus.deploy.", dir="/run" if Path("/run").is_dir() else None))
@@ -230,7 +241,7 @@ def scratch(
         for name, content in secrets.items():
             place_secret(directory / "secrets" / name, content, (rights or {}).get(name, Rights()))
         (directory / "secrets").mkdir(exist_ok=True)
-        yield place_files(directory, release, environment, files, directory / "secrets")
+        yield place_files(directory, release, environment, files, directory / "secrets", executable)
     finally:
         shutil.rmtree(directory)
 

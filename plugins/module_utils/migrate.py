@@ -18,7 +18,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.prepare import pin
 def migrate(host: StackHost, release_id: str) -> str:
     """What the release's migration service printed. The schema that it made is remembered in the host's lineage.
 
-    It reads the release's directory: the project still holds the old one.
+    Compose reads the release's directory: the project still holds the old one.
     """
     manifest = host.releases.read(release_id)
     require_images(host, manifest)
@@ -27,8 +27,12 @@ def migrate(host: StackHost, release_id: str) -> str:
         raise DeployError(f"release {release_id} has no migration")
     service = migration["service"]
     workspace = host.releases.workspace(release_id)
-    given = additions(manifest.stack, host.model(manifest.stack, workspace)).get(service, {})
-    pin = {"services": {service: {**given, "image": pinned_images(manifest)[service], "pull_policy": "never"}}}
+    model = host.model(manifest.stack, workspace)
+    given = additions(manifest.stack, model).get(service, {})
+    # Data is where the application has it, and not below the release.
+    volumes = host.mounts(manifest.stack, workspace).placed(model, service, workspace.shipped())
+    own = {**given, "image": pinned_images(manifest)[service], "pull_policy": "never", "volumes": volumes}
+    pin = {"services": {service: own}}
     with tempfile.NamedTemporaryFile("w", suffix=".json") as override:
         json.dump(pin, override)
         override.flush()

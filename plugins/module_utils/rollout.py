@@ -168,7 +168,7 @@ class HostRollout:
     def _run(self, manifest: Manifest, target: Target, previous: Manifest | None, steps: Sequence[Step]) -> Outcome:
         host = self._host
         self._fence.check()
-        host.releases.activate(manifest.id)
+        host.releases.activate(manifest.id, target.data)
         host.write_override(target, manifest.id, pinned_images(manifest))
         edge = host.edge(target, self._old_routes(target, previous))
         edge.prepare()
@@ -203,7 +203,7 @@ class HostRollout:
             rollout.outcome.errors += outcome.errors
             steps = self._way_back(rollout, target, host.observe(edge))
         elif not steps:
-            host.releases.activate(previous.id)
+            host.releases.activate(previous.id, target.data)
             host.write_override(target, previous.id, pinned_images(previous))
             host.edge(target).prepare()
         switched = any(action == Action.ADMIT.value for _, action in rollout.outcome.spent)
