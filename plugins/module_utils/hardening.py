@@ -38,7 +38,7 @@ _HARMLESS = (
     *("/etc/localtime", "/etc/timezone", "/etc/ssl/certs", "/etc/ca-certificates", "/etc/pki/tls/certs"),
     *("/usr/share/zoneinfo", "/usr/share/ca-certificates", "/usr/local/share/ca-certificates"),
 )
-# The release's own files, and single secrets of the stack.
+# The release's own files, what changes under it, and single secrets of the stack.
 _READ_ONLY = re.compile(r"/var/lib/morpheus\.deploy/stacks/[^/]+/(?:content|live)/.+\Z")
 _PROJECT = re.compile(r"/var/lib/morpheus\.deploy/stacks/[^/]+/project(?P<below>/.*)?\Z")
 _SECRET = re.compile(r"/secrets/[^/]+\Z")

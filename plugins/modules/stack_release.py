@@ -257,12 +257,16 @@ def main() -> None:
         pending=prepared.pending,
         versions=prepared.versions,
         on_host=not (module.check_mode and prepared.is_new),
-        plan=[*(f"live files: bring {name}" for name in prepared.changed_live_files), *(str(step) for step in prepared.steps)],
+        plan=[*_live_plan(prepared, wanted), *(str(step) for step in prepared.steps)],
         images=prepared.images,
         changed_secrets=prepared.changed_secrets,
         changed_live_files=prepared.changed_live_files,
         diff=_diff(prepared),
     )
+
+
+def _live_plan(prepared: Prepared, wanted: Wanted) -> list[str]:
+    return [f"live files: {'bring' if name in wanted.live_files else 'remove'} {name}" for name in prepared.changed_live_files]
 
 
 def _bytes(files: Mapping[str, str]) -> dict[str, bytes]:
