@@ -295,6 +295,12 @@ class Engine:
         with _speaking("list containers"):
             return {item["ImageID"] for item in self._client.api.containers(all=True)}
 
+    def mounts(self) -> set[str]:
+        """Paths of this host that are mounted into a container, stopped ones too."""
+        with _speaking("list containers"):
+            found = self._client.api.containers(all=True)
+        return {str(mount["Source"]) for item in found for mount in item.get("Mounts") or [] if mount.get("Source")}
+
     def remove_image(self, reference: str, identity: str, digest: str) -> None:
         """Take our names off an image: the engine deletes it with its last name. One that others named or run stays."""
         by_digest = f"{_without_tag(reference)}@{digest}" if digest else ""

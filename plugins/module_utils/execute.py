@@ -57,8 +57,12 @@ class EdgeVerbs(Protocol):
 
     def forget(self, service: str, replicas: Sequence[Replica]) -> None: ...
 
-    def route(self, routes: Mapping[str, str]) -> Mapping[str, str]:
-        """Let new requests for each key go to a service (empty: to none); where they went before."""
+    def routes(self) -> Mapping[str, str]:
+        """Where the routes lead now: key -> service."""
+        ...
+
+    def route(self, routes: Mapping[str, str]) -> None:
+        """Let new requests for each key go to a service (empty: to none)."""
         ...
 
     def busy(self, service: str, replica: Replica) -> Busy: ...
@@ -344,8 +348,10 @@ class _ServiceRollout:
             self._users.look_at_candidates([replica.name for replica in candidates])
 
     def _route(self, step: Step) -> None:
-        service = self._service if step.action is Action.ROUTE else ""
-        self._routed |= self._x._edge.route(dict.fromkeys(step.routes, service))
+        before = self._x._edge.routes()
+        # First, so that a change that breaks off half-way can be taken back.
+        self._routed |= {key: before.get(key, "") for key in step.routes}
+        self._x._edge.route(dict.fromkeys(step.routes, self._service if step.action is Action.ROUTE else ""))
 
     def _watch(self, step: Step) -> None:
         results = self._x._gate.watch(self._service, self._candidates(), step.seconds, self._users.condemn)

@@ -218,7 +218,7 @@ def plan(
         wave += 1
     for name, found in by_service.items():
         # A service that is gone from the files has no replicas to keep; whether it was routed shows in its replicas.
-        gone = DesiredService(name, 0, "", routed=any(replica.admitted for replica in found))
+        gone = DesiredService(name, 0, "", routed=any(_has_users(replica) for replica in found))
         last.extend(_ServicePlan(gone, found, drain_seconds, None).steps())
     steps.extend(replace(step, wave=wave) for step in last)
     return steps
@@ -335,7 +335,7 @@ class _ServicePlan:
 
     def _let_go(self, retire: list[Replica], watched: Sequence[Step] = ()) -> list[Step]:
         """Drain first, watch meanwhile: the incumbents stay up, ready to be admitted again, until the watch is over."""
-        routed = [replica for replica in retire if self.service.routed or replica.admitted]
+        routed = [replica for replica in retire if self.service.routed or _has_users(replica)]
         drain = [self._step(Action.DRAIN, routed)] if routed else []
         wait = [replace(self._step(Action.AWAIT, routed), seconds=self.drain_seconds)] if routed else []
         return [*drain, *watched, *wait]
@@ -355,6 +355,11 @@ def _is_current(replica: Replica, service: DesiredService, replace_created_befor
 
 def _serves(replica: Replica) -> bool:
     return replica.admitted and replica.state is State.RUNNING
+
+
+def _has_users(replica: Replica) -> bool:
+    """Whether it may hold requests: one that a killed run has drained is admitted no more, and still has what it had begun."""
+    return replica.admitted or replica.port > 0
 
 
 def _why(service: DesiredService, stale: Sequence[Replica], missing: int, alive: int) -> str:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -34,7 +34,9 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.release import (
 
 @dataclass(frozen=True)
 class Wanted:
-    """A release as the controller describes it. ``files`` and ``secrets``: relative path -> content; ``rights``: of secrets.
+    """A release as the controller describes it. ``files``, ``live_files`` and ``secrets``: relative path -> content.
+
+    ``rights``: of secrets. ``executable``: those of the files that can be run.
 
     ``digests``: image reference -> digest that another host of this run has found; empty where each host may look itself.
     """
@@ -47,6 +49,8 @@ class Wanted:
     git_sha: str = ""
     digests: Mapping[str, str] = field(default_factory=dict)
     rights: Mapping[str, Rights] = field(default_factory=dict)
+    live_files: Mapping[str, bytes] = field(default_factory=dict)
+    executable: Collection[str] = ()
 
     @property
     def secret_names(self) -> dict[str, list[str]]:
@@ -54,7 +58,7 @@ class Wanted:
 
     @property
     def config_hash(self) -> str:
-        return config_hash(self.environment, self.stack, self.files, self.secret_names)
+        return config_hash(self.environment, self.stack, self.files, self.secret_names, self.executable)
 
     @property
     def id(self) -> str:
@@ -80,6 +84,7 @@ class Prepared:
     live: str
     is_new: bool
     changed_secrets: list[str]
+    changed_live_files: list[str]
     images: Mapping[str, Mapping[str, str]]
     steps: list[Step]
     replicas: list[Replica]
@@ -99,7 +104,7 @@ class Prepared:
 
     @property
     def changed(self) -> bool:
-        return self.is_new or bool(self.changed_secrets)
+        return self.is_new or bool(self.changed_secrets or self.changed_live_files)
 
 
 def prepare(host: StackHost, wanted: Wanted, migrations: Migrations, *, check_mode: bool) -> Prepared:
@@ -117,9 +122,10 @@ def prepare(host: StackHost, wanted: Wanted, migrations: Migrations, *, check_mo
     waited_for = migrations.settle(migration, identity, look_only=check_mode) if migration else []
     # What was live once keeps its very images; what never was follows its tag, which may have been pushed again.
     known = retained or {} if identity in lineage.trail else {}
-    with scratch(wanted.release, wanted.environment, wanted.files, wanted.secrets, wanted.rights) as workspace:
+    with scratch(wanted.release, wanted.environment, wanted.files, wanted.secrets, wanted.rights, wanted.executable) as workspace:
         model = host.model(wanted.stack, workspace)
         _check_watches(wanted.stack, model)
+        _check_mounts(host, wanted, workspace, model)
         finder = _Images(host, wanted, known, lineage.live)
         images = finder.find(_references(model), pull=not check_mode)
         if known and images != known:
@@ -139,10 +145,13 @@ def prepare(host: StackHost, wanted: Wanted, migrations: Migrations, *, check_mo
         )
         steps, replicas = _preview(host, manifest, workspace, model, check_mode)
     changed_secrets = releases.changed_secrets(wanted.secrets, wanted.rights)
+    live = wanted.stack.get("live_files") or [], wanted.live_files, wanted.executable
+    changed_live_files = releases.live_files.changed(*live)
     if not check_mode:
         releases.write_secrets(wanted.secrets, wanted.rights)
+        releases.live_files.write(*live)
         if is_new:
-            releases.write_files(identity, wanted.release, wanted.environment, wanted.files)
+            releases.write_files(identity, wanted.release, wanted.environment, wanted.files, wanted.executable)
             releases.write_manifest(manifest)
             lineage.prepared(identity)
             lineage.schema.applied(accepted)
@@ -152,6 +161,7 @@ def prepare(host: StackHost, wanted: Wanted, migrations: Migrations, *, check_mo
         live=lineage.live,
         is_new=is_new,
         changed_secrets=changed_secrets,
+        changed_live_files=changed_live_files,
         images=images,
         steps=steps,
         replicas=replicas,
@@ -168,6 +178,21 @@ def _check_watches(stack: Mapping[str, Any], model: Mapping[str, Any]) -> None:
     found = [one for name, service in services.items() for one in compose_rules.watch_problems(name, service, healths.get(name))]
     if found:
         raise ConfigError(found)
+
+
+def _check_mounts(host: StackHost, wanted: Wanted, workspace: Workspace, model: Mapping[str, Any]) -> None:
+    """Refuse what would be written to and is shipped, and files that would hide the application's data from it."""
+    mounts = host.mounts(wanted.stack, workspace)
+    problems = mounts.problems(model)
+    strangers = host.releases.strangers(wanted.stack, {*workspace.shipped(), *mounts.contents(model)}, mounts.data(model))
+    problems += [
+        f"stack.files: {name} is shipped, and {host.releases.project / name} holds what no release brought there "
+        f"({', '.join(found[:3])}{', ...' if found[3:] else ''}), which services would no longer see; move it elsewhere on this "
+        f"host, or take {name} out of stack.files so that it stays the application's data"
+        for name, found in strangers.items()
+    ]
+    if problems:
+        raise ConfigError(problems)
 
 
 def _other_digests(identity: str, known: Mapping[str, Mapping[str, str]], images: Mapping[str, Mapping[str, str]]) -> str:

@@ -187,7 +187,7 @@ class HostRollout:
     def _run(self, manifest: Manifest, target: Target, steps: Sequence[Step]) -> Outcome:
         host = self._host
         self._fence.check()
-        host.releases.activate(manifest.id)
+        host.releases.activate(manifest.id, target.data)
         host.write_override(target, manifest.id, pinned_images(manifest))
         edge = host.edge(target)
         edge.expand()
@@ -224,7 +224,7 @@ class HostRollout:
             rollout.outcome.errors += outcome.errors
             steps = self._way_back(rollout, target, edge)
         if not steps:
-            host.releases.activate(previous.id)
+            host.releases.activate(previous.id, target.data)
             host.write_override(target, previous.id, pinned_images(previous))
             self._tidy(rollout, "take away what the edge no longer needs", lambda: self._contract(target))
         now = {replica.id for replica in host.engine.observe(set())}

@@ -32,6 +32,8 @@ class HostState:
     taken_back: bool = False
     # What the run would do, or has done.
     plan: list[str] = field(default_factory=list)
+    # What was written or removed under the running replicas.
+    live_files: list[str] = field(default_factory=list)
 
 
 # Modules that say before any write that the run is in the wrong place; their messages do not name the host.
@@ -141,7 +143,7 @@ class Run:
             if len(releases) > 1 or any(state.mixed for state in self.hosts.values()):
                 return "mixed"
             return "rolled_back" if any(state.taken_back for state in self.hosts.values()) else "failed"
-        if not switched and not self.notes:
+        if not switched and not self.notes and not any(state.live_files for state in self.hosts.values()):
             return "unchanged"
         return "rolled_back" if self.is_rollback else "deployed"
 
@@ -176,6 +178,8 @@ class Run:
             state.release = state.previous = result["previous"]
             state.seen = True
             state.plan = list(result.get("plan", []))
+            # Prepared twice, a host has them since the first time.
+            state.live_files = sorted({*state.live_files, *result.get("changed_live_files", [])})
             if not result.get("pending", True):
                 state.release = self.release
 
@@ -210,7 +214,8 @@ class Run:
         return {
             "release": state.release,
             "seen": state.seen,
-            "changed": state.changed,
+            "changed": state.changed or bool(state.live_files),
+            "live_files": state.live_files,
             "failed": state.failed,
             "plan": state.plan,
             "mixed": state.mixed,
@@ -274,6 +279,7 @@ def _host_line(name: str, host: Mapping[str, Any]) -> str:
     if host["lost"]:
         state = f"an unknown release (last known: {host['release'] or 'none'})"
     counts = {
+        "live files changed": len(host["live_files"]),
         "requests drained": host["drained"],
         "connections cut": host["cut"],
         "connections left to an old edge worker, which ends by force in the end": host["left_behind"],

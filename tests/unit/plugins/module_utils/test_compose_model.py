@@ -12,6 +12,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.compose_model impo
     override,
     services,
 )
+from ansible_collections.morpheus.deploy.plugins.module_utils.file_mounts import Overrides
 from ansible_collections.morpheus.deploy.plugins.module_utils.plan import DesiredService, Order, UpdatePolicy
 
 KEY = b"k" * 32
@@ -121,6 +122,14 @@ IDENTITY = [
         lambda found, workspace: (workspace / "migrations/1.sql").unlink(),
         ["file /migrations/1.sql"],
         id="a file less in a mounted directory",
+    ),
+    pytest.param(
+        lambda found, workspace: (workspace / "migrations/1.sql").chmod(0o755), ["file /migrations/1.sql"], id="an executable bit"
+    ),
+    pytest.param(
+        lambda found, workspace: (workspace / "settings.json").chmod(0o755),
+        ["config settings"],
+        id="an executable bit of a config",
     ),
     pytest.param(write("secrets/key"), ["secret key"], id="a secret file"),
     pytest.param(write("settings.json"), ["config settings"], id="a config file"),
@@ -301,6 +310,16 @@ def test_the_override_pins_images_labels_replicas_and_joins_the_edge() -> None:
     # Not ours to start, but nobody who does by hand should be less safe.
     assert result["services"]["migrate"] == {"read_only": True}
     assert result["networks"] == {"edge": {"external": True, "name": "edge"}}
+
+
+def test_the_override_says_where_mounted_files_lie_for_services_behind_a_profile_too() -> None:
+    found: Model = {"services": {"api": {"image": "a:1"}, "seed": {"image": "a:1", "profiles": ["seed"]}}}
+    mount = {"type": "bind", "source": "/content/x/conf", "target": "/conf", "read_only": True}
+    mounts = Overrides({"api": [mount], "seed": [mount]}, {"c": {"file": "/content/y/c.json"}})
+    result = override(found, [DesiredService("api", 1, "f")], {"api": "a@sha256:1"}, {"api": {}}, {}, mounts)
+    assert result["services"]["api"] == {"image": "a@sha256:1", "labels": {}, "volumes": [mount]}
+    assert result["services"]["seed"] == {"volumes": [mount]}
+    assert result["configs"] == {"c": {"file": "/content/y/c.json"}}
 
 
 def test_the_override_of_a_stack_without_routes_knows_no_edge() -> None:

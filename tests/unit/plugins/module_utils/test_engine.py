@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import docker
@@ -476,3 +477,16 @@ def test_a_host_without_docker_says_what_to_run(tmp_path: Any, monkeypatch: pyte
     with pytest.raises(EngineError) as caught:
         Compose("shop", tmp_path, []).model()
     assert str(caught.value) == "this host has no docker command: run playbooks/provision.yml for this inventory"
+
+
+def test_what_stopped_containers_have_mounted_counts_too() -> None:
+    mounts: list[Any] = [{"Type": "bind", "Source": "/content/a"}, {"Type": "tmpfs", "Source": ""}, {"Type": "volume"}]
+    seen: list[Any] = []
+
+    class Api:
+        def containers(self, **options: Any) -> list[dict[str, Any]]:
+            seen.append(options)
+            return [{"Mounts": mounts}, {"Mounts": None}, {}]
+
+    assert Engine(SimpleNamespace(api=Api()), "shop").mounts() == {"/content/a"}
+    assert seen == [{"all": True}]

@@ -9,9 +9,16 @@ from typing import Any
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils import prepare
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import Disk, Image
-from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError, EngineError, RegistryDownError
+from ansible_collections.morpheus.deploy.plugins.module_utils.errors import (
+    ConfigError,
+    DeployError,
+    EngineError,
+    RegistryDownError,
+)
+from ansible_collections.morpheus.deploy.plugins.module_utils.file_mounts import ProjectMounts, Sources
+from ansible_collections.morpheus.deploy.plugins.module_utils.files import write_atomically
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage import Kind
-from ansible_collections.morpheus.deploy.plugins.module_utils.release import Manifest, Releases
+from ansible_collections.morpheus.deploy.plugins.module_utils.release import Manifest, Releases, place_files
 
 MB = 1_000_000
 
@@ -155,3 +162,58 @@ def test_a_disk_without_room_refuses_before_pulling_with_numbers(host: Host, fre
 def test_a_full_disk_does_not_stop_a_deploy_that_pulls_nothing(host: Host) -> None:
     host.free, host.here = 0, {"shop/api:1": "d0"}
     host.find(known=recorded("d0"))
+
+
+WANTED_STACK: dict[str, Any] = {"compose_files": ["compose.yml"], "files": ["conf", "data/seed"], "live_files": ["flags"]}
+WANTED_FILES = {"compose.yml": b"", "conf/a": b"1", "data/seed": b"2"}
+
+
+def mounting(host: Host, tmp_path: Path, **names: bool) -> None:
+    """What preparing a release says that mounts these; True: read-only."""
+    project = host.releases.project
+    volumes = [
+        {"type": "bind", "source": str(project / name), "target": f"/{name}", "read_only": read_only}
+        for name, read_only in names.items()
+    ]
+    wanted = prepare.Wanted("1", "staging", WANTED_STACK, WANTED_FILES, {})
+    workspace = place_files(tmp_path / "scratch", "1", "staging", WANTED_FILES, tmp_path / "secrets")
+    sources = Sources.of(WANTED_STACK, workspace.shipped())
+    mounts = ProjectMounts(sources, project, host.releases.live_files.root, host.releases.contents)
+    host.mounts = lambda *unused: mounts  # type: ignore[attr-defined]
+    model = mounts.resolved({"services": {"api": {"volumes": volumes}}})
+    prepare._check_mounts(host, wanted, workspace, model)  # type: ignore[arg-type]
+
+
+def test_files_that_would_hide_data_are_refused_before_anything_changes(host: Host, tmp_path: Path) -> None:
+    for name in ("a", "b", "c", "d"):
+        write_atomically(host.releases.project / "conf" / f"{name}.png", "theirs", mode=0o644)
+    before = sorted(host.releases.root.rglob("*"))
+    with pytest.raises(ConfigError) as caught:
+        mounting(host, tmp_path, conf=False)
+    assert caught.value.problems == [
+        f"stack.files: conf is shipped, and {host.releases.project}/conf holds what no release brought there (conf/a.png, "
+        "conf/b.png, conf/c.png, ...), which services would no longer see; move it elsewhere on this host, or take conf out of "
+        "stack.files so that it stays the application's data"
+    ]
+    assert sorted(host.releases.root.rglob("*")) == before
+
+
+def test_data_that_stays_data_is_in_nobodys_way(host: Host, tmp_path: Path) -> None:
+    write_atomically(host.releases.project / "uploads" / "a.png", "theirs", mode=0o644)
+    mounting(host, tmp_path, conf=False, uploads=False, flags=False)
+
+
+def test_what_only_compose_can_resolve_is_checked_on_the_host_too(host: Host, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        mounting(host, tmp_path, data=False)
+    assert caught.value.problems[0].startswith(
+        'services.api.volumes: "./data" can be written to, and stack.files ships data/seed'
+    )
+
+
+def test_what_can_be_run_is_a_part_of_the_id_and_live_files_are_none() -> None:
+    def identity(**more: Any) -> str:
+        return prepare.Wanted("1", "staging", {}, {"run.sh": b""}, {}, **more).id
+
+    assert identity(executable=["run.sh"]) != identity() == identity(live_files={"flags/a": b"1"})
+    assert identity(live_files={"flags/a": b"1"}, executable=["flags/a"]) == identity()

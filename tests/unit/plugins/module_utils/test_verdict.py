@@ -11,8 +11,9 @@ OLD, NEW = "1.0.0", "1.1.0"
 Event = Callable[[Run], None]
 
 
-def prepared(host: str, *, pending: bool = True, plan: tuple[str, ...] = ()) -> Event:
+def prepared(host: str, *, pending: bool = True, plan: tuple[str, ...] = (), live: tuple[str, ...] = ()) -> Event:
     result = {"release": NEW, "environment": "staging", "previous": OLD, "pending": pending, "plan": list(plan)}
+    result["changed_live_files"] = list(live)
     return lambda run: run.saw("stack_release", host, result, failed=False)
 
 
@@ -112,6 +113,12 @@ WORDS = [
     pytest.param([prepared("a"), prepared("b"), rolled("a"), rolled("b")], "deployed", id="every host was switched"),
     pytest.param([prepared("a"), prepared("b", pending=False), rolled("a")], "deployed", id="one host had it already"),
     pytest.param([prepared("a", pending=False)], "unchanged", id="there was nothing to do"),
+    pytest.param(
+        # With several hosts it is prepared twice.
+        [prepared("a", pending=False, live=("flags/a.json",)), prepared("a", pending=False)],
+        "deployed",
+        id="only live files were changed",
+    ),
     pytest.param([prepared("a"), rolled("a", changed=False)], "unchanged", id="nothing was changed"),
     pytest.param([preflight_failed], "refused", id="the configuration has problems"),
     pytest.param([cannot_prepare("a")], "refused", id="it could not be prepared"),
@@ -409,3 +416,12 @@ def test_a_migration_whose_end_nobody_saw_is_said_to_be_at_work_perhaps() -> Non
         "the migration ended without an answer, as a killed process does. It may still be at work: run the same command again, "
         "which looks for it first and starts no second one. Module result deserialization failed"
     )
+
+
+def test_live_files_that_changed_are_counted_though_no_replica_was_replaced() -> None:
+    run = after(prepared("a", pending=False, live=("flags/a.json", "flags/b.json")), prepared("b", pending=False))
+    verdict = run.verdict(1.0, check_mode=False)
+    assert (verdict["hosts"]["a"]["changed"], verdict["hosts"]["b"]["changed"]) == (True, False)
+    assert verdict["hosts"]["a"]["live_files"] == ["flags/a.json", "flags/b.json"]
+    assert "  a runs 1.1.0, 2 live files changed" in summary(verdict)
+    assert "  b runs 1.1.0" in summary(verdict)
