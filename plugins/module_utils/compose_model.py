@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils import compose_rules
+from ansible_collections.morpheus.deploy.plugins.module_utils import compose_data, compose_rules
 from ansible_collections.morpheus.deploy.plugins.module_utils.plan import DesiredService
 
 EDGE_NETWORK = "edge"
@@ -109,8 +109,9 @@ def desired_services(
     routed: set[str],
     fingerprints: Fingerprints,
     section: str = "update_config",
+    ground: compose_data.Ground = compose_data.Ground(),
 ) -> list[DesiredService]:
-    """``images``: service -> (reference as people know it, identity of its content)."""
+    """``images``: service -> (reference as people know it, identity of its content). ``ground``: what tells which services have data."""
     found = []
     for name, service in sorted(services(model).items()):
         reference, identity = images[name]
@@ -122,7 +123,7 @@ def desired_services(
                 fingerprint=fingerprints.whole(parts),
                 image=reference,
                 routed=name in routed,
-                policy=compose_rules.update_policy(service, section),
+                policy=compose_rules.update_policy(service, section, compose_data.reason(service, ground)),
                 depends_on=tuple(sorted(service.get("depends_on") or {})),
                 stop_grace_seconds=compose_rules.seconds(service.get("stop_grace_period"), 10.0),
                 parts=parts,

@@ -84,6 +84,7 @@ class Outcome:
     """What a rollout did. ``drained`` and ``cut`` count sessions of replicas that were stopped; ``failures`` has words.
 
     ``errors`` counts requests that candidates answered with 5xx between their admission and the end of their watch.
+    ``interrupted``: service that was gone for a while -> why.
     """
 
     done: list[str] = field(default_factory=list)
@@ -95,6 +96,7 @@ class Outcome:
     drained: int = 0
     cut: int = 0
     errors: int = 0
+    interrupted: dict[str, str] = field(default_factory=dict)
 
     def spend(self, service: str, action: Action, seconds: float) -> None:
         key = (service, action.value)
@@ -394,6 +396,9 @@ class _ServiceRollout:
 
     def _stop(self, step: Step) -> None:
         """Stop with the grace period; what is still open at the edge when the container has ended was cut."""
+        if step.interrupts:
+            with self._lock:
+                self._outcome.interrupted[self._service] = step.interrupts
         self._stop_and_count(self._named(step.replicas), self._grace_seconds(), watched=bool(self._drained))
 
     def _grace_seconds(self) -> float:

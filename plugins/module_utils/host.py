@@ -14,7 +14,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils import compose_model, compose_rules, gate, haproxy, hardening
+from ansible_collections.morpheus.deploy.plugins.module_utils import (
+    compose_data,
+    compose_model,
+    compose_rules,
+    gate,
+    haproxy,
+    hardening,
+)
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import (
     Edge,
     EdgeConfiguration,
@@ -130,8 +137,14 @@ class StackHost:
 
         key = self.releases.key(create_key)
         fingerprints = compose_model.Fingerprints(model, self.releases.project, key, locate)
-        desired = compose_model.desired_services(model, images, routed, fingerprints, section)
+        ground = self.ground(manifest.stack, workspace)
+        desired = compose_model.desired_services(model, images, routed, fingerprints, section, ground)
         return Target(manifest.release, manifest.stack, workspace, model, desired, additions)
+
+    def ground(self, stack: Mapping[str, Any], workspace: Workspace) -> compose_data.Ground:
+        """What tells a service's data from the release's files."""
+        shipped = [str(path.relative_to(workspace.files)) for path in workspace.files.rglob("*") if path.is_file()]
+        return compose_data.Ground.of(stack, shipped, [str(self.releases.project)])
 
     def model(self, stack: Mapping[str, Any], workspace: Workspace) -> dict[str, Any]:
         """What Compose makes of the files, with the paths that they will have in the project directory."""

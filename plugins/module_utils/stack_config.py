@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ansible_collections.morpheus.deploy.plugins.module_utils import (
+    compose_data,
     compose_rules,
     database_identity,
     dotenv,
@@ -223,16 +224,27 @@ class StackConfig:
         hardening = Hardening.of(self.config) or Hardening()
         self.problems += hardening.naming_problems(services)
         routed = {service["name"] for service in self.config["services"] if service.get("routes")}
+        ground = compose_data.Ground.of(self.config, self.files)
+        self.problems += compose_data.unknown_names(self.config["shared_volumes"] or [], model, ground)
         for name, service in services.items():
             problems = compose_rules.problems(name, service or {}, routed=name in routed)
             if isinstance(service, Mapping):
                 problems += hardening.problems(name, service, model, routed=name in routed)
+                problems += self._data_problems(name, service, ground, routed=name in routed)
             for problem in problems:
                 key = ".".join(problem.split(":")[0].split(".")[2:3])
                 self._say(f"{files.where(name, key)}: {problem}")
             if isinstance(service, Mapping):
                 self._check_env_references(name, service)
         self._check_migration(services)
+
+    def _data_problems(self, name: str, service: Mapping[str, Any], ground: compose_data.Ground, *, routed: bool) -> list[str]:
+        """Of a service that runs all the time; one behind a profile is replaced by nobody."""
+        if service.get("profiles") or not compose_rules.well_formed(service):
+            return []
+        note = compose_data.note(name, service, ground) if routed else ""
+        self.notes += [note] if note else []
+        return compose_data.problems(name, service, ground)
 
     def _check_names_of_services(self, services: Mapping[str, Any]) -> None:
         for number, service in enumerate(self.config["services"]):

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose_data import Ground
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose_model import (
     Fingerprints,
     desired_services,
@@ -66,6 +67,9 @@ def workspace(tmp_path: Path) -> Path:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(content)
     return tmp_path
+
+
+GROUND = Ground(frozenset(), frozenset({"nginx.conf", "migrations/1.sql"}), (str(PROJECT),))
 
 
 def fingerprints(of: Model, workspace: Path, key: bytes = KEY) -> Fingerprints:
@@ -245,18 +249,26 @@ def test_the_desired_services_are_what_compose_asks_for(workspace: Path) -> None
     found["services"]["api"]["stop_grace_period"] = "1m0s"
     found["services"]["worker"] = {"image": "shop/worker:1"}
     images = {name: (f"shop/{name}:1", f"sha256:{name}") for name in found["services"]}
-    one, two = desired_services(found, images, {"api"}, fingerprints(found, workspace))
+    one, two = desired_services(found, images, {"api"}, fingerprints(found, workspace), ground=GROUND)
     assert (one.name, one.replicas, one.image, one.routed) == ("api", 3, "shop/api:1", True)
-    assert one.policy == UpdatePolicy(0, order=Order.STOP_FIRST)
+    assert one.policy == UpdatePolicy(0, order=Order.STOP_FIRST, exclusive="writes to the volume data")
     assert (one.depends_on, one.stop_grace_seconds) == (("worker",), 60.0)
     assert one.parts["image"] == "sha256:api"
     assert one.fingerprint == fingerprint(found, workspace, "sha256:api")
     assert (two.name, two.replicas, two.routed, two.stop_grace_seconds) == ("worker", 1, False, 10.0)
 
 
+@pytest.mark.parametrize("section", ["update_config", "rollback_config"])
+def test_a_service_with_data_is_replaced_stop_first(workspace: Path, section: str) -> None:
+    images = dict.fromkeys(model()["services"], ("shop/api:1", "sha256:1"))
+    [service] = desired_services(model(), images, {"api"}, fingerprints(model(), workspace), section, GROUND)
+    assert service.policy == UpdatePolicy(order=Order.STOP_FIRST, exclusive="writes to the volume data")
+
+
 def test_a_rollback_has_the_policy_for_rollbacks_and_the_same_fingerprint(workspace: Path) -> None:
     found = model()
     found["services"]["api"]["deploy"] = {"update_config": {"parallelism": 1}, "rollback_config": {"parallelism": 0}}
+    found["services"]["api"]["volumes"] = []
     images = dict.fromkeys(found["services"], ("shop/api:1", "sha256:1"))
     [update] = desired_services(found, images, set(), fingerprints(found, workspace))
     [rollback] = desired_services(found, images, set(), fingerprints(found, workspace), "rollback_config")
