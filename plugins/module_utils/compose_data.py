@@ -124,7 +124,8 @@ def problems(name: str, service: Mapping[str, Any], ground: Ground) -> list[str]
     """Findings about one service, each beginning with its path below ``services``."""
     path = f"services.{name}"
     found = [
-        f'{path}.volumes: "{mount.target}" has no name, so what is written there is lost to the next replica; {_lines(name, mount.target)}'
+        f'{path}.volumes: "{mount.target}" has no name, so what is written there is lost to the next replica; '
+        f"{_lines(name, mount.target)}"
         for mount in mounts(service)
         if mount.kind == "volume" and not mount.source
     ]
@@ -179,8 +180,8 @@ def missing_volumes(service: Mapping[str, Any], declared: Iterable[str]) -> list
 def missing_volume_problem(name: str, image: str, path: str, running: tuple[str, str] | None = None) -> str:
     """``running``: (replica, volume) whose content is there now."""
     problem = (
-        f'services.{name}.volumes: the image {image} declares the volume "{path}", and the service mounts nothing at this very path, '
-        f"so what is written there is lost to the next replica; {_lines(name, path)}"
+        f'services.{name}.volumes: the image {image} declares the volume "{path}", and the service mounts nothing at this very '
+        f"path, so what is written there is lost to the next replica; {_lines(name, path)}"
     )
     if running:
         problem += (
@@ -199,7 +200,7 @@ def _lines(service: str, path: str) -> str:
 
 def _two_at_once(claimed: list[Claim]) -> str:
     words = " and ".join(claim.words for claim in claimed)
-    text = f"start-first would run the old and the new replica at the same time, and the service {words}; write stop-first, or remove order"
+    text = f"start-first runs old and new at once, and the service {words}; write stop-first, or remove order"
     if all(claim.data for claim in claimed):
         text += f", or name {', '.join(claim.data for claim in claimed)} in stack.shared_volumes if it stands two writers"
     return text

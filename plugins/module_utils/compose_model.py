@@ -19,6 +19,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils import compose_dat
 from ansible_collections.morpheus.deploy.plugins.module_utils.plan import DesiredService
 
 EDGE_NETWORK = "edge"
+NO_GROUND = compose_data.Ground()
 PART_DIGITS = 12
 # What changes how many replicas run or how they are replaced, but not what a replica is.
 _NOT_IDENTITY = ("scale", "depends_on", "profiles", "pull_policy", "build", "develop")
@@ -109,9 +110,9 @@ def desired_services(
     routed: set[str],
     fingerprints: Fingerprints,
     section: str = "update_config",
-    ground: compose_data.Ground = compose_data.Ground(),
+    ground: compose_data.Ground = NO_GROUND,
 ) -> list[DesiredService]:
-    """``images``: service -> (reference as people know it, identity of its content). ``ground``: what tells which services have data."""
+    """``images``: service -> (reference as people know it, identity of its content). ``ground``: what is data of a service."""
     found = []
     for name, service in sorted(services(model).items()):
         reference, identity = images[name]

@@ -59,7 +59,7 @@ def test_what_two_replicas_may_not_have_at_once_is_said(service: dict[str, Any],
     assert reason(service, GROUND) == words
     order = {"deploy": {"update_config": {"order": "start-first"}}}
     [problem] = problems("db", service | order, GROUND)
-    begin = f"services.db.deploy.update_config.order: start-first would run the old and the new replica at the same time, and the service {words};"
+    begin = f"services.db.deploy.update_config.order: start-first runs old and new at once, and the service {words};"
     assert problem.startswith(begin)
     assert problems("db", service | {"deploy": {"update_config": {"order": "stop-first"}}}, GROUND) == []
 
@@ -107,24 +107,24 @@ def test_a_shared_volume_or_directory_may_be_written_by_two() -> None:
 def test_start_first_with_data_is_refused_with_both_ways_out() -> None:
     service = DB | {"deploy": {"rollback_config": {"order": "start-first"}}}
     assert problems("db", service, GROUND) == [
-        "services.db.deploy.rollback_config.order: start-first would run the old and the new replica at the same time, and the service "
-        "writes to the volume db-data; write stop-first, or remove order, or name db-data in stack.shared_volumes if it stands two "
-        "writers"
+        "services.db.deploy.rollback_config.order: start-first runs old and new at once, and the service "
+        "writes to the volume db-data; write stop-first, or remove order, or name db-data in stack.shared_volumes if it stands "
+        "two writers"
     ]
 
 
 def test_what_exists_once_can_never_start_first() -> None:
     service = DB | {"ports": ["5432:5432"], "deploy": {"update_config": {"order": "start-first"}}}
     assert problems("db", service, GROUND) == [
-        "services.db.deploy.update_config.order: start-first would run the old and the new replica at the same time, and the service "
+        "services.db.deploy.update_config.order: start-first runs old and new at once, and the service "
         "writes to the volume db-data and has the host port 5432; write stop-first, or remove order"
     ]
 
 
 def test_two_replicas_of_what_exists_once_are_refused() -> None:
     assert problems("smtp", {"ports": ["25:25"], "deploy": {"replicas": 2}}, GROUND) == [
-        "services.smtp.ports: 2 replicas are wanted, and the service has the host port 25, which only one can have; remove it, or set "
-        "deploy.replicas to 1"
+        "services.smtp.ports: 2 replicas are wanted, and the service has the host port 25, which only one can have; remove it, or "
+        "set deploy.replicas to 1"
     ]
 
 
@@ -149,8 +149,8 @@ def test_names_of_shared_volumes_must_exist() -> None:
 
 def test_users_of_the_only_replica_of_a_routed_service_are_thought_of() -> None:
     assert note("api", {"volumes": ["./uploads:/x"]}, GROUND) == (
-        "services.api: a deploy that changes it interrupts it for as long as a new replica takes to start, because its only replica "
-        "writes to the directory ./uploads"
+        "services.api: a deploy that changes it interrupts it for as long as a new replica takes to start, because its only "
+        "replica writes to the directory ./uploads"
     )
     assert note("api", {"volumes": ["./uploads:/x"], "deploy": {"replicas": 2}}, GROUND) == ""
     assert note("api", {}, GROUND) == ""
@@ -175,8 +175,8 @@ def test_only_a_mount_at_the_very_path_keeps_what_an_image_writes(service: dict[
 
 def test_a_volume_that_nobody_mounts_is_said_with_the_lines_to_write_and_where_the_data_lie() -> None:
     said = (
-        'services.db.volumes: the image postgres:17 declares the volume "/data", and the service mounts nothing at this very path, so '
-        'what is written there is lost to the next replica; write volumes: ["db-data:/data"] there and db-data: {} under the '
+        'services.db.volumes: the image postgres:17 declares the volume "/data", and the service mounts nothing at this very '
+        'path, so what is written there is lost to the next replica; write volumes: ["db-data:/data"] there and db-data: {} under the '
         'top-level volumes, or tmpfs: ["/data"] when its content may go'
     )
     assert missing_volume_problem("db", "postgres:17", "/data") == said

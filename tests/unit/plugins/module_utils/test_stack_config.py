@@ -360,8 +360,8 @@ BAD = [
     pytest.param(
         production('volumes: ["db-data:/data"], deploy: {update_config: {order: start-first}}'),
         [
-            "compose.production.yml: services.api.deploy.update_config.order: start-first would run the old and the new replica at "
-            "the same time, and the service writes to the volume db-data; write stop-first, or remove order, or name db-data in "
+            "compose.production.yml: services.api.deploy.update_config.order: start-first runs old and new at once, "
+            "and the service writes to the volume db-data; write stop-first, or remove order, or name db-data in "
             "stack.shared_volumes if it stands two writers"
         ],
         id="start-first with a volume that it writes",
@@ -374,7 +374,8 @@ BAD = [
     pytest.param(
         production('volumes: ["/data"]'),
         [
-            'compose.production.yml: services.api.volumes: "/data" has no name, so what is written there is lost to the next replica; '
+            'compose.production.yml: services.api.volumes: "/data" has no name, so what is written there is lost to the '
+            "next replica; "
         ],
         id="a volume without a name",
     ),
