@@ -57,6 +57,7 @@ class Fingerprints:
             inline = source.get("content", source.get("environment"))
             if inline is not None:
                 found[label] = self._digest(inline)
+        found |= {label: self._digest(name) for label, name in self._other_names(service)}
         for label, path in self._files(service):
             if path.is_file():
                 content = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -65,6 +66,14 @@ class Fingerprints:
 
     def whole(self, parts: Mapping[str, str]) -> str:
         return self._digest(dict(parts), digits=32)
+
+    def _other_names(self, service: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """(what, its name) of every network and volume that is not called as Compose would call it: there the service meets "
+        "others."""
+        used = [("networks", key) for key in service.get("networks") or {}]
+        used += [("volumes", mount.source) for mount in compose_data.mounts(service) if mount.kind == "volume"]
+        names = [(kind, key, ((self._model.get(kind) or {}).get(key) or {}).get("name")) for kind, key in used]
+        return [(f"{kind[:-1]} {key}", name) for kind, key, name in names if name and name != f"{self._model.get('name')}_{key}"]
 
     def _sources(self, service: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
         """(name, definition) of every secret and config that a service uses."""

@@ -21,6 +21,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils import (
     gate,
     haproxy,
     hardening,
+    precautions,
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import (
     Edge,
@@ -51,6 +52,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.gate import (
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.http_probe import HttpProbe
 from ansible_collections.morpheus.deploy.plugins.module_utils.plan import DesiredService, Replica
+from ansible_collections.morpheus.deploy.plugins.module_utils.precautions import Here
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import (
     Manifest,
     Releases,
@@ -147,11 +149,11 @@ class StackHost:
         return compose_data.Ground.of(stack, shipped, [str(self.releases.project)])
 
     def model(self, stack: Mapping[str, Any], workspace: Workspace) -> dict[str, Any]:
-        """What Compose makes of the files, with the paths that they will have in the project directory."""
-        files = workspace.compose_files(stack["compose_files"])
-        found = Compose(self.stack, workspace.files, files, workspace.interpolation).model()
-        text = json.dumps(found).replace(str(workspace.files), str(self.releases.project))
-        model: dict[str, Any] = json.loads(text)
+        """What Compose makes of the files, with the paths that they will have in the project directory.
+
+        ConfigError when it may not run.
+        """
+        model = self.resolved(stack, workspace)
         routed = {service["name"] for service in stack["services"] if service["routes"]}
         problems = [
             problem
@@ -162,6 +164,24 @@ class StackHost:
         if problems:
             raise ConfigError(problems)
         return model
+
+    def resolved(self, stack: Mapping[str, Any], workspace: Workspace) -> dict[str, Any]:
+        """The same, unchecked."""
+        files = workspace.compose_files(stack["compose_files"])
+        found = Compose(self.stack, workspace.files, files, workspace.interpolation).model()
+        text = json.dumps(found).replace(str(workspace.files), str(self.releases.project))
+        model: dict[str, Any] = json.loads(text)
+        return model
+
+    def here(self, model: Mapping[str, Any], images: Mapping[str, str], live: Mapping[str, Any]) -> Here:
+        """What the precautions look at. ``images``: service -> id of its new image; ``live``: see Here."""
+        return Here(
+            mounted=self.engine.mounted(),
+            networks={name: found for name in precautions.names(model, "networks") if (found := self.engine.network(name))},
+            volumes={name: found for name in precautions.names(model, "volumes") if (found := self.engine.volume(name))},
+            declared={service: self.engine.declared_volumes(image) for service, image in images.items()},
+            live=live,
+        )
 
     def edge(self, target: Target, also: Sequence[haproxy.Route] = ()) -> Edge:
         """``also``: routes of services that are on their way out and must be served until they have gone."""

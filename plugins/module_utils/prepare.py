@@ -10,10 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils import hardening
+from ansible_collections.morpheus.deploy.plugins.module_utils import hardening, precautions
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import Disk, Image
-from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError, EngineError
-from ansible_collections.morpheus.deploy.plugins.module_utils.host import StackHost, scratch
+from ansible_collections.morpheus.deploy.plugins.module_utils.errors import ConfigError, DeployError, EngineError
+from ansible_collections.morpheus.deploy.plugins.module_utils.host import StackHost, Target, scratch
 from ansible_collections.morpheus.deploy.plugins.module_utils.plan import Replica, Step, plan
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import (
     Manifest,
@@ -112,6 +112,7 @@ def prepare(host: StackHost, wanted: Wanted, *, check_mode: bool) -> Prepared:
         images = _Images(host, wanted, known, lineage.live).find(_references(model), pull=not check_mode)
         if known and images != known:
             raise DeployError(_other_digests(identity, known, images))
+        _take_precautions(host, wanted, workspace, model, images, lineage.live)
         is_new = images != retained
         manifest = Manifest(
             id=identity,
@@ -147,6 +148,42 @@ def prepare(host: StackHost, wanted: Wanted, *, check_mode: bool) -> Prepared:
         versions=wanted.versions if manifest.schema and lineage.schema.knows(manifest.schema) else [],
         warnings=hardening.warnings(wanted.stack, model),
     )
+
+
+def _take_precautions(
+    host: StackHost,
+    wanted: Wanted,
+    workspace: Workspace,
+    model: Mapping[str, Any],
+    images: Mapping[str, Mapping[str, str]],
+    live: str,
+) -> None:
+    """Raise ConfigError for what this release would do to data and networks that are here."""
+    ids = {name: image["id"] for name, image in images.items()}
+    here = host.here(model, ids, _live_model(host, wanted, live))
+    problems = precautions.problems(model, host.ground(wanted.stack, workspace), here)
+    if problems:
+        raise ConfigError(problems)
+
+
+def require_harmless(host: StackHost, target: Target) -> None:
+    """Raise ConfigError for what a release prepared before would do to what has come here since."""
+    here = host.here(target.model, {}, {})
+    problems = precautions.two_writers(target.model, host.ground(target.stack, target.workspace), here)
+    problems += [str(one) for one in precautions.network_divergences(target.model, here) if one.stops]
+    if problems:
+        raise ConfigError(problems)
+
+
+def _live_model(host: StackHost, wanted: Wanted, live: str) -> Mapping[str, Any]:
+    """The project of the live release; empty where its Compose files are the same, so that Compose need not be asked."""
+    if not (live and host.releases.has(live)):
+        return {}
+    stack, workspace = host.releases.read(live).stack, host.releases.workspace(live)
+    before = [(name, (workspace.files / name).read_bytes()) for name in stack["compose_files"]]
+    if before == [(name, wanted.files[name]) for name in wanted.stack["compose_files"]]:
+        return {}
+    return host.resolved(stack, workspace)
 
 
 def _other_digests(identity: str, known: Mapping[str, Mapping[str, str]], images: Mapping[str, Mapping[str, str]]) -> str:

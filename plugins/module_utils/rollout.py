@@ -26,12 +26,14 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.plan import (
     Action,
     FailureAction,
     Replica,
+    State,
     Step,
     plan,
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.prepare import (
     images_of,
     pinned_images,
+    require_harmless,
     require_images,
     require_secrets,
 )
@@ -92,6 +94,7 @@ class HostRollout:
         require_images(self._host, manifest)
         require_secrets(self._host, manifest)
         target = self._target(manifest)
+        require_harmless(self._host, target)
         previous = releases.read(lineage.live) if lineage.live and releases.has(lineage.live) else None
         edge = self._host.edge(target, self._old_routes(target, previous))
         before = self._host.observe(edge)
@@ -196,17 +199,25 @@ class HostRollout:
         target = self._target(previous, "rollback_config")
         edge = host.edge(target, self._old_routes(target, rollout.manifest))
         steps = self._way_back(rollout, target, host.observe(edge))
-        if steps and rollout.failure_action is FailureAction.ROLLBACK:
-            outcome = self._run(previous, target, rollout.manifest, steps)
+        if rollout.failure_action is not FailureAction.ROLLBACK:
+            # To pause is to leave what serves as it is; what nobody serves any more is brought back all the same.
+            gone = self._gone(rollout, host.observe(edge))
+            back = [step for step in steps if step.service in gone]
+        else:
+            back = steps
+        if back:
+            outcome = self._run(previous, target, rollout.manifest, back)
             rollout.outcome.failures += outcome.failures
             rollout.outcome.cut += outcome.cut
             rollout.outcome.errors += outcome.errors
+            rollout.outcome.interrupted |= outcome.interrupted
             steps = self._way_back(rollout, target, host.observe(edge))
         elif not steps:
             host.releases.activate(previous.id)
             host.write_override(target, previous.id, pinned_images(previous))
             host.edge(target).prepare()
-        switched = any(action == Action.ADMIT.value for _, action in rollout.outcome.spent)
+        admitted = any(action == Action.ADMIT.value for _, action in rollout.outcome.spent)
+        switched = admitted or bool(rollout.outcome.interrupted)
         rollout.left = "mixed" if steps else "taken_back" if switched else "as_before"
 
     def _way_back(self, rollout: Rollout, target: Target, observed: list[Replica]) -> list[Step]:
@@ -218,6 +229,11 @@ class HostRollout:
             for replica in observed
         ]
         return self._plan(target, seen, None)
+
+    def _gone(self, rollout: Rollout, observed: list[Replica]) -> set[str]:
+        """Services that ran before and of which nothing runs any more: replaced stop-first, by what was no good."""
+        alive = {replica.service for replica in observed if replica.state is State.RUNNING}
+        return {replica.service for replica in rollout.before if replica.state is State.RUNNING} - alive
 
     def _target(self, manifest: Manifest, section: str = "update_config") -> Target:
         workspace = self._host.releases.workspace(manifest.id)

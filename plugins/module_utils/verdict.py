@@ -23,6 +23,8 @@ class HostState:
     drained: int = 0
     cut: int = 0
     errors: int = 0
+    # Service -> why it was gone for a while.
+    interrupted: dict[str, str] = field(default_factory=dict)
     gates: list[Mapping[str, Any]] = field(default_factory=list)
     mixed: bool = False
     # Whether nobody knows what it runs, because it could not be reached or did not answer.
@@ -116,6 +118,7 @@ class Run:
             "drained": sum(state.drained for state in self.hosts.values()),
             "cut": sum(state.cut for state in self.hosts.values()),
             "errors": sum(state.errors for state in self.hosts.values()),
+            "interrupted": sorted({service for state in self.hosts.values() for service in state.interrupted}),
             "lease": {key: self.lease.get(key) for key in ("token", "owner", "reason", "taken_over")} if self.lease else {},
             "mend": self._mend() if word == "mixed" else [],
             "rotation": {key: self.rotation[key] for key in ("name", "plan")} if self.rotation else {},
@@ -188,6 +191,7 @@ class Run:
         state.drained += result["drained"]
         state.cut += result["cut"]
         state.errors += result["errors"]
+        state.interrupted |= {one["service"]: one["why"] for one in result.get("interrupted") or []}
         state.seen = True
         if result.get("left"):
             state.release = result["previous"]
@@ -211,6 +215,7 @@ class Run:
             "drained": state.drained,
             "cut": state.cut,
             "errors": state.errors,
+            "interrupted": state.interrupted,
             "taken_back": state.taken_back,
             "gates": [dict(gate) for gate in state.gates],
         }
@@ -231,6 +236,7 @@ def history_line(verdict: Mapping[str, Any]) -> dict[str, Any]:
         "drained": verdict["drained"],
         "cut": verdict["cut"],
         "errors": verdict["errors"],
+        "interrupted": verdict["interrupted"],
         "why": verdict["messages"][0].splitlines()[0] if verdict["messages"] else "",
     }
 
@@ -264,4 +270,7 @@ def _host_line(name: str, host: Mapping[str, Any]) -> str:
     if host["lost"]:
         state = f"an unknown release (last known: {host['release'] or 'none'})"
     counts = {"requests drained": host["drained"], "connections cut": host["cut"], "requests answered with 5xx": host["errors"]}
-    return f"  {name} runs {state}" + "".join(f", {number} {words}" for words, number in counts.items() if number)
+    interrupted = [f"{service} ({why})" for service, why in sorted(host["interrupted"].items())]
+    said = [f"{number} {words}" for words, number in counts.items() if number]
+    said += [f"interrupted: {', '.join(interrupted)}"] if interrupted else []
+    return ", ".join([f"  {name} runs {state}", *said])

@@ -123,8 +123,8 @@ def test_what_exists_once_can_never_start_first() -> None:
 
 def test_two_replicas_of_what_exists_once_are_refused() -> None:
     assert problems("smtp", {"ports": ["25:25"], "deploy": {"replicas": 2}}, GROUND) == [
-        "services.smtp.ports: 2 replicas are wanted, and the service has the host port 25, which only one can have; remove it, or "
-        "set deploy.replicas to 1"
+        "services.smtp.ports: 2 replicas are wanted, and the service has the host port 25, which only one can have; remove "
+        "it, or set deploy.replicas to 1"
     ]
 
 
@@ -176,8 +176,8 @@ def test_only_a_mount_at_the_very_path_keeps_what_an_image_writes(service: dict[
 def test_a_volume_that_nobody_mounts_is_said_with_the_lines_to_write_and_where_the_data_lie() -> None:
     said = (
         'services.db.volumes: the image postgres:17 declares the volume "/data", and the service mounts nothing at this very '
-        'path, so what is written there is lost to the next replica; write volumes: ["db-data:/data"] there and db-data: {} under the '
-        'top-level volumes, or tmpfs: ["/data"] when its content may go'
+        'path, so what is written there is lost to the next replica; write volumes: ["db-data:/data"] there and db-data: {} '
+        'under the top-level volumes, or tmpfs: ["/data"] when its content may go'
     )
     assert missing_volume_problem("db", "postgres:17", "/data") == said
     assert missing_volume_problem("db", "postgres:17", "/data", ("shop-db-1", "3f2a")) == (

@@ -126,6 +126,14 @@ IDENTITY = [
         ["file /migrations/1.sql"],
         id="a file less in a mounted directory",
     ),
+    pytest.param(
+        lambda found, workspace: found["networks"]["default"].update(name="other"),
+        ["network default"],
+        id="another network under the same key",
+    ),
+    pytest.param(
+        lambda found, workspace: found["volumes"]["data"].update(name="other"), ["volume data"], id="another volume under its key"
+    ),
     pytest.param(write("secrets/key"), ["secret key"], id="a secret file"),
     pytest.param(write("settings.json"), ["config settings"], id="a config file"),
     pytest.param(
@@ -168,6 +176,10 @@ NO_IDENTITY = [
     pytest.param(api(lambda service: service.update(pull_policy="always")), id="pull_policy"),
     pytest.param(api(lambda service: service.update(build={"context": "."})), id="build"),
     pytest.param(write("unread.txt"), id="a file that nobody mounts"),
+    pytest.param(
+        lambda found, workspace: found["volumes"].update(data={"name": "shop_data"}), id="the name that a volume has anyway"
+    ),
+    pytest.param(lambda found, workspace: found["networks"].update(other={"name": "x"}), id="a network that nobody joins"),
     pytest.param(lambda found, workspace: found["services"].pop("migrate"), id="another service"),
 ]
 
