@@ -7,6 +7,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -112,7 +113,8 @@ def prepare(host: StackHost, wanted: Wanted, *, check_mode: bool) -> Prepared:
         images = _Images(host, wanted, known, lineage.live).find(_references(model), pull=not check_mode)
         if known and images != known:
             raise DeployError(_other_digests(identity, known, images))
-        _take_precautions(host, wanted, workspace, model, images, lineage.live)
+        hardened = hardening.applied(model, hardening.additions(wanted.stack, model))
+        _take_precautions(host, wanted, workspace, hardened, images, lineage.live)
         is_new = images != retained
         manifest = Manifest(
             id=identity,
@@ -183,7 +185,10 @@ def _live_model(host: StackHost, wanted: Wanted, live: str) -> Mapping[str, Any]
     before = [(name, (workspace.files / name).read_bytes()) for name in stack["compose_files"]]
     if before == [(name, wanted.files[name]) for name in wanted.stack["compose_files"]]:
         return {}
-    return host.resolved(stack, workspace)
+    with suppress(EngineError):
+        return host.resolved(stack, workspace)
+    # Its secrets have gone since. Then only what the new files say themselves can be compared.
+    return {}
 
 
 def _other_digests(identity: str, known: Mapping[str, Mapping[str, str]], images: Mapping[str, Mapping[str, str]]) -> str:

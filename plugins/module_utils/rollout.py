@@ -26,7 +26,6 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.plan import (
     Action,
     FailureAction,
     Replica,
-    State,
     Step,
     plan,
 )
@@ -199,12 +198,11 @@ class HostRollout:
         target = self._target(previous, "rollback_config")
         edge = host.edge(target, self._old_routes(target, rollout.manifest))
         steps = self._way_back(rollout, target, host.observe(edge))
-        if rollout.failure_action is not FailureAction.ROLLBACK:
-            # To pause is to leave what serves as it is; what nobody serves any more is brought back all the same.
-            gone = self._gone(rollout, host.observe(edge))
-            back = [step for step in steps if step.service in gone]
-        else:
-            back = steps
+        back = steps
+        if rollout.failure_action is FailureAction.PAUSE:
+            # What was switched stays; what had to go first and has no successor is brought back, because nothing must go for it.
+            switched = {step.service for step in steps if step.action is Action.STOP}
+            back = [step for step in steps if step.service not in switched]
         if back:
             outcome = self._run(previous, target, rollout.manifest, back)
             rollout.outcome.failures += outcome.failures
@@ -217,8 +215,7 @@ class HostRollout:
             host.write_override(target, previous.id, pinned_images(previous))
             host.edge(target).prepare()
         admitted = any(action == Action.ADMIT.value for _, action in rollout.outcome.spent)
-        switched = admitted or bool(rollout.outcome.interrupted)
-        rollout.left = "mixed" if steps else "taken_back" if switched else "as_before"
+        rollout.left = "mixed" if steps else "taken_back" if admitted or rollout.outcome.interrupted else "as_before"
 
     def _way_back(self, rollout: Rollout, target: Target, observed: list[Replica]) -> list[Step]:
         """Whatever ran before and still runs is good as it is, even where it was made from secrets that are no longer current."""
@@ -229,11 +226,6 @@ class HostRollout:
             for replica in observed
         ]
         return self._plan(target, seen, None)
-
-    def _gone(self, rollout: Rollout, observed: list[Replica]) -> set[str]:
-        """Services that ran before and of which nothing runs any more: replaced stop-first, by what was no good."""
-        alive = {replica.service for replica in observed if replica.state is State.RUNNING}
-        return {replica.service for replica in rollout.before if replica.state is State.RUNNING} - alive
 
     def _target(self, manifest: Manifest, section: str = "update_config") -> Target:
         workspace = self._host.releases.workspace(manifest.id)

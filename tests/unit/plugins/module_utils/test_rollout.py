@@ -281,6 +281,15 @@ def test_a_service_whose_only_replica_had_to_go_first_comes_back_whatever_the_fi
     assert host.simulated.violations == []
 
 
+def test_of_two_the_one_that_had_to_go_first_comes_back_too(host: StackHost) -> None:
+    db = replace(DB, replicas=2)
+    one = live(host, db)
+    host.simulated.bad = {"bad"}
+    done = host.roll(host.release("2.0", replace(db, fingerprint="bad")))
+    assert (host.runs(), done.left, done.outcome.interrupted, host.releases.live()) == (["db old"] * 2, "as_before", {}, one)
+    assert host.simulated.violations == []
+
+
 def test_what_has_nobody_left_comes_back_and_what_serves_stays_where_compose_says_pause(host: StackHost) -> None:
     db = replace(DB, depends_on=("api",))
     live(host, API, db)
