@@ -15,13 +15,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils import compose_rules
+from ansible_collections.morpheus.deploy.plugins.module_utils import compose_data, compose_rules
 from ansible_collections.morpheus.deploy.plugins.module_utils.file_mounts import Overrides
 from ansible_collections.morpheus.deploy.plugins.module_utils.files import is_executable
 from ansible_collections.morpheus.deploy.plugins.module_utils.plan import DesiredService
 
 EDGE_NETWORK = "edge"
 NO_MOUNTS = Overrides()
+NO_GROUND = compose_data.Ground()
 PART_DIGITS = 12
 # What changes how many replicas run or how they are replaced, but not what a replica is.
 _NOT_IDENTITY = ("scale", "depends_on", "profiles", "pull_policy", "build", "develop")
@@ -59,6 +60,7 @@ class Fingerprints:
             inline = source.get("content", source.get("environment"))
             if inline is not None:
                 found[label] = self._digest(inline)
+        found |= {label: self._digest(name) for label, name in self._other_names(service)}
         for label, path, is_released in self._files(service):
             if path.is_file():
                 found[label] = self._digest(self._read(label, path, is_released))
@@ -73,6 +75,14 @@ class Fingerprints:
         if label.startswith("secret "):
             return [content, *_rights(path)]
         return [content, is_executable(path)] if is_released else content
+
+    def _other_names(self, service: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """(what, its name) of every network and volume that is not called as Compose would call it: there the service meets "
+        "others."""
+        used = [("networks", key) for key in service.get("networks") or {}]
+        used += [("volumes", mount.source) for mount in compose_data.mounts(service) if mount.kind == "volume"]
+        names = [(kind, key, ((self._model.get(kind) or {}).get(key) or {}).get("name")) for kind, key in used]
+        return [(f"{kind[:-1]} {key}", name) for kind, key, name in names if name and name != f"{self._model.get('name')}_{key}"]
 
     def _sources(self, service: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
         """(name, definition) of every secret and config that a service uses."""
@@ -127,8 +137,11 @@ def desired_services(
     ports: Mapping[str, int],
     fingerprints: Fingerprints,
     section: str = "update_config",
+    ground: compose_data.Ground = NO_GROUND,
 ) -> list[DesiredService]:
-    """``images``: service -> (reference as people know it, identity of its content); ``ports``: routed service -> its port."""
+    """``images``: service -> (reference as people know it, identity of its content); ``ports``: routed service -> its port;
+    ``ground``: what is data of a service.
+    """
     found = []
     for name, service in sorted(services(model).items()):
         reference, identity = images[name]
@@ -144,7 +157,7 @@ def desired_services(
                 image=reference,
                 routed=name in ports,
                 port=ports.get(name, 0),
-                policy=compose_rules.update_policy(service, section),
+                policy=compose_rules.update_policy(service, section, compose_data.reason(service, ground)),
                 depends_on=tuple(sorted(service.get("depends_on") or {})),
                 stop_grace_seconds=compose_rules.seconds(service.get("stop_grace_period"), 10.0),
                 parts=parts,

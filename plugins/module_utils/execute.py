@@ -100,6 +100,7 @@ class Outcome:
 
     ``left_behind`` counts sessions that a worker from before a reload of the edge still holds, and that end with it by force.
     ``errors`` counts requests that candidates answered with 5xx between their admission and the end of their watch.
+    ``interrupted``: service that was gone for a while -> why.
     """
 
     done: list[str] = field(default_factory=list)
@@ -112,6 +113,7 @@ class Outcome:
     cut: int = 0
     errors: int = 0
     left_behind: int = 0
+    interrupted: dict[str, str] = field(default_factory=dict)
 
     def spend(self, service: str, action: Action, seconds: float) -> None:
         key = (service, action.value)
@@ -421,6 +423,9 @@ class _ServiceRollout:
 
     def _stop(self, step: Step) -> None:
         """Stop with the grace period, and count what is cut."""
+        if step.interrupts:
+            with self._lock:
+                self._outcome.interrupted[self._service] = step.interrupts
         self._stop_and_count(self._named(step.replicas), self._grace_seconds(), watched=bool(self._drained))
 
     def _grace_seconds(self) -> float | None:

@@ -14,7 +14,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils import compose_model, compose_rules, gate, haproxy, hardening
+from ansible_collections.morpheus.deploy.plugins.module_utils import (
+    compose_data,
+    compose_model,
+    compose_rules,
+    gate,
+    haproxy,
+    hardening,
+    precautions,
+)
 from ansible_collections.morpheus.deploy.plugins.module_utils.cut import Count
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import (
     HAPROXY_DIRECTORY,
@@ -49,6 +57,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.gate import (
 from ansible_collections.morpheus.deploy.plugins.module_utils.http_probe import HttpProbe
 from ansible_collections.morpheus.deploy.plugins.module_utils.one_offs import OneOffs
 from ansible_collections.morpheus.deploy.plugins.module_utils.plan import DesiredService, Replica, Routing, Step, plan
+from ansible_collections.morpheus.deploy.plugins.module_utils.precautions import Here
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import (
     Manifest,
     Releases,
@@ -139,16 +148,22 @@ class StackHost:
 
         key = self.releases.key(create_key)
         fingerprints = compose_model.Fingerprints(model, self.releases.project, key, locate)
-        desired = compose_model.desired_services(model, images, ports, fingerprints, section)
+        ground = self.ground(manifest.stack, workspace)
+        desired = compose_model.desired_services(model, images, ports, fingerprints, section, ground)
         data = self.mounts(manifest.stack, workspace).data(model)
         return Target(manifest.release, manifest.stack, workspace, model, desired, additions, data)
 
+    def ground(self, stack: Mapping[str, Any], workspace: Workspace) -> compose_data.Ground:
+        """What tells a service's data from the release's files."""
+        shipped = [str(path.relative_to(workspace.files)) for path in workspace.files.rglob("*") if path.is_file()]
+        return compose_data.Ground.of(stack, shipped, [str(self.releases.project)])
+
     def model(self, stack: Mapping[str, Any], workspace: Workspace) -> dict[str, Any]:
-        """What Compose makes of the files, with the paths that they will have in the project directory."""
-        files = workspace.compose_files(stack["compose_files"])
-        found = Compose(self.stack, workspace.files, files, workspace.interpolation).model()
-        text = json.dumps(found).replace(str(workspace.files), str(self.releases.project))
-        model: dict[str, Any] = json.loads(text)
+        """What Compose makes of the files, with the paths that they will have in the project directory.
+
+        ConfigError when it may not run.
+        """
+        model = self.resolved(stack, workspace)
         routed = {service["name"] for service in stack["services"] if service["routes"]}
         problems = [
             problem
@@ -163,6 +178,24 @@ class StackHost:
     def mounts(self, stack: Mapping[str, Any], workspace: Workspace, live_files: Collection[str] = ()) -> ProjectMounts:
         sources = Sources.of(stack, workspace.shipped(), live_files)
         return ProjectMounts(sources, self.releases.project, self.releases.live_files.root, self.releases.contents)
+
+    def resolved(self, stack: Mapping[str, Any], workspace: Workspace) -> dict[str, Any]:
+        """The same, unchecked."""
+        files = workspace.compose_files(stack["compose_files"])
+        found = Compose(self.stack, workspace.files, files, workspace.interpolation).model()
+        text = json.dumps(found).replace(str(workspace.files), str(self.releases.project))
+        model: dict[str, Any] = json.loads(text)
+        return model
+
+    def here(self, model: Mapping[str, Any], images: Mapping[str, str], live: Mapping[str, Any]) -> Here:
+        """What the precautions look at. ``images``: service -> id of its new image; ``live``: see Here."""
+        return Here(
+            mounted=self.engine.mounted(),
+            networks={name: found for name in precautions.names(model, "networks") if (found := self.engine.network(name))},
+            volumes={name: found for name in precautions.names(model, "volumes") if (found := self.engine.volume(name))},
+            declared={service: self.engine.declared_volumes(image) for service, image in images.items()},
+            live=live,
+        )
 
     def edge(self, target: Target | None) -> Edge:
         """The edge as it shall be with ``target``; without one the stack has nothing there."""

@@ -7,10 +7,17 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils import compose_model, compose_rules, hardening, schema_files
+from ansible_collections.morpheus.deploy.plugins.module_utils import (
+    compose_model,
+    compose_rules,
+    hardening,
+    precautions,
+    schema_files,
+)
 from ansible_collections.morpheus.deploy.plugins.module_utils.applied import accepted_edits
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import Disk, Image
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import (
@@ -19,7 +26,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.errors import (
     EngineError,
     RegistryDownError,
 )
-from ansible_collections.morpheus.deploy.plugins.module_utils.host import StackHost, scratch
+from ansible_collections.morpheus.deploy.plugins.module_utils.host import StackHost, Target, scratch
 from ansible_collections.morpheus.deploy.plugins.module_utils.migrations import Migrations
 from ansible_collections.morpheus.deploy.plugins.module_utils.plan import Replica, Step
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import (
@@ -130,6 +137,8 @@ def prepare(host: StackHost, wanted: Wanted, migrations: Migrations, *, check_mo
         images = finder.find(_references(model), pull=not check_mode)
         if known and images != known:
             raise DeployError(_other_digests(identity, known, images))
+        hardened = hardening.applied(model, hardening.additions(wanted.stack, model))
+        _take_precautions(host, wanted, workspace, hardened, images, lineage.live)
         is_new = images != retained
         manifest = Manifest(
             id=identity,
@@ -193,6 +202,45 @@ def _check_mounts(host: StackHost, wanted: Wanted, workspace: Workspace, model: 
     ]
     if problems:
         raise ConfigError(problems)
+
+
+def _take_precautions(
+    host: StackHost,
+    wanted: Wanted,
+    workspace: Workspace,
+    model: Mapping[str, Any],
+    images: Mapping[str, Mapping[str, str]],
+    live: str,
+) -> None:
+    """Raise ConfigError for what this release would do to data and networks that are here."""
+    ids = {name: image["id"] for name, image in images.items()}
+    here = host.here(model, ids, _live_model(host, wanted, live))
+    problems = precautions.problems(model, host.ground(wanted.stack, workspace), here)
+    if problems:
+        raise ConfigError(problems)
+
+
+def require_harmless(host: StackHost, target: Target) -> None:
+    """Raise ConfigError for what a release prepared before would do to what has come here since."""
+    here = host.here(target.model, {}, {})
+    problems = precautions.two_writers(target.model, host.ground(target.stack, target.workspace), here)
+    problems += [str(one) for one in precautions.network_divergences(target.model, here) if one.stops]
+    if problems:
+        raise ConfigError(problems)
+
+
+def _live_model(host: StackHost, wanted: Wanted, live: str) -> Mapping[str, Any]:
+    """The project of the live release; empty where its Compose files are the same, so that Compose need not be asked."""
+    if not (live and host.releases.has(live)):
+        return {}
+    stack, workspace = host.releases.read(live).stack, host.releases.workspace(live)
+    before = [(name, (workspace.files / name).read_bytes()) for name in stack["compose_files"]]
+    if before == [(name, wanted.files[name]) for name in wanted.stack["compose_files"]]:
+        return {}
+    with suppress(EngineError):
+        return host.resolved(stack, workspace)
+    # Its secrets have gone since. Then only what the new files say themselves can be compared.
+    return {}
 
 
 def _other_digests(identity: str, known: Mapping[str, Mapping[str, str]], images: Mapping[str, Mapping[str, str]]) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ansible_collections.morpheus.deploy.plugins.module_utils import (
+    compose_data,
     compose_rules,
     database_identity,
     dotenv,
@@ -271,12 +272,15 @@ class StackConfig:
         self.problems += sources.config_problems(model.get("configs"))
         routed = {service["name"] for service in self.config["services"] if service.get("routes")}
         healths = {service.get("name"): service.get("health") for service in self.config["services"]}
+        ground = compose_data.Ground.of(self.config, self.files)
+        self.problems += compose_data.unknown_names(self.config["shared_volumes"] or [], model, ground)
         for name, service in services.items():
             problems = compose_rules.problems(name, service or {}, routed=name in routed)
             problems += compose_rules.watch_problems(name, service or {}, healths.get(name))
             if isinstance(service, Mapping):
                 problems += hardening.problems(name, service, model, routed=name in routed)
                 problems += self._mount_problems(sources, file_mounts.written(name, service))
+                problems += self._data_problems(name, service, ground, routed=name in routed)
             for problem in problems:
                 key = ".".join(problem.split(":")[0].split(".")[2:3])
                 self._say(f"{files.where(name, key)}: {problem}")
@@ -295,6 +299,14 @@ class StackConfig:
 
     def _is_own_file(self, name: str) -> bool:
         return not file_mounts.below(name, _RESERVED) and (self._source / name).is_file()
+
+    def _data_problems(self, name: str, service: Mapping[str, Any], ground: compose_data.Ground, *, routed: bool) -> list[str]:
+        """Of a service that runs all the time; one behind a profile is replaced by nobody."""
+        if service.get("profiles") or not compose_rules.well_formed(service):
+            return []
+        note = compose_data.note(name, service, ground) if routed else ""
+        self.notes += [note] if note else []
+        return compose_data.problems(name, service, ground)
 
     def _check_names_of_services(self, services: Mapping[str, Any]) -> None:
         for number, service in enumerate(self.config["services"]):

@@ -24,6 +24,8 @@ class HostState:
     cut: int = 0
     left_behind: int = 0
     errors: int = 0
+    # Service -> why it was gone for a while.
+    interrupted: dict[str, str] = field(default_factory=dict)
     gates: list[Mapping[str, Any]] = field(default_factory=list)
     mixed: bool = False
     # Whether nobody knows what it runs, because it could not be reached or did not answer.
@@ -125,6 +127,7 @@ class Run:
             "cut": sum(state.cut for state in self.hosts.values()),
             "left_behind": sum(state.left_behind for state in self.hosts.values()),
             "errors": sum(state.errors for state in self.hosts.values()),
+            "interrupted": sorted({service for state in self.hosts.values() for service in state.interrupted}),
             "lease": {key: self.lease.get(key) for key in ("token", "owner", "reason", "taken_over")} if self.lease else {},
             "mend": self._mend() if word == "mixed" else [],
             "rotation": {key: self.rotation[key] for key in ("name", "plan")} if self.rotation else {},
@@ -200,6 +203,7 @@ class Run:
         state.cut += result["cut"]
         state.left_behind = result["left_behind"]
         state.errors += result["errors"]
+        state.interrupted |= {one["service"]: one["why"] for one in result.get("interrupted") or []}
         state.seen = True
         if result.get("left"):
             state.release = result["previous"]
@@ -225,6 +229,7 @@ class Run:
             "cut": state.cut,
             "left_behind": state.left_behind,
             "errors": state.errors,
+            "interrupted": state.interrupted,
             "taken_back": state.taken_back,
             "gates": [dict(gate) for gate in state.gates],
         }
@@ -246,6 +251,7 @@ def history_line(verdict: Mapping[str, Any]) -> dict[str, Any]:
         "cut": verdict["cut"],
         "left_behind": verdict["left_behind"],
         "errors": verdict["errors"],
+        "interrupted": verdict["interrupted"],
         "why": verdict["messages"][0].splitlines()[0] if verdict["messages"] else "",
     }
 
@@ -285,4 +291,7 @@ def _host_line(name: str, host: Mapping[str, Any]) -> str:
         "connections left to an old edge worker, which ends by force in the end": host["left_behind"],
         "requests answered with 5xx": host["errors"],
     }
-    return f"  {name} runs {state}" + "".join(f", {number} {words}" for words, number in counts.items() if number)
+    interrupted = [f"{service} ({why})" for service, why in sorted(host["interrupted"].items())]
+    said = [f"{number} {words}" for words, number in counts.items() if number]
+    said += [f"interrupted: {', '.join(interrupted)}"] if interrupted else []
+    return ", ".join([f"  {name} runs {state}", *said])

@@ -302,6 +302,10 @@ class SimulatedEngine:
             with host.lock:
                 host.change(f"start {container.name}")
                 container.state = State.RUNNING
+                wanted = host.desired[service]
+                running = sum(one.service == service for one in host.alive())
+                if wanted.policy.order is Order.STOP_FIRST and running > wanted.replicas:
+                    host.violations.append(f"{service}: {running} run at once where {wanted.replicas} may, after {host.log[-1]}")
             host.clock.sleep(0.3)
         host.fail_at("start")
 

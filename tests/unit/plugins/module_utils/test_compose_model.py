@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose_data import Ground
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose_model import (
     Fingerprints,
     desired_services,
@@ -67,6 +68,9 @@ def workspace(tmp_path: Path) -> Path:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(content)
     return tmp_path
+
+
+GROUND = Ground(frozenset(), frozenset({"nginx.conf", "migrations/1.sql"}), (str(PROJECT),))
 
 
 def fingerprints(of: Model, workspace: Path, key: bytes = KEY) -> Fingerprints:
@@ -131,6 +135,14 @@ IDENTITY = [
         ["config settings"],
         id="an executable bit of a config",
     ),
+    pytest.param(
+        lambda found, workspace: found["networks"]["default"].update(name="other"),
+        ["network default"],
+        id="another network under the same key",
+    ),
+    pytest.param(
+        lambda found, workspace: found["volumes"]["data"].update(name="other"), ["volume data"], id="another volume under its key"
+    ),
     pytest.param(write("secrets/key"), ["secret key"], id="a secret file"),
     pytest.param(write("settings.json"), ["config settings"], id="a config file"),
     pytest.param(
@@ -173,6 +185,10 @@ NO_IDENTITY = [
     pytest.param(api(lambda service: service.update(pull_policy="always")), id="pull_policy"),
     pytest.param(api(lambda service: service.update(build={"context": "."})), id="build"),
     pytest.param(write("unread.txt"), id="a file that nobody mounts"),
+    pytest.param(
+        lambda found, workspace: found["volumes"].update(data={"name": "shop_data"}), id="the name that a volume has anyway"
+    ),
+    pytest.param(lambda found, workspace: found["networks"].update(other={"name": "x"}), id="a network that nobody joins"),
     pytest.param(lambda found, workspace: found["services"].pop("migrate"), id="another service"),
 ]
 
@@ -254,9 +270,9 @@ def test_the_desired_services_are_what_compose_asks_for(workspace: Path) -> None
     found["services"]["api"]["stop_grace_period"] = "1m0s"
     found["services"]["worker"] = {"image": "shop/worker:1"}
     images = {name: (f"shop/{name}:1", f"sha256:{name}") for name in found["services"]}
-    one, two = desired_services(found, images, {"api": 8000}, fingerprints(found, workspace))
+    one, two = desired_services(found, images, {"api": 8000}, fingerprints(found, workspace), ground=GROUND)
     assert (one.name, one.replicas, one.image, one.routed) == ("api", 3, "shop/api:1", True)
-    assert one.policy == UpdatePolicy(0, order=Order.STOP_FIRST)
+    assert one.policy == UpdatePolicy(0, order=Order.STOP_FIRST, exclusive="writes to the volume data")
     assert (one.depends_on, one.stop_grace_seconds) == (("worker",), 60.0)
     assert one.parts["image"] == "sha256:api"
     assert (one.port, one.parts["port"]) == (8000, "8000")
@@ -272,9 +288,17 @@ def test_a_service_that_gets_another_port_or_its_first_route_gets_other_replicas
     assert len(prints) == 3
 
 
+@pytest.mark.parametrize("section", ["update_config", "rollback_config"])
+def test_a_service_with_data_is_replaced_stop_first(workspace: Path, section: str) -> None:
+    images = dict.fromkeys(model()["services"], ("shop/api:1", "sha256:1"))
+    [service] = desired_services(model(), images, {"api": 8000}, fingerprints(model(), workspace), section, GROUND)
+    assert service.policy == UpdatePolicy(order=Order.STOP_FIRST, exclusive="writes to the volume data")
+
+
 def test_a_rollback_has_the_policy_for_rollbacks_and_the_same_fingerprint(workspace: Path) -> None:
     found = model()
     found["services"]["api"]["deploy"] = {"update_config": {"parallelism": 1}, "rollback_config": {"parallelism": 0}}
+    found["services"]["api"]["volumes"] = []
     images = dict.fromkeys(found["services"], ("shop/api:1", "sha256:1"))
     [update] = desired_services(found, images, {}, fingerprints(found, workspace))
     [rollback] = desired_services(found, images, {}, fingerprints(found, workspace), "rollback_config")

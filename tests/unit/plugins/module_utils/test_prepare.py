@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils import prepare
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose_data import Ground
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import Disk, Image
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import (
     ConfigError,
@@ -18,6 +20,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.errors import (
 from ansible_collections.morpheus.deploy.plugins.module_utils.file_mounts import ProjectMounts, Sources
 from ansible_collections.morpheus.deploy.plugins.module_utils.files import write_atomically
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage import Kind
+from ansible_collections.morpheus.deploy.plugins.module_utils.precautions import Here
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import Manifest, Releases, place_files
 
 MB = 1_000_000
@@ -217,3 +220,59 @@ def test_what_can_be_run_is_a_part_of_the_id_and_live_files_are_none() -> None:
 
     assert identity(executable=["run.sh"]) != identity() == identity(live_files={"flags/a": b"1"})
     assert identity(live_files={"flags/a": b"1"}, executable=["flags/a"]) == identity()
+
+
+class Projects:
+    """With Compose: what it makes of the live release, and how often it was asked."""
+
+    def __init__(self, root: Path) -> None:
+        self.releases = Releases("shop", root)
+        self.asked = 0
+        self.lost = False
+        self.found = Here()
+
+    def resolved(self, stack: Mapping[str, Any], workspace: Any) -> dict[str, Any]:
+        self.asked += 1
+        if self.lost:
+            raise EngineError("env file secrets/api.env not found")
+        return {"name": "live"}
+
+    def ground(self, stack: Mapping[str, Any], workspace: Any) -> Ground:
+        return Ground.of(stack, ())
+
+    def here(self, model: Any, images: Mapping[str, str], live: Mapping[str, Any]) -> Here:
+        return replace(self.found, live=live)
+
+
+def wanted(text: bytes) -> prepare.Wanted:
+    return prepare.Wanted("1", "staging", {"compose_files": ["compose.yml"]}, {"compose.yml": text}, {})
+
+
+@pytest.fixture
+def projects(tmp_path: Path) -> Projects:
+    found = Projects(tmp_path)
+    found.releases.write_files("0-a", "0", "staging", {"compose.yml": b"services: {}"})
+    found.releases.write_manifest(Manifest("0-a", "0", "staging", {"compose_files": ["compose.yml"]}, {}))
+    return found
+
+
+def test_compose_is_asked_for_the_live_release_only_where_its_files_differ(projects: Projects) -> None:
+    assert prepare._live_model(projects, wanted(b"services: {}"), "0-a") == {}  # type: ignore[arg-type]
+    assert prepare._live_model(projects, wanted(b"services: {}"), "") == {}  # type: ignore[arg-type]
+    assert projects.asked == 0
+    assert prepare._live_model(projects, wanted(b"services: {a: {}}"), "0-a") == {"name": "live"}  # type: ignore[arg-type]
+
+
+def test_a_live_release_whose_secrets_are_gone_stops_no_deploy(projects: Projects) -> None:
+    projects.lost = True
+    assert prepare._live_model(projects, wanted(b"services: {a: {}}"), "0-a") == {}  # type: ignore[arg-type]
+    assert projects.asked == 1
+
+
+def test_what_would_lose_data_is_refused_with_every_problem(projects: Projects) -> None:
+    projects.found = Here(declared={"db": ["/data"], "cache": ["/data"]})
+    model = {"services": {name: {"image": f"{name}:1"} for name in ("db", "cache")}}
+    images = {name: {"id": f"sha256:{name}"} for name in ("db", "cache")}
+    with pytest.raises(ConfigError) as caught:
+        prepare._take_precautions(projects, wanted(b""), None, model, images, "")  # type: ignore[arg-type]
+    assert [problem.split(":")[0] for problem in caught.value.problems] == ["services.db.volumes", "services.cache.volumes"]

@@ -77,6 +77,25 @@ def checked(given_raw: Raw) -> StackConfig:
     return StackConfig(given_raw, OPTIONS)
 
 
+def test_a_routed_service_that_a_deploy_interrupts_is_noted_and_not_refused(source: Path) -> None:
+    (source / "compose.production.yml").write_text('services: {api: {volumes: ["./uploads:/srv/uploads", "./migrations:/m"]}}')
+    found = checked(raw(source))
+    assert (found.problems, found.notes) == (
+        [],
+        [
+            "services.api: a deploy that changes it interrupts it for as long as a new replica takes to start, because its only "
+            "replica writes to the directory ./uploads"
+        ],
+    )
+
+
+def test_a_service_behind_a_profile_is_replaced_by_nobody(source: Path) -> None:
+    (source / "compose.production.yml").write_text(
+        'services: {migrate: {volumes: ["db:/data", "/x"], deploy: {update_config: {order: start-first}}}}'
+    )
+    assert checked(raw(source)).problems == []
+
+
 def test_a_good_configuration_has_no_problems(source: Path) -> None:
     assert checked(raw(source)).problems == []
 
@@ -452,12 +471,31 @@ BAD = [
         id="ports on a routed service",
     ),
     pytest.param(
-        production("container_name: api"),
+        production("container_name: api, deploy: {replicas: 2}"),
+        ["compose.production.yml: services.api.container_name: its replicas live side by side, so none may have a fixed name"],
+        id="container_name on a routed service of two replicas",
+    ),
+    pytest.param(
+        production('volumes: ["db-data:/data"], deploy: {update_config: {order: start-first}}'),
         [
-            "compose.production.yml: services.api.container_name: old and new replicas live side by side, so none may "
-            "have a fixed name"
+            "compose.production.yml: services.api.deploy.update_config.order: start-first runs old and new at once, "
+            "and the service writes to the volume db-data; write stop-first, or remove order, or name db-data in "
+            "stack.shared_volumes if it stands two writers"
         ],
-        id="container_name on a routed service",
+        id="start-first with a volume that it writes",
+    ),
+    pytest.param(
+        stack(shared_volumes=["db-data"]),
+        ['stack.shared_volumes[0]: the Compose files have no volume "db-data"; they have none'],
+        id="a shared volume that does not exist",
+    ),
+    pytest.param(
+        production('volumes: ["/data"]'),
+        [
+            'compose.production.yml: services.api.volumes: "/data" has no name, so what is written there is lost to the '
+            "next replica; "
+        ],
+        id="a volume without a name",
     ),
     pytest.param(
         production('image: "shop/api:latest"'),
@@ -623,13 +661,12 @@ BAD = [
         id="three at once",
     ),
     pytest.param(
-        both(health(path="x"), production("container_name: api, image: api")),
+        both(health(path="x"), production("container_name: api, image: api, deploy: {replicas: 2}")),
         [
             'stack.services[0].health.path: "x" must start with "/"',
             'compose.production.yml: services.api.image: "api" does not say which version runs; give a tag other than '
             "latest, or a digest",
-            "compose.production.yml: services.api.container_name: old and new replicas live side by side, so none may "
-            "have a fixed name",
+            "compose.production.yml: services.api.container_name: its replicas live side by side, so none may have a fixed name",
         ],
         id="two places at once",
     ),

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -21,8 +21,9 @@ def cannot_prepare(host: str) -> Event:
     return lambda run: run.saw("stack_release", host, {"msg": "image shop/api:1.1.0 could not be pulled"}, failed=True)
 
 
-def rolled(host: str, *, changed: bool = True, cut: int = 0, drained: int = 0) -> Event:
-    result = rollout_result() | {"changed": changed, "cut": cut, "drained": drained}
+def rolled(host: str, *, changed: bool = True, cut: int = 0, drained: int = 0, interrupted: Sequence[str] = ()) -> Event:
+    gone = [{"service": name, "why": f"stop-first: writes to the volume {name}-data"} for name in interrupted]
+    result = rollout_result() | {"changed": changed, "cut": cut, "drained": drained, "interrupted": gone}
     return lambda run: run.saw("stack_rollout", host, result, failed=False)
 
 
@@ -43,6 +44,7 @@ def rollout_result() -> dict[str, Any]:
         "cut": 0,
         "left_behind": 0,
         "errors": 0,
+        "interrupted": [],
     }
 
 
@@ -208,6 +210,17 @@ def test_the_summary_begins_with_the_word() -> None:
 
 def test_what_was_cut_is_never_hidden() -> None:
     assert "  a runs 1.1.0, 4 connections cut" in lines(prepared("a"), rolled("a", cut=4))
+
+
+def test_who_was_interrupted_is_counted_and_said_with_the_reason() -> None:
+    run = after(prepared("a"), prepared("b"), rolled("a", cut=4, interrupted=["mq", "db"]), rolled("b", interrupted=["db"]))
+    found = run.verdict(1.0, check_mode=False)
+    assert (found["interrupted"], history_line(found)["interrupted"]) == (["db", "mq"], ["db", "mq"])
+    assert found["hosts"]["b"]["interrupted"] == {"db": "stop-first: writes to the volume db-data"}
+    assert (
+        "  a runs 1.1.0, 4 connections cut, interrupted: db (stop-first: writes to the volume db-data), mq (stop-first: "
+        "writes to the volume mq-data)"
+    ) in summary(found)
 
 
 def test_the_summary_of_a_failure_says_what_each_host_runs_and_why() -> None:
