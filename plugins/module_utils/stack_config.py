@@ -264,7 +264,7 @@ class StackConfig:
         hardening = Hardening.of(self.config) or Hardening()
         self.problems += hardening.naming_problems(services)
         sources = file_mounts.Sources.of(self.config, self.files, self.live_files)
-        self.problems += sources.config_problems(model.get("configs"))
+        self.problems += [*sources.config_problems(model.get("configs")), *sources.volume_problems(model.get("volumes"))]
         routed = {service["name"] for service in self.config["services"] if service.get("routes")}
         for name, service in services.items():
             problems = compose_rules.problems(name, service or {}, routed=name in routed)
