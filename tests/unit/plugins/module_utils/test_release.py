@@ -497,3 +497,24 @@ def test_a_secret_that_is_rewritten_stays_what_it_was_for_who_has_it_mounted(rel
     releases.write_secrets({"key": "new"})
     releases.rewrite_secret("key", "newer")
     assert (mounted.read_text(), (releases.secrets / "key").read_text()) == ("old", "newer")
+
+
+data_paths = st.sets(st.sampled_from(["a", "b", "dir/a", "dir/x", "dir/deep/a", "dir/deep/x", "up/a"]), min_size=1, max_size=3)
+
+
+@settings(max_examples=examples(60))
+@given(data_paths, st.lists(st.tuples(contents, st.integers(0, 12)), min_size=1, max_size=5))
+def test_whatever_releases_come_and_crash_data_that_was_there_stays_as_it_is(
+    names: set[str], releases_and_crashes: list[tuple[dict[str, bytes], int]]
+) -> None:
+    with TemporaryDirectory() as directory:
+        releases = Releases("shop", Path(directory))
+        data = {put(releases, name): name for name in names}
+        for path, name in data.items():
+            path.write_text(name)
+        for files, changes in releases_and_crashes:
+            identity = written(releases, files)
+            with pytest.MonkeyPatch.context() as patch, suppress(CrashError):
+                Fuse(changes).installed(patch)
+                releases.activate(identity)
+            assert {path: path.read_text() for path in data} == data
