@@ -476,16 +476,29 @@ def test_what_no_release_brought_and_a_release_would_hide_is_named(releases: Rel
     ):
         put(releases, name)
     (releases.project / "healthchecks").mkdir()
-    names = ["uploads", "uploads/a.png", "conf", "conf/a", "settings.json", "healthchecks", "compose.yml", "env/x.env", "."]
-    assert releases.strangers(STACK, names, {"conf/cache", "other"}) == {
+    ships = {**FILES, "conf/a": b"", "uploads/a.png": b"", "settings.json": b"", "env/x.env": b"", "healthchecks/a.sh": b""}
+    shipped = releases.workspace(written(releases, ships, "2.0")).shipped()
+    assert releases.strangers(STACK, shipped, ["uploads", "conf", "healthchecks", "."], {"conf/cache", "other"}) == {
         "uploads": ["uploads/a.png", "uploads/deep/b.png"],
         "conf": ["conf/state.db"],
         "settings.json": ["settings.json"],
     }
 
 
+def test_a_file_that_became_data_and_never_changed_is_in_nobodys_way(releases: Releases) -> None:
+    """A release that wanted it as data has failed, and the next one ships it as before."""
+    files = {**FILES, "data/seed.sql": b"seed"}
+    releases.activate(written(releases, files))
+    releases.activate(written(releases, FILES), data={"data"})
+    shipped = releases.workspace(written(releases, files)).shipped()
+    assert releases.strangers(STACK, shipped, ["data"], set()) == {}
+    put(releases, "data/seed.sql", "changed")
+    assert releases.strangers(STACK, shipped, ["data"], set()) == {"data": ["data/seed.sql"]}
+
+
 def test_on_a_new_host_nothing_is_in_the_way(releases: Releases) -> None:
-    assert releases.strangers(STACK, FILES, set()) == {}
+    shipped = releases.workspace(written(releases, FILES)).shipped()
+    assert releases.strangers(STACK, shipped, ["migrations"], set()) == {}
     assert releases.mounted() == set()
 
 
