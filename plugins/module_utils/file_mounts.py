@@ -111,6 +111,22 @@ class Sources:
                 found.append(f"configs.{name}.file: nothing ships {source}; add {relative} to stack.files")
         return found
 
+    def volume_problems(self, volumes: Any) -> list[str]:
+        """Named volumes that are a directory of the project in disguise, and would be written to with the next release."""
+        found = []
+        for name, definition in volumes.items() if isinstance(volumes, Mapping) else []:
+            options = definition.get("driver_opts") if isinstance(definition, Mapping) else None
+            device = str(options.get("device") or "") if isinstance(options, Mapping) else ""
+            relative = _relative(device)
+            if relative and (
+                relative in self.shipped or holds(relative, [*self.shipped, *self.live]) or below(relative, self.live)
+            ):
+                found.append(
+                    f'volumes.{name}.driver_opts.device: "{device}" is shipped with the stack; mount {device} itself in the '
+                    "services, without a named volume"
+                )
+        return found
+
     def _no_single_file(self, text: str, name: str) -> str:
         directory = next(one for one in self.live if below(name, [one]))
         return f'"{text}" is a single file of stack.live_files, which a container would never see change; mount ./{directory}'

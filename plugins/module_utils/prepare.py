@@ -193,7 +193,7 @@ def _check_mounts(host: StackHost, wanted: Wanted, workspace: Workspace, model: 
     """Refuse what would be written to and is shipped, and files that would hide the application's data from it."""
     mounts = host.mounts(wanted.stack, workspace)
     problems = mounts.problems(model)
-    strangers = host.releases.strangers(wanted.stack, {*workspace.shipped(), *mounts.contents(model)}, mounts.data(model))
+    strangers = host.releases.strangers(wanted.stack, workspace.shipped(), mounts.contents(model), mounts.data(model))
     problems += [
         f"stack.files: {name} is shipped, and {host.releases.project / name} holds what no release brought there "
         f"({', '.join(found[:3])}{', ...' if found[3:] else ''}), which services would no longer see; move it elsewhere on this "

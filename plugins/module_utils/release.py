@@ -290,21 +290,28 @@ class Releases:
         volumes = [volume for service in found.get("services", {}).values() for volume in service.get("volumes") or []]
         return {volume["source"] for volume in volumes} | {config["file"] for config in found.get("configs", {}).values()}
 
-    def strangers(self, stack: Mapping[str, Any], names: Collection[str], data: Collection[str]) -> dict[str, list[str]]:
+    def strangers(
+        self, stack: Mapping[str, Any], shipped: Mapping[str, Path], mounted: Collection[str], data: Collection[str]
+    ) -> dict[str, list[str]]:
         """Of paths that a release ships: what lies there in the project directory and was brought by no release.
 
-        Services would no longer see it. ``data``: what below them is the application's, now as before.
+        Services would no longer see it. ``mounted``: directories among them; ``data``: what is the application's there, now as
+        before.
         """
         ours = self.activated()
         found: dict[str, list[str]] = {}
-        for name in sorted(set(names) - {"."}):
+        for name in sorted({*shipped, *mounted} - {"."}):
             if below(name, [*found, *_for_compose(stack)]):
                 continue
             top = self.project / name
             files = [
                 str(path.relative_to(self.project)) for path in (top, *top.rglob("*")) if not path.is_dir() and path.exists()
             ]
-            foreign = [one for one in sorted(files) if one not in ours and not below(one, data)]
+            foreign = [
+                one
+                for one in sorted(files)
+                if not (one in ours or below(one, data) or (one in shipped and _same(shipped[one], self.project / one)))
+            ]
             found |= {name: foreign} if foreign else {}
         return found
 
@@ -345,6 +352,10 @@ def all_manifests(root: Path = STACKS_ROOT) -> list[Manifest]:
     """Manifests of every release of every stack on this host."""
     stacks = [Releases(path.name, root) for path in root.iterdir() if path.is_dir()]
     return [stack.read(identity) for stack in stacks for identity in stack.ids() if stack.has(identity)]
+
+
+def _same(one: Path, other: Path) -> bool:
+    return other.is_file() and one.read_bytes() == other.read_bytes()
 
 
 def _for_compose(stack: Mapping[str, Any]) -> list[str]:

@@ -269,7 +269,7 @@ class StackConfig:
         hardening = Hardening.of(self.config) or Hardening()
         self.problems += hardening.naming_problems(services)
         sources = file_mounts.Sources.of(self.config, self.files, self.live_files)
-        self.problems += sources.config_problems(model.get("configs"))
+        self.problems += [*sources.config_problems(model.get("configs")), *sources.volume_problems(model.get("volumes"))]
         routed = {service["name"] for service in self.config["services"] if service.get("routes")}
         healths = {service.get("name"): service.get("health") for service in self.config["services"]}
         ground = compose_data.Ground.of(self.config, self.files)

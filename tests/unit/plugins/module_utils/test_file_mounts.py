@@ -146,6 +146,28 @@ def test_a_config_is_a_file_that_the_release_ships(config: Any, problems: list[s
     assert SOURCES.config_problems({"c": config}) == problems
 
 
+@pytest.mark.parametrize(
+    ("device", "is_problem"),
+    [
+        ("./conf", True),
+        ("./data", True),
+        ("./flags/deep", True),
+        (".", True),
+        ("./uploads", False),
+        ("/srv/conf", False),
+        ("", False),
+    ],
+)
+def test_a_named_volume_is_no_way_around(device: str, is_problem: bool) -> None:
+    problem = (
+        f'volumes.v.driver_opts.device: "{device}" is shipped with the stack; mount {device} itself in the services, '
+        "without a named volume"
+    )
+    volumes = {"v": {"driver_opts": {"type": "none", "o": "bind", "device": device}}, "w": None, "x": {"driver_opts": 5}}
+    assert SOURCES.volume_problems(volumes) == ([problem] if is_problem else [])
+    assert SOURCES.volume_problems([1]) == []
+
+
 VOLUMES = [
     pytest.param("./conf:/conf", [("./conf", "conf", None)], id="short"),
     pytest.param("./conf/:/conf:ro,z", [("./conf/", "conf", False)], id="short, read-only"),

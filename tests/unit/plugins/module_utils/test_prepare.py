@@ -21,7 +21,11 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.file_mounts import
 from ansible_collections.morpheus.deploy.plugins.module_utils.files import write_atomically
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage import Kind
 from ansible_collections.morpheus.deploy.plugins.module_utils.precautions import Here
-from ansible_collections.morpheus.deploy.plugins.module_utils.release import Manifest, Releases, place_files
+from ansible_collections.morpheus.deploy.plugins.module_utils.release import (
+    Manifest,
+    Releases,
+    Workspace,
+)
 
 MB = 1_000_000
 
@@ -167,32 +171,49 @@ def test_a_full_disk_does_not_stop_a_deploy_that_pulls_nothing(host: Host) -> No
     host.find(known=recorded("d0"))
 
 
-WANTED_STACK: dict[str, Any] = {"compose_files": ["compose.yml"], "files": ["conf", "data/seed"], "live_files": ["flags"]}
+WANTED_STACK: dict[str, Any] = {
+    "compose_files": ["compose.yml"],
+    "files": ["conf", "data/seed"],
+    "live_files": ["flags"],
+    "services": [],
+}
 WANTED_FILES = {"compose.yml": b"", "conf/a": b"1", "data/seed": b"2"}
 
 
-def mounting(host: Host, tmp_path: Path, **names: bool) -> None:
-    """What preparing a release says that mounts these; True: read-only."""
+class AllWellError(Exception):
+    """Nothing was refused."""
+
+
+def mounting(host: Host, **names: bool) -> None:
+    """Prepare a release that mounts these; True: read-only. Ends before images are looked for."""
     project = host.releases.project
     volumes = [
         {"type": "bind", "source": str(project / name), "target": f"/{name}", "read_only": read_only}
         for name, read_only in names.items()
     ]
-    wanted = prepare.Wanted("1", "staging", WANTED_STACK, WANTED_FILES, {})
-    workspace = place_files(tmp_path / "scratch", "1", "staging", WANTED_FILES, tmp_path / "secrets")
-    sources = Sources.of(WANTED_STACK, workspace.shipped())
-    mounts = ProjectMounts(sources, project, host.releases.live_files.root, host.releases.contents)
-    host.mounts = lambda *unused: mounts  # type: ignore[attr-defined]
-    model = mounts.resolved({"services": {"api": {"volumes": volumes}}})
-    prepare._check_mounts(host, wanted, workspace, model)  # type: ignore[arg-type]
+
+    def mounts(stack: Mapping[str, Any], workspace: Workspace) -> ProjectMounts:
+        sources = Sources.of(stack, workspace.shipped())
+        return ProjectMounts(sources, project, host.releases.live_files.root, host.releases.contents)
+
+    def model(stack: Mapping[str, Any], workspace: Workspace) -> dict[str, Any]:
+        return mounts(stack, workspace).resolved({"services": {"api": {"image": "shop/api:1", "volumes": volumes}}})
+
+    def image(reference: str) -> None:
+        raise AllWellError
+
+    host.mounts, host.model, host.image = mounts, model, image  # type: ignore[attr-defined,method-assign]
+    wanted = prepare.Wanted("1", "staging", WANTED_STACK, WANTED_FILES, {}, digests={"shop/api:1": "d"})
+    # The release has no migration, so none is looked for.
+    prepare.prepare(host, wanted, None, check_mode=False)  # type: ignore[arg-type]
 
 
-def test_files_that_would_hide_data_are_refused_before_anything_changes(host: Host, tmp_path: Path) -> None:
+def test_files_that_would_hide_data_are_refused_before_anything_changes(host: Host) -> None:
     for name in ("a", "b", "c", "d"):
         write_atomically(host.releases.project / "conf" / f"{name}.png", "theirs", mode=0o644)
     before = sorted(host.releases.root.rglob("*"))
     with pytest.raises(ConfigError) as caught:
-        mounting(host, tmp_path, conf=False)
+        mounting(host, conf=False)
     assert caught.value.problems == [
         f"stack.files: conf is shipped, and {host.releases.project}/conf holds what no release brought there (conf/a.png, "
         "conf/b.png, conf/c.png, ...), which services would no longer see; move it elsewhere on this host, or take conf out of "
@@ -201,14 +222,15 @@ def test_files_that_would_hide_data_are_refused_before_anything_changes(host: Ho
     assert sorted(host.releases.root.rglob("*")) == before
 
 
-def test_data_that_stays_data_is_in_nobodys_way(host: Host, tmp_path: Path) -> None:
+def test_data_that_stays_data_is_in_nobodys_way(host: Host) -> None:
     write_atomically(host.releases.project / "uploads" / "a.png", "theirs", mode=0o644)
-    mounting(host, tmp_path, conf=False, uploads=False, flags=False)
+    with pytest.raises(AllWellError):
+        mounting(host, conf=False, uploads=False, flags=False)
 
 
-def test_what_only_compose_can_resolve_is_checked_on_the_host_too(host: Host, tmp_path: Path) -> None:
+def test_what_only_compose_can_resolve_is_checked_on_the_host_too(host: Host) -> None:
     with pytest.raises(ConfigError) as caught:
-        mounting(host, tmp_path, data=False)
+        mounting(host, data=False)
     assert caught.value.problems[0].startswith(
         'services.api.volumes: "./data" can be written to, and stack.files ships data/seed'
     )

@@ -476,16 +476,29 @@ def test_what_no_release_brought_and_a_release_would_hide_is_named(releases: Rel
     ):
         put(releases, name)
     (releases.project / "healthchecks").mkdir()
-    names = ["uploads", "uploads/a.png", "conf", "conf/a", "settings.json", "healthchecks", "compose.yml", "env/x.env", "."]
-    assert releases.strangers(STACK, names, {"conf/cache", "other"}) == {
+    ships = {**FILES, "conf/a": b"", "uploads/a.png": b"", "settings.json": b"", "env/x.env": b"", "healthchecks/a.sh": b""}
+    shipped = releases.workspace(written(releases, ships, "2.0")).shipped()
+    assert releases.strangers(STACK, shipped, ["uploads", "conf", "healthchecks", "."], {"conf/cache", "other"}) == {
         "uploads": ["uploads/a.png", "uploads/deep/b.png"],
         "conf": ["conf/state.db"],
         "settings.json": ["settings.json"],
     }
 
 
+def test_a_file_that_became_data_and_never_changed_is_in_nobodys_way(releases: Releases) -> None:
+    """A release that wanted it as data has failed, and the next one ships it as before."""
+    files = {**FILES, "data/seed.sql": b"seed"}
+    releases.activate(written(releases, files))
+    releases.activate(written(releases, FILES), data={"data"})
+    shipped = releases.workspace(written(releases, files)).shipped()
+    assert releases.strangers(STACK, shipped, ["data"], set()) == {}
+    put(releases, "data/seed.sql", "changed")
+    assert releases.strangers(STACK, shipped, ["data"], set()) == {"data": ["data/seed.sql"]}
+
+
 def test_on_a_new_host_nothing_is_in_the_way(releases: Releases) -> None:
-    assert releases.strangers(STACK, FILES, set()) == {}
+    shipped = releases.workspace(written(releases, FILES)).shipped()
+    assert releases.strangers(STACK, shipped, ["migrations"], set()) == {}
     assert releases.mounted() == set()
 
 
@@ -497,3 +510,24 @@ def test_a_secret_that_is_rewritten_stays_what_it_was_for_who_has_it_mounted(rel
     releases.write_secrets({"key": "new"})
     releases.rewrite_secret("key", "newer")
     assert (mounted.read_text(), (releases.secrets / "key").read_text()) == ("old", "newer")
+
+
+data_paths = st.sets(st.sampled_from(["a", "b", "dir/a", "dir/x", "dir/deep/a", "dir/deep/x", "up/a"]), min_size=1, max_size=3)
+
+
+@settings(max_examples=examples(60))
+@given(data_paths, st.lists(st.tuples(contents, st.integers(0, 12)), min_size=1, max_size=5))
+def test_whatever_releases_come_and_crash_data_that_was_there_stays_as_it_is(
+    names: set[str], releases_and_crashes: list[tuple[dict[str, bytes], int]]
+) -> None:
+    with TemporaryDirectory() as directory:
+        releases = Releases("shop", Path(directory))
+        data = {put(releases, name): name for name in names}
+        for path, name in data.items():
+            path.write_text(name)
+        for files, changes in releases_and_crashes:
+            identity = written(releases, files)
+            with pytest.MonkeyPatch.context() as patch, suppress(CrashError):
+                Fuse(changes).installed(patch)
+                releases.activate(identity)
+            assert {path: path.read_text() for path in data} == data
