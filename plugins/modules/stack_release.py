@@ -11,7 +11,10 @@ description:
   - When the module returns, the host holds all that a rollout of the release needs. Its files lie below
     C(/var/lib/morpheus.deploy/stacks/<stack>/releases/<id>), its images have been pulled and are recorded by digest, and the
     current secrets lie beside it.
-  - No container is touched. On failure nothing has been written.
+  - No replica is touched. On failure nothing has been written.
+  - A migration of the same release that a killed run has left at work is waited for, and stopped when the time is over that
+    M(morpheus.deploy.stack_migration) would have given it. Beside any other one the release is refused, and so is one whose
+    migration files differ from those that were applied.
   - A release is never changed afterwards. Its id is the name given in O(release) and a hash of all that it consists of, so an
     edited file makes another release.
 attributes:
