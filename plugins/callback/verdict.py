@@ -36,7 +36,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.verdict import Run
 
 PREFIX = "morpheus.deploy."
 # A failure in one of these is the end of a deploy, whoever's playbook calls them.
-ROLES = ("preflight", "identity", "lease", "stack", "rollout")
+ROLES = ("preflight", "identity", "lease", "fleet", "stack", "rollout")
 # What playbooks hand over as <name>_report and <name>_report_format, to be printed at the end and written to <name>.json.
 REPORTS = ("status", "config", "audit")
 
@@ -100,7 +100,10 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
             self._see(result, failed=True)
 
     def v2_runner_on_unreachable(self, result: Any) -> None:
-        self._run.lost(result._host.get_name(), self._action(result).removeprefix(PREFIX))
+        # A host that --limit leaves out is asked in passing. It is none of the run's, and its answer comes as a fact.
+        if self._role(result) != "fleet":
+            module = self._action(result).removeprefix(PREFIX)
+            self._run.lost(self._host(module, result, result._result), module)
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
         for name, facts in self._reports.items():
@@ -131,11 +134,12 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
     def _see(self, result: Any, *, failed: bool) -> None:
         name = self._action(result)
         facts = result._result.get("ansible_facts") or {}
+        self._run.left_out = facts.get("fleet_left_out") or self._run.left_out
         self._reports |= {name: facts for name in REPORTS if f"{name}_report" in facts}
         if not name.startswith(PREFIX):
             if failed:
-                role = result._task._role.get_name().removeprefix(PREFIX) if result._task._role else ""
-                self._run.refused(result._host.get_name(), str(result._result.get("msg", "")), ours=role in ROLES)
+                ours = self._role(result) in ROLES
+                self._run.refused(result._host.get_name(), str(result._result.get("msg", "")), ours=ours)
             return
         module = name.removeprefix(PREFIX)
         if module == "lease" and not failed:
@@ -146,6 +150,11 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
             if not item.get("skipped"):
                 bad = bool(item.get("failed")) if len(items) > 1 or item is not result._result else failed
                 self._run.saw(module, self._host(module, result, item), item, failed=bad)
+
+    @staticmethod
+    def _role(result: Any) -> str:
+        role = result._task._role
+        return str(role.get_name()).removeprefix(PREFIX) if role else ""
 
     @staticmethod
     def _host(module: str, result: Any, item: dict[str, Any]) -> str:

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.morpheus.deploy.plugins.module_utils import fleet
+
 
 @dataclass
 class HostState:
@@ -56,6 +58,9 @@ class Run:
     # The plan of a rotation, and what there is to say at its end.
     rotation: Mapping[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    # Hosts that --limit leaves out, as fleet.LeftOut describes them, and whether the database of all hosts was migrated.
+    left_out: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    migrated: bool = False
 
     def saw(self, module: str, host: str, result: Mapping[str, Any], *, failed: bool) -> None:
         """A module of this collection ended on ``host``."""
@@ -68,6 +73,7 @@ class Run:
             handler(self.hosts.setdefault(host, HostState()), result)
         if module == "rotation" and not failed:
             self._rotated(result)
+        self.migrated = self.migrated or (module == "stack_migration" and not failed and bool(result.get("changed")))
         if module == "stack_info" and self.rotation and not failed:
             self.hosts.setdefault(host, HostState()).release = result["live_release"]
         if not failed or module not in _MODULES:
@@ -113,6 +119,8 @@ class Run:
             "release": self.release,
             "previous": next((state.previous for state in self.hosts.values() if state.previous), ""),
             "hosts": {name: self._host(state) for name, state in self.hosts.items()},
+            "left_out": {name: {**host} for name, host in self.left_out.items()},
+            "migrated": self.migrated,
             "drained": sum(state.drained for state in self.hosts.values()),
             "cut": sum(state.cut for state in self.hosts.values()),
             "errors": sum(state.errors for state in self.hosts.values()),
@@ -228,6 +236,7 @@ def history_line(verdict: Mapping[str, Any]) -> dict[str, Any]:
         "verdict": verdict["verdict"],
         "seconds": verdict["seconds"],
         "hosts": {name: host["release"] for name, host in verdict["hosts"].items()},
+        "left_out": {name: fleet.runs(host) for name, host in verdict["left_out"].items()},
         "drained": verdict["drained"],
         "cut": verdict["cut"],
         "errors": verdict["errors"],
@@ -246,17 +255,23 @@ def summary(verdict: Mapping[str, Any]) -> list[str]:
             return lines + [f"  {step}" for step in verdict["rotation"]["plan"]]
         for name, host in sorted(verdict["hosts"].items()):
             lines += [f"  {name}: {step}" for step in host["plan"] or ["nothing to do"]]
-        return lines
+        return lines + _left_out_lines(verdict)
     was = f" (was {verdict['previous']})" if verdict["previous"] not in ("", verdict["release"]) else ""
     what = f"{verdict['release']}{was}" if verdict["release"] else ""
     lines = [f"VERDICT {verdict['verdict']}: {environment} {what}".rstrip() + f" in {verdict['seconds']} s"]
     lines += [_host_line(name, host) for name, host in sorted(verdict["hosts"].items())]
+    lines += _left_out_lines(verdict)
     lines += [f"  {line}" for message in [*verdict["notes"], *verdict["messages"]] for line in message.splitlines()]
     if verdict["mend"]:
         lines += ["  mend it with one of:", *(f"    {command}" for command in verdict["mend"])]
     if "path" in verdict:
         lines.append(f"  details: {verdict['path']}")
     return lines
+
+
+def _left_out_lines(verdict: Mapping[str, Any]) -> list[str]:
+    lines = [f"  {fleet.sentence(name, host)}" for name, host in sorted(verdict["left_out"].items())]
+    return [*lines, "  the database was migrated for all hosts"] if lines and verdict["migrated"] else lines
 
 
 def _host_line(name: str, host: Mapping[str, Any]) -> str:

@@ -394,3 +394,39 @@ def test_a_rotation_in_check_mode_says_what_is_left_to_do() -> None:
         "  make a new value",
         "  revoke app_a",
     ]
+
+
+LEFT_OUT = {"b": {"release": OLD, "rolling": "", "schema": {}, "problem": ""}}
+
+
+def test_hosts_that_limit_leaves_out_are_named_with_what_they_run_in_text_json_and_history() -> None:
+    run = Run(started=0.0)
+    for event in (prepared("a"), rolled("a")):
+        event(run)
+    run.left_out = LEFT_OUT
+    verdict = run.verdict(1.0, check_mode=False)
+    assert verdict["verdict"] == "deployed"
+    assert verdict["left_out"] == LEFT_OUT
+    assert history_line(verdict)["left_out"] == {"b": OLD}
+    assert summary(verdict)[1:] == ["  a runs 1.1.0", "  left out by --limit: b, which runs 1.0.0"]
+
+
+@pytest.mark.parametrize(("changed", "said"), [(True, ["  the database was migrated for all hosts"]), (False, [])])
+def test_a_migration_was_for_the_hosts_that_are_left_out_too(changed: bool, said: list[str]) -> None:
+    run = Run(started=0.0)
+    prepared("a")(run)
+    run.saw("stack_migration", "a", {"changed": changed}, failed=False)
+    rolled("a")(run)
+    assert not any("database" in line for line in summary(run.verdict(1.0, check_mode=False)))
+    run.left_out = LEFT_OUT
+    assert summary(run.verdict(1.0, check_mode=False))[3:] == said
+
+
+def test_check_mode_names_the_hosts_that_are_left_out_too() -> None:
+    run = Run(started=0.0)
+    prepared("a", plan=("api: start 1 candidate",))(run)
+    run.left_out = LEFT_OUT
+    assert summary(run.verdict(1.0, check_mode=True))[1:] == [
+        "  a: api: start 1 candidate",
+        "  left out by --limit: b, which runs 1.0.0",
+    ]
