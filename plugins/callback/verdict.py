@@ -101,9 +101,12 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
 
     def v2_runner_on_unreachable(self, result: Any) -> None:
         # A host that --limit leaves out is asked in passing. It is none of the run's, and its answer comes as a fact.
-        if self._role(result) != "fleet":
+        role = self._role(result)
+        if role != "fleet":
             module = self._action(result).removeprefix(PREFIX)
-            self._run.lost(self._host(module, result, result._result), module)
+            # The lease is taken on a host of its own, which the result of a task without a connection does not name.
+            host = result._task_fields.get("delegate_to") if module == "lease" else None
+            self._run.lost(str(host or result._host.get_name()), module, ours=role in ROLES)
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
         for name, facts in self._reports.items():

@@ -41,7 +41,8 @@ def _left_out(answer: Mapping[str, Any]) -> LeftOut:
         return LeftOut(problem="it could not be reached")
     if answer.get("failed") or "live_release" not in answer:
         return LeftOut(problem=(str(answer.get("msg") or "").splitlines() or ["it gave no answer"])[0])
-    return LeftOut(answer["live_release"], answer["rolling"].get("id", ""), answer["schema"])
+    # Of its own: Ansible's mappings cannot be copied as asdict does it.
+    return LeftOut(answer["live_release"], answer["rolling"].get("id", ""), {**answer["schema"]})
 
 
 def runs(host: Mapping[str, Any]) -> str:

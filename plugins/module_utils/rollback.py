@@ -2,9 +2,8 @@
 # SPDX-License-Identifier: MIT
 """Where a rollback goes, for a whole environment, from what each of its hosts knows. Pure, and decided once for all hosts.
 
-``hosts``: name of the host -> the result of the module stack_info. ``left_out``: name -> what is known of a host that stays
-as it is, see fleet.LeftOut. It has no say in where the others go; but the database is everybody's, and may have been migrated from
-it.
+``hosts``: name of the host -> the result of the module stack_info. ``left_out``: name -> what is known of a host that
+stays as it is, see fleet.LeftOut. It has no say in where the others go, but it may have migrated the database that all share.
 """
 
 from __future__ import annotations

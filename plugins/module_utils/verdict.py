@@ -101,8 +101,12 @@ class Run:
         elif host in self.hosts:
             self.hosts[host].failed = self.hosts[host].failed or message
 
-    def lost(self, host: str, module: str = "") -> None:
-        """``host`` could not be reached for a task of ``module``: in the middle of its rollout nobody knows what it runs."""
+    def lost(self, host: str, module: str = "", *, ours: bool = False) -> None:
+        """``host`` could not be reached for a task of ``module``: in the middle of its rollout nobody knows what it runs.
+
+        ``ours``: in one of our roles, so that the run ends here, and is told how.
+        """
+        self.is_deploy = self.is_deploy or ours
         state = self.hosts.setdefault(host, HostState())
         state.lost, state.failed = True, f"{host} could not be reached"
         state.mixed = state.mixed or module == "stack_rollout"

@@ -96,6 +96,14 @@ def test_a_play_goes_on_only_with_every_host_that_it_needs(
         assert went_on == (limit.split(",") if limit else ["app-1", "app-2", "app-3"])
 
 
+@pytest.mark.parametrize(("lost", "limit"), [("app-2", "app-2"), ("app-1", "app-3")], ids=["of the play", "of the lease"])
+def test_a_run_that_ends_because_a_host_is_out_of_reach_says_so(play: Play, tmp_path: Path, lost: str, limit: str) -> None:
+    run = play(ROOT / "playbooks" / "restart.yml", "--limit", limit, "-e", "identity_leaves_out=app-3", lost=(lost,))
+    assert run.returncode == 4, run.stdout
+    verdict = json.loads((tmp_path / ".deploy" / "staging" / "verdict.json").read_text())
+    assert (verdict["verdict"], verdict["messages"]) == ("refused", [f"{lost} could not be reached"])
+
+
 def test_a_rotation_with_limit_is_refused_before_anything_else(play: Play, tmp_path: Path) -> None:
     run = play(ROOT / "playbooks" / "rotate_secrets.yml", "-e", "secret=ml", "--limit", "app-2")
     assert run.returncode == 2
@@ -127,6 +135,28 @@ def test_a_host_left_out_that_cannot_be_asked_stops_nothing_and_is_named(play: P
     # The two that are in the play can be reached.
     assert "was lost" not in run.stdout
     assert "could not be reached\n" not in run.stdout.partition("VERDICT")[2]
+
+
+READ = """
+- hosts: app
+  gather_facts: false
+  tasks:
+    - ansible.builtin.shell: >-
+        echo '{"live_release": "1.0.0", "rolling": {}, "schema": {"head": "0001", "compatible_since": ""}}'
+      register: said
+    - ansible.builtin.set_fact:
+        info: "{{ said.stdout | from_json }}"
+    - ansible.builtin.debug:
+        msg: "{{ {'app-9': info} | morpheus.deploy.left_out }}"
+"""
+
+
+def test_what_a_host_answered_is_read_as_ansible_keeps_it(play: Play, tmp_path: Path) -> None:
+    (tmp_path / "read.yml").write_text(READ)
+    run = play("read.yml", "--limit", "app-1")
+    assert run.returncode == 0, run.stdout
+    assert '"release": "1.0.0"' in run.stdout
+    assert '"head": "0001"' in run.stdout
 
 
 def test_without_limit_nobody_is_asked(play: Play, tmp_path: Path) -> None:
