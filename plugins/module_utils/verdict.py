@@ -39,7 +39,17 @@ class HostState:
 _IDENTITY = ("host_identity", "database_identity")
 # Modules whose failure is the run's.
 _ROTATION = ("rotation", "stack_secret", "stack_attestation", "postgres_login", "key_probe")
-_MODULES = (*_IDENTITY, *_ROTATION, "lease", "stack_info", "stack_release", "stack_rollout", "stack_migration", "health_gate")
+_MODULES = (
+    *_IDENTITY,
+    *_ROTATION,
+    "engine_config",
+    "lease",
+    "stack_info",
+    "stack_release",
+    "stack_rollout",
+    "stack_migration",
+    "health_gate",
+)
 
 
 @dataclass
@@ -76,9 +86,11 @@ class Run:
         self.migrated = self.migrated or (module == "stack_migration" and not failed and bool(result.get("changed")))
         if module == "stack_info" and self.rotation and not failed:
             self.hosts.setdefault(host, HostState()).release = result["live_release"]
+        if module == "engine_config" and self.lease and not failed and result["changed"] and result["restart"]:
+            self.notes.append(f"{host}: the engine was restarted for {', '.join(result['restart'])}")
         if not failed or module not in _MODULES:
             return
-        self.is_deploy = self.is_deploy or module in ("lease", "rotation", *_IDENTITY)
+        self.is_deploy = self.is_deploy or module in ("lease", "rotation", "engine_config", *_IDENTITY)
         message = str(result.get("msg", ""))
         if module == "stack_rollout" and "module_stdout" in result:
             # It was killed or crashed, so it could not say what it left.
@@ -90,8 +102,10 @@ class Run:
             self.refusals.append(message)
         else:
             # What is attested or written is so on each host alone, and its message does not name it.
-            where = f"{host}: " if module in ("stack_attestation", "stack_secret") else ""
-            self.hosts.setdefault(host, HostState()).failed = where + message
+            where = f"{host}: " if module in ("stack_attestation", "stack_secret", "engine_config") else ""
+            state = self.hosts.setdefault(host, HostState())
+            state.failed = where + message
+            state.changed = state.changed or bool(result.get("restarted"))
 
     def refused(self, host: str, message: str, *, ours: bool) -> None:
         """Another task failed, in one of our roles or in a deploy: before anything was switched the run was refused."""

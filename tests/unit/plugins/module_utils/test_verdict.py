@@ -430,3 +430,29 @@ def test_check_mode_names_the_hosts_that_are_left_out_too() -> None:
         "  a: api: start 1 candidate",
         "  left out by --limit: b, which runs 1.0.0",
     ]
+
+
+def engine_config(run: Run, *, failed: bool = False, **result: Any) -> None:
+    run.saw("engine_config", "a", {"changed": True, "restart": ["dns"], "reload": [], **result}, failed=failed)
+
+
+def test_engines_that_were_restarted_under_the_lease_are_named() -> None:
+    run = Run(started=0.0, environment="staging")
+    # What is planned before is no deed.
+    engine_config(run)
+    assert not run.is_deploy
+    run.saw("lease", "a", {"token": 7, "owner": "anna", "reason": "restart the engine of a"}, failed=False)
+    engine_config(run, changed=False)
+    engine_config(run)
+    assert summary(run.verdict(1.0, check_mode=False)) == [
+        "VERDICT deployed: staging in 1.0 s",
+        "  a: the engine was restarted for dns",
+    ]
+
+
+@pytest.mark.parametrize(("restarted", "word"), [(False, "refused"), (True, "failed")])
+def test_an_engine_that_cannot_be_configured_is_refused_or_has_failed(restarted: bool, word: str) -> None:
+    run = Run(started=0.0, environment="staging")
+    run.saw("engine_config", "a", {"msg": "no JSON", "restarted": restarted}, failed=True)
+    verdict = run.verdict(1.0, check_mode=False)
+    assert (run.is_deploy, verdict["verdict"], verdict["messages"]) == (True, word, ["a: no JSON"])
