@@ -35,8 +35,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.handover import Ha
 from ansible_collections.morpheus.deploy.plugins.module_utils.verdict import Run, history_line, summary
 
 PREFIX = "morpheus.deploy."
-# A failure in one of these is the end of a deploy, whoever's playbook calls them.
-ROLES = ("preflight", "identity", "lease", "fleet", "stack", "rollout")
+# A failure in one of these ends a run in a verdict, whoever's playbook calls them.
+ROLES = ("preflight", "identity", "docker_engine", "lease", "fleet", "stack", "rollout")
 # What playbooks hand over as <name>_report and <name>_report_format, to be printed at the end and written to <name>.json.
 REPORTS = ("status", "config", "audit")
 

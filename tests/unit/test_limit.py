@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,36 +11,21 @@ from typing import Any
 import pytest
 import yaml
 
-ROOT = Path(__file__).parents[2]
-# No port is listened on there, so SSH is refused at once.
-OUT_OF_REACH = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 9}
+from tests.unit import played
+from tests.unit.played import LOCAL, OUT_OF_REACH, ROOT, Done
+
 PLAYBOOKS = sorted((ROOT / "playbooks").glob("*.yml"))
 
-Play = Callable[..., subprocess.CompletedProcess[str]]
+Play = Callable[..., Done]
 
 
 @pytest.fixture
 def play(tmp_path: Path) -> Play:
-    """Runs a playbook against three hosts of which none is real; ``lost`` cannot be reached."""
+    """Runs a playbook against three hosts; ``lost`` cannot be reached."""
 
-    def run(playbook: str | Path, *options: str, lost: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
-        local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable, "ansible_become": False}
-        hosts = {name: OUT_OF_REACH if name in lost else local for name in ("app-1", "app-2", "app-3")}
-        variables = {"stack_environment": "staging", "stack": {"name": "shop"}}
-        # The project's own names files of its vaults, which are found from its root only.
-        (tmp_path / "ansible.cfg").write_text(
-            f"[defaults]\ncollections_path = {ROOT / 'collections'}\ncallbacks_enabled = morpheus.deploy.verdict\n"
-        )
-        (tmp_path / "hosts.yml").write_text(yaml.safe_dump({"app": {"hosts": hosts, "vars": variables}}))
-        return subprocess.run(
-            [str(Path(sys.executable).parent / "ansible-playbook"), str(playbook), "-i", "hosts.yml", *options],
-            cwd=tmp_path,
-            env={**os.environ, "ANSIBLE_NOCOLOR": "1"},
-            capture_output=True,
-            text=True,
-            timeout=80,
-            check=False,
-        )
+    def run(playbook: str | Path, *options: str, lost: tuple[str, ...] = ()) -> Done:
+        hosts = {name: OUT_OF_REACH if name in lost else LOCAL for name in ("app-1", "app-2", "app-3")}
+        return played.play(tmp_path, playbook, *options, hosts=hosts)
 
     return run
 
