@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.morpheus.deploy.plugins.module_utils import fleet
+
 
 @dataclass
 class HostState:
@@ -42,7 +44,17 @@ class HostState:
 _IDENTITY = ("host_identity", "database_identity")
 # Modules whose failure is the run's.
 _ROTATION = ("rotation", "stack_secret", "stack_attestation", "postgres_login", "key_probe")
-_MODULES = (*_IDENTITY, *_ROTATION, "lease", "stack_info", "stack_release", "stack_rollout", "stack_migration", "health_gate")
+_MODULES = (
+    *_IDENTITY,
+    *_ROTATION,
+    "engine_config",
+    "lease",
+    "stack_info",
+    "stack_release",
+    "stack_rollout",
+    "stack_migration",
+    "health_gate",
+)
 
 
 @dataclass
@@ -61,6 +73,9 @@ class Run:
     # The plan of a rotation, and what there is to say at its end.
     rotation: Mapping[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    # Hosts that --limit leaves out, as fleet.LeftOut describes them, and whether the database of all hosts was migrated.
+    left_out: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    migrated: bool = False
 
     def saw(self, module: str, host: str, result: Mapping[str, Any], *, failed: bool) -> None:
         """A module of this collection ended on ``host``."""
@@ -73,11 +88,14 @@ class Run:
             handler(self.hosts.setdefault(host, HostState()), result)
         if module == "rotation" and not failed:
             self._rotated(result)
+        self.migrated = self.migrated or (module == "stack_migration" and not failed and bool(result.get("changed")))
         if module == "stack_info" and self.rotation and not failed:
             self.hosts.setdefault(host, HostState()).release = result["live_release"]
+        if module == "engine_config" and self.lease and not failed and result["changed"] and result["restart"]:
+            self.notes.append(f"{host}: the engine was restarted for {', '.join(result['restart'])}")
         if not failed or module not in _MODULES:
             return
-        self.is_deploy = self.is_deploy or module in ("lease", "rotation", *_IDENTITY)
+        self.is_deploy = self.is_deploy or module in ("lease", "rotation", "engine_config", *_IDENTITY)
         message = str(result.get("msg", ""))
         if module == "stack_rollout" and "module_stdout" in result:
             # It was killed or crashed, so it could not say what it left.
@@ -94,8 +112,10 @@ class Run:
             self.refusals.append(message)
         else:
             # What is attested or written is so on each host alone, and its message does not name it.
-            where = f"{host}: " if module in ("stack_attestation", "stack_secret") else ""
-            self.hosts.setdefault(host, HostState()).failed = where + message
+            where = f"{host}: " if module in ("stack_attestation", "stack_secret", "engine_config") else ""
+            state = self.hosts.setdefault(host, HostState())
+            state.failed = where + message
+            state.changed = state.changed or bool(result.get("restarted"))
 
     def refused(self, host: str, message: str, *, ours: bool) -> None:
         """Another task failed, in one of our roles or in a deploy: before anything was switched the run was refused."""
@@ -105,8 +125,12 @@ class Run:
         elif host in self.hosts:
             self.hosts[host].failed = self.hosts[host].failed or message
 
-    def lost(self, host: str, module: str = "") -> None:
-        """``host`` could not be reached for a task of ``module``: in the middle of its rollout nobody knows what it runs."""
+    def lost(self, host: str, module: str = "", *, ours: bool = False) -> None:
+        """``host`` could not be reached for a task of ``module``: in the middle of its rollout nobody knows what it runs.
+
+        ``ours``: in one of our roles, so that the run ends here, and is told how.
+        """
+        self.is_deploy = self.is_deploy or ours
         state = self.hosts.setdefault(host, HostState())
         state.lost, state.failed = True, f"{host} could not be reached"
         state.mixed = state.mixed or module == "stack_rollout"
@@ -123,6 +147,8 @@ class Run:
             "release": self.release,
             "previous": next((state.previous for state in self.hosts.values() if state.previous), ""),
             "hosts": {name: self._host(state) for name, state in self.hosts.items()},
+            "left_out": {name: {**host} for name, host in self.left_out.items()},
+            "migrated": self.migrated,
             "drained": sum(state.drained for state in self.hosts.values()),
             "cut": sum(state.cut for state in self.hosts.values()),
             "left_behind": sum(state.left_behind for state in self.hosts.values()),
@@ -247,6 +273,7 @@ def history_line(verdict: Mapping[str, Any]) -> dict[str, Any]:
         "verdict": verdict["verdict"],
         "seconds": verdict["seconds"],
         "hosts": {name: host["release"] for name, host in verdict["hosts"].items()},
+        "left_out": {name: fleet.runs(host) for name, host in verdict["left_out"].items()},
         "drained": verdict["drained"],
         "cut": verdict["cut"],
         "left_behind": verdict["left_behind"],
@@ -267,17 +294,23 @@ def summary(verdict: Mapping[str, Any]) -> list[str]:
             return lines + [f"  {step}" for step in verdict["rotation"]["plan"]]
         for name, host in sorted(verdict["hosts"].items()):
             lines += [f"  {name}: {step}" for step in host["plan"] or ["nothing to do"]]
-        return lines
+        return lines + _left_out_lines(verdict)
     was = f" (was {verdict['previous']})" if verdict["previous"] not in ("", verdict["release"]) else ""
     what = f"{verdict['release']}{was}" if verdict["release"] else ""
     lines = [f"VERDICT {verdict['verdict']}: {environment} {what}".rstrip() + f" in {verdict['seconds']} s"]
     lines += [_host_line(name, host) for name, host in sorted(verdict["hosts"].items())]
+    lines += _left_out_lines(verdict)
     lines += [f"  {line}" for message in [*verdict["notes"], *verdict["messages"]] for line in message.splitlines()]
     if verdict["mend"]:
         lines += ["  mend it with one of:", *(f"    {command}" for command in verdict["mend"])]
     if "path" in verdict:
         lines.append(f"  details: {verdict['path']}")
     return lines
+
+
+def _left_out_lines(verdict: Mapping[str, Any]) -> list[str]:
+    lines = [f"  {fleet.sentence(name, host)}" for name, host in sorted(verdict["left_out"].items())]
+    return [*lines, "  the database was migrated for all hosts"] if lines and verdict["migrated"] else lines
 
 
 def _host_line(name: str, host: Mapping[str, Any]) -> str:

@@ -438,3 +438,65 @@ def test_live_files_that_changed_are_counted_though_no_replica_was_replaced() ->
     assert verdict["hosts"]["a"]["live_files"] == ["flags/a.json", "flags/b.json"]
     assert "  a runs 1.1.0, 2 live files changed" in summary(verdict)
     assert "  b runs 1.1.0" in summary(verdict)
+
+
+LEFT_OUT = {"b": {"release": OLD, "rolling": "", "schema": {}, "problem": ""}}
+
+
+def test_hosts_that_limit_leaves_out_are_named_with_what_they_run_in_text_json_and_history() -> None:
+    run = Run(started=0.0)
+    for event in (prepared("a"), rolled("a")):
+        event(run)
+    run.left_out = LEFT_OUT
+    verdict = run.verdict(1.0, check_mode=False)
+    assert verdict["verdict"] == "deployed"
+    assert verdict["left_out"] == LEFT_OUT
+    assert history_line(verdict)["left_out"] == {"b": OLD}
+    assert summary(verdict)[1:] == ["  a runs 1.1.0", "  left out by --limit: b, which runs 1.0.0"]
+
+
+@pytest.mark.parametrize(("changed", "said"), [(True, ["  the database was migrated for all hosts"]), (False, [])])
+def test_a_migration_was_for_the_hosts_that_are_left_out_too(changed: bool, said: list[str]) -> None:
+    run = Run(started=0.0)
+    prepared("a")(run)
+    run.saw("stack_migration", "a", {"changed": changed}, failed=False)
+    rolled("a")(run)
+    assert not any("database" in line for line in summary(run.verdict(1.0, check_mode=False)))
+    run.left_out = LEFT_OUT
+    assert summary(run.verdict(1.0, check_mode=False))[3:] == said
+
+
+def test_check_mode_names_the_hosts_that_are_left_out_too() -> None:
+    run = Run(started=0.0)
+    prepared("a", plan=("api: start 1 candidate",))(run)
+    run.left_out = LEFT_OUT
+    assert summary(run.verdict(1.0, check_mode=True))[1:] == [
+        "  a: api: start 1 candidate",
+        "  left out by --limit: b, which runs 1.0.0",
+    ]
+
+
+def engine_config(run: Run, *, failed: bool = False, **result: Any) -> None:
+    run.saw("engine_config", "a", {"changed": True, "restart": ["dns"], "reload": [], **result}, failed=failed)
+
+
+def test_engines_that_were_restarted_under_the_lease_are_named() -> None:
+    run = Run(started=0.0, environment="staging")
+    # What is planned before is no deed.
+    engine_config(run)
+    assert not run.is_deploy
+    run.saw("lease", "a", {"token": 7, "owner": "anna", "reason": "restart the engine of a"}, failed=False)
+    engine_config(run, changed=False)
+    engine_config(run)
+    assert summary(run.verdict(1.0, check_mode=False)) == [
+        "VERDICT deployed: staging in 1.0 s",
+        "  a: the engine was restarted for dns",
+    ]
+
+
+@pytest.mark.parametrize(("restarted", "word"), [(False, "refused"), (True, "failed")])
+def test_an_engine_that_cannot_be_configured_is_refused_or_has_failed(restarted: bool, word: str) -> None:
+    run = Run(started=0.0, environment="staging")
+    run.saw("engine_config", "a", {"msg": "no JSON", "restarted": restarted}, failed=True)
+    verdict = run.verdict(1.0, check_mode=False)
+    assert (run.is_deploy, verdict["verdict"], verdict["messages"]) == (True, word, ["a: no JSON"])
