@@ -147,7 +147,8 @@ class Haproxy:
 
 
 def _inside(*namespaces: str) -> list[str]:
-    return ["unshare", "--mount", *namespaces]
+    # The first part ends all of it with this process, however that ends.
+    return ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", *namespaces]
 
 
 def _files() -> list[str]:

@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from tests.edge_lab.examples import Example
 from tests.edge_lab.haproxy import root_file_system
 from tests.edge_lab.lab import Result, run
-from tests.edge_lab.namespace import own_network
+from tests.edge_lab.namespace import end_with_parent, own_network
 
 WORKERS = int(os.environ.get("EDGE_LAB_WORKERS", "3"))
 HANGS_AFTER_SECONDS = 120
@@ -42,6 +42,7 @@ def workers() -> Iterator[Pool]:
 
 
 def _move_in() -> None:
+    end_with_parent()
     _life.enter_context(own_network())
 
 
