@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -14,10 +14,17 @@ from ansible_collections.morpheus.deploy.plugins.module_utils import rollout as 
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError, EngineError, FencedError
 from ansible_collections.morpheus.deploy.plugins.module_utils.exclusive import alone
 from ansible_collections.morpheus.deploy.plugins.module_utils.fence import Fence
-from ansible_collections.morpheus.deploy.plugins.module_utils.haproxy import Route
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import Target
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage import Kind, Rolling, Status
-from ansible_collections.morpheus.deploy.plugins.module_utils.plan import DesiredService, FailureAction, Replica, UpdatePolicy
+from ansible_collections.morpheus.deploy.plugins.module_utils.plan import (
+    DesiredService,
+    FailureAction,
+    Replica,
+    Routing,
+    Step,
+    UpdatePolicy,
+    plan,
+)
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import Manifest, Releases, Workspace
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout import HostRollout, Rollout
 
@@ -28,19 +35,27 @@ API = DesiredService("api", 2, "old", routed=True, policy=ONE_BY_ONE)
 
 
 class Edge:
-    """What the rollout itself asks of the edge: files and leftovers."""
+    """What the rollout itself asks of the edge: the services that it knows, and leftovers."""
 
-    def __init__(self, host: StackHost, routes: Sequence[Route]) -> None:
+    def __init__(self, host: StackHost, target: Target | None) -> None:
         self.host = host
-        self.routes = {route.service for route in routes}
+        self.services = target.routed if target else set()
 
     def differences(self) -> list[str]:
-        return [] if self.routes == self.host.routes else ["stacks/shop.cfg"]
+        return [] if self.services == self.host.edge_services else ["stacks/shop.cfg"]
 
-    def prepare(self) -> list[str]:
+    def expand(self) -> list[str]:
+        changed = self.services - self.host.edge_services
+        self.host.edge_services = self.host.edge_services | self.services
+        return ["stacks/shop.cfg"] if changed else []
+
+    def contract(self) -> list[str]:
         changed = self.differences()
-        self.host.routes = self.routes
+        self.host.edge_services = self.services
         return changed
+
+    def left_behind(self) -> int:
+        return self.host.left_behind
 
     def sweep(self, existing: set[str]) -> None:
         self.host.simulated.admitted &= existing
@@ -55,18 +70,20 @@ class StackHost:
         self.releases = Releases("shop", root)
         self.simulated = Host()
         self.wanted: dict[str, list[DesiredService]] = {}
-        self.routes: set[str] = set()
+        self.edge_services: set[str] = set()
+        self.left_behind = 0
         self.images: set[str] = set()
         self.engine = self
 
     def image(self, identity: str) -> str | None:
         return identity if identity in self.images else None
 
-    def release(self, name: str, *services: DesiredService) -> str:
-        """A prepared release; its id."""
+    def release(self, name: str, *services: DesiredService, at: Mapping[str, str] | None = None) -> str:
+        """A prepared release; its id. ``at``: service -> host of its route, where that is not the service's name."""
         self.wanted[name] = list(services)
-        routes = [{"host": "", "paths": ["/"]}]
-        listed = [{"name": one.name, "port": 80, "routes": routes if one.routed else []} for one in services]
+        routes = {one.name: [{"host": one.name, "paths": ["/"]}] if one.routed else [] for one in services}
+        routes |= {name: [{"host": host, "paths": ["/"]}] for name, host in (at or {}).items()}
+        listed = [{"name": one.name, "port": 80, "routes": routes[one.name]} for one in services]
         images = {one.name: {"reference": f"shop/{one.name}:{name}", "digest": "", "id": f"sha256:{name}"} for one in services}
         self.images.add(f"sha256:{name}")
         stack = {"drain_seconds": 30.0, "services": listed, "retention": {"releases": 5, "pinned": []}}
@@ -78,8 +95,14 @@ class StackHost:
     def target(self, manifest: Manifest, workspace: Workspace, *, images: Any = None, section: str = "update_config") -> Target:
         return Target(manifest.release, manifest.stack, workspace, {}, self.wanted[manifest.release])
 
-    def edge(self, target: Target, also: Sequence[Route] = ()) -> Edge:
-        return Edge(self, [*target.routes, *also])
+    def edge(self, target: Target | None) -> Edge:
+        return Edge(self, target)
+
+    def plan(self, target: Target, observed: Any, edge: Edge, replace_created_before: float | None = None) -> list[Step]:
+        simulated = self.simulated
+        simulated.wanted_routes = dict(target.routes)
+        routing = Routing(simulated.routes, target.routes)
+        return plan(target.desired, observed, replace_created_before=replace_created_before, routing=routing)
 
     def observe(self, edge: Any) -> list[Replica]:
         return self.simulated.observe()
@@ -203,7 +226,8 @@ def test_services_that_are_gone_are_retired_and_then_their_routes(host: StackHos
     done = host.roll(host.release("2.0", API))
     assert done.outcome.failures == []
     assert host.runs() == ["api old"] * 2
-    assert host.routes == {"api"}
+    assert host.edge_services == {"api"}
+    assert host.simulated.routes == {"api/": "api"}
     assert host.simulated.violations == []
 
 
@@ -279,14 +303,14 @@ def test_an_edge_that_refuses_the_routes_leaves_everything_as_it_was(host: Stack
     one = live(host, API)
     before = set(host.simulated.containers)
     second = host.release("2.0", replace(API, fingerprint="new"), replace(API, name="web", fingerprint="new"))
-    prepare = Edge.prepare
+    expand = Edge.expand
 
     def refuse(edge: Edge) -> list[str]:
-        if "web" in edge.routes:
+        if "web" in edge.services:
             raise DeployError("HAProxy rejects the new edge configuration")
-        return prepare(edge)
+        return expand(edge)
 
-    monkeypatch.setattr(Edge, "prepare", refuse)
+    monkeypatch.setattr(Edge, "expand", refuse)
     done = host.roll(second)
     assert done.outcome.failures == ["HAProxy rejects the new edge configuration"]
     assert (done.left, set(host.simulated.containers), host.releases.live()) == ("as_before", before, one)
