@@ -34,7 +34,6 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.haproxy import (
     backend_name,
     parse_load,
     parse_map,
-    parse_old_workers,
     parse_servers,
     render_backends,
     render_map,
@@ -42,6 +41,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.haproxy import (
     slot_number,
     slots_for,
 )
+from ansible_collections.morpheus.deploy.plugins.module_utils.old_workers import OldWorkers
 
 # The edge's name on its own network: that of its Compose service.
 OWN_NAME = "haproxy"
@@ -215,7 +215,7 @@ class Edge:
         self._replicas = replicas
         self._lock = RLock()
         self._socket = Socket(str(configuration.paths.socket))
-        self._master = Socket(str(configuration.paths.master))
+        self._old = OldWorkers(str(configuration.paths.master))
 
     def admitted(self) -> set[str]:
         """Names of the containers that get new requests of this stack."""
@@ -332,13 +332,16 @@ class Edge:
         slots = self._slots_of(service, [container])[container]
         return {pid: self._sum(table, service, slots if pid == 0 else slots or None) for pid, table in self._all_stats().items()}
 
+    def may_come(self, service: str, container: str) -> int:
+        """Idle connections of users, to workers from before a reload, on which a request for ``container`` may yet come."""
+        return self._old.may_come(self._names(service), container)
+
     def left_behind(self) -> int:
         """Connections of this stack that workers from before a reload still hold, which end with their worker at the latest."""
         prefix = backend_name(self._stack, "")
-        tables = {pid: table for pid, table in self._all_stats().items() if pid}
         return sum(
             load.sessions
-            for table in tables.values()
+            for table in self._old.stats().values()
             for (backend, _), load in parse_load(table).items()
             if backend.startswith(prefix)
         )
@@ -482,14 +485,7 @@ class Edge:
 
     def _all_stats(self) -> dict[int, str]:
         """Process id of each worker still at work, 0 for the current one -> its table of counters."""
-        tables = {0: self._socket.ask("show stat -1 4 -1")}
-        for pid in parse_old_workers(self._master.ask("show proc")):
-            # An old worker may end between the two questions.
-            with suppress(EdgeError, KeyError):
-                table = self._master.ask(f"@!{pid} show stat -1 4 -1")
-                parse_load(table)
-                tables[pid] = table
-        return tables
+        return {0: self._socket.ask("show stat -1 4 -1"), **self._old.stats()}
 
 
 def edge_settings(paths: EdgePaths) -> dict[str, str]:

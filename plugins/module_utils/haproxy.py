@@ -84,16 +84,18 @@ class Load:
 class Socket:
     """HAProxy's runtime socket: one command a connection, as it is meant to be used."""
 
-    def __init__(self, path: str, timeout: float = 5.0) -> None:
+    def __init__(self, path: str, timeout: float = 5.0, prefix: str = "") -> None:
+        """``prefix``: what the master's socket needs before a command for one of its workers."""
         self._path = path
         self._timeout = timeout
+        self._prefix = prefix
 
     def ask(self, command: str) -> str:
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
                 connection.settimeout(self._timeout)
                 connection.connect(self._path)
-                connection.sendall(command.encode() + b"\n")
+                connection.sendall(f"{self._prefix}{command}\n".encode())
                 # The master keeps a connection open for more commands until its client has nothing more to say.
                 connection.shutdown(socket.SHUT_WR)
                 chunks = []
@@ -145,6 +147,13 @@ def parse_load(table: str) -> dict[tuple[str, str], Load]:
 def _load_of(row: Mapping[str, int]) -> Load:
     bad = row["hrsp_5xx"] + row["eresp"]
     return Load(row["scur"], sum(row[name] for name in _GOOD_ANSWERS) + bad, bad, row["eresp"])
+
+
+def parse_clients(table: str) -> int:
+    """Connections of users, idle ones included, in the answer to ``show stat`` for frontends and servers; tunnels aside."""
+    rows = list(csv.DictReader(table.lstrip("# ").splitlines()))
+    clients = sum(int(row["scur"] or 0) for row in rows if row.get("svname") == "FRONTEND" and row["pxname"] != "metrics")
+    return max(0, clients - sum(int(row["scur"] or 0) for row in rows if (row.get("pxname") or "").endswith(TUNNELS)))
 
 
 def parse_old_workers(table: str) -> list[int]:

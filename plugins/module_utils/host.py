@@ -308,7 +308,7 @@ class HostEdge:
 
     def busy(self, service: str, replica: Replica) -> Busy:
         requests, tunnels = self.edge.load(service, replica.name)
-        return Busy(requests.sessions, tunnels.sessions)
+        return Busy(requests.sessions + self.edge.may_come(service, replica.name), tunnels.sessions)
 
     def counts(self, service: str, replica: Replica) -> dict[int, Count]:
         return {

@@ -9,7 +9,7 @@ import contextlib
 import re
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -59,6 +59,8 @@ class Worker:
     pid: int
     slots: dict[str, Slot] = field(default_factory=dict)
     routes: dict[str, str] = field(default_factory=dict)
+    # Connections of users, idle ones included.
+    clients: int = 0
 
 
 class FakeHAProxy:
@@ -135,7 +137,7 @@ class FakeHAProxy:
                         tracks.append((slot, found["track"]))
         for slot, track in tracks:
             slot.tracked = slots[track]
-        if any(slot.sessions for slot in self.worker.slots.values()):
+        if self.worker.clients or any(slot.sessions for slot in self.worker.slots.values()):
             self.old.append(self.worker)
         path = self.root / "conf" / "routes.map"
         lines = path.read_text().splitlines() if path.exists() else []
@@ -169,7 +171,7 @@ class FakeHAProxy:
     def _admin(self, command: str) -> str:
         self.commands.append(command)
         if command == "show servers state":
-            return self._state()
+            return self._state(self.worker)
         if command.startswith("show stat"):
             return self._stat(self.worker)
         words = command.split()
@@ -208,28 +210,30 @@ class FakeHAProxy:
                 return f"Success=0\n--\n[NOTICE]   (1) : haproxy version is 3.0.11\n[ALERT]    (1) : config : {self.rejects}\n"
             self.load_files()
             return "Success=1\n--\n[NOTICE]   (1) : New worker (12) forked\n[NOTICE]   (1) : Loading success.\n"
-        found = re.match(r"@!(\d+) show stat", command)
+        found = re.match(r"@!(\d+) show (stat|servers state)", command)
         worker = next((one for one in self.old if found and one.pid == int(found[1])), None)
+        if worker and found and found[2] == "servers state":
+            return self._state(worker)
         return self._stat(worker) if worker else f"Can't find the target PID matching the prefix '{command.split()[0]}'"
 
-    def _state(self) -> str:
+    def _state(self, worker: Worker) -> str:
         lines = ["1", STATE_HEADER]
         for name, (address, port, left) in list(self._late.items()):
             self._late[name] = (address, port, left - 1)
             if left <= 0:
                 self.worker.slots[name].address, self.worker.slots[name].port, _ = self._late.pop(name)
-        for number, slot in enumerate(self.worker.slots.values(), 1):
+        for number, slot in enumerate(worker.slots.values(), 1):
             begin = f"3 {slot.backend} {number} {slot.name} {slot.address} 2 {slot.admin_state} 1 1 9 8 2 0 6 0 0 0"
             lines.append(f"{begin} {slot.fqdn or '-'} {slot.port} - 0 0 - - 0")
         return "\n".join([*lines, ""])
 
     def _stat(self, worker: Worker) -> str:
-        lines = [STAT_HEADER]
+        lines = [STAT_HEADER, _stat_line({"pxname": "https", "svname": "FRONTEND", "scur": worker.clients})]
         for slot in worker.slots.values():
             values = {"pxname": slot.backend, "svname": slot.name, "scur": slot.sessions, "stot": slot.total}
             values |= {"hrsp_2xx": slot.well, "hrsp_5xx": slot.badly}
             values |= {"econ": 0, "eresp": slot.broken_off, "srv_abrt": slot.broken_off}
-            lines.append(",".join(str(values.get(name, "")) for name in STAT_HEADER.removeprefix("# ").split(",")))
+            lines.append(_stat_line(values))
         return "\n".join([*lines, ""])
 
     def _set(self, words: list[str]) -> str:
@@ -266,3 +270,7 @@ class FakeHAProxy:
         slot.flags &= ~(FMAINT | FDRAIN)
         slot.flags |= {"ready": 0, "drain": FDRAIN, "maint": FMAINT}[value]
         return ""
+
+
+def _stat_line(values: Mapping[str, object]) -> str:
+    return ",".join(str(values.get(name, "")) for name in STAT_HEADER.removeprefix("# ").split(","))

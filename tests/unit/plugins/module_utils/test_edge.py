@@ -466,6 +466,23 @@ def test_an_older_worker_that_ends_between_two_questions_has_nothing_left(world:
     assert requests.sessions == 0
 
 
+def test_an_idle_connection_to_an_older_worker_may_bring_a_request_for_what_that_one_knows(world: World) -> None:
+    """HAProxy lets no older worker be told of other servers: what it knows is waited for."""
+    world.admit("shop-api-1", "shop-api-2")
+    world.edge().drain("api", ["shop-api-2"])
+    world.haproxy.worker.clients = 3
+    world.haproxy.slot(f"shop.api.tunnels/{world.slot_of('shop-api-1')}").sessions = 1
+    assert world.edge().may_come("api", "shop-api-1") == 0
+    world.settle(routes=MORE)
+    # Two that are no tunnels.
+    assert world.edge().may_come("api", "shop-api-1") == 2
+    assert world.edge().may_come("api", "shop-api-2") == 0
+    assert world.edge().may_come("web", "shop-api-1") == 0
+    assert world.edge().left_behind() == 1
+    world.haproxy.old.clear()
+    assert world.edge().may_come("api", "shop-api-1") == world.edge().left_behind() == 0
+
+
 def test_a_sweep_frees_what_is_gone_and_leaves_the_rest(world: World) -> None:
     world.admit("shop-api-1", "shop-api-2", "shop-api-3")
     world.edge().drain("api", ["shop-api-3"])

@@ -231,6 +231,86 @@ def test_services_that_are_gone_are_retired_and_then_their_routes(host: StackHos
     assert host.simulated.violations == []
 
 
+WEB_AS_SITE = replace(API, name="site", fingerprint="new")
+
+
+def renamed(host: StackHost, action: FailureAction = FailureAction.PAUSE) -> Rollout:
+    """The service "api" is called "site" in the next release and has the same route."""
+    live(host, API)
+    site = replace(WEB_AS_SITE, policy=replace(ONE_BY_ONE, failure_action=action))
+    return host.roll(host.release("2.0", site, at={"site": "api"}))
+
+
+def test_a_renamed_service_has_the_route_and_nothing_is_left_of_the_old_name(host: StackHost) -> None:
+    done = renamed(host)
+    assert (done.outcome.failures, done.warnings) == ([], [])
+    assert (host.simulated.routes, host.edge_services, host.runs()) == ({"api/": "site"}, {"site"}, ["site new"] * 2)
+    assert host.simulated.violations == []
+
+
+def test_and_the_way_back_is_the_same(host: StackHost) -> None:
+    renamed(host)
+    assert host.roll("1.0-id", kind=Kind.ROLLBACK).outcome.failures == []
+    assert (host.simulated.routes, host.edge_services, host.runs()) == ({"api/": "api"}, {"api"}, ["api old"] * 2)
+    assert host.simulated.violations == []
+
+
+@pytest.mark.parametrize("action", list(FailureAction))
+def test_a_renamed_service_that_fails_never_gets_the_route_and_leaves_no_trace_at_the_edge(
+    host: StackHost, action: FailureAction
+) -> None:
+    host.simulated.bad = {"new"}
+    done = renamed(host, action)
+    assert (done.left, len(done.outcome.failures)) == ("as_before", 1)
+    assert (host.simulated.routes, host.edge_services, host.runs()) == ({"api/": "api"}, {"api"}, ["api old"] * 2)
+    assert host.simulated.violations == []
+
+
+def test_a_renamed_service_that_fails_while_it_is_watched_gives_the_route_back(host: StackHost) -> None:
+    host.simulated.flaky = {"new"}
+    live(host, API)
+    watched = replace(WEB_AS_SITE, policy=UpdatePolicy(parallelism=0, monitor_seconds=3.0))
+    done = host.roll(host.release("2.0", watched, at={"site": "api"}))
+    assert (done.left, len(done.outcome.failures)) == ("taken_back", 1)
+    assert (host.simulated.routes, host.edge_services, host.runs()) == ({"api/": "api"}, {"api"}, ["api old"] * 2)
+    assert host.simulated.violations == []
+
+
+def test_a_route_that_is_lost_in_a_release_that_fails_stays(host: StackHost) -> None:
+    web = replace(API, name="web", policy=replace(ONE_BY_ONE, failure_action=FailureAction.ROLLBACK))
+    live(host, API, web)
+    host.simulated.bad = {"bad"}
+    done = host.roll(host.release("2.0", replace(API, routed=False, fingerprint="worker"), replace(web, fingerprint="bad")))
+    assert done.left in ("as_before", "taken_back")
+    assert host.simulated.routes == {"api/": "api", "web/": "web"}
+    assert (host.edge_services, host.runs()) == ({"api", "web"}, ["api old"] * 2 + ["web old"] * 2)
+    assert host.simulated.violations == []
+
+
+def test_housekeeping_that_fails_is_a_warning_and_the_release_is_live(host: StackHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It serves already: whoever says that it was refused, or takes it back, makes a mix of a good deploy."""
+
+    def refuse(edge: Edge) -> list[str]:
+        raise DeployError("HAProxy could not load the new edge configuration")
+
+    def broken(*unused: object, **options: object) -> list[str]:
+        raise DeployError("manifest.json cannot be read")
+
+    monkeypatch.setattr(Edge, "contract", refuse)
+    monkeypatch.setattr(rollout_module, "prune", broken)
+    done = host.roll(host.release("1.0", API))
+    assert (done.outcome.failures, done.left, host.releases.live()) == ([], "", "1.0-id")
+    assert done.warnings == [
+        "could not take away what the edge no longer needs: HAProxy could not load the new edge configuration",
+        "could not remove old releases: manifest.json cannot be read",
+    ]
+
+
+def test_connections_that_a_reload_left_behind_are_told(host: StackHost) -> None:
+    host.left_behind = 3
+    assert host.roll(host.release("1.0", API)).outcome.left_behind == 3
+
+
 def test_a_bad_release_on_an_empty_host_leaves_it_empty(host: StackHost) -> None:
     host.simulated.bad = {"old"}
     done = host.roll(host.release("1.0", API))
