@@ -107,15 +107,13 @@ def _short(one: Service | Example) -> str:
 def services(draw: st.DrawFn, name: str, routes: Sequence[tuple[str, str]], others: Sequence[str]) -> Service:
     replicas = draw(st.sampled_from([1, 2, 2, 3]))
     parallelism = draw(st.integers(0, 2))
-    # Stop-first takes away what serves before it brings anything: with a route only where others go on serving.
-    may_stop_first = not routes or 0 < parallelism < replicas
     port = draw(st.sampled_from(PORTS))
     return Service(
         name,
         tuple(routes),
         port,
         replicas,
-        draw(st.sampled_from(["start-first", "start-first", "stop-first"])) if may_stop_first else "start-first",
+        draw(st.sampled_from(["start-first", "start-first", "stop-first"])),
         parallelism,
         draw(st.sampled_from([0.0, 0.0, 0.2])),
         tuple(sorted(draw(st.sets(st.sampled_from(others), max_size=1)))) if others else (),
@@ -221,8 +219,6 @@ def _free_names(found: Sequence[Service]) -> list[str]:
 
 def _with(found: Sequence[Service], number: int, **changes: object) -> list[Service]:
     one = replace(found[number], **changes)  # type: ignore[arg-type]
-    if one.routes and not 0 < one.parallelism < one.replicas:
-        one = replace(one, order="start-first")
     return [*found[:number], one, *found[number + 1 :]]
 
 
@@ -239,6 +235,21 @@ def faulty(draw: st.DrawFn, release: Release) -> Release:
     return replace(release, services=tuple(_with(release.services, number, fault=fault, follows=True)))
 
 
+def _without_gaps(chain: Sequence[Release]) -> list[Release]:
+    """Stop-first takes away what serves before it brings anything, so it is for what enough others go on serving meanwhile: no
+    release may have too few of a service that any release has routes for.
+    """
+    every = [one for release in chain for one in release.services]
+    fewest = {one.name: min(other.replicas for other in every if other.name == one.name) for one in every}
+    routed = {one.name for one in every if one.routes}
+
+    def fit(one: Service) -> Service:
+        gap = one.name in routed and not 0 < one.parallelism < fewest[one.name]
+        return replace(one, order="start-first") if gap else one
+
+    return [replace(release, services=tuple(fit(one) for one in release.services)) for release in chain]
+
+
 @st.composite
 def examples(draw: st.DrawFn) -> Example:
     chain = [draw(releases("1"))]
@@ -248,4 +259,4 @@ def examples(draw: st.DrawFn) -> Example:
     if draw(st.integers(0, 2)) == 0:
         chain[-1] = draw(faulty(chain[-1]))
     crash = draw(st.integers(1, 60)) if draw(st.integers(0, 2)) == 0 else 0
-    return Example(tuple(chain), crash, draw(st.sampled_from(["again", "back"])), draw(st.integers(0, 2)) == 0)
+    return Example(tuple(_without_gaps(chain)), crash, draw(st.sampled_from(["again", "back"])), draw(st.integers(0, 2)) == 0)

@@ -37,35 +37,28 @@ class Judge:
         releases = list(dict.fromkeys(release for span in spans for release in span.releases))
         meant = [(release, release.service_of(request.place.host, request.place.path)) for release in releases]
         services = [(release, one) for release, name in meant if (one := release.find(name))]
-        if request.error or request.status != 200:
-            return self._bad(request, spans, services, containers)
-        return _stranger(request, releases, services)
-
-    def _bad(
-        self,
-        request: Request,
-        spans: Sequence[Span],
-        services: Sequence[tuple[Release, Service]],
-        containers: Sequence[Container],
-    ) -> str:
-        nobody = request.status == 404 and not request.said and any(_may_be_nowhere(span, request.place) for span in spans)
-        if nobody or _is_the_applications(request, services) or _was_cut_by_a_crash(request, services, containers):
+        # A route leads to a service, whichever version of it runs.
+        names = {one.name for _, one in services}
+        able = [(release, one) for release in releases for one in release.services if one.name in names]
+        good = not request.error and request.status == 200
+        if _is_from(request, able) if good else self._is_excused(request, spans, able, containers):
             return ""
-        return f"{request}; expected {_wanted(services)}"
+        wanted = " or ".join(f"{one.name} of release {release.name}" for release, one in services) or "404"
+        return f"{request}; expected {wanted}"
+
+    def _is_excused(
+        self, request: Request, spans: Sequence[Span], able: Sequence[tuple[Release, Service]], containers: Sequence[Container]
+    ) -> bool:
+        """``able``: the services that may answer this request, in all their versions."""
+        nobody = request.status == 404 and not request.said and any(_may_be_nowhere(span, request.place) for span in spans)
+        # A candidate that is well by its health check and answers users badly has passed its gate: its answers are its own.
+        own = _is_from(request, [(release, one) for release, one in able if one.fault == "errors"])
+        return nobody or own or _was_cut_by_a_crash(request, able, containers)
 
 
-def _stranger(request: Request, releases: Sequence[Release], services: Sequence[tuple[Release, Service]]) -> str:
-    """A good answer must come from a service that the route means, in a version that one of these releases brings."""
-    names = {one.name for _, one in services}
-    known = [(release, one) for release in releases for one in release.services if one.name in names]
+def _is_from(request: Request, able: Sequence[tuple[Release, Service]]) -> bool:
     said = (request.said.get("service"), request.said.get("version"))
-    if said in {(one.name, version_of(release, one)) for release, one in known}:
-        return ""
-    return f"{request}; expected {_wanted(services)}"
-
-
-def _wanted(services: Sequence[tuple[Release, Service]]) -> str:
-    return " or ".join(f"{one.name} of release {release.name}" for release, one in services) or "404"
+    return said in {(one.name, version_of(release, one)) for release, one in able}
 
 
 def _may_be_nowhere(span: Span, place: Place) -> bool:
@@ -74,18 +67,9 @@ def _may_be_nowhere(span: Span, place: Place) -> bool:
     return not known[0] if span.keeps else not all(known)
 
 
-def _is_the_applications(request: Request, services: Sequence[tuple[Release, Service]]) -> bool:
-    """A candidate that is well by its health check and answers users badly has passed its gate: its answers are its own."""
-    said = request.said
-    return any(
-        one.fault == "errors" and (one.name, version_of(release, one)) == (said.get("service"), said.get("version"))
-        for release, one in services
-    )
-
-
-def _was_cut_by_a_crash(request: Request, services: Sequence[tuple[Release, Service]], containers: Sequence[Container]) -> bool:
+def _was_cut_by_a_crash(request: Request, able: Sequence[tuple[Release, Service]], containers: Sequence[Container]) -> bool:
     """What an admitted candidate had begun when it ended by itself is lost, and for a moment nobody may be left."""
-    faulty = {(one.name, version_of(release, one)) for release, one in services if one.fault not in HARMLESS}
+    faulty = {(one.name, version_of(release, one)) for release, one in able if one.fault not in HARMLESS}
     ends = [
         container.crashed_at
         for container in containers

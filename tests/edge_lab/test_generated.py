@@ -15,7 +15,7 @@ from tests.edge_lab.pool import Pool
 
 FEW = 8
 EXAMPLES = int(os.environ.get("EDGE_LAB_EXAMPLES", FEW))
-SHOWN = 5
+SHOWN = 20
 
 
 def test_any_release_follows_any_other_unnoticed(pool: Pool) -> None:

@@ -83,6 +83,11 @@ SPLIT = (
     old(replace(API, routes=(ROOT, ("", "/api"))), WEB),
     new(replace(API, port=9000), Service("ml", (("", "/api"), ("", "/web")))),
 )
+# One service has gone over when the controller dies; the other one is no good.
+HALF = Example((old(API, replace(WEB, depends_on=("api",))), failing(new(API, replace(WEB, depends_on=("api",))), "sick")))
+CRASHES_OF_A_BAD_ONE = {
+    f"{number}, {after}": replace(HALF, crash=number, after=after) for number in (18, 40, 70) for after in ("again", "back")
+}
 CRASHES = {
     f"{number}, {after}": Example(SPLIT, number, after) for number in (3, 9, 16, 24, 33, 45) for after in ("again", "back")
 }
@@ -110,7 +115,7 @@ def test_incumbents_in_high_slots_serve_until_there_are_fewer_slots(example: Exa
     assert found.good, f"\n{found}"
 
 
-@named(CRASHES)
+@named(CRASHES | {f"bad, {name}": example for name, example in CRASHES_OF_A_BAD_ONE.items()})
 def test_nobody_notices_that_the_controller_dies(example: Example, tried: Tried) -> None:
     found = tried(example)
     assert found.good, f"\n{found}"
