@@ -57,7 +57,7 @@ unit: $(VENV)/.stamp ## Run the tests that need no Docker
 
 .PHONY: edge-lab
 edge-lab: $(VENV)/.stamp ## Roll generated releases over a real HAProxy without containers: EDGE_LAB_EXAMPLES=300 of them
-	EDGE_LAB_EXAMPLES=$${EDGE_LAB_EXAMPLES:-300} pytest tests/edge_lab
+	EDGE_LAB_EXAMPLES=$${EDGE_LAB_EXAMPLES:-300} pytest --capture=no tests/edge_lab
 
 .PHONY: molecule
 molecule: sandbox ## Run the scenarios on simulated hosts

@@ -33,14 +33,16 @@ class Judge:
 
     def violation(self, request: Request, containers: Sequence[Container]) -> str:
         """What is wrong with an answer, in words; empty for a good one."""
-        spans = [span for span in self.spans if span.began <= request.ended and request.began <= span.ended]
+        good = not request.error and request.status == 200
+        # A worker that a reload has left behind answers once more on each connection, by the routes of its time.
+        since = min(request.opened or request.began, request.began) if good else request.began
+        spans = [span for span in self.spans if span.began <= request.ended and since <= span.ended]
         releases = list(dict.fromkeys(release for span in spans for release in span.releases))
         meant = [(release, release.service_of(request.place.host, request.place.path)) for release in releases]
         services = [(release, one) for release, name in meant if (one := release.find(name))]
         # A route leads to a service, whichever version of it runs.
         names = {one.name for _, one in services}
         able = [(release, one) for release in releases for one in release.services if one.name in names]
-        good = not request.error and request.status == 200
         if _is_from(request, able) if good else self._is_excused(request, spans, able, containers):
             return ""
         wanted = " or ".join(f"{one.name} of release {release.name}" for release, one in services) or "404"

@@ -38,6 +38,8 @@ class Request:
     slow: bool
     began: float
     ended: float = 0.0
+    # When its connection was opened.
+    opened: float = 0.0
     status: int = 0
     error: str = ""
     said: dict[str, Any] = field(default_factory=dict)
@@ -60,6 +62,7 @@ class _Pipe:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader = reader
         self.writer = writer
+        self.opened = time.monotonic()
 
     async def ask(self, request: Request) -> bool:
         """Send and read one request; whether the connection may be used again."""
@@ -135,6 +138,7 @@ class Load:
             async with asyncio.timeout(TIMEOUT_SECONDS):
                 kept = self._idle.pop(0) if request.kept and self._idle else None
                 pipe = kept or _Pipe(*await asyncio.open_connection(*EDGE))
+                request.opened = pipe.opened
                 again = await pipe.ask(request)
             if request.kept and again:
                 self._idle.append(pipe)

@@ -33,6 +33,8 @@ class Pool:
 
 @contextmanager
 def workers() -> Iterator[Pool]:
+    if os.geteuid():
+        raise RuntimeError("the edge laboratory needs root: for namespaces of its own, and to run HAProxy in its own file system")
     root_file_system()
     executor = ProcessPoolExecutor(WORKERS, multiprocessing.get_context("fork"), _move_in)
     try:
