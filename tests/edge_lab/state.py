@@ -38,16 +38,16 @@ def _containers(host: LabHost, docker: ToyDocker, release: Release) -> Iterator[
 
 
 def _servers(socket: Socket, docker: ToyDocker, release: Release) -> Iterator[str]:
-    """Every replica of a routed service is admitted at its address and port, and nothing else has a place."""
-    rows = list(_table(socket.ask("show servers state")))
-    for suffix in ("", ".tunnels"):
+    """Every replica of a routed service is admitted at its address and port, for each purpose; nothing else has a place."""
+    rows = [row for row in _table(socket.ask("show servers state")) if row["be_name"].startswith(PREFIX)]
+    for suffix in sorted({"", *(_suffix(row["be_name"]) for row in rows)}):
         wanted = {
             (f"{PREFIX}{one.name}{suffix}", container.name, container.address, str(one.port))
             for one in release.services
             if one.routes
             for container in docker.of_service(one.name)
         }
-        mine = [row for row in rows if row["be_name"].startswith(PREFIX) and _suffix(row["be_name"]) == suffix]
+        mine = [row for row in rows if _suffix(row["be_name"]) == suffix]
         seen = {
             (row["be_name"], row["srv_fqdn"], row["srv_addr"], row["srv_port"])
             for row in mine
