@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,20 +29,28 @@ class Changes:
     root: Path
     # Monotonic time and words of each change.
     made: list[tuple[float, str]] = field(default_factory=list)
-    # How many changes may still be made; None: all.
-    fuse: int | None = None
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    # Numbers of the change that is not made any more, nor any after it, and of one before which ``disturb`` is called; 0: none.
+    fatal: int = 0
+    disturbed: int = 0
+    disturb: Callable[[], None] = lambda: None
+    _count: int = 0
+    _lock: threading.RLock = field(default_factory=threading.RLock)
+
+    def begin(self, fatal: int = 0, disturbed: int = 0) -> None:
+        """Count from here on."""
+        self.fatal, self.disturbed, self._count = fatal, disturbed, 0
 
     def before(self, what: str) -> None:
         with self._lock:
-            if self.fuse is not None:
-                if self.fuse <= 1:
-                    if self.fuse == 1:
-                        self.made.append((time.monotonic(), f"*** killed before: {what}"))
-                    self.fuse = 0
-                    raise KilledError
-                self.fuse -= 1
-            self.made.append((time.monotonic(), what))
+            self._count += 1
+            if self.fatal and self._count >= self.fatal:
+                if self._count == self.fatal:
+                    self.note(f"*** killed before: {what}")
+                raise KilledError
+            if self._count == self.disturbed:
+                self.note("*** HAProxy ends and is started anew")
+                self.disturb()
+            self.note(what)
 
     def note(self, what: str) -> None:
         self.made.append((time.monotonic(), what))

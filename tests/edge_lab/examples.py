@@ -67,12 +67,13 @@ class Example:
     """The first release is live and under load when the others come, one after another.
 
     ``crash``: the controller dies at this change of the rollout to the last one; ``after``: what is done then ("again" or
-    "back"). ``way_back``: at the end a rollback leads to the release before.
+    "back"). ``restart``: HAProxy is started anew at this change. ``way_back``: at the end a rollback leads to the release before.
     """
 
     releases: tuple[Release, ...]
     crash: int = 0
     after: str = "again"
+    restart: int = 0
     way_back: bool = False
 
     def __repr__(self) -> str:
@@ -93,6 +94,7 @@ class Example:
                     f"monitor {one.monitor:g} s" + "".join(f", {extra}" for extra in extras)
                 )
         lines += [f"crash at change {self.crash}, then {self.after}"] if self.crash else []
+        lines += [f"HAProxy is started anew at change {self.restart}"] if self.restart else []
         lines += ["then the way back"] if self.way_back else []
         return "\n".join(lines)
 
@@ -259,4 +261,6 @@ def examples(draw: st.DrawFn) -> Example:
     if draw(st.integers(0, 2)) == 0:
         chain[-1] = draw(faulty(chain[-1]))
     crash = draw(st.integers(1, 60)) if draw(st.integers(0, 2)) == 0 else 0
-    return Example(tuple(_without_gaps(chain)), crash, draw(st.sampled_from(["again", "back"])), draw(st.integers(0, 2)) == 0)
+    restart = draw(st.integers(1, 60)) if draw(st.integers(0, 5)) == 0 else 0
+    after = draw(st.sampled_from(["again", "back"]))
+    return Example(tuple(_without_gaps(chain)), crash, after, restart, draw(st.integers(0, 2)) == 0)

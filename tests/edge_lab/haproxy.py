@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import yaml
@@ -100,17 +101,20 @@ class Haproxy:
         self._paths = paths
         self.log = paths.root / "haproxy.log"
         self._process: subprocess.Popen[bytes] | None = None
+        # HAProxy ends with the thread that started it, so that is one that lasts.
+        self._starter = ThreadPoolExecutor(1)
 
     def start(self) -> None:
         command = ["haproxy", "-W", "-db", "-S", f"{RUN_DIRECTORY}/master.sock,mode,600", *_files()]
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
+            self._process = self._starter.submit(
+                subprocess.Popen,
                 # With a process namespace of its own the master is process 1, as in a container, and nothing outlives it.
                 [*_inside("--pid", "--fork", "--kill-child"), *self._script(self._paths.conf, command)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-            )
+            ).result()
         deadline = time.monotonic() + START_SECONDS
         while True:
             try:

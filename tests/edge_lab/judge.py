@@ -30,6 +30,8 @@ class Span:
 @dataclass
 class Judge:
     spans: list[Span] = field(default_factory=list)
+    # From when to when there was no HAProxy.
+    gaps: list[tuple[float, float]] = field(default_factory=list)
 
     def violation(self, request: Request, containers: Sequence[Container]) -> str:
         """What is wrong with an answer, in words; empty for a good one."""
@@ -55,6 +57,8 @@ class Judge:
         nobody = request.status == 404 and not request.said and any(_may_be_nowhere(span, request.place) for span in spans)
         # A candidate that is well by its health check and answers users badly has passed its gate: its answers are its own.
         own = _is_from(request, [(release, one) for release, one in able if one.fault == "errors"])
+        if any(began <= request.ended and request.began <= ended for began, ended in self.gaps):
+            return True
         return nobody or own or _was_cut_by_a_crash(request, able, containers)
 
 

@@ -115,6 +115,17 @@ def test_incumbents_in_high_slots_serve_until_there_are_fewer_slots(example: Exa
     assert found.good, f"\n{found}"
 
 
+RESTARTS = {
+    name: replace(example, crash=0, restart=example.crash) for name, example in CRASHES.items() if example.after == "again"
+}
+
+
+@named(RESTARTS)
+def test_nobody_notices_that_the_edge_was_started_anew(example: Example, tried: Tried) -> None:
+    found = tried(example)
+    assert found.good, f"\n{found}"
+
+
 @named(CRASHES | {f"bad, {name}": example for name, example in CRASHES_OF_A_BAD_ONE.items()})
 def test_nobody_notices_that_the_controller_dies(example: Example, tried: Tried) -> None:
     found = tried(example)
