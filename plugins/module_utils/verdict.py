@@ -24,6 +24,8 @@ class HostState:
     cut: int = 0
     left_behind: int = 0
     errors: int = 0
+    # Service -> why it was gone for a while.
+    interrupted: dict[str, str] = field(default_factory=dict)
     gates: list[Mapping[str, Any]] = field(default_factory=list)
     mixed: bool = False
     # Whether nobody knows what it runs, because it could not be reached or did not answer.
@@ -32,6 +34,8 @@ class HostState:
     taken_back: bool = False
     # What the run would do, or has done.
     plan: list[str] = field(default_factory=list)
+    # What was written or removed under the running replicas.
+    live_files: list[str] = field(default_factory=list)
 
 
 # Modules that say before any write that the run is in the wrong place; their messages do not name the host.
@@ -123,6 +127,7 @@ class Run:
             "cut": sum(state.cut for state in self.hosts.values()),
             "left_behind": sum(state.left_behind for state in self.hosts.values()),
             "errors": sum(state.errors for state in self.hosts.values()),
+            "interrupted": sorted({service for state in self.hosts.values() for service in state.interrupted}),
             "lease": {key: self.lease.get(key) for key in ("token", "owner", "reason", "taken_over")} if self.lease else {},
             "mend": self._mend() if word == "mixed" else [],
             "rotation": {key: self.rotation[key] for key in ("name", "plan")} if self.rotation else {},
@@ -141,7 +146,7 @@ class Run:
             if len(releases) > 1 or any(state.mixed for state in self.hosts.values()):
                 return "mixed"
             return "rolled_back" if any(state.taken_back for state in self.hosts.values()) else "failed"
-        if not switched and not self.notes:
+        if not switched and not self.notes and not any(state.live_files for state in self.hosts.values()):
             return "unchanged"
         return "rolled_back" if self.is_rollback else "deployed"
 
@@ -176,6 +181,8 @@ class Run:
             state.release = state.previous = result["previous"]
             state.seen = True
             state.plan = list(result.get("plan", []))
+            # Prepared twice, a host has them since the first time.
+            state.live_files = sorted({*state.live_files, *result.get("changed_live_files", [])})
             if not result.get("pending", True):
                 state.release = self.release
 
@@ -196,6 +203,7 @@ class Run:
         state.cut += result["cut"]
         state.left_behind = result["left_behind"]
         state.errors += result["errors"]
+        state.interrupted |= {one["service"]: one["why"] for one in result.get("interrupted") or []}
         state.seen = True
         if result.get("left"):
             state.release = result["previous"]
@@ -210,7 +218,8 @@ class Run:
         return {
             "release": state.release,
             "seen": state.seen,
-            "changed": state.changed,
+            "changed": state.changed or bool(state.live_files),
+            "live_files": state.live_files,
             "failed": state.failed,
             "plan": state.plan,
             "mixed": state.mixed,
@@ -220,6 +229,7 @@ class Run:
             "cut": state.cut,
             "left_behind": state.left_behind,
             "errors": state.errors,
+            "interrupted": state.interrupted,
             "taken_back": state.taken_back,
             "gates": [dict(gate) for gate in state.gates],
         }
@@ -241,6 +251,7 @@ def history_line(verdict: Mapping[str, Any]) -> dict[str, Any]:
         "cut": verdict["cut"],
         "left_behind": verdict["left_behind"],
         "errors": verdict["errors"],
+        "interrupted": verdict["interrupted"],
         "why": verdict["messages"][0].splitlines()[0] if verdict["messages"] else "",
     }
 
@@ -274,9 +285,13 @@ def _host_line(name: str, host: Mapping[str, Any]) -> str:
     if host["lost"]:
         state = f"an unknown release (last known: {host['release'] or 'none'})"
     counts = {
+        "live files changed": len(host["live_files"]),
         "requests drained": host["drained"],
         "connections cut": host["cut"],
         "connections left to an old edge worker, which ends by force in the end": host["left_behind"],
         "requests answered with 5xx": host["errors"],
     }
-    return f"  {name} runs {state}" + "".join(f", {number} {words}" for words, number in counts.items() if number)
+    interrupted = [f"{service} ({why})" for service, why in sorted(host["interrupted"].items())]
+    said = [f"{number} {words}" for words, number in counts.items() if number]
+    said += [f"interrupted: {', '.join(interrupted)}"] if interrupted else []
+    return ", ".join([f"  {name} runs {state}", *said])

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -11,8 +11,9 @@ OLD, NEW = "1.0.0", "1.1.0"
 Event = Callable[[Run], None]
 
 
-def prepared(host: str, *, pending: bool = True, plan: tuple[str, ...] = ()) -> Event:
+def prepared(host: str, *, pending: bool = True, plan: tuple[str, ...] = (), live: tuple[str, ...] = ()) -> Event:
     result = {"release": NEW, "environment": "staging", "previous": OLD, "pending": pending, "plan": list(plan)}
+    result["changed_live_files"] = list(live)
     return lambda run: run.saw("stack_release", host, result, failed=False)
 
 
@@ -20,8 +21,9 @@ def cannot_prepare(host: str) -> Event:
     return lambda run: run.saw("stack_release", host, {"msg": "image shop/api:1.1.0 could not be pulled"}, failed=True)
 
 
-def rolled(host: str, *, changed: bool = True, cut: int = 0, drained: int = 0) -> Event:
-    result = rollout_result() | {"changed": changed, "cut": cut, "drained": drained}
+def rolled(host: str, *, changed: bool = True, cut: int = 0, drained: int = 0, interrupted: Sequence[str] = ()) -> Event:
+    gone = [{"service": name, "why": f"stop-first: writes to the volume {name}-data"} for name in interrupted]
+    result = rollout_result() | {"changed": changed, "cut": cut, "drained": drained, "interrupted": gone}
     return lambda run: run.saw("stack_rollout", host, result, failed=False)
 
 
@@ -42,6 +44,7 @@ def rollout_result() -> dict[str, Any]:
         "cut": 0,
         "left_behind": 0,
         "errors": 0,
+        "interrupted": [],
     }
 
 
@@ -112,6 +115,12 @@ WORDS = [
     pytest.param([prepared("a"), prepared("b"), rolled("a"), rolled("b")], "deployed", id="every host was switched"),
     pytest.param([prepared("a"), prepared("b", pending=False), rolled("a")], "deployed", id="one host had it already"),
     pytest.param([prepared("a", pending=False)], "unchanged", id="there was nothing to do"),
+    pytest.param(
+        # With several hosts it is prepared twice.
+        [prepared("a", pending=False, live=("flags/a.json",)), prepared("a", pending=False)],
+        "deployed",
+        id="only live files were changed",
+    ),
     pytest.param([prepared("a"), rolled("a", changed=False)], "unchanged", id="nothing was changed"),
     pytest.param([preflight_failed], "refused", id="the configuration has problems"),
     pytest.param([cannot_prepare("a")], "refused", id="it could not be prepared"),
@@ -201,6 +210,17 @@ def test_the_summary_begins_with_the_word() -> None:
 
 def test_what_was_cut_is_never_hidden() -> None:
     assert "  a runs 1.1.0, 4 connections cut" in lines(prepared("a"), rolled("a", cut=4))
+
+
+def test_who_was_interrupted_is_counted_and_said_with_the_reason() -> None:
+    run = after(prepared("a"), prepared("b"), rolled("a", cut=4, interrupted=["mq", "db"]), rolled("b", interrupted=["db"]))
+    found = run.verdict(1.0, check_mode=False)
+    assert (found["interrupted"], history_line(found)["interrupted"]) == (["db", "mq"], ["db", "mq"])
+    assert found["hosts"]["b"]["interrupted"] == {"db": "stop-first: writes to the volume db-data"}
+    assert (
+        "  a runs 1.1.0, 4 connections cut, interrupted: db (stop-first: writes to the volume db-data), mq (stop-first: "
+        "writes to the volume mq-data)"
+    ) in summary(found)
 
 
 def test_the_summary_of_a_failure_says_what_each_host_runs_and_why() -> None:
@@ -409,3 +429,12 @@ def test_a_migration_whose_end_nobody_saw_is_said_to_be_at_work_perhaps() -> Non
         "the migration ended without an answer, as a killed process does. It may still be at work: run the same command again, "
         "which looks for it first and starts no second one. Module result deserialization failed"
     )
+
+
+def test_live_files_that_changed_are_counted_though_no_replica_was_replaced() -> None:
+    run = after(prepared("a", pending=False, live=("flags/a.json", "flags/b.json")), prepared("b", pending=False))
+    verdict = run.verdict(1.0, check_mode=False)
+    assert (verdict["hosts"]["a"]["changed"], verdict["hosts"]["b"]["changed"]) == (True, False)
+    assert verdict["hosts"]["a"]["live_files"] == ["flags/a.json", "flags/b.json"]
+    assert "  a runs 1.1.0, 2 live files changed" in summary(verdict)
+    assert "  b runs 1.1.0" in summary(verdict)
