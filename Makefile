@@ -55,6 +55,10 @@ lint: $(VENV)/.stamp ## Check style and types
 unit: $(VENV)/.stamp ## Run the tests that need no Docker
 	pytest
 
+.PHONY: edge-lab
+edge-lab: $(VENV)/.stamp ## Roll generated releases over a real HAProxy without containers: EDGE_LAB_EXAMPLES=300 of them
+	EDGE_LAB_EXAMPLES=$${EDGE_LAB_EXAMPLES:-300} pytest --capture=no tests/edge_lab
+
 .PHONY: molecule
 molecule: sandbox ## Run the scenarios on simulated hosts
 	molecule test --all
@@ -75,6 +79,7 @@ bench: provisioned ## Measure deploys beside their floor and beside docker compo
 test: $(VENV)/.stamp ## Run everything that CI runs
 	$(MAKE) --jobs=2 lint provisioned
 	$(MAKE) unit
+	pytest tests/edge_lab
 	tests/side-by-side molecule
 
 .PHONY: clean
