@@ -63,6 +63,10 @@ molecule: sandbox ## Run the scenarios on simulated hosts
 acceptance: provisioned ## Deploy, fail and restart under load, and count what users saw
 	tests/side-by-side
 
+.PHONY: changes
+changes: provisioned ## Make every kind of change between two releases under load
+	pytest tests/changes
+
 .PHONY: bench
 bench: provisioned ## Measure deploys beside their floor and beside docker compose
 	$(BIN)/python -m tests.bench
