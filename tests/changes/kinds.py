@@ -40,7 +40,7 @@ def _release(*services: Service) -> Release:
     return Release(services)
 
 
-CART = Service("cart", paths=("/shop", "/shop/cart"))
+CART = Service("cart", paths=("/shop/front", "/shop/cart"))
 HELP = Service("help", paths=("/shop/help",), replicas=1)
 LEDGER = Service("ledger", replicas=1, volume=True)
 NEXT = {"edition": "2"}
@@ -63,21 +63,26 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         "path to a new service",
         BASE,
-        BASE.changed(cart={"paths": ("/shop",)}).plus(Service("basket", edition="2", paths=("/shop/cart",))),
+        BASE.changed(cart={"paths": ("/shop/front",)}).plus(Service("basket", edition="2", paths=("/shop/cart",))),
     ),
     Kind(
         "path to a service that stays",
         BASE,
-        BASE.changed(cart={"paths": ("/shop",), **NEXT}, help={"paths": ("/shop/help", "/shop/cart"), **NEXT}),
+        BASE.changed(cart={"paths": ("/shop/front",), **NEXT}, help={"paths": ("/shop/help", "/shop/cart"), **NEXT}),
     ),
     Kind(
         "path to a service that does not change",
         BASE,
-        BASE.changed(cart={"paths": ("/shop",)}, help={"paths": ("/shop/help", "/shop/cart")}),
+        BASE.changed(cart={"paths": ("/shop/front",)}, help={"paths": ("/shop/help", "/shop/cart")}),
     ),
     Kind("route lost", BASE, BASE.changed(cart=NEXT, help={"paths": (), **NEXT})),
     Kind("route gained", BASE.changed(help={"paths": ()}), BASE.changed(help=NEXT)),
-    Kind("path lost", BASE, BASE.changed(cart={"paths": ("/shop",)})),
+    Kind(
+        "route lost to a shorter one",
+        BASE.changed(cart={"paths": ("/shop",)}),
+        BASE.changed(cart={"paths": ("/shop",), **NEXT}, help={"paths": (), **NEXT}),
+    ),
+    Kind("path lost", BASE, BASE.changed(cart={"paths": ("/shop/front",)})),
     Kind("twelve to three replicas", MANY_HIGH, MANY_HIGH.changed(cart={"replicas": 3}), earlier=[MANY]),
     Kind("three to twelve replicas", FEW, MANY),
     Kind("twelve to three replicas and an edition", MANY_HIGH, FEW.changed(cart={"edition": "3"}), earlier=[MANY]),
@@ -97,7 +102,7 @@ KINDS: tuple[Kind, ...] = (
         verdicts=("deployed", "refused"),
     ),
     Kind("nothing", BASE, BASE, verdicts=("unchanged",)),
-    Kind("state beside it", STATE, STATE.changed(cart=NEXT, ledger=NEXT), small=True),
+    Kind("state beside it", STATE, STATE.changed(cart=NEXT, ledger=NEXT)),
     Kind(
         "everything at once",
         replace(
@@ -107,6 +112,7 @@ KINDS: tuple[Kind, ...] = (
                 Service("mail", paths=("/shop/mail",), replicas=1),
                 Service("news", paths=("/shop/news",), replicas=1),
                 Service("jobs", replicas=1),
+                LEDGER,
             ),
             menu="soup",
         ),
@@ -119,6 +125,7 @@ KINDS: tuple[Kind, ...] = (
                 # Loses its route, and another service gains one.
                 Service("news", replicas=1, edition="2"),
                 Service("jobs", paths=("/shop/jobs",), replicas=1, edition="2"),
+                replace(LEDGER, edition="2"),
             ),
             menu="cake",
         ),

@@ -33,14 +33,18 @@ class Change:
     tried: Release
     verdicts: tuple[str, ...]
 
+    @property
+    def paths(self) -> list[str]:
+        return list(self.before.routes() | self.tried.routes())
+
     def meant(self) -> dict[str, set[str]]:
         """Path -> who may answer it at some time: the release that lives or the one that comes, as its routes say."""
-        served = [self.before.answers(), self.tried.answers()] if self.phase != "never" else [self.before.answers()]
-        asked = self.before.answers() | self.tried.answers()
-        found = {path: {answers[path] for answers in served if path in answers} for path in asked}
+        before, after, tried = (release.answers(self.paths) for release in (self.before, self.after, self.tried))
+        served = [before] if self.phase == "never" else [before, tried]
+        found = {path: {answers[path] for answers in served if path in answers} for path in self.paths}
         for path, answers in found.items():
             # A path is lost when all is well, at the very end, and at no other time.
-            if path not in self.before.answers() or path not in self.after.answers():
+            if path not in before or path not in after:
                 answers.add(NONE)
         return found
 
@@ -105,20 +109,21 @@ def carry_out(kind: Kind, phase: str, directory: Path) -> Outcome:
     begin, journal_from = time.time(), len(host.journal())
     problems: list[str] = []
     with STAGING.load(paths=written(change.asked()), **_LOAD) as load:
-        with strained(kind.strain if phase == "good" else ""):
+        with strained(kind.strain):
             run = _play(kind, change, directory)
         verdict = verdict_of(run)
         # Refused: nothing is different, and nothing has to be waited for.
         result = change.before if verdict == "refused" else change.after
+        answers = result.answers(change.paths)
         sent = load.snapshot().sent
 
         def is_over(report: Report) -> bool:
-            return _is_seen(report, result) and report.sent > sent + AFTERWARDS
+            return _is_seen(report, answers) and report.sent > sent + AFTERWARDS
 
         try:
             load.wait_until(is_over, SEEN_WITHIN_SECONDS, "answers of what is live")
         except LoadError as error:
-            problems.append(f"users do not get {result.answers()}: {error}")
+            problems.append(f"users do not get {answers}: {error}")
     report = load.report
     if not report.is_clean:
         problems += [f"{report.failed} of {report.sent} requests failed: {dict(report.by_kind)}, {report.unfinished} unfinished"]
@@ -164,11 +169,11 @@ def verdict_of(run: Run) -> str:
     return str(json.loads(path.read_text())["verdict"]) if fresh else "none"
 
 
-def _is_seen(report: Report, release: Release) -> bool:
-    """Whether each path has been answered by this release within the last second."""
+def _is_seen(report: Report, answers: Mapping[str, str]) -> bool:
+    """Whether each path (-> who) has been answered so within the last second."""
     recent = time.time() - 1
     seen = report.by_release
-    return all(f"{path} {who}" in seen and seen[f"{path} {who}"].last > recent for path, who in release.answers().items())
+    return all(f"{path} {who}" in seen and seen[f"{path} {who}"].last > recent for path, who in answers.items())
 
 
 def _strangers(report: Report, change: Change) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -97,9 +97,11 @@ class Release:
     def routes(self) -> dict[str, Service]:
         return {path: service for service in self for path in service.paths}
 
-    def answers(self) -> dict[str, str]:
-        """Path -> who answers it."""
-        return {path: self.identity(service) for path, service in self.routes().items()}
+    def answers(self, asked: Iterable[str]) -> dict[str, str]:
+        """Path -> who answers it: the service of the longest route that fits. Without what no service answers."""
+        routes = self.routes()
+        fitting = {path: [route for route in routes if f"{path}/".startswith(f"{route}/")] for path in asked}
+        return {path: self.identity(routes[max(found, key=len)]) for path, found in fitting.items() if found}
 
     def replicas(self) -> dict[str, int]:
         return {self.identity(service): service.replicas for service in self}

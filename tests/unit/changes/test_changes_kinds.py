@@ -41,7 +41,7 @@ def test_kinds_have_names_of_their_own_and_a_release_to_change_to() -> None:
 
 def test_while_a_release_fails_only_the_one_before_answers() -> None:
     change = change_of(Kind("renamed", BASE, RENAMED), "never")
-    assert asked(change) == {"/shop": {"cart/1"}, "/shop/cart": {"cart/1"}, "/shop/help": {"help/1"}}
+    assert asked(change) == {"/shop/front": {"cart/1"}, "/shop/cart": {"cart/1"}, "/shop/help": {"help/1"}}
     assert [service.health for service in change.tried] == ["", "never"]
 
 
@@ -53,8 +53,14 @@ def test_a_release_that_turns_bad_may_answer_for_a_moment_and_takes_no_path_away
     assert asked(change_of(Kind("renamed", BASE, RENAMED), "late"))["/shop/help"] == {"help/1", "faq/late"}
 
 
+def test_a_path_that_loses_its_route_goes_to_the_longest_one_that_is_left() -> None:
+    before = BASE.changed(cart={"paths": ("/shop",)})
+    change = change_of(Kind("lost", before, before.changed(help={"paths": ()})), "good")
+    assert asked(change) == {"/shop": {"cart/1"}, "/shop/help": {"help/1", "cart/1"}}
+
+
 def test_an_answer_in_the_edition_of_the_other_release_is_good_and_known_as_such() -> None:
-    moved = BASE.changed(cart={"paths": ("/shop",), "edition": "2"}, help={"paths": ("/shop/cart",), "edition": "2"})
+    moved = BASE.changed(cart={"paths": ("/shop/front",), "edition": "2"}, help={"paths": ("/shop/cart",), "edition": "2"})
     change = change_of(Kind("moved", BASE, moved), "good")
     assert change.meant()["/shop/cart"] == {"cart/1", "help/2"}
     assert asked(change)["/shop/cart"] == {"cart/1", "cart/2", "help/1", "help/2"}
