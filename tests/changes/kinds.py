@@ -46,8 +46,9 @@ LEDGER = Service("ledger", replicas=1, volume=True)
 NEXT = {"edition": "2"}
 BASE = _release(CART, HELP)
 NEXT_CART = BASE.changed(cart=NEXT)
-# A second rollout puts the replicas of the first into high slots of the edge.
 MANY = BASE.changed(cart={"replicas": 12})
+# These hold the low slots of the edge when the twelve that follow them are admitted.
+SIXTEEN = BASE.changed(cart={"replicas": 16})
 MANY_HIGH = MANY.changed(cart=NEXT)
 FEW = BASE.changed(cart={"replicas": 3})
 MENU = replace(_release(replace(CART, menu=True), HELP), menu="soup")
@@ -83,9 +84,9 @@ KINDS: tuple[Kind, ...] = (
         BASE.changed(cart={"paths": ("/shop",), **NEXT}, help={"paths": (), **NEXT}),
     ),
     Kind("path lost", BASE, BASE.changed(cart={"paths": ("/shop/front",)})),
-    Kind("twelve to three replicas", MANY_HIGH, MANY_HIGH.changed(cart={"replicas": 3}), earlier=[MANY]),
+    Kind("twelve to three replicas", MANY_HIGH, MANY_HIGH.changed(cart={"replicas": 3}), earlier=[SIXTEEN]),
     Kind("three to twelve replicas", FEW, MANY),
-    Kind("twelve to three replicas and an edition", MANY_HIGH, FEW.changed(cart={"edition": "3"}), earlier=[MANY]),
+    Kind("twelve to three replicas and an edition", MANY_HIGH, FEW.changed(cart={"edition": "3"}), earlier=[SIXTEEN]),
     Kind("service removed", BASE, BASE.without("help")),
     Kind("service added", BASE.without("help"), BASE),
     Kind("mounted file", MENU, replace(MENU, menu="cake")),
