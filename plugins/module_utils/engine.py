@@ -31,6 +31,7 @@ LABEL = "morpheus.deploy."
 FINGERPRINT = LABEL + "fingerprint"
 PARTS = LABEL + "parts"
 RELEASE = LABEL + "release"
+PORT = LABEL + "port"
 _PROJECT = "com.docker.compose.project"
 _SERVICE = "com.docker.compose.service"
 _NUMBER = "com.docker.compose.container-number"
@@ -319,6 +320,7 @@ class Engine:
             created=float(item["Created"]),
             image=item["Image"].partition("@")[0],
             parts=_parts(labels.get(PARTS, "")),
+            port=int(labels[PORT]) if labels.get(PORT, "").isdecimal() else 0,
         )
 
     def _address(self, replica: Replica) -> str:

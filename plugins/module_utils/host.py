@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils import compose_model, compose_rules, gate, haproxy, hardening
+from ansible_collections.morpheus.deploy.plugins.module_utils.cut import Count
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import (
+    HAPROXY_DIRECTORY,
     Edge,
     EdgeConfiguration,
     EdgePaths,
@@ -24,11 +26,12 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge import (
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import (
     FINGERPRINT,
     PARTS,
+    PORT,
     RELEASE,
     Compose,
     Engine,
 )
-from ansible_collections.morpheus.deploy.plugins.module_utils.errors import ConfigError, missing_library
+from ansible_collections.morpheus.deploy.plugins.module_utils.errors import ConfigError, DeployError, missing_library
 from ansible_collections.morpheus.deploy.plugins.module_utils.execute import Busy
 from ansible_collections.morpheus.deploy.plugins.module_utils.files import write_atomically
 from ansible_collections.morpheus.deploy.plugins.module_utils.gate import (
@@ -43,7 +46,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.gate import (
     SystemClock,
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.http_probe import HttpProbe
-from ansible_collections.morpheus.deploy.plugins.module_utils.plan import DesiredService, Replica
+from ansible_collections.morpheus.deploy.plugins.module_utils.plan import DesiredService, Replica, Routing, Step, plan
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import (
     Manifest,
     Releases,
@@ -55,7 +58,6 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.release import (
 from ansible_collections.morpheus.deploy.plugins.module_utils.users import Answered
 
 EDGE_ROOT = Path("/var/lib/morpheus.deploy/edge")
-HAPROXY_DIRECTORY = "/usr/local/etc/haproxy"
 HAPROXY_FILES = ("haproxy.cfg", "stacks")
 # Without an HTTP health check Docker's verdict counts; a service without a healthcheck must at least keep running.
 DOCKER_RULES = Rules(successes=2, interval_seconds=0.25, timeout_seconds=5.0, deadline_seconds=120.0)
@@ -84,12 +86,14 @@ class Target:
         return {service.name for service in self.desired if service.routed}
 
     @property
-    def routes(self) -> list[haproxy.Route]:
-        return [
-            haproxy.Route(name, service["port"], route["host"], tuple(route["paths"]))
+    def routes(self) -> dict[str, str]:
+        """Key of each route (see haproxy.route_key) -> service."""
+        return {
+            haproxy.route_key(route["host"], path): name
             for name, service in self.services.items()
             for route in service["routes"]
-        ]
+            for path in route["paths"]
+        }
 
     def expectation(self, service: str) -> Expectation:
         health = self.services[service]["health"]
@@ -122,7 +126,7 @@ class StackHost:
         found = model or self.model(manifest.stack, workspace)
         additions = hardening.additions(manifest.stack, found)
         model = hardening.applied(found, additions)
-        routed = {service["name"] for service in manifest.stack["services"] if service["routes"]}
+        ports = {service["name"]: service["port"] for service in manifest.stack["services"] if service["routes"]}
 
         def locate(path: Path) -> Path:
             inside = path == self.releases.project or self.releases.project in path.parents
@@ -130,7 +134,7 @@ class StackHost:
 
         key = self.releases.key(create_key)
         fingerprints = compose_model.Fingerprints(model, self.releases.project, key, locate)
-        desired = compose_model.desired_services(model, images, routed, fingerprints, section)
+        desired = compose_model.desired_services(model, images, ports, fingerprints, section)
         return Target(manifest.release, manifest.stack, workspace, model, desired, additions)
 
     def model(self, stack: Mapping[str, Any], workspace: Workspace) -> dict[str, Any]:
@@ -150,15 +154,33 @@ class StackHost:
             raise ConfigError(problems)
         return model
 
-    def edge(self, target: Target, also: Sequence[haproxy.Route] = ()) -> Edge:
-        """``also``: routes of services that are on their way out and must be served until they have gone."""
-        own = {route.service for route in target.routes}
-        routes = [*target.routes, *(route for route in also if route.service not in own)]
-        replicas = [service.replicas for service in target.desired if service.routed]
-        return Edge(self.stack, self._configuration(), routes, haproxy.slots_needed(replicas))
+    def edge(self, target: Target | None) -> Edge:
+        """The edge as it shall be with ``target``; without one the stack has nothing there."""
+        desired = target.desired if target else []
+        replicas = max((service.replicas for service in desired if service.routed), default=0)
+        return Edge(self.stack, self._configuration(), target.routed if target else (), target.routes if target else {}, replicas)
 
     def observe(self, edge: Edge) -> list[Replica]:
         return self.engine.observe(edge.admitted())
+
+    def plan(
+        self, target: Target, observed: Sequence[Replica], edge: Edge, replace_created_before: float | None = None
+    ) -> list[Step]:
+        """The steps that lead from what is observed, here and at the edge, to ``target``. DeployError when a route is taken."""
+        taken = edge.taken()
+        if taken:
+            key, stack = next(iter(sorted(taken.items())))
+            raise DeployError(
+                f'the route {key} leads to the stack "{stack}" on this host already; give one of the two another host or path. '
+                "Nothing was changed"
+            )
+        return plan(
+            target.desired,
+            observed,
+            drain_seconds=float(target.stack["drain_seconds"]),
+            replace_created_before=replace_created_before,
+            routing=Routing(edge.routes(), target.routes),
+        )
 
     def ask_edge(self, target: Target, guard: Callable[[], None]) -> Health:
         """What the stack's public check sees at this host's own edge; the connection goes to this machine, whatever DNS says."""
@@ -186,6 +208,7 @@ class StackHost:
                 FINGERPRINT: service.fingerprint,
                 PARTS: json.dumps(dict(service.parts), sort_keys=True),
                 RELEASE: identity,
+                **({PORT: str(service.port)} if service.routed else {}),
             }
             for service in target.desired
         }
@@ -265,10 +288,17 @@ class HostEdge:
 
     host: StackHost
     edge: Edge
+    # Service -> port of replicas that do not say it, because an older version started them.
+    ports: Mapping[str, int] = field(default_factory=dict)
 
     def admit(self, service: str, replicas: Sequence[Replica]) -> None:
         if replicas:
-            self.edge.admit(service, self.host.engine.addresses(replicas))
+            addresses = self.host.engine.addresses(replicas)
+            places = {replica.name: haproxy.Place(addresses[replica.name], replica.port) for replica in replicas}
+            self.edge.admit(service, places, self.ports.get(service, 0))
+
+    def route(self, routes: Mapping[str, str]) -> dict[str, str]:
+        return self.edge.route(routes)
 
     def drain(self, service: str, replicas: Sequence[Replica]) -> None:
         self.edge.drain(service, [replica.name for replica in replicas])
@@ -278,7 +308,13 @@ class HostEdge:
 
     def busy(self, service: str, replica: Replica) -> Busy:
         requests, tunnels = self.edge.load(service, replica.name)
-        return Busy(requests.sessions, tunnels.sessions)
+        return Busy(requests.sessions + self.edge.may_come(service, replica.name), tunnels.sessions)
+
+    def counts(self, service: str, replica: Replica) -> dict[int, Count]:
+        return {
+            pid: Count(requests.sessions, tunnels.sessions, requests.broken_off)
+            for pid, (requests, tunnels) in self.edge.load_by_worker(service, replica.name).items()
+        }
 
     def answered(self, service: str, names: Sequence[str]) -> dict[str, Answered]:
         return {name: Answered(load.answers, load.bad_answers) for name, load in self.edge.answered(service, names).items()}

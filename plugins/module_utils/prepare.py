@@ -14,7 +14,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils import hardening
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import Disk, Image
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError, EngineError
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import StackHost, scratch
-from ansible_collections.morpheus.deploy.plugins.module_utils.plan import Replica, Step, plan
+from ansible_collections.morpheus.deploy.plugins.module_utils.plan import Replica, Step
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import (
     Manifest,
     Rights,
@@ -206,8 +206,9 @@ def _preview(
     host: StackHost, manifest: Manifest, workspace: Workspace, model: Mapping[str, Any], check_mode: bool
 ) -> tuple[list[Step], list[Replica]]:
     target = host.target(manifest, workspace, images=images_of(manifest), model=model, create_key=not check_mode)
-    replicas = host.observe(host.edge(target))
-    return plan(target.desired, replicas, drain_seconds=manifest.stack["drain_seconds"]), replicas
+    edge = host.edge(target)
+    replicas = host.observe(edge)
+    return host.plan(target, replicas, edge), replicas
 
 
 def _references(model: Mapping[str, Any]) -> dict[str, str]:

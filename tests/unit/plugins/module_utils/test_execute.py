@@ -1,9 +1,10 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import pytest
+from ansible_collections.morpheus.deploy.plugins.module_utils.cut import Count
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import EdgeError, EngineError
 from ansible_collections.morpheus.deploy.plugins.module_utils.execute import Busy, Executor, Outcome
 from ansible_collections.morpheus.deploy.plugins.module_utils.gate import Health
@@ -259,6 +260,12 @@ def test_a_replica_is_quiet_only_when_it_was_seen_so_twice() -> None:
 
         def answered(self, service: str, names: Sequence[str]) -> dict[str, Answered]:
             raise AssertionError("nothing is watched here")
+
+        def route(self, routes: Mapping[str, str]) -> Mapping[str, str]:
+            raise AssertionError("no route changes here")
+
+        def counts(self, service: str, replica: Replica) -> Mapping[int, Count]:
+            raise AssertionError("nothing is stopped here")
 
     [old] = host.observe()
     steps = [Step(Action.DRAIN, "web", replicas=(old.name,)), Step(Action.AWAIT, "web", replicas=(old.name,), seconds=30.0)]

@@ -40,6 +40,7 @@ def rollout_result() -> dict[str, Any]:
         "steps": ["api: start 1 candidate"],
         "drained": 0,
         "cut": 0,
+        "left_behind": 0,
         "errors": 0,
     }
 
