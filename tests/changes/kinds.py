@@ -33,7 +33,7 @@ class Kind:
     def phases(self) -> tuple[str, ...]:
         if self.verdicts == ("unchanged",):
             return ("good",)
-        return ("good", "back") if self.strain else ("never", "late", "good", "back")
+        return ("good", "back") if self.strain else ("good", "back", "never", "late")
 
 
 def _release(*services: Service) -> Release:

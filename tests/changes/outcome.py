@@ -71,7 +71,7 @@ def change_of(kind: Kind, phase: str) -> Change:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A row of the table, and what is wrong about it."""
+    """A row of the table, and what is wrong about it. ``live``: what should run now."""
 
     kind: str
     phase: str
@@ -82,6 +82,7 @@ class Outcome:
     code: int
     seconds: float
     runs: Mapping[str, int]
+    live: Release
     problems: tuple[str, ...]
     evidence: str
 
@@ -97,11 +98,17 @@ class Outcome:
         return f"| {self.kind} | {self.phase} | {counts} | {self.verdict} | {self.code} | {self.seconds:.0f} | {runs} | {good} |"
 
 
+def mended(kind: Kind, live: Release, directory: Path) -> None:
+    """What a change has left is made what it should have left, so that the next one says something."""
+    if host.problems(live):
+        deployed(live, directory, RELEASE if live is kind.before else f"{NEXT}-good")
+
+
 def deployed(release: Release, directory: Path, name: str = RELEASE) -> None:
     """Without load: it has to succeed, whatever was there before."""
     run = play("deploy.yml", write(release, directory, name))
-    assert run.code == 0, run.output
-    assert not host.problems(release), run.output
+    problems = [f"exit status {run.code}"] if run.code else host.problems(release)
+    assert not problems, "\n".join([*problems, run.output])
 
 
 def carry_out(kind: Kind, phase: str, directory: Path) -> Outcome:
@@ -133,7 +140,7 @@ def carry_out(kind: Kind, phase: str, directory: Path) -> Outcome:
     if (run.code == 0) != (verdict in ("deployed", "unchanged") or phase == "back"):
         problems.append(f"exit status {run.code} with verdict {verdict}")
     problems += _flaps(report)
-    problems += host.problems(result)
+    problems += host.problems(result) + host.overlaps()
     evidence = "\n".join([host.evidence(begin, journal_from), run.output]) if problems else ""
     return Outcome(
         kind=kind.name,
@@ -145,6 +152,7 @@ def carry_out(kind: Kind, phase: str, directory: Path) -> Outcome:
         code=run.code,
         seconds=run.seconds,
         runs=host.running(),
+        live=result,
         problems=tuple(problems),
         evidence=evidence,
     )
@@ -193,9 +201,3 @@ def _flaps(report: Report) -> list[str]:
             if other.startswith(f"{path} ") and seen.first < gone.first < seen.last - SLOW_SECONDS - 1:
                 found.append(f"{path} was answered by none, and {seen.last - gone.first:.1f} s later by {other.split()[1]} again")
     return found
-
-
-def settled(release: Release, directory: Path) -> None:
-    """Make what the next change begins with live again, when a change has left something else."""
-    if host.problems(release):
-        deployed(release, directory)
