@@ -67,6 +67,10 @@ acceptance: provisioned ## Deploy, fail and restart under load, and count what u
 changes: provisioned ## Make every kind of change between two releases under load
 	pytest tests/changes
 
+.PHONY: edge-checks
+edge-checks: sandbox ## Time what HAProxy makes of hosts and replicas that misbehave
+	pytest tests/edge_checks
+
 .PHONY: bench
 bench: provisioned ## Measure deploys beside their floor and beside docker compose
 	$(BIN)/python -m tests.bench

@@ -41,7 +41,9 @@ class EngineVerbs(Protocol):
         """Start replicas in the desired configuration until the service has ``total``."""
         ...
 
-    def stop(self, replicas: Sequence[Replica], grace_seconds: float) -> None: ...
+    def stop(self, replicas: Sequence[Replica], grace_seconds: float | None) -> None:
+        """``grace_seconds``: None for what each container was made with."""
+        ...
 
     def remove(self, replicas: Sequence[Replica]) -> None: ...
 
@@ -415,10 +417,11 @@ class _ServiceRollout:
         """Stop with the grace period, and count what is cut."""
         self._stop_and_count(self._named(step.replicas), self._grace_seconds(), watched=bool(self._drained))
 
-    def _grace_seconds(self) -> float:
-        return self._desired.stop_grace_seconds if self._desired else 10.0
+    def _grace_seconds(self) -> float | None:
+        """None where the service is not in the release any more: its containers know their own."""
+        return self._desired.stop_grace_seconds if self._desired else None
 
-    def _stop_and_count(self, replicas: Sequence[Replica], grace: float, *, watched: bool) -> None:
+    def _stop_and_count(self, replicas: Sequence[Replica], grace: float | None, *, watched: bool) -> None:
         by_name = {replica.name: replica for replica in replicas}
         cut = Cut(lambda name: self._x._edge.counts(self._service, by_name[name]), list(by_name))
         with cut if watched else nullcontext():

@@ -46,6 +46,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.gate import (
     SystemClock,
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.http_probe import HttpProbe
+from ansible_collections.morpheus.deploy.plugins.module_utils.one_offs import OneOffs
 from ansible_collections.morpheus.deploy.plugins.module_utils.plan import DesiredService, Replica, Routing, Step, plan
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import (
     Manifest,
@@ -107,6 +108,7 @@ class StackHost:
         self.stack = stack
         self.releases = releases or Releases(stack)
         self.engine = Engine(client, stack, compose_model.EDGE_NETWORK)
+        self.one_offs = OneOffs(client, stack)
         # The lock of the rollout at work, which the commands that it starts must keep too.
         self.hold: list[int] = []
         self.edge_paths = EdgePaths(edge_root)
@@ -272,7 +274,7 @@ class HostEngine:
     def start(self, service: str, total: int) -> None:
         self.compose.scale_up(service, total)
 
-    def stop(self, replicas: Sequence[Replica], grace_seconds: float) -> None:
+    def stop(self, replicas: Sequence[Replica], grace_seconds: float | None) -> None:
         self.host.engine.stop(replicas, grace_seconds)
 
     def remove(self, replicas: Sequence[Replica]) -> None:
@@ -329,8 +331,15 @@ class HostGate:
     clock: Clock
     guard: Callable[[], None] = lambda: None
     probe: HttpProbe = field(default_factory=HttpProbe)
+    # When the run began, by the clock that dates containers; and container -> how often the engine had restarted it at its gate.
+    since: float = field(default_factory=time.time)
+    restarts: dict[str, int] = field(default_factory=dict)
 
     def wait(self, service: str, replicas: Sequence[Replica]) -> list[Health]:
+        for replica in replicas:
+            # What this run has started must never have ended; what it found may have, long ago.
+            found = replica.created < int(self.since)
+            self.restarts[replica.id] = self.host.engine.restarts(replica) if found else 0
         return self._gate(service, replicas).wait(self._endpoints(service, replicas))
 
     def watch(self, service: str, replicas: Sequence[Replica], seconds: float, condemned: Condemned) -> list[Health]:
@@ -341,7 +350,8 @@ class HostGate:
 
         def give_up(endpoint: Endpoint) -> str:
             self.guard()
-            return self.host.engine.failure(by_name[endpoint.name])
+            replica = by_name[endpoint.name]
+            return self.host.engine.failure(replica, self.restarts.get(replica.id, 0))
 
         def docker_verdict(endpoint: Endpoint, timeout: float) -> Answer:
             return self._docker_verdict(by_name[endpoint.name])

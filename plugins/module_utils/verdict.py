@@ -79,6 +79,11 @@ class Run:
             # It was killed or crashed, so it could not say what it left.
             message = f"the rollout of {host} ended without an answer, as a killed process does: {message}"
             self.hosts[host].lost = self.hosts[host].mixed = True
+        if module == "stack_migration" and "module_stdout" in result:
+            message = (
+                "the migration ended without an answer, as a killed process does. It may still be at work: run the same command "
+                f"again, which looks for it first and starts no second one. {message}"
+            )
         if module in _IDENTITY or result.get("foreign"):
             self.refusals += [f"{host}: {line}" for line in message.splitlines()]
         elif module in ("lease", "stack_info") or (module == "rotation" and not self.hosts):

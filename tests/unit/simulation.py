@@ -89,6 +89,8 @@ class Host:
         self.drain_seconds = drain_seconds
         self.containers: dict[str, Container] = {}
         self.removed: list[Container] = []
+        # Name of a container that was stopped -> with which grace period.
+        self.graces: dict[str, float | None] = {}
         self.admitted: set[str] = set()
         self.known_to_edge: set[str] = set()
         self.routes: dict[str, str] = {}
@@ -289,7 +291,7 @@ class SimulatedEngine:
             host.clock.sleep(0.3)
         host.fail_at("start")
 
-    def stop(self, replicas: Sequence[Replica], grace_seconds: float) -> None:
+    def stop(self, replicas: Sequence[Replica], grace_seconds: float | None) -> None:
         host = self._host
         for replica in replicas:
             host.fail_at("stop")
@@ -299,6 +301,7 @@ class SimulatedEngine:
                 if container is None:
                     continue
                 host.change(f"stop {container.name}")
+                host.graces[container.name] = grace_seconds
                 self._watch_over_stop(container)
                 container.broken_off = host.busy(container).requests
                 container.state = State.DEAD

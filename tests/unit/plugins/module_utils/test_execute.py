@@ -232,6 +232,13 @@ def test_a_tunnel_is_not_waited_for_and_counted_as_cut() -> None:
     assert host.clock.now() - start < 10
 
 
+def test_a_service_that_is_gone_from_the_release_is_stopped_with_the_grace_period_of_its_own_containers() -> None:
+    host = running(replace(API, stop_grace_seconds=45.0), WORKER)
+    host.want([replace(API, stop_grace_seconds=45.0)])
+    assert host.run().failures == []
+    assert host.graces == {"shop-api-1": 45.0, "shop-api-2": 45.0, "shop-worker-1": None}
+
+
 def test_sessions_that_ended_before_the_stop_count_as_drained_and_others_as_cut() -> None:
     host = running(replace(API, policy=UpdatePolicy(parallelism=0)), sessions=[5.0, None])
     outcome = host.run()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils import prepare
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import Disk, Image
-from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError, EngineError
+from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError, EngineError, RegistryDownError
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage import Kind
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import Manifest, Releases
 
@@ -26,6 +26,8 @@ class Host:
         self.here: dict[str, str] = {}
         self.free = 10_000 * MB
         self.pulls: list[str] = []
+        self.broken: EngineError | None = None
+        self.warnings: list[str] = []
 
     def image(self, reference: str) -> Image | None:
         if reference.startswith("id-"):
@@ -39,6 +41,8 @@ class Host:
     def pull(self, reference: str) -> Image:
         self.pulls.append(reference)
         name, _, digest = reference.partition("@")
+        if self.broken:
+            raise self.broken
         if not digest and name not in self.registry:
             raise EngineError(f"the registry has no image {reference}")
         self.here[name] = digest or self.registry[name]
@@ -52,9 +56,10 @@ class Host:
 
     def find(self, digests: Mapping[str, str] | None = None, known: Mapping[str, Any] | None = None) -> dict[str, dict[str, str]]:
         wanted = prepare.Wanted("1", "staging", {"keep_free_mb": 1000}, {}, {}, digests=digests or {})
-        return prepare._Images(self, wanted, known or {}, self.releases.live()).find(  # type: ignore[arg-type]
-            {"api": "shop/api:1", "migrate": "shop/api:1"}, pull=True
-        )
+        finder = prepare._Images(self, wanted, known or {}, self.releases.live())  # type: ignore[arg-type]
+        found = finder.find({"api": "shop/api:1", "migrate": "shop/api:1"}, pull=True)
+        self.warnings = finder.warnings
+        return found
 
 
 @pytest.fixture
@@ -90,9 +95,26 @@ def test_another_hosts_digest_counts_more_than_the_tag(host: Host) -> None:
     assert host.pulls == ["shop/api:1@d0"]
 
 
-def test_a_registry_that_is_down_does_not_stop_what_is_here(host: Host) -> None:
-    host.registry, host.here = {}, {"shop/api:1": "d1"}
-    assert host.find()["api"]["digest"] == "d1"
+def test_a_registry_that_is_down_does_not_stop_what_is_here_and_is_said(host: Host) -> None:
+    host.here, host.broken = {"shop/api:1": "d0"}, RegistryDownError("no route to host")
+    assert host.find()["api"]["digest"] == "d0"
+    assert host.warnings == [
+        "shop/api:1: the image that this host had under this tag already is used, id-d0, because no registry could say whether "
+        "it is still the one: no route to host"
+    ]
+
+
+def test_a_registry_that_is_down_stops_what_is_not_here(host: Host) -> None:
+    host.broken = RegistryDownError("no route to host")
+    with pytest.raises(RegistryDownError, match=r"^no route to host$"):
+        host.find()
+
+
+def test_a_pull_that_was_refused_is_never_answered_with_an_older_image_of_the_tag(host: Host) -> None:
+    host.here, host.broken = {"shop/api:1": "d0"}, EngineError("image shop/api:1 does not fit onto the engine's disk")
+    with pytest.raises(EngineError, match=r"^image shop/api:1 does not fit"):
+        host.find()
+    assert host.here == {"shop/api:1": "d0"}
 
 
 def live(host: Host) -> None:
