@@ -76,6 +76,7 @@ class Service:
             "path": "/health",
             "expect": f"edition == '{self.edition}'",
             "interval_seconds": 0.1,
+            "timeout_seconds": 1.2,
             "deadline_seconds": deadline,
         }
         routes = {"routes": [{"host": SITE, "paths": list(self.paths)}]} if self.paths else {}
