@@ -67,6 +67,10 @@ molecule: sandbox ## Run the scenarios on simulated hosts
 acceptance: provisioned ## Deploy, fail and restart under load, and count what users saw
 	tests/side-by-side
 
+.PHONY: changes
+changes: provisioned ## Make every kind of change between two releases under load
+	pytest tests/changes
+
 .PHONY: edge-checks
 edge-checks: sandbox ## Time what HAProxy makes of hosts and replicas that misbehave
 	pytest tests/edge_checks

@@ -55,6 +55,10 @@ def mixed() -> Iterator[Call]:
     return (make() for make in itertools.cycle((version, small_echo, page)))
 
 
+def small_echoes() -> Iterator[Call]:
+    return (small_echo() for _ in itertools.repeat(None))
+
+
 def slows(seconds: float) -> Iterator[Call]:
     return itertools.repeat(slow(seconds))
 
@@ -64,6 +68,17 @@ def _check_page(answer: Answer) -> Seen:
     if not answer.body:
         raise WrongAnswerError(Kind.BAD_BODY, "an empty page")
     return None, None
+
+
+def told(answer: Answer, key: str) -> dict[str, Any]:
+    """The JSON object of a good answer, which must have ``key``."""
+    return _expect(answer, key)
+
+
+def echoed(answer: Answer, sent: bytes) -> dict[str, Any]:
+    """The JSON object of a good answer to a write, which must name the digest of what was sent."""
+    _check_echo(answer, len(sent), hashlib.sha256(sent).hexdigest())
+    return _expect(answer, "release")
 
 
 def _check_echo(answer: Answer, size: int, digest: str) -> Seen:

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Coroutine
 from pathlib import Path
 
-from tests.load import checks, streams
+from tests.load import checks, paths, streams
 from tests.load.report import Report
 from tests.load.run import Run
 from tests.load.settings import Settings
@@ -50,15 +50,18 @@ def write(path: Path, report: Report) -> None:
 
 def _streams(run: Run) -> list[Coroutine[None, None, None]]:
     settings = run.settings
+    asked = paths.parse(settings.paths)
     made: list[Coroutine[None, None, None]] = []
     if settings.rate_keepalive:
-        made.append(streams.pooled(run, "keepalive", settings.rate_keepalive, settings.connections, checks.mixed()))
+        reads = paths.reads(asked) if asked else checks.mixed()
+        made.append(streams.pooled(run, "keepalive", settings.rate_keepalive, settings.connections, reads))
     if settings.rate_new:
-        made.append(streams.new(run))
+        made.append(streams.new(run, paths.writes(asked) if asked else checks.small_echoes()))
     if settings.rate_slow:
         # Each connection rests for a second between two requests: less than what servers close idle ones after.
         size = int(settings.rate_slow * (settings.slow_seconds + 1))
-        made.append(streams.pooled(run, "slow", settings.rate_slow, max(2, size), checks.slows(settings.slow_seconds)))
+        slows = paths.slow_reads(asked, settings.slow_seconds) if asked else checks.slows(settings.slow_seconds)
+        made.append(streams.pooled(run, "slow", settings.rate_slow, max(2, size), slows))
     made.extend(WebSocketStream(run).run() for _ in range(settings.websockets))
     made.extend(streams.uploads(run) for _ in range(settings.uploads))
     return made

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from tests.load.paths import parse as parse_paths
+
 LOOPBACK = "127.0.0.1"
 HARD_MAXIMUM = {
     "seconds": 3600,
@@ -47,6 +49,7 @@ class Settings:
     upload_pause: float = _option(1.0, "seconds between two uploads")
     timeout: float = _option(30.0, "seconds in which an answer must be complete, from when its request was due")
     max_requests: int = _option(500_000, "end after so many requests")
+    paths: str = _option("", "ask these instead of the example's API, and know who may answer: '/a=x,y /b=z'; see paths.py")
 
     def __post_init__(self) -> None:
         url = urlsplit(self.url)
@@ -67,6 +70,11 @@ class Settings:
             raise ValueError("ws_interval: at least 0.01")
         if not self.streams:
             raise ValueError("every stream is switched off")
+        self._check_paths()
+
+    def _check_paths(self) -> None:
+        if parse_paths(self.paths) and (self.websockets or self.uploads):
+            raise ValueError("paths: websockets and uploads ask the example's own API; set both to 0")
 
     @property
     def streams(self) -> list[str]:

@@ -31,10 +31,10 @@ async def pooled(run: Run, stream: str, rate: float, size: int, calls: Iterator[
     pool.close()
 
 
-async def new(run: Run) -> None:
+async def new(run: Run, calls: Iterator[Call]) -> None:
     async with asyncio.TaskGroup() as requests:
         async for due in run.ticks(run.settings.rate_new):
-            call = checks.small_echo()
+            call = next(calls)
             requests.create_task(run.attempt("new", due, call, partial(_once, run, call, 0)))
 
 
