@@ -86,15 +86,22 @@ class Run:
         handler = {"stack_release": self._prepared, "stack_rollout": self._rolled_out}.get(module)
         if handler:
             handler(self.hosts.setdefault(host, HostState()), result)
-        if module == "rotation" and not failed:
+        if not failed:
+            self._went_well(module, host, result)
+        elif module in _MODULES:
+            self._failed(module, host, result)
+
+    def _went_well(self, module: str, host: str, result: Mapping[str, Any]) -> None:
+        if module == "rotation":
             self._rotated(result)
-        self.migrated = self.migrated or (module == "stack_migration" and not failed and bool(result.get("changed")))
-        if module == "stack_info" and self.rotation and not failed:
+        if module == "stack_migration":
+            self.migrated = self.migrated or bool(result.get("changed"))
+        if module == "stack_info" and self.rotation:
             self.hosts.setdefault(host, HostState()).release = result["live_release"]
-        if module == "engine_config" and self.lease and not failed and result["changed"] and result["restart"]:
+        if module == "engine_config" and self.lease and result["changed"] and result["restart"]:
             self.notes.append(f"{host}: the engine was restarted for {', '.join(result['restart'])}")
-        if not failed or module not in _MODULES:
-            return
+
+    def _failed(self, module: str, host: str, result: Mapping[str, Any]) -> None:
         self.is_deploy = self.is_deploy or module in ("lease", "rotation", "engine_config", *_IDENTITY)
         message = str(result.get("msg", ""))
         if module == "stack_rollout" and "module_stdout" in result:
