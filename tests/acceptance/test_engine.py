@@ -19,6 +19,10 @@ def daemon(host: str) -> dict[str, Any]:
     return found
 
 
+def lives_on(host: str) -> bool:
+    return on(host, "docker", "info", "--format", "{{.LiveRestoreEnabled}}").strip() == "true"
+
+
 def started(host: str) -> str:
     """Which process the engine is, so that a restart shows."""
     return on(host, "systemctl", "show", "--property", "MainPID,ExecMainStartTimestampMonotonic", "docker")
@@ -47,10 +51,11 @@ def test_a_changed_option_is_taken_over_under_load_and_what_a_person_added_stays
     before = {host: production.containers(host) for host in production.hosts}
     engines = {host: started(host) for host in hosts}
     with as_it_was(production):
-        edit = (
-            f"import json; d = json.load(open({DAEMON!r})); d['max-concurrent-uploads'] = 4; json.dump(d, open({DAEMON!r}, 'w'))"
-        )
-        on(hosts[0], "python3", "-c", edit)
+        # What a person did on the first host: an option of their own, and containers that would not live on through a restart.
+        edit = f"import json; d = json.load(open({DAEMON!r})); d['max-concurrent-uploads'] = 4; d['live-restore'] = False"
+        on(hosts[0], "python3", "-c", f"{edit}; json.dump(d, open({DAEMON!r}, 'w'))")
+        on(hosts[0], "systemctl", "reload", "docker")
+        eventually(lambda: not lives_on(hosts[0]), 10, "the engine has switched live-restore off")
         options = ["-e", "docker_engine_log_max_files=6"]
         with production.load() as load:
             run = production.play(PLAYBOOK, *options)
@@ -71,6 +76,7 @@ def test_a_changed_option_is_taken_over_under_load_and_what_a_person_added_stays
             assert run.code == 0, run.output
             eventually(lambda: "second.sandbox" in on(hosts[0], "docker", "info"), 10, "the engine has taken the mirror over")
             assert {host: started(host) for host in hosts} == after
+        assert lives_on(hosts[0])
         assert daemon(hosts[0])["max-concurrent-uploads"] == 4
         assert daemon(hosts[0])["log-opts"] == {"max-file": "6", "max-size": "20m"}
         assert on(hosts[0], "sh", "-c", f"ls {DAEMON}.*~")
