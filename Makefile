@@ -63,6 +63,10 @@ molecule: sandbox ## Run the scenarios on simulated hosts
 acceptance: provisioned ## Deploy, fail and restart under load, and count what users saw
 	tests/side-by-side
 
+.PHONY: edge-checks
+edge-checks: sandbox ## Time what HAProxy makes of hosts and replicas that misbehave
+	pytest tests/edge_checks
+
 .PHONY: bench
 bench: provisioned ## Measure deploys beside their floor and beside docker compose
 	$(BIN)/python -m tests.bench

@@ -124,22 +124,26 @@ def _rights(path: Path) -> tuple[int, int]:
 def desired_services(
     model: Mapping[str, Any],
     images: Mapping[str, tuple[str, str]],
-    routed: set[str],
+    ports: Mapping[str, int],
     fingerprints: Fingerprints,
     section: str = "update_config",
 ) -> list[DesiredService]:
-    """``images``: service -> (reference as people know it, identity of its content)."""
+    """``images``: service -> (reference as people know it, identity of its content); ``ports``: routed service -> its port."""
     found = []
     for name, service in sorted(services(model).items()):
         reference, identity = images[name]
         parts = fingerprints.parts(service, identity)
+        if name in ports:
+            # The edge asks replicas at the port of their release: one made for another port is another replica.
+            parts["port"] = str(ports[name])
         found.append(
             DesiredService(
                 name=name,
                 replicas=compose_rules.replicas(service),
                 fingerprint=fingerprints.whole(parts),
                 image=reference,
-                routed=name in routed,
+                routed=name in ports,
+                port=ports.get(name, 0),
                 policy=compose_rules.update_policy(service, section),
                 depends_on=tuple(sorted(service.get("depends_on") or {})),
                 stop_grace_seconds=compose_rules.seconds(service.get("stop_grace_period"), 10.0),

@@ -15,6 +15,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.plan import Failur
 
 _DURATION = re.compile(r"(?:(?P<value>\d+(?:\.\d+)?)(?P<unit>us|ms|s|m|h))")
 _UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+_SECTIONS = ("update_config", "rollback_config")
 _POLICY_KEYS = ("parallelism", "delay", "failure_action", "monitor", "max_failure_ratio", "order")
 
 
@@ -82,7 +83,7 @@ def _shape_problems(path: str, service: Any) -> list[str]:
     deploy = service.get("deploy") or {}
     parts = {"deploy": deploy, "healthcheck": service.get("healthcheck") or {}}
     if isinstance(deploy, Mapping):
-        parts |= {f"deploy.{key}": deploy.get(key) or {} for key in ("update_config", "rollback_config")}
+        parts |= {f"deploy.{key}": deploy.get(key) or {} for key in _SECTIONS}
     return [f"{path}.{key}: must be a mapping" for key, value in parts.items() if not isinstance(value, Mapping)]
 
 
@@ -100,22 +101,57 @@ def _image_problems(path: str, service: Mapping[str, Any]) -> list[str]:
 
 
 def _policy_problems(path: str, service: Mapping[str, Any]) -> list[str]:
-    found = []
-    for section in ("update_config", "rollback_config"):
-        config = (service.get("deploy") or {}).get(section)
-        if config:
-            found += _section_problems(f"{path}.deploy.{section}", config)
+    deploy = service.get("deploy") or {}
+    return [
+        problem for section in _SECTIONS for problem in _section_problems(f"{path}.deploy.{section}", deploy.get(section) or {})
+    ]
+
+
+def watch_problems(name: str, service: Mapping[str, Any], health: Mapping[str, Any] | None) -> list[str]:
+    """A watch must be as long as what watches needs to see that a replica answers no more: ``health``, what ``stack.services``
+    says, or else Docker's healthcheck.
+
+    To be asked of what is deployed, not of what a host has: a release that an older version accepted can be rolled back to.
+    """
+    path = f"services.{name}"
+    if _shape_problems(path, service):
+        return []
+    deploy = service.get("deploy") or {}
+    return [
+        problem
+        for section in _SECTIONS
+        for problem in _monitor_problems(f"{path}.deploy.{section}.monitor", deploy.get(section) or {}, service, health)
+    ]
+
+
+def _monitor_problems(
+    path: str, config: Mapping[str, Any], service: Mapping[str, Any], health: Mapping[str, Any] | None
+) -> list[str]:
     try:
-        monitor = update_policy(service).monitor_seconds
-        needed = time_to_fail_seconds(service.get("healthcheck"))
+        monitor = seconds(config.get("monitor"))
+        needed = round(_seconds_of(health) if health else time_to_fail_seconds(service.get("healthcheck")), 3)
     except ValueError:
-        return found
-    if 0 < monitor < needed:
-        found.append(
-            f"{path}.deploy.update_config.monitor: {monitor:g} s is shorter than the {needed:g} s in which the healthcheck "
-            f"can fail ((interval + timeout) x retries); make it at least {needed:g}s, or the healthcheck quicker"
-        )
-    return found
+        return []
+    if not 0 < monitor < needed:
+        return []
+    who, sum_of, what = (
+        ("its health in stack.services", "(interval_seconds + timeout_seconds) x successes", "the health")
+        if health
+        else ("the healthcheck", "(interval + timeout) x retries", "the healthcheck")
+    )
+    return [
+        f"{path}: {monitor:g} s is shorter than the {needed:g} s in which {who} can fail ({sum_of}); make it at least "
+        f"{needed:g}s, or {what} quicker"
+    ]
+
+
+def _seconds_of(health: Mapping[str, Any]) -> float:
+    """How long our own check may need to condemn a replica that has been admitted: ``successes`` bad answers in a row, each with
+    its timeout. 0 where it has no such numbers, which is a problem of its own.
+    """
+    names = ("successes", "interval_seconds", "timeout_seconds")
+    successes, interval, timeout = (float(health.get(name) or 0) for name in names)
+    return successes * (interval + timeout)
 
 
 def _section_problems(path: str, config: Mapping[str, Any]) -> list[str]:

@@ -94,7 +94,7 @@ def _asked(options: Mapping[str, Any], act: Callable[[Any], tuple[Seen, Seen]]) 
         connection = _reach(options)
         try:
             before, after = act(connection)
-            versions = database_identity.versions(connection, ledger, psycopg2.errors.InsufficientPrivilege)
+            versions = _versions(connection, options)
         finally:
             connection.close()
     except DeployError as exc:
@@ -103,6 +103,21 @@ def _asked(options: Mapping[str, Any], act: Callable[[Any], tuple[Seen, Seen]]) 
         why = connection_url.scrubbed(str(exc), url)
         raise DeployError(f"{name} leads to a database that does not tell whose it is: {why}") from None
     return Answer(before, after, versions)
+
+
+def _versions(connection: Any, options: Mapping[str, Any]) -> list[str]:
+    ledger = options["ledger"]
+    if not ledger:
+        return []
+    try:
+        return database_identity.versions(connection, ledger, psycopg2.errors.InsufficientPrivilege)
+    except DeployError as exc:
+        raise DeployError(f"leads to a database that {exc}") from None
+    except psycopg2.Error as exc:
+        why = connection_url.scrubbed(str(exc), options["url"])
+        raise DeployError(
+            f"leads to a database whose ledger {ledger} cannot be read: {why}. A migration that is at work may have locked it"
+        ) from None
 
 
 def _reach(options: Mapping[str, Any]) -> Any:

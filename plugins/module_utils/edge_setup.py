@@ -12,14 +12,17 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose_model import EDGE_NETWORK
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge import EdgeConfiguration, EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge import (
+    HAPROXY_DIRECTORY,
+    EdgeConfiguration,
+    EdgePaths,
+)
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import Compose, Engine
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import EdgeError
 from ansible_collections.morpheus.deploy.plugins.module_utils.files import write_atomically
 from ansible_collections.morpheus.deploy.plugins.module_utils.gate import Clock
 from ansible_collections.morpheus.deploy.plugins.module_utils.haproxy import Socket
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import (
-    HAPROXY_DIRECTORY,
     HAPROXY_FILES,
     validate_edge,
 )

@@ -17,6 +17,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.morpheus.deploy.plugins.module_utils import pull
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import EngineError, missing_library
 from ansible_collections.morpheus.deploy.plugins.module_utils.plan import Replica, State
 
@@ -24,6 +25,7 @@ import_error: ImportError | None = None
 try:
     import docker
     from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+    from urllib3.exceptions import HTTPError
 except ImportError as exc:
     import_error = exc
 
@@ -31,6 +33,7 @@ LABEL = "morpheus.deploy."
 FINGERPRINT = LABEL + "fingerprint"
 PARTS = LABEL + "parts"
 RELEASE = LABEL + "release"
+PORT = LABEL + "port"
 _PROJECT = "com.docker.compose.project"
 _SERVICE = "com.docker.compose.service"
 _NUMBER = "com.docker.compose.container-number"
@@ -38,6 +41,8 @@ _ONEOFF = "com.docker.compose.oneoff"
 
 _STATES = {"running": State.RUNNING, "restarting": State.RESTARTING}
 LOG_LINES = 15
+# The engine's own, of a container that was made without one.
+DEFAULT_GRACE_SECONDS = 10.0
 # Also what begins with a quote and never ends: that is how Compose shows a line that it cannot parse.
 _QUOTED = re.compile(r'"(?:\\.|[^"\\])*"?|\'(?:\\.|[^\'\\])*\'?')
 
@@ -112,9 +117,10 @@ class Compose:
         """Start what is missing and recreate what changed: only for what may be interrupted."""
         self._run("up", "--detach", "--no-build", "--wait")
 
-    def run_once(self, service: str, timeout: float) -> str:
-        """What a one-off container of ``service`` printed; EngineError with its last words when it exits non-zero."""
-        return self._run("--profile", "*", "run", "--rm", "--no-deps", "-T", service, timeout=timeout)
+    def run_detached(self, service: str, labels: Mapping[str, str]) -> None:
+        """Start a one-off container of ``service`` that ends by itself and stays until somebody removes it."""
+        given = [part for name, value in labels.items() for part in ("--label", f"{name}={value}")]
+        self._run("--profile", "*", "run", "--detach", "--no-deps", "-T", "--interactive=false", *given, service)
 
     def _run(self, *arguments: str, timeout: float = 300) -> str:
         environment = {key: os.environ[key] for key in ("PATH", "HOME", "DOCKER_HOST") if key in os.environ}
@@ -171,7 +177,8 @@ class Engine:
         """Container name -> its address on the network it shares with the edge (or on its first one)."""
         return {replica.name: self._address(replica) for replica in replicas}
 
-    def stop(self, replicas: Sequence[Replica], grace_seconds: float) -> None:
+    def stop(self, replicas: Sequence[Replica], grace_seconds: float | None) -> None:
+        """``grace_seconds``: None for each container's own, which Compose gave it."""
         with ThreadPoolExecutor(max(1, len(replicas))) as pool:
             list(pool.map(lambda replica: self._stop(replica.id, grace_seconds), replicas))
 
@@ -184,8 +191,15 @@ class Engine:
                     if "already in progress" not in str(exc):
                         raise
 
-    def failure(self, replica: Replica) -> str:
-        """Why ``replica`` will not become healthy any more, in words; empty as long as it runs."""
+    def restarts(self, replica: Replica) -> int:
+        """How often the engine has started ``replica`` again by itself; 0 for one that is gone."""
+        details = self._inspect(replica)
+        return int(details["RestartCount"]) if details else 0
+
+    def failure(self, replica: Replica, restarts: int = 0) -> str:
+        """Why ``replica`` will not become healthy any more, in words; empty as long as it runs and has not been started again
+        more than ``restarts`` times.
+        """
         details = self._inspect(replica)
         if details is None:
             return f"{replica.name} is gone"
@@ -194,7 +208,7 @@ class Engine:
         if not state["Running"] or state["Restarting"]:
             return f"{replica.name} exited with code {state['ExitCode']}{oom}"
         # Running again, so the exit code of the time before is no longer known.
-        return f"{replica.name} ended{oom} and was started again by the engine" if details["RestartCount"] else ""
+        return f"{replica.name} ended{oom} and was started again by the engine" if details["RestartCount"] > restarts else ""
 
     def health(self, replica: Replica) -> str:
         """Docker's own verdict: "healthy", "starting", "unhealthy", or "" for a container without a healthcheck."""
@@ -224,17 +238,21 @@ class Engine:
         return Image(reference, details["Id"], digests[0] if digests else "")
 
     def pull(self, reference: str) -> Image:
-        """Bring ``reference`` to this host; EngineError says whether it does not exist or the registry does not answer."""
+        """Bring ``reference`` to this host; RegistryDownError when no registry answers, EngineError for any other reason.
+
+        An answer that begins well can still end in an error, and nothing but its text says so.
+        """
         try:
-            self._client.images.pull(reference)
-        except (NotFound, ImageNotFound) as exc:
-            raise EngineError(f"the registry has no image {reference}: {exc.explanation}. Was it built and pushed?") from exc
-        except (APIError, OSError) as exc:
-            words = getattr(exc, "explanation", None) or exc
-            raise EngineError(
-                f"image {reference} could not be pulled: {words}. Either no registry that this host asks has it, or none can be "
-                f"reached; try it there with: docker pull {reference}"
-            ) from exc
+            for part in self._client.api.pull(reference, stream=True, decode=True):
+                if isinstance(part, Mapping) and (part.get("errorDetail") or part.get("error")):
+                    raise pull.failure(reference, str((part.get("errorDetail") or {}).get("message") or part.get("error")))
+        except EngineError:
+            raise
+        except APIError as exc:
+            raise pull.failure(reference, str(exc.explanation or exc)) from exc
+        # The SDK hands on what its HTTP library raises in the middle of a stream.
+        except (DockerException, OSError, HTTPError, RuntimeError) as exc:
+            raise EngineError(f"the engine did not answer when asked to pull {reference}: {exc}") from exc
         image = self.image(reference)
         if image is None:
             raise EngineError(f"image {reference} was pulled but is not there; is something pruning images on this host?")
@@ -325,6 +343,7 @@ class Engine:
             created=float(item["Created"]),
             image=item["Image"].partition("@")[0],
             parts=_parts(labels.get(PARTS, "")),
+            port=int(labels[PORT]) if labels.get(PORT, "").isdecimal() else 0,
         )
 
     def _address(self, replica: Replica) -> str:
@@ -335,9 +354,13 @@ class Engine:
         chosen: Mapping[str, Any] = networks.get(self._network) or next(iter(networks.values()), {})
         return str(chosen.get("IPAddress", ""))
 
-    def _stop(self, identity: str, grace_seconds: float) -> None:
+    def _stop(self, identity: str, grace_seconds: float | None) -> None:
         with _speaking(f"stop {identity[:12]}"), suppress(NotFound):
-            self._client.api.stop(identity, timeout=math.ceil(grace_seconds))
+            if grace_seconds is None:
+                grace_seconds = self._client.api.inspect_container(identity)["Config"].get("StopTimeout")
+            # The SDK waits for the answer by as much longer.
+            seconds = DEFAULT_GRACE_SECONDS if grace_seconds is None else grace_seconds
+            self._client.api.stop(identity, timeout=math.ceil(seconds))
 
     def _inspect(self, replica: Replica) -> Mapping[str, Any] | None:
         with _speaking(f"look at {replica.name}"):

@@ -24,6 +24,10 @@ class EngineError(DeployError):
     """The container engine or Compose refused or failed."""
 
 
+class RegistryDownError(EngineError):
+    """No registry answered when an image was to be pulled, so whether the image exists is not known."""
+
+
 class EdgeError(DeployError):
     """HAProxy rejected a configuration or did not answer on its sockets."""
 

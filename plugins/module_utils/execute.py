@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import suppress
+from contextlib import nullcontext
 from dataclasses import dataclass, field
-from threading import Event, Lock, Thread
+from threading import Event, Lock
 from typing import Any, Protocol
 
+from ansible_collections.morpheus.deploy.plugins.module_utils.cut import Count, Cut
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError, GateError
 from ansible_collections.morpheus.deploy.plugins.module_utils.gate import Clock, Condemned, Health
 from ansible_collections.morpheus.deploy.plugins.module_utils.plan import (
@@ -40,7 +41,9 @@ class EngineVerbs(Protocol):
         """Start replicas in the desired configuration until the service has ``total``."""
         ...
 
-    def stop(self, replicas: Sequence[Replica], grace_seconds: float) -> None: ...
+    def stop(self, replicas: Sequence[Replica], grace_seconds: float | None) -> None:
+        """``grace_seconds``: None for what each container was made with."""
+        ...
 
     def remove(self, replicas: Sequence[Replica]) -> None: ...
 
@@ -54,7 +57,15 @@ class EdgeVerbs(Protocol):
 
     def forget(self, service: str, replicas: Sequence[Replica]) -> None: ...
 
+    def route(self, routes: Mapping[str, str]) -> Mapping[str, str]:
+        """Let new requests for each key go to a service (empty: to none); where they went before."""
+        ...
+
     def busy(self, service: str, replica: Replica) -> Busy: ...
+
+    def counts(self, service: str, replica: Replica) -> Mapping[int, Count]:
+        """What ``busy`` counts, by worker of the edge, and what the replica has broken off."""
+        ...
 
     def answered(self, service: str, names: Sequence[str]) -> dict[str, Answered]:
         """Name of a replica that has a place at the edge -> what users got from this place so far, whoever had it."""
@@ -83,6 +94,7 @@ class Busy:
 class Outcome:
     """What a rollout did. ``drained`` and ``cut`` count sessions of replicas that were stopped; ``failures`` has words.
 
+    ``left_behind`` counts sessions that a worker from before a reload of the edge still holds, and that end with it by force.
     ``errors`` counts requests that candidates answered with 5xx between their admission and the end of their watch.
     """
 
@@ -95,6 +107,7 @@ class Outcome:
     drained: int = 0
     cut: int = 0
     errors: int = 0
+    left_behind: int = 0
 
     def spend(self, service: str, action: Action, seconds: float) -> None:
         key = (service, action.value)
@@ -221,6 +234,8 @@ class _ServiceRollout:
         self._reused: list[Replica] = []
         self._drained: list[Replica] = []
         self._drained_at = 0.0
+        # Routes that this batch has changed -> where they led before.
+        self._routed: dict[str, str] = {}
         self._users = Users(
             lambda names: executor._edge.answered(self._service, names),
             desired.policy.max_failure_ratio if desired else UpdatePolicy.max_failure_ratio,
@@ -232,6 +247,8 @@ class _ServiceRollout:
             Action.START: self._start,
             Action.GATE: self._pass_gate,
             Action.ADMIT: self._admit,
+            Action.ROUTE: self._route,
+            Action.UNROUTE: self._route,
             Action.DRAIN: self._drain,
             Action.WATCH: self._watch,
             Action.AWAIT: self._await,
@@ -287,7 +304,7 @@ class _ServiceRollout:
     def _begin_batch(self, number: int) -> None:
         self._batch = number
         self._ending = self._healthy = False
-        self._started, self._reused, self._drained = [], [], []
+        self._started, self._reused, self._drained, self._routed = [], [], [], {}
         own = [step for step in self._steps if step.batch == number]
         self._watched = any(step.action is Action.WATCH for step in own)
         if self._watched:
@@ -325,6 +342,10 @@ class _ServiceRollout:
         self._x._edge.admit(self._service, candidates)
         if self._watched:
             self._users.look_at_candidates([replica.name for replica in candidates])
+
+    def _route(self, step: Step) -> None:
+        service = self._service if step.action is Action.ROUTE else ""
+        self._routed |= self._x._edge.route(dict.fromkeys(step.routes, service))
 
     def _watch(self, step: Step) -> None:
         results = self._x._gate.watch(self._service, self._candidates(), step.seconds, self._users.condemn)
@@ -393,34 +414,20 @@ class _ServiceRollout:
             self._outcome.drained += most - left
 
     def _stop(self, step: Step) -> None:
-        """Stop with the grace period; what is still open at the edge when the container has ended was cut."""
+        """Stop with the grace period, and count what is cut."""
         self._stop_and_count(self._named(step.replicas), self._grace_seconds(), watched=bool(self._drained))
 
-    def _grace_seconds(self) -> float:
-        return self._desired.stop_grace_seconds if self._desired else 10.0
+    def _grace_seconds(self) -> float | None:
+        """None where the service is not in the release any more: its containers know their own."""
+        return self._desired.stop_grace_seconds if self._desired else None
 
-    def _stop_and_count(self, replicas: Sequence[Replica], grace: float, *, watched: bool) -> None:
-        last = {replica.name: 0 for replica in replicas}
-        over = Event()
-
-        def look() -> None:
-            while not over.is_set():
-                with suppress(DeployError):
-                    for replica in replicas:
-                        last[replica.name] = self._x._edge.busy(self._service, replica).total
-                over.wait(POLL_SECONDS)
-
-        observer = Thread(target=look, daemon=True)
-        if watched:
-            observer.start()
-        try:
+    def _stop_and_count(self, replicas: Sequence[Replica], grace: float | None, *, watched: bool) -> None:
+        by_name = {replica.name: replica for replica in replicas}
+        cut = Cut(lambda name: self._x._edge.counts(self._service, by_name[name]), list(by_name))
+        with cut if watched else nullcontext():
             self._x._engine.stop(replicas, grace)
-        finally:
-            over.set()
-            if watched:
-                observer.join()
         with self._lock:
-            self._outcome.cut += sum(last.values())
+            self._outcome.cut += cut.total
 
     def _remove(self, step: Step) -> None:
         replicas = self._named(step.replicas)
@@ -449,6 +456,8 @@ class _ServiceRollout:
     def _let_incumbents_serve(self) -> None:
         alive = {replica.id for replica in self._own() if replica.state is State.RUNNING}
         self._x._edge.admit(self._service, [replica for replica in self._drained if replica.id in alive])
+        if self._routed and not self._keeps_candidates:
+            self._x._edge.route(self._routed)
         if not self._keeps_candidates:
             self._x._edge.drain(self._service, self._candidates())
 

@@ -157,7 +157,7 @@ class Health:
 
 # (endpoint, timeout in seconds) -> what was seen; never raises and never takes longer than the timeout
 Fetch = Callable[[Endpoint, float], Answer]
-# Looks at an endpoint's ground (is its container still running?) -> why there is no point in waiting, or ""
+# Looks at an endpoint's ground (has its container run all the time?) -> why it cannot be well, whatever it answers, or ""
 GiveUp = Callable[[Endpoint], str]
 # Looks at what users get from all endpoints -> whether there is no point in watching on
 Condemned = Callable[[], bool]
@@ -181,10 +181,12 @@ class Gate:
             return list(pool.map(lambda endpoint: self._admit(endpoint, lost), endpoints))
 
     def watch(self, endpoints: Sequence[Endpoint], seconds: float, condemned: Condemned = _never) -> list[Health]:
-        """Every endpoint's Health after ``seconds`` of good answers, or as soon as one gave ``successes`` bad ones in a row.
+        """Every endpoint's Health after ``seconds`` that end with ``successes`` good answers in a row, or as soon as one gave as
+        many bad ones in a row.
 
-        One bad answer alone does not condemn a replica that has been admitted: what it says must hold. It ends, too, as soon
-        as ``condemned`` says yes, which is asked as often as the first endpoint.
+        One bad answer alone does not condemn a replica that has been admitted: what it says must hold. A row that the end of
+        the time would cut off, as where few answers fit into it, may be completed: then the next bad answer is the last. A watch
+        ends, too, as soon as ``condemned`` says yes, which is asked as often as the first endpoint.
         """
         lost = threading.Event()
         asked = [condemned, *[_never] * len(endpoints)]
@@ -202,13 +204,12 @@ class Gate:
                 break
             self._ask(endpoint, min(self.rules.timeout_seconds, left), health)
             health.seconds = self.clock.now() - start
-            if health.successes_in_row >= self.rules.successes:
-                health.healthy = True
-                break
-            hopeless = self.give_up(endpoint) if health.violation else ""
-            if hopeless:
-                health.violation = f"{hopeless}; last answer: {health.violation}"
+            enough = self._is_enough(health)
+            if self._is_hopeless(endpoint, health, whatever_it_answers=enough):
                 lost.set()
+                break
+            if enough:
+                health.healthy = True
                 break
             self.clock.sleep(min(self.rules.interval_seconds, max(0.0, deadline - self.clock.now())))
         health.seconds = self.clock.now() - start
@@ -228,25 +229,48 @@ class Gate:
     def _observe(self, endpoint: Endpoint, seconds: float, lost: threading.Event, condemned: Condemned) -> Health:
         health = Health(endpoint.name, endpoint.url, healthy=True, violation="")
         start = self.clock.now()
+        end = start + seconds
         bad_in_row = 0
-        while not lost.is_set():
-            left = start + seconds - self.clock.now()
-            if left <= 0:
+        while seconds and not lost.is_set():
+            in_time = self.clock.now() < end
+            if not in_time and self._is_enough(health):
+                if self._is_hopeless(endpoint, health, whatever_it_answers=True):
+                    health.healthy = False
+                    lost.set()
                 break
             self._ask(endpoint, self.rules.timeout_seconds, health)
             bad_in_row = bad_in_row + 1 if health.violation else 0
-            hopeless = self.give_up(endpoint) if health.violation else ""
-            if hopeless or bad_in_row >= self.rules.successes:
+            health.seconds = self.clock.now() - start
+            if self._is_hopeless(endpoint, health) or bad_in_row >= self.rules.successes:
                 health.healthy = False
-                health.violation = f"{hopeless}; last answer: {health.violation}" if hopeless else health.violation
+            elif health.violation and not in_time:
+                health.healthy = False
+                health.violation += self._of_the_whole_watch(health)
+            if not health.healthy or condemned():
                 lost.set()
                 break
-            if condemned():
-                lost.set()
-                break
-            self.clock.sleep(min(self.rules.interval_seconds, max(0.0, left)))
+            left = end - self.clock.now()
+            if left > 0 or not self._is_enough(health):
+                self.clock.sleep(min(self.rules.interval_seconds, left) if left > 0 else self.rules.interval_seconds)
         health.seconds = self.clock.now() - start
         return health
+
+    def _is_enough(self, health: Health) -> bool:
+        return health.successes_in_row >= self.rules.successes
+
+    def _is_hopeless(self, endpoint: Endpoint, health: Health, *, whatever_it_answers: bool = False) -> bool:
+        """Whether the endpoint cannot be well any more, and why; asked after a bad answer, or in any case."""
+        hopeless = self.give_up(endpoint) if health.violation or whatever_it_answers else ""
+        if hopeless:
+            health.violation = f"{hopeless}; last answer: {health.violation or 'good'}"
+        return bool(hopeless)
+
+    def _of_the_whole_watch(self, health: Health) -> str:
+        good = health.attempts - health.failures
+        return (
+            f"; only {good} of {health.attempts} answers were good in the {health.seconds:.0f} s that it was watched, "
+            f"and the last {self.rules.successes} must be"
+        )
 
     def _ask(self, endpoint: Endpoint, timeout: float, health: Health) -> None:
         answer = self.fetch(endpoint, timeout)

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: MIT
 """HAProxy's own language: its sockets, the tables it prints and the backends and routes it reads. Knows no container.
 
-Every route has two backends with the same servers: one for requests, one for tunnels (WebSockets), because a request ends
-by itself and a tunnel does not, and a drain must tell them apart.
+Every routed service has three backends with the same servers: one for requests, one for tunnels (WebSockets), because a request
+ends by itself and a tunnel does not, and a drain must tell them apart; and one without checks, which serves requests when the
+checks call every server down: trying them all beats answering 503.
 """
 
 from __future__ import annotations
@@ -11,21 +12,28 @@ from __future__ import annotations
 import csv
 import re
 import socket
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import EdgeError
 
 TUNNELS = ".tunnels"
+ANY = ".any"
+# What a backend is for -> what its name adds to that of the service.
+SUFFIXES = ("", TUNNELS, ANY)
+# A free slot has no container and so no port; one that is the same for all keeps the file as it is when a service gets another.
+FREE_PORT = 1
 _GOOD_ANSWERS = ("hrsp_1xx", "hrsp_2xx", "hrsp_3xx", "hrsp_4xx")
-# "eresp": the server closed the connection or was silent for too long, and HAProxy answered in its place.
+# "eresp": the server closed the connection or was silent for too long: HAProxy answered in its place, or broke the answer off.
 _COUNTERS = ("scur", *_GOOD_ANSWERS, "hrsp_5xx", "eresp")
 NO_ADDRESS = "0.0.0.0"
 # srv_admin_state bits that keep new requests away: maintenance (forced, inherited, name not resolved) and drain. Bit
 # 0x04 only remembers that the file said "disabled".
 _MAINTENANCE = 0x01 | 0x02 | 0x20
 _DRAIN = 0x08 | 0x10
-_SAID_WHAT_IT_DID = re.compile(r"(no need to )?changed? (its FQDN|the F[QD]{2}N|the addr|from)|IP changed|nothing changed")
+_SAID_WHAT_IT_DID = re.compile(
+    r"(no need to )?changed? (its FQDN|the F[QD]{2}N|the addr|from)|(IP|port) changed|nothing changed|no need to change"
+)
 
 
 @dataclass(frozen=True)
@@ -37,6 +45,7 @@ class Server:
     address: str
     admin_state: int
     fqdn: str
+    port: int = 0
 
     @property
     def is_free(self) -> bool:
@@ -53,31 +62,40 @@ class Server:
 
 @dataclass(frozen=True)
 class Load:
-    """What a server is busy with: sessions open now; and since the worker started, requests that it answered, and of these the
-    ones that users got a 5xx for: answered so, not answered, or not to the end.
+    """What a server is busy with: sessions open now; and since the worker started, requests that it answered, of these the
+    ones that users got a 5xx for (answered so, not answered, or not to the end), and of those the ones that the server broke off
+    (one that it left without any answer may count twice).
     """
 
     sessions: int = 0
     answers: int = 0
     bad_answers: int = 0
+    broken_off: int = 0
 
     def __add__(self, other: Load) -> Load:
-        return Load(self.sessions + other.sessions, self.answers + other.answers, self.bad_answers + other.bad_answers)
+        return Load(
+            self.sessions + other.sessions,
+            self.answers + other.answers,
+            self.bad_answers + other.bad_answers,
+            self.broken_off + other.broken_off,
+        )
 
 
 class Socket:
     """HAProxy's runtime socket: one command a connection, as it is meant to be used."""
 
-    def __init__(self, path: str, timeout: float = 5.0) -> None:
+    def __init__(self, path: str, timeout: float = 5.0, prefix: str = "") -> None:
+        """``prefix``: what the master's socket needs before a command for one of its workers."""
         self._path = path
         self._timeout = timeout
+        self._prefix = prefix
 
     def ask(self, command: str) -> str:
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
                 connection.settimeout(self._timeout)
                 connection.connect(self._path)
-                connection.sendall(command.encode() + b"\n")
+                connection.sendall(f"{self._prefix}{command}\n".encode())
                 # The master keeps a connection open for more commands until its client has nothing more to say.
                 connection.shutdown(socket.SHUT_WR)
                 chunks = []
@@ -110,6 +128,7 @@ def parse_servers(table: str) -> list[Server]:
             row["srv_addr"],
             int(row["srv_admin_state"]),
             "" if row["srv_fqdn"] == "-" else row["srv_fqdn"],
+            int(row["srv_port"]),
         )
         for row in rows
     ]
@@ -127,7 +146,14 @@ def parse_load(table: str) -> dict[tuple[str, str], Load]:
 
 def _load_of(row: Mapping[str, int]) -> Load:
     bad = row["hrsp_5xx"] + row["eresp"]
-    return Load(row["scur"], sum(row[name] for name in _GOOD_ANSWERS) + bad, bad)
+    return Load(row["scur"], sum(row[name] for name in _GOOD_ANSWERS) + bad, bad, row["eresp"])
+
+
+def parse_clients(table: str) -> int:
+    """Connections of users, idle ones included, in the answer to ``show stat`` for frontends and servers; tunnels aside."""
+    rows = list(csv.DictReader(table.lstrip("# ").splitlines()))
+    clients = sum(int(row["scur"] or 0) for row in rows if row.get("svname") == "FRONTEND" and row["pxname"] != "metrics")
+    return max(0, clients - sum(int(row["scur"] or 0) for row in rows if (row.get("pxname") or "").endswith(TUNNELS)))
 
 
 def parse_old_workers(table: str) -> list[int]:
@@ -143,57 +169,77 @@ def parse_old_workers(table: str) -> list[int]:
 
 
 @dataclass(frozen=True)
-class Route:
-    """Requests for ``host`` (empty: any) whose path is or lies below one of ``paths`` go to ``service``."""
+class Place:
+    """Where a container answers: its address on the edge's network, and its port there."""
 
-    service: str
+    address: str
     port: int
-    host: str = ""
-    paths: tuple[str, ...] = ("/",)
+
+
+def route_key(host: str, path: str) -> str:
+    """A route as the map has it: requests for ``host`` (empty: any) whose path is ``path`` or lies below it."""
+    return f"{host or '*'}{path.rstrip('/')}/"
 
 
 def backend_name(stack: str, service: str) -> str:
     return f"{stack}.{service}"
 
 
-def render_backends(stack: str, ports: Mapping[str, int], slots: int, admitted: Mapping[str, Mapping[str, str]]) -> str:
-    """The stack's own configuration file: per service both backends, each slot with its container or empty.
+def service_of(stack: str, backend: str) -> str:
+    """The service behind one of its backends' names."""
+    name = backend.removeprefix(backend_name(stack, ""))
+    return next((name.removesuffix(suffix) for suffix in SUFFIXES if suffix and name.endswith(suffix)), name)
 
-    ``admitted``: service -> slot -> container name. HAProxy finds the container's address by Docker's DNS, and finds it
-    again when it changes.
+
+# service -> slot -> (container name, port)
+Admitted = Mapping[str, Mapping[str, tuple[str, int]]]
+
+
+def render_backends(stack: str, services: Iterable[str], slots: int, admitted: Admitted) -> str:
+    """The stack's own configuration file: per service its backends, each slot with its container or empty.
+
+    HAProxy finds a container's address by Docker's DNS, and finds it again when it changes.
     """
     lines = [f"# Backends of the stack {stack}. Written by morpheus.deploy with every change of what is admitted."]
-    for service, port in sorted(ports.items()):
+    for service in sorted(services):
         name = backend_name(stack, service)
+        own = admitted.get(service, {})
         # Closing the server side after each answer leaves no idle connection that a stopping replica could cut.
         lines += ["", f"backend {name} from replicas", "    option http-server-close"]
-        lines += [_server(slot, port, admitted.get(service, {}), "") for slot in slot_names(slots)]
+        lines += [_server(slot, own, "") for slot in slot_names(slots)]
         lines += ["", f"backend {name}{TUNNELS} from tunnels"]
-        lines += [_server(slot, port, admitted.get(service, {}), f" track {name}/{slot}") for slot in slot_names(slots)]
+        lines += [_server(slot, own, f" track {name}/{slot}") for slot in slot_names(slots)]
+        lines += ["", f"backend {name}{ANY} from tunnels", "    option http-server-close"]
+        lines += [_server(slot, own, "") for slot in slot_names(slots)]
     return "\n".join(lines) + "\n"
 
 
-def render_map(stack: str, routes: Iterable[Route]) -> str:
-    """Lines of the route map: host and path with a closing slash -> backend. HAProxy takes the longest that fits."""
-    return "".join(
-        f"{route.host or '*'}{path.rstrip('/')}/ {backend_name(stack, route.service)}\n"
-        for route in routes
-        for path in route.paths
-    )
+def render_map(stack: str, routes: Mapping[str, str]) -> str:
+    """Lines of the route map (``routes``: key -> service). HAProxy takes the longest key that fits."""
+    return "".join(f"{key} {backend_name(stack, service)}\n" for key, service in sorted(routes.items()))
+
+
+def parse_map(table: str) -> dict[str, str]:
+    """Key -> value in the answer to ``show map``, whose lines begin with a reference."""
+    entries = [line.split() for line in table.splitlines()]
+    return {words[1]: words[2] for words in entries if len(words) == 3 and words[0].startswith("0x")}
 
 
 def slot_names(count: int) -> list[str]:
     return [f"s{number}" for number in range(1, count + 1)]
 
 
-def _server(slot: str, port: int, admitted: Mapping[str, str], extra: str) -> str:
-    container = admitted.get(slot)
-    if container:
+def slot_number(name: str) -> int:
+    return int(name.removeprefix("s"))
+
+
+def _server(slot: str, admitted: Mapping[str, tuple[str, int]], extra: str) -> str:
+    if slot in admitted:
+        container, port = admitted[slot]
         return f"    server {slot} {container}:{port}{extra}"
-    return f"    server {slot} {NO_ADDRESS}:{port}{extra} disabled"
+    return f"    server {slot} {NO_ADDRESS}:{FREE_PORT}{extra} disabled"
 
 
-def slots_needed(replicas: Sequence[int]) -> int:
-    """Room for old and new replicas side by side, in steps, so that a small change of scale needs no reload."""
-    most = max(replicas, default=0)
-    return max(16, -(-(2 * most + 4) // 16) * 16)
+def slots_for(replicas: int) -> int:
+    """Slots for so many replicas at the same time and a few more, in steps, so that a small change of scale needs no reload."""
+    return max(16, -(-(replicas + 4) // 16) * 16)

@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils import compose_model, compose_rules, gate, haproxy, hardening
+from ansible_collections.morpheus.deploy.plugins.module_utils.cut import Count
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import (
+    HAPROXY_DIRECTORY,
     Edge,
     EdgeConfiguration,
     EdgePaths,
@@ -24,11 +26,12 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge import (
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import (
     FINGERPRINT,
     PARTS,
+    PORT,
     RELEASE,
     Compose,
     Engine,
 )
-from ansible_collections.morpheus.deploy.plugins.module_utils.errors import ConfigError, missing_library
+from ansible_collections.morpheus.deploy.plugins.module_utils.errors import ConfigError, DeployError, missing_library
 from ansible_collections.morpheus.deploy.plugins.module_utils.execute import Busy
 from ansible_collections.morpheus.deploy.plugins.module_utils.file_mounts import ProjectMounts, Sources
 from ansible_collections.morpheus.deploy.plugins.module_utils.files import write_atomically
@@ -44,7 +47,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.gate import (
     SystemClock,
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.http_probe import HttpProbe
-from ansible_collections.morpheus.deploy.plugins.module_utils.plan import DesiredService, Replica
+from ansible_collections.morpheus.deploy.plugins.module_utils.one_offs import OneOffs
+from ansible_collections.morpheus.deploy.plugins.module_utils.plan import DesiredService, Replica, Routing, Step, plan
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import (
     Manifest,
     Releases,
@@ -56,7 +60,6 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.release import (
 from ansible_collections.morpheus.deploy.plugins.module_utils.users import Answered
 
 EDGE_ROOT = Path("/var/lib/morpheus.deploy/edge")
-HAPROXY_DIRECTORY = "/usr/local/etc/haproxy"
 HAPROXY_FILES = ("haproxy.cfg", "stacks")
 # Without an HTTP health check Docker's verdict counts; a service without a healthcheck must at least keep running.
 DOCKER_RULES = Rules(successes=2, interval_seconds=0.25, timeout_seconds=5.0, deadline_seconds=120.0)
@@ -87,12 +90,14 @@ class Target:
         return {service.name for service in self.desired if service.routed}
 
     @property
-    def routes(self) -> list[haproxy.Route]:
-        return [
-            haproxy.Route(name, service["port"], route["host"], tuple(route["paths"]))
+    def routes(self) -> dict[str, str]:
+        """Key of each route (see haproxy.route_key) -> service."""
+        return {
+            haproxy.route_key(route["host"], path): name
             for name, service in self.services.items()
             for route in service["routes"]
-        ]
+            for path in route["paths"]
+        }
 
     def expectation(self, service: str) -> Expectation:
         health = self.services[service]["health"]
@@ -106,6 +111,7 @@ class StackHost:
         self.stack = stack
         self.releases = releases or Releases(stack)
         self.engine = Engine(client, stack, compose_model.EDGE_NETWORK)
+        self.one_offs = OneOffs(client, stack)
         # The lock of the rollout at work, which the commands that it starts must keep too.
         self.hold: list[int] = []
         self.edge_paths = EdgePaths(edge_root)
@@ -125,7 +131,7 @@ class StackHost:
         found = model or self.model(manifest.stack, workspace)
         additions = hardening.additions(manifest.stack, found)
         model = hardening.applied(found, additions)
-        routed = {service["name"] for service in manifest.stack["services"] if service["routes"]}
+        ports = {service["name"]: service["port"] for service in manifest.stack["services"] if service["routes"]}
 
         def locate(path: Path) -> Path:
             inside = path == self.releases.project or self.releases.project in path.parents
@@ -133,7 +139,7 @@ class StackHost:
 
         key = self.releases.key(create_key)
         fingerprints = compose_model.Fingerprints(model, self.releases.project, key, locate)
-        desired = compose_model.desired_services(model, images, routed, fingerprints, section)
+        desired = compose_model.desired_services(model, images, ports, fingerprints, section)
         data = self.mounts(manifest.stack, workspace).data(model)
         return Target(manifest.release, manifest.stack, workspace, model, desired, additions, data)
 
@@ -158,15 +164,33 @@ class StackHost:
         sources = Sources.of(stack, workspace.shipped(), live_files)
         return ProjectMounts(sources, self.releases.project, self.releases.live_files.root, self.releases.contents)
 
-    def edge(self, target: Target, also: Sequence[haproxy.Route] = ()) -> Edge:
-        """``also``: routes of services that are on their way out and must be served until they have gone."""
-        own = {route.service for route in target.routes}
-        routes = [*target.routes, *(route for route in also if route.service not in own)]
-        replicas = [service.replicas for service in target.desired if service.routed]
-        return Edge(self.stack, self._configuration(), routes, haproxy.slots_needed(replicas))
+    def edge(self, target: Target | None) -> Edge:
+        """The edge as it shall be with ``target``; without one the stack has nothing there."""
+        desired = target.desired if target else []
+        replicas = max((service.replicas for service in desired if service.routed), default=0)
+        return Edge(self.stack, self._configuration(), target.routed if target else (), target.routes if target else {}, replicas)
 
     def observe(self, edge: Edge) -> list[Replica]:
         return self.engine.observe(edge.admitted())
+
+    def plan(
+        self, target: Target, observed: Sequence[Replica], edge: Edge, replace_created_before: float | None = None
+    ) -> list[Step]:
+        """The steps that lead from what is observed, here and at the edge, to ``target``. DeployError when a route is taken."""
+        taken = edge.taken()
+        if taken:
+            key, stack = next(iter(sorted(taken.items())))
+            raise DeployError(
+                f'the route {key} leads to the stack "{stack}" on this host already; give one of the two another host or path. '
+                "Nothing was changed"
+            )
+        return plan(
+            target.desired,
+            observed,
+            drain_seconds=float(target.stack["drain_seconds"]),
+            replace_created_before=replace_created_before,
+            routing=Routing(edge.routes(), target.routes),
+        )
 
     def ask_edge(self, target: Target, guard: Callable[[], None]) -> Health:
         """What the stack's public check sees at this host's own edge; the connection goes to this machine, whatever DNS says."""
@@ -194,6 +218,7 @@ class StackHost:
                 FINGERPRINT: service.fingerprint,
                 PARTS: json.dumps(dict(service.parts), sort_keys=True),
                 RELEASE: identity,
+                **({PORT: str(service.port)} if service.routed else {}),
             }
             for service in target.desired
         }
@@ -260,7 +285,7 @@ class HostEngine:
     def start(self, service: str, total: int) -> None:
         self.compose.scale_up(service, total)
 
-    def stop(self, replicas: Sequence[Replica], grace_seconds: float) -> None:
+    def stop(self, replicas: Sequence[Replica], grace_seconds: float | None) -> None:
         self.host.engine.stop(replicas, grace_seconds)
 
     def remove(self, replicas: Sequence[Replica]) -> None:
@@ -276,10 +301,17 @@ class HostEdge:
 
     host: StackHost
     edge: Edge
+    # Service -> port of replicas that do not say it, because an older version started them.
+    ports: Mapping[str, int] = field(default_factory=dict)
 
     def admit(self, service: str, replicas: Sequence[Replica]) -> None:
         if replicas:
-            self.edge.admit(service, self.host.engine.addresses(replicas))
+            addresses = self.host.engine.addresses(replicas)
+            places = {replica.name: haproxy.Place(addresses[replica.name], replica.port) for replica in replicas}
+            self.edge.admit(service, places, self.ports.get(service, 0))
+
+    def route(self, routes: Mapping[str, str]) -> dict[str, str]:
+        return self.edge.route(routes)
 
     def drain(self, service: str, replicas: Sequence[Replica]) -> None:
         self.edge.drain(service, [replica.name for replica in replicas])
@@ -289,7 +321,13 @@ class HostEdge:
 
     def busy(self, service: str, replica: Replica) -> Busy:
         requests, tunnels = self.edge.load(service, replica.name)
-        return Busy(requests.sessions, tunnels.sessions)
+        return Busy(requests.sessions + self.edge.may_come(service, replica.name), tunnels.sessions)
+
+    def counts(self, service: str, replica: Replica) -> dict[int, Count]:
+        return {
+            pid: Count(requests.sessions, tunnels.sessions, requests.broken_off)
+            for pid, (requests, tunnels) in self.edge.load_by_worker(service, replica.name).items()
+        }
 
     def answered(self, service: str, names: Sequence[str]) -> dict[str, Answered]:
         return {name: Answered(load.answers, load.bad_answers) for name, load in self.edge.answered(service, names).items()}
@@ -304,8 +342,15 @@ class HostGate:
     clock: Clock
     guard: Callable[[], None] = lambda: None
     probe: HttpProbe = field(default_factory=HttpProbe)
+    # When the run began, by the clock that dates containers; and container -> how often the engine had restarted it at its gate.
+    since: float = field(default_factory=time.time)
+    restarts: dict[str, int] = field(default_factory=dict)
 
     def wait(self, service: str, replicas: Sequence[Replica]) -> list[Health]:
+        for replica in replicas:
+            # What this run has started must never have ended; what it found may have, long ago.
+            found = replica.created < int(self.since)
+            self.restarts[replica.id] = self.host.engine.restarts(replica) if found else 0
         return self._gate(service, replicas).wait(self._endpoints(service, replicas))
 
     def watch(self, service: str, replicas: Sequence[Replica], seconds: float, condemned: Condemned) -> list[Health]:
@@ -316,7 +361,8 @@ class HostGate:
 
         def give_up(endpoint: Endpoint) -> str:
             self.guard()
-            return self.host.engine.failure(by_name[endpoint.name])
+            replica = by_name[endpoint.name]
+            return self.host.engine.failure(replica, self.restarts.get(replica.id, 0))
 
         def docker_verdict(endpoint: Endpoint, timeout: float) -> Answer:
             return self._docker_verdict(by_name[endpoint.name])

@@ -8,6 +8,7 @@ from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import StackHost
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage import Fate, Lineage, Status
+from ansible_collections.morpheus.deploy.plugins.module_utils.migrations import at_work
 from ansible_collections.morpheus.deploy.plugins.module_utils.prepare import missing_images, missing_secrets
 
 
@@ -22,8 +23,15 @@ def releases(host: StackHost) -> dict[str, Any]:
         "previous": lineage.previous(),
         "rolling": {"id": rolling.id, "kind": rolling.kind.value} if rolling and rolling.id != lineage.live else {},
         "schema": {"head": lineage.schema.head, "compatible_since": lineage.schema.compatible_since},
+        "migrating": at_work(host.one_offs, _migration_service(host, lineage.live)),
         "releases": [_release(host, lineage, identity) for identity in retained if host.releases.has(identity)],
     }
+
+
+def _migration_service(host: StackHost, live: str) -> str:
+    """What people would start by hand; what we have started is known by its label, too."""
+    migration = host.releases.read(live).stack.get("migration") if live and host.releases.has(live) else None
+    return str(migration["service"]) if migration else ""
 
 
 def _release(host: StackHost, lineage: Lineage, identity: str) -> dict[str, Any]:

@@ -59,6 +59,8 @@ class Schema:
 
     head: str = ""
     compatible_since: str = ""
+    # Version -> digest of the files that were applied as it (see schema_files); none of what was applied before this was kept.
+    files: dict[str, str] = field(default_factory=dict)
 
     def knows(self, release: Mapping[str, str]) -> bool:
         """Whether the migration of a release with this ``schema`` in its manifest would tell nothing new."""
@@ -70,6 +72,12 @@ class Schema:
         self.head = max(self.head, release["head"], key=version_key)
         self.compatible_since = max(self.compatible_since, release["compatible_since"], key=version_key)
         return before != (self.head, self.compatible_since)
+
+    def applied(self, files: Mapping[str, str]) -> bool:
+        """Whether that these files are applied is anything new."""
+        before = dict(self.files)
+        self.files.update(files)
+        return before != self.files
 
 
 def version_key(version: str) -> int:

@@ -11,11 +11,14 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge import EdgePaths, edge_settings
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge import (
+    HAPROXY_DIRECTORY,
+    EdgePaths,
+    edge_settings,
+)
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import EdgeError
 from ansible_collections.morpheus.deploy.plugins.module_utils.files import write_atomically
 from ansible_collections.morpheus.deploy.plugins.module_utils.haproxy import Socket, parse_old_workers
-from ansible_collections.morpheus.deploy.plugins.module_utils.host import HAPROXY_DIRECTORY
 
 MAP = "maintenance.map"
 KEY = "state"

@@ -6,27 +6,65 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from ansible_collections.morpheus.deploy.plugins.module_utils import schema_files
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import Compose
-from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError, EngineError
 from ansible_collections.morpheus.deploy.plugins.module_utils.hardening import additions
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import StackHost
+from ansible_collections.morpheus.deploy.plugins.module_utils.migrations import Migrations
+from ansible_collections.morpheus.deploy.plugins.module_utils.one_offs import MIGRATION, OneOff, OneOffs
 from ansible_collections.morpheus.deploy.plugins.module_utils.prepare import pinned_images, require_images
+from ansible_collections.morpheus.deploy.plugins.module_utils.release import Manifest
 
 
-def migrate(host: StackHost, release_id: str) -> str:
-    """What the release's migration service printed. The schema that it made is remembered in the host's lineage.
-
-    Compose reads the release's directory: the project still holds the old one.
-    """
+def migrate(host: StackHost, release_id: str, migrations: Migrations) -> str:
+    """What the release's migration service printed. The schema that it made is remembered in the host's lineage."""
     manifest = host.releases.read(release_id)
     require_images(host, manifest)
     migration = manifest.stack["migration"]
     if not migration:
         raise DeployError(f"release {release_id} has no migration")
-    service = migration["service"]
-    workspace = host.releases.workspace(release_id)
+    migrations.settle(migration, release_id)
+    output = migrations.finish(_start(host, manifest, migrations.one_offs), migration["timeout_seconds"])
+    directory = migration["directory"]
+    files = schema_files.read(host.releases.workspace(release_id).files, directory)
+    lineage = host.releases.lineage()
+    if manifest.schema:
+        news = [lineage.schema.migrated(manifest.schema), lineage.schema.applied(schema_files.digests(files, directory))]
+        if any(news):
+            host.releases.write_lineage(lineage)
+    return output
+
+
+def _start(host: StackHost, manifest: Manifest, one_offs: OneOffs) -> OneOff:
+    service = manifest.stack["migration"]["service"]
+
+    def ours() -> list[OneOff]:
+        return [one for one in one_offs.find(service) if one.release == manifest.id]
+
+    with _compose(host, manifest, service) as compose:
+        try:
+            compose.run_detached(service, {MIGRATION: manifest.id})
+            found = ours()
+            if not found:
+                raise EngineError("its container was gone before anybody could look at it; is something pruning containers here?")
+        except EngineError:
+            with suppress(EngineError):
+                for one in ours():
+                    one_offs.stop(one)
+                    one_offs.remove(one)
+            raise
+    return found[0]
+
+
+@contextmanager
+def _compose(host: StackHost, manifest: Manifest, service: str) -> Iterator[Compose]:
+    """Compose in the release's own directory, with its own image: the project still holds the old one."""
+    workspace = host.releases.workspace(manifest.id)
     model = host.model(manifest.stack, workspace)
     given = additions(manifest.stack, model).get(service, {})
     # Data is where the application has it, and not below the release.
@@ -37,9 +75,4 @@ def migrate(host: StackHost, release_id: str) -> str:
         json.dump(pin, override)
         override.flush()
         files = [*workspace.compose_files(manifest.stack["compose_files"]), Path(override.name)]
-        compose = Compose(host.stack, workspace.files, files, workspace.interpolation, host.hold)
-        output = compose.run_once(service, migration["timeout_seconds"])
-    lineage = host.releases.lineage()
-    if manifest.schema and lineage.schema.migrated(manifest.schema):
-        host.releases.write_lineage(lineage)
-    return output
+        yield Compose(host.stack, workspace.files, files, workspace.interpolation, host.hold)

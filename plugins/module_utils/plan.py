@@ -32,11 +32,13 @@ class Action(str, Enum):
     START = "start"
     GATE = "gate"
     ADMIT = "admit"
+    ROUTE = "route"
     DRAIN = "drain"
     WATCH = "watch"
     AWAIT = "await"
     STOP = "stop"
     REMOVE = "remove"
+    UNROUTE = "unroute"
     PAUSE = "pause"
 
 
@@ -71,6 +73,7 @@ class DesiredService:
     image: str = ""
     routed: bool = False
     policy: UpdatePolicy = field(default_factory=UpdatePolicy)
+    port: int = 0
     depends_on: tuple[str, ...] = ()
     stop_grace_seconds: float = 10.0
     # Parts of the configuration by name -> fingerprint, to say which of them changed.
@@ -79,7 +82,9 @@ class DesiredService:
 
 @dataclass(frozen=True)
 class Replica:
-    """One observed container. ``admitted``: the edge sends it new requests. ``created``: seconds since the epoch."""
+    """One observed container. ``admitted``: the edge sends it new requests. ``created``: seconds since the epoch. ``port``: where
+    it answers the edge; 0 when that is not known.
+    """
 
     id: str
     name: str
@@ -91,6 +96,37 @@ class Replica:
     created: float = 0.0
     image: str = ""
     parts: Mapping[str, str] = field(default_factory=dict)
+    port: int = 0
+
+
+@dataclass(frozen=True)
+class Routing:
+    """Routes (key -> service) as they lead now and as they shall lead."""
+
+    now: Mapping[str, str] = field(default_factory=dict)
+    wanted: Mapping[str, str] = field(default_factory=dict)
+
+    def to_take(self, service: str) -> tuple[str, ...]:
+        """Keys that shall lead to ``service`` and do not."""
+        return tuple(sorted(key for key, one in self.wanted.items() if one == service and self.now.get(key) != service))
+
+    @property
+    def to_end(self) -> tuple[str, ...]:
+        """Keys that lead somewhere and shall lead nowhere."""
+        return tuple(sorted(self.now.keys() - self.wanted.keys()))
+
+    def givers(self) -> dict[str, set[str]]:
+        """Service -> those that take routes over from it."""
+        found: dict[str, set[str]] = {}
+        for key, taker in self.wanted.items():
+            giver = self.now.get(key)
+            if giver and giver != taker:
+                found.setdefault(giver, set()).add(taker)
+        return found
+
+
+# What the steps of no service in particular are of.
+EDGE = "edge"
 
 
 @dataclass(frozen=True)
@@ -108,6 +144,8 @@ class Step:
     replicas: tuple[str, ...] = ()
     seconds: float = 0.0
     reason: str = ""
+    # Keys of routes, see haproxy.route_key.
+    routes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         names = ", ".join(self.replicas)
@@ -116,6 +154,8 @@ class Step:
             Action.START: f"start {_count(self.count, 'candidate')}",
             Action.GATE: f"gate {self._candidates()}",
             Action.ADMIT: f"admit {self._candidates()} at the edge",
+            Action.ROUTE: f"take over {_plural('route', self.routes)}",
+            Action.UNROUTE: f"end {_plural('route', self.routes)}",
             Action.DRAIN: f"drain {names} at the edge",
             Action.WATCH: f"watch {self._candidates()} for {self.seconds:g} s",
             Action.AWAIT: f"wait until {names} holds no request, at most {self.seconds:g} s",
@@ -139,6 +179,7 @@ class Step:
             "replicas": list(self.replicas),
             "seconds": self.seconds,
             "reason": self.reason,
+            "routes": list(self.routes),
             "text": str(self),
         }
 
@@ -149,39 +190,55 @@ def plan(
     *,
     drain_seconds: float = 30.0,
     replace_created_before: float | None = None,
+    routing: Routing | None = None,
 ) -> list[Step]:
     """The steps that make ``observed`` into ``desired``; empty when nothing is to do.
 
     Replicas created before ``replace_created_before`` (seconds since the epoch) count as outdated whatever they run: a
-    restart. Replicas of services that are not desired are retired last.
+    restart. A route goes to its new service when the first candidates of that are admitted. When every service runs as it
+    should, routes end that nobody wants any more, and only then the replicas that served them: those of services that are not
+    desired, or not routed, any more.
     """
+    routing = routing or Routing()
     by_service: dict[str, list[Replica]] = {}
     for replica in sorted(observed, key=lambda item: (item.service, item.number, item.name)):
         by_service.setdefault(replica.service, []).append(replica)
     steps: list[Step] = []
+    last: list[Step] = []
     wave = 0
-    for wave, names in enumerate(waves(desired)):
+    for wave, names in enumerate(waves(desired, routing.givers())):
         for service in (item for item in desired if item.name in names):
             found = by_service.pop(service.name, [])
-            rolled = _ServicePlan(service, found, drain_seconds, replace_created_before).steps()
-            steps.extend(replace(step, wave=wave) for step in rolled)
+            rolled = _ServicePlan(service, found, drain_seconds, replace_created_before, routing.to_take(service.name))
+            steps.extend(replace(step, wave=wave) for step in rolled.steps())
+            last.extend(rolled.last_steps())
+    wave += 1
+    if routing.to_end:
+        steps.append(Step(Action.UNROUTE, EDGE, wave=wave, routes=routing.to_end))
+        wave += 1
     for name, found in by_service.items():
         # A service that is gone from the files has no replicas to keep; whether it was routed shows in its replicas.
         gone = DesiredService(name, 0, "", routed=any(replica.admitted for replica in found))
-        retired = _ServicePlan(gone, found, drain_seconds, None).steps()
-        steps.extend(replace(step, wave=wave + 1) for step in retired)
+        last.extend(_ServicePlan(gone, found, drain_seconds, None).steps())
+    steps.extend(replace(step, wave=wave) for step in last)
     return steps
 
 
-def waves(desired: Sequence[DesiredService]) -> list[set[str]]:
-    """Names of services in rolling order: each wave depends only on earlier ones."""
+def waves(desired: Sequence[DesiredService], givers: Mapping[str, set[str]] | None = None) -> list[set[str]]:
+    """Names of services in rolling order: each wave depends only on earlier ones.
+
+    ``givers``: service -> those that take routes over from it. Its new replicas may not know these any more, so it comes later,
+    unless depends_on or another route says otherwise.
+    """
     known = {service.name for service in desired}
     waiting = {service.name: set(service.depends_on) & known for service in desired}
+    takers = {name: (givers or {}).get(name, set()) & known for name in waiting}
     ordered: list[set[str]] = []
     while waiting:
-        ready = {name for name, needs in waiting.items() if not needs & waiting.keys()}
-        if not ready:
+        free = {name for name, needs in waiting.items() if not needs & waiting.keys()}
+        if not free:
             raise DeployError(f"depends_on goes round in a circle between the services {', '.join(sorted(waiting))}")
+        ready = {name for name in free if not takers[name] & waiting.keys()} or free
         ordered.append(ready)
         waiting = {name: needs for name, needs in waiting.items() if name not in ready}
     return ordered
@@ -194,9 +251,12 @@ class _ServicePlan:
         observed: Sequence[Replica],
         drain_seconds: float,
         replace_created_before: float | None,
+        routes: tuple[str, ...] = (),
     ) -> None:
+        """``routes``: keys that are to lead to this service and do not yet."""
         self.service = service
         self.drain_seconds = drain_seconds
+        self.routes = routes
         self.dead = [replica for replica in observed if replica.state is State.DEAD]
         alive = [replica for replica in observed if replica.state is not State.DEAD]
         current = [replica for replica in alive if _is_current(replica, service, replace_created_before)]
@@ -208,6 +268,10 @@ class _ServicePlan:
         stale = [replica for replica in alive if not _is_current(replica, service, replace_created_before)]
         # What serves nobody goes first, so that a batch never takes more of the serving ones than it brings.
         self.retire = sorted(stale, key=_serves) + current[service.replicas :]
+        # What serves a route that the service has no longer goes on until that route has ended.
+        serves_on = [one for one in self.retire if one.admitted and not service.routed]
+        self.retire_last = serves_on if service.policy.order is Order.START_FIRST else []
+        self.retire = [one for one in self.retire if one not in self.retire_last]
         self.reuse = [replica for replica in self.keep if service.routed and not replica.admitted]
         self.missing = service.replicas - len(self.keep)
         self.reason = _why(service, stale, self.missing, len(self.keep))
@@ -216,8 +280,12 @@ class _ServicePlan:
         service = self.service
         steps = [self._step(Action.SWEEP, self.dead)] if self.dead else []
         batches = self._batches()
+        route = [Step(Action.ROUTE, service.name, routes=self.routes)] if self.routes else []
+        if route and not batches:
+            batches = [([], 0, [])]
         for number, (reuse, start, retire) in enumerate(batches):
-            bring = self._bring(reuse, start)
+            bring = [*self._bring(reuse, start), *route]
+            route = []
             if service.policy.order is Order.STOP_FIRST and start:
                 parts = [*self._let_go(retire), *self._end(retire), *bring, *self._watch(reuse, start)]
             else:
@@ -226,6 +294,10 @@ class _ServicePlan:
                 parts.append(Step(Action.PAUSE, service.name, seconds=service.policy.delay_seconds))
             steps.extend(replace(step, batch=number) for step in parts)
         return steps
+
+    def last_steps(self) -> list[Step]:
+        """What is left to do once the routes have ended that nobody wants any more."""
+        return [*self._let_go(self.retire_last), *self._end(self.retire_last)]
 
     def _batches(self) -> list[tuple[list[Replica], int, list[Replica]]]:
         """Per batch: running replicas to admit, how many to start, replicas to retire."""
@@ -294,8 +366,20 @@ def _why(service: DesiredService, stale: Sequence[Replica], missing: int, alive:
     changed = sorted(name for name in service.parts.keys() | seen.parts.keys() if service.parts.get(name) != seen.parts.get(name))
     if not changed or not seen.parts:
         return "configuration changed"
-    words = [f"image {seen.image or 'unknown'} -> {service.image}" if name == "image" else name for name in changed]
+    words = [_changed(name, seen, service) for name in changed]
     return f"changed: {', '.join(words)}"
+
+
+def _changed(part: str, seen: Replica, service: DesiredService) -> str:
+    if part == "image":
+        return f"image {seen.image or 'unknown'} -> {service.image}"
+    if part == "port":
+        return f"port {seen.port or 'none'} -> {service.port or 'none'}"
+    return part
+
+
+def _plural(noun: str, things: Sequence[str]) -> str:
+    return f"the {noun}{'' if len(things) == 1 else 's'} {', '.join(things)}"
 
 
 def _count(number: int, noun: str) -> str:

@@ -10,18 +10,24 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils import hardening
+from ansible_collections.morpheus.deploy.plugins.module_utils import compose_model, compose_rules, hardening, schema_files
+from ansible_collections.morpheus.deploy.plugins.module_utils.applied import accepted_edits
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import Disk, Image
-from ansible_collections.morpheus.deploy.plugins.module_utils.errors import ConfigError, DeployError, EngineError
+from ansible_collections.morpheus.deploy.plugins.module_utils.errors import (
+    ConfigError,
+    DeployError,
+    EngineError,
+    RegistryDownError,
+)
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import StackHost, scratch
-from ansible_collections.morpheus.deploy.plugins.module_utils.plan import Replica, Step, plan
+from ansible_collections.morpheus.deploy.plugins.module_utils.migrations import Migrations
+from ansible_collections.morpheus.deploy.plugins.module_utils.plan import Replica, Step
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import (
     Manifest,
     Rights,
     Workspace,
     config_hash,
     release_id,
-    schema_versions,
     variables,
 )
 
@@ -62,7 +68,7 @@ class Wanted:
     def versions(self) -> list[str]:
         """Versions of the schema that its files bring, oldest first."""
         migration = self.stack.get("migration")
-        return schema_versions(self.files, migration["directory"]) if migration else []
+        return schema_files.schema_versions(self.files, migration["directory"]) if migration else []
 
     @property
     def schema(self) -> dict[str, str]:
@@ -101,7 +107,7 @@ class Prepared:
         return self.is_new or bool(self.changed_secrets or self.changed_live_files)
 
 
-def prepare(host: StackHost, wanted: Wanted, *, check_mode: bool) -> Prepared:
+def prepare(host: StackHost, wanted: Wanted, migrations: Migrations, *, check_mode: bool) -> Prepared:
     """Bring images and files of ``wanted`` to this host. Nothing of what runs is touched, and on failure nothing is left.
 
     In check mode nothing is pulled either: an image that is not here yet counts as a changed one.
@@ -110,12 +116,18 @@ def prepare(host: StackHost, wanted: Wanted, *, check_mode: bool) -> Prepared:
     identity = wanted.id
     retained = releases.read(identity).images if releases.has(identity) else None
     lineage = releases.lineage()
+    migration = wanted.stack.get("migration")
+    accepted = accepted_edits(releases, lineage, migration, wanted.files) if migration else {}
+    # Whichever host it is at work on, none may start a second one.
+    waited_for = migrations.settle(migration, identity, look_only=check_mode) if migration else []
     # What was live once keeps its very images; what never was follows its tag, which may have been pushed again.
     known = retained or {} if identity in lineage.trail else {}
     with scratch(wanted.release, wanted.environment, wanted.files, wanted.secrets, wanted.rights, wanted.executable) as workspace:
         model = host.model(wanted.stack, workspace)
+        _check_watches(wanted.stack, model)
         _check_mounts(host, wanted, workspace, model)
-        images = _Images(host, wanted, known, lineage.live).find(_references(model), pull=not check_mode)
+        finder = _Images(host, wanted, known, lineage.live)
+        images = finder.find(_references(model), pull=not check_mode)
         if known and images != known:
             raise DeployError(_other_digests(identity, known, images))
         is_new = images != retained
@@ -142,6 +154,7 @@ def prepare(host: StackHost, wanted: Wanted, *, check_mode: bool) -> Prepared:
             releases.write_files(identity, wanted.release, wanted.environment, wanted.files, wanted.executable)
             releases.write_manifest(manifest)
             lineage.prepared(identity)
+            lineage.schema.applied(accepted)
             releases.write_lineage(lineage)
     return Prepared(
         id=identity,
@@ -155,7 +168,7 @@ def prepare(host: StackHost, wanted: Wanted, *, check_mode: bool) -> Prepared:
         was_live=bool(known),
         resumes=lineage.rolling is not None,
         versions=wanted.versions if manifest.schema and lineage.schema.knows(manifest.schema) else [],
-        warnings=hardening.warnings(wanted.stack, model),
+        warnings=[*hardening.warnings(wanted.stack, model), *finder.warnings, *waited_for],
     )
 
 
@@ -172,6 +185,14 @@ def _check_mounts(host: StackHost, wanted: Wanted, workspace: Workspace, model: 
     ]
     if problems:
         raise ConfigError(problems)
+
+
+def _check_watches(stack: Mapping[str, Any], model: Mapping[str, Any]) -> None:
+    healths = {service["name"]: service["health"] for service in stack["services"]}
+    services = compose_model.services(model)
+    found = [one for name, service in services.items() for one in compose_rules.watch_problems(name, service, healths.get(name))]
+    if found:
+        raise ConfigError(found)
 
 
 def _other_digests(identity: str, known: Mapping[str, Mapping[str, str]], images: Mapping[str, Mapping[str, str]]) -> str:
@@ -231,8 +252,9 @@ def _preview(
     host: StackHost, manifest: Manifest, workspace: Workspace, model: Mapping[str, Any], check_mode: bool
 ) -> tuple[list[Step], list[Replica]]:
     target = host.target(manifest, workspace, images=images_of(manifest), model=model, create_key=not check_mode)
-    replicas = host.observe(host.edge(target))
-    return plan(target.desired, replicas, drain_seconds=manifest.stack["drain_seconds"]), replicas
+    edge = host.edge(target)
+    replicas = host.observe(edge)
+    return host.plan(target, replicas, edge), replicas
 
 
 def _references(model: Mapping[str, Any]) -> dict[str, str]:
@@ -248,6 +270,7 @@ class _Images:
         self._wanted = wanted
         self._known = {image["reference"]: image for image in known.values()}
         self._live = host.releases.read(live).images if live and host.releases.has(live) else {}
+        self.warnings: list[str] = []
 
     def find(self, references: Mapping[str, str], *, pull: bool) -> dict[str, dict[str, str]]:
         """service -> {reference, digest, id}. Nothing is pulled when the disk has no room for all of it."""
@@ -274,12 +297,16 @@ class _Images:
             return _entry(reference, self._engine.pull(_pinned(reference, digest)), digest)
         try:
             image = self._engine.pull(reference)
-        except EngineError:
-            # A registry that is down must not stop the deploy of what is here already.
+        except RegistryDownError as exc:
+            # A registry that is down must not stop the deploy of what is here already. Any other answer is one: it must.
             local = self._engine.image(reference)
             if local is None:
                 raise
             image = local
+            self.warnings.append(
+                f"{reference}: the image that this host had under this tag already is used, {image.id}, because no registry "
+                f"could say whether it is still the one: {exc}"
+            )
         return _entry(reference, image, image.digest)
 
     def _digest(self, reference: str) -> str:

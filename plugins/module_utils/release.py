@@ -104,16 +104,6 @@ def release_id(release: str, config: str) -> str:
     return f"{release}-{config[:HASH_DIGITS]}"
 
 
-def schema_versions(files: Iterable[str], directory: str) -> list[str]:
-    """Versions of the migration files directly below ``directory``, oldest first; none without a directory."""
-    found = {
-        path.name.partition("_")[0]
-        for path in map(Path, files)
-        if directory and path.parent == Path(directory) and "_" in path.name
-    }
-    return sorted((version for version in found if version.isdecimal()), key=int)
-
-
 @dataclass(frozen=True)
 class Workspace:
     """Where a release's files can be read as Compose reads them: ``files`` with ``secrets`` linked into it."""

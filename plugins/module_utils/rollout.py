@@ -5,10 +5,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge import Edge
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.execute import Executor, Outcome
 from ansible_collections.morpheus.deploy.plugins.module_utils.fence import Fence
@@ -27,7 +27,6 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.plan import (
     FailureAction,
     Replica,
     Step,
-    plan,
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.prepare import (
     images_of,
@@ -58,6 +57,8 @@ class Rollout:
     # release again) or "mixed". Empty after a good one.
     left: str = ""
     pruned: list[str] = field(default_factory=list)
+    # What went wrong that does not change which release serves.
+    warnings: list[str] = field(default_factory=list)
 
     @property
     def switches(self) -> bool:
@@ -93,9 +94,9 @@ class HostRollout:
         require_secrets(self._host, manifest)
         target = self._target(manifest)
         previous = releases.read(lineage.live) if lineage.live and releases.has(lineage.live) else None
-        edge = self._host.edge(target, self._old_routes(target, previous))
+        edge = self._host.edge(target)
         before = self._host.observe(edge)
-        steps = self._plan(target, before, time.time() if restart else None)
+        steps = self._host.plan(target, before, edge, time.time() if restart else None)
         return Rollout(manifest, target, kind, previous, steps, before, edge.differences(), lineage.rolling is not None)
 
     def execute(self, rollout: Rollout) -> None:
@@ -104,7 +105,7 @@ class HostRollout:
         Raises FencedError when another run has taken over: then what is left to do is that run's matter.
         """
         host = self._host
-        edge = host.edge(rollout.target, self._old_routes(rollout.target, rollout.previous))
+        edge = host.edge(rollout.target)
         self._fence.check()
         lineage = host.releases.lineage()
         lineage.begin(rollout.manifest.id, rollout.kind)
@@ -112,7 +113,7 @@ class HostRollout:
         self._journal.write("begin", release=rollout.manifest.id, kind=rollout.kind.value, steps=len(rollout.steps))
         try:
             edge.sweep({replica.name for replica in rollout.before})
-            rollout.outcome = self._run(rollout.manifest, rollout.target, rollout.previous, rollout.steps)
+            rollout.outcome = self._run(rollout.manifest, rollout.target, rollout.steps)
             self._ask_edge(rollout)
         except DeployError as exc:
             rollout.outcome.failures.append(str(exc))
@@ -121,7 +122,20 @@ class HostRollout:
             self._end_badly(rollout)
         else:
             self._end_well(rollout)
-        rollout.after = host.observe(host.edge(rollout.target))
+        self._tidy(rollout, "look at what runs now", lambda: self._look(rollout))
+
+    def _look(self, rollout: Rollout) -> None:
+        edge = self._host.edge(rollout.target)
+        rollout.after = self._host.observe(edge)
+        # A reload of the edge leaves them with a worker that ends by force.
+        rollout.outcome.left_behind = edge.left_behind()
+
+    def _tidy(self, rollout: Rollout, what: str, do: Callable[[], None]) -> None:
+        """Housekeeping: its failure changes nothing about which release serves, so it is told and ends nothing."""
+        try:
+            do()
+        except DeployError as exc:
+            rollout.warnings.append(f"could not {what}: {exc}")
 
     def _ask_edge(self, rollout: Rollout) -> None:
         """The last gate: this host's own edge must answer users with the release."""
@@ -140,17 +154,22 @@ class HostRollout:
 
     def _end_well(self, rollout: Rollout) -> None:
         releases = self._host.releases
-        # The routes of services that have gone go with them.
-        self._host.edge(rollout.target).prepare()
         lineage = releases.lineage()
         lineage.went_live(rollout.manifest.id, rollout.kind)
         releases.write_lineage(lineage)
         self._journal.write("live", release=rollout.manifest.id)
+        self._tidy(rollout, "take away what the edge no longer needs", lambda: self._contract(rollout.target))
         if rollout.kind is Kind.DEPLOY:
             # A rollback brings nothing new, and an older release does not know what has been pinned since.
-            rollout.pruned = prune(self._host, **rollout.manifest.stack["retention"])
-            if rollout.pruned:
-                self._journal.write("pruned", releases=rollout.pruned)
+            self._tidy(rollout, "remove old releases", lambda: self._prune(rollout))
+
+    def _contract(self, target: Target | None) -> None:
+        self._host.edge(target).contract()
+
+    def _prune(self, rollout: Rollout) -> None:
+        rollout.pruned = prune(self._host, **rollout.manifest.stack["retention"])
+        if rollout.pruned:
+            self._journal.write("pruned", releases=rollout.pruned)
 
     def _end_badly(self, rollout: Rollout) -> None:
         try:
@@ -165,18 +184,18 @@ class HostRollout:
         self._host.releases.write_lineage(lineage)
         self._journal.write("failed", release=rollout.manifest.id, left=rollout.left, why=why)
 
-    def _run(self, manifest: Manifest, target: Target, previous: Manifest | None, steps: Sequence[Step]) -> Outcome:
+    def _run(self, manifest: Manifest, target: Target, steps: Sequence[Step]) -> Outcome:
         host = self._host
         self._fence.check()
         host.releases.activate(manifest.id, target.data)
         host.write_override(target, manifest.id, pinned_images(manifest))
-        edge = host.edge(target, self._old_routes(target, previous))
-        edge.prepare()
+        edge = host.edge(target)
+        edge.expand()
         clock = SystemClock()
         executor = Executor(
             target.desired,
             HostEngine(host, host.compose(target), edge),
-            HostEdge(host, edge),
+            HostEdge(host, edge, {service.name: service.port for service in target.desired}),
             HostGate(host, target, clock, self._fence.check),
             clock,
             lambda event, step: self._journal.write(event, step=str(step), action=step.action.value),
@@ -192,45 +211,37 @@ class HostRollout:
         if not previous:
             now = {replica.id for replica in host.engine.observe(set())}
             rollout.left = "mixed" if now - {replica.id for replica in rollout.before} else "as_before"
+            if rollout.left == "as_before":
+                self._contract(None)
             return
         target = self._target(previous, "rollback_config")
-        edge = host.edge(target, self._old_routes(target, rollout.manifest))
-        steps = self._way_back(rollout, target, host.observe(edge))
+        edge = host.edge(target)
+        steps = self._way_back(rollout, target, edge)
         if steps and rollout.failure_action is FailureAction.ROLLBACK:
-            outcome = self._run(previous, target, rollout.manifest, steps)
+            outcome = self._run(previous, target, steps)
             rollout.outcome.failures += outcome.failures
             rollout.outcome.cut += outcome.cut
             rollout.outcome.errors += outcome.errors
-            steps = self._way_back(rollout, target, host.observe(edge))
-        elif not steps:
+            steps = self._way_back(rollout, target, edge)
+        if not steps:
             host.releases.activate(previous.id, target.data)
             host.write_override(target, previous.id, pinned_images(previous))
-            host.edge(target).prepare()
-        switched = any(action == Action.ADMIT.value for _, action in rollout.outcome.spent)
+            self._tidy(rollout, "take away what the edge no longer needs", lambda: self._contract(target))
+        now = {replica.id for replica in host.engine.observe(set())}
+        replaced = any(replica.id not in now for replica in rollout.before)
+        switched = replaced or any(action == Action.ADMIT.value for _, action in rollout.outcome.spent)
         rollout.left = "mixed" if steps else "taken_back" if switched else "as_before"
 
-    def _way_back(self, rollout: Rollout, target: Target, observed: list[Replica]) -> list[Step]:
+    def _way_back(self, rollout: Rollout, target: Target, edge: Edge) -> list[Step]:
         """Whatever ran before and still runs is good as it is, even where it was made from secrets that are no longer current."""
         wanted = {service.name: service.fingerprint for service in target.desired}
-        before = {replica.id for replica in rollout.before if replica.admitted or replica.service not in rollout.target.routed}
+        before = {replica.id for replica in rollout.before if replica.admitted or replica.service not in target.routed}
         seen = [
             replace(replica, fingerprint=wanted.get(replica.service, "")) if replica.id in before else replica
-            for replica in observed
+            for replica in self._host.observe(edge)
         ]
-        return self._plan(target, seen, None)
+        return self._host.plan(target, seen, edge)
 
     def _target(self, manifest: Manifest, section: str = "update_config") -> Target:
         workspace = self._host.releases.workspace(manifest.id)
         return self._host.target(manifest, workspace, images=images_of(manifest), section=section)
-
-    def _plan(self, target: Target, observed: list[Replica], replace_created_before: float | None) -> list[Step]:
-        drain = float(target.stack["drain_seconds"])
-        return plan(target.desired, observed, drain_seconds=drain, replace_created_before=replace_created_before)
-
-    def _old_routes(self, target: Target, other: Manifest | None) -> list[Any]:
-        """Routes of ``other`` whose services the target no longer has."""
-        if not other:
-            return []
-        names = {service.name for service in target.desired}
-        old = replace(target, stack=other.stack).routes
-        return [route for route in old if route.service not in names]

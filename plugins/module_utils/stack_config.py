@@ -19,15 +19,16 @@ from ansible_collections.morpheus.deploy.plugins.module_utils import (
     file_mounts,
     fingerprints,
     gate,
+    haproxy,
     isolation,
     rotation,
     schema,
+    schema_files,
     secret_files,
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose_files import ComposeFiles
 from ansible_collections.morpheus.deploy.plugins.module_utils.files import is_executable
 from ansible_collections.morpheus.deploy.plugins.module_utils.hardening import Hardening
-from ansible_collections.morpheus.deploy.plugins.module_utils.release import schema_versions
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*\Z")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}\Z")
@@ -140,6 +141,9 @@ class StackConfig:
             seen.setdefault(str(name), number)
             if isinstance(service.get("port"), int) and not 0 < service["port"] < 65536:
                 self._say(f"{path}.port: {service['port']} is not a port")
+            suffix = next((one for one in haproxy.SUFFIXES if one and str(name).endswith(one)), "")
+            if service.get("routes") and suffix:
+                self._say(f'{path}.name: "{name}" ends with "{suffix}", which the edge adds to names itself; rename the service')
             if service.get("routes") and not service.get("health"):
                 self._say(
                     f"{path}.health: required, because the service is routed: without it nobody can tell when a replica may serve"
@@ -266,8 +270,10 @@ class StackConfig:
         sources = file_mounts.Sources.of(self.config, self.files, self.live_files)
         self.problems += [*sources.config_problems(model.get("configs")), *sources.volume_problems(model.get("volumes"))]
         routed = {service["name"] for service in self.config["services"] if service.get("routes")}
+        healths = {service.get("name"): service.get("health") for service in self.config["services"]}
         for name, service in services.items():
             problems = compose_rules.problems(name, service or {}, routed=name in routed)
+            problems += compose_rules.watch_problems(name, service or {}, healths.get(name))
             if isinstance(service, Mapping):
                 problems += hardening.problems(name, service, model, routed=name in routed)
                 problems += self._mount_problems(sources, file_mounts.written(name, service))
@@ -316,12 +322,16 @@ class StackConfig:
         if migration["ledger"] and not re.fullmatch(database_identity.TABLE, migration["ledger"]):
             self._say(f'stack.migration.ledger: "{migration["ledger"]}" is no <schema>.<table> (letters, digits and _)')
         directory, since = migration["directory"], migration["compatible_since"]
-        versions = schema_versions(self.files, directory)
+        versions = schema_files.schema_versions(self.files, directory)
+        self.problems += [f"stack.migration.directory: {problem}" for problem in schema_files.problems(self.files, directory)]
         if directory and not versions:
             self._say(
                 f'stack.migration.directory: "{directory}" holds no <version>_<name> file among stack.files; '
                 "the version is a number"
             )
+        for version in migration["accept_edited"] or []:
+            if version not in versions:
+                self._say(f'stack.migration.accept_edited: "{version}" is no version in "{directory}"; remove it')
         if since and not directory:
             self._say(
                 "stack.migration.compatible_since: needs stack.migration.directory, which says what the schema's versions are"

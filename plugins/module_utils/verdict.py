@@ -22,6 +22,7 @@ class HostState:
     seconds: dict[str, float] = field(default_factory=dict)
     drained: int = 0
     cut: int = 0
+    left_behind: int = 0
     errors: int = 0
     gates: list[Mapping[str, Any]] = field(default_factory=list)
     mixed: bool = False
@@ -80,6 +81,11 @@ class Run:
             # It was killed or crashed, so it could not say what it left.
             message = f"the rollout of {host} ended without an answer, as a killed process does: {message}"
             self.hosts[host].lost = self.hosts[host].mixed = True
+        if module == "stack_migration" and "module_stdout" in result:
+            message = (
+                "the migration ended without an answer, as a killed process does. It may still be at work: run the same command "
+                f"again, which looks for it first and starts no second one. {message}"
+            )
         if module in _IDENTITY or result.get("foreign"):
             self.refusals += [f"{host}: {line}" for line in message.splitlines()]
         elif module in ("lease", "stack_info") or (module == "rotation" and not self.hosts):
@@ -117,6 +123,7 @@ class Run:
             "hosts": {name: self._host(state) for name, state in self.hosts.items()},
             "drained": sum(state.drained for state in self.hosts.values()),
             "cut": sum(state.cut for state in self.hosts.values()),
+            "left_behind": sum(state.left_behind for state in self.hosts.values()),
             "errors": sum(state.errors for state in self.hosts.values()),
             "lease": {key: self.lease.get(key) for key in ("token", "owner", "reason", "taken_over")} if self.lease else {},
             "mend": self._mend() if word == "mixed" else [],
@@ -191,6 +198,7 @@ class Run:
         state.seconds = {**state.seconds, **{f"back {k}" if is_take_back else k: v for k, v in result["seconds"].items()}}
         state.drained += result["drained"]
         state.cut += result["cut"]
+        state.left_behind = result["left_behind"]
         state.errors += result["errors"]
         state.seen = True
         if result.get("left"):
@@ -215,6 +223,7 @@ class Run:
             "seconds": state.seconds,
             "drained": state.drained,
             "cut": state.cut,
+            "left_behind": state.left_behind,
             "errors": state.errors,
             "taken_back": state.taken_back,
             "gates": [dict(gate) for gate in state.gates],
@@ -235,6 +244,7 @@ def history_line(verdict: Mapping[str, Any]) -> dict[str, Any]:
         "hosts": {name: host["release"] for name, host in verdict["hosts"].items()},
         "drained": verdict["drained"],
         "cut": verdict["cut"],
+        "left_behind": verdict["left_behind"],
         "errors": verdict["errors"],
         "why": verdict["messages"][0].splitlines()[0] if verdict["messages"] else "",
     }
@@ -272,6 +282,7 @@ def _host_line(name: str, host: Mapping[str, Any]) -> str:
         "live files changed": len(host["live_files"]),
         "requests drained": host["drained"],
         "connections cut": host["cut"],
+        "connections left to an old edge worker, which ends by force in the end": host["left_behind"],
         "requests answered with 5xx": host["errors"],
     }
     return f"  {name} runs {state}" + "".join(f", {number} {words}" for words, number in counts.items() if number)

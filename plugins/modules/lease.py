@@ -218,7 +218,7 @@ database:
   type: dict
   sample: {environment: production, system_identifier: "7451239908170123456", versions: ["0001"]}
 foreign:
-  description: True when the host or the database is not the environment's. Nothing was written then.
+  description: True when the host or the database is not the environment's, or is not to be read. Nothing was written then.
   returned: on failure of the check that O(identity) asks for
   type: bool
   sample: true

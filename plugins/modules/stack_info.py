@@ -71,6 +71,12 @@ schema:
   returned: success
   type: dict
   sample: {head: "0003", compatible_since: "0001"}
+migrating:
+  description: A sentence for each migration that is at work on this host, with the commands that show and stop it.
+  returned: success
+  type: list
+  elements: str
+  sample: ["the migration of release 1.2.0-3f9a0c1d is still at work on this host: container shop-migrate-run-1c2d, ..."]
 releases:
   description: The retained releases, with what a rollback to each would miss.
   returned: success

@@ -10,8 +10,12 @@ version_added: 0.1.0
 description:
   - Runs the stack's migration service once, in a one-off container of the release's own image, before any of its replicas
     gets traffic. When the module returns, that container has ended with exit code 0.
-  - The migration itself must be idempotent and must hold a lock of its own while it works; running the module again runs it
-    again.
+  - When it has not ended in time, the container is stopped with its grace period. Whether it failed or was stopped, its last
+    log lines are in the message, and the container is removed.
+  - The container does not depend on this module. When that is killed the migration works on, and the next run of this module or
+    of M(morpheus.deploy.stack_release) on the host finds it; a migration of the same release is waited for, another one refused.
+  - The migration itself must be idempotent and must hold a lock of its own while it works, which also keeps one apart that a
+    host outside of the run has left; running the module again runs it again.
 attributes:
   check_mode:
     support: none
@@ -75,6 +79,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.errors import Depl
 from ansible_collections.morpheus.deploy.plugins.module_utils.exclusive import alone
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import StackHost
 from ansible_collections.morpheus.deploy.plugins.module_utils.migrate import migrate
+from ansible_collections.morpheus.deploy.plugins.module_utils.migrations import Migrations
 
 
 def main() -> None:
@@ -87,8 +92,8 @@ def main() -> None:
     )
     try:
         host = StackHost(module.params["stack"], engine.connect())
-        with alone(host, module.params["token"]):
-            output = migrate(host, module.params["release_id"])
+        with alone(host, module.params["token"]) as fence:
+            output = migrate(host, module.params["release_id"], Migrations(host.one_offs, fence.check))
     except (DeployError, FencedError) as exc:
         module.fail_json(msg=f"the migration failed, and no host was switched: {exc}")
     result = _last_json(output)

@@ -201,6 +201,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils import engine
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import ConfigError, DeployError, FencedError
 from ansible_collections.morpheus.deploy.plugins.module_utils.exclusive import alone
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import StackHost
+from ansible_collections.morpheus.deploy.plugins.module_utils.migrations import Migrations
 from ansible_collections.morpheus.deploy.plugins.module_utils.prepare import Prepared, Wanted, prepare, running
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import Rights
 
@@ -240,8 +241,9 @@ def main() -> None:
         host = StackHost(wanted.stack["name"], engine.connect())
         about["previous"] = host.releases.live_release()
         # In check mode nothing is written, so nobody has to wait for anybody.
-        with nullcontext() if module.check_mode else alone(host, module.params["token"]):
-            prepared = prepare(host, wanted, check_mode=module.check_mode)
+        with nullcontext() if module.check_mode else alone(host, module.params["token"]) as fence:
+            migrations = Migrations(host.one_offs, fence.check) if fence else Migrations(host.one_offs)
+            prepared = prepare(host, wanted, migrations, check_mode=module.check_mode)
     except ConfigError as exc:
         module.fail_json(msg=str(exc), problems=exc.problems, **about)
     except (DeployError, FencedError) as exc:

@@ -153,7 +153,16 @@ drained:
   type: int
   sample: 6
 cut:
-  description: Sessions that were still open when their replica had ended.
+  description:
+    - Requests that a replica broke off when it was stopped, by the edge's own counters, and tunnels (WebSockets) that were open
+      when their replica was told to stop.
+  returned: always, once the release was found
+  type: int
+  sample: 0
+left_behind:
+  description:
+    - Connections that a worker of the edge from before a reload still holds. They are cut when they outlive it, see the option
+      C(edge_hard_stop_after_seconds) of the role C(edge).
   returned: always, once the release was found
   type: int
   sample: 0
@@ -228,6 +237,8 @@ def main() -> None:
     except FencedError as exc:
         module.fail_json(msg=str(exc), fenced=True)
     result = _result(rollout, rollout.outcome.done)
+    for warning in rollout.warnings:
+        module.warn(warning)
     if rollout.outcome.failures:
         serving = f" ({rollout.previous.release})" if rollout.previous and rollout.left != "mixed" else ""
         message = "\n".join([*rollout.outcome.failures, f"{LEFT[rollout.left]}{serving}."])
@@ -255,6 +266,7 @@ def _result(rollout: Rollout, steps: list[str]) -> dict[str, Any]:
         "seconds": outcome.seconds,
         "drained": outcome.drained,
         "cut": outcome.cut,
+        "left_behind": outcome.left_behind,
         "errors": outcome.errors,
         "pruned": rollout.pruned,
         "diff": {"before": "\n".join(before) + "\n", "after": "\n".join(after) + "\n"},

@@ -33,6 +33,8 @@ def main() -> None:
 def apply(connection: psycopg.Connection[Any], files: dict[str, Path]) -> list[str]:
     # Held until the connection ends: whoever comes second waits, and finds the work done.
     connection.execute("set lock_timeout = '10s'")
+    # A migration that is stopped stops its statement, too.
+    connection.execute("set client_connection_check_interval = '1s'")
     connection.execute("select pg_advisory_lock(%s)", [LOCK])
     connection.execute(LEDGER)
     known = set(connection.execute("select version from supabase_migrations.schema_migrations"))

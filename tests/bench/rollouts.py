@@ -81,7 +81,7 @@ def unwatched() -> Iterator[list[str]]:
     try:
         shutil.copytree(ROOT / "stacks" / "morpheus", stack, dirs_exist_ok=True)
         file = stack / "compose.staging.yml"
-        before, line, after = file.read_text().partition("  monitor: 6s\n")
+        before, line, after = file.read_text().partition("  monitor: 7s\n")
         assert line, f"{file} has no monitor"
         file.write_text(before + after)
         yield ["-e", f"stack_source={stack}"]

@@ -59,7 +59,8 @@ def test_with_certificates_http_only_redirects_and_https_routes() -> None:
     assert found["frontend http from base"] == ["bind :8080", "http-request redirect scheme https code 308"]
     https = found["frontend https from base"]
     assert https[0] == "bind :8443 ssl crt-list /usr/local/etc/haproxy/certificates.list alpn h2,http/1.1"
-    tunnels, requests = [line for line in https if line.startswith("use_backend")]
+    anything, tunnels, requests = [line for line in https if line.startswith("use_backend")]
+    assert ".any " in anything
     assert ".tunnels " in tunnels
     assert ".tunnels" not in requests
 
@@ -91,16 +92,30 @@ def test_a_balancer_verifies_each_upstream_and_routes_nothing_itself() -> None:
             "haproxy.cfg.j2", edge_certificate_paths=CERTIFICATES, edge_upstreams=upstreams, edge_upstream_name="www.example.com"
         )
     )
-    backend = found["backend upstreams from base"]
-    assert [line for line in backend if line.startswith("server ")] == [
-        "server app-1 192.0.2.11:443",
-        "server app-2 192.0.2.12:443",
-    ]
-    [tls] = [line for line in backend if "ssl" in line]
+    for name in ("upstreams", "upstreams.any", "checks"):
+        backend = found[f"backend {name} from upstreams"]
+        assert [line for line in backend if line.startswith("server ")] == [
+            "server app-1 192.0.2.11:443",
+            "server app-2 192.0.2.12:443",
+        ]
+    [tls] = [line for line in found["defaults upstreams from base"] if "ssl" in line]
     assert "verify required" in tls
     assert "verifyhost www.example.com" in tls
     assert "default_backend upstreams" in found["frontend https from base"]
     assert "backend no_route from base" not in found
+
+
+def test_checks_of_a_balancer_are_asked_from_inside_only() -> None:
+    found = sections(render("haproxy.cfg.j2", edge_upstreams=[{"name": "app-1", "address": "192.0.2.11"}]))
+    assert "bind 127.0.0.1:8404" in found["frontend checks from base"]
+
+
+def test_a_path_to_check_reaches_an_upstream_as_it_is_written() -> None:
+    upstreams = [{"name": "app-1", "address": "192.0.2.11"}]
+    backend = sections(render("haproxy.cfg.j2", edge_upstreams=upstreams, edge_upstream_check_path="/a%20b"))
+    [request] = [line for line in backend["backend upstreams from upstreams"] if line.startswith("tcp-check send-lf")]
+    # In HAProxy's own language a percent sign is written twice.
+    assert "GET /a%%20b HTTP/1.1" in request
 
 
 def maintenance_of(https: list[str]) -> tuple[list[str], int]:

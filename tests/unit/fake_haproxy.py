@@ -9,7 +9,7 @@ import contextlib
 import re
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -42,6 +42,7 @@ class Slot:
     total: int = 0
     well: int = 0
     badly: int = 0
+    broken_off: int = 0
 
     @property
     def admin_state(self) -> int:
@@ -57,6 +58,9 @@ class Slot:
 class Worker:
     pid: int
     slots: dict[str, Slot] = field(default_factory=dict)
+    routes: dict[str, str] = field(default_factory=dict)
+    # Connections of users, idle ones included.
+    clients: int = 0
 
 
 class FakeHAProxy:
@@ -79,7 +83,7 @@ class FakeHAProxy:
         # after its answer. Servers that were made ready before that are ``early``.
         self.lag = 0
         self.early: list[str] = []
-        self._late: dict[str, tuple[str, int]] = {}
+        self._late: dict[str, tuple[str, int, int]] = {}
         self.on_command: Callable[[str], None] = lambda command: None
         self._lock = threading.RLock()
         self._over = threading.Event()
@@ -133,9 +137,11 @@ class FakeHAProxy:
                         tracks.append((slot, found["track"]))
         for slot, track in tracks:
             slot.tracked = slots[track]
-        if any(slot.sessions for slot in self.worker.slots.values()):
+        if self.worker.clients or any(slot.sessions for slot in self.worker.slots.values()):
             self.old.append(self.worker)
-        self.worker = Worker(self.worker.pid + 10, slots)
+        path = self.root / "conf" / "routes.map"
+        lines = path.read_text().splitlines() if path.exists() else []
+        self.worker = Worker(self.worker.pid + 10, slots, dict(line.split() for line in lines))
 
     def _serve(self, listening: socket.socket, answer: Callable[[str], str], keeps_open: bool) -> None:
         with listening:
@@ -165,12 +171,28 @@ class FakeHAProxy:
     def _admin(self, command: str) -> str:
         self.commands.append(command)
         if command == "show servers state":
-            return self._state()
+            return self._state(self.worker)
         if command.startswith("show stat"):
             return self._stat(self.worker)
+        words = command.split()
+        if words[1] == "map":
+            assert words[2] == "/usr/local/etc/haproxy/routes.map", command
+        if words[:2] == ["show", "map"]:
+            return "".join(f"0x{number:x} {key} {value}\n" for number, (key, value) in enumerate(self.worker.routes.items(), 1))
         if self.patience is not None:
             self.patience -= 1
-        return self._set(command.split())
+        return self._change_map(words) if words[1] == "map" else self._set(words)
+
+    def _change_map(self, words: list[str]) -> str:
+        verb, key = words[0], words[3]
+        if (verb == "add") == (key in self.worker.routes):
+            # A second entry of one key is no error for HAProxy, and never what we want.
+            return "entry not found.\n" if verb != "add" else "the key is there already\n"
+        if verb == "del":
+            del self.worker.routes[key]
+        else:
+            self.worker.routes[key] = words[4]
+        return ""
 
     def _master(self, command: str) -> str:
         self.commands.append(f"master: {command}")
@@ -188,28 +210,30 @@ class FakeHAProxy:
                 return f"Success=0\n--\n[NOTICE]   (1) : haproxy version is 3.0.11\n[ALERT]    (1) : config : {self.rejects}\n"
             self.load_files()
             return "Success=1\n--\n[NOTICE]   (1) : New worker (12) forked\n[NOTICE]   (1) : Loading success.\n"
-        found = re.match(r"@!(\d+) show stat", command)
+        found = re.match(r"@!(\d+) show (stat|servers state)", command)
         worker = next((one for one in self.old if found and one.pid == int(found[1])), None)
+        if worker and found and found[2] == "servers state":
+            return self._state(worker)
         return self._stat(worker) if worker else f"Can't find the target PID matching the prefix '{command.split()[0]}'"
 
-    def _state(self) -> str:
+    def _state(self, worker: Worker) -> str:
         lines = ["1", STATE_HEADER]
-        for name, (address, left) in list(self._late.items()):
-            self._late[name] = (address, left - 1)
+        for name, (address, port, left) in list(self._late.items()):
+            self._late[name] = (address, port, left - 1)
             if left <= 0:
-                self.worker.slots[name].address = self._late.pop(name)[0]
-        for number, slot in enumerate(self.worker.slots.values(), 1):
+                self.worker.slots[name].address, self.worker.slots[name].port, _ = self._late.pop(name)
+        for number, slot in enumerate(worker.slots.values(), 1):
             begin = f"3 {slot.backend} {number} {slot.name} {slot.address} 2 {slot.admin_state} 1 1 9 8 2 0 6 0 0 0"
             lines.append(f"{begin} {slot.fqdn or '-'} {slot.port} - 0 0 - - 0")
         return "\n".join([*lines, ""])
 
     def _stat(self, worker: Worker) -> str:
-        lines = [STAT_HEADER]
+        lines = [STAT_HEADER, _stat_line({"pxname": "https", "svname": "FRONTEND", "scur": worker.clients})]
         for slot in worker.slots.values():
             values = {"pxname": slot.backend, "svname": slot.name, "scur": slot.sessions, "stot": slot.total}
             values |= {"hrsp_2xx": slot.well, "hrsp_5xx": slot.badly}
-            values |= {"econ": 0, "eresp": 0, "srv_abrt": 0}
-            lines.append(",".join(str(values.get(name, "")) for name in STAT_HEADER.removeprefix("# ").split(",")))
+            values |= {"econ": 0, "eresp": slot.broken_off, "srv_abrt": slot.broken_off}
+            lines.append(_stat_line(values))
         return "\n".join([*lines, ""])
 
     def _set(self, words: list[str]) -> str:
@@ -226,19 +250,27 @@ class FakeHAProxy:
                 slot.address = self.addresses.get(value, slot.address)
             return f"{name} changed its FQDN from {before} to {value} by 'stats socket command'\n"
         if verb == "addr":
-            if slot.address == value:
+            assert words[5] == "port", words
+            port = int(words[6])
+            if (slot.address, slot.port) == (value, port):
                 return "nothing changed\n"
-            if self.resolves_only:
+            if self.resolves_only and slot.address != value:
                 return "could not update the address\n"
-            before = slot.address
+            was = (slot.address, slot.port)
             if self.lag:
-                self._late[name] = (value, self.lag)
+                self._late[name] = (value, port, self.lag)
             else:
-                slot.address = value
-            return f"IP changed from '{before}' to '{value}' by 'stats socket command'\n"
+                slot.address, slot.port = value, port
+            said = [f"IP changed from '{was[0]}' to '{value}'"] if value != was[0] else []
+            said += [f"port changed from '{was[1]}' to '{port}'"] if port != was[1] else []
+            return f"{', '.join(said)} by 'stats socket command'\n"
         assert (verb, value) in {("state", "ready"), ("state", "drain"), ("state", "maint")}, words
         if value == "ready" and name in self._late:
             self.early.append(name)
         slot.flags &= ~(FMAINT | FDRAIN)
         slot.flags |= {"ready": 0, "drain": FDRAIN, "maint": FMAINT}[value]
         return ""
+
+
+def _stat_line(values: Mapping[str, object]) -> str:
+    return ",".join(str(values.get(name, "")) for name in STAT_HEADER.removeprefix("# ").split(","))

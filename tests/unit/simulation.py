@@ -6,13 +6,22 @@ It watches over the promises while the executor works: whatever breaks one is wr
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from ansible_collections.morpheus.deploy.plugins.module_utils.cut import Count
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import EngineError
 from ansible_collections.morpheus.deploy.plugins.module_utils.execute import Busy, Executor, Outcome
 from ansible_collections.morpheus.deploy.plugins.module_utils.gate import Condemned, Health
-from ansible_collections.morpheus.deploy.plugins.module_utils.plan import DesiredService, Order, Replica, State, Step, plan
+from ansible_collections.morpheus.deploy.plugins.module_utils.plan import (
+    DesiredService,
+    Order,
+    Replica,
+    Routing,
+    State,
+    Step,
+    plan,
+)
 from ansible_collections.morpheus.deploy.plugins.module_utils.users import Answered
 
 DRAIN_SECONDS = 30.0
@@ -59,6 +68,8 @@ class Container:
     # When it was admitted for the last time, and how long it had been before.
     admitted_at: float | None = None
     admitted_seconds: float = 0.0
+    # Requests that ended because it was stopped, and how many of its tunnels did.
+    broken_off: int = 0
 
 
 class Host:
@@ -66,6 +77,7 @@ class Host:
 
     ``fuse``: how many more changes happen before the process that makes them is killed; None for ever.
     ``trip``: how many more changes happen before one is refused with an error, once.
+    ``routes``: what leads to which service; ``wanted_routes``: what should, where it is not the same from the beginning.
     ``bad``: fingerprints whose gate fails; ``flaky``: those that pass and fail while they are watched; ``errors``: fingerprint ->
     share of users' requests that it answers with 5xx, whatever its gate says.
     """
@@ -77,8 +89,15 @@ class Host:
         self.drain_seconds = drain_seconds
         self.containers: dict[str, Container] = {}
         self.removed: list[Container] = []
+        # Name of a container that was stopped -> with which grace period.
+        self.graces: dict[str, float | None] = {}
         self.admitted: set[str] = set()
         self.known_to_edge: set[str] = set()
+        self.routes: dict[str, str] = {}
+        self.wanted_routes: dict[str, str] | None = None
+        # What may answer a route: those to which it led, or was to lead, when the run began.
+        self._meant: dict[str, set[str]] = {}
+        self._served: set[str] = set()
         self.bad: set[str] = set()
         self.flaky: set[str] = set()
         self.errors: dict[str, float] = {}
@@ -131,7 +150,8 @@ class Host:
             ]
 
     def plan(self) -> list[Step]:
-        return plan(list(self.desired.values()), self.observe(), drain_seconds=self.drain_seconds)
+        routing = Routing(self.routes, self.routes if self.wanted_routes is None else self.wanted_routes)
+        return plan(list(self.desired.values()), self.observe(), drain_seconds=self.drain_seconds, routing=routing)
 
     def run(self, steps: Sequence[Step] | None = None, record: Callable[[str, Step], None] = lambda event, step: None) -> Outcome:
         """What HostRollout does: plan from what is observed, forget what is gone, execute."""
@@ -147,6 +167,9 @@ class Host:
         for one in self.containers.values():
             one.proven = one.name in self.admitted
         self._floors = {name: self._floor(service) for name, service in self.desired.items() if service.routed}
+        wanted = self.routes if self.wanted_routes is None else self.wanted_routes
+        self._meant = {key: {one.get(key, "") for one in (self.routes, wanted)} for key in self.routes.keys() | wanted.keys()}
+        self._served = {key for key, service in self.routes.items() if self.serving(service)}
 
     def serving(self, service: str) -> list[Container]:
         return [
@@ -172,6 +195,8 @@ class Host:
                 found += [f"{one.name}: is not admitted" for one in good if one.name not in self.admitted]
         found += [f"{one.name}: belongs to no service" for one in self.containers.values() if one.service not in self.desired]
         existing = {one.name for one in self.containers.values()}
+        if self.wanted_routes is not None and self.routes != self.wanted_routes:
+            found.append(f"routes lead {self.routes} where {self.wanted_routes} is wanted")
         return found + [f"{name}: the edge remembers what is gone" for name in self.known_to_edge - existing]
 
     def busy(self, container: Container) -> Busy:
@@ -212,6 +237,20 @@ class Host:
         for name, floor in self._floors.items():
             if len(self.serving(name)) < floor:
                 self.violations.append(f"{name}: only {len(self.serving(name))} serve where {floor} must, after {self.log[-1]}")
+        for key in self._served:
+            service = self.routes.get(key, "")
+            if service not in self._meant[key]:
+                self.violations.append(f"{key}: leads to {service or 'nothing'}, which no release meant, after {self.log[-1]}")
+            if service and not self.serving(service) and not self._may_be_interrupted(service):
+                self.violations.append(f"{key}: leads to {service}, where nobody serves, after {self.log[-1]}")
+
+    def is_meant(self, service: str) -> bool:
+        """Whether a route led to the service when the run began, or is to lead there."""
+        return any(service in services for services in self._meant.values())
+
+    def _may_be_interrupted(self, name: str) -> bool:
+        service = self.desired.get(name)
+        return service is not None and (service.policy.order is Order.STOP_FIRST or service.replicas == 0)
 
     def _floor(self, service: DesiredService) -> int:
         before = min(len(self.serving(service.name)), service.replicas)
@@ -252,7 +291,7 @@ class SimulatedEngine:
             host.clock.sleep(0.3)
         host.fail_at("start")
 
-    def stop(self, replicas: Sequence[Replica], grace_seconds: float) -> None:
+    def stop(self, replicas: Sequence[Replica], grace_seconds: float | None) -> None:
         host = self._host
         for replica in replicas:
             host.fail_at("stop")
@@ -262,7 +301,9 @@ class SimulatedEngine:
                 if container is None:
                     continue
                 host.change(f"stop {container.name}")
+                host.graces[container.name] = grace_seconds
                 self._watch_over_stop(container)
+                container.broken_off = host.busy(container).requests
                 container.state = State.DEAD
                 host.check()
         host.clock.sleep(0.2)
@@ -316,7 +357,7 @@ class SimulatedEdge:
                 host.change(f"admit {container.name}")
                 if container.state is not State.RUNNING:
                     host.violations.append(f"{container.name}: admitted though it does not run")
-                if service in host.desired and not host.desired[service].routed:
+                if service in host.desired and not host.desired[service].routed and not host.is_meant(service):
                     host.violations.append(f"{container.name}: admitted though no route leads to it")
                 if not container.proven:
                     host.violations.append(f"{container.name}: admitted before it passed a gate")
@@ -352,6 +393,25 @@ class SimulatedEdge:
                 host.change(f"forget {replica.name}")
                 host.admitted.discard(replica.name)
                 host.known_to_edge.discard(replica.name)
+
+    def route(self, routes: Mapping[str, str]) -> dict[str, str]:
+        host = self._host
+        host.fail_at("route")
+        with host.lock:
+            before = {key: host.routes.get(key, "") for key in routes}
+            for key, service in routes.items():
+                host.change(f"route {key} to {service or 'nothing'}")
+                host.routes.pop(key, None)
+                if service:
+                    host.routes[key] = service
+                host.check()
+            return before
+
+    def counts(self, service: str, replica: Replica) -> dict[int, Count]:
+        busy = self.busy(service, replica)
+        with self._host.lock:
+            container = self._host.containers.get(replica.id)
+            return {0: Count(busy.requests, busy.tunnels, container.broken_off if container else 0)}
 
     def busy(self, service: str, replica: Replica) -> Busy:
         host = self._host

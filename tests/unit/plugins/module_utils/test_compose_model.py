@@ -254,21 +254,30 @@ def test_the_desired_services_are_what_compose_asks_for(workspace: Path) -> None
     found["services"]["api"]["stop_grace_period"] = "1m0s"
     found["services"]["worker"] = {"image": "shop/worker:1"}
     images = {name: (f"shop/{name}:1", f"sha256:{name}") for name in found["services"]}
-    one, two = desired_services(found, images, {"api"}, fingerprints(found, workspace))
+    one, two = desired_services(found, images, {"api": 8000}, fingerprints(found, workspace))
     assert (one.name, one.replicas, one.image, one.routed) == ("api", 3, "shop/api:1", True)
     assert one.policy == UpdatePolicy(0, order=Order.STOP_FIRST)
     assert (one.depends_on, one.stop_grace_seconds) == (("worker",), 60.0)
     assert one.parts["image"] == "sha256:api"
-    assert one.fingerprint == fingerprint(found, workspace, "sha256:api")
+    assert (one.port, one.parts["port"]) == (8000, "8000")
     assert (two.name, two.replicas, two.routed, two.stop_grace_seconds) == ("worker", 1, False, 10.0)
+
+
+def test_a_service_that_gets_another_port_or_its_first_route_gets_other_replicas(workspace: Path) -> None:
+    """The edge asks each replica at the port that it was made for, and only routed ones are on the edge's network."""
+    found = model()
+    images = dict.fromkeys(found["services"], ("shop/api:1", "sha256:1"))
+    every: list[dict[str, int]] = [{}, {"api": 8000}, {"api": 9000}]
+    prints = {desired_services(found, images, ports, fingerprints(found, workspace))[0].fingerprint for ports in every}
+    assert len(prints) == 3
 
 
 def test_a_rollback_has_the_policy_for_rollbacks_and_the_same_fingerprint(workspace: Path) -> None:
     found = model()
     found["services"]["api"]["deploy"] = {"update_config": {"parallelism": 1}, "rollback_config": {"parallelism": 0}}
     images = dict.fromkeys(found["services"], ("shop/api:1", "sha256:1"))
-    [update] = desired_services(found, images, set(), fingerprints(found, workspace))
-    [rollback] = desired_services(found, images, set(), fingerprints(found, workspace), "rollback_config")
+    [update] = desired_services(found, images, {}, fingerprints(found, workspace))
+    [rollback] = desired_services(found, images, {}, fingerprints(found, workspace), "rollback_config")
     assert (update.policy.parallelism, rollback.policy.parallelism) == (1, 0)
     assert update.fingerprint == rollback.fingerprint
 

@@ -9,6 +9,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.compose_rules impo
     seconds,
     time_to_fail_seconds,
     update_policy,
+    watch_problems,
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.plan import FailureAction, Order, UpdatePolicy
 
@@ -232,8 +233,6 @@ FINDINGS = [
         ['services.api.deploy.rollback_config.order: "any" is not one of start-first, stop-first'],
         id="a bad policy for rollbacks",
     ),
-    pytest.param({**with_update(monitor="6s"), "healthcheck": QUICK}, [], id="a monitor that is just long enough"),
-    pytest.param({**with_update(), "healthcheck": QUICK}, [], id="no monitor"),
 ]
 
 
@@ -242,12 +241,37 @@ def test_what_a_routed_service_may_not_say_is_found(service: dict[str, Any], fou
     assert problems("api", service, routed=True) == found
 
 
-def test_a_monitor_that_ends_before_the_healthcheck_can_fail_is_found() -> None:
-    [found] = problems("api", {**with_update(monitor="5s"), "healthcheck": QUICK}, routed=True)
-    assert found.startswith(
-        "services.api.deploy.update_config.monitor: 5 s is shorter than the 6 s in which the healthcheck can fail ("
-    )
-    assert found.endswith("make it at least 6s, or the healthcheck quicker")
+HEALTH = {"successes": 3, "interval_seconds": 0.25, "timeout_seconds": 2.0}
+BY_DOCKER = "the healthcheck can fail ((interval + timeout) x retries); make it at least 6s, or the healthcheck quicker"
+BY_US = (
+    "its health in stack.services can fail ((interval_seconds + timeout_seconds) x successes); make it at least 6.75s, or the "
+    "health quicker"
+)
+WATCHES = [
+    pytest.param("6s", None, "", id="just long enough for Docker's healthcheck"),
+    pytest.param("5s", None, f"5 s is shorter than the 6 s in which {BY_DOCKER}", id="too short for Docker's healthcheck"),
+    pytest.param("6.75s", HEALTH, "", id="just long enough for our own check"),
+    pytest.param("6.7s", HEALTH, f"6.7 s is shorter than the 6.75 s in which {BY_US}", id="too short for our own check"),
+    pytest.param("6.3s", HEALTH | {"interval_seconds": 0.1}, "", id="a sum that binary numbers cannot hold"),
+    pytest.param("1s", HEALTH | {"timeout_seconds": 0.05}, "", id="our own check counts, not Docker's"),
+    pytest.param("1s", HEALTH | {"successes": None}, "", id="a health that is wrong anyway"),
+    pytest.param("0s", HEALTH, "", id="no watch"),
+    pytest.param("soon", HEALTH, "", id="no duration"),
+    pytest.param(None, HEALTH, "", id="nothing said"),
+]
+
+
+@pytest.mark.parametrize("section", ["update_config", "rollback_config"])
+@pytest.mark.parametrize(("monitor", "health", "words"), WATCHES)
+def test_a_watch_is_as_long_as_what_watches_needs_to_fail(
+    section: str, monitor: str | None, health: dict[str, Any] | None, words: str
+) -> None:
+    service = {**GOOD, "healthcheck": QUICK, "deploy": {section: {"monitor": monitor}}}
+    assert watch_problems("api", service, health) == ([f"services.api.deploy.{section}.monitor: {words}"] if words else [])
+
+
+def test_what_a_release_was_accepted_with_does_not_keep_a_host_from_going_back_to_it() -> None:
+    assert problems("api", {**with_update(monitor="1ms"), "healthcheck": QUICK}, routed=True) == []
 
 
 WORKERS = [
@@ -287,3 +311,4 @@ def test_all_findings_come_at_once() -> None:
 def test_no_service_as_written_makes_it_crash(service: dict[str, Any]) -> None:
     """Compose itself will say what is wrong with it, in its own words."""
     assert isinstance(problems("api", service, routed=True), list)
+    assert isinstance(watch_problems("api", service, None), list)

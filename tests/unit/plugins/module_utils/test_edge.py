@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -17,14 +18,18 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge import (
     edge_settings,
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import EdgeError
-from ansible_collections.morpheus.deploy.plugins.module_utils.haproxy import Route
+from ansible_collections.morpheus.deploy.plugins.module_utils.haproxy import Place
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.effort import examples
 from tests.unit.fake_haproxy import FakeHAProxy
 
-ROUTES = [Route("api", 8000, "shop.example", ("/api",)), Route("web", 8080, "shop.example")]
+ROUTES = {"shop.example/api/": "api", "shop.example/": "web"}
+BLOG = {"blog.example/": "app"}
+MORE = {**ROUTES, "docs.example/": "docs"}
+PORTS = {"api": 8000, "web": 8080}
+# Six replicas need as many.
 SLOTS = 16
 
 
@@ -39,18 +44,28 @@ class World:
         self.paths.conf.mkdir()
         (self.paths.conf / "haproxy.cfg").write_text("global\n")
 
-    def edge(self, stack: str = "shop", routes: list[Route] | None = None) -> Edge:
+    def edge(self, stack: str = "shop", routes: Mapping[str, str] | None = None, replicas: int = 6) -> Edge:
         """A process of its own: it knows nothing but what is on this host."""
         configuration = EdgeConfiguration(self.paths, self._validate)
-        return Edge(stack, configuration, ROUTES if routes is None else routes, SLOTS)
+        routes = ROUTES if routes is None else routes
+        return Edge(stack, configuration, routes.values(), routes, replicas)
 
-    def admit(self, *names: str, service: str = "api") -> None:
-        self.edge().admit(service, self.addresses(*names))
+    def settle(self, stack: str = "shop", routes: Mapping[str, str] | None = None) -> list[str]:
+        """What a rollout does to the edge when nothing fails; names of the files that it changed."""
+        edge = self.edge(stack, routes)
+        before = edge.routes()
+        changed = edge.expand()
+        changed += ["routed"] * bool(edge.route({key: one for key, one in edge.wanted_routes.items() if before.get(key) != one}))
+        return changed + edge.contract()
 
-    def addresses(self, *names: str) -> dict[str, str]:
+    def admit(self, *names: str, service: str = "api", stack: str = "shop", port: int = 0) -> None:
+        places = self.places(*names, port=port or PORTS.get(service, 3000))
+        self.edge(stack).admit(service, places)
+
+    def places(self, *names: str, port: int = 8000) -> dict[str, Place]:
         found = {name: f"172.18.0.{2 + int(name.rpartition('-')[2])}" for name in names}
         self.haproxy.addresses.update(found)
-        return found
+        return {name: Place(address, port) for name, address in found.items()}
 
     def in_file(self, service: str = "api", stack: str = "shop") -> set[str]:
         """The containers that HAProxy would admit if it began anew."""
@@ -61,9 +76,10 @@ class World:
         }
 
     def serves(self, service: str = "api") -> Mapping[str, str]:
-        """What the worker sends requests to; what it sends tunnels to must be the same."""
+        """What the worker sends requests to; what it sends tunnels to, and what it tries when all seem down, must be the same."""
         requests = self.haproxy.serving(f"shop.{service}")
         assert self.haproxy.serving(f"shop.{service}.tunnels") == requests
+        assert self.haproxy.serving(f"shop.{service}.any") == requests
         return requests
 
     def slot_of(self, container: str, service: str = "api") -> str:
@@ -84,7 +100,7 @@ def world() -> Iterator[World]:
     # Not tmp_path: the path of a socket may have 107 characters at most.
     with TemporaryDirectory() as directory, FakeHAProxy(Path(directory)) as haproxy:
         world = World(Path(directory), haproxy)
-        world.edge().prepare()
+        world.settle()
         haproxy.commands.clear()
         yield world
 
@@ -92,40 +108,38 @@ def world() -> Iterator[World]:
 def test_a_prepared_stack_has_its_files_on_disk_and_a_worker_that_knows_them(world: World) -> None:
     files = sorted(str(path.relative_to(world.paths.conf)) for path in world.paths.conf.rglob("*") if path.is_file())
     assert files == ["haproxy.cfg", "routes.d/shop.map", "routes.map", "stacks/shop.cfg"]
-    assert (world.paths.conf / "routes.map").read_text() == "shop.example/api/ shop.api\nshop.example/ shop.web\n"
-    assert len(world.haproxy.worker.slots) == 2 * 2 * SLOTS
+    assert (world.paths.conf / "routes.map").read_text() == "shop.example/ shop.web\nshop.example/api/ shop.api\n"
+    assert len(world.haproxy.worker.slots) == 3 * 2 * SLOTS
     assert world.haproxy.reloads == 1
     assert world.edge().admitted() == set()
 
 
-def test_preparing_again_changes_nothing_and_reloads_nothing(world: World) -> None:
+def test_what_is_as_it_should_be_is_not_written_and_not_loaded_again(world: World) -> None:
+    reloads = world.haproxy.reloads
     assert world.edge().differences() == []
-    assert world.edge().prepare() == []
-    assert world.haproxy.reloads == 1
+    assert world.edge().expand() == world.edge().contract() == []
+    assert world.haproxy.reloads == reloads
 
 
 def test_what_is_to_change_is_checked_by_haproxy_with_everything_else_in_place(world: World) -> None:
-    assert world.edge(routes=[*ROUTES, Route("docs", 9000, "docs.example")]).prepare() == [
-        "routes.d/shop.map",
-        "routes.map",
-        "stacks/shop.cfg",
-    ]
+    reloads = world.haproxy.reloads
+    assert world.edge(routes=MORE).expand() == ["stacks/shop.cfg"]
     assert set(world.validated[-1]) == {"haproxy.cfg", "routes.d/shop.map", "routes.map", "stacks/shop.cfg"}
-    assert "docs.example/ shop.docs" in world.validated[-1]["routes.map"]
-    assert world.haproxy.reloads == 2
+    assert "backend shop.docs" in world.validated[-1]["stacks/shop.cfg"]
+    assert world.haproxy.reloads == reloads + 1
     assert not list(world.paths.root.glob("candidate.*"))
 
 
 def test_a_configuration_that_haproxy_rejects_is_never_put_in_place(world: World) -> None:
-    world.complaint = "unknown keyword 'sever'"
+    world.complaint, reloads = "unknown keyword 'sever'", world.haproxy.reloads
     before = (world.paths.conf / "stacks" / "shop.cfg").read_text()
     with pytest.raises(EdgeError) as caught:
-        world.edge(routes=[]).prepare()
+        world.edge(routes={}).contract()
     assert str(caught.value) == (
         "HAProxy rejects the new edge configuration, so the running one was left as it is: unknown keyword 'sever'"
     )
     assert (world.paths.conf / "stacks" / "shop.cfg").read_text() == before
-    assert world.haproxy.reloads == 1
+    assert world.haproxy.reloads == reloads
     assert not list(world.paths.root.glob("candidate.*"))
 
 
@@ -133,7 +147,7 @@ def test_a_reload_that_fails_puts_the_files_back_and_takes_new_ones_away(world: 
     before = {path: path.read_text() for path in world.paths.conf.rglob("*") if path.is_file()}
     world.haproxy.rejects = "cannot bind to 0.0.0.0:80"
     with pytest.raises(EdgeError) as caught:
-        world.edge("other", [Route("api", 1)]).prepare()
+        world.edge("other", {"*/": "api"}).expand()
     assert str(caught.value) == (
         "HAProxy could not load the new edge configuration: [ALERT]    (1) : config : cannot bind to 0.0.0.0:80"
     )
@@ -149,20 +163,20 @@ def test_without_a_running_haproxy_the_files_are_written_for_when_it_starts() ->
 
 
 def test_several_stacks_share_one_map_and_nothing_else(world: World) -> None:
-    world.edge("blog", [Route("app", 3000, "blog.example")]).prepare()
+    world.settle("blog", BLOG)
     world.admit("shop-api-1")
     assert (world.paths.conf / "routes.map").read_text() == (
-        "blog.example/ blog.app\nshop.example/api/ shop.api\nshop.example/ shop.web\n"
+        "blog.example/ blog.app\nshop.example/ shop.web\nshop.example/api/ shop.api\n"
     )
-    assert world.edge("blog", [Route("app", 3000, "blog.example")]).admitted() == set()
-    assert world.edge("blog", [Route("app", 3000, "blog.example")]).sweep(set()) == []
+    assert world.edge("blog", BLOG).admitted() == set()
+    assert world.edge("blog", BLOG).sweep(set()) == []
     assert world.edge().admitted() == {"shop-api-1"}
 
 
 def test_a_stack_whose_name_begins_like_another_one_does_not_touch_it(world: World) -> None:
-    routes = [Route("api", 3000, "two.example")]
-    world.edge("shop2", routes).prepare()
-    world.edge("shop2", routes).admit("api", world.addresses("shop2-api-1"))
+    routes = {"two.example/": "api"}
+    world.settle("shop2", routes)
+    world.edge("shop2", routes).admit("api", world.places("shop2-api-1"))
     assert world.edge().admitted() == set()
     assert world.edge().sweep(set()) == []
     assert world.edge("shop2", routes).admitted() == {"shop2-api-1"}
@@ -249,7 +263,7 @@ def test_a_slot_of_a_drained_container_is_not_given_away(world: World) -> None:
 def test_an_address_that_is_another_one_now_is_told_again(world: World) -> None:
     world.admit("shop-api-1")
     world.edge().drain("api", ["shop-api-1"])
-    world.edge().admit("api", {"shop-api-1": "172.18.0.99"})
+    world.edge().admit("api", {"shop-api-1": Place("172.18.0.99", 8000)})
     assert world.serves() == {"shop-api-1": "172.18.0.99"}
 
 
@@ -261,7 +275,7 @@ def test_a_server_that_takes_its_address_from_dns_alone_is_ready_once_it_has_it(
 
 def test_no_server_is_ready_before_haproxy_has_made_its_new_address_the_one_it_uses(world: World) -> None:
     world.haproxy.lag = 3
-    world.edge().admit("api", {"shop-api-1": "172.18.0.3", "shop-api-2": "172.18.0.4"})
+    world.edge().admit("api", world.places("shop-api-1", "shop-api-2"))
     assert world.serves() == {"shop-api-1": "172.18.0.3", "shop-api-2": "172.18.0.4"}
     assert world.haproxy.early == []
 
@@ -270,7 +284,7 @@ def test_a_container_that_dns_does_not_know_is_not_admitted(world: World, monkey
     monkeypatch.setattr(edge_module, "RESOLVE_SECONDS", 0.1)
     world.haproxy.resolves_only = True
     with pytest.raises(EdgeError) as caught:
-        world.edge().admit("api", {"shop-api-1": "172.18.0.3"})
+        world.edge().admit("api", {"shop-api-1": Place("172.18.0.3", 8000)})
     assert str(caught.value) == (
         "the edge does not find the address 172.18.0.3 of shop.api/s1 by Docker's DNS within 0.1 s. "
         "Are the service and the edge on the same network? See: docker network inspect edge"
@@ -292,8 +306,116 @@ def test_what_was_admitted_is_admitted_after_a_reload_and_what_was_drained_is_no
 
 def test_a_change_of_routes_keeps_what_is_admitted(world: World) -> None:
     world.admit("shop-api-1")
-    world.edge(routes=[*ROUTES, Route("docs", 9000, "docs.example")]).prepare()
+    world.settle(routes=MORE)
     assert set(world.serves()) == {"shop-api-1"}
+
+
+def test_routes_move_at_run_time_and_say_where_they_led(world: World) -> None:
+    """In the worker and in the files, without a reload."""
+    reloads = world.haproxy.reloads
+    edge = world.edge(routes=MORE)
+    assert edge.route({"docs.example/": "web", "shop.example/api/": "web", "shop.example/": ""}) == {
+        "docs.example/": "",
+        "shop.example/api/": "api",
+        "shop.example/": "web",
+    }
+    after = {"docs.example/": "web", "shop.example/api/": "web"}
+    assert edge.routes() == after
+    assert world.haproxy.worker.routes == {key: f"shop.{service}" for key, service in after.items()}
+    assert (world.paths.conf / "routes.map").read_text() == "docs.example/ shop.web\nshop.example/api/ shop.web\n"
+    assert world.haproxy.reloads == reloads
+
+
+def test_the_shorter_of_two_routes_ends_first(world: World) -> None:
+    """Or requests for the longer would reach, for a moment, a service that no release meant."""
+    world.edge().route(dict.fromkeys(sorted(ROUTES, reverse=True), ""))
+    ended = [command.split()[-1] for command in world.haproxy.commands if command.startswith("del map")]
+    assert ended == ["shop.example/", "shop.example/api/"]
+
+
+@pytest.mark.parametrize("answered", range(3))
+def test_a_change_of_routes_that_was_interrupted_is_seen_as_what_haproxy_does(world: World, answered: int) -> None:
+    """So that the next plan does the rest; and what HAProxy would do after a reload is never less than what was asked for."""
+    wanted = {"shop.example/api/": "web", "docs.example/": "web"}
+    world.haproxy.patience = answered
+    with suppress(EdgeError):
+        world.edge().route(wanted)
+    world.haproxy.patience = None
+    assert world.edge().routes() == {key: one.removeprefix("shop.") for key, one in world.haproxy.worker.routes.items()}
+    world.edge().route(wanted)
+    assert world.edge().routes() == {**ROUTES, **wanted}
+
+
+def test_a_route_that_another_stack_has_is_named_with_it(world: World) -> None:
+    assert world.edge().taken() == {}
+    assert world.edge("blog", {"shop.example/": "app", "blog.example/": "app"}).taken() == {"shop.example/": "shop"}
+
+
+def test_each_server_keeps_the_port_of_the_replica_behind_it(world: World) -> None:
+    world.admit("shop-api-1", port=8000)
+    world.admit("shop-api-2", port=9000)
+    ports = {slot.fqdn: slot.port for slot in world.haproxy.worker.slots.values() if slot.backend == "shop.api" and slot.fqdn}
+    assert ports == {"shop-api-1": 8000, "shop-api-2": 9000}
+    world.edge().expand()
+    world.haproxy.load_files()
+    again = {slot.fqdn: slot.port for slot in world.haproxy.worker.slots.values() if slot.backend == "shop.api" and slot.fqdn}
+    assert again == ports
+
+
+def test_a_container_that_comes_back_without_a_word_about_its_port_has_the_one_of_its_slot(world: World) -> None:
+    world.admit("shop-api-1", port=8000)
+    world.edge().drain("api", ["shop-api-1"])
+    world.edge().admit("api", {"shop-api-1": Place("172.18.0.3", 0)}, 9000)
+    assert world.haproxy.slot(f"shop.api/{world.slot_of('shop-api-1')}").port == 8000
+    world.edge().admit("api", {"shop-api-2": Place("172.18.0.4", 0)}, 9000)
+    assert world.haproxy.slot(f"shop.api/{world.slot_of('shop-api-2')}").port == 9000
+
+
+def test_expanding_keeps_services_slots_routes_and_what_is_admitted(world: World) -> None:
+    names = [f"shop-api-{number}" for number in range(1, SLOTS - 3)]
+    world.admit(*names)
+    other = world.edge(routes={"shop.example/": "site"}, replicas=10)
+    other.expand()
+    assert {slot.backend for slot in world.haproxy.worker.slots.values() if "." not in slot.backend[5:]} == {
+        "shop.api",
+        "shop.web",
+        "shop.site",
+    }
+    assert other.routes() == ROUTES
+    assert set(world.serves()) == set(names)
+    # Twelve that are there and ten that come.
+    assert len([slot for slot in world.haproxy.worker.slots.values() if slot.backend == "shop.site"]) == 32
+
+
+def test_slots_shrink_only_as_far_as_they_are_in_use(world: World) -> None:
+    world.edge(replicas=12).expand()
+    world.admit(*(f"shop-api-{number}" for number in range(1, 21)))
+    world.edge().drain("api", [f"shop-api-{number}" for number in range(1, 20)])
+    world.edge().forget("api", [f"shop-api-{number}" for number in range(1, 20)])
+    world.edge(replicas=1).contract()
+    assert set(world.serves()) == {"shop-api-20"}
+    assert len([slot for slot in world.haproxy.worker.slots.values() if slot.backend == "shop.api"]) == 20
+    assert world.edge(replicas=1).differences() == []
+    world.admit("shop-api-21")
+    world.edge().drain("api", ["shop-api-20"])
+    world.edge().forget("api", ["shop-api-20"])
+    world.edge(replicas=1).contract()
+    assert set(world.serves()) == {"shop-api-21"}
+    assert len([slot for slot in world.haproxy.worker.slots.values() if slot.backend == "shop.api"]) == SLOTS
+
+
+def test_an_edge_that_an_older_version_wrote_is_read_and_brought_up_to_date(world: World) -> None:
+    """It has no backend for when all servers seem down, and a service's port on every free slot."""
+    world.admit("shop-api-1")
+    path = world.paths.conf / "stacks" / "shop.cfg"
+    sections = path.read_text().split("\n\n")
+    old = "\n\n".join(section for section in sections if ".any " not in section).replace("0.0.0.0:1 ", "0.0.0.0:8000 ")
+    path.write_text(old + "\n")
+    world.haproxy.load_files()
+    assert world.edge().admitted() == {"shop-api-1"}
+    world.edge().expand()
+    assert set(world.serves()) == {"shop-api-1"}
+    assert world.haproxy.slot(f"shop.api/{world.slot_of('shop-api-1')}").port == 8000
 
 
 def test_what_an_older_worker_still_does_counts(world: World) -> None:
@@ -301,7 +423,7 @@ def test_what_an_older_worker_still_does_counts(world: World) -> None:
     slot = world.slot_of("shop-api-1")
     world.haproxy.slot(f"shop.api/{slot}").sessions = 2
     world.haproxy.slot(f"shop.api.tunnels/{slot}").sessions = 1
-    world.edge(routes=[*ROUTES, Route("docs", 9000, "docs.example")]).prepare()
+    world.settle(routes=MORE)
     world.haproxy.slot(f"shop.api/{slot}").sessions = 5
     requests, tunnels = world.edge().load("api", "shop-api-1")
     assert (requests.sessions, tunnels.sessions) == (7, 1)
@@ -311,7 +433,7 @@ def test_a_container_that_the_worker_no_longer_knows_may_have_every_request_of_a
     world.admit("shop-api-1", "shop-api-2")
     world.haproxy.slot(f"shop.api/{world.slot_of('shop-api-1')}").sessions = 2
     world.edge().drain("api", ["shop-api-1"])
-    world.edge(routes=[*ROUTES, Route("docs", 9000, "docs.example")]).prepare()
+    world.settle(routes=MORE)
     requests, _ = world.edge().load("api", "shop-api-1")
     assert requests.sessions == 2
     world.haproxy.old.clear()
@@ -325,7 +447,7 @@ def test_what_was_answered_counts_requests_and_tunnels_in_all_workers(world: Wor
     world.haproxy.slot(f"shop.api/{slots['shop-api-1']}").well = 10
     world.haproxy.slot(f"shop.api/{slots['shop-api-1']}").sessions = 1
     world.haproxy.slot(f"shop.api/{slots['shop-api-2']}").well = 500
-    world.edge(routes=[*ROUTES, Route("docs", 9000, "docs.example")]).prepare()
+    world.settle(routes=MORE)
     world.haproxy.slot(f"shop.api/{slots['shop-api-1']}").badly = 3
     world.haproxy.slot(f"shop.api.tunnels/{slots['shop-api-1']}").badly = 2
     found = world.edge().answered("api", ["shop-api-1", "shop-api-3", "shop-api-9"])
@@ -338,10 +460,27 @@ def test_what_was_answered_counts_requests_and_tunnels_in_all_workers(world: Wor
 def test_an_older_worker_that_ends_between_two_questions_has_nothing_left(world: World) -> None:
     world.admit("shop-api-1")
     world.haproxy.slot(f"shop.api/{world.slot_of('shop-api-1')}").sessions = 2
-    world.edge(routes=[*ROUTES, Route("docs", 9000, "docs.example")]).prepare()
+    world.settle(routes=MORE)
     world.haproxy.on_command = lambda command: world.haproxy.old.clear() if command.startswith("@!") else None
     requests, _ = world.edge().load("api", "shop-api-1")
     assert requests.sessions == 0
+
+
+def test_an_idle_connection_to_an_older_worker_may_bring_a_request_for_what_that_one_knows(world: World) -> None:
+    """HAProxy lets no older worker be told of other servers: what it knows is waited for."""
+    world.admit("shop-api-1", "shop-api-2")
+    world.edge().drain("api", ["shop-api-2"])
+    world.haproxy.worker.clients = 3
+    world.haproxy.slot(f"shop.api.tunnels/{world.slot_of('shop-api-1')}").sessions = 1
+    assert world.edge().may_come("api", "shop-api-1") == 0
+    world.settle(routes=MORE)
+    # Two that are no tunnels.
+    assert world.edge().may_come("api", "shop-api-1") == 2
+    assert world.edge().may_come("api", "shop-api-2") == 0
+    assert world.edge().may_come("web", "shop-api-1") == 0
+    assert world.edge().left_behind() == 1
+    world.haproxy.old.clear()
+    assert world.edge().may_come("api", "shop-api-1") == world.edge().left_behind() == 0
 
 
 def test_a_sweep_frees_what_is_gone_and_leaves_the_rest(world: World) -> None:
@@ -352,12 +491,14 @@ def test_a_sweep_frees_what_is_gone_and_leaves_the_rest(world: World) -> None:
     assert world.edge().sweep({"shop-api-1"}) == []
 
 
-def test_a_service_that_lost_its_route_is_still_seen_until_it_is_prepared_away(world: World) -> None:
+def test_a_service_that_lost_its_route_is_still_seen_until_the_edge_contracts(world: World) -> None:
     world.admit("shop-web-1", service="web")
-    only_api = world.edge(routes=ROUTES[:1])
-    assert only_api.admitted() == {"shop-web-1"}
-    only_api.prepare()
-    assert world.edge(routes=ROUTES[:1]).admitted() == set()
+    only_api = {"shop.example/api/": "api"}
+    assert world.edge(routes=only_api).admitted() == {"shop-web-1"}
+    world.edge(routes=only_api).expand()
+    assert world.edge(routes=only_api).admitted() == {"shop-web-1"}
+    world.settle(routes=only_api)
+    assert world.edge(routes=only_api).admitted() == set()
 
 
 def test_services_that_have_no_route_are_no_business_of_the_edge(world: World) -> None:
@@ -375,8 +516,8 @@ def test_what_two_services_do_at_the_same_time_ends_in_files_that_say_both(world
 
     def meanwhile(command: str) -> None:
         if command.startswith("set server shop.api/") and not others:
-            addresses = world.addresses("shop-web-1")
-            others.append(threading.Thread(target=lambda: edge.admit("web", addresses), daemon=True))
+            places = world.places("shop-web-1")
+            others.append(threading.Thread(target=lambda: edge.admit("web", places), daemon=True))
             others[0].start()
             # Long enough to get through when nothing holds it back.
             others[0].join(0.3)
@@ -422,12 +563,8 @@ def test_a_drain_that_was_interrupted_anywhere_does_not_leave_a_container_half_a
 
 
 NAMES = [f"shop-api-{number}" for number in range(1, 6)]
-operations = st.lists(
-    st.tuples(
-        st.sampled_from(["admit", "drain", "forget", "sweep", "reload", "prepare"]), st.sets(st.sampled_from(NAMES), max_size=3)
-    ),
-    max_size=10,
-)
+VERBS = ["admit", "drain", "forget", "sweep", "reload", "expand", "contract"]
+operations = st.lists(st.tuples(st.sampled_from(VERBS), st.sets(st.sampled_from(NAMES), max_size=3)), max_size=10)
 
 
 @settings(max_examples=examples(25))
@@ -435,7 +572,7 @@ operations = st.lists(
 def test_files_worker_and_edge_always_agree(sequence: list[tuple[str, set[str]]]) -> None:
     with TemporaryDirectory() as directory, FakeHAProxy(Path(directory)) as haproxy:
         world = World(Path(directory), haproxy)
-        world.edge().prepare()
+        world.settle()
         admitted: set[str] = set()
         for verb, names in sequence:
             if verb == "admit":
@@ -447,8 +584,8 @@ def test_files_worker_and_edge_always_agree(sequence: list[tuple[str, set[str]]]
             elif verb == "sweep":
                 world.edge().sweep(names)
                 admitted &= names
-            elif verb == "prepare":
-                world.edge().prepare()
+            elif verb in ("expand", "contract"):
+                getattr(world.edge(), verb)()
             else:
                 haproxy.load_files()
             assert world.edge().admitted() == set(world.serves()) == world.in_file() == admitted

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
+import docker
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils import engine as engine_utils
 from ansible_collections.morpheus.deploy.plugins.module_utils import gate
@@ -22,6 +23,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.errors import Depl
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import StackHost
 from ansible_collections.morpheus.deploy.plugins.module_utils.plan import Replica, State
 from docker.errors import APIError, ImageNotFound, NotFound
+from urllib3.exceptions import ProtocolError
 
 Details = dict[str, Any]
 
@@ -34,6 +36,7 @@ class Api:
         self.details: dict[str, Details] = {}
         self.images: dict[str, Details] = {}
         self.log = b""
+        self.pulls: dict[str, list[Details] | Exception] = {}
         self.calls: list[tuple[Any, ...]] = []
         self.raises: Exception | None = None
 
@@ -64,6 +67,17 @@ class Api:
     def remove_container(self, identity: str, **options: Any) -> None:
         self._call("remove", identity, options)
 
+    def pull(self, reference: str, *, stream: bool, decode: bool) -> Iterator[Details]:
+        assert stream
+        assert decode
+        answer = self.pulls[reference]
+        if isinstance(answer, Exception):
+            raise answer
+        for part in answer:
+            if isinstance(part, Exception):
+                raise part
+            yield part
+
     def logs(self, identity: str, tail: int) -> bytes:
         self._call("logs", identity, tail)
         return self.log
@@ -72,13 +86,6 @@ class Api:
 class Client:
     def __init__(self) -> None:
         self.api = Api()
-        self.images = self
-        self.pulls: dict[str, Exception | None] = {}
-
-    def pull(self, reference: str) -> None:
-        error = self.pulls[reference]
-        if error:
-            raise error
 
 
 REPLICA = Replica("id1", "shop-api-1", "api", 1, "f")
@@ -177,6 +184,14 @@ def test_a_candidate_that_ended_once_will_not_become_well(client: Client, detail
     assert engine(client).failure(REPLICA) == words
 
 
+def test_restarts_of_long_ago_are_no_failure(client: Client) -> None:
+    client.api.details["id1"] = state(RestartCount=2)
+    assert (engine(client).restarts(REPLICA), engine(client).failure(REPLICA, 2)) == (2, "")
+    assert engine(client).failure(REPLICA, 1) == "shop-api-1 ended and was started again by the engine"
+    del client.api.details["id1"]
+    assert engine(client).restarts(REPLICA) == 0
+
+
 HEALTHS = [
     pytest.param(state(Health={"Status": "healthy"}), "healthy", id="healthy"),
     pytest.param(state(Health={"Status": "starting"}), "starting", id="starting"),
@@ -217,10 +232,38 @@ def test_replicas_are_stopped_with_their_grace_period_and_removed_with_their_ano
     assert client.api.calls == [("stop", "id1", 30), ("remove", "id1", {"v": True, "force": True})]
 
 
+@pytest.mark.parametrize(
+    ("config", "seconds"),
+    [({"StopTimeout": 45}, 45), ({"StopTimeout": None}, 10), ({}, 10), ({"StopTimeout": 0}, 0)],
+    ids=["its own", "null", "none", "zero"],
+)
+def test_without_a_grace_period_each_container_gets_the_one_it_was_made_with(
+    client: Client, config: dict[str, Any], seconds: int
+) -> None:
+    client.api.details["id1"] = {"Config": config}
+    engine(client).stop([REPLICA], None)
+    assert client.api.calls[-1] == ("stop", "id1", seconds)
+
+
 def test_what_is_gone_already_need_not_be_stopped_or_removed(client: Client) -> None:
     client.api.raises = NotFound("no such container")
     engine(client).stop([REPLICA], 1.0)
+    engine(client).stop([REPLICA], None)
     engine(client).remove([REPLICA])
+
+
+def test_the_sdk_waits_for_the_end_of_a_long_grace_period() -> None:
+    """Ten minutes are more than any other answer may take."""
+    waited: list[float] = []
+
+    class Api(docker.APIClient):
+        def _post(self, url: str, **options: Any) -> Any:
+            waited.append(options["timeout"])
+            raise NotFound("no such container")
+
+    with pytest.raises(NotFound):
+        Api(version="1.43", timeout=120).stop("id1", timeout=600)
+    assert waited == [720]
 
 
 VERBS: list[tuple[str, Callable[[Engine], object]]] = [
@@ -289,10 +332,41 @@ def test_an_image_that_is_not_here_is_none(client: Client) -> None:
     assert engine(client).image("shop/api:9") is None
 
 
+PULLING = {"status": "Pulling from shop/api", "id": "1.0"}
+PULLED = [PULLING, {"status": "Status: Downloaded newer image for shop/api:1.0"}]
+
+
 def test_a_pulled_image_is_here(client: Client) -> None:
-    client.pulls = {"shop/api:1.0": None}
+    client.api.pulls = {"shop/api:1.0": PULLED}
     client.api.images["shop/api:1.0"] = {"Id": "sha256:id", "RepoDigests": None}
     assert engine(client).pull("shop/api:1.0") == Image("shop/api:1.0", "sha256:id", "")
+
+
+def test_an_image_that_is_gone_right_after_its_pull_says_so(client: Client) -> None:
+    client.api.pulls = {"shop/api:1.0": PULLED}
+    with pytest.raises(EngineError) as caught:
+        engine(client).pull("shop/api:1.0")
+    assert str(caught.value) == "image shop/api:1.0 was pulled but is not there; is something pruning images on this host?"
+
+
+ERRORS = [
+    pytest.param({"errorDetail": {"message": "write /var/lib/x: no space left on device"}}, "does not fit", id="a full disk"),
+    pytest.param({"errorDetail": {"code": 1, "message": "unauthorized"}, "error": "unauthorized"}, "to nobody", id="no access"),
+    pytest.param({"error": "manifest unknown"}, "has no image", id="the old form only"),
+    pytest.param({"errorDetail": {}, "error": "Get: dial tcp: i/o timeout"}, "could not be pulled", id="no registry"),
+    pytest.param({"errorDetail": {"message": ""}, "error": ""}, "could not be pulled", id="an error without words"),
+]
+
+
+@pytest.mark.parametrize(("error", "words"), ERRORS)
+def test_an_error_in_the_middle_of_a_pull_is_no_pull_whatever_is_here_under_that_tag(
+    client: Client, error: Details, words: str
+) -> None:
+    client.api.pulls = {"shop/api:1.0": [PULLING, error]}
+    client.api.images["shop/api:1.0"] = {"Id": "sha256:old", "RepoDigests": None}
+    with pytest.raises(EngineError) as caught:
+        engine(client).pull("shop/api:1.0")
+    assert words in str(caught.value)
 
 
 PULLS = [
@@ -306,14 +380,18 @@ PULLS = [
         "image shop/api:1.0 could not be pulled: dial tcp: timeout. ",
         id="no registry",
     ),
-    pytest.param(OSError("connection reset"), "image shop/api:1.0 could not be pulled: connection reset. ", id="no engine"),
-    pytest.param(None, "image shop/api:1.0 was pulled but is not there; is something pruning images on this host?", id="pruned"),
+    pytest.param(OSError("reset"), "the engine did not answer when asked to pull shop/api:1.0: reset", id="no engine"),
+    pytest.param(
+        [PULLING, ProtocolError("broken")],
+        "the engine did not answer when asked to pull shop/api:1.0: broken",
+        id="an engine that dies meanwhile",
+    ),
 ]
 
 
-@pytest.mark.parametrize(("error", "words"), PULLS)
-def test_an_image_that_cannot_be_had_says_why(client: Client, error: Exception | None, words: str) -> None:
-    client.pulls = {"shop/api:1.0": error}
+@pytest.mark.parametrize(("answer", "words"), PULLS)
+def test_an_image_that_cannot_be_had_says_why(client: Client, answer: list[Details] | Exception, words: str) -> None:
+    client.api.pulls = {"shop/api:1.0": answer}
     with pytest.raises(EngineError) as caught:
         engine(client).pull("shop/api:1.0")
     assert str(caught.value).startswith(words)
@@ -369,6 +447,20 @@ def test_compose_that_fails_says_what_it_was_without_quoted_values(tmp_path: Any
     with pytest.raises(EngineError) as caught:
         Compose("shop", tmp_path, []).scale_up("api", 2)
     assert str(caught.value) == 'docker compose failed for shop: service "…" failed to build'
+
+
+def test_a_one_off_container_is_started_apart_from_us_with_its_labels_and_without_our_input(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "docker").write_text(f'#!/bin/sh\necho "$*" > {tmp_path}/arguments\n')
+    (tmp_path / "docker").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    Compose("shop", tmp_path, []).run_detached("migrate", {"morpheus.deploy.migration": "1.0-a"})
+    assert (
+        (tmp_path / "arguments")
+        .read_text()
+        .endswith("--profile * run --detach --no-deps -T --interactive=false --label morpheus.deploy.migration=1.0-a migrate\n")
+    )
 
 
 def test_a_host_without_the_library_is_told_what_installs_it(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:

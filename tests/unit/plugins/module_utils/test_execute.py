@@ -1,9 +1,10 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import pytest
+from ansible_collections.morpheus.deploy.plugins.module_utils.cut import Count
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import EdgeError, EngineError
 from ansible_collections.morpheus.deploy.plugins.module_utils.execute import Busy, Executor, Outcome
 from ansible_collections.morpheus.deploy.plugins.module_utils.gate import Health
@@ -231,6 +232,13 @@ def test_a_tunnel_is_not_waited_for_and_counted_as_cut() -> None:
     assert host.clock.now() - start < 10
 
 
+def test_a_service_that_is_gone_from_the_release_is_stopped_with_the_grace_period_of_its_own_containers() -> None:
+    host = running(replace(API, stop_grace_seconds=45.0), WORKER)
+    host.want([replace(API, stop_grace_seconds=45.0)])
+    assert host.run().failures == []
+    assert host.graces == {"shop-api-1": 45.0, "shop-api-2": 45.0, "shop-worker-1": None}
+
+
 def test_sessions_that_ended_before_the_stop_count_as_drained_and_others_as_cut() -> None:
     host = running(replace(API, policy=UpdatePolicy(parallelism=0)), sessions=[5.0, None])
     outcome = host.run()
@@ -259,6 +267,12 @@ def test_a_replica_is_quiet_only_when_it_was_seen_so_twice() -> None:
 
         def answered(self, service: str, names: Sequence[str]) -> dict[str, Answered]:
             raise AssertionError("nothing is watched here")
+
+        def route(self, routes: Mapping[str, str]) -> Mapping[str, str]:
+            raise AssertionError("no route changes here")
+
+        def counts(self, service: str, replica: Replica) -> Mapping[int, Count]:
+            raise AssertionError("nothing is stopped here")
 
     [old] = host.observe()
     steps = [Step(Action.DRAIN, "web", replicas=(old.name,)), Step(Action.AWAIT, "web", replicas=(old.name,), seconds=30.0)]

@@ -278,9 +278,22 @@ def test_it_gives_up_at_once_when_there_is_no_point_in_waiting() -> None:
     assert health.violation == "api-1 exited with code 1; last answer: connection refused"
 
 
-def test_good_answers_are_not_doubted() -> None:
-    health, _, _ = wait([GOOD], give_up=lambda endpoint: "it is said to be gone")
+def test_what_was_started_again_before_it_passed_does_not_pass_whatever_it_answers() -> None:
+    health, _, _ = wait([GOOD], give_up=lambda endpoint: "api-1 ended and was started again by the engine")
+    assert (health.healthy, health.attempts) == (False, 3)
+    assert health.violation == "api-1 ended and was started again by the engine; last answer: good"
+
+
+def test_the_ground_is_looked_at_after_each_bad_answer_and_before_good_ones_are_trusted() -> None:
+    looks: list[str] = []
+
+    def give_up(endpoint: Endpoint) -> str:
+        looks.append(endpoint.name)
+        return ""
+
+    health, _, _ = wait([BAD, BAD, GOOD], give_up=give_up)
     assert health.healthy
+    assert len(looks) == 3
 
 
 def test_latencies_are_those_of_the_good_answers() -> None:
@@ -342,8 +355,9 @@ def test_a_watch_lasts_its_seconds_when_all_is_well() -> None:
     assert 1006 <= clock.now() <= 1007
 
 
-def test_a_watch_does_not_go_on_longer_than_it_was_meant_to() -> None:
-    _, _, clock = watch([GOOD], 5.5, Rules(interval_seconds=2))
+def test_a_watch_does_not_go_on_longer_than_it_was_meant_to_when_all_is_well() -> None:
+    health, _, clock = watch([GOOD], 5.5, Rules(interval_seconds=2))
+    assert (health.healthy, health.attempts) == (True, 3)
     assert clock.now() == pytest.approx(1005.5, abs=0.02)
 
 
@@ -360,7 +374,7 @@ def test_a_watch_does_not_go_on_longer_than_it_was_meant_to() -> None:
 def test_only_as_many_bad_answers_in_a_row_as_were_asked_for_condemn_what_was_admitted(
     answers: list[Answer], healthy: bool, failures: int
 ) -> None:
-    health, _, clock = watch(answers)
+    health, _, clock = watch([*answers, GOOD] if healthy else answers)
     assert (health.healthy, health.failures) == (healthy, failures)
     if not healthy:
         assert clock.now() < 1006
@@ -373,6 +387,60 @@ def test_a_watch_gives_up_at_once_on_what_exited() -> None:
     assert health.violation == (
         "api-1 exited with code 137, killed for want of memory; last answer: status 503 where 200 is expected: migrating"
     )
+
+
+SILENT = Answer(99.0)
+CUT_OFF = [
+    pytest.param(
+        [SILENT],
+        3.0,
+        Rules(),
+        "no complete answer within 2.0 s",
+        id="it never answered, in a time too short for three timeouts",
+    ),
+    pytest.param(
+        [GOOD, SILENT, GOOD, SILENT],
+        6.0,
+        Rules(interval_seconds=1.0),
+        "no complete answer within 2.0 s; only 2 of 5 answers were good in the 10 s that it was watched, and the last 3 must be",
+        id="its last answer was bad",
+    ),
+    pytest.param(
+        [GOOD, BAD],
+        1.0,
+        Rules(interval_seconds=1.0),
+        "status 503 where 200 is expected: migrating; only 1 of 2 answers were good in the 1 s that it was watched, "
+        "and the last 3 must be",
+        id="a row that was cut off ended badly",
+    ),
+]
+
+
+@pytest.mark.parametrize(("answers", "seconds", "rules", "words"), CUT_OFF)
+def test_a_watch_that_has_not_seen_enough_good_answers_in_a_row_at_its_end_has_failed(
+    answers: list[Answer], seconds: float, rules: Rules, words: str
+) -> None:
+    health, _, _ = watch(answers, seconds, rules)
+    assert (health.healthy, health.violation) == (False, words)
+
+
+@pytest.mark.parametrize(
+    ("answers", "attempts"),
+    [
+        pytest.param([GOOD], 3, id="few answers fit into the time"),
+        pytest.param([BAD, GOOD], 4, id="the last answer in time was bad, by chance"),
+    ],
+)
+def test_a_slow_machine_may_complete_a_row_that_the_end_of_the_watch_would_cut_off(answers: list[Answer], attempts: int) -> None:
+    health, _, clock = watch(answers, 1.0, Rules(interval_seconds=1.0))
+    assert (health.healthy, health.attempts) == (True, attempts)
+    assert clock.now() < 1000 + 1 + 3 * (1 + 2)
+
+
+def test_what_was_started_again_while_it_was_watched_has_failed_whatever_it_answers() -> None:
+    health, _, _ = watch([GOOD], give_up=lambda endpoint: "api-1 ended and was started again by the engine")
+    assert not health.healthy
+    assert health.violation == "api-1 ended and was started again by the engine; last answer: good"
 
 
 def test_a_condemned_endpoint_ends_the_watch_of_the_others_which_stay_well() -> None:
@@ -410,6 +478,19 @@ def streak(marks: Iterable[bool]) -> int:
         row = row + 1 if mark else 0
         longest = max(longest, row)
     return longest
+
+
+@given(answers_of_any_kind, st.integers(1, 4), st.floats(0, 2), st.floats(0.1, 3), st.floats(0.5, 30))
+def test_a_watch_is_passed_only_with_enough_good_answers_in_a_row_at_its_end_and_is_never_much_longer(
+    answers: list[Answer], successes: int, interval: float, timeout: float, seconds: float
+) -> None:
+    health, script, clock = watch(answers, seconds, Rules(successes, interval, timeout))
+    asked = script.asked["api-1"]
+    given_answers = [answers[min(number, len(answers) - 1)] for number in range(len(asked))]
+    bad = [bool(a.error) or a.status != 200 or a.seconds >= timeout for a in given_answers]
+    assert health.healthy == (not any(bad[-successes:]) and len(bad) >= successes and streak(bad) < successes)
+    assert health.healthy or bad[-1]
+    assert clock.now() <= 1000 + seconds + successes * (interval + timeout) + timeout + 1e-6
 
 
 @given(answers_of_any_kind, st.integers(1, 4), st.floats(0, 2), st.floats(0.1, 3), st.floats(0.5, 30))

@@ -11,17 +11,19 @@ import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import EdgeError
 from ansible_collections.morpheus.deploy.plugins.module_utils.haproxy import (
     Load,
-    Route,
     Server,
     Socket,
     backend_name,
     parse_load,
+    parse_map,
     parse_old_workers,
     parse_servers,
     render_backends,
     render_map,
+    route_key,
+    service_of,
     slot_names,
-    slots_needed,
+    slots_for,
 )
 
 from tests.unit.fake_haproxy import STATE_HEADER, FakeHAProxy
@@ -41,13 +43,13 @@ STATE = f"""1
 
 def test_the_servers_are_read_from_the_table_of_their_states() -> None:
     assert parse_servers(STATE) == [
-        Server("shop.api", "s1", "172.18.0.2", 0, "shop-api-1"),
-        Server("shop.api", "s2", "172.18.0.3", 68, "shop-api-2"),
-        Server("shop.api", "s3", "172.18.0.4", 76, "shop-api-3"),
-        Server("shop.api", "s4", "0.0.0.0", 5, ""),
-        Server("shop.api", "s5", "-", 32, "shop-api-5"),
-        Server("shop.api", "s6", "172.18.0.6", 69, "shop-api-6"),
-        Server("shop.api.tunnels", "s4", "0.0.0.0", 7, ""),
+        Server("shop.api", "s1", "172.18.0.2", 0, "shop-api-1", 8000),
+        Server("shop.api", "s2", "172.18.0.3", 68, "shop-api-2", 8000),
+        Server("shop.api", "s3", "172.18.0.4", 76, "shop-api-3", 8000),
+        Server("shop.api", "s4", "0.0.0.0", 5, "", 8000),
+        Server("shop.api", "s5", "-", 32, "shop-api-5", 8000),
+        Server("shop.api", "s6", "172.18.0.6", 69, "shop-api-6", 8000),
+        Server("shop.api.tunnels", "s4", "0.0.0.0", 7, "", 8000),
     ]
 
 
@@ -75,7 +77,7 @@ ADMIN_STATES = [
 
 @pytest.mark.parametrize(("admin_state", "admitted", "free"), ADMIN_STATES)
 def test_the_admin_state_tells_whether_a_slot_is_admitted_or_free(admin_state: int, admitted: bool, free: bool) -> None:
-    server = Server("shop.api", "s1", "172.18.0.2", admin_state, "shop-api-1")
+    server = Server("shop.api", "s1", "172.18.0.2", admin_state, "shop-api-1", 8000)
     assert (server.is_admitted, server.is_free) == (admitted, free)
 
 
@@ -98,7 +100,7 @@ shop.api.tunnels,s2,0,1,1,0,,0,0,MAINT (via shop.api/s2),1,0,0,0,0,0,
 
 def test_the_load_of_each_server_is_read_from_the_statistics() -> None:
     assert parse_load(STAT) == {
-        ("shop.api", "s1"): Load(3, 1198, 8),
+        ("shop.api", "s1"): Load(3, 1198, 8, 1),
         ("shop.api", "s2"): Load(0, 0, 0),
         ("shop.api.tunnels", "s2"): Load(1, 1, 0),
     }
@@ -111,7 +113,7 @@ def test_an_answer_that_is_no_table_has_no_load(answer: str) -> None:
 
 
 def test_loads_can_be_added() -> None:
-    assert Load(1, 20, 2) + Load(2, 30, 3) == Load(3, 50, 5)
+    assert Load(1, 20, 2, 4) + Load(2, 30, 3, 5) == Load(3, 50, 5, 9)
 
 
 PROCESSES = """#<PID>          <type>          <reloads>       <uptime>        <version>      
@@ -133,55 +135,69 @@ def test_only_old_workers_are_read_from_the_list_of_processes() -> None:
 
 
 def test_the_file_has_both_backends_of_each_service_with_every_slot() -> None:
-    text = render_backends("shop", {"web": 8080, "api": 8000}, 3, {"api": {"s2": "shop-api-7"}})
+    text = render_backends("shop", ["web", "api"], 3, {"api": {"s2": ("shop-api-7", 8000)}})
     lines = [line.strip() for line in text.splitlines() if line and not line.startswith("#")]
     backends = {line.split()[1]: line for line in lines if line.startswith("backend ")}
-    assert list(backends) == ["shop.api", "shop.api.tunnels", "shop.web", "shop.web.tunnels"]
+    assert list(backends) == [f"shop.{one}{suffix}" for one in ("api", "web") for suffix in ("", ".tunnels", ".any")]
     servers = [line for line in lines if line.startswith("server ")]
-    assert servers[:6] == [
-        "server s1 0.0.0.0:8000 disabled",
+    assert servers[:9] == [
+        "server s1 0.0.0.0:1 disabled",
         "server s2 shop-api-7:8000",
-        "server s3 0.0.0.0:8000 disabled",
-        "server s1 0.0.0.0:8000 track shop.api/s1 disabled",
+        "server s3 0.0.0.0:1 disabled",
+        "server s1 0.0.0.0:1 track shop.api/s1 disabled",
         "server s2 shop-api-7:8000 track shop.api/s2",
-        "server s3 0.0.0.0:8000 track shop.api/s3 disabled",
+        "server s3 0.0.0.0:1 track shop.api/s3 disabled",
+        "server s1 0.0.0.0:1 disabled",
+        "server s2 shop-api-7:8000",
+        "server s3 0.0.0.0:1 disabled",
     ]
-    assert all("8080" in line and line.endswith("disabled") for line in servers[6:])
-    assert len(servers) == 12
+    assert all(line.endswith("disabled") for line in servers[9:])
+    assert len(servers) == 18
 
 
 def test_the_same_assignments_make_the_same_file() -> None:
-    one = render_backends("shop", {"web": 1, "api": 2}, 2, {"api": {"s1": "a", "s2": "b"}})
-    two = render_backends("shop", {"api": 2, "web": 1}, 2, {"web": {}, "api": {"s2": "b", "s1": "a"}})
+    one = render_backends("shop", ["web", "api"], 2, {"api": {"s1": ("a", 1), "s2": ("b", 2)}})
+    two = render_backends("shop", {"api", "web"}, 2, {"web": {}, "api": {"s2": ("b", 2), "s1": ("a", 1)}})
     assert one == two
 
 
-ROUTES = [
-    pytest.param([Route("api", 8000)], "*/ shop.api\n", id="anything"),
-    pytest.param([Route("api", 8000, "example.com", ("/api",))], "example.com/api/ shop.api\n", id="host and path"),
-    pytest.param([Route("api", 8000, "", ("/api/",))], "*/api/ shop.api\n", id="a closing slash is there once"),
-    pytest.param(
-        [Route("api", 8000, "a.example", ("/v1", "/v2")), Route("web", 8080, "a.example")],
-        "a.example/v1/ shop.api\na.example/v2/ shop.api\na.example/ shop.web\n",
-        id="several paths and services",
-    ),
-    pytest.param([], "", id="none"),
+KEYS = [
+    pytest.param("", "/", "*/", id="anything"),
+    pytest.param("example.com", "/api", "example.com/api/", id="host and path"),
+    pytest.param("", "/api/", "*/api/", id="a closing slash is there once"),
 ]
 
 
-@pytest.mark.parametrize(("routes", "text"), ROUTES)
-def test_the_map_has_a_line_for_each_path(routes: list[Route], text: str) -> None:
-    assert render_map("shop", routes) == text
+@pytest.mark.parametrize(("host", "path", "key"), KEYS)
+def test_the_key_of_a_route_is_host_and_path(host: str, path: str, key: str) -> None:
+    assert route_key(host, path) == key
+
+
+def test_the_map_has_a_line_for_each_route_whatever_their_order() -> None:
+    routes = {"a.example/": "web", "a.example/v1/": "api"}
+    text = "a.example/ shop.web\na.example/v1/ shop.api\n"
+    assert render_map("shop", routes) == render_map("shop", dict(reversed(routes.items()))) == text
+    assert render_map("shop", {}) == ""
+
+
+def test_the_map_as_haproxy_shows_it_is_read_back() -> None:
+    shown = "0x55d0c0a8e0f0 a.example/ shop.web\n0x55d0c0a8e1f0 a.example/v1/ shop.api\n\n"
+    assert parse_map(shown) == {"a.example/": "shop.web", "a.example/v1/": "shop.api"}
+    assert parse_map("Unknown map identifier. Please use #<id> or <file>.") == {}
+
+
+@pytest.mark.parametrize("suffix", ["", ".tunnels", ".any"])
+def test_a_service_is_found_behind_each_of_its_backends(suffix: str) -> None:
+    assert service_of("shop", f"shop.api{suffix}") == "api"
 
 
 @pytest.mark.parametrize(
     ("replicas", "slots"),
-    [([], 16), ([1], 16), ([6], 16), ([7], 32), ([2, 3], 16), ([14], 32), ([15], 48), ([0], 16)],
-    ids=str,
+    [(0, 16), (2, 16), (12, 16), (13, 32), (28, 32), (29, 48)],
 )
-def test_there_is_room_for_old_and_new_replicas_side_by_side(replicas: list[int], slots: int) -> None:
-    assert slots_needed(replicas) == slots
-    assert slots_needed(replicas) >= 2 * max(replicas, default=0) + 4
+def test_there_are_a_few_slots_more_than_replicas(replicas: int, slots: int) -> None:
+    assert slots_for(replicas) == slots
+    assert slots_for(replicas) >= replicas + 4
 
 
 def test_slots_and_backends_have_plain_names() -> None:
@@ -194,21 +210,21 @@ def haproxy() -> Iterator[FakeHAProxy]:
     with TemporaryDirectory() as directory, FakeHAProxy(Path(directory)) as fake:
         conf = Path(directory) / "conf" / "stacks"
         conf.mkdir(parents=True)
-        (conf / "shop.cfg").write_text(render_backends("shop", {"api": 8000}, 2, {}))
+        (conf / "shop.cfg").write_text(render_backends("shop", ["api"], 2, {}))
         fake.load_files()
         yield fake
 
 
 def test_the_socket_gives_the_whole_answer_of_worker_and_master(haproxy: FakeHAProxy) -> None:
     run = haproxy.root / "run"
-    assert len(parse_servers(Socket(str(run / "admin.sock")).ask("show servers state"))) == 4
+    assert len(parse_servers(Socket(str(run / "admin.sock")).ask("show servers state"))) == 6
     assert "# workers" in Socket(str(run / "master.sock")).ask("show proc")
 
 
 SUCCESSFUL = [
     "set server shop.api/s1 state ready",
     "set server shop.api/s1 fqdn shop-api-1",
-    "set server shop.api/s1 addr 172.18.0.2",
+    "set server shop.api/s1 addr 172.18.0.2 port 8000",
 ]
 
 

@@ -13,7 +13,6 @@ from ansible_collections.morpheus.deploy.plugins.module_utils import host as hos
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import FINGERPRINT, PARTS, RELEASE
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import EdgeError
 from ansible_collections.morpheus.deploy.plugins.module_utils.gate import Expectation
-from ansible_collections.morpheus.deploy.plugins.module_utils.haproxy import Route
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import StackHost, Target, scratch, validate_edge
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import Manifest, Releases, Rights
 
@@ -166,7 +165,7 @@ def test_looking_in_check_mode_makes_no_key(host: StackHost) -> None:
 
 def test_a_target_knows_its_routes_and_what_a_good_answer_is(host: StackHost) -> None:
     found = target(host, prepared(host))
-    assert found.routes == [Route("api", 8000, "shop.example", ("/api", "/v1"))]
+    assert found.routes == {"shop.example/api/": "api", "shop.example/v1/": "api"}
     assert [service.name for service in found.desired if service.routed] == ["api"]
     assert found.expectation("api") == Expectation(200, "ready", "version", "1.0")
 

@@ -126,11 +126,26 @@ def test_a_schema_that_was_told_before_is_known_and_asking_tells_nothing(release
     assert schema == Schema("9", "2")
 
 
+def test_what_was_applied_is_remembered_and_what_comes_later_counts() -> None:
+    schema = Schema()
+    assert schema.applied({"1": "a", "2": "b"})
+    assert not schema.applied({"1": "a"})
+    assert schema.applied({"2": "c"})
+    assert schema.files == {"1": "a", "2": "c"}
+
+
+def test_a_lineage_from_before_applied_files_were_remembered_can_be_read(tmp_path: Path) -> None:
+    path = tmp_path / "lineage.json"
+    path.write_text('{"trail": ["a"], "rolling": null, "fates": {}, "schema": {"head": "3", "compatible_since": ""}}')
+    assert read_lineage(path) == Lineage(["a"], schema=Schema("3", "", {}))
+
+
 def test_a_lineage_comes_back_as_it_was_written(tmp_path: Path) -> None:
     lineage = lived("a", "b")
     lineage.failed("c", "why", unfinished=False)
     lineage.begin("d", Kind.ROLLBACK)
     lineage.schema.migrated({"head": "3", "compatible_since": "1"})
+    lineage.schema.applied({"3": "c0ffee"})
     write_lineage(tmp_path / "lineage.json", lineage)
     again = read_lineage(tmp_path / "lineage.json")
     assert again == lineage

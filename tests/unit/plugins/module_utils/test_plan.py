@@ -10,6 +10,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.plan import (
     FailureAction,
     Order,
     Replica,
+    Routing,
     State,
     Step,
     UpdatePolicy,
@@ -316,5 +317,82 @@ def test_a_step_can_be_written_as_data() -> None:
         "replicas": ["shop-api-1"],
         "seconds": 0.0,
         "reason": "",
+        "routes": [],
         "text": "api: gate shop-api-1 and 2 candidates",
     }
+
+
+def routed(name: str, replicas: int = 1, *, depends_on: tuple[str, ...] = ()) -> DesiredService:
+    return DesiredService(name, replicas, "new", routed=True, depends_on=depends_on)
+
+
+def serving(service: str, fingerprint: str = "old", number: int = 1) -> Replica:
+    name = f"shop-{service}-{number}"
+    return Replica(f"id-{name}", name, service, number, fingerprint, admitted=True)
+
+
+def texts(desired: list[DesiredService], observed: list[Replica], now: dict[str, str], wanted: dict[str, str]) -> list[str]:
+    return [f"{step.wave} {step}" for step in plan(desired, observed, routing=Routing(now, wanted))]
+
+
+def test_a_renamed_service_takes_the_route_over_once_its_first_candidates_are_admitted() -> None:
+    assert texts([routed("site", 2)], [serving("web")], {"*/": "web"}, {"*/": "site"}) == [
+        "0 site: start 2 candidates (0 of 2 run)",
+        "0 site: gate 2 candidates",
+        "0 site: admit 2 candidates at the edge",
+        "0 site: take over the route */",
+        "1 web: drain shop-web-1 at the edge",
+        "1 web: wait until shop-web-1 holds no request, at most 30 s",
+        "1 web: stop shop-web-1",
+        "1 web: remove shop-web-1",
+    ]
+
+
+def test_a_route_that_nobody_wants_ends_before_the_replicas_that_served_it() -> None:
+    """Here the service stays, without a route: its old replicas serve until then."""
+    worker = DesiredService("web", 1, "new")
+    assert texts([worker], [serving("web")], {"a/": "web", "b/": "web"}, {}) == [
+        "0 web: start 1 candidate (configuration changed)",
+        "0 web: gate 1 candidate",
+        "1 edge: end the routes a/, b/",
+        "2 web: drain shop-web-1 at the edge",
+        "2 web: wait until shop-web-1 holds no request, at most 30 s",
+        "2 web: stop shop-web-1",
+        "2 web: remove shop-web-1",
+    ]
+
+
+def test_a_path_that_moves_between_services_moves_before_its_old_service_rolls() -> None:
+    """The new release of the service that gives it away may not know it any more."""
+    plan_of = texts(
+        [routed("api"), routed("web")], [serving("api"), serving("web")], {"x/": "api", "*/": "web"}, {"x/": "web", "*/": "web"}
+    )
+    assert plan_of.index("0 web: take over the route x/") < plan_of.index("1 api: start 1 candidate (configuration changed)")
+
+
+def test_what_depends_on_says_counts_for_more_than_routes_that_move() -> None:
+    both = [routed("api"), routed("web", depends_on=("api",))]
+    plan_of = texts(both, [serving("api"), serving("web")], {"x/": "api"}, {"x/": "web"})
+    assert plan_of.index("0 api: admit 1 candidate at the edge") < plan_of.index("1 web: take over the route x/")
+
+
+def test_services_that_swap_their_routes_roll_at_the_same_time() -> None:
+    now, wanted = {"x/": "api", "y/": "web"}, {"x/": "web", "y/": "api"}
+    plan_of = texts([routed("api"), routed("web")], [serving("api"), serving("web")], now, wanted)
+    assert {line for line in plan_of if "take over" in line} == {"0 api: take over the route y/", "0 web: take over the route x/"}
+
+
+def test_a_route_that_moves_to_a_service_that_runs_as_it_should_needs_nothing_else() -> None:
+    both = [routed("api"), routed("web")]
+    observed = [serving("api", "new"), serving("web", "new")]
+    assert texts(both, observed, {"x/": "api"}, {"x/": "web"}) == ["0 web: take over the route x/"]
+
+
+def test_routes_that_lead_where_they_should_are_left_alone() -> None:
+    assert texts([routed("web")], [serving("web", "new")], {"*/": "web"}, {"*/": "web"}) == []
+
+
+def test_another_port_is_named_as_the_reason() -> None:
+    new = replace(routed("web"), port=9000, parts={"port": "9000", "image": "sha256:1"})
+    old = replace(serving("web"), port=8000, parts={"port": "8000", "image": "sha256:1"})
+    assert str(plan([new], [old])[0]) == "web: start 1 candidate (changed: port 8000 -> 9000)"

@@ -9,7 +9,12 @@ from typing import Any
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils import prepare
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import Disk, Image
-from ansible_collections.morpheus.deploy.plugins.module_utils.errors import ConfigError, DeployError, EngineError
+from ansible_collections.morpheus.deploy.plugins.module_utils.errors import (
+    ConfigError,
+    DeployError,
+    EngineError,
+    RegistryDownError,
+)
 from ansible_collections.morpheus.deploy.plugins.module_utils.file_mounts import ProjectMounts, Sources
 from ansible_collections.morpheus.deploy.plugins.module_utils.files import write_atomically
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage import Kind
@@ -28,6 +33,8 @@ class Host:
         self.here: dict[str, str] = {}
         self.free = 10_000 * MB
         self.pulls: list[str] = []
+        self.broken: EngineError | None = None
+        self.warnings: list[str] = []
 
     def image(self, reference: str) -> Image | None:
         if reference.startswith("id-"):
@@ -41,6 +48,8 @@ class Host:
     def pull(self, reference: str) -> Image:
         self.pulls.append(reference)
         name, _, digest = reference.partition("@")
+        if self.broken:
+            raise self.broken
         if not digest and name not in self.registry:
             raise EngineError(f"the registry has no image {reference}")
         self.here[name] = digest or self.registry[name]
@@ -54,9 +63,10 @@ class Host:
 
     def find(self, digests: Mapping[str, str] | None = None, known: Mapping[str, Any] | None = None) -> dict[str, dict[str, str]]:
         wanted = prepare.Wanted("1", "staging", {"keep_free_mb": 1000}, {}, {}, digests=digests or {})
-        return prepare._Images(self, wanted, known or {}, self.releases.live()).find(  # type: ignore[arg-type]
-            {"api": "shop/api:1", "migrate": "shop/api:1"}, pull=True
-        )
+        finder = prepare._Images(self, wanted, known or {}, self.releases.live())  # type: ignore[arg-type]
+        found = finder.find({"api": "shop/api:1", "migrate": "shop/api:1"}, pull=True)
+        self.warnings = finder.warnings
+        return found
 
 
 @pytest.fixture
@@ -92,9 +102,26 @@ def test_another_hosts_digest_counts_more_than_the_tag(host: Host) -> None:
     assert host.pulls == ["shop/api:1@d0"]
 
 
-def test_a_registry_that_is_down_does_not_stop_what_is_here(host: Host) -> None:
-    host.registry, host.here = {}, {"shop/api:1": "d1"}
-    assert host.find()["api"]["digest"] == "d1"
+def test_a_registry_that_is_down_does_not_stop_what_is_here_and_is_said(host: Host) -> None:
+    host.here, host.broken = {"shop/api:1": "d0"}, RegistryDownError("no route to host")
+    assert host.find()["api"]["digest"] == "d0"
+    assert host.warnings == [
+        "shop/api:1: the image that this host had under this tag already is used, id-d0, because no registry could say whether "
+        "it is still the one: no route to host"
+    ]
+
+
+def test_a_registry_that_is_down_stops_what_is_not_here(host: Host) -> None:
+    host.broken = RegistryDownError("no route to host")
+    with pytest.raises(RegistryDownError, match=r"^no route to host$"):
+        host.find()
+
+
+def test_a_pull_that_was_refused_is_never_answered_with_an_older_image_of_the_tag(host: Host) -> None:
+    host.here, host.broken = {"shop/api:1": "d0"}, EngineError("image shop/api:1 does not fit onto the engine's disk")
+    with pytest.raises(EngineError, match=r"^image shop/api:1 does not fit"):
+        host.find()
+    assert host.here == {"shop/api:1": "d0"}
 
 
 def live(host: Host) -> None:
@@ -137,7 +164,12 @@ def test_a_full_disk_does_not_stop_a_deploy_that_pulls_nothing(host: Host) -> No
     host.find(known=recorded("d0"))
 
 
-WANTED_STACK: dict[str, Any] = {"compose_files": ["compose.yml"], "files": ["conf", "data/seed"], "live_files": ["flags"]}
+WANTED_STACK: dict[str, Any] = {
+    "services": [],
+    "compose_files": ["compose.yml"],
+    "files": ["conf", "data/seed"],
+    "live_files": ["flags"],
+}
 WANTED_FILES = {"compose.yml": b"", "conf/a": b"1", "data/seed": b"2"}
 
 
@@ -165,7 +197,7 @@ def mounting(host: Host, **names: bool) -> None:
 
     host.mounts, host.model, host.image = mounts, model, image  # type: ignore[attr-defined,method-assign]
     wanted = prepare.Wanted("1", "staging", WANTED_STACK, WANTED_FILES, {}, digests={"shop/api:1": "d"})
-    prepare.prepare(host, wanted, check_mode=False)  # type: ignore[arg-type]
+    prepare.prepare(host, wanted, None, check_mode=False)  # type: ignore[arg-type]
 
 
 def test_files_that_would_hide_data_are_refused_before_anything_changes(host: Host) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -14,10 +14,17 @@ from ansible_collections.morpheus.deploy.plugins.module_utils import rollout as 
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError, EngineError, FencedError
 from ansible_collections.morpheus.deploy.plugins.module_utils.exclusive import alone
 from ansible_collections.morpheus.deploy.plugins.module_utils.fence import Fence
-from ansible_collections.morpheus.deploy.plugins.module_utils.haproxy import Route
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import Target
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage import Kind, Rolling, Status
-from ansible_collections.morpheus.deploy.plugins.module_utils.plan import DesiredService, FailureAction, Replica, UpdatePolicy
+from ansible_collections.morpheus.deploy.plugins.module_utils.plan import (
+    DesiredService,
+    FailureAction,
+    Replica,
+    Routing,
+    Step,
+    UpdatePolicy,
+    plan,
+)
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import Manifest, Releases, Workspace
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout import HostRollout, Rollout
 
@@ -28,19 +35,27 @@ API = DesiredService("api", 2, "old", routed=True, policy=ONE_BY_ONE)
 
 
 class Edge:
-    """What the rollout itself asks of the edge: files and leftovers."""
+    """What the rollout itself asks of the edge: the services that it knows, and leftovers."""
 
-    def __init__(self, host: StackHost, routes: Sequence[Route]) -> None:
+    def __init__(self, host: StackHost, target: Target | None) -> None:
         self.host = host
-        self.routes = {route.service for route in routes}
+        self.services = target.routed if target else set()
 
     def differences(self) -> list[str]:
-        return [] if self.routes == self.host.routes else ["stacks/shop.cfg"]
+        return [] if self.services == self.host.edge_services else ["stacks/shop.cfg"]
 
-    def prepare(self) -> list[str]:
+    def expand(self) -> list[str]:
+        changed = self.services - self.host.edge_services
+        self.host.edge_services = self.host.edge_services | self.services
+        return ["stacks/shop.cfg"] if changed else []
+
+    def contract(self) -> list[str]:
         changed = self.differences()
-        self.host.routes = self.routes
+        self.host.edge_services = self.services
         return changed
+
+    def left_behind(self) -> int:
+        return self.host.left_behind
 
     def sweep(self, existing: set[str]) -> None:
         self.host.simulated.admitted &= existing
@@ -55,18 +70,20 @@ class StackHost:
         self.releases = Releases("shop", root)
         self.simulated = Host()
         self.wanted: dict[str, list[DesiredService]] = {}
-        self.routes: set[str] = set()
+        self.edge_services: set[str] = set()
+        self.left_behind = 0
         self.images: set[str] = set()
         self.engine = self
 
     def image(self, identity: str) -> str | None:
         return identity if identity in self.images else None
 
-    def release(self, name: str, *services: DesiredService) -> str:
-        """A prepared release; its id."""
+    def release(self, name: str, *services: DesiredService, at: Mapping[str, str] | None = None) -> str:
+        """A prepared release; its id. ``at``: service -> host of its route, where that is not the service's name."""
         self.wanted[name] = list(services)
-        routes = [{"host": "", "paths": ["/"]}]
-        listed = [{"name": one.name, "port": 80, "routes": routes if one.routed else []} for one in services]
+        routes = {one.name: [{"host": one.name, "paths": ["/"]}] if one.routed else [] for one in services}
+        routes |= {name: [{"host": host, "paths": ["/"]}] for name, host in (at or {}).items()}
+        listed = [{"name": one.name, "port": 80, "routes": routes[one.name]} for one in services]
         images = {one.name: {"reference": f"shop/{one.name}:{name}", "digest": "", "id": f"sha256:{name}"} for one in services}
         self.images.add(f"sha256:{name}")
         stack = {"drain_seconds": 30.0, "services": listed, "retention": {"releases": 5, "pinned": []}}
@@ -78,8 +95,14 @@ class StackHost:
     def target(self, manifest: Manifest, workspace: Workspace, *, images: Any = None, section: str = "update_config") -> Target:
         return Target(manifest.release, manifest.stack, workspace, {}, self.wanted[manifest.release])
 
-    def edge(self, target: Target, also: Sequence[Route] = ()) -> Edge:
-        return Edge(self, [*target.routes, *also])
+    def edge(self, target: Target | None) -> Edge:
+        return Edge(self, target)
+
+    def plan(self, target: Target, observed: Any, edge: Edge, replace_created_before: float | None = None) -> list[Step]:
+        simulated = self.simulated
+        simulated.wanted_routes = dict(target.routes)
+        routing = Routing(simulated.routes, target.routes)
+        return plan(target.desired, observed, replace_created_before=replace_created_before, routing=routing)
 
     def observe(self, edge: Any) -> list[Replica]:
         return self.simulated.observe()
@@ -203,8 +226,89 @@ def test_services_that_are_gone_are_retired_and_then_their_routes(host: StackHos
     done = host.roll(host.release("2.0", API))
     assert done.outcome.failures == []
     assert host.runs() == ["api old"] * 2
-    assert host.routes == {"api"}
+    assert host.edge_services == {"api"}
+    assert host.simulated.routes == {"api/": "api"}
     assert host.simulated.violations == []
+
+
+WEB_AS_SITE = replace(API, name="site", fingerprint="new")
+
+
+def renamed(host: StackHost, action: FailureAction = FailureAction.PAUSE) -> Rollout:
+    """The service "api" is called "site" in the next release and has the same route."""
+    live(host, API)
+    site = replace(WEB_AS_SITE, policy=replace(ONE_BY_ONE, failure_action=action))
+    return host.roll(host.release("2.0", site, at={"site": "api"}))
+
+
+def test_a_renamed_service_has_the_route_and_nothing_is_left_of_the_old_name(host: StackHost) -> None:
+    done = renamed(host)
+    assert (done.outcome.failures, done.warnings) == ([], [])
+    assert (host.simulated.routes, host.edge_services, host.runs()) == ({"api/": "site"}, {"site"}, ["site new"] * 2)
+    assert host.simulated.violations == []
+
+
+def test_and_the_way_back_is_the_same(host: StackHost) -> None:
+    renamed(host)
+    assert host.roll("1.0-id", kind=Kind.ROLLBACK).outcome.failures == []
+    assert (host.simulated.routes, host.edge_services, host.runs()) == ({"api/": "api"}, {"api"}, ["api old"] * 2)
+    assert host.simulated.violations == []
+
+
+@pytest.mark.parametrize("action", list(FailureAction))
+def test_a_renamed_service_that_fails_never_gets_the_route_and_leaves_no_trace_at_the_edge(
+    host: StackHost, action: FailureAction
+) -> None:
+    host.simulated.bad = {"new"}
+    done = renamed(host, action)
+    assert (done.left, len(done.outcome.failures)) == ("as_before", 1)
+    assert (host.simulated.routes, host.edge_services, host.runs()) == ({"api/": "api"}, {"api"}, ["api old"] * 2)
+    assert host.simulated.violations == []
+
+
+def test_a_renamed_service_that_fails_while_it_is_watched_gives_the_route_back(host: StackHost) -> None:
+    host.simulated.flaky = {"new"}
+    live(host, API)
+    watched = replace(WEB_AS_SITE, policy=UpdatePolicy(parallelism=0, monitor_seconds=3.0))
+    done = host.roll(host.release("2.0", watched, at={"site": "api"}))
+    assert (done.left, len(done.outcome.failures)) == ("taken_back", 1)
+    assert (host.simulated.routes, host.edge_services, host.runs()) == ({"api/": "api"}, {"api"}, ["api old"] * 2)
+    assert host.simulated.violations == []
+
+
+def test_a_route_that_is_lost_in_a_release_that_fails_stays(host: StackHost) -> None:
+    web = replace(API, name="web", policy=replace(ONE_BY_ONE, failure_action=FailureAction.ROLLBACK))
+    live(host, API, web)
+    host.simulated.bad = {"bad"}
+    done = host.roll(host.release("2.0", replace(API, routed=False, fingerprint="worker"), replace(web, fingerprint="bad")))
+    assert done.left in ("as_before", "taken_back")
+    assert host.simulated.routes == {"api/": "api", "web/": "web"}
+    assert (host.edge_services, host.runs()) == ({"api", "web"}, ["api old"] * 2 + ["web old"] * 2)
+    assert host.simulated.violations == []
+
+
+def test_housekeeping_that_fails_is_a_warning_and_the_release_is_live(host: StackHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It serves already: whoever says that it was refused, or takes it back, makes a mix of a good deploy."""
+
+    def refuse(edge: Edge) -> list[str]:
+        raise DeployError("HAProxy could not load the new edge configuration")
+
+    def broken(*unused: object, **options: object) -> list[str]:
+        raise DeployError("manifest.json cannot be read")
+
+    monkeypatch.setattr(Edge, "contract", refuse)
+    monkeypatch.setattr(rollout_module, "prune", broken)
+    done = host.roll(host.release("1.0", API))
+    assert (done.outcome.failures, done.left, host.releases.live()) == ([], "", "1.0-id")
+    assert done.warnings == [
+        "could not take away what the edge no longer needs: HAProxy could not load the new edge configuration",
+        "could not remove old releases: manifest.json cannot be read",
+    ]
+
+
+def test_connections_that_a_reload_left_behind_are_told(host: StackHost) -> None:
+    host.left_behind = 3
+    assert host.roll(host.release("1.0", API)).outcome.left_behind == 3
 
 
 def test_a_bad_release_on_an_empty_host_leaves_it_empty(host: StackHost) -> None:
@@ -279,14 +383,14 @@ def test_an_edge_that_refuses_the_routes_leaves_everything_as_it_was(host: Stack
     one = live(host, API)
     before = set(host.simulated.containers)
     second = host.release("2.0", replace(API, fingerprint="new"), replace(API, name="web", fingerprint="new"))
-    prepare = Edge.prepare
+    expand = Edge.expand
 
     def refuse(edge: Edge) -> list[str]:
-        if "web" in edge.routes:
+        if "web" in edge.services:
             raise DeployError("HAProxy rejects the new edge configuration")
-        return prepare(edge)
+        return expand(edge)
 
-    monkeypatch.setattr(Edge, "prepare", refuse)
+    monkeypatch.setattr(Edge, "expand", refuse)
     done = host.roll(second)
     assert done.outcome.failures == ["HAProxy rejects the new edge configuration"]
     assert (done.left, set(host.simulated.containers), host.releases.live()) == ("as_before", before, one)

@@ -345,3 +345,101 @@ def test_a_candidate_that_fails_while_it_is_watched_gives_its_place_back(host: H
     assert host.violations == []
     assert after.serving == before.serving
     assert after.all <= before.all
+
+
+KEYS = ("a/", "b/", "c/")
+
+
+@st.composite
+def changes(draw: st.DrawFn) -> Host:
+    """A host that runs one release in order, and another release that is wanted: services come, go, gain and lose routes."""
+    before = {name: draw(st.integers(1, 3)) for name in draw(st.sets(st.sampled_from(NAMES), min_size=1))}
+    after = draw(st.lists(st.sampled_from(NAMES), unique=True, min_size=1))
+    now = {key: draw(st.sampled_from(sorted(before))) for key in draw(st.sets(st.sampled_from(KEYS)))}
+    wanted = {key: draw(st.sampled_from(after)) for key in draw(st.sets(st.sampled_from(KEYS)))}
+    services = []
+    for number, name in enumerate(after):
+        # Who gets its first route, or loses its last, gets other replicas: the port is a part of what they are.
+        stays = (name in now.values()) == (name in wanted.values()) and draw(st.booleans())
+        services.append(
+            DesiredService(
+                name,
+                replicas=draw(st.integers(1, 3)),
+                fingerprint="old" if stays else NEW,
+                routed=name in wanted.values(),
+                policy=replace(draw(policies), order=Order.START_FIRST),
+                depends_on=tuple(draw(st.sets(st.sampled_from(after[:number])))) if number else (),
+            )
+        )
+    host = Host(services)
+    host.routes, host.wanted_routes = dict(now), wanted
+    for name, replicas in before.items():
+        for _ in range(replicas):
+            host.add(name, "old", admitted=name in now.values(), sessions=draw(sessions))
+    host.new_sessions = draw(sessions)
+    return host
+
+
+def told_with_routes(host: Host) -> None:
+    note(f"routes {host.routes} -> {host.wanted_routes}")
+    told(host)
+
+
+@given(changes())
+def test_every_route_leads_to_somebody_who_serves_and_was_meant_whatever_changes(host: Host) -> None:
+    told_with_routes(host)
+    outcome = host.run()
+    assert (outcome.failures, host.violations, host.misses(), host.plan()) == ([], [], [], [])
+
+
+@given(changes(), st.integers(0, 40))
+def test_a_change_of_routes_may_be_killed_anywhere_and_is_finished_by_the_next_run(host: Host, after: int) -> None:
+    told_with_routes(host)
+    assume(crash(host, after))
+    note("--- crashed after: " + "; ".join(host.log))
+    told_with_routes(host)
+    outcome = host.run()
+    assert (outcome.failures, host.violations, host.misses(), host.plan()) == ([], [], [], [])
+
+
+@given(changes(), st.integers(0, 40))
+def test_one_error_anywhere_leaves_every_route_with_somebody_who_serves(host: Host, after: int) -> None:
+    told_with_routes(host)
+    host.trip = after
+    outcome = host.run()
+    note("--- " + "; ".join(host.log))
+    assume(host.trip is None)
+    assert outcome.failures
+    assert host.violations == []
+    assert host.run().failures == []
+    assert (host.violations, host.misses()) == ([], [])
+
+
+@given(changes(), st.data())
+def test_a_release_that_fails_gives_the_routes_back(host: Host, data: st.DataObject) -> None:
+    """And the way back to the release before is a rollout like any other, from wherever the failed one ended."""
+    told_with_routes(host)
+    before, routes = host.observe(), dict(host.routes)
+    fails = data.draw(st.sampled_from(["gate", "watch", "users"]))
+    if fails == "gate":
+        host.bad = {NEW}
+    elif fails == "watch":
+        host.flaky = {NEW}
+    else:
+        host.errors = {NEW: 1.0}
+    outcome = host.run()
+    note("--- " + "; ".join(host.log))
+    assert host.violations == []
+    ran: dict[str, int] = {}
+    for replica in before:
+        ran[replica.service] = ran.get(replica.service, 0) + 1
+    host.bad, host.flaky, host.errors = set(), set(), {}
+    host.want(
+        DesiredService(name, count, "old", routed=name in routes.values(), policy=UpdatePolicy(parallelism=0))
+        for name, count in ran.items()
+    )
+    host.wanted_routes = routes
+    if not any(step.action.value in ("admit", "route", "unroute") for step in host.plan()) and outcome.failures:
+        assert host.routes == routes
+    assert host.run().failures == []
+    assert (host.violations, host.misses()) == ([], [])

@@ -33,7 +33,7 @@ services:
 PRODUCTION = """
 services:
   api:
-    deploy: {replicas: 2, update_config: {monitor: 6s}}
+    deploy: {replicas: 2, update_config: {monitor: 7s}}
 """
 Raw = dict[str, Any]
 
@@ -79,6 +79,19 @@ def checked(given_raw: Raw) -> StackConfig:
 
 def test_a_good_configuration_has_no_problems(source: Path) -> None:
     assert checked(raw(source)).problems == []
+
+
+def test_two_migrations_with_one_version_are_a_problem_that_names_both(source: Path) -> None:
+    for name in ("20260701000000_a.sql", "20260701000000_b.sql", "20260702000000_c.sql"):
+        (source / "migrations" / name).write_text("create")
+    given = raw(source)
+    given["stack"]["migration"] = {"service": "migrate", "directory": "migrations"}
+    assert checked(given).problems == [
+        "stack.migration.directory: migrations/20260701000000_a.sql and migrations/20260701000000_b.sql have the same version: a "
+        "tool applies one of them and never the other; give each its own"
+    ]
+    (source / "migrations" / "20260701000000_b.sql").unlink()
+    assert checked(given).problems == []
 
 
 def test_a_minimal_configuration_is_enough(source: Path) -> None:
@@ -221,6 +234,14 @@ BAD = [
     pytest.param(top(stack=[]), ["stack: must be a mapping, not a list"], id="a stack that is a list"),
     pytest.param(stack(name="Shop!"), ['stack.name: "Shop!" may hold only lower-case letters, digits, - and _'], id="a bad name"),
     pytest.param(stack(hosts_at_once=0), ["stack.hosts_at_once: must be 1 or more"], id="no host at once"),
+    pytest.param(
+        api(name="api.any"),
+        [
+            'stack.services[0].name: "api.any" ends with ".any", which the edge adds to names itself; rename the service',
+            'stack.services[0].name: the Compose files have no service "api.any"; they have api, migrate, worker',
+        ],
+        id="a name that the edge makes of another",
+    ),
     pytest.param(api(port=0), ["stack.services[0].port: 0 is not a port"], id="port 0"),
     pytest.param(api(port=70000), ["stack.services[0].port: 70000 is not a port"], id="a port beyond the last"),
     pytest.param(
@@ -239,8 +260,8 @@ BAD = [
     pytest.param(health(path="health"), ['stack.services[0].health.path: "health" must start with "/"'], id="a health path"),
     pytest.param(health(successes=0), ["stack.services[0].health.successes: must be more than 0"], id="no success"),
     pytest.param(
-        health(successes=10, interval_seconds=2, deadline_seconds=20),
-        ["stack.services[0].health.deadline_seconds: 20 s is too short for 10 answers, 2 s apart"],
+        health(successes=10, interval_seconds=0.6, timeout_seconds=0.1, deadline_seconds=6),
+        ["stack.services[0].health.deadline_seconds: 6 s is too short for 10 answers, 0.6 s apart"],
         id="a deadline that nobody can meet",
     ),
     pytest.param(
@@ -284,6 +305,14 @@ BAD = [
         stack(migration={"service": "ghost"}),
         ['stack.migration.service: the Compose files have no service "ghost"'],
         id="a migration that Compose does not know",
+    ),
+    pytest.param(
+        stack(migration={"service": "migrate", "directory": "migrations", "accept_edited": ["3"]}),
+        [
+            'stack.migration.directory: "migrations" holds no <version>_<name> file among stack.files; the version is a number',
+            'stack.migration.accept_edited: "3" is no version in "migrations"; remove it',
+        ],
+        id="an accepted edit of no migration",
     ),
     pytest.param(
         stack(migration={"service": "migrate", "ledger": "public.versions; drop table x"}),
@@ -619,12 +648,12 @@ def test_every_problem_is_a_line_that_begins_with_its_path(change: Change, probl
     assert "canary" not in "".join(found)
 
 
-def test_a_monitor_that_is_shorter_than_the_healthcheck_is_found_across_files(source: Path) -> None:
-    (source / "compose.production.yml").write_text(PRODUCTION.replace("6s", "3s"))
+def test_a_monitor_that_is_shorter_than_what_watches_needs_is_found_across_files(source: Path) -> None:
+    (source / "compose.production.yml").write_text(PRODUCTION.replace("7s", "3s"))
     [problem] = checked(raw(source)).problems
     assert problem.startswith(
-        "compose.production.yml: services.api.deploy.update_config.monitor: 3 s is shorter than the 6 s in which the healthcheck "
-        "can fail"
+        "compose.production.yml: services.api.deploy.update_config.monitor: 3 s is shorter than the 6.75 s in which its "
+        "health in stack.services can fail"
     )
 
 

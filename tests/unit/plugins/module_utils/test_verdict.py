@@ -41,6 +41,7 @@ def rollout_result() -> dict[str, Any]:
         "steps": ["api: start 1 candidate"],
         "drained": 0,
         "cut": 0,
+        "left_behind": 0,
         "errors": 0,
     }
 
@@ -88,6 +89,11 @@ def migration_failed(host: str) -> Event:
     return lambda run: run.saw("stack_migration", host, {"msg": "column exists"}, failed=True)
 
 
+def migration_killed(host: str) -> Event:
+    result = {"msg": "Module result deserialization failed", "module_stdout": "", "module_stderr": "Killed", "rc": 137}
+    return lambda run: run.saw("stack_migration", host, result, failed=True)
+
+
 def preflight_failed(run: Run) -> None:
     run.refused("localhost", "2 problems in the configuration", ours=True)
 
@@ -118,6 +124,7 @@ WORDS = [
     pytest.param([cannot_prepare("a")], "refused", id="it could not be prepared"),
     pytest.param([prepared("a"), cannot_prepare("b")], "refused", id="it could not be prepared on one of two"),
     pytest.param([prepared("a"), migration_failed("a")], "refused", id="the migration failed"),
+    pytest.param([prepared("a"), migration_killed("a")], "refused", id="the migration was killed"),
     pytest.param([prepared("a"), failed("a", "as_before")], "failed", id="the first gate failed"),
     pytest.param(
         [prepared("a"), prepared("b"), failed("a", "as_before")], "failed", id="the first gate of the first host failed"
@@ -410,3 +417,11 @@ def test_live_files_that_changed_are_counted_though_no_replica_was_replaced() ->
     assert verdict["hosts"]["a"]["live_files"] == ["flags/a.json", "flags/b.json"]
     assert "  a runs 1.1.0, 2 live files changed" in summary(verdict)
     assert "  b runs 1.1.0" in summary(verdict)
+
+
+def test_a_migration_whose_end_nobody_saw_is_said_to_be_at_work_perhaps() -> None:
+    [message] = after(prepared("a"), migration_killed("a")).verdict(1.0, check_mode=False)["messages"]
+    assert message == (
+        "the migration ended without an answer, as a killed process does. It may still be at work: run the same command again, "
+        "which looks for it first and starts no second one. Module result deserialization failed"
+    )

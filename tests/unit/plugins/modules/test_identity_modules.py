@@ -14,6 +14,7 @@ from ansible.module_utils.testing import patch_module_args
 from ansible_collections.morpheus.deploy.plugins.module_utils import database_identity as database_identity_of
 from ansible_collections.morpheus.deploy.plugins.module_utils import declared_database
 from ansible_collections.morpheus.deploy.plugins.module_utils.database_identity import Seen
+from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.identity import HostIdentity, Owner
 from ansible_collections.morpheus.deploy.plugins.modules import database_identity, host_identity
 
@@ -157,6 +158,51 @@ def test_a_host_is_checked_together_with_the_database(
         assert result["msg"].startswith(refusal)
     else:
         assert result["database"] == {"environment": "staging", "system_identifier": "7", "versions": ["public.ledger"]}
+
+
+def unreadable(connection: Any, ledger: str, refusal: type[Exception]) -> list[str]:
+    raise DriverError(f"canceling statement due to lock timeout in {URL}")
+
+
+def another_tools(connection: Any, ledger: str, refusal: type[Exception]) -> list[str]:
+    raise DeployError(f"has a ledger {ledger} without a column version")
+
+
+LEDGERS = [
+    pytest.param(
+        unreadable,
+        "api.DATABASE_URL leads to a database whose ledger public.ledger cannot be read: canceling statement due to lock timeout "
+        "in ***. A migration that is at work may have locked it",
+        id="locked",
+    ),
+    pytest.param(
+        another_tools,
+        "api.DATABASE_URL leads to a database that has a ledger public.ledger without a column version",
+        id="another tool's",
+    ),
+]
+
+
+@pytest.mark.parametrize(("read", "words"), LEDGERS)
+def test_a_ledger_that_cannot_be_read_is_no_database_of_unknown_identity(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, host: HostIdentity, read: Any, words: str
+) -> None:
+    host.write(Owner("staging", "2026-11-24T10:00:00Z"))
+    drive(monkeypatch, lambda **keywords: SimpleNamespace(set_session=lambda readonly: None, close=lambda: None))
+    monkeypatch.setattr(database_identity_of, "look", lambda connection, refusal: Seen("staging", "7"))
+    monkeypatch.setattr(database_identity_of, "versions", read)
+    result = run(host_identity, capsys, environment="staging", database={**ASKED, "ledger": "public.ledger"})
+    assert result["msg"] == words
+
+
+def test_without_a_ledger_none_is_read(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, host: HostIdentity
+) -> None:
+    host.write(Owner("staging", "2026-11-24T10:00:00Z"))
+    drive(monkeypatch, lambda **keywords: SimpleNamespace(set_session=lambda readonly: None, close=lambda: None))
+    monkeypatch.setattr(database_identity_of, "look", lambda connection, refusal: Seen("staging", "7"))
+    monkeypatch.setattr(database_identity_of, "versions", unreadable)
+    assert run(host_identity, capsys, environment="staging", database={**ASKED, "ledger": ""})["database"]["versions"] == []
 
 
 def test_a_host_of_another_environment_asks_no_database(

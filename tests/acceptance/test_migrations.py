@@ -1,0 +1,222 @@
+"""Migrations that take too long, that nobody waits for any more, that fail, and files that a ledger would not look at again."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.acceptance.world import ROOT, STAGING, Environment, Run, eventually, on, says, signal_rollout
+
+HOST = STAGING.hosts[0]
+ONE_OFFS = "label=com.docker.compose.oneoff=True"
+TABLE = "public.slow_migration"
+# A row a second. Each run writes under the name of its container, so rows tell whether two were at work at once.
+ROWS = """
+import os, socket, time, psycopg
+connection = psycopg.connect(os.environ["DATABASE_URL"], autocommit=True)
+connection.execute("create table if not exists {table} (run text, at timestamptz default clock_timestamp())")
+for number in range({count}):
+    connection.execute("insert into {table} (run) values (%s)", [socket.gethostname()])
+    print("row", number, flush=True)
+    time.sleep(1)
+raise SystemExit({code})
+"""
+
+
+def sql(statement: str) -> str:
+    return on("supabase-staging", "psql", "--username=postgres", "-At", "--set=ON_ERROR_STOP=1", f"--command={statement}").strip()
+
+
+def one_offs(*options: str) -> list[str]:
+    return on(HOST, "docker", "ps", "--filter", ONE_OFFS, "--format", "{{.Names}}", *options).split()
+
+
+def stopped_writing() -> bool:
+    """Whether no row came for three times as long as a migration at work takes for one, and none of its sessions is left."""
+    sessions = f"(select count(*) from pg_stat_activity where query like '%{TABLE} (run)%' and pid <> pg_backend_pid())"
+    return sql(f"select clock_timestamp() - max(at) > interval '3 s' and {sessions} = 0 from {TABLE}") == "t"
+
+
+def runs() -> list[str]:
+    """Names of the runs that wrote, in their order; none of them began before the one before it had ended."""
+    spans = f"select run, min(at) as first, max(at) as last from {TABLE} group by run"
+    rows = sql(f"select run, coalesce(first > lag(last) over (order by first), true) from ({spans}) as spans order by first")
+    found = [line.split("|") for line in rows.splitlines()]
+    assert all(apart == "t" for _, apart in found), found
+    return [run for run, _ in found]
+
+
+@dataclass(frozen=True)
+class Project:
+    """A copy of what the deploy reads, with a migration of its own choosing."""
+
+    environment: Environment
+    root: Path
+
+    @property
+    def migrations(self) -> Path:
+        return self.root / "stacks" / "morpheus" / "migrations"
+
+    def migrate(self, *, count: int, code: int = 0, **options: Any) -> None:
+        """From now on the migration writes so many rows; ``options``: of stack.migration."""
+        program = ROWS.format(table=TABLE, count=count, code=code)
+        service = {"command": ["python3", "-c", program.replace("$", "$$")], "stop_grace_period": "1s"}
+        path = self.root / "stacks" / "morpheus" / "compose.slow.yml"
+        path.write_text(yaml.safe_dump({"services": {"migrate": service}}))
+        self.configure(compose_files=["compose.yml", "compose.staging.yml", path.name], ledger="", **options)
+
+    def configure(self, compose_files: list[str] | None = None, **options: Any) -> None:
+        path = self.root / "inventories" / "staging" / "group_vars" / "all" / "stack.yml"
+        variables = yaml.safe_load(path.read_text())
+        stack = variables["stack"]
+        stack["compose_files"] = compose_files or stack["compose_files"]
+        stack["migration"] |= options
+        path.write_text(yaml.safe_dump(variables))
+
+
+@pytest.fixture
+def project(tmp_path: Path, staging: Environment) -> Iterator[Project]:
+    for name in ("inventories", "stacks"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    (tmp_path / ".sandbox").symlink_to(ROOT / ".sandbox")
+    sql(f"drop table if exists {TABLE}")
+    yield Project(replace(staging, inventories=str(tmp_path / "inventories")), tmp_path)
+    for name in one_offs("--all"):
+        on(HOST, "docker", "rm", "--force", name)
+    sql(f"drop table if exists {TABLE}")
+    STAGING.deployed("1.0.0")
+
+
+def replicas() -> set[str]:
+    return {identity for name, identity in STAGING.containers(HOST).items() if "-run-" not in name}
+
+
+@contextmanager
+def nothing_switched() -> Iterator[None]:
+    before = replicas()
+    yield
+    assert replicas() == before
+    assert STAGING.verdict()["verdict"] == "refused"
+
+
+def test_after_its_timeout_nothing_of_a_migration_is_at_work_and_its_log_is_quoted(project: Project) -> None:
+    project.migrate(count=600, timeout_seconds=5)
+    for _ in range(2):
+        with nothing_switched():
+            run = project.environment.deploy("1.0.0")
+        assert run.code != 0
+        says(run, ["the migration failed, and no host was switched", "did not end within 5 s (stack.migration.timeout_seconds)"])
+        says(run, ["was stopped; nothing of it is at work on this host any more", "The last log lines of", "row 0", "row 3"])
+        assert one_offs("--all") == []
+    eventually(stopped_writing, 10, "no row is added any more")
+    assert len(runs()) == 2
+
+
+def test_a_migration_that_fails_is_quoted_with_its_exit_code(project: Project) -> None:
+    project.migrate(count=2, code=3)
+    with nothing_switched():
+        run = project.environment.deploy("1.0.0")
+    says(run, ["the migration failed, and no host was switched", "exited with code 3.", "row 0", "row 1"])
+    assert one_offs("--all") == []
+
+
+def abandoned(project: Project) -> str:
+    """The name of the container of a migration whose module was killed in the middle of it."""
+    with project.environment.begun("1.0.0") as deploy, nothing_switched():
+        [name] = eventually(one_offs, 60, "the migration is at work")
+        eventually(lambda: "row 1" in on(HOST, "docker", "logs", name), 30, "it has written")
+        signal_rollout(HOST, signal.SIGKILL)
+        output, _ = deploy.communicate(timeout=60)
+    says(Run(deploy.returncode, output, 0), ["the migration ended without an answer, as a killed process does"])
+    assert one_offs() == [name]
+    return str(name)
+
+
+def test_a_migration_whose_module_was_killed_is_waited_for_and_two_are_never_at_work(project: Project) -> None:
+    project.migrate(count=12, timeout_seconds=60)
+    abandoned(project)
+    check = project.environment.deployed("1.0.0", "--check")
+    says(
+        check, ["the migration of release 1.0.0-", "is at work on this host (morpheus-migrate-run-", "a deploy would wait for it"]
+    )
+    run = project.environment.deployed("1.0.0")
+    says(run, ["which an earlier run had started at", "was waited for; it ended well", "VERDICT deployed: staging 1.0.0"])
+    assert len(runs()) == 2
+    assert one_offs("--all") == []
+
+
+def test_a_migration_of_another_release_is_refused_beside_with_the_ways_to_see_and_to_stop_it(project: Project) -> None:
+    project.migrate(count=600, timeout_seconds=600)
+    name = abandoned(project)
+    with nothing_switched():
+        run = project.environment.deploy("1.1.0")
+    assert run.code != 0
+    says(run, [f"is still at work on this host: container {name}, since 20", "Two at once are never run."])
+    says(run, [f"docker logs --follow {name}", f"docker stop {name}"])
+    assert one_offs() == [name]
+    on(HOST, "docker", "stop", name)
+    project.migrate(count=1)
+    project.environment.deployed("1.1.0")
+    assert len(runs()) == 2
+
+
+def refused(run: Run, *words: str) -> None:
+    assert run.code != 0
+    says(run, [*words, "VERDICT refused"])
+
+
+def test_two_files_with_one_version_are_refused_on_the_controller(project: Project) -> None:
+    (project.migrations / "0001_other.sql").write_text("create table other ();\n")
+    unreachable = json.dumps({"ansible_ssh_common_args": "-F /nonexistent"})
+    run = project.environment.deploy("1.0.0", "-e", unreachable)
+    refused(run, "migrations/0001_init.sql and migrations/0001_other.sql have the same version")
+    assert "UNREACHABLE" not in run.output
+
+
+def test_an_edited_file_that_was_applied_is_refused_until_the_edit_is_accepted(project: Project) -> None:
+    file = project.migrations / "0001_init.sql"
+    file.write_text(f"-- a comment\n{file.read_text()}")
+    before = STAGING.everything()
+    with nothing_switched():
+        refused(project.environment.deploy("1.0.0"), "migrations/0001_init.sql: was applied with another content (SHA-256 ")
+    assert STAGING.everything() == before
+    project.configure(accept_edited=["0001"])
+    project.environment.deployed("1.0.0")
+    # It is what was applied from now on, so nobody needs to go on accepting it.
+    project.configure(accept_edited=[])
+    project.environment.deployed("1.0.0")
+    # The way back to what the other tests deploy.
+    shutil.copy(ROOT / "stacks/morpheus/migrations/0001_init.sql", file)
+    refused(project.environment.deploy("1.0.0"), "was applied with another content")
+    project.configure(accept_edited=["0001"])
+    project.environment.deployed("1.0.0")
+
+
+@pytest.mark.parametrize(("ledger", "column"), [("public.alembic_version", "version_num"), ("public.django_migrations", "name")])
+def test_the_ledger_of_another_tool_is_refused_in_words_and_one_that_is_not_there_yet_is_not(
+    project: Project, ledger: str, column: str
+) -> None:
+    project.configure(ledger=ledger)
+    project.environment.deployed("1.0.0")
+    sql(f"create table {ledger} ({column} text)")
+    try:
+        before = STAGING.everything()
+        refused(
+            project.environment.deploy("1.1.0"),
+            f"api.DATABASE_URL leads to a database that has a ledger {ledger} without a column version",
+            'Set it to "" for another tool (Alembic, Django, Prisma and others)',
+        )
+        assert STAGING.everything() == before
+        project.configure(ledger="")
+        project.environment.deployed("1.1.0")
+    finally:
+        sql(f"drop table {ledger}")

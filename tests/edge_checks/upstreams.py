@@ -1,0 +1,136 @@
+"""Toy servers behind HAProxy: each answers until it is told to misbehave, in one of the ways that hosts and replicas do."""
+
+from __future__ import annotations
+
+import json
+import socket
+import ssl
+import threading
+import time
+from contextlib import suppress
+from enum import Enum
+from pathlib import Path
+
+PATIENCE_SECONDS = 60.0
+
+
+class Behaviour(Enum):
+    """What a server does with a new connection."""
+
+    GOOD = "answers"
+    REFUSES = "refuses connections"
+    UNANSWERED = "answers no connection"
+    NO_HANDSHAKE = "accepts and begins no TLS"
+    SILENT = "takes the request and never answers"
+    UNWELL = "answers 503"
+    ANSWERS_AFTER_6_S = "answers after 6 s"
+    ANSWERS_AFTER_3_S = "answers after 3 s"
+    ANOTHER_CERTIFICATE = "has a certificate of somebody else"
+
+
+_PAUSES = {Behaviour.ANSWERS_AFTER_6_S: 6.0, Behaviour.ANSWERS_AFTER_3_S: 3.0}
+
+
+class Upstream:
+    """One toy server on ``address``, at a port of its own; over TLS when it is given a certificate, and one of somebody else."""
+
+    def __init__(self, name: str, address: str, certificate: Path | None = None, other: Path | None = None) -> None:
+        self.name = name
+        self._own, self._other = _context(certificate), _context(other)
+        self._behaviour = Behaviour.GOOD
+        self._listener = socket.create_server((address, 0), backlog=64)
+        self._listener.settimeout(0.05)
+        self.port: int = self._listener.getsockname()[1]
+        self._address = address
+        self._fillers: list[socket.socket] = []
+        self._accepts = threading.Event()
+        self._accepts.set()
+        self._idle = threading.Event()
+        self._over = threading.Event()
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def behave(self, behaviour: Behaviour) -> None:
+        """From now on; returns when it is so."""
+        self._behaviour = behaviour
+        if behaviour in (Behaviour.REFUSES, Behaviour.UNANSWERED):
+            self._accepts.clear()
+            self._idle.wait()
+        if behaviour is Behaviour.REFUSES:
+            self._listener.close()
+        if behaviour is Behaviour.UNANSWERED:
+            self._fill_the_queue()
+
+    def close(self) -> None:
+        self._over.set()
+        self._accepts.clear()
+        for filler in self._fillers:
+            filler.close()
+        with suppress(OSError):
+            self._listener.close()
+
+    def _fill_the_queue(self) -> None:
+        """A queue for one, with connections in it that nobody takes: the kernel answers no further one."""
+        self._listener.listen(0)
+        while True:
+            filler = socket.socket()
+            self._fillers.append(filler)
+            filler.settimeout(0.2)
+            try:
+                filler.connect((self._address, self.port))
+            except TimeoutError:
+                return
+
+    def _serve(self) -> None:
+        while not self._over.is_set():
+            if not self._accepts.is_set():
+                self._idle.set()
+                self._over.wait()
+                return
+            with suppress(OSError):
+                connection, _ = self._listener.accept()
+                threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
+
+    def _answer(self, connection: socket.socket) -> None:
+        connection.settimeout(PATIENCE_SECONDS)
+        with suppress(OSError), connection:
+            if self._behaviour is Behaviour.NO_HANDSHAKE:
+                self._over.wait(PATIENCE_SECONDS)
+                return
+            context = self._other if self._behaviour is Behaviour.ANOTHER_CERTIFICATE else self._own
+            if context is None:
+                self._converse(connection)
+                return
+            with context.wrap_socket(connection, server_side=True) as secure:
+                self._converse(secure)
+
+    def _converse(self, connection: socket.socket) -> None:
+        while _request_of(connection):
+            if self._behaviour is Behaviour.SILENT:
+                self._over.wait(PATIENCE_SECONDS)
+                return
+            time.sleep(_PAUSES.get(self._behaviour, 0.0))
+            connection.sendall(self._response())
+
+    def _response(self) -> bytes:
+        status = "503 Service Unavailable" if self._behaviour is Behaviour.UNWELL else "200 OK"
+        body = json.dumps({"host": self.name})
+        return f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
+
+
+def _context(certificate: Path | None) -> ssl.SSLContext | None:
+    if certificate is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    return context
+
+
+def _request_of(connection: socket.socket) -> bytes:
+    """The head of the next request; empty when the client has left."""
+    head = b""
+    while b"\r\n\r\n" not in head:
+        chunk = connection.recv(65536)
+        if not chunk:
+            return b""
+        head += chunk
+    return head
