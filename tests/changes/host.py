@@ -6,6 +6,7 @@ import ast
 import json
 import re
 from collections import Counter
+from collections.abc import Collection
 from typing import Any
 
 from tests.acceptance.world import BASE, STAGING, admitted, on
@@ -108,10 +109,12 @@ def journal(first: int = 0) -> list[str]:
     return on(HOST, "sh", "-c", f"cat {JOURNAL} 2>/dev/null || true").splitlines()[first:]
 
 
-def evidence(since: float, journal_from: int, shown: int = 12) -> str:
-    """Lines of HAProxy's log that say of anything but a good answer, and the journal, since then."""
+def evidence(since: float, journal_from: int, lost: Collection[str], shown: int = 12) -> str:
+    """Lines of HAProxy's log that say of anything but a good answer, and the journal, since then. ``lost``: paths that may be."""
     log = on(HOST, "sh", "-c", f"docker logs --since {since:.0f} {EDGE} 2>&1").splitlines()
-    # httplog: ... <frontend> <backend>/<server> <timers> <status> <bytes> ...
-    told = [line for line in log if not re.search(r" \S+/\S+ [-\d/+]+ 200 \d+ |Proxy \S+ stopped", line)]
+    gone = "|".join(re.escape(path) for path in lost) or "(?!)"
+    # httplog: ... <frontend> <backend>/<server> <timers> <status> <bytes> ... "<method> <path> HTTP/1.1"
+    dull = re.compile(rf' \S+/\S+ [-\d/+]+ (200 \d+ |404 .*"[A-Z]+ ({gone})[? ])|Proxy \S+ stopped')
+    told = [line for line in log if not dull.search(line)]
     cut = [*told[:shown], f"... {len(told) - 2 * shown} more lines ...", *told[-shown:]] if len(told) > 2 * shown else told
     return "\n".join(["HAProxy:", *cut, "journal:", *journal(journal_from)])

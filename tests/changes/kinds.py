@@ -59,7 +59,7 @@ ONE_BY_ONE = BASE.changed(cart={"replicas": 3, "parallelism": 1})
 
 KINDS: tuple[Kind, ...] = (
     Kind("another edition", BASE, NEXT_CART),
-    Kind("port", BASE, BASE.changed(cart={"port": 9000, **NEXT}), small=True),
+    Kind("port", BASE, BASE.changed(cart={"port": 9000, **NEXT})),
     Kind("service renamed", BASE, _release(replace(CART, name="basket", edition="2"), HELP)),
     Kind(
         "path to a new service",
@@ -134,5 +134,5 @@ KINDS: tuple[Kind, ...] = (
     ),
     Kind("eight busy loops", BASE, NEXT_CART, strain="busy"),
     Kind("a quota of half a CPU", BASE, NEXT_CART, strain="quota"),
-    Kind("stopped for three seconds", BASE, NEXT_CART, strain="stopped"),
+    Kind("stopped for three seconds", BASE, NEXT_CART, strain="stopped", small=True),
 )

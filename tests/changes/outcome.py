@@ -141,7 +141,8 @@ def carry_out(kind: Kind, phase: str, directory: Path) -> Outcome:
         problems.append(f"exit status {run.code} with verdict {verdict}")
     problems += _flaps(report)
     problems += host.problems(result) + host.overlaps()
-    evidence = "\n".join([host.evidence(begin, journal_from), run.output]) if problems else ""
+    lost = [path for path, allowed in change.meant().items() if NONE in allowed]
+    evidence = "\n".join([host.evidence(begin, journal_from, lost), run.output]) if problems else ""
     return Outcome(
         kind=kind.name,
         phase=phase,
