@@ -62,7 +62,7 @@ class Ledger:
         return name
 
     def sql(self, statement: str) -> str:
-        words = ["psql", "-h", "127.0.0.1", "-U", "postgres", "-Atc", statement]
+        words = ["psql", "-U", "postgres", "-Atc", statement]
         return on(HOST, "docker", "exec", self.container(), *words).strip()
 
 
@@ -169,7 +169,7 @@ def test_what_would_lose_or_mix_data_is_refused_before_anything_is_changed(ledge
 
     ledger.write(volumes={"db-data": {"driver_opts": {"type": "tmpfs", "device": "tmpfs"}}})
     run = ledger.deploy("2.0.0")
-    says(run, ["VERDICT refused", f'volumes.db-data: the volume "{NAME}_db-data" exists with driver_opts.type not set'])
+    says(run, ["VERDICT refused", f'volumes.db-data: the volume "{NAME}_db-data" exists with driver_opts.device not set'])
     assert run.code == 2
 
     ledger.write(services={"database": database()})
