@@ -57,7 +57,9 @@ class Judge:
         nobody = request.status == 404 and not request.said and any(_may_be_nowhere(span, request.place) for span in spans)
         # A candidate that is well by its health check and answers users badly has passed its gate: its answers are its own.
         own = _is_from(request, [(release, one) for release, one in able if one.fault == "errors"])
-        if any(began <= request.ended and request.began <= ended for began, ended in self.gaps):
+        # With HAProxy went all connections, those that were idle, too.
+        since = min(request.opened or request.began, request.began)
+        if any(began <= request.ended and since <= ended for began, ended in self.gaps):
             return True
         return nobody or own or _was_cut_by_a_crash(request, able, containers)
 
