@@ -71,6 +71,10 @@ acceptance: provisioned ## Deploy, fail and restart under load, and count what u
 changes: provisioned ## Make every kind of change between two releases under load
 	pytest tests/changes
 
+.PHONY: faults
+faults: provisioned ## Kill a rollout at every line of its journal, and break what it stands on, under load
+	CRASH_LINES=all pytest --capture=no tests/acceptance/test_crashes.py tests/acceptance/test_faults.py
+
 .PHONY: edge-checks
 edge-checks: sandbox ## Time what HAProxy makes of hosts and replicas that misbehave
 	pytest tests/edge_checks

@@ -10,7 +10,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 # The host's own; what a service mounts of these is no data of its application.
@@ -30,17 +30,19 @@ class Ground:
     """What tells data from a release's own files.
 
     ``shared``: names of stack.shared_volumes; ``shipped``: paths of a release's files; ``roots``: directories of the host that
-    relative paths begin at.
+    relative paths begin at; ``live``: directories of stack.live_files, which the deploy alone writes.
     """
 
     shared: Collection[str] = ()
     shipped: Collection[str] = ()
     roots: Collection[str] = ()
+    live: Collection[str] = ()
 
     @classmethod
     def of(cls, stack: Mapping[str, Any], shipped: Iterable[str], roots: Iterable[str] = ()) -> Ground:
         """Of a stack's configuration; a release that an older version has prepared says nothing of shared volumes."""
-        return cls(frozenset(stack.get("shared_volumes") or ()), frozenset(shipped), tuple(roots))
+        live = frozenset(posixpath.normpath(str(name)) for name in stack.get("live_files") or ())
+        return cls(frozenset(stack.get("shared_volumes") or ()), frozenset(shipped), tuple(roots), live)
 
     def name(self, source: str) -> str:
         """A directory as the Compose files write it, whatever the host makes of it."""
@@ -63,6 +65,8 @@ class Ground:
             return name != "/" and not any(name == own or name.startswith(f"{own}/") for own in _HOST_DIRECTORIES)
         below = posixpath.normpath(name)
         if below == "." or below.partition("/")[0] in _WRITTEN:
+            return False
+        if any(below == name or below.startswith(f"{name}/") for name in self.live):
             return False
         return not any(path == below or path.startswith(f"{below}/") for path in self.shipped)
 
@@ -151,7 +155,7 @@ def unknown_names(shared: Iterable[str], model: Mapping[str, Any], ground: Groun
     named = {str(name) for name in volumes} if isinstance(volumes, Mapping) else set()
     for service in model["services"].values():
         if isinstance(service, Mapping):
-            named |= {claim.data for claim in _data_claims(service, Ground((), ground.shipped, ground.roots))}
+            named |= {claim.data for claim in _data_claims(service, replace(ground, shared=()))}
     there = f"they have {', '.join(sorted(named))}" if named else "they have none"
     return [
         f'stack.shared_volumes[{number}]: the Compose files have no volume "{name}"; {there}'

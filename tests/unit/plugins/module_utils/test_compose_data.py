@@ -104,6 +104,12 @@ def test_a_shared_volume_or_directory_may_be_written_by_two() -> None:
     assert (reason(service, ground), problems("api", service, ground)) == ("", [])
 
 
+@pytest.mark.parametrize("source", ["./flags", "./flags/one", f"{PROJECT}/flags"])
+def test_live_files_are_written_by_the_deploy_alone_and_are_no_data(source: str) -> None:
+    ground = Ground.of({"live_files": ["flags/"]}, (), [PROJECT])
+    assert reason({"volumes": [f"{source}:/flags", "./flagship:/x"]}, ground) == "writes to the directory ./flagship"
+
+
 def test_start_first_with_data_is_refused_with_both_ways_out() -> None:
     service = DB | {"deploy": {"rollback_config": {"order": "start-first"}}}
     assert problems("db", service, GROUND) == [
