@@ -42,6 +42,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.haproxy import (
     slots_for,
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.old_workers import OldWorkers
+from ansible_collections.morpheus.deploy.plugins.module_utils.plan import in_order
 
 # The edge's name on its own network: that of its Compose service.
 OWN_NAME = "haproxy"
@@ -225,6 +226,11 @@ class Edge:
         """Where the routes of this stack lead now: key -> service. The worker is asked, not the file: it knows better."""
         return self._own_routes(self._all_routes())
 
+    def other_routes(self) -> frozenset[str]:
+        """Keys of the routes of other stacks."""
+        everyone = self._all_routes()
+        return frozenset(everyone.keys() - self._own_routes(everyone).keys())
+
     @property
     def wanted_routes(self) -> dict[str, str]:
         return dict(self._routes)
@@ -267,8 +273,7 @@ class Edge:
                 now = self._all_routes()
                 after = {key: service for key, service in {**self._own_routes(now), **routes}.items() if service}
                 self._configuration.write(self._map_files(after))
-            # The shortest first: a request must not fall through to a shorter route that is about to go, too.
-            for key in sorted(routes, key=len):
+            for key in in_order(routes):
                 self._point_route(key, routes[key], key in now)
 
     def admit(self, service: str, places: Mapping[str, Place], port: int = 0) -> None:

@@ -24,6 +24,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.plan import (
     State,
     Step,
     UpdatePolicy,
+    reached,
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.users import Answered, Users
 
@@ -253,6 +254,7 @@ class _ServiceRollout:
             Action.START: self._start,
             Action.GATE: self._pass_gate,
             Action.ADMIT: self._admit,
+            Action.PIN: self._route,
             Action.ROUTE: self._route,
             Action.UNROUTE: self._route,
             Action.DRAIN: self._drain,
@@ -353,7 +355,8 @@ class _ServiceRollout:
         before = self._x._edge.routes()
         # First, so that a change that breaks off half-way can be taken back.
         self._routed |= {key: before.get(key, "") for key in step.routes}
-        self._x._edge.route(dict.fromkeys(step.routes, self._service if step.action is Action.ROUTE else ""))
+        services = {Action.ROUTE: self._service, Action.UNROUTE: ""}
+        self._x._edge.route({key: services.get(step.action, reached(before, key)) for key in step.routes})
 
     def _watch(self, step: Step) -> None:
         results = self._x._gate.watch(self._service, self._candidates(), step.seconds, self._users.condemn)

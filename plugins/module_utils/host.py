@@ -222,7 +222,7 @@ class StackHost:
             observed,
             drain_seconds=float(target.stack["drain_seconds"]),
             replace_created_before=replace_created_before,
-            routing=Routing(edge.routes(), target.routes),
+            routing=Routing(edge.routes(), target.routes, edge.other_routes()),
         )
 
     def ask_edge(self, target: Target, guard: Callable[[], None]) -> Health:

@@ -32,6 +32,7 @@ class Action(str, Enum):
     START = "start"
     GATE = "gate"
     ADMIT = "admit"
+    PIN = "pin"
     ROUTE = "route"
     DRAIN = "drain"
     WATCH = "watch"
@@ -101,12 +102,52 @@ class Replica:
     port: int = 0
 
 
+def reached(routes: Mapping[str, str], key: str) -> str:
+    """The service that a request for ``key`` reaches, as the edge looks it up: the longest key that fits its host, or else any
+    host; empty for none.
+    """
+    host, slash, path = key.partition("/")
+    for prefix in (host, "*"):
+        wanted = f"{prefix}{slash}{path}"
+        fitting = [one for one in routes if one.startswith(f"{prefix}/") and wanted.startswith(one)]
+        if fitting:
+            return routes[max(fitting, key=len)]
+    return ""
+
+
+def in_order(routes: Mapping[str, str]) -> list[str]:
+    """Keys of a change (key -> service, empty to end it) in the order in which no request falls for a moment to a route that
+    neither what was nor what will be means for it: the longest are changed first; those of any host end first, and the shortest.
+    """
+    changed = sorted((key for key in routes if routes[key]), key=len, reverse=True)
+    return changed + sorted((key for key in routes if not routes[key]), key=lambda key: (not key.startswith("*/"), len(key)))
+
+
 @dataclass(frozen=True)
 class Routing:
-    """Routes (key -> service) as they lead now and as they shall lead."""
+    """Routes as they lead now and as they shall lead: key, see haproxy.route_key -> service. ``others``: keys of other stacks."""
 
     now: Mapping[str, str] = field(default_factory=dict)
     wanted: Mapping[str, str] = field(default_factory=dict)
+    others: frozenset[str] = frozenset()
+
+    @property
+    def pins(self) -> dict[str, str]:
+        """Keys to be added first, each with the service that it reaches anyway: so a request goes on reaching it when a shorter
+        route moves, until the new route's own service takes it over.
+        """
+        known = {**self.now, **dict.fromkeys(self.others, "")}
+        found = {key: reached(known, key) for key in self.wanted.keys() - known.keys()}
+        for key in [key for key in found if not key.startswith("*/")]:
+            # It hides every route of any host that lies below it, whatever becomes of that one meanwhile.
+            host, _, path = key.partition("/")
+            hidden = [f"{host}{one[1:]}" for one in known if one.startswith(f"*/{path}")]
+            found |= {one: reached(known, one) for one in hidden if one not in known}
+        return {key: service for key, service in found.items() if service}
+
+    @property
+    def pinned(self) -> Routing:
+        return replace(self, now={**self.now, **self.pins})
 
     def to_take(self, service: str) -> tuple[str, ...]:
         """Keys that shall lead to ``service`` and do not."""
@@ -118,12 +159,17 @@ class Routing:
         return tuple(sorted(self.now.keys() - self.wanted.keys()))
 
     def givers(self) -> dict[str, set[str]]:
-        """Service -> those that take routes over from it."""
+        """Service -> those that take routes over before it rolls: from it, or below a route that it is to take itself."""
         found: dict[str, set[str]] = {}
         for key, taker in self.wanted.items():
             giver = self.now.get(key)
-            if giver and giver != taker:
-                found.setdefault(giver, set()).add(taker)
+            above = (
+                {one for shorter, one in self.wanted.items() if shorter != key and key.startswith(shorter)}
+                if not giver
+                else set()
+            )
+            for service in ({giver} if giver else above) - {taker}:
+                found.setdefault(service, set()).add(taker)
         return found
 
 
@@ -158,6 +204,7 @@ class Step:
             Action.START: f"start {_count(self.count, 'candidate')}",
             Action.GATE: f"gate {self._candidates()}",
             Action.ADMIT: f"admit {self._candidates()} at the edge",
+            Action.PIN: f"keep requests for {', '.join(self.routes)} where they go now",
             Action.ROUTE: f"take over {_plural('route', self.routes)}",
             Action.UNROUTE: f"end {_plural('route', self.routes)}",
             Action.DRAIN: f"drain {names} at the edge",
@@ -204,18 +251,22 @@ def plan(
     should, routes end that nobody wants any more, and only then the replicas that served them: those of services that are not
     desired, or not routed, any more.
     """
-    routing = routing or Routing()
+    pins = tuple(sorted((routing or Routing()).pins))
+    routing = (routing or Routing()).pinned
     by_service: dict[str, list[Replica]] = {}
     for replica in sorted(observed, key=lambda item: (item.service, item.number, item.name)):
         by_service.setdefault(replica.service, []).append(replica)
-    steps: list[Step] = []
+    steps = [Step(Action.PIN, EDGE, routes=pins)] if pins else []
     last: list[Step] = []
-    wave = 0
-    for wave, names in enumerate(waves(desired, routing.givers())):
+    wave = first = len(steps)
+    for wave, names in enumerate(waves(desired, routing.givers()), first):
         for service in (item for item in desired if item.name in names):
             found = by_service.pop(service.name, [])
             rolled = _ServicePlan(service, found, drain_seconds, replace_created_before, routing.to_take(service.name))
-            steps.extend(replace(step, wave=wave) for step in rolled.steps())
+            if rolled.must_wait:
+                last.extend(rolled.steps())
+            else:
+                steps.extend(replace(step, wave=wave) for step in rolled.steps())
             last.extend(rolled.last_steps())
     wave += 1
     if routing.to_end:
@@ -300,6 +351,12 @@ class _ServicePlan:
                 parts.append(Step(Action.PAUSE, service.name, seconds=service.policy.delay_seconds))
             steps.extend(replace(step, batch=number) for step in parts)
         return steps
+
+    @property
+    def must_wait(self) -> bool:
+        """Whether it would leave a route that it has no longer with nobody before that route has ended."""
+        stop_first = self.service.policy.order is Order.STOP_FIRST
+        return stop_first and not self.service.routed and any(replica.admitted for replica in self.retire)
 
     def last_steps(self) -> list[Step]:
         """What is left to do once the routes have ended that nobody wants any more."""

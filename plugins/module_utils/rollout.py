@@ -223,8 +223,10 @@ class HostRollout:
         back = steps
         if rollout.failure_action is FailureAction.PAUSE:
             # What was switched stays; what had to go first and has no successor is brought back, because nothing must go for it.
-            switched = {step.service for step in steps if step.action is Action.STOP} | {EDGE}
+            switched = {step.service for step in steps if step.action is Action.STOP}
             back = [step for step in steps if step.service not in switched]
+            # Routes that are over end once every service is back.
+            back = [step for step in back if step.service != EDGE or not switched]
         if back:
             outcome = self._run(previous, target, back)
             rollout.outcome.failures += outcome.failures
@@ -244,7 +246,13 @@ class HostRollout:
     def _way_back(self, rollout: Rollout, target: Target, edge: Edge) -> list[Step]:
         """Whatever ran before and still runs is good as it is, even where it was made from secrets that are no longer current."""
         wanted = {service.name: service.fingerprint for service in target.desired}
-        before = {replica.id for replica in rollout.before if replica.admitted or replica.service not in target.routed}
+        # What a killed run left of the release that has failed is no better for having been there before.
+        failed = {service.name: service.fingerprint for service in rollout.target.desired}
+        before = {
+            replica.id
+            for replica in rollout.before
+            if (replica.admitted or replica.service not in target.routed) and replica.fingerprint != failed.get(replica.service)
+        }
         seen = [
             replace(replica, fingerprint=wanted.get(replica.service, "")) if replica.id in before else replica
             for replica in self._host.observe(edge)

@@ -59,6 +59,18 @@ CHANGES = {
         new(replace(API, replicas=12, parallelism=0, follows=False)),
     ),
     "everything": (old(API, WEB), new(Service("ml", (ROOT,), 9000, 1), Service("jobs", (("", "/web"),), 7000, 3))),
+    "a stop-first service loses its route to another one": (
+        old(replace(API, routes=(("", "/api"),), order="stop-first", replicas=1), replace(WEB, routes=(ROOT,))),
+        new(replace(API, routes=(), order="stop-first", replicas=1), replace(WEB, routes=(ROOT,))),
+    ),
+    "a new route below one that moves, and waits for it": (
+        old(replace(API, routes=(ROOT, ("", "/web")))),
+        new(
+            Service("ml", (("", "/web"),)),
+            API,
+            Service("jobs", (("shop.example.com", "/web"),), depends_on=("ml",)),
+        ),
+    ),
     "stop-first": (
         old(replace(API, replicas=3), Service("jobs")),
         new(replace(API, replicas=3, order="stop-first", port=9000), Service("jobs", order="stop-first")),

@@ -20,12 +20,16 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.plan import (
     Routing,
     State,
     Step,
+    in_order,
     plan,
+    reached,
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.users import Answered
 
 DRAIN_SECONDS = 30.0
 PORT = 8000
+# Requests that are looked at whether a route of theirs changes or not.
+PLACES = ("*/", "*/a/x/y/", "shop/a/x/", "shop/b/")
 # How long a request takes that nobody gave a duration.
 REQUEST_SECONDS = 0.5
 # How many requests a second a replica answers while it is admitted.
@@ -181,8 +185,9 @@ class Host:
             one.proven = one.name in self.admitted
         self._floors = {name: self._floor(service) for name, service in self.desired.items() if service.routed}
         wanted = self.routes if self.wanted_routes is None else self.wanted_routes
-        self._meant = {key: {one.get(key, "") for one in (self.routes, wanted)} for key in self.routes.keys() | wanted.keys()}
-        self._served = {key for key, service in self.routes.items() if self.serving(service)}
+        keys = {*self.routes, *wanted, *PLACES}
+        self._meant = {key: {reached(self.routes, key), reached(wanted, key)} for key in keys}
+        self._served = {key for key in keys if self.serving(reached(self.routes, key))}
 
     def serving(self, service: str) -> list[Container]:
         return [
@@ -251,7 +256,7 @@ class Host:
             if len(self.serving(name)) < floor:
                 self.violations.append(f"{name}: only {len(self.serving(name))} serve where {floor} must, after {self.log[-1]}")
         for key in self._served:
-            service = self.routes.get(key, "")
+            service = reached(self.routes, key)
             if service not in self._meant[key]:
                 self.violations.append(f"{key}: leads to {service or 'nothing'}, which no release meant, after {self.log[-1]}")
             if service and not self.serving(service) and not self._may_be_interrupted(service):
@@ -419,7 +424,8 @@ class SimulatedEdge:
         host = self._host
         host.fail_at("route")
         with host.lock:
-            for key, service in routes.items():
+            for key in in_order(routes):
+                service = routes[key]
                 host.change(f"route {key} to {service or 'nothing'}")
                 host.routes.pop(key, None)
                 if service:

@@ -14,7 +14,9 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.plan import (
     State,
     Step,
     UpdatePolicy,
+    in_order,
     plan,
+    reached,
     waves,
 )
 
@@ -447,3 +449,52 @@ def test_another_port_is_named_as_the_reason() -> None:
     new = replace(routed("web"), port=9000, parts={"port": "9000", "image": "sha256:1"})
     old = replace(serving("web"), port=8000, parts={"port": "8000", "image": "sha256:1"})
     assert str(plan([new], [old])[0]) == "web: start 1 candidate (changed: port 8000 -> 9000)"
+
+
+REACHED = [
+    pytest.param("shop/a/", "web", id="the longest of the host"),
+    pytest.param("shop/b/", "site", id="any path of the host"),
+    pytest.param("other/a/x/", "api", id="the longest of any host"),
+    pytest.param("other/", "", id="none"),
+]
+
+
+@pytest.mark.parametrize(("key", "service"), REACHED)
+def test_a_request_reaches_the_longest_route_of_its_host_or_else_of_any(key: str, service: str) -> None:
+    assert reached({"shop/a/": "web", "shop/": "site", "*/a/": "all", "*/a/x/": "api"}, key) == service
+
+
+def test_a_new_route_is_pinned_to_where_its_requests_go_until_its_own_service_takes_it_over() -> None:
+    """Else they would follow the shorter route to a service that neither release means for them."""
+    both = [routed("site"), routed("api", depends_on=("site",))]
+    assert texts(both, [serving("web")], {"*/": "web"}, {"*/": "site", "*/api/": "api"})[:5] == [
+        "0 edge: keep requests for */api/ where they go now",
+        "1 site: start 1 candidate (0 of 1 run)",
+        "1 site: gate 1 candidate",
+        "1 site: admit 1 candidate at the edge",
+        "1 site: take over the route */",
+    ]
+
+
+def test_what_a_new_route_of_a_host_hides_is_pinned_too_and_ends_at_the_end() -> None:
+    routing = Routing({"*/": "web", "*/a/x/": "api"}, {"*/": "web", "shop/a/": "site"})
+    assert routing.pins == {"shop/a/": "web", "shop/a/x/": "api"}
+    assert routing.pinned.to_end == ("*/a/x/", "shop/a/x/")
+
+
+def test_a_route_that_leads_to_another_stack_now_is_not_pinned() -> None:
+    assert Routing({"*/": "web"}, {"*/": "web", "*/blog/x/": "api"}, frozenset({"*/blog/"})).pins == {}
+
+
+def test_routes_are_changed_longest_first_and_ended_shortest_first() -> None:
+    changes = {"*/": "web", "*/a/": "", "*/a/x/": "", "shop/": "", "shop/a/": "web"}
+    assert in_order(changes) == ["shop/a/", "*/", "*/a/", "*/a/x/", "shop/"]
+
+
+def test_a_stop_first_service_that_loses_its_route_waits_until_that_has_ended() -> None:
+    """Its old replicas go before the new ones come, so until then they serve."""
+    worker = DesiredService("web", 1, "new", policy=UpdatePolicy(order=Order.STOP_FIRST))
+    assert texts([worker], [serving("web")], {"a/": "web"}, {})[:2] == [
+        "1 edge: end the route a/",
+        "2 web: drain shop-web-1 at the edge",
+    ]

@@ -347,7 +347,7 @@ def test_a_candidate_that_fails_while_it_is_watched_gives_its_place_back(host: H
     assert after.all <= before.all
 
 
-KEYS = ("a/", "b/", "c/")
+KEYS = ("*/", "*/a/", "*/a/x/", "shop/a/", "shop/")
 
 
 @st.composite
