@@ -31,7 +31,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.precautions import
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import Manifest, Releases, Workspace
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout import HostRollout, Rollout
 
-from tests.unit.simulation import Clock, Host
+from tests.unit.simulation import Clock, Host, KilledError
 
 ONE_BY_ONE = UpdatePolicy(parallelism=1)
 API = DesiredService("api", 2, "old", routed=True, policy=ONE_BY_ONE)
@@ -295,6 +295,25 @@ def test_a_route_that_is_lost_in_a_release_that_fails_stays(host: StackHost) -> 
     assert done.left in ("as_before", "taken_back")
     assert host.simulated.routes == {"api/": "api", "web/": "web"}
     assert (host.edge_services, host.runs()) == ({"api", "web"}, ["api old"] * 2 + ["web old"] * 2)
+    assert host.simulated.violations == []
+
+
+def test_what_a_killed_run_left_of_a_release_that_fails_then_is_no_part_of_what_was_good(host: StackHost) -> None:
+    """The dead run had switched the first of two services; the same command again finds the second one bad."""
+    policy = replace(ONE_BY_ONE, failure_action=FailureAction.ROLLBACK)
+    api, web = replace(API, policy=policy), replace(API, name="web", depends_on=("api",), policy=policy)
+    live(host, api, web)
+    second = host.release("2.0", replace(api, fingerprint="new"), replace(web, fingerprint="bad"))
+    host.simulated.bad = {"bad"}
+    rollout = host.rollout()
+    started = rollout.prepare(second, restart=False)
+    host.simulated.fuse = 12
+    with pytest.raises(KilledError):
+        rollout.execute(started)
+    host.simulated.fuse = None
+    assert "api new" in host.runs()
+    done = host.roll(second)
+    assert (done.left, host.runs()) == ("taken_back", ["api old"] * 2 + ["web old"] * 2)
     assert host.simulated.violations == []
 
 
