@@ -370,17 +370,29 @@ class _ServicePlan:
         bring = [*self.reuse, *[None] * self.missing]
         retire = list(self.retire)
         batches: list[tuple[list[Replica], int, list[Replica]]] = []
-        # What is more than may run at once goes with the first batch of a stop-first service.
-        surplus = max(0, len(retire) - self.missing)
+        too_much, gone = self._imbalance()
         while bring or retire:
             taken, bring = bring[:size], bring[size:]
             # Start-first may let go of all that is left once the last candidates serve; stop-first only one batch each time.
-            let_go = size + surplus if stop_first else size if bring else len(retire)
-            surplus = 0
+            let_go = max(0, size - gone) + too_much if stop_first else size if bring else len(retire)
+            too_much, gone = 0, max(0, gone - size)
             going, retire = retire[:let_go], retire[let_go:]
             reuse = [replica for replica in taken if replica is not None]
             batches.append((reuse, len(taken) - len(reuse), going))
         return batches
+
+    def _imbalance(self) -> tuple[int, int]:
+        """(how many replicas of a stop-first service go with its first batch beside those of the batch, how many are gone already).
+
+        What is gone, as after a crash, comes back before others go, unless old and new may not live side by side.
+        """
+        if self.service.policy.exclusive:
+            return max(0, len(self.retire) - self.missing), 0
+        running = [one for one in [*self.keep, *self.retire] if one.state is State.RUNNING]
+        serving = [one for one in running if not self.service.routed or one.admitted]
+        idle = sum(one not in serving for one in self.retire)
+        surplus = len(serving) - self.service.replicas
+        return idle + max(0, surplus), max(0, -surplus)
 
     def _bring(self, reuse: list[Replica], start: int) -> list[Step]:
         if not reuse and not start:

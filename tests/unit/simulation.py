@@ -274,7 +274,10 @@ class Host:
         before = min(len(self.serving(service.name)), service.replicas)
         if service.policy.order is Order.START_FIRST:
             return before
-        return max(0, before - service.policy.parallelism) if service.policy.parallelism else 0
+        if service.policy.exclusive:
+            return max(0, before - service.policy.parallelism)
+        # What a killed run has let go counts as part of a batch.
+        return min(before, max(0, service.replicas - service.policy.parallelism)) if service.policy.parallelism else 0
 
 
 class SimulatedEngine:

@@ -498,3 +498,22 @@ def test_a_stop_first_service_that_loses_its_route_waits_until_that_has_ended() 
         "1 edge: end the route a/",
         "2 web: drain shop-web-1 at the edge",
     ]
+
+
+STOP_FIRST = UpdatePolicy(parallelism=1, order=Order.STOP_FIRST)
+
+
+def test_what_a_killed_run_has_stopped_comes_back_before_another_one_is_stopped() -> None:
+    """One of two was stopped; to stop the other one, too, would leave nobody."""
+    half = replace(routed("web", 2), policy=STOP_FIRST)
+    assert [line for line in texts([half], [serving("web")], {}, {}) if "start" in line or "stop " in line] == [
+        "0 web: start 1 candidate (configuration changed)",
+        "0 web: stop shop-web-1 (stop-first: its file says so)",
+        "0 web: start 1 candidate (configuration changed)",
+    ]
+
+
+def test_old_and_new_that_may_not_live_side_by_side_do_not_even_then() -> None:
+    data = replace(routed("web", 2), policy=replace(STOP_FIRST, exclusive="writes to the volume web-data"))
+    steps = [line for line in texts([data], [serving("web")], {}, {}) if "start" in line or "stop " in line]
+    assert steps[0].startswith("0 web: stop shop-web-1")
