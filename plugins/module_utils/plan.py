@@ -382,7 +382,7 @@ class _ServicePlan:
         return batches
 
     def _imbalance(self) -> tuple[int, int]:
-        """(how many replicas of a stop-first service go with its first batch beside those of the batch, how many are gone already).
+        """(replicas that a stop-first service lets go with its first batch beside those of the batch, replicas that are gone already).
 
         What is gone, as after a crash, comes back before others go, unless old and new may not live side by side.
         """
