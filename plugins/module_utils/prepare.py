@@ -38,6 +38,9 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.release import (
     variables,
 )
 
+# What stands for the id of an image that check mode does not pull.
+NOT_PULLED = "not pulled: "
+
 
 @dataclass(frozen=True)
 class Wanted:
@@ -213,7 +216,8 @@ def _take_precautions(
     live: str,
 ) -> None:
     """Raise ConfigError for what this release would do to data and networks that are here."""
-    ids = {name: image["id"] for name, image in images.items()}
+    # In check mode nobody knows what an image will declare that is not here yet.
+    ids = {name: image["id"] for name, image in images.items() if not image["id"].startswith(NOT_PULLED)}
     here = host.here(model, ids, _live_model(host, wanted, live))
     problems = precautions.problems(model, host.ground(wanted.stack, workspace), here)
     if problems:
@@ -365,7 +369,7 @@ class _Images:
         image = self._engine.image(reference)
         if image:
             return _entry(reference, image, image.digest)
-        return {"reference": reference, "digest": "", "id": f"not pulled: {reference}"}
+        return {"reference": reference, "digest": "", "id": f"{NOT_PULLED}{reference}"}
 
     def _require_room(self, services: list[str], count: int) -> None:
         """An image yet to be pulled is taken to be as large as the one that it replaces; a registry does not say."""

@@ -141,7 +141,8 @@ def abandoned(project: Project) -> str:
 
 
 def test_a_migration_whose_module_was_killed_is_waited_for_and_two_are_never_at_work(project: Project) -> None:
-    project.migrate(count=12, timeout_seconds=60)
+    # Long enough to be still at work when a busy machine has come to the deploy that waits for it.
+    project.migrate(count=45, timeout_seconds=120)
     abandoned(project)
     check = project.environment.deployed("1.0.0", "--check")
     says(

@@ -291,6 +291,19 @@ def test_a_live_release_whose_secrets_are_gone_stops_no_deploy(projects: Project
     assert projects.asked == 1
 
 
+def test_what_an_image_declares_that_check_mode_does_not_pull_is_not_asked(projects: Projects) -> None:
+    asked: dict[str, str] = {}
+
+    def here(model: Any, images: Mapping[str, str], live: Mapping[str, Any]) -> Here:
+        asked.update(images)
+        return Here()
+
+    projects.here = here  # type: ignore[method-assign]
+    images = {"api": {"id": f"{prepare.NOT_PULLED}shop/api:2"}, "db": {"id": "sha256:db"}}
+    prepare._take_precautions(projects, wanted(b""), None, {"services": {}}, images, "")  # type: ignore[arg-type]
+    assert asked == {"db": "sha256:db"}
+
+
 def test_what_would_lose_data_is_refused_with_every_problem(projects: Projects) -> None:
     projects.found = Here(declared={"db": ["/data"], "cache": ["/data"]})
     model = {"services": {name: {"image": f"{name}:1"} for name in ("db", "cache")}}
