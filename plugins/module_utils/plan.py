@@ -382,9 +382,9 @@ class _ServicePlan:
         return batches
 
     def _imbalance(self) -> tuple[int, int]:
-        """(replicas that a stop-first service lets go with its first batch beside those of the batch, replicas that are gone already).
+        """(replicas that a stop-first service lets go with its first batch beside those of the batch, replicas that it lacks).
 
-        What is gone, as after a crash, comes back before others go, unless old and new may not live side by side.
+        What it lacks, as after a crash, comes back before others go, unless old and new may not live side by side.
         """
         if self.service.policy.exclusive:
             return max(0, len(self.retire) - self.missing), 0
