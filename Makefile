@@ -55,6 +55,10 @@ lint: $(VENV)/.stamp ## Check style and types
 unit: $(VENV)/.stamp ## Run the tests that need no Docker
 	pytest
 
+.PHONY: edge-lab
+edge-lab: $(VENV)/.stamp ## Roll generated releases over a real HAProxy without containers: EDGE_LAB_EXAMPLES=300 of them
+	EDGE_LAB_EXAMPLES=$${EDGE_LAB_EXAMPLES:-300} pytest --capture=no tests/edge_lab
+
 .PHONY: molecule
 molecule: sandbox ## Run the scenarios on simulated hosts
 	molecule test --all
@@ -66,6 +70,10 @@ acceptance: provisioned ## Deploy, fail and restart under load, and count what u
 .PHONY: changes
 changes: provisioned ## Make every kind of change between two releases under load
 	pytest tests/changes
+
+.PHONY: faults
+faults: provisioned ## Kill a rollout at every line of its journal, and break what it stands on, under load
+	CRASH_LINES=all pytest --capture=no tests/acceptance/test_crashes.py tests/acceptance/test_faults.py
 
 .PHONY: edge-checks
 edge-checks: sandbox ## Time what HAProxy makes of hosts and replicas that misbehave
@@ -79,6 +87,7 @@ bench: provisioned ## Measure deploys beside their floor and beside docker compo
 test: $(VENV)/.stamp ## Run everything that CI runs
 	$(MAKE) --jobs=2 lint provisioned
 	$(MAKE) unit
+	pytest tests/edge_lab
 	tests/side-by-side molecule
 
 .PHONY: clean

@@ -35,8 +35,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.handover import Ha
 from ansible_collections.morpheus.deploy.plugins.module_utils.verdict import Run, history_line, summary
 
 PREFIX = "morpheus.deploy."
-# A failure in one of these is the end of a deploy, whoever's playbook calls them.
-ROLES = ("preflight", "identity", "lease", "stack", "rollout")
+# A failure in one of these ends a run in a verdict, whoever's playbook calls them.
+ROLES = ("preflight", "identity", "docker_engine", "lease", "fleet", "stack", "rollout")
 # What playbooks hand over as <name>_report and <name>_report_format, to be printed at the end and written to <name>.json.
 REPORTS = ("status", "config", "audit")
 
@@ -100,7 +100,13 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
             self._see(result, failed=True)
 
     def v2_runner_on_unreachable(self, result: Any) -> None:
-        self._run.lost(result._host.get_name(), self._action(result).removeprefix(PREFIX))
+        # A host that --limit leaves out is asked in passing. It is none of the run's, and its answer comes as a fact.
+        role = self._role(result)
+        if role != "fleet":
+            module = self._action(result).removeprefix(PREFIX)
+            # The lease is taken on a host of its own, which the result of a task without a connection does not name.
+            host = result._task_fields.get("delegate_to") if module == "lease" else None
+            self._run.lost(str(host or result._host.get_name()), module, ours=role in ROLES)
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
         for name, facts in self._reports.items():
@@ -131,11 +137,12 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
     def _see(self, result: Any, *, failed: bool) -> None:
         name = self._action(result)
         facts = result._result.get("ansible_facts") or {}
+        self._run.left_out = facts.get("fleet_left_out") or self._run.left_out
         self._reports |= {name: facts for name in REPORTS if f"{name}_report" in facts}
         if not name.startswith(PREFIX):
             if failed:
-                role = result._task._role.get_name().removeprefix(PREFIX) if result._task._role else ""
-                self._run.refused(result._host.get_name(), str(result._result.get("msg", "")), ours=role in ROLES)
+                ours = self._role(result) in ROLES
+                self._run.refused(result._host.get_name(), str(result._result.get("msg", "")), ours=ours)
             return
         module = name.removeprefix(PREFIX)
         if module == "lease" and not failed:
@@ -146,6 +153,11 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
             if not item.get("skipped"):
                 bad = bool(item.get("failed")) if len(items) > 1 or item is not result._result else failed
                 self._run.saw(module, self._host(module, result, item), item, failed=bad)
+
+    @staticmethod
+    def _role(result: Any) -> str:
+        role = result._task._role
+        return str(role.get_name()).removeprefix(PREFIX) if role else ""
 
     @staticmethod
     def _host(module: str, result: Any, item: dict[str, Any]) -> str:

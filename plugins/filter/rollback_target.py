@@ -10,7 +10,7 @@ description:
   - Without a wish it is the last release that was live and good on all hosts. After a deploy that was not finished everywhere it
     is the release from before that deploy; after a rollback that was not finished, its target.
   - All that speaks against it is reported at once, each problem with the host that has it.
-positional: _input, wanted
+positional: _input, wanted, left_out
 options:
   _input:
     description: What M(morpheus.deploy.stack_info) returned, by host.
@@ -20,6 +20,10 @@ options:
     description: Id of a release, or its name where that is unambiguous.
     type: str
     default: ""
+  left_out:
+    description: What the filter P(morpheus.deploy.left_out#filter) returned of hosts that stay as they are.
+    type: dict
+    default: {}
 author:
   - The morpheus.deploy maintainers
 """
@@ -49,8 +53,10 @@ from typing import Any
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollback import decide
 
 
-def rollback_target(hosts: Mapping[str, Mapping[str, Any]], wanted: str = "") -> dict[str, Any]:
-    return asdict(decide(hosts, str(wanted or "")))
+def rollback_target(
+    hosts: Mapping[str, Mapping[str, Any]], wanted: str = "", left_out: Mapping[str, Mapping[str, Any]] | None = None
+) -> dict[str, Any]:
+    return asdict(decide(hosts, str(wanted or ""), left_out or {}))
 
 
 class FilterModule:

@@ -38,6 +38,8 @@ _value:
     release: 1.0.0
     stack: {name: morpheus}
     files: {compose.yml: c2VydmljZXM6IHt9Cg==}
+    live_files: {}
+    executable: []
     secret_rights: {session_secret: {owner: 10001, mode: "0400"}}
 """
 
@@ -61,6 +63,8 @@ def stack_config(variables: Mapping[str, Any]) -> dict[str, Any]:
         "release": checked.release,
         "stack": checked.release_config,
         "files": checked.files,
+        "live_files": checked.live_files,
+        "executable": checked.executable,
         "secret_rights": checked.secret_rights,
     }
 

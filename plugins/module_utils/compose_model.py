@@ -15,10 +15,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils import compose_rules
+from ansible_collections.morpheus.deploy.plugins.module_utils import compose_data, compose_rules
+from ansible_collections.morpheus.deploy.plugins.module_utils.file_mounts import Overrides
+from ansible_collections.morpheus.deploy.plugins.module_utils.files import is_executable
 from ansible_collections.morpheus.deploy.plugins.module_utils.plan import DesiredService
 
 EDGE_NETWORK = "edge"
+NO_MOUNTS = Overrides()
+NO_GROUND = compose_data.Ground()
 PART_DIGITS = 12
 # What changes how many replicas run or how they are replaced, but not what a replica is.
 _NOT_IDENTITY = ("scale", "depends_on", "profiles", "pull_policy", "build", "develop")
@@ -56,14 +60,29 @@ class Fingerprints:
             inline = source.get("content", source.get("environment"))
             if inline is not None:
                 found[label] = self._digest(inline)
-        for label, path in self._files(service):
+        found |= {label: self._digest(name) for label, name in self._other_names(service)}
+        for label, path, is_released in self._files(service):
             if path.is_file():
-                content = hashlib.sha256(path.read_bytes()).hexdigest()
-                found[label] = self._digest([content, *_rights(path)] if label.startswith("secret ") else content)
+                found[label] = self._digest(self._read(label, path, is_released))
         return found
 
     def whole(self, parts: Mapping[str, str]) -> str:
         return self._digest(dict(parts), digits=32)
+
+    @staticmethod
+    def _read(label: str, path: Path, is_released: bool) -> Any:
+        content = hashlib.sha256(path.read_bytes()).hexdigest()
+        if label.startswith("secret "):
+            return [content, *_rights(path)]
+        return [content, is_executable(path)] if is_released else content
+
+    def _other_names(self, service: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """(what, its name) of every network and volume that is not called as Compose would call it: there the service meets "
+        "others."""
+        used = [("networks", key) for key in service.get("networks") or {}]
+        used += [("volumes", mount.source) for mount in compose_data.mounts(service) if mount.kind == "volume"]
+        names = [(kind, key, ((self._model.get(kind) or {}).get(key) or {}).get("name")) for kind, key in used]
+        return [(f"{kind[:-1]} {key}", name) for kind, key, name in names if name and name != f"{self._model.get('name')}_{key}"]
 
     def _sources(self, service: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
         """(name, definition) of every secret and config that a service uses."""
@@ -73,24 +92,33 @@ class Fingerprints:
             for use in service.get(kind) or []
         ]
 
-    def _files(self, service: Mapping[str, Any]) -> list[tuple[str, Path]]:
-        """(name, where it lies now) of every file that a replica reads from the host: mounts, secrets, configs."""
+    def _files(self, service: Mapping[str, Any]) -> list[tuple[str, Path, bool]]:
+        """(name, where it lies now, whether a release mounts it) of every file that a replica reads from the host."""
         found = []
         for mount in service.get("volumes") or []:
             if mount.get("type") == "bind" and mount.get("source"):
                 found += self._tree(f"file {mount['target']}", Path(mount["source"]))
-        found += [(label, self._locate(Path(source["file"]))) for label, source in self._sources(service) if source.get("file")]
+        for label, source in self._sources(service):
+            if source.get("file"):
+                file = Path(source["file"])
+                found.append((label, self._locate(file), self._is_released(file)))
         for entry in service.get("env_file") or []:
             path = Path(entry["path"] if isinstance(entry, Mapping) else entry)
-            found.append((f"env_file {path.name}", self._locate(self._project / path)))
+            found.append((f"env_file {path.name}", self._locate(self._project / path), False))
         return found
 
-    def _tree(self, label: str, source: Path) -> list[tuple[str, Path]]:
+    def _tree(self, label: str, source: Path) -> list[tuple[str, Path, bool]]:
         here = self._locate(source)
         if not here.is_dir() or (source != self._project and self._project not in source.parents):
             # A directory outside the project belongs to the host: its content is data, not configuration.
-            return [(label, here)]
-        return [(f"{label}/{path.relative_to(here)}", path) for path in sorted(here.rglob("*"))]
+            return [(label, here, self._is_released(source))]
+        return [
+            (f"{label}/{path.relative_to(here)}", path, self._is_released(source / path.relative_to(here)))
+            for path in sorted(here.rglob("*"))
+        ]
+
+    def _is_released(self, source: Path) -> bool:
+        return self._project in source.parents and source.relative_to(self._project).parts[0] != "secrets"
 
     def _digest(self, value: Any, digits: int = PART_DIGITS) -> str:
         text = json.dumps(value, sort_keys=True, ensure_ascii=False)
@@ -109,8 +137,11 @@ def desired_services(
     ports: Mapping[str, int],
     fingerprints: Fingerprints,
     section: str = "update_config",
+    ground: compose_data.Ground = NO_GROUND,
 ) -> list[DesiredService]:
-    """``images``: service -> (reference as people know it, identity of its content); ``ports``: routed service -> its port."""
+    """``images``: service -> (reference as people know it, identity of its content); ``ports``: routed service -> its port;
+    ``ground``: what is data of a service.
+    """
     found = []
     for name, service in sorted(services(model).items()):
         reference, identity = images[name]
@@ -126,7 +157,7 @@ def desired_services(
                 image=reference,
                 routed=name in ports,
                 port=ports.get(name, 0),
-                policy=compose_rules.update_policy(service, section),
+                policy=compose_rules.update_policy(service, section, compose_data.reason(service, ground)),
                 depends_on=tuple(sorted(service.get("depends_on") or {})),
                 stop_grace_seconds=compose_rules.seconds(service.get("stop_grace_period"), 10.0),
                 parts=parts,
@@ -141,10 +172,12 @@ def override(
     pinned: Mapping[str, str],
     labels: Mapping[str, Mapping[str, str]],
     additions: Mapping[str, Mapping[str, Any]],
+    mounts: Overrides = NO_MOUNTS,
 ) -> dict[str, Any]:
-    """The generated Compose file: images pinned, our labels, the edge's network for routed services, and what hardens each.
+    """The generated Compose file: images pinned, our labels, the edge's network for routed services, what hardens each, and where
+    the files lie that it mounts.
 
-    Services behind a profile are in it too when they are hardened: people run them by hand.
+    Services behind a profile are in it too when they are hardened or mount files: people run them by hand.
     """
     result: dict[str, Any] = {"services": {name: dict(parts) for name, parts in additions.items() if parts}}
     for service in desired:
@@ -158,4 +191,8 @@ def override(
             own["networks"] = {**{name: {} for name in networks}, EDGE_NETWORK: {}}
             result["networks"] = {EDGE_NETWORK: {"external": True, "name": EDGE_NETWORK}}
         result["services"][service.name] = own
+    for name, volumes in mounts.volumes.items():
+        result["services"].setdefault(name, {})["volumes"] = list(volumes)
+    if mounts.configs:
+        result["configs"] = {name: dict(config) for name, config in mounts.configs.items()}
     return result

@@ -31,13 +31,20 @@ def seconds(value: Any, default: float = 0.0) -> float:
     return sum(float(match["value"]) * _UNITS[match["unit"]] for match in _DURATION.finditer(text))
 
 
-def update_policy(service: Mapping[str, Any], section: str = "update_config") -> UpdatePolicy:
-    """The service's policy; Compose's defaults, except that new replicas start first."""
+def update_policy(service: Mapping[str, Any], section: str = "update_config", exclusive: str = "") -> UpdatePolicy:
+    """The service's policy; Compose's defaults, except that new replicas start first where old and new may live side by side.
+
+    ``exclusive``: why they may not (compose_data.reason). Then they are replaced stop-first, and one at a time unless the file
+    says stop-first itself. Where it says start-first, it was refused when the release was prepared, or that was before this rule.
+    """
     config = (service.get("deploy") or {}).get(section) or {}
+    order = Order(config.get("order", Order.START_FIRST.value))
+    ruled = bool(exclusive) and order is Order.START_FIRST
     return UpdatePolicy(
-        parallelism=int(config.get("parallelism", 1)),
+        parallelism=1 if ruled else int(config.get("parallelism", 1)),
         delay_seconds=seconds(config.get("delay")),
-        order=Order(config.get("order", Order.START_FIRST.value)),
+        order=Order.STOP_FIRST if ruled else order,
+        exclusive=exclusive,
         failure_action=FailureAction(config.get("failure_action", FailureAction.PAUSE.value)),
         monitor_seconds=seconds(config.get("monitor")),
         max_failure_ratio=float(config.get("max_failure_ratio", UpdatePolicy.max_failure_ratio)),
@@ -68,13 +75,26 @@ def problems(name: str, service: Mapping[str, Any], *, routed: bool) -> list[str
     found = [*_image_problems(path, service), *_policy_problems(path, service)]
     if routed and service.get("ports"):
         found.append(f"{path}.ports: a routed service is reached through the edge; two replicas cannot share a host port")
-    if service.get("container_name") and (routed or replicas(service) > 1):
-        found.append(f"{path}.container_name: old and new replicas live side by side, so none may have a fixed name")
+    if service.get("container_name") and _may_be_several(service):
+        found.append(f"{path}.container_name: its replicas live side by side, so none may have a fixed name")
     if service.get("pre_stop"):
         found.append(f"{path}.pre_stop: replicas are drained and then stopped by signal, without hooks; do it when SIGTERM comes")
     if service.get("network_mode") == "host" and routed:
         found.append(f"{path}.network_mode: old and new replicas cannot share the host's ports; remove it")
     return found
+
+
+def well_formed(service: Any) -> bool:
+    """Whether the parts of a service that these rules read have the shapes that they must have."""
+    return not _shape_problems("", service)
+
+
+def _may_be_several(service: Mapping[str, Any]) -> bool:
+    try:
+        return replicas(service) > 1
+    except (TypeError, ValueError):
+        # A variable, or what Compose itself will refuse.
+        return False
 
 
 def _shape_problems(path: str, service: Any) -> list[str]:

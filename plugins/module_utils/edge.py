@@ -260,18 +260,16 @@ class Edge:
         with self._lock, self._configuration.alone():
             return self._configuration.apply(self._contracted(self._backends()))
 
-    def route(self, routes: Mapping[str, str]) -> dict[str, str]:
-        """Let new requests for each key go to a service (empty: to none); where they went before."""
+    def route(self, routes: Mapping[str, str]) -> None:
+        """Let new requests for each key go to a service (empty: to none)."""
         with self._lock:
             with self._configuration.alone():
                 now = self._all_routes()
-                before = self._own_routes(now)
-                after = {key: service for key, service in {**before, **routes}.items() if service}
+                after = {key: service for key, service in {**self._own_routes(now), **routes}.items() if service}
                 self._configuration.write(self._map_files(after))
             # The shortest first: a request must not fall through to a shorter route that is about to go, too.
             for key in sorted(routes, key=len):
                 self._point_route(key, routes[key], key in now)
-            return {key: before.get(key, "") for key in routes}
 
     def admit(self, service: str, places: Mapping[str, Place], port: int = 0) -> None:
         """Send new requests to containers (by name), which have passed their gate.

@@ -20,6 +20,7 @@ from typing import Any
 from ansible_collections.morpheus.deploy.plugins.module_utils import pull
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import EngineError, missing_library
 from ansible_collections.morpheus.deploy.plugins.module_utils.plan import Replica, State
+from ansible_collections.morpheus.deploy.plugins.module_utils.precautions import Mounted
 
 import_error: ImportError | None = None
 try:
@@ -43,6 +44,8 @@ _STATES = {"running": State.RUNNING, "restarting": State.RESTARTING}
 LOG_LINES = 15
 # The engine's own, of a container that was made without one.
 DEFAULT_GRACE_SECONDS = 10.0
+# What the engine calls a volume that nobody has named.
+_NO_NAME = re.compile(r"[0-9a-f]{64}")
 # Also what begins with a quote and never ends: that is how Compose shows a line that it cannot parse.
 _QUOTED = re.compile(r'"(?:\\.|[^"\\])*"?|\'(?:\\.|[^\'\\])*\'?')
 
@@ -128,6 +131,8 @@ class Compose:
         try:
             done = subprocess.run(
                 command,
+                # Nobody is there to answer a question of Compose; what a module reads from its own input must not.
+                stdin=subprocess.DEVNULL,
                 env=environment,
                 cwd="/",
                 capture_output=True,
@@ -165,6 +170,8 @@ class Engine:
         self._client = client
         self._project = project
         self._network = network
+        # Volumes without a name that removed replicas have left behind, in words for people.
+        self.kept: list[str] = []
 
     def observe(self, admitted: set[str]) -> list[Replica]:
         """Every replica of the project, stopped ones too; ``admitted`` are the container names that the edge serves."""
@@ -183,13 +190,26 @@ class Engine:
             list(pool.map(lambda replica: self._stop(replica.id, grace_seconds), replicas))
 
     def remove(self, replicas: Sequence[Replica]) -> None:
+        """Remove containers and none of their volumes: what was written there may be somebody's data."""
         for replica in replicas:
+            self._note_volumes(replica)
             with _speaking(f"remove {replica.name}"), suppress(NotFound):
                 try:
-                    self._client.api.remove_container(replica.id, v=True, force=True)
+                    self._client.api.remove_container(replica.id, v=False, force=True)
                 except APIError as exc:
                     if "already in progress" not in str(exc):
                         raise
+
+    def _note_volumes(self, replica: Replica) -> None:
+        details: Mapping[str, Any] = {}
+        with suppress(EngineError):
+            details = self._inspect(replica) or {}
+        for mount in details.get("Mounts") or []:
+            if mount["Type"] == "volume" and _NO_NAME.fullmatch(mount["Name"]):
+                self.kept.append(
+                    f"{replica.name} wrote to a volume without a name at {mount['Destination']}; it was kept as {mount['Name']}. "
+                    f"When its content may go: docker volume rm {mount['Name']}"
+                )
 
     def restarts(self, replica: Replica) -> int:
         """How often the engine has started ``replica`` again by itself; 0 for one that is gone."""
@@ -258,6 +278,52 @@ class Engine:
             raise EngineError(f"image {reference} was pulled but is not there; is something pruning images on this host?")
         return image
 
+    def declared_volumes(self, reference: str) -> list[str]:
+        """Paths for which a local image wants a volume; none when it is not here."""
+        with _speaking(f"look at image {reference}"):
+            try:
+                details = self._client.api.inspect_image(reference)
+            except ImageNotFound:
+                return []
+        return sorted((details.get("Config") or {}).get("Volumes") or {})
+
+    def mounted(self) -> list[Mounted]:
+        """Volumes and directories of every running replica of the project."""
+        labels = [f"{_PROJECT}={self._project}", f"{_ONEOFF}=False"]
+        with _speaking("list containers"):
+            found = self._client.api.containers(filters={"label": labels})
+        return [
+            Mounted(
+                item["Names"][0].lstrip("/"),
+                item["Labels"][_SERVICE],
+                mount["Type"],
+                mount.get("Name") or mount.get("Source", ""),
+                mount["Destination"],
+                bool(mount.get("RW", True)),
+            )
+            for item in found
+            for mount in item.get("Mounts") or []
+        ]
+
+    def network(self, name: str) -> Mapping[str, Any] | None:
+        """The network of this very name as the engine inspects it, or None."""
+        with _speaking(f"look at network {name}"):
+            try:
+                found: Mapping[str, Any] = self._client.api.inspect_network(name)
+            except NotFound:
+                return None
+        # The engine takes the beginning of an id for a name, too.
+        return found if found["Name"] == name else None
+
+    def volume(self, name: str) -> Mapping[str, Any] | None:
+        """The volume as the engine inspects it, or None."""
+        with _speaking(f"look at volume {name}"):
+            try:
+                found: Mapping[str, Any] = self._client.api.inspect_volume(name)
+            except NotFound:
+                return None
+        return found
+
     def size(self, reference: str) -> int:
         """Bytes of a local image, layers that it shares with others included; 0 when it is not here."""
         with _speaking(f"look at image {reference}"):
@@ -294,6 +360,12 @@ class Engine:
         """Ids of the images of every container on this host, stopped ones too."""
         with _speaking("list containers"):
             return {item["ImageID"] for item in self._client.api.containers(all=True)}
+
+    def mounts(self) -> set[str]:
+        """Paths of this host that are mounted into a container, stopped ones too."""
+        with _speaking("list containers"):
+            found = self._client.api.containers(all=True)
+        return {str(mount["Source"]) for item in found for mount in item.get("Mounts") or [] if mount.get("Source")}
 
     def remove_image(self, reference: str, identity: str, digest: str) -> None:
         """Take our names off an image: the engine deletes it with its last name. One that others named or run stays."""

@@ -57,8 +57,12 @@ class EdgeVerbs(Protocol):
 
     def forget(self, service: str, replicas: Sequence[Replica]) -> None: ...
 
-    def route(self, routes: Mapping[str, str]) -> Mapping[str, str]:
-        """Let new requests for each key go to a service (empty: to none); where they went before."""
+    def routes(self) -> Mapping[str, str]:
+        """Where the routes lead now: key -> service."""
+        ...
+
+    def route(self, routes: Mapping[str, str]) -> None:
+        """Let new requests for each key go to a service (empty: to none)."""
         ...
 
     def busy(self, service: str, replica: Replica) -> Busy: ...
@@ -96,6 +100,7 @@ class Outcome:
 
     ``left_behind`` counts sessions that a worker from before a reload of the edge still holds, and that end with it by force.
     ``errors`` counts requests that candidates answered with 5xx between their admission and the end of their watch.
+    ``interrupted``: service that was gone for a while -> why.
     """
 
     done: list[str] = field(default_factory=list)
@@ -108,6 +113,7 @@ class Outcome:
     cut: int = 0
     errors: int = 0
     left_behind: int = 0
+    interrupted: dict[str, str] = field(default_factory=dict)
 
     def spend(self, service: str, action: Action, seconds: float) -> None:
         key = (service, action.value)
@@ -344,8 +350,10 @@ class _ServiceRollout:
             self._users.look_at_candidates([replica.name for replica in candidates])
 
     def _route(self, step: Step) -> None:
-        service = self._service if step.action is Action.ROUTE else ""
-        self._routed |= self._x._edge.route(dict.fromkeys(step.routes, service))
+        before = self._x._edge.routes()
+        # First, so that a change that breaks off half-way can be taken back.
+        self._routed |= {key: before.get(key, "") for key in step.routes}
+        self._x._edge.route(dict.fromkeys(step.routes, self._service if step.action is Action.ROUTE else ""))
 
     def _watch(self, step: Step) -> None:
         results = self._x._gate.watch(self._service, self._candidates(), step.seconds, self._users.condemn)
@@ -415,6 +423,9 @@ class _ServiceRollout:
 
     def _stop(self, step: Step) -> None:
         """Stop with the grace period, and count what is cut."""
+        if step.interrupts:
+            with self._lock:
+                self._outcome.interrupted[self._service] = step.interrupts
         self._stop_and_count(self._named(step.replicas), self._grace_seconds(), watched=bool(self._drained))
 
     def _grace_seconds(self) -> float | None:

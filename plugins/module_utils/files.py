@@ -14,7 +14,17 @@ def private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
-def _make_directories(path: Path) -> None:
+def is_executable(path: Path) -> bool:
+    """Of a file's mode only this counts, as in git."""
+    return bool(path.stat().st_mode & 0o100)
+
+
+def file_mode(executable: bool) -> int:
+    """Mode of a file that containers of whatever user may read."""
+    return 0o755 if executable else 0o644
+
+
+def make_directories(path: Path) -> None:
     missing = [parent for parent in (path, *path.parents) if not parent.exists()]
     for directory in reversed(missing):
         directory.mkdir(exist_ok=True)
@@ -27,7 +37,7 @@ def write_atomically(path: Path, content: str | bytes, *, mode: int, owner: int 
 
     ``owner``: uid of the file; left out, whoever writes.
     """
-    _make_directories(path.parent)
+    make_directories(path.parent)
     data = content.encode() if isinstance(content, str) else content
     # mkstemp gives 0600 from the first moment on: a secret is never readable by others, not even half-written.
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")

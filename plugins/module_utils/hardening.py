@@ -38,7 +38,8 @@ _HARMLESS = (
     *("/etc/localtime", "/etc/timezone", "/etc/ssl/certs", "/etc/ca-certificates", "/etc/pki/tls/certs"),
     *("/usr/share/zoneinfo", "/usr/share/ca-certificates", "/usr/local/share/ca-certificates"),
 )
-# The release's own files, and single secrets of the stack.
+# The release's own files, what changes under it, and single secrets of the stack.
+_READ_ONLY = re.compile(r"/var/lib/morpheus\.deploy/stacks/[^/]+/(?:content|live)/.+\Z")
 _PROJECT = re.compile(r"/var/lib/morpheus\.deploy/stacks/[^/]+/project(?P<below>/.*)?\Z")
 _SECRET = re.compile(r"/secrets/[^/]+\Z")
 _HOST_MODES = {
@@ -81,6 +82,8 @@ def reaches_socket(path: str) -> bool:
 def is_sensitive(path: str, writes: bool) -> bool:
     """Whether a mount of this path of the host gives a service what is the host's own or another service's."""
     here = _normal(path)
+    if _READ_ONLY.match(here):
+        return writes
     own = _PROJECT.match(here)
     if own:
         below = own["below"] or ""

@@ -8,13 +8,21 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils import compose_model, compose_rules, gate, haproxy, hardening
+from ansible_collections.morpheus.deploy.plugins.module_utils import (
+    compose_data,
+    compose_model,
+    compose_rules,
+    gate,
+    haproxy,
+    hardening,
+    precautions,
+)
 from ansible_collections.morpheus.deploy.plugins.module_utils.cut import Count
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import (
     HAPROXY_DIRECTORY,
@@ -33,6 +41,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.engine import (
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import ConfigError, DeployError, missing_library
 from ansible_collections.morpheus.deploy.plugins.module_utils.execute import Busy
+from ansible_collections.morpheus.deploy.plugins.module_utils.file_mounts import ProjectMounts, Sources
 from ansible_collections.morpheus.deploy.plugins.module_utils.files import write_atomically
 from ansible_collections.morpheus.deploy.plugins.module_utils.gate import (
     Answer,
@@ -48,6 +57,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.gate import (
 from ansible_collections.morpheus.deploy.plugins.module_utils.http_probe import HttpProbe
 from ansible_collections.morpheus.deploy.plugins.module_utils.one_offs import OneOffs
 from ansible_collections.morpheus.deploy.plugins.module_utils.plan import DesiredService, Replica, Routing, Step, plan
+from ansible_collections.morpheus.deploy.plugins.module_utils.precautions import Here
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import (
     Manifest,
     Releases,
@@ -77,6 +87,8 @@ class Target:
     desired: list[DesiredService]
     # Service -> what hardens it, beside what its files say. Part of ``model`` already.
     additions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    # Paths in the project directory that belong to the application.
+    data: Collection[str] = ()
 
     @property
     def services(self) -> dict[str, Mapping[str, Any]]:
@@ -136,15 +148,22 @@ class StackHost:
 
         key = self.releases.key(create_key)
         fingerprints = compose_model.Fingerprints(model, self.releases.project, key, locate)
-        desired = compose_model.desired_services(model, images, ports, fingerprints, section)
-        return Target(manifest.release, manifest.stack, workspace, model, desired, additions)
+        ground = self.ground(manifest.stack, workspace)
+        desired = compose_model.desired_services(model, images, ports, fingerprints, section, ground)
+        data = self.mounts(manifest.stack, workspace).data(model)
+        return Target(manifest.release, manifest.stack, workspace, model, desired, additions, data)
+
+    def ground(self, stack: Mapping[str, Any], workspace: Workspace) -> compose_data.Ground:
+        """What tells a service's data from the release's files."""
+        shipped = [str(path.relative_to(workspace.files)) for path in workspace.files.rglob("*") if path.is_file()]
+        return compose_data.Ground.of(stack, shipped, [str(self.releases.project)])
 
     def model(self, stack: Mapping[str, Any], workspace: Workspace) -> dict[str, Any]:
-        """What Compose makes of the files, with the paths that they will have in the project directory."""
-        files = workspace.compose_files(stack["compose_files"])
-        found = Compose(self.stack, workspace.files, files, workspace.interpolation).model()
-        text = json.dumps(found).replace(str(workspace.files), str(self.releases.project))
-        model: dict[str, Any] = json.loads(text)
+        """What Compose makes of the files, with the paths that they will have in the project directory.
+
+        ConfigError when it may not run.
+        """
+        model = self.resolved(stack, workspace)
         routed = {service["name"] for service in stack["services"] if service["routes"]}
         problems = [
             problem
@@ -154,7 +173,29 @@ class StackHost:
         problems += hardening.problems(stack, model, routed)
         if problems:
             raise ConfigError(problems)
+        return self.mounts(stack, workspace).resolved(model)
+
+    def mounts(self, stack: Mapping[str, Any], workspace: Workspace, live_files: Collection[str] = ()) -> ProjectMounts:
+        sources = Sources.of(stack, workspace.shipped(), live_files)
+        return ProjectMounts(sources, self.releases.project, self.releases.live_files.root, self.releases.contents)
+
+    def resolved(self, stack: Mapping[str, Any], workspace: Workspace) -> dict[str, Any]:
+        """The same, unchecked."""
+        files = workspace.compose_files(stack["compose_files"])
+        found = Compose(self.stack, workspace.files, files, workspace.interpolation).model()
+        text = json.dumps(found).replace(str(workspace.files), str(self.releases.project))
+        model: dict[str, Any] = json.loads(text)
         return model
+
+    def here(self, model: Mapping[str, Any], images: Mapping[str, str], live: Mapping[str, Any]) -> Here:
+        """What the precautions look at. ``images``: service -> id of its new image; ``live``: see Here."""
+        return Here(
+            mounted=self.engine.mounted(),
+            networks={name: found for name in precautions.names(model, "networks") if (found := self.engine.network(name))},
+            volumes={name: found for name in precautions.names(model, "volumes") if (found := self.engine.volume(name))},
+            declared={service: self.engine.declared_volumes(image) for service, image in images.items()},
+            live=live,
+        )
 
     def edge(self, target: Target | None) -> Edge:
         """The edge as it shall be with ``target``; without one the stack has nothing there."""
@@ -204,7 +245,7 @@ class StackHost:
         return Compose(self.stack, self.releases.project, files, self._interpolation, self.hold)
 
     def write_override(self, target: Target, identity: str, pinned: Mapping[str, str]) -> None:
-        """What compose_model.override says; and an .env, so that people can type docker compose there."""
+        """What compose_model.override says, and the files that it mounts; and an .env, so that people can type docker compose."""
         labels = {
             service.name: {
                 FINGERPRINT: service.fingerprint,
@@ -214,7 +255,9 @@ class StackHost:
             }
             for service in target.desired
         }
-        override = compose_model.override(target.model, target.desired, pinned, labels, target.additions)
+        mounts = self.mounts(target.stack, target.workspace)
+        placed = mounts.overrides(target.model, target.workspace.shipped())
+        override = compose_model.override(target.model, target.desired, pinned, labels, target.additions, placed)
         text = json.dumps(override, indent=2, sort_keys=True).replace("$", "$$") + "\n"
         write_atomically(self.releases.project / "override.json", text, mode=0o644)
         files = ":".join([*target.stack["compose_files"], "override.json"])
@@ -248,6 +291,7 @@ def scratch(
     files: Mapping[str, bytes],
     secrets: Mapping[str, str],
     rights: Mapping[str, Rights] | None = None,
+    executable: Collection[str] = (),
 ) -> Iterator[Workspace]:
     """A workspace in memory that is gone afterwards: what may yet be refused leaves no trace."""
     directory = Path(tempfile.mkdtemp(prefix="morpheus.deploy.", dir="/run" if Path("/run").is_dir() else None))
@@ -255,7 +299,7 @@ def scratch(
         for name, content in secrets.items():
             place_secret(directory / "secrets" / name, content, (rights or {}).get(name, Rights()))
         (directory / "secrets").mkdir(exist_ok=True)
-        yield place_files(directory, release, environment, files, directory / "secrets")
+        yield place_files(directory, release, environment, files, directory / "secrets", executable)
     finally:
         shutil.rmtree(directory)
 
@@ -299,8 +343,11 @@ class HostEdge:
             places = {replica.name: haproxy.Place(addresses[replica.name], replica.port) for replica in replicas}
             self.edge.admit(service, places, self.ports.get(service, 0))
 
-    def route(self, routes: Mapping[str, str]) -> dict[str, str]:
-        return self.edge.route(routes)
+    def routes(self) -> dict[str, str]:
+        return self.edge.routes()
+
+    def route(self, routes: Mapping[str, str]) -> None:
+        self.edge.route(routes)
 
     def drain(self, service: str, replicas: Sequence[Replica]) -> None:
         self.edge.drain(service, [replica.name for replica in replicas])

@@ -65,8 +65,12 @@ def _start(host: StackHost, manifest: Manifest, one_offs: OneOffs) -> OneOff:
 def _compose(host: StackHost, manifest: Manifest, service: str) -> Iterator[Compose]:
     """Compose in the release's own directory, with its own image: the project still holds the old one."""
     workspace = host.releases.workspace(manifest.id)
-    given = additions(manifest.stack, host.model(manifest.stack, workspace)).get(service, {})
-    pin = {"services": {service: {**given, "image": pinned_images(manifest)[service], "pull_policy": "never"}}}
+    model = host.model(manifest.stack, workspace)
+    given = additions(manifest.stack, model).get(service, {})
+    # Data is where the application has it, and not below the release.
+    volumes = host.mounts(manifest.stack, workspace).placed(model, service, workspace.shipped())
+    own = {**given, "image": pinned_images(manifest)[service], "pull_policy": "never", "volumes": volumes}
+    pin = {"services": {service: own}}
     with tempfile.NamedTemporaryFile("w", suffix=".json") as override:
         json.dump(pin, override)
         override.flush()

@@ -52,7 +52,8 @@ class State(str, Enum):
 class UpdatePolicy:
     """Compose's ``deploy.update_config``. ``parallelism`` 0 means all replicas at the same time; times are seconds.
 
-    ``max_failure_ratio``: which share of requests watched candidates may answer with 5xx.
+    ``max_failure_ratio``: which share of requests watched candidates may answer with 5xx. ``exclusive``: why two replicas may not
+    live side by side, in words about the service; empty when they may.
     """
 
     parallelism: int = 1
@@ -61,6 +62,7 @@ class UpdatePolicy:
     failure_action: FailureAction = FailureAction.PAUSE
     monitor_seconds: float = 0.0
     max_failure_ratio: float = 0.1
+    exclusive: str = ""
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,8 @@ EDGE = "edge"
 class Step:
     """One thing to do for one service. ``replicas`` names existing ones; candidates of the batch have no name yet.
 
-    ``wave``: services of one wave roll at the same time; the next wave begins when the wave is done.
+    ``wave``: services of one wave roll at the same time; the next wave begins when the wave is done. ``interrupts``: why the
+    service is gone until the batch is over; empty when other replicas of it go on.
     """
 
     action: Action
@@ -144,6 +147,7 @@ class Step:
     replicas: tuple[str, ...] = ()
     seconds: float = 0.0
     reason: str = ""
+    interrupts: str = ""
     # Keys of routes, see haproxy.route_key.
     routes: tuple[str, ...] = ()
 
@@ -180,6 +184,7 @@ class Step:
             "seconds": self.seconds,
             "reason": self.reason,
             "routes": list(self.routes),
+            "interrupts": self.interrupts,
             "text": str(self),
         }
 
@@ -218,7 +223,7 @@ def plan(
         wave += 1
     for name, found in by_service.items():
         # A service that is gone from the files has no replicas to keep; whether it was routed shows in its replicas.
-        gone = DesiredService(name, 0, "", routed=any(replica.admitted for replica in found))
+        gone = DesiredService(name, 0, "", routed=any(_has_users(replica) for replica in found))
         last.extend(_ServicePlan(gone, found, drain_seconds, None).steps())
     steps.extend(replace(step, wave=wave) for step in last)
     return steps
@@ -287,7 +292,8 @@ class _ServicePlan:
             bring = [*self._bring(reuse, start), *route]
             route = []
             if service.policy.order is Order.STOP_FIRST and start:
-                parts = [*self._let_go(retire), *self._end(retire), *bring, *self._watch(reuse, start)]
+                end = self._because_stop_first(self._end(retire), batches[:number])
+                parts = [*self._let_go(retire), *end, *bring, *self._watch(reuse, start)]
             else:
                 parts = [*bring, *self._let_go(retire, watched=self._watch(reuse, start)), *self._end(retire)]
             if service.policy.delay_seconds and number + 1 < len(batches):
@@ -307,10 +313,13 @@ class _ServicePlan:
         bring = [*self.reuse, *[None] * self.missing]
         retire = list(self.retire)
         batches: list[tuple[list[Replica], int, list[Replica]]] = []
+        # What is more than may run at once goes with the first batch of a stop-first service.
+        surplus = max(0, len(retire) - self.missing)
         while bring or retire:
             taken, bring = bring[:size], bring[size:]
             # Start-first may let go of all that is left once the last candidates serve; stop-first only one batch each time.
-            let_go = size if stop_first or bring else len(retire)
+            let_go = size + surplus if stop_first else size if bring else len(retire)
+            surplus = 0
             going, retire = retire[:let_go], retire[let_go:]
             reuse = [replica for replica in taken if replica is not None]
             batches.append((reuse, len(taken) - len(reuse), going))
@@ -335,13 +344,30 @@ class _ServicePlan:
 
     def _let_go(self, retire: list[Replica], watched: Sequence[Step] = ()) -> list[Step]:
         """Drain first, watch meanwhile: the incumbents stay up, ready to be admitted again, until the watch is over."""
-        routed = [replica for replica in retire if self.service.routed or replica.admitted]
+        routed = [replica for replica in retire if self.service.routed or _has_users(replica)]
         drain = [self._step(Action.DRAIN, routed)] if routed else []
         wait = [replace(self._step(Action.AWAIT, routed), seconds=self.drain_seconds)] if routed else []
         return [*drain, *watched, *wait]
 
     def _end(self, retire: list[Replica]) -> list[Step]:
         return [self._step(Action.STOP, retire), self._step(Action.REMOVE, retire)] if retire else []
+
+    def _because_stop_first(self, steps: list[Step], done: Sequence[tuple[list[Replica], int, list[Replica]]]) -> list[Step]:
+        """Say what a stop before a start means. ``done``: the batches before it."""
+        exclusive = self.service.policy.exclusive
+        why = f"stop-first: {exclusive}" if exclusive else "stop-first: its file says so"
+        gone = {replica.name for _, _, retired in done for replica in retired}
+        brought = {replica.name for reused, _, _ in done for replica in reused}
+        going = {name for step in steps for name in step.replicas}
+        there = {
+            replica.name
+            for replica in [*self.keep, *self.retire]
+            if replica.state is State.RUNNING and (not self.service.routed or replica.admitted or replica.name in brought)
+        } - gone
+        others = len(there - going) + sum(started for _, started, _ in done)
+        interrupts = why if there & going and not others else ""
+        reason = f"interrupts {self.service.name}; {why}" if interrupts else why
+        return [replace(step, reason=reason, interrupts=interrupts) if step.action is Action.STOP else step for step in steps]
 
     def _step(self, action: Action, replicas: Iterable[Replica]) -> Step:
         return Step(action, self.service.name, replicas=tuple(replica.name for replica in replicas))
@@ -355,6 +381,11 @@ def _is_current(replica: Replica, service: DesiredService, replace_created_befor
 
 def _serves(replica: Replica) -> bool:
     return replica.admitted and replica.state is State.RUNNING
+
+
+def _has_users(replica: Replica) -> bool:
+    """Whether it may hold requests: one that a killed run has drained is admitted no more, and still has what it had begun."""
+    return replica.admitted or replica.port > 0
 
 
 def _why(service: DesiredService, stale: Sequence[Replica], missing: int, alive: int) -> str:

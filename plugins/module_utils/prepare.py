@@ -5,12 +5,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils import compose_model, compose_rules, hardening, schema_files
+from ansible_collections.morpheus.deploy.plugins.module_utils import (
+    compose_model,
+    compose_rules,
+    hardening,
+    precautions,
+    schema_files,
+)
 from ansible_collections.morpheus.deploy.plugins.module_utils.applied import accepted_edits
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import Disk, Image
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import (
@@ -19,7 +26,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.errors import (
     EngineError,
     RegistryDownError,
 )
-from ansible_collections.morpheus.deploy.plugins.module_utils.host import StackHost, scratch
+from ansible_collections.morpheus.deploy.plugins.module_utils.host import StackHost, Target, scratch
 from ansible_collections.morpheus.deploy.plugins.module_utils.migrations import Migrations
 from ansible_collections.morpheus.deploy.plugins.module_utils.plan import Replica, Step
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import (
@@ -34,7 +41,9 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.release import (
 
 @dataclass(frozen=True)
 class Wanted:
-    """A release as the controller describes it. ``files`` and ``secrets``: relative path -> content; ``rights``: of secrets.
+    """A release as the controller describes it. ``files``, ``live_files`` and ``secrets``: relative path -> content.
+
+    ``rights``: of secrets. ``executable``: those of the files that can be run.
 
     ``digests``: image reference -> digest that another host of this run has found; empty where each host may look itself.
     """
@@ -47,6 +56,8 @@ class Wanted:
     git_sha: str = ""
     digests: Mapping[str, str] = field(default_factory=dict)
     rights: Mapping[str, Rights] = field(default_factory=dict)
+    live_files: Mapping[str, bytes] = field(default_factory=dict)
+    executable: Collection[str] = ()
 
     @property
     def secret_names(self) -> dict[str, list[str]]:
@@ -54,7 +65,7 @@ class Wanted:
 
     @property
     def config_hash(self) -> str:
-        return config_hash(self.environment, self.stack, self.files, self.secret_names)
+        return config_hash(self.environment, self.stack, self.files, self.secret_names, self.executable)
 
     @property
     def id(self) -> str:
@@ -80,6 +91,7 @@ class Prepared:
     live: str
     is_new: bool
     changed_secrets: list[str]
+    changed_live_files: list[str]
     images: Mapping[str, Mapping[str, str]]
     steps: list[Step]
     replicas: list[Replica]
@@ -99,7 +111,7 @@ class Prepared:
 
     @property
     def changed(self) -> bool:
-        return self.is_new or bool(self.changed_secrets)
+        return self.is_new or bool(self.changed_secrets or self.changed_live_files)
 
 
 def prepare(host: StackHost, wanted: Wanted, migrations: Migrations, *, check_mode: bool) -> Prepared:
@@ -117,13 +129,16 @@ def prepare(host: StackHost, wanted: Wanted, migrations: Migrations, *, check_mo
     waited_for = migrations.settle(migration, identity, look_only=check_mode) if migration else []
     # What was live once keeps its very images; what never was follows its tag, which may have been pushed again.
     known = retained or {} if identity in lineage.trail else {}
-    with scratch(wanted.release, wanted.environment, wanted.files, wanted.secrets, wanted.rights) as workspace:
+    with scratch(wanted.release, wanted.environment, wanted.files, wanted.secrets, wanted.rights, wanted.executable) as workspace:
         model = host.model(wanted.stack, workspace)
         _check_watches(wanted.stack, model)
+        _check_mounts(host, wanted, workspace, model)
         finder = _Images(host, wanted, known, lineage.live)
         images = finder.find(_references(model), pull=not check_mode)
         if known and images != known:
             raise DeployError(_other_digests(identity, known, images))
+        hardened = hardening.applied(model, hardening.additions(wanted.stack, model))
+        _take_precautions(host, wanted, workspace, hardened, images, lineage.live)
         is_new = images != retained
         manifest = Manifest(
             id=identity,
@@ -139,10 +154,13 @@ def prepare(host: StackHost, wanted: Wanted, migrations: Migrations, *, check_mo
         )
         steps, replicas = _preview(host, manifest, workspace, model, check_mode)
     changed_secrets = releases.changed_secrets(wanted.secrets, wanted.rights)
+    live = wanted.stack.get("live_files") or [], wanted.live_files, wanted.executable
+    changed_live_files = releases.live_files.changed(*live)
     if not check_mode:
         releases.write_secrets(wanted.secrets, wanted.rights)
+        releases.live_files.write(*live)
         if is_new:
-            releases.write_files(identity, wanted.release, wanted.environment, wanted.files)
+            releases.write_files(identity, wanted.release, wanted.environment, wanted.files, wanted.executable)
             releases.write_manifest(manifest)
             lineage.prepared(identity)
             lineage.schema.applied(accepted)
@@ -152,6 +170,7 @@ def prepare(host: StackHost, wanted: Wanted, migrations: Migrations, *, check_mo
         live=lineage.live,
         is_new=is_new,
         changed_secrets=changed_secrets,
+        changed_live_files=changed_live_files,
         images=images,
         steps=steps,
         replicas=replicas,
@@ -168,6 +187,60 @@ def _check_watches(stack: Mapping[str, Any], model: Mapping[str, Any]) -> None:
     found = [one for name, service in services.items() for one in compose_rules.watch_problems(name, service, healths.get(name))]
     if found:
         raise ConfigError(found)
+
+
+def _check_mounts(host: StackHost, wanted: Wanted, workspace: Workspace, model: Mapping[str, Any]) -> None:
+    """Refuse what would be written to and is shipped, and files that would hide the application's data from it."""
+    mounts = host.mounts(wanted.stack, workspace)
+    problems = mounts.problems(model)
+    strangers = host.releases.strangers(wanted.stack, workspace.shipped(), mounts.contents(model), mounts.data(model))
+    problems += [
+        f"stack.files: {name} is shipped, and {host.releases.project / name} holds what no release brought there "
+        f"({', '.join(found[:3])}{', ...' if found[3:] else ''}), which services would no longer see; move it elsewhere on this "
+        f"host, or take {name} out of stack.files so that it stays the application's data"
+        for name, found in strangers.items()
+    ]
+    if problems:
+        raise ConfigError(problems)
+
+
+def _take_precautions(
+    host: StackHost,
+    wanted: Wanted,
+    workspace: Workspace,
+    model: Mapping[str, Any],
+    images: Mapping[str, Mapping[str, str]],
+    live: str,
+) -> None:
+    """Raise ConfigError for what this release would do to data and networks that are here."""
+    ids = {name: image["id"] for name, image in images.items()}
+    here = host.here(model, ids, _live_model(host, wanted, live))
+    problems = precautions.problems(model, host.ground(wanted.stack, workspace), here)
+    if problems:
+        raise ConfigError(problems)
+
+
+def require_harmless(host: StackHost, target: Target) -> None:
+    """Raise ConfigError for what a release prepared before would do to what has come here since."""
+    here = host.here(target.model, {}, {})
+    problems = precautions.two_writers(target.model, host.ground(target.stack, target.workspace), here)
+    problems += [str(one) for one in precautions.network_divergences(target.model, here) if one.stops]
+    if problems:
+        raise ConfigError(problems)
+
+
+def _live_model(host: StackHost, wanted: Wanted, live: str) -> Mapping[str, Any]:
+    """The project of the live release; empty where its Compose files are the same, so that Compose need not be asked."""
+    if not (live and host.releases.has(live)):
+        return {}
+    stack, workspace = host.releases.read(live).stack, host.releases.workspace(live)
+    before = [(name, (workspace.files / name).read_bytes()) for name in stack["compose_files"]]
+    if before == [(name, wanted.files[name]) for name in wanted.stack["compose_files"]]:
+        return {}
+    with suppress(EngineError):
+        return host.resolved(stack, workspace)
+    # Its secrets have gone since. Then only what the new files say themselves can be compared.
+    return {}
 
 
 def _other_digests(identity: str, known: Mapping[str, Mapping[str, str]], images: Mapping[str, Mapping[str, str]]) -> str:

@@ -5,7 +5,9 @@
 <root>/fingerprint.key      key of this host's fingerprints
 <root>/secrets/             env files with secrets and file secrets, current ones only; never part of a release
 <root>/releases/<id>/       manifest.json and files/, never changed after they were written
-<root>/project/             Compose's project directory: the files of the release that is being run
+<root>/content/<hash>/      files of releases as services mount them (contents.py)
+<root>/live/                files that change under services (live_files.py)
+<root>/project/             Compose's project directory: the files of the release that is being run, and the application's data
 <root>/lineage.json         which release is live, which were before it and what became of the others
 """
 
@@ -16,16 +18,19 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils import dotenv
+from ansible_collections.morpheus.deploy.plugins.module_utils.contents import ContentStore
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
-from ansible_collections.morpheus.deploy.plugins.module_utils.files import write_atomically
+from ansible_collections.morpheus.deploy.plugins.module_utils.file_mounts import below
+from ansible_collections.morpheus.deploy.plugins.module_utils.files import file_mode, is_executable, write_atomically
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage import Lineage, read_lineage, write_lineage
+from ansible_collections.morpheus.deploy.plugins.module_utils.live_files import LiveFiles
 
 STACKS_ROOT = Path("/var/lib/morpheus.deploy/stacks")
 HASH_DIGITS = 8
@@ -80,12 +85,17 @@ def variables(name: str, content: str) -> list[str]:
 
 
 def config_hash(
-    environment: str, stack: Mapping[str, Any], files: Mapping[str, bytes], secret_names: Mapping[str, list[str]]
+    environment: str,
+    stack: Mapping[str, Any],
+    files: Mapping[str, bytes],
+    secret_names: Mapping[str, list[str]],
+    executable: Collection[str] = (),
 ) -> str:
-    """SHA-256 over all that a release consists of, its images aside."""
+    """SHA-256 over all that a release consists of, its images aside. ``executable``: those of ``files`` that can be run."""
     content = hashlib.sha256(json.dumps([environment, stack, secret_names], sort_keys=True).encode())
     for path in sorted(files):
         content.update(f"\0{path}\0{hashlib.sha256(files[path]).hexdigest()}".encode())
+        content.update(b"\0x" if path in executable else b"")
     return content.hexdigest()
 
 
@@ -104,12 +114,19 @@ class Workspace:
     def compose_files(self, names: list[str]) -> list[Path]:
         return [self.files / name for name in names]
 
+    def shipped(self) -> dict[str, Path]:
+        """Name -> path of every file of the release."""
+        found = (path for path in self.files.rglob("*") if path.is_file() and not path.is_symlink())
+        return {str(path.relative_to(self.files)): path for path in found}
+
 
 class Releases:
     def __init__(self, stack: str, root: Path = STACKS_ROOT) -> None:
         self.root = root / stack
         self.project = self.root / "project"
         self.secrets = self.root / "secrets"
+        self.contents = ContentStore(self.root / "content")
+        self.live_files = LiveFiles(self.root / "live")
         self._directory = self.root / "releases"
 
     def ids(self) -> list[str]:
@@ -158,11 +175,13 @@ class Releases:
     def workspace(self, identity: str) -> Workspace:
         return Workspace(self._directory / identity / "files", self._directory / identity / "release.env")
 
-    def write_files(self, identity: str, release: str, environment: str, files: Mapping[str, bytes]) -> Workspace:
+    def write_files(
+        self, identity: str, release: str, environment: str, files: Mapping[str, bytes], executable: Collection[str] = ()
+    ) -> Workspace:
         """The release's files in their place, without its manifest yet: a release without one was never finished."""
         directory = self._directory / identity
         shutil.rmtree(directory / "files", ignore_errors=True)
-        place_files(directory, release, environment, files, self.secrets)
+        place_files(directory, release, environment, files, self.secrets, executable)
         self._directory.chmod(0o700)
         return self.workspace(identity)
 
@@ -227,23 +246,74 @@ class Releases:
         given = rights or {}
         return [name for name in sorted(contents) if self._secret(name, given.get(name, Rights())) != contents[name].encode()]
 
-    def activate(self, identity: str) -> None:
-        """Make the project directory hold this release's files, and none of another release's."""
-        source = self.workspace(identity).files
+    def activate(self, identity: str, data: Collection[str] = ()) -> None:
+        """Make the project directory hold this release's files, and none of another release's.
+
+        The application's data in it is left: what no release brought, and what this release uses as data (``data``), whoever
+        brought it. A file that would lie among it is left out: what services mount lies in the content store.
+        """
+        shipped = self.workspace(identity).shipped()
         self.project.mkdir(parents=True, exist_ok=True)
-        wanted = {str(path.relative_to(source)) for path in source.rglob("*") if path.is_file() and not path.is_symlink()}
-        listing = self.project / ".release-files.json"
-        before = set(json.loads(listing.read_text())) if listing.exists() else set()
-        write_atomically(listing, json.dumps(sorted(before | wanted)), mode=0o600)
+        before = {name for name in self.activated() if not below(name, data)}
+        always = _for_compose(self.read(identity).stack)
+        wanted = {name for name in shipped if name in before or below(name, always) or not self._lies_among_data(name, before)}
+        write_atomically(self._listing, json.dumps(sorted(before | wanted)), mode=0o600)
         for name in before - wanted:
             self._remove_file(name)
+        wanted = {name for name in wanted if not (self.project / name).is_dir()}
         for name in sorted(wanted):
-            content = (source / name).read_bytes()
+            content, mode = shipped[name].read_bytes(), file_mode(is_executable(shipped[name]))
             target = self.project / name
-            if not target.is_file() or target.read_bytes() != content:
-                write_atomically(target, content, mode=0o644)
-        write_atomically(listing, json.dumps(sorted(wanted)), mode=0o600)
+            if not target.is_file() or target.read_bytes() != content or target.stat().st_mode & 0o777 != mode:
+                write_atomically(target, content, mode=mode)
+        write_atomically(self._listing, json.dumps(sorted(wanted)), mode=0o600)
         link_secrets(self.project, self.secrets)
+
+    @property
+    def _listing(self) -> Path:
+        return self.project / ".release-files.json"
+
+    def activated(self) -> set[str]:
+        """Files in the project directory that a release brought."""
+        return set(json.loads(self._listing.read_text())) if self._listing.exists() else set()
+
+    def _lies_among_data(self, name: str, ours: Collection[str]) -> bool:
+        """Whether a file of this name would lie in, or in the place of, what no release brought."""
+        path = Path(name)
+        there = next((one for one in (path, *path.parents[:-1]) if (self.project / one).exists()), None)
+        return there is not None and not any(below(mine, [str(there)]) for mine in ours)
+
+    def mounted(self) -> set[str]:
+        """Paths outside the project directory that the files of the live release are mounted from, as its override.json says."""
+        path = self.project / "override.json"
+        found = json.loads(path.read_text().replace("$$", "$")) if path.exists() else {}
+        volumes = [volume for service in found.get("services", {}).values() for volume in service.get("volumes") or []]
+        return {volume["source"] for volume in volumes} | {config["file"] for config in found.get("configs", {}).values()}
+
+    def strangers(
+        self, stack: Mapping[str, Any], shipped: Mapping[str, Path], mounted: Collection[str], data: Collection[str]
+    ) -> dict[str, list[str]]:
+        """Of paths that a release ships: what lies there in the project directory and was brought by no release.
+
+        Services would no longer see it. ``mounted``: directories among them; ``data``: what is the application's there, now as
+        before.
+        """
+        ours = self.activated()
+        found: dict[str, list[str]] = {}
+        for name in sorted({*shipped, *mounted} - {"."}):
+            if below(name, [*found, *_for_compose(stack)]):
+                continue
+            top = self.project / name
+            files = [
+                str(path.relative_to(self.project)) for path in (top, *top.rglob("*")) if not path.is_dir() and path.exists()
+            ]
+            foreign = [
+                one
+                for one in sorted(files)
+                if not (one in ours or below(one, data) or (one in shipped and _same(shipped[one], self.project / one)))
+            ]
+            found |= {name: foreign} if foreign else {}
+        return found
 
     def _remove_file(self, name: str) -> None:
         """Remove a file of another release and the directories that are empty without it."""
@@ -284,14 +354,30 @@ def all_manifests(root: Path = STACKS_ROOT) -> list[Manifest]:
     return [stack.read(identity) for stack in stacks for identity in stack.ids() if stack.has(identity)]
 
 
+def _same(one: Path, other: Path) -> bool:
+    return other.is_file() and one.read_bytes() == other.read_bytes()
+
+
+def _for_compose(stack: Mapping[str, Any]) -> list[str]:
+    """What Compose itself reads in the project directory."""
+    return ["env", *(str(Path(name)) for name in stack.get("compose_files") or [])]
+
+
 def place_secret(path: Path, content: str, rights: Rights) -> None:
     write_atomically(path, content, mode=rights.mode, owner=rights.owner)
 
 
-def place_files(directory: Path, release: str, environment: str, files: Mapping[str, bytes], secret_files: Path) -> Workspace:
+def place_files(
+    directory: Path,
+    release: str,
+    environment: str,
+    files: Mapping[str, bytes],
+    secret_files: Path,
+    executable: Collection[str] = (),
+) -> Workspace:
     """Write a release's files and interpolation variables below ``directory``."""
     for name, content in files.items():
-        write_atomically(directory / "files" / name, content, mode=0o644)
+        write_atomically(directory / "files" / name, content, mode=file_mode(name in executable))
     variables = f"STACK_RELEASE={release}\nSTACK_ENVIRONMENT={environment}\n"
     write_atomically(directory / "release.env", variables, mode=0o644)
     link_secrets(directory / "files", secret_files)

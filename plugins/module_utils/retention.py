@@ -1,6 +1,7 @@
 # Copyright (c) The morpheus.deploy authors
 # SPDX-License-Identifier: MIT
-"""What a host lets go of after a good rollout: releases beyond the number to retain, their images and unread secret files."""
+"""What a host lets go of after a good rollout: releases beyond the number to retain, their images, unread secret files, and files
+in the content store that no container mounts. Never data."""
 
 from __future__ import annotations
 
@@ -29,7 +30,15 @@ def prune(host: StackHost, releases: int, pinned: Collection[str]) -> list[str]:
         # Only now: a file that nobody reads any more may be a secret that should be gone.
         read = {name for identity in kept.ids() for name in kept.read(identity).secrets}
         kept.remove_secrets(set(kept.secret_files()) - read)
+    _remove_contents(host)
     return doomed
+
+
+def _remove_contents(host: StackHost) -> None:
+    """What neither the live release nor any container mounts. A release that comes back puts its files there again."""
+    contents, named = host.releases.contents, host.releases.mounted()
+    if contents.unused(named):
+        contents.prune({*named, *host.engine.mounts()})
 
 
 def _remove_images(host: StackHost, manifests: list[Manifest]) -> None:

@@ -2,18 +2,21 @@
 # SPDX-License-Identifier: MIT
 """Where a rollback goes, for a whole environment, from what each of its hosts knows. Pure, and decided once for all hosts.
 
-``hosts``: name of the host -> the result of the module stack_info.
+``hosts``: name of the host -> the result of the module stack_info. ``left_out``: name -> what is known of a host that
+stays as it is, see fleet.LeftOut. It has no say in where the others go, but it may have migrated the database that all share.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage import version_key
 
 Hosts = Mapping[str, Mapping[str, Any]]
+_NONE: Hosts = MappingProxyType({})
 
 
 @dataclass
@@ -27,7 +30,7 @@ class Decision:
     cannot_undo: list[str] = field(default_factory=list)
 
 
-def decide(hosts: Hosts, wanted: str = "") -> Decision:
+def decide(hosts: Hosts, wanted: str = "", left_out: Hosts = _NONE) -> Decision:
     """``wanted``: id or name of a release, or empty for the last one that was live and good on all hosts."""
     decision = Decision()
     # A host that never ran anything has no say; it must hold the target all the same.
@@ -44,8 +47,15 @@ def decide(hosts: Hosts, wanted: str = "") -> Decision:
     decision.leaves = sorted({info["live"] for info in hosts.values()} - {decision.id, ""})
     for name, info in sorted(hosts.items()):
         decision.problems += [f"{name}: {problem}" for problem in _obstacles(info, decision.id)]
-    decision.problems += _schema_problems(hosts, decision.id)
-    decision.cannot_undo = _cannot_undo(hosts, decision)
+    schemas = [info["schema"] for info in [*hosts.values(), *left_out.values()] if info["schema"]]
+    made_for = _schema_of(hosts, decision.id).get("head", "")
+    decision.problems += _schema_problems(schemas, decision.id, made_for)
+    decision.cannot_undo = _cannot_undo(schemas, decision.release, made_for)
+    decision.cannot_undo += [
+        f"a migration that was run from {name} is not known here: {info['problem']}"
+        for name, info in sorted(left_out.items())
+        if info["problem"]
+    ]
     return decision
 
 
@@ -125,23 +135,21 @@ def _obstacles(info: Mapping[str, Any], identity: str) -> list[str]:
     return problems
 
 
-def _schema_problems(hosts: Hosts, identity: str) -> list[str]:
-    since = max((info["schema"]["compatible_since"] for info in hosts.values()), key=version_key)
-    head = _schema_of(hosts, identity).get("head", "")
-    if not since or not head or version_key(head) >= version_key(since):
+def _schema_problems(schemas: Sequence[Mapping[str, str]], identity: str, made_for: str) -> list[str]:
+    since = max((schema["compatible_since"] for schema in schemas), key=version_key)
+    if not since or not made_for or version_key(made_for) >= version_key(since):
         return []
     return [
-        f"release {identity} was made for schema {head}, and since the live database was migrated only releases made for schema "
-        f"{since} or newer run on it. Choose a newer one with -e rollback_to=<id>, or repair forward"
+        f"release {identity} was made for schema {made_for}, and since the live database was migrated only releases made for "
+        f"schema {since} or newer run on it. Choose a newer one with -e rollback_to=<id>, or repair forward"
     ]
 
 
-def _cannot_undo(hosts: Hosts, decision: Decision) -> list[str]:
+def _cannot_undo(schemas: Sequence[Mapping[str, str]], release: str, made_for: str) -> list[str]:
     found = []
-    head = max((info["schema"]["head"] for info in hosts.values()), key=version_key)
-    made_for = _schema_of(hosts, decision.id).get("head", "")
+    head = max((schema["head"] for schema in schemas), key=version_key)
     if head and made_for and version_key(head) > version_key(made_for):
-        found.append(f"the database stays at schema {head}; release {decision.release} was made for {made_for} and runs on it")
+        found.append(f"the database stays at schema {head}; release {release} was made for {made_for} and runs on it")
     elif head:
         found.append(f"the database stays as it is, at schema {head}")
     found.append("secrets stay the current ones; only code and plain configuration go back")

@@ -23,6 +23,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.host import (
 from ansible_collections.morpheus.deploy.plugins.module_utils.journal import Journal
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage import Kind
 from ansible_collections.morpheus.deploy.plugins.module_utils.plan import (
+    EDGE,
     Action,
     FailureAction,
     Replica,
@@ -31,6 +32,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.plan import (
 from ansible_collections.morpheus.deploy.plugins.module_utils.prepare import (
     images_of,
     pinned_images,
+    require_harmless,
     require_images,
     require_secrets,
 )
@@ -93,6 +95,7 @@ class HostRollout:
         require_images(self._host, manifest)
         require_secrets(self._host, manifest)
         target = self._target(manifest)
+        require_harmless(self._host, target)
         previous = releases.read(lineage.live) if lineage.live and releases.has(lineage.live) else None
         edge = self._host.edge(target)
         before = self._host.observe(edge)
@@ -187,7 +190,7 @@ class HostRollout:
     def _run(self, manifest: Manifest, target: Target, steps: Sequence[Step]) -> Outcome:
         host = self._host
         self._fence.check()
-        host.releases.activate(manifest.id)
+        host.releases.activate(manifest.id, target.data)
         host.write_override(target, manifest.id, pinned_images(manifest))
         edge = host.edge(target)
         edge.expand()
@@ -217,20 +220,26 @@ class HostRollout:
         target = self._target(previous, "rollback_config")
         edge = host.edge(target)
         steps = self._way_back(rollout, target, edge)
-        if steps and rollout.failure_action is FailureAction.ROLLBACK:
-            outcome = self._run(previous, target, steps)
+        back = steps
+        if rollout.failure_action is FailureAction.PAUSE:
+            # What was switched stays; what had to go first and has no successor is brought back, because nothing must go for it.
+            switched = {step.service for step in steps if step.action is Action.STOP} | {EDGE}
+            back = [step for step in steps if step.service not in switched]
+        if back:
+            outcome = self._run(previous, target, back)
             rollout.outcome.failures += outcome.failures
             rollout.outcome.cut += outcome.cut
             rollout.outcome.errors += outcome.errors
+            rollout.outcome.interrupted |= outcome.interrupted
             steps = self._way_back(rollout, target, edge)
         if not steps:
-            host.releases.activate(previous.id)
+            host.releases.activate(previous.id, target.data)
             host.write_override(target, previous.id, pinned_images(previous))
             self._tidy(rollout, "take away what the edge no longer needs", lambda: self._contract(target))
         now = {replica.id for replica in host.engine.observe(set())}
         replaced = any(replica.id not in now for replica in rollout.before)
-        switched = replaced or any(action == Action.ADMIT.value for _, action in rollout.outcome.spent)
-        rollout.left = "mixed" if steps else "taken_back" if switched else "as_before"
+        switched_any = replaced or any(action == Action.ADMIT.value for _, action in rollout.outcome.spent)
+        rollout.left = "mixed" if steps else "taken_back" if switched_any else "as_before"
 
     def _way_back(self, rollout: Rollout, target: Target, edge: Edge) -> list[Step]:
         """Whatever ran before and still runs is good as it is, even where it was made from secrets that are no longer current."""

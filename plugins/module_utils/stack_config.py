@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import base64
+import posixpath
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,9 +13,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ansible_collections.morpheus.deploy.plugins.module_utils import (
+    compose_data,
     compose_rules,
     database_identity,
     dotenv,
+    file_mounts,
     fingerprints,
     gate,
     haproxy,
@@ -25,6 +28,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils import (
     secret_files,
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose_files import ComposeFiles
+from ansible_collections.morpheus.deploy.plugins.module_utils.files import is_executable
 from ansible_collections.morpheus.deploy.plugins.module_utils.hardening import Hardening
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*\Z")
@@ -40,13 +44,16 @@ MAXIMUM_BYTES = 5_000_000
 class StackConfig:
     """``problems`` is empty exactly when ``config`` can be used; ``notes`` are to be known and stop nobody.
 
-    ``files``: path -> base64 of what a release ships.
+    ``files``: path -> base64 of what a release ships; ``live_files``: the same of what changes under it; ``executable``: those of
+    both that can be run.
     """
 
     def __init__(self, raw: Mapping[str, Any], options: Mapping[str, Any]) -> None:
         self.problems: list[str] = []
         self.notes: list[str] = []
         self.files: dict[str, str] = {}
+        self.live_files: dict[str, str] = {}
+        self.executable: list[str] = []
         given = schema.typed({key: raw.get(key) for key in options}, options, "", self.problems)
         self.environment: str = given["stack_environment"] or ""
         self.release: str = given["stack_release"] or ""
@@ -72,7 +79,9 @@ class StackConfig:
     @property
     def release_config(self) -> dict[str, Any]:
         """What of ``config`` is a part of the release."""
-        return {name: value for name, value in self.config.items() if name not in _NOT_SHIPPED}
+        found = {name: value for name, value in self.config.items() if name not in _NOT_SHIPPED}
+        # Without live files a release is the one that it was before there were any.
+        return found if found.get("live_files") else {name: value for name, value in found.items() if name != "live_files"}
 
     def _check_isolation(self, given: Mapping[str, Any], key: Any) -> None:
         self.problems += isolation.database_problems(self.config["database"], self._secrets_by_name)
@@ -190,7 +199,8 @@ class StackConfig:
         for name, values in (self.config["env"] or {}).items():
             if isinstance(values, Mapping) and not dotenv.problems(values):
                 self.files[f"env/{name}.env"] = base64.b64encode(dotenv.render(values).encode()).decode()
-        if sum(len(content) for content in self.files.values()) > MAXIMUM_BYTES:
+        self._read_live_files()
+        if sum(len(content) for content in (*self.files.values(), *self.live_files.values())) > MAXIMUM_BYTES:
             self._say(f"stack.files: more than {MAXIMUM_BYTES // 1_000_000} MB in all; large data belongs into an image")
 
     def _read(self, option: str, name: str) -> None:
@@ -199,17 +209,49 @@ class StackConfig:
             self._say(f'{option}: "{name}" must lie below stack_source')
         elif path.is_dir():
             for found in sorted(item for item in path.rglob("*") if item.is_file()):
-                self._keep(option, str(found.relative_to(self._source)), found.read_bytes())
+                self._keep(option, str(found.relative_to(self._source)), found)
         elif path.is_file():
-            self._keep(option, name, path.read_bytes())
+            self._keep(option, name, path)
         else:
             self._say(f'{option}: "{path}" does not exist')
 
-    def _keep(self, option: str, name: str, content: bytes) -> None:
+    def _keep(self, option: str, name: str, path: Path) -> None:
         if Path(name).parts[0] in _RESERVED or name in _RESERVED_FILES:
             self._say(f'{option}: "{name}" is written by the deploy itself (from stack.env and the secrets); name it otherwise')
             return
-        self.files[name] = base64.b64encode(content).decode()
+        self._take(self.files, name, path)
+
+    def _take(self, files: dict[str, str], name: str, path: Path) -> None:
+        files[name] = base64.b64encode(path.read_bytes()).decode()
+        if is_executable(path) and name not in self.executable:
+            self.executable.append(name)
+
+    def _read_live_files(self) -> None:
+        given = [str(name) for name in self.config["live_files"] or []]
+        for number, name in enumerate(given):
+            problem = self._live_problem(name, given[:number])
+            if problem:
+                self._say(f"stack.live_files[{number}]: {problem}")
+                continue
+            for path in sorted(item for item in (self._source / name).rglob("*") if item.is_file()):
+                self._take(self.live_files, str(path.relative_to(self._source)), path)
+
+    def _live_problem(self, name: str, before: list[str]) -> str:
+        path, here = self._source / name, posixpath.normpath(name)
+        if Path(name).is_absolute() or ".." in Path(name).parts or here == ".":
+            return f'"{name}" must be a directory below stack_source'
+        if Path(here).parts[0] in _RESERVED:
+            return f'"{name}" is written by the deploy itself (from stack.env and the secrets); name it otherwise'
+        if not path.is_dir():
+            return f'"{path}" is a file; name its directory' if path.exists() else f'"{path}" does not exist'
+        others = [
+            f'"{other}" of stack.{key}'
+            for key in ("compose_files", "files")
+            for other in self.config[key] or []
+            if _overlap(here, other)
+        ]
+        others += [f'"{other}" of stack.live_files' for other in before if _overlap(here, other)]
+        return f'"{name}" overlaps {others[0]}; a file either changes with the release or under it' if others else ""
 
     def _check_compose(self) -> None:
         names = [name for name in self.config["compose_files"] or [] if name in self.files]
@@ -226,19 +268,45 @@ class StackConfig:
         self.problems += secret_files.reference_problems(model, self._secret_files, self._secrets)
         hardening = Hardening.of(self.config) or Hardening()
         self.problems += hardening.naming_problems(services)
+        sources = file_mounts.Sources.of(self.config, self.files, self.live_files)
+        self.problems += [*sources.config_problems(model.get("configs")), *sources.volume_problems(model.get("volumes"))]
         routed = {service["name"] for service in self.config["services"] if service.get("routes")}
         healths = {service.get("name"): service.get("health") for service in self.config["services"]}
+        ground = compose_data.Ground.of(self.config, self.files)
+        self.problems += compose_data.unknown_names(self.config["shared_volumes"] or [], model, ground)
         for name, service in services.items():
             problems = compose_rules.problems(name, service or {}, routed=name in routed)
             problems += compose_rules.watch_problems(name, service or {}, healths.get(name))
             if isinstance(service, Mapping):
                 problems += hardening.problems(name, service, model, routed=name in routed)
+                problems += self._mount_problems(sources, file_mounts.written(name, service))
+                problems += self._data_problems(name, service, ground, routed=name in routed)
             for problem in problems:
                 key = ".".join(problem.split(":")[0].split(".")[2:3])
                 self._say(f"{files.where(name, key)}: {problem}")
             if isinstance(service, Mapping):
                 self._check_env_references(name, service)
         self._check_migration(services)
+
+    def _mount_problems(self, sources: file_mounts.Sources, mounts: list[file_mounts.Mount]) -> list[str]:
+        found = [problem for mount in mounts for problem in sources.problems(mount)]
+        return found + [
+            f'services.{mount.service}.volumes: "{mount.text}" is a file of stack_source that nothing ships; '
+            f"add {mount.name} to stack.files"
+            for mount in mounts
+            if mount.name not in sources.shipped and mount.name not in sources.live_files and self._is_own_file(mount.name)
+        ]
+
+    def _is_own_file(self, name: str) -> bool:
+        return not file_mounts.below(name, _RESERVED) and (self._source / name).is_file()
+
+    def _data_problems(self, name: str, service: Mapping[str, Any], ground: compose_data.Ground, *, routed: bool) -> list[str]:
+        """Of a service that runs all the time; one behind a profile is replaced by nobody."""
+        if service.get("profiles") or not compose_rules.well_formed(service):
+            return []
+        note = compose_data.note(name, service, ground) if routed else ""
+        self.notes += [note] if note else []
+        return compose_data.problems(name, service, ground)
 
     def _check_names_of_services(self, services: Mapping[str, Any]) -> None:
         for number, service in enumerate(self.config["services"]):
@@ -302,6 +370,11 @@ class StackConfig:
 
     def _say(self, problem: str) -> None:
         self.problems.append(problem)
+
+
+def _overlap(one: str, other: Any) -> bool:
+    two = posixpath.normpath(str(other))
+    return file_mounts.below(one, [two]) or file_mounts.below(two, [one])
 
 
 def _is_web_address(text: str) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.files import is_executable
 from ansible_collections.morpheus.deploy.plugins.module_utils.gate import SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.haproxy import Socket
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import HostGate, StackHost, Target
@@ -83,14 +84,16 @@ def _replica_drift(target: Target, replicas: Sequence[Replica]) -> list[str]:
 
 
 def _file_drift(host: StackHost, manifest: Manifest) -> list[str]:
-    files = host.releases.workspace(manifest.id).files
-    contents = {
-        str(path.relative_to(files)): path.read_bytes() for path in files.rglob("*") if path.is_file() and not path.is_symlink()
-    }
+    shipped = host.releases.workspace(manifest.id).shipped()
+    contents = {name: path.read_bytes() for name, path in shipped.items()}
+    executable = {name for name, path in shipped.items() if is_executable(path)}
     found = []
-    if config_hash(manifest.environment, manifest.stack, contents, dict(manifest.secrets)) != manifest.config_hash:
+    if config_hash(manifest.environment, manifest.stack, contents, dict(manifest.secrets), executable) != manifest.config_hash:
         found.append(f"files of release {manifest.id} were edited since they were written")
-    edited = sorted(name for name, content in contents.items() if _content(host.releases.project / name) != content)
+    ours = host.releases.activated()
+    edited = sorted(
+        name for name, content in contents.items() if name in ours and _content(host.releases.project / name) != content
+    )
     return found + [f"{name} in the project directory is not the release's" for name in edited]
 
 

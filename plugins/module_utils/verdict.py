@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.morpheus.deploy.plugins.module_utils import fleet
+
 
 @dataclass
 class HostState:
@@ -24,6 +26,8 @@ class HostState:
     cut: int = 0
     left_behind: int = 0
     errors: int = 0
+    # Service -> why it was gone for a while.
+    interrupted: dict[str, str] = field(default_factory=dict)
     gates: list[Mapping[str, Any]] = field(default_factory=list)
     mixed: bool = False
     # Whether nobody knows what it runs, because it could not be reached or did not answer.
@@ -32,13 +36,25 @@ class HostState:
     taken_back: bool = False
     # What the run would do, or has done.
     plan: list[str] = field(default_factory=list)
+    # What was written or removed under the running replicas.
+    live_files: list[str] = field(default_factory=list)
 
 
 # Modules that say before any write that the run is in the wrong place; their messages do not name the host.
 _IDENTITY = ("host_identity", "database_identity")
 # Modules whose failure is the run's.
 _ROTATION = ("rotation", "stack_secret", "stack_attestation", "postgres_login", "key_probe")
-_MODULES = (*_IDENTITY, *_ROTATION, "lease", "stack_info", "stack_release", "stack_rollout", "stack_migration", "health_gate")
+_MODULES = (
+    *_IDENTITY,
+    *_ROTATION,
+    "engine_config",
+    "lease",
+    "stack_info",
+    "stack_release",
+    "stack_rollout",
+    "stack_migration",
+    "health_gate",
+)
 
 
 @dataclass
@@ -57,6 +73,9 @@ class Run:
     # The plan of a rotation, and what there is to say at its end.
     rotation: Mapping[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    # Hosts that --limit leaves out, as fleet.LeftOut describes them, and whether the database of all hosts was migrated.
+    left_out: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    migrated: bool = False
 
     def saw(self, module: str, host: str, result: Mapping[str, Any], *, failed: bool) -> None:
         """A module of this collection ended on ``host``."""
@@ -67,13 +86,23 @@ class Run:
         handler = {"stack_release": self._prepared, "stack_rollout": self._rolled_out}.get(module)
         if handler:
             handler(self.hosts.setdefault(host, HostState()), result)
-        if module == "rotation" and not failed:
+        if not failed:
+            self._went_well(module, host, result)
+        elif module in _MODULES:
+            self._failed(module, host, result)
+
+    def _went_well(self, module: str, host: str, result: Mapping[str, Any]) -> None:
+        if module == "rotation":
             self._rotated(result)
-        if module == "stack_info" and self.rotation and not failed:
+        if module == "stack_migration":
+            self.migrated = self.migrated or bool(result.get("changed"))
+        if module == "stack_info" and self.rotation:
             self.hosts.setdefault(host, HostState()).release = result["live_release"]
-        if not failed or module not in _MODULES:
-            return
-        self.is_deploy = self.is_deploy or module in ("lease", "rotation", *_IDENTITY)
+        if module == "engine_config" and self.lease and result["changed"] and result["restart"]:
+            self.notes.append(f"{host}: the engine was restarted for {', '.join(result['restart'])}")
+
+    def _failed(self, module: str, host: str, result: Mapping[str, Any]) -> None:
+        self.is_deploy = self.is_deploy or module in ("lease", "rotation", "engine_config", *_IDENTITY)
         message = str(result.get("msg", ""))
         if module == "stack_rollout" and "module_stdout" in result:
             # It was killed or crashed, so it could not say what it left.
@@ -90,8 +119,10 @@ class Run:
             self.refusals.append(message)
         else:
             # What is attested or written is so on each host alone, and its message does not name it.
-            where = f"{host}: " if module in ("stack_attestation", "stack_secret") else ""
-            self.hosts.setdefault(host, HostState()).failed = where + message
+            where = f"{host}: " if module in ("stack_attestation", "stack_secret", "engine_config") else ""
+            state = self.hosts.setdefault(host, HostState())
+            state.failed = where + message
+            state.changed = state.changed or bool(result.get("restarted"))
 
     def refused(self, host: str, message: str, *, ours: bool) -> None:
         """Another task failed, in one of our roles or in a deploy: before anything was switched the run was refused."""
@@ -101,8 +132,12 @@ class Run:
         elif host in self.hosts:
             self.hosts[host].failed = self.hosts[host].failed or message
 
-    def lost(self, host: str, module: str = "") -> None:
-        """``host`` could not be reached for a task of ``module``: in the middle of its rollout nobody knows what it runs."""
+    def lost(self, host: str, module: str = "", *, ours: bool = False) -> None:
+        """``host`` could not be reached for a task of ``module``: in the middle of its rollout nobody knows what it runs.
+
+        ``ours``: in one of our roles, so that the run ends here, and is told how.
+        """
+        self.is_deploy = self.is_deploy or ours
         state = self.hosts.setdefault(host, HostState())
         state.lost, state.failed = True, f"{host} could not be reached"
         state.mixed = state.mixed or module == "stack_rollout"
@@ -119,10 +154,13 @@ class Run:
             "release": self.release,
             "previous": next((state.previous for state in self.hosts.values() if state.previous), ""),
             "hosts": {name: self._host(state) for name, state in self.hosts.items()},
+            "left_out": {name: {**host} for name, host in self.left_out.items()},
+            "migrated": self.migrated,
             "drained": sum(state.drained for state in self.hosts.values()),
             "cut": sum(state.cut for state in self.hosts.values()),
             "left_behind": sum(state.left_behind for state in self.hosts.values()),
             "errors": sum(state.errors for state in self.hosts.values()),
+            "interrupted": sorted({service for state in self.hosts.values() for service in state.interrupted}),
             "lease": {key: self.lease.get(key) for key in ("token", "owner", "reason", "taken_over")} if self.lease else {},
             "mend": self._mend() if word == "mixed" else [],
             "rotation": {key: self.rotation[key] for key in ("name", "plan")} if self.rotation else {},
@@ -141,7 +179,7 @@ class Run:
             if len(releases) > 1 or any(state.mixed for state in self.hosts.values()):
                 return "mixed"
             return "rolled_back" if any(state.taken_back for state in self.hosts.values()) else "failed"
-        if not switched and not self.notes:
+        if not switched and not self.notes and not any(state.live_files for state in self.hosts.values()):
             return "unchanged"
         return "rolled_back" if self.is_rollback else "deployed"
 
@@ -176,6 +214,8 @@ class Run:
             state.release = state.previous = result["previous"]
             state.seen = True
             state.plan = list(result.get("plan", []))
+            # Prepared twice, a host has them since the first time.
+            state.live_files = sorted({*state.live_files, *result.get("changed_live_files", [])})
             if not result.get("pending", True):
                 state.release = self.release
 
@@ -196,6 +236,7 @@ class Run:
         state.cut += result["cut"]
         state.left_behind = result["left_behind"]
         state.errors += result["errors"]
+        state.interrupted |= {one["service"]: one["why"] for one in result.get("interrupted") or []}
         state.seen = True
         if result.get("left"):
             state.release = result["previous"]
@@ -210,7 +251,8 @@ class Run:
         return {
             "release": state.release,
             "seen": state.seen,
-            "changed": state.changed,
+            "changed": state.changed or bool(state.live_files),
+            "live_files": state.live_files,
             "failed": state.failed,
             "plan": state.plan,
             "mixed": state.mixed,
@@ -220,6 +262,7 @@ class Run:
             "cut": state.cut,
             "left_behind": state.left_behind,
             "errors": state.errors,
+            "interrupted": state.interrupted,
             "taken_back": state.taken_back,
             "gates": [dict(gate) for gate in state.gates],
         }
@@ -237,10 +280,12 @@ def history_line(verdict: Mapping[str, Any]) -> dict[str, Any]:
         "verdict": verdict["verdict"],
         "seconds": verdict["seconds"],
         "hosts": {name: host["release"] for name, host in verdict["hosts"].items()},
+        "left_out": {name: fleet.runs(host) for name, host in verdict["left_out"].items()},
         "drained": verdict["drained"],
         "cut": verdict["cut"],
         "left_behind": verdict["left_behind"],
         "errors": verdict["errors"],
+        "interrupted": verdict["interrupted"],
         "why": verdict["messages"][0].splitlines()[0] if verdict["messages"] else "",
     }
 
@@ -256,11 +301,12 @@ def summary(verdict: Mapping[str, Any]) -> list[str]:
             return lines + [f"  {step}" for step in verdict["rotation"]["plan"]]
         for name, host in sorted(verdict["hosts"].items()):
             lines += [f"  {name}: {step}" for step in host["plan"] or ["nothing to do"]]
-        return lines
+        return lines + _left_out_lines(verdict)
     was = f" (was {verdict['previous']})" if verdict["previous"] not in ("", verdict["release"]) else ""
     what = f"{verdict['release']}{was}" if verdict["release"] else ""
     lines = [f"VERDICT {verdict['verdict']}: {environment} {what}".rstrip() + f" in {verdict['seconds']} s"]
     lines += [_host_line(name, host) for name, host in sorted(verdict["hosts"].items())]
+    lines += _left_out_lines(verdict)
     lines += [f"  {line}" for message in [*verdict["notes"], *verdict["messages"]] for line in message.splitlines()]
     if verdict["mend"]:
         lines += ["  mend it with one of:", *(f"    {command}" for command in verdict["mend"])]
@@ -269,14 +315,23 @@ def summary(verdict: Mapping[str, Any]) -> list[str]:
     return lines
 
 
+def _left_out_lines(verdict: Mapping[str, Any]) -> list[str]:
+    lines = [f"  {fleet.sentence(name, host)}" for name, host in sorted(verdict["left_out"].items())]
+    return [*lines, "  the database was migrated for all hosts"] if lines and verdict["migrated"] else lines
+
+
 def _host_line(name: str, host: Mapping[str, Any]) -> str:
     state = "more than one release" if host["mixed"] else host["release"] or ("nothing" if host["seen"] else "what it ran before")
     if host["lost"]:
         state = f"an unknown release (last known: {host['release'] or 'none'})"
     counts = {
+        "live files changed": len(host["live_files"]),
         "requests drained": host["drained"],
         "connections cut": host["cut"],
         "connections left to an old edge worker, which ends by force in the end": host["left_behind"],
         "requests answered with 5xx": host["errors"],
     }
-    return f"  {name} runs {state}" + "".join(f", {number} {words}" for words, number in counts.items() if number)
+    interrupted = [f"{service} ({why})" for service, why in sorted(host["interrupted"].items())]
+    said = [f"{number} {words}" for words, number in counts.items() if number]
+    said += [f"interrupted: {', '.join(interrupted)}"] if interrupted else []
+    return ", ".join([f"  {name} runs {state}", *said])

@@ -11,7 +11,10 @@ description:
   - When the module returns, the host holds all that a rollout of the release needs. Its files lie below
     C(/var/lib/morpheus.deploy/stacks/<stack>/releases/<id>), its images have been pulled and are recorded by digest, and the
     current secrets lie beside it.
-  - No container is touched. On failure nothing has been written.
+  - No replica is touched. On failure nothing has been written.
+  - A migration of the same release that a killed run has left at work is waited for, and stopped when the time is over that
+    M(morpheus.deploy.stack_migration) would have given it. Beside any other one the release is refused, and so is one whose
+    migration files differ from those that were applied.
   - A release is never changed afterwards. Its id is the name given in O(release) and a hash of all that it consists of, so an
     edited file makes another release.
 attributes:
@@ -45,6 +48,17 @@ options:
     description: The release's files, as relative path to base64 of the content.
     type: dict
     required: true
+  live_files:
+    description:
+      - Files in the directories that C(live_files) of O(stack) names, as relative path to base64 of the content. They change
+        under running replicas and are no part of the release.
+    type: dict
+    default: {}
+  executable:
+    description: Paths among O(files) and O(live_files) that can be run.
+    type: list
+    elements: str
+    default: []
   secrets:
     description: Env files with secrets, as name of the file to its content. Written with mode 0600, outside the release.
     type: dict
@@ -94,6 +108,8 @@ EXAMPLES = r"""
     environment: "{{ preflight_config.environment }}"
     stack: "{{ preflight_config.stack }}"
     files: "{{ preflight_config.files }}"
+    live_files: "{{ preflight_config.live_files }}"
+    executable: "{{ preflight_config.executable }}"
     secrets:
       api.env: "{{ {'DATABASE_URL': vault_database_url} | morpheus.deploy.env_file }}"
     secret_files:
@@ -165,6 +181,12 @@ changed_secrets:
   type: list
   elements: str
   sample: [api.env]
+changed_live_files:
+  description: Names of live files that were written or removed.
+  returned: success
+  type: list
+  elements: str
+  sample: [flags/features.json]
 problems:
   description: Every problem with the configuration as Compose resolves it.
   returned: when the configuration is refused
@@ -194,6 +216,8 @@ def main() -> None:
             "environment": {"type": "str", "required": True},
             "stack": {"type": "dict", "required": True},
             "files": {"type": "dict", "required": True},
+            "live_files": {"type": "dict", "default": {}},
+            "executable": {"type": "list", "elements": "str", "default": []},
             "secrets": {"type": "dict", "default": {}, "no_log": True},
             "secret_files": {"type": "dict", "default": {}, "no_log": True},
             "rights": {"type": "dict", "default": {}},
@@ -207,7 +231,9 @@ def main() -> None:
         release=module.params["release"],
         environment=module.params["environment"],
         stack=module.params["stack"],
-        files={name: base64.b64decode(content) for name, content in module.params["files"].items()},
+        files=_bytes(module.params["files"]),
+        live_files=_bytes(module.params["live_files"]),
+        executable=module.params["executable"],
         secrets={**module.params["secrets"], **_decoded(module.params["secret_files"])},
         git_sha=module.params["git_sha"],
         digests=module.params["digests"],
@@ -236,15 +262,24 @@ def main() -> None:
         pending=prepared.pending,
         versions=prepared.versions,
         on_host=not (module.check_mode and prepared.is_new),
-        plan=[str(step) for step in prepared.steps],
+        plan=[*_live_plan(prepared, wanted), *(str(step) for step in prepared.steps)],
         images=prepared.images,
         changed_secrets=prepared.changed_secrets,
+        changed_live_files=prepared.changed_live_files,
         diff=_diff(prepared),
     )
 
 
+def _live_plan(prepared: Prepared, wanted: Wanted) -> list[str]:
+    return [f"live files: {'bring' if name in wanted.live_files else 'remove'} {name}" for name in prepared.changed_live_files]
+
+
+def _bytes(files: Mapping[str, str]) -> dict[str, bytes]:
+    return {name: base64.b64decode(content) for name, content in files.items()}
+
+
 def _decoded(files: Mapping[str, str]) -> dict[str, str]:
-    return {name: base64.b64decode(content).decode() for name, content in files.items()}
+    return {name: content.decode() for name, content in _bytes(files).items()}
 
 
 def _diff(prepared: Prepared) -> dict[str, str]:

@@ -18,6 +18,10 @@ description:
   - The host's own edge must answer the stack's C(public_check) with the release before the rollout counts as good.
   - One rollout of a stack works on a host at a time. After a good deploy, releases beyond the
     stack's C(retention) are removed.
+  - Nothing that a replica has written is deleted. A volume without a name that a removed one leaves behind is named in a warning.
+  - A service that writes to a volume or a directory of its own, or that has a fixed host port, address or name, is replaced
+    stop-first, one replica at a time. When its new version is no good, the old one is started again whatever C(failure_action)
+    says.
   - Services whose configuration, image content, env files, secret files and mounted files are the same are not touched.
 attributes:
   check_mode:
@@ -173,6 +177,14 @@ errors:
   returned: always, once the release was found
   type: int
   sample: 0
+interrupted:
+  description:
+    - Services that were gone for a while, because their last replica had to go before the next one could come, each with the
+      reason. In check mode those that would be.
+  returned: always, once the release was found
+  type: list
+  elements: dict
+  sample: [{service: db, why: "stop-first: writes to the volume db-data"}]
 pruned:
   description: Ids of releases that were removed from the host after a good rollout, with images that nobody needs any more.
   returned: always, once the release was found
@@ -236,6 +248,8 @@ def main() -> None:
         module.fail_json(msg=str(exc))
     except FencedError as exc:
         module.fail_json(msg=str(exc), fenced=True)
+    for kept in host.engine.kept:
+        module.warn(kept)
     result = _result(rollout, rollout.outcome.done)
     for warning in rollout.warnings:
         module.warn(warning)
@@ -248,6 +262,10 @@ def main() -> None:
 
 def _result(rollout: Rollout, steps: list[str]) -> dict[str, Any]:
     outcome = rollout.outcome
+    # In check mode nothing was done, so what would be is said.
+    interrupted = (
+        outcome.interrupted if outcome.done else {one.service: one.interrupts for one in rollout.steps if one.interrupts}
+    )
     before = running(rollout.before)
     after = running(rollout.after) if rollout.after else [*before, *(f"plan: {step}" for step in steps)]
     return {
@@ -268,6 +286,7 @@ def _result(rollout: Rollout, steps: list[str]) -> dict[str, Any]:
         "cut": outcome.cut,
         "left_behind": outcome.left_behind,
         "errors": outcome.errors,
+        "interrupted": [{"service": name, "why": why} for name, why in sorted(interrupted.items())],
         "pruned": rollout.pruned,
         "diff": {"before": "\n".join(before) + "\n", "after": "\n".join(after) + "\n"},
     }

@@ -9,12 +9,13 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.client import HTTPSConnection
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.morpheus.deploy.plugins.module_utils.errors import EdgeError
 from ansible_collections.morpheus.deploy.plugins.module_utils.haproxy import Socket
 
 from sandbox.world import HAPROXY_IMAGE, LABEL
@@ -88,7 +89,7 @@ class HAProxy:
     def down(self, backend: str) -> set[str]:
         """Servers that are down by their checks now."""
         table = self.socket.ask("show stat").lstrip("# ").splitlines()
-        names = table[0].split(",")
+        names = table[0].split(",") if table else []
         rows = (dict(zip(names, line.split(","), strict=False)) for line in table[1:] if line)
         servers = (row for row in rows if row["pxname"] == backend and row["type"] == SERVER)
         return {row["svname"] for row in servers if row["status"].startswith("DOWN")}
@@ -97,10 +98,11 @@ class HAProxy:
         """Note when servers of ``backend`` are down, from now on."""
 
         def look() -> None:
-            while not self.over.is_set():
-                for server in self.down(backend):
-                    self.times.setdefault((backend, server), time.monotonic())
-                self.over.wait(POLL_SECONDS)
+            while not self.over.wait(POLL_SECONDS):
+                # It may not be running any more when it is asked for the last time.
+                with suppress(EdgeError):
+                    for server in self.down(backend):
+                        self.times.setdefault((backend, server), time.monotonic())
 
         threading.Thread(target=look, daemon=True).start()
 

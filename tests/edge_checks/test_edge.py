@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from ansible_collections.morpheus.deploy.plugins.module_utils.haproxy import Route, render_backends, render_map
+from ansible_collections.morpheus.deploy.plugins.module_utils.haproxy import render_backends, render_map
 
 from tests.edge_checks.haproxy import HAProxy, Metronome, edge, eventually, gateway, running, write_certificate
 from tests.edge_checks.upstreams import Behaviour, Upstream
@@ -31,20 +31,12 @@ class Host:
         eventually(lambda: self.haproxy.down(BACKEND) == {"s1"}, 5, lambda: "s1 is not down")
 
 
-def of_any(replica: str) -> str:
-    """The same servers without checks, as a rollout writes them."""
-    return f"\nbackend {BACKEND}.any from tunnels\n    server s1 {replica}\n    server s2 0.0.0.0:80 disabled\n"
-
-
 def start(stack: ExitStack, directory: Path, *, knows_any: bool) -> Host:
     address = gateway()
     replica = stack.enter_context(closing(Upstream("s1", address)))
-    backends = render_backends("test", {"web": replica.port}, 2, {"web": {"s1": address}})
+    backends = render_backends("test", ["web"], 2, {"web": {"s1": (address, replica.port)}})
     backends = backends if knows_any else backends.partition(f"\nbackend {BACKEND}.any")[0]
-    if knows_any and f"backend {BACKEND}.any" not in backends:
-        backends += of_any(f"{address}:{replica.port}")
-    routes = render_map("test", [Route("web", replica.port, paths=("/",))])
-    routes = routes.replace("*/ ", "*/app/ ")
+    routes = render_map("test", {"*/app/": "web"})
     haproxy = stack.enter_context(running(directory, edge(), write_certificate(directory / "own.pem"), backends, routes))
     eventually(lambda: haproxy.get("/app")[0] == 200, 20, lambda: "the replica is not reached")
     return Host(haproxy, replica)

@@ -25,6 +25,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.plan import (
 from ansible_collections.morpheus.deploy.plugins.module_utils.users import Answered
 
 DRAIN_SECONDS = 30.0
+PORT = 8000
 # How long a request takes that nobody gave a duration.
 REQUEST_SECONDS = 0.5
 # How many requests a second a replica answers while it is admitted.
@@ -70,6 +71,8 @@ class Container:
     admitted_seconds: float = 0.0
     # Requests that ended because it was stopped, and how many of its tunnels did.
     broken_off: int = 0
+    # Where it answers the edge; 0 when no route led to its service when it was made.
+    port: int = 0
 
 
 class Host:
@@ -140,12 +143,22 @@ class Host:
             self.admitted.add(container.name)
             self.known_to_edge.add(container.name)
             container.admitted_at = self.clock.now()
+            container.port = PORT
         return container
 
     def observe(self) -> list[Replica]:
         with self.lock:
             return [
-                Replica(one.id, one.name, one.service, one.number, one.fingerprint, one.state, one.name in self.admitted)
+                Replica(
+                    one.id,
+                    one.name,
+                    one.service,
+                    one.number,
+                    one.fingerprint,
+                    one.state,
+                    one.name in self.admitted,
+                    port=one.port,
+                )
                 for one in self.containers.values()
             ]
 
@@ -283,11 +296,16 @@ class SimulatedEngine:
             with host.lock:
                 host.change(f"create a candidate of {service}")
                 container = host.add(service, host.desired[service].fingerprint, State.DEAD)
+                container.port = PORT if host.desired[service].routed else 0
                 if container.name in host.admitted:
                     host.violations.append(f"{container.name}: is admitted because of an earlier one of its name")
             with host.lock:
                 host.change(f"start {container.name}")
                 container.state = State.RUNNING
+                wanted = host.desired[service]
+                running = sum(one.service == service for one in host.alive())
+                if wanted.policy.order is Order.STOP_FIRST and running > wanted.replicas:
+                    host.violations.append(f"{service}: {running} run at once where {wanted.replicas} may, after {host.log[-1]}")
             host.clock.sleep(0.3)
         host.fail_at("start")
 
@@ -394,18 +412,19 @@ class SimulatedEdge:
                 host.admitted.discard(replica.name)
                 host.known_to_edge.discard(replica.name)
 
-    def route(self, routes: Mapping[str, str]) -> dict[str, str]:
+    def routes(self) -> Mapping[str, str]:
+        return dict(self._host.routes)
+
+    def route(self, routes: Mapping[str, str]) -> None:
         host = self._host
         host.fail_at("route")
         with host.lock:
-            before = {key: host.routes.get(key, "") for key in routes}
             for key, service in routes.items():
                 host.change(f"route {key} to {service or 'nothing'}")
                 host.routes.pop(key, None)
                 if service:
                     host.routes[key] = service
                 host.check()
-            return before
 
     def counts(self, service: str, replica: Replica) -> dict[int, Count]:
         busy = self.busy(service, replica)

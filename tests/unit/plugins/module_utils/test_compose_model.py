@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose_data import Ground
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose_model import (
     Fingerprints,
     desired_services,
     override,
     services,
 )
+from ansible_collections.morpheus.deploy.plugins.module_utils.file_mounts import Overrides
 from ansible_collections.morpheus.deploy.plugins.module_utils.plan import DesiredService, Order, UpdatePolicy
 
 KEY = b"k" * 32
@@ -68,6 +70,9 @@ def workspace(tmp_path: Path) -> Path:
     return tmp_path
 
 
+GROUND = Ground(frozenset(), frozenset({"nginx.conf", "migrations/1.sql"}), (str(PROJECT),))
+
+
 def fingerprints(of: Model, workspace: Path, key: bytes = KEY) -> Fingerprints:
     def locate(path: Path) -> Path:
         return workspace / path.relative_to(PROJECT) if path == PROJECT or PROJECT in path.parents else path
@@ -122,6 +127,22 @@ IDENTITY = [
         ["file /migrations/1.sql"],
         id="a file less in a mounted directory",
     ),
+    pytest.param(
+        lambda found, workspace: (workspace / "migrations/1.sql").chmod(0o755), ["file /migrations/1.sql"], id="an executable bit"
+    ),
+    pytest.param(
+        lambda found, workspace: (workspace / "settings.json").chmod(0o755),
+        ["config settings"],
+        id="an executable bit of a config",
+    ),
+    pytest.param(
+        lambda found, workspace: found["networks"]["default"].update(name="other"),
+        ["network default"],
+        id="another network under the same key",
+    ),
+    pytest.param(
+        lambda found, workspace: found["volumes"]["data"].update(name="other"), ["volume data"], id="another volume under its key"
+    ),
     pytest.param(write("secrets/key"), ["secret key"], id="a secret file"),
     pytest.param(write("settings.json"), ["config settings"], id="a config file"),
     pytest.param(
@@ -164,6 +185,10 @@ NO_IDENTITY = [
     pytest.param(api(lambda service: service.update(pull_policy="always")), id="pull_policy"),
     pytest.param(api(lambda service: service.update(build={"context": "."})), id="build"),
     pytest.param(write("unread.txt"), id="a file that nobody mounts"),
+    pytest.param(
+        lambda found, workspace: found["volumes"].update(data={"name": "shop_data"}), id="the name that a volume has anyway"
+    ),
+    pytest.param(lambda found, workspace: found["networks"].update(other={"name": "x"}), id="a network that nobody joins"),
     pytest.param(lambda found, workspace: found["services"].pop("migrate"), id="another service"),
 ]
 
@@ -245,9 +270,9 @@ def test_the_desired_services_are_what_compose_asks_for(workspace: Path) -> None
     found["services"]["api"]["stop_grace_period"] = "1m0s"
     found["services"]["worker"] = {"image": "shop/worker:1"}
     images = {name: (f"shop/{name}:1", f"sha256:{name}") for name in found["services"]}
-    one, two = desired_services(found, images, {"api": 8000}, fingerprints(found, workspace))
+    one, two = desired_services(found, images, {"api": 8000}, fingerprints(found, workspace), ground=GROUND)
     assert (one.name, one.replicas, one.image, one.routed) == ("api", 3, "shop/api:1", True)
-    assert one.policy == UpdatePolicy(0, order=Order.STOP_FIRST)
+    assert one.policy == UpdatePolicy(0, order=Order.STOP_FIRST, exclusive="writes to the volume data")
     assert (one.depends_on, one.stop_grace_seconds) == (("worker",), 60.0)
     assert one.parts["image"] == "sha256:api"
     assert (one.port, one.parts["port"]) == (8000, "8000")
@@ -263,9 +288,17 @@ def test_a_service_that_gets_another_port_or_its_first_route_gets_other_replicas
     assert len(prints) == 3
 
 
+@pytest.mark.parametrize("section", ["update_config", "rollback_config"])
+def test_a_service_with_data_is_replaced_stop_first(workspace: Path, section: str) -> None:
+    images = dict.fromkeys(model()["services"], ("shop/api:1", "sha256:1"))
+    [service] = desired_services(model(), images, {"api": 8000}, fingerprints(model(), workspace), section, GROUND)
+    assert service.policy == UpdatePolicy(order=Order.STOP_FIRST, exclusive="writes to the volume data")
+
+
 def test_a_rollback_has_the_policy_for_rollbacks_and_the_same_fingerprint(workspace: Path) -> None:
     found = model()
     found["services"]["api"]["deploy"] = {"update_config": {"parallelism": 1}, "rollback_config": {"parallelism": 0}}
+    found["services"]["api"]["volumes"] = []
     images = dict.fromkeys(found["services"], ("shop/api:1", "sha256:1"))
     [update] = desired_services(found, images, {}, fingerprints(found, workspace))
     [rollback] = desired_services(found, images, {}, fingerprints(found, workspace), "rollback_config")
@@ -301,6 +334,16 @@ def test_the_override_pins_images_labels_replicas_and_joins_the_edge() -> None:
     # Not ours to start, but nobody who does by hand should be less safe.
     assert result["services"]["migrate"] == {"read_only": True}
     assert result["networks"] == {"edge": {"external": True, "name": "edge"}}
+
+
+def test_the_override_says_where_mounted_files_lie_for_services_behind_a_profile_too() -> None:
+    found: Model = {"services": {"api": {"image": "a:1"}, "seed": {"image": "a:1", "profiles": ["seed"]}}}
+    mount = {"type": "bind", "source": "/content/x/conf", "target": "/conf", "read_only": True}
+    mounts = Overrides({"api": [mount], "seed": [mount]}, {"c": {"file": "/content/y/c.json"}})
+    result = override(found, [DesiredService("api", 1, "f")], {"api": "a@sha256:1"}, {"api": {}}, {}, mounts)
+    assert result["services"]["api"] == {"image": "a@sha256:1", "labels": {}, "volumes": [mount]}
+    assert result["services"]["seed"] == {"volumes": [mount]}
+    assert result["configs"] == {"c": {"file": "/content/y/c.json"}}
 
 
 def test_the_override_of_a_stack_without_routes_knows_no_edge() -> None:

@@ -113,6 +113,23 @@ def with_update(**config: Any) -> dict[str, Any]:
     return {**GOOD, "deploy": {"update_config": config}}
 
 
+EXCLUSIVE = [
+    pytest.param({}, Order.STOP_FIRST, 1, id="nothing said"),
+    pytest.param({"parallelism": 0}, Order.STOP_FIRST, 1, id="all at once, but not in which order"),
+    pytest.param({"order": "stop-first", "parallelism": 0}, Order.STOP_FIRST, 0, id="stop-first by its file, all at once"),
+    pytest.param({"order": "start-first", "parallelism": 2}, Order.STOP_FIRST, 1, id="start-first, which was not refused then"),
+]
+
+
+@pytest.mark.parametrize(("config", "order", "parallelism"), EXCLUSIVE)
+@pytest.mark.parametrize("section", ["update_config", "rollback_config"])
+def test_what_may_not_run_twice_is_replaced_stop_first_and_one_at_a_time(
+    config: dict[str, Any], order: Order, parallelism: int, section: str
+) -> None:
+    policy = update_policy({"deploy": {section: config}}, section, "writes to the volume db-data")
+    assert (policy.order, policy.parallelism, policy.exclusive) == (order, parallelism, "writes to the volume db-data")
+
+
 FINDINGS = [
     pytest.param(GOOD, [], id="nothing"),
     pytest.param({"image": "shop/api@sha256:abc"}, [], id="a digest"),
@@ -148,8 +165,8 @@ FINDINGS = [
     ),
     pytest.param(
         {**GOOD, "container_name": "api"},
-        ["services.api.container_name: old and new replicas live side by side, so none may have a fixed name"],
-        id="container_name",
+        [],
+        id="container_name of one replica",
     ),
     pytest.param(
         {**GOOD, "pre_stop": [{"command": "./leave.sh"}]},
@@ -280,7 +297,7 @@ WORKERS = [
     pytest.param({**GOOD, "container_name": "cron"}, [], id="container_name of one replica"),
     pytest.param(
         {**GOOD, "container_name": "cron", "deploy": {"replicas": 2}},
-        ["services.api.container_name: old and new replicas live side by side, so none may have a fixed name"],
+        ["services.api.container_name: its replicas live side by side, so none may have a fixed name"],
         id="container_name of two replicas",
     ),
 ]
@@ -292,7 +309,12 @@ def test_a_service_without_routes_has_more_freedom(service: dict[str, Any], foun
 
 
 def test_all_findings_come_at_once() -> None:
-    service = {"image": "api", "ports": ["80:80"], "container_name": "x", "deploy": {"update_config": {"order": "x"}}}
+    service = {
+        "image": "api",
+        "ports": ["80:80"],
+        "container_name": "x",
+        "deploy": {"replicas": 2, "update_config": {"order": "x"}},
+    }
     assert len(problems("api", service, routed=True)) == 4
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import docker
@@ -21,6 +22,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.engine import (
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError, EngineError
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import StackHost
 from ansible_collections.morpheus.deploy.plugins.module_utils.plan import Replica, State
+from ansible_collections.morpheus.deploy.plugins.module_utils.precautions import Mounted
 from docker.errors import APIError, ImageNotFound, NotFound
 from urllib3.exceptions import ProtocolError
 
@@ -34,6 +36,8 @@ class Api:
         self.listed: list[Details] = []
         self.details: dict[str, Details] = {}
         self.images: dict[str, Details] = {}
+        self.networks: dict[str, Details] = {}
+        self.volumes: dict[str, Details] = {}
         self.log = b""
         self.pulls: dict[str, list[Details] | Exception] = {}
         self.calls: list[tuple[Any, ...]] = []
@@ -59,6 +63,18 @@ class Api:
         if reference not in self.images:
             raise ImageNotFound("no such image")
         return self.images[reference]
+
+    def inspect_network(self, name: str) -> Details:
+        self._call("inspect_network", name)
+        if name not in self.networks:
+            raise NotFound("no such network")
+        return self.networks[name]
+
+    def inspect_volume(self, name: str) -> Details:
+        self._call("inspect_volume", name)
+        if name not in self.volumes:
+            raise NotFound("no such volume")
+        return self.volumes[name]
 
     def stop(self, identity: str, timeout: int) -> None:
         self._call("stop", identity, timeout)
@@ -225,10 +241,57 @@ def test_a_replica_that_is_gone_has_no_address(client: Client) -> None:
         engine(client).addresses([REPLICA])
 
 
-def test_replicas_are_stopped_with_their_grace_period_and_removed_with_their_anonymous_volumes(client: Client) -> None:
+def test_replicas_are_stopped_with_their_grace_period_and_removed_without_their_volumes(client: Client) -> None:
     engine(client).stop([REPLICA], 30.0)
     engine(client).remove([REPLICA])
-    assert client.api.calls == [("stop", "id1", 30), ("remove", "id1", {"v": True, "force": True})]
+    assert client.api.calls == [("stop", "id1", 30), ("inspect", "id1"), ("remove", "id1", {"v": False, "force": True})]
+
+
+def test_a_volume_without_a_name_that_a_removed_replica_leaves_is_told(client: Client) -> None:
+    nameless = "3f" * 32
+    mounts = [
+        {"Type": "bind", "Source": "/srv", "Destination": "/srv"},
+        {"Type": "volume", "Name": "shop_db-data", "Destination": "/data"},
+        {"Type": "volume", "Name": nameless, "Destination": "/var/lib/postgresql/data"},
+    ]
+    client.api.details["id1"] = {"Mounts": mounts}
+    found = engine(client)
+    found.remove([REPLICA])
+    assert found.kept == [
+        f"shop-api-1 wrote to a volume without a name at /var/lib/postgresql/data; it was kept as {nameless}. When its content "
+        f"may go: docker volume rm {nameless}"
+    ]
+
+
+def test_an_images_own_volumes_are_known(client: Client) -> None:
+    client.api.images = {"sha256:1": {"Config": {"Volumes": {"/b": {}, "/a": {}}}}, "sha256:2": {"Config": {"Volumes": None}}}
+    assert engine(client).declared_volumes("sha256:1") == ["/a", "/b"]
+    assert engine(client).declared_volumes("sha256:2") == engine(client).declared_volumes("sha256:3") == []
+
+
+def test_mounts_of_running_replicas_are_told_with_the_service_that_has_them(client: Client) -> None:
+    mounts = [
+        {"Type": "volume", "Name": "shop_data", "Source": "/var/lib/docker/x", "Destination": "/data", "RW": True},
+        {"Type": "bind", "Source": "/srv/shop", "Destination": "/srv", "RW": False},
+    ]
+    client.api.listed = [listed(Mounts=mounts)]
+    assert engine(client).mounted() == [
+        Mounted("shop-api-3", "api", "volume", "shop_data", "/data", True),
+        Mounted("shop-api-3", "api", "bind", "/srv/shop", "/srv", False),
+    ]
+    [call] = client.api.calls
+    assert "all" not in call[1]
+
+
+def test_a_network_is_found_by_its_name_alone(client: Client) -> None:
+    client.api.networks = {"shop_back": {"Name": "shop_back"}, "db90": {"Name": "another"}}
+    found = engine(client)
+    assert (found.network("shop_back"), found.network("db90"), found.network("x")) == ({"Name": "shop_back"}, None, None)
+
+
+def test_a_volume_is_found_or_is_none(client: Client) -> None:
+    client.api.volumes = {"shop_data": {"Name": "shop_data"}}
+    assert (engine(client).volume("shop_data"), engine(client).volume("x")) == ({"Name": "shop_data"}, None)
 
 
 @pytest.mark.parametrize(
@@ -271,6 +334,9 @@ VERBS: list[tuple[str, Callable[[Engine], object]]] = [
     ("remove shop-api-1", lambda engine: engine.remove([REPLICA])),
     ("look at shop-api-1", lambda engine: engine.health(REPLICA)),
     ("look at image shop/api:1.0", lambda engine: engine.image("shop/api:1.0")),
+    ("look at image sha256:1", lambda engine: engine.declared_volumes("sha256:1")),
+    ("look at network shop_back", lambda engine: engine.network("shop_back")),
+    ("look at volume shop_data", lambda engine: engine.volume("shop_data")),
 ]
 
 
@@ -476,3 +542,16 @@ def test_a_host_without_docker_says_what_to_run(tmp_path: Any, monkeypatch: pyte
     with pytest.raises(EngineError) as caught:
         Compose("shop", tmp_path, []).model()
     assert str(caught.value) == "this host has no docker command: run playbooks/provision.yml for this inventory"
+
+
+def test_what_stopped_containers_have_mounted_counts_too() -> None:
+    mounts: list[Any] = [{"Type": "bind", "Source": "/content/a"}, {"Type": "tmpfs", "Source": ""}, {"Type": "volume"}]
+    seen: list[Any] = []
+
+    class Api:
+        def containers(self, **options: Any) -> list[dict[str, Any]]:
+            seen.append(options)
+            return [{"Mounts": mounts}, {"Mounts": None}, {}]
+
+    assert Engine(SimpleNamespace(api=Api()), "shop").mounts() == {"/content/a"}
+    assert seen == [{"all": True}]

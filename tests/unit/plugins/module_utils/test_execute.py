@@ -268,7 +268,10 @@ def test_a_replica_is_quiet_only_when_it_was_seen_so_twice() -> None:
         def answered(self, service: str, names: Sequence[str]) -> dict[str, Answered]:
             raise AssertionError("nothing is watched here")
 
-        def route(self, routes: Mapping[str, str]) -> Mapping[str, str]:
+        def routes(self) -> Mapping[str, str]:
+            raise AssertionError("no route changes here")
+
+        def route(self, routes: Mapping[str, str]) -> None:
             raise AssertionError("no route changes here")
 
         def counts(self, service: str, replica: Replica) -> Mapping[int, Count]:

@@ -247,6 +247,12 @@ def test_a_mount_by_another_name_is_one_too(service: Service, model: dict[str, A
         (f"{PROJECT}/secrets/key", False, False),
         (f"{PROJECT}/secrets/key", True, True),
         ("/var/lib/morpheus.deploy/stacks/shop/secrets/key", False, True),
+        ("/var/lib/morpheus.deploy/stacks/shop/content/0a1b/conf", False, False),
+        ("/var/lib/morpheus.deploy/stacks/shop/content/0a1b/conf", True, True),
+        ("/var/lib/morpheus.deploy/stacks/shop/content", False, True),
+        ("/var/lib/morpheus.deploy/stacks/shop/live/flags", False, False),
+        ("/var/lib/morpheus.deploy/stacks/shop/live/flags", True, True),
+        ("/var/lib/morpheus.deploy/stacks/shop/releases/1-a/files/conf", False, True),
         ("/var/lib/morpheus.deploy/edge/run", True, True),
     ],
 )

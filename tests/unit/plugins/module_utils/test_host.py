@@ -289,3 +289,75 @@ def test_what_compose_makes_of_the_files_is_checked_again(host: StackHost, monke
     # A migration may ask no more of the host than what runs all the time.
     with pytest.raises(Exception, match=r"3 problems in the configuration(.|\n)*services\.off\.privileged"):
         host.model({**STACK, "hardening": hardening}, workspace)
+
+
+SHIPPING: dict[str, Any] = {**STACK, "files": ["migrations", "nginx.conf"], "live_files": ["flags"]}
+PINNED = {"api": "shop/api@sha256:1", "worker": "w@sha256:1"}
+
+
+def shipping(host: StackHost, files: Mapping[str, bytes], name: str = "1.0", executable: tuple[str, ...] = ()) -> Manifest:
+    manifest = Manifest(f"{name}-a", name, "staging", SHIPPING)
+    host.releases.write_files(manifest.id, name, "staging", {**FILES, **files}, executable)
+    host.releases.write_manifest(manifest)
+    return manifest
+
+
+def shipped(host: StackHost, manifest: Manifest, mounts: tuple[str, ...] = ("migrations", "nginx.conf")) -> Target:
+    resolved = host.mounts(SHIPPING, host.releases.workspace(manifest.id)).resolved(model(host, mounts))
+    return target(host, manifest, resolved)
+
+
+def switched(host: StackHost, manifest: Manifest, mounts: tuple[str, ...] = ("migrations", "nginx.conf")) -> dict[str, str]:
+    """What the release's override mounts: target -> source. The project directory becomes the release, as in a rollout."""
+    found = shipped(host, manifest, mounts)
+    host.releases.activate(manifest.id, found.data)
+    host.write_override(found, manifest.id, PINNED)
+    written = json.loads((host.releases.project / "override.json").read_text())
+    return {volume["target"]: volume["source"] for volume in written["services"]["api"].get("volumes", [])}
+
+
+def test_what_a_release_mounts_does_not_change_under_it_and_comes_back_with_it(host: StackHost) -> None:
+    one = shipping(host, {})
+    before = switched(host, one)
+    after = switched(host, shipping(host, {"nginx.conf": b"other"}, "2.0"))
+    assert after["/migrations"] == before["/migrations"]
+    assert after["/nginx.conf"] != before["/nginx.conf"]
+    contents = {source: Path(source).read_bytes() for source in (before["/nginx.conf"], after["/nginx.conf"])}
+    assert sorted(contents.values()) == [b"listen", b"other"]
+    # What was switched is taken back.
+    assert switched(host, one) == before
+    assert {source: Path(source).read_bytes() for source in contents} == contents
+
+
+def test_what_the_live_release_mounts_is_said_for_pruning(host: StackHost) -> None:
+    found = switched(host, shipping(host, {}), ("migrations", "nginx.conf", "flags", "uploads"))
+    assert host.releases.mounted() == set(found.values())
+    assert found["/flags"] == str(host.releases.root / "live" / "flags")
+    assert set(found) == {"/migrations", "/nginx.conf", "/flags"}
+
+
+def test_data_of_the_release_that_runs_is_known(host: StackHost) -> None:
+    assert shipped(host, shipping(host, {}), ("migrations", "flags", "uploads", "secrets")).data == {"uploads"}
+
+
+def test_an_executable_bit_alone_is_another_content_and_another_fingerprint(host: StackHost) -> None:
+    one, two = shipping(host, {}), shipping(host, {}, "2.0", ("migrations/1.sql",))
+    assert fingerprints(shipped(host, one))["api"] != fingerprints(shipped(host, two))["api"]
+    before, after = switched(host, one), switched(host, two)
+    assert before["/migrations"] != after["/migrations"]
+    assert Path(after["/migrations"], "1.sql").stat().st_mode & 0o777 == 0o755
+
+
+def test_the_same_files_of_another_release_make_the_same_fingerprint(host: StackHost) -> None:
+    one, two = shipping(host, {"compose.yml": b"# other"}), shipping(host, {}, "2.0")
+    before = fingerprints(shipped(host, one))
+    switched(host, one)
+    assert fingerprints(shipped(host, two)) == before
+
+
+def test_live_files_are_no_part_of_a_fingerprint_and_that_they_are_live_is(host: StackHost) -> None:
+    manifest = shipping(host, {})
+    before = fingerprints(shipped(host, manifest, ("flags",)))
+    assert before["api"] != fingerprints(target(host, manifest, model(host, ("flags",))))["api"]
+    host.releases.live_files.write(["flags"], {"flags/a.json": b"{}"})
+    assert fingerprints(shipped(host, manifest, ("flags",))) == before

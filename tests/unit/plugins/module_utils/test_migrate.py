@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import Image
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError, EngineError
+from ansible_collections.morpheus.deploy.plugins.module_utils.file_mounts import ProjectMounts, Sources
 from ansible_collections.morpheus.deploy.plugins.module_utils.migrate import migrate
 from ansible_collections.morpheus.deploy.plugins.module_utils.migrations import Migrations
 from ansible_collections.morpheus.deploy.plugins.module_utils.one_offs import OneOff
-from ansible_collections.morpheus.deploy.plugins.module_utils.release import Manifest, Releases
+from ansible_collections.morpheus.deploy.plugins.module_utils.release import Manifest, Releases, Workspace
 from ansible_collections.morpheus.deploy.plugins.module_utils.schema_files import digests
 
 from tests.unit.simulation import Clock
@@ -39,6 +40,10 @@ class Host:
 
     def model(self, stack: Any, workspace: Any) -> dict[str, Any]:
         return {"services": {"migrate": {"image": "shop/api:1.0", "profiles": ["migrate"]}}}
+
+    def mounts(self, stack: Any, workspace: Workspace) -> ProjectMounts:
+        sources = Sources.of({"files": [], **stack}, workspace.shipped())
+        return ProjectMounts(sources, self.releases.project, self.releases.live_files.root, self.releases.contents)
 
     def find(self, service: str) -> list[OneOff]:
         return [*self.before, self.ends] if self.told.exists() else self.before

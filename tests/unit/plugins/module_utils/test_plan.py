@@ -20,6 +20,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.plan import (
 
 API = DesiredService("api", 2, "new", image="shop/api:2", routed=True)
 WORKER = DesiredService("worker", 1, "new")
+DATA = DesiredService("db", 1, "new", policy=UpdatePolicy(order=Order.STOP_FIRST, exclusive="writes to the volume db-data"))
 
 
 def replica(
@@ -86,7 +87,7 @@ PLANS = [
         [
             "0.0 api: drain shop-api-1, shop-api-2 at the edge",
             "0.0 api: wait until shop-api-1, shop-api-2 holds no request, at most 30 s",
-            "0.0 api: stop shop-api-1, shop-api-2",
+            "0.0 api: stop shop-api-1, shop-api-2 (interrupts api; stop-first: its file says so)",
             "0.0 api: remove shop-api-1, shop-api-2",
             "0.0 api: start 2 candidates (configuration changed)",
             "0.0 api: gate 2 candidates",
@@ -94,6 +95,55 @@ PLANS = [
             "0.0 api: watch 2 candidates for 6 s",
         ],
         id="an update of what cannot run twice",
+    ),
+    pytest.param(
+        [DATA],
+        [replica(1, service="db", admitted=False)],
+        [
+            "0.0 db: stop shop-db-1 (interrupts db; stop-first: writes to the volume db-data)",
+            "0.0 db: remove shop-db-1",
+            "0.0 db: start 1 candidate (configuration changed)",
+            "0.0 db: gate 1 candidate",
+        ],
+        id="an update of a database",
+    ),
+    pytest.param(
+        [replace(DATA, replicas=2, routed=True)],
+        [replica(1, service="db"), replica(2, service="db")],
+        [
+            "0.0 db: drain shop-db-1 at the edge",
+            "0.0 db: wait until shop-db-1 holds no request, at most 30 s",
+            "0.0 db: stop shop-db-1 (stop-first: writes to the volume db-data)",
+            "0.0 db: remove shop-db-1",
+            "0.0 db: start 1 candidate (configuration changed)",
+            "0.0 db: gate 1 candidate",
+            "0.0 db: admit 1 candidate at the edge",
+            "0.1 db: drain shop-db-2 at the edge",
+            "0.1 db: wait until shop-db-2 holds no request, at most 30 s",
+            "0.1 db: stop shop-db-2 (stop-first: writes to the volume db-data)",
+            "0.1 db: remove shop-db-2",
+            "0.1 db: start 1 candidate (configuration changed)",
+            "0.1 db: gate 1 candidate",
+            "0.1 db: admit 1 candidate at the edge",
+        ],
+        id="while another replica serves nobody is interrupted",
+    ),
+    pytest.param(
+        [DATA],
+        [replica(1, service="db", admitted=False), replica(2, service="db", admitted=False)],
+        [
+            "0.0 db: stop shop-db-1, shop-db-2 (interrupts db; stop-first: writes to the volume db-data)",
+            "0.0 db: remove shop-db-1, shop-db-2",
+            "0.0 db: start 1 candidate (configuration changed)",
+            "0.0 db: gate 1 candidate",
+        ],
+        id="two that should not be there both go before the next one comes",
+    ),
+    pytest.param(
+        [DATA],
+        [replica(1, service="db", state=State.DEAD, admitted=False)],
+        ["0.0 db: remove shop-db-1, which does not run", "0.0 db: start 1 candidate (0 of 1 run)", "0.0 db: gate 1 candidate"],
+        id="what does not run is not interrupted",
     ),
     pytest.param(
         [WORKER],
@@ -318,6 +368,7 @@ def test_a_step_can_be_written_as_data() -> None:
         "seconds": 0.0,
         "reason": "",
         "routes": [],
+        "interrupts": "",
         "text": "api: gate shop-api-1 and 2 candidates",
     }
 

@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils import prepare
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose_data import Ground
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import Disk, Image
-from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError, EngineError, RegistryDownError
+from ansible_collections.morpheus.deploy.plugins.module_utils.errors import (
+    ConfigError,
+    DeployError,
+    EngineError,
+    RegistryDownError,
+)
+from ansible_collections.morpheus.deploy.plugins.module_utils.file_mounts import ProjectMounts, Sources
+from ansible_collections.morpheus.deploy.plugins.module_utils.files import write_atomically
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage import Kind
-from ansible_collections.morpheus.deploy.plugins.module_utils.release import Manifest, Releases
+from ansible_collections.morpheus.deploy.plugins.module_utils.precautions import Here
+from ansible_collections.morpheus.deploy.plugins.module_utils.release import (
+    Manifest,
+    Releases,
+    Workspace,
+)
 
 MB = 1_000_000
 
@@ -155,3 +169,132 @@ def test_a_disk_without_room_refuses_before_pulling_with_numbers(host: Host, fre
 def test_a_full_disk_does_not_stop_a_deploy_that_pulls_nothing(host: Host) -> None:
     host.free, host.here = 0, {"shop/api:1": "d0"}
     host.find(known=recorded("d0"))
+
+
+WANTED_STACK: dict[str, Any] = {
+    "compose_files": ["compose.yml"],
+    "files": ["conf", "data/seed"],
+    "live_files": ["flags"],
+    "services": [],
+}
+WANTED_FILES = {"compose.yml": b"", "conf/a": b"1", "data/seed": b"2"}
+
+
+class AllWellError(Exception):
+    """Nothing was refused."""
+
+
+def mounting(host: Host, **names: bool) -> None:
+    """Prepare a release that mounts these; True: read-only. Ends before images are looked for."""
+    project = host.releases.project
+    volumes = [
+        {"type": "bind", "source": str(project / name), "target": f"/{name}", "read_only": read_only}
+        for name, read_only in names.items()
+    ]
+
+    def mounts(stack: Mapping[str, Any], workspace: Workspace) -> ProjectMounts:
+        sources = Sources.of(stack, workspace.shipped())
+        return ProjectMounts(sources, project, host.releases.live_files.root, host.releases.contents)
+
+    def model(stack: Mapping[str, Any], workspace: Workspace) -> dict[str, Any]:
+        return mounts(stack, workspace).resolved({"services": {"api": {"image": "shop/api:1", "volumes": volumes}}})
+
+    def image(reference: str) -> None:
+        raise AllWellError
+
+    host.mounts, host.model, host.image = mounts, model, image  # type: ignore[attr-defined,method-assign]
+    wanted = prepare.Wanted("1", "staging", WANTED_STACK, WANTED_FILES, {}, digests={"shop/api:1": "d"})
+    # The release has no migration, so none is looked for.
+    prepare.prepare(host, wanted, None, check_mode=False)  # type: ignore[arg-type]
+
+
+def test_files_that_would_hide_data_are_refused_before_anything_changes(host: Host) -> None:
+    for name in ("a", "b", "c", "d"):
+        write_atomically(host.releases.project / "conf" / f"{name}.png", "theirs", mode=0o644)
+    before = sorted(host.releases.root.rglob("*"))
+    with pytest.raises(ConfigError) as caught:
+        mounting(host, conf=False)
+    assert caught.value.problems == [
+        f"stack.files: conf is shipped, and {host.releases.project}/conf holds what no release brought there (conf/a.png, "
+        "conf/b.png, conf/c.png, ...), which services would no longer see; move it elsewhere on this host, or take conf out of "
+        "stack.files so that it stays the application's data"
+    ]
+    assert sorted(host.releases.root.rglob("*")) == before
+
+
+def test_data_that_stays_data_is_in_nobodys_way(host: Host) -> None:
+    write_atomically(host.releases.project / "uploads" / "a.png", "theirs", mode=0o644)
+    with pytest.raises(AllWellError):
+        mounting(host, conf=False, uploads=False, flags=False)
+
+
+def test_what_only_compose_can_resolve_is_checked_on_the_host_too(host: Host) -> None:
+    with pytest.raises(ConfigError) as caught:
+        mounting(host, data=False)
+    assert caught.value.problems[0].startswith(
+        'services.api.volumes: "./data" can be written to, and stack.files ships data/seed'
+    )
+
+
+def test_what_can_be_run_is_a_part_of_the_id_and_live_files_are_none() -> None:
+    def identity(**more: Any) -> str:
+        return prepare.Wanted("1", "staging", {}, {"run.sh": b""}, {}, **more).id
+
+    assert identity(executable=["run.sh"]) != identity() == identity(live_files={"flags/a": b"1"})
+    assert identity(live_files={"flags/a": b"1"}, executable=["flags/a"]) == identity()
+
+
+class Projects:
+    """With Compose: what it makes of the live release, and how often it was asked."""
+
+    def __init__(self, root: Path) -> None:
+        self.releases = Releases("shop", root)
+        self.asked = 0
+        self.lost = False
+        self.found = Here()
+
+    def resolved(self, stack: Mapping[str, Any], workspace: Any) -> dict[str, Any]:
+        self.asked += 1
+        if self.lost:
+            raise EngineError("env file secrets/api.env not found")
+        return {"name": "live"}
+
+    def ground(self, stack: Mapping[str, Any], workspace: Any) -> Ground:
+        return Ground.of(stack, ())
+
+    def here(self, model: Any, images: Mapping[str, str], live: Mapping[str, Any]) -> Here:
+        return replace(self.found, live=live)
+
+
+def wanted(text: bytes) -> prepare.Wanted:
+    return prepare.Wanted("1", "staging", {"compose_files": ["compose.yml"]}, {"compose.yml": text}, {})
+
+
+@pytest.fixture
+def projects(tmp_path: Path) -> Projects:
+    found = Projects(tmp_path)
+    found.releases.write_files("0-a", "0", "staging", {"compose.yml": b"services: {}"})
+    found.releases.write_manifest(Manifest("0-a", "0", "staging", {"compose_files": ["compose.yml"]}, {}))
+    return found
+
+
+def test_compose_is_asked_for_the_live_release_only_where_its_files_differ(projects: Projects) -> None:
+    assert prepare._live_model(projects, wanted(b"services: {}"), "0-a") == {}  # type: ignore[arg-type]
+    assert prepare._live_model(projects, wanted(b"services: {}"), "") == {}  # type: ignore[arg-type]
+    assert projects.asked == 0
+    assert prepare._live_model(projects, wanted(b"services: {a: {}}"), "0-a") == {"name": "live"}  # type: ignore[arg-type]
+
+
+def test_a_live_release_whose_secrets_are_gone_stops_no_deploy(projects: Projects) -> None:
+    projects.lost = True
+    assert prepare._live_model(projects, wanted(b"services: {a: {}}"), "0-a") == {}  # type: ignore[arg-type]
+    assert projects.asked == 1
+
+
+def test_what_would_lose_data_is_refused_with_every_problem(projects: Projects) -> None:
+    projects.found = Here(declared={"db": ["/data"], "cache": ["/data"]})
+    model = {"services": {name: {"image": f"{name}:1"} for name in ("db", "cache")}}
+    images = {name: {"id": f"sha256:{name}"} for name in ("db", "cache")}
+    with pytest.raises(ConfigError) as caught:
+        prepare._take_precautions(projects, wanted(b""), None, model, images, "")  # type: ignore[arg-type]
+    assert [problem.split(":")[0] for problem in caught.value.problems] == ["services.db.volumes", "services.cache.volumes"]

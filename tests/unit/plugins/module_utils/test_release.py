@@ -66,6 +66,12 @@ def test_the_same_release_always_has_the_same_id() -> None:
     assert release_id("1", "staging", STACK, FILES) == release_id("1", "staging", turned, dict(reversed(FILES.items())))
 
 
+def test_what_can_be_run_makes_another_release_and_without_any_the_id_is_the_one_of_old() -> None:
+    one, two = (config_hash("e", STACK, FILES, {}, executable) for executable in ((), {"migrations/1.sql"}))
+    assert one == config_hash("e", STACK, FILES, {}) != two
+    assert config_hash("e", STACK, FILES, {}, {"env/api.env"}) not in (one, two)
+
+
 CHANGES = [
     pytest.param("2", "staging", STACK, FILES, id="name"),
     pytest.param("1", "production", STACK, FILES, id="environment"),
@@ -396,3 +402,132 @@ def test_manifests_of_releases_differ_in_their_ids(releases: Releases) -> None:
     manifest = Manifest("1.0-a", "1.0", "staging", STACK)
     assert replace(manifest, id="1.0-b") != manifest
     assert json.loads(json.dumps(manifest.as_dict()))["id"] == "1.0-a"
+
+
+def test_executable_bits_travel_into_the_release_and_the_project_directory(releases: Releases) -> None:
+    for executable, expected in (({"migrations/1.sql"}, 0o755), (set(), 0o644)):
+        identity = release_id("1.0", "staging", STACK, FILES)
+        releases.write_files(identity, "1.0", "staging", FILES, executable)
+        releases.write_manifest(Manifest(identity, "1.0", "staging", STACK))
+        releases.activate(identity)
+        for place in (releases.workspace(identity).files, releases.project):
+            assert mode(place / "migrations/1.sql") == expected
+            assert mode(place / "compose.yml") == 0o644
+
+
+def put(releases: Releases, name: str, text: str = "theirs") -> Path:
+    """What an application writes into the project directory."""
+    path = releases.project / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def test_data_of_the_application_is_never_touched_whatever_a_release_ships(releases: Releases) -> None:
+    """An earlier release used ./uploads as data; this one ships files there. Services mount those from the content store."""
+    releases.activate(written(releases, FILES))
+    data = [put(releases, "uploads/a.png"), put(releases, "uploads/deep/b.png"), put(releases, "settings.json")]
+    before = [path.stat().st_ino for path in data]
+    ships = {**FILES, "uploads/a.png": b"ours", "uploads/c.png": b"ours", "settings.json": b"ours"}
+    for files in (ships, FILES, ships):
+        releases.activate(written(releases, files))
+        assert [(path.stat().st_ino, path.read_text()) for path in data] == [(inode, "theirs") for inode in before]
+        assert not (releases.project / "uploads/c.png").exists()
+    assert content(releases.project).keys() == FILES.keys() | {"uploads/a.png", "uploads/deep/b.png", "settings.json"}
+
+
+def test_what_a_release_shipped_and_the_next_uses_as_data_becomes_data(releases: Releases) -> None:
+    releases.activate(written(releases, {**FILES, "data/seed.sql": b"seed", "other/x": b"x"}))
+    put(releases, "data/rows", "rows")
+    releases.activate(written(releases, FILES), data={"data"})
+    assert content(releases.project) == {**FILES, "data/seed.sql": b"seed", "data/rows": b"rows"}
+    # From then on no release takes it back.
+    put(releases, "data/seed.sql", "changed")
+    releases.activate(written(releases, {**FILES, "data/seed.sql": b"seed"}))
+    releases.activate(written(releases, FILES))
+    assert content(releases.project) == {**FILES, "data/seed.sql": b"changed", "data/rows": b"rows"}
+
+
+def test_an_empty_directory_that_the_engine_made_stays_empty(releases: Releases) -> None:
+    """A running container has it mounted."""
+    releases.activate(written(releases, FILES))
+    (releases.project / "healthchecks").mkdir()
+    releases.activate(written(releases, {**FILES, "healthchecks/redis.sh": b"#!/bin/sh"}))
+    assert list((releases.project / "healthchecks").iterdir()) == []
+
+
+def test_what_compose_itself_reads_is_the_releases_whoever_wrote_it_before(releases: Releases) -> None:
+    put(releases, "compose.yml")
+    put(releases, "env/api.env")
+    releases.activate(written(releases, FILES))
+    assert content(releases.project) == FILES
+
+
+def test_what_no_release_brought_and_a_release_would_hide_is_named(releases: Releases) -> None:
+    releases.activate(written(releases, {**FILES, "conf/a": b""}))
+    for name in (
+        "uploads/a.png",
+        "uploads/deep/b.png",
+        "conf/state.db",
+        "conf/cache/x",
+        "settings.json",
+        "compose.yml",
+        "env/x.env",
+    ):
+        put(releases, name)
+    (releases.project / "healthchecks").mkdir()
+    ships = {**FILES, "conf/a": b"", "uploads/a.png": b"", "settings.json": b"", "env/x.env": b"", "healthchecks/a.sh": b""}
+    shipped = releases.workspace(written(releases, ships, "2.0")).shipped()
+    assert releases.strangers(STACK, shipped, ["uploads", "conf", "healthchecks", "."], {"conf/cache", "other"}) == {
+        "uploads": ["uploads/a.png", "uploads/deep/b.png"],
+        "conf": ["conf/state.db"],
+        "settings.json": ["settings.json"],
+    }
+
+
+def test_a_file_that_became_data_and_never_changed_is_in_nobodys_way(releases: Releases) -> None:
+    """A release that wanted it as data has failed, and the next one ships it as before."""
+    files = {**FILES, "data/seed.sql": b"seed"}
+    releases.activate(written(releases, files))
+    releases.activate(written(releases, FILES), data={"data"})
+    shipped = releases.workspace(written(releases, files)).shipped()
+    assert releases.strangers(STACK, shipped, ["data"], set()) == {}
+    put(releases, "data/seed.sql", "changed")
+    assert releases.strangers(STACK, shipped, ["data"], set()) == {"data": ["data/seed.sql"]}
+
+
+def test_on_a_new_host_nothing_is_in_the_way(releases: Releases) -> None:
+    shipped = releases.workspace(written(releases, FILES)).shipped()
+    assert releases.strangers(STACK, shipped, ["migrations"], set()) == {}
+    assert releases.mounted() == set()
+
+
+def test_a_secret_that_is_rewritten_stays_what_it_was_for_who_has_it_mounted(releases: Releases) -> None:
+    """A mount is of the file and not of its name."""
+    releases.write_secrets({"key": "old"})
+    mounted = releases.root / "mounted"
+    os.link(releases.secrets / "key", mounted)
+    releases.write_secrets({"key": "new"})
+    releases.rewrite_secret("key", "newer")
+    assert (mounted.read_text(), (releases.secrets / "key").read_text()) == ("old", "newer")
+
+
+data_paths = st.sets(st.sampled_from(["a", "b", "dir/a", "dir/x", "dir/deep/a", "dir/deep/x", "up/a"]), min_size=1, max_size=3)
+
+
+@settings(max_examples=examples(60))
+@given(data_paths, st.lists(st.tuples(contents, st.integers(0, 12)), min_size=1, max_size=5))
+def test_whatever_releases_come_and_crash_data_that_was_there_stays_as_it_is(
+    names: set[str], releases_and_crashes: list[tuple[dict[str, bytes], int]]
+) -> None:
+    with TemporaryDirectory() as directory:
+        releases = Releases("shop", Path(directory))
+        data = {put(releases, name): name for name in names}
+        for path, name in data.items():
+            path.write_text(name)
+        for files, changes in releases_and_crashes:
+            identity = written(releases, files)
+            with pytest.MonkeyPatch.context() as patch, suppress(CrashError):
+                Fuse(changes).installed(patch)
+                releases.activate(identity)
+            assert {path: path.read_text() for path in data} == data

@@ -53,6 +53,25 @@ def test_without_a_wish_it_goes_to_the_last_release_that_was_live_and_good_every
     assert decide(hosts).id == target
 
 
+def test_a_schema_that_a_host_left_out_has_migrated_to_counts_too() -> None:
+    canary = {"release": "c", "rolling": "", "schema": {"head": "0003", "compatible_since": "0002"}, "problem": ""}
+    found = decide({"x": host("b", "a")}, "", {"y": canary})
+    assert found.problems == [
+        "release a-1 was made for schema 0001, and since the live database was migrated only releases made for schema 0002 or "
+        "newer run on it. Choose a newer one with -e rollback_to=<id>, or repair forward"
+    ]
+    found = decide({"x": host("b", "a")}, "", {"y": canary | {"schema": {"head": "0003", "compatible_since": ""}}})
+    assert found.id == "a-1"
+    assert found.cannot_undo[0] == "the database stays at schema 0003; release a was made for 0001 and runs on it"
+
+
+def test_a_host_left_out_that_cannot_be_asked_stops_nothing_and_is_named() -> None:
+    silent = {"release": "", "rolling": "", "schema": {}, "problem": "it could not be reached"}
+    found = decide({"x": host("b", "a", head="0002")}, "", {"y": silent})
+    assert (found.id, found.problems) == ("a-1", [])
+    assert found.cannot_undo[-1] == "a migration that was run from y is not known here: it could not be reached"
+
+
 @pytest.mark.parametrize(
     ("wanted", "target"), [pytest.param("a-1", "a-1", id="by id"), pytest.param("c", "c-1", id="forward again, by name")]
 )

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils import rollout as rollout_module
-from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError, EngineError, FencedError
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose_data import Ground
+from ansible_collections.morpheus.deploy.plugins.module_utils.errors import ConfigError, DeployError, EngineError, FencedError
 from ansible_collections.morpheus.deploy.plugins.module_utils.exclusive import alone
 from ansible_collections.morpheus.deploy.plugins.module_utils.fence import Fence
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import Target
@@ -19,12 +20,14 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.lineage import Kin
 from ansible_collections.morpheus.deploy.plugins.module_utils.plan import (
     DesiredService,
     FailureAction,
+    Order,
     Replica,
     Routing,
     Step,
     UpdatePolicy,
     plan,
 )
+from ansible_collections.morpheus.deploy.plugins.module_utils.precautions import Here, Mounted
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import Manifest, Releases, Workspace
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout import HostRollout, Rollout
 
@@ -74,6 +77,8 @@ class StackHost:
         self.left_behind = 0
         self.images: set[str] = set()
         self.engine = self
+        self.found = Here()
+        self.model: dict[str, Any] = {}
 
     def image(self, identity: str) -> str | None:
         return identity if identity in self.images else None
@@ -93,7 +98,7 @@ class StackHost:
         return manifest.id
 
     def target(self, manifest: Manifest, workspace: Workspace, *, images: Any = None, section: str = "update_config") -> Target:
-        return Target(manifest.release, manifest.stack, workspace, {}, self.wanted[manifest.release])
+        return Target(manifest.release, manifest.stack, workspace, self.model, self.wanted[manifest.release])
 
     def edge(self, target: Target | None) -> Edge:
         return Edge(self, target)
@@ -113,6 +118,12 @@ class StackHost:
         self.simulated.want(target.desired)
         # From here on promises are held to what serves now and to what this release wants.
         self.simulated.begin()
+
+    def here(self, model: Any, images: Any, live: Any) -> Here:
+        return self.found
+
+    def ground(self, stack: Any, workspace: Workspace) -> Ground:
+        return Ground()
 
     def images_in_use(self) -> set[str]:
         return set()
@@ -349,6 +360,60 @@ def test_what_was_switched_goes_back_where_compose_says_rollback(host: StackHost
 def test_what_was_switched_stays_where_compose_says_pause_and_the_host_is_called_mixed(host: StackHost) -> None:
     done = late(host, FailureAction.PAUSE)
     assert (done.left, host.releases.live(), host.runs()) == ("mixed", "1.0-id", ["api new"] * 2 + ["web old"] * 2)
+
+
+DB = DesiredService("db", 1, "old", policy=UpdatePolicy(order=Order.STOP_FIRST, exclusive="writes to the volume db-data"))
+INTERRUPTED = {"db": "stop-first: writes to the volume db-data"}
+
+
+@pytest.mark.parametrize("action", FailureAction)
+def test_a_service_whose_only_replica_had_to_go_first_comes_back_whatever_the_files_say(
+    host: StackHost, action: FailureAction
+) -> None:
+    db = replace(DB, policy=replace(DB.policy, failure_action=action))
+    one = live(host, db)
+    host.simulated.bad = {"bad"}
+    done = host.roll(host.release("2.0", replace(db, fingerprint="bad")))
+    assert (host.runs(), done.left, host.releases.live()) == (["db old"], "taken_back", one)
+    assert (len(done.outcome.failures), done.outcome.interrupted) == (1, INTERRUPTED)
+    assert (host.releases.project / "compose.yml").read_text() == "1.0"
+    assert host.simulated.violations == []
+
+
+def test_of_two_the_one_that_had_to_go_first_comes_back_too(host: StackHost) -> None:
+    db = replace(DB, replicas=2)
+    one = live(host, db)
+    host.simulated.bad = {"bad"}
+    done = host.roll(host.release("2.0", replace(db, fingerprint="bad")))
+    assert (host.runs(), done.left, done.outcome.interrupted, host.releases.live()) == (["db old"] * 2, "taken_back", {}, one)
+    assert host.simulated.violations == []
+
+
+def test_what_has_nobody_left_comes_back_and_what_serves_stays_where_compose_says_pause(host: StackHost) -> None:
+    db = replace(DB, depends_on=("api",))
+    live(host, API, db)
+    host.simulated.bad = {"bad"}
+    done = host.roll(host.release("2.0", replace(API, fingerprint="new"), replace(db, fingerprint="bad")))
+    assert (host.runs(), done.left) == (["api new"] * 2 + ["db old"], "mixed")
+    assert host.simulated.violations == []
+
+
+def test_who_was_interrupted_is_told_and_who_was_not_is_not(host: StackHost) -> None:
+    two = replace(DB, name="queue", replicas=2)
+    live(host, API, DB, two)
+    done = host.roll(host.release("2.0", *(replace(one, fingerprint="new") for one in (API, DB, two))))
+    assert (done.outcome.failures, done.outcome.interrupted) == ([], INTERRUPTED)
+    assert host.simulated.violations == []
+
+
+def test_a_rollback_that_would_let_two_services_write_at_once_is_refused_before_anything_changes(host: StackHost) -> None:
+    one = live(host, DB)
+    before = host.runs()
+    host.model = {"services": {"db": {"volumes": ["db-data:/data"]}}, "volumes": {"db-data": {"name": "shop_db-data"}}}
+    host.found = Here([Mounted("shop-database-1", "database", "volume", "shop_db-data", "/data")])
+    with pytest.raises(ConfigError, match="so two would write at once"):
+        host.rollout().prepare(one, restart=False, kind=Kind.ROLLBACK)
+    assert host.runs() == before
 
 
 def test_a_mixed_host_is_mended_by_the_next_rollout(host: StackHost) -> None:

@@ -77,6 +77,25 @@ def checked(given_raw: Raw) -> StackConfig:
     return StackConfig(given_raw, OPTIONS)
 
 
+def test_a_routed_service_that_a_deploy_interrupts_is_noted_and_not_refused(source: Path) -> None:
+    (source / "compose.production.yml").write_text('services: {api: {volumes: ["./uploads:/srv/uploads", "./migrations:/m"]}}')
+    found = checked(raw(source))
+    assert (found.problems, found.notes) == (
+        [],
+        [
+            "services.api: a deploy that changes it interrupts it for as long as a new replica takes to start, because its only "
+            "replica writes to the directory ./uploads"
+        ],
+    )
+
+
+def test_a_service_behind_a_profile_is_replaced_by_nobody(source: Path) -> None:
+    (source / "compose.production.yml").write_text(
+        'services: {migrate: {volumes: ["db:/data", "/x"], deploy: {update_config: {order: start-first}}}}'
+    )
+    assert checked(raw(source)).problems == []
+
+
 def test_a_good_configuration_has_no_problems(source: Path) -> None:
     assert checked(raw(source)).problems == []
 
@@ -167,6 +186,16 @@ def top(**changes: Any) -> Change:
 
 def compose(text: str, name: str = "compose.production.yml") -> Change:
     return lambda found, source: (source / name).write_text(text)
+
+
+def live(name: str) -> Change:
+    """A file below stack_source."""
+
+    def change(found: Raw, source: Path) -> None:
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        (source / name).write_text("1")
+
+    return change
 
 
 def both(*changes: Change) -> Change:
@@ -347,6 +376,85 @@ BAD = [
     ),
     pytest.param(stack(files=["nothing"]), ['stack.files[0]: "SOURCE/nothing" does not exist'], id="a file that is not there"),
     pytest.param(
+        both(live("flags/a"), stack(live_files=["flags", "../x", "/x", ".", "secrets", "compose.yml", "nothing"])),
+        [
+            'stack.live_files[1]: "../x" must be a directory below stack_source',
+            'stack.live_files[2]: "/x" must be a directory below stack_source',
+            'stack.live_files[3]: "." must be a directory below stack_source',
+            'stack.live_files[4]: "secrets" is written by the deploy itself (from stack.env and the secrets); name it otherwise',
+            'stack.live_files[5]: "SOURCE/compose.yml" is a file; name its directory',
+            'stack.live_files[6]: "SOURCE/nothing" does not exist',
+        ],
+        id="live files that are none",
+    ),
+    pytest.param(
+        both(live("migrations/live/a"), stack(live_files=["migrations/live"])),
+        [
+            'stack.live_files[0]: "migrations/live" overlaps "migrations" of stack.files; a file either changes with the release '
+            "or under it"
+        ],
+        id="live files below shipped ones",
+    ),
+    pytest.param(
+        both(live("flags/deep/a"), stack(files=["migrations", "flags/deep"], live_files=["./flags/"])),
+        [
+            'stack.live_files[0]: "./flags/" overlaps "flags/deep" of stack.files; a file either changes with the release or '
+            "under it"
+        ],
+        id="live files above shipped ones",
+    ),
+    pytest.param(
+        both(live("flags/deep/a"), stack(live_files=["flags", "flags/deep"])),
+        [
+            'stack.live_files[1]: "flags/deep" overlaps "flags" of stack.live_files; a file either changes with the release or '
+            "under it"
+        ],
+        id="live files below live ones",
+    ),
+    pytest.param(stack(live_files="flags"), ["stack.live_files: must be a list, not a string"], id="live files as a string"),
+    pytest.param(
+        production('volumes: ["./migrations:/m:rw"]'),
+        [
+            'compose.production.yml: services.api.volumes: "./migrations" is to be written to, and is shipped by stack.files, so '
+            "it never changes; add :ro, or take it out of stack.files so that it becomes the application's data"
+        ],
+        id="a shipped directory that is written to",
+    ),
+    pytest.param(
+        both(live("data/seed.sql"), stack(files=["data/seed.sql"]), production('volumes: ["./data:/data"]')),
+        [
+            'compose.production.yml: services.api.volumes: "./data" can be written to, and stack.files ships data/seed.sql in '
+            "it, which never changes; add :ro, or mount what is shipped and what is written as two directories"
+        ],
+        id="a directory of which a part is shipped",
+    ),
+    pytest.param(
+        both(live("nginx.conf"), production('volumes: ["./nginx.conf:/etc/nginx/nginx.conf:ro"]')),
+        [
+            'compose.production.yml: services.api.volumes: "./nginx.conf" is a file of stack_source that nothing ships; add '
+            "nginx.conf to stack.files"
+        ],
+        id="a mounted file that nobody ships",
+    ),
+    pytest.param(
+        both(live("flags/a"), stack(live_files=["flags"]), production('volumes: ["./flags/a:/a"]')),
+        [
+            'compose.production.yml: services.api.volumes: "./flags/a" is a single file of stack.live_files, which a container '
+            "would never see change; mount ./flags"
+        ],
+        id="a single live file",
+    ),
+    pytest.param(
+        compose("services: {}\nconfigs: {c: {file: ./c.json}}\n"),
+        ["configs.c.file: nothing ships ./c.json; add c.json to stack.files"],
+        id="a config that nobody ships",
+    ),
+    pytest.param(
+        production('volumes: ["./migrations:/m", "./uploads:/uploads", "./secrets/key:/key:ro"]'),
+        [],
+        id="shipped files, data and a secret",
+    ),
+    pytest.param(
         stack(compose_files=["compose.yml", "compose.prod.yml"]),
         ['stack.compose_files[1]: "SOURCE/compose.prod.yml" does not exist'],
         id="a Compose file that is not there",
@@ -363,12 +471,31 @@ BAD = [
         id="ports on a routed service",
     ),
     pytest.param(
-        production("container_name: api"),
+        production("container_name: api, deploy: {replicas: 2}"),
+        ["compose.production.yml: services.api.container_name: its replicas live side by side, so none may have a fixed name"],
+        id="container_name on a routed service of two replicas",
+    ),
+    pytest.param(
+        production('volumes: ["db-data:/data"], deploy: {update_config: {order: start-first}}'),
         [
-            "compose.production.yml: services.api.container_name: old and new replicas live side by side, so none may "
-            "have a fixed name"
+            "compose.production.yml: services.api.deploy.update_config.order: start-first runs old and new at once, "
+            "and the service writes to the volume db-data; write stop-first, or remove order, or name db-data in "
+            "stack.shared_volumes if it stands two writers"
         ],
-        id="container_name on a routed service",
+        id="start-first with a volume that it writes",
+    ),
+    pytest.param(
+        stack(shared_volumes=["db-data"]),
+        ['stack.shared_volumes[0]: the Compose files have no volume "db-data"; they have none'],
+        id="a shared volume that does not exist",
+    ),
+    pytest.param(
+        production('volumes: ["/data"]'),
+        [
+            'compose.production.yml: services.api.volumes: "/data" has no name, so what is written there is lost to the '
+            "next replica; "
+        ],
+        id="a volume without a name",
     ),
     pytest.param(
         production('image: "shop/api:latest"'),
@@ -534,13 +661,12 @@ BAD = [
         id="three at once",
     ),
     pytest.param(
-        both(health(path="x"), production("container_name: api, image: api")),
+        both(health(path="x"), production("container_name: api, image: api, deploy: {replicas: 2}")),
         [
             'stack.services[0].health.path: "x" must start with "/"',
             'compose.production.yml: services.api.image: "api" does not say which version runs; give a tag other than '
             "latest, or a digest",
-            "compose.production.yml: services.api.container_name: old and new replicas live side by side, so none may "
-            "have a fixed name",
+            "compose.production.yml: services.api.container_name: its replicas live side by side, so none may have a fixed name",
         ],
         id="two places at once",
     ),
@@ -771,7 +897,8 @@ def test_database_and_lists_of_values_are_checked_and_no_part_of_a_release(sourc
     found = checked(given)
     assert [problem.split(":")[0] for problem in found.problems] == ["stack.database.secret", "stack.env.api.LEVEL"]
     assert "canary" not in str(found.problems)
-    assert set(found.config) - set(found.release_config) == {"database", "allowed_values"}
+    # Without live files a release has the id that it had before there were any.
+    assert set(found.config) - set(found.release_config) == {"database", "allowed_values", "live_files"}
 
 
 def test_what_can_be_rotated_is_checked_with_all_the_rest(source: Path) -> None:
@@ -783,3 +910,27 @@ def test_what_can_be_rotated_is_checked_with_all_the_rest(source: Path) -> None:
         "stack_rotation[0].secrets: api.TOKE is no secret of this environment; there is api.TOKEN",
         "stack_rotation[0].probe: required by the provider manual",
     ]
+
+
+def test_executable_bits_are_read_as_git_has_them(source: Path) -> None:
+    for name, mode in {"migrations/run.sh": 0o755, "migrations/group.sh": 0o654, "flags/hook": 0o700}.items():
+        (source / name).parent.mkdir(exist_ok=True)
+        (source / name).write_text("#!/bin/sh")
+        (source / name).chmod(mode)
+    given = raw(source)
+    given["stack"]["live_files"] = ["flags"]
+    found = checked(given)
+    assert (found.problems, sorted(found.executable)) == ([], ["flags/hook", "migrations/run.sh"])
+
+
+def test_live_files_are_no_part_of_a_release_and_their_names_are(source: Path) -> None:
+    """The names say where its services mount them, on a rollback too."""
+    (source / "flags").mkdir()
+    (source / "flags" / "a.json").write_text("{}")
+    given = raw(source)
+    given["stack"]["live_files"] = ["flags"]
+    found = checked(given)
+    assert found.problems == []
+    assert {name: base64.b64decode(content) for name, content in found.live_files.items()} == {"flags/a.json": b"{}"}
+    assert "flags/a.json" not in found.files
+    assert found.release_config["live_files"] == ["flags"]

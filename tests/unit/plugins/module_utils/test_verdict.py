@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -11,8 +11,9 @@ OLD, NEW = "1.0.0", "1.1.0"
 Event = Callable[[Run], None]
 
 
-def prepared(host: str, *, pending: bool = True, plan: tuple[str, ...] = ()) -> Event:
+def prepared(host: str, *, pending: bool = True, plan: tuple[str, ...] = (), live: tuple[str, ...] = ()) -> Event:
     result = {"release": NEW, "environment": "staging", "previous": OLD, "pending": pending, "plan": list(plan)}
+    result["changed_live_files"] = list(live)
     return lambda run: run.saw("stack_release", host, result, failed=False)
 
 
@@ -20,8 +21,9 @@ def cannot_prepare(host: str) -> Event:
     return lambda run: run.saw("stack_release", host, {"msg": "image shop/api:1.1.0 could not be pulled"}, failed=True)
 
 
-def rolled(host: str, *, changed: bool = True, cut: int = 0, drained: int = 0) -> Event:
-    result = rollout_result() | {"changed": changed, "cut": cut, "drained": drained}
+def rolled(host: str, *, changed: bool = True, cut: int = 0, drained: int = 0, interrupted: Sequence[str] = ()) -> Event:
+    gone = [{"service": name, "why": f"stop-first: writes to the volume {name}-data"} for name in interrupted]
+    result = rollout_result() | {"changed": changed, "cut": cut, "drained": drained, "interrupted": gone}
     return lambda run: run.saw("stack_rollout", host, result, failed=False)
 
 
@@ -42,6 +44,7 @@ def rollout_result() -> dict[str, Any]:
         "cut": 0,
         "left_behind": 0,
         "errors": 0,
+        "interrupted": [],
     }
 
 
@@ -112,6 +115,12 @@ WORDS = [
     pytest.param([prepared("a"), prepared("b"), rolled("a"), rolled("b")], "deployed", id="every host was switched"),
     pytest.param([prepared("a"), prepared("b", pending=False), rolled("a")], "deployed", id="one host had it already"),
     pytest.param([prepared("a", pending=False)], "unchanged", id="there was nothing to do"),
+    pytest.param(
+        # With several hosts it is prepared twice.
+        [prepared("a", pending=False, live=("flags/a.json",)), prepared("a", pending=False)],
+        "deployed",
+        id="only live files were changed",
+    ),
     pytest.param([prepared("a"), rolled("a", changed=False)], "unchanged", id="nothing was changed"),
     pytest.param([preflight_failed], "refused", id="the configuration has problems"),
     pytest.param([cannot_prepare("a")], "refused", id="it could not be prepared"),
@@ -201,6 +210,17 @@ def test_the_summary_begins_with_the_word() -> None:
 
 def test_what_was_cut_is_never_hidden() -> None:
     assert "  a runs 1.1.0, 4 connections cut" in lines(prepared("a"), rolled("a", cut=4))
+
+
+def test_who_was_interrupted_is_counted_and_said_with_the_reason() -> None:
+    run = after(prepared("a"), prepared("b"), rolled("a", cut=4, interrupted=["mq", "db"]), rolled("b", interrupted=["db"]))
+    found = run.verdict(1.0, check_mode=False)
+    assert (found["interrupted"], history_line(found)["interrupted"]) == (["db", "mq"], ["db", "mq"])
+    assert found["hosts"]["b"]["interrupted"] == {"db": "stop-first: writes to the volume db-data"}
+    assert (
+        "  a runs 1.1.0, 4 connections cut, interrupted: db (stop-first: writes to the volume db-data), mq (stop-first: "
+        "writes to the volume mq-data)"
+    ) in summary(found)
 
 
 def test_the_summary_of_a_failure_says_what_each_host_runs_and_why() -> None:
@@ -409,3 +429,74 @@ def test_a_migration_whose_end_nobody_saw_is_said_to_be_at_work_perhaps() -> Non
         "the migration ended without an answer, as a killed process does. It may still be at work: run the same command again, "
         "which looks for it first and starts no second one. Module result deserialization failed"
     )
+
+
+def test_live_files_that_changed_are_counted_though_no_replica_was_replaced() -> None:
+    run = after(prepared("a", pending=False, live=("flags/a.json", "flags/b.json")), prepared("b", pending=False))
+    verdict = run.verdict(1.0, check_mode=False)
+    assert (verdict["hosts"]["a"]["changed"], verdict["hosts"]["b"]["changed"]) == (True, False)
+    assert verdict["hosts"]["a"]["live_files"] == ["flags/a.json", "flags/b.json"]
+    assert "  a runs 1.1.0, 2 live files changed" in summary(verdict)
+    assert "  b runs 1.1.0" in summary(verdict)
+
+
+LEFT_OUT = {"b": {"release": OLD, "rolling": "", "schema": {}, "problem": ""}}
+
+
+def test_hosts_that_limit_leaves_out_are_named_with_what_they_run_in_text_json_and_history() -> None:
+    run = Run(started=0.0)
+    for event in (prepared("a"), rolled("a")):
+        event(run)
+    run.left_out = LEFT_OUT
+    verdict = run.verdict(1.0, check_mode=False)
+    assert verdict["verdict"] == "deployed"
+    assert verdict["left_out"] == LEFT_OUT
+    assert history_line(verdict)["left_out"] == {"b": OLD}
+    assert summary(verdict)[1:] == ["  a runs 1.1.0", "  left out by --limit: b, which runs 1.0.0"]
+
+
+@pytest.mark.parametrize(("changed", "said"), [(True, ["  the database was migrated for all hosts"]), (False, [])])
+def test_a_migration_was_for_the_hosts_that_are_left_out_too(changed: bool, said: list[str]) -> None:
+    run = Run(started=0.0)
+    prepared("a")(run)
+    run.saw("stack_migration", "a", {"changed": changed}, failed=False)
+    rolled("a")(run)
+    assert not any("database" in line for line in summary(run.verdict(1.0, check_mode=False)))
+    run.left_out = LEFT_OUT
+    assert summary(run.verdict(1.0, check_mode=False))[3:] == said
+
+
+def test_check_mode_names_the_hosts_that_are_left_out_too() -> None:
+    run = Run(started=0.0)
+    prepared("a", plan=("api: start 1 candidate",))(run)
+    run.left_out = LEFT_OUT
+    assert summary(run.verdict(1.0, check_mode=True))[1:] == [
+        "  a: api: start 1 candidate",
+        "  left out by --limit: b, which runs 1.0.0",
+    ]
+
+
+def engine_config(run: Run, *, failed: bool = False, **result: Any) -> None:
+    run.saw("engine_config", "a", {"changed": True, "restart": ["dns"], "reload": [], **result}, failed=failed)
+
+
+def test_engines_that_were_restarted_under_the_lease_are_named() -> None:
+    run = Run(started=0.0, environment="staging")
+    # What is planned before is no deed.
+    engine_config(run)
+    assert not run.is_deploy
+    run.saw("lease", "a", {"token": 7, "owner": "anna", "reason": "restart the engine of a"}, failed=False)
+    engine_config(run, changed=False)
+    engine_config(run)
+    assert summary(run.verdict(1.0, check_mode=False)) == [
+        "VERDICT deployed: staging in 1.0 s",
+        "  a: the engine was restarted for dns",
+    ]
+
+
+@pytest.mark.parametrize(("restarted", "word"), [(False, "refused"), (True, "failed")])
+def test_an_engine_that_cannot_be_configured_is_refused_or_has_failed(restarted: bool, word: str) -> None:
+    run = Run(started=0.0, environment="staging")
+    run.saw("engine_config", "a", {"msg": "no JSON", "restarted": restarted}, failed=True)
+    verdict = run.verdict(1.0, check_mode=False)
+    assert (run.is_deploy, verdict["verdict"], verdict["messages"]) == (True, word, ["a: no JSON"])

@@ -1,0 +1,135 @@
+#!/usr/bin/python
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: engine_config
+short_description: Configure Docker Engine without stopping a container
+version_added: 0.1.0
+description:
+  - When the module returns, C(/etc/docker/daemon.json) says what O(options) say, with all else that it said before, and an engine
+    that runs has taken it over. An engine that does not run is not started.
+  - The engine is restarted only for what it does not take over by a reload, and only when its containers live on meanwhile
+    (C(live-restore)). When that is off it is switched on first, by a reload.
+  - A file that is no JSON, or that the engine rejects, is refused before anything is changed. When the engine does not come back
+    with the new file, the one from before is put back.
+  - A run that was killed between writing and restarting is finished by the next one.
+attributes:
+  check_mode:
+    support: full
+    description: Says what would change, and whether a restart is needed. What is refused otherwise is refused then, too.
+  diff_mode:
+    support: full
+    description: Shows the file.
+  idempotent:
+    support: full
+    description: Nothing is written, reloaded or restarted when nothing changed.
+  platform:
+    support: full
+    platforms: posix
+    description: Linux with systemd.
+options:
+  options:
+    description:
+      - Settings of C(daemon.json). Mappings are merged with what is there, lists are replaced, and null takes a key away.
+      - C(log-opts) of another log driver do not stay.
+    type: dict
+    required: true
+  allow_interruption:
+    description: Whether a restart may stop containers, because O(options) turn C(live-restore) off.
+    type: bool
+    default: false
+author:
+  - The morpheus.deploy maintainers
+"""
+
+EXAMPLES = r"""
+- name: Rotate the logs of containers
+  morpheus.deploy.engine_config:
+    options:
+      live-restore: true
+      log-driver: json-file
+      log-opts: {max-size: 20m, max-file: "5"}
+
+- name: See whether an engine that runs would be restarted
+  morpheus.deploy.engine_config:
+    options:
+      dns: [192.0.2.53]
+  check_mode: true
+  register: planned
+"""
+
+RETURN = r"""
+restart:
+  description: Settings for which the engine was, or in check mode would be, restarted. Empty when it does not run.
+  returned: success
+  type: list
+  elements: str
+  sample: [log-opts]
+reload:
+  description: Settings that the engine took, or in check mode would take over by a reload.
+  returned: success
+  type: list
+  elements: str
+  sample: [registry-mirrors]
+backup_file:
+  description: Copy of the file from before. Empty when it was not written, or was not there.
+  returned: success
+  type: str
+  sample: /etc/docker/daemon.json.4711.2026-01-01@12:00:00~
+restarted:
+  description: True when the engine was restarted before the module failed.
+  returned: failure
+  type: bool
+  sample: true
+msg:
+  description: What was done, in a sentence.
+  returned: always
+  type: str
+  sample: /etc/docker/daemon.json was written; the engine was restarted for log-opts
+"""
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.morpheus.deploy.plugins.module_utils.daemon_config import RestartError
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine_setup import PATH, EngineSetup, Outcome, SystemDockerd
+from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.gate import SystemClock
+
+
+def words(outcome: Outcome, *, check_mode: bool) -> str:
+    would = "would be" if check_mode else "was"
+    found = [f"{PATH} {would} written"] if outcome.written else []
+    found += [f"the engine {would} told to take over {', '.join(outcome.change.reload)}"] if outcome.change.reload else []
+    found += [f"the engine {would} restarted for {', '.join(outcome.change.restart)}"] if outcome.change.restart else []
+    return "; ".join(found) or "nothing was to do"
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "options": {"type": "dict", "required": True},
+            "allow_interruption": {"type": "bool", "default": False},
+        },
+        supports_check_mode=True,
+    )
+    params: dict[str, Any] = module.params
+    setup = EngineSetup(SystemDockerd(), SystemClock(), PATH, module.backup_local)
+    try:
+        outcome = setup.apply(params["options"], allow_interruption=params["allow_interruption"], check_mode=module.check_mode)
+    except (DeployError, OSError) as exc:
+        module.fail_json(msg=str(exc), restarted=isinstance(exc, RestartError))
+    module.exit_json(
+        changed=outcome.written or bool(outcome.change.restart or outcome.change.reload),
+        restart=list(outcome.change.restart),
+        reload=list(outcome.change.reload),
+        backup_file=outcome.backup,
+        msg=words(outcome, check_mode=module.check_mode),
+        diff={"before": outcome.before, "after": outcome.after, "before_header": str(PATH), "after_header": str(PATH)},
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,132 @@
+"""Changes between two releases that dropped requests once, each with its ways to end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import pytest
+
+from tests.edge_lab.examples import Example, Release, Service
+from tests.edge_lab.lab import Result
+
+ROOT = ("", "/")
+API = Service("api", (ROOT,))
+WEB = Service("web", (("", "/web"),))
+
+
+def old(*services: Service) -> Release:
+    return Release("1", services)
+
+
+def new(*services: Service) -> Release:
+    return Release("2", services)
+
+
+CHANGES = {
+    "a new image and nothing else": (old(API, WEB), new(API, WEB)),
+    "another port": (old(API), new(replace(API, port=9000))),
+    "another port of the same containers": (
+        old(replace(API, follows=False, listens=(8000, 9000))),
+        new(replace(API, follows=False, listens=(8000, 9000), port=9000)),
+    ),
+    "another port of the same containers, by a new image": (
+        old(replace(API, listens=(8000, 9000))),
+        new(replace(API, listens=(8000, 9000), port=9000)),
+    ),
+    "another name with the same route": (old(API), new(replace(API, name="backend"))),
+    "a path moves to a new service": (
+        old(replace(API, routes=(ROOT, ("", "/api")))),
+        new(API, Service("ml", (("", "/api"),))),
+    ),
+    "a path moves between two services": (
+        old(replace(API, routes=(ROOT, ("", "/api"))), WEB),
+        new(API, replace(WEB, routes=(("", "/web"), ("", "/api")))),
+    ),
+    "two services change places": (old(API, WEB), new(replace(API, routes=WEB.routes), replace(WEB, routes=API.routes))),
+    "a service loses its route": (old(API, WEB), new(API, replace(WEB, routes=()))),
+    "a service gets its first route": (old(API, replace(WEB, routes=())), new(API, WEB)),
+    "a service goes": (old(API, WEB), new(API)),
+    "a service with a route below another one's goes": (old(API, WEB), new(API, Service("ml", (("", "/web/admin"),)))),
+    "a service comes": (old(API), new(API, WEB)),
+    "a host of its own": (old(API), new(API, replace(WEB, routes=(("shop.example.com", "/"),)))),
+    "from 12 replicas to 3": (
+        old(replace(API, replicas=12, parallelism=0, follows=False)),
+        new(replace(API, replicas=3, parallelism=0, follows=False)),
+    ),
+    "from 3 replicas to 12": (
+        old(replace(API, replicas=3, parallelism=0, follows=False)),
+        new(replace(API, replicas=12, parallelism=0, follows=False)),
+    ),
+    "everything": (old(API, WEB), new(Service("ml", (ROOT,), 9000, 1), Service("jobs", (("", "/web"),), 7000, 3))),
+    "stop-first": (
+        old(replace(API, replicas=3), Service("jobs")),
+        new(replace(API, replicas=3, order="stop-first", port=9000), Service("jobs", order="stop-first")),
+    ),
+}
+
+
+Tried = Callable[[Example], Result]
+
+
+def failing(release: Release, fault: str) -> Release:
+    """The last service is no good; what rolls beside it is taken back."""
+    return replace(release, services=(*release.services[:-1], replace(release.services[-1], fault=fault, follows=True)))
+
+
+GOOD = {name: Example(change, way_back=True) for name, change in CHANGES.items()}
+FAILING = {name: Example((before, failing(after, "sick"))) for name, (before, after) in CHANGES.items() if "replicas" not in name}
+# Eighteen replicas after a second rollout have slots beyond all those that three need.
+MANY = replace(API, replicas=18, parallelism=0)
+HIGH_SLOTS = Example((old(MANY), new(replace(MANY, follows=False)), Release("3", (replace(MANY, replicas=3, follows=False),))))
+SPLIT = (
+    old(replace(API, routes=(ROOT, ("", "/api"))), WEB),
+    new(replace(API, port=9000), Service("ml", (("", "/api"), ("", "/web")))),
+)
+# One service has gone over when the controller dies; the other one is no good.
+HALF = Example((old(API, replace(WEB, depends_on=("api",))), failing(new(API, replace(WEB, depends_on=("api",))), "sick")))
+CRASHES_OF_A_BAD_ONE = {
+    f"{number}, {after}": replace(HALF, crash=number, after=after) for number in (18, 40, 70) for after in ("again", "back")
+}
+CRASHES = {
+    f"{number}, {after}": Example(SPLIT, number, after) for number in (3, 9, 16, 24, 33, 45) for after in ("again", "back")
+}
+
+
+def named(examples: Mapping[str, Example]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("example", examples.values(), ids=list(examples))
+
+
+@named(GOOD)
+def test_nobody_notices_the_change_nor_the_way_back(example: Example, tried: Tried) -> None:
+    found = tried(example)
+    assert found.good, f"\n{found}"
+
+
+@named(FAILING)
+def test_nobody_notices_a_release_that_fails(example: Example, tried: Tried) -> None:
+    found = tried(example)
+    assert found.good, f"\n{found}"
+
+
+@named({"from 18 replicas to 3": HIGH_SLOTS})
+def test_incumbents_in_high_slots_serve_until_there_are_fewer_slots(example: Example, tried: Tried) -> None:
+    found = tried(example)
+    assert found.good, f"\n{found}"
+
+
+RESTARTS = {
+    name: replace(example, crash=0, restart=example.crash) for name, example in CRASHES.items() if example.after == "again"
+}
+
+
+@named(RESTARTS)
+def test_nobody_notices_that_the_edge_was_started_anew(example: Example, tried: Tried) -> None:
+    found = tried(example)
+    assert found.good, f"\n{found}"
+
+
+@named(CRASHES | {f"bad, {name}": example for name, example in CRASHES_OF_A_BAD_ONE.items()})
+def test_nobody_notices_that_the_controller_dies(example: Example, tried: Tried) -> None:
+    found = tried(example)
+    assert found.good, f"\n{found}"

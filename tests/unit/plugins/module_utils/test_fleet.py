@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.morpheus.deploy.plugins.module_utils.fleet import left_out, missing, runs, sentence
+
+GROUP = ["a", "b", "c"]
+LEFT = "is left out by --limit"
+LOST = "was lost (it could not be reached, or a task failed on it)"
+
+
+@pytest.mark.parametrize(
+    ("present", "chosen", "sentences"),
+    [
+        pytest.param("abc", "abc", [], id="every host"),
+        pytest.param("bc", "bc", [f"a {LEFT}"], id="one is left out"),
+        pytest.param("ac", "abc", [f"b {LOST}"], id="one was lost"),
+        pytest.param("c", "bc", [f"a {LEFT}", f"b {LOST}"], id="one of each"),
+    ],
+)
+def test_a_missing_host_is_named_with_what_became_of_it(present: str, chosen: str, sentences: list[str]) -> None:
+    assert missing(GROUP, present, chosen) == sentences
+
+
+def info(**more: Any) -> dict[str, Any]:
+    schema = {"head": "0001", "compatible_since": ""}
+    return {"live": "1.0.0-1", "live_release": "1.0.0", "rolling": {}, "schema": schema, "changed": False, **more}
+
+
+UNKNOWN = "left out by --limit: app-1, and nobody knows what it runs: "
+ANSWERS = [
+    pytest.param(info(), "1.0.0", "left out by --limit: app-1, which runs 1.0.0", id="a release"),
+    pytest.param(info(live_release=""), "nothing", "left out by --limit: app-1, which runs nothing", id="no release yet"),
+    pytest.param(
+        info(rolling={"id": "1.1.0-1", "kind": "deploy"}),
+        "1.0.0",
+        "left out by --limit: app-1, which runs 1.0.0, in the middle of a rollout to 1.1.0-1",
+        id="a rollout that was killed",
+    ),
+    pytest.param({"unreachable": True, "msg": "ssh: no"}, "unknown", f"{UNKNOWN}it could not be reached", id="out of reach"),
+    pytest.param(
+        {"failed": True, "msg": "no engine\nmore words"}, "unknown", f"{UNKNOWN}no engine", id="the engine does not answer"
+    ),
+    pytest.param({"failed": True}, "unknown", f"{UNKNOWN}it gave no answer", id="no words at all"),
+]
+
+
+@pytest.mark.parametrize(("answer", "short", "line"), ANSWERS)
+def test_what_a_host_runs_that_is_left_out_is_said_or_that_nobody_knows(answer: dict[str, Any], short: str, line: str) -> None:
+    host = left_out({"app-1": answer})["app-1"]
+    assert runs(host) == short
+    assert sentence("app-1", host) == line
