@@ -76,6 +76,8 @@ def take_ledger(directory: Path) -> int:
     except BlockingIOError:
         with (directory / "overlaps").open("a") as overlaps:
             overlaps.write(f"{name()} came while another was there\n")
+        # Whoever comes later finds this one here.
+        threading.Thread(target=fcntl.flock, args=(lock, fcntl.LOCK_EX), daemon=True).start()
     with (directory / "entries").open("a") as entries:
         entries.write(f"{name()}\n")
     return lock
