@@ -19,18 +19,21 @@ LANES = ("staging", "production", "rest")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--lane", choices=LANES, help="only tests of this environment, or of both and what they share")
+    parser.addoption("--deep", action="store_true", help="the deep ones, too, which a lane leaves to make faults")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "lane(name): where a test runs whose fixtures do not say it")
+    config.addinivalue_line("markers", "deep: takes minutes, and what it proves rests on what shorter tests prove; not in CI")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Tests of one environment and those of the other may run side by side."""
-    chosen = config.getoption("--lane")
+    chosen, deep = config.getoption("--lane"), config.getoption("--deep")
     if chosen:
-        dropped = [item for item in items if lane(item) != chosen]
-        items[:] = [item for item in items if lane(item) == chosen]
+        kept = [item for item in items if lane(item) == chosen and (deep or not item.get_closest_marker("deep"))]
+        dropped = [item for item in items if item not in kept]
+        items[:] = kept
         config.hook.pytest_deselected(items=dropped)
 
 

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import pytest
+
 from tests.acceptance.world import Environment, eventually, on, says
 
 DAEMON = "/etc/docker/daemon.json"
@@ -46,6 +48,7 @@ def as_it_was(environment: Environment) -> Iterator[None]:
         eventually(lambda: all(on(host, "docker", "ps", "-q", check=False) for host in before), 30, "the engines answer again")
 
 
+@pytest.mark.deep
 def test_a_changed_option_is_taken_over_under_load_and_what_a_person_added_stays(production: Environment) -> None:
     hosts = everywhere(production)
     before = {host: production.containers(host) for host in production.hosts}

@@ -79,6 +79,7 @@ def test_a_run_that_was_stopped_and_wakes_after_another_took_over_is_refused_at_
     assert staging.health()[1]["version"] == "1.2.0"
 
 
+@pytest.mark.deep
 def test_a_module_that_was_stopped_in_mid_rollout_does_no_further_step_when_it_wakes(staging: Environment) -> None:
     """The worst ghost: it sleeps between two writes, on the host itself, with the lock of the rollout in its hands."""
     host = staging.hosts[0]
