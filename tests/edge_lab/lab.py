@@ -105,7 +105,7 @@ class _Trial:
         self._host = lab.host
         self._example = result.example
         self._result = result
-        self._judge = Judge()
+        self._judge = Judge(strict=result.example.strict)
         lab.changes.disturb = self._start_anew
 
     def run(self) -> None:
