@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -295,7 +296,7 @@ def test_a_haproxy_that_starts_anew_or_loads_a_configuration_is_waited_for(monke
             monkeypatch.undo()
             life.enter_context(FakeHAProxy(Path(directory)))
 
-        monkeypatch.setattr(haproxy_module.time, "sleep", begin)
+        monkeypatch.setattr(time, "sleep", begin)
         assert "# workers" in Socket(str(path)).ask("show proc")
 
 
