@@ -20,7 +20,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge import (
     edge_settings,
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import EdgeError
-from ansible_collections.morpheus.deploy.plugins.module_utils.haproxy import Place
+from ansible_collections.morpheus.deploy.plugins.module_utils.haproxy import Place, Socket, parse_servers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -556,6 +556,14 @@ def test_no_other_stack_reloads_between_what_is_written_and_what_is_told(world: 
     change(world.edge())
     assert any(command.split()[0] in ("set", "add", "del") for command in world.haproxy.commands)
     assert free == []
+
+
+def test_a_slot_that_was_drained_when_a_new_haproxy_had_nobody_in_it_is_free_in_the_end(world: World) -> None:
+    server = Socket(str(world.paths.socket))
+    server.tell("set server shop.api.any/s2 state drain")
+    assert [one.name for one in parse_servers(server.ask("show servers state")) if not one.is_free] == ["s2"]
+    world.edge().contract()
+    assert [one.name for one in parse_servers(server.ask("show servers state")) if not one.is_free] == []
 
 
 def test_a_file_that_somebody_is_writing_disturbs_no_check(world: World) -> None:
