@@ -269,7 +269,7 @@ class Edge:
         A slot that is in use stays, and those before it.
         """
         with self._lock, self._configuration.alone():
-            # As when HAProxy was started anew just before it was told to drain: then nobody has this slot, and nobody would free it.
+            # As when HAProxy was started anew just before it was told to drain: nobody has this slot, so nobody would free it.
             for server in self._backends().servers:
                 if not (server.is_free or server.fqdn):
                     self._free(f"{server.backend}/{server.name}")
