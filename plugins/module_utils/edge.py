@@ -93,7 +93,11 @@ class EdgeConfiguration:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """While this lasts no other process writes these files: stacks share the map of routes. Not to be nested."""
+        """While this lasts no other process writes these files, tells HAProxy anything or reloads it. Not to be nested.
+
+        Stacks share the map of routes; and a reload by another one, between what is written and what is told, would start a
+        worker that has read the old file and hears nothing of the change.
+        """
         with open(self.paths.root / "files.lock", "a", opener=private) as stream:
             fcntl.flock(stream, fcntl.LOCK_EX)
             yield
@@ -127,7 +131,8 @@ class EdgeConfiguration:
         """Raise EdgeError with HAProxy's own words when it would reject the configuration with ``files`` in it."""
         with tempfile.TemporaryDirectory(dir=self.paths.root, prefix="candidate.") as directory:
             candidate = Path(directory)
-            shutil.copytree(self.paths.conf, candidate, dirs_exist_ok=True)
+            # Hidden are files that others are writing; HAProxy reads none of them.
+            shutil.copytree(self.paths.conf, candidate, ignore=shutil.ignore_patterns(".*"), dirs_exist_ok=True)
             candidate.chmod(0o755)
             for name, content in files.items():
                 (candidate / name).parent.mkdir(parents=True, exist_ok=True)
@@ -264,15 +269,18 @@ class Edge:
         A slot that is in use stays, and those before it.
         """
         with self._lock, self._configuration.alone():
+            # As when HAProxy was started anew just before it was told to drain: nobody has this slot, so nobody would free it.
+            for server in self._backends().servers:
+                if not (server.is_free or server.fqdn):
+                    self._free(f"{server.backend}/{server.name}")
             return self._configuration.apply(self._contracted(self._backends()))
 
     def route(self, routes: Mapping[str, str]) -> None:
         """Let new requests for each key go to a service (empty: to none)."""
-        with self._lock:
-            with self._configuration.alone():
-                now = self._all_routes()
-                after = {key: service for key, service in {**self._own_routes(now), **routes}.items() if service}
-                self._configuration.write(self._map_files(after))
+        with self._lock, self._configuration.alone():
+            now = self._all_routes()
+            after = {key: service for key, service in {**self._own_routes(now), **routes}.items() if service}
+            self._configuration.write(self._map_files(after))
             for key in in_order(routes):
                 self._point_route(key, routes[key], key in now)
 
@@ -283,7 +291,7 @@ class Edge:
         finds the container again when the address changes. A place without a port gets the one that its slot has, when it comes
         back, or else ``port``.
         """
-        with self._lock:
+        with self._lock, self._configuration.alone():
             now = self._backends()
             assigned = now.admitted()
             taken = assigned.setdefault(service, {})
@@ -312,13 +320,13 @@ class Edge:
 
     def drain(self, service: str, containers: Sequence[str]) -> None:
         """Send no new request to ``containers``; what they have begun goes on."""
-        with self._lock:
+        with self._lock, self._configuration.alone():
             for server in self._leave(service, containers):
                 self._socket.tell(f"set server {server} state drain")
 
     def forget(self, service: str, containers: Sequence[str]) -> None:
         """Free the slots of ``containers``, which are gone."""
-        with self._lock:
+        with self._lock, self._configuration.alone():
             for server in self._leave(service, containers):
                 self._free(server)
 
@@ -360,7 +368,7 @@ class Edge:
 
     def sweep(self, existing: set[str]) -> list[str]:
         """Free every slot whose container is not among ``existing``; their names."""
-        with self._lock:
+        with self._lock, self._configuration.alone():
             gone = [server for server in self._backends().servers if server.fqdn not in existing and not server.is_free]
             for server in gone:
                 self._free(f"{server.backend}/{server.name}")

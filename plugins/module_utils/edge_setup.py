@@ -102,9 +102,11 @@ class EdgeSetup:
             self._write_files(files)
             Compose(PROJECT, self._paths.root, [self._paths.root / "compose.json"]).up()
             self._await_answer()
-        elif changed and not self._configuration.apply(files):
-            # A renewed certificate changes no file of the configuration, yet HAProxy reads it only when it loads.
-            self._configuration.reload()
+        elif changed:
+            with self._configuration.alone():
+                if not self._configuration.apply(files):
+                    # A renewed certificate changes no file of the configuration, yet HAProxy reads it only when it loads.
+                    self._configuration.reload()
         return changed
 
     def _place_certificates(self, files: Mapping[str, str], certificates: Mapping[str, str]) -> None:

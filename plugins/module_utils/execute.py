@@ -468,10 +468,11 @@ class _ServiceRollout:
             self._outcome.failures += [text for text in (said, trouble) if text]
 
     def _let_incumbents_serve(self) -> None:
-        alive = {replica.id for replica in self._own() if replica.state is State.RUNNING}
-        self._x._edge.admit(self._service, [replica for replica in self._drained if replica.id in alive])
+        # Routes first: incumbents may not know what has come to their service.
         if self._routed and not self._keeps_candidates:
             self._x._edge.route(self._routed)
+        alive = {replica.id for replica in self._own() if replica.state is State.RUNNING}
+        self._x._edge.admit(self._service, [replica for replica in self._drained if replica.id in alive])
         if not self._keeps_candidates:
             self._x._edge.drain(self._service, self._candidates())
 

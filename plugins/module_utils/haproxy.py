@@ -12,6 +12,7 @@ from __future__ import annotations
 import csv
 import re
 import socket
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -27,6 +28,10 @@ _GOOD_ANSWERS = ("hrsp_1xx", "hrsp_2xx", "hrsp_3xx", "hrsp_4xx")
 # "eresp": the server closed the connection or was silent for too long: HAProxy answered in its place, or broke the answer off.
 _COUNTERS = ("scur", *_GOOD_ANSWERS, "hrsp_5xx", "eresp")
 NO_ADDRESS = "0.0.0.0"
+# The master takes no connection while it loads a configuration, perhaps for another stack; and a HAProxy that ended starts anew.
+PATIENCE_SECONDS = 5.0
+POLL_SECONDS = 0.05
+_ONCE = ("reload", "add map ")
 # srv_admin_state bits that keep new requests away: maintenance (forced, inherited, name not resolved) and drain. Bit
 # 0x04 only remembers that the file said "disabled".
 _MAINTENANCE = 0x01 | 0x02 | 0x20
@@ -81,6 +86,10 @@ class Load:
         )
 
 
+class _BrokenOffError(ConnectionError):
+    """HAProxy ended after it had been asked."""
+
+
 class Socket:
     """HAProxy's runtime socket: one command a connection, as it is meant to be used."""
 
@@ -91,26 +100,50 @@ class Socket:
         self._prefix = prefix
 
     def ask(self, command: str) -> str:
-        try:
-            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-                connection.settimeout(self._timeout)
-                connection.connect(self._path)
+        """The whole answer. While the master loads a configuration, or HAProxy is started anew, it is waited for."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                return self._ask(command)
+            except (ConnectionError, FileNotFoundError, BlockingIOError) as exc:
+                # What may have been done is not done twice: a reload, and an entry that is added.
+                if time.monotonic() >= deadline or (isinstance(exc, _BrokenOffError) and command.startswith(_ONCE)):
+                    raise self._silent(exc) from exc
+            except OSError as exc:
+                raise self._silent(exc) from exc
+            time.sleep(POLL_SECONDS)
+
+    def _ask(self, command: str) -> str:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.settimeout(self._timeout)
+            connection.connect(self._path)
+            chunks = []
+            try:
                 connection.sendall(f"{self._prefix}{command}\n".encode())
                 # The master keeps a connection open for more commands until its client has nothing more to say.
                 connection.shutdown(socket.SHUT_WR)
-                chunks = []
                 while chunk := connection.recv(65536):
                     chunks.append(chunk)
-        except OSError as exc:
-            raise EdgeError(
-                f"HAProxy does not answer on {self._path}: {exc}. Is the edge running? See it with: docker ps --filter name=edge"
-            ) from exc
-        return b"".join(chunks).decode("utf-8", "replace").strip()
+            except ConnectionError as exc:
+                raise _BrokenOffError(str(exc)) from exc
+        answer = b"".join(chunks)
+        # Every answer ends with a line, if only an empty one. A part of a table must never pass for all of it.
+        if not answer.endswith(b"\n"):
+            raise _BrokenOffError("the answer was broken off")
+        return answer.decode("utf-8", "replace").strip()
+
+    def _silent(self, exc: OSError) -> EdgeError:
+        return EdgeError(
+            f"HAProxy does not answer on {self._path}: {exc}. Is the edge running? See it with: docker ps --filter name=edge"
+        )
 
     def tell(self, *commands: str) -> None:
         """Run commands that answer nothing when they succeed."""
         for command in commands:
             answer = self.ask(command)
+            # As when HAProxy was started anew meanwhile: it has read the file, which has no such route any more.
+            if command.startswith("del map ") and answer == "Key not found.":
+                continue
             # "set server" for a name or an address alone says what it did ("FDQN" is HAProxy's spelling).
             if answer and not _SAID_WHAT_IT_DID.search(answer):
                 raise EdgeError(f"HAProxy refused {command!r}: {answer}")

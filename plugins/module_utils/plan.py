@@ -149,6 +149,14 @@ class Routing:
     def pinned(self) -> Routing:
         return replace(self, now={**self.now, **self.pins})
 
+    def handed_over(self, staying: set[str]) -> Routing:
+        """With each route that is to end, whose service is one of ``staying``, leading first to the service that its requests
+        will reach afterwards: before new replicas of the old one come, which may not know it any more.
+        """
+        after = {**self.wanted, **dict.fromkeys(self.others, "")}
+        reaches = {key: reached(after, key) for key in self.to_end if self.now[key] in staying}
+        return replace(self, wanted={**self.wanted, **{key: service for key, service in reaches.items() if service}})
+
     def to_take(self, service: str) -> tuple[str, ...]:
         """Keys that shall lead to ``service`` and do not."""
         return tuple(sorted(key for key, one in self.wanted.items() if one == service and self.now.get(key) != service))
@@ -253,16 +261,17 @@ def plan(
     """
     pins = tuple(sorted((routing or Routing()).pins))
     routing = (routing or Routing()).pinned
+    leading = routing.handed_over({service.name for service in desired if service.routed})
     by_service: dict[str, list[Replica]] = {}
     for replica in sorted(observed, key=lambda item: (item.service, item.number, item.name)):
         by_service.setdefault(replica.service, []).append(replica)
     steps = [Step(Action.PIN, EDGE, routes=pins)] if pins else []
     last: list[Step] = []
     wave = first = len(steps)
-    for wave, names in enumerate(waves(desired, routing.givers()), first):
+    for wave, names in enumerate(waves(desired, leading.givers()), first):
         for service in (item for item in desired if item.name in names):
             found = by_service.pop(service.name, [])
-            rolled = _ServicePlan(service, found, drain_seconds, replace_created_before, routing.to_take(service.name))
+            rolled = _ServicePlan(service, found, drain_seconds, replace_created_before, leading.to_take(service.name))
             if rolled.must_wait:
                 last.extend(rolled.steps())
             else:
@@ -339,14 +348,15 @@ class _ServicePlan:
         route = [Step(Action.ROUTE, service.name, routes=self.routes)] if self.routes else []
         if route and not batches:
             batches = [([], 0, [])]
+        takes_over = self._takes_over(batches)
         for number, (reuse, start, retire) in enumerate(batches):
-            bring = [*self._bring(reuse, start), *route]
-            route = []
+            bring = self._bring(reuse, start)
+            take = route if number == takes_over else []
             if service.policy.order is Order.STOP_FIRST and start:
                 end = self._because_stop_first(self._end(retire), batches[:number])
-                parts = [*self._let_go(retire), *end, *bring, *self._watch(reuse, start)]
+                parts = [*self._let_go(retire), *end, *bring, *take, *self._watch(reuse, start)]
             else:
-                parts = [*bring, *self._let_go(retire, watched=self._watch(reuse, start)), *self._end(retire)]
+                parts = [*bring, *self._let_go(retire, [*take, *self._watch(reuse, start)]), *self._end(retire)]
             if service.policy.delay_seconds and number + 1 < len(batches):
                 parts.append(Step(Action.PAUSE, service.name, seconds=service.policy.delay_seconds))
             steps.extend(replace(step, batch=number) for step in parts)
@@ -381,6 +391,16 @@ class _ServicePlan:
             batches.append((reuse, len(taken) - len(reuse), going))
         return batches
 
+    def _takes_over(self, batches: Sequence[tuple[list[Replica], int, list[Replica]]]) -> int:
+        """The batch in which the service takes its new routes over: the first one after whose drain no incumbent gets new
+        requests. An incumbent of another release may not know the paths that come to this one.
+        """
+        stale = [number for number, (_, _, retire) in enumerate(batches) if any(map(self._may_not_know, retire))]
+        return max(stale, default=0)
+
+    def _may_not_know(self, replica: Replica) -> bool:
+        return _serves(replica) and replica.fingerprint != self.service.fingerprint
+
     def _imbalance(self) -> tuple[int, int]:
         """(replicas that a stop-first service lets go with its first batch beside those of the batch, replicas that it lacks).
 
@@ -411,12 +431,14 @@ class _ServicePlan:
         seconds = self.service.policy.monitor_seconds
         return [Step(Action.WATCH, self.service.name, count=len(reuse) + start, replicas=names, seconds=seconds)]
 
-    def _let_go(self, retire: list[Replica], watched: Sequence[Step] = ()) -> list[Step]:
-        """Drain first, watch meanwhile: the incumbents stay up, ready to be admitted again, until the watch is over."""
+    def _let_go(self, retire: list[Replica], meanwhile: Sequence[Step] = ()) -> list[Step]:
+        """Drain first, and do what is to be done ``meanwhile``: the incumbents stay up, ready to be admitted again, until a watch
+        is over.
+        """
         routed = [replica for replica in retire if self.service.routed or _has_users(replica)]
         drain = [self._step(Action.DRAIN, routed)] if routed else []
         wait = [replace(self._step(Action.AWAIT, routed), seconds=self.drain_seconds)] if routed else []
-        return [*drain, *watched, *wait]
+        return [*drain, *meanwhile, *wait]
 
     def _end(self, retire: list[Replica]) -> list[Step]:
         return [self._step(Action.STOP, retire), self._step(Action.REMOVE, retire)] if retire else []

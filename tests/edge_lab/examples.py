@@ -68,6 +68,7 @@ class Example:
 
     ``crash``: the controller dies at this change of the rollout to the last one; ``after``: what is done then ("again" or
     "back"). ``restart``: HAProxy is started anew at this change. ``way_back``: at the end a rollback leads to the release before.
+    ``strict``: a replica must get no request for a path that its own release does not have.
     """
 
     releases: tuple[Release, ...]
@@ -75,6 +76,7 @@ class Example:
     after: str = "again"
     restart: int = 0
     way_back: bool = False
+    strict: bool = False
 
     def __repr__(self) -> str:
         return _short(self)

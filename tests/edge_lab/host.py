@@ -55,8 +55,10 @@ class ToyCompose:
 
 
 class LabHost(StackHost):
-    def __init__(self, docker: ToyDocker, edge_root: Path, releases: Releases, validate: Callable[[Path], str]) -> None:
-        super().__init__(STACK, docker, edge_root, releases)
+    def __init__(
+        self, docker: ToyDocker, edge_root: Path, releases: Releases, validate: Callable[[Path], str], stack: str = STACK
+    ) -> None:
+        super().__init__(stack, docker, edge_root, releases)
         self._docker = docker
         self._validate_in_chroot = validate
 
@@ -75,9 +77,9 @@ class LabHost(StackHost):
         identity = f"{release.name}-id"
         images = {one.name: _image(release, one) for one in release.services}
         self._docker.known_images.update({image["reference"]: image["id"] for image in images.values()})
-        model = json.dumps({"name": STACK, "services": {one.name: _compose(release, one) for one in release.services}})
+        model = json.dumps({"name": self.stack, "services": {one.name: _compose(release, one) for one in release.services}})
         self.releases.write_files(identity, release.name, "staging", {MODEL_FILE: model.encode()})
-        self.releases.write_manifest(Manifest(identity, release.name, "staging", _stack(release), images))
+        self.releases.write_manifest(Manifest(identity, release.name, "staging", {**_stack(release), "name": self.stack}, images))
         return identity
 
     def wanted(self, release: Release) -> list[DesiredService]:

@@ -32,6 +32,8 @@ class Judge:
     spans: list[Span] = field(default_factory=list)
     # From when to when there was no HAProxy.
     gaps: list[tuple[float, float]] = field(default_factory=list)
+    # Whether a replica knows the paths of its own release only.
+    strict: bool = False
 
     def violation(self, request: Request, containers: Sequence[Container]) -> str:
         """What is wrong with an answer, in words; empty for a good one."""
@@ -42,10 +44,10 @@ class Judge:
         releases = list(dict.fromkeys(release for span in spans for release in span.releases))
         meant = [(release, release.service_of(request.place.host, request.place.path)) for release in releases]
         services = [(release, one) for release, name in meant if (one := release.find(name))]
-        # A route leads to a service, whichever version of it runs.
+        # A route leads to a service, whichever version of it runs: what swaps its paths with another one cannot do better.
         names = {one.name for _, one in services}
         able = [(release, one) for release in releases for one in release.services if one.name in names]
-        if _is_from(request, able) if good else self._is_excused(request, spans, able, containers):
+        if _is_from(request, services if self.strict else able) if good else self._is_excused(request, spans, able, containers):
             return ""
         wanted = " or ".join(f"{one.name} of release {release.name}" for release, one in services) or "404"
         return f"{request}; expected {wanted}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,6 +29,8 @@ from tests.edge_lab.toys import Loop, ToyDocker
 
 # Some requests in peace before and after each rollout.
 PEACE_SECONDS = 0.25
+# Until the engine has started a HAProxy again that has ended.
+AWAY_SECONDS = 0.5
 # Faults that must keep a release from going live whatever the policy says.
 _FATAL = ("sick", "lies", "crashes-at-start", "compose")
 SHOWN_VIOLATIONS = 12
@@ -105,8 +108,9 @@ class _Trial:
         self._host = lab.host
         self._example = result.example
         self._result = result
-        self._judge = Judge()
-        lab.changes.disturb = self._start_anew
+        self._judge = Judge(strict=result.example.strict)
+        lab.changes.disturb = self._end_haproxy
+        self._restart = threading.Thread(target=self._restart_policy)
 
     def run(self) -> None:
         first, *others = self._example.releases
@@ -174,8 +178,7 @@ class _Trial:
             return live
         faults = {one.fault for one in wanted.services} if wanted is not live else set()
         failed = bool(done.outcome.failures)
-        # A rollout that needs HAProxy just when there is none has a reason to fail.
-        if failed and faults <= set(HARMLESS) and not self._judge.gaps:
+        if failed and faults <= set(HARMLESS):
             self._complain(f"release {wanted.name} is good and failed: {done.outcome.failures}")
         if not failed and faults & set(_FATAL):
             self._complain(f"release {wanted.name} is no good and went live")
@@ -204,12 +207,24 @@ class _Trial:
             self._complain(f"{kind.value} of {release.name} ended with an error that nobody caught: {exc}")
             raise
         finally:
+            if self._restart.ident:
+                self._restart.join()
             changes.begin()
             changes.note(f"--- {kind.value} of release {release.name} ended")
         if done:
             words = "; ".join(done.outcome.failures) or "live"
             self._result.outcomes.append(f"{kind.value} of {release.name}: {words} {f'({done.left})' if done.left else ''}")
         return done
+
+    def _end_haproxy(self) -> None:
+        self._ended = time.monotonic()
+        self._lab.haproxy.kill()
+        self._restart.start()
+
+    def _restart_policy(self) -> None:
+        time.sleep(AWAY_SECONDS)
+        self._lab.haproxy.start()
+        self._judge.gaps.append((self._ended, time.monotonic()))
 
     def _start_anew(self) -> None:
         """Whenever HAProxy starts anew it admits what was admitted."""

@@ -13,6 +13,7 @@ from tests.edge_lab.lab import Result
 ROOT = ("", "/")
 API = Service("api", (ROOT,))
 WEB = Service("web", (("", "/web"),))
+WEB_AND_API = (("", "/web"), ("", "/api"))
 
 
 def old(*services: Service) -> Release:
@@ -121,6 +122,24 @@ def test_nobody_notices_a_release_that_fails(example: Example, tried: Tried) -> 
 
 @named({"from 18 replicas to 3": HIGH_SLOTS})
 def test_incumbents_in_high_slots_serve_until_there_are_fewer_slots(example: Example, tried: Tried) -> None:
+    found = tried(example)
+    assert found.good, f"\n{found}"
+
+
+API3, WEB3 = replace(API, replicas=3), replace(WEB, replicas=3)
+MOVES = {
+    "between two services": (old(replace(API3, routes=(ROOT, ("", "/api"))), WEB3), new(API3, replace(WEB3, routes=WEB_AND_API))),
+    "to a new service": (old(replace(API3, routes=(ROOT, ("", "/api")))), new(API3, Service("ml", (("", "/api"),), replicas=3))),
+    "that nobody had": (old(API3, WEB3), new(API3, replace(WEB3, routes=WEB_AND_API))),
+}
+STRICT = {name: Example(change, way_back=True, strict=True) for name, change in MOVES.items()} | {
+    f"{name}, but fails": Example((before, failing(after, "sick")), strict=True) for name, (before, after) in MOVES.items()
+}
+
+
+@named(STRICT)
+def test_no_replica_is_asked_for_a_path_that_its_release_does_not_have(example: Example, tried: Tried) -> None:
+    """Services are replaced one replica after the other, and the old ones of the service that takes a path know nothing of it."""
     found = tried(example)
     assert found.good, f"\n{found}"
 

@@ -203,8 +203,12 @@ class _Dns(asyncio.DatagramProtocol):
 class ToyDocker:
     """The engine's client, as far as engine.Engine asks it: containers are toys, images are names."""
 
-    def __init__(self, loop: Loop, project: str) -> None:
+    def __init__(self, loop: Loop, project: str, network: str = "127.1.0.") -> None:
+        """``network``: the beginning of its containers' addresses."""
         self.api = self
+        self._network = network
+        # Other projects, whose containers this one's DNS knows, too.
+        self.neighbours: list[ToyDocker] = []
         self.images = self
         self._loop = loop
         self._project = project
@@ -238,7 +242,7 @@ class ToyDocker:
         if name == EDGE_NAME:
             return EDGE_ADDRESS
         found = (one.address for one in list(self._containers.values()) if one.name == name and one.state == "running")
-        return next(found, "")
+        return next(found, "") or next((one for toys in self.neighbours if (one := toys.address_of(name))), "")
 
     # What the laboratory's Compose does
 
@@ -395,4 +399,4 @@ class ToyDocker:
 
     def _free_address(self) -> str:
         taken = {one.address for one in self._containers.values() if one.state == "running"}
-        return next(address for number in range(1, 250) if (address := f"127.1.0.{number}") not in taken)
+        return next(address for number in range(1, 250) if (address := f"{self._network}{number}") not in taken)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils import edge as edge_module
+from ansible_collections.morpheus.deploy.plugins.module_utils import haproxy as haproxy_module
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import (
     Edge,
     EdgeConfiguration,
@@ -18,7 +20,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge import (
     edge_settings,
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import EdgeError
-from ansible_collections.morpheus.deploy.plugins.module_utils.haproxy import Place
+from ansible_collections.morpheus.deploy.plugins.module_utils.haproxy import Place, Socket, parse_servers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -96,7 +98,9 @@ class World:
 
 
 @pytest.fixture
-def world() -> Iterator[World]:
+def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    # One that ends here is not started anew by anybody.
+    monkeypatch.setattr(haproxy_module, "PATIENCE_SECONDS", 0.0)
     # Not tmp_path: the path of a socket may have 107 characters at most.
     with TemporaryDirectory() as directory, FakeHAProxy(Path(directory)) as haproxy:
         world = World(Path(directory), haproxy)
@@ -523,6 +527,49 @@ def test_what_two_services_do_at_the_same_time_ends_in_files_that_say_both(world
     others[0].join(10)
     assert (world.in_file("api"), world.in_file("web")) == ({"shop-api-2"}, {"shop-web-1"})
     assert (set(world.serves("api")), set(world.serves("web"))) == ({"shop-api-2"}, {"shop-web-1"})
+
+
+CHANGES: list[Callable[[Edge], object]] = [
+    lambda edge: edge.admit("api", {"shop-api-2": Place("172.18.0.4", 8000)}),
+    lambda edge: edge.drain("api", ["shop-api-1"]),
+    lambda edge: edge.forget("api", ["shop-api-1"]),
+    lambda edge: edge.sweep(set()),
+    lambda edge: edge.route({"shop.example/": ""}),
+]
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=["admit", "drain", "forget", "sweep", "route"])
+def test_no_other_stack_reloads_between_what_is_written_and_what_is_told(world: World, change: Callable[[Edge], object]) -> None:
+    """The new worker would have read the file before, and hear nothing of the change."""
+    world.admit("shop-api-1")
+    world.haproxy.addresses["shop-api-2"] = "172.18.0.4"
+    free: list[str] = []
+
+    def is_kept_off(command: str) -> None:
+        if command.split()[0] in ("set", "add", "del"):
+            with (world.paths.root / "files.lock").open("a") as stream, suppress(BlockingIOError):
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                free.append(command)
+
+    world.haproxy.on_command = is_kept_off
+    world.haproxy.commands.clear()
+    change(world.edge())
+    assert any(command.split()[0] in ("set", "add", "del") for command in world.haproxy.commands)
+    assert free == []
+
+
+def test_a_slot_that_was_drained_when_a_new_haproxy_had_nobody_in_it_is_free_in_the_end(world: World) -> None:
+    server = Socket(str(world.paths.socket))
+    server.tell("set server shop.api.any/s2 state drain")
+    assert [one.name for one in parse_servers(server.ask("show servers state")) if not one.is_free] == ["s2"]
+    world.edge().contract()
+    assert [one.name for one in parse_servers(server.ask("show servers state")) if not one.is_free] == []
+
+
+def test_a_file_that_somebody_is_writing_disturbs_no_check(world: World) -> None:
+    """Maintenance is switched by another process; its file was there a moment ago."""
+    (world.paths.conf / ".maintenance.map.x").symlink_to("gone")
+    assert world.edge(routes=MORE).expand() == ["stacks/shop.cfg"]
 
 
 @pytest.mark.parametrize("answered", range(10))

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from ansible_collections.morpheus.deploy.plugins.module_utils import haproxy as haproxy_module
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import EdgeError
 from ansible_collections.morpheus.deploy.plugins.module_utils.haproxy import (
     Load,
@@ -242,7 +246,8 @@ def test_a_command_that_is_refused_is_an_error_in_the_words_of_haproxy(haproxy: 
     assert str(caught.value) == "HAProxy refused 'set server shop.api/s9 state ready': No such server."
 
 
-def test_a_socket_that_nobody_listens_on_says_what_to_do() -> None:
+def test_a_socket_that_nobody_listens_on_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(haproxy_module, "PATIENCE_SECONDS", 0.0)
     with TemporaryDirectory() as directory:
         path = f"{directory}/admin.sock"
         with pytest.raises(EdgeError) as caught:
@@ -251,6 +256,74 @@ def test_a_socket_that_nobody_listens_on_says_what_to_do() -> None:
             f"HAProxy does not answer on {path}: [Errno 2] No such file or directory. Is the edge running? "
             "See it with: docker ps --filter name=edge"
         )
+
+
+@contextmanager
+def answering(path: str, answers: Sequence[str]) -> Iterator[list[str]]:
+    """Listens on ``path`` and gives one answer a connection, however it is broken off; the commands that it was asked."""
+    asked: list[str] = []
+
+    def serve() -> None:
+        for answer in answers:
+            connection, _ = listening.accept()
+            with connection:
+                asked.append(connection.recv(4096).decode().strip())
+                connection.sendall(answer.encode())
+
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(path)
+        listening.listen()
+        listening.settimeout(10)
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield asked
+        finally:
+            thread.join()
+
+
+@pytest.mark.parametrize("bound", [False, True], ids=["no socket yet", "nobody takes connections"])
+def test_a_haproxy_that_starts_anew_or_loads_a_configuration_is_waited_for(monkeypatch: pytest.MonkeyPatch, bound: bool) -> None:
+    """The master takes no connection while another stack has it reloaded."""
+    with TemporaryDirectory() as directory, socket.socket(socket.AF_UNIX) as silent, ExitStack() as life:
+        path = Path(directory) / "run" / "master.sock"
+        path.parent.mkdir()
+        if bound:
+            silent.bind(str(path))
+
+        def begin(seconds: float) -> None:
+            path.unlink(missing_ok=True)
+            monkeypatch.undo()
+            life.enter_context(FakeHAProxy(Path(directory)))
+
+        monkeypatch.setattr(time, "sleep", begin)
+        assert "# workers" in Socket(str(path)).ask("show proc")
+
+
+BROKEN_OFF = {"no answer": "", "a part of one": "1\n# be_id be_name\n3 shop.a"}
+
+
+@pytest.mark.parametrize("part", BROKEN_OFF.values(), ids=list(BROKEN_OFF))
+def test_a_part_of_an_answer_never_passes_for_all_of_it(part: str) -> None:
+    with TemporaryDirectory() as directory, answering(f"{directory}/admin.sock", [part, STATE]) as asked:
+        assert len(parse_servers(Socket(f"{directory}/admin.sock").ask("show servers state"))) == len(parse_servers(STATE))
+    assert asked == ["show servers state"] * 2
+
+
+@pytest.mark.parametrize("command", ["reload", "add map /usr/local/etc/haproxy/routes.map x/ shop.api"])
+def test_what_may_have_been_done_is_not_done_twice(command: str) -> None:
+    with TemporaryDirectory() as directory, answering(f"{directory}/master.sock", [""]) as asked:
+        with pytest.raises(EdgeError) as caught:
+            Socket(f"{directory}/master.sock").ask(command)
+        assert "the answer was broken off. Is the edge running?" in str(caught.value)
+    assert asked == [command]
+
+
+def test_a_route_that_a_new_haproxy_has_not_read_any_more_has_ended() -> None:
+    with TemporaryDirectory() as directory, answering(f"{directory}/admin.sock", ["Key not found.\n\n"] * 2):
+        Socket(f"{directory}/admin.sock").tell("del map /usr/local/etc/haproxy/routes.map x/")
+        with pytest.raises(EdgeError, match="Key not found"):
+            Socket(f"{directory}/admin.sock").tell("set map /usr/local/etc/haproxy/routes.map x/ shop.api")
 
 
 def test_a_haproxy_that_never_answers_is_an_error_and_not_a_wait_for_ever() -> None:

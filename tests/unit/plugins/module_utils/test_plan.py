@@ -423,6 +423,33 @@ def test_a_path_that_moves_between_services_moves_before_its_old_service_rolls()
     assert plan_of.index("0 web: take over the route x/") < plan_of.index("1 api: start 1 candidate (configuration changed)")
 
 
+@pytest.mark.parametrize("order", list(Order))
+def test_a_path_moves_to_a_service_when_its_incumbents_get_no_new_request(order: Order) -> None:
+    """They are of the release before, and may not know the path that comes to their service."""
+    web = replace(routed("web", 3), policy=UpdatePolicy(parallelism=1, order=order))
+    observed = [serving("api", "new"), *(serving("web", number=number) for number in (1, 2, 3))]
+    plan_of = texts([routed("api"), web], observed, {"x/": "api", "*/": "web"}, {"x/": "web", "*/": "web"})
+    taken = plan_of.index("0 web: take over the route x/")
+    assert [line for line in plan_of if "take over" in line] == ["0 web: take over the route x/"]
+    assert plan_of.index("0 web: drain shop-web-3 at the edge") < taken
+    assert plan_of[taken - 1].startswith("0 web: drain shop-web-3" if order is Order.START_FIRST else "0 web: admit")
+
+
+def test_a_route_that_ends_goes_first_where_its_requests_will_go_then() -> None:
+    """Else new replicas of the service that has it would be asked for it, one after the other, and know nothing of it."""
+    both = [routed("api"), routed("web")]
+    plan_of = texts(
+        both, [serving("api"), serving("web")], {"*/": "api", "*/a/": "web", "*/w/": "web"}, {"*/": "api", "*/w/": "web"}
+    )
+    places = [
+        plan_of.index("0 api: take over the route */a/"),
+        plan_of.index("1 web: start 1 candidate (configuration changed)"),
+        plan_of.index("2 edge: end the route */a/"),
+    ]
+    assert places == sorted(places)
+    assert [line for line in plan_of if "take over" in line] == ["0 api: take over the route */a/"]
+
+
 def test_what_depends_on_says_counts_for_more_than_routes_that_move() -> None:
     both = [routed("api"), routed("web", depends_on=("api",))]
     plan_of = texts(both, [serving("api"), serving("web")], {"x/": "api"}, {"x/": "web"})

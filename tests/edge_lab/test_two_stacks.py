@@ -1,0 +1,101 @@
+"""Two stacks of one host that roll at the same time: they share HAProxy, its files and its reloads."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import tempfile
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge import EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.exclusive import alone
+from ansible_collections.morpheus.deploy.plugins.module_utils.haproxy import Socket
+from ansible_collections.morpheus.deploy.plugins.module_utils.release import Releases
+from ansible_collections.morpheus.deploy.plugins.module_utils.rollout import HostRollout
+
+from tests.edge_lab.examples import Release, Service
+from tests.edge_lab.haproxy import Haproxy, configure, root_file_system
+from tests.edge_lab.host import LabHost
+from tests.edge_lab.load import Load, Place
+from tests.edge_lab.namespace import own_network
+from tests.edge_lab.toys import Loop, ToyDocker
+
+ROUNDS = 8
+TOKENS = itertools.count(1)
+SHOP = Service("api", (("shop.example.com", "/"),))
+MALL = Service("api", (("mall.example.com", "/"),))
+PLACES = [Place("shop.example.com", "/"), Place("mall.example.com", "/")]
+
+
+@contextmanager
+def two_stacks() -> Iterator[tuple[Loop, dict[str, LabHost]]]:
+    """On the same edge, each with an engine of its own that knows the names of both."""
+    root = Path(tempfile.mkdtemp(prefix="edge-lab."))
+    paths = EdgePaths(root / "edge")
+    configure(paths)
+    haproxy, loop = Haproxy(root_file_system(), paths), Loop()
+    shop, mall = ToyDocker(loop, "shop"), ToyDocker(loop, "mall", "127.2.0.")
+    shop.neighbours.append(mall)
+    try:
+        shop.open()
+        haproxy.start()
+        engines = {"shop": shop, "mall": mall}
+        yield (
+            loop,
+            {
+                name: LabHost(docker, paths.root, Releases(name, root / "stacks"), haproxy.validate, name)
+                for name, docker in engines.items()
+            },
+        )
+    finally:
+        haproxy.kill()
+        mall.close()
+        shop.close()
+        loop.close()
+        shutil.rmtree(root, ignore_errors=True)
+
+
+def roll(host: LabHost, release: str) -> list[str]:
+    """What went wrong. With a lease, so that the lock of the rollout before is waited for: both stacks live in this process, and
+    what one of them starts holds the files of both for a moment.
+    """
+    with alone(host, next(TOKENS)) as fence:
+        rollout = HostRollout(host, fence)
+        prepared = rollout.prepare(f"{release}-id", restart=False)
+        rollout.execute(prepared)
+    return [*prepared.outcome.failures, *prepared.warnings]
+
+
+def test_nobody_notices_that_two_stacks_roll_at_the_same_time() -> None:
+    """Each rollout has the edge reloaded twice, and changes what is admitted and routed in between."""
+    with own_network(), two_stacks() as (loop, hosts):
+        for host, service in zip(hosts.values(), (SHOP, MALL), strict=True):
+            host.write(Release("1", (service,)))
+            host.write(Release("2", (replace(service, name="backend"),)))
+            assert roll(host, "1") == []
+        load = Load(loop, PLACES)
+        load.start()
+        begin = threading.Barrier(len(hosts))
+
+        def again_and_again(host: LabHost) -> list[str]:
+            begin.wait()
+            return [words for number in range(ROUNDS) for words in roll(host, "21"[number % 2])]
+
+        with ThreadPoolExecutor(len(hosts)) as pool:
+            troubles = list(pool.map(again_and_again, hosts.values()))
+        load.stop()
+        assert troubles == [[], []]
+        assert [str(one) for one in load.requests if one.error or one.status != 200] == []
+        assert {name: host.edge(None).routes() for name, host in hosts.items()} == {
+            "shop": {"shop.example.com/": "api"},
+            "mall": {"mall.example.com/": "api"},
+        }
+        paths = hosts["shop"].edge_paths
+        told = Socket(str(paths.socket)).ask("show map /usr/local/etc/haproxy/routes.map").splitlines()
+        written = (paths.conf / "routes.map").read_text().splitlines()
+        assert sorted(line.split(maxsplit=1)[1] for line in told) == sorted(written)
