@@ -29,6 +29,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.plan import (
 from ansible_collections.morpheus.deploy.plugins.module_utils.users import Answered, Users
 
 POLL_SECONDS = 0.05
+# A little more than "timeout http-keep-alive" of the edge.
+IDLE_SECONDS = 80.0
 # How long requests on a failed candidate may take to end; it answers badly, so this is short.
 TAKE_BACK_SECONDS = 5.0
 
@@ -85,10 +87,14 @@ class GateVerbs(Protocol):
 
 @dataclass(frozen=True)
 class Busy:
-    """Sessions that a replica still holds: requests end by themselves, tunnels end when the application closes them."""
+    """Sessions that a replica still holds: requests end by themselves, tunnels end when the application closes them.
+
+    ``idle``: connections of users that hold none now, and on which the next request would come to this replica all the same.
+    """
 
     requests: int = 0
     tunnels: int = 0
+    idle: int = 0
 
     @property
     def total(self) -> int:
@@ -407,8 +413,12 @@ class _ServiceRollout:
         self._let_end(self._named(step.replicas), step.seconds - (self._x._clock.now() - self._drained_at))
 
     def _let_end(self, replicas: Sequence[Replica], seconds: float) -> None:
-        """Wait until ``replicas`` hold no request, or ``seconds`` have passed, and count the sessions that ended meanwhile."""
-        deadline = self._x._clock.now() + seconds
+        """Wait until ``replicas`` hold no request, or ``seconds`` have passed, and count the sessions that ended meanwhile.
+
+        Idle connections are waited for as long as the edge keeps them: their requests have not even begun.
+        """
+        start = self._x._clock.now()
+        deadline, patience = start + seconds, start + max(seconds, IDLE_SECONDS)
         most = left = 0
         quiet = 0
         while quiet < 2:
@@ -416,8 +426,9 @@ class _ServiceRollout:
             busy = [self._x._edge.busy(self._service, replica) for replica in replicas]
             left = sum(one.total for one in busy)
             most = max(most, left)
-            quiet = 0 if any(one.requests for one in busy) else quiet + 1
-            if self._x._clock.now() >= deadline:
+            idle = any(one.idle for one in busy)
+            quiet = 0 if idle or any(one.requests for one in busy) else quiet + 1
+            if self._x._clock.now() >= (patience if idle else deadline):
                 break
             if quiet < 2:
                 self._x._clock.sleep(POLL_SECONDS)

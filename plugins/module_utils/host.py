@@ -357,7 +357,7 @@ class HostEdge:
 
     def busy(self, service: str, replica: Replica) -> Busy:
         requests, tunnels = self.edge.load(service, replica.name)
-        return Busy(requests.sessions + self.edge.may_come(service, replica.name), tunnels.sessions)
+        return Busy(requests.sessions, tunnels.sessions, self.edge.may_come(service, replica.name))
 
     def counts(self, service: str, replica: Replica) -> dict[int, Count]:
         return {

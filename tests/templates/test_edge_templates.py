@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from ansible.plugins.filter.core import comment
+from ansible_collections.morpheus.deploy.plugins.module_utils.execute import IDLE_SECONDS
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 ROLE = Path(__file__).parents[2] / "roles" / "edge"
@@ -185,3 +186,8 @@ def test_the_guard_watches_the_published_ports_and_lets_local_traffic_pass() -> 
         "-i br-+ -j RETURN",
         "-p tcp -m multiport --dports 8080,8443 -m conntrack --ctstate NEW -j DROP",
     ]
+
+
+def test_replicas_are_waited_for_a_little_longer_than_the_edge_keeps_an_idle_connection() -> None:
+    [seconds] = {int(found) for found in re.findall(r"timeout http-keep-alive (\d+)s", render("haproxy.cfg.j2"))}
+    assert seconds < IDLE_SECONDS < seconds + 10

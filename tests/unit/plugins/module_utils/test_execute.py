@@ -19,7 +19,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.plan import (
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.users import Answered
 
-from tests.unit.simulation import REQUEST_RATE, Host, SimulatedGate
+from tests.unit.simulation import REQUEST_RATE, Host, SimulatedEdge, SimulatedGate
 
 ALL_AT_ONCE = UpdatePolicy(parallelism=0, monitor_seconds=3.0)
 API = DesiredService("api", 2, "new", routed=True, policy=ALL_AT_ONCE)
@@ -282,6 +282,35 @@ def test_a_replica_is_quiet_only_when_it_was_seen_so_twice() -> None:
     outcome = Executor([WEB], host.engine, Edge(), host.gate, host.clock).run(steps)
     assert looks == [Busy(), Busy(1), Busy(), Busy()]
     assert outcome.drained == 1
+
+
+class IdleEdge(SimulatedEdge):
+    """An old worker of the edge holds a connection of a user, on which nothing happens, for ``seconds``."""
+
+    def __init__(self, host: Host, seconds: float) -> None:
+        super().__init__(host)
+        self._clock = host.clock
+        self._until = host.clock.now() + seconds
+
+    def busy(self, service: str, replica: Replica) -> Busy:
+        found = super().busy(service, replica)
+        return replace(found, idle=1) if self._clock.now() < self._until else found
+
+
+@pytest.mark.parametrize(
+    ("seconds", "waits"), [(50.0, 50.0), (1000.0, 80.0)], ids=["until it is gone", "as long as the edge keeps it"]
+)
+def test_an_idle_connection_that_may_yet_bring_a_request_is_waited_for_beyond_the_drain_time(
+    seconds: float, waits: float
+) -> None:
+    host = running(API, sessions=[])
+    host.new_sessions = []
+    host.edge = IdleEdge(host, seconds)
+    start = host.clock.now()
+    outcome = host.run()
+    assert outcome.failures == []
+    assert waits <= host.clock.now() - start < waits + 10
+    assert (outcome.drained, outcome.cut) == (0, 0)
 
 
 def test_candidates_that_came_up_before_the_start_failed_are_removed() -> None:
