@@ -74,7 +74,7 @@ changes: provisioned ## Make every kind of change between two releases under loa
 .PHONY: faults
 faults: provisioned ## Kill a rollout at every line of its journal, and break what it stands on, under load
 	CRASH_LINES=all FAULT_STEPS=start,gate,watch,stop pytest --capture=no tests/acceptance/test_crashes.py tests/acceptance/test_faults.py
-	pytest tests/acceptance/test_engine.py
+	pytest tests/acceptance -m deep --deselect tests/acceptance/test_crashes.py --deselect tests/acceptance/test_faults.py
 
 .PHONY: edge-checks
 edge-checks: sandbox ## Time what HAProxy makes of hosts and replicas that misbehave
