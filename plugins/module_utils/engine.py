@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+import calendar
 import json
 import math
 import os
 import re
 import subprocess
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -237,6 +239,17 @@ class Engine:
             return "unhealthy"
         state = details["State"]
         return str(state.get("Health", {}).get("Status", "")) if state["Running"] else "unhealthy"
+
+    def ended_at(self, replica: Replica) -> float | None:
+        """When a replica that is stopped ended, in seconds since the epoch; None when it runs, is gone or does not say."""
+        details: Mapping[str, Any] = {}
+        with suppress(EngineError):
+            details = self._inspect(replica) or {}
+        found = re.match(r"(\d{4}-\d\d-\d\dT[\d:]{8})(\.\d+)?Z", str((details.get("State") or {}).get("FinishedAt", "")))
+        # What has not ended yet did so in the year 1.
+        if not found or found[1].startswith("0001-"):
+            return None
+        return calendar.timegm(time.strptime(found[1], "%Y-%m-%dT%H:%M:%S")) + float(found[2] or 0)
 
     def last_words(self, replica: Replica) -> str:
         """The end of the container's log; empty when there is none to read."""

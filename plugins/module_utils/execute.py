@@ -52,6 +52,10 @@ class EngineVerbs(Protocol):
 
     def last_words(self, replica: Replica) -> str: ...
 
+    def ended_at(self, replica: Replica) -> float | None:
+        """When a stopped replica ended, in seconds since the epoch; None when that is not known."""
+        ...
+
 
 class EdgeVerbs(Protocol):
     def admit(self, service: str, replicas: Sequence[Replica]) -> None: ...
@@ -448,7 +452,11 @@ class _ServiceRollout:
 
     def _stop_and_count(self, replicas: Sequence[Replica], grace: float | None, *, watched: bool) -> None:
         by_name = {replica.name: replica for replica in replicas}
-        cut = Cut(lambda name: self._x._edge.counts(self._service, by_name[name]), list(by_name))
+        cut = Cut(
+            lambda name: self._x._edge.counts(self._service, by_name[name]),
+            list(by_name),
+            lambda name: self._x._engine.ended_at(by_name[name]),
+        )
         with cut if watched else nullcontext():
             self._x._engine.stop(replicas, grace)
         with self._lock:

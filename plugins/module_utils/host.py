@@ -327,6 +327,9 @@ class HostEngine:
     def last_words(self, replica: Replica) -> str:
         return self.host.engine.last_words(replica)
 
+    def ended_at(self, replica: Replica) -> float | None:
+        return self.host.engine.ended_at(replica)
+
 
 @dataclass(frozen=True)
 class HostEdge:

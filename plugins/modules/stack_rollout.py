@@ -159,7 +159,7 @@ drained:
 cut:
   description:
     - Requests that a replica broke off when it was stopped, by the edge's own counters, and tunnels (WebSockets) that were open
-      when their replica was told to stop.
+      when their replica ended.
   returned: always, once the release was found
   type: int
   sample: 0

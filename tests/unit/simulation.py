@@ -348,6 +348,9 @@ class SimulatedEngine:
                 host.removed.append(host.containers.pop(container.id))
                 host.check()
 
+    def ended_at(self, replica: Replica) -> float | None:
+        return None
+
     def last_words(self, replica: Replica) -> str:
         return f"the last words of {replica.name}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from threading import Event
 
@@ -50,6 +51,16 @@ TOLD = [
 @pytest.mark.parametrize(("looks", "total"), TOLD)
 def test_what_was_cut_is_what_the_workers_counted(looks: list[Mapping[int, Count]], total: int) -> None:
     assert cut(*looks) == total
+
+
+@pytest.mark.parametrize(("ended", "total"), [(2.5, 0), (1.5, 2), (0.0, 2)], ids=["after they closed", "with them", "unknown"])
+def test_tunnels_that_the_application_closed_before_it_ended_were_not_cut(ended: float, total: int) -> None:
+    """At second 1 two are open, from second 2 on none is."""
+    times = itertools.count(1.0)
+    edge = Edge({CURRENT: Count(0, 2)}, {CURRENT: Count()})
+    with Cut(edge.look, ["shop-api-1"], lambda name: ended, lambda: next(times)) as found:
+        assert edge.seen.wait(10)
+    assert found.total == total
 
 
 def test_an_edge_that_does_not_answer_stops_no_stop() -> None:

@@ -555,3 +555,18 @@ def test_what_stopped_containers_have_mounted_counts_too() -> None:
 
     assert Engine(SimpleNamespace(api=Api()), "shop").mounts() == {"/content/a"}
     assert seen == [{"all": True}]
+
+
+ENDS = [
+    pytest.param("2026-11-26T03:35:26.123456789Z", 1795664126.123456789, id="with nanoseconds"),
+    pytest.param("2026-11-26T03:35:26Z", 1795664126.0, id="to the second"),
+    pytest.param("0001-01-01T00:00:00Z", None, id="it runs"),
+    pytest.param("", None, id="nothing is said"),
+]
+
+
+@pytest.mark.parametrize(("said", "ended"), ENDS)
+def test_when_a_replica_ended_is_read_from_the_engine(client: Client, said: str, ended: float | None) -> None:
+    client.api.details = {"id1": {"State": {"FinishedAt": said}}}
+    found = engine(client).ended_at(REPLICA)
+    assert found == (None if ended is None else pytest.approx(ended, abs=1e-3))
