@@ -236,10 +236,6 @@ class Edge:
         everyone = self._all_routes()
         return frozenset(everyone.keys() - self._own_routes(everyone).keys())
 
-    @property
-    def wanted_routes(self) -> dict[str, str]:
-        return dict(self._routes)
-
     def taken(self) -> dict[str, str]:
         """Keys of the release's routes that lead to another stack -> that stack."""
         own = backend_name(self._stack, "")

@@ -155,8 +155,7 @@ class StackHost:
 
     def ground(self, stack: Mapping[str, Any], workspace: Workspace) -> compose_data.Ground:
         """What tells a service's data from the release's files."""
-        shipped = [str(path.relative_to(workspace.files)) for path in workspace.files.rglob("*") if path.is_file()]
-        return compose_data.Ground.of(stack, shipped, [str(self.releases.project)])
+        return compose_data.Ground.of(stack, workspace.shipped(), [str(self.releases.project)])
 
     def model(self, stack: Mapping[str, Any], workspace: Workspace) -> dict[str, Any]:
         """What Compose makes of the files, with the paths that they will have in the project directory.

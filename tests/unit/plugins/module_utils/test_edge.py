@@ -57,7 +57,8 @@ class World:
         edge = self.edge(stack, routes)
         before = edge.routes()
         changed = edge.expand()
-        edge.route({key: one for key, one in edge.wanted_routes.items() if before.get(key) != one})
+        wanted = ROUTES if routes is None else routes
+        edge.route({key: one for key, one in wanted.items() if before.get(key) != one})
         return changed + edge.contract()
 
     def admit(self, *names: str, service: str = "api", stack: str = "shop", port: int = 0) -> None:
