@@ -123,6 +123,12 @@ def in_order(routes: Mapping[str, str]) -> list[str]:
     return changed + sorted((key for key in routes if not routes[key]), key=lambda key: (not key.startswith("*/"), len(key)))
 
 
+def _hides(key: str, routes: Mapping[str, str]) -> bool:
+    """Whether a host's route keeps requests from routes of any host that lie below it: these would go elsewhere than its own."""
+    host, _, path = key.partition("/")
+    return host != "*" and any(one.startswith(f"*/{path}") and one != f"*/{path}" for one in routes)
+
+
 @dataclass(frozen=True)
 class Routing:
     """Routes as they lead now and as they shall lead: key, see haproxy.route_key -> service. ``others``: keys of other stacks."""
@@ -154,7 +160,7 @@ class Routing:
         will reach afterwards: before new replicas of the old one come, which may not know it any more.
         """
         after = {**self.wanted, **dict.fromkeys(self.others, "")}
-        reaches = {key: reached(after, key) for key in self.to_end if self.now[key] in staying}
+        reaches = {key: reached(after, key) for key in self.to_end if self.now[key] in staying and not _hides(key, after)}
         return replace(self, wanted={**self.wanted, **{key: service for key, service in reaches.items() if service}})
 
     def to_take(self, service: str) -> tuple[str, ...]:

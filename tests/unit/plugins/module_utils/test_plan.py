@@ -544,3 +544,9 @@ def test_old_and_new_that_may_not_live_side_by_side_do_not_even_then() -> None:
     data = replace(routed("web", 2), policy=replace(STOP_FIRST, exclusive="writes to the volume web-data"))
     steps = [line for line in texts([data], [serving("web")], {}, {}) if "start" in line or "stop " in line]
     assert steps[0].startswith("0 web: stop shop-web-1")
+
+
+def test_a_route_that_ends_is_not_handed_over_with_requests_that_will_reach_another_service() -> None:
+    """Below shop/ lies */a/, which it hides until it has ended."""
+    now, wanted = {"shop/": "api", "*/": "api"}, {"*/": "web", "*/a/": "api"}
+    assert Routing(now, wanted).pinned.handed_over({"api", "web"}).to_take("web") == ("*/",)
