@@ -55,6 +55,10 @@ lint: $(VENV)/.stamp ## Check style and types
 unit: $(VENV)/.stamp ## Run the tests that need no Docker
 	pytest
 
+.PHONY: lab
+lab: $(VENV)/.stamp
+	pytest tests/edge_lab
+
 .PHONY: edge-lab
 edge-lab: $(VENV)/.stamp ## Roll generated releases over a real HAProxy without containers: EDGE_LAB_EXAMPLES=300 of them
 	EDGE_LAB_EXAMPLES=$${EDGE_LAB_EXAMPLES:-300} pytest --capture=no tests/edge_lab
@@ -87,8 +91,7 @@ bench: provisioned ## Measure deploys beside their floor and beside docker compo
 .PHONY: test
 test: $(VENV)/.stamp ## Run everything that CI runs
 	$(MAKE) --jobs=2 lint provisioned
-	$(MAKE) unit
-	pytest tests/edge_lab
+	$(MAKE) --jobs=2 --output-sync=target unit lab
 	tests/side-by-side molecule
 
 .PHONY: clean

@@ -24,6 +24,7 @@ def engine_answers(host: str) -> bool:
 
 
 # Each costs a minute, so only one is tried with every change of the code.
+@pytest.mark.deep
 @pytest.mark.parametrize("step", os.environ.get("FAULT_STEPS", "watch").split(","))
 def test_a_restart_of_the_engine_in_mid_rollout_is_mended_by_the_next_run(staging: Environment, step: str) -> None:
     host = staging.hosts[0]

@@ -140,6 +140,7 @@ def abandoned(project: Project) -> str:
     return str(name)
 
 
+@pytest.mark.deep
 def test_a_migration_whose_module_was_killed_is_waited_for_and_two_are_never_at_work(project: Project) -> None:
     # Long enough to be still at work when a busy machine has come to the deploy that waits for it.
     project.migrate(count=45, timeout_seconds=120)

@@ -193,9 +193,8 @@ def test_a_database_password_is_rotated_under_load_and_the_old_one_is_refused(da
 
 
 @pytest.mark.lane("staging")
-@pytest.mark.parametrize(
-    "at", [pytest.param("Open the new login", marks=pytest.mark.deep), "Make sure that nobody uses the old value"]
-)
+@pytest.mark.deep
+@pytest.mark.parametrize("at", ["Open the new login", "Make sure that nobody uses the old value"])
 def test_a_rotation_killed_after_the_vault_was_written_or_after_the_roll_is_finished_by_the_same_command(
     database: Inventory, at: str
 ) -> None:
@@ -313,6 +312,7 @@ def test_a_rotation_of_an_ml_key_that_was_killed_twice_is_finished_and_touches_n
     assert untouched(STAGING) == before
 
 
+@pytest.mark.deep
 @pytest.mark.lane("production")
 def test_a_key_that_a_person_makes_and_revokes_is_rotated_in_two_runs(
     production_keys: Inventory, monkeypatch: pytest.MonkeyPatch
