@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils.compose_model import EDGE_NETWORK
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import (
     HAPROXY_DIRECTORY,
     EdgeConfiguration,
@@ -28,6 +27,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.host import (
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.maintenance import MAP as MAINTENANCE_MAP
 from ansible_collections.morpheus.deploy.plugins.module_utils.maintenance import render_state
+from ansible_collections.morpheus.deploy.plugins.module_utils.plan import EDGE_NETWORK
 
 PROJECT = "edge"
 START_SECONDS = 15.0

@@ -17,7 +17,9 @@ from ansible_collections.morpheus.deploy.plugins.module_utils import (
     hardening,
     precautions,
     schema_files,
+    served,
 )
+from ansible_collections.morpheus.deploy.plugins.module_utils import images as local_images
 from ansible_collections.morpheus.deploy.plugins.module_utils.applied import accepted_edits
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import Disk, Image
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import (
@@ -140,6 +142,7 @@ def prepare(host: StackHost, wanted: Wanted, migrations: Migrations, *, check_mo
         images = finder.find(_references(model), pull=not check_mode)
         if known and images != known:
             raise DeployError(_other_digests(identity, known, images))
+        restored = [] if check_mode else local_images.restore(host.engine, images.values())
         hardened = hardening.applied(model, hardening.additions(wanted.stack, model))
         _take_precautions(host, wanted, workspace, hardened, images, lineage.live)
         is_new = images != retained
@@ -180,7 +183,7 @@ def prepare(host: StackHost, wanted: Wanted, migrations: Migrations, *, check_mo
         was_live=bool(known),
         resumes=lineage.rolling is not None,
         versions=wanted.versions if manifest.schema and lineage.schema.knows(manifest.schema) else [],
-        warnings=[*hardening.warnings(wanted.stack, model), *finder.warnings, *waited_for],
+        warnings=[*hardening.warnings(wanted.stack, model), *finder.warnings, *restored, *waited_for],
     )
 
 
@@ -262,7 +265,7 @@ def images_of(manifest: Manifest) -> dict[str, tuple[str, str]]:
 
 def missing_images(host: StackHost, manifest: Manifest) -> list[str]:
     """References of the release's images that this host no longer has."""
-    return sorted({image["reference"] for image in manifest.images.values() if host.engine.image(image["id"]) is None})
+    return sorted({image["reference"] for image in local_images.missing(host.engine, manifest.images.values())})
 
 
 def require_images(host: StackHost, manifest: Manifest) -> None:
@@ -296,8 +299,9 @@ def require_secrets(host: StackHost, manifest: Manifest) -> None:
         )
 
 
-def pinned_images(manifest: Manifest) -> dict[str, str]:
-    return {name: Image(image["reference"], image["id"], image["digest"]).pinned for name, image in manifest.images.items()}
+def pinned_images(host: StackHost, manifest: Manifest) -> dict[str, str]:
+    """service -> how to run exactly its image here."""
+    return {name: local_images.pinned(host.engine, image) for name, image in manifest.images.items()}
 
 
 def _preview(
@@ -306,7 +310,7 @@ def _preview(
     target = host.target(manifest, workspace, images=images_of(manifest), model=model, create_key=not check_mode)
     edge = host.edge(target)
     replicas = host.observe(edge)
-    return host.plan(target, replicas, edge), replicas
+    return served.due(host, target, replicas, edge), replicas
 
 
 def _references(model: Mapping[str, Any]) -> dict[str, str]:

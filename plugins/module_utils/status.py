@@ -9,14 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils import images as local_images
+from ansible_collections.morpheus.deploy.plugins.module_utils import precautions
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge import Edge
+from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError, EdgeError
 from ansible_collections.morpheus.deploy.plugins.module_utils.files import is_executable
 from ansible_collections.morpheus.deploy.plugins.module_utils.gate import SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.haproxy import Socket
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import HostGate, StackHost, Target
 from ansible_collections.morpheus.deploy.plugins.module_utils.identity import HostIdentity
 from ansible_collections.morpheus.deploy.plugins.module_utils.maintenance import Maintenance
-from ansible_collections.morpheus.deploy.plugins.module_utils.plan import DesiredService, Replica, State
+from ansible_collections.morpheus.deploy.plugins.module_utils.plan import DesiredService, Replica, State, trouble
 from ansible_collections.morpheus.deploy.plugins.module_utils.prepare import images_of
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import Manifest, config_hash
 
@@ -25,24 +28,34 @@ ASK = {"successes": 1, "interval_seconds": 0.2, "timeout_seconds": 2.0, "deadlin
 
 
 def look(host: StackHost) -> dict[str, Any]:
-    """``services``: name, wanted, running and healthy replicas; ``drift``: sentences, empty when all is as the release says."""
+    """``services``: name, wanted, running and healthy replicas; ``drift``: sentences, empty when all is as the release says and
+    users are served; ``mend``: commands, to be typed in this order.
+    """
     lineage = host.releases.lineage()
-    found: dict[str, Any] = {"live": lineage.live, "release": "", "since": "", "services": [], "drift": []}
+    found: dict[str, Any] = {"live": lineage.live, "release": "", "since": "", "services": [], "drift": [], "mend": []}
     found["environment"] = _environment()
     found["rolling"] = lineage.rolling.id if lineage.rolling else ""
-    found["edge"] = _edge(host)
+    found["edge"], of_edge = _edge(host)
+    found["drift"] = of_edge
+    inventory = f"inventories/{found['environment'] or '<environment>'}"
+    if of_edge:
+        found["mend"] = [f"ansible-playbook playbooks/provision.yml -i {inventory} --tags edge"]
     if not lineage.live:
         return found
     manifest = host.releases.read(lineage.live)
     target = host.target(manifest, host.releases.workspace(lineage.live), images=images_of(manifest))
-    try:
-        replicas = host.observe(host.edge(target))
-    except DeployError:
-        replicas = host.engine.observe(set())
+    edge = None if found["edge"] == "down" else host.edge(target)
+    replicas, strange = host.look(edge)
     found["release"] = manifest.release
     found["since"] = lineage.fates[lineage.live].at if lineage.live in lineage.fates else ""
     found["services"] = [_service(host, target, service, replicas) for service in target.desired]
-    found["drift"] = [*_replica_drift(target, replicas), *_file_drift(host, manifest), *_strangers(host, manifest)]
+    mended = [*_replica_drift(target, replicas), *_missing(target, replicas), *_image_drift(host, manifest)]
+    if edge and not of_edge:
+        mended += _user_drift(host, target, replicas, edge)
+    others = [*_volume_drift(host, target), *_file_drift(host, manifest), *_strangers(host, manifest)]
+    found["drift"] = [*of_edge, *strange, *mended, *others]
+    if mended:
+        found["mend"].append(f"ansible-playbook deploy.yml -i {inventory} -e stack_release={manifest.release}")
     return found
 
 
@@ -80,7 +93,52 @@ def _replica_drift(target: Target, replicas: Sequence[Replica]) -> list[str]:
                 name for name in service.parts.keys() | one.parts.keys() if service.parts.get(name) != one.parts.get(name)
             )
             found.append(f"{one.name} differs in {', '.join(changed) or 'its configuration'}")
+        elif one.state is not State.RUNNING:
+            found.append(f"{one.name} does not run ({one.word})")
+        elif why := trouble(one, service):
+            found.append(f"{one.name} {why}")
     return found
+
+
+def _missing(target: Target, replicas: Sequence[Replica]) -> list[str]:
+    found = []
+    for service in target.desired:
+        there = sum(one.service == service.name for one in replicas)
+        if there < service.replicas:
+            found.append(
+                f"{service.name}: {service.replicas - there} of {service.replicas} replicas are not on this host any more"
+            )
+    return found
+
+
+def _image_drift(host: StackHost, manifest: Manifest) -> list[str]:
+    entries = list(manifest.images.values())
+    gone, nameless = local_images.missing(host.engine, entries), local_images.nameless(host.engine, entries)
+    return [
+        *(f"image {one['reference']} is gone from this host, so no replica can be started from it" for one in gone),
+        *(f"image {one['reference']} has lost its name on this host (docker rmi); it is {one['id']}" for one in nameless),
+    ]
+
+
+def _user_drift(host: StackHost, target: Target, replicas: Sequence[Replica], edge: Edge) -> list[str]:
+    """What keeps users from being served although everything runs."""
+    try:
+        routing = edge.routing()
+        led_astray = sorted(key for key, service in routing.wanted.items() if routing.now.get(key) != service)
+        found = [f"the route {key} does not lead to {routing.wanted[key]}" for key in led_astray]
+        found += [
+            f"{one.name} is not admitted at the edge"
+            for one in replicas
+            if one.service in target.routed and one.state is State.RUNNING and one.fingerprint and not one.admitted
+        ]
+        return found + [f"{name} {why}" for name, why in host.unanswered(target, replicas, edge).items()]
+    except EdgeError as exc:
+        return [str(exc)]
+
+
+def _volume_drift(host: StackHost, target: Target) -> list[str]:
+    lost = [name for name in precautions.names(target.model, "volumes") if host.engine.volume(name) is None]
+    return [f"the volume {name} is not on this host any more: its data is gone, and a deploy makes an empty one" for name in lost]
 
 
 def _file_drift(host: StackHost, manifest: Manifest) -> list[str]:
@@ -113,13 +171,17 @@ def _environment() -> str:
         return ""
 
 
-def _edge(host: StackHost) -> str:
+def _edge(host: StackHost) -> tuple[str, list[str]]:
+    """The state of the edge in a word, and what keeps it from its work."""
+    problems = host.edge_troubles()
     try:
         Socket(str(host.edge_paths.socket)).ask("show info")
-    except DeployError:
-        return "down"
+    except EdgeError as exc:
+        return "down", problems or [str(exc)]
+    if problems:
+        return "cut off", problems
     try:
-        return "maintenance" if "on" in Maintenance(host.edge_paths).look().values() else "up"
+        return ("maintenance" if "on" in Maintenance(host.edge_paths).look().values() else "up"), []
     except DeployError:
         # An older version provisioned it, without maintenance.
-        return "up"
+        return "up", []

@@ -85,6 +85,8 @@ class FakeHAProxy:
         self.early: list[str] = []
         self._late: dict[str, tuple[str, int, int]] = {}
         self.on_command: Callable[[str], None] = lambda command: None
+        # Whether its checks call a server down.
+        self.calls_down: Callable[[Slot], bool] = lambda slot: False
         self._lock = threading.RLock()
         self._over = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -223,7 +225,8 @@ class FakeHAProxy:
             if left <= 0:
                 self.worker.slots[name].address, self.worker.slots[name].port, _ = self._late.pop(name)
         for number, slot in enumerate(worker.slots.values(), 1):
-            begin = f"3 {slot.backend} {number} {slot.name} {slot.address} 2 {slot.admin_state} 1 1 9 8 2 0 6 0 0 0"
+            state = 0 if self.calls_down(slot) else 2
+            begin = f"3 {slot.backend} {number} {slot.name} {slot.address} {state} {slot.admin_state} 1 1 9 8 2 0 6 0 0 0"
             lines.append(f"{begin} {slot.fqdn or '-'} {slot.port} - 0 0 - - 0")
         return "\n".join([*lines, ""])
 

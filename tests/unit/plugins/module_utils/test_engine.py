@@ -136,7 +136,19 @@ def listed(**changes: Any) -> Details:
 def test_a_container_of_the_project_is_a_replica(client: Client) -> None:
     client.api.listed = [listed()]
     assert engine(client).observe({"shop-api-3"}) == [
-        Replica("id3", "shop-api-3", "api", 3, "f1", State.RUNNING, True, 1_700_000_000.0, "shop/api:1.0", {"image": "sha256:1"})
+        Replica(
+            "id3",
+            "shop-api-3",
+            "api",
+            3,
+            "f1",
+            State.RUNNING,
+            True,
+            1_700_000_000.0,
+            "shop/api:1.0",
+            {"image": "sha256:1"},
+            word="running",
+        )
     ]
     assert client.api.calls == [
         (

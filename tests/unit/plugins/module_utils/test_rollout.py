@@ -12,7 +12,14 @@ from typing import Any
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils import rollout as rollout_module
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose_data import Ground
-from ansible_collections.morpheus.deploy.plugins.module_utils.errors import ConfigError, DeployError, EngineError, FencedError
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine import Image
+from ansible_collections.morpheus.deploy.plugins.module_utils.errors import (
+    ConfigError,
+    DeployError,
+    EdgeError,
+    EngineError,
+    FencedError,
+)
 from ansible_collections.morpheus.deploy.plugins.module_utils.exclusive import alone
 from ansible_collections.morpheus.deploy.plugins.module_utils.fence import Fence
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import Target
@@ -78,10 +85,13 @@ class StackHost:
         self.images: set[str] = set()
         self.engine = self
         self.found = Here()
+        # Why users get nothing from what runs, and what keeps the edge from its work.
+        self.silent = self.trouble = ""
         self.model: dict[str, Any] = {}
 
-    def image(self, identity: str) -> str | None:
-        return identity if identity in self.images else None
+    def image(self, reference: str) -> Image | None:
+        identity = reference if reference.startswith("sha256:") else f"sha256:{reference.rpartition(':')[2]}"
+        return Image(reference, identity, "") if identity in self.images else None
 
     def release(self, name: str, *services: DesiredService, at: Mapping[str, str] | None = None) -> str:
         """A prepared release; its id. ``at``: service -> host of its route, where that is not the service's name."""
@@ -108,6 +118,13 @@ class StackHost:
         simulated.wanted_routes = dict(target.routes)
         routing = Routing(simulated.routes, target.routes)
         return plan(target.desired, observed, replace_created_before=replace_created_before, routing=routing)
+
+    def unanswered(self, target: Target, observed: Any, edge: Edge) -> dict[str, str]:
+        return {one.name: self.silent for one in observed} if self.silent else {}
+
+    def require_ground(self, target: Target, observed: Any, steps: Any) -> None:
+        if self.trouble:
+            raise EdgeError(self.trouble)
 
     def observe(self, edge: Any) -> list[Replica]:
         return self.simulated.observe()
