@@ -41,6 +41,8 @@ _PROJECT = "com.docker.compose.project"
 _SERVICE = "com.docker.compose.service"
 _NUMBER = "com.docker.compose.container-number"
 _ONEOFF = "com.docker.compose.oneoff"
+# Of a network: its name in the Compose file.
+COMPOSE_NETWORK = "com.docker.compose.network"
 
 _STATES = {"running": State.RUNNING, "restarting": State.RESTARTING}
 LOG_LINES = 15

@@ -237,6 +237,12 @@ class StackHost:
         """See edge_state.troubles."""
         return edge_state.troubles(self._edge_engine)
 
+    def edge_image_trouble(self) -> list[str]:
+        """Nothing serves worse without it, but the next change of the edge's configuration cannot be checked."""
+        image = self._settings["image"]
+        lost = self.engine.image(image) is None
+        return [f"the edge's image {image} is not on this host any more, or has lost its name (docker rmi)"] if lost else []
+
     def require_ground(self, target: Target, observed: Sequence[Replica], steps: Sequence[Step]) -> None:
         """Raise DeployError when the edge, or a container that has the name of a candidate, would make ``steps`` fail."""
         starts = {step.service for step in steps if step.action is Action.START}
@@ -314,6 +320,7 @@ class StackHost:
         return EdgeConfiguration(self.edge_paths, self._validate)
 
     def _validate(self, candidate: Path) -> str:
+        edge_state.require(self.edge_image_trouble())
         return validate_edge(self.engine, self._settings, candidate)
 
 

@@ -370,6 +370,10 @@ class _Images:
         return self._wanted.digests.get(reference) or known.get("digest", "")
 
     def _not_pulled(self, reference: str) -> Mapping[str, str]:
+        known = self._known.get(reference)
+        if known and known["digest"] and known["digest"] == self._digest(reference):
+            # It was taken away; the digest would bring the very same again.
+            return known
         image = self._engine.image(reference)
         if image:
             return _entry(reference, image, image.digest)

@@ -36,6 +36,8 @@ def look(host: StackHost) -> dict[str, Any]:
     found["environment"] = _environment()
     found["rolling"] = lineage.rolling.id if lineage.rolling else ""
     found["edge"], of_edge = _edge(host)
+    is_well = not of_edge
+    of_edge += host.edge_image_trouble()
     found["drift"] = of_edge
     inventory = f"inventories/{found['environment'] or '<environment>'}"
     if of_edge:
@@ -50,7 +52,7 @@ def look(host: StackHost) -> dict[str, Any]:
     found["since"] = lineage.fates[lineage.live].at if lineage.live in lineage.fates else ""
     found["services"] = [_service(host, target, service, replicas) for service in target.desired]
     mended = [*_replica_drift(target, replicas), *_missing(target, replicas), *_image_drift(host, manifest)]
-    if edge and not of_edge:
+    if edge and is_well:
         mended += _user_drift(host, target, replicas, edge)
     others = [*_volume_drift(host, target), *_file_drift(host, manifest), *_strangers(host, manifest)]
     found["drift"] = [*of_edge, *strange, *mended, *others]
@@ -105,9 +107,7 @@ def _missing(target: Target, replicas: Sequence[Replica]) -> list[str]:
     for service in target.desired:
         there = sum(one.service == service.name for one in replicas)
         if there < service.replicas:
-            found.append(
-                f"{service.name}: {service.replicas - there} of {service.replicas} replicas are not on this host any more"
-            )
+            found.append(f"{service.name}: {service.replicas - there} of {service.replicas} replicas are gone")
     return found
 
 

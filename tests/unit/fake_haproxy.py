@@ -176,6 +176,8 @@ class FakeHAProxy:
             return self._state(self.worker)
         if command.startswith("show stat"):
             return self._stat(self.worker)
+        if command == "show info":
+            return "Name: HAProxy\n"
         words = command.split()
         if words[1] == "map":
             assert words[2] == "/usr/local/etc/haproxy/routes.map", command
@@ -212,6 +214,8 @@ class FakeHAProxy:
                 return f"Success=0\n--\n[NOTICE]   (1) : haproxy version is 3.0.11\n[ALERT]    (1) : config : {self.rejects}\n"
             self.load_files()
             return "Success=1\n--\n[NOTICE]   (1) : New worker (12) forked\n[NOTICE]   (1) : Loading success.\n"
+        if re.match(r"@!\d+ show map /usr/local/etc/haproxy/maintenance.map", command):
+            return "0x1 state off\n"
         found = re.match(r"@!(\d+) show (stat|servers state)", command)
         worker = next((one for one in self.old if found and one.pid == int(found[1])), None)
         if worker and found and found[2] == "servers state":
