@@ -162,7 +162,13 @@ ROWS = [
         'edge-haproxy-1 is not on the network "edge", so the edge reaches no replica',
         refused=True,
     ),
-    Row("the edge's network", "removed", _lose_network, 'the network "edge", on which the edge reaches replicas', refused=True),
+    Row(
+        "the edge's network",
+        "removed",
+        _lose_network,
+        'the network "edge", on which the edge reaches replicas, is not on this host',
+        refused=True,
+    ),
     Row(
         "the edge's network",
         "removed and made by hand",
@@ -183,14 +189,24 @@ ROWS = [
         "has lost its name on this host (docker rmi)",
     ),
     Row("the live image", "without its names, and a replica removed", _lose_image_and_one, "has lost its name on this host"),
-    Row("the live image", "removed, with every replica", _lose_image_and_replicas, "image shop/api:1.1 is gone from this host"),
+    Row(
+        "the live image",
+        "removed, with every replica",
+        _lose_image_and_replicas,
+        "image shop/api:1.1 is gone from this host, so no replica can be started from it",
+    ),
     Row("the live image", "without its tag, which is another's", _move_tag, ""),
     Row(
         "the edge's image",
         "without its names",
         lambda w: w.docker.rmi(EDGE_IMAGE),
-        f"the edge's image {EDGE_IMAGE} is not on this host any more",
+        f"the edge's image {EDGE_IMAGE} is not on this host any more, or has lost its name (docker rmi)",
         stays=True,
     ),
-    Row("the data", "removed, with its replica", _lose_data, "the volume shop_data is not on this host any more"),
+    Row(
+        "the data",
+        "removed, with its replica",
+        _lose_data,
+        "the volume shop_data is not on this host any more: its data is gone, and a deploy makes an empty one",
+    ),
 ]
