@@ -34,6 +34,8 @@ class HostState:
     lost: bool = False
     # Whether what was switched in this run was switched back, by the failed rollout itself or after another host's failure.
     taken_back: bool = False
+    # Whether it runs the release that failed, and nothing was taken back.
+    stuck: bool = False
     # What the run would do, or has done.
     plan: list[str] = field(default_factory=list)
     # What was written or removed under the running replicas.
@@ -104,9 +106,10 @@ class Run:
     def _failed(self, module: str, host: str, result: Mapping[str, Any]) -> None:
         self.is_deploy = self.is_deploy or module in ("lease", "rotation", "engine_config", *_IDENTITY)
         message = str(result.get("msg", ""))
-        if module == "stack_rollout" and "module_stdout" in result:
-            # It was killed or crashed, so it could not say what it left.
-            message = f"the rollout of {host} ended without an answer, as a killed process does: {message}"
+        if module == "stack_rollout" and "left" not in result:
+            # It was killed, it crashed or it was fenced off, so it could not say what it left.
+            if not result.get("fenced"):
+                message = f"the rollout of {host} ended without an answer, as a killed process does: {message}"
             self.hosts[host].lost = self.hosts[host].mixed = True
         if module == "stack_migration" and "module_stdout" in result:
             message = (
@@ -121,7 +124,8 @@ class Run:
             # What is attested or written is so on each host alone, and its message does not name it.
             where = f"{host}: " if module in ("stack_attestation", "stack_secret", "engine_config") else ""
             state = self.hosts.setdefault(host, HostState())
-            state.failed = where + message
+            # The first reason stays the first: when it is taken back, a host may fail once more.
+            state.failed = "\n".join(dict.fromkeys([*filter(None, [state.failed]), where + message]))
             state.changed = state.changed or bool(result.get("restarted"))
 
     def refused(self, host: str, message: str, *, ours: bool) -> None:
@@ -162,7 +166,7 @@ class Run:
             "errors": sum(state.errors for state in self.hosts.values()),
             "interrupted": sorted({service for state in self.hosts.values() for service in state.interrupted}),
             "lease": {key: self.lease.get(key) for key in ("token", "owner", "reason", "taken_over")} if self.lease else {},
-            "mend": self._mend() if word == "mixed" else [],
+            "mend": self._mend() if word == "mixed" or any(state.stuck for state in self.hosts.values()) else [],
             "rotation": {key: self.rotation[key] for key in ("name", "plan")} if self.rotation else {},
             "notes": self.notes,
             "started": round(self.started, 3),
@@ -238,11 +242,14 @@ class Run:
         state.errors += result["errors"]
         state.interrupted |= {one["service"]: one["why"] for one in result.get("interrupted") or []}
         state.seen = True
+        state.lost = False
         if result.get("left"):
-            state.release = result["previous"]
+            state.release = result["release" if result["left"] == "switched" else "previous"]
             state.mixed = result["left"] == "mixed"
             state.taken_back = result["left"] == "taken_back"
+            state.stuck = result["left"] == "switched"
         else:
+            state.mixed = state.stuck = False
             state.release = result["release"]
             state.changed = bool(result["changed"]) and not is_take_back
             state.taken_back = is_take_back
