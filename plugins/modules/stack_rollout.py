@@ -16,7 +16,7 @@ description:
     the candidates are removed, the replicas before them serve on, and the module fails. With C(failure_action=rollback) what
     was switched already goes back too; with C(failure_action=pause) it stays.
   - The host's own edge must answer the stack's C(public_check) with the release before the rollout counts as good.
-  - What goes wrong once the release serves (old releases that cannot be removed, an edge that cannot be tidied, a disk that has no
+  - What goes wrong once the release serves (old releases that cannot be removed, an edge that cannot be tidied, a disk without
     room for what is to be remembered) is a warning.
   - One rollout of a stack works on a host at a time. After a good deploy, releases beyond the
     stack's C(retention) are removed.

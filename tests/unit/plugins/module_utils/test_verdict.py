@@ -337,8 +337,10 @@ def test_a_rollout_that_crashed_has_given_no_answer() -> None:
 
 
 def test_a_host_that_cannot_be_taken_back_says_why_it_was_to_be_and_why_it_was_not() -> None:
-    found = after(prepared("a"), rolled("a"), public_check_failed("a"), cannot_take_back("a")).verdict(1.0, check_mode=False)
-    assert (found["verdict"], found["messages"]) == ("failed", ["the public address answers 503\nno"])
+    events = (prepared("a"), rolled("a"), public_check_failed("a"), cannot_take_back("a"))
+    found = after(*events).verdict(1.0, check_mode=False)
+    assert (found["verdict"], found["messages"]) == ("failed", ["the public address answers 503", "no"])
+    assert found["hosts"]["a"]["failed"] == "the public address answers 503\nno"
 
 
 def test_a_host_that_was_lost_is_not_said_to_run_anything() -> None:
