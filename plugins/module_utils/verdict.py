@@ -115,7 +115,7 @@ class Run:
             if not result.get("fenced"):
                 message = f"the rollout of {host} ended without an answer, as a killed process does: {message}"
             self.hosts[host].lost = self.hosts[host].mixed = True
-        if module == "stack_migration" and "module_stdout" in result:
+        if module == "stack_migration" and not result.get("answered"):
             message = (
                 "the migration ended without an answer, as a killed process does. It may still be at work: run the same command "
                 f"again, which looks for it first and starts no second one. {message}"

@@ -113,7 +113,8 @@ class Ended:
 
     @property
     def said(self) -> list[str]:
-        return re.findall(r"^VERDICT .*?(?=^  details:)", self.screen, re.MULTILINE | re.DOTALL)[0].splitlines()
+        found = re.search(r"^VERDICT .*?(?=^  details:)", self.screen, re.MULTILINE | re.DOTALL)
+        return found[0].splitlines() if found else []
 
 
 def collections(directory: Path) -> Path:
@@ -150,12 +151,11 @@ def play(
     )
     # Nobody listens there.
     away = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 9, "ansible_become": False}
-    hosts = {name: {**(away if name in lost else LOCAL)} for name in answers}
-    for name, host in hosts.items():
-        host["stack"] = {"name": name, "hosts_at_once": hosts_at_once}
-    groups = {"app": {"hosts": hosts, "vars": {"stack_environment": "staging"}}, "lb": {"hosts": {}}}
-    for name, host in (balancers or {}).items():
-        groups["lb"]["hosts"][name] = away if host.get("lost") else LOCAL
+    hosts = {
+        name: {**(away if name in lost else LOCAL), "stack": {"name": name, "hosts_at_once": hosts_at_once}} for name in answers
+    }
+    asked = {name: away if balancer.get("lost") else LOCAL for name, balancer in (balancers or {}).items()}
+    groups = {"app": {"hosts": hosts, "vars": {"stack_environment": "staging"}}, "lb": {"hosts": asked}}
     (directory / "hosts.yml").write_text(yaml.safe_dump({"all": {"children": groups}}))
     (directory / "answers.json").write_text(json.dumps({**answers, **(balancers or {})}))
     (directory / "play.yml").write_text(yaml.safe_dump(list(plays), sort_keys=False))
@@ -168,11 +168,11 @@ def play(
         timeout=timeout,
         check=False,
     )
-    asked = directory / "asked"
+    log = directory / "asked"
     verdict = directory / ".deploy" / "staging" / "verdict.json"
     return Ended(
         done.returncode,
         done.stdout + done.stderr,
         json.loads(verdict.read_text()) if verdict.exists() else {},
-        asked.read_text().splitlines() if asked.exists() else [],
+        log.read_text().splitlines() if log.exists() else [],
     )

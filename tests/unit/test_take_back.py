@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from tests.unit import scripted
-from tests.unit.scripted import ROOT, Ended, failed, prepared, rolled
+from tests.unit.played import ROOT
+from tests.unit.scripted import Ended, failed, prepared, rolled
 
 PREPARE = {
     "hosts": "app",
@@ -81,7 +82,7 @@ def test_batches_whose_turn_has_not_come_are_not_asked(deploy: Deploy) -> None:
 
 
 def test_where_the_release_says_pause_nothing_goes_back(deploy: Deploy) -> None:
-    pause = {"failure_action": "pause"}
+    pause: dict[str, Any] = {"failure_action": "pause"}
     ended = deploy(app_1=[rolled(**pause)], app_2=[failed("as_before", **pause)])
     assert (ended.status, switched(ended, "rollback"), ended.verdict["verdict"]) == (2, [], "mixed")
 

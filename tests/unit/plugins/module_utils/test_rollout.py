@@ -431,7 +431,7 @@ def checked(host: StackHost, *services: DesiredService, healthy: bool) -> Rollou
     """A rollout of the next release, whose public check at the host's own edge ends so."""
     identity = host.release("2.0", *services)
     manifest = host.releases.read(identity)
-    check = {"url": "https://shop.example/health", "successes": 3, "deadline_seconds": 5.0}
+    check: dict[str, Any] = {"url": "https://shop.example/health", "successes": 3, "deadline_seconds": 5.0}
     host.releases.write_manifest(replace(manifest, stack={**manifest.stack, "public_check": check}))
     violation = "" if healthy else "status 503 where 200 is expected"
     host.edge_health = Health("shop.example", check["url"], healthy=healthy, attempts=9, violation=violation)

@@ -104,7 +104,7 @@ def public_check_failed(host: str) -> Event:
 
 
 def migration_failed(host: str) -> Event:
-    return lambda run: run.saw("stack_migration", host, {"msg": "column exists"}, failed=True)
+    return lambda run: run.saw("stack_migration", host, {"msg": "column exists", "answered": True}, failed=True)
 
 
 def migration_killed(host: str) -> Event:
