@@ -55,8 +55,6 @@ class Rollout:
     edge_files: list[str]
     # Whether an earlier rollout on this host was killed, so that its end is still to be written down.
     resumes: bool = False
-    # Whether anything may have been changed, were it only what the host remembers.
-    begun: bool = False
     outcome: Outcome = field(default_factory=Outcome)
     after: list[Replica] = field(default_factory=list)
     # Where a failed rollout left this host: "as_before" (nothing was switched), "taken_back" (what was switched serves the old
@@ -88,6 +86,8 @@ class HostRollout:
         self._host = host
         self._fence = fence
         self._journal = Journal(host.releases.root / "journal.jsonl", token=fence.token)
+        # Whether anything may have been changed, were it only what the host remembers.
+        self.begun = False
         # Why lines of the journal are missing.
         self._unwritten = ""
 
@@ -142,7 +142,7 @@ class HostRollout:
         lineage = self._host.releases.lineage()
         lineage.begin(rollout.manifest.id, rollout.kind)
         self._host.releases.write_lineage(lineage)
-        rollout.begun = True
+        self.begun = True
         self._record("begin", release=rollout.manifest.id, kind=rollout.kind.value, steps=len(rollout.steps))
 
     def _look(self, rollout: Rollout) -> None:

@@ -242,7 +242,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     params = module.params
-    rollout: Rollout | None = None
+    host_rollout: HostRollout | None = None
     try:
         host = StackHost(params["stack"], engine.connect())
         with alone(host, 0 if module.check_mode else params["token"]) as fence:
@@ -256,7 +256,7 @@ def main() -> None:
         # Nothing had changed yet: what goes wrong later is in the rollout.
         module.fail_json(msg=str(exc), left="as_before")
     except FencedError as exc:
-        module.fail_json(msg=str(exc), fenced=True, **({} if rollout and rollout.begun else {"left": "as_before"}))
+        module.fail_json(msg=str(exc), fenced=True, **({} if host_rollout and host_rollout.begun else {"left": "as_before"}))
     for kept in host.engine.kept:
         module.warn(kept)
     result = _result(rollout, rollout.outcome.done)
