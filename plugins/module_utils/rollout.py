@@ -170,7 +170,8 @@ class HostRollout:
         if not health.healthy:
             rollout.outcome.failures.append(
                 f"this host's edge did not answer {check['url']} as it should {check['successes']} times in a row within "
-                f"{check['deadline_seconds']:g} s: after {health.attempts} attempts the last answer was: {health.violation}."
+                f"{check['deadline_seconds']:g} s: after {health.attempts} attempts in {health.seconds:.1f} s the last answer "
+                f"was: {health.violation}."
             )
 
     def _end_well(self, rollout: Rollout) -> None:
