@@ -139,6 +139,9 @@ def looks(world: World) -> None:
         "edge_paths": SimpleNamespace(socket=world.root / "none"),
         "health": lambda replica: "healthy",
         "strangers": lambda images: ["somebody-1"],
+        "edge_troubles": list,
+        "edge_image_trouble": list,
+        "look": lambda edge: (world.stack.simulated.observe(), []),
     }
     for name, value in more.items():
         world.monkeypatch.setattr(world.stack, name, value, raising=False)
@@ -155,6 +158,11 @@ def test_a_status_says_what_runs_and_what_should(world: World, capsys: CAPSYS) -
         {"name": "web", "wanted": 2, "running": 2, "healthy": 2},
     ]
     assert "somebody-1 runs an image of the release and was started by hand" in result["drift"]
+    assert "api: 1 of 2 replicas are gone" in result["drift"]
+    assert result["mend"] == [
+        "ansible-playbook playbooks/provision.yml -i inventories/<environment> --tags edge",
+        "ansible-playbook deploy.yml -i inventories/<environment> -e stack_release=1.0",
+    ]
 
 
 def test_a_status_that_cannot_be_read_names_the_file(world: World, capsys: CAPSYS) -> None:
