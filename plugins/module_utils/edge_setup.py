@@ -20,6 +20,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge import (
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import Compose, Engine
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import EdgeError
 from ansible_collections.morpheus.deploy.plugins.module_utils.files import write_atomically
+from ansible_collections.morpheus.deploy.plugins.module_utils.formats import EDGE
 from ansible_collections.morpheus.deploy.plugins.module_utils.gate import Clock
 from ansible_collections.morpheus.deploy.plugins.module_utils.haproxy import Socket
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import (
@@ -159,7 +160,7 @@ class EdgeSetup:
         self._paths.root.chmod(0o755)
 
     def _write_settings(self) -> None:
-        settings = {"image": self._settings.image, "user": self._settings.user}
+        settings = EDGE.numbered({"image": self._settings.image, "user": self._settings.user})
         write_atomically(self._paths.settings, json.dumps(settings, indent=2) + "\n", mode=0o644)
         write_atomically(self._paths.root / "compose.json", self._compose_text(), mode=0o644)
 

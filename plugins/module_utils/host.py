@@ -43,6 +43,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.errors import Conf
 from ansible_collections.morpheus.deploy.plugins.module_utils.execute import Busy
 from ansible_collections.morpheus.deploy.plugins.module_utils.file_mounts import ProjectMounts, Sources
 from ansible_collections.morpheus.deploy.plugins.module_utils.files import write_atomically
+from ansible_collections.morpheus.deploy.plugins.module_utils.formats import OVERRIDE
 from ansible_collections.morpheus.deploy.plugins.module_utils.gate import (
     Answer,
     Clock,
@@ -123,6 +124,7 @@ class StackHost:
         self.one_offs = OneOffs(client, stack)
         # The lock of the rollout at work, which the commands that it starts must keep too.
         self.hold: list[int] = []
+        self.releases.running = self.engine.witnesses
         self.edge_paths = EdgePaths(edge_root)
         self._settings = edge_settings(self.edge_paths)
 
@@ -257,7 +259,7 @@ class StackHost:
         mounts = self.mounts(target.stack, target.workspace)
         placed = mounts.overrides(target.model, target.workspace.shipped())
         override = compose_model.override(target.model, target.desired, pinned, labels, target.additions, placed)
-        text = json.dumps(override, indent=2, sort_keys=True).replace("$", "$$") + "\n"
+        text = json.dumps(OVERRIDE.numbered(override), indent=2, sort_keys=True).replace("$", "$$") + "\n"
         write_atomically(self.releases.project / "override.json", text, mode=0o644)
         files = ":".join([*target.stack["compose_files"], "override.json"])
         variables = target.workspace.interpolation.read_text()

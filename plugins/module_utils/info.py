@@ -6,10 +6,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible_collections.morpheus.deploy.plugins.module_utils.formats import DamagedError, NewerFormatError
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import StackHost
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage import Fate, Lineage, Status
 from ansible_collections.morpheus.deploy.plugins.module_utils.migrations import at_work
 from ansible_collections.morpheus.deploy.plugins.module_utils.prepare import missing_images, missing_secrets
+from ansible_collections.morpheus.deploy.plugins.module_utils.release import name_in
 
 
 def releases(host: StackHost) -> dict[str, Any]:
@@ -24,7 +26,7 @@ def releases(host: StackHost) -> dict[str, Any]:
         "rolling": {"id": rolling.id, "kind": rolling.kind.value} if rolling and rolling.id != lineage.live else {},
         "schema": {"head": lineage.schema.head, "compatible_since": lineage.schema.compatible_since},
         "migrating": at_work(host.one_offs, _migration_service(host, lineage.live)),
-        "releases": [_release(host, lineage, identity) for identity in retained if host.releases.has(identity)],
+        "releases": [_release(host, lineage, identity) for identity in retained],
     }
 
 
@@ -35,17 +37,20 @@ def _migration_service(host: StackHost, live: str) -> str:
 
 
 def _release(host: StackHost, lineage: Lineage, identity: str) -> dict[str, Any]:
-    manifest = host.releases.read(identity)
     fate = lineage.fates.get(identity, Fate(Status.PREPARED))
-    return {
-        "id": identity,
-        "release": manifest.release,
-        "status": fate.status.value,
-        "at": fate.at,
-        "why": fate.why,
-        "created": manifest.created,
-        "git_sha": manifest.git_sha,
-        "schema": dict(manifest.schema),
-        "missing_images": missing_images(host, manifest),
-        "missing_secrets": missing_secrets(host, manifest),
-    }
+    found = {"id": identity, "status": fate.status.value, "at": fate.at, "why": fate.why}
+    try:
+        manifest = host.releases.read(identity)
+        return found | {
+            "release": manifest.release,
+            "created": manifest.created,
+            "git_sha": manifest.git_sha,
+            "schema": dict(manifest.schema),
+            "missing_images": missing_images(host, manifest),
+            "missing_secrets": missing_secrets(host, manifest),
+            "problem": "",
+        }
+    except (DamagedError, NewerFormatError) as exc:
+        # It is there and cannot be gone back to, which is another thing than not to be there.
+        nothing = {"created": "", "git_sha": "", "schema": {}, "missing_images": [], "missing_secrets": []}
+        return found | nothing | {"release": name_in(identity), "problem": str(exc)}

@@ -48,6 +48,8 @@ class Rollout:
     target: Target
     kind: Kind
     previous: Manifest | None
+    # Id of what was live, also where its manifest cannot be read.
+    was: str
     steps: list[Step]
     before: list[Replica]
     edge_files: list[str]
@@ -65,7 +67,7 @@ class Rollout:
     @property
     def switches(self) -> bool:
         """Whether another release than before is live afterwards."""
-        return self.previous is None or self.previous.id != self.manifest.id
+        return self.was != self.manifest.id
 
     @property
     def changed(self) -> bool:
@@ -100,7 +102,8 @@ class HostRollout:
         edge = self._host.edge(target)
         before = self._host.observe(edge)
         steps = self._host.plan(target, before, edge, time.time() if restart else None)
-        return Rollout(manifest, target, kind, previous, steps, before, edge.differences(), lineage.rolling is not None)
+        rolling = lineage.rolling is not None
+        return Rollout(manifest, target, kind, previous, lineage.live, steps, before, edge.differences(), rolling)
 
     def execute(self, rollout: Rollout) -> None:
         """Do what ``rollout`` plans. After a failure, see ``rollout.outcome.failures`` and ``rollout.left``.

@@ -211,8 +211,9 @@ class Run:
         if "release" in result:
             self.release = result["release"]
             self.environment = result.get("environment") or self.environment
-            state.release = state.previous = result["previous"]
-            state.seen = True
+            if "previous" in result:
+                state.release = state.previous = result["previous"]
+                state.seen = True
             state.plan = list(result.get("plan", []))
             # Prepared twice, a host has them since the first time.
             state.live_files = sorted({*state.live_files, *result.get("changed_live_files", [])})

@@ -214,6 +214,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.exclusive import a
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import StackHost
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage import Kind
 from ansible_collections.morpheus.deploy.plugins.module_utils.prepare import running
+from ansible_collections.morpheus.deploy.plugins.module_utils.release import name_in
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout import HostRollout, Rollout
 
 LEFT = {
@@ -251,7 +252,7 @@ def main() -> None:
     for kept in host.engine.kept:
         module.warn(kept)
     result = _result(rollout, rollout.outcome.done)
-    for warning in rollout.warnings:
+    for warning in [*host.releases.notes, *rollout.warnings]:
         module.warn(warning)
     if rollout.outcome.failures:
         serving = f" ({rollout.previous.release})" if rollout.previous and rollout.left != "mixed" else ""
@@ -273,8 +274,8 @@ def _result(rollout: Rollout, steps: list[str]) -> dict[str, Any]:
         "release": rollout.manifest.release,
         "release_id": rollout.manifest.id,
         "kind": rollout.kind.value,
-        "previous": rollout.previous.release if rollout.previous else "",
-        "previous_id": rollout.previous.id if rollout.previous else "",
+        "previous": rollout.previous.release if rollout.previous else name_in(rollout.was),
+        "previous_id": rollout.was,
         "switched": rollout.changed and rollout.switches and not outcome.failures,
         "failure_action": rollout.failure_action.value,
         "public_check": rollout.target.stack.get("public_check") or {},
