@@ -47,8 +47,8 @@ class Evidence:
 
     @property
     def empty(self) -> bool:
-        """Whether nothing was ever done here."""
-        return not (self.manifests or self.journal or self.containers)
+        """Whether no rollout was ever begun here; the first release may have been prepared."""
+        return not (self.journal or self.containers)
 
     def __str__(self) -> str:
         counted = {

@@ -330,8 +330,8 @@ class Releases:
             return self._listing.read()
         except LostListingError as exc:
             self._note(
-                f"{self._listing.path} {exc.said}; files that a retained release ships with the same content count as brought by it. "
-                "The next rollout writes it anew"
+                f"{self._listing.path} {exc.said}; files that a retained release ships with the same content count as brought by "
+                "it. The next rollout writes it anew"
             )
         kept = [self.workspace(identity).shipped() for identity in self.ids()]
         return {name for shipped in kept for name, source in shipped.items() if _same(source, self.project / name)}
@@ -394,8 +394,8 @@ class Releases:
         if path.exists() or (self.project / "override.json").exists():
             lost = f"has {len(found)} bytes where {KEY_BYTES} belong" if path.exists() else "is missing"
             self._note(
-                f"{path} {lost}; no replica can be compared with what it should be, so the next deploy makes a new key and replaces "
-                "every replica once"
+                f"{path} {lost}; no replica can be compared with what it should be, so the next deploy makes a new key and "
+                "replaces every replica once"
             )
         key = secrets.token_bytes(KEY_BYTES)
         if create:
