@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,9 @@ from ansible_collections.morpheus.deploy.plugins.module_utils import (
     haproxy,
     hardening,
     precautions,
+    project_drift,
 )
+from ansible_collections.morpheus.deploy.plugins.module_utils.contents import LookingStore
 from ansible_collections.morpheus.deploy.plugins.module_utils.cut import Count
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import (
     HAPROXY_DIRECTORY,
@@ -238,6 +240,17 @@ class StackHost:
             return ""
 
         return Gate(rules, HttpProbe(), SystemClock(), give_up).wait([endpoint])[0]
+
+    def damage(self, manifest: Manifest, target: Target) -> list[str]:
+        """Of the live release: files that Compose or containers read and that are not as they should be, a sentence each."""
+        return project_drift.project(self.releases, manifest, self._lost_contents(target))
+
+    def _lost_contents(self, target: Target) -> list[Path]:
+        """What services mount of the release in the content store and does not lie there as it should."""
+        looking = LookingStore(self.releases.contents.root)
+        mounts = replace(self.mounts(target.stack, target.workspace), store=looking)
+        mounts.overrides(target.model, target.workspace.shipped())
+        return looking.differing
 
     def compose(self, target: Target) -> Compose:
         """Compose in the project directory, which must hold the target's files (Releases.activate)."""

@@ -6,14 +6,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible_collections.morpheus.deploy.plugins.module_utils import project_drift
 from ansible_collections.morpheus.deploy.plugins.module_utils.formats import DamagedError, NewerFormatError
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import StackHost
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage import Fate, Lineage, Status
 from ansible_collections.morpheus.deploy.plugins.module_utils.migrations import at_work
 from ansible_collections.morpheus.deploy.plugins.module_utils.prepare import missing_images, missing_secrets
-from ansible_collections.morpheus.deploy.plugins.module_utils.release import name_in
+from ansible_collections.morpheus.deploy.plugins.module_utils.release import Manifest, name_in
+from ansible_collections.morpheus.deploy.plugins.module_utils.spoken import spoken
 
 
+@spoken()
 def releases(host: StackHost) -> dict[str, Any]:
     """Ids of the live and the previous release, a rollout that was not finished, the schema, and every retained release."""
     lineage = host.releases.lineage()
@@ -28,6 +31,11 @@ def releases(host: StackHost) -> dict[str, Any]:
         "migrating": at_work(host.one_offs, _migration_service(host, lineage.live)),
         "releases": [_release(host, lineage, identity) for identity in retained],
     }
+
+
+def _broken(host: StackHost, manifest: Manifest) -> str:
+    found = project_drift.kept(host.releases, manifest)
+    return f"{'; '.join(found)}: deploy release {manifest.id} again, which writes them anew" if found else ""
 
 
 def _migration_service(host: StackHost, live: str) -> str:
@@ -48,7 +56,7 @@ def _release(host: StackHost, lineage: Lineage, identity: str) -> dict[str, Any]
             "schema": dict(manifest.schema),
             "missing_images": missing_images(host, manifest),
             "missing_secrets": missing_secrets(host, manifest),
-            "problem": "",
+            "problem": _broken(host, manifest),
         }
     except (DamagedError, NewerFormatError) as exc:
         # It is there and cannot be gone back to, which is another thing than not to be there.

@@ -96,7 +96,7 @@ def _replay(found: Lineage, evidence: Evidence) -> None:
         elif name == "live":
             found.went_live(identity, kind)
         elif name == "failed":
-            found.failed(identity, str(event.get("why", "")), unfinished=event.get("left") == "mixed")
+            found.failed(identity, str(event.get("why", "")), unfinished=event.get("left") in ("mixed", "switched"))
         elif name == "pruned":
             for one in event.get("releases") or []:
                 found.forget(str(one))

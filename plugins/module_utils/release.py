@@ -143,6 +143,8 @@ class Releases:
         self.live_files = LiveFiles(self.root / "live")
         # What was lost and is made anew, in words for people.
         self.notes: list[str] = []
+        # Whether the lineage was among it, and is to be written.
+        self.is_recalled = False
         # What runs of the stack, for when nothing else tells which release is live.
         self.running: Callable[[], Sequence[recall.Running]] = tuple
         self._directory = self.root / "releases"
@@ -166,6 +168,7 @@ class Releases:
         if not (lost == "is missing" and evidence.empty):
             said = recall.sentence(found, evidence)
             self._note(f"{path} {lost}; what it said is taken from {said}. The next deploy writes it anew")
+            self.is_recalled = True
         return found
 
     def _evidence(self) -> recall.Evidence:

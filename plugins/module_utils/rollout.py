@@ -32,12 +32,14 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.plan import (
 from ansible_collections.morpheus.deploy.plugins.module_utils.prepare import (
     images_of,
     pinned_images,
+    require_files,
     require_harmless,
     require_images,
     require_secrets,
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import Manifest
 from ansible_collections.morpheus.deploy.plugins.module_utils.retention import prune
+from ansible_collections.morpheus.deploy.plugins.module_utils.spoken import spoken
 
 
 @dataclass
@@ -55,6 +57,8 @@ class Rollout:
     edge_files: list[str]
     # Whether an earlier rollout on this host was killed, so that its end is still to be written down.
     resumes: bool = False
+    # Files of the live release that are not as they should be, a sentence each.
+    damage: list[str] = field(default_factory=list)
     outcome: Outcome = field(default_factory=Outcome)
     after: list[Replica] = field(default_factory=list)
     # Where a failed rollout left this host: "as_before" (nothing was switched), "taken_back" (what was switched serves the old
@@ -71,7 +75,7 @@ class Rollout:
 
     @property
     def changed(self) -> bool:
-        return bool(self.steps or self.edge_files) or self.switches or self.resumes
+        return bool(self.steps or self.edge_files or self.damage) or self.switches or self.resumes
 
     @property
     def failure_action(self) -> FailureAction:
@@ -87,6 +91,7 @@ class HostRollout:
         self._fence = fence
         self._journal = Journal(host.releases.root / "journal.jsonl", token=fence.token)
 
+    @spoken()
     def prepare(self, release_id: str, *, restart: bool, kind: Kind = Kind.DEPLOY) -> Rollout:
         """Plan the switch to ``release_id`` (empty: the live one); with ``restart`` every replica counts as outdated."""
         releases = self._host.releases
@@ -96,14 +101,19 @@ class HostRollout:
         manifest = releases.read(release_id or lineage.live)
         require_images(self._host, manifest)
         require_secrets(self._host, manifest)
+        if manifest.id != lineage.live:
+            require_files(self._host, manifest)
         target = self._target(manifest)
         require_harmless(self._host, target)
         previous = releases.read(lineage.live) if lineage.live and releases.has(lineage.live) else None
         edge = self._host.edge(target)
         before = self._host.observe(edge)
         steps = self._host.plan(target, before, edge, time.time() if restart else None)
+        damage = []
+        if manifest.id == lineage.live:
+            damage = self._host.damage(manifest, target)
         rolling = lineage.rolling is not None
-        return Rollout(manifest, target, kind, previous, lineage.live, steps, before, edge.differences(), rolling)
+        return Rollout(manifest, target, kind, previous, lineage.live, steps, before, edge.differences(), rolling, damage)
 
     def execute(self, rollout: Rollout) -> None:
         """Do what ``rollout`` plans. After a failure, see ``rollout.outcome.failures`` and ``rollout.left``.

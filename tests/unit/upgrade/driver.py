@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.lease import Claim
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage import Kind
 from ansible_collections.morpheus.deploy.plugins.module_utils.plan import State
 
-from tests.unit.plugins.module_utils.test_rollout import API, StackHost, replace
+from tests.unit.plugins.module_utils.test_rollout import API, StackHost
 
 
 def host_of(root: Path, containers: list[dict[str, Any]], releases: dict[str, str]) -> StackHost:
