@@ -486,7 +486,7 @@ class Edge:
     def _map_files(self, routes: Mapping[str, str]) -> dict[str, str]:
         routes_dir = self._configuration.paths.conf / "routes.d"
         own = f"{self._stack}.map"
-        maps = {path.name: EDGE_FILES.commented(path) for path in routes_dir.glob("*.map")}
+        maps = {path.name: EDGE_FILES.text(path) for path in routes_dir.glob("*.map") if path.name != own}
         maps[own] = render_map(self._stack, routes)
         return {f"routes.d/{own}": maps[own], "routes.map": "".join(maps[name] for name in sorted(maps))}
 

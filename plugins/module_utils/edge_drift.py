@@ -4,43 +4,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from pathlib import Path
+import json
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.formats import EDGE_FILES, DamagedError
+from ansible_collections.morpheus.deploy.plugins.module_utils.maintenance import MAP as MAINTENANCE_MAP
+from ansible_collections.morpheus.deploy.plugins.module_utils.maintenance import entry
 
-_MEND = "run playbooks/provision.yml for this inventory, which writes it anew"
-
-
-def differing(paths: EdgePaths, names: Iterable[str]) -> list[str]:
-    """Sentences about the files that Edge.differences names. A rollout of the live release mends them, even without a step."""
-    return [f"{paths.conf / name} is not as the live release and what is admitted have it" for name in names]
+_PROVISION = "run playbooks/provision.yml for this inventory, which writes it anew"
+_NO_START = "and HAProxy would not start again"
 
 
 def problems(paths: EdgePaths) -> list[str]:
-    listed = paths.conf / "certificates.list"
-    names = ["haproxy.cfg", "routes.map", "maintenance.map", *(["certificates.list"] if listed.exists() else [])]
-    found = [_problem(paths.conf / name, may_be_empty=name == "routes.map") for name in names]
-    for name in _certificates(listed):
-        found.append(_problem(paths.conf / "certs" / name, may_be_empty=False))
-    return [one for one in found if one]
+    """What is missing of them, or cannot be read. What they say is provision.yml's to compare."""
+    main, listed = paths.conf / "haproxy.cfg", paths.conf / "certificates.list"
+    found = [_problem(main), _problem(paths.root / "compose.json", json.loads)]
+    if listed.exists() or listed.name in _text(main):
+        found.append(_problem(listed))
+    for path in _certificates(listed):
+        found.append(_problem(path) if path.exists() else f"{listed} names {path}, which is missing: {_PROVISION}")
+    return [one for one in [*found, _maintenance(paths.conf / MAINTENANCE_MAP)] if one]
 
 
-def _problem(path: Path, *, may_be_empty: bool) -> str:
+def _problem(path: Path, read: Callable[[str], Any] = str) -> str:
     try:
-        text = EDGE_FILES.commented(path)
+        text = EDGE_FILES.text(path)
+        read(text)
     except FileNotFoundError:
-        return f"{path} is missing, and HAProxy would not start again: {_MEND}"
+        return f"{path} is missing, {_NO_START}: {_PROVISION}"
     except DamagedError as exc:
         return str(exc)
-    return "" if text.strip() or may_be_empty else f"{path} is empty, and HAProxy would not start again: {_MEND}"
+    except ValueError:
+        return f"{path} cannot be read: {_PROVISION}"
+    return "" if text.strip() else f"{path} is empty, {_NO_START}: {_PROVISION}"
 
 
-def _certificates(listed: Path) -> list[str]:
-    """Names of the certificates that certificates.list names, by whatever path HAProxy sees them."""
+def _text(path: Path) -> str:
+    """Empty where it cannot be read."""
     try:
-        lines = EDGE_FILES.commented(listed).splitlines()
+        return EDGE_FILES.text(path)
     except (FileNotFoundError, DamagedError):
-        return []
-    return [Path(line.split()[0]).name for line in lines if line.split() and not line.startswith("#")]
+        return ""
+
+
+def _maintenance(path: Path) -> str:
+    """An edge of an older version has none, and HAProxy does without it."""
+    try:
+        known = not path.exists() or entry(f"file {EDGE_FILES.commented(path)}") in ("on", "off")
+    except DamagedError as exc:
+        return str(exc)
+    mend = "run playbooks/maintenance.yml -e state=off (or on)"
+    return "" if known else f"{path} does not say whether maintenance is on or off: {mend}"
+
+
+def _certificates(listed: Path) -> list[Path]:
+    """The certificates that certificates.list names, by whatever path HAProxy sees them."""
+    words = [line.split()[0] for line in _text(listed).splitlines() if line.split() and not line.startswith("#")]
+    return [listed.parent / "certs" / PurePosixPath(name).name for name in words if "\0" not in name]

@@ -32,12 +32,12 @@ class NewerFormatError(DeployError):
 
 
 class DamagedError(DeployError):
-    """A file of ours says nothing that can be used. ``what`` is wrong with it; ``said``: the same as the end of a sentence."""
+    """A file of ours says nothing that can be used. ``said``: what is wrong with it, as the end of a sentence."""
 
-    def __init__(self, path: Path, what: str, mend: str) -> None:
+    def __init__(self, path: Path, said: str, mend: str) -> None:
         self.path = path
-        self.said = f"cannot be read ({what})"
-        super().__init__(f"{path} {self.said}: {mend}")
+        self.said = said
+        super().__init__(f"{path} {said}: {mend}")
 
 
 @dataclass(frozen=True)
@@ -87,18 +87,21 @@ class Format:
         except ValueError as exc:
             raise self.damaged(path, str(exc)) from exc
 
-    def text(self, path: Path) -> str:
+    def text(self, path: Path, errors: str = "strict") -> str:
         """Raises FileNotFoundError, and DamagedError when it is no text."""
         try:
-            return path.read_text()
+            return path.read_text(errors=errors)
         except (IsADirectoryError, NotADirectoryError) as exc:
             raise self.damaged(path, "it is a directory" if path.is_dir() else "it lies below what is no directory") from exc
         except UnicodeDecodeError as exc:
             raise self.damaged(path, f"it holds bytes that are no text (at {exc.start})") from exc
 
     def commented(self, path: Path) -> str:
-        """The text of a file that is HAProxy's, whose number stands in a comment. Raises as ``load`` does."""
-        found = self.text(path)
+        """The text of a file that is HAProxy's, whose number stands in a comment.
+
+        Bytes that are no text are not refused here: such a file is another one than it should be, and is written anew.
+        """
+        found = self.text(path, "replace")
         number = _COMMENT.search(found)
         self.refuse_newer(path, int(number[1]) if number else 1)
         return found
@@ -111,11 +114,14 @@ class Format:
                 f"{self.number}: run this with the newer version that wrote it{otherwise}"
             )
 
+    def missing(self, path: Path) -> DamagedError:
+        return DamagedError(path, "is missing", self.mend.format(path=path))
+
     def damaged(self, path: Path, what: str) -> DamagedError:
         mend = self.mend.format(path=path)
         if path.is_dir():
             mend = f"move it away (mv {path} {path}.damaged); then {mend}"
-        return DamagedError(path, what, mend)
+        return DamagedError(path, f"cannot be read ({what})", mend)
 
 
 def _kind(content: Any) -> str:

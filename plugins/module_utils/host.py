@@ -241,9 +241,11 @@ class StackHost:
 
         return Gate(rules, HttpProbe(), SystemClock(), give_up).wait([endpoint])[0]
 
-    def damage(self, manifest: Manifest, target: Target) -> list[str]:
-        """Of the live release: files that Compose or containers read and that are not as they should be, a sentence each."""
-        return project_drift.project(self.releases, manifest, self._lost_contents(target))
+    def damage(self, manifest: Manifest, target: Target, edge: Edge) -> list[str]:
+        """Of the live release: files that Compose, containers or HAProxy read and that are not as they should be."""
+        found = project_drift.project(self.releases, manifest, self._lost_contents(target))
+        differing = [self.edge_paths.conf / name for name in edge.differences()]
+        return [*found, *(f"{path} is not as the live release and what is admitted have it" for path in differing)]
 
     def _lost_contents(self, target: Target) -> list[Path]:
         """What services mount of the release in the content store and does not lie there as it should."""
@@ -260,6 +262,8 @@ class StackHost:
 
     def write_override(self, target: Target, identity: str, pinned: Mapping[str, str]) -> None:
         """What compose_model.override says, and the files that it mounts; and an .env, so that people can type docker compose."""
+        # The fingerprints of the target are kept from here on, and so is their key.
+        self.releases.key(create=True)
         labels = {
             service.name: {
                 FINGERPRINT: service.fingerprint,

@@ -20,7 +20,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.spoken import spok
 def releases(host: StackHost) -> dict[str, Any]:
     """Ids of the live and the previous release, a rollout that was not finished, the schema, and every retained release."""
     lineage = host.releases.lineage()
-    retained = host.releases.ids()
+    retained = sorted([*host.releases.ids(), *host.releases.lost(lineage.fates)])
     rolling = lineage.rolling
     return {
         "live": lineage.live,

@@ -14,7 +14,6 @@ from typing import Any
 from ansible_collections.morpheus.deploy.plugins.module_utils import (
     compose_model,
     compose_rules,
-    edge_drift,
     hardening,
     precautions,
     project_drift,
@@ -132,6 +131,7 @@ def prepare(host: StackHost, wanted: Wanted, migrations: Migrations, *, check_mo
     identity = wanted.id
     retained = releases.read(identity).images if releases.has(identity) else None
     lineage = releases.lineage()
+    lost = [problem] if identity in lineage.fates and (problem := releases.problem(identity)) else []
     migration = wanted.stack.get("migration")
     accepted = accepted_edits(releases, lineage, migration, wanted.files) if migration else {}
     # Whichever host it is at work on, none may start a second one.
@@ -189,7 +189,14 @@ def prepare(host: StackHost, wanted: Wanted, migrations: Migrations, *, check_mo
         resumes=lineage.rolling is not None,
         damage=damage,
         versions=wanted.versions if manifest.schema and lineage.schema.knows(manifest.schema) else [],
-        warnings=[*hardening.warnings(wanted.stack, model), *finder.warnings, *waited_for, *broken, *damage],
+        warnings=[
+            *hardening.warnings(wanted.stack, model),
+            *finder.warnings,
+            *waited_for,
+            *lost,
+            *broken,
+            *damage,
+        ],
     )
 
 
@@ -284,6 +291,18 @@ def require_images(host: StackHost, manifest: Manifest) -> None:
         )
 
 
+def target_of(host: StackHost, manifest: Manifest, section: str = "update_config") -> Target:
+    """A release of this host, ready to be compared with what runs. Raises DeployError, which says what was lost."""
+    try:
+        workspace = host.releases.workspace(manifest.id)
+        return host.target(manifest, workspace, images=images_of(manifest), create_key=False, section=section)
+    except (EngineError, ConfigError, OSError):
+        # Compose tells where it stopped, and not why the file is not what it was.
+        require_files(host, manifest)
+        require_secrets(host, manifest)
+        raise
+
+
 def require_files(host: StackHost, manifest: Manifest) -> None:
     """Raise DeployError when what is kept of a release is not what was tried and found good."""
     broken = project_drift.kept(host.releases, manifest)
@@ -326,7 +345,7 @@ def _preview(
     replicas = host.observe(edge)
     damage = []
     if manifest.id == live:
-        damage = [*edge_drift.differing(host.edge_paths, edge.differences()), *host.damage(manifest, target)]
+        damage = host.damage(manifest, target, edge)
     return host.plan(target, replicas, edge), replicas, damage
 
 

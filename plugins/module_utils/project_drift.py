@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils import project_fil
 from ansible_collections.morpheus.deploy.plugins.module_utils.files import is_executable
 from ansible_collections.morpheus.deploy.plugins.module_utils.formats import DamagedError
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import Manifest, Releases, config_hash
+from ansible_collections.morpheus.deploy.plugins.module_utils.spoken import sentence
 
 
 def kept(releases: Releases, manifest: Manifest) -> list[str]:
@@ -20,7 +22,7 @@ def kept(releases: Releases, manifest: Manifest) -> list[str]:
     if manifest.config_hash and _hash(manifest, workspace.shipped()) != manifest.config_hash:
         found.append(f"files of release {manifest.id} in {workspace.files} are not as they were written")
     if _bytes(workspace.interpolation) != _interpolation(manifest):
-        found.append(f"{workspace.interpolation} is not as it was written")
+        found.append(_not_as_written(workspace.interpolation))
     if not (workspace.files / "secrets").is_symlink():
         found.append(f"{workspace.files / 'secrets'} is no link to the secrets")
     return found
@@ -38,7 +40,7 @@ def project(releases: Releases, manifest: Manifest, lost: Collection[Path]) -> l
     found += [f"{path}, which services mount, is not the release's" for path in lost]
     found += [note for note in releases.notes if str(directory) in note]
     if _interpolation(manifest) not in (_bytes(directory / ".env") or b""):
-        found.append(f"{directory / '.env'} is not as it was written")
+        found.append(_not_as_written(directory / ".env"))
     if not (directory / "secrets").is_symlink():
         found.append(f"{directory / 'secrets'} is no link to the secrets")
     try:
@@ -48,6 +50,10 @@ def project(releases: Releases, manifest: Manifest, lost: Collection[Path]) -> l
     if project_files.activated_release(directory)[0] != manifest.id:
         found.append(f"{directory / 'override.json'} is not of release {manifest.id}")
     return found
+
+
+def _not_as_written(path: Path) -> str:
+    return sentence(IsADirectoryError(errno.EISDIR, "", str(path))) if path.is_dir() else f"{path} is not as it was written"
 
 
 def _hash(manifest: Manifest, shipped: Mapping[str, Path]) -> str:

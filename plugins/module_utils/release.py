@@ -145,6 +145,7 @@ class Releases:
         self.notes: list[str] = []
         # Whether the lineage was among it, and is to be written.
         self.is_recalled = False
+        self._new_key = b""
         # What runs of the stack, for when nothing else tells which release is live.
         self.running: Callable[[], Sequence[recall.Running]] = tuple
         self._directory = self.root / "releases"
@@ -152,6 +153,12 @@ class Releases:
 
     def ids(self) -> list[str]:
         return sorted(path.parent.name for path in self._directory.glob("*/manifest.json"))
+
+    def lost(self, known: Iterable[str]) -> list[str]:
+        """Ids of releases that are ``known`` to have been here whole, and whose manifest is gone."""
+        return sorted(
+            identity for identity in known if (self._directory / identity / "files").is_dir() and identity not in self.ids()
+        )
 
     def lineage(self) -> Lineage:
         """One that is lost is made anew from what else remembers, and ``notes`` says so. Raises NewerFormatError."""
@@ -167,7 +174,7 @@ class Releases:
         # Before the first deploy nothing is missing.
         if not (lost == "is missing" and evidence.empty):
             said = recall.sentence(found, evidence)
-            self._note(f"{path} {lost}; what it said is taken from {said}. The next deploy writes it anew")
+            self._note(f"{path} {lost}; what it said is taken from {said}. {_anew(path)}")
             self.is_recalled = True
         return found
 
@@ -209,6 +216,8 @@ class Releases:
         try:
             return Manifest(**MANIFEST.load(path))
         except FileNotFoundError:
+            if path.parent.is_dir():
+                raise MANIFEST.missing(path) from None
             kept = ", ".join(self.ids()) or "none"
             raise DeployError(f'release "{identity}" is not on this host; retained are: {kept}') from None
         except TypeError as exc:
@@ -334,7 +343,7 @@ class Releases:
         except LostListingError as exc:
             self._note(
                 f"{self._listing.path} {exc.said}; files that a retained release ships with the same content count as brought by "
-                "it. The next rollout writes it anew"
+                f"it. {_anew(self._listing.path)}"
             )
         kept = [self.workspace(identity).shipped() for identity in self.ids()]
         return {name for shipped in kept for name, source in shipped.items() if _same(source, self.project / name)}
@@ -400,10 +409,11 @@ class Releases:
                 f"{path} {lost}; no replica can be compared with what it should be, so the next deploy makes a new key and "
                 "replaces every replica once"
             )
-        key = secrets.token_bytes(KEY_BYTES)
+        # Not another one with each question: what is compared with itself must be the same.
+        self._new_key = self._new_key or secrets.token_bytes(KEY_BYTES)
         if create:
-            write_atomically(path, key, mode=0o600)
-        return key
+            write_atomically(path, self._new_key, mode=0o600)
+        return self._new_key
 
     def _secret(self, name: str, rights: Rights) -> bytes | None:
         """What the file holds; None when it is not there, or not with these rights."""
@@ -420,6 +430,11 @@ def all_manifests(root: Path = STACKS_ROOT) -> list[Manifest]:
     """Manifests of every release of every stack on this host."""
     stacks = [Releases(path.name, root) for path in root.iterdir() if path.is_dir()]
     return [stack.read(identity) for stack in stacks for identity in stack.ids() if stack.has(identity)]
+
+
+def _anew(path: Path) -> str:
+    away = f"Move it away (mv {path} {path}.damaged), and the" if path.is_dir() else "The"
+    return f"{away} next deploy writes it anew"
 
 
 def _same(one: Path, other: Path) -> bool:

@@ -30,12 +30,12 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.plan import (
     Step,
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.prepare import (
-    images_of,
     pinned_images,
     require_files,
     require_harmless,
     require_images,
     require_secrets,
+    target_of,
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import Manifest
 from ansible_collections.morpheus.deploy.plugins.module_utils.retention import prune
@@ -101,8 +101,7 @@ class HostRollout:
         manifest = releases.read(release_id or lineage.live)
         require_images(self._host, manifest)
         require_secrets(self._host, manifest)
-        if manifest.id != lineage.live:
-            require_files(self._host, manifest)
+        require_files(self._host, manifest)
         target = self._target(manifest)
         require_harmless(self._host, target)
         previous = releases.read(lineage.live) if lineage.live and releases.has(lineage.live) else None
@@ -111,7 +110,7 @@ class HostRollout:
         steps = self._host.plan(target, before, edge, time.time() if restart else None)
         damage = []
         if manifest.id == lineage.live:
-            damage = self._host.damage(manifest, target)
+            damage = self._host.damage(manifest, target, edge)
         rolling = lineage.rolling is not None
         return Rollout(manifest, target, kind, previous, lineage.live, steps, before, edge.differences(), rolling, damage)
 
@@ -273,5 +272,4 @@ class HostRollout:
         return self._host.plan(target, seen, edge)
 
     def _target(self, manifest: Manifest, section: str = "update_config") -> Target:
-        workspace = self._host.releases.workspace(manifest.id)
-        return self._host.target(manifest, workspace, images=images_of(manifest), section=section)
+        return target_of(self._host, manifest, section)

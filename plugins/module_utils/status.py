@@ -17,7 +17,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.host import HostGa
 from ansible_collections.morpheus.deploy.plugins.module_utils.identity import HostIdentity
 from ansible_collections.morpheus.deploy.plugins.module_utils.maintenance import Maintenance
 from ansible_collections.morpheus.deploy.plugins.module_utils.plan import DesiredService, Replica, State
-from ansible_collections.morpheus.deploy.plugins.module_utils.prepare import images_of
+from ansible_collections.morpheus.deploy.plugins.module_utils.prepare import missing_secrets, target_of
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import Manifest
 from ansible_collections.morpheus.deploy.plugins.module_utils.spoken import spoken
 
@@ -30,13 +30,14 @@ def look(host: StackHost) -> dict[str, Any]:
     """``services``: name, wanted, running and healthy replicas; ``drift``: sentences, empty when all is as the release says."""
     lineage = host.releases.lineage()
     found: dict[str, Any] = {"live": lineage.live, "release": "", "since": "", "services": [], "drift": []}
-    found["environment"] = _environment()
+    found["environment"], unclaimed = _environment()
+    found["drift"] = unclaimed
     found["rolling"] = lineage.rolling.id if lineage.rolling else ""
     found["edge"] = _edge(host)
     if not lineage.live:
         return found
     manifest = host.releases.read(lineage.live)
-    target = host.target(manifest, host.releases.workspace(lineage.live), images=images_of(manifest))
+    target = target_of(host, manifest)
     try:
         replicas = host.observe(host.edge(target))
     except DeployError:
@@ -44,7 +45,12 @@ def look(host: StackHost) -> dict[str, Any]:
     found["release"] = manifest.release
     found["since"] = lineage.fates[lineage.live].at if lineage.live in lineage.fates else ""
     found["services"] = [_service(host, target, service, replicas) for service in target.desired]
-    found["drift"] = [*_replica_drift(target, replicas), *_file_drift(host, target, manifest), *_strangers(host, manifest)]
+    found["drift"] = [
+        *unclaimed,
+        *_replica_drift(target, replicas),
+        *_file_drift(host, target, manifest),
+        *_strangers(host, manifest),
+    ]
     return found
 
 
@@ -86,11 +92,14 @@ def _replica_drift(target: Target, replicas: Sequence[Replica]) -> list[str]:
 
 
 def _file_drift(host: StackHost, target: Target, manifest: Manifest) -> list[str]:
-    found = [*project_drift.kept(host.releases, manifest)]
-    found += host.damage(manifest, target)
+    found = [*host.releases.notes, *project_drift.kept(host.releases, manifest)]
+    lost = missing_secrets(host, manifest)
+    if lost:
+        found.append(f"secrets that the release reads are gone ({', '.join(lost)}): deploy it again, which brings them")
+    # What cannot be compared is told by the state of the edge.
     with suppress(EdgeError):
-        found += edge_drift.differing(host.edge_paths, host.edge(target).differences())
-    return list(dict.fromkeys([*host.releases.notes, *found, *edge_drift.problems(host.edge_paths)]))
+        found += host.damage(manifest, target, host.edge(target))
+    return list(dict.fromkeys([*found, *edge_drift.problems(host.edge_paths)]))
 
 
 def _strangers(host: StackHost, manifest: Manifest) -> list[str]:
@@ -98,11 +107,15 @@ def _strangers(host: StackHost, manifest: Manifest) -> list[str]:
     return [f"{name} runs an image of the release and was started by hand" for name in names]
 
 
-def _environment() -> str:
+def _environment() -> tuple[str, list[str]]:
+    """Whose host this is, and why nobody can tell."""
+    identity = HostIdentity()
     try:
-        return HostIdentity().read().environment
-    except DeployError:
-        return ""
+        environment = identity.read().environment
+    except DeployError as exc:
+        return "", [str(exc)]
+    lost = f"this host belongs to no environment ({identity.path} is missing): claim it with playbooks/provision.yml"
+    return environment, [] if environment else [lost]
 
 
 def _edge(host: StackHost) -> str:

@@ -241,6 +241,8 @@ def main() -> None:
         with alone(host, 0 if module.check_mode else params["token"]) as fence:
             host_rollout = HostRollout(host, fence)
             rollout = host_rollout.prepare(params["release_id"], restart=params["restart"], kind=Kind(params["kind"]))
+            for note in [*host.releases.notes, *rollout.damage]:
+                module.warn(note)
             if module.check_mode:
                 module.exit_json(**_result(rollout, [str(step) for step in rollout.steps]))
             if rollout.changed:
@@ -252,7 +254,7 @@ def main() -> None:
     for kept in host.engine.kept:
         module.warn(kept)
     result = _result(rollout, rollout.outcome.done)
-    for warning in [*host.releases.notes, *rollout.warnings]:
+    for warning in rollout.warnings:
         module.warn(warning)
     if rollout.outcome.failures:
         serving = f" ({rollout.previous.release})" if rollout.previous and rollout.left != "mixed" else ""
