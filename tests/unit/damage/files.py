@@ -59,6 +59,7 @@ MENDS = (
     *("deploy", "provision.yml", "maintenance.yml", "unlock.yml", "move it away", "Move it away"),
     *("remove the file", "run this again", "run this with"),
 )
+NEWER = "run it with the newer version of the collection, or what the message names"
 
 
 def label_of(path: Path) -> str:
@@ -213,36 +214,54 @@ def _sentences(answer: Answer) -> list[str]:
 
 def mend(host: PreparedHost, path: Path, found: Case) -> str:
     """Do what the commands said, in their order; without a word from any of them nothing is to be mended."""
-    text, done = " ".join(found.said), []
+    text = " ".join(found.said)
     if set(found.words.values()) == {"as ever"}:
-        return "nothing"
-    if "ove it away" in text:
-        path.rename(path.with_name(f"{path.name}.damaged"))
-        done.append("mv")
+        return ""
+    done = _move_away(path) if "ove it away" in text else []
     if found.label == "etc/identity.json":
-        if path.exists():
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
-            done.append("remove it")
-        _well(host.claim())
-        done.append("provision.yml")
+        done += _claim_anew(host, path)
     elif "provision.yml" in text or found.words["provision --check"] == "said":
-        answer = host.provision()
-        if "edge_allow_interruption=true" in answer.get("msg", ""):
-            _well(host.provision(interruption=True))
-            done.append("provision.yml -e edge_allow_interruption=true")
-        else:
-            _well(answer)
-            done.append("provision.yml")
+        done += _provision(host)
     if "maintenance.yml" in text:
         _well(host.maintenance(check=False))
-        done.append("maintenance.yml -e state=off")
-    if "deploy" in text or "said" in {found.words[name] for name in COMMANDS if name.startswith(("deploy", "restart"))}:
-        for release in [OLD, NEWS] if "<before>" in found.label else [NEWS]:
-            for answer in host.deploy(release):
-                _well(answer)
-        done.append("deploy.yml")
+        done.append("`maintenance.yml -e state=off`")
+    planned = {word for command, word in found.words.items() if command.startswith(("deploy", "restart"))}
+    if "deploy" in text or "said" in planned:
+        done += _deploy(host, found.label)
     _forget(path)
-    return ", then ".join(done) or "run it again"
+    return ", ".join(done)
+
+
+def _move_away(path: Path) -> list[str]:
+    path.rename(path.with_name(f"{path.name}.damaged"))
+    return ["`mv` it away"]
+
+
+def _claim_anew(host: PreparedHost, path: Path) -> list[str]:
+    """Whose host it is was found out by a person."""
+    removed = path.exists()
+    if removed:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    _well(host.claim())
+    return [*(["remove it"] if removed else []), "`provision.yml` of its environment"]
+
+
+def _provision(host: PreparedHost) -> list[str]:
+    answer = host.provision()
+    if "edge_allow_interruption=true" not in answer.get("msg", ""):
+        _well(answer)
+        return ["`provision.yml`"]
+    _well(host.provision(interruption=True))
+    return ["`provision.yml -e edge_allow_interruption=true`"]
+
+
+def _deploy(host: PreparedHost, label: str) -> list[str]:
+    """A release from before is deployed again, and then the one that was live."""
+    older = "<before>" in label
+    for release in [OLD, NEWS] if older else [NEWS]:
+        for answer in host.deploy(release):
+            _well(answer)
+    return ["`deploy.yml` of that release"] if older else ["`deploy.yml` of the live release"]
 
 
 def _forget(path: Path) -> None:
@@ -257,4 +276,16 @@ def _well(answer: Mapping[str, Any]) -> None:
 
 
 def table(cases: Iterable[Case]) -> str:
-    return ""
+    """Rows for docs/damage.md: damages of which the same comes are one row."""
+    rows: dict[tuple[str, str, str], list[str]] = {}
+    for one in cases:
+        words = {word: [command for command in COMMANDS if one.words.get(command) == word] for word in ("said", "refused")}
+        said = "; ".join(f"{word} by {_listed(commands)}" for word, commands in words.items() if commands)
+        how = NEWER if one.damage == "of a newer version" and "refused" in said else one.mend
+        rows.setdefault((one.label, said or "works as ever", how or "nothing is to be done"), []).append(one.damage)
+    lines = [f"| `{label}` | {', '.join(damages)} | {said} | {how} |" for (label, said, how), damages in rows.items()]
+    return "\n".join(["| file | damage | what commands do | mend |", "|---|---|---|---|", *lines]) + "\n"
+
+
+def _listed(commands: list[str]) -> str:
+    return "all" if len(commands) == len(COMMANDS) else ", ".join(f"*{one}*" for one in commands)
