@@ -137,7 +137,7 @@ class StackHost:
         *,
         images: Mapping[str, tuple[str, str]],
         model: Mapping[str, Any] | None = None,
-        create_key: bool = True,
+        create_key: bool = False,
         section: str = "update_config",
     ) -> Target:
         """``images``: service -> (reference, identity), see compose_model.desired_services."""

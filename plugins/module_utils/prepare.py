@@ -295,7 +295,7 @@ def target_of(host: StackHost, manifest: Manifest, section: str = "update_config
     """A release of this host, ready to be compared with what runs. Raises DeployError, which says what was lost."""
     try:
         workspace = host.releases.workspace(manifest.id)
-        return host.target(manifest, workspace, images=images_of(manifest), create_key=False, section=section)
+        return host.target(manifest, workspace, images=images_of(manifest), section=section)
     except (EngineError, ConfigError, OSError):
         # Compose tells where it stopped, and not why the file is not what it was.
         require_files(host, manifest)

@@ -109,7 +109,7 @@ def main() -> None:
     try:
         host = StackHost(module.params["stack"], engine.connect())
         found = info.releases(host)
-    except DeployError as exc:
+    except (DeployError, OSError) as exc:
         module.fail_json(msg=str(exc))
     for note in host.releases.notes:
         module.warn(note)
