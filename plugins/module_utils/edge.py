@@ -22,7 +22,7 @@ from threading import RLock
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import EdgeError
 from ansible_collections.morpheus.deploy.plugins.module_utils.files import private, write_atomically
-from ansible_collections.morpheus.deploy.plugins.module_utils.formats import EDGE, EDGE_FILES
+from ansible_collections.morpheus.deploy.plugins.module_utils.formats import EDGE, EDGE_BASE, EDGE_STACKS
 from ansible_collections.morpheus.deploy.plugins.module_utils.haproxy import (
     SUFFIXES,
     TUNNELS,
@@ -155,7 +155,8 @@ class EdgeConfiguration:
 
     def _read(self, name: str) -> str | None:
         try:
-            return EDGE_FILES.commented(self.paths.conf / name)
+            kind = EDGE_STACKS if name.startswith(("stacks/", "routes")) else EDGE_BASE
+            return kind.commented(self.paths.conf / name)
         except FileNotFoundError:
             return None
 
@@ -486,7 +487,7 @@ class Edge:
     def _map_files(self, routes: Mapping[str, str]) -> dict[str, str]:
         routes_dir = self._configuration.paths.conf / "routes.d"
         own = f"{self._stack}.map"
-        maps = {path.name: EDGE_FILES.text(path) for path in routes_dir.glob("*.map") if path.name != own}
+        maps = {path.name: EDGE_STACKS.text(path) for path in routes_dir.glob("*.map") if path.name != own}
         maps[own] = render_map(self._stack, routes)
         return {f"routes.d/{own}": maps[own], "routes.map": "".join(maps[name] for name in sorted(maps))}
 

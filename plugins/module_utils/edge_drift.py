@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import EdgePaths
-from ansible_collections.morpheus.deploy.plugins.module_utils.formats import EDGE_FILES, DamagedError
+from ansible_collections.morpheus.deploy.plugins.module_utils.formats import EDGE_BASE, DamagedError
 from ansible_collections.morpheus.deploy.plugins.module_utils.maintenance import MAP as MAINTENANCE_MAP
 from ansible_collections.morpheus.deploy.plugins.module_utils.maintenance import entry
 
@@ -31,7 +31,7 @@ def problems(paths: EdgePaths) -> list[str]:
 
 def _problem(path: Path, read: Callable[[str], Any] = str) -> str:
     try:
-        text = EDGE_FILES.text(path)
+        text = EDGE_BASE.text(path)
         read(text)
     except FileNotFoundError:
         return f"{path} is missing, {_NO_START}: {_PROVISION}"
@@ -45,7 +45,7 @@ def _problem(path: Path, read: Callable[[str], Any] = str) -> str:
 def _text(path: Path) -> str:
     """Empty where it cannot be read."""
     try:
-        return EDGE_FILES.text(path)
+        return EDGE_BASE.text(path)
     except (FileNotFoundError, DamagedError):
         return ""
 
@@ -53,7 +53,7 @@ def _text(path: Path) -> str:
 def _maintenance(path: Path) -> str:
     """An edge of an older version has none, and HAProxy does without it."""
     try:
-        known = not path.exists() or entry(f"file {EDGE_FILES.commented(path)}") in ("on", "off")
+        known = not path.exists() or entry(f"file {EDGE_BASE.commented(path)}") in ("on", "off")
     except DamagedError as exc:
         return str(exc)
     mend = "run playbooks/maintenance.yml -e state=off (or on)"

@@ -20,7 +20,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge import (
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import Compose, Engine
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import EdgeError
 from ansible_collections.morpheus.deploy.plugins.module_utils.files import write_atomically
-from ansible_collections.morpheus.deploy.plugins.module_utils.formats import EDGE, EDGE_FILES
+from ansible_collections.morpheus.deploy.plugins.module_utils.formats import EDGE, EDGE_BASE
 from ansible_collections.morpheus.deploy.plugins.module_utils.gate import Clock
 from ansible_collections.morpheus.deploy.plugins.module_utils.haproxy import Socket
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import (
@@ -142,7 +142,7 @@ class EdgeSetup:
     def _read_certificate(self, name: str) -> str | None:
         path = self._certificate(name)
         if path.is_dir():
-            raise EDGE_FILES.damaged(path, "it is a directory")
+            raise EDGE_BASE.damaged(path, "it is a directory")
         try:
             return path.read_bytes().decode(errors="replace")
         except FileNotFoundError:
@@ -161,7 +161,8 @@ class EdgeSetup:
         for path in (self._paths.conf / "certs", self._paths.conf / "stacks", self._paths.conf / "routes.d"):
             path.mkdir(parents=True, exist_ok=True)
         # What rollouts and edge_maintenance have written stays.
-        for name, content in (("routes.map", ""), (MAINTENANCE_MAP, render_state("off"))):
+        routes = (path.read_text() for path in sorted((self._paths.conf / "routes.d").glob("*.map")))
+        for name, content in (("routes.map", "".join(routes)), (MAINTENANCE_MAP, render_state("off"))):
             if not (self._paths.conf / name).exists():
                 write_atomically(self._paths.conf / name, content, mode=0o644)
         run = self._paths.root / "run"

@@ -165,9 +165,10 @@ FINGERPRINT_KEY = Format(
     "keys of fingerprints", "deploy the live release again, which makes a new one and replaces every replica once"
 )
 EDGE = Format("settings of an edge", _PROVISION, "remove it and run playbooks/provision.yml of this one")
-EDGE_FILES = Format(
-    "files of an edge",
-    "run playbooks/provision.yml for this inventory and deploy the live release again, which write it anew",
+EDGE_BASE = Format("files of an edge", _PROVISION, f"{_AWAY} and run playbooks/provision.yml of this one", silent=True)
+EDGE_STACKS = Format(
+    "files of stacks at an edge",
+    "deploy the live release again, which writes it anew",
     f"{_AWAY} and deploy the live release again",
     silent=True,
 )

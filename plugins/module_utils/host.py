@@ -23,6 +23,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils import (
     hardening,
     precautions,
     project_drift,
+    project_files,
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.contents import LookingStore
 from ansible_collections.morpheus.deploy.plugins.module_utils.cut import Count
@@ -278,9 +279,8 @@ class StackHost:
         override = compose_model.override(target.model, target.desired, pinned, labels, target.additions, placed)
         text = json.dumps(OVERRIDE.numbered(override), indent=2, sort_keys=True).replace("$", "$$") + "\n"
         write_atomically(self.releases.project / "override.json", text, mode=0o644)
-        files = ":".join([*target.stack["compose_files"], "override.json"])
-        variables = target.workspace.interpolation.read_text()
-        variables += f"COMPOSE_PROJECT_NAME={self.stack}\nCOMPOSE_FILE={files}\n"
+        interpolation = target.workspace.interpolation.read_text()
+        variables = project_files.environment(interpolation, self.stack, target.stack["compose_files"])
         write_atomically(self._interpolation, variables, mode=0o644)
 
     @property

@@ -19,7 +19,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge import (
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import EdgeError
 from ansible_collections.morpheus.deploy.plugins.module_utils.files import write_atomically
-from ansible_collections.morpheus.deploy.plugins.module_utils.formats import EDGE_FILES
+from ansible_collections.morpheus.deploy.plugins.module_utils.formats import EDGE_BASE
 from ansible_collections.morpheus.deploy.plugins.module_utils.haproxy import Socket, parse_old_workers
 
 MAP = "maintenance.map"
@@ -53,7 +53,7 @@ class Maintenance:
         """Place -> "on" or "off", or "" where neither is said: the file, and each worker that can show the page."""
         edge_settings(self._paths)
         try:
-            text = EDGE_FILES.commented(self._file)
+            text = EDGE_BASE.commented(self._file)
         except FileNotFoundError:
             raise _too_old(self._file) from None
         workers = {f"worker {pid}": state for pid, state in self._workers().items()}

@@ -253,7 +253,11 @@ def _live_model(host: StackHost, wanted: Wanted, live: str) -> Mapping[str, Any]
     """The project of the live release; empty where its Compose files are the same, so that Compose need not be asked."""
     if not (live and host.releases.has(live)):
         return {}
-    stack, workspace = host.releases.read(live).stack, host.releases.workspace(live)
+    manifest = host.releases.read(live)
+    if project_drift.kept(host.releases, manifest):
+        # What was lost cannot be compared.
+        return {}
+    stack, workspace = manifest.stack, host.releases.workspace(live)
     before = [(name, (workspace.files / name).read_bytes()) for name in stack["compose_files"]]
     if before == [(name, wanted.files[name]) for name in wanted.stack["compose_files"]]:
         return {}

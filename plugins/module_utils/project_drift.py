@@ -11,7 +11,12 @@ from pathlib import Path
 from ansible_collections.morpheus.deploy.plugins.module_utils import project_files
 from ansible_collections.morpheus.deploy.plugins.module_utils.files import is_executable
 from ansible_collections.morpheus.deploy.plugins.module_utils.formats import DamagedError
-from ansible_collections.morpheus.deploy.plugins.module_utils.release import Manifest, Releases, config_hash
+from ansible_collections.morpheus.deploy.plugins.module_utils.release import (
+    Manifest,
+    Releases,
+    config_hash,
+    interpolation,
+)
 from ansible_collections.morpheus.deploy.plugins.module_utils.spoken import sentence
 
 
@@ -21,7 +26,7 @@ def kept(releases: Releases, manifest: Manifest) -> list[str]:
     found = []
     if manifest.config_hash and _hash(manifest, workspace.shipped()) != manifest.config_hash:
         found.append(f"files of release {manifest.id} in {workspace.files} are not as they were written")
-    if _bytes(workspace.interpolation) != _interpolation(manifest):
+    if _bytes(workspace.interpolation) != _interpolation(manifest).encode():
         found.append(_not_as_written(workspace.interpolation))
     if not (workspace.files / "secrets").is_symlink():
         found.append(f"{workspace.files / 'secrets'} is no link to the secrets")
@@ -39,7 +44,8 @@ def project(releases: Releases, manifest: Manifest, lost: Collection[Path]) -> l
     found = [f"{name} in the project directory is not the release's" for name in differing]
     found += [f"{path}, which services mount, is not the release's" for path in lost]
     found += [note for note in releases.notes if str(directory) in note]
-    if _interpolation(manifest) not in (_bytes(directory / ".env") or b""):
+    variables = project_files.environment(_interpolation(manifest), releases.root.name, manifest.stack["compose_files"])
+    if _bytes(directory / ".env") != variables.encode():
         found.append(_not_as_written(directory / ".env"))
     if not (directory / "secrets").is_symlink():
         found.append(f"{directory / 'secrets'} is no link to the secrets")
@@ -62,8 +68,8 @@ def _hash(manifest: Manifest, shipped: Mapping[str, Path]) -> str:
     return config_hash(manifest.environment, manifest.stack, contents, dict(manifest.secrets), executable)
 
 
-def _interpolation(manifest: Manifest) -> bytes:
-    return f"STACK_RELEASE={manifest.release}\nSTACK_ENVIRONMENT={manifest.environment}\n".encode()
+def _interpolation(manifest: Manifest) -> str:
+    return interpolation(manifest.release, manifest.environment)
 
 
 def _bytes(path: Path) -> bytes | None:

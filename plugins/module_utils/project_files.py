@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,12 @@ class Listing:
         if self.path.is_dir():
             raise LISTING.damaged(self.path, "it is a directory")
         write_atomically(self.path, json.dumps(sorted(names)), mode=0o600)
+
+
+def environment(interpolation: str, stack: str, compose_files: Sequence[str]) -> str:
+    """The .env beside them, so that people can type docker compose."""
+    names = ":".join([*compose_files, "override.json"])
+    return f"{interpolation}COMPOSE_PROJECT_NAME={stack}\nCOMPOSE_FILE={names}\n"
 
 
 def override(project: Path) -> dict[str, Any]:

@@ -113,6 +113,11 @@ def release_id(release: str, config: str) -> str:
     return f"{release}-{config[:HASH_DIGITS]}"
 
 
+def interpolation(release: str, environment: str) -> str:
+    """The content of release.env."""
+    return f"STACK_RELEASE={release}\nSTACK_ENVIRONMENT={environment}\n"
+
+
 def name_in(identity: str) -> str:
     """The name of a release whose manifest cannot be read."""
     return identity.rpartition("-")[0]
@@ -461,8 +466,7 @@ def place_files(
     """Write a release's files and interpolation variables below ``directory``."""
     for name, content in files.items():
         write_atomically(directory / "files" / name, content, mode=file_mode(name in executable))
-    variables = f"STACK_RELEASE={release}\nSTACK_ENVIRONMENT={environment}\n"
-    write_atomically(directory / "release.env", variables, mode=0o644)
+    write_atomically(directory / "release.env", interpolation(release, environment), mode=0o644)
     link_secrets(directory / "files", secret_files)
     return Workspace(directory / "files", directory / "release.env")
 

@@ -56,7 +56,7 @@ NUMBERED |= {"lease.json": "format", "override.json": "x-morpheus.deploy.format"
 COMMENTED = ("haproxy.cfg", "shop.cfg", "shop.map", "routes.map", "maintenance.map", "certificates.list")
 # What a mend may be told by: each of these is done by ``mend``.
 MENDS = (
-    *("deploy", "provision.yml", "maintenance.yml", "unlock.yml", "move it away", "Move it away"),
+    *("deploy", "Deploy", "provision.yml", "maintenance.yml", "unlock.yml", "move it away", "Move it away"),
     *("remove the file", "run this again", "run this with"),
 )
 NEWER = "run it with the newer version of the collection, or what the message names"
@@ -226,7 +226,7 @@ def mend(host: PreparedHost, path: Path, found: Case) -> str:
         _well(host.maintenance(check=False))
         done.append("`maintenance.yml -e state=off`")
     planned = {word for command, word in found.words.items() if command.startswith(("deploy", "restart"))}
-    if "deploy" in text or "said" in planned:
+    if "deploy" in text.lower() or "said" in planned:
         done += _deploy(host, found.label)
     _forget(path)
     return ", ".join(done)

@@ -271,8 +271,9 @@ def test_the_key_of_the_fingerprints_is_made_once_and_kept(releases: Releases) -
     only_looked = releases.key(create=False)
     assert not (releases.root / "fingerprint.key").exists()
     key = releases.key(create=True)
-    assert len(key) == len(only_looked) == 32
-    assert key != only_looked
+    # What was planned with the one is done with the other.
+    assert (len(key), key) == (32, only_looked)
+    assert Releases("other", releases.root).key(create=False) != key
     assert releases.key(create=True) == releases.key(create=False) == key
     assert mode(releases.root / "fingerprint.key") == 0o600
 
