@@ -231,9 +231,10 @@ class Run:
             self.is_prepared = True
             self.release, self.release_id = result["release"], result.get("id") or self.release_id
             self.environment = result.get("environment") or self.environment
-            state.release = state.previous = result["previous"]
-            state.release_id = state.previous_id = result.get("previous_id", "")
-            state.seen = True
+            if "previous" in result:
+                state.release = state.previous = result["previous"]
+                state.release_id = state.previous_id = result.get("previous_id", "")
+                state.seen = True
             state.plan = list(result.get("plan", []))
             # Prepared twice, a host has them since the first time.
             state.live_files = sorted({*state.live_files, *result.get("changed_live_files", [])})

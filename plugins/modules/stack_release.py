@@ -239,7 +239,8 @@ def main() -> None:
         digests=module.params["digests"],
         rights={name: Rights(int(given["owner"]), int(given["mode"], 8)) for name, given in module.params["rights"].items()},
     )
-    about = {"release": wanted.release, "environment": wanted.environment, "previous": "", "previous_id": ""}
+    # What runs is said only once it is known.
+    about = {"release": wanted.release, "environment": wanted.environment}
     try:
         host = StackHost(wanted.stack["name"], engine.connect())
         about |= {"previous": host.releases.live_release(), "previous_id": host.releases.live()}
@@ -251,7 +252,7 @@ def main() -> None:
         module.fail_json(msg=str(exc), problems=exc.problems, **about)
     except (DeployError, FencedError, OSError) as exc:
         module.fail_json(msg=str(exc), **about)
-    for warning in prepared.warnings:
+    for warning in [*host.releases.notes, *prepared.warnings]:
         module.warn(warning)
     module.exit_json(
         changed=prepared.changed,

@@ -218,6 +218,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.exclusive import a
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import StackHost
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage import Kind
 from ansible_collections.morpheus.deploy.plugins.module_utils.prepare import running
+from ansible_collections.morpheus.deploy.plugins.module_utils.release import name_in
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout import HostRollout, Rollout
 
 LEFT = {
@@ -248,6 +249,8 @@ def main() -> None:
         with alone(host, 0 if module.check_mode else params["token"]) as fence:
             host_rollout = HostRollout(host, fence)
             rollout = host_rollout.prepare(params["release_id"], restart=params["restart"], kind=Kind(params["kind"]))
+            for note in [*host.releases.notes, *rollout.damage]:
+                module.warn(note)
             if module.check_mode:
                 module.exit_json(**_result(rollout, [str(step) for step in rollout.steps]))
             if rollout.changed:
@@ -286,8 +289,8 @@ def _result(rollout: Rollout, steps: list[str]) -> dict[str, Any]:
         "release": rollout.manifest.release,
         "release_id": rollout.manifest.id,
         "kind": rollout.kind.value,
-        "previous": rollout.previous.release if rollout.previous else "",
-        "previous_id": rollout.previous.id if rollout.previous else "",
+        "previous": rollout.previous.release if rollout.previous else name_in(rollout.was),
+        "previous_id": rollout.was,
         "switched": rollout.changed and rollout.switches and not outcome.failures,
         "failure_action": rollout.failure_action.value,
         "public_check": rollout.target.stack.get("public_check") or {},

@@ -182,8 +182,8 @@ ENDINGS: dict[str, dict[str, Ending]] = {
         "it is told": Ending("unchanged", worlds.informs, {"stack": "shop"}, (LEASE,)),
         "it cannot be read": fails(
             "refused",
-            "lineage.json cannot be read",
-            worlds.torn_lineage,
+            "lineage.json has format 99",
+            worlds.newer_lineage,
             options={"stack": "shop"},
             before=(LEASE,),
         ),
