@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -141,6 +141,18 @@ class Run:
         state = self.hosts.setdefault(host, HostState())
         state.lost, state.failed = True, f"{host} could not be reached"
         state.mixed = state.mixed or module == "stack_rollout"
+
+    def interrupted(self, how: str, at_work: Mapping[str, str], notes: Sequence[str]) -> None:
+        """The run ended before its end. ``at_work``: host -> module that had not answered, and may go on there."""
+        for host in [host for host, module in at_work.items() if module == "stack_rollout"]:
+            state = self.hosts.setdefault(host, HostState())
+            state.lost = state.mixed = True
+        switched = [state for state in self.hosts.values() if state.changed or state.mixed]
+        for state in switched:
+            state.failed = state.failed or how
+        if not switched:
+            self.refusals.append(how)
+        self.notes += notes
 
     def verdict(self, seconds: float, *, check_mode: bool) -> dict[str, Any]:
         failed = {name: state for name, state in self.hosts.items() if state.failed}
