@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -26,15 +27,15 @@ def no_host(group: str, groups: Mapping[str, Sequence[str]], sources: Sequence[s
 
 def left_out(chosen: Sequence[str], skipped: Sequence[str], known: Sequence[str], always: str) -> str:
     """What is wrong with --tags and --skip-tags; ``always``: the tag of what every other step needs, if there is one."""
-    understood = f"understands the tags {' and '.join(known)}" if known else "understands no tags"
+    understood = f"its tags are {', '.join(known)}" if known else "this playbook has no tags"
     if skipped:
         unknown = [tag for tag in skipped if tag not in known or always]
-        return f"--skip-tags {','.join(unknown)} leaves out what other steps need; this playbook {understood}" if unknown else ""
+        return f"--skip-tags {','.join(unknown)} leaves out what other steps need; {understood}" if unknown else ""
     if "all" in chosen:
         return ""
     unknown = [tag for tag in chosen if tag not in known]
     if unknown:
-        return f"--tags {','.join(unknown)} chooses nothing; this playbook {understood}"
+        return f"--tags {','.join(unknown)} chooses nothing; {understood}"
     return f"--tags {','.join(chosen)} leaves out what it needs: add {always}" if always and always not in chosen else ""
 
 
@@ -56,8 +57,8 @@ class ActionModule(ActionBase):  # type: ignore[misc] # ansible-core has no type
         found = [problem for problem in problems if problem]
         message = f"{'. '.join(found)}. {NOTHING}" if found else ""
         if unwatched:
-            message = f"VERDICT refused: {message}"
             self._leave_file(str(arguments["playbook"]), message, task_vars, sources)
+            message = f"VERDICT refused: {message}"
         return {"changed": False, "failed": bool(found), "msg": message}
 
     @staticmethod
@@ -65,5 +66,6 @@ class ActionModule(ActionBase):  # type: ignore[misc] # ansible-core has no type
         """What the callback would have written, were it there."""
         check_mode = bool(context.CLIARGS.get("check"))
         environment = str(task_vars.get("stack_environment") or "")
-        seen = Seen((playbook,), environment, " -i ".join(map(str, sources)), check_mode=check_mode, failures=[message])
+        inventory = " -i ".join(map(str, sources))
+        seen = Seen((playbook,), environment, inventory, time.time(), check_mode=check_mode, failures={message: []})
         run_file.write(environment, file_name((playbook,), check_mode=check_mode), seen.verdict(0.0))

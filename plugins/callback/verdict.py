@@ -32,7 +32,7 @@ from ansible import context
 from ansible.errors import AnsibleError
 from ansible.plugins.callback import CallbackBase
 from ansible.plugins.loader import filter_loader, test_loader
-from ansible_collections.morpheus.deploy.plugins.module_utils.endings import FAILED, Seen, file_name, goes_on
+from ansible_collections.morpheus.deploy.plugins.module_utils.endings import CHECKED, FAILED, Seen, file_name, goes_on
 from ansible_collections.morpheus.deploy.plugins.module_utils.handover import Handover
 from ansible_collections.morpheus.deploy.plugins.module_utils.verdict import Run, history_line, summary
 from ansible_collections.morpheus.deploy.plugins.plugin_utils import run_file, watch
@@ -149,8 +149,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
             name = str(host or result._host.get_name())
             self._run.lost(name, module, ours=role in ROLES)
             self._seen.unreachable.add(name)
-            if not result._task.ignore_unreachable:
-                self._seen.lost.append(name)
+            self._seen.lost = self._seen.lost or not result._task.ignore_unreachable
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
         self._interruption.over()
@@ -166,6 +165,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
             # Only names the environment of a refused run; group_vars of all are the same for every host.
             app = manager._inventory.groups.get("app")
             hosts = (app.get_hosts() if app else []) or manager._inventory.get_hosts(ignore_limits=True)
+            chosen = set(manager._inventory.get_hosts(ignore_restrictions=True))
+            self._seen.left_out = sorted(host.get_name() for host in (app.get_hosts() if app else []) if host not in chosen)
             for host in hosts[:1] or [None]:
                 variables = manager.get_vars(play=play, host=host)
                 self._run.environment = str(variables.get("stack_environment") or "")
@@ -190,7 +191,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
             for host in (everywhere if for_others and module == "stack_rollout" else [worker])
         }
         self._seen.interrupted = how
-        self._run.interrupted(how, at_work, goes_on(at_work, self._run.inventory))
+        self._run.interrupted("\n".join([how, *goes_on(at_work, self._run.inventory)]), at_work)
         # The terminal may be gone.
         with suppress(OSError):
             self._end()
@@ -201,6 +202,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         if self._run.is_deploy:
             verdict = self._run.verdict(seconds, check_mode=self._check_mode)
             verdict["playbook"] = self._seen.what
+            # Only the hosts that were to be changed have a word of their own then.
+            verdict["verdict"] = CHECKED if self._check_mode and not verdict["failed"] else verdict["verdict"]
             self._print_reports()
             self._hand_over(verdict)
             path = self._write(verdict)
@@ -255,7 +258,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         if not name.startswith(PREFIX):
             if failed:
                 ours = self._role(result) in ROLES
-                self._run.refused(result._host.get_name(), str(result._result.get("msg", "")), ours=ours)
+                self._run.refused(result._host.get_name(), self._words(result._result, result), ours=ours)
             return
         if name == BEGIN:
             return
@@ -280,8 +283,13 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         self._seen.changed = self._seen.changed or bool(result._result.get("changed"))
         if failed:
             items = [item for item in result._result.get("results") or [] if item.get("failed")] or [result._result]
-            where = "" if here else f"{result._host.get_name()}: "
-            self._seen.failures += [f"{where}{item.get('msg', '')}" for item in items]
+            for words in dict.fromkeys(self._words(item, result) for item in items):
+                self._seen.failures.setdefault(words, []).extend([] if here else [result._host.get_name()])
+
+    @staticmethod
+    def _words(item: Mapping[str, Any], result: Any) -> str:
+        """Why a task failed. What a task with no_log says is hidden."""
+        return str(item.get("msg") or f'the task "{result._task.get_name()}" failed, and what it said is hidden (no_log)')
 
     @staticmethod
     def _role(result: Any) -> str:

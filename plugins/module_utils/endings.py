@@ -14,12 +14,18 @@ from typing import Any
 # They change nothing, and write a report of this name.
 LOOKING = ("status", "config", "audit")
 RUNNING = "running"
+# A check mode's, which ends well.
+CHECKED = "checked"
 FAILED, UNREACHABLE = 2, 4
+
+
+def looks(playbooks: Sequence[str]) -> bool:
+    return bool(playbooks) and all(name in LOOKING for name in playbooks)
 
 
 def file_name(playbooks: Sequence[str], *, check_mode: bool) -> str:
     """The file that a run replaces when it begins. One that only looks leaves the verdict of the last deploy alone."""
-    if playbooks and all(name in LOOKING for name in playbooks):
+    if looks(playbooks):
         return f"{playbooks[0]}.json"
     return "check.json" if check_mode else "verdict.json"
 
@@ -39,12 +45,15 @@ class Seen:
     # What --tags and --skip-tags say, as they were typed.
     tags: str = ""
     limit: str = ""
+    # Hosts of the group app that --limit leaves out.
+    left_out: list[str] = field(default_factory=list)
     tasks: int = 0
     answered: set[str] = field(default_factory=set)
     unreachable: set[str] = field(default_factory=set)
-    # Hosts whose loss ended the run for them, in order.
-    lost: list[str] = field(default_factory=list)
-    failures: list[str] = field(default_factory=list)
+    # Whether one of them is not let pass, as in a report of what each host says.
+    lost: bool = False
+    # What failed -> the hosts that said so; none for what is so of the whole run.
+    failures: dict[str, list[str]] = field(default_factory=dict)
     changed: bool = False
     reported: bool = False
     interrupted: str = ""
@@ -52,6 +61,10 @@ class Seen:
     @property
     def what(self) -> str:
         return ", ".join(self.playbooks)
+
+    @property
+    def looks(self) -> bool:
+        return looks(self.playbooks)
 
     def begun(self, pid: int) -> dict[str, Any]:
         """What the file says until the run has ended. It stays when the run is killed: nobody has taken ``pid`` back."""
@@ -72,18 +85,21 @@ class Seen:
 
     def verdict(self, seconds: float) -> dict[str, Any]:
         """Of a run that deploys nothing."""
-        messages = [*(f"{host} could not be reached" for host in self.lost), *self.failures]
+        ended = self.lost or self.failures or self.interrupted
+        messages = [f"{host} could not be reached" for host in sorted(self.unreachable)] if ended else []
+        messages += [f"{', '.join(sorted(hosts))}: {what}" if hosts else what for what, hosts in self.failures.items()]
         messages += [self.interrupted] if self.interrupted else []
         nothing = self.nothing_asked()
         messages = messages or ([nothing] if nothing else [])
-        word = "done"
+        word = CHECKED if self.check_mode and not self.looks else "done"
         if messages:
             word = "failed" if self.changed or (self.reported and not nothing) else "refused"
         return {
             "verdict": word,
             "failed": bool(messages),
             "seconds": seconds,
-            "messages": list(dict.fromkeys(messages)),
+            "messages": messages,
+            "left_out": self.left_out,
             **self._about(),
         }
 
@@ -105,9 +121,10 @@ class Seen:
     def lines(self, verdict: Mapping[str, Any], path: str) -> list[str]:
         """For the screen, of a run that deploys nothing: the word first."""
         about = f"{self.environment} {self.what}".strip()
-        only = f" ({self.tags})" if self.tags and verdict["verdict"] == "done" else ""
-        check = ", in check mode: nothing was changed" if self.check_mode else ""
+        only = f" ({self.tags})" if self.tags and not verdict["failed"] else ""
+        check = "; nothing was changed" if verdict["verdict"] == CHECKED else ""
         lines = [f"VERDICT {verdict['verdict']}: {about}{only} in {verdict['seconds']} s{check}"]
+        lines += [f"  left out by --limit: {', '.join(self.left_out)}"] if self.left_out and not self.looks else []
         lines += [f"  {line}" for message in verdict["messages"] for line in message.splitlines()]
         return [*lines, f"  details: {path}"] if path else lines
 

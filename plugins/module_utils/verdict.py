@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -142,7 +142,7 @@ class Run:
         state.lost, state.failed = True, f"{host} could not be reached"
         state.mixed = state.mixed or module == "stack_rollout"
 
-    def interrupted(self, how: str, at_work: Mapping[str, str], notes: Sequence[str]) -> None:
+    def interrupted(self, how: str, at_work: Mapping[str, str]) -> None:
         """The run ended before its end. ``at_work``: host -> module that had not answered, and may go on there."""
         for host in [host for host, module in at_work.items() if module == "stack_rollout"]:
             state = self.hosts.setdefault(host, HostState())
@@ -152,7 +152,6 @@ class Run:
             state.failed = state.failed or how
         if not switched:
             self.refusals.append(how)
-        self.notes += notes
 
     def verdict(self, seconds: float, *, check_mode: bool) -> dict[str, Any]:
         failed = {name: state for name, state in self.hosts.items() if state.failed}
