@@ -146,9 +146,7 @@ OTHERS: dict[str, tuple[str, Case]] = {
 def runs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Future[Done]]]:
     """Those of the tests that were chosen."""
     stage = Stage(tmp_path_factory.mktemp("stage"))
-    chosen = [
-        item.callspec.params for item in request.session.items if item.module is request.module and hasattr(item, "callspec")
-    ]
+    chosen = [item.callspec.params for item in request.session.items if item.path == request.path and hasattr(item, "callspec")]
     wanted: dict[str, tuple[str, Case]] = {}
     for params in chosen:
         if "case" in params:
