@@ -10,7 +10,7 @@ from typing import Any
 
 from ansible import context
 from ansible.plugins.action import ActionBase
-from ansible_collections.morpheus.deploy.plugins.module_utils.endings import Seen, file_name
+from ansible_collections.morpheus.deploy.plugins.module_utils.ends import Seen, file_name
 from ansible_collections.morpheus.deploy.plugins.plugin_utils import run_file, watch
 
 NOTHING = "Nothing was contacted or changed."

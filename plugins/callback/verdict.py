@@ -32,7 +32,7 @@ from ansible import context
 from ansible.errors import AnsibleError
 from ansible.plugins.callback import CallbackBase
 from ansible.plugins.loader import filter_loader, test_loader
-from ansible_collections.morpheus.deploy.plugins.module_utils.endings import CHECKED, FAILED, Seen, file_name, goes_on
+from ansible_collections.morpheus.deploy.plugins.module_utils.ends import CHECKED, FAILED, Seen, file_name, goes_on
 from ansible_collections.morpheus.deploy.plugins.module_utils.handover import Handover
 from ansible_collections.morpheus.deploy.plugins.module_utils.verdict import Run, history_line, summary
 from ansible_collections.morpheus.deploy.plugins.plugin_utils import run_file, watch
@@ -91,8 +91,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         self._handover: Handover | None = None
         self._reports: dict[str, dict[str, Any]] = {}
         self._file = ""
-        # Host -> module and whether it is done on behalf of others, of what has begun and not answered.
-        self._at_work: dict[str, tuple[str, bool]] = {}
+        # Host -> module that has begun and not answered.
+        self._at_work: dict[str, str] = {}
 
     def v2_playbook_on_start(self, playbook: Any) -> None:
         _load_jinja_plugins()
@@ -124,8 +124,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
             self._seen.tasks += 1
 
     def v2_runner_on_start(self, host: Any, task: Any) -> None:
-        module = str(task.resolved_action or task.action).removeprefix(PREFIX)
-        self._at_work[str(host.get_name())] = (module, bool(task.delegate_to))
+        self._at_work[str(host.get_name())] = str(task.resolved_action or task.action).removeprefix(PREFIX)
 
     def v2_runner_on_ok(self, result: Any) -> None:
         self._see(result, failed=False)
@@ -142,14 +141,17 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         self._at_work.pop(result._host.get_name(), None)
         # A host that --limit leaves out is asked in passing. It is none of the run's, and its answer comes as a fact.
         role = self._role(result)
-        if role != "fleet":
-            module = self._action(result).removeprefix(PREFIX)
-            # The lease is taken on a host of its own, which the result of a task without a connection does not name.
-            host = result._task_fields.get("delegate_to") if module == "lease" else None
-            name = str(host or result._host.get_name())
+        module = self._action(result).removeprefix(PREFIX)
+        if role == "fleet":
+            return
+        # The lease is taken on a host of its own, which the result of a task without a connection does not name.
+        host = result._task_fields.get("delegate_to") if module == "lease" else None
+        name = str(host or result._host.get_name())
+        self._seen.unreachable.add(name)
+        self._seen.lost = self._seen.lost or not result._task.ignore_unreachable
+        # A balancer that is asked after a batch is named by the task that follows: this host is not lost.
+        if (role, module) != ("rollout", "health_gate"):
             self._run.lost(name, module, ours=role in ROLES)
-            self._seen.unreachable.add(name)
-            self._seen.lost = self._seen.lost or not result._task.ignore_unreachable
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
         self._interruption.over()
@@ -184,14 +186,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
 
     def _end_early(self, how: str) -> None:
         """The run ends before its end; what was told to hosts may go on there."""
-        everywhere = [name for name, state in self._run.hosts.items() if state.changed]
-        at_work = {
-            host: module
-            for worker, (module, for_others) in self._at_work.items()
-            for host in (everywhere if for_others and module == "stack_rollout" else [worker])
-        }
         self._seen.interrupted = how
-        self._run.interrupted("\n".join([how, *goes_on(at_work, self._run.inventory)]), at_work)
+        self._run.interrupted("\n".join([how, *goes_on(self._at_work, self._run.inventory)]), self._at_work)
         # The terminal may be gone.
         with suppress(OSError):
             self._end()
@@ -298,8 +294,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
 
     @staticmethod
     def _host(module: str, result: Any, item: dict[str, Any]) -> str:
-        """The host that the item speaks of: the lease's own, or, where one host's task takes all back, the one that it names."""
+        """The host that the item speaks of: the one that has the lease is not the one of the task."""
         if module == "lease":
             return str((item.get("_ansible_delegated_vars") or {}).get("ansible_delegated_host") or result._host.get_name())
-        of = item.get(str(item.get("ansible_loop_var"))) if module == "stack_rollout" else None
-        return str(of["key"]) if isinstance(of, Mapping) else str(result._host.get_name())
+        return str(result._host.get_name())

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils.endings import RUNNING
+from ansible_collections.morpheus.deploy.plugins.module_utils.ends import RUNNING
 from ansible_collections.morpheus.deploy.plugins.module_utils.files import write_atomically
 
 DIRECTORY = Path(".deploy")

@@ -50,7 +50,7 @@ for rule in json.loads((stage / "rules.json").read_text()):
         answer = rule["answer"]
         break
 if {asks_for_lease} and leased.problem(given, check_mode=check_mode):
-    answer = dict(failed=True, msg=leased.problem(given, check_mode=check_mode))
+    answer = dict(failed=True, msg=leased.problem(given, check_mode=check_mode), left="as_before", answered=True)
 if answer == "lost":
     (stage / f"{{host}}.down").touch()
 if answer == "waits":

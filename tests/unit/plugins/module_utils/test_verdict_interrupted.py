@@ -53,4 +53,4 @@ def test_a_host_that_had_failed_before_keeps_its_reason() -> None:
     found = run("app-1")
     found.lost("app-2", "stack_rollout")
     found.interrupted(HOW, {})
-    assert found.verdict(1.0, check_mode=False)["messages"] == [HOW, "app-2 could not be reached"]
+    assert found.verdict(1.0, check_mode=False)["messages"] == ["app-2 could not be reached", HOW]

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.morpheus.deploy.plugins.module_utils.endings import FAILED, UNREACHABLE, Seen, file_name, goes_on
+from ansible_collections.morpheus.deploy.plugins.module_utils.ends import FAILED, UNREACHABLE, Seen, file_name, goes_on
 
 
 @pytest.mark.parametrize(

@@ -137,7 +137,7 @@ OTHERS: dict[str, tuple[str, Case]] = {
     "rollback, Ansible's own error": ("rollback", Case(environment={"ANSIBLE_STRATEGY": "nosuch"})),
     "deploy, switched hosts go back": (
         "deploy",
-        Case(rules=[rule("stack_rollout", {"failed": True, "msg": "sick"}, host="app-2")]),
+        Case(rules=[rule("stack_rollout", {"failed": True, "msg": "sick", "left": "as_before"}, host="app-2")]),
     ),
 }
 
