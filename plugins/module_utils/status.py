@@ -5,47 +5,48 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from ansible_collections.morpheus.deploy.plugins.module_utils import edge_drift, precautions, project_drift
 from ansible_collections.morpheus.deploy.plugins.module_utils import images as local_images
-from ansible_collections.morpheus.deploy.plugins.module_utils import precautions
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import Edge
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError, EdgeError
-from ansible_collections.morpheus.deploy.plugins.module_utils.files import is_executable
 from ansible_collections.morpheus.deploy.plugins.module_utils.gate import SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.haproxy import Socket
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import HostGate, StackHost, Target
 from ansible_collections.morpheus.deploy.plugins.module_utils.identity import HostIdentity
 from ansible_collections.morpheus.deploy.plugins.module_utils.maintenance import Maintenance
 from ansible_collections.morpheus.deploy.plugins.module_utils.plan import DesiredService, Replica, State, trouble
-from ansible_collections.morpheus.deploy.plugins.module_utils.prepare import images_of
-from ansible_collections.morpheus.deploy.plugins.module_utils.release import Manifest, config_hash
+from ansible_collections.morpheus.deploy.plugins.module_utils.prepare import missing_secrets, target_of
+from ansible_collections.morpheus.deploy.plugins.module_utils.release import Manifest
+from ansible_collections.morpheus.deploy.plugins.module_utils.spoken import spoken
 
 # One question to a replica, and one more when the first went wrong by chance.
 ASK = {"successes": 1, "interval_seconds": 0.2, "timeout_seconds": 2.0, "deadline_seconds": 3.0}
 
 
+@spoken()
 def look(host: StackHost) -> dict[str, Any]:
     """``services``: name, wanted, running and healthy replicas; ``drift``: sentences, empty when all is as the release says and
     users are served; ``mend``: commands, to be typed in this order.
     """
     lineage = host.releases.lineage()
     found: dict[str, Any] = {"live": lineage.live, "release": "", "since": "", "services": [], "drift": [], "mend": []}
-    found["environment"] = _environment()
+    found["environment"], unclaimed = _environment()
     found["rolling"] = lineage.rolling.id if lineage.rolling else ""
     found["edge"], of_edge = _edge(host)
     is_well = not of_edge
     of_edge += host.edge_image_trouble()
-    found["drift"] = of_edge
+    found["drift"] = [*unclaimed, *of_edge]
     inventory = f"inventories/{found['environment'] or '<environment>'}"
     if of_edge:
         found["mend"] = [f"ansible-playbook playbooks/provision.yml -i {inventory} --tags edge"]
     if not lineage.live:
         return found
     manifest = host.releases.read(lineage.live)
-    target = host.target(manifest, host.releases.workspace(lineage.live), images=images_of(manifest))
+    target = target_of(host, manifest)
     edge = None if found["edge"] == "down" else host.edge(target)
     replicas, strange = host.look(edge)
     found["release"] = manifest.release
@@ -54,8 +55,8 @@ def look(host: StackHost) -> dict[str, Any]:
     mended = [*_replica_drift(target, replicas), *_missing(target, replicas), *_image_drift(host, manifest)]
     if edge and is_well:
         mended += _user_drift(host, target, replicas, edge)
-    others = [*_volume_drift(host, target), *_file_drift(host, manifest), *_strangers(host, manifest)]
-    found["drift"] = [*of_edge, *strange, *mended, *others]
+    others = [*_volume_drift(host, target), *_file_drift(host, target, manifest), *_strangers(host, manifest)]
+    found["drift"] = [*unclaimed, *of_edge, *strange, *mended, *others]
     if mended:
         found["mend"].append(f"ansible-playbook deploy.yml -i {inventory} -e stack_release={manifest.release}")
     return found
@@ -141,22 +142,15 @@ def _volume_drift(host: StackHost, target: Target) -> list[str]:
     return [f"the volume {name} is not on this host any more: its data is gone, and a deploy makes an empty one" for name in lost]
 
 
-def _file_drift(host: StackHost, manifest: Manifest) -> list[str]:
-    shipped = host.releases.workspace(manifest.id).shipped()
-    contents = {name: path.read_bytes() for name, path in shipped.items()}
-    executable = {name for name, path in shipped.items() if is_executable(path)}
-    found = []
-    if config_hash(manifest.environment, manifest.stack, contents, dict(manifest.secrets), executable) != manifest.config_hash:
-        found.append(f"files of release {manifest.id} were edited since they were written")
-    ours = host.releases.activated()
-    edited = sorted(
-        name for name, content in contents.items() if name in ours and _content(host.releases.project / name) != content
-    )
-    return found + [f"{name} in the project directory is not the release's" for name in edited]
-
-
-def _content(path: Path) -> bytes | None:
-    return path.read_bytes() if path.is_file() else None
+def _file_drift(host: StackHost, target: Target, manifest: Manifest) -> list[str]:
+    found = [*host.releases.notes, *project_drift.kept(host.releases, manifest)]
+    lost = missing_secrets(host, manifest)
+    if lost:
+        found.append(f"secrets that the release reads are gone ({', '.join(lost)}): deploy it again, which brings them")
+    # What cannot be compared is told by the state of the edge.
+    with suppress(EdgeError):
+        found += host.damage(manifest, target, host.edge(target))
+    return list(dict.fromkeys([*found, *edge_drift.problems(host.edge_paths)]))
 
 
 def _strangers(host: StackHost, manifest: Manifest) -> list[str]:
@@ -164,11 +158,15 @@ def _strangers(host: StackHost, manifest: Manifest) -> list[str]:
     return [f"{name} runs an image of the release and was started by hand" for name in names]
 
 
-def _environment() -> str:
+def _environment() -> tuple[str, list[str]]:
+    """Whose host this is, and why nobody can tell."""
+    identity = HostIdentity()
     try:
-        return HostIdentity().read().environment
-    except DeployError:
-        return ""
+        environment = identity.read().environment
+    except DeployError as exc:
+        return "", [str(exc)]
+    lost = f"this host belongs to no environment ({identity.path} is missing): claim it with playbooks/provision.yml"
+    return environment, [] if environment else [lost]
 
 
 def _edge(host: StackHost) -> tuple[str, list[str]]:

@@ -31,6 +31,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.errors import Depl
 from ansible_collections.morpheus.deploy.plugins.module_utils.fence import Fence
 from ansible_collections.morpheus.deploy.plugins.module_utils.gate import Rules, SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import StackHost
+from ansible_collections.morpheus.deploy.plugins.module_utils.identity import HostIdentity, Owner
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage import Kind
 from ansible_collections.morpheus.deploy.plugins.module_utils.migrations import Migrations
 from ansible_collections.morpheus.deploy.plugins.module_utils.prepare import Wanted, prepare
@@ -387,6 +388,9 @@ class World:
         compose = self._compose()
         monkeypatch.setattr(host_module, "Compose", compose)
         monkeypatch.setattr(edge_setup_module, "Compose", compose)
+        identity = HostIdentity(self.paths.root.parent / "etc")
+        identity.write(Owner("staging", "2026-01-01T00:00:00Z"))
+        monkeypatch.setattr(status_module, "HostIdentity", lambda: identity)
         monkeypatch.setattr(host_module, "DOCKER_RULES", Rules(1, 0.01, 1.0, 2.0))
         monkeypatch.setattr(execute_module, "POLL_SECONDS", 0.005)
         monkeypatch.setattr(haproxy_module, "PATIENCE_SECONDS", 0.0)
