@@ -243,7 +243,7 @@ def main() -> None:
     about = {"release": wanted.release, "environment": wanted.environment}
     try:
         host = StackHost(wanted.stack["name"], engine.connect())
-        about["previous"] = host.releases.live_release()
+        about |= {"previous": host.releases.live_release(), "previous_id": host.releases.live()}
         # In check mode nothing is written, so nobody has to wait for anybody.
         with nullcontext() if module.check_mode else alone(host, module.params["token"]) as fence:
             migrations = Migrations(host.one_offs, fence.check) if fence else Migrations(host.one_offs)
@@ -258,7 +258,6 @@ def main() -> None:
         changed=prepared.changed,
         id=prepared.id,
         **about,
-        previous_id=prepared.live,
         was_live=prepared.was_live,
         pending=prepared.pending,
         versions=prepared.versions,
