@@ -51,7 +51,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-KEYS = ("environment", "live", "release", "since", "rolling", "edge", "services", "drift", "msg")
+KEYS = ("environment", "live", "release", "since", "rolling", "edge", "services", "drift", "mend", "msg")
 RUNS = 5
 
 
@@ -61,6 +61,8 @@ def status_report(
     return {
         "environment": environment,
         "hosts": {name: {key: host[key] for key in KEYS if key in host} for name, host in hosts.items()},
+        # Where nobody knows what runs.
+        "unknown": sorted(name for name, host in hosts.items() if "live" not in host),
         "lease": lease.get("holder"),
         "runs": [line for line in map(_line, history.splitlines()) if line][-RUNS:],
     }

@@ -42,7 +42,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.haproxy import (
     slots_for,
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.old_workers import OldWorkers
-from ansible_collections.morpheus.deploy.plugins.module_utils.plan import in_order
+from ansible_collections.morpheus.deploy.plugins.module_utils.plan import Routing, in_order
 
 # The edge's name on its own network: that of its Compose service.
 OWN_NAME = "haproxy"
@@ -232,19 +232,24 @@ class Edge:
         """Where the routes of this stack lead now: key -> service. The worker is asked, not the file: it knows better."""
         return self._own_routes(self._all_routes())
 
-    def other_routes(self) -> frozenset[str]:
-        """Keys of the routes of other stacks."""
+    def routing(self) -> Routing:
+        """Where the routes lead now and where the release wants them. EdgeError when one of these leads to another stack."""
         everyone = self._all_routes()
-        return frozenset(everyone.keys() - self._own_routes(everyone).keys())
+        own = self._own_routes(everyone)
+        others = {key: backend.partition(".")[0] for key, backend in everyone.items() if key not in own}
+        for key in sorted(self._routes.keys() & others.keys()):
+            raise EdgeError(
+                f'the route {key} leads to the stack "{others[key]}" on this host already; give one of the two another host or '
+                "path. Nothing was changed"
+            )
+        return Routing(own, self._routes, frozenset(others))
 
-    def taken(self) -> dict[str, str]:
-        """Keys of the release's routes that lead to another stack -> that stack."""
-        own = backend_name(self._stack, "")
-        return {
-            key: backend.partition(".")[0]
-            for key, backend in self._all_routes().items()
-            if key in self._routes and not backend.startswith(own)
-        }
+    def places(self) -> dict[str, Server]:
+        """Container that gets new requests of this stack -> its server, which has checks."""
+        now = self._backends()
+        admitted = {name for slots in now.admitted().values() for name, _ in slots.values()}
+        backends = {backend_name(self._stack, service) for service in now.services}
+        return {one.fqdn: one for one in now.servers if one.backend in backends and one.fqdn in admitted and one.is_admitted}
 
     def differences(self) -> list[str]:
         """Files that are not as the release and what is admitted now would have them."""

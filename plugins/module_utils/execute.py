@@ -411,7 +411,7 @@ class _ServiceRollout:
 
     def _drain(self, step: Step) -> None:
         # Only what served may serve again: a replica that a crashed run left behind has perhaps never passed a gate.
-        self._drained = [replica for replica in self._named(step.replicas) if replica.admitted]
+        self._drained = [replica for replica in self._named(step.replicas) if replica.admitted and not replica.cut_off]
         self._x._edge.drain(self._service, self._named(step.replicas))
         # Not before: while the edge was busy with a neighbour, requests still came in.
         self._drained_at = self._x._clock.now()

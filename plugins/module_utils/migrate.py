@@ -73,7 +73,7 @@ def _compose(host: StackHost, manifest: Manifest, service: str) -> Iterator[Comp
     given = additions(manifest.stack, model).get(service, {})
     # Data is where the application has it, and not below the release.
     volumes = host.mounts(manifest.stack, workspace).placed(model, service, workspace.shipped())
-    own = {**given, "image": pinned_images(manifest)[service], "pull_policy": "never", "volumes": volumes}
+    own = {**given, "image": pinned_images(host, manifest)[service], "pull_policy": "never", "volumes": volumes}
     pin = {"services": {service: own}}
     with tempfile.NamedTemporaryFile("w", suffix=".json") as override:
         json.dump(pin, override)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ansible_collections.morpheus.deploy.plugins.module_utils import images, served
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import Edge
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.execute import Executor, Outcome
@@ -98,13 +99,16 @@ class HostRollout:
         self._unwritten = ""
 
     @spoken()
-    def prepare(self, release_id: str, *, restart: bool, kind: Kind = Kind.DEPLOY) -> Rollout:
-        """Plan the switch to ``release_id`` (empty: the live one); with ``restart`` every replica counts as outdated."""
+    def prepare(self, release_id: str, *, restart: bool, kind: Kind = Kind.DEPLOY, look_only: bool = False) -> Rollout:
+        """Plan the switch to ``release_id`` (empty: the live one); with ``restart`` every replica counts as outdated. Images that
+        somebody took away come back, unless ``look_only``.
+        """
         releases = self._host.releases
         lineage = releases.lineage()
         if not (release_id or lineage.live):
             raise DeployError("no release of this stack is live on this host yet; deploy one first")
         manifest = releases.read(release_id or lineage.live)
+        restored = [] if look_only else self._restore_images(manifest)
         require_images(self._host, manifest)
         require_secrets(self._host, manifest)
         require_files(self._host, manifest)
@@ -113,12 +117,18 @@ class HostRollout:
         previous = releases.read(lineage.live) if lineage.live and releases.has(lineage.live) else None
         edge = self._host.edge(target)
         before = self._host.observe(edge)
-        steps = self._host.plan(target, before, edge, time.time() if restart else None)
+        steps = served.due(self._host, target, before, edge, time.time() if restart else None)
         damage = []
         if manifest.id == lineage.live:
             damage = self._host.damage(manifest, target, edge)
         rolling = lineage.rolling is not None
-        return Rollout(manifest, target, kind, previous, lineage.live, steps, before, edge.differences(), rolling, damage)
+        rollout = Rollout(manifest, target, kind, previous, lineage.live, steps, before, edge.differences(), rolling, damage)
+        rollout.warnings += restored
+        return rollout
+
+    def _restore_images(self, manifest: Manifest) -> list[str]:
+        engine, entries = self._host.engine, list(manifest.images.values())
+        return [*images.restore(engine, entries), *images.fetch(engine, entries)]
 
     def execute(self, rollout: Rollout) -> None:
         """Do what ``rollout`` plans. After a failure, see ``rollout.outcome.failures`` and ``rollout.left``.
@@ -231,7 +241,7 @@ class HostRollout:
         host = self._host
         self._fence.check()
         host.releases.activate(manifest.id, target.data)
-        host.write_override(target, manifest.id, pinned_images(manifest))
+        host.write_override(target, manifest.id, pinned_images(host, manifest))
         edge = host.edge(target)
         edge.expand()
         clock = SystemClock()
@@ -275,7 +285,7 @@ class HostRollout:
             steps = self._way_back(rollout, target, edge)
         if not steps:
             host.releases.activate(previous.id, target.data)
-            host.write_override(target, previous.id, pinned_images(previous))
+            host.write_override(target, previous.id, pinned_images(host, previous))
             self._tidy(rollout, "take away what the edge no longer needs", lambda: self._contract(target))
         rollout.left = self._left(rollout, is_back=not steps)
 
@@ -305,7 +315,7 @@ class HostRollout:
             if (replica.admitted or replica.service not in target.routed) and replica.fingerprint != failed.get(replica.service)
         }
         seen = [
-            replace(replica, fingerprint=wanted.get(replica.service, "")) if replica.id in before else replica
+            replace(replica, fingerprint=wanted.get(replica.service, ""), networks=None) if replica.id in before else replica
             for replica in self._host.observe(edge)
         ]
         return self._host.plan(target, seen, edge)

@@ -88,7 +88,7 @@ changes:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.morpheus.deploy.plugins.module_utils import edge_setup, engine
+from ansible_collections.morpheus.deploy.plugins.module_utils import edge_setup, edge_state, engine
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.gate import SystemClock
@@ -114,7 +114,7 @@ def main() -> None:
     before = _read(paths, files)
     try:
         settings = edge_setup.EdgeSettings(params["image"], params["user"], params["ports"])
-        setup = edge_setup.EdgeSetup(paths, engine.Engine(engine.connect(), edge_setup.PROJECT), settings, SystemClock())
+        setup = edge_setup.EdgeSetup(paths, engine.Engine(engine.connect(), edge_state.PROJECT), settings, SystemClock())
         if module.check_mode:
             changes = setup.differences(files, params["certificates"])
         else:

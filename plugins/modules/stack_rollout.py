@@ -248,7 +248,9 @@ def main() -> None:
         host = StackHost(params["stack"], engine.connect())
         with alone(host, 0 if module.check_mode else params["token"]) as fence:
             host_rollout = HostRollout(host, fence)
-            rollout = host_rollout.prepare(params["release_id"], restart=params["restart"], kind=Kind(params["kind"]))
+            rollout = host_rollout.prepare(
+                params["release_id"], restart=params["restart"], kind=Kind(params["kind"]), look_only=module.check_mode
+            )
             for note in [*host.releases.notes, *rollout.damage]:
                 module.warn(note)
             if module.check_mode:

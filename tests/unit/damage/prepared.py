@@ -116,7 +116,14 @@ class Api:
     def inspect_network(self, name: str) -> Answer:
         if name != "edge":
             raise NotFound("no such network")
-        return {"Name": name, "Id": name, "Labels": {}, "Options": {}, "IPAM": {"Config": []}, "Containers": {}}
+        return {
+            "Name": name,
+            "Id": name,
+            "Labels": {"com.docker.compose.network": name},
+            "Options": {},
+            "IPAM": {"Config": []},
+            "Containers": {},
+        }
 
     def inspect_volume(self, name: str) -> Answer:
         raise NotFound("no such volume")
@@ -358,6 +365,8 @@ def prepared_host() -> Iterator[PreparedHost]:
         host = PreparedHost(Path(directory).resolve())
         patch.setattr(engine, "connect", lambda: host.client)
         patch.setattr(Compose, "_run", lambda self, *arguments, **options: host.compose(self, *arguments, **options))
+        # Users are asked by tests of their own.
+        patch.setattr(StackHost, "users", lambda self, target: [])
         patch.setattr(StackHost.__init__, "__defaults__", (host.root / "edge", None))
         patch.setattr(Releases.__init__, "__defaults__", (host.root / "stacks",))
         patch.setattr(release, "STACKS_ROOT", host.root / "stacks")

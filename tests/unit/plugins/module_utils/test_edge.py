@@ -21,6 +21,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge import (
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import EdgeError
 from ansible_collections.morpheus.deploy.plugins.module_utils.haproxy import Place, Socket, parse_servers
+from ansible_collections.morpheus.deploy.plugins.module_utils.plan import Routing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -348,8 +349,18 @@ def test_a_change_of_routes_that_was_interrupted_is_seen_as_what_haproxy_does(wo
 
 
 def test_a_route_that_another_stack_has_is_named_with_it(world: World) -> None:
-    assert world.edge().taken() == {}
-    assert world.edge("blog", {"shop.example/": "app", "blog.example/": "app"}).taken() == {"shop.example/": "shop"}
+    assert world.edge().routing() == Routing(ROUTES, ROUTES, frozenset())
+    with pytest.raises(EdgeError) as caught:
+        world.edge("blog", {"shop.example/": "app", "blog.example/": "app"}).routing()
+    assert str(caught.value) == (
+        'the route shop.example/ leads to the stack "shop" on this host already; give one of the two another host or path. '
+        "Nothing was changed"
+    )
+
+
+def test_all_routes_are_known_by_one_question(world: World) -> None:
+    assert world.edge("blog", BLOG).routing() == Routing({}, BLOG, frozenset(ROUTES))
+    assert [one for one in world.haproxy.commands if "map" in one] == ["show map /usr/local/etc/haproxy/routes.map"]
 
 
 def test_each_server_keeps_the_port_of_the_replica_behind_it(world: World) -> None:

@@ -136,7 +136,19 @@ def listed(**changes: Any) -> Details:
 def test_a_container_of_the_project_is_a_replica(client: Client) -> None:
     client.api.listed = [listed()]
     assert engine(client).observe({"shop-api-3"}) == [
-        Replica("id3", "shop-api-3", "api", 3, "f1", State.RUNNING, True, 1_700_000_000.0, "shop/api:1.0", {"image": "sha256:1"})
+        Replica(
+            "id3",
+            "shop-api-3",
+            "api",
+            3,
+            "f1",
+            State.RUNNING,
+            True,
+            1_700_000_000.0,
+            "shop/api:1.0",
+            {"image": "sha256:1"},
+            word="running",
+        )
     ]
     assert client.api.calls == [
         (
@@ -144,6 +156,55 @@ def test_a_container_of_the_project_is_a_replica(client: Client) -> None:
             {"all": True, "filters": {"label": ["com.docker.compose.project=shop", "com.docker.compose.oneoff=False"]}},
         )
     ]
+
+
+MISLABELLED = [
+    pytest.param(
+        {"com.docker.compose.container-number": "abc"},
+        'the label com.docker.compose.container-number="abc", which is no number',
+        id="a number that is none",
+    ),
+    pytest.param(
+        {"com.docker.compose.container-number": "-1"},
+        'the label com.docker.compose.container-number="-1", which is no number',
+        id="less than nothing",
+    ),
+    pytest.param({"com.docker.compose.service": ""}, "no label com.docker.compose.service", id="no service"),
+]
+
+
+@pytest.mark.parametrize(("labels", "what"), MISLABELLED)
+def test_a_container_that_nobody_can_tell_a_replica_is_named_with_what_mends_it(
+    client: Client, labels: dict[str, str], what: str
+) -> None:
+    good = listed()
+    client.api.listed = [good, listed(Id="id4", Names=["/my-api"], Labels={**good["Labels"], **labels})]
+    replicas, [problem] = engine(client).look(set())
+    assert [one.name for one in replicas] == ["shop-api-3"]
+    assert problem == (
+        f"the container my-api carries the labels of the Compose project shop and has {what}, so it was made by hand. Labels "
+        "cannot be changed: when nobody needs it, docker rm -f my-api on this host, then run this again"
+    )
+    with pytest.raises(EngineError) as caught:
+        engine(client).observe(set())
+    assert str(caught.value) == problem
+
+
+ON = [
+    pytest.param(
+        {"NetworkSettings": {"Networks": {"edge": {}, "shop_default": {}}}}, frozenset({"edge", "shop_default"}), id="two"
+    ),
+    pytest.param({"NetworkSettings": {"Networks": {}}}, frozenset(), id="none any more"),
+    pytest.param({"NetworkSettings": {"Networks": {"host": {}}}, "HostConfig": {"NetworkMode": "host"}}, None, id="the host's"),
+    pytest.param({"NetworkSettings": {"Networks": {}}, "HostConfig": {"NetworkMode": "container:3f"}}, None, id="another's"),
+    pytest.param({}, None, id="nobody says"),
+]
+
+
+@pytest.mark.parametrize(("says", "networks"), ON)
+def test_the_networks_that_a_replica_is_on_are_observed(client: Client, says: Details, networks: frozenset[str] | None) -> None:
+    client.api.listed = [listed(**says)]
+    assert engine(client).observe(set())[0].networks == networks
 
 
 STATES = [
@@ -477,6 +538,36 @@ QUOTING = [
 @pytest.mark.parametrize("message", QUOTING)
 def test_what_compose_quotes_from_an_env_file_is_not_repeated(message: str) -> None:
     assert "canary" not in scrub(message)
+
+
+NAMES = [
+    'Conflict. The container name "/shop-api-2" is already in use by container "3f9a". You have to remove (or rename) it.',
+    'network "edge" not found',
+    'endpoint with name shop-api-2 already exists in network "edge"',
+    'driver failed programming external connectivity on endpoint "shop-api-2"',
+    'get volume "shop_data": no such volume',
+    'cannot use image "shop/api:1.0@sha256:3f9a"',
+]
+
+
+@pytest.mark.parametrize("words", NAMES)
+def test_names_of_the_engines_own_objects_are_shown(words: str) -> None:
+    """A person who reads that "…" is in use by "…" cannot mend it."""
+    assert scrub(f"Error response from daemon: {words}") == f"Error response from daemon: {words}"
+
+
+SECRETIVE = [
+    'service "canary" is bad',
+    'line 3: unexpected character in variable name near "canary"',
+    'Error response from daemon: invalid value "canary value" of network "edge"',
+    'Error response from daemon: invalid environment variable "canary"',
+    'failed to read env: "A=service \\"canary\\"" Error response from daemon: no',
+]
+
+
+@pytest.mark.parametrize("words", SECRETIVE)
+def test_what_may_come_out_of_an_env_file_is_blotted_out_all_the_same(words: str) -> None:
+    assert "canary" not in scrub(words)
 
 
 def test_what_compose_says_without_quoting_is_kept_on_one_line() -> None:

@@ -12,7 +12,14 @@ from typing import Any
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils import rollout as rollout_module
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose_data import Ground
-from ansible_collections.morpheus.deploy.plugins.module_utils.errors import ConfigError, DeployError, EngineError, FencedError
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine import Image
+from ansible_collections.morpheus.deploy.plugins.module_utils.errors import (
+    ConfigError,
+    DeployError,
+    EdgeError,
+    EngineError,
+    FencedError,
+)
 from ansible_collections.morpheus.deploy.plugins.module_utils.exclusive import alone
 from ansible_collections.morpheus.deploy.plugins.module_utils.fence import Fence
 from ansible_collections.morpheus.deploy.plugins.module_utils.gate import Health
@@ -81,6 +88,8 @@ class StackHost:
         self.images: set[str] = set()
         self.engine = self
         self.found = Here()
+        # Why users get nothing from what runs, and what keeps the edge from its work.
+        self.silent = self.trouble = ""
         self.model: dict[str, Any] = {}
         # What the host's own edge answers to the public check.
         self.edge_health = Health("edge", "", healthy=True)
@@ -88,8 +97,9 @@ class StackHost:
     def ask_edge(self, target: Target, guard: Any) -> Health:
         return self.edge_health
 
-    def image(self, identity: str) -> str | None:
-        return identity if identity in self.images else None
+    def image(self, reference: str) -> Image | None:
+        identity = reference if reference.startswith("sha256:") else f"sha256:{reference.rpartition(':')[2]}"
+        return Image(reference, identity, "") if identity in self.images else None
 
     def release(self, name: str, *services: DesiredService, at: Mapping[str, str] | None = None) -> str:
         """A prepared release; its id. ``at``: service -> host of its route, where that is not the service's name."""
@@ -116,6 +126,13 @@ class StackHost:
         simulated.wanted_routes = dict(target.routes)
         routing = Routing(simulated.routes, target.routes)
         return plan(target.desired, observed, replace_created_before=replace_created_before, routing=routing)
+
+    def unanswered(self, target: Target, observed: Any, edge: Edge) -> dict[str, str]:
+        return {one.name: self.silent for one in observed} if self.silent else {}
+
+    def require_ground(self, target: Target, observed: Any, steps: Any) -> None:
+        if self.trouble:
+            raise EdgeError(self.trouble)
 
     def observe(self, edge: Any) -> list[Replica]:
         return self.simulated.observe()
@@ -758,3 +775,60 @@ def test_a_rollback_removes_nothing(host: StackHost) -> None:
     host.releases.write_manifest(replace(host.releases.read("1.0-id"), stack=stack))
     host.roll("1.0-id", kind=Kind.ROLLBACK)
     assert host.releases.ids() == ["1.0-id", "2.0-id"]
+
+
+def test_nothing_is_to_do_only_when_users_are_answered(host: StackHost) -> None:
+    """A replica that hangs runs, and is as the release wants it: it is replaced as another release would replace it."""
+    identity = live(host, API)
+    before = set(host.simulated.containers)
+    host.silent = "does not answer users"
+    planned = host.rollout().prepare(identity, restart=False)
+    assert planned.changed
+    assert str(planned.steps[0]) == "api: start 1 candidate (shop-api-1 does not answer users)"
+    done = host.roll(identity)
+    assert (done.outcome.failures, done.left, host.runs()) == ([], "", ["api old"] * 2)
+    assert not before & set(host.simulated.containers)
+    assert host.simulated.violations == []
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_an_edge_that_reaches_nobody_refuses_before_anything_changes(host: StackHost, restart: bool) -> None:
+    live(host, API)
+    host.trouble = 'the network "edge" is not on this host'
+    second = host.release("2.0", replace(API, fingerprint="new"))
+    with pytest.raises(EdgeError, match=r"^the network \"edge\" is not on this host$"):
+        host.rollout().prepare("" if restart else second, restart=restart)
+    assert host.simulated.log == []
+
+
+def test_incumbents_that_were_cut_off_do_not_make_a_failed_release_a_mix(
+    host: StackHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They serve nobody, before and after; but nothing was switched, and the host runs one release."""
+    networks = frozenset({"shop_default"})
+    service = replace(API, networks=frozenset({"edge", "shop_default"}))
+    live(host, service)
+    observe = host.simulated.observe
+    monkeypatch.setattr(host.simulated, "observe", lambda: [replace(one, networks=networks) for one in observe()])
+    host.simulated.bad = {"new"}
+    done = host.roll(host.release("2.0", replace(service, fingerprint="new")))
+    assert (len(done.outcome.failures), done.left, host.runs()) == (1, "as_before", ["api old"] * 2)
+
+
+def test_an_image_that_lost_its_name_has_it_again_and_that_is_said(host: StackHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not in check mode, which changes nothing."""
+    identity = live(host, API)
+    tags: list[tuple[str, str]] = []
+
+    def image(reference: str) -> Image | None:
+        named = reference.startswith("sha256:") or reference in [name for _, name in tags]
+        return Image(reference, "sha256:1.0", "") if named else None
+
+    monkeypatch.setattr(host, "image", image)
+    monkeypatch.setattr(host, "tag", lambda found, reference: tags.append((found, reference)), raising=False)
+    assert host.rollout().prepare(identity, restart=True, look_only=True).warnings == []
+    assert tags == []
+    assert host.rollout().prepare(identity, restart=True).warnings == [
+        "image shop/api:1.0 had lost its name on this host (docker rmi); sha256:1.0 has it again"
+    ]
+    assert tags == [("sha256:1.0", "shop/api:1.0")]

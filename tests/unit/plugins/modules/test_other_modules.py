@@ -138,6 +138,9 @@ def looks(world: World) -> None:
         "edge_paths": EdgePaths(world.root / "none"),
         "health": lambda replica: "healthy",
         "strangers": lambda images: ["somebody-1"],
+        "edge_troubles": list,
+        "edge_image_trouble": list,
+        "look": lambda edge: (world.stack.simulated.observe(), []),
     }
     for name, value in more.items():
         world.monkeypatch.setattr(world.stack, name, value, raising=False)
