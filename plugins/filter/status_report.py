@@ -44,6 +44,7 @@ _value:
     environment: staging
     hosts: {app-1: {live: 1.2.0-3f9a0c1d, release: 1.2.0}}
     lease: null
+    lease_problem: ""
     runs: []
 """
 
@@ -64,6 +65,8 @@ def status_report(
         # Where nobody knows what runs.
         "unknown": sorted(name for name, host in hosts.items() if "live" not in host),
         "lease": lease.get("holder"),
+        # Nobody knows whether a lease is free that could not be read.
+        "lease_problem": "" if "holder" in lease else str(lease.get("msg") or "it gave no answer"),
         "runs": [line for line in map(_line, history.splitlines()) if line][-RUNS:],
     }
 

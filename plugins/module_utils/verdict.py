@@ -158,6 +158,16 @@ class Run:
         self.reasons.append(state.failed)
         state.mixed = state.mixed or module == "stack_rollout"
 
+    def interrupted(self, how: str, at_work: Mapping[str, str]) -> None:
+        """The run ended before its end. ``at_work``: host -> module that had not answered, and may go on there."""
+        for host in [host for host, module in at_work.items() if module == "stack_rollout"]:
+            state = self.hosts.setdefault(host, HostState())
+            state.lost = state.mixed = True
+        switched = [state for state in self.hosts.values() if state.changed or state.mixed]
+        for state in switched:
+            state.failed = state.failed or how
+        (self.reasons if switched else self.refusals).append(how)
+
     def verdict(self, seconds: float, *, check_mode: bool) -> dict[str, Any]:
         failed = any(state.failed for state in self.hosts.values())
         word = self._word(failed)
