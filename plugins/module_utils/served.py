@@ -12,7 +12,7 @@ import re
 import socket
 import ssl
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -99,7 +99,17 @@ def unanswered(target: Target, observed: Sequence[Replica], edge: Edge, users: S
     if not serving:
         return {}
     servers = _servers(edge, serving)
-    results = {one.name: one for one in Gate(ASK, _fetch, SystemClock()).wait([*_own(target, serving, servers), *users])}
+    # Whoever has answered at all, however badly or late: the last try of several may have been cut off by the deadline.
+    heard: set[str] = set()
+
+    def fetch(endpoint: Endpoint, timeout: float) -> Answer:
+        answer = (_head if isinstance(endpoint.expectation, FromService) else HttpProbe())(endpoint, timeout)
+        if answer.status or answer.error.startswith(_TOO_LATE):
+            heard.add(endpoint.name)
+        return answer
+
+    asked = Gate(ASK, fetch, SystemClock()).wait([*_own(target, serving, servers), *users])
+    results = {one.name: one for one in asked}
     found = {}
     for one in serving:
         server, health = servers.get(one.name), results.get(one.name)
@@ -107,7 +117,7 @@ def unanswered(target: Target, observed: Sequence[Replica], edge: Edge, users: S
             found[one.name] = "is not reached by the edge"
         elif health and not health.healthy:
             found[one.name] = f"does not answer as it should: {health.violation}"
-    return found or _blame(target, serving, [health for name, health in results.items() if name.startswith(_USERS)])
+    return found or _blame(target, serving, [one for one in asked if one.name.startswith(_USERS)], heard)
 
 
 def public(check: Mapping[str, str], endpoint: Endpoint) -> Endpoint:
@@ -134,10 +144,6 @@ class FromService(Expectation):
             return "" if answer.error.startswith(_TOO_LATE) else answer.error
         own = answer.body == _NO_ROUTE if answer.status == http.HTTPStatus.NOT_FOUND else _OWN_PAGE.match(answer.body)
         return f"status {answer.status} by the edge itself, because no replica answers" if own else ""
-
-
-def _fetch(endpoint: Endpoint, timeout: float) -> Answer:
-    return (_head if isinstance(endpoint.expectation, FromService) else HttpProbe())(endpoint, timeout)
 
 
 def _head(endpoint: Endpoint, timeout: float) -> Answer:
@@ -187,13 +193,13 @@ def _own(target: Target, serving: Sequence[Replica], servers: Mapping[str, Serve
     return found
 
 
-def _blame(target: Target, serving: Sequence[Replica], asked: Sequence[Health]) -> dict[str, str]:
+def _blame(target: Target, serving: Sequence[Replica], asked: Sequence[Health], heard: Collection[str]) -> dict[str, str]:
     """When every replica is well by itself: those whose service does not answer users."""
     found: dict[str, str] = {}
     for one in (one for one in asked if not one.healthy):
         url = urlsplit(one.url)
         service = reached(target.routes, haproxy.route_key(url.hostname or "", url.path))
-        if not service or not (one.status or one.violation.startswith(_TOO_LATE)):
+        if not service or one.name not in heard:
             raise EdgeError(
                 f"this host's edge does not answer {one.url}: {one.violation}. See why with docker logs --tail 20 "
                 "edge-haproxy-1; playbooks/provision.yml --tags edge for this inventory sets it up anew. Nothing was changed"

@@ -13,6 +13,8 @@ description:
     the module fails with its words and everything stays as it was.
   - A changed configuration or certificate is loaded by a hitless reload. A change that needs a new container is refused while the
     edge runs, unless O(allow_interruption=true).
+  - An edge that was taken off its network reaches no replica, so it gets a new container without being asked. When the network
+    itself was lost it is made again, and the replicas of every stack that the edge serves are put on it.
   - The backends of stacks are not the module's business; M(morpheus.deploy.stack_rollout) keeps them beside this configuration.
 attributes:
   check_mode:
@@ -78,7 +80,8 @@ EXAMPLES = r"""
 
 RETURN = r"""
 changes:
-  description: What changed, or would change in check mode. Files by name, and C(container).
+  description:
+    - What changed, or would change in check mode. Files by name, C(container), and C(network) when the edge was not on its own.
   returned: success
   type: list
   elements: str

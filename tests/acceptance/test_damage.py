@@ -81,7 +81,7 @@ def next_name() -> None:
 
 @dataclass(frozen=True)
 class Row:
-    """``mend``: what is typed, which is what the message says. ``refused``: whether a deploy of the live release says so first."""
+    """``mend``: what is typed, as the message says. ``refused``: whether a deploy of the live release says so first."""
 
     damage: Callable[[], object]
     says: str

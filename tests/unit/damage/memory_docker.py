@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -18,6 +19,8 @@ from typing import Any
 from docker.errors import APIError, ImageNotFound, NotFound
 
 PORT = 8000
+# Another run of these tests on this machine has other addresses.
+NETWORK = f"127.{os.getpid() // 250 % 100 + 100}.{os.getpid() % 250}"
 Details = dict[str, Any]
 
 
@@ -34,6 +37,8 @@ class Box:
     mode: str
     volumes: dict[str, str] = field(default_factory=dict)
     state: str = "created"
+    # Takes connections and answers none, as when it waits for a lock.
+    hangs: bool = False
     address: str = ""
     created: float = field(default_factory=time.time)
     server: ThreadingHTTPServer | None = None
@@ -89,7 +94,7 @@ class Docker:
             dict(labels),
             set(networks),
             next(iter(networks)),
-            address=f"127.77.{number // 250}.{number % 250 + 1}",
+            address=f"{NETWORK}.{number}",
         )
         self.boxes[box.id] = box
         return box
@@ -103,6 +108,9 @@ class Docker:
 
     def pause(self, name: str) -> None:
         self.box(name).state = "paused"
+
+    def hang(self, name: str) -> None:
+        self.box(name).hangs = True
 
     def kill(self, name: str) -> None:
         self._end(self.box(name))
@@ -282,7 +290,7 @@ def without_tag(reference: str) -> str:
 def _serve(docker: Docker, box: Box) -> ThreadingHTTPServer:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            while box.state == "paused" and not docker.over.wait(0.01):
+            while (box.hangs or box.state == "paused") and not docker.over.wait(0.01):
                 pass
             body = json.dumps(docker.answer(box)).encode()
             self.send_response(200)

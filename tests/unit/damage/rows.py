@@ -90,6 +90,8 @@ ROWS = [
     Row("every replica", "stopped", lambda w: _each(w, w.docker.kill), "does not run (exited)"),
     Row("a replica", "paused", lambda w: w.docker.pause(_api(w)), "does not run (paused)"),
     Row("every replica", "paused", lambda w: _each(w, w.docker.pause), "does not run (paused)"),
+    Row("a replica", "hanging", lambda w: w.docker.hang(_api(w)), "does not answer as it should: no complete answer"),
+    Row("every replica", "hanging", lambda w: _each(w, w.docker.hang), "does not answer as it should: no complete answer"),
     Row(
         "a replica", "taken off the edge's network", lambda w: w.docker.disconnect("edge", _api(w)), "is not on the network edge"
     ),

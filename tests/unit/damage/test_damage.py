@@ -108,3 +108,23 @@ def test_an_engine_that_stops_in_the_middle_is_never_called_as_it_was(world: Wor
     again = world.rollback() if end.word != "changed" else end
     assert again.word == "changed", again.said
     assert world.serves()
+
+
+def test_the_edges_role_alone_brings_users_back_when_its_network_was_lost(world: World) -> None:
+    """It knows why replicas are on no network of the edge: so it connects them, and nobody has to deploy at night."""
+    before = {box.id for box in world.replicas()}
+    world.docker.rm_network("edge")
+    assert not world.serves()
+    assert world.provision() == ["network"]
+    assert world.serves()
+    assert ({box.id for box in world.replicas()}, world.status()["drift"]) == (before, [])
+    assert world.provision() == []
+
+
+def test_the_edges_role_leaves_alone_who_was_taken_off_a_network_that_is_there(world: World) -> None:
+    """Somebody may have had a reason."""
+    name = world.replicas()[0].name
+    world.docker.disconnect("edge", name)
+    world.docker.kill("edge-haproxy-1")
+    world.provision()
+    assert "edge" not in world.docker.box(name).networks

@@ -158,6 +158,11 @@ def test_a_status_says_what_runs_and_what_should(world: World, capsys: CAPSYS) -
         {"name": "web", "wanted": 2, "running": 2, "healthy": 2},
     ]
     assert "somebody-1 runs an image of the release and was started by hand" in result["drift"]
+    assert "api: 1 of 2 replicas are gone" in result["drift"]
+    assert result["mend"] == [
+        "ansible-playbook playbooks/provision.yml -i inventories/<environment> --tags edge",
+        "ansible-playbook deploy.yml -i inventories/<environment> -e stack_release=1.0",
+    ]
 
 
 def test_a_status_without_a_lineage_says_from_where_it_knows_what_is_live(world: World, capsys: CAPSYS) -> None:
