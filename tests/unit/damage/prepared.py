@@ -231,10 +231,11 @@ class PreparedHost:
             live_files={"flags/features.json": encoded("{}")},
             secrets={"api.env": 'TOKEN="canary"\n'},
             secret_files={"session": encoded("canary")},
+            without_lease=True,
         )
 
     def rollout(self, release_id: str = "", *, check: bool = False, kind: str = "deploy") -> Answer:
-        return self.run(stack_rollout, check=check, stack="shop", release_id=release_id, kind=kind)
+        return self.run(stack_rollout, check=check, stack="shop", release_id=release_id, kind=kind, without_lease=True)
 
     def info(self) -> Answer:
         return self.run(stack_info, stack="shop")
@@ -246,7 +247,7 @@ class PreparedHost:
         return self.run(edge_config, check=check, **EDGE, allow_interruption=interruption)
 
     def maintenance(self, *, check: bool = True) -> Answer:
-        return self.run(edge_maintenance, check=check, state="off")
+        return self.run(edge_maintenance, check=check, state="off", without_lease=True)
 
     def identity(self) -> Answer:
         return self.run(host_identity, environment="staging")
