@@ -55,8 +55,9 @@ def look(host: StackHost) -> dict[str, Any]:
     mended = [*_replica_drift(target, replicas), *_missing(target, replicas), *_image_drift(host, manifest)]
     if edge and is_well:
         mended += _user_drift(host, target, replicas, edge)
-    others = [*_volume_drift(host, target), *_file_drift(host, target, manifest), *_strangers(host, manifest)]
-    found["drift"] = [*unclaimed, *of_edge, *strange, *mended, *others]
+    mended += _file_drift(host, target, manifest, edge)
+    others = [*_volume_drift(host, target), *_strangers(host, manifest)]
+    found["drift"] = [*unclaimed, *of_edge, *strange, *mended, *others, *edge_drift.problems(host.edge_paths)]
     if mended:
         found["mend"].append(f"ansible-playbook deploy.yml -i {inventory} -e stack_release={manifest.release}")
     return found
@@ -142,15 +143,17 @@ def _volume_drift(host: StackHost, target: Target) -> list[str]:
     return [f"the volume {name} is not on this host any more: its data is gone, and a deploy makes an empty one" for name in lost]
 
 
-def _file_drift(host: StackHost, target: Target, manifest: Manifest) -> list[str]:
+def _file_drift(host: StackHost, target: Target, manifest: Manifest, edge: Edge | None) -> list[str]:
+    """What deploying the release again mends."""
     found = [*host.releases.notes, *project_drift.kept(host.releases, manifest)]
     lost = missing_secrets(host, manifest)
     if lost:
         found.append(f"secrets that the release reads are gone ({', '.join(lost)}): deploy it again, which brings them")
-    # What cannot be compared is told by the state of the edge.
-    with suppress(EdgeError):
-        found += host.damage(manifest, target, host.edge(target))
-    return list(dict.fromkeys([*found, *edge_drift.problems(host.edge_paths)]))
+    if edge:
+        # What cannot be compared is told by the state of the edge.
+        with suppress(EdgeError):
+            found += host.damage(manifest, target, edge)
+    return list(dict.fromkeys(found))
 
 
 def _strangers(host: StackHost, manifest: Manifest) -> list[str]:
