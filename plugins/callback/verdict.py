@@ -10,8 +10,8 @@ version_added: 0.1.0
 description:
   - Watches the modules of this collection at work and says at the end how the run ended, in one word that is true of the
     hosts (C(deployed), C(unchanged), C(refused), C(failed), C(rolled_back), C(mixed)), with what each host runs now.
-  - Hands the verdict to the keeper of the lease, which writes
-    it into the environment's history and gives the lease back.
+  - Hands the verdict to the keepers of the lease, which write
+    it into the environment's history and give the lease back.
   - Writes the same as C(.deploy/<environment>/verdict.json) in the current directory.
   - Prints and writes what the filters P(morpheus.deploy.status_report#filter) and P(morpheus.deploy.audit_report#filter) have put
     together, too.
@@ -31,7 +31,8 @@ from typing import Any
 from ansible import context
 from ansible.plugins.callback import CallbackBase
 from ansible.plugins.loader import filter_loader, test_loader
-from ansible_collections.morpheus.deploy.plugins.module_utils.handover import Handover
+from ansible_collections.morpheus.deploy.plugins.module_utils.handover import Handover, finish
+from ansible_collections.morpheus.deploy.plugins.module_utils.history import utc
 from ansible_collections.morpheus.deploy.plugins.module_utils.verdict import Run, history_line, summary
 
 PREFIX = "morpheus.deploy."
@@ -71,21 +72,22 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         self._run = Run(started=time.time())
         self._clock = time.monotonic()
         self._check_mode = False
-        self._handover: Handover | None = None
+        self._handovers: list[Handover] = []
         self._reports: dict[str, dict[str, Any]] = {}
 
     def v2_playbook_on_start(self, playbook: Any) -> None:
         _load_jinja_plugins()
         inventories = context.CLIARGS.get("inventory") or ()
         self._run.inventory = " -i ".join(str(one) for one in inventories)
+        self._run.limit = str(context.CLIARGS.get("subset") or "")
 
     def v2_playbook_on_play_start(self, play: Any) -> None:
         _keep_from_collector()
         self._check_mode = bool(getattr(play, "check_mode", False)) or self._check_mode
-        if self._run.environment:
-            return
         manager = play.get_variable_manager()
         if manager is not None:
+            self._run.chosen = max(self._run.chosen, len(manager._inventory.get_hosts(play.hosts)))
+        if manager is not None and not self._run.environment:
             # Only names the environment of a refused run; group_vars of all are the same for every host.
             for host in manager._inventory.get_hosts()[:1]:
                 variables = manager.get_vars(play=play, host=host)
@@ -93,16 +95,19 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
                 self._check_mode = bool(variables.get("ansible_check_mode"))
 
     def v2_runner_on_ok(self, result: Any) -> None:
+        self._keep_in_mind(result)
         self._see(result, failed=False)
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
+        self._keep_in_mind(result)
         if not ignore_errors:
             self._see(result, failed=True)
 
     def v2_runner_on_unreachable(self, result: Any) -> None:
-        # A host that --limit leaves out is asked in passing. It is none of the run's, and its answer comes as a fact.
+        self._keep_in_mind(result)
+        # A host that --limit leaves out is asked in passing, and so are those that keep the lease: the run does without them.
         role = self._role(result)
-        if role != "fleet":
+        if role != "fleet" and not (role == "lease" and result._task.ignore_unreachable):
             module = self._action(result).removeprefix(PREFIX)
             # The lease is taken on a host of its own, which the result of a task without a connection does not name.
             host = result._task_fields.get("delegate_to") if module == "lease" else None
@@ -120,8 +125,10 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
             return
         seconds = round(time.monotonic() - self._clock, 1)
         verdict = self._run.verdict(seconds, check_mode=self._check_mode)
-        if self._handover and not self._handover.finish(history_line(verdict)):
-            self._display.warning("the lease could not be given back; it ends by itself within a minute")
+        # Every keeper writes the same line, so that hosts agree on when it was.
+        ended = {"at": utc(time.time()), **history_line(verdict)}
+        if finish(self._handovers, ended) < len(self._handovers):
+            self._display.warning("the lease could not be given back everywhere; there it ends by itself within a minute")
         if not self._check_mode:
             path = Path(".deploy") / (self._run.environment or "unknown") / "verdict.json"
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -145,14 +152,18 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
                 self._run.refused(result._host.get_name(), str(result._result.get("msg", "")), ours=ours)
             return
         module = name.removeprefix(PREFIX)
-        if module == "lease" and not failed:
-            self._handover = self._handover or Handover.from_result(result._result)
         # A loop's own message says only that an item failed.
         items = result._result.get("results") or [result._result]
         for item in items:
             if not item.get("skipped"):
                 bad = bool(item.get("failed")) if len(items) > 1 or item is not result._result else failed
                 self._run.saw(module, self._host(module, result, item), item, failed=bad)
+
+    def _keep_in_mind(self, result: Any) -> None:
+        """The keepers that a task has left behind, also where it failed on other hosts of its loop."""
+        if self._action(result) == f"{PREFIX}lease":
+            found = map(Handover.from_result, result._result.get("results") or [result._result])
+            self._handovers += [handover for handover in found if handover and handover not in self._handovers]
 
     @staticmethod
     def _role(result: Any) -> str:

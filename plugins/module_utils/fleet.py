@@ -21,6 +21,15 @@ def _why(was_chosen: bool) -> str:
     return "was lost (it could not be reached, or a task failed on it)" if was_chosen else "is left out by --limit"
 
 
+def way_on(lost: Sequence[str], chosen: int, limit: str) -> list[str]:
+    """What a run is told that was refused because of ``lost`` hosts; ``chosen``: how many there were, with ``limit``."""
+    if not lost or len(lost) >= chosen:
+        return []
+    them = "it" if len(lost) == 1 else "them"
+    without = ",".join([*([limit] if limit else []), *(f"!{name}" for name in lost)])
+    return [f"Mend {them}; or run the same command with --limit '{without}' to go on without {them}."]
+
+
 @dataclass(frozen=True)
 class LeftOut:
     """What a host that ``--limit`` leaves out said of itself. ``problem``: why it said nothing."""

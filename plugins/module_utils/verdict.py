@@ -76,10 +76,14 @@ class Run:
     # Hosts that --limit leaves out, as fleet.LeftOut describes them, and whether the database of all hosts was migrated.
     left_out: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     migrated: bool = False
+    # How many hosts the run set out with, and what --limit said.
+    chosen: int = 0
+    limit: str = ""
 
     def saw(self, module: str, host: str, result: Mapping[str, Any], *, failed: bool) -> None:
         """A module of this collection ended on ``host``."""
-        if module == "lease" and result.get("token"):
+        # Of the hosts that granted it the first one, until they are counted.
+        if module == "lease" and result.get("token") and (not self.lease or "again" in result):
             self.lease = result
         # Others are tasks of anybody's playbook, too.
         self.is_deploy = self.is_deploy or bool(self.lease) or module in ("stack_info", "stack_release", "stack_rollout")
@@ -167,8 +171,14 @@ class Run:
             "notes": self.notes,
             "started": round(self.started, 3),
             "seconds": seconds,
-            "messages": list(dict.fromkeys([*self.refusals, *(state.failed for state in failed.values())])),
+            "messages": list(dict.fromkeys([*self.refusals, *(state.failed for state in failed.values()), *self._way_on(word)])),
         }
+
+    def _way_on(self, word: str) -> list[str]:
+        # A rotation takes a value away from every host.
+        if word != "refused" or self.rotation:
+            return []
+        return fleet.way_on([name for name, state in self.hosts.items() if state.lost], self.chosen, self.limit)
 
     def _word(self, failed: bool) -> str:
         switched = any(state.changed for state in self.hosts.values())

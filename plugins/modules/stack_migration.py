@@ -45,6 +45,10 @@ options:
         host has seen is refused, also in the middle of its work. C(0) is a run without a lease.
     type: int
     default: 0
+  run:
+    description: The run that O(token) was given to, from M(morpheus.deploy.lease). Required with a token other than C(0).
+    type: str
+    default: ""
 requirements:
   - Docker Engine and the Compose plugin 2.26 or newer
   - docker (the Python SDK), on the host
@@ -88,11 +92,12 @@ def main() -> None:
             "stack": {"type": "str", "required": True},
             "release_id": {"type": "str", "required": True},
             "token": {"type": "int", "default": 0, "no_log": False},
+            "run": {"type": "str", "default": ""},
         },
     )
     try:
         host = StackHost(module.params["stack"], engine.connect())
-        with alone(host, module.params["token"]) as fence:
+        with alone(host, module.params["token"], module.params["run"]) as fence:
             output = migrate(host, module.params["release_id"], Migrations(host.one_offs, fence.check))
     except (DeployError, FencedError) as exc:
         module.fail_json(msg=f"the migration failed, and no host was switched: {exc}")
