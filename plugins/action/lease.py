@@ -53,7 +53,13 @@ def counted(arguments: Mapping[str, Any], *, check_mode: bool) -> dict[str, Any]
     taken = [one for one in answers.values() if one.get("granted")]
     about = next((one for one in [*taken, *answers.values()] if one.get("run")), {})
     result: dict[str, Any] = {key: about.get(key, "") for key in ("environment", "owner", "reason", "run")}
-    result |= {"changed": False, "token": found.token, "granted": [*found.granted], "unreached": [*found.unreached], "again": 0}
+    result |= {
+        "changed": False,
+        "token": found.token,
+        "granted_by": [*found.granted],
+        "unreached": [*found.unreached],
+        "again": 0,
+    }
     result["taken_over"] = next((one["taken_over"] for one in taken if one.get("taken_over")), None)
     result["database"] = next((one["database"] for one in answers.values() if one.get("database")), {})
     failed = [name for name, one in answers.items() if one.get("failed")]

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 UNKNOWN = "unknown"
+_AWAY = "it could not be reached"
 
 
 def missing(needed: Sequence[str], present: Iterable[str], chosen: Iterable[str]) -> list[str]:
@@ -47,7 +48,7 @@ def left_out(answers: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, An
 
 def _left_out(answer: Mapping[str, Any]) -> LeftOut:
     if answer.get("unreachable"):
-        return LeftOut(problem="it could not be reached")
+        return LeftOut(problem=_AWAY)
     if answer.get("failed") or "live_release" not in answer:
         return LeftOut(problem=(str(answer.get("msg") or "").splitlines() or ["it gave no answer"])[0])
     # Of its own: Ansible's mappings cannot be copied as asdict does it.
@@ -61,6 +62,8 @@ def runs(host: Mapping[str, Any]) -> str:
 
 def sentence(name: str, host: Mapping[str, Any]) -> str:
     if host["problem"]:
-        return f"left out by --limit: {name}, and nobody knows what it runs: {host['problem']}"
+        back = ". When it comes back it serves what it served before: deploy again then, without --limit"
+        away = back if host["problem"] == _AWAY else ""
+        return f"left out by --limit: {name}, and nobody knows what it runs: {host['problem']}{away}"
     rolling = f", in the middle of a rollout to {host['rolling']}" if host["rolling"] else ""
     return f"left out by --limit: {name}, which runs {runs(host)}{rolling}"

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 """The status of an environment as a table for people, at most 100 columns wide. Pure.
 
-``report``: {environment, hosts: name -> result of stack_status or {unreachable}, lease: holder or None, runs: history lines}.
+``report``: {environment, hosts: name -> result of stack_status or {unreachable}, lease: holder or None, lease_read: hosts that
+were asked for it, lease_unread: host -> why it did not say, runs: history lines}.
 """
 
 from __future__ import annotations
@@ -23,7 +24,10 @@ def table(report: Mapping[str, Any], now: float) -> list[str]:
     rows += [_row(name, host, now) for name, host in sorted(report["hosts"].items())]
     lines += _columns(rows)
     lines += _details(report["hosts"], report["environment"])
-    lines += ["", *_wrapped(f"LEASE  {_lease(report['lease'])}", "       "), ""]
+    lines += ["", *_wrapped(f"LEASE  {_lease(report['lease'], report.get('lease_read', ['it']))}", "       ")]
+    for name, why in sorted(report.get("lease_unread", {}).items()):
+        lines += _wrapped(f"       {name}, which keeps it too, {why}", "       ")
+    lines.append("")
     runs = [("LAST RUNS", "VERDICT", "WHAT", "BY", "SECONDS"), *(_run(line) for line in reversed(report["runs"]))]
     lines += _columns(runs) if len(runs) > 1 else ["No run is in the history yet."]
     return lines
@@ -56,13 +60,16 @@ def _details(hosts: Mapping[str, Mapping[str, Any]], environment: str) -> list[s
         owner = host.get("environment", environment)
         sentences = [] if owner == environment else [f"belongs to {owner or 'no environment'} and not to {environment}"]
         sentences += [f"a rollout to {rolling} has begun and not ended"] if rolling else []
+        sentences += [str(host["away"])] if "away" in host else []
         sentences += [str(host["msg"])] if "live" not in host and host.get("msg") else []
         for sentence in [*sentences, *host.get("drift", [])]:
             found += _wrapped(f"  {name}: {sentence}", "    ")
     return ["", *found] if found else []
 
 
-def _lease(holder: Mapping[str, Any] | None) -> str:
+def _lease(holder: Mapping[str, Any] | None, read: Sequence[str]) -> str:
+    if not read:
+        return "unknown: no host that keeps it could be asked"
     if not holder:
         return "free"
     if not holder["alive"]:

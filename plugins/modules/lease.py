@@ -239,10 +239,16 @@ holder:
     beat_seconds: 1.3
     expires_seconds: 18.7
 granted:
-  description: With O(state=held), whether this host has granted it; with O(state=counted), the hosts that have.
-  returned: success, with O(state=held) and O(state=counted)
-  type: raw
+  description: Whether this host has granted it.
+  returned: success, with O(state=held)
+  type: bool
   sample: true
+granted_by:
+  description: Hosts that have granted it.
+  returned: with O(state=counted)
+  type: list
+  elements: str
+  sample: [app-1.example.com, app-2.example.com, app-3.example.com]
 taken:
   description: Whether it was granted by this very task.
   returned: success, with O(state=held)
@@ -255,15 +261,15 @@ seen:
   sample: 0
 again:
   description: With which token every host is to be asked once more. V(0) when that would change nothing.
-  returned: success, with O(state=counted)
+  returned: with O(state=counted)
   type: int
   sample: 0
 unreached:
   description: Hosts that keep the lease and could not be asked.
-  returned: success, with O(state=counted)
+  returned: with O(state=counted)
   type: list
   elements: str
-  sample: []
+  sample: [app-1.example.com]
 history:
   description: The last lines of the environment's history on this host, the newest last.
   returned: success, with O(state=read)

@@ -61,7 +61,7 @@ def test_a_host_that_is_left_out_and_out_of_reach_stops_no_run(production: Envir
         says(refused, ["VERDICT refused: production", f"{SECOND} could not be reached"])
         run = production.play("playbooks/restart.yml", "--limit", FIRST)
         assert run.code == 0, run.output
-        says(run, ["VERDICT deployed", f"left out by --limit: {SECOND}, and nobody knows what it runs: it could not be reached"])
+        says(run, ["VERDICT deployed", f"left out by --limit: {SECOND}, and nobody knows what it runs: it could not be reached."])
     assert production.history()[-1]["left_out"] == {SECOND: "unknown"}
 
 

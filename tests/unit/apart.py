@@ -20,6 +20,7 @@ mount -t tmpfs none /mnt && mkdir -p /mnt/etc/morpheus.deploy &&
 cp /etc/passwd /etc/group /etc/hosts /etc/nsswitch.conf /etc/ld.so.cache /mnt/etc/ &&
 mount --bind {root}/etc /mnt/etc/morpheus.deploy && mount --rbind /mnt/etc /etc &&
 mount --bind {root}/lib /var/lib || exit 99
+export DOCKER_HOST=unix:///nowhere
 exec "$@"' sudo "$@"
 """
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.unit import apart, played
-from tests.unit.played import OUT_OF_REACH, Done
+from tests.unit.played import OUT_OF_REACH, ROOT, Done
 
 pytestmark = apart.needs_namespaces
 
@@ -25,7 +25,16 @@ TAKE = """
       lease_reason: a test
   tasks:
     - ansible.builtin.debug:
-        msg: "{{ inventory_hostname }} has {{ lease_taken.token }} of {{ lease_taken.run }} by {{ lease_taken.granted }}"
+        msg: "{{ inventory_hostname }} has {{ lease_taken.token }} of {{ lease_taken.run }} by {{ lease_taken.granted_by }}"
+"""
+
+# As playbooks/provision.yml begins.
+CLAIM = """
+- hosts: app
+  gather_facts: false
+  become: true
+  roles:
+    - role: morpheus.deploy.identity
 """
 
 
@@ -185,3 +194,75 @@ def test_the_host_of_the_lease_is_a_word_of_the_past(fleet: Callable[[int], Flee
     run = fleet(1).play("take.yml", "-e", "lease_host=app-1")
     assert run.returncode == 2
     assert 'lease_host: "app-1" means nothing any more, because no single host keeps the lease' in run.stdout
+
+
+def begun(fleet: Fleet, *hosts: str) -> None:
+    """What a run leaves that was killed together with its controller."""
+    for name in hosts:
+        fleet.file(name, "leases/staging").mkdir(parents=True)
+        record = {"token": 7, "owner": "ben@desk", "reason": "deploy 1.1.0", "run": "run-b", "acquired": "2026-11-24T10:00:00Z"}
+        fleet.file(name, "leases/staging/lease.json").write_text(json.dumps(record | {"ttl_seconds": 1e9}))
+        fleet.file(name, "leases/staging/beat.7").write_text("1.0\n")
+
+
+def test_a_lease_is_broken_on_every_host_that_can_be_reached(fleet: Callable[[int], Fleet]) -> None:
+    three = fleet(3)
+    three.dead = {"app-1"}
+    begun(three, "app-1", "app-2", "app-3")
+    run = three.play(ROOT / "playbooks" / "unlock.yml", "-e", "unlock_reason='his desk burns'")
+    assert run.returncode == 0, run.stdout
+    assert [three.beats(host) for host in three.hosts] == [["beat.7"], [], []]
+    assert [line["verdict"] for line in three.history("app-3")] == ["broken"]
+    assert "app-1 could not be reached, and keeps the lease until its run gives no sign of life there for 20 s." in run.stdout
+    assert run.stdout.count("The lease of staging was held by ben@desk (deploy 1.1.0) since 2026-11-24T10:00:00Z, token 7") >= 1
+
+
+def test_an_unlock_that_reaches_nobody_says_so(fleet: Callable[[int], Fleet]) -> None:
+    two = fleet(2)
+    two.dead = {"app-1", "app-2"}
+    run = two.play(ROOT / "playbooks" / "unlock.yml", "-e", "unlock_reason=x")
+    assert run.returncode == 2, run.stdout
+    assert "None of the hosts could be reached: app-1, app-2. No lease was broken." in run.stdout
+
+
+def test_status_tells_what_the_hosts_know_that_answer(fleet: Callable[[int], Fleet]) -> None:
+    three = fleet(3)
+    three.play("take.yml")
+    three.dead = {"app-1"}
+    begun_line = {"run": "z", "at": "2000-01-01T00:00:00Z", "verdict": "deployed", "hosts": {"app-1": "1.0.0"}}
+    with three.file("app-3", "history/staging.jsonl").open("a") as stream:
+        stream.write(json.dumps(begun_line) + "\n")
+    run = three.play(ROOT / "playbooks" / "status.yml", "-e", "status_format=json")
+    assert run.returncode == 0, run.stdout
+    report = json.loads((three.directory / ".deploy" / "staging" / "status.json").read_text())
+    assert (report["lease"], report["lease_read"], report["lease_unread"]) == (
+        None,
+        ["app-2", "app-3"],
+        {"app-1": "could not be reached"},
+    )
+    assert [line["verdict"] for line in report["runs"]] == ["deployed", "unchanged"]
+    assert report["hosts"]["app-1"]["away"] == "when it comes back it serves 1.0.0"
+
+
+def test_a_host_that_cannot_be_reached_keeps_nobody_from_claiming_the_others(fleet: Callable[[int], Fleet]) -> None:
+    three = fleet(3)
+    three.dead = {"app-1"}
+    for name in three.hosts:
+        (three.directory / "hosts" / name / "etc" / "identity.json").unlink()
+    (three.directory / "claim.yml").write_text(CLAIM)
+    run = three.play("claim.yml")
+    assert run.returncode == 4, run.stdout
+    claimed = [name for name in three.hosts if (three.directory / "hosts" / name / "etc" / "identity.json").exists()]
+    assert claimed == ["app-2", "app-3"]
+
+
+def test_none_is_claimed_when_one_is_another_environments(fleet: Callable[[int], Fleet]) -> None:
+    three = fleet(3)
+    three.dead = {"app-1"}
+    (three.directory / "hosts" / "app-2" / "etc" / "identity.json").unlink()
+    (three.directory / "hosts" / "app-3" / "etc" / "identity.json").write_text('{"environment": "production"}')
+    (three.directory / "claim.yml").write_text(CLAIM)
+    run = three.play("claim.yml")
+    assert run.returncode != 0
+    assert "app-3 was refused, so no host was changed." in run.stdout
+    assert not (three.directory / "hosts" / "app-2" / "etc" / "identity.json").exists()

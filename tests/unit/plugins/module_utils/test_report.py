@@ -62,6 +62,18 @@ def test_the_lease_names_its_holder(alive: bool, line: str) -> None:
     assert line in table(report(lease={**HOLDER, "alive": alive}), NOW)
 
 
+def test_a_lease_that_nobody_could_be_asked_for_is_not_said_to_be_free() -> None:
+    lines = table(report(lease_read=[], lease_unread={"app-1": "could not be reached"}), NOW)
+    assert "LEASE  unknown: no host that keeps it could be asked" in lines
+    assert "       app-1, which keeps it too, could not be reached" in lines
+
+
+def test_what_a_host_serves_when_it_comes_back_is_said() -> None:
+    assert "  app-1: when it comes back it serves 1.0.0" in table(
+        report(hosts={"app-1": {"away": "when it comes back it serves 1.0.0"}}), NOW
+    )
+
+
 def test_whatever_is_long_stays_within_the_width() -> None:
     services = [{"name": f"service-{number}", "wanted": 10, "running": 10, "healthy": 9} for number in range(12)]
     long = host(release="1.2.0-" + "x" * 60, services=services, drift=["y" * 20 + " " + "z" * 90])
