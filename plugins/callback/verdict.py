@@ -24,7 +24,6 @@ author:
 import gc
 import json
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -107,8 +106,10 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         self._keep_in_mind(result)
         # A host that --limit leaves out is asked in passing, and so are those that keep the lease: the run does without them.
         role = self._role(result)
-        if role != "fleet" and not (role == "lease" and result._task.ignore_unreachable):
-            module = self._action(result).removeprefix(PREFIX)
+        module = self._action(result).removeprefix(PREFIX)
+        asked_in_passing = role == "fleet" or (role == "lease" and result._task.ignore_unreachable)
+        # A balancer that is asked after a batch is named by the task that follows: this host is not lost.
+        if not asked_in_passing and (role, module) != ("rollout", "health_gate"):
             # The lease is taken on a host of its own, which the result of a task without a connection does not name.
             host = result._task_fields.get("delegate_to") if module == "lease" else None
             self._run.lost(str(host or result._host.get_name()), module, ours=role in ROLES)
@@ -172,8 +173,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
 
     @staticmethod
     def _host(module: str, result: Any, item: dict[str, Any]) -> str:
-        """The host that the item speaks of: the lease's own, or, where one host's task takes all back, the one that it names."""
+        """The host that the item speaks of: the one that has the lease is not the one of the task."""
         if module == "lease":
             return str((item.get("_ansible_delegated_vars") or {}).get("ansible_delegated_host") or result._host.get_name())
-        of = item.get(str(item.get("ansible_loop_var"))) if module == "stack_rollout" else None
-        return str(of["key"]) if isinstance(of, Mapping) else str(result._host.get_name())
+        return str(result._host.get_name())

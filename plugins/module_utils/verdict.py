@@ -34,6 +34,8 @@ class HostState:
     lost: bool = False
     # Whether what was switched in this run was switched back, by the failed rollout itself or after another host's failure.
     taken_back: bool = False
+    # Whether it runs the release that failed, and nothing was taken back.
+    stuck: bool = False
     # What the run would do, or has done.
     plan: list[str] = field(default_factory=list)
     # What was written or removed under the running replicas.
@@ -67,8 +69,12 @@ class Run:
     release: str = ""
     hosts: dict[str, HostState] = field(default_factory=dict)
     refusals: list[str] = field(default_factory=list)
+    # Why hosts have failed, in the order in which it was seen: what came first is the reason of what followed.
+    reasons: list[str] = field(default_factory=list)
     lease: Mapping[str, Any] = field(default_factory=dict)
     is_deploy: bool = False
+    # Whether a release was prepared, so that it is a deploy whose hosts are switched.
+    is_prepared: bool = False
     is_rollback: bool = False
     # The plan of a rotation, and what there is to say at its end.
     rotation: Mapping[str, Any] = field(default_factory=dict)
@@ -108,11 +114,12 @@ class Run:
     def _failed(self, module: str, host: str, result: Mapping[str, Any]) -> None:
         self.is_deploy = self.is_deploy or module in ("lease", "rotation", "engine_config", *_IDENTITY)
         message = str(result.get("msg", ""))
-        if module == "stack_rollout" and "module_stdout" in result:
-            # It was killed or crashed, so it could not say what it left.
-            message = f"the rollout of {host} ended without an answer, as a killed process does: {message}"
+        if module == "stack_rollout" and "left" not in result:
+            # It was killed, it crashed or it was fenced off, so it could not say what it left.
+            if not result.get("fenced"):
+                message = f"the rollout of {host} ended without an answer, as a killed process does: {message}"
             self.hosts[host].lost = self.hosts[host].mixed = True
-        if module == "stack_migration" and "module_stdout" in result:
+        if module == "stack_migration" and not result.get("answered"):
             message = (
                 "the migration ended without an answer, as a killed process does. It may still be at work: run the same command "
                 f"again, which looks for it first and starts no second one. {message}"
@@ -125,7 +132,9 @@ class Run:
             # What is attested or written is so on each host alone, and its message does not name it.
             where = f"{host}: " if module in ("stack_attestation", "stack_secret", "engine_config") else ""
             state = self.hosts.setdefault(host, HostState())
-            state.failed = where + message
+            # When it is taken back, a host may fail once more.
+            state.failed = "\n".join([*filter(None, [state.failed]), where + message])
+            self.reasons.append(where + message)
             state.changed = state.changed or bool(result.get("restarted"))
 
     def refused(self, host: str, message: str, *, ours: bool) -> None:
@@ -133,8 +142,9 @@ class Run:
         self.is_deploy = self.is_deploy or ours
         if not self.hosts:
             self.refusals.append(message)
-        elif host in self.hosts:
-            self.hosts[host].failed = self.hosts[host].failed or message
+        elif host in self.hosts and not self.hosts[host].failed:
+            self.hosts[host].failed = message
+            self.reasons.append(message)
 
     def lost(self, host: str, module: str = "", *, ours: bool = False) -> None:
         """``host`` could not be reached for a task of ``module``: in the middle of its rollout nobody knows what it runs.
@@ -144,14 +154,15 @@ class Run:
         self.is_deploy = self.is_deploy or ours
         state = self.hosts.setdefault(host, HostState())
         state.lost, state.failed = True, f"{host} could not be reached"
+        self.reasons.append(state.failed)
         state.mixed = state.mixed or module == "stack_rollout"
 
     def verdict(self, seconds: float, *, check_mode: bool) -> dict[str, Any]:
-        failed = {name: state for name, state in self.hosts.items() if state.failed}
-        word = self._word(bool(failed))
+        failed = any(state.failed for state in self.hosts.values())
+        word = self._word(failed)
         return {
             "verdict": word,
-            "failed": bool(failed or self.refusals),
+            "failed": failed or bool(self.refusals),
             "kind": "rotation" if self.rotation else "rollback" if self.is_rollback else "deploy",
             "check_mode": check_mode,
             "environment": self.environment,
@@ -166,12 +177,12 @@ class Run:
             "errors": sum(state.errors for state in self.hosts.values()),
             "interrupted": sorted({service for state in self.hosts.values() for service in state.interrupted}),
             "lease": {key: self.lease.get(key) for key in ("token", "owner", "reason", "taken_over")} if self.lease else {},
-            "mend": self._mend() if word == "mixed" else [],
+            "mend": self._mend() if word == "mixed" or any(state.stuck for state in self.hosts.values()) else [],
             "rotation": {key: self.rotation[key] for key in ("name", "plan")} if self.rotation else {},
             "notes": self.notes,
             "started": round(self.started, 3),
             "seconds": seconds,
-            "messages": list(dict.fromkeys([*self.refusals, *(state.failed for state in failed.values()), *self._way_on(word)])),
+            "messages": list(dict.fromkeys([*self.refusals, *self.reasons, *self._way_on(word)])),
         }
 
     def _way_on(self, word: str) -> list[str]:
@@ -219,6 +230,7 @@ class Run:
 
     def _prepared(self, state: HostState, result: Mapping[str, Any]) -> None:
         if "release" in result:
+            self.is_prepared = True
             self.release = result["release"]
             self.environment = result.get("environment") or self.environment
             state.release = state.previous = result["previous"]
@@ -233,7 +245,7 @@ class Run:
         if "release" not in result:
             return
         # In a deploy a host is rolled back when another one failed after it had been switched.
-        is_take_back = result["kind"] == "rollback" and bool(state.gates or state.plan or state.changed) and not self.is_rollback
+        is_take_back = result["kind"] == "rollback" and self.is_prepared
         if not is_take_back:
             self.release = result["release"]
             self.is_rollback = result["kind"] == "rollback"
@@ -248,11 +260,14 @@ class Run:
         state.errors += result["errors"]
         state.interrupted |= {one["service"]: one["why"] for one in result.get("interrupted") or []}
         state.seen = True
+        state.lost = False
         if result.get("left"):
-            state.release = result["previous"]
+            state.release = result["release" if result["left"] == "switched" else "previous"]
             state.mixed = result["left"] == "mixed"
             state.taken_back = result["left"] == "taken_back"
+            state.stuck = result["left"] == "switched"
         else:
+            state.mixed = state.stuck = False
             state.release = result["release"]
             state.changed = bool(result["changed"]) and not is_take_back
             state.taken_back = is_take_back

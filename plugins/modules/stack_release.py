@@ -254,7 +254,7 @@ def main() -> None:
             prepared = prepare(host, wanted, migrations, check_mode=module.check_mode)
     except ConfigError as exc:
         module.fail_json(msg=str(exc), problems=exc.problems, **about)
-    except (DeployError, FencedError) as exc:
+    except (DeployError, FencedError, OSError) as exc:
         module.fail_json(msg=str(exc), **about)
     for warning in prepared.warnings:
         module.warn(warning)
