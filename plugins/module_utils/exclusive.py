@@ -49,17 +49,19 @@ def alone(host: StackHost, token: int, run: str = "", clock: Clock | None = None
 
 
 def _lock(stream: IO[str], path: Path, stack: str, wait_seconds: float, clock: Clock) -> None:
-    begun = clock.now()
+    begun = looked = clock.now()
     while True:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return
         except BlockingIOError:
-            waited = clock.now() - begun
-            if waited >= wait_seconds or waited >= STOPPED_SECONDS:
+            over = clock.now() - begun >= wait_seconds
+            if over or clock.now() - looked >= STOPPED_SECONDS:
+                # Not each time: every process of the host is looked at.
+                looked = clock.now()
                 found = holders(path)
                 stopped = [one for one in found if one.stopped]
-                if waited >= wait_seconds or (stopped and len(stopped) == len(found)):
+                if over or (stopped and len(stopped) == len(found)):
                     who = f": {'; '.join(map(str, found))}" if found else ""
                     raise DeployError(
                         f"another rollout of {stack} is at work on this host{who}{_way_on([one.pid for one in stopped])}"
