@@ -162,9 +162,13 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
 
     def _keep_in_mind(self, result: Any) -> None:
         """The keepers that a task has left behind, also where it failed on other hosts of its loop."""
-        if self._action(result) == f"{PREFIX}lease":
-            found = map(Handover.from_result, result._result.get("results") or [result._result])
-            self._handovers += [handover for handover in found if handover and handover not in self._handovers]
+        if self._action(result) != f"{PREFIX}lease":
+            return
+        for item in result._result.get("results") or [result._result]:
+            handover = Handover.from_result(item)
+            if handover and handover not in self._handovers:
+                self._handovers.append(handover)
+                self._run.saw("lease", self._host("lease", result, item), item, failed=False)
 
     @staticmethod
     def _role(result: Any) -> str:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import re
-from collections.abc import Callable, Mapping
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.unit import apart, played
-from tests.unit.played import OUT_OF_REACH, ROOT, Done
+from tests.unit.played import BIN, OUT_OF_REACH, ROOT, Done
 
 pytestmark = apart.needs_namespaces
 
@@ -26,6 +31,11 @@ TAKE = """
   tasks:
     - ansible.builtin.debug:
         msg: "{{ inventory_hostname }} has {{ lease_taken.token }} of {{ lease_taken.run }} by {{ lease_taken.granted_by }}"
+"""
+STAY = """
+    - ansible.builtin.wait_for:
+        path: never
+        timeout: 60
 """
 
 # As playbooks/provision.yml begins.
@@ -53,6 +63,17 @@ class Fleet:
         }
         return played.play(self.directory, playbook, *options, hosts=hosts)
 
+    @contextmanager
+    def begun(self, playbook: str) -> Iterator[subprocess.Popen[str]]:
+        """A run that goes on meanwhile, in a process group of its own; for hosts that were played on before."""
+        command = [str(BIN / "ansible-playbook"), playbook, "-i", "hosts.yml"]
+        with subprocess.Popen(command, cwd=self.directory, stdout=subprocess.DEVNULL, text=True, start_new_session=True) as run:
+            try:
+                yield run
+            finally:
+                if run.poll() is None:
+                    os.killpg(run.pid, signal.SIGKILL)
+
     def file(self, host: str, path: str) -> Path:
         return self.directory / "hosts" / host / "lib" / "morpheus.deploy" / path
 
@@ -70,6 +91,13 @@ class Fleet:
     def verdict(self) -> dict[str, Any]:
         found: dict[str, Any] = json.loads((self.directory / ".deploy" / "staging" / "verdict.json").read_text())
         return found
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 40
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 @pytest.fixture
@@ -138,6 +166,7 @@ def test_with_the_first_host_dead_and_not_left_out_the_way_on_is_said(fleet: Cal
         "Mend it; or run the same command with --limit '!app-1' to go on without it.",
     ]
     assert three.beats("app-2") == three.beats("app-3") == []
+    assert [(line["what"], line["verdict"]) for line in three.history("app-2")] == [("a test", "refused")]
 
 
 def test_a_minority_is_told_so(fleet: Callable[[int], Fleet]) -> None:
@@ -153,11 +182,12 @@ def test_a_minority_is_told_so(fleet: Callable[[int], Fleet]) -> None:
     assert three.beats("app-3") == []
 
 
-def test_a_host_that_has_seen_a_higher_token_makes_the_run_choose_a_higher_one(fleet: Callable[[int], Fleet]) -> None:
+@pytest.mark.parametrize("limit", ["all", "app-2"])
+def test_a_host_that_has_seen_a_higher_token_makes_the_run_choose_a_higher_one(fleet: Callable[[int], Fleet], limit: str) -> None:
     three = fleet(3)
     three.file("app-3", "stacks/shop").mkdir(parents=True)
     three.file("app-3", "stacks/shop/fence.json").write_text('{"token": 4000000000}')
-    run = three.play("take.yml")
+    run = three.play("take.yml", "--limit", limit)
     assert run.returncode == 0, run.stdout
     assert {token for token, _, _ in granted(run).values()} == {4000000001}
     assert {three.fence(host)["token"] for host in three.hosts} == {4000000001}
@@ -170,6 +200,25 @@ def test_hosts_of_the_lease_that_limit_leaves_out_are_asked(fleet: Callable[[int
     run = three.play("take.yml", "--limit", "app-2")
     assert run.returncode == 0, run.stdout
     assert {tuple(by) for _, _, by in granted(run).values()} == {("app-1", "app-2", "app-3")}
+
+
+def test_while_a_run_lives_another_one_is_refused_and_when_it_was_killed_every_host_is_free(
+    fleet: Callable[[int], Fleet],
+) -> None:
+    three = fleet(3)
+    run = three.play("take.yml")
+    first = [line["run"] for line in three.history("app-1")]
+    (three.directory / "stay.yml").write_text(TAKE + STAY)
+    with three.begun("stay.yml") as living:
+        until(lambda: all(three.beats(host) for host in three.hosts))
+        run = three.play("take.yml")
+        assert run.returncode == 2, run.stdout
+        assert re.search(r"The lease of staging is held by \S+ \(a test\) since ", three.verdict()["messages"][0])
+        assert [line["run"] for line in three.history("app-1")] == first
+        os.killpg(living.pid, signal.SIGKILL)
+        until(lambda: not any(three.beats(host) for host in three.hosts))
+    assert [[line["verdict"] for line in three.history(host)][-1] for host in three.hosts] == ["interrupted"] * 3
+    assert len({three.history(host)[-1]["run"] for host in three.hosts}) == 1
 
 
 def test_a_host_of_another_environment_is_refused_and_the_lease_given_back(fleet: Callable[[int], Fleet]) -> None:
