@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils import fleet
+from ansible_collections.morpheus.deploy.plugins.module_utils.release_names import are_one, names_in
 
 
 @dataclass
@@ -16,7 +17,9 @@ class HostState:
     """What is known of a host: the release it serves now, and what was done to it."""
 
     release: str = ""
+    release_id: str = ""
     previous: str = ""
+    previous_id: str = ""
     # Whether a module has said what the host runs; otherwise an empty release does not mean that it runs none.
     seen: bool = False
     changed: bool = False
@@ -67,6 +70,7 @@ class Run:
     environment: str = ""
     inventory: str = ""
     release: str = ""
+    release_id: str = ""
     hosts: dict[str, HostState] = field(default_factory=dict)
     refusals: list[str] = field(default_factory=list)
     # Why hosts have failed, in the order in which it was seen: what came first is the reason of what followed.
@@ -107,7 +111,8 @@ class Run:
         if module == "stack_migration":
             self.migrated = self.migrated or bool(result.get("changed"))
         if module == "stack_info" and self.rotation:
-            self.hosts.setdefault(host, HostState()).release = result["live_release"]
+            state = self.hosts.setdefault(host, HostState())
+            state.release, state.release_id = result["live_release"], result.get("live", "")
         if module == "engine_config" and self.lease and result["changed"] and result["restart"]:
             self.notes.append(f"{host}: the engine was restarted for {', '.join(result['restart'])}")
 
@@ -160,6 +165,7 @@ class Run:
     def verdict(self, seconds: float, *, check_mode: bool) -> dict[str, Any]:
         failed = any(state.failed for state in self.hosts.values())
         word = self._word(failed)
+        before = next((state for state in self.hosts.values() if state.previous), HostState())
         return {
             "verdict": word,
             "failed": failed or bool(self.refusals),
@@ -167,7 +173,9 @@ class Run:
             "check_mode": check_mode,
             "environment": self.environment,
             "release": self.release,
-            "previous": next((state.previous for state in self.hosts.values() if state.previous), ""),
+            "release_id": self.release_id,
+            "previous": before.previous,
+            "previous_id": before.previous_id,
             "hosts": {name: self._host(state) for name, state in self.hosts.items()},
             "left_out": {name: {**host} for name, host in self.left_out.items()},
             "migrated": self.migrated,
@@ -196,8 +204,8 @@ class Run:
         if self.refusals or (failed and not any(state.gates or state.changed or state.mixed for state in self.hosts.values())):
             return "refused"
         if failed:
-            releases = {state.release for state in self.hosts.values()}
-            if len(releases) > 1 or any(state.mixed for state in self.hosts.values()):
+            is_one = are_one((state.release, state.release_id) for state in self.hosts.values())
+            if not is_one or any(state.mixed for state in self.hosts.values()):
                 return "mixed"
             return "rolled_back" if any(state.taken_back for state in self.hosts.values()) else "failed"
         if not switched and not self.notes and not any(state.live_files for state in self.hosts.values()):
@@ -231,15 +239,16 @@ class Run:
     def _prepared(self, state: HostState, result: Mapping[str, Any]) -> None:
         if "release" in result:
             self.is_prepared = True
-            self.release = result["release"]
+            self.release, self.release_id = result["release"], result.get("id") or self.release_id
             self.environment = result.get("environment") or self.environment
             state.release = state.previous = result["previous"]
+            state.release_id = state.previous_id = result.get("previous_id", "")
             state.seen = True
             state.plan = list(result.get("plan", []))
             # Prepared twice, a host has them since the first time.
             state.live_files = sorted({*state.live_files, *result.get("changed_live_files", [])})
             if not result.get("pending", True):
-                state.release = self.release
+                state.release, state.release_id = self.release, self.release_id
 
     def _rolled_out(self, state: HostState, result: Mapping[str, Any]) -> None:
         if "release" not in result:
@@ -247,9 +256,9 @@ class Run:
         # In a deploy a host is rolled back when another one failed after it had been switched.
         is_take_back = result["kind"] == "rollback" and self.is_prepared
         if not is_take_back:
-            self.release = result["release"]
+            self.release, self.release_id = result["release"], result.get("release_id", "")
             self.is_rollback = result["kind"] == "rollback"
-            state.previous = result["previous"]
+            state.previous, state.previous_id = result["previous"], result.get("previous_id", "")
         # In check mode the only plan of a rollback; a deploy's came with the preparation.
         state.plan = state.plan or list(result["steps"])
         state.gates = [*state.gates, *result["gates"]]
@@ -262,19 +271,21 @@ class Run:
         state.seen = True
         state.lost = False
         if result.get("left"):
-            state.release = result["release" if result["left"] == "switched" else "previous"]
+            runs = "release" if result["left"] == "switched" else "previous"
+            state.release, state.release_id = result[runs], result.get(f"{runs}_id", "")
             state.mixed = result["left"] == "mixed"
             state.taken_back = result["left"] == "taken_back"
             state.stuck = result["left"] == "switched"
         else:
             state.mixed = state.stuck = False
-            state.release = result["release"]
+            state.release, state.release_id = result["release"], result.get("release_id", "")
             state.changed = bool(result["changed"]) and not is_take_back
             state.taken_back = is_take_back
 
     def _host(self, state: HostState) -> dict[str, Any]:
         return {
             "release": state.release,
+            "release_id": state.release_id,
             "seen": state.seen,
             "changed": state.changed or bool(state.live_files),
             "live_files": state.live_files,
@@ -295,6 +306,7 @@ class Run:
 
 def history_line(verdict: Mapping[str, Any]) -> dict[str, Any]:
     """What the environment's history keeps of a run."""
+    verdict = _named(verdict)
     return {
         "what": verdict["lease"].get("reason", ""),
         "owner": verdict["lease"].get("owner", ""),
@@ -317,6 +329,7 @@ def history_line(verdict: Mapping[str, Any]) -> dict[str, Any]:
 
 def summary(verdict: Mapping[str, Any]) -> list[str]:
     """Lines for the end of a run: the word first."""
+    verdict = _named(verdict)
     environment = verdict["environment"] or "this environment"
     if verdict["check_mode"] and not verdict["failed"]:
         what = "A rollback to" if verdict["kind"] == "rollback" else "A deploy of"
@@ -338,6 +351,20 @@ def summary(verdict: Mapping[str, Any]) -> list[str]:
     if "path" in verdict:
         lines.append(f"  details: {verdict['path']}")
     return lines
+
+
+def _named(verdict: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The verdict as people read it: where two releases have one name, their ids stand in its place."""
+    names = names_in(verdict)
+
+    def named(one: Mapping[str, Any]) -> dict[str, Any]:
+        return {**one, "release": names.of(one["release"], one.get("release_id", ""))}
+
+    return named(verdict) | {
+        "previous": names.of(verdict["previous"], verdict["previous_id"]),
+        "hosts": {name: named(host) for name, host in verdict["hosts"].items()},
+        "left_out": {name: named(host) for name, host in verdict["left_out"].items()},
+    }
 
 
 def _left_out_lines(verdict: Mapping[str, Any]) -> list[str]:

@@ -244,10 +244,10 @@ def main() -> None:
         digests=module.params["digests"],
         rights={name: Rights(int(given["owner"]), int(given["mode"], 8)) for name, given in module.params["rights"].items()},
     )
-    about = {"release": wanted.release, "environment": wanted.environment, "previous": ""}
+    about = {"release": wanted.release, "environment": wanted.environment, "previous": "", "previous_id": ""}
     try:
         host = StackHost(wanted.stack["name"], engine.connect())
-        about["previous"] = host.releases.live_release()
+        about |= {"previous": host.releases.live_release(), "previous_id": host.releases.live()}
         # In check mode nothing is written, so nobody has to wait for anybody.
         with nullcontext() if module.check_mode else alone(host, module.params["token"], module.params["run"]) as fence:
             migrations = Migrations(host.one_offs, fence.check) if fence else Migrations(host.one_offs)
@@ -262,7 +262,6 @@ def main() -> None:
         changed=prepared.changed,
         id=prepared.id,
         **about,
-        previous_id=prepared.live,
         was_live=prepared.was_live,
         pending=prepared.pending,
         versions=prepared.versions,

@@ -295,6 +295,51 @@ def test_a_host_that_was_taken_back_runs_the_release_before_and_says_so() -> Non
     assert found["hosts"]["a"]["seconds"] == {"gate": 2.0, "back gate": 2.0}
 
 
+AGAIN = {"release": NEW, "previous": NEW, "previous_id": f"{NEW}-a"}
+
+
+def prepared_again(host: str, *, pending: bool = True) -> Event:
+    """The same name with another configuration."""
+    result = {"id": f"{NEW}-b", "environment": "staging", "pending": pending, "plan": []} | AGAIN
+    return lambda run: run.saw("stack_release", host, result, failed=False)
+
+
+def rolled_again(host: str, *, failed: bool = False, **more: Any) -> Event:
+    result = rollout_result() | {"release_id": f"{NEW}-b", "changed": True} | AGAIN | more
+    return lambda run: run.saw("stack_rollout", host, result, failed=failed)
+
+
+def test_two_releases_of_one_name_are_told_by_their_ids() -> None:
+    run = after(prepared_again("a"), rolled_again("a"))
+    assert summary(run.verdict(2.0, check_mode=False)) == [
+        f"VERDICT deployed: staging {NEW}-b (was {NEW}-a) in 2.0 s",
+        f"  a runs {NEW}-b",
+    ]
+    verdict = run.verdict(2.0, check_mode=False)
+    assert (verdict["release"], verdict["release_id"], verdict["hosts"]["a"]["release"]) == (NEW, f"{NEW}-b", NEW)
+    line = history_line(verdict)
+    assert (line["from"], line["to"], line["hosts"]) == (f"{NEW}-a", f"{NEW}-b", {"a": f"{NEW}-b"})
+
+
+def test_hosts_that_run_two_releases_of_one_name_are_a_mix() -> None:
+    bad = rolled_again("b", failed=True, left="as_before", msg="the gate was not passed")
+    found = lines(prepared_again("a"), prepared_again("b"), rolled_again("a"), bad)
+    assert found[:3] == [
+        f"VERDICT mixed: staging {NEW}-b (was {NEW}-a) in 12.5 s",
+        f"  a runs {NEW}-b",
+        f"  b runs {NEW}-a",
+    ]
+
+
+def test_a_host_that_is_left_out_with_the_name_and_another_configuration_is_told_by_its_id() -> None:
+    run = after(prepared_again("a", pending=False))
+    run.left_out = {"b": {**LEFT_OUT["b"], "release": NEW, "release_id": f"{NEW}-a"}}
+    assert summary(run.verdict(1.0, check_mode=False))[1:] == [
+        f"  a runs {NEW}-b",
+        f"  left out by --limit: b, which runs {NEW}-a",
+    ]
+
+
 def test_the_history_keeps_one_line_of_a_run() -> None:
     run = after(prepared("a"), failed("a", "as_before"))
     run.saw("lease", "a", {"token": 7, "owner": "alice@laptop", "reason": f"deploy {NEW}"}, failed=False)
