@@ -47,6 +47,20 @@ CLAIM = """
     - role: morpheus.deploy.identity
 """
 
+CHECK = """
+- hosts: app
+  gather_facts: false
+  become: true
+  tasks:
+    - ansible.builtin.import_role:
+        name: morpheus.deploy.identity
+        tasks_from: check
+      vars:
+        identity_needs_every_host: false
+    - ansible.builtin.debug:
+        msg: "{{ inventory_hostname }} went on"
+"""
+
 
 class Fleet:
     """``dead``: hosts that cannot be reached."""
@@ -315,3 +329,18 @@ def test_none_is_claimed_when_one_is_another_environments(fleet: Callable[[int],
     assert run.returncode != 0
     assert "app-3 was refused, so no host was changed." in run.stdout
     assert not (three.directory / "hosts" / "app-2" / "etc" / "identity.json").exists()
+
+
+@pytest.mark.parametrize("foreign", [False, True])
+def test_a_check_that_needs_not_every_host_goes_on_without_a_dead_one_and_not_beside_a_foreign_one(
+    fleet: Callable[[int], Fleet], foreign: bool
+) -> None:
+    """As playbooks/claim.yml begins."""
+    three = fleet(3)
+    three.dead = {"app-1"}
+    if foreign:
+        (three.directory / "hosts" / "app-3" / "etc" / "identity.json").write_text('{"environment": "production"}')
+    (three.directory / "check.yml").write_text(CHECK)
+    run = three.play("check.yml")
+    assert run.returncode != 0, run.stdout
+    assert sorted(re.findall(r"(app-\d) went on", run.stdout)) == ([] if foreign else ["app-2", "app-3"])

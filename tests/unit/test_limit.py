@@ -50,15 +50,16 @@ GUARD = """
         msg: on {{{{ inventory_hostname }}}} it went on
 """
 WHOLE = "Run it again for every host, without --limit; mend what was lost, or take out of the inventory what is gone for good."
-MEND = "Mend it, or leave it out with --limit, and run again."
+MEND = "Mend it, or go on without it: the same command with --limit '{}'."
+MEND_CHOSEN = MEND.format("app-2,app-3,!app-3")
 LOST = "was lost (it could not be reached, or a task failed on it)"
 GUARDS = [
     pytest.param(True, "", (), "", id="every host"),
     pytest.param(False, "app-2", (), "", id="a canary"),
     pytest.param(True, "app-2", (), f"app-1 is left out by --limit; app-3 is left out by --limit. {WHOLE}", id="limit"),
     # A host that an earlier play has lost is still counted by later ones, also when they go on host by host.
-    pytest.param(False, "", ("app-3",), f"app-3 {LOST}. {MEND}", id="one was lost"),
-    pytest.param(False, "app-2,app-3", ("app-3",), f"app-3 {LOST}. {MEND}", id="one of the chosen was lost"),
+    pytest.param(False, "", ("app-3",), f"app-3 {LOST}. {MEND.format('!app-3')}", id="one was lost"),
+    pytest.param(False, "app-2,app-3", ("app-3",), f"app-3 {LOST}. {MEND_CHOSEN}", id="one of the chosen was lost"),
     pytest.param(False, "app-2", ("app-3",), "", id="only one that is left out is out of reach"),
 ]
 
