@@ -62,6 +62,7 @@ def counted(arguments: Mapping[str, Any], *, check_mode: bool) -> dict[str, Any]
     }
     result["taken_over"] = next((one["taken_over"] for one in taken if one.get("taken_over")), None)
     result["database"] = next((one["database"] for one in answers.values() if one.get("database")), {})
+    result["kept_off"] = sorted({name for one in taken for name in one.get("kept_off") or []})
     failed = [name for name, one in answers.items() if one.get("failed")]
     if check_mode and not failed and len(found.unreached) < len(arguments.get("keepers") or []):
         return result | {"token": 0, "msg": "Check mode: the lease was not taken."}

@@ -1,6 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
 # SPDX-License-Identifier: MIT
-"""What a host serves when it comes back that cannot be reached now, as far as the history of the environment knows. Pure."""
+"""What becomes of a host that cannot be reached now when it comes back, as far as the history of the environment knows. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ def sentences(hosts: Mapping[str, Mapping[str, Any]], runs: Sequence[Mapping[str
     found = {}
     for name, host in hosts.items():
         known = "" if "live" in host else _last_known(name, runs)
-        if known and there and there != [known]:
+        if known and name in kept_off(runs):
+            found[name] = f"when it comes back it has {known}, and the balancer sends nobody there until a deploy brings it along"
+        elif known and there and there != [known]:
             found[name] = (
                 f"when it comes back it serves {known}, and the others serve {', '.join(there)}: deploy again then, without "
                 "--limit"
@@ -24,6 +26,14 @@ def sentences(hosts: Mapping[str, Mapping[str, Any]], runs: Sequence[Mapping[str
         elif known:
             found[name] = f"when it comes back it serves {known}"
     return found
+
+
+def kept_off(runs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Hosts that the balancer was told to keep off, and not yet to let serve again."""
+    found: set[str] = set()
+    for run in runs:
+        found = (found | set(run.get("kept_off") or [])) - set(run.get("let_in") or [])
+    return sorted(found)
 
 
 def _last_known(name: str, runs: Sequence[Mapping[str, Any]]) -> str:

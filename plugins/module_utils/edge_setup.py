@@ -28,6 +28,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.host import (
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.maintenance import MAP as MAINTENANCE_MAP
 from ansible_collections.morpheus.deploy.plugins.module_utils.maintenance import render_state
+from ansible_collections.morpheus.deploy.plugins.module_utils.upstreams import MAP as AWAY_MAP
 
 PROJECT = "edge"
 START_SECONDS = 15.0
@@ -148,8 +149,8 @@ class EdgeSetup:
     def _make_directories(self) -> None:
         for path in (self._paths.conf / "certs", self._paths.conf / "stacks", self._paths.conf / "routes.d"):
             path.mkdir(parents=True, exist_ok=True)
-        # What rollouts and edge_maintenance have written stays.
-        for name, content in (("routes.map", ""), (MAINTENANCE_MAP, render_state("off"))):
+        # What rollouts, edge_maintenance and edge_upstream have written stays.
+        for name, content in (("routes.map", ""), (MAINTENANCE_MAP, render_state("off")), (AWAY_MAP, "")):
             if not (self._paths.conf / name).exists():
                 write_atomically(self._paths.conf / name, content, mode=0o644)
         run = self._paths.root / "run"

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 UNKNOWN = "unknown"
@@ -40,11 +40,28 @@ class LeftOut:
     rolling: str = ""
     schema: Mapping[str, str] = field(default_factory=dict)
     problem: str = ""
+    # Whether every balancer keeps it off, and why one does not.
+    kept_off: bool = False
+    balancer_problem: str = ""
 
 
-def left_out(answers: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """``answers``: host -> what the task that asked it ended with, a result of the module ``stack_info`` if all is well."""
-    return {name: asdict(_left_out(answer)) for name, answer in answers.items()}
+def left_out(answers: Mapping[str, Mapping[str, Any]], balancers: Sequence[Mapping[str, Any]] = ()) -> dict[str, dict[str, Any]]:
+    """``answers``: host -> what the task that asked it ended with, a result of the module ``stack_info`` if all is well.
+
+    ``balancers``: results of ``edge_upstream``, which was to keep off the hosts that could not be reached.
+    """
+    found = {name: _left_out(answer) for name, answer in answers.items()}
+    told = [one for one in balancers if not one.get("skipped")]
+    problem = next((_balancer_problem(one) for one in told if one.get("failed") or one.get("unreachable")), "")
+    kept_off = bool(told) and not problem
+    for name, one in found.items():
+        if one.problem == _AWAY:
+            found[name] = replace(one, kept_off=kept_off, balancer_problem=problem)
+    return {name: asdict(one) for name, one in found.items()}
+
+
+def _balancer_problem(answer: Mapping[str, Any]) -> str:
+    return _AWAY if answer.get("unreachable") else (str(answer.get("msg") or "").splitlines() or ["it gave no answer"])[0]
 
 
 def _left_out(answer: Mapping[str, Any]) -> LeftOut:
@@ -61,10 +78,17 @@ def runs(host: Mapping[str, Any]) -> str:
     return UNKNOWN if host["problem"] else str(host["release"] or "nothing")
 
 
+def _when_back(host: Mapping[str, Any]) -> str:
+    if host["problem"] != _AWAY:
+        return ""
+    if host.get("kept_off"):
+        return ". The balancer sends nobody there until it has the same release: deploy again when it is back, without --limit"
+    told = f" The balancer could not be told to keep it off: {host['balancer_problem']}" if host.get("balancer_problem") else ""
+    return f". When it comes back it serves what it served before: deploy again then, without --limit.{told}".removesuffix(".")
+
+
 def sentence(name: str, host: Mapping[str, Any]) -> str:
     if host["problem"]:
-        back = ". When it comes back it serves what it served before: deploy again then, without --limit"
-        away = back if host["problem"] == _AWAY else ""
-        return f"left out by --limit: {name}, and nobody knows what it runs: {host['problem']}{away}"
+        return f"left out by --limit: {name}, and nobody knows what it runs: {host['problem']}{_when_back(host)}"
     rolling = f", in the middle of a rollout to {host['rolling']}" if host["rolling"] else ""
     return f"left out by --limit: {name}, which runs {runs(host)}{rolling}"

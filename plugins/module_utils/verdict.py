@@ -86,6 +86,9 @@ class Run:
     # Hosts that --limit leaves out, as fleet.LeftOut describes them, and whether the database of all hosts was migrated.
     left_out: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     migrated: bool = False
+    # Hosts that the balancer lets serve again.
+    let_in: list[str] = field(default_factory=list)
+    not_let_in: bool = False
     # How many hosts the run set out with, and what --limit said.
     chosen: int = 0
     limit: str = ""
@@ -110,6 +113,8 @@ class Run:
             self._rotated(result)
         if module == "stack_migration":
             self.migrated = self.migrated or bool(result.get("changed"))
+        if module == "edge_upstream" and result.get("state") != "off":
+            self._let_in(result)
         if module == "stack_info" and self.rotation:
             state = self.hosts.setdefault(host, HostState())
             state.release, state.release_id = result["live_release"], result.get("live", "")
@@ -178,6 +183,7 @@ class Run:
             "previous_id": before.previous_id,
             "hosts": {name: self._host(state) for name, state in self.hosts.items()},
             "left_out": {name: {**host} for name, host in self.left_out.items()},
+            "let_in": [] if self.not_let_in else self.let_in,
             "migrated": self.migrated,
             "drained": sum(state.drained for state in self.hosts.values()),
             "cut": sum(state.cut for state in self.hosts.values()),
@@ -218,6 +224,16 @@ class Run:
             f"ansible-playbook deploy.yml -i {inventory} -e stack_release={self.release}",
             f"ansible-playbook rollback.yml -i {inventory}",
         ]
+
+    def _let_in(self, result: Mapping[str, Any]) -> None:
+        """``result``: of a balancer, which the run goes on without."""
+        if "names" in result:
+            self.let_in = sorted({*self.let_in, *result["names"]})
+            note = f"the balancer lets {', '.join(result['names'])} serve again"
+        else:
+            self.not_let_in = True
+            note = f"the balancer still keeps hosts off that are back: {result.get('msg', '')}. Run the same command again"
+        self.notes = list(dict.fromkeys([*self.notes, note]))
 
     def _rotated(self, result: Mapping[str, Any]) -> None:
         if result["state"] == "planned":
@@ -318,6 +334,8 @@ def history_line(verdict: Mapping[str, Any]) -> dict[str, Any]:
         "seconds": verdict["seconds"],
         "hosts": {name: host["release"] for name, host in verdict["hosts"].items()},
         "left_out": {name: fleet.runs(host) for name, host in verdict["left_out"].items()},
+        "kept_off": [name for name, host in verdict["left_out"].items() if host.get("kept_off")],
+        "let_in": verdict["let_in"],
         "drained": verdict["drained"],
         "cut": verdict["cut"],
         "left_behind": verdict["left_behind"],

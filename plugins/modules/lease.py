@@ -259,6 +259,12 @@ seen:
   returned: success, with O(state=held)
   type: int
   sample: 0
+kept_off:
+  description: Hosts that the balancer keeps off, because they were away when others got another release.
+  returned: when the lease was granted
+  type: list
+  elements: str
+  sample: []
 again:
   description: With which token every host is to be asked once more. V(0) when that would change nothing.
   returned: with O(state=counted)
@@ -306,7 +312,7 @@ msg:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.morpheus.deploy.plugins.module_utils import environment_check, history
+from ansible_collections.morpheus.deploy.plugins.module_utils import away, environment_check, history
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.identity import HostIdentity
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease import (
@@ -318,6 +324,9 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.lease import (
     Record,
     whose,
 )
+
+# How many runs back a host may have been kept off.
+REMEMBERED = 200
 
 
 def take(lease: Lease, params: dict[str, Any], *, check_mode: bool) -> dict[str, Any]:
@@ -348,6 +357,7 @@ def take(lease: Lease, params: dict[str, Any], *, check_mode: bool) -> dict[str,
         "seen": 0,
         "taken_over": old,
         "holder": _just_taken(record),
+        "kept_off": away.kept_off(history.tail(lease.history, REMEMBERED)),
     }
 
 

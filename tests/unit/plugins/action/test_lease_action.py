@@ -185,7 +185,7 @@ COUNTED = {"state": "counted", "environment": "production", "keepers": ["app-1",
 def test_what_hosts_answered_is_counted_on_the_controller_and_put_together(tmp_path: Path) -> None:
     over = {"token": 6, "owner": "ben@desk", "why": "no sign of life for 21 s"}
     asked = {"versions": ["0001"]}
-    answers = [GONE, answer("app-2", database=asked), {}, {"skipped": True}, answer("app-3", taken_over=over)]
+    answers = [GONE, answer("app-2", database=asked, kept_off=["app-1"]), {}, {"skipped": True}, answer("app-3", taken_over=over)]
     task = Action({}, tmp_path / "log", **COUNTED, answers=answers)
     assert task.run() == {
         "changed": False,
@@ -198,6 +198,7 @@ def test_what_hosts_answered_is_counted_on_the_controller_and_put_together(tmp_p
         "granted_by": ["app-2", "app-3"],
         "unreached": ["app-1"],
         "taken_over": over,
+        "kept_off": ["app-1"],
         "database": asked,
         "msg": "Granted by app-2, app-3.",
     }

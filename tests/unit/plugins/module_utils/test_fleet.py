@@ -68,3 +68,26 @@ def test_a_run_that_lost_hosts_is_told_how_to_go_on(lost: list[str], chosen: int
     said = way_on(lost, chosen, limit)
     assert len(said) == bool(words)
     assert all(word in said[0] for word in words)
+
+
+GONE = {"app-1": {"unreachable": True}}
+KEPT = "The balancer sends nobody there until it has the same release: deploy again when it is back, without --limit"
+SERVES = "When it comes back it serves what it served before: deploy again then, without --limit"
+NOT_TOLD = "The balancer could not be told to keep it off"
+BALANCERS = [
+    pytest.param([], SERVES, False, id="no balancer"),
+    pytest.param([{"skipped": True}], SERVES, False, id="not asked"),
+    pytest.param([{"names": ["app-1"]}], KEPT, True, id="told"),
+    pytest.param(
+        [{"names": ["app-1"]}, {"unreachable": True}], f"{SERVES}. {NOT_TOLD}: it could not be reached", False, id="dead"
+    ),
+    pytest.param([{"failed": True, "msg": "too old"}], f"{SERVES}. {NOT_TOLD}: too old", False, id="too old"),
+]
+
+
+@pytest.mark.parametrize(("balancers", "words", "kept"), BALANCERS)
+def test_what_becomes_of_a_host_that_comes_back_is_said(balancers: list[dict[str, Any]], words: str, kept: bool) -> None:
+    host = left_out(GONE | {"app-2": info()}, balancers)["app-1"]
+    assert host["kept_off"] == kept
+    assert sentence("app-1", host) == f"{UNKNOWN}it could not be reached. {words}"
+    assert not left_out({"app-2": info()}, balancers)["app-2"]["kept_off"]

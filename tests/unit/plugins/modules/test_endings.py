@@ -68,7 +68,7 @@ def fails(word: str, says: str, arrange: Callable[[World], Any] = lambda world: 
 
 
 def rollout(word: str, arrange: Callable[[World], Any], *, release: str = "2.0-id", **more: Any) -> Ending:
-    options = {"stack": "shop", "release_id": release, "token": 7}
+    options = {"stack": "shop", "release_id": release, "token": 7, "run": "run-a"}
     return Ending(word, arrange, options, more.pop("before", (PREPARED,)), **more)
 
 

@@ -45,6 +45,7 @@ def test_taking_returns_the_token_and_changes_nothing_that_would_last(capsys: py
         "granted": True,
         "taken": True,
         "seen": 0,
+        "kept_off": [],
         "taken_over": None,
         "database": {},
         "msg": "The lease of production was taken.",
@@ -109,6 +110,12 @@ def test_a_token_that_another_host_has_chosen_is_taken_or_answered(capsys: pytes
         "The lease was not granted: token 60 is not above 60, which this host has seen.",
     )
     assert there.read() is None
+
+
+def test_the_lease_comes_with_the_hosts_that_a_run_before_has_kept_off(capsys: pytest.CaptureFixture[str], there: Lease) -> None:
+    there.history.parent.mkdir()
+    there.history.write_text('{"kept_off": ["app-1", "app-2"]}\n{"let_in": ["app-1"]}\n')
+    assert run(capsys, **ANNA)["kept_off"] == ["app-2"]
 
 
 def test_a_run_with_the_name_of_one_that_lives_is_not_taken_for_it(capsys: pytest.CaptureFixture[str], there: Lease) -> None:
