@@ -21,6 +21,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.gate import System
 from ansible_collections.morpheus.deploy.plugins.module_utils.handover import Handover, Process
 from ansible_collections.morpheus.deploy.plugins.module_utils.keeper import FAILED, ForkedCommand, Keeper, Kept, detach
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease import Lease
+from ansible_collections.morpheus.deploy.plugins.plugin_utils import watch
 
 CI_USERS = ("GITHUB_ACTOR", "GITLAB_USER_LOGIN", "BUILD_USER")
 
@@ -67,7 +68,7 @@ def counted(arguments: Mapping[str, Any], *, check_mode: bool) -> dict[str, Any]
     if check_mode and not failed and len(found.unreached) < len(arguments.get("keepers") or []):
         return result | {"token": 0, "msg": "Check mode: the lease was not taken."}
     if found.problem and not (arguments.get("may_repeat") and found.again):
-        return result | {"failed": True, "msg": found.problem}
+        return result | {"failed": True, "msg": found.problem, "out_of_reach": found.out_of_reach}
     return result | {"again": found.again, "msg": f"Granted by {', '.join(found.granted)}."}
 
 
@@ -82,6 +83,10 @@ class ActionModule(ActionBase):  # type: ignore[misc] # ansible-core has no type
         arguments = dict(self._task.args)
         if arguments.get("state") == "counted":
             return counted(arguments, check_mode=bool(self._task.check_mode))
+        unwatched = watch.problem() if arguments.get("state", "held") == "held" else ""
+        if unwatched:
+            # Nobody would hand the keeper a verdict, so a good run would stand in the history as one that was killed.
+            raise AnsibleActionFail(f"The lease was not asked for: {unwatched}")
         arguments["owner"] = arguments.get("owner") or who(os.environ)
         arguments["run"] = arguments.get("run") or secrets.token_hex(6)
         result: dict[str, Any] = self._execute_module("morpheus.deploy.lease", module_args=arguments, task_vars=task_vars)

@@ -40,6 +40,7 @@ _value:
     environment: staging
     hosts: {app-1: {live: 1.2.0-3f9a0c1d, release: 1.2.0}}
     lease: null
+    lease_problem: ""
     lease_unread: {}
     runs: []
 """
@@ -58,6 +59,7 @@ def status_report(
 ) -> dict[str, Any]:
     """``lease_unread``: why hosts that keep the lease did not say who has it, by host."""
     read = {name: lease for name, lease in leases.items() if "holder" in lease and not lease.get("failed")}
+    unread = {name: _why(lease) for name, lease in leases.items() if name not in read}
     runs = history.merged(lease.get("history") or [] for lease in read.values())
     shown = {name: {key: host[key] for key in KEYS if key in host} for name, host in hosts.items()}
     for name, sentence in away.sentences(hosts, runs).items():
@@ -66,8 +68,9 @@ def status_report(
         "environment": environment,
         "hosts": shown,
         "lease": _holder([lease["holder"] for lease in read.values() if lease["holder"]]),
-        "lease_read": sorted(read),
-        "lease_unread": {name: _why(lease) for name, lease in leases.items() if name not in read},
+        # Nobody knows whether a lease is free that could not be read.
+        "lease_problem": "" if read else "; ".join(f"{name} {why}" for name, why in unread.items()),
+        "lease_unread": unread,
         "runs": runs[-RUNS:],
     }
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.files import priva
 from ansible_collections.morpheus.deploy.plugins.module_utils.gate import Clock, SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import StackHost
 from ansible_collections.morpheus.deploy.plugins.module_utils.lock_holders import holders
+from ansible_collections.morpheus.deploy.plugins.module_utils.spoken import sentence
 
 # A run that has been fenced off ends at its next step; the longest one is a stop with its grace period.
 GHOST_SECONDS = 120.0
@@ -37,6 +39,8 @@ def alone(host: StackHost, token: int, run: str = "", clock: Clock | None = None
     fence.enter()
     path = host.releases.root / "rollout.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_dir():
+        raise DeployError(sentence(IsADirectoryError(errno.EISDIR, "", str(path))))
     with open(path, "a", opener=private) as stream:
         _lock(stream, path, host.stack, GHOST_SECONDS if token else 0.0, clock or SystemClock())
         # Compose goes on for a moment when this process is killed. Until it has ended nobody else may look and plan.

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from pathlib import Path
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import (
     HAPROXY_DIRECTORY,
@@ -18,6 +19,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge import (
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import EdgeError
 from ansible_collections.morpheus.deploy.plugins.module_utils.files import write_atomically
+from ansible_collections.morpheus.deploy.plugins.module_utils.formats import EDGE_BASE
 from ansible_collections.morpheus.deploy.plugins.module_utils.haproxy import Socket, parse_old_workers
 
 MAP = "maintenance.map"
@@ -56,10 +58,12 @@ class Maintenance:
     def look(self) -> dict[str, str]:
         """Place -> "on" or "off", or "" where neither is said: the file, and each worker that can show the page."""
         edge_settings(self._paths)
-        if not self._file.exists():
-            raise self._too_old()
+        try:
+            lines = self._lines()
+        except FileNotFoundError:
+            raise self._too_old(self._file) from None
         workers = {f"worker {pid}": state for pid, state in self._workers().items()}
-        return {self.map: self._entry("".join(f"file {line}\n" for line in self._lines())), **workers}
+        return {self.map: self._entry("".join(f"file {line}\n" for line in lines)), **workers}
 
     def switch(self, state: str) -> dict[str, str]:
         """Make it ``state`` everywhere; what ``look`` said before. What cannot be switched is refused before it is begun."""
@@ -107,17 +111,16 @@ class Maintenance:
             raise EdgeError(f"HAProxy refused to switch {self.what} {state}: {answer}")
 
     def _lines(self) -> list[str]:
-        return [line for line in self._file.read_text().splitlines() if line.strip()]
+        return [line for line in EDGE_BASE.commented(self._file).splitlines() if line.strip()]
 
     def _entry(self, text: str) -> str:
-        """The map's entry in lines of reference, key and value, as HAProxy prints them."""
-        entries = [line.split() for line in text.splitlines()]
-        return next((words[2] for words in entries if len(words) == 3 and words[1] == self.key), self.default)
+        return entry(text, self.key) or self.default
 
-    def _too_old(self) -> EdgeError:
+    def _too_old(self, missing: Path | None = None) -> EdgeError:
+        lost = f", or {missing} was lost" if missing else ""
         return EdgeError(
-            f"the edge of this host knows no {self.what} yet, because an older version set it up: run playbooks/provision.yml "
-            "for this inventory first. Nothing was changed"
+            f"the edge of this host knows no {self.what} yet, because an older version set it up{lost}: run "
+            "playbooks/provision.yml for this inventory first. Nothing was changed"
         )
 
     def _ask(self, command: str) -> str:
@@ -142,3 +145,9 @@ def _current_workers(table: str) -> list[int]:
         elif heading == "# workers" and line.split():
             pids.append(int(line.split()[0]))
     return pids
+
+
+def entry(text: str, key: str = KEY) -> str:
+    """The map's entry in lines of reference, key and value, as HAProxy prints them."""
+    entries = [line.split() for line in text.splitlines()]
+    return next((words[2] for words in entries if len(words) == 3 and words[1] == key), "")

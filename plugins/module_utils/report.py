@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 """The status of an environment as a table for people, at most 100 columns wide. Pure.
 
-``report``: {environment, hosts: name -> result of stack_status or {unreachable}, lease: holder or None, lease_read: hosts that
-were asked for it, lease_unread: host -> why it did not say, runs: history lines}.
+``report``: {environment, hosts: name -> result of stack_status or {unreachable}, lease: holder or None, lease_problem: why
+no host said it, lease_unread: host -> why it did not, runs: history lines}.
 """
 
 from __future__ import annotations
@@ -24,12 +24,15 @@ def table(report: Mapping[str, Any], now: float) -> list[str]:
     rows += [_row(name, host, now) for name, host in sorted(report["hosts"].items())]
     lines += _columns(rows)
     lines += _details(report["hosts"], report["environment"])
-    lines += ["", *_wrapped(f"LEASE  {_lease(report['lease'], report.get('lease_read', ['it']))}", "       ")]
-    for name, why in sorted(report.get("lease_unread", {}).items()):
+    problem = report.get("lease_problem")
+    lease = f"? (it could not be read: {problem})" if problem else _lease(report["lease"])
+    lines += ["", *_wrapped(f"LEASE  {lease}", "       ")]
+    for name, why in sorted(report.get("lease_unread", {}).items() if not problem else []):
         lines += _wrapped(f"       {name}, which keeps it too, {why}", "       ")
     lines.append("")
     runs = [("LAST RUNS", "VERDICT", "WHAT", "BY", "SECONDS"), *(_run(line) for line in reversed(report["runs"]))]
-    lines += _columns(runs) if len(runs) > 1 else ["No run is in the history yet."]
+    none = "The history could not be read." if problem else "No run is in the history yet."
+    lines += _columns(runs) if len(runs) > 1 else [none]
     return lines
 
 
@@ -67,9 +70,7 @@ def _details(hosts: Mapping[str, Mapping[str, Any]], environment: str) -> list[s
     return ["", *found] if found else []
 
 
-def _lease(holder: Mapping[str, Any] | None, read: Sequence[str]) -> str:
-    if not read:
-        return "unknown: no host that keeps it could be asked"
+def _lease(holder: Mapping[str, Any] | None) -> str:
     if not holder:
         return "free"
     if not holder["alive"]:

@@ -29,6 +29,8 @@ class Count:
     unreached: Sequence[str] = ()
     problem: str = ""
     again: int = 0
+    # Whether it is for nothing but hosts that could not be reached.
+    out_of_reach: bool = False
 
 
 @dataclass
@@ -80,25 +82,27 @@ def count(environment: str, keepers: Sequence[str], hosts: Sequence[str], answer
     # Where the run writes another one's lease must have ended, although most hosts have granted this one's.
     refused = [name for name in keepers if name in hosts and name not in votes.granted and name not in votes.unreached]
     seen = {name: int(answer.get("seen") or 0) for name, answer in answers.items()}
-    behind = [name for name in seen if seen[name] >= votes.token and not votes.of(name).get("holder")]
+    behind = [name for name in seen if 0 < votes.token <= seen[name] and not votes.of(name).get("holder")]
     lost = [name for name in hosts if votes.of(name).get("unreachable") or not votes.of(name)]
     if lost and votes.granted:
-        return Count(0, votes.granted, votes.unreached, f"{', '.join(lost)} could not be reached. Nothing was changed.")
+        problem = f"{', '.join(lost)} could not be reached. Nothing was changed."
+        return Count(0, votes.granted, votes.unreached, problem, out_of_reach=True)
     if votes.enough and not refused and not behind:
         return Count(votes.token, votes.granted, votes.unreached)
     # A holder that has fewer hosts is refused meanwhile and gives them back.
     worth_it = votes.token and (behind or votes.enough)
     again = max(votes.token, 1 + max(seen.values(), default=0)) if worth_it else 0
-    return Count(0, votes.granted, votes.unreached, _problem(environment, votes, behind), again)
+    said = [message for name in keepers if (message := _message(name, votes.of(name)))]
+    problem = _problem(environment, votes, behind, said)
+    return Count(0, votes.granted, votes.unreached, problem, again, out_of_reach=not (said or behind))
 
 
-def _problem(environment: str, votes: _Votes, behind: Sequence[str]) -> str:
+def _problem(environment: str, votes: _Votes, behind: Sequence[str], said: Sequence[str]) -> str:
     if len(votes.unreached) == len(votes.keepers):
         return (
             f"None of the hosts that keep the lease of {environment} could be reached: {', '.join(votes.keepers)}. Nothing was "
             "changed."
         )
-    said = [message for name in votes.keepers if (message := _message(name, votes.of(name)))]
     if said:
         return "\n".join(dict.fromkeys(said))
     if behind:

@@ -270,6 +270,11 @@ again:
   returned: with O(state=counted)
   type: int
   sample: 0
+out_of_reach:
+  description: Whether it was not granted for nothing but hosts that could not be reached.
+  returned: failure, with O(state=counted)
+  type: bool
+  sample: true
 unreached:
   description: Hosts that keep the lease and could not be asked.
   returned: with O(state=counted)

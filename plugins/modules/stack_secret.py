@@ -49,6 +49,10 @@ options:
     description: The run that O(token) was given to, from M(morpheus.deploy.lease). Required with a token other than C(0).
     type: str
     default: ""
+  without_lease:
+    description: That it is meant to be done without a lease. Without this, C(0) as O(token) is refused, except in check mode.
+    type: bool
+    default: false
 requirements:
   - docker (the Python SDK), on the host
 seealso:
@@ -79,7 +83,7 @@ files:
 from collections.abc import Sequence
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.morpheus.deploy.plugins.module_utils import engine
+from ansible_collections.morpheus.deploy.plugins.module_utils import engine, leased
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError, FencedError
 from ansible_collections.morpheus.deploy.plugins.module_utils.exclusive import alone
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import StackHost
@@ -103,10 +107,14 @@ def main() -> None:
             "value": {"type": "str", "required": True, "no_log": True},
             "token": {"type": "int", "default": 0, "no_log": False},
             "run": {"type": "str", "default": ""},
+            "without_lease": leased.WITHOUT_LEASE,
         },
         supports_check_mode=True,
     )
     params = module.params
+    unleased = leased.problem(params, check_mode=module.check_mode)
+    if unleased:
+        module.fail_json(msg=unleased)
     try:
         host = StackHost(params["stack"], engine.connect())
         if module.check_mode:

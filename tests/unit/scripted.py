@@ -59,7 +59,8 @@ def main():
 if __name__ == "__main__":
     main()
 """
-ROLLOUT = {"stack": {}, "release_id": {}, "restart": {"type": "bool"}, "kind": {}, "token": {"type": "int"}, "run": {}}
+LEASED = {"token": {"type": "int"}, "run": {}, "without_lease": {"type": "bool"}}
+ROLLOUT = {"stack": {}, "release_id": {}, "restart": {"type": "bool"}, "kind": {}, **LEASED}
 GATE = {"endpoints": {"type": "list", "elements": "dict"}, "successes": {"type": "int"}, "deadline_seconds": {"type": "float"}}
 UPSTREAM = {"names": {"type": "list", "elements": "str"}, "state": {}}
 SCRIPTED = {"stack_release": {"stack": {}}, "stack_rollout": ROLLOUT, "health_gate": GATE, "edge_upstream": UPSTREAM}

@@ -62,9 +62,14 @@ def test_the_lease_names_its_holder(alive: bool, line: str) -> None:
     assert line in table(report(lease={**HOLDER, "alive": alive}), NOW)
 
 
-def test_a_lease_that_nobody_could_be_asked_for_is_not_said_to_be_free() -> None:
-    lines = table(report(lease_read=[], lease_unread={"app-1": "could not be reached"}), NOW)
-    assert "LEASE  unknown: no host that keeps it could be asked" in lines
+def test_a_lease_that_could_not_be_read_is_not_called_free() -> None:
+    lines = table(report(lease_problem="connection refused", runs=[]), NOW)
+    assert lines[-3:] == ["LEASE  ? (it could not be read: connection refused)", "", "The history could not be read."]
+
+
+def test_a_host_that_keeps_the_lease_and_could_not_be_asked_is_named() -> None:
+    lines = table(report(lease_unread={"app-1": "could not be reached"}), NOW)
+    assert "LEASE  free" in lines
     assert "       app-1, which keeps it too, could not be reached" in lines
 
 
