@@ -1,6 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
 # SPDX-License-Identifier: MIT
-"""The controller's part of the module lease: says who wants the lease, and leaves a keeper behind when it was taken."""
+"""The controller's part of the module lease: says who wants it, leaves a keeper behind where it was taken, and counts."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
+from ansible_collections.morpheus.deploy.plugins.module_utils import vote
 from ansible_collections.morpheus.deploy.plugins.module_utils.gate import SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.handover import Handover, Process
 from ansible_collections.morpheus.deploy.plugins.module_utils.keeper import FAILED, ForkedCommand, Keeper, Kept, detach
@@ -43,6 +44,34 @@ def _main_process() -> int:
     return parent.pid if parent and parent.pid else os.getpid()
 
 
+def counted(arguments: Mapping[str, Any], *, check_mode: bool) -> dict[str, Any]:
+    """Whether the answers of hosts make the lease this run's. In check mode nobody was asked for it, and it is not."""
+    listed = [{**answer} for answer in arguments.get("answers") or []]
+    # Of a host that could not be reached only the loop's variable knows the name.
+    named = [(str(one.get("host") or one.get(str(one.get("ansible_loop_var"))) or ""), one) for one in listed]
+    answers = vote.newest(named)
+    found = vote.count(str(arguments["environment"]), arguments.get("keepers") or [], arguments.get("hosts") or [], answers)
+    taken = [one for one in answers.values() if one.get("granted")]
+    about = next((one for one in [*taken, *answers.values()] if one.get("run")), {})
+    result: dict[str, Any] = {key: about.get(key, "") for key in ("environment", "owner", "reason", "run")}
+    result |= {
+        "changed": False,
+        "token": found.token,
+        "granted_by": [*found.granted],
+        "unreached": [*found.unreached],
+        "again": 0,
+    }
+    result["taken_over"] = next((one["taken_over"] for one in taken if one.get("taken_over")), None)
+    result["database"] = next((one["database"] for one in answers.values() if one.get("database")), {})
+    result["kept_off"] = sorted({name for one in taken for name in one.get("kept_off") or []})
+    failed = [name for name, one in answers.items() if one.get("failed")]
+    if check_mode and not failed and len(found.unreached) < len(arguments.get("keepers") or []):
+        return result | {"token": 0, "msg": "Check mode: the lease was not taken."}
+    if found.problem and not (arguments.get("may_repeat") and found.again):
+        return result | {"failed": True, "msg": found.problem, "out_of_reach": found.out_of_reach}
+    return result | {"again": found.again, "msg": f"Granted by {', '.join(found.granted)}."}
+
+
 class ActionModule(ActionBase):  # type: ignore[misc] # ansible-core has no types
     _supports_check_mode = True
     _supports_async = False
@@ -52,6 +81,8 @@ class ActionModule(ActionBase):  # type: ignore[misc] # ansible-core has no type
         # Before the module, which may wait for long: a process that has lost its parent is given another one.
         main = Process.of(_main_process())
         arguments = dict(self._task.args)
+        if arguments.get("state") == "counted":
+            return counted(arguments, check_mode=bool(self._task.check_mode))
         unwatched = watch.problem() if arguments.get("state", "held") == "held" else ""
         if unwatched:
             # Nobody would hand the keeper a verdict, so a good run would stand in the history as one that was killed.
@@ -61,7 +92,8 @@ class ActionModule(ActionBase):  # type: ignore[misc] # ansible-core has no type
         result: dict[str, Any] = self._execute_module("morpheus.deploy.lease", module_args=arguments, task_vars=task_vars)
         # Only this plugin may say where the keeper is: the callback writes to that path.
         result.pop("keeper", None)
-        if result.get("token") and not result.get("failed") and arguments.get("state", "held") == "held":
+        result["host"] = str(self._task.delegate_to or (task_vars or {}).get("inventory_hostname", ""))
+        if result.get("taken") and not result.get("failed") and arguments.get("state", "held") == "held":
             result["keeper"] = self._leave_keeper(main, result).as_result()
         return result
 

@@ -10,8 +10,8 @@ version_added: 0.1.0
 description:
   - Watches the modules of this collection at work and says at the end how the run ended, in one word that is true of the
     hosts (C(deployed), C(unchanged), C(refused), C(failed), C(rolled_back), C(mixed)), with what each host runs now.
-  - Hands the verdict to the keeper of the lease, which writes
-    it into the environment's history and gives the lease back.
+  - Hands the verdict to the keepers of the lease, which write
+    it into the environment's history and give the lease back.
   - Writes the same as C(.deploy/<environment>/verdict.json) in the current directory.
   - Prints and writes what the filters P(morpheus.deploy.status_report#filter) and P(morpheus.deploy.audit_report#filter) have put
     together, too.
@@ -33,7 +33,8 @@ from ansible.errors import AnsibleError
 from ansible.plugins.callback import CallbackBase
 from ansible.plugins.loader import filter_loader, test_loader
 from ansible_collections.morpheus.deploy.plugins.module_utils.ends import CHECKED, FAILED, Seen, file_name, goes_on
-from ansible_collections.morpheus.deploy.plugins.module_utils.handover import Handover
+from ansible_collections.morpheus.deploy.plugins.module_utils.handover import Handover, finish
+from ansible_collections.morpheus.deploy.plugins.module_utils.history import utc
 from ansible_collections.morpheus.deploy.plugins.module_utils.verdict import Run, history_line, summary
 from ansible_collections.morpheus.deploy.plugins.plugin_utils import run_file, watch
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.interruption import Interruption
@@ -88,7 +89,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         self._seen = Seen(started=self._run.started)
         self._clock = time.monotonic()
         self._check_mode = False
-        self._handover: Handover | None = None
+        self._handovers: list[Handover] = []
         self._reports: dict[str, dict[str, Any]] = {}
         self._file = ""
         # Host -> module that has begun and not answered.
@@ -98,6 +99,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         _load_jinja_plugins()
         self._forget()
         arguments = context.CLIARGS
+        self._run.limit = str(arguments.get("subset") or "")
         self._run.inventory = " -i ".join(str(one) for one in arguments.get("inventory") or ())
         plays = playbook.get_plays()
         # Every playbook of the collection imports begin.yml and says its name there.
@@ -116,6 +118,9 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
     def v2_playbook_on_play_start(self, play: Any) -> None:
         _keep_from_collector()
         self._check_mode = bool(getattr(play, "check_mode", False)) or self._check_mode
+        manager = play.get_variable_manager()
+        if manager is not None:
+            self._run.chosen = max(self._run.chosen, len(manager._inventory.get_hosts(play.hosts)))
         if not self._run.environment:
             self._learn_environment(play)
 
@@ -127,6 +132,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         self._at_work[str(host.get_name())] = str(task.resolved_action or task.action).removeprefix(PREFIX)
 
     def v2_runner_on_ok(self, result: Any) -> None:
+        self._keep_in_mind(result)
         self._see(result, failed=False)
 
     def v2_runner_on_skipped(self, result: Any) -> None:
@@ -134,15 +140,17 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
         self._at_work.pop(result._host.get_name(), None)
+        self._keep_in_mind(result)
         if not ignore_errors:
             self._see(result, failed=True)
 
     def v2_runner_on_unreachable(self, result: Any) -> None:
         self._at_work.pop(result._host.get_name(), None)
-        # A host that --limit leaves out is asked in passing. It is none of the run's, and its answer comes as a fact.
+        self._keep_in_mind(result)
         role = self._role(result)
         module = self._action(result).removeprefix(PREFIX)
-        if role == "fleet":
+        # A host that --limit leaves out is asked in passing, and so are those that keep the lease: the run does without them.
+        if role == "fleet" or (role == "lease" and result._task.ignore_unreachable):
             return
         # The lease is taken on a host of its own, which the result of a task without a connection does not name.
         host = result._task_fields.get("delegate_to") if module == "lease" else None
@@ -228,8 +236,10 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
                 self._display.display(line)
 
     def _hand_over(self, verdict: dict[str, Any]) -> None:
-        if self._handover and not self._handover.finish(history_line(verdict)):
-            self._display.warning("the lease could not be given back; it ends by itself within a minute")
+        # Every keeper writes the same line, so that hosts agree on when it was.
+        ended = {"at": utc(time.time()), **history_line(verdict)}
+        if finish(self._handovers, ended) < len(self._handovers):
+            self._display.warning("the lease could not be given back everywhere; there it ends by itself within a minute")
 
     def _write(self, verdict: dict[str, Any]) -> str:
         """Where it was written; empty when it could not be."""
@@ -259,14 +269,13 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         if name == BEGIN:
             return
         module = name.removeprefix(PREFIX)
-        if module == "lease" and not failed:
-            self._handover = self._handover or Handover.from_result(result._result)
         # A loop's own message says only that an item failed.
         items = result._result.get("results") or [result._result]
         for item in items:
             if not item.get("skipped"):
                 bad = bool(item.get("failed")) if len(items) > 1 or item is not result._result else failed
                 self._run.saw(module, self._host(module, result, item), item, failed=bad)
+                self._seen.unreachable |= set(item.get("unreached") or []) if item.get("out_of_reach") else set()
         if self._run.is_deploy and not self._file:
             # A playbook of somebody's own, which uses roles or modules of the collection.
             self._begin()
@@ -286,6 +295,16 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
     def _words(item: Mapping[str, Any], result: Any) -> str:
         """Why a task failed. What a task with no_log says is hidden."""
         return str(item.get("msg") or f'the task "{result._task.get_name()}" failed, and what it said is hidden (no_log)')
+
+    def _keep_in_mind(self, result: Any) -> None:
+        """The keepers that a task has left behind, also where it failed on other hosts of its loop."""
+        if self._action(result) != f"{PREFIX}lease":
+            return
+        for item in result._result.get("results") or [result._result]:
+            handover = Handover.from_result(item)
+            if handover and handover not in self._handovers:
+                self._handovers.append(handover)
+                self._run.saw("lease", self._host("lease", result, item), item, failed=False)
 
     @staticmethod
     def _role(result: Any) -> str:

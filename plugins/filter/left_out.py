@@ -9,12 +9,17 @@ version_added: 0.1.0
 description:
   - Reads what hosts answered that are not in the play, and were asked by M(morpheus.deploy.stack_info) in a loop with
     C(delegate_to). A host that could not be asked is part of the result.
-positional: _input
+positional: _input, balancers
 options:
   _input:
     description: What the loop registered for each host, by host.
     type: dict
     required: true
+  balancers:
+    description: What M(morpheus.deploy.edge_upstream) returned on each balancer that was to keep off what cannot be reached.
+    type: list
+    elements: dict
+    default: []
 author:
   - The morpheus.deploy maintainers
 """
@@ -32,14 +37,14 @@ _value:
   sample: {app-1: {release: 1.0.0, rolling: "", schema: {head: "0001", compatible_since: ""}, problem: ""}}
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils import fleet
 
 
-def left_out(answers: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    return fleet.left_out(answers)
+def left_out(answers: Mapping[str, Mapping[str, Any]], balancers: Sequence[Mapping[str, Any]] = ()) -> dict[str, dict[str, Any]]:
+    return fleet.left_out(answers, balancers)
 
 
 class FilterModule:

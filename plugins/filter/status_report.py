@@ -8,19 +8,15 @@ short_description: Put the status of an environment together
 version_added: 0.1.0
 description:
   - Joins what the hosts say, the lease and the last runs. The callback P(morpheus.deploy.verdict#callback) prints it.
-positional: _input, lease, history, environment
+positional: _input, leases, environment
 options:
   _input:
     description: What M(morpheus.deploy.stack_status) returned, by host.
     type: dict
     required: true
-  lease:
-    description: What M(morpheus.deploy.lease) returned with C(state=read).
+  leases:
+    description: What M(morpheus.deploy.lease) returned with C(state=read), by host that keeps the lease.
     type: dict
-    required: true
-  history:
-    description: The text of the environment's history.
-    type: str
     required: true
   environment:
     description: Name of the environment.
@@ -33,7 +29,7 @@ author:
 EXAMPLES = r"""
 - name: Put the status together
   ansible.builtin.set_fact:
-    status_report: "{{ {'app-1': status} | morpheus.deploy.status_report(lease, history, 'staging') }}"
+    status_report: "{{ {'app-1': status} | morpheus.deploy.status_report({'app-1': lease}, 'staging') }}"
 """
 
 RETURN = r"""
@@ -45,39 +41,50 @@ _value:
     hosts: {app-1: {live: 1.2.0-3f9a0c1d, release: 1.2.0}}
     lease: null
     lease_problem: ""
+    lease_unread: {}
     runs: []
 """
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any
+
+from ansible_collections.morpheus.deploy.plugins.module_utils import away, history
 
 KEYS = ("environment", "live", "release", "since", "rolling", "edge", "services", "drift", "mend", "msg")
 RUNS = 5
 
 
 def status_report(
-    hosts: Mapping[str, Mapping[str, Any]], lease: Mapping[str, Any], history: str, environment: str
+    hosts: Mapping[str, Mapping[str, Any]], leases: Mapping[str, Mapping[str, Any]], environment: str
 ) -> dict[str, Any]:
+    """``lease_unread``: why hosts that keep the lease did not say who has it, by host."""
+    read = {name: lease for name, lease in leases.items() if "holder" in lease and not lease.get("failed")}
+    unread = {name: _why(lease) for name, lease in leases.items() if name not in read}
+    runs = history.merged(lease.get("history") or [] for lease in read.values())
+    shown = {name: {key: host[key] for key in KEYS if key in host} for name, host in hosts.items()}
+    for name, sentence in away.sentences(hosts, runs).items():
+        shown[name]["away"] = sentence
     return {
         "environment": environment,
-        "hosts": {name: {key: host[key] for key in KEYS if key in host} for name, host in hosts.items()},
+        "hosts": shown,
         # Where nobody knows what runs.
         "unknown": sorted(name for name, host in hosts.items() if "live" not in host),
-        "lease": lease.get("holder"),
+        "lease": _holder([lease["holder"] for lease in read.values() if lease["holder"]]),
         # Nobody knows whether a lease is free that could not be read.
-        "lease_problem": "" if "holder" in lease else str(lease.get("msg") or "it gave no answer"),
-        "runs": [line for line in map(_line, history.splitlines()) if line][-RUNS:],
+        "lease_problem": "" if read else "; ".join(f"{name} {why}" for name, why in unread.items()),
+        "lease_unread": unread,
+        "runs": runs[-RUNS:],
     }
 
 
-def _line(text: str) -> dict[str, Any]:
-    """A record, or nothing where a crash has torn the line."""
-    try:
-        found = json.loads(text)
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
+def _holder(holders: list[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """Of several the one that lives, and of those the one that most hosts name."""
+    runs = [holder["run"] for holder in holders]
+    return max(holders, key=lambda holder: (holder["alive"], runs.count(holder["run"])), default=None)
+
+
+def _why(lease: Mapping[str, Any]) -> str:
+    return "could not be reached" if lease.get("unreachable") else str(lease.get("msg") or "gave no answer")
 
 
 class FilterModule:

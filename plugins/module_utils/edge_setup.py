@@ -31,6 +31,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.maintenance import
 from ansible_collections.morpheus.deploy.plugins.module_utils.maintenance import render_state
 from ansible_collections.morpheus.deploy.plugins.module_utils.plan import EDGE_NETWORK, State
 from ansible_collections.morpheus.deploy.plugins.module_utils.spoken import spoken
+from ansible_collections.morpheus.deploy.plugins.module_utils.upstreams import MAP as AWAY_MAP
 
 START_SECONDS = 15.0
 RUN_DIRECTORY = "/run/haproxy"
@@ -186,9 +187,9 @@ class EdgeSetup:
     def _make_directories(self) -> None:
         for path in (self._paths.conf / "certs", self._paths.conf / "stacks", self._paths.conf / "routes.d"):
             path.mkdir(parents=True, exist_ok=True)
-        # What rollouts and edge_maintenance have written stays.
+        # What rollouts, edge_maintenance and edge_upstream have written stays.
         routes = (path.read_text() for path in sorted((self._paths.conf / "routes.d").glob("*.map")))
-        for name, content in (("routes.map", "".join(routes)), (MAINTENANCE_MAP, render_state("off"))):
+        for name, content in (("routes.map", "".join(routes)), (MAINTENANCE_MAP, render_state("off")), (AWAY_MAP, "")):
             if not (self._paths.conf / name).exists():
                 write_atomically(self._paths.conf / name, content, mode=0o644)
         run = self._paths.root / "run"

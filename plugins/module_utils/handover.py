@@ -1,8 +1,8 @@
 # Copyright (c) The morpheus.deploy authors
 # SPDX-License-Identifier: MIT
-"""How a run on the controller hands its last words to the keeper of its lease: by a file in a directory of the two.
+"""How a run on the controller hands its last words to the keepers of its lease: by a file in a directory of the two.
 
-The keeper writes the line into the history, gives the lease back and removes the directory.
+Each host that granted it has a keeper, which writes the line into the history, gives the lease back and removes the directory.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,13 +82,20 @@ class Handover:
     def finish(self, line: Mapping[str, Any], seconds: float = 10) -> bool:
         """Whether the line is in the history, the lease given back and the keeper gone, all within ``seconds``."""
         keeper = Process.of(self.keeper)
+        return self.say(line) and self.wait(keeper, time.monotonic() + seconds)
+
+    def say(self, line: Mapping[str, Any]) -> bool:
+        """Whether there was still a keeper to tell."""
         try:
             draft = self.directory / "draft"
             draft.write_text(json.dumps(line))
             draft.replace(self.directory / _LINE)
         except FileNotFoundError:
             return False
-        deadline = time.monotonic() + seconds
+        return True
+
+    def wait(self, keeper: Process, deadline: float) -> bool:
+        """Whether the keeper did what it was told until ``deadline``, of the monotonic clock."""
         while time.monotonic() < deadline:
             gone = not keeper.runs()
             if not self.directory.exists():
@@ -117,3 +124,11 @@ class Handover:
 
     def as_result(self) -> dict[str, Any]:
         return {"pid": self.keeper, "handover": str(self.directory)}
+
+
+def finish(handovers: Sequence[Handover], line: Mapping[str, Any], seconds: float = 10) -> int:
+    """How many keepers brought the line into the history and gave the lease back, all at the same time, within ``seconds``."""
+    deadline = time.monotonic() + seconds
+    told = [(one, Process.of(one.keeper)) for one in handovers]
+    waiting = [(one, keeper) for one, keeper in told if one.say(line)]
+    return sum(one.wait(keeper, deadline) for one, keeper in waiting)

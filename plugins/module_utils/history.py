@@ -1,6 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
 # SPDX-License-Identifier: MIT
-"""The history of an environment: one JSON line a run, on the lease host. For people and status; nothing is decided by it.
+"""The history of an environment: one JSON line a run, on each host that granted its lease. For people; nothing is decided by it.
 
 Whoever writes holds the lock of the environment's lease.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -78,3 +78,16 @@ def tail(path: Path, count: int) -> list[dict[str, Any]]:
         if isinstance(record, dict):
             records.insert(0, record)
     return records
+
+
+def merged(histories: Iterable[Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
+    """What several hosts remember, in the order of time: each run's end once, although each of them has written it down.
+
+    A line of a run that names itself is told from others by its verdict, for hosts agree on neither the second nor the token.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for record in (record for records in histories for record in records):
+        known = json.dumps([record["run"], record.get("verdict")] if record.get("run") else dict(record), sort_keys=True)
+        if known not in found or str(record.get("at", "")) < str(found[known].get("at", "")):
+            found[known] = dict(record)
+    return sorted(found.values(), key=lambda record: str(record.get("at", "")))

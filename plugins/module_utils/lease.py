@@ -1,12 +1,14 @@
 # Copyright (c) The morpheus.deploy authors
 # SPDX-License-Identifier: MIT
-"""The lease of an environment: who may deploy now. It lies on one host, the lease host, below <root>/leases/<environment>/.
+"""A host's vote on who may deploy now in an environment, below <root>/leases/<environment>/.
+
+vote.py counts those of several hosts.
 
 lease.json      who took the lease last
 beat.<token>    the host's uptime at the last sign of life of the run with that token; without it the lease has been given back
 lock            held by whoever changes one of the others
 
-Time is the lease host's uptime, never a wall clock, so no clock that is set can make a lease longer or shorter.
+Time is the host's uptime, never a wall clock, so no clock that is set can make a lease longer or shorter.
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ansible_collections.morpheus.deploy.plugins.module_utils import history
-from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError, FencedError
+from ansible_collections.morpheus.deploy.plugins.module_utils.fence import Fence, seen_by_host
 from ansible_collections.morpheus.deploy.plugins.module_utils.files import private, write_atomically
 
 ROOT = Path("/var/lib/morpheus.deploy")
@@ -37,7 +40,7 @@ _ENVIRONMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 class Clock(Protocol):
-    """``uptime`` is the lease host's and decides; ``wall`` is for people and for the first token on a new lease host."""
+    """``uptime`` is the host's and decides; ``wall`` is for people and for the first token on a host that has seen none."""
 
     def uptime(self) -> float: ...
 
@@ -109,6 +112,14 @@ class LeaseError(DeployError):
         self.holder = holder
 
 
+class BehindError(LeaseError):
+    """The host has seen ``highest`` already, so a lease with the token that was asked for would be worth nothing."""
+
+    def __init__(self, token: int, highest: int) -> None:
+        super().__init__(f"token {token} is not above {highest}, which this host has seen")
+        self.highest = highest
+
+
 class Lease:
     def __init__(self, environment: str, root: Path = ROOT, clock: Clock | None = None) -> None:
         if not _ENVIRONMENT.fullmatch(environment):
@@ -116,21 +127,27 @@ class Lease:
         self.environment = environment
         self.directory = root / "leases" / environment
         self.history = root / "history" / f"{environment}.jsonl"
+        self._stacks = root / "stacks"
         self._clock = clock or HostClock()
 
-    def acquire(self, claim: Claim, wait_seconds: float = 0.0) -> Record:
-        """The lease, ours. Raises LeaseError when after ``wait_seconds`` another run has it and was seen to live.
+    def acquire(self, claim: Claim, wait_seconds: float = 0.0, token: int = 0) -> Record:
+        """The lease, ours, and every fence of the host raised to its token, which is above all that this host has seen.
 
-        A run that lives gives a sign of life every BEAT_SECONDS, so it takes that long to refuse; one that does not is taken over
-        once its ttl has passed.
+        ``token``: the one that another host has chosen for this run. Raises BehindError when this one has seen a higher one.
+        Raises LeaseError when after ``wait_seconds`` another run has the lease and was seen to live. A run that lives gives a
+        sign of life every BEAT_SECONDS, so it takes that long to refuse; one that does not is taken over once its ttl has passed.
         """
         begun = self._clock.uptime()
         first: Held | None = None
         while True:
             with self._locked():
                 held = self._look()
+                # Asked once more with a higher token. Without one it is another run, of a job that gives all its runs one name.
+                if token and held and self._is_of(held, claim.run):
+                    self._raise_fences(token, claim.run)
+                    return held.record
                 if held is None or not held.alive:
-                    return self._take(claim, held)
+                    return self._take(claim, held, token)
             first = first or held
             renewed = (held.record.token, held.beat) != (first.record.token, first.beat)
             if renewed and self._clock.uptime() - begun >= wait_seconds:
@@ -154,7 +171,7 @@ class Lease:
                 return None
             self._remember("broken", held.record, f"{why} (broken by {who})")
             claim = Claim(who, why)
-            record = self._record(claim, held, f"broken by {who}: {why}")
+            record = self._record(claim, self.highest() + 1, held, f"broken by {who}: {why}")
             write_atomically(self.directory / "lease.json", _text(record), mode=0o600)
             self._clear_beats()
             return held
@@ -162,6 +179,16 @@ class Lease:
     def read(self) -> Held | None:
         """Who has the lease; also one that has expired and was not taken over yet."""
         return self._look()
+
+    def is_of(self, run: str) -> bool:
+        """Whether the run ``run`` has the lease already."""
+        held = self._look()
+        return held is not None and self._is_of(held, run)
+
+    def highest(self) -> int:
+        """The highest token that this host has seen."""
+        record = self._read_record()
+        return max(record.token if record else 0, self._highest_beat(), seen_by_host(self._stacks).token)
 
     def renewal(self, token: int) -> str:
         """Shell command that gives a sign of life for ``token``; exits with GONE when it has lost the lease."""
@@ -189,6 +216,10 @@ class Lease:
 
     def _enter(self) -> str:
         return f"umask 077; cd {shlex.quote(str(self.directory))} || exit {GONE}; exec 9>>lock; flock -w 5 9 || exit 1"
+
+    @staticmethod
+    def _is_of(held: Held, run: str) -> bool:
+        return bool(run) and held.record.run == run
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -241,13 +272,20 @@ class Lease:
         suffixes = (path.name.removeprefix("beat.") for path in self.directory.glob("beat.*"))
         return max((int(suffix) for suffix in suffixes if suffix.isdecimal()), default=0)
 
-    def _take(self, claim: Claim, expired: Held | None) -> Record:
+    def _take(self, claim: Claim, expired: Held | None, token: int) -> Record:
+        highest = self.highest()
+        if token and token <= highest:
+            raise BehindError(token, highest)
+        # Seconds of the wall clock let it grow beside hosts that do not answer, too.
+        token = token or max(highest + 1, int(self._clock.wall()))
         history.trim(self.history)
+        # First: whoever had the lease may write nothing more when it is another's.
+        self._raise_fences(token, claim.run)
         why = ""
         if expired:
             why = f"no sign of life for {expired.silent_seconds:.0f} s"
             self._remember("vanished", expired.record, f"{why}; taken over by {claim.owner}")
-        record = self._record(claim, expired, why)
+        record = self._record(claim, token, expired, why)
         # In this order a crash leaves either the old lease or the new one, which ends by itself when nobody renews it.
         # Not rounded: a sign of life in the future would look like one from before a reboot.
         write_atomically(self._beat(record.token), f"{self._clock.uptime()}\n", mode=0o600)
@@ -255,10 +293,13 @@ class Lease:
         self._clear_beats(keep=record.token)
         return record
 
-    def _record(self, claim: Claim, ended: Held | None, why: str) -> Record:
-        last = self._read_record()
-        # Seconds of the wall clock let it grow on another lease host too, which knows nothing of the last one's tokens.
-        token = max(last.token + 1 if last else 1, self._highest_beat() + 1, int(self._clock.wall()))
+    def _raise_fences(self, token: int, run: str) -> None:
+        try:
+            Fence.of_host(self._stacks, token, run).enter()
+        except FencedError:
+            raise BehindError(token, self.highest()) from None
+
+    def _record(self, claim: Claim, token: int, ended: Held | None, why: str) -> Record:
         taken_over = None
         if ended:
             old = ended.record

@@ -24,8 +24,6 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.haproxy import Soc
 
 MAP = "maintenance.map"
 KEY = "state"
-# What HAProxy calls the map is the path by which its configuration names it.
-_MAP_IN_HAPROXY = f"{HAPROXY_DIRECTORY}/{MAP}"
 _NO_SUCH_MAP = "Unknown map identifier"
 _NO_SUCH_ENTRY = "entry not found"
 _NO_SUCH_WORKER = "Can't find the target PID"
@@ -44,32 +42,41 @@ def describe(seen: Mapping[str, str]) -> str:
 
 
 class Maintenance:
+    map = MAP
+    key = KEY
+    # What a map means that has no entry.
+    default = ""
+    what = "maintenance"
+
     def __init__(self, paths: EdgePaths) -> None:
         self._paths = paths
-        self._file = paths.conf / MAP
+        self._file = paths.conf / self.map
+        # What HAProxy calls the map is the path by which its configuration names it.
+        self._in_haproxy = f"{HAPROXY_DIRECTORY}/{self.map}"
         self._master = Socket(str(paths.master), timeout=30)
 
     def look(self) -> dict[str, str]:
         """Place -> "on" or "off", or "" where neither is said: the file, and each worker that can show the page."""
         edge_settings(self._paths)
         try:
-            text = EDGE_BASE.commented(self._file)
+            lines = self._lines()
         except FileNotFoundError:
-            raise _too_old(self._file) from None
+            raise self._too_old(self._file) from None
         workers = {f"worker {pid}": state for pid, state in self._workers().items()}
-        return {MAP: entry(f"file {text}"), **workers}
+        return {self.map: self._entry("".join(f"file {line}\n" for line in lines)), **workers}
 
     def switch(self, state: str) -> dict[str, str]:
         """Make it ``state`` everywhere; what ``look`` said before. What cannot be switched is refused before it is begun."""
         before = self.look()
-        if before[MAP] != state:
-            write_atomically(self._file, render_state(state), mode=0o644)
+        if before[self.map] != state:
+            others = [line for line in self._lines() if line.split()[0] != self.key]
+            write_atomically(self._file, "\n".join([*others, f"{self.key} {state}\n"]), mode=0o644)
         deadline = time.monotonic() + PATIENCE_SECONDS
         # Until all of them say it: a reload may meanwhile have started a worker that had read the file before.
         while pending := {pid: found for pid, found in self._workers().items() if found != state}:
             if time.monotonic() > deadline:
                 raise EdgeError(
-                    f"HAProxy did not switch maintenance {state} within {PATIENCE_SECONDS:g} s. It will when it starts anew; "
+                    f"HAProxy did not switch {self.what} {state} within {PATIENCE_SECONDS:g} s. It will when it starts anew; "
                     "run this again. Does somebody else switch it at the same time?"
                 )
             for pid in pending:
@@ -84,24 +91,37 @@ class Maintenance:
         while True:
             table = self._ask("show proc")
             old = parse_old_workers(table)
-            answers = {pid: self._ask(f"@!{pid} show map {_MAP_IN_HAPROXY}") for pid in [*_current_workers(table), *old]}
+            answers = {pid: self._ask(f"@!{pid} show map {self._in_haproxy}") for pid in [*_current_workers(table), *old]}
             alive = {pid: answer for pid, answer in answers.items() if _NO_SUCH_WORKER not in answer}
             if any(_NO_SUCH_MAP in answer for pid, answer in alive.items() if pid not in old):
-                raise _too_old()
+                raise self._too_old()
             # In the middle of a reload there may be none that is current.
             if alive.keys() - set(old):
-                return {pid: entry(answer) for pid, answer in alive.items() if _NO_SUCH_MAP not in answer}
+                return {pid: self._entry(answer) for pid, answer in alive.items() if _NO_SUCH_MAP not in answer}
             if time.monotonic() > deadline:
                 raise EdgeError(f"HAProxy has no worker at work. See why with: docker logs edge-haproxy-1\n{table}")
             time.sleep(POLL_SECONDS)
 
     def _tell(self, pid: int, state: str) -> None:
-        answer = self._ask(f"@!{pid} set map {_MAP_IN_HAPROXY} {KEY} {state}")
+        answer = self._ask(f"@!{pid} set map {self._in_haproxy} {self.key} {state}")
         if _NO_SUCH_ENTRY in answer:
             # Not asked twice: a second time would add a second entry.
-            answer = self._master.ask(f"@!{pid} add map {_MAP_IN_HAPROXY} {KEY} {state}")
+            answer = self._master.ask(f"@!{pid} add map {self._in_haproxy} {self.key} {state}")
         if answer and _NO_SUCH_WORKER not in answer:
-            raise EdgeError(f"HAProxy refused to switch maintenance {state}: {answer}")
+            raise EdgeError(f"HAProxy refused to switch {self.what} {state}: {answer}")
+
+    def _lines(self) -> list[str]:
+        return [line for line in EDGE_BASE.commented(self._file).splitlines() if line.strip()]
+
+    def _entry(self, text: str) -> str:
+        return entry(text, self.key) or self.default
+
+    def _too_old(self, missing: Path | None = None) -> EdgeError:
+        lost = f", or {missing} was lost" if missing else ""
+        return EdgeError(
+            f"the edge of this host knows no {self.what} yet, because an older version set it up{lost}: run "
+            "playbooks/provision.yml for this inventory first. Nothing was changed"
+        )
 
     def _ask(self, command: str) -> str:
         """The master's answer, waited for: while it loads a configuration it takes no connection."""
@@ -127,15 +147,7 @@ def _current_workers(table: str) -> list[int]:
     return pids
 
 
-def entry(text: str) -> str:
+def entry(text: str, key: str = KEY) -> str:
     """The map's entry in lines of reference, key and value, as HAProxy prints them."""
     entries = [line.split() for line in text.splitlines()]
-    return next((words[2] for words in entries if len(words) == 3 and words[1] == KEY), "")
-
-
-def _too_old(missing: Path | None = None) -> EdgeError:
-    lost = f", or {missing} was lost" if missing else ""
-    return EdgeError(
-        f"the edge of this host knows no maintenance yet, because an older version set it up{lost}: run playbooks/provision.yml "
-        "for this inventory first. Nothing was changed"
-    )
+    return next((words[2] for words in entries if len(words) == 3 and words[1] == key), "")

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 """The status of an environment as a table for people, at most 100 columns wide. Pure.
 
-``report``: {environment, hosts: name -> result of stack_status or {unreachable}, lease: holder or None, runs: history lines}.
+``report``: {environment, hosts: name -> result of stack_status or {unreachable}, lease: holder or None, lease_problem: why
+no host said it, lease_unread: host -> why it did not, runs: history lines}.
 """
 
 from __future__ import annotations
@@ -25,7 +26,10 @@ def table(report: Mapping[str, Any], now: float) -> list[str]:
     lines += _details(report["hosts"], report["environment"])
     problem = report.get("lease_problem")
     lease = f"? (it could not be read: {problem})" if problem else _lease(report["lease"])
-    lines += ["", *_wrapped(f"LEASE  {lease}", "       "), ""]
+    lines += ["", *_wrapped(f"LEASE  {lease}", "       ")]
+    for name, why in sorted(report.get("lease_unread", {}).items() if not problem else []):
+        lines += _wrapped(f"       {name}, which keeps it too, {why}", "       ")
+    lines.append("")
     runs = [("LAST RUNS", "VERDICT", "WHAT", "BY", "SECONDS"), *(_run(line) for line in reversed(report["runs"]))]
     none = "The history could not be read." if problem else "No run is in the history yet."
     lines += _columns(runs) if len(runs) > 1 else [none]
@@ -59,6 +63,7 @@ def _details(hosts: Mapping[str, Mapping[str, Any]], environment: str) -> list[s
         owner = host.get("environment", environment)
         sentences = [] if owner == environment else [f"belongs to {owner or 'no environment'} and not to {environment}"]
         sentences += [f"a rollout to {rolling} has begun and not ended"] if rolling else []
+        sentences += [str(host["away"])] if "away" in host else []
         sentences += [str(host["msg"])] if "live" not in host and host.get("msg") else []
         for sentence in [*sentences, *host.get("drift", [])]:
             found += _wrapped(f"  {name}: {sentence}", "    ")

@@ -86,10 +86,17 @@ class Run:
     # Hosts that --limit leaves out, as fleet.LeftOut describes them, and whether the database of all hosts was migrated.
     left_out: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     migrated: bool = False
+    # Hosts that the balancer lets serve again.
+    let_in: list[str] = field(default_factory=list)
+    not_let_in: bool = False
+    # How many hosts the run set out with, and what --limit said.
+    chosen: int = 0
+    limit: str = ""
 
     def saw(self, module: str, host: str, result: Mapping[str, Any], *, failed: bool) -> None:
         """A module of this collection ended on ``host``."""
-        if module == "lease" and result.get("token"):
+        # Of the hosts that granted it the first one, until they are counted.
+        if module == "lease" and result.get("token") and (not self.lease or "again" in result):
             self.lease = result
         # Others are tasks of anybody's playbook, too.
         self.is_deploy = self.is_deploy or bool(self.lease) or module in ("stack_info", "stack_release", "stack_rollout")
@@ -106,6 +113,8 @@ class Run:
             self._rotated(result)
         if module == "stack_migration":
             self.migrated = self.migrated or bool(result.get("changed"))
+        if module == "edge_upstream" and result.get("state") != "off":
+            self._let_in(result)
         if module == "stack_info" and self.rotation:
             state = self.hosts.setdefault(host, HostState())
             state.release, state.release_id = result["live_release"], result.get("live", "")
@@ -184,6 +193,7 @@ class Run:
             "previous_id": before.previous_id,
             "hosts": {name: self._host(state) for name, state in self.hosts.items()},
             "left_out": {name: {**host} for name, host in self.left_out.items()},
+            "let_in": [] if self.not_let_in else self.let_in,
             "migrated": self.migrated,
             "drained": sum(state.drained for state in self.hosts.values()),
             "cut": sum(state.cut for state in self.hosts.values()),
@@ -196,8 +206,14 @@ class Run:
             "notes": self.notes,
             "started": round(self.started, 3),
             "seconds": seconds,
-            "messages": list(dict.fromkeys([*self.refusals, *self.reasons])),
+            "messages": list(dict.fromkeys([*self.refusals, *self.reasons, *self._way_on(word)])),
         }
+
+    def _way_on(self, word: str) -> list[str]:
+        # A rotation takes a value away from every host.
+        if word != "refused" or self.rotation:
+            return []
+        return fleet.way_on([name for name, state in self.hosts.items() if state.lost], self.chosen, self.limit)
 
     def _word(self, failed: bool) -> str:
         switched = any(state.changed for state in self.hosts.values())
@@ -218,6 +234,16 @@ class Run:
             f"ansible-playbook deploy.yml -i {inventory} -e stack_release={self.release}",
             f"ansible-playbook rollback.yml -i {inventory}",
         ]
+
+    def _let_in(self, result: Mapping[str, Any]) -> None:
+        """``result``: of a balancer, which the run goes on without."""
+        if "names" in result:
+            self.let_in = sorted({*self.let_in, *result["names"]})
+            note = f"the balancer lets {', '.join(result['names'])} serve again"
+        else:
+            self.not_let_in = True
+            note = f"the balancer still keeps hosts off that are back: {result.get('msg', '')}. Run the same command again"
+        self.notes = list(dict.fromkeys([*self.notes, note]))
 
     def _rotated(self, result: Mapping[str, Any]) -> None:
         if result["state"] == "planned":
@@ -319,6 +345,8 @@ def history_line(verdict: Mapping[str, Any]) -> dict[str, Any]:
         "seconds": verdict["seconds"],
         "hosts": {name: host["release"] for name, host in verdict["hosts"].items()},
         "left_out": {name: fleet.runs(host) for name, host in verdict["left_out"].items()},
+        "kept_off": [name for name, host in verdict["left_out"].items() if host.get("kept_off")],
+        "let_in": verdict["let_in"],
         "drained": verdict["drained"],
         "cut": verdict["cut"],
         "left_behind": verdict["left_behind"],

@@ -8,12 +8,14 @@ module: lease
 short_description: Take, give back, break or read the lease of an environment, which says who may deploy now
 version_added: 0.1.0
 description:
-  - With O(state=held), when the module returns the environment's lease belongs to this run and to no other. It is kept until
-    C(ansible-playbook) ends, however it ends, and given back then.
+  - With O(state=held), when the module returns this host's vote belongs to this run and to no other. It is kept until
+    C(ansible-playbook) ends, however it ends, and given back then. With one host that is the environment's lease.
+  - Several hosts keep the lease of an environment. The first one that answers chooses the token, the others are asked with
+    it, and O(state=counted) says whether they are enough. The role P(morpheus.deploy.lease#role) does all of it.
   - A process on the controller, the keeper, renews the lease every five seconds while C(ansible-playbook) lives and is not
     stopped. Nothing but the keeper's connection is used for that.
   - A run that gives no sign of life for O(ttl_seconds) loses the lease to the next one that asks. The next one's token is
-    higher, and the modules of this collection refuse the lower one on every host.
+    higher, and the modules of this collection refuse the lower one on every host. A host raises its fence when it grants.
   - When another run has the lease and lives, the module fails and says whose it is. Seeing that takes at most five seconds,
     also without O(wait_seconds).
   - Takes the host's uptime for time, so clocks that differ or are set do not matter.
@@ -45,9 +47,10 @@ options:
   state:
     description:
       - V(held) takes the lease, V(free) gives it back, V(broken) ends it whoever has it, V(read) says who has it.
+      - V(counted) asks no host. It says whether O(answers) make the lease this run's, and fails when they do not.
       - V(free) is rarely needed, because the end of the run does the same.
     type: str
-    choices: [held, free, broken, read]
+    choices: [held, free, broken, read, counted]
     default: held
   reason:
     description: What the lease is taken for, or with O(state=broken) why it is broken. Required for the latter. Others read it.
@@ -73,11 +76,43 @@ options:
     type: float
     default: 20.0
   token:
-    description: What O(state=held) returned. Required with O(state=free). Another run's lease is left alone.
+    description:
+      - With O(state=free), what O(state=held) returned. Another run's lease is left alone.
+      - With O(state=held), the token that another host has chosen for this O(run). Then it is an answer, and no failure, that
+        another run has the lease or that this host has seen a higher token. With V(0) this host chooses it.
+    type: int
+    default: 0
+  keeps_lease:
+    description: With O(state=held), whether this host is one of those that keep the lease. Others say which token they have seen.
+    type: bool
+    default: true
+  keepers:
+    description: With O(state=counted), the hosts that keep the lease.
+    type: list
+    elements: str
+    default: []
+  hosts:
+    description: With O(state=counted), the hosts that the run writes on. No other run may have any of them.
+    type: list
+    elements: str
+    default: []
+  answers:
+    description:
+      - With O(state=counted), what the tasks with O(state=held) ended with. Of two answers of a host the later one counts.
+    type: list
+    elements: dict
+    default: []
+  may_repeat:
+    description: With O(state=counted), say in RV(again) with which token to ask every host once more, and do not fail.
+    type: bool
+    default: false
+  count:
+    description: With O(state=read), how many lines of the history to return.
     type: int
     default: 0
   identity:
-    description: With O(state=held), make sure first that the host is the environment's. Not looked at when left out.
+    description:
+      - With O(state=held) and O(state=broken), make sure first that the host is the environment's. Not looked at when left out.
     type: dict
     suboptions:
       sandbox_only:
@@ -141,8 +176,6 @@ EXAMPLES = r"""
   morpheus.deploy.lease:
     environment: production
     state: read
-  run_once: true
-  delegate_to: app-1.example.com
   register: lease_seen
 
 - name: End the lease of a run that is known to be dead
@@ -150,8 +183,6 @@ EXAMPLES = r"""
     environment: production
     state: broken
     reason: The laptop of anna was lost on a train
-  run_once: true
-  delegate_to: app-1.example.com
 """
 
 RETURN = r"""
@@ -161,7 +192,7 @@ environment:
   type: str
   sample: production
 token:
-  description: The fencing token, a number that is higher for each later lease. V(0) when nothing was taken.
+  description: The fencing token, a number that is higher for each later lease. V(0) when nothing was granted.
   returned: success
   type: int
   sample: 1764000000
@@ -207,6 +238,60 @@ holder:
     alive: true
     beat_seconds: 1.3
     expires_seconds: 18.7
+granted:
+  description: Whether this host has granted it.
+  returned: success, with O(state=held)
+  type: bool
+  sample: true
+granted_by:
+  description: Hosts that have granted it.
+  returned: with O(state=counted)
+  type: list
+  elements: str
+  sample: [app-1.example.com, app-2.example.com, app-3.example.com]
+taken:
+  description: Whether it was granted by this very task.
+  returned: success, with O(state=held)
+  type: bool
+  sample: true
+seen:
+  description: The highest token of another run on this host, when it is of importance for this one. V(0) otherwise.
+  returned: success, with O(state=held)
+  type: int
+  sample: 0
+kept_off:
+  description: Hosts that the balancer keeps off, because they were away when others got another release.
+  returned: when the lease was granted
+  type: list
+  elements: str
+  sample: []
+again:
+  description: With which token every host is to be asked once more. V(0) when that would change nothing.
+  returned: with O(state=counted)
+  type: int
+  sample: 0
+out_of_reach:
+  description: Whether it was not granted for nothing but hosts that could not be reached.
+  returned: failure, with O(state=counted)
+  type: bool
+  sample: true
+unreached:
+  description: Hosts that keep the lease and could not be asked.
+  returned: with O(state=counted)
+  type: list
+  elements: str
+  sample: [app-1.example.com]
+history:
+  description: The last lines of the environment's history on this host, the newest last.
+  returned: success, with O(state=read)
+  type: list
+  elements: dict
+  sample: []
+host:
+  description: The host that answered.
+  returned: always
+  type: str
+  sample: app-1.example.com
 keeper:
   description: The process on the controller that keeps the lease, for the callback that ends the run.
   returned: when the lease was taken
@@ -232,10 +317,21 @@ msg:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.morpheus.deploy.plugins.module_utils import environment_check
+from ansible_collections.morpheus.deploy.plugins.module_utils import away, environment_check, history
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.identity import HostIdentity
-from ansible_collections.morpheus.deploy.plugins.module_utils.lease import Claim, Held, Lease, LeaseError, Record, whose
+from ansible_collections.morpheus.deploy.plugins.module_utils.lease import (
+    BehindError,
+    Claim,
+    Held,
+    Lease,
+    LeaseError,
+    Record,
+    whose,
+)
+
+# How many runs back a host may have been kept off.
+REMEMBERED = 200
 
 
 def take(lease: Lease, params: dict[str, Any], *, check_mode: bool) -> dict[str, Any]:
@@ -243,16 +339,35 @@ def take(lease: Lease, params: dict[str, Any], *, check_mode: bool) -> dict[str,
         held = lease.read()
         taker = f" {whose(lease.environment, held)}." if held else ""
         return {"msg": f"Check mode: the lease was not taken.{taker}", "holder": _shown(held)}
+    if not params["keeps_lease"]:
+        return _not_granted("This host does not keep the lease.", lease.highest())
+    asked = params["token"]
     claim = Claim(params["owner"], params["reason"], params["run"], params["ttl_seconds"])
-    record = lease.acquire(claim, params["wait_seconds"])
+    kept = bool(asked) and lease.is_of(claim.run)
+    try:
+        record = lease.acquire(claim, params["wait_seconds"], asked)
+    except BehindError as exc:
+        return _not_granted(f"The lease was not granted: {exc}.", exc.highest)
+    except LeaseError as exc:
+        if not asked:
+            raise
+        return _not_granted(str(exc), lease.highest()) | {"holder": _shown(exc.holder)}
     old = record.taken_over
     over = f" It was taken over from {old['owner']}: {old['why']}." if old else ""
     return {
         "msg": f"The lease of {lease.environment} was taken.{over}",
-        "token": record.token,
+        "token": asked or record.token,
+        "granted": True,
+        "taken": not kept,
+        "seen": 0,
         "taken_over": old,
         "holder": _just_taken(record),
+        "kept_off": away.kept_off(history.tail(lease.history, REMEMBERED)),
     }
+
+
+def _not_granted(why: str, seen: int) -> dict[str, Any]:
+    return {"msg": why, "granted": False, "taken": False, "seen": seen, "holder": None}
 
 
 def give_back(lease: Lease, params: dict[str, Any], *, check_mode: bool) -> dict[str, Any]:
@@ -275,10 +390,14 @@ def break_(lease: Lease, params: dict[str, Any], *, check_mode: bool) -> dict[st
 def read(lease: Lease, params: dict[str, Any], *, check_mode: bool) -> dict[str, Any]:
     held = lease.read()
     words = whose(lease.environment, held) if held else f"Nobody holds the lease of {lease.environment}"
-    return {"msg": f"{words}.", "holder": _shown(held)}
+    return {"msg": f"{words}.", "holder": _shown(held), "history": history.tail(lease.history, params["count"])}
 
 
-STATES = {"held": take, "free": give_back, "broken": break_, "read": read}
+def counted(lease: Lease, params: dict[str, Any], *, check_mode: bool) -> dict[str, Any]:
+    raise DeployError("the controller counts, and asks no host for it")
+
+
+STATES = {"held": take, "free": give_back, "broken": break_, "read": read, "counted": counted}
 
 
 def _shown(held: Held | None) -> dict[str, Any] | None:
@@ -300,6 +419,12 @@ def main() -> None:
             "wait_seconds": {"type": "float", "default": 0.0},
             "ttl_seconds": {"type": "float", "default": 20.0},
             "token": {"type": "int", "default": 0, "no_log": False},
+            "keeps_lease": {"type": "bool", "default": True},
+            "keepers": {"type": "list", "elements": "str", "default": []},
+            "hosts": {"type": "list", "elements": "str", "default": []},
+            "answers": {"type": "list", "elements": "dict", "default": []},
+            "may_repeat": {"type": "bool", "default": False},
+            "count": {"type": "int", "default": 0},
             "identity": {"type": "dict", "options": dict(environment_check.OPTIONS)},
         },
         supports_check_mode=True,
@@ -315,7 +440,7 @@ def main() -> None:
         )
     database: dict[str, Any] = {}
     try:
-        if params["identity"] and params["state"] == "held":
+        if params["identity"] and params["state"] in ("held", "broken"):
             database = environment_check.check(HostIdentity(), params["environment"], params["identity"])
     except DeployError as exc:
         module.fail_json(msg=str(exc), foreign=True, holder=None, **who)

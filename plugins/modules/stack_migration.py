@@ -45,6 +45,10 @@ options:
         host has seen is refused, also in the middle of its work. C(0) is a run without a lease.
     type: int
     default: 0
+  run:
+    description: The run that O(token) was given to, from M(morpheus.deploy.lease). Required with a token other than C(0).
+    type: str
+    default: ""
   without_lease:
     description: That it is meant to be done without a lease. Without this, C(0) as O(token) is refused.
     type: bool
@@ -98,6 +102,7 @@ def main() -> None:
             "stack": {"type": "str", "required": True},
             "release_id": {"type": "str", "required": True},
             "token": {"type": "int", "default": 0, "no_log": False},
+            "run": {"type": "str", "default": ""},
             "without_lease": leased.WITHOUT_LEASE,
         },
     )
@@ -106,7 +111,7 @@ def main() -> None:
         module.fail_json(msg=unleased, answered=True)
     try:
         host = StackHost(module.params["stack"], engine.connect())
-        with alone(host, module.params["token"]) as fence:
+        with alone(host, module.params["token"], module.params["run"]) as fence:
             output = migrate(host, module.params["release_id"], Migrations(host.one_offs, fence.check))
     except (DeployError, FencedError, OSError) as exc:
         module.fail_json(msg=f"the migration failed, and no host was switched: {exc}", answered=True)

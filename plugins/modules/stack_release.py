@@ -91,6 +91,10 @@ options:
         host has seen is refused, also in the middle of its work. C(0) is a run without a lease.
     type: int
     default: 0
+  run:
+    description: The run that O(token) was given to, from M(morpheus.deploy.lease). Required with a token other than C(0).
+    type: str
+    default: ""
   without_lease:
     description: That it is meant to be done without a lease. Without this, C(0) as O(token) is refused, except in check mode.
     type: bool
@@ -229,6 +233,7 @@ def main() -> None:
             "git_sha": {"type": "str", "default": ""},
             "digests": {"type": "dict", "default": {}},
             "token": {"type": "int", "default": 0, "no_log": False},
+            "run": {"type": "str", "default": ""},
             "without_lease": leased.WITHOUT_LEASE,
         },
         supports_check_mode=True,
@@ -254,7 +259,7 @@ def main() -> None:
         host = StackHost(wanted.stack["name"], engine.connect())
         about |= {"previous": host.releases.live_release(), "previous_id": host.releases.live()}
         # In check mode nothing is written, so nobody has to wait for anybody.
-        with nullcontext() if module.check_mode else alone(host, module.params["token"]) as fence:
+        with nullcontext() if module.check_mode else alone(host, module.params["token"], module.params["run"]) as fence:
             migrations = Migrations(host.one_offs, fence.check) if fence else Migrations(host.one_offs)
             prepared = prepare(host, wanted, migrations, check_mode=module.check_mode)
     except ConfigError as exc:

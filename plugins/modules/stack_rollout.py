@@ -65,6 +65,10 @@ options:
         host has seen is refused, also in the middle of its work. C(0) is a run without a lease.
     type: int
     default: 0
+  run:
+    description: The run that O(token) was given to, from M(morpheus.deploy.lease). Required with a token other than C(0).
+    type: str
+    default: ""
   without_lease:
     description: That it is meant to be done without a lease. Without this, C(0) as O(token) is refused, except in check mode.
     type: bool
@@ -245,6 +249,7 @@ def main() -> None:
             "restart": {"type": "bool", "default": False},
             "kind": {"type": "str", "choices": [kind.value for kind in Kind], "default": Kind.DEPLOY.value},
             "token": {"type": "int", "default": 0, "no_log": False},
+            "run": {"type": "str", "default": ""},
             "without_lease": leased.WITHOUT_LEASE,
         },
         supports_check_mode=True,
@@ -256,7 +261,7 @@ def main() -> None:
     host_rollout: HostRollout | None = None
     try:
         host = StackHost(params["stack"], engine.connect())
-        with alone(host, 0 if module.check_mode else params["token"]) as fence:
+        with alone(host, 0 if module.check_mode else params["token"], params["run"]) as fence:
             host_rollout = HostRollout(host, fence)
             rollout = host_rollout.prepare(
                 params["release_id"], restart=params["restart"], kind=Kind(params["kind"]), look_only=module.check_mode

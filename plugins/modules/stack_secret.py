@@ -45,6 +45,10 @@ options:
         host has seen is refused. C(0) is a run without a lease.
     type: int
     default: 0
+  run:
+    description: The run that O(token) was given to, from M(morpheus.deploy.lease). Required with a token other than C(0).
+    type: str
+    default: ""
   without_lease:
     description: That it is meant to be done without a lease. Without this, C(0) as O(token) is refused, except in check mode.
     type: bool
@@ -64,6 +68,7 @@ EXAMPLES = r"""
     names: [api.ML_API_KEY]
     value: "{{ new_key }}"
     token: "{{ lease_taken.token }}"
+    run: "{{ lease_taken.run }}"
 """
 
 RETURN = r"""
@@ -101,6 +106,7 @@ def main() -> None:
             "names": {"type": "list", "elements": "str", "required": True},
             "value": {"type": "str", "required": True, "no_log": True},
             "token": {"type": "int", "default": 0, "no_log": False},
+            "run": {"type": "str", "default": ""},
             "without_lease": leased.WITHOUT_LEASE,
         },
         supports_check_mode=True,
@@ -114,7 +120,7 @@ def main() -> None:
         if module.check_mode:
             files = give(host.releases, params["names"], params["value"], check_mode=True)
         else:
-            with alone(host, params["token"]):
+            with alone(host, params["token"], params["run"]):
                 files = give(host.releases, params["names"], params["value"], check_mode=False)
     except (DeployError, FencedError, OSError) as exc:
         module.fail_json(msg=str(exc))

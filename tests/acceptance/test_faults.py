@@ -100,7 +100,7 @@ def test_a_module_that_was_stopped_in_mid_rollout_does_no_further_step_when_it_w
 
 
 def fence(environment: Environment) -> int:
-    return int(on(environment.hosts[0], "sh", "-c", f"tr -dc 0-9 < {STACK}/fence.json"))
+    return int(json.loads(on(environment.hosts[0], "cat", f"{STACK}/fence.json"))["token"])
 
 
 def token(environment: Environment) -> int:

@@ -25,7 +25,7 @@ def without_ssh(host: str) -> Iterator[None]:
 def test_a_canary_names_the_hosts_that_are_left_out_and_a_run_without_limit_brings_them_along(production: Environment) -> None:
     first = production.containers(FIRST)
     with production.load() as load:
-        # The first host has the lease, and is asked for it whether it is in the play or not.
+        # The first host keeps the lease, too, and is asked for it whether it is in the play or not.
         run = production.deployed("1.1.0", "--limit", SECOND)
         says(run, ["VERDICT deployed: production 1.1.0 (was 1.0.0)", f"{SECOND} runs 1.1.0"])
         says(run, [f"left out by --limit: {FIRST}, which runs 1.0.0"])
@@ -61,8 +61,32 @@ def test_a_host_that_is_left_out_and_out_of_reach_stops_no_run(production: Envir
         says(refused, ["VERDICT refused: production", f"{SECOND} could not be reached"])
         run = production.play("playbooks/restart.yml", "--limit", FIRST)
         assert run.code == 0, run.output
-        says(run, ["VERDICT deployed", f"left out by --limit: {SECOND}, and nobody knows what it runs: it could not be reached"])
+        says(run, ["VERDICT deployed", f"left out by --limit: {SECOND}, and nobody knows what it runs: it could not be reached."])
     assert production.history()[-1]["left_out"] == {SECOND: "unknown"}
+
+
+def test_without_the_first_host_deploy_restart_and_rollback_go_on_and_it_catches_up_later(production: Environment) -> None:
+    rest = ["--limit", f"!{FIRST}"]
+    with without_ssh(FIRST):
+        refused = production.deploy("1.1.0")
+        assert refused.code == 4, refused.output
+        says(refused, ["VERDICT refused: production", f"{FIRST} could not be reached", f"--limit '!{FIRST}'"])
+        says(production.deployed("1.1.0", *rest), ["VERDICT deployed", f"{SECOND} runs 1.1.0", f"left out by --limit: {FIRST}"])
+        for playbook, word in (
+            ("playbooks/restart.yml", "deployed"),
+            ("rollback.yml", "rolled_back"),
+            ("deploy.yml", "deployed"),
+        ):
+            run = production.play(playbook, *rest, "-e", "stack_release=1.1.0")
+            assert run.code == 0, run.output
+            says(run, [f"VERDICT {word}"])
+        status = production.play("playbooks/status.yml")
+        says(status, [f"{FIRST}: when it comes back it serves 1.0.0, and the others serve 1.1.0: deploy again then"])
+        unlocked = production.play("playbooks/unlock.yml", "-e", "unlock_reason=a test")
+        assert unlocked.code == 0, unlocked.output
+        says(unlocked, ["Nobody holds the lease of production.", f"{FIRST} could not be reached"])
+    says(production.deployed("1.1.0"), [f"{FIRST} runs 1.1.0", f"{SECOND} runs 1.1.0"])
+    says(production.play("rollback.yml"), ["VERDICT rolled_back"])
 
 
 def test_a_rotation_of_some_hosts_is_refused_before_anything_changes(production: Environment, tmp_path: Path) -> None:

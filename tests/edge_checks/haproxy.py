@@ -25,7 +25,7 @@ from tests.unit import certificates
 
 SITE = "www.example.com"
 CONF = "/usr/local/etc/haproxy"
-EMPTY_FILES = ("maintenance.map", "maintenance.html", "routes.map")
+EMPTY_FILES = ("away.map", "maintenance.map", "maintenance.html", "routes.map")
 POLL_SECONDS = 0.02
 # Of a line in "show stat".
 SERVER = "2"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.edge_checks.haproxy import HAProxy, Metronome, balancer, eventually, gateway, running, write_certificate
+from tests.edge_checks.haproxy import CONF, HAProxy, Metronome, balancer, eventually, gateway, running, write_certificate
 from tests.edge_checks.upstreams import Behaviour, Upstream
 
 # What is promised, in seconds: from when on, and until when, a host that behaves so is down.
@@ -96,3 +96,27 @@ def test_users_get_answers_where_every_host_is_down_for_being_slow(sites: tuple[
     with ThreadPoolExecutor(20) as pool:
         answers = list(pool.map(lambda _: slow.haproxy.get(), range(20)))
     assert answers == [(200, {"host": "app-0"})] * 20
+
+
+def test_a_host_that_is_kept_off_gets_nothing_although_it_is_well_until_it_is_let_in_again(tmp_path: Path) -> None:
+    """With one of two hosts kept off the other has it all; with both, both are tried."""
+    with ExitStack() as stack:
+        site = start(stack, tmp_path, [Behaviour.GOOD, Behaviour.SILENT])
+        haproxy = site.haproxy
+
+        def tell(host: str, state: str) -> None:
+            answer = haproxy.socket.ask(f"set map {CONF}/away.map {host} {state}")
+            if "entry not found" in answer:
+                answer = haproxy.socket.ask(f"add map {CONF}/away.map {host} {state}")
+            assert not answer.strip(), answer
+
+        tell("app-0", "on")
+        eventually(lambda: haproxy.down("upstreams") == {"app-0"}, 15, lambda: str(haproxy.down("upstreams")))
+        assert {haproxy.get()[1]["host"] for _ in range(8)} == {"app-1"}
+        tell("app-1", "on")
+        eventually(lambda: len(haproxy.down("upstreams")) == 2, 15, lambda: str(haproxy.down("upstreams")))
+        assert haproxy.get()[0] == 200
+        for host in ("app-0", "app-1"):
+            tell(host, "off")
+        eventually(lambda: not haproxy.down("upstreams"), 15, lambda: str(haproxy.down("upstreams")))
+        eventually(lambda: haproxy.get()[1]["host"] == "app-0", 15, lambda: "app-0 gets nothing")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import shutil
 import tempfile
 import threading
@@ -26,7 +25,6 @@ from tests.edge_lab.namespace import own_network
 from tests.edge_lab.toys import Loop, ToyDocker
 
 ROUNDS = 8
-TOKENS = itertools.count(1)
 SHOP = Service("api", (("shop.example.com", "/"),))
 MALL = Service("api", (("mall.example.com", "/"),))
 PLACES = [Place("shop.example.com", "/"), Place("mall.example.com", "/")]
@@ -64,7 +62,7 @@ def roll(host: LabHost, release: str) -> list[str]:
     """What went wrong. With a lease, so that the lock of the rollout before is waited for: both stacks live in this process, and
     what one of them starts holds the files of both for a moment.
     """
-    with alone(host, next(TOKENS)) as fence:
+    with alone(host, 1, "the lab") as fence:
         rollout = HostRollout(host, fence)
         prepared = rollout.prepare(f"{release}-id", restart=False)
         rollout.execute(prepared)

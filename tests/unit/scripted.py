@@ -31,8 +31,11 @@ NAME = {name!r}
 def main():
     module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
     place = Path(os.environ["SCRIPTED"])
-    host = module.params["endpoints"][0]["name"] if "endpoints" in SPEC else module.params["stack"]
+    host = module.params["endpoints"][0]["name"] if "endpoints" in SPEC else module.params.get("stack")
     what = module.params.get("kind") or NAME
+    if "names" in SPEC:
+        # What a balancer is told of hosts.
+        host, what = "+".join(module.params["names"]), module.params["state"]
     answer = json.loads((place / "answers.json").read_text()).get(host, {{}}).get(what, {{}})
     with open(place / "asked", "a") as stream:
         stream.write(f"{{host}} {{what}}\\n")
@@ -46,6 +49,8 @@ def main():
         time.sleep(0.02)
     if answer.pop("killed", False):
         os.kill(os.getpid(), signal.SIGKILL)
+    if "names" in SPEC and not answer.get("failed"):
+        answer = {{"changed": True, **module.params}}
     if answer.get("failed"):
         module.fail_json(**answer)
     module.exit_json(**answer)
@@ -54,10 +59,11 @@ def main():
 if __name__ == "__main__":
     main()
 """
-LEASED = {"token": {"type": "int"}, "without_lease": {"type": "bool"}}
+LEASED = {"token": {"type": "int"}, "run": {}, "without_lease": {"type": "bool"}}
 ROLLOUT = {"stack": {}, "release_id": {}, "restart": {"type": "bool"}, "kind": {}, **LEASED}
 GATE = {"endpoints": {"type": "list", "elements": "dict"}, "successes": {"type": "int"}, "deadline_seconds": {"type": "float"}}
-SCRIPTED = {"stack_release": {"stack": {}}, "stack_rollout": ROLLOUT, "health_gate": GATE}
+UPSTREAM = {"names": {"type": "list", "elements": "str"}, "state": {}}
+SCRIPTED = {"stack_release": {"stack": {}}, "stack_rollout": ROLLOUT, "health_gate": GATE, "edge_upstream": UPSTREAM}
 OLD, NEW = "1.0.0", "1.1.0"
 CHECK = {"url": "https://shop.example/health", "successes": 3, "deadline_seconds": 5.0}
 

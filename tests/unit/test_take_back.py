@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -151,3 +152,26 @@ def test_a_host_that_cannot_be_taken_back_stops_no_other(deploy: Deploy) -> None
         "app-2": "1.0.0",
         "app-3": "1.0.0",
     }
+
+
+KEPT_OFF = json.dumps({"lease_taken": {"token": 0, "run": "", "kept_off": ["app-2", "app-9"]}})
+
+
+def test_a_host_that_the_balancer_kept_off_serves_again_once_it_has_the_release_of_the_others(deploy: Deploy) -> None:
+    ended = deploy("-e", KEPT_OFF, app_1=[rolled()], app_2=[rolled()], balancers={"lb-1": {}})
+    assert ended.status == 0, ended.screen
+    assert ended.asked[2:] == ["app-1 deploy", "lb-1 health_gate", "app-2 deploy", "lb-1 health_gate", "app-2 serving"]
+    assert "  the balancer lets app-2 serve again" in ended.said
+
+
+def test_a_host_that_fails_is_still_kept_off(deploy: Deploy) -> None:
+    ended = deploy("-e", KEPT_OFF, app_1=[rolled()], app_2=[failed("as_before")], balancers={"lb-1": {}})
+    assert (ended.status, "app-2 serving" in ended.asked) == (2, False)
+
+
+def test_a_balancer_that_cannot_be_told_fails_no_deploy_and_is_told_by_the_next_one(tmp_path: Path) -> None:
+    answers = {"stack_release": prepared(), "deploy": rolled(), "serving": {"failed": True, "msg": "no answer"}}
+    ended = scripted.play(tmp_path, DEPLOY, {"app-2": answers}, "-e", KEPT_OFF, balancers={"lb-1": {}})
+    assert ended.status == 0, ended.screen
+    assert "  the balancer still keeps hosts off that are back: no answer. Run the same command again" in ended.said
+    assert ended.verdict["let_in"] == []

@@ -24,6 +24,7 @@ TAKEN = {
     "changed": False,
     "environment": "production",
     "token": 7,
+    "taken": True,
     "owner": "anna@laptop",
     "reason": "deploy 1.2.0",
     "run": "run-a",
@@ -68,7 +69,7 @@ class Action(action.ActionModule):
     """With a module that answers ``result`` and a connection that writes down what it is to run."""
 
     def __init__(self, result: dict[str, Any], log: Path, **arguments: Any) -> None:
-        self._task = SimpleNamespace(args=arguments)
+        self._task = SimpleNamespace(args=arguments, delegate_to="app-1", check_mode=False)
         self.result = result
         self.log = log
         self.called: dict[str, Any] = {}
@@ -129,16 +130,17 @@ def test_what_the_task_says_is_kept(tmp_path: Path) -> None:
     ("result", "arguments"),
     [
         ({"failed": True, "msg": "held by another"}, {}),
-        ({"failed": True, "token": 7}, {}),
+        (TAKEN | {"failed": True}, {}),
         ({"token": 0}, {}),
+        (TAKEN | {"taken": False}, {}),
         (TAKEN, {"state": "read"}),
         ({"unreachable": True}, {}),
     ],
-    ids=["refused", "failed later", "check mode", "only read", "out of reach"],
+    ids=["refused", "failed later", "check mode", "had before", "only read", "out of reach"],
 )
 def test_what_was_not_taken_is_not_kept(tmp_path: Path, result: dict[str, Any], arguments: dict[str, Any]) -> None:
     forged = {"keeper": {"pid": 1, "handover": "/etc"}}
-    assert Action(result | forged, tmp_path / "log", environment="production", **arguments).run() == result
+    assert Action(result | forged, tmp_path / "log", environment="production", **arguments).run() == result | {"host": "app-1"}
     assert keepers(tmp_path) == []
 
 
@@ -186,3 +188,44 @@ def test_a_keeper_that_cannot_be_started_fails_the_task(tmp_path: Path, monkeypa
     with pytest.raises(AnsibleActionFail, match="nothing keeps it, so it will end by itself: no more processes"):
         Action(TAKEN, tmp_path / "log", environment="production").run()
     assert keepers(tmp_path) == []
+
+
+def answer(host: str, **more: Any) -> dict[str, Any]:
+    return TAKEN | {"host": host, "granted": True, "seen": 0, "database": {}, "taken_over": None} | more
+
+
+GONE = {"unreachable": True, "ansible_loop_var": "__lease_host", "__lease_host": "app-1", "msg": "no route to host"}
+COUNTED = {"state": "counted", "environment": "production", "keepers": ["app-1", "app-2", "app-3"], "hosts": ["app-2", "app-3"]}
+
+
+def test_what_hosts_answered_is_counted_on_the_controller_and_put_together(tmp_path: Path) -> None:
+    over = {"token": 6, "owner": "ben@desk", "why": "no sign of life for 21 s"}
+    asked = {"versions": ["0001"]}
+    answers = [GONE, answer("app-2", database=asked, kept_off=["app-1"]), {}, {"skipped": True}, answer("app-3", taken_over=over)]
+    task = Action({}, tmp_path / "log", **COUNTED, answers=answers)
+    assert task.run() == {
+        "changed": False,
+        "environment": "production",
+        "owner": "anna@laptop",
+        "reason": "deploy 1.2.0",
+        "run": "run-a",
+        "token": 7,
+        "again": 0,
+        "granted_by": ["app-2", "app-3"],
+        "unreached": ["app-1"],
+        "taken_over": over,
+        "kept_off": ["app-1"],
+        "database": asked,
+        "msg": "Granted by app-2, app-3.",
+    }
+    assert task.called == {}
+
+
+def test_too_few_hosts_are_a_failure_unless_it_is_worth_to_ask_again(tmp_path: Path) -> None:
+    behind = {"host": "app-3", "granted": False, "token": 0, "seen": 9, "holder": None, "msg": "token 7 is not above 9"}
+    answers = [GONE, answer("app-2"), behind]
+    refused = Action({}, tmp_path / "log", **COUNTED, answers=answers).run()
+    assert (refused["failed"], refused["token"]) == (True, 0)
+    assert refused["msg"] == "Another run was quicker on app-3. Nothing was changed; run this again."
+    again = Action({}, tmp_path / "log", **COUNTED, answers=answers, may_repeat=True).run()
+    assert ("failed" in again, again["again"], again["token"]) == (False, 10, 0)

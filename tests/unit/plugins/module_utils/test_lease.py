@@ -522,7 +522,7 @@ class LeaseMachine(RuleBasedStateMachine):
     @rule(ttl=st.sampled_from([1.0, 5.0, 20.0]))
     def acquire(self, ttl: float) -> None:
         try:
-            record = self.lease.acquire(replace(ANNA, ttl_seconds=ttl))
+            record = self.lease.acquire(replace(ANNA, run=f"run-{len(self.runs)}", ttl_seconds=ttl))
         except MustWaitError:
             assert any(self.may_live(run) for run in self.runs)
             return

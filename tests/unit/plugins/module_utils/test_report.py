@@ -74,6 +74,18 @@ def test_a_lease_that_could_not_be_read_is_not_called_free() -> None:
     assert lines[-3:] == ["LEASE  ? (it could not be read: connection refused)", "", "The history could not be read."]
 
 
+def test_a_host_that_keeps_the_lease_and_could_not_be_asked_is_named() -> None:
+    lines = table(report(lease_unread={"app-1": "could not be reached"}), NOW)
+    assert "LEASE  free" in lines
+    assert "       app-1, which keeps it too, could not be reached" in lines
+
+
+def test_what_a_host_serves_when_it_comes_back_is_said() -> None:
+    assert "  app-1: when it comes back it serves 1.0.0" in table(
+        report(hosts={"app-1": {"away": "when it comes back it serves 1.0.0"}}), NOW
+    )
+
+
 def test_whatever_is_long_stays_within_the_width() -> None:
     services = [{"name": f"service-{number}", "wanted": 10, "running": 10, "healthy": 9} for number in range(12)]
     long = host(release="1.2.0-" + "x" * 60, services=services, drift=["y" * 20 + " " + "z" * 90])

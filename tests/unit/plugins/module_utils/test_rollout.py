@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
@@ -671,7 +673,11 @@ def test_a_failure_is_in_the_journal_with_what_was_left(host: StackHost) -> None
 def test_two_rollouts_of_a_stack_do_not_work_at_the_same_time(host: StackHost) -> None:
     with alone(host, 0), pytest.raises(DeployError) as caught, alone(host, 0):  # type: ignore[arg-type]
         pass
-    assert str(caught.value) == "another rollout of shop is at work on this host; wait for its end and run this again"
+    assert re.fullmatch(
+        rf"another rollout of shop is at work on this host: process {os.getpid()} \(.+\), since \d{{4}}-.+Z; wait for its end "
+        "and run this again",
+        str(caught.value),
+    )
     with alone(host, 0):  # type: ignore[arg-type]
         pass
 
@@ -686,10 +692,10 @@ def test_a_run_with_a_newer_lease_waits_for_the_one_that_it_fenced_off(host: Sta
             held.close()
 
     with ExitStack() as held:
-        old = held.enter_context(alone(host, 7))  # type: ignore[arg-type]
-        with alone(host, 8, Patience()) as new:  # type: ignore[arg-type]
+        old = held.enter_context(alone(host, 7, "run-a"))  # type: ignore[arg-type]
+        with alone(host, 8, "run-b", Patience()) as new:  # type: ignore[arg-type]
             new.check()
-    with pytest.raises(FencedError), alone(host, 7):  # type: ignore[arg-type]
+    with pytest.raises(FencedError), alone(host, 7, "run-a"):  # type: ignore[arg-type]
         pass
 
 

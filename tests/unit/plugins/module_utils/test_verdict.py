@@ -609,3 +609,30 @@ def test_an_engine_that_cannot_be_configured_is_refused_or_has_failed(restarted:
     run.saw("engine_config", "a", {"msg": "no JSON", "restarted": restarted}, failed=True)
     verdict = run.verdict(1.0, check_mode=False)
     assert (run.is_deploy, verdict["verdict"], verdict["messages"]) == (True, word, ["a: no JSON"])
+
+
+def upstream(run: Run, **result: Any) -> None:
+    run.saw("edge_upstream", "a", result, failed=False)
+
+
+def test_hosts_that_the_balancer_keeps_off_or_lets_in_are_in_the_history_for_the_next_run() -> None:
+    run = Run(started=0.0)
+    for event in (prepared("a"), rolled("a")):
+        event(run)
+    run.left_out = {"b": LEFT_OUT["b"] | {"problem": "it could not be reached", "kept_off": True}}
+    upstream(run, names=["b"], state="off")
+    upstream(run, names=["a"], state="serving")
+    verdict = run.verdict(1.0, check_mode=False)
+    assert (history_line(verdict)["kept_off"], history_line(verdict)["let_in"]) == (["b"], ["a"])
+    assert "  the balancer lets a serve again" in summary(verdict)
+
+
+def test_a_balancer_that_could_not_be_told_is_told_by_the_next_run() -> None:
+    run = Run(started=0.0)
+    for event in (prepared("a"), rolled("a")):
+        event(run)
+    upstream(run, names=["a"], state="serving")
+    upstream(run, msg="no answer")
+    verdict = run.verdict(1.0, check_mode=False)
+    assert history_line(verdict)["let_in"] == []
+    assert "  the balancer still keeps hosts off that are back: no answer. Run the same command again" in summary(verdict)

@@ -68,13 +68,13 @@ def fails(word: str, says: str, arrange: Callable[[World], Any] = lambda world: 
 
 
 def rollout(word: str, arrange: Callable[[World], Any], *, release: str = "2.0-id", **more: Any) -> Ending:
-    options = {"stack": "shop", "release_id": release, "token": 7}
+    options = {"stack": "shop", "release_id": release, "token": 7, "run": "run-a"}
     return Ending(word, arrange, options, more.pop("before", (PREPARED,)), **more)
 
 
-RELEASE = {"release": "2.0", "environment": "staging", "stack": {"name": "shop"}, "files": {}, "token": 7}
-MIGRATE = {"stack": "shop", "release_id": "1.0-a", "token": 7}
-SECRET = {"stack": "shop", "names": ["api.KEY"], "value": "canary-new", "token": 7}
+RELEASE = {"release": "2.0", "environment": "staging", "stack": {"name": "shop"}, "files": {}, "token": 7, "run": "run-a"}
+MIGRATE = {"stack": "shop", "release_id": "1.0-a", "token": 7, "run": "run-a"}
+SECRET = {"stack": "shop", "names": ["api.KEY"], "value": "canary-new", "token": 7, "run": "run-a"}
 ATTEST = {"stack": "shop", "names": ["api.KEY"], "new": "canary-new-value", "old": "canary-old-value", "key": "k" * 16}
 LOGIN = {"url": "postgresql://app_a:canary@db/app", "admin_url": "postgresql://a:canary@db/app", "owner": "app", "token": 7}
 DATABASE = {"url": worlds.URL, "variable": "api.URL", "environment": "staging"}

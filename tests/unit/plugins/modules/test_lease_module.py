@@ -42,6 +42,10 @@ def test_taking_returns_the_token_and_changes_nothing_that_would_last(capsys: py
         "environment": "production",
         "changed": False,
         "token": held.record.token,
+        "granted": True,
+        "taken": True,
+        "seen": 0,
+        "kept_off": [],
         "taken_over": None,
         "database": {},
         "msg": "The lease of production was taken.",
@@ -86,6 +90,48 @@ def test_check_mode_takes_nothing_and_says_who_has_it(capsys: pytest.CaptureFixt
     result = run(capsys, **ANNA, _ansible_check_mode=True)
     assert (result["token"], result["holder"]["owner"]) == (0, "ben@desk")
     assert "failed" not in result
+
+
+def test_a_token_that_another_host_has_chosen_is_taken_or_answered(capsys: pytest.CaptureFixture[str], there: Lease) -> None:
+    first = run(capsys, **ANNA, token=50)
+    assert (first["granted"], first["taken"], first["token"], first["seen"]) == (True, True, 50, 0)
+    again = run(capsys, **ANNA, token=60)
+    assert (again["granted"], again["taken"], again["token"]) == (True, False, 60)
+    # The keeper goes on with the file that it knows.
+    held = there.read()
+    assert held
+    assert held.record.token == 50
+    there.release(50)
+    late = run(capsys, **ANNA | {"run": "run-c"}, token=60)
+    assert (late["granted"], late["token"], late["seen"], late["msg"]) == (
+        False,
+        0,
+        60,
+        "The lease was not granted: token 60 is not above 60, which this host has seen.",
+    )
+    assert there.read() is None
+
+
+def test_the_lease_comes_with_the_hosts_that_a_run_before_has_kept_off(capsys: pytest.CaptureFixture[str], there: Lease) -> None:
+    there.history.parent.mkdir()
+    there.history.write_text('{"kept_off": ["app-1", "app-2"]}\n{"let_in": ["app-1"]}\n')
+    assert run(capsys, **ANNA)["kept_off"] == ["app-2"]
+
+
+def test_a_run_with_the_name_of_one_that_lives_is_not_taken_for_it(capsys: pytest.CaptureFixture[str], there: Lease) -> None:
+    """A job of CI may give all its runs one name."""
+    token = run(capsys, **ANNA, ttl_seconds=1)["token"]
+    (there.directory / f"beat.{token}").write_text("0.0\n")
+    second = run(capsys, **ANNA)
+    assert (second["taken"], second["token"] > token) == (True, True)
+
+
+def test_a_host_that_does_not_keep_the_lease_says_what_it_has_seen(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "stacks" / "shop").mkdir(parents=True)
+    (tmp_path / "stacks" / "shop" / "fence.json").write_text('{"token": 77}')
+    result = run(capsys, **ANNA, token=50, keeps_lease=False)
+    assert (result["granted"], result["token"], result["seen"]) == (False, 0, 77)
+    assert not (tmp_path / "leases").exists()
 
 
 @pytest.mark.parametrize("check_mode", [True, False])

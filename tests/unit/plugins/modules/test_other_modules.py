@@ -21,7 +21,7 @@ from tests.unit.played import ROOT
 from tests.unit.plugins.module_utils import test_maintenance as maintenance
 
 CAPSYS = pytest.CaptureFixture[str]
-HERE = {"edge_config", "edge_maintenance", "stack_status", "stack_audit"}
+HERE = {"edge_config", "edge_maintenance", "edge_upstream", "stack_status", "stack_audit"}
 
 
 def test_every_module_is_run_by_a_test() -> None:
@@ -130,6 +130,29 @@ def test_maintenance_of_a_host_without_an_edge_is_refused(world: World, capsys: 
     world.put("edge_maintenance", EDGE_ROOT=world.root)
     result = run("edge_maintenance", capsys, {"state": "on", "without_lease": True})
     assert (result["failed"], "provision" in result["msg"]) == (True, True), result["msg"]
+
+
+def test_hosts_are_kept_off_and_let_in_again_in_the_file_and_in_the_worker(world: World, capsys: CAPSYS) -> None:
+    world.monkeypatch.setattr(maintenance, "MAP", "/usr/local/etc/haproxy/away.map")
+    with haproxy() as paths:
+        world.put("edge_upstream", EDGE_ROOT=paths.root)
+        options = {"names": ["app-1", "app-2"], "state": "off"}
+        assert "knows no hosts that are kept off yet" in run("edge_upstream", capsys, options)["msg"]
+        away = paths.conf / "away.map"
+        away.write_text("")
+        assert run("edge_upstream", capsys, options, check_mode=True)["changed"]
+        assert away.read_text() == ""
+        done = run("edge_upstream", capsys, options)
+        assert (done["changed"], done["names"], done["state"]) == (True, ["app-1", "app-2"], "off")
+        assert away.read_text() == "app-1 on\napp-2 on\n"
+        assert not run("edge_upstream", capsys, options)["changed"]
+        assert run("edge_upstream", capsys, {"names": ["app-1"], "state": "serving"})["changed"]
+        assert away.read_text() == "app-2 on\napp-1 off\n"
+        # One that was never kept off is no entry to be made.
+        assert not run("edge_upstream", capsys, {"names": ["app-9"], "state": "serving"})["changed"]
+        assert away.read_text() == "app-2 on\napp-1 off\n"
+    wrong = run("edge_upstream", capsys, {"names": ["app 1"], "state": "off"})
+    assert wrong["msg"] == "names: 'app 1' is no name of a host: letters, digits, dots, dashes and underscores"
 
 
 def looks(world: World) -> None:

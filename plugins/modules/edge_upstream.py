@@ -1,0 +1,105 @@
+#!/usr/bin/python
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: edge_upstream
+short_description: Keep hosts off at a balancer, or let them serve again
+version_added: 0.1.0
+description:
+  - A host that is kept off gets no request from the balancer, however well it is. One that was away while others got another
+    release would otherwise serve the old one as soon as it comes back.
+  - When no other host is up either, it is tried all the same, as each host is then.
+  - Nothing is reloaded. Requests and tunnels that have begun go on to their end.
+  - What was said stays, whether HAProxy reloads or starts anew, and when the role C(edge) runs.
+attributes:
+  check_mode:
+    support: full
+    description: Looks, and says what would change.
+  diff_mode:
+    support: none
+    description: The result names the hosts.
+  idempotent:
+    support: full
+    description: Nothing is changed where the state is as wanted, and a run that was killed half-way is completed.
+  platform:
+    support: full
+    platforms: posix
+    description: Linux, where the role C(edge) has run with C(edge_upstreams).
+options:
+  names:
+    description: The hosts, as C(edge_upstreams) names them.
+    type: list
+    elements: str
+    required: true
+  state:
+    description: Whether they are to be kept off, or to serve again.
+    type: str
+    choices: ["off", "serving"]
+    required: true
+seealso:
+  - module: morpheus.deploy.edge_maintenance
+author:
+  - The morpheus.deploy maintainers
+"""
+
+EXAMPLES = r"""
+- name: Keep a host off that could not be reached
+  morpheus.deploy.edge_upstream:
+    names: [app-1]
+    state: "off"
+"""
+
+RETURN = r"""
+names:
+  description: The hosts that are now kept off, or serve again.
+  returned: success
+  type: list
+  elements: str
+  sample: [app-1]
+state:
+  description: What O(state) says.
+  returned: success
+  type: str
+  sample: "off"
+"""
+
+import re
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge import EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.host import EDGE_ROOT
+from ansible_collections.morpheus.deploy.plugins.module_utils.upstreams import KeptOff
+
+# It becomes a word of a map and of a command.
+NAME = re.compile(r"[A-Za-z0-9._-]+")
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "names": {"type": "list", "elements": "str", "required": True},
+            "state": {"type": "str", "choices": ["off", "serving"], "required": True},
+        },
+        supports_check_mode=True,
+    )
+    names, state = module.params["names"], module.params["state"]
+    wrong = [name for name in names if not NAME.fullmatch(name)]
+    if wrong:
+        module.fail_json(msg=f"names: {wrong[0]!r} is no name of a host: letters, digits, dots, dashes and underscores")
+    wanted = "on" if state == "off" else "off"
+    changed = False
+    try:
+        for name in names:
+            upstream = KeptOff(EdgePaths(EDGE_ROOT), name)
+            before = upstream.look() if module.check_mode else upstream.switch(wanted)
+            changed = changed or any(found != wanted for found in before.values())
+    except DeployError as exc:
+        module.fail_json(msg=str(exc))
+    module.exit_json(changed=changed, names=names, state=state)
+
+
+if __name__ == "__main__":
+    main()
