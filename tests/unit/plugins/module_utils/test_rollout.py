@@ -349,6 +349,17 @@ def test_housekeeping_that_fails_is_a_warning_and_the_release_is_live(host: Stac
     ]
 
 
+def test_an_old_manifest_that_cannot_be_read_keeps_nobody_from_going_on(host: StackHost) -> None:
+    for number in range(1, 8):
+        host.roll(host.release(f"{number}.0", replace(API, fingerprint=str(number))))
+    path = host.releases.root / "releases" / "4.0-id" / "manifest.json"
+    path.write_text("{")
+    done = host.roll(host.release("8.0", replace(API, fingerprint="8")))
+    assert (done.outcome.failures, host.releases.live(), host.runs()) == ([], "8.0-id", ["api 8"] * 2)
+    [warning] = done.warnings
+    assert warning.startswith(f"could not remove old releases: {path} cannot be read (")
+
+
 def test_connections_that_a_reload_left_behind_are_told(host: StackHost) -> None:
     host.left_behind = 3
     assert host.roll(host.release("1.0", API)).outcome.left_behind == 3
