@@ -4,9 +4,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from pathlib import Path
+
+from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.spoken import sentence
 
 
 def private(path: str, flags: int) -> int:
@@ -38,6 +42,8 @@ def write_atomically(path: Path, content: str | bytes, *, mode: int, owner: int 
     ``owner``: uid of the file; left out, whoever writes.
     """
     make_directories(path.parent)
+    if path.is_dir() and not path.is_symlink():
+        raise DeployError(sentence(IsADirectoryError(errno.EISDIR, "Is a directory", str(path))))
     data = content.encode() if isinstance(content, str) else content
     # mkstemp gives 0600 from the first moment on: a secret is never readable by others, not even half-written.
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
