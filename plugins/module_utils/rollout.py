@@ -283,17 +283,18 @@ class HostRollout:
             rollout.outcome.errors += outcome.errors
             rollout.outcome.interrupted |= outcome.interrupted
             steps = self._way_back(rollout, target, edge)
-        if not steps:
+        is_back = _is_there(steps)
+        if is_back:
             host.releases.activate(previous.id, target.data)
             host.write_override(target, previous.id, pinned_images(host, previous))
             self._tidy(rollout, "take away what the edge no longer needs", lambda: self._contract(target))
-        rollout.left = self._left(rollout, is_back=not steps)
+        rollout.left = self._left(rollout, is_back=is_back)
 
     def _left(self, rollout: Rollout, *, is_back: bool) -> str:
         """From what runs now, and from what users had been given: a step that was done may have been undone since."""
         if not is_back:
             edge = self._host.edge(rollout.target)
-            return "mixed" if self._host.plan(rollout.target, self._host.observe(edge), edge) else "switched"
+            return "switched" if _is_there(self._host.plan(rollout.target, self._host.observe(edge), edge)) else "mixed"
         worked = {
             replica.id
             for replica in rollout.before
@@ -322,3 +323,8 @@ class HostRollout:
 
     def _target(self, manifest: Manifest, section: str = "update_config") -> Target:
         return target_of(self._host, manifest, section)
+
+
+def _is_there(steps: Sequence[Step]) -> bool:
+    """Whether all that is left to do on the way to a release is to remove what does not run."""
+    return all(step.action is Action.SWEEP for step in steps)

@@ -141,12 +141,12 @@ release:
   sample: 1.2.0
 previous:
   description: Name of the release that is live now; empty before the first deploy.
-  returned: success
+  returned: always
   type: str
   sample: 1.1.0
 previous_id:
-  description: Id of the release that is live now.
-  returned: success
+  description: Id of the release that is live now; empty before the first deploy.
+  returned: always
   type: str
   sample: 1.1.0-77b1e4d2
 was_live:

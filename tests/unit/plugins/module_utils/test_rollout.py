@@ -177,13 +177,18 @@ class StackHost:
         return [json.loads(line) for line in (self.releases.root / "journal.jsonl").read_text().splitlines()]
 
 
-@pytest.fixture
-def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StackHost:
-    found = StackHost(tmp_path)
+def simulate(found: StackHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rollouts work on this host."""
     monkeypatch.setattr(rollout_module, "HostEngine", lambda *unused: found.simulated.engine)
     monkeypatch.setattr(rollout_module, "HostEdge", lambda *unused: found.simulated.edge)
     monkeypatch.setattr(rollout_module, "HostGate", lambda *unused: found.simulated.gate)
     monkeypatch.setattr(rollout_module, "SystemClock", lambda: found.simulated.clock)
+
+
+@pytest.fixture
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StackHost:
+    found = StackHost(tmp_path)
+    simulate(found, monkeypatch)
     return found
 
 
@@ -366,6 +371,17 @@ def test_housekeeping_that_fails_is_a_warning_and_the_release_is_live(host: Stac
     ]
 
 
+def test_an_old_manifest_that_cannot_be_read_keeps_nobody_from_going_on(host: StackHost) -> None:
+    for number in range(1, 8):
+        host.roll(host.release(f"{number}.0", replace(API, fingerprint=str(number))))
+    path = host.releases.root / "releases" / "4.0-id" / "manifest.json"
+    path.write_text("{")
+    done = host.roll(host.release("8.0", replace(API, fingerprint="8")))
+    assert (done.outcome.failures, host.releases.live(), host.runs()) == ([], "8.0-id", ["api 8"] * 2)
+    [warning] = done.warnings
+    assert warning.startswith(f"could not remove old releases: {path} cannot be read (")
+
+
 def test_connections_that_a_reload_left_behind_are_told(host: StackHost) -> None:
     host.left_behind = 3
     assert host.roll(host.release("1.0", API)).outcome.left_behind == 3
@@ -441,6 +457,42 @@ def test_an_edge_that_breaks_off_while_it_admits_has_given_candidates_to_users(h
     host.simulated.new_sessions = []
     done = host.roll(second)
     assert (done.left, host.runs()) == ("taken_back", ["api old"] * 2)
+
+
+@pytest.mark.parametrize("action", FailureAction)
+def test_wherever_a_rollout_fails_what_it_says_it_left_is_what_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, action: FailureAction
+) -> None:
+    """One change of the host is refused, the first, the second, ... until a rollout comes to its end before that."""
+    policy = replace(ONE_BY_ONE, failure_action=action)
+    worker, api, web = (
+        replace(WORKER, policy=policy),
+        replace(API, policy=policy, depends_on=("worker",)),
+        replace(API, name="web", policy=policy, depends_on=("api",)),
+    )
+    seen: dict[str, int] = {}
+    for trip in range(200):
+        found = StackHost(tmp_path / str(trip))
+        simulate(found, monkeypatch)
+        live(found, worker, api, web)
+        before = {one.id for one in found.simulated.alive()}
+        second = found.release("2.0", *(replace(one, fingerprint="new") for one in (worker, api, web)))
+        found.simulated.trip = trip
+        done = found.roll(second)
+        if found.simulated.trip is not None:
+            assert done.outcome.failures == []
+            break
+        seen[done.left] = seen.get(done.left, 0) + 1
+        runs = {one.fingerprint for one in found.simulated.alive()}
+        after = {one.id for one in found.simulated.alive()}
+        what = (trip, done.outcome.failures, found.runs())
+        assert (done.left in ("as_before", "taken_back")) == (runs == {"old"}), what
+        assert (done.left == "switched") == (runs == {"new"}), what
+        assert done.left != "as_before" or after >= before, what
+        assert (found.releases.lineage().rolling is None) == (done.left in ("as_before", "taken_back")), what
+    else:
+        pytest.fail("no rollout came to its end")
+    assert set(seen) >= ({"as_before", "taken_back"} if action is FailureAction.ROLLBACK else {"as_before", "mixed"}), seen
 
 
 BAD_EDGE = [
