@@ -46,6 +46,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.plan import in_ord
 
 # The edge's name on its own network: that of its Compose service.
 OWN_NAME = "haproxy"
+EDGE_ROOT = Path("/var/lib/morpheus.deploy/edge")
 HAPROXY_DIRECTORY = "/usr/local/etc/haproxy"
 # What HAProxy calls the map is the path by which its configuration names it.
 ROUTES_IN_HAPROXY = f"{HAPROXY_DIRECTORY}/routes.map"

@@ -89,10 +89,9 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.morpheus.deploy.plugins.module_utils import edge_setup, engine
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge import EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge import EDGE_ROOT, EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.gate import SystemClock
-from ansible_collections.morpheus.deploy.plugins.module_utils.host import EDGE_ROOT
 
 
 def main() -> None:
