@@ -142,7 +142,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         if not name.startswith(PREFIX):
             if failed:
                 ours = self._role(result) in ROLES
-                self._run.refused(result._host.get_name(), str(result._result.get("msg", "")), ours=ours)
+                self._run.refused(result._host.get_name(), self._words(result), ours=ours)
             return
         module = name.removeprefix(PREFIX)
         if module == "lease" and not failed:
@@ -153,6 +153,12 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
             if not item.get("skipped"):
                 bad = bool(item.get("failed")) if len(items) > 1 or item is not result._result else failed
                 self._run.saw(module, self._host(module, result, item), item, failed=bad)
+
+    @staticmethod
+    def _words(result: Any) -> str:
+        """Why a task failed. Of one whose output is hidden (no_log), at least which one it was."""
+        hidden = f"the task '{result._task.get_name()}' failed, and its output is hidden; the error above says why"
+        return str(result._result.get("msg") or hidden)
 
     @staticmethod
     def _role(result: Any) -> str:
