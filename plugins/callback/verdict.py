@@ -24,7 +24,6 @@ author:
 import gc
 import json
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -102,8 +101,9 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
     def v2_runner_on_unreachable(self, result: Any) -> None:
         # A host that --limit leaves out is asked in passing. It is none of the run's, and its answer comes as a fact.
         role = self._role(result)
-        if role != "fleet":
-            module = self._action(result).removeprefix(PREFIX)
+        module = self._action(result).removeprefix(PREFIX)
+        # A balancer that is asked after a batch is named by the task that follows: this host is not lost.
+        if role != "fleet" and (role, module) != ("rollout", "health_gate"):
             # The lease is taken on a host of its own, which the result of a task without a connection does not name.
             host = result._task_fields.get("delegate_to") if module == "lease" else None
             self._run.lost(str(host or result._host.get_name()), module, ours=role in ROLES)
@@ -167,8 +167,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
 
     @staticmethod
     def _host(module: str, result: Any, item: dict[str, Any]) -> str:
-        """The host that the item speaks of: the lease's own, or, where one host's task takes all back, the one that it names."""
+        """The host that the item speaks of: the one that has the lease is not the one of the task."""
         if module == "lease":
             return str((item.get("_ansible_delegated_vars") or {}).get("ansible_delegated_host") or result._host.get_name())
-        of = item.get(str(item.get("ansible_loop_var"))) if module == "stack_rollout" else None
-        return str(of["key"]) if isinstance(of, Mapping) else str(result._host.get_name())
+        return str(result._host.get_name())

@@ -111,7 +111,8 @@ class Outcome:
 
     ``left_behind`` counts sessions that a worker from before a reload of the edge still holds, and that end with it by force.
     ``errors`` counts requests that candidates answered with 5xx between their admission and the end of their watch.
-    ``interrupted``: service that was gone for a while -> why.
+    ``interrupted``: service that was gone for a while -> why. ``admitted``: whether a candidate was given to users, for however
+    short a time.
     """
 
     done: list[str] = field(default_factory=list)
@@ -125,6 +126,7 @@ class Outcome:
     errors: int = 0
     left_behind: int = 0
     interrupted: dict[str, str] = field(default_factory=dict)
+    admitted: bool = False
 
     def spend(self, service: str, action: Action, seconds: float) -> None:
         key = (service, action.value)
@@ -289,9 +291,9 @@ class _ServiceRollout:
                     self._outcome.done.append(str(step))
         except _NeighbourFailedError:
             self._take_back()
-        except DeployError as exc:
-            self._x._record("failed", step)
+        except (DeployError, OSError) as exc:
             self._open_barriers()
+            self._x._record("failed", step)
             self._take_back(exc)
         except BaseException:
             # What nobody foresaw must not leave the other services waiting for this one.
@@ -357,6 +359,8 @@ class _ServiceRollout:
 
     def _admit(self, step: Step) -> None:
         candidates = self._candidates()
+        # First, because an edge that breaks off half-way may have let some of them in.
+        self._outcome.admitted = True
         self._x._edge.admit(self._service, candidates)
         if self._watched:
             self._users.look_at_candidates([replica.name for replica in candidates])
@@ -400,7 +404,7 @@ class _ServiceRollout:
             worst.name,
         )
 
-    def _with_last_words(self, failure: DeployError) -> str:
+    def _with_last_words(self, failure: DeployError | OSError) -> str:
         name = failure.candidate if isinstance(failure, GateError) else ""
         words = next((self._x._engine.last_words(replica) for replica in self._candidates() if replica.name == name), "")
         return f"{failure}\nThe last log lines of {name}:\n{words}" if words else str(failure)
@@ -469,7 +473,7 @@ class _ServiceRollout:
         with self._lock:
             self._outcome.removed += [replica.name for replica in replicas]
 
-    def _take_back(self, failure: DeployError | None = None) -> None:
+    def _take_back(self, failure: DeployError | OSError | None = None) -> None:
         """Candidates of the batch under way go, its incumbents serve again; finished batches are another plan's matter.
 
         ``failure`` is why, unless a neighbour failed. Users first: words are looked for once the incumbents serve.
@@ -481,7 +485,7 @@ class _ServiceRollout:
             self._let_incumbents_serve()
             said = self._with_last_words(failure) if failure else ""
             self._remove_candidates()
-        except DeployError as exc:
+        except (DeployError, OSError) as exc:
             trouble = f'service "{self._service}" could not be taken back: {exc}'
         with self._lock:
             self._outcome.failures += [text for text in (said, trouble) if text]

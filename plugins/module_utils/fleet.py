@@ -26,6 +26,7 @@ class LeftOut:
     """What a host that ``--limit`` leaves out said of itself. ``problem``: why it said nothing."""
 
     release: str = ""
+    release_id: str = ""
     rolling: str = ""
     schema: Mapping[str, str] = field(default_factory=dict)
     problem: str = ""
@@ -42,7 +43,7 @@ def _left_out(answer: Mapping[str, Any]) -> LeftOut:
     if answer.get("failed") or "live_release" not in answer:
         return LeftOut(problem=(str(answer.get("msg") or "").splitlines() or ["it gave no answer"])[0])
     # Of its own: Ansible's mappings cannot be copied as asdict does it.
-    return LeftOut(answer["live_release"], answer["rolling"].get("id", ""), {**answer["schema"]})
+    return LeftOut(answer["live_release"], answer["live"], answer["rolling"].get("id", ""), {**answer["schema"]})
 
 
 def runs(host: Mapping[str, Any]) -> str:

@@ -23,6 +23,8 @@ except ImportError as exc:
     import_error = exc
 
 EXCERPT_CHARACTERS = 200
+# How long answers that are good but for the release that they name are waited for: a container does not change its mind.
+WRONG_RELEASE_SECONDS = 5.0
 
 
 class Clock(Protocol):
@@ -66,6 +68,18 @@ class Expectation:
         except ValueError:
             return f"the body is not JSON, so {asked!r} cannot be asked of it{_quoted(answer.excerpt)}"
         return self._wrong_version(document) or self._wrong_body(document, answer)
+
+    def is_of_another_release(self, answer: Answer) -> bool:
+        """Whether ``answer`` is good in all but the release that it names."""
+        if not self.version or answer.error or answer.status != self.status:
+            return False
+        try:
+            document = json.loads(answer.body)
+        except ValueError:
+            return False
+        # An application may not know its version yet.
+        named = _search(self.version, document)
+        return named not in (None, "", self.release) and not self._wrong_body(document, answer)
 
     def _wrong_version(self, document: Any) -> str:
         if not self.version:
@@ -197,15 +211,16 @@ class Gate:
         health = Health(endpoint.name, endpoint.url)
         start = self.clock.now()
         deadline = start + self.rules.deadline_seconds
+        other_release = _OtherRelease(endpoint.expectation)
         while not lost.is_set():
             left = deadline - self.clock.now()
             if left <= 0:
                 lost.set()
                 break
-            self._ask(endpoint, min(self.rules.timeout_seconds, left), health)
+            answer = self._ask(endpoint, min(self.rules.timeout_seconds, left), health)
             health.seconds = self.clock.now() - start
             enough = self._is_enough(health)
-            if self._is_hopeless(endpoint, health, whatever_it_answers=enough):
+            if self._is_hopeless(endpoint, health, whatever_it_answers=enough) or other_release.stays(answer, health):
                 lost.set()
                 break
             if enough:
@@ -272,13 +287,32 @@ class Gate:
             f"and the last {self.rules.successes} must be"
         )
 
-    def _ask(self, endpoint: Endpoint, timeout: float, health: Health) -> None:
+    def _ask(self, endpoint: Endpoint, timeout: float, health: Health) -> Answer:
         answer = self.fetch(endpoint, timeout)
         violation = endpoint.expectation.violation(answer)
         if answer.error and timeout < self.rules.timeout_seconds and health.violation and health.attempts:
             # The deadline cut this one short; the answer before it says more.
             violation = health.violation
         health.record(answer, violation)
+        return answer
+
+
+class _OtherRelease:
+    """Notices that an endpoint names another release in good answers, and goes on naming it."""
+
+    def __init__(self, expectation: Expectation) -> None:
+        self._expectation = expectation
+        self._since: float | None = None
+
+    def stays(self, answer: Answer, health: Health) -> bool:
+        if not self._expectation.is_of_another_release(answer):
+            self._since = None
+            return False
+        self._since = health.seconds if self._since is None else self._since
+        if health.seconds - self._since < WRONG_RELEASE_SECONDS:
+            return False
+        health.violation += f", and that in good answers for {health.seconds - self._since:.0f} s, so it will not change"
+        return True
 
 
 def _search(expression: str, document: Any) -> Any:

@@ -67,12 +67,29 @@ def _named(hosts: Hosts, wanted: str, decision: Decision) -> str:
     if len(found) == 1:
         return found[0]
     if found:
+        lines = [f"-e rollback_to={identity}   {_fates(hosts, identity)}" for identity in found]
         decision.problems.append(
-            f'rollback_to: "{wanted}" was deployed with different configurations; name one of {", ".join(found)}'
+            "\n      ".join([f'rollback_to: "{wanted}" was deployed with different configurations; choose one of them:', *lines])
         )
     else:
         decision.problems.append(f'rollback_to: "{wanted}" is retained on no host; retained are {_listed(known)}')
     return ""
+
+
+def _fates(hosts: Hosts, identity: str) -> str:
+    """When a release was live on which host, so that a person can tell two of one name apart."""
+    found = {name: _fate(one) for name, info in sorted(hosts.items()) for one in info["releases"] if one["id"] == identity}
+    return "; ".join(f"{name}: {fate}" for name, fate in found.items())
+
+
+def _fate(release: Mapping[str, Any]) -> str:
+    at, why = release["at"], release["why"]
+    words = {
+        "live": f"live since {at}",
+        "superseded": f"live until {at}",
+        "failed": f"failed at {at}" + (f" ({why})" if why else ""),
+    }
+    return words.get(release["status"], "never live")
 
 
 def _last_good(hosts: Hosts, decision: Decision) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import Edge
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
@@ -27,6 +28,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.plan import (
     Action,
     FailureAction,
     Replica,
+    State,
     Step,
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.prepare import (
@@ -56,7 +58,7 @@ class Rollout:
     outcome: Outcome = field(default_factory=Outcome)
     after: list[Replica] = field(default_factory=list)
     # Where a failed rollout left this host: "as_before" (nothing was switched), "taken_back" (what was switched serves the old
-    # release again) or "mixed". Empty after a good one.
+    # release again), "switched" (the release that failed runs, and nothing else) or "mixed". Empty after a good one.
     left: str = ""
     pruned: list[str] = field(default_factory=list)
     # What went wrong that does not change which release serves.
@@ -84,6 +86,10 @@ class HostRollout:
         self._host = host
         self._fence = fence
         self._journal = Journal(host.releases.root / "journal.jsonl", token=fence.token)
+        # Whether anything may have been changed, were it only what the host remembers.
+        self.begun = False
+        # Why lines of the journal are missing.
+        self._unwritten = ""
 
     def prepare(self, release_id: str, *, restart: bool, kind: Kind = Kind.DEPLOY) -> Rollout:
         """Plan the switch to ``release_id`` (empty: the live one); with ``restart`` every replica counts as outdated."""
@@ -105,20 +111,15 @@ class HostRollout:
     def execute(self, rollout: Rollout) -> None:
         """Do what ``rollout`` plans. After a failure, see ``rollout.outcome.failures`` and ``rollout.left``.
 
-        Raises FencedError when another run has taken over: then what is left to do is that run's matter.
+        Raises FencedError when another run has taken over: then what is left to do is that run's matter. Raises DeployError or
+        OSError only as long as nothing has changed: whatever goes wrong later is told by ``rollout``.
         """
-        host = self._host
-        edge = host.edge(rollout.target)
-        self._fence.check()
-        lineage = host.releases.lineage()
-        lineage.begin(rollout.manifest.id, rollout.kind)
-        host.releases.write_lineage(lineage)
-        self._journal.write("begin", release=rollout.manifest.id, kind=rollout.kind.value, steps=len(rollout.steps))
+        self._begin(rollout)
         try:
-            edge.sweep({replica.name for replica in rollout.before})
+            self._host.edge(rollout.target).sweep({replica.name for replica in rollout.before})
             rollout.outcome = self._run(rollout.manifest, rollout.target, rollout.steps)
             self._ask_edge(rollout)
-        except DeployError as exc:
+        except (DeployError, OSError) as exc:
             rollout.outcome.failures.append(str(exc))
         self._fence.check()
         if rollout.outcome.failures:
@@ -126,6 +127,23 @@ class HostRollout:
         else:
             self._end_well(rollout)
         self._tidy(rollout, "look at what runs now", lambda: self._look(rollout))
+        if self._unwritten:
+            rollout.warnings.append(f"lines of the journal are missing: {self._unwritten}")
+
+    def _record(self, event: str, **details: Any) -> None:
+        """For people, so no rollout, and above all no way back, ends because the disk has no room for it."""
+        try:
+            self._journal.write(event, **details)
+        except OSError as exc:
+            self._unwritten = str(exc)
+
+    def _begin(self, rollout: Rollout) -> None:
+        self._fence.check()
+        lineage = self._host.releases.lineage()
+        lineage.begin(rollout.manifest.id, rollout.kind)
+        self._host.releases.write_lineage(lineage)
+        self.begun = True
+        self._record("begin", release=rollout.manifest.id, kind=rollout.kind.value, steps=len(rollout.steps))
 
     def _look(self, rollout: Rollout) -> None:
         edge = self._host.edge(rollout.target)
@@ -137,7 +155,7 @@ class HostRollout:
         """Housekeeping: its failure changes nothing about which release serves, so it is told and ends nothing."""
         try:
             do()
-        except DeployError as exc:
+        except (DeployError, OSError) as exc:
             rollout.warnings.append(f"could not {what}: {exc}")
 
     def _ask_edge(self, rollout: Rollout) -> None:
@@ -152,19 +170,26 @@ class HostRollout:
         if not health.healthy:
             rollout.outcome.failures.append(
                 f"this host's edge did not answer {check['url']} as it should {check['successes']} times in a row within "
-                f"{check['deadline_seconds']:g} s: after {health.attempts} attempts the last answer was: {health.violation}."
+                f"{check['deadline_seconds']:g} s: after {health.attempts} attempts in {health.seconds:.1f} s the last answer "
+                f"was: {health.violation}."
             )
 
     def _end_well(self, rollout: Rollout) -> None:
-        releases = self._host.releases
-        lineage = releases.lineage()
-        lineage.went_live(rollout.manifest.id, rollout.kind)
-        releases.write_lineage(lineage)
-        self._journal.write("live", release=rollout.manifest.id)
+        self._tidy(
+            rollout,
+            f"write down that release {rollout.manifest.id} is live here, which it is; deploy it again to have that written",
+            lambda: self._note_live(rollout),
+        )
         self._tidy(rollout, "take away what the edge no longer needs", lambda: self._contract(rollout.target))
         if rollout.kind is Kind.DEPLOY:
             # A rollback brings nothing new, and an older release does not know what has been pinned since.
             self._tidy(rollout, "remove old releases", lambda: self._prune(rollout))
+
+    def _note_live(self, rollout: Rollout) -> None:
+        lineage = self._host.releases.lineage()
+        lineage.went_live(rollout.manifest.id, rollout.kind)
+        self._host.releases.write_lineage(lineage)
+        self._record("live", release=rollout.manifest.id)
 
     def _contract(self, target: Target | None) -> None:
         self._host.edge(target).contract()
@@ -172,20 +197,23 @@ class HostRollout:
     def _prune(self, rollout: Rollout) -> None:
         rollout.pruned = prune(self._host, **rollout.manifest.stack["retention"])
         if rollout.pruned:
-            self._journal.write("pruned", releases=rollout.pruned)
+            self._record("pruned", releases=rollout.pruned)
 
     def _end_badly(self, rollout: Rollout) -> None:
         try:
             self._take_back(rollout)
-        except DeployError as exc:
+        except (DeployError, OSError) as exc:
             rollout.outcome.failures.append(f"the host could not be taken back to what it ran: {exc}")
             rollout.left = "mixed"
         self._fence.check()
+        self._tidy(rollout, f"write down that release {rollout.manifest.id} has failed here", lambda: self._note_failed(rollout))
+
+    def _note_failed(self, rollout: Rollout) -> None:
         lineage = self._host.releases.lineage()
         why = rollout.outcome.failures[0].splitlines()[0]
-        lineage.failed(rollout.manifest.id, why, unfinished=rollout.left == "mixed")
+        lineage.failed(rollout.manifest.id, why, unfinished=rollout.left in ("mixed", "switched"))
         self._host.releases.write_lineage(lineage)
-        self._journal.write("failed", release=rollout.manifest.id, left=rollout.left, why=why)
+        self._record("failed", release=rollout.manifest.id, left=rollout.left, why=why)
 
     def _run(self, manifest: Manifest, target: Target, steps: Sequence[Step]) -> Outcome:
         host = self._host
@@ -201,7 +229,7 @@ class HostRollout:
             HostEdge(host, edge, {service.name: service.port for service in target.desired}),
             HostGate(host, target, clock, self._fence.check),
             clock,
-            lambda event, step: self._journal.write(event, step=str(step), action=step.action.value),
+            lambda event, step: self._record(event, step=str(step), action=step.action.value),
             drain_seconds=target.stack["drain_seconds"],
             guard=self._fence.check,
         )
@@ -212,8 +240,7 @@ class HostRollout:
         host = self._host
         previous = rollout.previous
         if not previous:
-            now = {replica.id for replica in host.engine.observe(set())}
-            rollout.left = "mixed" if now - {replica.id for replica in rollout.before} else "as_before"
+            rollout.left = self._left(rollout, is_back=not self._running() - {replica.id for replica in rollout.before})
             if rollout.left == "as_before":
                 self._contract(None)
             return
@@ -238,10 +265,22 @@ class HostRollout:
             host.releases.activate(previous.id, target.data)
             host.write_override(target, previous.id, pinned_images(previous))
             self._tidy(rollout, "take away what the edge no longer needs", lambda: self._contract(target))
-        now = {replica.id for replica in host.engine.observe(set())}
-        replaced = any(replica.id not in now for replica in rollout.before)
-        switched_any = replaced or any(action == Action.ADMIT.value for _, action in rollout.outcome.spent)
-        rollout.left = "mixed" if steps else "taken_back" if switched_any else "as_before"
+        rollout.left = self._left(rollout, is_back=not steps)
+
+    def _left(self, rollout: Rollout, *, is_back: bool) -> str:
+        """From what runs now, and from what users had been given: a step that was done may have been undone since."""
+        if not is_back:
+            edge = self._host.edge(rollout.target)
+            return "mixed" if self._host.plan(rollout.target, self._host.observe(edge), edge) else "switched"
+        worked = {
+            replica.id
+            for replica in rollout.before
+            if replica.state is not State.DEAD and (replica.admitted or replica.service not in rollout.target.routed)
+        }
+        return "taken_back" if rollout.outcome.admitted or worked - self._running() else "as_before"
+
+    def _running(self) -> set[str]:
+        return {replica.id for replica in self._host.engine.observe(set()) if replica.state is not State.DEAD}
 
     def _way_back(self, rollout: Rollout, target: Target, edge: Edge) -> list[Step]:
         """Whatever ran before and still runs is good as it is, even where it was made from secrets that are no longer current."""

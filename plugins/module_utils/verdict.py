@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils import fleet
+from ansible_collections.morpheus.deploy.plugins.module_utils.release_names import are_one, names_in
 
 
 @dataclass
@@ -16,7 +17,9 @@ class HostState:
     """What is known of a host: the release it serves now, and what was done to it."""
 
     release: str = ""
+    release_id: str = ""
     previous: str = ""
+    previous_id: str = ""
     # Whether a module has said what the host runs; otherwise an empty release does not mean that it runs none.
     seen: bool = False
     changed: bool = False
@@ -34,6 +37,8 @@ class HostState:
     lost: bool = False
     # Whether what was switched in this run was switched back, by the failed rollout itself or after another host's failure.
     taken_back: bool = False
+    # Whether it runs the release that failed, and nothing was taken back.
+    stuck: bool = False
     # What the run would do, or has done.
     plan: list[str] = field(default_factory=list)
     # What was written or removed under the running replicas.
@@ -65,10 +70,15 @@ class Run:
     environment: str = ""
     inventory: str = ""
     release: str = ""
+    release_id: str = ""
     hosts: dict[str, HostState] = field(default_factory=dict)
     refusals: list[str] = field(default_factory=list)
+    # Why hosts have failed, in the order in which it was seen: what came first is the reason of what followed.
+    reasons: list[str] = field(default_factory=list)
     lease: Mapping[str, Any] = field(default_factory=dict)
     is_deploy: bool = False
+    # Whether a release was prepared, so that it is a deploy whose hosts are switched.
+    is_prepared: bool = False
     is_rollback: bool = False
     # The plan of a rotation, and what there is to say at its end.
     rotation: Mapping[str, Any] = field(default_factory=dict)
@@ -97,18 +107,20 @@ class Run:
         if module == "stack_migration":
             self.migrated = self.migrated or bool(result.get("changed"))
         if module == "stack_info" and self.rotation:
-            self.hosts.setdefault(host, HostState()).release = result["live_release"]
+            state = self.hosts.setdefault(host, HostState())
+            state.release, state.release_id = result["live_release"], result.get("live", "")
         if module == "engine_config" and self.lease and result["changed"] and result["restart"]:
             self.notes.append(f"{host}: the engine was restarted for {', '.join(result['restart'])}")
 
     def _failed(self, module: str, host: str, result: Mapping[str, Any]) -> None:
         self.is_deploy = self.is_deploy or module in ("lease", "rotation", "engine_config", *_IDENTITY)
         message = str(result.get("msg", ""))
-        if module == "stack_rollout" and "module_stdout" in result:
-            # It was killed or crashed, so it could not say what it left.
-            message = f"the rollout of {host} ended without an answer, as a killed process does: {message}"
+        if module == "stack_rollout" and "left" not in result:
+            # It was killed, it crashed or it was fenced off, so it could not say what it left.
+            if not result.get("fenced"):
+                message = f"the rollout of {host} ended without an answer, as a killed process does: {message}"
             self.hosts[host].lost = self.hosts[host].mixed = True
-        if module == "stack_migration" and "module_stdout" in result:
+        if module == "stack_migration" and not result.get("answered"):
             message = (
                 "the migration ended without an answer, as a killed process does. It may still be at work: run the same command "
                 f"again, which looks for it first and starts no second one. {message}"
@@ -121,7 +133,9 @@ class Run:
             # What is attested or written is so on each host alone, and its message does not name it.
             where = f"{host}: " if module in ("stack_attestation", "stack_secret", "engine_config") else ""
             state = self.hosts.setdefault(host, HostState())
-            state.failed = where + message
+            # When it is taken back, a host may fail once more.
+            state.failed = "\n".join([*filter(None, [state.failed]), where + message])
+            self.reasons.append(where + message)
             state.changed = state.changed or bool(result.get("restarted"))
 
     def refused(self, host: str, message: str, *, ours: bool) -> None:
@@ -129,8 +143,9 @@ class Run:
         self.is_deploy = self.is_deploy or ours
         if not self.hosts:
             self.refusals.append(message)
-        elif host in self.hosts:
-            self.hosts[host].failed = self.hosts[host].failed or message
+        elif host in self.hosts and not self.hosts[host].failed:
+            self.hosts[host].failed = message
+            self.reasons.append(message)
 
     def lost(self, host: str, module: str = "", *, ours: bool = False) -> None:
         """``host`` could not be reached for a task of ``module``: in the middle of its rollout nobody knows what it runs.
@@ -140,19 +155,23 @@ class Run:
         self.is_deploy = self.is_deploy or ours
         state = self.hosts.setdefault(host, HostState())
         state.lost, state.failed = True, f"{host} could not be reached"
+        self.reasons.append(state.failed)
         state.mixed = state.mixed or module == "stack_rollout"
 
     def verdict(self, seconds: float, *, check_mode: bool) -> dict[str, Any]:
-        failed = {name: state for name, state in self.hosts.items() if state.failed}
-        word = self._word(bool(failed))
+        failed = any(state.failed for state in self.hosts.values())
+        word = self._word(failed)
+        before = next((state for state in self.hosts.values() if state.previous), HostState())
         return {
             "verdict": word,
-            "failed": bool(failed or self.refusals),
+            "failed": failed or bool(self.refusals),
             "kind": "rotation" if self.rotation else "rollback" if self.is_rollback else "deploy",
             "check_mode": check_mode,
             "environment": self.environment,
             "release": self.release,
-            "previous": next((state.previous for state in self.hosts.values() if state.previous), ""),
+            "release_id": self.release_id,
+            "previous": before.previous,
+            "previous_id": before.previous_id,
             "hosts": {name: self._host(state) for name, state in self.hosts.items()},
             "left_out": {name: {**host} for name, host in self.left_out.items()},
             "migrated": self.migrated,
@@ -162,12 +181,12 @@ class Run:
             "errors": sum(state.errors for state in self.hosts.values()),
             "interrupted": sorted({service for state in self.hosts.values() for service in state.interrupted}),
             "lease": {key: self.lease.get(key) for key in ("token", "owner", "reason", "taken_over")} if self.lease else {},
-            "mend": self._mend() if word == "mixed" else [],
+            "mend": self._mend() if word == "mixed" or any(state.stuck for state in self.hosts.values()) else [],
             "rotation": {key: self.rotation[key] for key in ("name", "plan")} if self.rotation else {},
             "notes": self.notes,
             "started": round(self.started, 3),
             "seconds": seconds,
-            "messages": list(dict.fromkeys([*self.refusals, *(state.failed for state in failed.values())])),
+            "messages": list(dict.fromkeys([*self.refusals, *self.reasons])),
         }
 
     def _word(self, failed: bool) -> str:
@@ -175,8 +194,8 @@ class Run:
         if self.refusals or (failed and not any(state.gates or state.changed or state.mixed for state in self.hosts.values())):
             return "refused"
         if failed:
-            releases = {state.release for state in self.hosts.values()}
-            if len(releases) > 1 or any(state.mixed for state in self.hosts.values()):
+            is_one = are_one((state.release, state.release_id) for state in self.hosts.values())
+            if not is_one or any(state.mixed for state in self.hosts.values()):
                 return "mixed"
             return "rolled_back" if any(state.taken_back for state in self.hosts.values()) else "failed"
         if not switched and not self.notes and not any(state.live_files for state in self.hosts.values()):
@@ -209,25 +228,27 @@ class Run:
 
     def _prepared(self, state: HostState, result: Mapping[str, Any]) -> None:
         if "release" in result:
-            self.release = result["release"]
+            self.is_prepared = True
+            self.release, self.release_id = result["release"], result.get("id") or self.release_id
             self.environment = result.get("environment") or self.environment
             state.release = state.previous = result["previous"]
+            state.release_id = state.previous_id = result.get("previous_id", "")
             state.seen = True
             state.plan = list(result.get("plan", []))
             # Prepared twice, a host has them since the first time.
             state.live_files = sorted({*state.live_files, *result.get("changed_live_files", [])})
             if not result.get("pending", True):
-                state.release = self.release
+                state.release, state.release_id = self.release, self.release_id
 
     def _rolled_out(self, state: HostState, result: Mapping[str, Any]) -> None:
         if "release" not in result:
             return
         # In a deploy a host is rolled back when another one failed after it had been switched.
-        is_take_back = result["kind"] == "rollback" and bool(state.gates or state.plan or state.changed) and not self.is_rollback
+        is_take_back = result["kind"] == "rollback" and self.is_prepared
         if not is_take_back:
-            self.release = result["release"]
+            self.release, self.release_id = result["release"], result.get("release_id", "")
             self.is_rollback = result["kind"] == "rollback"
-            state.previous = result["previous"]
+            state.previous, state.previous_id = result["previous"], result.get("previous_id", "")
         # In check mode the only plan of a rollback; a deploy's came with the preparation.
         state.plan = state.plan or list(result["steps"])
         state.gates = [*state.gates, *result["gates"]]
@@ -238,18 +259,23 @@ class Run:
         state.errors += result["errors"]
         state.interrupted |= {one["service"]: one["why"] for one in result.get("interrupted") or []}
         state.seen = True
+        state.lost = False
         if result.get("left"):
-            state.release = result["previous"]
+            runs = "release" if result["left"] == "switched" else "previous"
+            state.release, state.release_id = result[runs], result.get(f"{runs}_id", "")
             state.mixed = result["left"] == "mixed"
             state.taken_back = result["left"] == "taken_back"
+            state.stuck = result["left"] == "switched"
         else:
-            state.release = result["release"]
+            state.mixed = state.stuck = False
+            state.release, state.release_id = result["release"], result.get("release_id", "")
             state.changed = bool(result["changed"]) and not is_take_back
             state.taken_back = is_take_back
 
     def _host(self, state: HostState) -> dict[str, Any]:
         return {
             "release": state.release,
+            "release_id": state.release_id,
             "seen": state.seen,
             "changed": state.changed or bool(state.live_files),
             "live_files": state.live_files,
@@ -270,6 +296,7 @@ class Run:
 
 def history_line(verdict: Mapping[str, Any]) -> dict[str, Any]:
     """What the environment's history keeps of a run."""
+    verdict = _named(verdict)
     return {
         "what": verdict["lease"].get("reason", ""),
         "owner": verdict["lease"].get("owner", ""),
@@ -292,6 +319,7 @@ def history_line(verdict: Mapping[str, Any]) -> dict[str, Any]:
 
 def summary(verdict: Mapping[str, Any]) -> list[str]:
     """Lines for the end of a run: the word first."""
+    verdict = _named(verdict)
     environment = verdict["environment"] or "this environment"
     if verdict["check_mode"] and not verdict["failed"]:
         what = "A rollback to" if verdict["kind"] == "rollback" else "A deploy of"
@@ -313,6 +341,20 @@ def summary(verdict: Mapping[str, Any]) -> list[str]:
     if "path" in verdict:
         lines.append(f"  details: {verdict['path']}")
     return lines
+
+
+def _named(verdict: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The verdict as people read it: where two releases have one name, their ids stand in its place."""
+    names = names_in(verdict)
+
+    def named(one: Mapping[str, Any]) -> dict[str, Any]:
+        return {**one, "release": names.of(one["release"], one.get("release_id", ""))}
+
+    return named(verdict) | {
+        "previous": names.of(verdict["previous"], verdict["previous_id"]),
+        "hosts": {name: named(host) for name, host in verdict["hosts"].items()},
+        "left_out": {name: named(host) for name, host in verdict["left_out"].items()},
+    }
 
 
 def _left_out_lines(verdict: Mapping[str, Any]) -> list[str]:

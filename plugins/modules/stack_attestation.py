@@ -114,7 +114,7 @@ def main() -> None:
     try:
         host = StackHost(params["stack"], engine.connect())
         found, problems = look(host, params["names"], values, params["key"] or secrets.token_hex(16))
-    except DeployError as exc:
+    except (DeployError, OSError) as exc:
         module.fail_json(msg=str(exc), replicas=[])
     replicas = [one.as_dict() for one in found]
     if problems:

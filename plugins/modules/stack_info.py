@@ -105,7 +105,7 @@ def main() -> None:
     module = AnsibleModule(argument_spec={"stack": {"type": "str", "required": True}}, supports_check_mode=True)
     try:
         found = info.releases(StackHost(module.params["stack"], engine.connect()))
-    except DeployError as exc:
+    except (DeployError, OSError) as exc:
         module.fail_json(msg=str(exc))
     module.exit_json(changed=False, **found)
 

@@ -69,6 +69,11 @@ result:
   returned: success
   type: dict
   sample: {applied: ["0001"], head: "0001"}
+answered:
+  description: True. A failure without it is one of a module that was killed, and its migration may still be at work.
+  returned: on failure
+  type: bool
+  sample: true
 """
 
 import json
@@ -94,8 +99,8 @@ def main() -> None:
         host = StackHost(module.params["stack"], engine.connect())
         with alone(host, module.params["token"]) as fence:
             output = migrate(host, module.params["release_id"], Migrations(host.one_offs, fence.check))
-    except (DeployError, FencedError) as exc:
-        module.fail_json(msg=f"the migration failed, and no host was switched: {exc}")
+    except (DeployError, FencedError, OSError) as exc:
+        module.fail_json(msg=f"the migration failed, and no host was switched: {exc}", answered=True)
     result = _last_json(output)
     module.exit_json(changed=bool(result.get("applied", True)), result=result)
 

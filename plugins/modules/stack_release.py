@@ -239,17 +239,17 @@ def main() -> None:
         digests=module.params["digests"],
         rights={name: Rights(int(given["owner"]), int(given["mode"], 8)) for name, given in module.params["rights"].items()},
     )
-    about = {"release": wanted.release, "environment": wanted.environment, "previous": ""}
+    about = {"release": wanted.release, "environment": wanted.environment, "previous": "", "previous_id": ""}
     try:
         host = StackHost(wanted.stack["name"], engine.connect())
-        about["previous"] = host.releases.live_release()
+        about |= {"previous": host.releases.live_release(), "previous_id": host.releases.live()}
         # In check mode nothing is written, so nobody has to wait for anybody.
         with nullcontext() if module.check_mode else alone(host, module.params["token"]) as fence:
             migrations = Migrations(host.one_offs, fence.check) if fence else Migrations(host.one_offs)
             prepared = prepare(host, wanted, migrations, check_mode=module.check_mode)
     except ConfigError as exc:
         module.fail_json(msg=str(exc), problems=exc.problems, **about)
-    except (DeployError, FencedError) as exc:
+    except (DeployError, FencedError, OSError) as exc:
         module.fail_json(msg=str(exc), **about)
     for warning in prepared.warnings:
         module.warn(warning)
@@ -257,7 +257,6 @@ def main() -> None:
         changed=prepared.changed,
         id=prepared.id,
         **about,
-        previous_id=prepared.live,
         was_live=prepared.was_live,
         pending=prepared.pending,
         versions=prepared.versions,

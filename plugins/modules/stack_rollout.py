@@ -14,8 +14,10 @@ description:
     rest.
   - When a candidate does not pass its gate, or fails while it is watched (C(deploy.update_config.monitor) of the Compose file),
     the candidates are removed, the replicas before them serve on, and the module fails. With C(failure_action=rollback) what
-    was switched already goes back too.
+    was switched already goes back too; with C(failure_action=pause) it stays.
   - The host's own edge must answer the stack's C(public_check) with the release before the rollout counts as good.
+  - What goes wrong once the release serves (old releases that cannot be removed, an edge that cannot be tidied, a disk without
+    room for what is to be remembered) is a warning.
   - One rollout of a stack works on a host at a time. After a good deploy, releases beyond the
     stack's C(retention) are removed.
   - Nothing that a replica has written is deleted. A volume without a name that a removed one leaves behind is named in a warning.
@@ -198,9 +200,11 @@ fenced:
   sample: true
 left:
   description:
-    - After a failure, C(as_before) when nothing was switched, C(taken_back) when what was switched serves the release before it
-      again, C(mixed) when the host runs more than one release.
-  returned: on failure of a rollout
+    - After a failure, what runs on this host now. C(as_before) when nothing was switched; C(taken_back) when what was switched
+      serves the release before it again; C(switched) when the release that failed runs, and nothing else; C(mixed) when the host
+      runs parts of several releases.
+    - A failure without it is one of a module that was killed, or that lost its lease in the middle; nobody knows what runs.
+  returned: on failure, also when nothing was begun
   type: str
   sample: as_before
 """
@@ -217,10 +221,13 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.prepare import run
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout import HostRollout, Rollout
 
 LEFT = {
-    "as_before": "Nothing was switched: this host runs what it ran before",
-    "taken_back": "What had been switched was taken back: this host serves the release before it again",
+    "as_before": "Nothing was switched: this host runs what it ran before{previous}",
+    "taken_back": "What had been switched was taken back: this host serves the release before it again{previous}",
+    "switched": "Nothing was taken back: this host runs the release that failed ({release})",
     "mixed": "This host runs more than one release now; deploy the good one again to mend it",
 }
+# Of a first release there is nothing to go back to.
+FIRST = "This host runs a part of the release, and none was live here before; deploy a good one to mend it"
 
 
 def main() -> None:
@@ -235,6 +242,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     params = module.params
+    host_rollout: HostRollout | None = None
     try:
         host = StackHost(params["stack"], engine.connect())
         with alone(host, 0 if module.check_mode else params["token"]) as fence:
@@ -244,20 +252,25 @@ def main() -> None:
                 module.exit_json(**_result(rollout, [str(step) for step in rollout.steps]))
             if rollout.changed:
                 host_rollout.execute(rollout)
-    except DeployError as exc:
-        module.fail_json(msg=str(exc))
+    except (DeployError, OSError) as exc:
+        # Nothing had changed yet: what goes wrong later is in the rollout.
+        module.fail_json(msg=str(exc), left="as_before")
     except FencedError as exc:
-        module.fail_json(msg=str(exc), fenced=True)
+        module.fail_json(msg=str(exc), fenced=True, **({} if host_rollout and host_rollout.begun else {"left": "as_before"}))
     for kept in host.engine.kept:
         module.warn(kept)
     result = _result(rollout, rollout.outcome.done)
     for warning in rollout.warnings:
         module.warn(warning)
     if rollout.outcome.failures:
-        serving = f" ({rollout.previous.release})" if rollout.previous and rollout.left != "mixed" else ""
-        message = "\n".join([*rollout.outcome.failures, f"{LEFT[rollout.left]}{serving}."])
-        module.fail_json(msg=message, left=rollout.left, **result)
+        module.fail_json(msg="\n".join([*rollout.outcome.failures, _left(rollout)]), left=rollout.left, **result)
     module.exit_json(**result)
+
+
+def _left(rollout: Rollout) -> str:
+    words = LEFT[rollout.left] if rollout.previous or rollout.left != "mixed" else FIRST
+    previous = f" ({rollout.previous.release})" if rollout.previous else ""
+    return words.format(previous=previous, release=rollout.manifest.release) + "."
 
 
 def _result(rollout: Rollout, steps: list[str]) -> dict[str, Any]:

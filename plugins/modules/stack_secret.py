@@ -108,7 +108,7 @@ def main() -> None:
         else:
             with alone(host, params["token"]):
                 files = give(host.releases, params["names"], params["value"], check_mode=False)
-    except (DeployError, FencedError) as exc:
+    except (DeployError, FencedError, OSError) as exc:
         module.fail_json(msg=str(exc))
     module.exit_json(changed=bool(files), files=files)
 

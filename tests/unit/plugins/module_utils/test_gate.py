@@ -296,6 +296,55 @@ def test_the_ground_is_looked_at_after_each_bad_answer_and_before_good_ones_are_
     assert len(looks) == 3
 
 
+def of_release(answers: Sequence[Answer], deadline: float = 60.0) -> tuple[Health, float]:
+    """How the gate ends for release 2, and how long it took."""
+    clock = Clock()
+    expectation = Expectation(body="ready", version="version", release="2")
+    gate = Gate(Rules(interval_seconds=1.0, deadline_seconds=deadline), Script(clock, {"api-1": answers}), clock)
+    [health] = gate.wait([Endpoint("api-1", URL, expectation=expectation)])
+    return health, clock.now() - 1000
+
+
+OTHER, OURS = json_answer('{"ready": true, "version": "1"}'), json_answer('{"ready": true, "version": "2"}')
+
+
+def test_a_good_answer_that_goes_on_naming_another_release_fails_at_once() -> None:
+    health, seconds = of_release([OTHER])
+    assert 5 <= seconds < 7
+    assert (health.healthy, health.cut_short, health.violation) == (
+        False,
+        False,
+        'its version is "1" where "2" is expected, and that in good answers for 5 s, so it will not change',
+    )
+
+
+MAY_CHANGE = [
+    pytest.param([json_answer('{"ready": false, "version": "1"}')], id="it is not ready"),
+    pytest.param([json_answer('{"ready": true}')], id="it does not know its version yet"),
+    pytest.param([json_answer('{"ready": true, "version": ""}')], id="its version is empty"),
+    pytest.param([Answer(0.01, 503, b'{"ready": true, "version": "1"}')], id="its status is bad"),
+    pytest.param([Answer(0.01, 200, b"starting")], id="it says something else"),
+    pytest.param([*[OTHER, BAD] * 40], id="only now and then, as behind a balancer"),
+]
+
+
+@pytest.mark.parametrize("answers", MAY_CHANGE)
+def test_what_may_still_name_the_release_is_waited_for_to_the_deadline(answers: list[Answer]) -> None:
+    health, seconds = of_release(answers)
+    assert (health.healthy, round(seconds)) == (False, 60)
+    assert "so it will not change" not in health.violation
+
+
+def test_another_release_that_gives_way_in_time_is_well() -> None:
+    health, seconds = of_release([OTHER, OTHER, OTHER, OURS])
+    assert (health.healthy, seconds < 7) == (True, True)
+
+
+def test_a_deadline_that_comes_first_is_the_end() -> None:
+    health, seconds = of_release([OTHER], deadline=3.0)
+    assert (health.violation, round(seconds)) == ('its version is "1" where "2" is expected', 3)
+
+
 def test_latencies_are_those_of_the_good_answers() -> None:
     answers = [Answer(0.5, 503), Answer(0.1, 200), Answer(0.3, 200), Answer(0.2, 200)]
     health, _, _ = wait(answers)

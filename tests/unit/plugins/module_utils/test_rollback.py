@@ -123,10 +123,21 @@ def test_a_wish_that_nobody_retains_is_refused_with_what_is_retained() -> None:
     assert refused({"x": host("b", "a")}, "9") == 'rollback_to: "9" is retained on no host; retained are a-1, b-1, c-1'
 
 
-def test_a_name_with_two_configurations_is_refused_with_both_ids() -> None:
-    found = host("b", "a")
-    found["releases"].append(release("a") | {"id": "a-2"})
-    assert "name one of a-1, a-2" in refused({"x": found}, "a")
+def test_a_name_with_two_configurations_is_refused_with_both_ids_when_each_was_live_where_and_what_to_type() -> None:
+    def info(*fates: tuple[str, str, str, str]) -> dict[str, Any]:
+        found = host("b", "a")
+        found["releases"] = [
+            release("a") | {"id": identity, "status": status, "at": at, "why": why} for identity, status, at, why in fates
+        ]
+        return found
+
+    x = info(("a-1", "superseded", "2026-11-24T10:00:00Z", ""), ("a-2", "live", "2026-11-24T11:00:00Z", ""))
+    y = info(("a-2", "failed", "2026-11-24T11:05:00Z", "rolled back from"), ("a-1", "prepared", "2026-11-24T09:00:00Z", ""))
+    assert refused({"y": y, "x": x}, "a") == (
+        'rollback_to: "a" was deployed with different configurations; choose one of them:\n'
+        "      -e rollback_to=a-1   x: live until 2026-11-24T10:00:00Z; y: never live\n"
+        "      -e rollback_to=a-2   x: live since 2026-11-24T11:00:00Z; y: failed at 2026-11-24T11:05:00Z (rolled back from)"
+    )
 
 
 @pytest.mark.parametrize(("since", "refusal"), [("", False), ("0002", False), ("0003", True)])

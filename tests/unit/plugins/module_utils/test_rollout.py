@@ -15,14 +15,17 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.compose_data impor
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import ConfigError, DeployError, EngineError, FencedError
 from ansible_collections.morpheus.deploy.plugins.module_utils.exclusive import alone
 from ansible_collections.morpheus.deploy.plugins.module_utils.fence import Fence
+from ansible_collections.morpheus.deploy.plugins.module_utils.gate import Health
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import Target
-from ansible_collections.morpheus.deploy.plugins.module_utils.lineage import Kind, Rolling, Status
+from ansible_collections.morpheus.deploy.plugins.module_utils.journal import Journal
+from ansible_collections.morpheus.deploy.plugins.module_utils.lineage import Kind, Lineage, Rolling, Status
 from ansible_collections.morpheus.deploy.plugins.module_utils.plan import (
     DesiredService,
     FailureAction,
     Order,
     Replica,
     Routing,
+    State,
     Step,
     UpdatePolicy,
     plan,
@@ -79,6 +82,11 @@ class StackHost:
         self.engine = self
         self.found = Here()
         self.model: dict[str, Any] = {}
+        # What the host's own edge answers to the public check.
+        self.edge_health = Health("edge", "", healthy=True)
+
+    def ask_edge(self, target: Target, guard: Any) -> Health:
+        return self.edge_health
 
     def image(self, identity: str) -> str | None:
         return identity if identity in self.images else None
@@ -379,6 +387,149 @@ def test_what_was_switched_goes_back_where_compose_says_rollback(host: StackHost
 def test_what_was_switched_stays_where_compose_says_pause_and_the_host_is_called_mixed(host: StackHost) -> None:
     done = late(host, FailureAction.PAUSE)
     assert (done.left, host.releases.live(), host.runs()) == ("mixed", "1.0-id", ["api new"] * 2 + ["web old"] * 2)
+
+
+WORKER = DesiredService("worker", 1, "old", policy=replace(ONE_BY_ONE, failure_action=FailureAction.ROLLBACK))
+
+
+def test_a_worker_of_an_earlier_wave_that_was_replaced_and_comes_back_was_taken_back(host: StackHost) -> None:
+    """No step has admitted anything: what counts is that another container than before runs now."""
+    web = replace(API, name="web", depends_on=("worker",), policy=replace(ONE_BY_ONE, failure_action=FailureAction.ROLLBACK))
+    live(host, WORKER, web)
+    before = {one.id for one in host.simulated.observe()}
+    host.simulated.bad = {"bad"}
+    done = host.roll(host.release("2.0", replace(WORKER, fingerprint="new"), replace(web, fingerprint="bad")))
+    assert (done.left, host.runs()) == ("taken_back", ["web old", "web old", "worker old"])
+    assert {one.id for one in host.simulated.observe()} != before
+
+
+def test_what_a_crash_left_lying_about_is_swept_and_nothing_counts_as_switched(host: StackHost) -> None:
+    live(host, API)
+    host.simulated.add("api", "old", State.DEAD)
+    host.simulated.bad = {"bad"}
+    done = host.roll(host.release("2.0", replace(API, fingerprint="bad")))
+    assert (done.left, host.runs()) == ("as_before", ["api old"] * 2)
+
+
+def test_an_edge_that_breaks_off_while_it_admits_has_given_candidates_to_users(host: StackHost) -> None:
+    both = replace(API, policy=UpdatePolicy(parallelism=0))
+    live(host, both)
+    host.simulated.failing = {"admit half-way": DeployError("HAProxy is gone")}
+    second = host.release("2.0", replace(both, fingerprint="new"))
+    host.simulated.new_sessions = []
+    done = host.roll(second)
+    assert (done.left, host.runs()) == ("taken_back", ["api old"] * 2)
+
+
+BAD_EDGE = [
+    "this host's edge did not answer https://shop.example/health as it should 3 times in a row within 5 s: after 9 attempts in "
+    "4.5 s the last answer was: status 503 where 200 is expected."
+]
+
+
+def checked(host: StackHost, *services: DesiredService, healthy: bool) -> Rollout:
+    """A rollout of the next release, whose public check at the host's own edge ends so."""
+    identity = host.release("2.0", *services)
+    manifest = host.releases.read(identity)
+    check: dict[str, Any] = {"url": "https://shop.example/health", "successes": 3, "deadline_seconds": 5.0}
+    host.releases.write_manifest(replace(manifest, stack={**manifest.stack, "public_check": check}))
+    violation = "" if healthy else "status 503 where 200 is expected"
+    host.edge_health = Health("shop.example", check["url"], healthy=healthy, attempts=9, seconds=4.5, violation=violation)
+    return host.roll(identity)
+
+
+@pytest.mark.parametrize(
+    ("action", "left", "runs", "live_after"),
+    [
+        (FailureAction.ROLLBACK, "taken_back", "old", "1.0"),
+        (FailureAction.PAUSE, "switched", "new", "1.0"),
+    ],
+)
+def test_a_public_check_that_fails_leaves_one_release_whatever_the_files_say(
+    host: StackHost, action: FailureAction, left: str, runs: str, live_after: str
+) -> None:
+    api = replace(API, policy=replace(ONE_BY_ONE, failure_action=action))
+    live(host, api)
+    done = checked(host, replace(api, fingerprint="new"), healthy=False)
+    assert (done.outcome.failures, done.left, host.runs()) == (BAD_EDGE, left, [f"api {runs}"] * 2)
+    lineage = host.releases.lineage()
+    assert (lineage.live, lineage.fates["2.0-id"].status) == (f"{live_after}-id", Status.FAILED)
+    # What runs is not what is live, so the next run has something to end.
+    assert lineage.rolling == (Rolling("2.0-id", Kind.DEPLOY) if left == "switched" else None)
+
+
+def test_a_host_that_was_left_with_the_release_that_failed_comes_back_by_a_rollback_and_is_finished_by_a_deploy(
+    host: StackHost,
+) -> None:
+    live(host, API)
+    new = replace(API, fingerprint="new")
+    checked(host, new, healthy=False)
+    assert checked(host, new, healthy=True).outcome.failures == []
+    assert (host.releases.live(), host.releases.lineage().rolling) == ("2.0-id", None)
+    host.roll("1.0-id", kind=Kind.ROLLBACK)
+    assert (host.releases.live(), host.runs()) == ("1.0-id", ["api old"] * 2)
+
+
+def test_a_first_release_whose_public_check_fails_runs_and_is_not_called_a_mix(host: StackHost) -> None:
+    done = checked(host, API, healthy=False)
+    assert (done.left, host.runs(), host.releases.live()) == ("switched", ["api old"] * 2, "")
+
+
+def test_a_first_release_that_fails_half_way_is_a_mix(host: StackHost) -> None:
+    host.simulated.bad = {"bad"}
+    web = replace(API, name="web", fingerprint="bad", depends_on=("api",))
+    assert host.roll(host.release("1.0", API, web)).left == "mixed"
+
+
+def test_a_disk_without_room_for_the_lineage_is_a_warning_once_the_release_serves(
+    host: StackHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = live(host, API)
+    write = Releases.write_lineage
+
+    def full(releases: Releases, lineage: Lineage) -> None:
+        if lineage.rolling is None:
+            raise OSError(28, "No space left on device", str(releases.root / "lineage.json"))
+        write(releases, lineage)
+
+    monkeypatch.setattr(Releases, "write_lineage", full)
+    done = host.roll(host.release("2.0", replace(API, fingerprint="new")))
+    assert (done.outcome.failures, done.left, host.runs()) == ([], "", ["api new"] * 2)
+    assert done.warnings[0] == (
+        "could not write down that release 2.0-id is live here, which it is; deploy it again to have that written: "
+        f"[Errno 28] No space left on device: '{host.releases.root}/lineage.json'"
+    )
+    # Nobody forgets that it was under way: a rollback goes to what was live, a deploy ends it.
+    assert (host.releases.live(), host.releases.lineage().rolling) == (one, Rolling("2.0-id", Kind.DEPLOY))
+    monkeypatch.undo()
+
+
+def test_a_disk_without_room_for_the_journal_stops_neither_a_rollout_nor_its_way_back(
+    host: StackHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    web = replace(API, name="web", depends_on=("worker",), policy=replace(ONE_BY_ONE, failure_action=FailureAction.ROLLBACK))
+    live(host, WORKER, web)
+    second = host.release("2.0", replace(WORKER, fingerprint="new"), replace(web, fingerprint="bad"))
+    host.simulated.bad = {"bad"}
+
+    def full(journal: Journal, event: str, **details: Any) -> None:
+        raise OSError(28, "No space left on device", "journal.jsonl")
+
+    monkeypatch.setattr(Journal, "write", full)
+    done = host.roll(second)
+    assert (done.left, host.runs()) == ("taken_back", ["web old", "web old", "worker old"])
+    assert done.warnings == ["lines of the journal are missing: [Errno 28] No space left on device: 'journal.jsonl'"]
+
+
+def test_a_full_disk_in_the_middle_of_a_step_is_a_failure_that_is_taken_back(host: StackHost) -> None:
+    """No DeployError, and all the same no neighbour may wait for ever, and users get what they had."""
+    live(host, API, replace(API, name="web"))
+    host.simulated.failing = {"drain": OSError(28, "No space left on device", "shop.cfg")}
+    second = host.release("2.0", replace(API, fingerprint="new"), replace(API, name="web", fingerprint="new"))
+    done = host.roll(second)
+    assert done.outcome.failures[0] == "[Errno 28] No space left on device: 'shop.cfg'"
+    assert len(host.simulated.serving("api")) >= 2
+    assert len(host.simulated.serving("web")) >= 2
 
 
 DB = DesiredService("db", 1, "old", policy=UpdatePolicy(order=Order.STOP_FIRST, exclusive="writes to the volume db-data"))

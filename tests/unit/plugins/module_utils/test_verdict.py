@@ -48,6 +48,22 @@ def rollout_result() -> dict[str, Any]:
     }
 
 
+def crashed(host: str) -> Event:
+    """A bug, or something that nobody foresaw: Ansible hands over its words, and no output."""
+    return lambda run: run.saw("stack_rollout", host, {"msg": "Task failed: Module failed: 'x'", "exception": "..."}, failed=True)
+
+
+def refuses(host: str) -> Event:
+    result = {"msg": "this host has lost an image", "left": "as_before"}
+    return lambda run: run.saw("stack_rollout", host, result, failed=True)
+
+
+def fenced(host: str, **more: str) -> Event:
+    """With left="as_before" before it had begun, in the middle without."""
+    result = {"msg": "this run has lost its lease", "fenced": True, **more}
+    return lambda run: run.saw("stack_rollout", host, result, failed=True)
+
+
 def killed(host: str) -> Event:
     result = {"msg": "Module result deserialization failed", "module_stdout": "", "module_stderr": "Killed", "rc": 137}
     return lambda run: run.saw("stack_rollout", host, result, failed=True)
@@ -88,7 +104,7 @@ def public_check_failed(host: str) -> Event:
 
 
 def migration_failed(host: str) -> Event:
-    return lambda run: run.saw("stack_migration", host, {"msg": "column exists"}, failed=True)
+    return lambda run: run.saw("stack_migration", host, {"msg": "column exists", "answered": True}, failed=True)
 
 
 def migration_killed(host: str) -> Event:
@@ -164,7 +180,21 @@ WORDS = [
     pytest.param([elsewhere("a", "database_identity")], "refused", id="the database is another environment's"),
     pytest.param([lost("a")], "refused", id="a host could not be reached at all"),
     pytest.param([prepared("a"), lost("a", "stack_release")], "refused", id="a host was lost before its rollout"),
+    pytest.param([prepared("a"), failed("a", "switched")], "failed", id="the public check failed, and nothing is taken back"),
+    pytest.param([prepared("a"), prepared("b"), failed("a", "switched")], "mixed", id="it failed so on the first of two hosts"),
+    pytest.param(
+        [prepared("a"), prepared("b"), rolled("a"), failed("b", "switched")], "failed", id="it failed so on the last of two hosts"
+    ),
+    pytest.param([prepared("a"), refuses("a")], "refused", id="a host refused before anything was switched"),
+    pytest.param([prepared("a"), fenced("a", left="as_before")], "refused", id="another run had the host before it began"),
+    pytest.param([prepared("a"), fenced("a")], "mixed", id="another run came in the middle"),
+    pytest.param([prepared("a"), crashed("a")], "mixed", id="a rollout crashed"),
     pytest.param([prepared("a"), killed("a")], "mixed", id="a rollout was killed on its host"),
+    pytest.param(
+        [prepared("a"), prepared("b"), rolled("a"), lost("b", "stack_rollout"), rolled_back("a"), rolled_back("b")],
+        "rolled_back",
+        id="a host was lost in the middle, and both were taken back",
+    ),
     pytest.param([prepared("a"), lost("a", "stack_rollout")], "mixed", id="a host was lost in the middle of its rollout"),
     pytest.param(
         [prepared("a"), rolled("a"), public_check_failed("a")], "failed", id="the release runs and users are not served"
@@ -265,6 +295,51 @@ def test_a_host_that_was_taken_back_runs_the_release_before_and_says_so() -> Non
     assert found["hosts"]["a"]["seconds"] == {"gate": 2.0, "back gate": 2.0}
 
 
+AGAIN = {"release": NEW, "previous": NEW, "previous_id": f"{NEW}-a"}
+
+
+def prepared_again(host: str, *, pending: bool = True) -> Event:
+    """The same name with another configuration."""
+    result = {"id": f"{NEW}-b", "environment": "staging", "pending": pending, "plan": []} | AGAIN
+    return lambda run: run.saw("stack_release", host, result, failed=False)
+
+
+def rolled_again(host: str, *, failed: bool = False, **more: Any) -> Event:
+    result = rollout_result() | {"release_id": f"{NEW}-b", "changed": True} | AGAIN | more
+    return lambda run: run.saw("stack_rollout", host, result, failed=failed)
+
+
+def test_two_releases_of_one_name_are_told_by_their_ids() -> None:
+    run = after(prepared_again("a"), rolled_again("a"))
+    assert summary(run.verdict(2.0, check_mode=False)) == [
+        f"VERDICT deployed: staging {NEW}-b (was {NEW}-a) in 2.0 s",
+        f"  a runs {NEW}-b",
+    ]
+    verdict = run.verdict(2.0, check_mode=False)
+    assert (verdict["release"], verdict["release_id"], verdict["hosts"]["a"]["release"]) == (NEW, f"{NEW}-b", NEW)
+    line = history_line(verdict)
+    assert (line["from"], line["to"], line["hosts"]) == (f"{NEW}-a", f"{NEW}-b", {"a": f"{NEW}-b"})
+
+
+def test_hosts_that_run_two_releases_of_one_name_are_a_mix() -> None:
+    bad = rolled_again("b", failed=True, left="as_before", msg="the gate was not passed")
+    found = lines(prepared_again("a"), prepared_again("b"), rolled_again("a"), bad)
+    assert found[:3] == [
+        f"VERDICT mixed: staging {NEW}-b (was {NEW}-a) in 12.5 s",
+        f"  a runs {NEW}-b",
+        f"  b runs {NEW}-a",
+    ]
+
+
+def test_a_host_that_is_left_out_with_the_name_and_another_configuration_is_told_by_its_id() -> None:
+    run = after(prepared_again("a", pending=False))
+    run.left_out = {"b": {**LEFT_OUT["b"], "release": NEW, "release_id": f"{NEW}-a"}}
+    assert summary(run.verdict(1.0, check_mode=False))[1:] == [
+        f"  a runs {NEW}-b",
+        f"  left out by --limit: b, which runs {NEW}-a",
+    ]
+
+
 def test_the_history_keeps_one_line_of_a_run() -> None:
     run = after(prepared("a"), failed("a", "as_before"))
     run.saw("lease", "a", {"token": 7, "owner": "alice@laptop", "reason": f"deploy {NEW}"}, failed=False)
@@ -274,9 +349,43 @@ def test_the_history_keeps_one_line_of_a_run() -> None:
 
 
 def test_a_host_that_refused_before_it_said_what_it_runs_is_not_said_to_run_nothing() -> None:
-    refused = {"msg": "this host has lost an image"}
-    found = lines(lambda run: run.saw("stack_rollout", "a", refused, failed=True))
+    found = lines(refuses("a"))
     assert "  a runs what it ran before" in found
+
+
+def test_a_host_that_is_left_with_the_release_that_failed_is_said_to_run_it_and_how_to_mend_it() -> None:
+    assert lines(prepared("a"), failed("a", "switched")) == [
+        f"VERDICT failed: staging {NEW} (was {OLD}) in 12.5 s",
+        f"  a runs {NEW}",
+        "  the gate was not passed",
+        "  mend it with one of:",
+        f"    ansible-playbook deploy.yml -i inventories/staging -e stack_release={NEW}",
+        "    ansible-playbook rollback.yml -i inventories/staging",
+    ]
+
+
+def test_a_rollout_that_lost_its_lease_in_the_middle_is_told_in_its_own_words() -> None:
+    found = lines(prepared("a"), fenced("a"))
+    assert found[:3] == [
+        f"VERDICT mixed: staging {NEW} (was {OLD}) in 12.5 s",
+        f"  a runs an unknown release (last known: {OLD})",
+        "  this run has lost its lease",
+    ]
+
+
+def test_a_rollout_that_crashed_has_given_no_answer() -> None:
+    found = lines(prepared("a"), crashed("a"))
+    assert found[1:3] == [
+        f"  a runs an unknown release (last known: {OLD})",
+        "  the rollout of a ended without an answer, as a killed process does: Task failed: Module failed: 'x'",
+    ]
+
+
+def test_a_host_that_cannot_be_taken_back_says_why_it_was_to_be_and_why_it_was_not() -> None:
+    events = (prepared("a"), rolled("a"), public_check_failed("a"), cannot_take_back("a"))
+    found = after(*events).verdict(1.0, check_mode=False)
+    assert (found["verdict"], found["messages"]) == ("failed", ["the public address answers 503", "no"])
+    assert found["hosts"]["a"]["failed"] == "the public address answers 503\nno"
 
 
 def test_a_host_that_was_lost_is_not_said_to_run_anything() -> None:

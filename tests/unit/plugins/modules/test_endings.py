@@ -1,0 +1,524 @@
+"""The contract between modules and verdict: the real main() of each module that the verdict reads, each of its endings, and the
+word in which a run ends that has seen it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from ansible.errors import AnsibleActionFail
+from ansible_collections.morpheus.deploy.plugins.action import rotation as rotation_action
+from ansible_collections.morpheus.deploy.plugins.module_utils import verdict
+from ansible_collections.morpheus.deploy.plugins.module_utils.database_identity import Seen
+from ansible_collections.morpheus.deploy.plugins.module_utils.errors import ConfigError, DeployError, FencedError
+from ansible_collections.morpheus.deploy.plugins.module_utils.plan import FailureAction
+from ansible_collections.morpheus.deploy.plugins.module_utils.verdict import Run, summary
+
+from tests.unit.endings import worlds
+from tests.unit.endings.ran import ends_of, run, watching
+from tests.unit.endings.worlds import World
+from tests.unit.plugins.action import test_rotation_action as rotations
+
+# What a run has seen before: module -> its result.
+Before = Sequence[tuple[str, Mapping[str, Any]]]
+LEASE = ("lease", {"token": 7, "owner": "anna@laptop", "reason": "deploy 2.0"})
+PREPARED = (
+    "stack_release",
+    {"release": "2.0", "environment": "staging", "previous": "1.0", "pending": True, "plan": ["api: start"]},
+)
+SWITCHED = (
+    "stack_rollout",
+    {
+        "changed": True,
+        "release": "2.0",
+        "previous": "1.0",
+        "kind": "deploy",
+        "steps": [],
+        "gates": [{"service": "api"}],
+        "seconds": {},
+        **dict.fromkeys(("drained", "cut", "left_behind", "errors"), 0),
+    },
+)
+PLAN = {"name": "ml", "steps": ["make"], "plan": ["make a new value"], "old": "the old value", "keeps_old": False, "written": []}
+PLANNED = ("rotation", {"changed": False, "state": "planned", "rotation": PLAN})
+LOOKED = ("stack_info", {"live_release": "2.0"})
+NO_VERDICT = ""
+
+
+@dataclass(frozen=True)
+class Ending:
+    """``word``: how the run ends, NO_VERDICT where such a task alone is none; ``says``: what its last lines hold."""
+
+    word: str
+    arrange: Callable[[World], Any] = lambda world: None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    before: Before = ()
+    says: str = ""
+    fails: bool = False
+    check_mode: bool = False
+
+
+def fails(word: str, says: str, arrange: Callable[[World], Any] = lambda world: None, **more: Any) -> Ending:
+    return Ending(word, arrange, says=says, fails=True, **more)
+
+
+def rollout(word: str, arrange: Callable[[World], Any], *, release: str = "2.0-id", **more: Any) -> Ending:
+    options = {"stack": "shop", "release_id": release, "token": 7}
+    return Ending(word, arrange, options, more.pop("before", (PREPARED,)), **more)
+
+
+RELEASE = {"release": "2.0", "environment": "staging", "stack": {"name": "shop"}, "files": {}}
+MIGRATE = {"stack": "shop", "release_id": "1.0-a"}
+SECRET = {"stack": "shop", "names": ["api.KEY"], "value": "canary-new"}
+ATTEST = {"stack": "shop", "names": ["api.KEY"], "new": "canary-new-value", "old": "canary-old-value", "key": "k" * 16}
+LOGIN = {"url": "postgresql://app_a:canary@db/app", "admin_url": "postgresql://admin:canary@db/app", "owner": "app"}
+DATABASE = {"url": worlds.URL, "variable": "api.URL", "environment": "staging"}
+ENGINE = {"options": {"live-restore": True, "mtu": 1400}}
+ROTATING: Before = (LEASE, PLANNED, LOOKED)
+ROTATED: Before = (*ROTATING, SWITCHED)
+SERVED: Before = (PREPARED, SWITCHED)
+STAGING = Seen("staging", "7")
+FENCED = FencedError("this run has lost its lease")
+FULL = "[Errno 28] No space left on device"
+
+ENDINGS: dict[str, dict[str, Ending]] = {
+    "stack_rollout": {
+        "it is switched": rollout("deployed", worlds.rollouts, says="a runs 2.0"),
+        "there is nothing to do": rollout("unchanged", worlds.rollouts, release="1.0-id", says="a runs 1.0"),
+        "check mode": rollout("deployed", worlds.rollouts, check_mode=True, says="CHECK MODE: nothing was changed in staging"),
+        "old releases cannot be removed": rollout("deployed", worlds.cannot_prune, says="a runs 2.0"),
+        "the first gate fails": rollout("failed", worlds.bad, says="a runs 1.0", fails=True),
+        "it fails while it is watched": rollout("rolled_back", worlds.flaky, says="a runs 1.0", fails=True),
+        "a later service fails": rollout(
+            "rolled_back", lambda world: worlds.late(world, FailureAction.ROLLBACK), says="a runs 1.0", fails=True
+        ),
+        "a later service fails, and what was switched stays": rollout(
+            "mixed", lambda world: worlds.late(world, FailureAction.PAUSE), says="a runs more than one release", fails=True
+        ),
+        "the edge does not answer": rollout(
+            "rolled_back", lambda world: worlds.silent_edge(world, FailureAction.ROLLBACK), says="a runs 1.0", fails=True
+        ),
+        "the edge does not answer, and what was switched stays": rollout(
+            "failed",
+            lambda world: worlds.silent_edge(world, FailureAction.PAUSE),
+            says="Nothing was taken back: this host runs the release that failed (2.0).",
+            fails=True,
+        ),
+        "a first release fails half-way": rollout(
+            "mixed",
+            worlds.nothing_to_go_back_to,
+            before=(("stack_release", {**PREPARED[1], "previous": ""}),),
+            says="This host runs a part of the release, and none was live here before; deploy a good one to mend it.",
+            fails=True,
+        ),
+        "the release is not there": rollout(
+            "refused", worlds.rollouts, release="3.0-id", says='release "3.0-id" is not on this host', fails=True
+        ),
+        "the disk is full before it begins": rollout("refused", worlds.full_when_it_begins, says=FULL, fails=True),
+        "another run has been here": rollout("refused", worlds.fenced, says="this run has lost its lease", fails=True),
+        "another run comes in the middle": rollout(
+            "mixed", worlds.overtaken, says="a runs an unknown release (last known: 1.0)", fails=True
+        ),
+    },
+    "stack_release": {
+        "it is prepared": Ending("unchanged", worlds.prepares, RELEASE),
+        "it is there already": Ending("unchanged", lambda world: worlds.prepares(world, pending=False), RELEASE),
+        "live files are changed": Ending(
+            "deployed", lambda world: worlds.prepares(world, pending=False, live_files=["flags.json"]), RELEASE
+        ),
+        "with a warning": Ending("unchanged", lambda world: worlds.prepares(world, warnings=["no registry answered"]), RELEASE),
+        "check mode": Ending("unchanged", worlds.prepares, RELEASE, check_mode=True, says="CHECK MODE"),
+        "the configuration has problems": fails(
+            "refused",
+            "services.api: no image",
+            lambda world: worlds.cannot_prepare(world, ConfigError(["services.api: no image"])),
+            options=RELEASE,
+        ),
+        **{
+            what: fails(
+                "refused",
+                says,
+                lambda world, error=error: worlds.cannot_prepare(world, error or world.full_disk()),  # type: ignore[misc]
+                options=RELEASE,
+            )
+            for what, says, error in (
+                ("an image cannot be pulled", "no such image", DeployError("no such image")),
+                ("another run has been here", "this run has lost its lease", FENCED),
+                ("the disk is full", FULL, None),
+            )
+        },
+    },
+    "stack_migration": {
+        "it is applied": Ending("unchanged", worlds.migrates, MIGRATE, (PREPARED,)),
+        "nothing is to be applied": Ending("unchanged", worlds.idle_migration, MIGRATE, (PREPARED,)),
+        "it fails": fails(
+            "refused",
+            "the migration failed, and no host was switched: shop-migrate-run-1 exited with code 1",
+            lambda world: worlds.migrates(world, code=1),
+            options=MIGRATE,
+            before=(PREPARED,),
+        ),
+        "another run has been here": fails(
+            "refused",
+            "the migration failed, and no host was switched: this run has lost its lease",
+            lambda world: worlds.cannot_migrate(world, FENCED),
+            options=MIGRATE,
+            before=(PREPARED,),
+        ),
+        "the disk is full": fails(
+            "refused",
+            f"the migration failed, and no host was switched: {FULL}",
+            lambda world: worlds.cannot_migrate(world, world.full_disk()),
+            options=MIGRATE,
+            before=(PREPARED,),
+        ),
+    },
+    "stack_info": {
+        "it is told": Ending("unchanged", worlds.informs, {"stack": "shop"}, (LEASE,)),
+        "it cannot be read": fails(
+            "refused",
+            "lineage.json cannot be read",
+            worlds.torn_lineage,
+            options={"stack": "shop"},
+            before=(LEASE,),
+        ),
+    },
+    "health_gate": {
+        "users are served": Ending("deployed", options={"endpoints": [{"url": "{server}/200"}]}, before=SERVED),
+        "users are not served": fails(
+            "failed",
+            "lb-1 was not healthy 3 times in a row within 0.2 s",
+            options={"endpoints": [{"url": "{server}/503", "name": "lb-1"}], "deadline_seconds": 0.2},
+            before=SERVED,
+        ),
+        "a library is missing": fails(
+            "failed", "jmespath", worlds.without_jmespath, options={"endpoints": [{"url": "{server}/200"}]}, before=SERVED
+        ),
+        "an expression is none": fails(
+            "failed",
+            "endpoints[0].expect: 'a ==' is not a JMESPath expression",
+            options={"endpoints": [{"url": "{server}/200", "expect": "a =="}]},
+            before=SERVED,
+        ),
+        "rules make no sense": fails(
+            "failed",
+            "successes must be 1 or more",
+            options={"endpoints": [{"url": "{server}/200"}], "successes": 0},
+            before=SERVED,
+        ),
+    },
+    "lease": {
+        "it is taken": Ending("unchanged", worlds.leases, {"environment": "staging", "owner": "anna@laptop"}),
+        "check mode": Ending(NO_VERDICT, worlds.leases, {"environment": "staging"}, check_mode=True),
+        "another run has it": fails(
+            "refused", "The lease of staging is held by ben@desk", worlds.held, options={"environment": "staging"}
+        ),
+        "the host is another environment's": fails(
+            "refused",
+            "a: This host belongs to production and not to staging.",
+            lambda world: worlds.leases(world, owner="production"),
+            options={"environment": "staging", "identity": {}},
+        ),
+        "it cannot be written": fails(
+            "refused",
+            "the lease of staging cannot be read or written",
+            worlds.no_directory,
+            options={"environment": "staging"},
+        ),
+        "times make no sense": fails(
+            "refused", "wait_seconds must be 0 or more", worlds.leases, options={"environment": "staging", "wait_seconds": -1}
+        ),
+        "it is broken without a reason": fails(
+            "refused",
+            "reason must say why the lease is broken",
+            worlds.leases,
+            options={"environment": "staging", "state": "broken"},
+        ),
+    },
+    "host_identity": {
+        "it is the environment's": Ending(
+            NO_VERDICT, lambda world: worlds.owned(world, "host_identity"), {"environment": "staging"}
+        ),
+        "it is claimed": Ending(
+            NO_VERDICT,
+            lambda world: worlds.owned(world, "host_identity", by=""),
+            {"environment": "staging", "state": "claimed"},
+        ),
+        "it is another's": fails(
+            "refused",
+            "a: This host belongs to production and not to staging.",
+            lambda world: worlds.owned(world, "host_identity", by="production"),
+            options={"environment": "staging"},
+        ),
+        "the environment has no name": fails(
+            "refused",
+            "a: environment must not be empty",
+            lambda world: worlds.owned(world, "host_identity"),
+            options={"environment": ""},
+        ),
+        "a claim names a database": fails(
+            "refused",
+            "a: database: only with state=checked",
+            lambda world: worlds.owned(world, "host_identity"),
+            options={"environment": "staging", "state": "claimed", "database": {"url": worlds.URL}},
+        ),
+    },
+    "database_identity": {
+        "it is the environment's": Ending(NO_VERDICT, lambda world: worlds.database(world, STAGING), DATABASE),
+        "it is claimed": Ending(
+            NO_VERDICT, lambda world: worlds.database(world, Seen("", "7")), {**DATABASE, "state": "claimed"}
+        ),
+        "it is another's": fails(
+            "refused",
+            "a: api.URL leads to a database that is production's by its marker",
+            lambda world: worlds.database(world, Seen("production", "7")),
+            options=DATABASE,
+        ),
+        "the environment has no name": fails(
+            "refused", "a: environment must not be empty", options={**DATABASE, "environment": ""}
+        ),
+    },
+    "stack_secret": {
+        "it is written": Ending("unchanged", worlds.secrets, SECRET, ROTATING),
+        "it is there already": Ending("unchanged", worlds.secrets, {**SECRET, "value": "canary-old"}, ROTATING),
+        "check mode": Ending("unchanged", worlds.secrets, SECRET, ROTATING, check_mode=True, says="CHECK MODE"),
+        "the host has none of that name": fails(
+            "refused", "a: this host has no api.NONE", worlds.secrets, options={**SECRET, "names": ["api.NONE"]}, before=ROTATING
+        ),
+        "the disk is full": fails(
+            "refused",
+            f"a: {FULL}",
+            worlds.no_room_for_secrets,
+            options=SECRET,
+            before=ROTATING,
+        ),
+    },
+    "stack_attestation": {
+        "every replica has the new value": Ending(
+            "deployed", lambda world: worlds.attests(world, "canary-new-value"), ATTEST, ROTATED
+        ),
+        "one has the old value": fails(
+            "failed",
+            "a: nothing was revoked: shop-api-1 (a replica of api) still uses the old value of api.KEY.",
+            lambda world: worlds.attests(world, "canary-old-value"),
+            options=ATTEST,
+            before=ROTATED,
+        ),
+        "nothing is live": fails(
+            "failed",
+            "a: no release is live on this host; deploy one first",
+            lambda world: worlds.attests(world, "", live=False),
+            options=ATTEST,
+            before=ROTATED,
+        ),
+    },
+    "postgres_login": {
+        "it is open": Ending("unchanged", lambda world: worlds.logins(world, acts_as="app"), LOGIN, ROTATING),
+        "it would be opened": Ending(
+            "unchanged", lambda world: worlds.logins(world, acts_as=None), LOGIN, ROTATING, check_mode=True, says="CHECK MODE"
+        ),
+        "it is refused and no role of the pair": fails(
+            "refused",
+            "the login app_a is refused, and it is not of the pair",
+            lambda world: worlds.logins(world, acts_as=None),
+            options={**LOGIN, "owner": ""},
+            before=ROTATING,
+        ),
+        "sessions do not end": fails(
+            "failed",
+            "2 sessions are logged in as app_a still",
+            worlds.sessions_stay,
+            options={**LOGIN, "state": "closed"},
+            before=ROTATED,
+        ),
+        "a library is missing": fails(
+            "refused",
+            "psycopg2 is not installed for this host's",
+            lambda world: world.put("postgres_login", psycopg2=None),
+            options=LOGIN,
+            before=ROTATING,
+        ),
+    },
+    "key_probe": {
+        "the key is accepted": Ending("deployed", options={"url": "{server}/200", "key": "canary"}, before=ROTATED),
+        "the old key is refused": Ending(
+            "deployed", options={"url": "{server}/401", "key": "canary", "state": "refused"}, before=ROTATED
+        ),
+        "the new key is refused": fails(
+            "refused",
+            "should accept the key, and answered with status 401",
+            options={"url": "{server}/401", "key": "canary", "wait_seconds": 0},
+            before=ROTATING,
+        ),
+        "the old key still works": fails(
+            "failed",
+            "should refuse the key, and answered with status 200",
+            options={"url": "{server}/200", "key": "canary", "state": "refused", "wait_seconds": 0},
+            before=ROTATED,
+        ),
+    },
+    "engine_config": {
+        "the engine is restarted": Ending(
+            "deployed",
+            lambda world: worlds.engine(world, {"live-restore": True}),
+            ENGINE,
+            (LEASE,),
+            says="a: the engine was restarted for mtu",
+        ),
+        "there is nothing to do": Ending(
+            "unchanged",
+            lambda world: worlds.engine(world, {"live-restore": True, "mtu": 1400}),
+            ENGINE,
+            (LEASE,),
+        ),
+        "without the lease it is only asked": Ending(NO_VERDICT, lambda world: worlds.engine(world, {}), ENGINE, check_mode=True),
+        "the engine rejects it": fails(
+            "refused",
+            "a: the engine rejects the new",
+            lambda world: worlds.engine(world, {"live-restore": True}),
+            options={"options": {"nonsense": 1}},
+            before=(LEASE,),
+        ),
+        "the engine does not come back": fails(
+            "failed",
+            "The file from before is back, and the engine runs with it",
+            lambda world: worlds.engine(world, {"live-restore": True}),
+            options={"options": {"fatal": True}},
+            before=(LEASE,),
+        ),
+        "the disk is full": fails("refused", f"a: {FULL}", worlds.full_engine, options=ENGINE, before=(LEASE,)),
+    },
+    "rotation": {
+        "it is none of a host": fails(
+            "refused",
+            "rotation happens on the controller",
+            options={"name": "ml", "rotations": [], "vault": "/v", "environment": "staging"},
+            before=(LEASE,),
+        ),
+    },
+}
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    return World(tmp_path, monkeypatch)
+
+
+def ended(name: str, ending: Ending, world: World, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    """What the module returns."""
+    ending.arrange(world)
+
+    def use(server: str) -> dict[str, Any]:
+        options = {key: _with(value, server) for key, value in ending.options.items()}
+        return run(name, capsys, options, check_mode=ending.check_mode)
+
+    return dict(worlds.serving(use)) if "{server}" in str(ending.options) else use("")
+
+
+def _with(value: Any, server: str) -> Any:
+    if isinstance(value, list):
+        return [_with(one, server) for one in value]
+    if isinstance(value, dict):
+        return {key: _with(one, server) for key, one in value.items()}
+    return value.replace("{server}", server) if isinstance(value, str) else value
+
+
+def word(name: str, result: Mapping[str, Any], before: Before, *, failed: bool, check_mode: bool) -> tuple[str, list[str], bool]:
+    """The word in which a run ends that has seen this last, what it says, and whether its exit status is one of a failure."""
+    seen = Run(started=0.0, environment="staging")
+    for module, earlier in before:
+        seen.saw(module, "a", earlier, failed=False)
+    seen.saw(name, "a", result, failed=failed)
+    found = seen.verdict(1.0, check_mode=check_mode)
+    return found["verdict"] if seen.is_deploy else NO_VERDICT, summary(found), found["failed"]
+
+
+EACH = [pytest.param(name, ending, id=f"{name}: {what}") for name, endings in ENDINGS.items() for what, ending in endings.items()]
+
+
+@pytest.mark.parametrize(("name", "ending"), EACH)
+def test_an_ending_of_a_module_is_told_by_the_word_that_is_true_of_the_hosts(
+    name: str, ending: Ending, world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = ended(name, ending, world, capsys)
+    failed = bool(result.get("failed"))
+    assert failed == ending.fails, result.get("msg")
+    found, lines, exits_badly = word(name, result, ending.before, failed=failed, check_mode=ending.check_mode)
+    assert found == ending.word, lines
+    assert ending.says in "\n".join(lines)
+    assert exits_badly == ending.fails
+
+
+def test_every_module_that_the_verdict_reads_is_here() -> None:
+    assert set(ENDINGS) == set(verdict._MODULES)
+
+
+@pytest.mark.parametrize("name", ENDINGS)
+def test_no_ending_of_a_module_is_left_out(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with watching(name) as lines:
+        for number, ending in enumerate(ENDINGS[name].values()):
+            (tmp_path / str(number)).mkdir()
+            with monkeypatch.context() as own:
+                ended(name, ending, World(tmp_path / str(number), own), capsys)
+    left_out = [first for first, last in ends_of(name) if not any(first <= line <= last for line in lines)]
+    assert left_out == [], f"{name} ends here too, and no ending of this table comes from there"
+
+
+STATES = [
+    ("planned", "unchanged", ""),
+    ("begun", "unchanged", ""),
+    ("ended", "deployed", "own: every replica uses the new value"),
+]
+
+
+@pytest.mark.parametrize(("state", "expected", "says"), STATES)
+def test_what_a_rotation_does_on_the_controller_is_told_too(
+    monkeypatch: pytest.MonkeyPatch, state: str, expected: str, says: str
+) -> None:
+    vault = rotations.World("own")
+    if state == "ended":
+        vault.rotation().begin()
+    result = acted(monkeypatch, vault, state)
+    before = (LEASE, ("rotation", acted(monkeypatch, rotations.World("own"), "planned")), LOOKED)
+    found, lines, exits_badly = word("rotation", result, before, failed=False, check_mode=False)
+    assert (found, exits_badly) == (expected, False)
+    assert says in "\n".join(lines)
+
+
+def test_a_rotation_that_cannot_be_planned_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(AnsibleActionFail) as caught:
+        acted(monkeypatch, rotations.World("own"), "switched")
+    found, lines, exits_badly = word("rotation", {"msg": str(caught.value)}, (LEASE,), failed=True, check_mode=False)
+    assert (found, exits_badly) == ("refused", True)
+    assert "no rotation of own is under way" in "\n".join(lines)
+
+
+def acted(monkeypatch: pytest.MonkeyPatch, vault: rotations.World, state: str) -> dict[str, Any]:
+    """What the action plugin returns."""
+    monkeypatch.setattr(rotation_action, "EncryptedFile", lambda path, loaded: vault)
+    secrets = {"api": {"DATABASE_URL": rotations.URL, "KEY": vault.value}, "ml": {"KEY": vault.value}}
+    arguments = {
+        "name": vault.name,
+        "rotations": rotations.ROTATIONS,
+        "secrets": secrets,
+        "vault": "/v",
+        "environment": "staging",
+        "state": state,
+    }
+    task = SimpleNamespace(args=arguments, async_val=0, check_mode=False, diff=False)
+    plugin = rotation_action.ActionModule(
+        task,
+        SimpleNamespace(_shell=SimpleNamespace(tmpdir="x")),
+        None,
+        SimpleNamespace(_vault=None),
+        None,
+        None,
+    )
+    return dict(plugin.run(task_vars={}))

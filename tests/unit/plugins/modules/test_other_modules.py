@@ -1,0 +1,202 @@
+"""The modules that the verdict does not read, as Ansible runs them: the edge's, and those that only look."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from ansible_collections.morpheus.deploy.plugins.module_utils import edge_setup, engine
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge import EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError, EdgeError
+from ansible_collections.morpheus.deploy.plugins.module_utils.verdict import _MODULES
+
+from tests.unit.endings import worlds
+from tests.unit.endings.ran import run
+from tests.unit.endings.worlds import World
+from tests.unit.played import ROOT
+from tests.unit.plugins.module_utils import test_maintenance as maintenance
+
+CAPSYS = pytest.CaptureFixture[str]
+HERE = {"edge_config", "edge_maintenance", "stack_status", "stack_audit"}
+
+
+def test_every_module_is_run_by_a_test() -> None:
+    modules = {path.stem for path in (ROOT / "plugins" / "modules").glob("*.py")}
+    assert modules == HERE | set(_MODULES)
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    return World(tmp_path, monkeypatch)
+
+
+def without_engine(world: World) -> None:
+    """Nobody asks Docker."""
+    world.monkeypatch.setattr(engine, "connect", lambda: None)
+    world.monkeypatch.setattr(engine, "Everything", lambda client: None)
+
+
+class Setup:
+    """edge_setup.EdgeSetup of an edge that needs ``changes``, or refuses them."""
+
+    def __init__(self, *changes: str, error: Exception | None = None) -> None:
+        self.changes, self.error = list(changes), error
+        self.settings: edge_setup.EdgeSettings | None = None
+        self.applied: list[tuple[Mapping[str, str], bool]] = []
+
+    def __call__(self, paths: Any, there: Any, settings: edge_setup.EdgeSettings, clock: Any) -> Setup:
+        self.settings = settings
+        return self
+
+    def differences(self, files: Mapping[str, str], certificates: Mapping[str, str]) -> list[str]:
+        return self.changes
+
+    def apply(self, files: Mapping[str, str], certificates: Mapping[str, str], *, allow_interruption: bool) -> list[str]:
+        if self.error:
+            raise self.error
+        self.applied.append((files, allow_interruption))
+        return self.changes
+
+
+def edge(world: World, setup: Setup) -> Setup:
+    conf = world.root / "edge" / "conf"
+    conf.mkdir(parents=True)
+    (conf / "haproxy.cfg").write_text("the old one\n")
+    world.put("edge_config", EDGE_ROOT=world.root / "edge")
+    world.monkeypatch.setattr(edge_setup, "EdgeSetup", setup)
+    without_engine(world)
+    return setup
+
+
+EDGE = {"config": "the new one\n", "ports": ["80:80"], "files": {"maintenance.html": "x\n"}}
+
+
+@pytest.mark.parametrize(("changes", "changed"), [(["haproxy.cfg"], True), ([], False)])
+def test_an_edge_is_brought_up_to_date_once(world: World, capsys: CAPSYS, changes: list[str], changed: bool) -> None:
+    setup = edge(world, Setup(*changes))
+    result = run("edge_config", capsys, EDGE)
+    assert (result["changed"], result["changes"]) == (changed, changes)
+    assert result["diff"] == {"before": "the old one\n", "after": "the new one\nx\n"}
+    assert setup.applied == [({"haproxy.cfg": "the new one\n", "maintenance.html": "x\n"}, False)]
+    assert setup.settings == edge_setup.EdgeSettings("haproxy:3.0", "99:99", ["80:80"])
+
+
+def test_check_mode_says_what_would_change_at_the_edge_and_applies_nothing(world: World, capsys: CAPSYS) -> None:
+    setup = edge(world, Setup("container"))
+    assert run("edge_config", capsys, EDGE, check_mode=True)["changes"] == ["container"]
+    assert setup.applied == []
+
+
+def test_an_edge_that_would_be_interrupted_refuses_in_its_own_words(world: World, capsys: CAPSYS) -> None:
+    edge(world, Setup(error=EdgeError("a new container and a short interruption")))
+    assert run("edge_config", capsys, EDGE)["msg"] == "a new container and a short interruption"
+
+
+@contextmanager
+def haproxy() -> Iterator[EdgePaths]:
+    # A socket's path must be short.
+    with TemporaryDirectory(dir="/tmp") as directory:
+        paths = EdgePaths(Path(directory))
+        paths.conf.mkdir()
+        paths.settings.write_text('{"image": "haproxy:3.0", "user": "99:99"}\n')
+        (paths.conf / "maintenance.map").write_text("state off\n")
+        with maintenance.HAProxy(paths.root):
+            yield paths
+
+
+def test_maintenance_is_switched_once_and_said_place_by_place(world: World, capsys: CAPSYS) -> None:
+    with haproxy() as paths:
+        world.put("edge_maintenance", EDGE_ROOT=paths.root)
+        would = run("edge_maintenance", capsys, {"state": "on"}, check_mode=True)
+        assert (paths.conf / "maintenance.map").read_text() == "state off\n"
+        done = run("edge_maintenance", capsys, {"state": "on"})
+        again = run("edge_maintenance", capsys, {"state": "on"})
+        assert (paths.conf / "maintenance.map").read_text() == "state on\n"
+    places = ["maintenance.map", f"worker {maintenance.CURRENT}"]
+    assert would["changes"] == done["changes"] == places
+    assert done["diff"] == {
+        "before": "".join(f"{one}: off\n" for one in places),
+        "after": "".join(f"{one}: on\n" for one in places),
+    }
+    assert (would["changed"], done["changed"], again["changed"], again["changes"]) == (True, True, False, [])
+
+
+def test_maintenance_of_a_host_without_an_edge_is_refused(world: World, capsys: CAPSYS) -> None:
+    world.put("edge_maintenance", EDGE_ROOT=world.root)
+    result = run("edge_maintenance", capsys, {"state": "on"})
+    assert (result["failed"], "provision" in result["msg"]) == (True, True), result["msg"]
+
+
+def looks(world: World) -> None:
+    worlds.rollouts(world)
+    world.on_stack("stack_status")
+    more = {
+        "edge_paths": SimpleNamespace(socket=world.root / "none"),
+        "health": lambda replica: "healthy",
+        "strangers": lambda images: ["somebody-1"],
+    }
+    for name, value in more.items():
+        world.monkeypatch.setattr(world.stack, name, value, raising=False)
+
+
+def test_a_status_says_what_runs_and_what_should(world: World, capsys: CAPSYS) -> None:
+    looks(world)
+    gone = next(iter(world.stack.simulated.containers))
+    del world.stack.simulated.containers[gone]
+    result = run("stack_status", capsys, {"stack": "shop"})
+    assert (result["changed"], result["live"], result["release"], result["edge"]) == (False, "1.0-id", "1.0", "down")
+    assert result["services"] == [
+        {"name": "api", "wanted": 2, "running": 1, "healthy": 1},
+        {"name": "web", "wanted": 2, "running": 2, "healthy": 2},
+    ]
+    assert "somebody-1 runs an image of the release and was started by hand" in result["drift"]
+
+
+def test_a_status_that_cannot_be_read_names_the_file(world: World, capsys: CAPSYS) -> None:
+    looks(world)
+    path = world.stack.releases.root / "lineage.json"
+    path.write_text("{")
+    result = run("stack_status", capsys, {"stack": "shop"})
+    assert (result["failed"], str(path) in result["msg"]) == (True, True)
+
+
+class Audit:
+    """audit_host.HostAudit that notes what it was to look at."""
+
+    asked: Sequence[Any] = ()
+
+    def __init__(self, engine: Any, releases: Any) -> None:
+        self.stack = releases.root.name
+
+    def look(self, *arguments: Any) -> dict[str, Any]:
+        Audit.asked = arguments
+        return {"trouble": [], "release": self.stack}
+
+
+DATABASE = {"name": "production's database", "host": "db.example.com", "port": 5432}
+
+
+def test_an_audit_tries_what_must_be_open_and_what_must_not(world: World, capsys: CAPSYS) -> None:
+    without_engine(world)
+    world.put("stack_audit", HostAudit=Audit)
+    options = {"stack": "shop", "must_reach": [DATABASE], "must_not_reach": [{**DATABASE, "port": 5433}], "database": "api.URL"}
+    result = run("stack_audit", capsys, options)
+    assert (result["changed"], result["release"]) == (False, "shop")
+    assert Audit.asked == (
+        [{**DATABASE, "address": "", "wanted": "open"}, {**DATABASE, "port": 5433, "address": "", "wanted": "closed"}],
+        3.0,
+        "api.URL",
+        "",
+    )
+
+
+@pytest.mark.parametrize("error", [DeployError("the engine does not answer"), OSError(13, "Permission denied", "/proc/1/root")])
+def test_an_audit_that_cannot_look_says_why(world: World, capsys: CAPSYS, error: Exception) -> None:
+    without_engine(world)
+    world.raises("stack_audit", "HostAudit", error)
+    assert run("stack_audit", capsys, {"stack": "shop"})["msg"] == str(error)
