@@ -22,6 +22,7 @@ from pathlib import Path
 from threading import RLock
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import EdgeError
+from ansible_collections.morpheus.deploy.plugins.module_utils.file_errors import told
 from ansible_collections.morpheus.deploy.plugins.module_utils.files import private, write_atomically
 from ansible_collections.morpheus.deploy.plugins.module_utils.haproxy import (
     SUFFIXES,
@@ -132,19 +133,23 @@ class EdgeConfiguration:
         """Raise EdgeError with HAProxy's own words when it would reject the configuration with ``files`` in it."""
         with tempfile.TemporaryDirectory(dir=self.paths.root, prefix="candidate.") as directory:
             candidate = Path(directory)
-            # Hidden are files that others are writing; HAProxy reads none of them.
-            shutil.copytree(self.paths.conf, candidate, ignore=shutil.ignore_patterns(".*"), dirs_exist_ok=True)
-            candidate.chmod(0o755)
-            for name, content in files.items():
-                (candidate / name).parent.mkdir(parents=True, exist_ok=True)
-                (candidate / name).write_text(content)
-            for path in candidate.rglob("*"):
-                original = self.paths.conf / path.relative_to(candidate)
-                with suppress(FileNotFoundError):
-                    shutil.chown(path, original.stat().st_uid, original.stat().st_gid)
+            with told(candidate):
+                self._copy(files, candidate)
             complaint = self._validate(candidate)
         if complaint:
             raise EdgeError(f"HAProxy rejects the new edge configuration, so the running one was left as it is: {complaint}")
+
+    def _copy(self, files: Mapping[str, str], candidate: Path) -> None:
+        # Hidden are files that others are writing; HAProxy reads none of them.
+        shutil.copytree(self.paths.conf, candidate, ignore=shutil.ignore_patterns(".*"), dirs_exist_ok=True)
+        candidate.chmod(0o755)
+        for name, content in files.items():
+            (candidate / name).parent.mkdir(parents=True, exist_ok=True)
+            (candidate / name).write_text(content)
+        for path in candidate.rglob("*"):
+            original = self.paths.conf / path.relative_to(candidate)
+            with suppress(FileNotFoundError):
+                shutil.chown(path, original.stat().st_uid, original.stat().st_gid)
 
     def reload(self) -> None:
         """Hitless: the new worker takes over the listening sockets, the old one answers what it has begun."""

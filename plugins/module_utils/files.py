@@ -8,6 +8,8 @@ import os
 import tempfile
 from pathlib import Path
 
+from ansible_collections.morpheus.deploy.plugins.module_utils.file_errors import told
+
 
 def private(path: str, flags: int) -> int:
     """An opener for open(): a file that it creates is readable by its owner alone."""
@@ -25,20 +27,26 @@ def file_mode(executable: bool) -> int:
 
 
 def make_directories(path: Path) -> None:
-    missing = [parent for parent in (path, *path.parents) if not parent.exists()]
-    for directory in reversed(missing):
-        directory.mkdir(exist_ok=True)
-        # Whatever the umask says: files below may be mounted into containers of other users.
-        directory.chmod(0o755)
+    """FileError says which one cannot be made, and what to do."""
+    with told(path, "made"):
+        missing = [parent for parent in (path, *path.parents) if not parent.exists()]
+        for directory in reversed(missing):
+            directory.mkdir(exist_ok=True)
+            # Whatever the umask says: files below may be mounted into containers of other users.
+            directory.chmod(0o755)
 
 
 def write_atomically(path: Path, content: str | bytes, *, mode: int, owner: int | None = None) -> None:
     """Write ``content`` beside ``path``, flush it to the disk, then put it in place; missing folders are made 0755.
 
-    ``owner``: uid of the file; left out, whoever writes.
+    ``owner``: uid of the file; left out, whoever writes. FileError says why it cannot be written, and what to do.
     """
     make_directories(path.parent)
-    data = content.encode() if isinstance(content, str) else content
+    with told(path):
+        _write(path, content.encode() if isinstance(content, str) else content, mode, owner)
+
+
+def _write(path: Path, data: bytes, mode: int, owner: int | None) -> None:
     # mkstemp gives 0600 from the first moment on: a secret is never readable by others, not even half-written.
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:

@@ -11,6 +11,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from ansible_collections.morpheus.deploy.plugins.module_utils.file_errors import told
 from ansible_collections.morpheus.deploy.plugins.module_utils.files import private
 
 KEEP_BYTES = 1_000_000
@@ -23,13 +24,14 @@ class Journal:
         self._path = path
         self._context = context
         self._lock = Lock()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if path.exists() and path.stat().st_size > KEEP_BYTES:
-            path.replace(path.with_suffix(".1.jsonl"))
+        with told(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if path.exists() and path.stat().st_size > KEEP_BYTES:
+                path.replace(path.with_suffix(".1.jsonl"))
 
     def write(self, event: str, **details: Any) -> None:
         line = json.dumps({"at": round(time.time(), 3), "event": event, **self._context, **details}, sort_keys=True)
-        with self._lock, open(self._path, "a", opener=private) as stream:
+        with self._lock, told(self._path), open(self._path, "a", opener=private) as stream:
             stream.write(line + "\n")
             stream.flush()
             os.fsync(stream.fileno())

@@ -13,6 +13,7 @@ from pathlib import Path
 from ansible_collections.morpheus.deploy.plugins.module_utils import schema_files
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import Compose
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError, EngineError
+from ansible_collections.morpheus.deploy.plugins.module_utils.file_errors import told
 from ansible_collections.morpheus.deploy.plugins.module_utils.hardening import additions
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import StackHost
 from ansible_collections.morpheus.deploy.plugins.module_utils.migrations import Migrations
@@ -72,7 +73,8 @@ def _compose(host: StackHost, manifest: Manifest, service: str) -> Iterator[Comp
     own = {**given, "image": pinned_images(manifest)[service], "pull_policy": "never", "volumes": volumes}
     pin = {"services": {service: own}}
     with tempfile.NamedTemporaryFile("w", suffix=".json") as override:
-        json.dump(pin, override)
-        override.flush()
+        with told(override.name):
+            json.dump(pin, override)
+            override.flush()
         files = [*workspace.compose_files(manifest.stack["compose_files"]), Path(override.name)]
         yield Compose(host.stack, workspace.files, files, workspace.interpolation, host.hold)

@@ -92,8 +92,10 @@ from ansible_collections.morpheus.deploy.plugins.module_utils import edge_setup,
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import EDGE_ROOT, EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.gate import SystemClock
+from ansible_collections.morpheus.deploy.plugins.module_utils.in_words import in_words
 
 
+@in_words
 def main() -> None:
     module = AnsibleModule(
         argument_spec={

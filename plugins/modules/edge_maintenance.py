@@ -57,9 +57,11 @@ changes:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import EDGE_ROOT, EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.in_words import in_words
 from ansible_collections.morpheus.deploy.plugins.module_utils.maintenance import Maintenance, describe
 
 
+@in_words
 def main() -> None:
     module = AnsibleModule(
         argument_spec={"state": {"type": "str", "choices": ["on", "off"], "required": True}},

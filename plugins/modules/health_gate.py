@@ -144,15 +144,15 @@ endpoints:
       latency_seconds: {median: 0.004, max: 0.006}
 """
 
-import traceback
 from collections.abc import Mapping
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.morpheus.deploy.plugins.module_utils import gate, own_edge
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import EDGE_ROOT, EdgePaths
-from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError, missing_library
 from ansible_collections.morpheus.deploy.plugins.module_utils.http_probe import HttpProbe
+from ansible_collections.morpheus.deploy.plugins.module_utils.in_words import in_words
 
 ENDPOINT = {
     "url": {"type": "str", "required": True},
@@ -167,6 +167,7 @@ ENDPOINT = {
 }
 
 
+@in_words
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
@@ -180,8 +181,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     if gate.import_error:
-        trace = "".join(traceback.format_exception(gate.import_error))
-        module.fail_json(msg=missing_required_lib("jmespath"), exception=trace)
+        module.fail_json(msg=str(missing_library("jmespath")))
     for number, item in enumerate(module.params["endpoints"]):
         for key in ("expect", "version"):
             problem = gate.expression_problem(item[key]) if item[key] else ""
