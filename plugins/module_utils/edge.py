@@ -157,7 +157,10 @@ class EdgeConfiguration:
             return
         answer = Socket(str(self.paths.master), timeout=30).ask("reload")
         if not answer.startswith("Success=1"):
-            raise EdgeError(f"HAProxy could not load the new edge configuration: {_alerts(answer)}")
+            raise EdgeError(
+                f"HAProxy could not load the new edge configuration, and goes on with the one before: {_alerts(answer)}. "
+                "See its log with: docker logs --tail 30 edge-haproxy-1"
+            )
 
     def _read(self, name: str) -> str | None:
         try:
@@ -305,7 +308,7 @@ class Edge:
             present = {container for container, _ in taken.values()}
             fresh = [name for name in places if name not in present]
             if len(free) < sum(name not in own for name in fresh):
-                raise EdgeError(f"the edge has no free slot left for {', '.join(fresh)}")
+                raise EdgeError(f"the edge has no free slot left for {', '.join(fresh)}; run this again, which makes room first")
             chosen = {own[name] if name in own else free.pop(0): name for name in fresh}
             known = {name: servers[slot].port for name, slot in own.items() if slot in servers}
             wanted = {

@@ -443,7 +443,7 @@ class Engine:
     def _address(self, replica: Replica) -> str:
         details = self._inspect(replica)
         if details is None:
-            raise EngineError(f"{replica.name} is gone")
+            raise EngineError(f"{replica.name} is gone: somebody has removed it meanwhile. Run this again")
         networks = details["NetworkSettings"]["Networks"]
         chosen: Mapping[str, Any] = networks.get(self._network) or next(iter(networks.values()), {})
         return str(chosen.get("IPAddress", ""))

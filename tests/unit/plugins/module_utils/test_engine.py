@@ -238,7 +238,7 @@ def test_a_replica_is_reached_on_the_network_of_the_edge(client: Client, network
 
 
 def test_a_replica_that_is_gone_has_no_address(client: Client) -> None:
-    with pytest.raises(EngineError, match=r"^shop-api-1 is gone$"):
+    with pytest.raises(EngineError, match=r"^shop-api-1 is gone: somebody has removed it meanwhile\. Run this again$"):
         engine(client).addresses([REPLICA])
 
 
