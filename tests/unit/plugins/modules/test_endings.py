@@ -84,7 +84,7 @@ ROTATED: Before = (*ROTATING, SWITCHED)
 SERVED: Before = (PREPARED, SWITCHED)
 STAGING = Seen("staging", "7")
 FENCED = FencedError("this run has lost its lease")
-FULL = "[Errno 28] No space left on device"
+FULL = "could not be read or written: No space left on device. See what fills it with: df -h"
 
 ENDINGS: dict[str, dict[str, Ending]] = {
     "stack_rollout": {
@@ -172,7 +172,7 @@ ENDINGS: dict[str, dict[str, Ending]] = {
         ),
         "the disk is full": fails(
             "refused",
-            f"the migration failed, and no host was switched: {FULL}",
+            FULL,
             lambda world: worlds.cannot_migrate(world, world.full_disk()),
             options=MIGRATE,
             before=(PREPARED,),
@@ -198,6 +198,13 @@ ENDINGS: dict[str, dict[str, Ending]] = {
         ),
         "a library is missing": fails(
             "failed", "jmespath", worlds.without_jmespath, options={"endpoints": [{"url": "{server}/200"}]}, before=SERVED
+        ),
+        "this host has no edge": fails(
+            "failed",
+            "nowhere/compose.json: No such file or directory, so this host's edge cannot be asked",
+            lambda world: world.put("health_gate", EDGE_ROOT=world.root / "nowhere"),
+            options={"endpoints": [{"url": "{server}/200", "edge": True}]},
+            before=SERVED,
         ),
         "an expression is none": fails(
             "failed",
@@ -292,7 +299,7 @@ ENDINGS: dict[str, dict[str, Ending]] = {
         ),
         "the disk is full": fails(
             "refused",
-            f"a: {FULL}",
+            FULL,
             worlds.no_room_for_secrets,
             options=SECRET,
             before=ROTATING,
@@ -338,7 +345,7 @@ ENDINGS: dict[str, dict[str, Ending]] = {
         ),
         "a library is missing": fails(
             "refused",
-            "psycopg2 is not installed for this host's",
+            "psycopg2 is not installed for ",
             lambda world: world.put("postgres_login", psycopg2=None),
             options=LOGIN,
             before=ROTATING,
@@ -391,7 +398,7 @@ ENDINGS: dict[str, dict[str, Ending]] = {
             options={"options": {"fatal": True}},
             before=(LEASE,),
         ),
-        "the disk is full": fails("refused", f"a: {FULL}", worlds.full_engine, options=ENGINE, before=(LEASE,)),
+        "the disk is full": fails("refused", FULL, worlds.full_engine, options=ENGINE, before=(LEASE,)),
     },
     "rotation": {
         "it is none of a host": fails(
