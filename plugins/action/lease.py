@@ -20,6 +20,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.gate import System
 from ansible_collections.morpheus.deploy.plugins.module_utils.handover import Handover, Process
 from ansible_collections.morpheus.deploy.plugins.module_utils.keeper import FAILED, ForkedCommand, Keeper, Kept, detach
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease import Lease
+from ansible_collections.morpheus.deploy.plugins.plugin_utils import watch
 
 CI_USERS = ("GITHUB_ACTOR", "GITLAB_USER_LOGIN", "BUILD_USER")
 
@@ -51,6 +52,10 @@ class ActionModule(ActionBase):  # type: ignore[misc] # ansible-core has no type
         # Before the module, which may wait for long: a process that has lost its parent is given another one.
         main = Process.of(_main_process())
         arguments = dict(self._task.args)
+        unwatched = watch.problem() if arguments.get("state", "held") == "held" else ""
+        if unwatched:
+            # Nobody would hand the keeper a verdict, so a good run would stand in the history as one that was killed.
+            raise AnsibleActionFail(f"The lease was not asked for: {unwatched}")
         arguments["owner"] = arguments.get("owner") or who(os.environ)
         arguments["run"] = arguments.get("run") or secrets.token_hex(6)
         result: dict[str, Any] = self._execute_module("morpheus.deploy.lease", module_args=arguments, task_vars=task_vars)

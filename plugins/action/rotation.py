@@ -18,7 +18,14 @@ from typing import Any
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.morpheus.deploy.plugins.module_utils import fingerprints, isolation, rotation, schema, variables_text
+from ansible_collections.morpheus.deploy.plugins.module_utils import (
+    fingerprints,
+    isolation,
+    leased,
+    rotation,
+    schema,
+    variables_text,
+)
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.files import write_atomically
 from ansible_collections.morpheus.deploy.plugins.module_utils.rotation import Entry, Phase, State
@@ -270,6 +277,9 @@ class ActionModule(ActionBase):  # type: ignore[misc] # ansible-core has no type
         state = arguments.get("state", "planned")
         if state not in STATES:
             raise AnsibleActionFail(f"state: {state} is not one of {', '.join(STATES)}")
+        unleased = leased.problem(arguments, check_mode=self._task.check_mode or state == "planned")
+        if unleased:
+            raise AnsibleActionFail(unleased)
         try:
             one = Rotation(arguments, EncryptedFile(str(arguments.get("vault")), self._loader._vault), _prompt, _run)
             # In check mode nothing is written, made or revoked, and the plan is the same.

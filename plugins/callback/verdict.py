@@ -22,18 +22,29 @@ author:
 """
 
 import gc
-import json
+import os
 import time
-from pathlib import Path
+from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from ansible import context
+from ansible.errors import AnsibleError
 from ansible.plugins.callback import CallbackBase
 from ansible.plugins.loader import filter_loader, test_loader
+from ansible_collections.morpheus.deploy.plugins.module_utils.ends import CHECKED, FAILED, Seen, file_name, goes_on
 from ansible_collections.morpheus.deploy.plugins.module_utils.handover import Handover
 from ansible_collections.morpheus.deploy.plugins.module_utils.verdict import Run, history_line, summary
+from ansible_collections.morpheus.deploy.plugins.plugin_utils import run_file, watch
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.interruption import Interruption
 
 PREFIX = "morpheus.deploy."
+BEGIN = f"{PREFIX}begin"
+# Tasks of these ask no host.
+HERE = tuple(
+    f"ansible.builtin.{name}"
+    for name in ("assert", "debug", "fail", "include_vars", "meta", "set_fact", "validate_argument_spec")
+)
 # A failure in one of these ends a run in a verdict, whoever's playbook calls them.
 ROLES = ("preflight", "identity", "docker_engine", "lease", "fleet", "stack", "rollout")
 # What playbooks hand over as <name>_report and <name>_report_format, to be printed at the end and written to <name>.json.
@@ -67,48 +78,147 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
 
     def __init__(self) -> None:
         super().__init__()
+        self._interruption = Interruption(self._end_early)
+        self._forget()
+        watch.begin()
+
+    def _forget(self) -> None:
+        """One command may play several playbooks, each with an end of its own."""
         self._run = Run(started=time.time())
+        self._seen = Seen(started=self._run.started)
         self._clock = time.monotonic()
         self._check_mode = False
         self._handover: Handover | None = None
         self._reports: dict[str, dict[str, Any]] = {}
+        self._file = ""
+        # Host -> module that has begun and not answered.
+        self._at_work: dict[str, str] = {}
 
     def v2_playbook_on_start(self, playbook: Any) -> None:
         _load_jinja_plugins()
-        inventories = context.CLIARGS.get("inventory") or ()
-        self._run.inventory = " -i ".join(str(one) for one in inventories)
+        self._forget()
+        arguments = context.CLIARGS
+        self._run.inventory = " -i ".join(str(one) for one in arguments.get("inventory") or ())
+        plays = playbook.get_plays()
+        # Every playbook of the collection imports begin.yml and says its name there.
+        names = [str(play.vars["begin_playbook"]) for play in plays if "begin_playbook" in (play.vars or {})]
+        tags = [f"--tags {','.join(arguments.get('tags') or ())}", f"--skip-tags {','.join(arguments.get('skip_tags') or ())}"]
+        self._seen.playbooks = tuple(dict.fromkeys(names))
+        self._seen.inventory = self._run.inventory
+        self._seen.check_mode = bool(arguments.get("check"))
+        self._seen.tags = " ".join(one for one in tags if one.split()[1:] not in ([], ["all"]))
+        self._seen.limit = str(arguments.get("subset") or "")
+        if names:
+            with suppress(AnsibleError):
+                self._learn_environment(plays[0])
+            self._begin()
 
     def v2_playbook_on_play_start(self, play: Any) -> None:
         _keep_from_collector()
         self._check_mode = bool(getattr(play, "check_mode", False)) or self._check_mode
-        if self._run.environment:
-            return
-        manager = play.get_variable_manager()
-        if manager is not None:
-            # Only names the environment of a refused run; group_vars of all are the same for every host.
-            for host in manager._inventory.get_hosts()[:1]:
-                variables = manager.get_vars(play=play, host=host)
-                self._run.environment = str(variables.get("stack_environment") or "")
-                self._check_mode = bool(variables.get("ansible_check_mode"))
+        if not self._run.environment:
+            self._learn_environment(play)
+
+    def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
+        if str(task.resolved_action or task.action) != BEGIN:
+            self._seen.tasks += 1
+
+    def v2_runner_on_start(self, host: Any, task: Any) -> None:
+        self._at_work[str(host.get_name())] = str(task.resolved_action or task.action).removeprefix(PREFIX)
 
     def v2_runner_on_ok(self, result: Any) -> None:
         self._see(result, failed=False)
 
+    def v2_runner_on_skipped(self, result: Any) -> None:
+        self._at_work.pop(result._host.get_name(), None)
+
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
+        self._at_work.pop(result._host.get_name(), None)
         if not ignore_errors:
             self._see(result, failed=True)
 
     def v2_runner_on_unreachable(self, result: Any) -> None:
+        self._at_work.pop(result._host.get_name(), None)
         # A host that --limit leaves out is asked in passing. It is none of the run's, and its answer comes as a fact.
         role = self._role(result)
         module = self._action(result).removeprefix(PREFIX)
+        if role == "fleet":
+            return
+        # The lease is taken on a host of its own, which the result of a task without a connection does not name.
+        host = result._task_fields.get("delegate_to") if module == "lease" else None
+        name = str(host or result._host.get_name())
+        self._seen.unreachable.add(name)
+        self._seen.lost = self._seen.lost or not result._task.ignore_unreachable
         # A balancer that is asked after a batch is named by the task that follows: this host is not lost.
-        if role != "fleet" and (role, module) != ("rollout", "health_gate"):
-            # The lease is taken on a host of its own, which the result of a task without a connection does not name.
-            host = result._task_fields.get("delegate_to") if module == "lease" else None
-            self._run.lost(str(host or result._host.get_name()), module, ours=role in ROLES)
+        if (role, module) != ("rollout", "health_gate"):
+            self._run.lost(name, module, ours=role in ROLES)
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
+        self._interruption.over()
+        code = self._end()
+        # Ansible's own is 0 when there was no host or nothing to do, and 2 for a host that was lost in a block with a rescue.
+        # Only where it differs, because callbacks that come after this one do not see the end then.
+        if code and not (code == FAILED and stats.failures and not stats.dark):
+            raise SystemExit(code)
+
+    def _learn_environment(self, play: Any) -> None:
+        manager = play.get_variable_manager()
+        if manager is not None:
+            # Only names the environment of a refused run; group_vars of all are the same for every host.
+            app = manager._inventory.groups.get("app")
+            hosts = (app.get_hosts() if app else []) or manager._inventory.get_hosts(ignore_limits=True)
+            chosen = set(manager._inventory.get_hosts(ignore_restrictions=True))
+            self._seen.left_out = sorted(host.get_name() for host in (app.get_hosts() if app else []) if host not in chosen)
+            for host in hosts[:1] or [None]:
+                variables = manager.get_vars(play=play, host=host)
+                self._run.environment = str(variables.get("stack_environment") or "")
+                self._check_mode = bool(variables.get("ansible_check_mode")) or self._check_mode
+        self._seen.environment = self._run.environment
+
+    def _begin(self) -> None:
+        """Replace the file of the run before, so that none is found with another one's verdict."""
+        self._file = file_name(self._seen.playbooks, check_mode=self._seen.check_mode or self._check_mode)
+        self._interruption.begin()
+        try:
+            run_file.write(self._seen.environment, self._file, self._seen.begun(os.getpid()), everywhere=False)
+        except OSError as exc:
+            self._display.warning(f"what this run has done cannot be written, and an earlier run's file may stay: {exc}")
+
+    def _end_early(self, how: str) -> None:
+        """The run ends before its end; what was told to hosts may go on there."""
+        self._seen.interrupted = how
+        self._run.interrupted("\n".join([how, *goes_on(self._at_work, self._run.inventory)]), self._at_work)
+        # The terminal may be gone.
+        with suppress(OSError):
+            self._end()
+
+    def _end(self) -> int:
+        """Say and write how the run ended. The exit status that it must have; 0 leaves Ansible's own."""
+        seconds = round(time.monotonic() - self._clock, 1)
+        if self._run.is_deploy:
+            verdict = self._run.verdict(seconds, check_mode=self._check_mode)
+            verdict["playbook"] = self._seen.what
+            # Only the hosts that were to be changed have a word of their own then.
+            verdict["verdict"] = CHECKED if self._check_mode and not verdict["failed"] else verdict["verdict"]
+            self._print_reports()
+            self._hand_over(verdict)
+            path = self._write(verdict)
+            for line in summary(verdict | ({"path": path} if path else {})):
+                self._display.display(line)
+        elif self._seen.playbooks:
+            self._seen.reported = bool(self._reports)
+            verdict = self._seen.verdict(seconds)
+            # The report of one that only looks is its file.
+            path = "" if self._reports else self._write(verdict)
+            for line in self._seen.lines(verdict, path):
+                self._display.display(line)
+            self._print_reports()
+        else:
+            self._print_reports()
+            return 0
+        return self._seen.exit_status(failed=verdict["failed"])
+
+    def _print_reports(self) -> None:
         for name, facts in self._reports.items():
             # Loaded when it is needed: a deploy has no report, and begins that much earlier.
             from ansible_collections.morpheus.deploy.plugins.plugin_utils import reports
@@ -116,19 +226,19 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
             as_json = facts.get(f"{name}_report_format") == "json"
             for line in reports.write(name, facts[f"{name}_report"], as_json=as_json):
                 self._display.display(line)
-        if not self._run.is_deploy:
-            return
-        seconds = round(time.monotonic() - self._clock, 1)
-        verdict = self._run.verdict(seconds, check_mode=self._check_mode)
+
+    def _hand_over(self, verdict: dict[str, Any]) -> None:
         if self._handover and not self._handover.finish(history_line(verdict)):
             self._display.warning("the lease could not be given back; it ends by itself within a minute")
-        if not self._check_mode:
-            path = Path(".deploy") / (self._run.environment or "unknown") / "verdict.json"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(verdict, indent=2, sort_keys=True) + "\n")
-            verdict["path"] = str(path)
-        for line in summary(verdict):
-            self._display.display(line)
+
+    def _write(self, verdict: dict[str, Any]) -> str:
+        """Where it was written; empty when it could not be."""
+        file = self._file or file_name(self._seen.playbooks, check_mode=self._check_mode)
+        try:
+            return str(run_file.write(verdict["environment"], file, verdict))
+        except OSError as exc:
+            self._display.warning(f"the verdict could not be written: {exc}")
+            return ""
 
     @staticmethod
     def _action(result: Any) -> str:
@@ -136,13 +246,17 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
 
     def _see(self, result: Any, *, failed: bool) -> None:
         name = self._action(result)
+        self._at_work.pop(result._host.get_name(), None)
+        self._note(name, result, failed=failed)
         facts = result._result.get("ansible_facts") or {}
         self._run.left_out = facts.get("fleet_left_out") or self._run.left_out
         self._reports |= {name: facts for name in REPORTS if f"{name}_report" in facts}
         if not name.startswith(PREFIX):
             if failed:
                 ours = self._role(result) in ROLES
-                self._run.refused(result._host.get_name(), self._words(result), ours=ours)
+                self._run.refused(result._host.get_name(), self._words(result._result, result), ours=ours)
+            return
+        if name == BEGIN:
             return
         module = name.removeprefix(PREFIX)
         if module == "lease" and not failed:
@@ -153,12 +267,25 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
             if not item.get("skipped"):
                 bad = bool(item.get("failed")) if len(items) > 1 or item is not result._result else failed
                 self._run.saw(module, self._host(module, result, item), item, failed=bad)
+        if self._run.is_deploy and not self._file:
+            # A playbook of somebody's own, which uses roles or modules of the collection.
+            self._begin()
+
+    def _note(self, name: str, result: Any, *, failed: bool) -> None:
+        """For the end of a run that deploys nothing."""
+        here = name in HERE or name == BEGIN
+        if not here:
+            self._seen.answered.add(result._host.get_name())
+        self._seen.changed = self._seen.changed or bool(result._result.get("changed"))
+        if failed:
+            items = [item for item in result._result.get("results") or [] if item.get("failed")] or [result._result]
+            for words in dict.fromkeys(self._words(item, result) for item in items):
+                self._seen.failures.setdefault(words, []).extend([] if here else [result._host.get_name()])
 
     @staticmethod
-    def _words(result: Any) -> str:
-        """Why a task failed. Of one whose output is hidden (no_log), at least which one it was."""
-        hidden = f"the task '{result._task.get_name()}' failed, and its output is hidden; the error above says why"
-        return str(result._result.get("msg") or hidden)
+    def _words(item: Mapping[str, Any], result: Any) -> str:
+        """Why a task failed. What a task with no_log says is hidden."""
+        return str(item.get("msg") or f'the task "{result._task.get_name()}" failed, and what it said is hidden (no_log)')
 
     @staticmethod
     def _role(result: Any) -> str:

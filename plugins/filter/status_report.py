@@ -44,6 +44,7 @@ _value:
     environment: staging
     hosts: {app-1: {live: 1.2.0-3f9a0c1d, release: 1.2.0}}
     lease: null
+    lease_problem: ""
     runs: []
 """
 
@@ -62,6 +63,8 @@ def status_report(
         "environment": environment,
         "hosts": {name: {key: host[key] for key in KEYS if key in host} for name, host in hosts.items()},
         "lease": lease.get("holder"),
+        # Nobody knows whether a lease is free that could not be read.
+        "lease_problem": "" if "holder" in lease else str(lease.get("msg") or "it gave no answer"),
         "runs": [line for line in map(_line, history.splitlines()) if line][-RUNS:],
     }
 

@@ -77,6 +77,33 @@ class ContentStore:
             shutil.rmtree(path, ignore_errors=True)
 
 
+class LookingStore(ContentStore):
+    """Places nothing. ``differing``: what would be placed and does not lie there as it should."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.differing: list[Path] = []
+
+    def place(self, content: Content) -> Path:
+        place = self.root / content.hash()
+        if not _is_filled(place, content):
+            self.differing.append(place / content.name)
+        return place / content.name
+
+
+def _is_filled(place: Path, content: Content) -> bool:
+    """Whether ``_fill`` would write nothing."""
+    there = {str(path.relative_to(place)) for path in place.rglob("*") if path.is_symlink() or not path.is_dir()}
+    return (
+        there == {*content.files, *content.points}
+        and all((place / name).is_dir() for name in content.directories)
+        and all(
+            (place / name).read_bytes() == source.read_bytes() and is_executable(place / name) == is_executable(source)
+            for name, source in content.files.items()
+        )
+    )
+
+
 def _fill(place: Path, content: Content) -> None:
     """Make ``place`` hold ``content`` and nothing else, writing only what differs."""
     wanted = {*content.files, *content.points}

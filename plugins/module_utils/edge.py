@@ -11,7 +11,6 @@ slots, need a reload.
 from __future__ import annotations
 
 import fcntl
-import json
 import shutil
 import tempfile
 import time
@@ -22,8 +21,8 @@ from pathlib import Path
 from threading import RLock
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import EdgeError
-from ansible_collections.morpheus.deploy.plugins.module_utils.file_errors import told
 from ansible_collections.morpheus.deploy.plugins.module_utils.files import private, write_atomically
+from ansible_collections.morpheus.deploy.plugins.module_utils.formats import EDGE, EDGE_BASE, EDGE_STACKS
 from ansible_collections.morpheus.deploy.plugins.module_utils.haproxy import (
     SUFFIXES,
     TUNNELS,
@@ -44,6 +43,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.haproxy import (
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.old_workers import OldWorkers
 from ansible_collections.morpheus.deploy.plugins.module_utils.plan import in_order
+from ansible_collections.morpheus.deploy.plugins.module_utils.spoken import told
 
 # The edge's name on its own network: that of its Compose service.
 OWN_NAME = "haproxy"
@@ -164,7 +164,8 @@ class EdgeConfiguration:
 
     def _read(self, name: str) -> str | None:
         try:
-            return (self.paths.conf / name).read_text()
+            kind = EDGE_STACKS if name.startswith(("stacks/", "routes")) else EDGE_BASE
+            return kind.commented(self.paths.conf / name)
         except FileNotFoundError:
             return None
 
@@ -495,7 +496,7 @@ class Edge:
     def _map_files(self, routes: Mapping[str, str]) -> dict[str, str]:
         routes_dir = self._configuration.paths.conf / "routes.d"
         own = f"{self._stack}.map"
-        maps = {path.name: path.read_text() for path in routes_dir.glob("*.map")}
+        maps = {path.name: EDGE_STACKS.text(path) for path in routes_dir.glob("*.map") if path.name != own}
         maps[own] = render_map(self._stack, routes)
         return {f"routes.d/{own}": maps[own], "routes.map": "".join(maps[name] for name in sorted(maps))}
 
@@ -507,12 +508,14 @@ class Edge:
 def edge_settings(paths: EdgePaths) -> dict[str, str]:
     """What the edge role recorded: the image and network of the edge. Raises EdgeError when there is no edge here."""
     try:
-        settings: dict[str, str] = json.loads(paths.settings.read_text())
+        found = EDGE.load(paths.settings)
+        return {name: str(found[name]) for name in ("image", "user")}
     except FileNotFoundError:
         raise EdgeError(
             f"this host has no edge ({paths.settings} is missing): run playbooks/provision.yml for this inventory first"
         ) from None
-    return settings
+    except KeyError as exc:
+        raise EDGE.damaged(paths.settings, f"it does not say {exc}") from exc
 
 
 def _alerts(answer: str) -> str:

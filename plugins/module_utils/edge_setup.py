@@ -20,6 +20,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge import (
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import Compose, Engine
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import EdgeError
 from ansible_collections.morpheus.deploy.plugins.module_utils.files import write_atomically
+from ansible_collections.morpheus.deploy.plugins.module_utils.formats import EDGE, EDGE_BASE
 from ansible_collections.morpheus.deploy.plugins.module_utils.gate import Clock
 from ansible_collections.morpheus.deploy.plugins.module_utils.haproxy import Socket
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import (
@@ -28,10 +29,12 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.host import (
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.maintenance import MAP as MAINTENANCE_MAP
 from ansible_collections.morpheus.deploy.plugins.module_utils.maintenance import render_state
+from ansible_collections.morpheus.deploy.plugins.module_utils.spoken import spoken
 
 PROJECT = "edge"
 START_SECONDS = 15.0
 RUN_DIRECTORY = "/run/haproxy"
+_CHANGED = "image, user or ports of the edge changed"
 
 
 @dataclass(frozen=True)
@@ -75,22 +78,28 @@ class EdgeSetup:
         self._settings = settings
         self._configuration = EdgeConfiguration(paths, self._validate)
 
+    @spoken()
     def differences(self, files: Mapping[str, str], certificates: Mapping[str, str]) -> list[str]:
         """What ``apply`` would change, in words; empty when the edge is as it should be."""
         found = [*self._configuration.differences(files), *self._changed_certificates(certificates)]
+        if self._lost_compose():
+            found.append("compose.json")
         if self._must_recreate():
             found.append("container")
         return found
 
+    @spoken()
     def apply(self, files: Mapping[str, str], certificates: Mapping[str, str], *, allow_interruption: bool) -> list[str]:
         """Bring the edge up or up to date; what changed. A change that would cut connections is refused unless allowed."""
         changed = self.differences(files, certificates)
         recreate = "container" in changed
         running = self._is_running()
         if recreate and running and not allow_interruption:
+            lost = self._lost_compose()
+            why = f"{lost}, so nobody can tell whether the container is as it should be" if lost else _CHANGED
             raise EdgeError(
-                "image, user or ports of the edge changed, which means a new container and a short interruption for every "
-                "user of this host. Take the host out of its balancer and run again with -e edge_allow_interruption=true"
+                f"{why}, which takes a new container and a short interruption for every user of this host. Take the host out of "
+                "its balancer and run again with -e edge_allow_interruption=true"
             )
         if self._engine.image(self._settings.image) is None:
             self._engine.pull(self._settings.image)
@@ -131,8 +140,11 @@ class EdgeSetup:
         return self._paths.conf / "certs" / f"{name}.pem"
 
     def _read_certificate(self, name: str) -> str | None:
+        path = self._certificate(name)
+        if path.is_dir():
+            raise EDGE_BASE.damaged(path, "it is a directory")
         try:
-            return self._certificate(name).read_text()
+            return path.read_bytes().decode(errors="replace")
         except FileNotFoundError:
             return None
 
@@ -149,7 +161,8 @@ class EdgeSetup:
         for path in (self._paths.conf / "certs", self._paths.conf / "stacks", self._paths.conf / "routes.d"):
             path.mkdir(parents=True, exist_ok=True)
         # What rollouts and edge_maintenance have written stays.
-        for name, content in (("routes.map", ""), (MAINTENANCE_MAP, render_state("off"))):
+        routes = (path.read_text() for path in sorted((self._paths.conf / "routes.d").glob("*.map")))
+        for name, content in (("routes.map", "".join(routes)), (MAINTENANCE_MAP, render_state("off"))):
             if not (self._paths.conf / name).exists():
                 write_atomically(self._paths.conf / name, content, mode=0o644)
         run = self._paths.root / "run"
@@ -159,7 +172,7 @@ class EdgeSetup:
         self._paths.root.chmod(0o755)
 
     def _write_settings(self) -> None:
-        settings = {"image": self._settings.image, "user": self._settings.user}
+        settings = EDGE.numbered({"image": self._settings.image, "user": self._settings.user})
         write_atomically(self._paths.settings, json.dumps(settings, indent=2) + "\n", mode=0o644)
         write_atomically(self._paths.root / "compose.json", self._compose_text(), mode=0o644)
 
@@ -167,8 +180,24 @@ class EdgeSetup:
         return json.dumps(self._settings.compose(self._paths.root), indent=2) + "\n"
 
     def _must_recreate(self) -> bool:
+        try:
+            found = (self._paths.root / "compose.json").read_bytes()
+        except (FileNotFoundError, IsADirectoryError):
+            return True
+        return found != self._compose_text().encode() or not self._is_running()
+
+    def _lost_compose(self) -> str:
+        """Why the edge's own Compose file says nothing, in words; empty when it does, and before there is an edge."""
         path = self._paths.root / "compose.json"
-        return not path.exists() or path.read_text() != self._compose_text() or not self._is_running()
+        if path.is_dir():
+            raise EDGE.damaged(path, "it is a directory")
+        if not path.exists():
+            return f"{path} is missing" if self._paths.settings.exists() else ""
+        try:
+            json.loads(path.read_bytes())
+        except ValueError:
+            return f"{path} cannot be read"
+        return ""
 
     def _await_answer(self) -> None:
         deadline = self._clock.now() + START_SECONDS

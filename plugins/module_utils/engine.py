@@ -23,6 +23,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils import pull
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import EngineError, missing_library
 from ansible_collections.morpheus.deploy.plugins.module_utils.plan import Replica, State
 from ansible_collections.morpheus.deploy.plugins.module_utils.precautions import Mounted
+from ansible_collections.morpheus.deploy.plugins.module_utils.recall import Running
 
 import_error: ImportError | None = None
 try:
@@ -196,6 +197,13 @@ class Engine:
         with _speaking("list containers"):
             found = self._client.api.containers(all=True, filters={"label": labels})
         return [self._replica(item, admitted) for item in found]
+
+    def witnesses(self) -> list[Running]:
+        """Replicas that run and that this collection has started, with the release that each is of."""
+        labels = [f"{_PROJECT}={self._project}", f"{_ONEOFF}=False", FINGERPRINT]
+        with _speaking("list containers"):
+            found = [item["Labels"] for item in self._client.api.containers(filters={"label": labels})]
+        return [Running(one.get(_SERVICE, ""), one.get(RELEASE, ""), one[FINGERPRINT]) for one in found if one.get(FINGERPRINT)]
 
     def addresses(self, replicas: Sequence[Replica]) -> dict[str, str]:
         """Container name -> its address on the network it shares with the edge (or on its first one)."""

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.fence import Fence
 from ansible_collections.morpheus.deploy.plugins.module_utils.files import private
 from ansible_collections.morpheus.deploy.plugins.module_utils.gate import Clock, SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import StackHost
+from ansible_collections.morpheus.deploy.plugins.module_utils.spoken import sentence
 
 # A run that has been fenced off ends at its next step; the longest one is a stop with its grace period.
 GHOST_SECONDS = 120.0
@@ -31,6 +33,8 @@ def alone(host: StackHost, token: int, clock: Clock | None = None) -> Iterator[F
     fence.enter()
     path = host.releases.root / "rollout.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_dir():
+        raise DeployError(sentence(IsADirectoryError(errno.EISDIR, "", str(path))))
     with open(path, "a", opener=private) as stream:
         _lock(stream, host.stack, GHOST_SECONDS if token else 0.0, clock or SystemClock())
         # Compose goes on for a moment when this process is killed. Until it has ended nobody else may look and plan.

@@ -4,11 +4,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from pathlib import Path
 
-from ansible_collections.morpheus.deploy.plugins.module_utils.file_errors import told
+from ansible_collections.morpheus.deploy.plugins.module_utils.spoken import FileError, sentence, told
 
 
 def private(path: str, flags: int) -> int:
@@ -42,6 +43,8 @@ def write_atomically(path: Path, content: str | bytes, *, mode: int, owner: int 
     ``owner``: uid of the file; left out, whoever writes. FileError says why it cannot be written, and what to do.
     """
     make_directories(path.parent)
+    if path.is_dir() and not path.is_symlink():
+        raise FileError(sentence(IsADirectoryError(errno.EISDIR, "Is a directory", str(path))))
     with told(path):
         _write(path, content.encode() if isinstance(content, str) else content, mode, owner)
 

@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils.file_errors import told
 from ansible_collections.morpheus.deploy.plugins.module_utils.files import private, write_atomically
+from ansible_collections.morpheus.deploy.plugins.module_utils.spoken import told
 
 KEEP_LINES = 1000
 

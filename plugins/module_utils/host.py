@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,10 @@ from ansible_collections.morpheus.deploy.plugins.module_utils import (
     hardening,
     own_edge,
     precautions,
+    project_drift,
+    project_files,
 )
+from ansible_collections.morpheus.deploy.plugins.module_utils.contents import LookingStore
 from ansible_collections.morpheus.deploy.plugins.module_utils.cut import Count
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import (
     EDGE_ROOT,
@@ -50,6 +53,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.errors import (
 from ansible_collections.morpheus.deploy.plugins.module_utils.execute import Busy
 from ansible_collections.morpheus.deploy.plugins.module_utils.file_mounts import ProjectMounts, Sources
 from ansible_collections.morpheus.deploy.plugins.module_utils.files import write_atomically
+from ansible_collections.morpheus.deploy.plugins.module_utils.formats import OVERRIDE
 from ansible_collections.morpheus.deploy.plugins.module_utils.gate import (
     Answer,
     Clock,
@@ -129,6 +133,7 @@ class StackHost:
         self.one_offs = OneOffs(client, stack)
         # The lock of the rollout at work, which the commands that it starts must keep too.
         self.hold: list[int] = []
+        self.releases.running = self.engine.witnesses
         self.edge_paths = EdgePaths(edge_root)
         self._settings = edge_settings(self.edge_paths)
 
@@ -139,7 +144,7 @@ class StackHost:
         *,
         images: Mapping[str, tuple[str, str]],
         model: Mapping[str, Any] | None = None,
-        create_key: bool = True,
+        create_key: bool = False,
         section: str = "update_config",
     ) -> Target:
         """``images``: service -> (reference, identity), see compose_model.desired_services."""
@@ -246,6 +251,19 @@ class StackHost:
 
         return Gate(rules, HttpProbe(), SystemClock(), give_up).wait([endpoint])[0]
 
+    def damage(self, manifest: Manifest, target: Target, edge: Edge) -> list[str]:
+        """Of the live release: files that Compose, containers or HAProxy read and that are not as they should be."""
+        found = project_drift.project(self.releases, manifest, self._lost_contents(target))
+        differing = [self.edge_paths.conf / name for name in edge.differences()]
+        return [*found, *(f"{path} is not as the live release and what is admitted have it" for path in differing)]
+
+    def _lost_contents(self, target: Target) -> list[Path]:
+        """What services mount of the release in the content store and does not lie there as it should."""
+        looking = LookingStore(self.releases.contents.root)
+        mounts = replace(self.mounts(target.stack, target.workspace), store=looking)
+        mounts.overrides(target.model, target.workspace.shipped())
+        return looking.differing
+
     def compose(self, target: Target) -> Compose:
         """Compose in the project directory, which must hold the target's files (Releases.activate)."""
         names = [*target.stack["compose_files"], "override.json"]
@@ -254,6 +272,8 @@ class StackHost:
 
     def write_override(self, target: Target, identity: str, pinned: Mapping[str, str]) -> None:
         """What compose_model.override says, and the files that it mounts; and an .env, so that people can type docker compose."""
+        # The fingerprints of the target are kept from here on, and so is their key.
+        self.releases.key(create=True)
         labels = {
             service.name: {
                 FINGERPRINT: service.fingerprint,
@@ -266,11 +286,10 @@ class StackHost:
         mounts = self.mounts(target.stack, target.workspace)
         placed = mounts.overrides(target.model, target.workspace.shipped())
         override = compose_model.override(target.model, target.desired, pinned, labels, target.additions, placed)
-        text = json.dumps(override, indent=2, sort_keys=True).replace("$", "$$") + "\n"
+        text = json.dumps(OVERRIDE.numbered(override), indent=2, sort_keys=True).replace("$", "$$") + "\n"
         write_atomically(self.releases.project / "override.json", text, mode=0o644)
-        files = ":".join([*target.stack["compose_files"], "override.json"])
-        variables = target.workspace.interpolation.read_text()
-        variables += f"COMPOSE_PROJECT_NAME={self.stack}\nCOMPOSE_FILE={files}\n"
+        interpolation = target.workspace.interpolation.read_text()
+        variables = project_files.environment(interpolation, self.stack, target.stack["compose_files"])
         write_atomically(self._interpolation, variables, mode=0o644)
 
     @property

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.files import write_atomically
+from ansible_collections.morpheus.deploy.plugins.module_utils.formats import IDENTITY, NewerFormatError
 
 ROOT = Path("/etc/morpheus.deploy")
 
@@ -34,11 +35,13 @@ class HostIdentity:
     def read(self) -> Owner:
         """Raises DeployError when the file is there and says nothing."""
         try:
-            found = json.loads(self.path.read_text())
+            found = IDENTITY.load(self.path)
             owner = Owner(str(found["environment"]), str(found.get("claimed", "")))
         except FileNotFoundError:
             return Owner()
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except NewerFormatError:
+            raise
+        except (DeployError, OSError, ValueError, KeyError, TypeError, AttributeError):
             owner = Owner()
         if not owner.environment:
             raise DeployError(
@@ -48,7 +51,7 @@ class HostIdentity:
         return owner
 
     def write(self, owner: Owner) -> None:
-        text = json.dumps({"environment": owner.environment, "claimed": owner.claimed}) + "\n"
+        text = json.dumps(IDENTITY.numbered({"environment": owner.environment, "claimed": owner.claimed})) + "\n"
         write_atomically(self.path, text, mode=0o644)
 
 

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 
-from ansible_collections.morpheus.deploy.plugins.module_utils import file_errors
+from ansible_collections.morpheus.deploy.plugins.module_utils import spoken
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
 
 _ANY = "See what this host says with: dmesg | tail -20; systemctl --failed. Mend it, then run this again"
@@ -36,8 +36,7 @@ def explained(error: BaseException) -> str:
     if isinstance(error, DeployError):
         return str(error)
     if isinstance(error, OSError) and error.filename is not None:
-        name = error.filename.decode(errors="replace") if isinstance(error.filename, bytes) else str(error.filename)
-        return file_errors.words(name, error, "read or written")
+        return spoken.sentence(error)
     if isinstance(error, subprocess.TimeoutExpired):
         return f"{_command(error.cmd)} did not end within {error.timeout:g} s. {_ANY}"
     if isinstance(error, subprocess.CalledProcessError):

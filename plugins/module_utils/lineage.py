@@ -13,10 +13,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.files import write_atomically
+from ansible_collections.morpheus.deploy.plugins.module_utils.formats import LINEAGE
 
 # More than anybody retains; what is older can be found in the history.
 TRAIL_LENGTH = 50
@@ -167,8 +166,9 @@ def _last(items: Sequence[str], wanted: str) -> int:
 
 
 def read_lineage(path: Path) -> Lineage:
+    """Raises FileNotFoundError, DamagedError, and NewerFormatError."""
+    found = LINEAGE.load(path)
     try:
-        found: dict[str, Any] = json.loads(path.read_text())
         rolling = found["rolling"]
         return Lineage(
             list(found["trail"]),
@@ -176,15 +176,12 @@ def read_lineage(path: Path) -> Lineage:
             {identity: Fate(Status(fate.pop("status")), **fate) for identity, fate in found["fates"].items()},
             Schema(**found["schema"]),
         )
-    except FileNotFoundError:
-        return Lineage()
     except (ValueError, KeyError, TypeError, AttributeError) as exc:
-        raise DeployError(
-            f"{path} cannot be read ({exc!r}). What runs is not touched. Remove the file and deploy the release that runs again: "
-            "its containers stay, and the file is written anew (a rollback then needs -e rollback_to=<id>)"
-        ) from exc
+        raise LINEAGE.damaged(path, f"it is not what this collection writes: {exc!r}") from exc
 
 
 def write_lineage(path: Path, lineage: Lineage) -> None:
+    if path.is_dir():
+        raise LINEAGE.damaged(path, "it is a directory")
     # Not sorted: the order of the fates says which release is the newest.
-    write_atomically(path, json.dumps(asdict(lineage), indent=2) + "\n", mode=0o600)
+    write_atomically(path, json.dumps(LINEAGE.numbered(asdict(lineage)), indent=2) + "\n", mode=0o600)

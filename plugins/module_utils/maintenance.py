@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from pathlib import Path
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import (
     HAPROXY_DIRECTORY,
@@ -18,6 +19,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge import (
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import EdgeError
 from ansible_collections.morpheus.deploy.plugins.module_utils.files import write_atomically
+from ansible_collections.morpheus.deploy.plugins.module_utils.formats import EDGE_BASE
 from ansible_collections.morpheus.deploy.plugins.module_utils.haproxy import Socket, parse_old_workers
 
 MAP = "maintenance.map"
@@ -50,10 +52,12 @@ class Maintenance:
     def look(self) -> dict[str, str]:
         """Place -> "on" or "off", or "" where neither is said: the file, and each worker that can show the page."""
         edge_settings(self._paths)
-        if not self._file.exists():
-            raise _too_old()
+        try:
+            text = EDGE_BASE.commented(self._file)
+        except FileNotFoundError:
+            raise _too_old(self._file) from None
         workers = {f"worker {pid}": state for pid, state in self._workers().items()}
-        return {MAP: _entry(f"file {self._file.read_text()}"), **workers}
+        return {MAP: entry(f"file {text}"), **workers}
 
     def switch(self, state: str) -> dict[str, str]:
         """Make it ``state`` everywhere; what ``look`` said before. What cannot be switched is refused before it is begun."""
@@ -86,7 +90,7 @@ class Maintenance:
                 raise _too_old()
             # In the middle of a reload there may be none that is current.
             if alive.keys() - set(old):
-                return {pid: _entry(answer) for pid, answer in alive.items() if _NO_SUCH_MAP not in answer}
+                return {pid: entry(answer) for pid, answer in alive.items() if _NO_SUCH_MAP not in answer}
             if time.monotonic() > deadline:
                 raise EdgeError(f"HAProxy has no worker at work. See why with: docker logs edge-haproxy-1\n{table}")
             time.sleep(POLL_SECONDS)
@@ -123,14 +127,15 @@ def _current_workers(table: str) -> list[int]:
     return pids
 
 
-def _entry(text: str) -> str:
+def entry(text: str) -> str:
     """The map's entry in lines of reference, key and value, as HAProxy prints them."""
     entries = [line.split() for line in text.splitlines()]
     return next((words[2] for words in entries if len(words) == 3 and words[1] == KEY), "")
 
 
-def _too_old() -> EdgeError:
+def _too_old(missing: Path | None = None) -> EdgeError:
+    lost = f", or {missing} was lost" if missing else ""
     return EdgeError(
-        "the edge of this host knows no maintenance yet, because an older version set it up: run playbooks/provision.yml for "
-        "this inventory first. Nothing was changed"
+        f"the edge of this host knows no maintenance yet, because an older version set it up{lost}: run playbooks/provision.yml "
+        "for this inventory first. Nothing was changed"
     )

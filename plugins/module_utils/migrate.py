@@ -13,13 +13,14 @@ from pathlib import Path
 from ansible_collections.morpheus.deploy.plugins.module_utils import schema_files
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import Compose
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError, EngineError
-from ansible_collections.morpheus.deploy.plugins.module_utils.file_errors import told
 from ansible_collections.morpheus.deploy.plugins.module_utils.hardening import additions
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import StackHost
+from ansible_collections.morpheus.deploy.plugins.module_utils.journal import Journal
 from ansible_collections.morpheus.deploy.plugins.module_utils.migrations import Migrations
 from ansible_collections.morpheus.deploy.plugins.module_utils.one_offs import MIGRATION, OneOff, OneOffs
 from ansible_collections.morpheus.deploy.plugins.module_utils.prepare import pinned_images, require_images
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import Manifest
+from ansible_collections.morpheus.deploy.plugins.module_utils.spoken import told
 
 
 def migrate(host: StackHost, release_id: str, migrations: Migrations) -> str:
@@ -35,9 +36,12 @@ def migrate(host: StackHost, release_id: str, migrations: Migrations) -> str:
     files = schema_files.read(host.releases.workspace(release_id).files, directory)
     lineage = host.releases.lineage()
     if manifest.schema:
-        news = [lineage.schema.migrated(manifest.schema), lineage.schema.applied(schema_files.digests(files, directory))]
+        applied = schema_files.digests(files, directory)
+        news = [lineage.schema.migrated(manifest.schema), lineage.schema.applied(applied)]
         if any(news):
             host.releases.write_lineage(lineage)
+            journal = Journal(host.releases.root / "journal.jsonl")
+            journal.write("migrated", release=release_id, schema=dict(manifest.schema), files=applied)
     return output
 
 

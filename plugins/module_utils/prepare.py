@@ -16,6 +16,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils import (
     compose_rules,
     hardening,
     precautions,
+    project_drift,
     schema_files,
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.applied import accepted_edits
@@ -37,6 +38,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.release import (
     release_id,
     variables,
 )
+from ansible_collections.morpheus.deploy.plugins.module_utils.spoken import spoken
 
 # What stands for the id of an image that check mode does not pull.
 NOT_PULLED = "not pulled: "
@@ -102,6 +104,8 @@ class Prepared:
     was_live: bool
     # Whether an earlier rollout on this host was killed, so that its end is still to be written down.
     resumes: bool = False
+    # Of the live release: files that Compose, containers or the edge read, and that are not as they should be, a sentence each.
+    damage: list[str] = field(default_factory=list)
     # Versions of the schema that the release brings, when this host's lineage already knows of them; else none, so that the
     # migration tells it.
     versions: list[str] = field(default_factory=list)
@@ -110,13 +114,14 @@ class Prepared:
     @property
     def pending(self) -> bool:
         """Whether a rollout of this release would do anything."""
-        return bool(self.steps) or self.live != self.id or self.resumes
+        return bool(self.steps or self.damage) or self.live != self.id or self.resumes
 
     @property
     def changed(self) -> bool:
         return self.is_new or bool(self.changed_secrets or self.changed_live_files)
 
 
+@spoken()
 def prepare(host: StackHost, wanted: Wanted, migrations: Migrations, *, check_mode: bool) -> Prepared:
     """Bring images and files of ``wanted`` to this host. Nothing of what runs is touched, and on failure nothing is left.
 
@@ -126,6 +131,7 @@ def prepare(host: StackHost, wanted: Wanted, migrations: Migrations, *, check_mo
     identity = wanted.id
     retained = releases.read(identity).images if releases.has(identity) else None
     lineage = releases.lineage()
+    lost = [problem] if identity in lineage.fates and (problem := releases.problem(identity)) else []
     migration = wanted.stack.get("migration")
     accepted = accepted_edits(releases, lineage, migration, wanted.files) if migration else {}
     # Whichever host it is at work on, none may start a second one.
@@ -142,7 +148,8 @@ def prepare(host: StackHost, wanted: Wanted, migrations: Migrations, *, check_mo
             raise DeployError(_other_digests(identity, known, images))
         hardened = hardening.applied(model, hardening.additions(wanted.stack, model))
         _take_precautions(host, wanted, workspace, hardened, images, lineage.live)
-        is_new = images != retained
+        broken = project_drift.kept(releases, releases.read(identity)) if retained is not None else []
+        is_new = images != retained or bool(broken)
         manifest = Manifest(
             id=identity,
             release=wanted.release,
@@ -155,7 +162,7 @@ def prepare(host: StackHost, wanted: Wanted, migrations: Migrations, *, check_mo
             secrets=wanted.secret_names,
             schema=wanted.schema,
         )
-        steps, replicas = _preview(host, manifest, workspace, model, check_mode)
+        steps, replicas, damage = _preview(host, manifest, workspace, model, check_mode, lineage.live)
     changed_secrets = releases.changed_secrets(wanted.secrets, wanted.rights)
     live = wanted.stack.get("live_files") or [], wanted.live_files, wanted.executable
     changed_live_files = releases.live_files.changed(*live)
@@ -167,6 +174,7 @@ def prepare(host: StackHost, wanted: Wanted, migrations: Migrations, *, check_mo
             releases.write_manifest(manifest)
             lineage.prepared(identity)
             lineage.schema.applied(accepted)
+        if is_new or releases.is_recalled:
             releases.write_lineage(lineage)
     return Prepared(
         id=identity,
@@ -179,8 +187,16 @@ def prepare(host: StackHost, wanted: Wanted, migrations: Migrations, *, check_mo
         replicas=replicas,
         was_live=bool(known),
         resumes=lineage.rolling is not None,
+        damage=damage,
         versions=wanted.versions if manifest.schema and lineage.schema.knows(manifest.schema) else [],
-        warnings=[*hardening.warnings(wanted.stack, model), *finder.warnings, *waited_for],
+        warnings=[
+            *hardening.warnings(wanted.stack, model),
+            *finder.warnings,
+            *waited_for,
+            *lost,
+            *broken,
+            *damage,
+        ],
     )
 
 
@@ -237,7 +253,11 @@ def _live_model(host: StackHost, wanted: Wanted, live: str) -> Mapping[str, Any]
     """The project of the live release; empty where its Compose files are the same, so that Compose need not be asked."""
     if not (live and host.releases.has(live)):
         return {}
-    stack, workspace = host.releases.read(live).stack, host.releases.workspace(live)
+    manifest = host.releases.read(live)
+    if project_drift.kept(host.releases, manifest):
+        # What was lost cannot be compared.
+        return {}
+    stack, workspace = manifest.stack, host.releases.workspace(live)
     before = [(name, (workspace.files / name).read_bytes()) for name in stack["compose_files"]]
     if before == [(name, wanted.files[name]) for name in wanted.stack["compose_files"]]:
         return {}
@@ -275,6 +295,27 @@ def require_images(host: StackHost, manifest: Manifest) -> None:
         )
 
 
+def target_of(host: StackHost, manifest: Manifest, section: str = "update_config") -> Target:
+    """A release of this host, ready to be compared with what runs. Raises DeployError, which says what was lost."""
+    try:
+        workspace = host.releases.workspace(manifest.id)
+        return host.target(manifest, workspace, images=images_of(manifest), section=section)
+    except (EngineError, ConfigError, OSError):
+        # Compose tells where it stopped, and not why the file is not what it was.
+        require_files(host, manifest)
+        require_secrets(host, manifest)
+        raise
+
+
+def require_files(host: StackHost, manifest: Manifest) -> None:
+    """Raise DeployError when what is kept of a release is not what was tried and found good."""
+    broken = project_drift.kept(host.releases, manifest)
+    if broken:
+        raise DeployError(
+            f"{'; '.join(broken)}. Deploy release {manifest.id} again, which writes them anew, or choose another one"
+        )
+
+
 def missing_secrets(host: StackHost, manifest: Manifest) -> list[str]:
     """``<file>: <variable>`` (``<file>`` for a file secret) of what the release reads and this host no longer has."""
     found = []
@@ -301,12 +342,15 @@ def pinned_images(manifest: Manifest) -> dict[str, str]:
 
 
 def _preview(
-    host: StackHost, manifest: Manifest, workspace: Workspace, model: Mapping[str, Any], check_mode: bool
-) -> tuple[list[Step], list[Replica]]:
+    host: StackHost, manifest: Manifest, workspace: Workspace, model: Mapping[str, Any], check_mode: bool, live: str
+) -> tuple[list[Step], list[Replica], list[str]]:
     target = host.target(manifest, workspace, images=images_of(manifest), model=model, create_key=not check_mode)
     edge = host.edge(target)
     replicas = host.observe(edge)
-    return host.plan(target, replicas, edge), replicas
+    damage = []
+    if manifest.id == live:
+        damage = host.damage(manifest, target, edge)
+    return host.plan(target, replicas, edge), replicas, damage
 
 
 def _references(model: Mapping[str, Any]) -> dict[str, str]:

@@ -18,22 +18,31 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils import dotenv
+from ansible_collections.morpheus.deploy.plugins.module_utils import dotenv, journal, project_files, recall
 from ansible_collections.morpheus.deploy.plugins.module_utils.contents import ContentStore
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.file_mounts import below
 from ansible_collections.morpheus.deploy.plugins.module_utils.files import file_mode, is_executable, write_atomically
+from ansible_collections.morpheus.deploy.plugins.module_utils.formats import (
+    FINGERPRINT_KEY,
+    MANIFEST,
+    SECRETS,
+    DamagedError,
+    NewerFormatError,
+)
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage import Lineage, read_lineage, write_lineage
 from ansible_collections.morpheus.deploy.plugins.module_utils.live_files import LiveFiles
+from ansible_collections.morpheus.deploy.plugins.module_utils.project_files import Listing, LostListingError
 
 STACKS_ROOT = Path("/var/lib/morpheus.deploy/stacks")
 HASH_DIGITS = 8
+KEY_BYTES = 32
 
 
 @dataclass(frozen=True)
@@ -104,6 +113,16 @@ def release_id(release: str, config: str) -> str:
     return f"{release}-{config[:HASH_DIGITS]}"
 
 
+def interpolation(release: str, environment: str) -> str:
+    """The content of release.env."""
+    return f"STACK_RELEASE={release}\nSTACK_ENVIRONMENT={environment}\n"
+
+
+def name_in(identity: str) -> str:
+    """The name of a release whose manifest cannot be read."""
+    return identity.rpartition("-")[0]
+
+
 @dataclass(frozen=True)
 class Workspace:
     """Where a release's files can be read as Compose reads them: ``files`` with ``secrets`` linked into it."""
@@ -127,13 +146,57 @@ class Releases:
         self.secrets = self.root / "secrets"
         self.contents = ContentStore(self.root / "content")
         self.live_files = LiveFiles(self.root / "live")
+        # What was lost and is made anew, in words for people.
+        self.notes: list[str] = []
+        # Whether the lineage was among it, and is to be written.
+        self.is_recalled = False
+        self._new_key = b""
+        # What runs of the stack, for when nothing else tells which release is live.
+        self.running: Callable[[], Sequence[recall.Running]] = tuple
         self._directory = self.root / "releases"
+        self._listing = Listing(self.project)
 
     def ids(self) -> list[str]:
         return sorted(path.parent.name for path in self._directory.glob("*/manifest.json"))
 
+    def lost(self, known: Iterable[str]) -> list[str]:
+        """Ids of releases that are ``known`` to have been here whole, and whose manifest is gone."""
+        return sorted(
+            identity for identity in known if (self._directory / identity / "files").is_dir() and identity not in self.ids()
+        )
+
     def lineage(self) -> Lineage:
-        return read_lineage(self.root / "lineage.json")
+        """One that is lost is made anew from what else remembers, and ``notes`` says so. Raises NewerFormatError."""
+        path = self.root / "lineage.json"
+        try:
+            return read_lineage(path)
+        except FileNotFoundError:
+            lost = "is missing"
+        except DamagedError as exc:
+            lost = exc.said
+        evidence = self._evidence()
+        found = recall.lineage(evidence)
+        # Before the first deploy nothing is missing.
+        if not (lost == "is missing" and evidence.empty):
+            said = recall.sentence(found, evidence)
+            self._note(f"{path} {lost}; what it said is taken from {said}. {_anew(path)}")
+            self.is_recalled = True
+        return found
+
+    def _evidence(self) -> recall.Evidence:
+        manifests = {}
+        for identity in self.ids():
+            manifests[identity] = recall.Kept()
+            with suppress(DamagedError):
+                found = self.read(identity)
+                manifests[identity] = recall.Kept(found.created, found.schema)
+        return recall.Evidence(
+            manifests, journal.events(self.root / "journal.jsonl"), self.running(), project_files.activated_release(self.project)
+        )
+
+    def _note(self, said: str) -> None:
+        if said not in self.notes:
+            self.notes.append(said)
 
     def write_lineage(self, found: Lineage) -> None:
         write_lineage(self.root / "lineage.json", found)
@@ -145,7 +208,7 @@ class Releases:
     def live_release(self) -> str:
         """Name of the live release; empty before the first deploy."""
         live = self.live()
-        return self.read(live).release if live and self.has(live) else ""
+        return (self.read(live).release if self.has(live) else name_in(live)) if live else ""
 
     def remove(self, identity: str) -> None:
         """Remove a release. Its manifest goes first: without it the rest was never finished."""
@@ -156,21 +219,28 @@ class Releases:
     def read(self, identity: str) -> Manifest:
         path = self._directory / identity / "manifest.json"
         try:
-            found = json.loads(path.read_text())
-            return Manifest(**found)
+            return Manifest(**MANIFEST.load(path))
         except FileNotFoundError:
+            if path.parent.is_dir():
+                raise MANIFEST.missing(path) from None
             kept = ", ".join(self.ids()) or "none"
             raise DeployError(f'release "{identity}" is not on this host; retained are: {kept}') from None
-        except (ValueError, TypeError) as exc:
-            raise DeployError(f"{path} cannot be read ({exc}); deploy the release again to write it anew") from exc
+        except TypeError as exc:
+            raise MANIFEST.damaged(path, f"it is not what this collection writes: {exc}") from exc
 
     def has(self, identity: str) -> bool:
-        """Whether the release is there whole: one whose manifest cannot be read is written anew."""
+        """Whether the release is there whole: one whose manifest cannot be read is written anew. Raises NewerFormatError."""
+        return not self.problem(identity)
+
+    def problem(self, identity: str) -> str:
+        """Why the release cannot be read, with the mend; empty when it can. Raises NewerFormatError."""
         try:
             self.read(identity)
-        except DeployError:
-            return False
-        return True
+        except NewerFormatError:
+            raise
+        except DeployError as exc:
+            return str(exc)
+        return ""
 
     def workspace(self, identity: str) -> Workspace:
         return Workspace(self._directory / identity / "files", self._directory / identity / "release.env")
@@ -186,8 +256,11 @@ class Releases:
         return self.workspace(identity)
 
     def write_manifest(self, manifest: Manifest) -> None:
-        text = json.dumps(manifest.as_dict(), indent=2, sort_keys=True) + "\n"
-        write_atomically(self._directory / manifest.id / "manifest.json", text, mode=0o600)
+        path = self._directory / manifest.id / "manifest.json"
+        if path.is_dir():
+            raise MANIFEST.damaged(path, "it is a directory")
+        text = json.dumps(MANIFEST.numbered(manifest.as_dict()), indent=2, sort_keys=True) + "\n"
+        write_atomically(path, text, mode=0o600)
 
     def write_secrets(self, contents: Mapping[str, str], rights: Mapping[str, Rights] | None = None) -> list[str]:
         """Names of the secret files that changed. Files that no release reads any more are left: a rollback may."""
@@ -229,10 +302,9 @@ class Releases:
     def secret_names(self, name: str) -> list[str] | None:
         """Names of the variables in a secret file as it is now; None when there is no such file."""
         try:
-            text = (self.secrets / name).read_bytes().decode()
+            return variables(name, SECRETS.text(self.secrets / name))
         except FileNotFoundError:
             return None
-        return variables(name, text)
 
     def remove_secrets(self, names: Iterable[str]) -> None:
         for name in names:
@@ -257,7 +329,7 @@ class Releases:
         before = {name for name in self.activated() if not below(name, data)}
         always = _for_compose(self.read(identity).stack)
         wanted = {name for name in shipped if name in before or below(name, always) or not self._lies_among_data(name, before)}
-        write_atomically(self._listing, json.dumps(sorted(before | wanted)), mode=0o600)
+        self._listing.write(before | wanted)
         for name in before - wanted:
             self._remove_file(name)
         wanted = {name for name in wanted if not (self.project / name).is_dir()}
@@ -266,16 +338,20 @@ class Releases:
             target = self.project / name
             if not target.is_file() or target.read_bytes() != content or target.stat().st_mode & 0o777 != mode:
                 write_atomically(target, content, mode=mode)
-        write_atomically(self._listing, json.dumps(sorted(wanted)), mode=0o600)
+        self._listing.write(wanted)
         link_secrets(self.project, self.secrets)
 
-    @property
-    def _listing(self) -> Path:
-        return self.project / ".release-files.json"
-
     def activated(self) -> set[str]:
-        """Files in the project directory that a release brought."""
-        return set(json.loads(self._listing.read_text())) if self._listing.exists() else set()
+        """Files in the project directory that a release brought; where that is lost, those that a retained release ships."""
+        try:
+            return self._listing.read()
+        except LostListingError as exc:
+            self._note(
+                f"{self._listing.path} {exc.said}; files that a retained release ships with the same content count as brought by "
+                f"it. {_anew(self._listing.path)}"
+            )
+        kept = [self.workspace(identity).shipped() for identity in self.ids()]
+        return {name for shipped in kept for name, source in shipped.items() if _same(source, self.project / name)}
 
     def _lies_among_data(self, name: str, ours: Collection[str]) -> bool:
         """Whether a file of this name would lie in, or in the place of, what no release brought."""
@@ -285,10 +361,7 @@ class Releases:
 
     def mounted(self) -> set[str]:
         """Paths outside the project directory that the files of the live release are mounted from, as its override.json says."""
-        path = self.project / "override.json"
-        found = json.loads(path.read_text().replace("$$", "$")) if path.exists() else {}
-        volumes = [volume for service in found.get("services", {}).values() for volume in service.get("volumes") or []]
-        return {volume["source"] for volume in volumes} | {config["file"] for config in found.get("configs", {}).values()}
+        return project_files.mounted(self.project)
 
     def strangers(
         self, stack: Mapping[str, Any], shipped: Mapping[str, Path], mounted: Collection[str], data: Collection[str]
@@ -330,12 +403,22 @@ class Releases:
     def key(self, create: bool) -> bytes:
         """The key of this host's fingerprints, made at the first deploy."""
         path = self.root / "fingerprint.key"
-        if path.exists():
-            return path.read_bytes()
-        key = secrets.token_bytes(32)
+        if path.is_dir():
+            raise FINGERPRINT_KEY.damaged(path, "it is a directory")
+        found = path.read_bytes() if path.exists() else b""
+        if len(found) == KEY_BYTES:
+            return found
+        if path.exists() or (self.project / "override.json").exists():
+            lost = f"has {len(found)} bytes where {KEY_BYTES} belong" if path.exists() else "is missing"
+            self._note(
+                f"{path} {lost}; no replica can be compared with what it should be, so the next deploy makes a new key and "
+                "replaces every replica once"
+            )
+        # Not another one with each question: what is compared with itself must be the same.
+        self._new_key = self._new_key or secrets.token_bytes(KEY_BYTES)
         if create:
-            write_atomically(path, key, mode=0o600)
-        return key
+            write_atomically(path, self._new_key, mode=0o600)
+        return self._new_key
 
     def _secret(self, name: str, rights: Rights) -> bytes | None:
         """What the file holds; None when it is not there, or not with these rights."""
@@ -352,6 +435,11 @@ def all_manifests(root: Path = STACKS_ROOT) -> list[Manifest]:
     """Manifests of every release of every stack on this host."""
     stacks = [Releases(path.name, root) for path in root.iterdir() if path.is_dir()]
     return [stack.read(identity) for stack in stacks for identity in stack.ids() if stack.has(identity)]
+
+
+def _anew(path: Path) -> str:
+    away = f"Move it away (mv {path} {path}.damaged), and the" if path.is_dir() else "The"
+    return f"{away} next deploy writes it anew"
 
 
 def _same(one: Path, other: Path) -> bool:
@@ -378,8 +466,7 @@ def place_files(
     """Write a release's files and interpolation variables below ``directory``."""
     for name, content in files.items():
         write_atomically(directory / "files" / name, content, mode=file_mode(name in executable))
-    variables = f"STACK_RELEASE={release}\nSTACK_ENVIRONMENT={environment}\n"
-    write_atomically(directory / "release.env", variables, mode=0o644)
+    write_atomically(directory / "release.env", interpolation(release, environment), mode=0o644)
     link_secrets(directory / "files", secret_files)
     return Workspace(directory / "files", directory / "release.env")
 

@@ -23,9 +23,12 @@ def table(report: Mapping[str, Any], now: float) -> list[str]:
     rows += [_row(name, host, now) for name, host in sorted(report["hosts"].items())]
     lines += _columns(rows)
     lines += _details(report["hosts"], report["environment"])
-    lines += ["", *_wrapped(f"LEASE  {_lease(report['lease'])}", "       "), ""]
+    problem = report.get("lease_problem")
+    lease = f"? (it could not be read: {problem})" if problem else _lease(report["lease"])
+    lines += ["", *_wrapped(f"LEASE  {lease}", "       "), ""]
     runs = [("LAST RUNS", "VERDICT", "WHAT", "BY", "SECONDS"), *(_run(line) for line in reversed(report["runs"]))]
-    lines += _columns(runs) if len(runs) > 1 else ["No run is in the history yet."]
+    none = "The history could not be read." if problem else "No run is in the history yet."
+    lines += _columns(runs) if len(runs) > 1 else [none]
     return lines
 
 

@@ -138,7 +138,7 @@ def _obstacles(info: Mapping[str, Any], identity: str) -> list[str]:
     if found is None:
         retained = {one["id"]: one["release"] for one in info["releases"]}
         return [f"release {identity} is not retained here; retained are {_listed(retained)}"]
-    problems = []
+    problems = [found["problem"]] if found.get("problem") else []
     if found["missing_images"]:
         problems.append(
             f"the images {', '.join(found['missing_images'])} of release {identity} are no longer on this host; pull them there, "

@@ -33,14 +33,16 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.plan import (
     Step,
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.prepare import (
-    images_of,
     pinned_images,
+    require_files,
     require_harmless,
     require_images,
     require_secrets,
+    target_of,
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import Manifest
 from ansible_collections.morpheus.deploy.plugins.module_utils.retention import prune
+from ansible_collections.morpheus.deploy.plugins.module_utils.spoken import spoken
 
 
 @dataclass
@@ -51,11 +53,15 @@ class Rollout:
     target: Target
     kind: Kind
     previous: Manifest | None
+    # Id of what was live, also where its manifest cannot be read.
+    was: str
     steps: list[Step]
     before: list[Replica]
     edge_files: list[str]
     # Whether an earlier rollout on this host was killed, so that its end is still to be written down.
     resumes: bool = False
+    # Files of the live release that are not as they should be, a sentence each.
+    damage: list[str] = field(default_factory=list)
     outcome: Outcome = field(default_factory=Outcome)
     after: list[Replica] = field(default_factory=list)
     # Where a failed rollout left this host: "as_before" (nothing was switched), "taken_back" (what was switched serves the old
@@ -68,11 +74,11 @@ class Rollout:
     @property
     def switches(self) -> bool:
         """Whether another release than before is live afterwards."""
-        return self.previous is None or self.previous.id != self.manifest.id
+        return self.was != self.manifest.id
 
     @property
     def changed(self) -> bool:
-        return bool(self.steps or self.edge_files) or self.switches or self.resumes
+        return bool(self.steps or self.edge_files or self.damage) or self.switches or self.resumes
 
     @property
     def failure_action(self) -> FailureAction:
@@ -92,6 +98,7 @@ class HostRollout:
         # Why lines of the journal are missing.
         self._unwritten = ""
 
+    @spoken()
     def prepare(self, release_id: str, *, restart: bool, kind: Kind = Kind.DEPLOY) -> Rollout:
         """Plan the switch to ``release_id`` (empty: the live one); with ``restart`` every replica counts as outdated."""
         releases = self._host.releases
@@ -101,13 +108,18 @@ class HostRollout:
         manifest = releases.read(release_id or lineage.live)
         require_images(self._host, manifest)
         require_secrets(self._host, manifest)
+        require_files(self._host, manifest)
         target = self._target(manifest)
         require_harmless(self._host, target)
         previous = releases.read(lineage.live) if lineage.live and releases.has(lineage.live) else None
         edge = self._host.edge(target)
         before = self._host.observe(edge)
         steps = self._host.plan(target, before, edge, time.time() if restart else None)
-        return Rollout(manifest, target, kind, previous, steps, before, edge.differences(), lineage.rolling is not None)
+        damage = []
+        if manifest.id == lineage.live:
+            damage = self._host.damage(manifest, target, edge)
+        rolling = lineage.rolling is not None
+        return Rollout(manifest, target, kind, previous, lineage.live, steps, before, edge.differences(), rolling, damage)
 
     def execute(self, rollout: Rollout) -> None:
         """Do what ``rollout`` plans. After a failure, see ``rollout.outcome.failures`` and ``rollout.left``.
@@ -300,5 +312,4 @@ class HostRollout:
         return self._host.plan(target, seen, edge)
 
     def _target(self, manifest: Manifest, section: str = "update_config") -> Target:
-        workspace = self._host.releases.workspace(manifest.id)
-        return self._host.target(manifest, workspace, images=images_of(manifest), section=section)
+        return target_of(self._host, manifest, section)

@@ -57,6 +57,8 @@ class StackConfig:
         given = schema.typed({key: raw.get(key) for key in options}, options, "", self.problems)
         self.environment: str = given["stack_environment"] or ""
         self.release: str = given["stack_release"] or ""
+        # As with -e stack_release=. What is missing or of another type is a problem already.
+        self._release_is_empty = raw.get("stack_release") == ""
         self._secrets: Mapping[str, Any] = given["stack_secrets"] or {}
         self._secret_files: Mapping[str, Any] = given["stack_secret_files"] or {}
         # name -> {owner, mode} of each file secret
@@ -106,6 +108,8 @@ class StackConfig:
             )
         if self.release == "latest":
             self._say("stack_release: latest does not say what runs; give the version, for example 1.2.0")
+        elif self._release_is_empty:
+            self._say("stack_release: is empty; give the version, for example -e stack_release=1.2.0")
         elif self.release and not self._is_tag(self.release):
             self._say(f'stack_release: "{self.release}" cannot be the tag of an image')
         if self.config["hosts_at_once"] == 0:

@@ -5,36 +5,39 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
-from ansible_collections.morpheus.deploy.plugins.module_utils.files import is_executable
+from ansible_collections.morpheus.deploy.plugins.module_utils import edge_drift, project_drift
+from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError, EdgeError
 from ansible_collections.morpheus.deploy.plugins.module_utils.gate import SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.haproxy import Socket
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import HostGate, StackHost, Target
 from ansible_collections.morpheus.deploy.plugins.module_utils.identity import HostIdentity
 from ansible_collections.morpheus.deploy.plugins.module_utils.maintenance import Maintenance
 from ansible_collections.morpheus.deploy.plugins.module_utils.plan import DesiredService, Replica, State
-from ansible_collections.morpheus.deploy.plugins.module_utils.prepare import images_of
-from ansible_collections.morpheus.deploy.plugins.module_utils.release import Manifest, config_hash
+from ansible_collections.morpheus.deploy.plugins.module_utils.prepare import missing_secrets, target_of
+from ansible_collections.morpheus.deploy.plugins.module_utils.release import Manifest
+from ansible_collections.morpheus.deploy.plugins.module_utils.spoken import spoken
 
 # One question to a replica, and one more when the first went wrong by chance.
 ASK = {"successes": 1, "interval_seconds": 0.2, "timeout_seconds": 2.0, "deadline_seconds": 3.0}
 
 
+@spoken()
 def look(host: StackHost) -> dict[str, Any]:
     """``services``: name, wanted, running and healthy replicas; ``drift``: sentences, empty when all is as the release says."""
     lineage = host.releases.lineage()
     found: dict[str, Any] = {"live": lineage.live, "release": "", "since": "", "services": [], "drift": []}
-    found["environment"] = _environment()
+    found["environment"], unclaimed = _environment()
+    found["drift"] = unclaimed
     found["rolling"] = lineage.rolling.id if lineage.rolling else ""
     found["edge"] = _edge(host)
     if not lineage.live:
         return found
     manifest = host.releases.read(lineage.live)
-    target = host.target(manifest, host.releases.workspace(lineage.live), images=images_of(manifest))
+    target = target_of(host, manifest)
     try:
         replicas = host.observe(host.edge(target))
     except DeployError:
@@ -42,7 +45,12 @@ def look(host: StackHost) -> dict[str, Any]:
     found["release"] = manifest.release
     found["since"] = lineage.fates[lineage.live].at if lineage.live in lineage.fates else ""
     found["services"] = [_service(host, target, service, replicas) for service in target.desired]
-    found["drift"] = [*_replica_drift(target, replicas), *_file_drift(host, manifest), *_strangers(host, manifest)]
+    found["drift"] = [
+        *unclaimed,
+        *_replica_drift(target, replicas),
+        *_file_drift(host, target, manifest),
+        *_strangers(host, manifest),
+    ]
     return found
 
 
@@ -83,22 +91,15 @@ def _replica_drift(target: Target, replicas: Sequence[Replica]) -> list[str]:
     return found
 
 
-def _file_drift(host: StackHost, manifest: Manifest) -> list[str]:
-    shipped = host.releases.workspace(manifest.id).shipped()
-    contents = {name: path.read_bytes() for name, path in shipped.items()}
-    executable = {name for name, path in shipped.items() if is_executable(path)}
-    found = []
-    if config_hash(manifest.environment, manifest.stack, contents, dict(manifest.secrets), executable) != manifest.config_hash:
-        found.append(f"files of release {manifest.id} were edited since they were written")
-    ours = host.releases.activated()
-    edited = sorted(
-        name for name, content in contents.items() if name in ours and _content(host.releases.project / name) != content
-    )
-    return found + [f"{name} in the project directory is not the release's" for name in edited]
-
-
-def _content(path: Path) -> bytes | None:
-    return path.read_bytes() if path.is_file() else None
+def _file_drift(host: StackHost, target: Target, manifest: Manifest) -> list[str]:
+    found = [*host.releases.notes, *project_drift.kept(host.releases, manifest)]
+    lost = missing_secrets(host, manifest)
+    if lost:
+        found.append(f"secrets that the release reads are gone ({', '.join(lost)}): deploy it again, which brings them")
+    # What cannot be compared is told by the state of the edge.
+    with suppress(EdgeError):
+        found += host.damage(manifest, target, host.edge(target))
+    return list(dict.fromkeys([*found, *edge_drift.problems(host.edge_paths)]))
 
 
 def _strangers(host: StackHost, manifest: Manifest) -> list[str]:
@@ -106,11 +107,15 @@ def _strangers(host: StackHost, manifest: Manifest) -> list[str]:
     return [f"{name} runs an image of the release and was started by hand" for name in names]
 
 
-def _environment() -> str:
+def _environment() -> tuple[str, list[str]]:
+    """Whose host this is, and why nobody can tell."""
+    identity = HostIdentity()
     try:
-        return HostIdentity().read().environment
-    except DeployError:
-        return ""
+        environment = identity.read().environment
+    except DeployError as exc:
+        return "", [str(exc)]
+    lost = f"this host belongs to no environment ({identity.path} is missing): claim it with playbooks/provision.yml"
+    return environment, [] if environment else [lost]
 
 
 def _edge(host: StackHost) -> str:

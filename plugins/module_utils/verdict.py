@@ -158,6 +158,16 @@ class Run:
         self.reasons.append(state.failed)
         state.mixed = state.mixed or module == "stack_rollout"
 
+    def interrupted(self, how: str, at_work: Mapping[str, str]) -> None:
+        """The run ended before its end. ``at_work``: host -> module that had not answered, and may go on there."""
+        for host in [host for host, module in at_work.items() if module == "stack_rollout"]:
+            state = self.hosts.setdefault(host, HostState())
+            state.lost = state.mixed = True
+        switched = [state for state in self.hosts.values() if state.changed or state.mixed]
+        for state in switched:
+            state.failed = state.failed or how
+        (self.reasons if switched else self.refusals).append(how)
+
     def verdict(self, seconds: float, *, check_mode: bool) -> dict[str, Any]:
         failed = any(state.failed for state in self.hosts.values())
         word = self._word(failed)
@@ -231,9 +241,10 @@ class Run:
             self.is_prepared = True
             self.release, self.release_id = result["release"], result.get("id") or self.release_id
             self.environment = result.get("environment") or self.environment
-            state.release = state.previous = result["previous"]
-            state.release_id = state.previous_id = result.get("previous_id", "")
-            state.seen = True
+            if "previous" in result:
+                state.release = state.previous = result["previous"]
+                state.release_id = state.previous_id = result.get("previous_id", "")
+                state.seen = True
             state.plan = list(result.get("plan", []))
             # Prepared twice, a host has them since the first time.
             state.live_files = sorted({*state.live_files, *result.get("changed_live_files", [])})

@@ -128,7 +128,7 @@ def main() -> None:
 
 def _read(paths: EdgePaths, files: dict[str, str]) -> str:
     texts = [paths.conf / name for name in sorted(files)]
-    return "".join(path.read_text() for path in texts if path.is_file())
+    return "".join(path.read_text(errors="replace") for path in texts if path.is_file())
 
 
 if __name__ == "__main__":

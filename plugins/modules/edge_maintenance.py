@@ -33,6 +33,17 @@ options:
     type: str
     choices: ["on", "off"]
     required: true
+  token:
+    description: Fencing token of the environment's lease, from M(morpheus.deploy.lease). C(0) is a run without a lease.
+    type: int
+    default: 0
+  without_lease:
+    description:
+      - That it is meant to be done without a lease, as C(playbooks/maintenance.yml) does, because a deploy may go on meanwhile.
+        Without this, C(0) as O(token) is refused, except in check mode.
+      - Whoever says so has made sure that the host is the environment's.
+    type: bool
+    default: false
 seealso:
   - module: morpheus.deploy.edge_config
 author:
@@ -43,6 +54,7 @@ EXAMPLES = r"""
 - name: Show users the maintenance page
   morpheus.deploy.edge_maintenance:
     state: "on"
+    without_lease: true
 """
 
 RETURN = r"""
@@ -55,6 +67,7 @@ changes:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.morpheus.deploy.plugins.module_utils import leased
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import EDGE_ROOT, EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.in_words import in_words
@@ -64,9 +77,16 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.maintenance import
 @in_words
 def main() -> None:
     module = AnsibleModule(
-        argument_spec={"state": {"type": "str", "choices": ["on", "off"], "required": True}},
+        argument_spec={
+            "state": {"type": "str", "choices": ["on", "off"], "required": True},
+            "token": {"type": "int", "default": 0, "no_log": False},
+            "without_lease": leased.WITHOUT_LEASE,
+        },
         supports_check_mode=True,
     )
+    unleased = leased.problem(module.params, check_mode=module.check_mode)
+    if unleased:
+        module.fail_json(msg=unleased)
     state = module.params["state"]
     maintenance = Maintenance(EdgePaths(EDGE_ROOT))
     try:

@@ -40,6 +40,16 @@ options:
     description: Whether a restart may stop containers, because O(options) turn C(live-restore) off.
     type: bool
     default: false
+  token:
+    description: Fencing token of the environment's lease, from M(morpheus.deploy.lease). C(0) is a run without a lease.
+    type: int
+    default: 0
+  without_lease:
+    description:
+      - That an engine which runs is meant to be restarted without a lease. Without this, a restart is refused when O(token) is
+        C(0), except in check mode. What needs no restart needs no lease.
+    type: bool
+    default: false
 author:
   - The morpheus.deploy maintainers
 """
@@ -51,6 +61,7 @@ EXAMPLES = r"""
       live-restore: true
       log-driver: json-file
       log-opts: {max-size: 20m, max-file: "5"}
+    token: "{{ lease_taken.token | default(0) }}"
 
 - name: See whether an engine that runs would be restarted
   morpheus.deploy.engine_config:
@@ -93,6 +104,7 @@ msg:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.morpheus.deploy.plugins.module_utils import leased
 from ansible_collections.morpheus.deploy.plugins.module_utils.daemon_config import RestartError
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine_setup import PATH, EngineSetup, Outcome, SystemDockerd
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
@@ -114,12 +126,19 @@ def main() -> None:
         argument_spec={
             "options": {"type": "dict", "required": True},
             "allow_interruption": {"type": "bool", "default": False},
+            "token": {"type": "int", "default": 0, "no_log": False},
+            "without_lease": leased.WITHOUT_LEASE,
         },
         supports_check_mode=True,
     )
     params: dict[str, Any] = module.params
     setup = EngineSetup(SystemDockerd(), SystemClock(), PATH, module.backup_local)
+    unleased = leased.problem(params, check_mode=module.check_mode)
     try:
+        if unleased:
+            due = setup.apply(params["options"], allow_interruption=params["allow_interruption"], check_mode=True).change.restart
+            if due:
+                raise DeployError(f"the engine must be restarted for {', '.join(due)}. {unleased}")
         outcome = setup.apply(params["options"], allow_interruption=params["allow_interruption"], check_mode=module.check_mode)
     except (DeployError, OSError) as exc:
         module.fail_json(msg=explained(exc), restarted=isinstance(exc, RestartError))

@@ -53,6 +53,14 @@ options:
     description: How long sessions may take to end, and a pooler to notice a change, in seconds.
     type: float
     default: 30.0
+  token:
+    description: Fencing token of the environment's lease, from M(morpheus.deploy.lease). C(0) is a run without a lease.
+    type: int
+    default: 0
+  without_lease:
+    description: That it is meant to be done without a lease. Without this, C(0) as O(token) is refused, except in check mode.
+    type: bool
+    default: false
 requirements:
   - psycopg2, on the host
 seealso:
@@ -67,6 +75,7 @@ EXAMPLES = r"""
     url: postgresql://app_b:{{ new_password }}@db.example.com/app
     admin_url: "{{ admin_url }}"
     owner: app
+    token: "{{ lease_taken.token }}"
   run_once: true
 
 - name: Close the one that nobody uses any more
@@ -74,6 +83,7 @@ EXAMPLES = r"""
     url: postgresql://app_a:{{ old_password }}@db.example.com/app
     admin_url: "{{ admin_url }}"
     state: closed
+    token: "{{ lease_taken.token }}"
   run_once: true
 """
 
@@ -97,7 +107,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.morpheus.deploy.plugins.module_utils import connection_url, role_pair
+from ansible_collections.morpheus.deploy.plugins.module_utils import connection_url, leased, role_pair
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError, missing_library
 from ansible_collections.morpheus.deploy.plugins.module_utils.in_words import in_words
 
@@ -219,10 +229,15 @@ def main() -> None:
             "owner": {"type": "str", "default": ""},
             "state": {"type": "str", "choices": ["open", "closed"], "default": "open"},
             "wait_seconds": {"type": "float", "default": 30.0},
+            "token": {"type": "int", "default": 0, "no_log": False},
+            "without_lease": leased.WITHOUT_LEASE,
         },
         supports_check_mode=True,
     )
     params = module.params
+    unleased = leased.problem(params, check_mode=module.check_mode)
+    if unleased:
+        module.fail_json(msg=unleased)
     if psycopg2 is None:
         module.fail_json(msg=str(missing_library("psycopg2")))
     # libpq would take what a URL leaves open from there.

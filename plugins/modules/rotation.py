@@ -83,6 +83,16 @@ options:
     type: str
     choices: [planned, begun, switched, waiting, revoked, cancelled, ended]
     default: planned
+  token:
+    description: Fencing token of the environment's lease, from M(morpheus.deploy.lease). C(0) is a run without a lease.
+    type: int
+    default: 0
+  without_lease:
+    description:
+      - That it is meant to be done without a lease. Without this, any O(state) but V(planned) is refused when O(token) is C(0),
+        except in check mode.
+    type: bool
+    default: false
 seealso:
   - module: morpheus.deploy.postgres_login
 author:
@@ -120,6 +130,7 @@ state:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.morpheus.deploy.plugins.module_utils import leased
 from ansible_collections.morpheus.deploy.plugins.module_utils.in_words import in_words
 
 
@@ -142,6 +153,8 @@ def main() -> None:
                 "choices": ["planned", "begun", "switched", "waiting", "revoked", "cancelled", "ended"],
                 "default": "planned",
             },
+            "token": {"type": "int", "default": 0, "no_log": False},
+            "without_lease": leased.WITHOUT_LEASE,
         },
         supports_check_mode=True,
     )

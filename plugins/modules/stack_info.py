@@ -78,7 +78,9 @@ migrating:
   elements: str
   sample: ["the migration of release 1.2.0-3f9a0c1d is still at work on this host: container shop-migrate-run-1c2d, ..."]
 releases:
-  description: The retained releases, with what a rollback to each would miss.
+  description:
+    - The retained releases, with what a rollback to each would miss. C(problem) says why one cannot be gone back to at all,
+      because its manifest cannot be read.
   returned: success
   type: list
   elements: dict
@@ -93,6 +95,7 @@ releases:
       schema: {head: "0002", compatible_since: ""}
       missing_images: []
       missing_secrets: []
+      problem: ""
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -106,9 +109,12 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.in_words import ex
 def main() -> None:
     module = AnsibleModule(argument_spec={"stack": {"type": "str", "required": True}}, supports_check_mode=True)
     try:
-        found = info.releases(StackHost(module.params["stack"], engine.connect()))
+        host = StackHost(module.params["stack"], engine.connect())
+        found = info.releases(host)
     except (DeployError, OSError) as exc:
         module.fail_json(msg=explained(exc))
+    for note in host.releases.notes:
+        module.warn(note)
     module.exit_json(changed=False, **found)
 
 

@@ -45,6 +45,10 @@ options:
         host has seen is refused, also in the middle of its work. C(0) is a run without a lease.
     type: int
     default: 0
+  without_lease:
+    description: That it is meant to be done without a lease. Without this, C(0) as O(token) is refused.
+    type: bool
+    default: false
 requirements:
   - Docker Engine and the Compose plugin 2.26 or newer
   - docker (the Python SDK), on the host
@@ -61,6 +65,7 @@ EXAMPLES = r"""
   morpheus.deploy.stack_migration:
     stack: morpheus
     release_id: "{{ prepared.id }}"
+    token: "{{ lease_taken.token }}"
 """
 
 RETURN = r"""
@@ -79,7 +84,7 @@ answered:
 import json
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.morpheus.deploy.plugins.module_utils import engine
+from ansible_collections.morpheus.deploy.plugins.module_utils import engine, leased
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError, FencedError
 from ansible_collections.morpheus.deploy.plugins.module_utils.exclusive import alone
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import StackHost
@@ -95,8 +100,12 @@ def main() -> None:
             "stack": {"type": "str", "required": True},
             "release_id": {"type": "str", "required": True},
             "token": {"type": "int", "default": 0, "no_log": False},
+            "without_lease": leased.WITHOUT_LEASE,
         },
     )
+    unleased = leased.problem(module.params, check_mode=False)
+    if unleased:
+        module.fail_json(msg=unleased, answered=True)
     try:
         host = StackHost(module.params["stack"], engine.connect())
         with alone(host, module.params["token"]) as fence:

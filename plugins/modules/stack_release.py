@@ -91,6 +91,10 @@ options:
         host has seen is refused, also in the middle of its work. C(0) is a run without a lease.
     type: int
     default: 0
+  without_lease:
+    description: That it is meant to be done without a lease. Without this, C(0) as O(token) is refused, except in check mode.
+    type: bool
+    default: false
 requirements:
   - Docker Engine and the Compose plugin 2.26 or newer
   - docker (the Python SDK), on the host
@@ -116,6 +120,7 @@ EXAMPLES = r"""
       session_secret: "{{ vault_session_secret | ansible.builtin.b64encode }}"
     rights:
       session_secret: {owner: 10001, mode: "0400"}
+    token: "{{ lease_taken.token }}"
   register: prepared
 """
 
@@ -200,7 +205,7 @@ from collections.abc import Mapping
 from contextlib import nullcontext
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.morpheus.deploy.plugins.module_utils import engine
+from ansible_collections.morpheus.deploy.plugins.module_utils import engine, leased
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import ConfigError, DeployError, FencedError
 from ansible_collections.morpheus.deploy.plugins.module_utils.exclusive import alone
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import StackHost
@@ -226,9 +231,13 @@ def main() -> None:
             "git_sha": {"type": "str", "default": ""},
             "digests": {"type": "dict", "default": {}},
             "token": {"type": "int", "default": 0, "no_log": False},
+            "without_lease": leased.WITHOUT_LEASE,
         },
         supports_check_mode=True,
     )
+    unleased = leased.problem(module.params, check_mode=module.check_mode)
+    if unleased:
+        module.fail_json(msg=unleased)
     wanted = Wanted(
         release=module.params["release"],
         environment=module.params["environment"],
@@ -241,7 +250,8 @@ def main() -> None:
         digests=module.params["digests"],
         rights={name: Rights(int(given["owner"]), int(given["mode"], 8)) for name, given in module.params["rights"].items()},
     )
-    about = {"release": wanted.release, "environment": wanted.environment, "previous": "", "previous_id": ""}
+    # What runs is said only once it is known.
+    about = {"release": wanted.release, "environment": wanted.environment}
     try:
         host = StackHost(wanted.stack["name"], engine.connect())
         about |= {"previous": host.releases.live_release(), "previous_id": host.releases.live()}
@@ -253,7 +263,7 @@ def main() -> None:
         module.fail_json(msg=str(exc), problems=exc.problems, **about)
     except (DeployError, FencedError, OSError) as exc:
         module.fail_json(msg=explained(exc), **about)
-    for warning in prepared.warnings:
+    for warning in [*host.releases.notes, *prepared.warnings]:
         module.warn(warning)
     module.exit_json(
         changed=prepared.changed,

@@ -65,6 +65,10 @@ options:
         host has seen is refused, also in the middle of its work. C(0) is a run without a lease.
     type: int
     default: 0
+  without_lease:
+    description: That it is meant to be done without a lease. Without this, C(0) as O(token) is refused, except in check mode.
+    type: bool
+    default: false
 requirements:
   - Docker Engine and the Compose plugin 2.26 or newer
   - docker (the Python SDK), on the host
@@ -81,11 +85,13 @@ EXAMPLES = r"""
   morpheus.deploy.stack_rollout:
     stack: morpheus
     release_id: "{{ prepared.id }}"
+    token: "{{ lease_taken.token }}"
 
 - name: Replace every replica by a fresh one of the same release
   morpheus.deploy.stack_rollout:
     stack: morpheus
     restart: true
+    token: "{{ lease_taken.token }}"
 """
 
 RETURN = r"""
@@ -212,13 +218,14 @@ left:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.morpheus.deploy.plugins.module_utils import engine
+from ansible_collections.morpheus.deploy.plugins.module_utils import engine, leased
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError, FencedError
 from ansible_collections.morpheus.deploy.plugins.module_utils.exclusive import alone
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import StackHost
 from ansible_collections.morpheus.deploy.plugins.module_utils.in_words import explained, in_words
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage import Kind
 from ansible_collections.morpheus.deploy.plugins.module_utils.prepare import running
+from ansible_collections.morpheus.deploy.plugins.module_utils.release import name_in
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout import HostRollout, Rollout
 
 LEFT = {
@@ -240,16 +247,22 @@ def main() -> None:
             "restart": {"type": "bool", "default": False},
             "kind": {"type": "str", "choices": [kind.value for kind in Kind], "default": Kind.DEPLOY.value},
             "token": {"type": "int", "default": 0, "no_log": False},
+            "without_lease": leased.WITHOUT_LEASE,
         },
         supports_check_mode=True,
     )
     params = module.params
+    unleased = leased.problem(params, check_mode=module.check_mode)
+    if unleased:
+        module.fail_json(msg=unleased, left="as_before")
     host_rollout: HostRollout | None = None
     try:
         host = StackHost(params["stack"], engine.connect())
         with alone(host, 0 if module.check_mode else params["token"]) as fence:
             host_rollout = HostRollout(host, fence)
             rollout = host_rollout.prepare(params["release_id"], restart=params["restart"], kind=Kind(params["kind"]))
+            for note in [*host.releases.notes, *rollout.damage]:
+                module.warn(note)
             if module.check_mode:
                 module.exit_json(**_result(rollout, [str(step) for step in rollout.steps]))
             if rollout.changed:
@@ -288,8 +301,8 @@ def _result(rollout: Rollout, steps: list[str]) -> dict[str, Any]:
         "release": rollout.manifest.release,
         "release_id": rollout.manifest.id,
         "kind": rollout.kind.value,
-        "previous": rollout.previous.release if rollout.previous else "",
-        "previous_id": rollout.previous.id if rollout.previous else "",
+        "previous": rollout.previous.release if rollout.previous else name_in(rollout.was),
+        "previous_id": rollout.was,
         "switched": rollout.changed and rollout.switches and not outcome.failures,
         "failure_action": rollout.failure_action.value,
         "public_check": rollout.target.stack.get("public_check") or {},

@@ -45,6 +45,10 @@ options:
         host has seen is refused. C(0) is a run without a lease.
     type: int
     default: 0
+  without_lease:
+    description: That it is meant to be done without a lease. Without this, C(0) as O(token) is refused, except in check mode.
+    type: bool
+    default: false
 requirements:
   - docker (the Python SDK), on the host
 seealso:
@@ -74,7 +78,7 @@ files:
 from collections.abc import Sequence
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.morpheus.deploy.plugins.module_utils import engine
+from ansible_collections.morpheus.deploy.plugins.module_utils import engine, leased
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError, FencedError
 from ansible_collections.morpheus.deploy.plugins.module_utils.exclusive import alone
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import StackHost
@@ -99,10 +103,14 @@ def main() -> None:
             "names": {"type": "list", "elements": "str", "required": True},
             "value": {"type": "str", "required": True, "no_log": True},
             "token": {"type": "int", "default": 0, "no_log": False},
+            "without_lease": leased.WITHOUT_LEASE,
         },
         supports_check_mode=True,
     )
     params = module.params
+    unleased = leased.problem(params, check_mode=module.check_mode)
+    if unleased:
+        module.fail_json(msg=unleased)
     try:
         host = StackHost(params["stack"], engine.connect())
         if module.check_mode:

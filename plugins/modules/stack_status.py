@@ -102,9 +102,12 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.in_words import in
 def main() -> None:
     module = AnsibleModule(argument_spec={"stack": {"type": "str", "required": True}}, supports_check_mode=True)
     try:
-        found = status.look(StackHost(module.params["stack"], engine.connect()))
+        host = StackHost(module.params["stack"], engine.connect())
+        found = status.look(host)
     except DeployError as exc:
         module.fail_json(msg=str(exc))
+    for note in host.releases.notes:
+        module.warn(note)
     module.exit_json(changed=False, **found)
 
 

@@ -54,7 +54,8 @@ def main():
 if __name__ == "__main__":
     main()
 """
-ROLLOUT = {"stack": {}, "release_id": {}, "restart": {"type": "bool"}, "kind": {}, "token": {"type": "int"}}
+LEASED = {"token": {"type": "int"}, "without_lease": {"type": "bool"}}
+ROLLOUT = {"stack": {}, "release_id": {}, "restart": {"type": "bool"}, "kind": {}, **LEASED}
 GATE = {"endpoints": {"type": "list", "elements": "dict"}, "successes": {"type": "int"}, "deadline_seconds": {"type": "float"}}
 SCRIPTED = {"stack_release": {"stack": {}}, "stack_rollout": ROLLOUT, "health_gate": GATE}
 OLD, NEW = "1.0.0", "1.1.0"

@@ -55,5 +55,5 @@ def test_a_task_of_ours_that_fails_is_named_when_its_output_is_hidden(tmp_path: 
     (tmp_path / "play.yml").write_text("- hosts: app\n  gather_facts: false\n  roles: [preflight]\n")
     done = play(tmp_path, "play.yml", hosts={"app-1": LOCAL})
     why = done.stdout.partition("VERDICT refused")[2].splitlines()[1].strip()
-    words = "the task 'preflight : Open a door' failed, and its output is hidden; the error above says why"
+    words = 'the task "preflight : Open a door" failed, and what it said is hidden (no_log)'
     assert why == (words if hidden == "true" else "the key is broken")

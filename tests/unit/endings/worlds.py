@@ -168,9 +168,9 @@ def informs(world: World) -> None:
     world.on_stack("stack_info")
 
 
-def torn_lineage(world: World) -> None:
+def newer_lineage(world: World) -> None:
     informs(world)
-    (world.stack.releases.root / "lineage.json").write_text("{")
+    (world.stack.releases.root / "lineage.json").write_text('{"format": 99}')
 
 
 def prepares(world: World, *, pending: bool = True, **more: Any) -> None:

@@ -18,6 +18,7 @@ from ansible.utils.display import Display
 from ansible_collections.morpheus.deploy.plugins.action import lease as action
 from ansible_collections.morpheus.deploy.plugins.module_utils import handover
 from ansible_collections.morpheus.deploy.plugins.module_utils.handover import Process
+from ansible_collections.morpheus.deploy.plugins.plugin_utils import watch
 
 TAKEN = {
     "changed": False,
@@ -86,9 +87,24 @@ class Action(action.ActionModule):
 @pytest.fixture(autouse=True)
 def _ansible(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(ActionBase, "run", lambda self, tmp=None, task_vars=None: {})
+    monkeypatch.setattr(watch, "_begun", True)
     # Only a worker of ansible's has a queue to the screen.
     monkeypatch.setattr(Display, "set_queue", lambda self, queue: None)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+
+def test_no_lease_is_asked_for_by_a_run_whose_end_nobody_would_hand_to_the_keeper(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "_begun", False)
+    task = Action(TAKEN, tmp_path / "log", environment="production")
+    with pytest.raises(AnsibleActionFail) as refused:
+        task.run()
+    assert refused.value.message == f"The lease was not asked for: {watch.problem()}"
+    assert task.called == {}
+    read = Action({"token": 0}, tmp_path / "log", environment="production", state="read")
+    read.run()
+    assert read.called["state"] == "read"
 
 
 def keepers(tmp_path: Path) -> list[Path]:

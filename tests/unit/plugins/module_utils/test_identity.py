@@ -19,7 +19,7 @@ def test_a_claim_is_read_back_and_readable_by_all(tmp_path: Path) -> None:
     host = HostIdentity(tmp_path / "morpheus.deploy")
     host.write(STAGING)
     assert host.read() == STAGING
-    assert json.loads(host.path.read_text()) == {"environment": "staging", "claimed": "2026-11-24T10:00:00Z"}
+    assert json.loads(host.path.read_text()) == {"format": 1, "environment": "staging", "claimed": "2026-11-24T10:00:00Z"}
     assert stat.S_IMODE(host.path.stat().st_mode) == 0o644
     assert stat.S_IMODE(host.path.parent.stat().st_mode) == 0o755
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.formats import DamagedError
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage import (
     Kind,
     Lineage,
@@ -156,5 +156,9 @@ def test_a_lineage_comes_back_as_it_was_written(tmp_path: Path) -> None:
 def test_a_lineage_that_cannot_be_read_is_named_with_the_mend(tmp_path: Path, text: str) -> None:
     path = tmp_path / "lineage.json"
     path.write_text(text)
-    with pytest.raises(DeployError, match=r"cannot be read .* Remove the file and deploy"):
+    with pytest.raises(DamagedError) as caught:
         read_lineage(path)
+    assert str(caught.value).startswith(f"{path} cannot be read (it ")
+    assert str(caught.value).endswith(
+        "): deploy the release that runs again, which writes it anew from the journal, the manifests and the containers"
+    )

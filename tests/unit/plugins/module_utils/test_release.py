@@ -159,7 +159,7 @@ def test_a_manifest_that_cannot_be_read_is_named(releases: Releases, text: str) 
     with pytest.raises(DeployError) as caught:
         releases.read(identity)
     assert str(caught.value).startswith(f"{path} cannot be read (")
-    assert str(caught.value).endswith("); deploy the release again to write it anew")
+    assert str(caught.value).endswith("): deploy that release again, which writes it anew")
 
 
 @pytest.mark.parametrize("text", BROKEN)
@@ -271,8 +271,9 @@ def test_the_key_of_the_fingerprints_is_made_once_and_kept(releases: Releases) -
     only_looked = releases.key(create=False)
     assert not (releases.root / "fingerprint.key").exists()
     key = releases.key(create=True)
-    assert len(key) == len(only_looked) == 32
-    assert key != only_looked
+    # What was planned with the one is done with the other.
+    assert (len(key), key) == (32, only_looked)
+    assert Releases("other", releases.root).key(create=False) != key
     assert releases.key(create=True) == releases.key(create=False) == key
     assert mode(releases.root / "fingerprint.key") == 0o600
 

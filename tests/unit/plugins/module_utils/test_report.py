@@ -62,6 +62,11 @@ def test_the_lease_names_its_holder(alive: bool, line: str) -> None:
     assert line in table(report(lease={**HOLDER, "alive": alive}), NOW)
 
 
+def test_a_lease_that_could_not_be_read_is_not_called_free() -> None:
+    lines = table(report(lease_problem="connection refused", runs=[]), NOW)
+    assert lines[-3:] == ["LEASE  ? (it could not be read: connection refused)", "", "The history could not be read."]
+
+
 def test_whatever_is_long_stays_within_the_width() -> None:
     services = [{"name": f"service-{number}", "wanted": 10, "running": 10, "healthy": 9} for number in range(12)]
     long = host(release="1.2.0-" + "x" * 60, services=services, drift=["y" * 20 + " " + "z" * 90])

@@ -130,6 +130,9 @@ class StackHost:
     def here(self, model: Any, images: Any, live: Any) -> Here:
         return self.found
 
+    def damage(self, manifest: Manifest, target: Target, edge: Edge) -> list[str]:
+        return []
+
     def ground(self, stack: Any, workspace: Workspace) -> Ground:
         return Ground()
 

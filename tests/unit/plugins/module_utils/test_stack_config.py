@@ -252,6 +252,11 @@ BAD = [
         id="no release",
     ),
     pytest.param(
+        top(stack_release=""),
+        ["stack_release: is empty; give the version, for example -e stack_release=1.2.0"],
+        id="an empty release",
+    ),
+    pytest.param(
         top(stack_release="latest"),
         ["stack_release: latest does not say what runs; give the version, for example 1.2.0"],
         id="latest",

@@ -72,13 +72,14 @@ def rollout(word: str, arrange: Callable[[World], Any], *, release: str = "2.0-i
     return Ending(word, arrange, options, more.pop("before", (PREPARED,)), **more)
 
 
-RELEASE = {"release": "2.0", "environment": "staging", "stack": {"name": "shop"}, "files": {}}
-MIGRATE = {"stack": "shop", "release_id": "1.0-a"}
-SECRET = {"stack": "shop", "names": ["api.KEY"], "value": "canary-new"}
+RELEASE = {"release": "2.0", "environment": "staging", "stack": {"name": "shop"}, "files": {}, "token": 7}
+MIGRATE = {"stack": "shop", "release_id": "1.0-a", "token": 7}
+SECRET = {"stack": "shop", "names": ["api.KEY"], "value": "canary-new", "token": 7}
 ATTEST = {"stack": "shop", "names": ["api.KEY"], "new": "canary-new-value", "old": "canary-old-value", "key": "k" * 16}
-LOGIN = {"url": "postgresql://app_a:canary@db/app", "admin_url": "postgresql://admin:canary@db/app", "owner": "app"}
+LOGIN = {"url": "postgresql://app_a:canary@db/app", "admin_url": "postgresql://a:canary@db/app", "owner": "app", "token": 7}
 DATABASE = {"url": worlds.URL, "variable": "api.URL", "environment": "staging"}
-ENGINE = {"options": {"live-restore": True, "mtu": 1400}}
+ENGINE = {"options": {"live-restore": True, "mtu": 1400}, "token": 7}
+NO_LEASE = "This run holds no lease of the environment"
 ROTATING: Before = (LEASE, PLANNED, LOOKED)
 ROTATED: Before = (*ROTATING, SWITCHED)
 SERVED: Before = (PREPARED, SWITCHED)
@@ -120,6 +121,7 @@ ENDINGS: dict[str, dict[str, Ending]] = {
             "refused", worlds.rollouts, release="3.0-id", says='release "3.0-id" is not on this host', fails=True
         ),
         "the disk is full before it begins": rollout("refused", worlds.full_when_it_begins, says=FULL, fails=True),
+        "without a lease": fails("refused", NO_LEASE, options={"stack": "shop"}, before=(PREPARED,)),
         "another run has been here": rollout("refused", worlds.fenced, says="this run has lost its lease", fails=True),
         "another run comes in the middle": rollout(
             "mixed", worlds.overtaken, says="a runs an unknown release (last known: 1.0)", fails=True
@@ -133,6 +135,7 @@ ENDINGS: dict[str, dict[str, Ending]] = {
         ),
         "with a warning": Ending("unchanged", lambda world: worlds.prepares(world, warnings=["no registry answered"]), RELEASE),
         "check mode": Ending("unchanged", worlds.prepares, RELEASE, check_mode=True, says="CHECK MODE"),
+        "without a lease": fails("refused", NO_LEASE, options={**RELEASE, "token": 0}),
         "the configuration has problems": fails(
             "refused",
             "services.api: no image",
@@ -156,6 +159,7 @@ ENDINGS: dict[str, dict[str, Ending]] = {
     "stack_migration": {
         "it is applied": Ending("unchanged", worlds.migrates, MIGRATE, (PREPARED,)),
         "nothing is to be applied": Ending("unchanged", worlds.idle_migration, MIGRATE, (PREPARED,)),
+        "without a lease": fails("refused", NO_LEASE, options={**MIGRATE, "token": 0}, before=(PREPARED,)),
         "it fails": fails(
             "refused",
             "the migration failed, and no host was switched: shop-migrate-run-1 exited with code 1",
@@ -182,8 +186,8 @@ ENDINGS: dict[str, dict[str, Ending]] = {
         "it is told": Ending("unchanged", worlds.informs, {"stack": "shop"}, (LEASE,)),
         "it cannot be read": fails(
             "refused",
-            "lineage.json cannot be read",
-            worlds.torn_lineage,
+            "lineage.json has format 99",
+            worlds.newer_lineage,
             options={"stack": "shop"},
             before=(LEASE,),
         ),
@@ -294,6 +298,7 @@ ENDINGS: dict[str, dict[str, Ending]] = {
         "it is written": Ending("unchanged", worlds.secrets, SECRET, ROTATING),
         "it is there already": Ending("unchanged", worlds.secrets, {**SECRET, "value": "canary-old"}, ROTATING),
         "check mode": Ending("unchanged", worlds.secrets, SECRET, ROTATING, check_mode=True, says="CHECK MODE"),
+        "without a lease": fails("refused", f"a: {NO_LEASE}", options={**SECRET, "token": 0}, before=ROTATING),
         "the host has none of that name": fails(
             "refused", "a: this host has no api.NONE", worlds.secrets, options={**SECRET, "names": ["api.NONE"]}, before=ROTATING
         ),
@@ -329,6 +334,7 @@ ENDINGS: dict[str, dict[str, Ending]] = {
         "it would be opened": Ending(
             "unchanged", lambda world: worlds.logins(world, acts_as=None), LOGIN, ROTATING, check_mode=True, says="CHECK MODE"
         ),
+        "without a lease": fails("refused", NO_LEASE, options={**LOGIN, "token": 0}, before=ROTATING),
         "it is refused and no role of the pair": fails(
             "refused",
             "the login app_a is refused, and it is not of the pair",
@@ -383,19 +389,25 @@ ENDINGS: dict[str, dict[str, Ending]] = {
             ENGINE,
             (LEASE,),
         ),
+        "without the lease it is not restarted": fails(
+            "refused",
+            f"a: the engine must be restarted for mtu. {NO_LEASE}",
+            lambda world: worlds.engine(world, {"live-restore": True}),
+            options={**ENGINE, "token": 0},
+        ),
         "without the lease it is only asked": Ending(NO_VERDICT, lambda world: worlds.engine(world, {}), ENGINE, check_mode=True),
         "the engine rejects it": fails(
             "refused",
             "a: the engine rejects the new",
             lambda world: worlds.engine(world, {"live-restore": True}),
-            options={"options": {"nonsense": 1}},
+            options={"options": {"nonsense": 1}, "token": 7},
             before=(LEASE,),
         ),
         "the engine does not come back": fails(
             "failed",
             "The file from before is back, and the engine runs with it",
             lambda world: worlds.engine(world, {"live-restore": True}),
-            options={"options": {"fatal": True}},
+            options={"options": {"fatal": True}, "token": 7},
             before=(LEASE,),
         ),
         "the disk is full": fails("refused", FULL, worlds.full_engine, options=ENGINE, before=(LEASE,)),
@@ -518,6 +530,7 @@ def acted(monkeypatch: pytest.MonkeyPatch, vault: rotations.World, state: str) -
         "vault": "/v",
         "environment": "staging",
         "state": state,
+        "token": 7,
     }
     task = SimpleNamespace(args=arguments, async_val=0, check_mode=False, diff=False)
     plugin = rotation_action.ActionModule(

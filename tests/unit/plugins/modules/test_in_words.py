@@ -88,6 +88,7 @@ def test_every_module_ends_in_words(name: str) -> None:
 
 URL = "postgresql://user:password@127.0.0.1:9/db"
 STACK = {"stack": "shop"}
+LEASED = {**STACK, "token": 7}
 # What needs which library, with options that get as far as that.
 NEEDS: list[tuple[str, str, dict[str, Any]]] = [
     ("jmespath", "health_gate", {"endpoints": [{"url": "http://127.0.0.1:9/"}]}),
@@ -97,16 +98,16 @@ NEEDS: list[tuple[str, str, dict[str, Any]]] = [
         for name, options in (
             ("stack_info", STACK),
             ("stack_status", STACK),
-            ("stack_rollout", STACK),
-            ("stack_release", {"release": "1.0.0", "environment": "staging", "stack": {"name": "shop"}, "files": {}}),
-            ("stack_migration", {**STACK, "release_id": "1.0.0-a"}),
+            ("stack_rollout", LEASED),
+            ("stack_release", {"release": "1.0.0", "environment": "staging", "stack": {"name": "shop"}, "files": {}, "token": 7}),
+            ("stack_migration", {**LEASED, "release_id": "1.0.0-a"}),
             ("stack_attestation", {**STACK, "new": "x" * 20, "names": ["api.KEY"]}),
-            ("stack_secret", {**STACK, "value": "x" * 20, "names": ["api.KEY"]}),
+            ("stack_secret", {**LEASED, "value": "x" * 20, "names": ["api.KEY"]}),
         )
     ),
     ("docker", "stack_audit", STACK),
     ("docker", "edge_config", {"config": "", "ports": ["80:8080"]}),
-    ("psycopg2", "postgres_login", {"url": URL, "admin_url": URL}),
+    ("psycopg2", "postgres_login", {"url": URL, "admin_url": URL, "token": 7}),
     ("psycopg2", "database_identity", {"url": URL, "variable": "api.DATABASE_URL", "environment": "staging"}),
 ]
 

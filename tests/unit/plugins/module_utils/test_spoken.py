@@ -15,13 +15,13 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.contents import Co
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import EdgeConfiguration, EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.fence import Fence
-from ansible_collections.morpheus.deploy.plugins.module_utils.file_errors import FileError, told, words
 from ansible_collections.morpheus.deploy.plugins.module_utils.identity import HostIdentity, Owner
 from ansible_collections.morpheus.deploy.plugins.module_utils.journal import Journal
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease import Claim, Lease
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage import Lineage
 from ansible_collections.morpheus.deploy.plugins.module_utils.live_files import LiveFiles
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import Manifest, Releases
+from ansible_collections.morpheus.deploy.plugins.module_utils.spoken import FileError, told, words
 
 ROOT = Path(__file__).parents[4]
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -30,7 +30,6 @@ FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 ROOM = "See what fills it with: df -h {0}; df -i {0}; docker system df. Make room, then run this again"
 DISK = "See what the kernel says of it with: dmesg | tail -50. Mend the disk, or take this host out of the inventory"
 RIGHTS = "See whose it is with: namei -l {1}; lsattr -d {0}. Modules of this collection need root (become: true)"
-AWAY = "Move it away, then run this again"
 
 
 @pytest.mark.parametrize(
@@ -42,15 +41,13 @@ AWAY = "Move it away, then run this again"
         (errno.EIO, f"Input/output error. {DISK}"),
         (errno.EACCES, f"Permission denied. {RIGHTS}"),
         (errno.EPERM, f"Operation not permitted. {RIGHTS}"),
-        (errno.EISDIR, f"Is a directory. A directory lies where a file belongs. Look at it with: ls -la {{1}}. {AWAY}"),
-        (errno.ENOTDIR, f"Not a directory. A file lies where a directory belongs. Look at it with: namei -l {{1}}. {AWAY}"),
         (errno.EBUSY, "Device or resource busy. Look at it with: namei -l {1}. Mend it, then run this again"),
     ],
 )
 def test_each_reason_has_its_mend(tmp_path: Path, number: int, mend: str) -> None:
     path = tmp_path / "not-there-yet" / "lineage.json"
     expected = f"{path} could not be written: {mend.format(tmp_path, path)}"
-    assert words(path, OSError(number, os.strerror(number))) == expected
+    assert words(path, OSError(number, os.strerror(number)), "written") == expected
 
 
 def test_it_is_an_error_of_ours_and_still_one_of_the_systems(tmp_path: Path) -> None:

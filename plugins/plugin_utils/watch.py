@@ -1,0 +1,42 @@
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+"""Whether the callback ``verdict`` watches this run, seen from the plugins of a task, whose process is a fork of the run's.
+
+Without it a run ends without a word, and leaves the file of the one before it.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ansible import constants
+
+NAME = "morpheus.deploy.verdict"
+VARIABLE = "ANSIBLE_CALLBACKS_ENABLED"
+
+_begun = False
+
+
+def begin() -> None:
+    """The callback is there. Every task's process is forked later and knows it, too."""
+    global _begun
+    _begun = True
+
+
+def problem() -> str:
+    """Why nobody watches, and what to do; empty when the callback does."""
+    return "" if _begun else f"the callback {NAME} is not loaded, so this run could not say how it ended. {_mend()}"
+
+
+def _mend() -> str:
+    here = Path.cwd()
+    if NAME in constants.CALLBACKS_ENABLED:
+        return "It is enabled, and Ansible could not load it: see its warning above."
+    if VARIABLE in os.environ:
+        return f"{VARIABLE}={os.environ[VARIABLE]} takes the place of what ansible.cfg enables: add {NAME} to it, or unset it."
+    if constants.CONFIG_FILE:
+        return f"{constants.CONFIG_FILE} does not enable it: below [defaults] write callbacks_enabled = {NAME}."
+    if (here / "ansible.cfg").exists():
+        return f"Ansible ignores {here}/ansible.cfg because everybody may write {here}: chmod o-w {here}."
+    return f"No ansible.cfg was read: run it from the project's directory, or set ANSIBLE_CONFIG, or {VARIABLE}={NAME}."

@@ -1,0 +1,291 @@
+"""What can happen to a file of a host, what each command says of it, and whether what is told to mend it does."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.morpheus.deploy.plugins.module_utils.rollback import decide
+
+from tests.unit.damage.prepared import NEWS, OLD, Answer, PreparedHost
+
+STACK = "stacks/shop"
+# Where something of this kind lies: <live> and <before> are releases, <hash> is that of a content.
+FILES = [
+    "edge/compose.json",
+    "edge/conf/certificates.list",
+    "edge/conf/certs/site.pem",
+    "edge/conf/haproxy.cfg",
+    "edge/conf/maintenance.map",
+    "edge/conf/routes.d/shop.map",
+    "edge/conf/routes.map",
+    "edge/conf/stacks/shop.cfg",
+    "edge/edge.json",
+    "edge/files.lock",
+    "etc/identity.json",
+    "leases/staging/beat.<token>",
+    "leases/staging/lease.json",
+    "leases/staging/lock",
+    f"{STACK}/content/<hash>/nginx.conf",
+    f"{STACK}/fingerprint.key",
+    f"{STACK}/journal.jsonl",
+    f"{STACK}/lineage.json",
+    f"{STACK}/live/flags/features.json",
+    f"{STACK}/project/.env",
+    f"{STACK}/project/.release-files.json",
+    f"{STACK}/project/compose.yml",
+    f"{STACK}/project/env/api.env",
+    f"{STACK}/project/nginx.conf",
+    f"{STACK}/project/override.json",
+    *(
+        f"{STACK}/releases/{which}/{name}"
+        for which in ("<before>", "<live>")
+        for name in ("files/compose.yml", "files/env/api.env", "files/nginx.conf", "manifest.json", "release.env")
+    ),
+    f"{STACK}/rollout.lock",
+    f"{STACK}/secrets/api.env",
+    f"{STACK}/secrets/session",
+]
+NUMBERED = {"edge.json": "format", "identity.json": "format", "manifest.json": "format", "lineage.json": "format"}
+NUMBERED |= {"lease.json": "format", "override.json": "x-morpheus.deploy.format"}
+COMMENTED = ("haproxy.cfg", "shop.cfg", "shop.map", "routes.map", "maintenance.map", "certificates.list")
+# What a mend may be told by: each of these is done by ``mend``.
+MENDS = (
+    *("deploy", "Deploy", "provision.yml", "maintenance.yml", "unlock.yml", "move it away", "Move it away"),
+    *("remove the file", "run this again", "run this with"),
+)
+NEWER = "run it with the newer version of the collection, or what the message names"
+
+
+def label_of(path: Path) -> str:
+    text = str(path)
+    for pattern, name in ((r"/1\.1-[0-9a-f]{8}/", "/<live>/"), (r"/1\.0-[0-9a-f]{8}/", "/<before>/")):
+        text = re.sub(pattern, name, text)
+    return re.sub(r"beat\.\d+", "beat.<token>", re.sub(r"content/[0-9a-f]{32}/", "content/<hash>/", text))
+
+
+def _directory(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def _newer(path: Path) -> None:
+    if path.name in COMMENTED:
+        path.write_text(f"# morpheus.deploy format 99\n{path.read_text()}")
+    elif path.name == ".release-files.json":
+        path.write_text(json.dumps({"format": 99, "files": json.loads(path.read_text())}))
+    elif path.name == "journal.jsonl":
+        path.write_text(path.read_text().replace('"format": 1,', '"format": 99,'))
+    else:
+        path.write_text(json.dumps({**json.loads(path.read_text()), NUMBERED[path.name]: 99}))
+
+
+DAMAGES: dict[str, Callable[[Path], Any]] = {
+    "gone": Path.unlink,
+    "empty": lambda path: path.write_bytes(b""),
+    "torn": lambda path: path.write_bytes(path.read_bytes()[: len(path.read_bytes()) // 2]),
+    "garbage": lambda path: path.write_bytes(b"\xff\xfe\x00\xd8" * 5),
+    "a directory": _directory,
+    "of a newer version": _newer,
+}
+
+
+def applies(label: str, damage: str) -> bool:
+    name = label.rpartition("/")[2]
+    numbered = {*NUMBERED, *COMMENTED, ".release-files.json", "journal.jsonl"}
+    return damage != "of a newer version" or name in numbered
+
+
+def _back(host: PreparedHost) -> Answer:
+    """rollback.yml --check: what each host holds, the decision, the plan."""
+    info = host.info()
+    if info.get("failed"):
+        return info
+    decision = decide({"app-1": info})
+    if decision.problems:
+        return {"failed": True, "msg": "\n".join(decision.problems), "warnings": info["warnings"]}
+    planned = host.rollout(decision.id, check=True, kind="rollback")
+    return {**planned, "warnings": [*info["warnings"], *planned["warnings"]]}
+
+
+COMMANDS: dict[str, Callable[[PreparedHost], Answer]] = {
+    "what the host holds": lambda host: host.info(),
+    "status": lambda host: host.status(),
+    "deploy --check": lambda host: host.release(check=True),
+    "restart --check": lambda host: host.rollout(check=True),
+    "rollback --check": _back,
+    "read the lease": lambda host: host.read_lease(),
+    "provision --check": lambda host: host.provision(check=True),
+    "maintenance --check": lambda host: host.maintenance(),
+    "whose host it is": lambda host: host.identity(),
+}
+
+
+@dataclass
+class Case:
+    """``words``: command -> "as ever", "said" or "refused". ``wrong``: command -> an answer that is none of them."""
+
+    label: str
+    damage: str
+    words: dict[str, str] = field(default_factory=dict)
+    wrong: dict[str, Any] = field(default_factory=dict)
+    said: list[str] = field(default_factory=list)
+    mend: str = ""
+    after_mend: dict[str, Any] = field(default_factory=dict)
+
+
+def case(host: PreparedHost, label: str, damage: str) -> Case:
+    found = Case(label, damage)
+    before = _answers(host)
+    path = next(host.root / one for one in host.files() if label_of(one) == label)
+    DAMAGES[damage](path)
+    for command, answer in _answers(host).items():
+        word = _word(answer, before[command], path)
+        if word:
+            found.words[command] = word
+        else:
+            found.wrong[command] = answer
+        found.said += [one for one in _sentences(answer) if _names(one, path, path.name) and one not in found.said]
+    if not found.wrong and damage != "of a newer version":
+        found.mend = mend(host, path, found)
+        after = _answers(host)
+        found.after_mend = {command: after[command] for command in COMMANDS if after[command] != before[command]}
+    return found
+
+
+def _answers(host: PreparedHost) -> dict[str, Answer]:
+    found = {}
+    for command, run in COMMANDS.items():
+        try:
+            found[command] = run(host)
+        except Exception as exc:
+            found[command] = {"traceback": repr(exc)}
+        found[command].pop("diff", None)
+        # A release that is deployed again has another time.
+        for key in ("since", "claimed"):
+            found[command].pop(key, None)
+        for one in found[command].get("releases", []):
+            found[command]["releases"][found[command]["releases"].index(one)] = {**one, "at": "", "created": ""}
+        if "steps" in found[command]:
+            found[command]["steps"] = [re.sub(r"shop-api-\d+", "shop-api-<number>", one) for one in found[command]["steps"]]
+        if found[command].get("holder"):
+            for key in ("alive", "beat_seconds", "expires_seconds"):
+                found[command]["holder"].pop(key)
+    return found
+
+
+def _word(answer: Answer, before: Answer, path: Path) -> str:
+    """Empty when the answer is no true word."""
+    if answer == before:
+        return "as ever"
+    if answer.get("failed"):
+        return "refused" if _names(answer["msg"], path) and any(mend in answer["msg"] for mend in MENDS) else ""
+    told = {key: value for key, value in answer.items() if value != before.get(key)}
+    if answer.get("live", "") != before.get("live", "") or "traceback" in answer:
+        return ""
+    return "said" if _names(json.dumps(told), path, path.name) else ""
+
+
+def _names(text: str, path: Path, *more: str) -> bool:
+    """A release is named as a whole, since nobody mends a part of it; a host without an owner by what it lacks."""
+    named = [str(path), *more]
+    if "releases" in path.parts:
+        named += [str(one) for one in path.parents if "releases" in one.parts[:-1]]
+    if path.parent.name == "secrets":
+        named += [f"({path.name}", "environment.TOKEN", "secret session"]
+    if path.suffix == ".pem":
+        # What provision.yml calls it.
+        named += [f'"{path.stem}"']
+    if path.name == "identity.json":
+        named += ["belongs to no environment"]
+    return any(one in text for one in named)
+
+
+def _sentences(answer: Answer) -> list[str]:
+    found = [*answer.get("warnings", []), *answer.get("drift", [])]
+    found += answer["msg"].splitlines() if answer.get("failed") else []
+    return found + [one["problem"] for one in answer.get("releases", []) if one["problem"]]
+
+
+def mend(host: PreparedHost, path: Path, found: Case) -> str:
+    """Do what the commands said, in their order; without a word from any of them nothing is to be mended."""
+    text = " ".join(found.said)
+    if set(found.words.values()) == {"as ever"}:
+        return ""
+    done = _move_away(path) if "ove it away" in text else []
+    if found.label == "etc/identity.json":
+        done += _claim_anew(host, path)
+    elif "provision.yml" in text or found.words["provision --check"] == "said":
+        done += _provision(host)
+    if "maintenance.yml" in text:
+        _well(host.maintenance(check=False))
+        done.append("`maintenance.yml -e state=off`")
+    planned = {word for command, word in found.words.items() if command.startswith(("deploy", "restart"))}
+    if "deploy" in text.lower() or "said" in planned:
+        done += _deploy(host, found.label)
+    _forget(path)
+    return ", ".join(done)
+
+
+def _move_away(path: Path) -> list[str]:
+    path.rename(path.with_name(f"{path.name}.damaged"))
+    return ["`mv` it away"]
+
+
+def _claim_anew(host: PreparedHost, path: Path) -> list[str]:
+    """Whose host it is was found out by a person."""
+    removed = path.exists()
+    if removed:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    _well(host.claim())
+    return [*(["remove it"] if removed else []), "`provision.yml` of its environment"]
+
+
+def _provision(host: PreparedHost) -> list[str]:
+    answer = host.provision()
+    if "edge_allow_interruption=true" not in answer.get("msg", ""):
+        _well(answer)
+        return ["`provision.yml`"]
+    _well(host.provision(interruption=True))
+    return ["`provision.yml -e edge_allow_interruption=true`"]
+
+
+def _deploy(host: PreparedHost, label: str) -> list[str]:
+    """A release from before is deployed again, and then the one that was live."""
+    older = "<before>" in label
+    for release in [OLD, NEWS] if older else [NEWS]:
+        for answer in host.deploy(release):
+            _well(answer)
+    return ["`deploy.yml` of that release"] if older else ["`deploy.yml` of the live release"]
+
+
+def _forget(path: Path) -> None:
+    """What was moved away is of no interest to anybody."""
+    aside = path.with_name(f"{path.name}.damaged")
+    if aside.is_dir():
+        shutil.rmtree(aside)
+
+
+def _well(answer: Mapping[str, Any]) -> None:
+    assert not answer.get("failed"), answer
+
+
+def table(cases: Iterable[Case]) -> str:
+    """Rows for docs/damage.md: damages of which the same comes are one row."""
+    rows: dict[tuple[str, str, str], list[str]] = {}
+    for one in cases:
+        words = {word: [command for command in COMMANDS if one.words.get(command) == word] for word in ("said", "refused")}
+        said = "; ".join(f"{word} by {_listed(commands)}" for word, commands in words.items() if commands)
+        how = NEWER if one.damage == "of a newer version" and "refused" in said else one.mend
+        rows.setdefault((one.label, said or "works as ever", how or "nothing is to be done"), []).append(one.damage)
+    lines = [f"| `{label}` | {', '.join(damages)} | {said} | {how} |" for (label, said, how), damages in rows.items()]
+    return "\n".join(["| file | damage | what commands do | mend |", "|---|---|---|---|", *lines]) + "\n"
+
+
+def _listed(commands: list[str]) -> str:
+    return "all" if len(commands) == len(COMMANDS) else ", ".join(f"*{one}*" for one in commands)

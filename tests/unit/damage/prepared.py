@@ -1,0 +1,374 @@
+"""A host on which two releases were deployed by the real modules: every file is real, below a directory of its own.
+
+What runs is simulated: an engine that keeps its containers in memory, Compose as far as these files need it, and a HAProxy that
+reads the files on disk. Each module is run as Ansible runs it.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+import yaml
+from ansible.module_utils.testing import patch_module_args
+from ansible_collections.morpheus.deploy.plugins.module_utils import engine, identity, lease, release
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine import FINGERPRINT, PORT, Compose
+from ansible_collections.morpheus.deploy.plugins.module_utils.errors import EngineError
+from ansible_collections.morpheus.deploy.plugins.module_utils.host import StackHost
+from ansible_collections.morpheus.deploy.plugins.module_utils.identity import HostIdentity
+from ansible_collections.morpheus.deploy.plugins.module_utils.lease import Lease
+from ansible_collections.morpheus.deploy.plugins.module_utils.release import Releases
+from ansible_collections.morpheus.deploy.plugins.modules import (
+    edge_config,
+    edge_maintenance,
+    host_identity,
+    stack_info,
+    stack_release,
+    stack_rollout,
+    stack_status,
+)
+from ansible_collections.morpheus.deploy.plugins.modules import lease as lease_module
+from docker.errors import ImageNotFound, NotFound
+
+from tests.unit.fake_haproxy import FakeHAProxy
+
+Answer = dict[str, Any]
+COMPOSE = """\
+services:
+  api:
+    image: shop/api:${STACK_RELEASE}
+    env_file: [env/api.env, secrets/api.env]
+    secrets: [session]
+    restart: unless-stopped
+    healthcheck: {test: [CMD, "true"]}
+    volumes: ["./nginx.conf:/etc/nginx.conf:ro", "./flags:/flags:ro"]
+    deploy: {replicas: 2, update_config: {monitor: 0s, parallelism: 2, failure_action: pause}}
+secrets:
+  session: {file: ./secrets/session}
+"""
+STACK: dict[str, Any] = {
+    "name": "shop",
+    "compose_files": ["compose.yml"],
+    "files": ["nginx.conf"],
+    "live_files": ["flags"],
+    "services": [{"name": "api", "port": 8000, "routes": [{"host": "*", "paths": ["/"]}], "health": None}],
+    "drain_seconds": 1.0,
+    "keep_free_mb": 0,
+    "retention": {"releases": 5, "pinned": []},
+    "migration": None,
+    "public_check": None,
+}
+EDGE = {
+    "config": "frontend https\n  bind :8443 ssl crt-list /usr/local/etc/haproxy/certificates.list\n",
+    "files": {"certificates.list": "/usr/local/etc/haproxy/certs/site.pem\n"},
+    "certificates": {"site": "-----BEGIN CERTIFICATE-----\n"},
+    "ports": ["443:8443"],
+    "user": "0:0",
+}
+NEWS = {"release": "1.1", "files": {"compose.yml": COMPOSE, "nginx.conf": "listen 81;\n", "env/api.env": 'LEVEL="info"\n'}}
+OLD = {"release": "1.0", "files": {**NEWS["files"], "nginx.conf": "listen 80;\n"}}  # type: ignore[dict-item]
+
+
+class Api:
+    """The engine's low-level client."""
+
+    def __init__(self) -> None:
+        self.running: dict[str, Answer] = {}
+        self.serial = 0
+
+    def containers(self, all: bool = False, filters: Mapping[str, Any] | None = None) -> list[Answer]:
+        wanted = [str(one).partition("=") for one in (filters or {}).get("label", [])]
+        return [
+            one
+            for one in self.running.values()
+            if all_of(one["Labels"].get(key) == value if sign else key in one["Labels"] for key, sign, value in wanted)
+        ]
+
+    def inspect_container(self, identity: str) -> Answer:
+        if identity not in self.running:
+            raise NotFound("no such container")
+        one = self.running[identity]
+        state = {"Running": True, "Restarting": False, "ExitCode": 0, "Health": {"Status": "healthy"}, "Pid": 1, "StartedAt": ""}
+        networks = {"NetworkSettings": {"Networks": {"edge": {"IPAddress": one["address"]}}}}
+        config = {"Config": {"Labels": one["Labels"], "Env": []}, "HostConfig": {}, "Mounts": []}
+        return {"Id": identity, "Name": one["Names"][0], "State": state, "RestartCount": 0, **networks, **config}
+
+    def inspect_image(self, reference: str) -> Answer:
+        if not reference.startswith(("shop/", "sha256:", "haproxy")):
+            raise ImageNotFound("no such image")
+        name = reference.partition("@")[0]
+        number = name.removeprefix("sha256:id-of-").replace("/", "-").replace(":", "-")
+        digest = f"{name.rpartition(':')[0]}@sha256:digest-{number}"
+        return {"Id": f"sha256:id-of-{number}", "RepoDigests": [digest], "RepoTags": [name], "Size": 1, "Config": {}}
+
+    def pull(self, reference: str, **unused: Any) -> list[Answer]:
+        return []
+
+    def inspect_network(self, name: str) -> Answer:
+        if name != "edge":
+            raise NotFound("no such network")
+        return {"Name": name, "Id": name, "Labels": {}, "Options": {}, "IPAM": {"Config": []}, "Containers": {}}
+
+    def inspect_volume(self, name: str) -> Answer:
+        raise NotFound("no such volume")
+
+    def stop(self, identity: str, timeout: int = 0) -> None:
+        self.running.pop(identity, None)
+
+    def remove_container(self, identity: str, **unused: Any) -> None:
+        self.running.pop(identity, None)
+
+    def logs(self, identity: str, **unused: Any) -> bytes:
+        return b""
+
+    def start(self, project: str, service: str, labels: Mapping[str, str], image: str) -> str:
+        self.serial += 1
+        own = [one for one in self.running.values() if one["Labels"]["com.docker.compose.project"] == project]
+        number = max((int(one["Labels"]["com.docker.compose.container-number"]) for one in own), default=0) + 1
+        given = {
+            "com.docker.compose.project": project,
+            "com.docker.compose.service": service,
+            "com.docker.compose.container-number": str(number),
+            "com.docker.compose.oneoff": "False",
+        }
+        name = f"{project}-{service}-{number}"
+        self.running[f"id{self.serial}"] = {
+            "Id": f"id{self.serial}",
+            "Names": [f"/{name}"],
+            "Image": image,
+            "ImageID": self.inspect_image(image)["Id"],
+            "State": "running",
+            "Created": self.serial,
+            "Labels": {**labels, **given},
+            "Mounts": [],
+            "HostConfig": {"NetworkMode": "edge"},
+            "NetworkSettings": {"Networks": {"edge": {}, f"{project}_default": {}} if PORT in labels else {"edge": {}}},
+            "address": f"172.18.0.{self.serial + 1}",
+        }
+        return name
+
+
+all_of = all
+
+
+class HAProxy(FakeHAProxy):
+    """One that tells of itself, and knows the map of maintenance, too."""
+
+    def _admin(self, command: str) -> str:
+        return "Name: HAProxy" if command == "show info" else super()._admin(command)
+
+    def _master(self, command: str) -> str:
+        return "0x1 state off" if "show map" in command else super()._master(command)
+
+
+class Client:
+    def __init__(self) -> None:
+        self.api = Api()
+        self.containers = self
+
+    def create(self, *unused: Any, **options: Any) -> Client:
+        """A tool that accepts whatever it is given: ``haproxy -c``."""
+        return self
+
+    def start(self) -> None: ...
+
+    def wait(self, **unused: Any) -> Answer:
+        return {"StatusCode": 0}
+
+    def logs(self) -> bytes:
+        return b""
+
+    def remove(self, **unused: Any) -> None: ...
+
+    def info(self) -> Answer:
+        return {"DockerRootDir": "/"}
+
+
+@dataclass
+class PreparedHost:
+    root: Path
+    client: Client = field(default_factory=Client)
+    haproxy: FakeHAProxy = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.haproxy = HAProxy(self.root / "edge")
+
+    @property
+    def stack(self) -> Path:
+        return self.root / "stacks" / "shop"
+
+    # Commands, as playbooks run them. Each returns what the module answered.
+
+    def deploy(self, release: Mapping[str, Any] = NEWS) -> list[Answer]:
+        """What deploy.yml does on a host; the rollout is left out where nothing is pending."""
+        prepared = self.release(release)
+        return [prepared, *([self.rollout(prepared["id"])] if prepared.get("pending") else [])]
+
+    def release(self, release: Mapping[str, Any] = NEWS, *, check: bool = False) -> Answer:
+        return self.run(
+            stack_release,
+            check=check,
+            release=release["release"],
+            environment="staging",
+            stack=STACK,
+            files={name: encoded(text) for name, text in release["files"].items()},
+            live_files={"flags/features.json": encoded("{}")},
+            secrets={"api.env": 'TOKEN="canary"\n'},
+            secret_files={"session": encoded("canary")},
+        )
+
+    def rollout(self, release_id: str = "", *, check: bool = False, kind: str = "deploy") -> Answer:
+        return self.run(stack_rollout, check=check, stack="shop", release_id=release_id, kind=kind)
+
+    def info(self) -> Answer:
+        return self.run(stack_info, stack="shop")
+
+    def status(self) -> Answer:
+        return self.run(stack_status, stack="shop")
+
+    def provision(self, *, check: bool = False, interruption: bool = False) -> Answer:
+        return self.run(edge_config, check=check, **EDGE, allow_interruption=interruption)
+
+    def maintenance(self, *, check: bool = True) -> Answer:
+        return self.run(edge_maintenance, check=check, state="off")
+
+    def identity(self) -> Answer:
+        return self.run(host_identity, environment="staging")
+
+    def claim(self) -> Answer:
+        return self.run(host_identity, environment="staging", state="claimed")
+
+    def read_lease(self) -> Answer:
+        return self.run(lease_module, environment="staging", state="read")
+
+    def take_lease(self) -> Answer:
+        return self.run(lease_module, environment="staging", owner="anna@laptop", reason="deploy 1.1")
+
+    def run(self, module: Any, *, check: bool = False, **options: Any) -> Answer:
+        """The answer of a module, with its warnings. Whatever it raises but its end is a traceback for who typed the command."""
+        answers: list[Answer] = []
+        warnings: list[str] = []
+        with pytest.MonkeyPatch.context() as patch, patch_module_args({**options, "_ansible_check_mode": check}):
+            told = module.AnsibleModule
+            patch.setattr(told, "exit_json", lambda self, **result: _end(answers, result))
+            patch.setattr(told, "fail_json", lambda self, msg, **result: _end(answers, result, failed=True, msg=msg))
+            patch.setattr(told, "warn", lambda self, warning, **unused: warnings.append(warning))
+            with pytest.raises(SystemExit):
+                module.main()
+        return {**answers[0], "warnings": warnings}
+
+    # Keeping and bringing back the state that is damaged.
+
+    def files(self) -> list[Path]:
+        """Every file of ours, relative to the root."""
+        found = (path for path in self.root.rglob("*") if path.is_file() and not path.is_symlink())
+        return sorted(path.relative_to(self.root) for path in found if "run" not in path.parts)
+
+    def keep(self, place: Path) -> Callable[[], None]:
+        """Keep all that is there now; the result brings it back."""
+        shutil.copytree(self.root, place, symlinks=True, ignore=shutil.ignore_patterns("run"))
+        running, worker, serial = deepcopy(self.client.api.running), deepcopy(self.haproxy.worker), self.client.api.serial
+
+        def bring_back() -> None:
+            for path in self.root.iterdir():
+                for one in path.iterdir() if path.name == "edge" else [path]:
+                    if one.name != "run":
+                        shutil.rmtree(one) if one.is_dir() and not one.is_symlink() else one.unlink()
+            shutil.copytree(place, self.root, symlinks=True, dirs_exist_ok=True)
+            self.client.api.running, self.haproxy.worker = deepcopy(running), deepcopy(worker)
+            self.client.api.serial = serial
+
+        return bring_back
+
+    # Compose, as far as COMPOSE needs it.
+
+    def compose(self, compose: Compose, *arguments: str, **unused: Any) -> str:
+        options = dict(zip(compose._command, compose._command[1:], strict=False))
+        names = [Path(word) for before, word in zip(compose._command, compose._command[1:], strict=False) if before == "--file"]
+        if compose.project == "edge":
+            self.client.api.start("edge", "haproxy", {}, "haproxy:3.0") if "up" in arguments else None
+            self.haproxy.load_files()
+            return ""
+        if "config" in arguments:
+            return json.dumps(_model(Path(options["--project-directory"]), names, Path(options["--env-file"])))
+        assert arguments[0] == "up", arguments
+        service, total = arguments[-1], int(arguments[-2].partition("=")[2])
+        override = json.loads((self.stack / "project" / "override.json").read_text())["services"][service]
+        own = [one for one in self.client.api.running.values() if one["Labels"]["com.docker.compose.service"] == service]
+        for _ in range(total - len(own)):
+            name = self.client.api.start("shop", service, override["labels"], override["image"])
+            assert override["labels"][FINGERPRINT]
+            self.haproxy.addresses[name] = f"172.18.0.{self.client.api.serial + 1}"
+        return ""
+
+
+def encoded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+def _end(answers: list[Answer], result: Mapping[str, Any] | None = None, **more: Any) -> None:
+    answers.append({**(result or {}), **more})
+    raise SystemExit(0)
+
+
+def _model(directory: Path, names: list[Path], env_file: Path) -> Answer:
+    """What ``docker compose config`` makes of COMPOSE, and the words in which it refuses files that it cannot read."""
+    try:
+        variables = dict(line.split("=", 1) for line in env_file.read_text().splitlines() if "=" in line)
+        text = names[0].read_text()
+        for name, value in variables.items():
+            text = text.replace(f"${{{name}}}", value)
+        found: Answer = yaml.safe_load(text)
+        services = found["services"]
+        api = {**services["api"], "environment": {}}
+        for name in api.pop("env_file"):
+            lines = (directory / name).read_text().splitlines()
+            api["environment"] |= {key: value.strip('"') for key, _, value in (line.partition("=") for line in lines)}
+        binds = [entry.split(":") for entry in api["volumes"]]
+        api["volumes"] = [
+            {"type": "bind", "source": str(directory / source), "target": target, "read_only": True}
+            for source, target, _ in binds
+        ]
+        api["secrets"] = [{"source": "session", "target": "/run/secrets/session"}]
+        secrets = {"session": {"name": "shop_session", "file": str(directory / found["secrets"]["session"]["file"])}}
+        api["networks"] = {"default": None}
+        return {"name": "shop", "services": {"api": api}, "secrets": secrets, "networks": {"default": {"name": "shop_default"}}}
+    except FileNotFoundError as exc:
+        raise EngineError(f"docker compose failed for shop: open {exc.filename}: no such file or directory") from exc
+    except IsADirectoryError as exc:
+        raise EngineError(f"docker compose failed for shop: read {exc.filename}: is a directory") from exc
+    except (yaml.YAMLError, ValueError, KeyError, TypeError, AttributeError) as exc:
+        raise EngineError("docker compose failed for shop: yaml: the file is not what Compose can read") from exc
+
+
+@contextmanager
+def prepared_host() -> Iterator[PreparedHost]:
+    """Two releases were deployed, the second one is live; the environment has claimed the host and has had a lease."""
+    # Not a test's own directory: the path of a socket may have 107 characters at most.
+    with TemporaryDirectory() as directory, pytest.MonkeyPatch.context() as patch:
+        host = PreparedHost(Path(directory).resolve())
+        patch.setattr(engine, "connect", lambda: host.client)
+        patch.setattr(Compose, "_run", lambda self, *arguments, **options: host.compose(self, *arguments, **options))
+        patch.setattr(StackHost.__init__, "__defaults__", (host.root / "edge", None))
+        patch.setattr(Releases.__init__, "__defaults__", (host.root / "stacks",))
+        patch.setattr(release, "STACKS_ROOT", host.root / "stacks")
+        patch.setattr(Lease.__init__, "__defaults__", (host.root, None))
+        patch.setattr(lease, "ROOT", host.root)
+        patch.setattr(HostIdentity.__init__, "__defaults__", (host.root / "etc",))
+        patch.setattr(identity, "ROOT", host.root / "etc")
+        for module in (edge_config, edge_maintenance):
+            patch.setattr(module, "EDGE_ROOT", host.root / "edge")
+        (host.root / "edge").mkdir()
+        with host.haproxy:
+            for answer in (host.claim(), host.provision(), host.take_lease(), *host.deploy(OLD), *host.deploy(NEWS)):
+                assert not answer.get("failed"), answer
+            yield host

@@ -1,0 +1,59 @@
+"""Every file below /var/lib/morpheus.deploy and /etc/morpheus.deploy x what can happen to it x every command that reads it.
+
+No command may end in a traceback, and none may say what is not so. It works as ever; or it works and says what was lost; or it
+refuses in words that name the path, what is wrong and the command that mends. That command is then run, and all is as before.
+What comes of it is the table in docs/damage.md. Written anew with: python -m tests.unit.damage
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.unit.damage.files import COMMANDS, DAMAGES, FILES, Case, applies, case, label_of, table
+from tests.unit.damage.prepared import PreparedHost, prepared_host
+
+ROOT = Path(__file__).parents[3]
+CASES = [(label, damage) for label in FILES for damage in DAMAGES if applies(label, damage)]
+_found: dict[tuple[str, str], Case] = {}
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[PreparedHost, Callable[[], None]]]:
+    with prepared_host() as host:
+        yield host, host.keep(tmp_path_factory.mktemp("kept") / "host")
+
+
+@pytest.fixture
+def host(kept: tuple[PreparedHost, Callable[[], None]]) -> PreparedHost:
+    found, bring_back = kept
+    bring_back()
+    return found
+
+
+def test_every_file_of_a_real_host_is_in_the_table(host: PreparedHost) -> None:
+    assert sorted({label_of(path) for path in host.files()}) == sorted(FILES)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_an_undamaged_host_gives_no_warning(host: PreparedHost, command: str) -> None:
+    answer = COMMANDS[command](host)
+    assert not answer.get("failed"), answer
+    assert (answer["warnings"], answer.get("drift", []), answer.get("pending", False)) == ([], [], False)
+
+
+@pytest.mark.parametrize(("label", "damage"), CASES)
+def test_no_command_says_what_is_not_so_and_the_mend_mends(host: PreparedHost, label: str, damage: str) -> None:
+    found = _found[label, damage] = case(host, label, damage)
+    assert found.wrong == {}, json.dumps(found.wrong, indent=2)
+    assert found.after_mend == {}, f"after {found.mend}: {json.dumps(found.after_mend, indent=2)}"
+
+
+def test_the_table_in_the_docs_is_what_was_found_here() -> None:
+    if len(_found) < len(CASES):
+        pytest.skip("needs the tests above, all of them, in this process")
+    text = (ROOT / "docs/damage.md").read_text()
+    assert table(_found.values()) in text, "write it anew: python -m tests.unit.damage"

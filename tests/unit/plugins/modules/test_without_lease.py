@@ -1,0 +1,155 @@
+"""Whatever a playbook was started with: what writes asks for a lease, or to be told in words that it needs none."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import yaml
+from ansible.errors import AnsibleActionFail
+from ansible.module_utils.testing import patch_module_args
+from ansible_collections.morpheus.deploy.plugins.action import rotation as rotation_action
+from ansible_collections.morpheus.deploy.plugins.module_utils import engine, leased, maintenance
+from ansible_collections.morpheus.deploy.plugins.modules import engine_config, postgres_login
+
+from tests.unit.plugins.module_utils.test_engine_setup import FakeClock, FakeDockerd
+
+ROOT = Path(__file__).parents[4]
+WORDS = (
+    "This run holds no lease of the environment, so another run may be at work. Nothing was changed. Run the playbook whole, "
+    "without --start-at-task, --tags and --skip-tags. A playbook of your own takes the lease by the role "
+    "morpheus.deploy.lease and hands on lease_taken.token, or says without_lease: true."
+)
+URL = "postgresql://app:canary@db.example.com/app"
+WRITING: dict[str, dict[str, Any]] = {
+    "stack_release": {"release": "1.2.0", "environment": "staging", "stack": {"name": "shop"}, "files": {}},
+    "stack_rollout": {"stack": "shop"},
+    "stack_migration": {"stack": "shop", "release_id": "1.2.0-aa"},
+    "stack_secret": {"stack": "shop", "names": ["api.KEY"], "value": "canary"},
+    "edge_maintenance": {"state": "on"},
+    "postgres_login": {"url": URL, "admin_url": URL},
+}
+CHECKED = [name for name in WRITING if name != "stack_migration"]
+
+
+class BegunError(Exception):
+    """The module has gone on to its work."""
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_real(monkeypatch: pytest.MonkeyPatch) -> None:
+    def begin(*arguments: Any, **options: Any) -> None:
+        raise BegunError
+
+    monkeypatch.setattr(engine, "connect", begin)
+    monkeypatch.setattr(maintenance.Maintenance, "look", begin)
+    monkeypatch.setattr(maintenance.Maintenance, "switch", begin)
+    monkeypatch.setattr(postgres_login, "psycopg2", SimpleNamespace())
+    monkeypatch.setattr(postgres_login, "open_login", begin)
+
+
+def run(name: str, **options: Any) -> None:
+    module = importlib.import_module(f"ansible_collections.morpheus.deploy.plugins.modules.{name}")
+    with patch_module_args(options):
+        module.main()
+
+
+@pytest.mark.parametrize("name", WRITING)
+def test_without_a_lease_nothing_is_begun(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        run(name, **WRITING[name])
+    result = json.loads(capsys.readouterr().out)
+    assert (ended.value.code, result["failed"], result["msg"]) == (1, True, WORDS)
+
+
+@pytest.mark.parametrize("name", WRITING)
+@pytest.mark.parametrize("option", [{"token": 7}, {"without_lease": True}], ids=str)
+def test_with_a_lease_or_when_told_so_it_is_begun(name: str, option: dict[str, Any]) -> None:
+    with pytest.raises(BegunError):
+        run(name, **WRITING[name], **option)
+
+
+@pytest.mark.parametrize("name", CHECKED)
+def test_check_mode_needs_none_because_none_is_taken_then(name: str) -> None:
+    with pytest.raises(BegunError):
+        run(name, **WRITING[name], _ansible_check_mode=True)
+
+
+@pytest.mark.parametrize("state", ["begun", "switched", "waiting", "revoked", "cancelled", "ended"])
+def test_the_vault_is_not_written_without_a_lease(state: str) -> None:
+    action = rotation_action.ActionModule.__new__(rotation_action.ActionModule)
+    action._task = SimpleNamespace(args={"name": "key", "state": state}, check_mode=False, async_val=0, environment=[])
+    action._connection = SimpleNamespace(_shell=SimpleNamespace(tmpdir=None))
+    action._supports_check_mode = True
+    with pytest.raises(AnsibleActionFail) as refused:
+        action.run(task_vars={})
+    assert refused.value.message == WORDS
+
+
+@pytest.mark.parametrize(
+    ("options", "refused"),
+    [
+        ({}, True),
+        ({"token": 7}, False),
+        ({"without_lease": True}, False),
+        ({"_ansible_check_mode": True}, False),
+        # Taken over by a reload.
+        ({"options": {"live-restore": True, "registry-mirrors": ["https://mirror.example"]}}, False),
+    ],
+    ids=str,
+)
+def test_an_engine_that_runs_is_restarted_under_a_lease_only(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    options: dict[str, Any],
+    refused: bool,
+) -> None:
+    path = tmp_path / "daemon.json"
+    path.write_text('{"live-restore": true}')
+    dockerd = FakeDockerd(path)
+    monkeypatch.setattr(engine_config, "PATH", path)
+    monkeypatch.setattr(engine_config, "SystemDockerd", lambda: dockerd)
+    monkeypatch.setattr(engine_config, "SystemClock", FakeClock)
+    with pytest.raises(SystemExit) as ended:
+        run("engine_config", **{"options": {"live-restore": True, "mtu": 1400}, **options})
+    result = json.loads(capsys.readouterr().out)
+    assert bool(ended.value.code) == refused
+    if refused:
+        assert result["msg"] == f"the engine must be restarted for mtu. {WORDS}"
+        assert (path.read_text(), dockerd.log) == ('{"live-restore": true}', [])
+
+
+def tasks(node: Any) -> list[dict[str, Any]]:
+    """Every mapping that is a task, however deep."""
+    if isinstance(node, list):
+        return [task for item in node for task in tasks(item)]
+    if not isinstance(node, dict):
+        return []
+    return [node, *(task for value in node.values() for task in tasks(value))]
+
+
+YAML = [path for directory in ("playbooks", "roles") for path in sorted((ROOT / directory).rglob("*.yml"))]
+
+
+def test_every_task_that_writes_hands_on_the_token_or_says_why_it_has_none() -> None:
+    writing = {f"morpheus.deploy.{name}" for name in (*WRITING, "engine_config")}
+    found = {}
+    for path in YAML:
+        for task in tasks(yaml.safe_load(path.read_text())):
+            for name in writing & set(task):
+                if isinstance(task[name], dict) and task.get("check_mode") is not True:
+                    found[f"{path.relative_to(ROOT)}: {task.get('name')}"] = set(task[name]) & {"token", "without_lease"}
+    assert len(found) > len(WRITING)
+    assert [task for task, given in found.items() if not given] == []
+
+
+def test_every_module_with_a_token_asks_for_it() -> None:
+    modules = (ROOT / "plugins" / "modules").glob("*.py")
+    with_token = {path.stem for path in modules if '"token": {"type": "int"' in path.read_text()} - {"lease"}
+    assert with_token == {*WRITING, "engine_config", "rotation"}
+    assert leased.problem({"token": 0, "without_lease": False}, check_mode=False) == WORDS

@@ -1,0 +1,137 @@
+"""Two versions of the collection on one host: this one, and one from before, whose code comes from the history of the repository.
+
+One deploys, the other goes on and rolls back, and the other way round. Each step is a process of its own, see driver.py.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+import tarfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+DRIVER = Path(__file__).parent / "driver.py"
+NEEDED = ("plugins", "tests", "collections", "meta", "galaxy.yml")
+# The version before this one; and the last one that knew nothing of formats, which is what hosts have today.
+BASES = {
+    "the commit before": ("rev-parse", "--verify", "--quiet", "HEAD~1"),
+    "before there were formats": ("log", "--diff-filter=A", "--format=%H~1", "-1", "--", "plugins/module_utils/formats.py"),
+}
+
+
+def git(*words: str) -> bytes:
+    return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, check=True).stdout
+
+
+def tree(base: str, directory: Path) -> Path:
+    """The files of a version from before. Skips where the history does not go back so far."""
+    try:
+        commit = git(*BASES[base]).decode().strip()
+        archive = git("archive", commit or "none", *NEEDED)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip(f"needs the history of the repository to compare with {base}: this is a shallow clone, or no clone")
+    with tarfile.open(fileobj=io.BytesIO(archive)) as found:
+        found.extractall(directory, filter="tar")
+    return directory
+
+
+@pytest.fixture(params=BASES)
+def before(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    return tree(request.param, tmp_path / "before")
+
+
+@dataclass
+class Host:
+    """One host, on which versions of the collection work in turn."""
+
+    root: Path
+    containers: list[dict[str, Any]] = field(default_factory=list)
+    # Name -> fingerprint of its service.
+    releases: dict[str, str] = field(default_factory=dict)
+    tokens: list[int] = field(default_factory=list)
+
+    def deploy(self, version: Path, name: str, fingerprint: str = "") -> dict[str, Any]:
+        self.releases[name] = fingerprint or f"of {name}"
+        return self._step(version, {"what": "deploy", "new": name})
+
+    def roll_back(self, version: Path) -> dict[str, Any]:
+        return self._step(version, {"what": "rollback"})
+
+    def _step(self, version: Path, request: dict[str, Any]) -> dict[str, Any]:
+        request |= {"containers": self.containers, "releases": self.releases}
+        done = subprocess.run(
+            [sys.executable, str(DRIVER), str(self.root), json.dumps(request)],
+            cwd=version,
+            env={**os.environ, "PYTHONPATH": f"{version / 'collections'}{os.pathsep}{version}", "PYTHONDONTWRITEBYTECODE": "1"},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        assert (found["violations"], found["notes"]) == ([], []), "each must read what the other wrote, and need no other source"
+        self.tokens.append(found["token"])
+        assert self.tokens == sorted(set(self.tokens)), "tokens only ever grow"
+        assert found["owner"] == {"environment": "staging", "claimed": "2026-01-01T00:00:00Z"}
+        assert found["edge"] == {"image": "haproxy:3.0", "user": "99:99"}
+        self.containers = found["containers"]
+        return found
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Host:
+    root = tmp_path / "host"
+    (root / "edge").mkdir(parents=True)
+    (root / "edge" / "edge.json").write_text('{"image": "haproxy:3.0", "user": "99:99"}\n')
+    return Host(root)
+
+
+def test_the_driver_works_on_the_version_that_it_is_given(before: Path) -> None:
+    code = "from ansible_collections.morpheus.deploy.plugins.module_utils import lineage; print(lineage.__file__)"
+    for version in (before, ROOT):
+        env = {**os.environ, "PYTHONPATH": f"{version / 'collections'}{os.pathsep}{version}"}
+        path = subprocess.run([sys.executable, "-c", code], cwd=version, env=env, capture_output=True, text=True, check=True)
+        assert Path(path.stdout.strip()).resolve() == version / "plugins/module_utils/lineage.py"
+
+
+@pytest.mark.parametrize("upgrade", [True, False], ids=["an older version, then this one", "this version, then an older one"])
+def test_one_version_deploys_and_another_goes_on_and_rolls_back(before: Path, host: Host, upgrade: bool) -> None:
+    first, then = (before, ROOT) if upgrade else (ROOT, before)
+    assert host.deploy(first, "1.0")["live"] == "1.0"
+    assert host.deploy(first, "1.1")["live"] == "1.1"
+
+    found = host.deploy(then, "1.2")
+    assert (found["was"], found["live"], found["failures"], found["runs"]) == ("1.1", "1.2", [], ["api of 1.2"] * 2)
+    assert found["fates"] == {"1.0-id": "superseded", "1.1-id": "superseded", "1.2-id": "live"}
+    assert (found["ids"], found["activated"]) == (["1.0-id", "1.1-id", "1.2-id"], ["compose.yml"])
+    assert [word for word in found["history"] if word != "vanished"] == ["deploy"] * 3
+
+    found = host.roll_back(then)
+    assert (found["was"], found["live"], found["previous"], found["runs"]) == ("1.2", "1.1", "1.0-id", ["api of 1.1"] * 2)
+    found = host.roll_back(then)
+    assert (found["live"], found["previous"], found["runs"]) == ("1.0", "", ["api of 1.0"] * 2)
+    assert found["fates"] == {"1.2-id": "failed", "1.1-id": "failed", "1.0-id": "live"}
+
+    # And back to the first one, which finds what the other did.
+    found = host.deploy(first, "1.3")
+    assert (found["was"], found["live"], found["previous"]) == ("1.0", "1.3", "1.0-id")
+
+
+@pytest.mark.parametrize("upgrade", [True, False], ids=["an older version, then this one", "this version, then an older one"])
+def test_a_release_that_failed_under_one_version_is_no_good_to_the_other(before: Path, host: Host, upgrade: bool) -> None:
+    first, then = (before, ROOT) if upgrade else (ROOT, before)
+    host.deploy(first, "1.0")
+    found = host.deploy(first, "1.1", "bad")
+    assert (found["live"], found["left"], found["runs"]) == ("1.0", "as_before", ["api of 1.0"] * 2)
+    found = host.deploy(then, "1.2")
+    assert (found["live"], found["previous"], found["fates"]["1.1-id"]) == ("1.2", "1.0-id", "failed")
+    assert host.roll_back(then)["live"] == "1.0"
