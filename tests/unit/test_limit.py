@@ -125,7 +125,7 @@ READ = """
   gather_facts: false
   tasks:
     - ansible.builtin.shell: >-
-        echo '{"live_release": "1.0.0", "rolling": {}, "schema": {"head": "0001", "compatible_since": ""}}'
+        echo '{"live": "1.0.0-aa", "live_release": "1.0.0", "rolling": {}, "schema": {"head": "0001", "compatible_since": ""}}'
       register: said
     - ansible.builtin.set_fact:
         info: "{{ said.stdout | from_json }}"
