@@ -43,9 +43,11 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.haproxy import (
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.old_workers import OldWorkers
 from ansible_collections.morpheus.deploy.plugins.module_utils.plan import Routing, in_order
+from ansible_collections.morpheus.deploy.plugins.module_utils.spoken import told
 
 # The edge's name on its own network: that of its Compose service.
 OWN_NAME = "haproxy"
+EDGE_ROOT = Path("/var/lib/morpheus.deploy/edge")
 HAPROXY_DIRECTORY = "/usr/local/etc/haproxy"
 # What HAProxy calls the map is the path by which its configuration names it.
 ROUTES_IN_HAPROXY = f"{HAPROXY_DIRECTORY}/routes.map"
@@ -131,19 +133,23 @@ class EdgeConfiguration:
         """Raise EdgeError with HAProxy's own words when it would reject the configuration with ``files`` in it."""
         with tempfile.TemporaryDirectory(dir=self.paths.root, prefix="candidate.") as directory:
             candidate = Path(directory)
-            # Hidden are files that others are writing; HAProxy reads none of them.
-            shutil.copytree(self.paths.conf, candidate, ignore=shutil.ignore_patterns(".*"), dirs_exist_ok=True)
-            candidate.chmod(0o755)
-            for name, content in files.items():
-                (candidate / name).parent.mkdir(parents=True, exist_ok=True)
-                (candidate / name).write_text(content)
-            for path in candidate.rglob("*"):
-                original = self.paths.conf / path.relative_to(candidate)
-                with suppress(FileNotFoundError):
-                    shutil.chown(path, original.stat().st_uid, original.stat().st_gid)
+            with told(candidate):
+                self._copy(files, candidate)
             complaint = self._validate(candidate)
         if complaint:
             raise EdgeError(f"HAProxy rejects the new edge configuration, so the running one was left as it is: {complaint}")
+
+    def _copy(self, files: Mapping[str, str], candidate: Path) -> None:
+        # Hidden are files that others are writing; HAProxy reads none of them.
+        shutil.copytree(self.paths.conf, candidate, ignore=shutil.ignore_patterns(".*"), dirs_exist_ok=True)
+        candidate.chmod(0o755)
+        for name, content in files.items():
+            (candidate / name).parent.mkdir(parents=True, exist_ok=True)
+            (candidate / name).write_text(content)
+        for path in candidate.rglob("*"):
+            original = self.paths.conf / path.relative_to(candidate)
+            with suppress(FileNotFoundError):
+                shutil.chown(path, original.stat().st_uid, original.stat().st_gid)
 
     def reload(self) -> None:
         """Hitless: the new worker takes over the listening sockets, the old one answers what it has begun."""
@@ -151,7 +157,10 @@ class EdgeConfiguration:
             return
         answer = Socket(str(self.paths.master), timeout=30).ask("reload")
         if not answer.startswith("Success=1"):
-            raise EdgeError(f"HAProxy could not load the new edge configuration: {_alerts(answer)}")
+            raise EdgeError(
+                f"HAProxy could not load the new edge configuration, and goes on with the one before: {_alerts(answer)}. "
+                "See its log with: docker logs --tail 30 edge-haproxy-1"
+            )
 
     def _read(self, name: str) -> str | None:
         try:
@@ -305,7 +314,7 @@ class Edge:
             present = {container for container, _ in taken.values()}
             fresh = [name for name in places if name not in present]
             if len(free) < sum(name not in own for name in fresh):
-                raise EdgeError(f"the edge has no free slot left for {', '.join(fresh)}")
+                raise EdgeError(f"the edge has no free slot left for {', '.join(fresh)}; run this again, which makes room first")
             chosen = {own[name] if name in own else free.pop(0): name for name in fresh}
             known = {name: servers[slot].port for name, slot in own.items() if slot in servers}
             wanted = {

@@ -47,6 +47,7 @@ COMPOSE_NETWORK = "com.docker.compose.network"
 
 _STATES = {"running": State.RUNNING, "restarting": State.RESTARTING}
 LOG_LINES = 15
+LOOK = "See what it says on this host with: systemctl status docker; journalctl -u docker -n 30"
 # The engine's own, of a container that was made without one.
 DEFAULT_GRACE_SECONDS = 10.0
 # What the engine calls a volume that nobody has named.
@@ -91,7 +92,8 @@ def connect() -> Any:
         return docker.from_env(timeout=120)
     except DockerException as exc:
         raise EngineError(
-            f"the Docker engine of this host does not answer ({exc}): start it, or run playbooks/provision.yml for this inventory"
+            f"the Docker engine of this host does not answer ({exc}): start it, or run playbooks/provision.yml for this "
+            f"inventory. {LOOK}"
         ) from exc
 
 
@@ -112,12 +114,21 @@ class Compose:
 
     def model(self) -> dict[str, Any]:
         """The resolved project, services of inactive profiles included. Holds secret values: never print it."""
-        model: dict[str, Any] = json.loads(self._run("--profile", "*", "config", "--format", "json"))
-        return model
+        return self._config("--format", "json")
 
     def written(self) -> dict[str, Any]:
         """The project with variables and env files unread: which env files a service reads, and what it is given beside them."""
-        found: dict[str, Any] = json.loads(self._run("--profile", "*", "config", "--no-interpolate", "--format", "json"))
+        return self._config("--no-interpolate", "--format", "json")
+
+    def _config(self, *options: str) -> dict[str, Any]:
+        try:
+            found: dict[str, Any] = json.loads(self._run("--profile", "*", "config", *options))
+        except ValueError:
+            # Not what it printed: it may hold values of secrets.
+            raise EngineError(
+                f"docker compose config printed no JSON for {self.project}. See what this host has with: docker compose version; "
+                "playbooks/provision.yml for this inventory installs one that fits"
+            ) from None
         return found
 
     def scale_up(self, service: str, total: int) -> None:
@@ -153,11 +164,15 @@ class Compose:
                 pass_fds=self._hold,
             )
         except subprocess.TimeoutExpired:
-            raise EngineError(f"docker compose {arguments[0]} did not end within {timeout:g} s") from None
+            what = f"docker compose {_verb(arguments)} did not end within {timeout:g} s for {self.project}, in {self.directory}"
+            raise EngineError(f"{what}. {LOOK}") from None
         except FileNotFoundError:
             raise EngineError("this host has no docker command: run playbooks/provision.yml for this inventory") from None
+        except OSError as exc:
+            raise EngineError(f"docker compose could not be started on this host: {exc}. {LOOK}") from exc
         if done.returncode:
-            raise EngineError(f"docker compose failed for {self.project}: {scrub(done.stderr or done.stdout)}")
+            words = scrub(done.stderr or done.stdout) or f"it ended with {done.returncode} and said nothing. {LOOK}"
+            raise EngineError(f"docker compose failed for {self.project}: {words}")
         return done.stdout
 
 
@@ -171,7 +186,7 @@ def _speaking(what: str) -> Iterator[None]:
     except APIError as exc:
         raise EngineError(f"the engine could not {what}: {exc.explanation or exc}") from exc
     except (DockerException, OSError) as exc:
-        raise EngineError(f"the engine did not answer when asked to {what}: {exc}") from exc
+        raise EngineError(f"the engine did not answer when asked to {what}: {exc}. {LOOK}") from exc
 
 
 class Engine:
@@ -333,7 +348,7 @@ class Engine:
             raise pull.failure(reference, str(exc.explanation or exc)) from exc
         # The SDK hands on what its HTTP library raises in the middle of a stream.
         except (DockerException, OSError, HTTPError, RuntimeError) as exc:
-            raise EngineError(f"the engine did not answer when asked to pull {reference}: {exc}") from exc
+            raise EngineError(f"the engine did not answer when asked to pull {reference}: {exc}. {LOOK}") from exc
         image = self.image(reference)
         if image is None:
             raise EngineError(f"image {reference} was pulled but is not there; is something pruning images on this host?")
@@ -484,7 +499,7 @@ class Engine:
     def _address(self, replica: Replica) -> str:
         details = self._inspect(replica)
         if details is None:
-            raise EngineError(f"{replica.name} is gone")
+            raise EngineError(f"{replica.name} is gone: somebody has removed it meanwhile. Run this again")
         networks = details["NetworkSettings"]["Networks"]
         chosen: Mapping[str, Any] = networks.get(self._network) or next(iter(networks.values()), {})
         return str(chosen.get("IPAddress", ""))
@@ -573,6 +588,14 @@ def _networks(item: Mapping[str, Any]) -> frozenset[str] | None:
         return None
     found = (item.get("NetworkSettings") or {}).get("Networks")
     return None if found is None else frozenset(found)
+
+
+def _verb(arguments: Sequence[str]) -> str:
+    """What Compose was asked to do: the first argument that is neither an option nor the value of one."""
+    before = ("", *arguments)
+    return next(
+        (one for last, one in zip(before, arguments, strict=False) if not one.startswith("-") and last != "--profile"), ""
+    )
 
 
 def _without_tag(reference: str) -> str:

@@ -151,7 +151,7 @@ class Socket:
                 continue
             # "set server" for a name or an address alone says what it did ("FDQN" is HAProxy's spelling).
             if answer and not _SAID_WHAT_IT_DID.search(answer):
-                raise EdgeError(f"HAProxy refused {command!r}: {answer}")
+                raise EdgeError(f"HAProxy refused {command!r}: {answer} (see its log with: docker logs --tail 30 edge-haproxy-1)")
 
 
 def parse_servers(table: str) -> list[Server]:

@@ -22,6 +22,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils import (
     gate,
     haproxy,
     hardening,
+    own_edge,
     precautions,
     project_drift,
     project_files,
@@ -30,6 +31,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils import (
 from ansible_collections.morpheus.deploy.plugins.module_utils.contents import LookingStore
 from ansible_collections.morpheus.deploy.plugins.module_utils.cut import Count
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import (
+    EDGE_ROOT,
     HAPROXY_DIRECTORY,
     Edge,
     EdgeConfiguration,
@@ -44,7 +46,12 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.engine import (
     Compose,
     Engine,
 )
-from ansible_collections.morpheus.deploy.plugins.module_utils.errors import ConfigError, DeployError, missing_library
+from ansible_collections.morpheus.deploy.plugins.module_utils.errors import (
+    ConfigError,
+    DeployError,
+    EdgeError,
+    missing_library,
+)
 from ansible_collections.morpheus.deploy.plugins.module_utils.execute import Busy
 from ansible_collections.morpheus.deploy.plugins.module_utils.file_mounts import ProjectMounts, Sources
 from ansible_collections.morpheus.deploy.plugins.module_utils.files import write_atomically
@@ -83,7 +90,6 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.release import (
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.users import Answered
 
-EDGE_ROOT = Path("/var/lib/morpheus.deploy/edge")
 HAPROXY_FILES = ("haproxy.cfg", "stacks")
 # Without an HTTP health check Docker's verdict counts; a service without a healthcheck must at least keep running.
 DOCKER_RULES = Rules(successes=2, interval_seconds=0.25, timeout_seconds=5.0, deadline_seconds=120.0)
@@ -281,7 +287,10 @@ class StackHost:
         """What the stack's public check sees at this host's own edge; the connection goes to this machine, whatever DNS says."""
         check = target.stack["public_check"]
         expectation = Expectation(version=check["version"], release=target.release)
-        endpoint = Endpoint("edge", check["url"], address="127.0.0.1", expectation=expectation)
+        try:
+            endpoint = own_edge.endpoint("edge", self.edge_paths, check, expectation)
+        except EdgeError as exc:
+            return Health("edge", check["url"], violation=str(exc))
         rules = Rules(check["successes"], PUBLIC_INTERVAL_SECONDS, deadline_seconds=check["deadline_seconds"])
 
         def give_up(_: Endpoint) -> str:

@@ -20,6 +20,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.migrations import 
 from ansible_collections.morpheus.deploy.plugins.module_utils.one_offs import MIGRATION, OneOff, OneOffs
 from ansible_collections.morpheus.deploy.plugins.module_utils.prepare import pinned_images, require_images
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import Manifest
+from ansible_collections.morpheus.deploy.plugins.module_utils.spoken import told
 
 
 def migrate(host: StackHost, release_id: str, migrations: Migrations) -> str:
@@ -76,7 +77,8 @@ def _compose(host: StackHost, manifest: Manifest, service: str) -> Iterator[Comp
     own = {**given, "image": pinned_images(host, manifest)[service], "pull_policy": "never", "volumes": volumes}
     pin = {"services": {service: own}}
     with tempfile.NamedTemporaryFile("w", suffix=".json") as override:
-        json.dump(pin, override)
-        override.flush()
+        with told(override.name):
+            json.dump(pin, override)
+            override.flush()
         files = [*workspace.compose_files(manifest.stack["compose_files"]), Path(override.name)]
         yield Compose(host.stack, workspace.files, files, workspace.interpolation, host.hold)

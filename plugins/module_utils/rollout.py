@@ -22,6 +22,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.host import (
     StackHost,
     Target,
 )
+from ansible_collections.morpheus.deploy.plugins.module_utils.in_words import explained
 from ansible_collections.morpheus.deploy.plugins.module_utils.journal import Journal
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage import Kind
 from ansible_collections.morpheus.deploy.plugins.module_utils.plan import (
@@ -142,7 +143,7 @@ class HostRollout:
             rollout.outcome = self._run(rollout.manifest, rollout.target, rollout.steps)
             self._ask_edge(rollout)
         except (DeployError, OSError) as exc:
-            rollout.outcome.failures.append(str(exc))
+            rollout.outcome.failures.append(explained(exc))
         self._fence.check()
         if rollout.outcome.failures:
             self._end_badly(rollout)
@@ -157,7 +158,7 @@ class HostRollout:
         try:
             self._journal.write(event, **details)
         except OSError as exc:
-            self._unwritten = str(exc)
+            self._unwritten = explained(exc)
 
     def _begin(self, rollout: Rollout) -> None:
         self._fence.check()
@@ -178,7 +179,7 @@ class HostRollout:
         try:
             do()
         except (DeployError, OSError) as exc:
-            rollout.warnings.append(f"could not {what}: {exc}")
+            rollout.warnings.append(f"could not {what}: {explained(exc)}")
 
     def _ask_edge(self, rollout: Rollout) -> None:
         """The last gate: this host's own edge must answer users with the release."""
@@ -225,7 +226,7 @@ class HostRollout:
         try:
             self._take_back(rollout)
         except (DeployError, OSError) as exc:
-            rollout.outcome.failures.append(f"the host could not be taken back to what it ran: {exc}")
+            rollout.outcome.failures.append(f"the host could not be taken back to what it ran: {explained(exc)}")
             rollout.left = "mixed"
         self._fence.check()
         self._tidy(rollout, f"write down that release {rollout.manifest.id} has failed here", lambda: self._note_failed(rollout))

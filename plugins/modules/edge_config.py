@@ -92,12 +92,13 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.morpheus.deploy.plugins.module_utils import edge_setup, edge_state, engine
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge import EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge import EDGE_ROOT, EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.gate import SystemClock
-from ansible_collections.morpheus.deploy.plugins.module_utils.host import EDGE_ROOT
+from ansible_collections.morpheus.deploy.plugins.module_utils.in_words import in_words
 
 
+@in_words
 def main() -> None:
     module = AnsibleModule(
         argument_spec={

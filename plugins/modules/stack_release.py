@@ -213,11 +213,13 @@ from ansible_collections.morpheus.deploy.plugins.module_utils import engine, lea
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import ConfigError, DeployError, FencedError
 from ansible_collections.morpheus.deploy.plugins.module_utils.exclusive import alone
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import StackHost
+from ansible_collections.morpheus.deploy.plugins.module_utils.in_words import explained, in_words
 from ansible_collections.morpheus.deploy.plugins.module_utils.migrations import Migrations
 from ansible_collections.morpheus.deploy.plugins.module_utils.prepare import Prepared, Wanted, prepare, running
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import Rights
 
 
+@in_words
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
@@ -265,7 +267,7 @@ def main() -> None:
     except ConfigError as exc:
         module.fail_json(msg=str(exc), problems=exc.problems, **about)
     except (DeployError, FencedError, OSError) as exc:
-        module.fail_json(msg=str(exc), **about)
+        module.fail_json(msg=explained(exc), **about)
     for warning in [*host.releases.notes, *prepared.warnings]:
         module.warn(warning)
     module.exit_json(

@@ -226,6 +226,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils import engine, lea
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError, FencedError
 from ansible_collections.morpheus.deploy.plugins.module_utils.exclusive import alone
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import StackHost
+from ansible_collections.morpheus.deploy.plugins.module_utils.in_words import explained, in_words
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage import Kind
 from ansible_collections.morpheus.deploy.plugins.module_utils.prepare import running
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import name_in
@@ -241,6 +242,7 @@ LEFT = {
 FIRST = "This host runs a part of the release, and none was live here before; deploy a good one to mend it"
 
 
+@in_words
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
@@ -274,7 +276,7 @@ def main() -> None:
                 host_rollout.execute(rollout)
     except (DeployError, OSError) as exc:
         # Nothing had changed yet: what goes wrong later is in the rollout.
-        module.fail_json(msg=str(exc), left="as_before")
+        module.fail_json(msg=explained(exc), left="as_before")
     except FencedError as exc:
         module.fail_json(msg=str(exc), fenced=True, **({} if host_rollout and host_rollout.begun else {"left": "as_before"}))
     for kept in host.engine.kept:

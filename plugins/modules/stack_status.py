@@ -104,8 +104,10 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.morpheus.deploy.plugins.module_utils import engine, status
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import StackHost
+from ansible_collections.morpheus.deploy.plugins.module_utils.in_words import in_words
 
 
+@in_words
 def main() -> None:
     module = AnsibleModule(argument_spec={"stack": {"type": "str", "required": True}}, supports_check_mode=True)
     try:

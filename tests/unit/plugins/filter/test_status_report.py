@@ -13,7 +13,7 @@ def test_where_nobody_knows_what_runs_is_told_and_why() -> None:
         "app-1": {"live": "1.0-a", "release": "1.0", "drift": [], "mend": ["type this"], "invocation": "not wanted"},
         "app-2": {"failed": True, "msg": "the Docker engine of this host does not answer"},
     }
-    found = status_report(hosts, {"holder": None}, "", "staging")
+    found = status_report(hosts, {"app-1": {"holder": None}}, "staging")
     assert found["unknown"] == ["app-2"]
     assert found["hosts"] == {
         "app-1": {"live": "1.0-a", "release": "1.0", "drift": [], "mend": ["type this"]},
@@ -22,4 +22,4 @@ def test_where_nobody_knows_what_runs_is_told_and_why() -> None:
 
 
 def test_a_host_that_runs_nothing_yet_is_known() -> None:
-    assert status_report({"app-1": {"live": ""}}, {}, "", "staging")["unknown"] == []
+    assert status_report({"app-1": {"live": ""}}, {}, "staging")["unknown"] == []

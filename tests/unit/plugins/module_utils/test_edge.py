@@ -155,7 +155,8 @@ def test_a_reload_that_fails_puts_the_files_back_and_takes_new_ones_away(world: 
     with pytest.raises(EdgeError) as caught:
         world.edge("other", {"*/": "api"}).expand()
     assert str(caught.value) == (
-        "HAProxy could not load the new edge configuration: [ALERT]    (1) : config : cannot bind to 0.0.0.0:80"
+        "HAProxy could not load the new edge configuration, and goes on with the one before: [ALERT]    (1) : config : "
+        "cannot bind to 0.0.0.0:80. See its log with: docker logs --tail 30 edge-haproxy-1"
     )
     assert {path: path.read_text() for path in world.paths.conf.rglob("*") if path.is_file()} == before
 
@@ -261,7 +262,7 @@ def test_a_slot_of_a_drained_container_is_not_given_away(world: World) -> None:
     assert world.slot_of("shop-api-1")
     with pytest.raises(EdgeError) as caught:
         world.admit("shop-api-17")
-    assert str(caught.value) == "the edge has no free slot left for shop-api-17"
+    assert str(caught.value) == "the edge has no free slot left for shop-api-17; run this again, which makes room first"
     assert len(world.serves()) == SLOTS - 1
     assert "shop-api-17" not in world.in_file()
 

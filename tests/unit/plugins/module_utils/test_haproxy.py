@@ -243,7 +243,10 @@ def test_a_command_may_be_told_twice(haproxy: FakeHAProxy, command: str) -> None
 def test_a_command_that_is_refused_is_an_error_in_the_words_of_haproxy(haproxy: FakeHAProxy) -> None:
     with pytest.raises(EdgeError) as caught:
         Socket(str(haproxy.root / "run" / "admin.sock")).tell("set server shop.api/s9 state ready")
-    assert str(caught.value) == "HAProxy refused 'set server shop.api/s9 state ready': No such server."
+    assert str(caught.value) == (
+        "HAProxy refused 'set server shop.api/s9 state ready': No such server. (see its log with: docker logs --tail 30 "
+        "edge-haproxy-1)"
+    )
 
 
 def test_a_socket_that_nobody_listens_on_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:

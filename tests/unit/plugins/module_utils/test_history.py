@@ -67,9 +67,15 @@ def test_a_line_that_was_torn_by_a_crash_takes_no_other_with_it(tmp_path: Path) 
 
 
 def test_several_hosts_remember_a_run_once() -> None:
-    one = [{"run": "a", "verdict": "deployed", "at": "1"}, {"run": "b", "verdict": "refused", "at": "4", "token": 7}]
-    two = [{"run": "b", "verdict": "refused", "at": "3", "token": 8}, {"run": "b", "verdict": "broken", "at": "5"}]
-    old = {"verdict": "deployed", "at": "2"}
+    one: list[dict[str, object]] = [
+        {"run": "a", "verdict": "deployed", "at": "1"},
+        {"run": "b", "verdict": "refused", "at": "4", "token": 7},
+    ]
+    two: list[dict[str, object]] = [
+        {"run": "b", "verdict": "refused", "at": "3", "token": 8},
+        {"run": "b", "verdict": "broken", "at": "5"},
+    ]
+    old: dict[str, object] = {"verdict": "deployed", "at": "2"}
     found = history.merged([one, [], [old], two, [old]])
     assert [(line.get("run"), line["verdict"], line["at"]) for line in found] == [
         ("a", "deployed", "1"),

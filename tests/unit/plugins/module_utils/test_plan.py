@@ -356,7 +356,7 @@ def test_a_circle_of_dependencies_is_refused() -> None:
     ]
     with pytest.raises(DeployError) as caught:
         plan(desired, [])
-    assert str(caught.value) == "depends_on goes round in a circle between the services a, b"
+    assert str(caught.value) == "depends_on goes round in a circle between the services a, b; take one away"
 
 
 def test_a_step_can_be_written_as_data() -> None:

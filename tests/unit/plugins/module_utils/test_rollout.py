@@ -571,7 +571,8 @@ def test_a_disk_without_room_for_the_lineage_is_a_warning_once_the_release_serve
     assert (done.outcome.failures, done.left, host.runs()) == ([], "", ["api new"] * 2)
     assert done.warnings[0] == (
         "could not write down that release 2.0-id is live here, which it is; deploy it again to have that written: "
-        f"[Errno 28] No space left on device: '{host.releases.root}/lineage.json'"
+        f"{host.releases.root}/lineage.json could not be read or written: No space left on device. See what fills it with: "
+        f"df -h {host.releases.root}; df -i {host.releases.root}; docker system df. Make room, then run this again"
     )
     # Nobody forgets that it was under way: a rollback goes to what was live, a deploy ends it.
     assert (host.releases.live(), host.releases.lineage().rolling) == (one, Rolling("2.0-id", Kind.DEPLOY))
@@ -592,7 +593,10 @@ def test_a_disk_without_room_for_the_journal_stops_neither_a_rollout_nor_its_way
     monkeypatch.setattr(Journal, "write", full)
     done = host.roll(second)
     assert (done.left, host.runs()) == ("taken_back", ["web old", "web old", "worker old"])
-    assert done.warnings == ["lines of the journal are missing: [Errno 28] No space left on device: 'journal.jsonl'"]
+    [warning] = done.warnings
+    assert warning.startswith(
+        "lines of the journal are missing: journal.jsonl could not be read or written: No space left on device. See what fills it"
+    )
 
 
 def test_a_full_disk_in_the_middle_of_a_step_is_a_failure_that_is_taken_back(host: StackHost) -> None:

@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils import edge_setup, engine
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError, EdgeError
+from ansible_collections.morpheus.deploy.plugins.module_utils.in_words import explained
 from ansible_collections.morpheus.deploy.plugins.module_utils.verdict import _MODULES
 
 from tests.unit.endings import worlds
@@ -242,4 +243,4 @@ def test_an_audit_tries_what_must_be_open_and_what_must_not(world: World, capsys
 def test_an_audit_that_cannot_look_says_why(world: World, capsys: CAPSYS, error: Exception) -> None:
     without_engine(world)
     world.raises("stack_audit", "HostAudit", error)
-    assert run("stack_audit", capsys, {"stack": "shop"})["msg"] == str(error)
+    assert run("stack_audit", capsys, {"stack": "shop"})["msg"] == explained(error)
