@@ -73,7 +73,10 @@ ENGINE_ROLE: Tasks = {
     ],
     "main": [{"name": "Install the engine", "morpheus.deploy.engine_config": {"options": {}, "token": 7}}],
 }
-EDGE_ROLE: Tasks = {"main": [{"name": "Bring the edge", "morpheus.deploy.edge_config": {"files": {}}}]}
+EDGE_ROLE: Tasks = {
+    "check": [{"name": "Look at the options", "ansible.builtin.debug": {"msg": "They are well."}}],
+    "main": [{"name": "Bring the edge", "morpheus.deploy.edge_config": {"files": {}}}],
+}
 
 COMPOSE = """
 services:
@@ -148,6 +151,8 @@ def rollout(kind: str, release: str, previous: str, **more: Any) -> dict[str, An
 LEASE = {
     "changed": False,
     "environment": "staging",
+    "taken": True,
+    "granted": True,
     "token": 7,
     "owner": "anna@laptop",
     "reason": "a reason",
@@ -159,7 +164,7 @@ LEASE = {
 WELL = [
     rule("lease", {"changed": False, "token": 0, "holder": None, "msg": "free"}, state="read"),
     rule("lease", {"changed": True, "token": 0, "holder": None, "msg": "The lease of ben was broken."}, state="broken"),
-    rule("lease", {**LEASE, "token": 0, "holder": None}, check_mode=True),
+    rule("lease", {**LEASE, "token": 0, "holder": None, "taken": False, "granted": False}, check_mode=True),
     rule("lease", LEASE),
     rule(
         "stack_release",

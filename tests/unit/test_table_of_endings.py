@@ -25,8 +25,8 @@ AT_ONCE = 4
 YESTERDAY = {"verdict": "deployed", "release": "yesterday"}
 NOTHING = "Nothing was contacted or changed."
 
-# The word and the exit status. Playbooks that contact nobody do not notice that hosts are lost. A status of the hosts that answer
-# is what was asked for; an audit is not passed while a host has not been audited.
+# The word and the exit status. Playbooks that contact nobody do not notice that hosts are lost. A lease is broken on the hosts
+# that answer; a status or an audit has failed while a host was not asked.
 ASKED = """
                 no inventory  wrong group  nobody     limit          check
 audit           refused 2     refused 2    refused 2  failed 2       failed 2
@@ -54,8 +54,8 @@ provision       refused 4     refused 4   refused 4    failed 4   running -9
 restart         refused 4     refused 4   refused 4    mixed 4    running -9
 rollback        refused 4     refused 4   refused 4    mixed 4    running -9
 rotate_secrets  refused 4     refused 4   refused 4    failed 4   running -9
-status          refused 4     done 0      done 0       done 0     running -9
-unlock          refused 4     refused 4   refused 4    refused 4  running -9
+status          refused 4     failed 4    failed 4     done 0     running -9
+unlock          refused 4     done 0      done 0       done 0     running -9
 """
 # Module -> host that is lost when it is asked, in the middle of what the playbook does and at its last step.
 MIDWAY = {
@@ -68,7 +68,7 @@ MIDWAY = {
     "rollback": rule("stack_info", "lost", host="app-2"),
     "rotate_secrets": rule("stack_secret", "lost", host="app-2"),
     "status": rule("stack_status", "lost", host="app-2"),
-    "unlock": rule("host_identity", "lost", host="app-1"),
+    "unlock": rule("lease", "lost", host="app-1"),
 }
 LAST = {
     **MIDWAY,
@@ -97,7 +97,7 @@ SAID = {
     "no inventory": "hosts.yaml has no host in group app; it holds no host at all, so its path may be wrong. " + NOTHING,
     "wrong group": "hosts.yml has no host in group app; it has hosts in apps, other. " + NOTHING,
     "nobody": "nothing was asked or changed: --limit other-1 leaves no host of group app",
-    "none answers": "could not be reached",
+    "none answers": " be reached",
     "lost first": "app-1 could not be reached",
     "lost midway": "could not be reached",
     "lost last": "could not be reached",
