@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import SimpleNamespace
 
 import pytest
 
-from tests.unit.damage.damaged_world import End, World, commands
+from tests.unit.damage.damaged_world import LIVE, End, World, commands
 from tests.unit.damage.rows import ROWS, Row
 
 COMMANDS: dict[str, Callable[[World], End]] = {
@@ -128,3 +129,15 @@ def test_the_edges_role_leaves_alone_who_was_taken_off_a_network_that_is_there(w
     world.docker.kill("edge-haproxy-1")
     world.provision()
     assert "edge" not in world.docker.box(name).networks
+
+
+def test_users_are_asked_as_the_public_check_says_at_the_ports_that_the_edge_has(world: World) -> None:
+    """Where the edge listens, and who ends TLS, is the edge's own matter."""
+    host = world.host()
+    check = {"url": "http://shop.example/health", "version": "version", "headers": {"X-Probe": "1"}}
+    target = SimpleNamespace(stack={"public_check": check}, release=LIVE, routes={"shop.example/": "api"})
+    [asked] = host.users(target)  # type: ignore[arg-type]
+    assert asked.address == f"127.0.0.1:{world.port}"
+    assert (asked.url, dict(asked.headers), asked.expectation.release) == (check["url"], {"X-Probe": "1"}, LIVE)
+    [route] = host.users(SimpleNamespace(stack={}, routes=target.routes))  # type: ignore[arg-type]
+    assert (route.address, route.url) == (f"127.0.0.1:{world.port}", "http://shop.example/")
