@@ -141,3 +141,12 @@ def test_users_are_asked_as_the_public_check_says_at_the_ports_that_the_edge_has
     assert (asked.url, dict(asked.headers), asked.expectation.release) == (check["url"], {"X-Probe": "1"}, LIVE)
     [route] = host.users(SimpleNamespace(stack={}, routes=target.routes))  # type: ignore[arg-type]
     assert (route.address, route.url) == (f"127.0.0.1:{world.port}", "http://shop.example/")
+
+
+def test_a_replica_that_is_cut_off_is_named_once_and_not_called_healthy(world: World) -> None:
+    name = world.replicas()[0].name
+    world.docker.disconnect("edge", name)
+    found = world.status()
+    assert found["drift"] == [f"{name} is not on the network edge"]
+    assert found["services"][0] == {"name": "api", "wanted": 2, "running": 2, "healthy": 1}
+    assert found["mend"] == ["ansible-playbook deploy.yml -i inventories/staging -e stack_release=1.1"]
