@@ -50,7 +50,7 @@ from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils import away, history
 
-KEYS = ("environment", "live", "release", "since", "rolling", "edge", "services", "drift", "msg")
+KEYS = ("environment", "live", "release", "since", "rolling", "edge", "services", "drift", "mend", "msg")
 RUNS = 5
 
 
@@ -67,6 +67,8 @@ def status_report(
     return {
         "environment": environment,
         "hosts": shown,
+        # Where nobody knows what runs.
+        "unknown": sorted(name for name, host in hosts.items() if "live" not in host),
         "lease": _holder([lease["holder"] for lease in read.values() if lease["holder"]]),
         # Nobody knows whether a lease is free that could not be read.
         "lease_problem": "" if read else "; ".join(f"{name} {why}" for name, why in unread.items()),

@@ -18,9 +18,8 @@ from typing import Any
 from ansible_collections.morpheus.deploy.plugins.module_utils import compose_data, compose_rules
 from ansible_collections.morpheus.deploy.plugins.module_utils.file_mounts import Overrides
 from ansible_collections.morpheus.deploy.plugins.module_utils.files import is_executable
-from ansible_collections.morpheus.deploy.plugins.module_utils.plan import DesiredService
+from ansible_collections.morpheus.deploy.plugins.module_utils.plan import EDGE_NETWORK, DesiredService
 
-EDGE_NETWORK = "edge"
 NO_MOUNTS = Overrides()
 NO_GROUND = compose_data.Ground()
 PART_DIGITS = 12
@@ -161,9 +160,19 @@ def desired_services(
                 depends_on=tuple(sorted(service.get("depends_on") or {})),
                 stop_grace_seconds=compose_rules.seconds(service.get("stop_grace_period"), 10.0),
                 parts=parts,
+                networks=networks(model, service, routed=name in ports),
             )
         )
     return found
+
+
+def networks(model: Mapping[str, Any], service: Mapping[str, Any], *, routed: bool) -> frozenset[str] | None:
+    """Names of the networks that replicas of a service are on; None where they have none of their own."""
+    if service.get("network_mode"):
+        return None
+    defined = model.get("networks") or {}
+    names = [str((defined.get(key) or {}).get("name") or "") for key in service.get("networks") or {"default": None}]
+    return frozenset([*names, *([EDGE_NETWORK] if routed else [])]) if all(names) else None
 
 
 def override(

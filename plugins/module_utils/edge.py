@@ -42,10 +42,12 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.haproxy import (
     slots_for,
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.old_workers import OldWorkers
-from ansible_collections.morpheus.deploy.plugins.module_utils.plan import in_order
+from ansible_collections.morpheus.deploy.plugins.module_utils.plan import Routing, in_order
+from ansible_collections.morpheus.deploy.plugins.module_utils.spoken import told
 
 # The edge's name on its own network: that of its Compose service.
 OWN_NAME = "haproxy"
+EDGE_ROOT = Path("/var/lib/morpheus.deploy/edge")
 HAPROXY_DIRECTORY = "/usr/local/etc/haproxy"
 # What HAProxy calls the map is the path by which its configuration names it.
 ROUTES_IN_HAPROXY = f"{HAPROXY_DIRECTORY}/routes.map"
@@ -131,19 +133,23 @@ class EdgeConfiguration:
         """Raise EdgeError with HAProxy's own words when it would reject the configuration with ``files`` in it."""
         with tempfile.TemporaryDirectory(dir=self.paths.root, prefix="candidate.") as directory:
             candidate = Path(directory)
-            # Hidden are files that others are writing; HAProxy reads none of them.
-            shutil.copytree(self.paths.conf, candidate, ignore=shutil.ignore_patterns(".*"), dirs_exist_ok=True)
-            candidate.chmod(0o755)
-            for name, content in files.items():
-                (candidate / name).parent.mkdir(parents=True, exist_ok=True)
-                (candidate / name).write_text(content)
-            for path in candidate.rglob("*"):
-                original = self.paths.conf / path.relative_to(candidate)
-                with suppress(FileNotFoundError):
-                    shutil.chown(path, original.stat().st_uid, original.stat().st_gid)
+            with told(candidate):
+                self._copy(files, candidate)
             complaint = self._validate(candidate)
         if complaint:
             raise EdgeError(f"HAProxy rejects the new edge configuration, so the running one was left as it is: {complaint}")
+
+    def _copy(self, files: Mapping[str, str], candidate: Path) -> None:
+        # Hidden are files that others are writing; HAProxy reads none of them.
+        shutil.copytree(self.paths.conf, candidate, ignore=shutil.ignore_patterns(".*"), dirs_exist_ok=True)
+        candidate.chmod(0o755)
+        for name, content in files.items():
+            (candidate / name).parent.mkdir(parents=True, exist_ok=True)
+            (candidate / name).write_text(content)
+        for path in candidate.rglob("*"):
+            original = self.paths.conf / path.relative_to(candidate)
+            with suppress(FileNotFoundError):
+                shutil.chown(path, original.stat().st_uid, original.stat().st_gid)
 
     def reload(self) -> None:
         """Hitless: the new worker takes over the listening sockets, the old one answers what it has begun."""
@@ -151,7 +157,10 @@ class EdgeConfiguration:
             return
         answer = Socket(str(self.paths.master), timeout=30).ask("reload")
         if not answer.startswith("Success=1"):
-            raise EdgeError(f"HAProxy could not load the new edge configuration: {_alerts(answer)}")
+            raise EdgeError(
+                f"HAProxy could not load the new edge configuration, and goes on with the one before: {_alerts(answer)}. "
+                "See its log with: docker logs --tail 30 edge-haproxy-1"
+            )
 
     def _read(self, name: str) -> str | None:
         try:
@@ -232,19 +241,24 @@ class Edge:
         """Where the routes of this stack lead now: key -> service. The worker is asked, not the file: it knows better."""
         return self._own_routes(self._all_routes())
 
-    def other_routes(self) -> frozenset[str]:
-        """Keys of the routes of other stacks."""
+    def routing(self) -> Routing:
+        """Where the routes lead now and where the release wants them. EdgeError when one of these leads to another stack."""
         everyone = self._all_routes()
-        return frozenset(everyone.keys() - self._own_routes(everyone).keys())
+        own = self._own_routes(everyone)
+        others = {key: backend.partition(".")[0] for key, backend in everyone.items() if key not in own}
+        for key in sorted(self._routes.keys() & others.keys()):
+            raise EdgeError(
+                f'the route {key} leads to the stack "{others[key]}" on this host already; give one of the two another host or '
+                "path. Nothing was changed"
+            )
+        return Routing(own, self._routes, frozenset(others))
 
-    def taken(self) -> dict[str, str]:
-        """Keys of the release's routes that lead to another stack -> that stack."""
-        own = backend_name(self._stack, "")
-        return {
-            key: backend.partition(".")[0]
-            for key, backend in self._all_routes().items()
-            if key in self._routes and not backend.startswith(own)
-        }
+    def places(self) -> dict[str, Server]:
+        """Container that gets new requests of this stack -> its server, which has checks."""
+        now = self._backends()
+        admitted = {name for slots in now.admitted().values() for name, _ in slots.values()}
+        backends = {backend_name(self._stack, service) for service in now.services}
+        return {one.fqdn: one for one in now.servers if one.backend in backends and one.fqdn in admitted and one.is_admitted}
 
     def differences(self) -> list[str]:
         """Files that are not as the release and what is admitted now would have them."""
@@ -300,7 +314,7 @@ class Edge:
             present = {container for container, _ in taken.values()}
             fresh = [name for name in places if name not in present]
             if len(free) < sum(name not in own for name in fresh):
-                raise EdgeError(f"the edge has no free slot left for {', '.join(fresh)}")
+                raise EdgeError(f"the edge has no free slot left for {', '.join(fresh)}; run this again, which makes room first")
             chosen = {own[name] if name in own else free.pop(0): name for name in fresh}
             known = {name: servers[slot].port for name, slot in own.items() if slot in servers}
             wanted = {

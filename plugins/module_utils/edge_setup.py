@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils.compose_model import EDGE_NETWORK
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import (
     HAPROXY_DIRECTORY,
     EdgeConfiguration,
     EdgePaths,
 )
-from ansible_collections.morpheus.deploy.plugins.module_utils.engine import Compose, Engine
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge_state import PROJECT
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine import COMPOSE_NETWORK, Compose, Engine
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import EdgeError
 from ansible_collections.morpheus.deploy.plugins.module_utils.files import write_atomically
 from ansible_collections.morpheus.deploy.plugins.module_utils.formats import EDGE, EDGE_BASE
@@ -29,10 +29,10 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.host import (
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.maintenance import MAP as MAINTENANCE_MAP
 from ansible_collections.morpheus.deploy.plugins.module_utils.maintenance import render_state
+from ansible_collections.morpheus.deploy.plugins.module_utils.plan import EDGE_NETWORK, State
 from ansible_collections.morpheus.deploy.plugins.module_utils.spoken import spoken
 from ansible_collections.morpheus.deploy.plugins.module_utils.upstreams import MAP as AWAY_MAP
 
-PROJECT = "edge"
 START_SECONDS = 15.0
 RUN_DIRECTORY = "/run/haproxy"
 _CHANGED = "image, user or ports of the edge changed"
@@ -87,15 +87,20 @@ class EdgeSetup:
             found.append("compose.json")
         if self._must_recreate():
             found.append("container")
+        if self._is_cut_off():
+            found.append("network")
         return found
 
     @spoken()
     def apply(self, files: Mapping[str, str], certificates: Mapping[str, str], *, allow_interruption: bool) -> list[str]:
         """Bring the edge up or up to date; what changed. A change that would cut connections is refused unless allowed."""
         changed = self.differences(files, certificates)
-        recreate = "container" in changed
         running = self._is_running()
-        if recreate and running and not allow_interruption:
+        # One that reaches no replica has nobody to interrupt.
+        cut_off = "network" in changed
+        recreate = "container" in changed or cut_off
+        network = self._require_own_network() if recreate else True
+        if recreate and running and not (allow_interruption or cut_off):
             lost = self._lost_compose()
             why = f"{lost}, so nobody can tell whether the container is as it should be" if lost else _CHANGED
             raise EdgeError(
@@ -110,7 +115,11 @@ class EdgeSetup:
         if recreate or not running:
             self._configuration.check(files)
             self._write_files(files)
-            Compose(PROJECT, self._paths.root, [self._paths.root / "compose.json"]).up()
+            compose = Compose(PROJECT, self._paths.root, [self._paths.root / "compose.json"])
+            # Compose starts none that is paused, and sees none that was taken off its network.
+            compose.up(anew=cut_off or not running)
+            if not network:
+                self._bring_replicas_back()
             self._await_answer()
         elif changed:
             with self._configuration.alone():
@@ -118,6 +127,23 @@ class EdgeSetup:
                     # A renewed certificate changes no file of the configuration, yet HAProxy reads it only when it loads.
                     self._configuration.reload()
         return changed
+
+    def _require_own_network(self) -> bool:
+        """Whether the network is there. Raises EdgeError for one of its name that Compose would refuse."""
+        found = self._engine.network(EDGE_NETWORK)
+        if found is not None and (found.get("Labels") or {}).get(COMPOSE_NETWORK) != EDGE_NETWORK:
+            names = sorted(one["Name"] for one in (found.get("Containers") or {}).values())
+            leave = "".join(f"docker network disconnect -f {EDGE_NETWORK} {name}; " for name in names)
+            raise EdgeError(
+                f'the network "{EDGE_NETWORK}" of this host was made by hand, and Compose does not use it. On this host: {leave}'
+                f"docker network rm {EDGE_NETWORK}; then run this again"
+            )
+        return found is not None
+
+    def _bring_replicas_back(self) -> None:
+        """The network is another one now, and whoever was on the one before is on none: replicas that the edge serves."""
+        lost = [one for one in self._engine.routed_replicas() if one.cut_off]
+        self._engine.connect(EDGE_NETWORK, lost)
 
     def _place_certificates(self, files: Mapping[str, str], certificates: Mapping[str, str]) -> None:
         """Put certificates in place; when HAProxy rejects the configuration with them, the old ones come back."""
@@ -200,6 +226,11 @@ class EdgeSetup:
             return f"{path} cannot be read"
         return ""
 
+    def _is_cut_off(self) -> bool:
+        """Whether the edge runs and is not on its network, where replicas are."""
+        running = [one for one in self._engine.observe(set()) if one.state is State.RUNNING]
+        return any(one.networks is not None and EDGE_NETWORK not in one.networks for one in running)
+
     def _await_answer(self) -> None:
         deadline = self._clock.now() + START_SECONDS
         while True:
@@ -213,7 +244,7 @@ class EdgeSetup:
             self._clock.sleep(0.1)
 
     def _is_running(self) -> bool:
-        return any(replica.state.value == "running" for replica in self._engine.observe(set()))
+        return any(replica.state is State.RUNNING for replica in self._engine.observe(set()))
 
     def _ids(self) -> tuple[int, int]:
         uid, _, gid = self._settings.user.partition(":")

@@ -42,15 +42,24 @@ _PROJECT = "com.docker.compose.project"
 _SERVICE = "com.docker.compose.service"
 _NUMBER = "com.docker.compose.container-number"
 _ONEOFF = "com.docker.compose.oneoff"
+# Of a network: its name in the Compose file.
+COMPOSE_NETWORK = "com.docker.compose.network"
 
 _STATES = {"running": State.RUNNING, "restarting": State.RESTARTING}
 LOG_LINES = 15
+LOOK = "See what it says on this host with: systemctl status docker; journalctl -u docker -n 30"
 # The engine's own, of a container that was made without one.
 DEFAULT_GRACE_SECONDS = 10.0
 # What the engine calls a volume that nobody has named.
 _NO_NAME = re.compile(r"[0-9a-f]{64}")
 # Also what begins with a quote and never ends: that is how Compose shows a line that it cannot parse.
 _QUOTED = re.compile(r'"(?:\\.|[^"\\])*"?|\'(?:\\.|[^\'\\])*\'?')
+# What the engine itself says was not read from env files, so the names of its own objects can be shown.
+_DAEMON = "Error response from daemon: "
+_NAME = re.compile(r'"/?[\w.:/@-]{1,255}"\Z')
+_NAMED = re.compile(r"(container( name)?|by container|network|volume|image|endpoint|service)( with name)?\s+\Z", re.IGNORECASE)
+# Containers that have no networks of their own, whatever the engine lists.
+_BORROWED = ("host", "none", "container:", "service:")
 
 
 @dataclass(frozen=True)
@@ -83,7 +92,8 @@ def connect() -> Any:
         return docker.from_env(timeout=120)
     except DockerException as exc:
         raise EngineError(
-            f"the Docker engine of this host does not answer ({exc}): start it, or run playbooks/provision.yml for this inventory"
+            f"the Docker engine of this host does not answer ({exc}): start it, or run playbooks/provision.yml for this "
+            f"inventory. {LOOK}"
         ) from exc
 
 
@@ -104,12 +114,21 @@ class Compose:
 
     def model(self) -> dict[str, Any]:
         """The resolved project, services of inactive profiles included. Holds secret values: never print it."""
-        model: dict[str, Any] = json.loads(self._run("--profile", "*", "config", "--format", "json"))
-        return model
+        return self._config("--format", "json")
 
     def written(self) -> dict[str, Any]:
         """The project with variables and env files unread: which env files a service reads, and what it is given beside them."""
-        found: dict[str, Any] = json.loads(self._run("--profile", "*", "config", "--no-interpolate", "--format", "json"))
+        return self._config("--no-interpolate", "--format", "json")
+
+    def _config(self, *options: str) -> dict[str, Any]:
+        try:
+            found: dict[str, Any] = json.loads(self._run("--profile", "*", "config", *options))
+        except ValueError:
+            # Not what it printed: it may hold values of secrets.
+            raise EngineError(
+                f"docker compose config printed no JSON for {self.project}. See what this host has with: docker compose version; "
+                "playbooks/provision.yml for this inventory installs one that fits"
+            ) from None
         return found
 
     def scale_up(self, service: str, total: int) -> None:
@@ -119,9 +138,9 @@ class Compose:
             *("--scale", f"{service}={total}", service),
         )
 
-    def up(self) -> None:
-        """Start what is missing and recreate what changed: only for what may be interrupted."""
-        self._run("up", "--detach", "--no-build", "--wait")
+    def up(self, *, anew: bool = False) -> None:
+        """Start what is missing and recreate what changed, or everything: only for what may be interrupted."""
+        self._run("up", "--detach", "--no-build", "--wait", *(["--force-recreate"] if anew else []))
 
     def run_detached(self, service: str, labels: Mapping[str, str]) -> None:
         """Start a one-off container of ``service`` that ends by itself and stays until somebody removes it."""
@@ -145,11 +164,15 @@ class Compose:
                 pass_fds=self._hold,
             )
         except subprocess.TimeoutExpired:
-            raise EngineError(f"docker compose {arguments[0]} did not end within {timeout:g} s") from None
+            what = f"docker compose {_verb(arguments)} did not end within {timeout:g} s for {self.project}, in {self.directory}"
+            raise EngineError(f"{what}. {LOOK}") from None
         except FileNotFoundError:
             raise EngineError("this host has no docker command: run playbooks/provision.yml for this inventory") from None
+        except OSError as exc:
+            raise EngineError(f"docker compose could not be started on this host: {exc}. {LOOK}") from exc
         if done.returncode:
-            raise EngineError(f"docker compose failed for {self.project}: {scrub(done.stderr or done.stdout)}")
+            words = scrub(done.stderr or done.stdout) or f"it ended with {done.returncode} and said nothing. {LOOK}"
+            raise EngineError(f"docker compose failed for {self.project}: {words}")
         return done.stdout
 
 
@@ -163,7 +186,7 @@ def _speaking(what: str) -> Iterator[None]:
     except APIError as exc:
         raise EngineError(f"the engine could not {what}: {exc.explanation or exc}") from exc
     except (DockerException, OSError) as exc:
-        raise EngineError(f"the engine did not answer when asked to {what}: {exc}") from exc
+        raise EngineError(f"the engine did not answer when asked to {what}: {exc}. {LOOK}") from exc
 
 
 class Engine:
@@ -177,11 +200,37 @@ class Engine:
         self.kept: list[str] = []
 
     def observe(self, admitted: set[str]) -> list[Replica]:
-        """Every replica of the project, stopped ones too; ``admitted`` are the container names that the edge serves."""
+        """Every replica of the project, stopped ones too; ``admitted`` are the container names that the edge serves.
+
+        EngineError, naming each, when there are containers of the project that nobody can tell a replica of.
+        """
+        replicas, problems = self.look(admitted)
+        if problems:
+            raise EngineError("\n".join(problems))
+        return replicas
+
+    def look(self, admitted: set[str]) -> tuple[list[Replica], list[str]]:
+        """The same, and in words what cannot be told a replica, with the command that mends it."""
         labels = [f"{_PROJECT}={self._project}", f"{_ONEOFF}=False"]
         with _speaking("list containers"):
             found = self._client.api.containers(all=True, filters={"label": labels})
-        return [self._replica(item, admitted) for item in found]
+        problems = {item["Id"]: problem for item in found if (problem := _mislabelled(item))}
+        return [self._replica(item, admitted) for item in found if item["Id"] not in problems], list(problems.values())
+
+    def others(self) -> dict[str, str]:
+        """Names of all containers on this host, stopped ones too, that are no replicas of the project -> their state."""
+        with _speaking("list containers"):
+            found = self._client.api.containers(all=True)
+        return {
+            item["Names"][0].lstrip("/"): str(item["State"])
+            for item in found
+            if item["Labels"].get(_PROJECT) != self._project or item["Labels"].get(_ONEOFF) != "False"
+        }
+
+    def connect(self, network: str, replicas: Sequence[Replica]) -> None:
+        for replica in replicas:
+            with _speaking(f"connect {replica.name} to the network {network}"):
+                self._client.api.connect_container_to_network(replica.id, network)
 
     def witnesses(self) -> list[Running]:
         """Replicas that run and that this collection has started, with the release that each is of."""
@@ -278,6 +327,12 @@ class Engine:
         digests = [entry.partition("@")[2] for entry in details.get("RepoDigests") or [] if entry.partition("@")[0] == name]
         return Image(reference, details["Id"], digests[0] if digests else "")
 
+    def tag(self, identity: str, reference: str) -> None:
+        """Give a local image (by id) a name."""
+        name = _without_tag(reference)
+        with _speaking(f"tag {reference}"):
+            self._client.api.tag(identity, name, reference.partition("@")[0].removeprefix(name).lstrip(":") or None)
+
     def pull(self, reference: str) -> Image:
         """Bring ``reference`` to this host; RegistryDownError when no registry answers, EngineError for any other reason.
 
@@ -293,7 +348,7 @@ class Engine:
             raise pull.failure(reference, str(exc.explanation or exc)) from exc
         # The SDK hands on what its HTTP library raises in the middle of a stream.
         except (DockerException, OSError, HTTPError, RuntimeError) as exc:
-            raise EngineError(f"the engine did not answer when asked to pull {reference}: {exc}") from exc
+            raise EngineError(f"the engine did not answer when asked to pull {reference}: {exc}. {LOOK}") from exc
         image = self.image(reference)
         if image is None:
             raise EngineError(f"image {reference} was pulled but is not there; is something pruning images on this host?")
@@ -358,6 +413,12 @@ class Engine:
             path = str(self._client.info()["DockerRootDir"])
         found = os.statvfs(path)
         return Disk(path, found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize)
+
+    def routed_replicas(self) -> list[Replica]:
+        """Running replicas of every stack on this host that the edge may send requests to."""
+        with _speaking("list containers"):
+            found = self._client.api.containers(filters={"label": [PORT]})
+        return [self._replica(item, set()) for item in found if not _mislabelled(item)]
 
     def strangers(self, images: set[str]) -> list[str]:
         """Names of running containers of these images (ids) that belong to no Compose project."""
@@ -431,12 +492,14 @@ class Engine:
             image=item["Image"].partition("@")[0],
             parts=_parts(labels.get(PARTS, "")),
             port=int(labels[PORT]) if labels.get(PORT, "").isdecimal() else 0,
+            networks=_networks(item),
+            word=str(item["State"]),
         )
 
     def _address(self, replica: Replica) -> str:
         details = self._inspect(replica)
         if details is None:
-            raise EngineError(f"{replica.name} is gone")
+            raise EngineError(f"{replica.name} is gone: somebody has removed it meanwhile. Run this again")
         networks = details["NetworkSettings"]["Networks"]
         chosen: Mapping[str, Any] = networks.get(self._network) or next(iter(networks.values()), {})
         return str(chosen.get("IPAddress", ""))
@@ -493,9 +556,46 @@ class Everything:
 
 
 def scrub(text: str) -> str:
-    """Compose's own message without what it may quote from env files (it prints whole lines when it cannot parse them)."""
-    text = _QUOTED.sub('"…"', text.strip())
+    """Compose's own message without what it may quote from env files (it prints whole lines when it cannot parse them).
+
+    What the engine answered to Compose keeps the names of containers, networks, volumes and images.
+    """
+    own, said, daemon = text.strip().partition(_DAEMON)
+    text = _QUOTED.sub('"…"', own) + said + _QUOTED.sub(lambda found: _shown(found, daemon), daemon)
     return " ".join(text.split())[-600:]
+
+
+def _shown(found: re.Match[str], text: str) -> str:
+    is_name = _NAME.match(found[0]) and _NAMED.search(text[: found.start()])
+    return found[0] if is_name else '"…"'
+
+
+def _mislabelled(item: Mapping[str, Any]) -> str:
+    """Why nobody can tell which replica a container is, and what to do; empty when its labels are as Compose writes them."""
+    labels, name = item["Labels"], item["Names"][0].lstrip("/")
+    number = labels.get(_NUMBER, "0")
+    if number.isdecimal() and labels.get(_SERVICE):
+        return ""
+    what = f"has no label {_SERVICE}" if not labels.get(_SERVICE) else f'has the label {_NUMBER}="{number}", which is no number'
+    return (
+        f"the container {name} carries the labels of the Compose project {labels.get(_PROJECT)} and {what}, so it was made by "
+        f"hand. Labels cannot be changed: when nobody needs it, docker rm -f {name} on this host, then run this again"
+    )
+
+
+def _networks(item: Mapping[str, Any]) -> frozenset[str] | None:
+    if str((item.get("HostConfig") or {}).get("NetworkMode", "")).startswith(_BORROWED):
+        return None
+    found = (item.get("NetworkSettings") or {}).get("Networks")
+    return None if found is None else frozenset(found)
+
+
+def _verb(arguments: Sequence[str]) -> str:
+    """What Compose was asked to do: the first argument that is neither an option nor the value of one."""
+    before = ("", *arguments)
+    return next(
+        (one for last, one in zip(before, arguments, strict=False) if not one.startswith("-") and last != "--profile"), ""
+    )
 
 
 def _without_tag(reference: str) -> str:

@@ -34,6 +34,8 @@ SOCKET = "unix:///var/run/docker.sock"
 RELOAD_SECONDS = 10.0
 ANSWER_SECONDS = 60.0
 POLL_SECONDS = 0.2
+# For a command of the engine or of systemd.
+PATIENCE_SECONDS = 180.0
 
 
 class Dockerd(Protocol):
@@ -206,9 +208,13 @@ class SystemDockerd:
 
 
 def _run(*command: str, errors: bool = False) -> tuple[int, str]:
-    """Exit status and output; 127 when there is no such program."""
+    """Exit status and output; 127 when there is no such program, 124 when it did not end."""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=180, stdin=subprocess.DEVNULL)
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS, stdin=subprocess.DEVNULL
+        )
     except FileNotFoundError:
         return 127, ""
+    except subprocess.TimeoutExpired:
+        return 124, f"{' '.join(command)} did not end within {PATIENCE_SECONDS:g} s" if errors else ""
     return done.returncode, done.stdout + (done.stderr if errors else "")

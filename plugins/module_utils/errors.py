@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import platform
 import sys
 
 
@@ -49,4 +50,7 @@ class FencedError(Exception):
 
 def missing_library(name: str) -> DeployError:
     """For a Python library that a host needs and lacks."""
-    return DeployError(f"{name} is not installed for this host's {sys.executable}; playbooks/provision.yml installs it")
+    return DeployError(
+        f"{name} is not installed for {sys.executable} on this host ({platform.node()}); install it with: "
+        "ansible-playbook playbooks/provision.yml -i <inventory> --tags engine"
+    )

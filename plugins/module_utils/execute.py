@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from ansible_collections.morpheus.deploy.plugins.module_utils.cut import Count, Cut
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError, GateError
 from ansible_collections.morpheus.deploy.plugins.module_utils.gate import Clock, Condemned, Health
+from ansible_collections.morpheus.deploy.plugins.module_utils.in_words import explained
 from ansible_collections.morpheus.deploy.plugins.module_utils.plan import (
     Action,
     DesiredService,
@@ -407,11 +408,12 @@ class _ServiceRollout:
     def _with_last_words(self, failure: DeployError | OSError) -> str:
         name = failure.candidate if isinstance(failure, GateError) else ""
         words = next((self._x._engine.last_words(replica) for replica in self._candidates() if replica.name == name), "")
-        return f"{failure}\nThe last log lines of {name}:\n{words}" if words else str(failure)
+        reason = explained(failure)
+        return f"{reason}\nThe last log lines of {name}:\n{words}" if words else reason
 
     def _drain(self, step: Step) -> None:
         # Only what served may serve again: a replica that a crashed run left behind has perhaps never passed a gate.
-        self._drained = [replica for replica in self._named(step.replicas) if replica.admitted]
+        self._drained = [replica for replica in self._named(step.replicas) if replica.admitted and not replica.cut_off]
         self._x._edge.drain(self._service, self._named(step.replicas))
         # Not before: while the edge was busy with a neighbour, requests still came in.
         self._drained_at = self._x._clock.now()
@@ -486,7 +488,7 @@ class _ServiceRollout:
             said = self._with_last_words(failure) if failure else ""
             self._remove_candidates()
         except (DeployError, OSError) as exc:
-            trouble = f'service "{self._service}" could not be taken back: {exc}'
+            trouble = f'service "{self._service}" could not be taken back: {explained(exc)}'
         with self._lock:
             self._outcome.failures += [text for text in (said, trouble) if text]
 

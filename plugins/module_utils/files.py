@@ -9,8 +9,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
-from ansible_collections.morpheus.deploy.plugins.module_utils.spoken import sentence
+from ansible_collections.morpheus.deploy.plugins.module_utils.spoken import FileError, sentence, told
 
 
 def private(path: str, flags: int) -> int:
@@ -29,22 +28,28 @@ def file_mode(executable: bool) -> int:
 
 
 def make_directories(path: Path) -> None:
-    missing = [parent for parent in (path, *path.parents) if not parent.exists()]
-    for directory in reversed(missing):
-        directory.mkdir(exist_ok=True)
-        # Whatever the umask says: files below may be mounted into containers of other users.
-        directory.chmod(0o755)
+    """FileError says which one cannot be made, and what to do."""
+    with told(path, "made"):
+        missing = [parent for parent in (path, *path.parents) if not parent.exists()]
+        for directory in reversed(missing):
+            directory.mkdir(exist_ok=True)
+            # Whatever the umask says: files below may be mounted into containers of other users.
+            directory.chmod(0o755)
 
 
 def write_atomically(path: Path, content: str | bytes, *, mode: int, owner: int | None = None) -> None:
     """Write ``content`` beside ``path``, flush it to the disk, then put it in place; missing folders are made 0755.
 
-    ``owner``: uid of the file; left out, whoever writes.
+    ``owner``: uid of the file; left out, whoever writes. FileError says why it cannot be written, and what to do.
     """
     make_directories(path.parent)
     if path.is_dir() and not path.is_symlink():
-        raise DeployError(sentence(IsADirectoryError(errno.EISDIR, "Is a directory", str(path))))
-    data = content.encode() if isinstance(content, str) else content
+        raise FileError(sentence(IsADirectoryError(errno.EISDIR, "Is a directory", str(path))))
+    with told(path):
+        _write(path, content.encode() if isinstance(content, str) else content, mode, owner)
+
+
+def _write(path: Path, data: bytes, mode: int, owner: int | None) -> None:
     # mkstemp gives 0600 from the first moment on: a secret is never readable by others, not even half-written.
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:

@@ -70,7 +70,7 @@ def _left_out(answer: Mapping[str, Any]) -> LeftOut:
     if answer.get("failed") or "live_release" not in answer:
         return LeftOut(problem=(str(answer.get("msg") or "").splitlines() or ["it gave no answer"])[0])
     # Of its own: Ansible's mappings cannot be copied as asdict does it.
-    return LeftOut(answer["live_release"], answer["live"], answer["rolling"].get("id", ""), {**answer["schema"]})
+    return LeftOut(answer["live_release"], answer.get("live", ""), answer["rolling"].get("id", ""), {**answer["schema"]})
 
 
 def runs(host: Mapping[str, Any]) -> str:

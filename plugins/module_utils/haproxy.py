@@ -36,6 +36,8 @@ _ONCE = ("reload", "add map ")
 # 0x04 only remembers that the file said "disabled".
 _MAINTENANCE = 0x01 | 0x02 | 0x20
 _DRAIN = 0x08 | 0x10
+# srv_op_state of a server that is down.
+_STOPPED = "0"
 _SAID_WHAT_IT_DID = re.compile(
     r"(no need to )?changed? (its FQDN|the F[QD]{2}N|the addr|from)|(IP|port) changed|nothing changed|no need to change"
 )
@@ -51,6 +53,8 @@ class Server:
     admin_state: int
     fqdn: str
     port: int = 0
+    # Whether its checks say so. A server without checks is never down.
+    is_down: bool = False
 
     @property
     def is_free(self) -> bool:
@@ -134,7 +138,8 @@ class Socket:
 
     def _silent(self, exc: OSError) -> EdgeError:
         return EdgeError(
-            f"HAProxy does not answer on {self._path}: {exc}. Is the edge running? See it with: docker ps --filter name=edge"
+            f"HAProxy does not answer on {self._path}: {exc}. If the edge does not run (docker ps --all --filter name=edge), "
+            "playbooks/provision.yml --tags edge for this inventory brings it back"
         )
 
     def tell(self, *commands: str) -> None:
@@ -146,7 +151,7 @@ class Socket:
                 continue
             # "set server" for a name or an address alone says what it did ("FDQN" is HAProxy's spelling).
             if answer and not _SAID_WHAT_IT_DID.search(answer):
-                raise EdgeError(f"HAProxy refused {command!r}: {answer}")
+                raise EdgeError(f"HAProxy refused {command!r}: {answer} (see its log with: docker logs --tail 30 edge-haproxy-1)")
 
 
 def parse_servers(table: str) -> list[Server]:
@@ -162,6 +167,7 @@ def parse_servers(table: str) -> list[Server]:
             int(row["srv_admin_state"]),
             "" if row["srv_fqdn"] == "-" else row["srv_fqdn"],
             int(row["srv_port"]),
+            row["srv_op_state"] == _STOPPED,
         )
         for row in rows
     ]

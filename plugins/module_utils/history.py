@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.files import private, write_atomically
+from ansible_collections.morpheus.deploy.plugins.module_utils.spoken import told
 
 KEEP_LINES = 1000
 
@@ -44,10 +45,11 @@ def text(record: Mapping[str, Any]) -> str:
 
 
 def append(path: Path, record: Mapping[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "ab", buffering=0, opener=private) as stream:
-        stream.write(text(record).encode())
-        os.fsync(stream.fileno())
+    with told(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(path, "ab", buffering=0, opener=private) as stream:
+            stream.write(text(record).encode())
+            os.fsync(stream.fileno())
 
 
 def trim(path: Path, keep: int = KEEP_LINES) -> None:

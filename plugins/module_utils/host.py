@@ -18,16 +18,20 @@ from ansible_collections.morpheus.deploy.plugins.module_utils import (
     compose_data,
     compose_model,
     compose_rules,
+    edge_state,
     gate,
     haproxy,
     hardening,
+    own_edge,
     precautions,
     project_drift,
     project_files,
+    served,
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.contents import LookingStore
 from ansible_collections.morpheus.deploy.plugins.module_utils.cut import Count
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import (
+    EDGE_ROOT,
     HAPROXY_DIRECTORY,
     Edge,
     EdgeConfiguration,
@@ -42,7 +46,12 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.engine import (
     Compose,
     Engine,
 )
-from ansible_collections.morpheus.deploy.plugins.module_utils.errors import ConfigError, DeployError, missing_library
+from ansible_collections.morpheus.deploy.plugins.module_utils.errors import (
+    ConfigError,
+    DeployError,
+    EdgeError,
+    missing_library,
+)
 from ansible_collections.morpheus.deploy.plugins.module_utils.execute import Busy
 from ansible_collections.morpheus.deploy.plugins.module_utils.file_mounts import ProjectMounts, Sources
 from ansible_collections.morpheus.deploy.plugins.module_utils.files import write_atomically
@@ -60,7 +69,16 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.gate import (
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.http_probe import HttpProbe
 from ansible_collections.morpheus.deploy.plugins.module_utils.one_offs import OneOffs
-from ansible_collections.morpheus.deploy.plugins.module_utils.plan import DesiredService, Replica, Routing, Step, plan
+from ansible_collections.morpheus.deploy.plugins.module_utils.plan import (
+    EDGE_NETWORK,
+    Action,
+    DesiredService,
+    Order,
+    Replica,
+    State,
+    Step,
+    plan,
+)
 from ansible_collections.morpheus.deploy.plugins.module_utils.precautions import Here
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import (
     Manifest,
@@ -72,7 +90,6 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.release import (
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.users import Answered
 
-EDGE_ROOT = Path("/var/lib/morpheus.deploy/edge")
 HAPROXY_FILES = ("haproxy.cfg", "stacks")
 # Without an HTTP health check Docker's verdict counts; a service without a healthcheck must at least keep running.
 DOCKER_RULES = Rules(successes=2, interval_seconds=0.25, timeout_seconds=5.0, deadline_seconds=120.0)
@@ -123,13 +140,14 @@ class StackHost:
             raise missing_library("jmespath")
         self.stack = stack
         self.releases = releases or Releases(stack)
-        self.engine = Engine(client, stack, compose_model.EDGE_NETWORK)
+        self.engine = Engine(client, stack, EDGE_NETWORK)
         self.one_offs = OneOffs(client, stack)
         # The lock of the rollout at work, which the commands that it starts must keep too.
         self.hold: list[int] = []
         self.releases.running = self.engine.witnesses
         self.edge_paths = EdgePaths(edge_root)
         self._settings = edge_settings(self.edge_paths)
+        self._edge_engine = Engine(client, edge_state.PROJECT)
 
     def target(
         self,
@@ -210,30 +228,69 @@ class StackHost:
     def observe(self, edge: Edge) -> list[Replica]:
         return self.engine.observe(edge.admitted())
 
+    def look(self, edge: Edge | None) -> tuple[list[Replica], list[str]]:
+        """The same, and in words what nobody can tell a replica. Without an edge none of them is admitted."""
+        return self.engine.look(edge.admitted() if edge else set())
+
     def plan(
         self, target: Target, observed: Sequence[Replica], edge: Edge, replace_created_before: float | None = None
     ) -> list[Step]:
         """The steps that lead from what is observed, here and at the edge, to ``target``. DeployError when a route is taken."""
-        taken = edge.taken()
-        if taken:
-            key, stack = next(iter(sorted(taken.items())))
-            raise DeployError(
-                f'the route {key} leads to the stack "{stack}" on this host already; give one of the two another host or path. '
-                "Nothing was changed"
-            )
         return plan(
             target.desired,
             observed,
             drain_seconds=float(target.stack["drain_seconds"]),
             replace_created_before=replace_created_before,
-            routing=Routing(edge.routes(), target.routes, edge.other_routes()),
+            routing=edge.routing(),
         )
+
+    def edge_troubles(self) -> list[str]:
+        """See edge_state.troubles."""
+        return edge_state.troubles(self._edge_engine)
+
+    def edge_image_trouble(self) -> list[str]:
+        """Nothing serves worse without it, but the next change of the edge's configuration cannot be checked."""
+        image = self._settings["image"]
+        lost = self.engine.image(image) is None
+        return [f"the edge's image {image} is not on this host any more, or has lost its name (docker rmi)"] if lost else []
+
+    def require_ground(self, target: Target, observed: Sequence[Replica], steps: Sequence[Step]) -> None:
+        """Raise DeployError when the edge, or a container that has the name of a candidate, would make ``steps`` fail."""
+        starts = {step.service for step in steps if step.action is Action.START}
+        if target.routed:
+            edge_state.require(self.edge_troubles())
+        if starts:
+            counts = {
+                name: sum(step.count for step in steps if step.service == name and step.action is Action.START) for name in starts
+            }
+            names = _next_names(self.stack, target, observed, counts)
+            squatters = sorted(names & self.engine.others().keys())
+            if squatters:
+                raise DeployError(_taken(squatters))
+
+    def unanswered(self, target: Target, observed: Sequence[Replica], edge: Edge) -> dict[str, str]:
+        """See served.unanswered."""
+        return served.unanswered(target, observed, edge, self.users(target))
+
+    def users(self, target: Target) -> list[Endpoint]:
+        """How users ask: the stack's public check, or every route at this host's own edge."""
+        check = target.stack.get("public_check")
+        if check:
+            expectation = Expectation(version=check["version"], release=target.release)
+            return [served.public(check, Endpoint("edge", check["url"], address="127.0.0.1", expectation=expectation))]
+        if not target.routes:
+            return []
+        port, tls = edge_state.listens(self.edge_paths)
+        return [served.route(key, port, tls=tls) for key in sorted(target.routes)]
 
     def ask_edge(self, target: Target, guard: Callable[[], None]) -> Health:
         """What the stack's public check sees at this host's own edge; the connection goes to this machine, whatever DNS says."""
         check = target.stack["public_check"]
         expectation = Expectation(version=check["version"], release=target.release)
-        endpoint = Endpoint("edge", check["url"], address="127.0.0.1", expectation=expectation)
+        try:
+            endpoint = own_edge.endpoint("edge", self.edge_paths, check, expectation)
+        except EdgeError as exc:
+            return Health("edge", check["url"], violation=str(exc))
         rules = Rules(check["successes"], PUBLIC_INTERVAL_SECONDS, deadline_seconds=check["deadline_seconds"])
 
         def give_up(_: Endpoint) -> str:
@@ -291,7 +348,39 @@ class StackHost:
         return EdgeConfiguration(self.edge_paths, self._validate)
 
     def _validate(self, candidate: Path) -> str:
+        edge_state.require(self.edge_image_trouble())
         return validate_edge(self.engine, self._settings, candidate)
+
+
+def _next_names(stack: str, target: Target, observed: Sequence[Replica], counts: Mapping[str, int]) -> set[str]:
+    """Names that Compose may give to the candidates of services (``counts``: how many), which it numbers upwards."""
+    found = set()
+    for service in (one for one in target.desired if one.name in counts):
+        fixed = target.model.get("services", {}).get(service.name, {}).get("container_name")
+        numbers = [one.number for one in observed if one.service == service.name]
+        # What goes first may take the highest number along.
+        first = (
+            1
+            if service.policy.order is Order.STOP_FIRST
+            else 1
+            + max((one.number for one in observed if one.service == service.name and one.state is not State.DEAD), default=0)
+        )
+        last = max(numbers, default=0) + counts[service.name]
+        found |= {fixed} if fixed else {f"{stack}-{service.name}-{number}" for number in range(first, last + 1)}
+    return found
+
+
+def _taken(names: Sequence[str]) -> str:
+    listed, first = ", ".join(names), names[0]
+    what = (
+        f"the container {listed} has the name that a new replica gets"
+        if len(names) == 1
+        else f"the containers {listed} have the names that new replicas get"
+    )
+    return (
+        f"{what}, and is none of this stack's replicas. On this host: docker rename {first} {first}-other, or, when nobody needs "
+        f"it, docker rm -f {first}; then run this again. Nothing was changed"
+    )
 
 
 def validate_edge(engine: Engine, settings: Mapping[str, str], candidate: Path) -> str:

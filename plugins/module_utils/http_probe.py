@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 from ansible_collections.morpheus.deploy.plugins.module_utils.gate import Answer, Endpoint
 
 BODY_LIMIT_BYTES = 65536
+# An address of this kind is a socket's path on this host.
+UNIX = "unix:"
 
 
 class HttpProbe:
@@ -42,7 +44,7 @@ class HttpProbe:
         host = url.hostname or ""
         port = url.port or (443 if url.scheme == "https" else 80)
         start = time.monotonic()
-        raw = socket.create_connection(_target(endpoint.address, host, port), timeout=timeout)
+        raw = _connected(endpoint.address, host, port, timeout)
         # A socket's own timeout counts each read alone, so an answer that drips would outlive it; the guard does not. It has a
         # handle of its own, because TLS takes the socket's away.
         handle = raw.dup()
@@ -75,6 +77,22 @@ def _shut(sock: socket.socket) -> None:
         sock.shutdown(socket.SHUT_RDWR)
 
 
+def _connected(address: str, host: str, port: int, timeout: float) -> socket.socket:
+    if not address.startswith(UNIX):
+        return socket.create_connection(_target(address, host, port), timeout=timeout)
+    raw = socket.socket(socket.AF_UNIX)
+    raw.settimeout(timeout)
+    try:
+        raw.connect(address.removeprefix(UNIX))
+    except OSError as exc:
+        raw.close()
+        if isinstance(exc, FileNotFoundError):
+            # An edge that an older version has set up.
+            raise OSError(f"{address.removeprefix(UNIX)} does not exist; run playbooks/provision.yml --tags edge") from exc
+        raise
+    return raw
+
+
 def _target(address: str, host: str, port: int) -> tuple[str, int]:
     if not address:
         return host, port
@@ -95,4 +113,6 @@ def _words(exc: Exception) -> str:
         return "the connection was closed without an answer"
     if isinstance(exc, http.client.IncompleteRead):
         return f"the answer was cut off with {exc.expected} bytes to come"
+    if isinstance(exc, OSError) and exc.errno is None:
+        return str(exc)
     return f"{type(exc).__name__}: {exc}"

@@ -14,6 +14,7 @@ from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.files import private
 from ansible_collections.morpheus.deploy.plugins.module_utils.formats import JOURNAL
+from ansible_collections.morpheus.deploy.plugins.module_utils.spoken import told
 
 KEEP_BYTES = 1_000_000
 
@@ -25,18 +26,19 @@ class Journal:
         self._path = path
         self._context = context
         self._lock = Lock()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if path.is_dir():
-            raise JOURNAL.damaged(path, "it is a directory")
-        if path.exists() and path.stat().st_size > KEEP_BYTES:
-            path.replace(_older(path))
-        # One that a crash has torn gets an end, so that the next event has a line of its own.
-        self._start = "" if _ends_well(path) else "\n"
+        with told(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if path.is_dir():
+                raise JOURNAL.damaged(path, "it is a directory")
+            if path.exists() and path.stat().st_size > KEEP_BYTES:
+                path.replace(_older(path))
+            # One that a crash has torn gets an end, so that the next event has a line of its own.
+            self._start = "" if _ends_well(path) else "\n"
 
     def write(self, event: str, **details: Any) -> None:
         found = JOURNAL.numbered({"at": round(time.time(), 3), "event": event, **self._context, **details})
         line = json.dumps(found, sort_keys=True)
-        with self._lock, open(self._path, "a", opener=private) as stream:
+        with self._lock, told(self._path), open(self._path, "a", opener=private) as stream:
             stream.write(self._start + line + "\n")
             self._start = ""
             stream.flush()

@@ -20,6 +20,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.migrations import 
 from ansible_collections.morpheus.deploy.plugins.module_utils.one_offs import MIGRATION, OneOff, OneOffs
 from ansible_collections.morpheus.deploy.plugins.module_utils.prepare import pinned_images, require_images
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import Manifest
+from ansible_collections.morpheus.deploy.plugins.module_utils.spoken import told
 
 
 def migrate(host: StackHost, release_id: str, migrations: Migrations) -> str:
@@ -73,10 +74,11 @@ def _compose(host: StackHost, manifest: Manifest, service: str) -> Iterator[Comp
     given = additions(manifest.stack, model).get(service, {})
     # Data is where the application has it, and not below the release.
     volumes = host.mounts(manifest.stack, workspace).placed(model, service, workspace.shipped())
-    own = {**given, "image": pinned_images(manifest)[service], "pull_policy": "never", "volumes": volumes}
+    own = {**given, "image": pinned_images(host, manifest)[service], "pull_policy": "never", "volumes": volumes}
     pin = {"services": {service: own}}
     with tempfile.NamedTemporaryFile("w", suffix=".json") as override:
-        json.dump(pin, override)
-        override.flush()
+        with told(override.name):
+            json.dump(pin, override)
+            override.flush()
         files = [*workspace.compose_files(manifest.stack["compose_files"]), Path(override.name)]
         yield Compose(host.stack, workspace.files, files, workspace.interpolation, host.hold)

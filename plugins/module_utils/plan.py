@@ -14,6 +14,9 @@ from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
 
+# The network of this name, on which the edge reaches the replicas of routed services.
+EDGE_NETWORK = "edge"
+
 
 class Order(str, Enum):
     START_FIRST = "start-first"
@@ -81,12 +84,15 @@ class DesiredService:
     stop_grace_seconds: float = 10.0
     # Parts of the configuration by name -> fingerprint, to say which of them changed.
     parts: Mapping[str, str] = field(default_factory=dict)
+    # Names of the networks that its replicas are on; None where nobody can say.
+    networks: frozenset[str] | None = None
 
 
 @dataclass(frozen=True)
 class Replica:
     """One observed container. ``admitted``: the edge sends it new requests. ``created``: seconds since the epoch. ``port``: where
-    it answers the edge; 0 when that is not known.
+    it answers the edge; 0 when that is not known. ``networks``: names of those that it is on now; None when that is not known.
+    ``word``: the engine's own for its state. ``unanswered``: why users get nothing from it, although it runs.
     """
 
     id: str
@@ -100,6 +106,24 @@ class Replica:
     image: str = ""
     parts: Mapping[str, str] = field(default_factory=dict)
     port: int = 0
+    networks: frozenset[str] | None = None
+    word: str = ""
+    unanswered: str = ""
+
+    @property
+    def cut_off(self) -> bool:
+        """Whether the edge, which may send it requests, cannot reach it."""
+        return self.port > 0 and self.networks is not None and EDGE_NETWORK not in self.networks
+
+
+def trouble(replica: Replica, service: DesiredService) -> str:
+    """Why a replica is not, or not any more, as it was made, whatever its fingerprint says; empty when it is."""
+    if replica.unanswered or service.networks is None or replica.networks is None:
+        return replica.unanswered
+    lacks, more = sorted(service.networks - replica.networks), sorted(replica.networks - service.networks)
+    if lacks:
+        return f"is not on {_plural('network', lacks)}"
+    return f"is on {_plural('network', more)}, which its service is not" if more else ""
 
 
 def reached(routes: Mapping[str, str], key: str) -> str:
@@ -308,7 +332,9 @@ def waves(desired: Sequence[DesiredService], givers: Mapping[str, set[str]] | No
     while waiting:
         free = {name for name, needs in waiting.items() if not needs & waiting.keys()}
         if not free:
-            raise DeployError(f"depends_on goes round in a circle between the services {', '.join(sorted(waiting))}")
+            raise DeployError(
+                f"depends_on goes round in a circle between the services {', '.join(sorted(waiting))}; take one away"
+            )
         ready = {name for name in free if not takers[name] & waiting.keys()} or free
         ordered.append(ready)
         waiting = {name: needs for name, needs in waiting.items() if name not in ready}
@@ -473,11 +499,11 @@ class _ServicePlan:
 def _is_current(replica: Replica, service: DesiredService, replace_created_before: float | None) -> bool:
     if replace_created_before is not None and replica.created < replace_created_before:
         return False
-    return service.replicas > 0 and replica.fingerprint == service.fingerprint
+    return service.replicas > 0 and replica.fingerprint == service.fingerprint and not trouble(replica, service)
 
 
 def _serves(replica: Replica) -> bool:
-    return replica.admitted and replica.state is State.RUNNING
+    return replica.admitted and replica.state is State.RUNNING and not replica.cut_off
 
 
 def _has_users(replica: Replica) -> bool:
@@ -490,7 +516,8 @@ def _why(service: DesiredService, stale: Sequence[Replica], missing: int, alive:
         return f"{alive} of {service.replicas} run" if missing else ""
     seen = stale[0]
     if seen.fingerprint == service.fingerprint:
-        return "restart"
+        what = trouble(seen, service)
+        return f"{seen.name} {what}" if what else "restart"
     changed = sorted(name for name in service.parts.keys() | seen.parts.keys() if service.parts.get(name) != seen.parts.get(name))
     if not changed or not seen.parts:
         return "configuration changed"

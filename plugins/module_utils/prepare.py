@@ -18,7 +18,9 @@ from ansible_collections.morpheus.deploy.plugins.module_utils import (
     precautions,
     project_drift,
     schema_files,
+    served,
 )
+from ansible_collections.morpheus.deploy.plugins.module_utils import images as local_images
 from ansible_collections.morpheus.deploy.plugins.module_utils.applied import accepted_edits
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import Disk, Image
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import (
@@ -146,6 +148,7 @@ def prepare(host: StackHost, wanted: Wanted, migrations: Migrations, *, check_mo
         images = finder.find(_references(model), pull=not check_mode)
         if known and images != known:
             raise DeployError(_other_digests(identity, known, images))
+        restored = [] if check_mode else local_images.restore(host.engine, images.values())
         hardened = hardening.applied(model, hardening.additions(wanted.stack, model))
         _take_precautions(host, wanted, workspace, hardened, images, lineage.live)
         broken = project_drift.kept(releases, releases.read(identity)) if retained is not None else []
@@ -192,6 +195,7 @@ def prepare(host: StackHost, wanted: Wanted, migrations: Migrations, *, check_mo
         warnings=[
             *hardening.warnings(wanted.stack, model),
             *finder.warnings,
+            *restored,
             *waited_for,
             *lost,
             *broken,
@@ -282,7 +286,7 @@ def images_of(manifest: Manifest) -> dict[str, tuple[str, str]]:
 
 def missing_images(host: StackHost, manifest: Manifest) -> list[str]:
     """References of the release's images that this host no longer has."""
-    return sorted({image["reference"] for image in manifest.images.values() if host.engine.image(image["id"]) is None})
+    return sorted({image["reference"] for image in local_images.missing(host.engine, manifest.images.values())})
 
 
 def require_images(host: StackHost, manifest: Manifest) -> None:
@@ -337,8 +341,9 @@ def require_secrets(host: StackHost, manifest: Manifest) -> None:
         )
 
 
-def pinned_images(manifest: Manifest) -> dict[str, str]:
-    return {name: Image(image["reference"], image["id"], image["digest"]).pinned for name, image in manifest.images.items()}
+def pinned_images(host: StackHost, manifest: Manifest) -> dict[str, str]:
+    """service -> how to run exactly its image here."""
+    return {name: local_images.pinned(host.engine, image) for name, image in manifest.images.items()}
 
 
 def _preview(
@@ -350,7 +355,7 @@ def _preview(
     damage = []
     if manifest.id == live:
         damage = host.damage(manifest, target, edge)
-    return host.plan(target, replicas, edge), replicas, damage
+    return served.due(host, target, replicas, edge), replicas, damage
 
 
 def _references(model: Mapping[str, Any]) -> dict[str, str]:
@@ -410,6 +415,10 @@ class _Images:
         return self._wanted.digests.get(reference) or known.get("digest", "")
 
     def _not_pulled(self, reference: str) -> Mapping[str, str]:
+        known = self._known.get(reference)
+        if known and known["digest"] and known["digest"] == self._digest(reference):
+            # It was taken away; the digest would bring the very same again.
+            return known
         image = self._engine.image(reference)
         if image:
             return _entry(reference, image, image.digest)

@@ -67,6 +67,9 @@ def _details(hosts: Mapping[str, Mapping[str, Any]], environment: str) -> list[s
         sentences += [str(host["msg"])] if "live" not in host and host.get("msg") else []
         for sentence in [*sentences, *host.get("drift", [])]:
             found += _wrapped(f"  {name}: {sentence}", "    ")
+    # Not wrapped: a command is copied whole. The same one mends every host.
+    mends = dict.fromkeys(command for host in hosts.values() for command in host.get("mend", []))
+    found += [f"  Mend it with: {command}" for command in mends]
     return ["", *found] if found else []
 
 

@@ -99,7 +99,10 @@ def open_(cursor: Any, role: str, owner: str, verifier: str) -> None:
     """Let ``role`` log in with the password of ``verifier``, and act as ``owner`` from then on."""
     cursor.execute("select 1 from pg_roles where rolname = %s", [owner])
     if not cursor.fetchone():
-        raise DeployError(f'the role "{owner}", whose rights the pair is to have, does not exist in this database')
+        raise DeployError(
+            f'the role "{owner}", whose rights the pair is to have, does not exist in this database; mend postgres.owner in '
+            "stack_rotation"
+        )
     found = look(cursor, role, owner)
     if found is None:
         cursor.execute(f"create role {_quoted(role)}")

@@ -106,7 +106,9 @@ def _last_good(hosts: Hosts, decision: Decision) -> str:
     targets -= {""}
     if len(targets) == 1:
         return targets.pop()
-    names = {one["id"]: one["release"] for info in hosts.values() for one in info["releases"]}
+    # What has never gone live, or has failed, may be asked for by its id, and is offered to nobody.
+    good = ("live", "superseded")
+    names = {one["id"]: one["release"] for info in hosts.values() for one in info["releases"] if one["status"] in good}
     if targets:
         lives = "; ".join(f"{name} runs {info['live'] or 'nothing'}" for name, info in sorted(hosts.items()))
         decision.problems.append(

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ansible_collections.morpheus.deploy.plugins.module_utils import images, served
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import Edge
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.execute import Executor, Outcome
@@ -21,6 +22,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.host import (
     StackHost,
     Target,
 )
+from ansible_collections.morpheus.deploy.plugins.module_utils.in_words import explained
 from ansible_collections.morpheus.deploy.plugins.module_utils.journal import Journal
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage import Kind
 from ansible_collections.morpheus.deploy.plugins.module_utils.plan import (
@@ -98,13 +100,16 @@ class HostRollout:
         self._unwritten = ""
 
     @spoken()
-    def prepare(self, release_id: str, *, restart: bool, kind: Kind = Kind.DEPLOY) -> Rollout:
-        """Plan the switch to ``release_id`` (empty: the live one); with ``restart`` every replica counts as outdated."""
+    def prepare(self, release_id: str, *, restart: bool, kind: Kind = Kind.DEPLOY, look_only: bool = False) -> Rollout:
+        """Plan the switch to ``release_id`` (empty: the live one); with ``restart`` every replica counts as outdated. Images that
+        somebody took away come back, unless ``look_only``.
+        """
         releases = self._host.releases
         lineage = releases.lineage()
         if not (release_id or lineage.live):
             raise DeployError("no release of this stack is live on this host yet; deploy one first")
         manifest = releases.read(release_id or lineage.live)
+        restored = [] if look_only else self._restore_images(manifest)
         require_images(self._host, manifest)
         require_secrets(self._host, manifest)
         require_files(self._host, manifest)
@@ -113,12 +118,18 @@ class HostRollout:
         previous = releases.read(lineage.live) if lineage.live and releases.has(lineage.live) else None
         edge = self._host.edge(target)
         before = self._host.observe(edge)
-        steps = self._host.plan(target, before, edge, time.time() if restart else None)
+        steps = served.due(self._host, target, before, edge, time.time() if restart else None)
         damage = []
         if manifest.id == lineage.live:
             damage = self._host.damage(manifest, target, edge)
         rolling = lineage.rolling is not None
-        return Rollout(manifest, target, kind, previous, lineage.live, steps, before, edge.differences(), rolling, damage)
+        rollout = Rollout(manifest, target, kind, previous, lineage.live, steps, before, edge.differences(), rolling, damage)
+        rollout.warnings += restored
+        return rollout
+
+    def _restore_images(self, manifest: Manifest) -> list[str]:
+        engine, entries = self._host.engine, list(manifest.images.values())
+        return [*images.restore(engine, entries), *images.fetch(engine, entries)]
 
     def execute(self, rollout: Rollout) -> None:
         """Do what ``rollout`` plans. After a failure, see ``rollout.outcome.failures`` and ``rollout.left``.
@@ -132,7 +143,7 @@ class HostRollout:
             rollout.outcome = self._run(rollout.manifest, rollout.target, rollout.steps)
             self._ask_edge(rollout)
         except (DeployError, OSError) as exc:
-            rollout.outcome.failures.append(str(exc))
+            rollout.outcome.failures.append(explained(exc))
         self._fence.check()
         if rollout.outcome.failures:
             self._end_badly(rollout)
@@ -147,7 +158,7 @@ class HostRollout:
         try:
             self._journal.write(event, **details)
         except OSError as exc:
-            self._unwritten = str(exc)
+            self._unwritten = explained(exc)
 
     def _begin(self, rollout: Rollout) -> None:
         self._fence.check()
@@ -168,7 +179,7 @@ class HostRollout:
         try:
             do()
         except (DeployError, OSError) as exc:
-            rollout.warnings.append(f"could not {what}: {exc}")
+            rollout.warnings.append(f"could not {what}: {explained(exc)}")
 
     def _ask_edge(self, rollout: Rollout) -> None:
         """The last gate: this host's own edge must answer users with the release."""
@@ -215,7 +226,7 @@ class HostRollout:
         try:
             self._take_back(rollout)
         except (DeployError, OSError) as exc:
-            rollout.outcome.failures.append(f"the host could not be taken back to what it ran: {exc}")
+            rollout.outcome.failures.append(f"the host could not be taken back to what it ran: {explained(exc)}")
             rollout.left = "mixed"
         self._fence.check()
         self._tidy(rollout, f"write down that release {rollout.manifest.id} has failed here", lambda: self._note_failed(rollout))
@@ -231,7 +242,7 @@ class HostRollout:
         host = self._host
         self._fence.check()
         host.releases.activate(manifest.id, target.data)
-        host.write_override(target, manifest.id, pinned_images(manifest))
+        host.write_override(target, manifest.id, pinned_images(host, manifest))
         edge = host.edge(target)
         edge.expand()
         clock = SystemClock()
@@ -273,17 +284,18 @@ class HostRollout:
             rollout.outcome.errors += outcome.errors
             rollout.outcome.interrupted |= outcome.interrupted
             steps = self._way_back(rollout, target, edge)
-        if not steps:
+        is_back = _is_there(steps)
+        if is_back:
             host.releases.activate(previous.id, target.data)
-            host.write_override(target, previous.id, pinned_images(previous))
+            host.write_override(target, previous.id, pinned_images(host, previous))
             self._tidy(rollout, "take away what the edge no longer needs", lambda: self._contract(target))
-        rollout.left = self._left(rollout, is_back=not steps)
+        rollout.left = self._left(rollout, is_back=is_back)
 
     def _left(self, rollout: Rollout, *, is_back: bool) -> str:
         """From what runs now, and from what users had been given: a step that was done may have been undone since."""
         if not is_back:
             edge = self._host.edge(rollout.target)
-            return "mixed" if self._host.plan(rollout.target, self._host.observe(edge), edge) else "switched"
+            return "switched" if _is_there(self._host.plan(rollout.target, self._host.observe(edge), edge)) else "mixed"
         worked = {
             replica.id
             for replica in rollout.before
@@ -305,10 +317,15 @@ class HostRollout:
             if (replica.admitted or replica.service not in target.routed) and replica.fingerprint != failed.get(replica.service)
         }
         seen = [
-            replace(replica, fingerprint=wanted.get(replica.service, "")) if replica.id in before else replica
+            replace(replica, fingerprint=wanted.get(replica.service, ""), networks=None) if replica.id in before else replica
             for replica in self._host.observe(edge)
         ]
         return self._host.plan(target, seen, edge)
 
     def _target(self, manifest: Manifest, section: str = "update_config") -> Target:
         return target_of(self._host, manifest, section)
+
+
+def _is_there(steps: Sequence[Step]) -> bool:
+    """Whether all that is left to do on the way to a release is to remove what does not run."""
+    return all(step.action is Action.SWEEP for step in steps)

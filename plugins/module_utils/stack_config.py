@@ -10,7 +10,6 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from ansible_collections.morpheus.deploy.plugins.module_utils import (
     compose_data,
@@ -22,6 +21,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils import (
     gate,
     haproxy,
     isolation,
+    public_check,
     rotation,
     schema,
     schema_files,
@@ -82,6 +82,8 @@ class StackConfig:
     def release_config(self) -> dict[str, Any]:
         """What of ``config`` is a part of the release."""
         found = {name: value for name, value in self.config.items() if name not in _NOT_SHIPPED}
+        if found.get("public_check"):
+            found["public_check"] = public_check.released(found["public_check"])
         # Without live files a release is the one that it was before there were any.
         return found if found.get("live_files") else {name: value for name, value in found.items() if name != "live_files"}
 
@@ -192,9 +194,8 @@ class StackConfig:
             )
 
     def _check_public(self) -> None:
-        check = self.config.get("public_check")
-        if check and check["url"] and not _is_web_address(check["url"]):
-            self._say(f'stack.public_check.url: "{check["url"]}" is not an http or https URL')
+        if self.config.get("public_check"):
+            self.problems += public_check.problems(self.config["public_check"])
 
     def _read_files(self) -> None:
         for option in ("compose_files", "files"):
@@ -379,11 +380,3 @@ class StackConfig:
 def _overlap(one: str, other: Any) -> bool:
     two = posixpath.normpath(str(other))
     return file_mounts.below(one, [two]) or file_mounts.below(two, [one])
-
-
-def _is_web_address(text: str) -> bool:
-    try:
-        url = urlsplit(text)
-    except ValueError:
-        return False
-    return url.scheme in ("http", "https") and bool(url.hostname)

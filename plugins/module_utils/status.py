@@ -9,14 +9,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils import edge_drift, project_drift
+from ansible_collections.morpheus.deploy.plugins.module_utils import edge_drift, precautions, project_drift
+from ansible_collections.morpheus.deploy.plugins.module_utils import images as local_images
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge import Edge
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError, EdgeError
 from ansible_collections.morpheus.deploy.plugins.module_utils.gate import SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.haproxy import Socket
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import HostGate, StackHost, Target
 from ansible_collections.morpheus.deploy.plugins.module_utils.identity import HostIdentity
 from ansible_collections.morpheus.deploy.plugins.module_utils.maintenance import Maintenance
-from ansible_collections.morpheus.deploy.plugins.module_utils.plan import DesiredService, Replica, State
+from ansible_collections.morpheus.deploy.plugins.module_utils.plan import DesiredService, Replica, State, trouble
 from ansible_collections.morpheus.deploy.plugins.module_utils.prepare import missing_secrets, target_of
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import Manifest
 from ansible_collections.morpheus.deploy.plugins.module_utils.spoken import spoken
@@ -27,30 +29,37 @@ ASK = {"successes": 1, "interval_seconds": 0.2, "timeout_seconds": 2.0, "deadlin
 
 @spoken()
 def look(host: StackHost) -> dict[str, Any]:
-    """``services``: name, wanted, running and healthy replicas; ``drift``: sentences, empty when all is as the release says."""
+    """``services``: name, wanted, running and healthy replicas; ``drift``: sentences, empty when all is as the release says and
+    users are served; ``mend``: commands, to be typed in this order.
+    """
     lineage = host.releases.lineage()
-    found: dict[str, Any] = {"live": lineage.live, "release": "", "since": "", "services": [], "drift": []}
+    found: dict[str, Any] = {"live": lineage.live, "release": "", "since": "", "services": [], "drift": [], "mend": []}
     found["environment"], unclaimed = _environment()
-    found["drift"] = unclaimed
     found["rolling"] = lineage.rolling.id if lineage.rolling else ""
-    found["edge"] = _edge(host)
+    found["edge"], of_edge = _edge(host)
+    is_well = not of_edge
+    of_edge += host.edge_image_trouble()
+    found["drift"] = [*unclaimed, *of_edge]
+    inventory = f"inventories/{found['environment'] or '<environment>'}"
+    if of_edge:
+        found["mend"] = [f"ansible-playbook playbooks/provision.yml -i {inventory} --tags edge"]
     if not lineage.live:
         return found
     manifest = host.releases.read(lineage.live)
     target = target_of(host, manifest)
-    try:
-        replicas = host.observe(host.edge(target))
-    except DeployError:
-        replicas = host.engine.observe(set())
+    edge = None if found["edge"] == "down" else host.edge(target)
+    replicas, strange = host.look(edge)
     found["release"] = manifest.release
     found["since"] = lineage.fates[lineage.live].at if lineage.live in lineage.fates else ""
     found["services"] = [_service(host, target, service, replicas) for service in target.desired]
-    found["drift"] = [
-        *unclaimed,
-        *_replica_drift(target, replicas),
-        *_file_drift(host, target, manifest),
-        *_strangers(host, manifest),
-    ]
+    mended = [*_replica_drift(target, replicas), *_missing(target, replicas), *_image_drift(host, manifest)]
+    if edge and is_well:
+        mended += _user_drift(host, target, replicas, edge)
+    mended += _file_drift(host, target, manifest, edge)
+    others = [*_volume_drift(host, target), *_strangers(host, manifest)]
+    found["drift"] = [*unclaimed, *of_edge, *strange, *mended, *others, *edge_drift.problems(host.edge_paths)]
+    if mended:
+        found["mend"].append(f"ansible-playbook deploy.yml -i {inventory} -e stack_release={manifest.release}")
     return found
 
 
@@ -88,18 +97,63 @@ def _replica_drift(target: Target, replicas: Sequence[Replica]) -> list[str]:
                 name for name in service.parts.keys() | one.parts.keys() if service.parts.get(name) != one.parts.get(name)
             )
             found.append(f"{one.name} differs in {', '.join(changed) or 'its configuration'}")
+        elif one.state is not State.RUNNING:
+            found.append(f"{one.name} does not run ({one.word})")
+        elif why := trouble(one, service):
+            found.append(f"{one.name} {why}")
     return found
 
 
-def _file_drift(host: StackHost, target: Target, manifest: Manifest) -> list[str]:
+def _missing(target: Target, replicas: Sequence[Replica]) -> list[str]:
+    found = []
+    for service in target.desired:
+        there = sum(one.service == service.name for one in replicas)
+        if there < service.replicas:
+            found.append(f"{service.name}: {service.replicas - there} of {service.replicas} replicas are gone")
+    return found
+
+
+def _image_drift(host: StackHost, manifest: Manifest) -> list[str]:
+    entries = list(manifest.images.values())
+    gone, nameless = local_images.missing(host.engine, entries), local_images.nameless(host.engine, entries)
+    return [
+        *(f"image {one['reference']} is gone from this host, so no replica can be started from it" for one in gone),
+        *(f"image {one['reference']} has lost its name on this host (docker rmi); it is {one['id']}" for one in nameless),
+    ]
+
+
+def _user_drift(host: StackHost, target: Target, replicas: Sequence[Replica], edge: Edge) -> list[str]:
+    """What keeps users from being served although everything runs."""
+    try:
+        routing = edge.routing()
+        led_astray = sorted(key for key, service in routing.wanted.items() if routing.now.get(key) != service)
+        found = [f"the route {key} does not lead to {routing.wanted[key]}" for key in led_astray]
+        found += [
+            f"{one.name} is not admitted at the edge"
+            for one in replicas
+            if one.service in target.routed and one.state is State.RUNNING and one.fingerprint and not one.admitted
+        ]
+        return found + [f"{name} {why}" for name, why in host.unanswered(target, replicas, edge).items()]
+    except EdgeError as exc:
+        return [str(exc)]
+
+
+def _volume_drift(host: StackHost, target: Target) -> list[str]:
+    lost = [name for name in precautions.names(target.model, "volumes") if host.engine.volume(name) is None]
+    return [f"the volume {name} is not on this host any more: its data is gone, and a deploy makes an empty one" for name in lost]
+
+
+def _file_drift(host: StackHost, target: Target, manifest: Manifest, edge: Edge | None) -> list[str]:
+    """What deploying the release again mends."""
     found = [*host.releases.notes, *project_drift.kept(host.releases, manifest)]
     lost = missing_secrets(host, manifest)
     if lost:
         found.append(f"secrets that the release reads are gone ({', '.join(lost)}): deploy it again, which brings them")
-    # What cannot be compared is told by the state of the edge.
-    with suppress(EdgeError):
-        found += host.damage(manifest, target, host.edge(target))
-    return list(dict.fromkeys([*found, *edge_drift.problems(host.edge_paths)]))
+    if edge:
+        # What cannot be compared is told by the state of the edge.
+        with suppress(EdgeError):
+            found += host.damage(manifest, target, edge)
+    return list(dict.fromkeys(found))
 
 
 def _strangers(host: StackHost, manifest: Manifest) -> list[str]:
@@ -118,13 +172,17 @@ def _environment() -> tuple[str, list[str]]:
     return environment, [] if environment else [lost]
 
 
-def _edge(host: StackHost) -> str:
+def _edge(host: StackHost) -> tuple[str, list[str]]:
+    """The state of the edge in a word, and what keeps it from its work."""
+    problems = host.edge_troubles()
     try:
         Socket(str(host.edge_paths.socket)).ask("show info")
-    except DeployError:
-        return "down"
+    except EdgeError as exc:
+        return "down", problems or [str(exc)]
+    if problems:
+        return "cut off", problems
     try:
-        return "maintenance" if "on" in Maintenance(host.edge_paths).look().values() else "up"
+        return ("maintenance" if "on" in Maintenance(host.edge_paths).look().values() else "up"), []
     except DeployError:
         # An older version provisioned it, without maintenance.
-        return "up"
+        return "up", []

@@ -73,8 +73,10 @@ msg:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.morpheus.deploy.plugins.module_utils.in_words import in_words
 
 
+@in_words
 def main() -> None:
     module = AnsibleModule(
         argument_spec={

@@ -118,8 +118,10 @@ versions:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.morpheus.deploy.plugins.module_utils import declared_database
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.in_words import in_words
 
 
+@in_words
 def main() -> None:
     module = AnsibleModule(
         argument_spec={

@@ -13,6 +13,8 @@ description:
     the module fails with its words and everything stays as it was.
   - A changed configuration or certificate is loaded by a hitless reload. A change that needs a new container is refused while the
     edge runs, unless O(allow_interruption=true).
+  - An edge that was taken off its network reaches no replica, so it gets a new container without being asked. When the network
+    itself was lost it is made again, and the replicas of every stack that the edge serves are put on it.
   - The backends of stacks are not the module's business; M(morpheus.deploy.stack_rollout) keeps them beside this configuration.
 attributes:
   check_mode:
@@ -78,7 +80,8 @@ EXAMPLES = r"""
 
 RETURN = r"""
 changes:
-  description: What changed, or would change in check mode. Files by name, and C(container).
+  description:
+    - What changed, or would change in check mode. Files by name, C(container), and C(network) when the edge was not on its own.
   returned: success
   type: list
   elements: str
@@ -88,13 +91,14 @@ changes:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.morpheus.deploy.plugins.module_utils import edge_setup, engine
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge import EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils import edge_setup, edge_state, engine
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge import EDGE_ROOT, EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.gate import SystemClock
-from ansible_collections.morpheus.deploy.plugins.module_utils.host import EDGE_ROOT
+from ansible_collections.morpheus.deploy.plugins.module_utils.in_words import in_words
 
 
+@in_words
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
@@ -114,7 +118,7 @@ def main() -> None:
     before = _read(paths, files)
     try:
         settings = edge_setup.EdgeSettings(params["image"], params["user"], params["ports"])
-        setup = edge_setup.EdgeSetup(paths, engine.Engine(engine.connect(), edge_setup.PROJECT), settings, SystemClock())
+        setup = edge_setup.EdgeSetup(paths, engine.Engine(engine.connect(), edge_state.PROJECT), settings, SystemClock())
         if module.check_mode:
             changes = setup.differences(files, params["certificates"])
         else:

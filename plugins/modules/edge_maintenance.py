@@ -68,12 +68,13 @@ changes:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.morpheus.deploy.plugins.module_utils import leased
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge import EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge import EDGE_ROOT, EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
-from ansible_collections.morpheus.deploy.plugins.module_utils.host import EDGE_ROOT
+from ansible_collections.morpheus.deploy.plugins.module_utils.in_words import in_words
 from ansible_collections.morpheus.deploy.plugins.module_utils.maintenance import Maintenance, describe
 
 
+@in_words
 def main() -> None:
     module = AnsibleModule(
         argument_spec={

@@ -68,9 +68,8 @@ state:
 import re
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge import EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge import EDGE_ROOT, EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
-from ansible_collections.morpheus.deploy.plugins.module_utils.host import EDGE_ROOT
 from ansible_collections.morpheus.deploy.plugins.module_utils.upstreams import KeptOff
 
 # It becomes a word of a map and of a command.

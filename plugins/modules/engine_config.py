@@ -109,6 +109,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.daemon_config impo
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine_setup import PATH, EngineSetup, Outcome, SystemDockerd
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.gate import SystemClock
+from ansible_collections.morpheus.deploy.plugins.module_utils.in_words import explained, in_words
 
 
 def words(outcome: Outcome, *, check_mode: bool) -> str:
@@ -119,6 +120,7 @@ def words(outcome: Outcome, *, check_mode: bool) -> str:
     return "; ".join(found) or "nothing was to do"
 
 
+@in_words
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
@@ -139,7 +141,7 @@ def main() -> None:
                 raise DeployError(f"the engine must be restarted for {', '.join(due)}. {unleased}")
         outcome = setup.apply(params["options"], allow_interruption=params["allow_interruption"], check_mode=module.check_mode)
     except (DeployError, OSError) as exc:
-        module.fail_json(msg=str(exc), restarted=isinstance(exc, RestartError))
+        module.fail_json(msg=explained(exc), restarted=isinstance(exc, RestartError))
     module.exit_json(
         changed=outcome.written or bool(outcome.change.restart or outcome.change.reload),
         restart=list(outcome.change.restart),

@@ -45,6 +45,12 @@ options:
           still the one that is sent and that the certificate is verified against.
         type: str
         default: ""
+      edge:
+        description:
+          - Ask the edge of the host that runs the module, on the port that it has for the URL's scheme. Where it has no
+            certificate, an C(https) URL is asked as the TLS end in front of it asks. O(endpoints[].address) goes before it.
+        type: bool
+        default: false
       headers:
         description: Headers to send.
         type: dict
@@ -114,7 +120,7 @@ EXAMPLES = r"""
   morpheus.deploy.health_gate:
     endpoints:
       - url: https://www.example.com/health
-        address: 127.0.0.1:443
+        edge: true
 """
 
 RETURN = r"""
@@ -138,16 +144,21 @@ endpoints:
       latency_seconds: {median: 0.004, max: 0.006}
 """
 
-import traceback
+from collections.abc import Mapping
+from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.morpheus.deploy.plugins.module_utils import gate
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.morpheus.deploy.plugins.module_utils import gate, own_edge
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge import EDGE_ROOT, EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError, missing_library
 from ansible_collections.morpheus.deploy.plugins.module_utils.http_probe import HttpProbe
+from ansible_collections.morpheus.deploy.plugins.module_utils.in_words import in_words
 
 ENDPOINT = {
     "url": {"type": "str", "required": True},
     "name": {"type": "str"},
     "address": {"type": "str", "default": ""},
+    "edge": {"type": "bool", "default": False},
     "headers": {"type": "dict", "default": {}},
     "status": {"type": "int", "default": 200},
     "expect": {"type": "str", "default": ""},
@@ -156,6 +167,7 @@ ENDPOINT = {
 }
 
 
+@in_words
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
@@ -169,8 +181,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     if gate.import_error:
-        trace = "".join(traceback.format_exception(gate.import_error))
-        module.fail_json(msg=missing_required_lib("jmespath"), exception=trace)
+        module.fail_json(msg=str(missing_library("jmespath")))
     for number, item in enumerate(module.params["endpoints"]):
         for key in ("expect", "version"):
             problem = gate.expression_problem(item[key]) if item[key] else ""
@@ -186,16 +197,10 @@ def main() -> None:
         module.fail_json(
             msg="successes must be 1 or more, timeout_seconds and deadline_seconds more than 0, interval_seconds 0 or more"
         )
-    endpoints = [
-        gate.Endpoint(
-            item["name"] or item["url"],
-            item["url"],
-            tuple((str(name), str(value)) for name, value in item["headers"].items()),
-            item["address"],
-            gate.Expectation(item["status"], item["expect"], item["version"], item["release"]),
-        )
-        for item in module.params["endpoints"]
-    ]
+    try:
+        endpoints = [_endpoint(item) for item in module.params["endpoints"]]
+    except DeployError as exc:
+        module.fail_json(msg=str(exc))
     results = gate.Gate(rules, HttpProbe(module.params["ca_path"] or ""), gate.SystemClock()).wait(endpoints)
     found = [health.as_dict() for health in results]
     bad = [health for health in results if not health.healthy]
@@ -207,6 +212,15 @@ def main() -> None:
         )
         module.fail_json(msg=words, endpoints=found)
     module.exit_json(changed=False, endpoints=found)
+
+
+def _endpoint(item: Mapping[str, Any]) -> gate.Endpoint:
+    expectation = gate.Expectation(item["status"], item["expect"], item["version"], item["release"])
+    name = item["name"] or item["url"]
+    if item["edge"]:
+        return own_edge.endpoint(name, EdgePaths(EDGE_ROOT), item, expectation)
+    headers = tuple((str(key), str(value)) for key, value in item["headers"].items())
+    return gate.Endpoint(name, item["url"], headers, item["address"], expectation)
 
 
 if __name__ == "__main__":

@@ -132,6 +132,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.morpheus.deploy.plugins.module_utils import environment_check, identity
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.identity import HostIdentity, Owner
+from ansible_collections.morpheus.deploy.plugins.module_utils.in_words import in_words
 
 
 def claim(host: HostIdentity, params: dict[str, Any], before: Owner, *, check_mode: bool) -> Owner:
@@ -148,6 +149,7 @@ def claim(host: HostIdentity, params: dict[str, Any], before: Owner, *, check_mo
     return after
 
 
+@in_words
 def main() -> None:
     module = AnsibleModule(
         argument_spec={

@@ -89,6 +89,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.morpheus.deploy.plugins.module_utils.gate import Answer, Endpoint
 from ansible_collections.morpheus.deploy.plugins.module_utils.http_probe import HttpProbe
+from ansible_collections.morpheus.deploy.plugins.module_utils.in_words import in_words
 
 ASK_SECONDS = 5.0
 POLL_SECONDS = 0.5
@@ -121,6 +122,7 @@ def ask(params: dict[str, Any]) -> Answer:
         time.sleep(POLL_SECONDS)
 
 
+@in_words
 def main() -> None:
     module = AnsibleModule(
         argument_spec={

@@ -320,6 +320,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.morpheus.deploy.plugins.module_utils import away, environment_check, history
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.identity import HostIdentity
+from ansible_collections.morpheus.deploy.plugins.module_utils.in_words import explained, in_words
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease import (
     BehindError,
     Claim,
@@ -408,6 +409,7 @@ def _just_taken(record: Record) -> dict[str, Any]:
     return Held(record, 0.0, 0.0).as_dict()
 
 
+@in_words
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
@@ -450,7 +452,9 @@ def main() -> None:
     except LeaseError as exc:
         module.fail_json(msg=str(exc), holder=_shown(exc.holder), **who)
     except (DeployError, OSError) as exc:
-        module.fail_json(msg=f"the lease of {params['environment']} cannot be read or written: {exc}", holder=None, **who)
+        module.fail_json(
+            msg=f"the lease of {params['environment']} cannot be read or written: {explained(exc)}", holder=None, **who
+        )
     module.exit_json(**{"changed": False, "token": 0, "taken_over": None, "database": database} | who | done)
 
 

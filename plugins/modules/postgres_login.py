@@ -109,6 +109,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.morpheus.deploy.plugins.module_utils import connection_url, leased, role_pair
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError, missing_library
+from ansible_collections.morpheus.deploy.plugins.module_utils.in_words import in_words
 
 try:
     import psycopg2  # type: ignore[import-not-found,import-untyped,unused-ignore] # on hosts only
@@ -219,6 +220,7 @@ def _until(condition: Any, seconds: float, words: str) -> None:
         time.sleep(POLL_SECONDS)
 
 
+@in_words
 def main() -> None:
     module = AnsibleModule(
         argument_spec={

@@ -87,6 +87,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.morpheus.deploy.plugins.module_utils import attest, engine
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import StackHost
+from ansible_collections.morpheus.deploy.plugins.module_utils.in_words import explained, in_words
 
 
 def look(host: StackHost, names: list[str], values: attest.Values, key: str) -> tuple[list[attest.Attestation], list[str]]:
@@ -98,6 +99,7 @@ def look(host: StackHost, names: list[str], values: attest.Values, key: str) -> 
     return attest.attest(containers, attest.readers(model, names, values.new), names, values, key)
 
 
+@in_words
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
@@ -115,7 +117,7 @@ def main() -> None:
         host = StackHost(params["stack"], engine.connect())
         found, problems = look(host, params["names"], values, params["key"] or secrets.token_hex(16))
     except (DeployError, OSError) as exc:
-        module.fail_json(msg=str(exc), replicas=[])
+        module.fail_json(msg=explained(exc), replicas=[])
     replicas = [one.as_dict() for one in found]
     if problems:
         advice = "Replace or remove it, and run this again"

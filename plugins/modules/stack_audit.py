@@ -202,6 +202,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.morpheus.deploy.plugins.module_utils import engine
 from ansible_collections.morpheus.deploy.plugins.module_utils.audit_host import HostAudit
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.in_words import explained, in_words
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import Releases
 
 TARGET: dict[str, Any] = {
@@ -212,6 +213,7 @@ TARGET: dict[str, Any] = {
 }
 
 
+@in_words
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
@@ -231,7 +233,7 @@ def main() -> None:
         audit = HostAudit(engine.Everything(engine.connect()), Releases(given["stack"]))
         found = audit.look(connections, given["timeout_seconds"], given["database"], given["project_ref"])
     except (DeployError, OSError) as exc:
-        module.fail_json(msg=str(exc))
+        module.fail_json(msg=explained(exc))
     module.exit_json(changed=False, **found)
 
 

@@ -102,15 +102,17 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.morpheus.deploy.plugins.module_utils import engine, info
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import StackHost
+from ansible_collections.morpheus.deploy.plugins.module_utils.in_words import explained, in_words
 
 
+@in_words
 def main() -> None:
     module = AnsibleModule(argument_spec={"stack": {"type": "str", "required": True}}, supports_check_mode=True)
     try:
         host = StackHost(module.params["stack"], engine.connect())
         found = info.releases(host)
     except (DeployError, OSError) as exc:
-        module.fail_json(msg=str(exc))
+        module.fail_json(msg=explained(exc))
     for note in host.releases.notes:
         module.warn(note)
     module.exit_json(changed=False, **found)

@@ -92,10 +92,12 @@ from ansible_collections.morpheus.deploy.plugins.module_utils import engine, lea
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError, FencedError
 from ansible_collections.morpheus.deploy.plugins.module_utils.exclusive import alone
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import StackHost
+from ansible_collections.morpheus.deploy.plugins.module_utils.in_words import explained, in_words
 from ansible_collections.morpheus.deploy.plugins.module_utils.migrate import migrate
 from ansible_collections.morpheus.deploy.plugins.module_utils.migrations import Migrations
 
 
+@in_words
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
@@ -114,7 +116,7 @@ def main() -> None:
         with alone(host, module.params["token"], module.params["run"]) as fence:
             output = migrate(host, module.params["release_id"], Migrations(host.one_offs, fence.check))
     except (DeployError, FencedError, OSError) as exc:
-        module.fail_json(msg=f"the migration failed, and no host was switched: {exc}", answered=True)
+        module.fail_json(msg=f"the migration failed, and no host was switched: {explained(exc)}", answered=True)
     result = _last_json(output)
     module.exit_json(changed=bool(result.get("applied", True)), result=result)
 

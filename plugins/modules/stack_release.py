@@ -141,12 +141,12 @@ release:
   sample: 1.2.0
 previous:
   description: Name of the release that is live now; empty before the first deploy.
-  returned: success
+  returned: always
   type: str
   sample: 1.1.0
 previous_id:
-  description: Id of the release that is live now.
-  returned: success
+  description: Id of the release that is live now; empty before the first deploy.
+  returned: always
   type: str
   sample: 1.1.0-77b1e4d2
 was_live:
@@ -213,11 +213,13 @@ from ansible_collections.morpheus.deploy.plugins.module_utils import engine, lea
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import ConfigError, DeployError, FencedError
 from ansible_collections.morpheus.deploy.plugins.module_utils.exclusive import alone
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import StackHost
+from ansible_collections.morpheus.deploy.plugins.module_utils.in_words import explained, in_words
 from ansible_collections.morpheus.deploy.plugins.module_utils.migrations import Migrations
 from ansible_collections.morpheus.deploy.plugins.module_utils.prepare import Prepared, Wanted, prepare, running
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import Rights
 
 
+@in_words
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
@@ -265,7 +267,7 @@ def main() -> None:
     except ConfigError as exc:
         module.fail_json(msg=str(exc), problems=exc.problems, **about)
     except (DeployError, FencedError, OSError) as exc:
-        module.fail_json(msg=str(exc), **about)
+        module.fail_json(msg=explained(exc), **about)
     for warning in [*host.releases.notes, *prepared.warnings]:
         module.warn(warning)
     module.exit_json(

@@ -226,6 +226,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils import engine, lea
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError, FencedError
 from ansible_collections.morpheus.deploy.plugins.module_utils.exclusive import alone
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import StackHost
+from ansible_collections.morpheus.deploy.plugins.module_utils.in_words import explained, in_words
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage import Kind
 from ansible_collections.morpheus.deploy.plugins.module_utils.prepare import running
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import name_in
@@ -241,6 +242,7 @@ LEFT = {
 FIRST = "This host runs a part of the release, and none was live here before; deploy a good one to mend it"
 
 
+@in_words
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
@@ -263,7 +265,9 @@ def main() -> None:
         host = StackHost(params["stack"], engine.connect())
         with alone(host, 0 if module.check_mode else params["token"], params["run"]) as fence:
             host_rollout = HostRollout(host, fence)
-            rollout = host_rollout.prepare(params["release_id"], restart=params["restart"], kind=Kind(params["kind"]))
+            rollout = host_rollout.prepare(
+                params["release_id"], restart=params["restart"], kind=Kind(params["kind"]), look_only=module.check_mode
+            )
             for note in [*host.releases.notes, *rollout.damage]:
                 module.warn(note)
             if module.check_mode:
@@ -272,7 +276,7 @@ def main() -> None:
                 host_rollout.execute(rollout)
     except (DeployError, OSError) as exc:
         # Nothing had changed yet: what goes wrong later is in the rollout.
-        module.fail_json(msg=str(exc), left="as_before")
+        module.fail_json(msg=explained(exc), left="as_before")
     except FencedError as exc:
         module.fail_json(msg=str(exc), fenced=True, **({} if host_rollout and host_rollout.begun else {"left": "as_before"}))
     for kept in host.engine.kept:

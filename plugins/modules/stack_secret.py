@@ -87,6 +87,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils import engine, lea
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError, FencedError
 from ansible_collections.morpheus.deploy.plugins.module_utils.exclusive import alone
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import StackHost
+from ansible_collections.morpheus.deploy.plugins.module_utils.in_words import explained, in_words
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import Releases
 
 
@@ -99,6 +100,7 @@ def give(releases: Releases, names: Sequence[str], value: str, *, check_mode: bo
     return sorted(changed)
 
 
+@in_words
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
@@ -123,7 +125,7 @@ def main() -> None:
             with alone(host, params["token"], params["run"]):
                 files = give(host.releases, params["names"], params["value"], check_mode=False)
     except (DeployError, FencedError, OSError) as exc:
-        module.fail_json(msg=str(exc))
+        module.fail_json(msg=explained(exc))
     module.exit_json(changed=bool(files), files=files)
 
 

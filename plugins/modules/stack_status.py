@@ -8,7 +8,8 @@ module: stack_status
 short_description: Say what a host runs of a stack, and how it differs from the live release
 version_added: 0.1.0
 description:
-  - Asks every replica that serves, at its own address, and compares containers and files with the live release.
+  - Asks every replica that serves, at its own address, asks this host's edge as users do, and compares containers, networks,
+    images, volumes and files with the live release.
   - Changes nothing and waits for no rollout that is at work.
 attributes:
   check_mode:
@@ -73,7 +74,7 @@ environment:
   type: str
   sample: production
 edge:
-  description: C(up), C(maintenance) or C(down).
+  description: C(up), C(maintenance), C(down), or C(cut off) when it runs and reaches no replica.
   returned: success
   type: str
   sample: up
@@ -84,19 +85,29 @@ services:
   elements: dict
   sample: [{name: api, wanted: 2, running: 2, healthy: 2}]
 drift:
-  description: How containers and files differ from the live release, a sentence each.
+  description:
+    - How containers, networks, images, volumes, the edge and files differ from the live release, and what keeps users from being
+      served although they do not. A sentence each.
   returned: success
   type: list
   elements: str
   sample: ["morpheus-api-9 was started by hand"]
+mend:
+  description: Commands that mend the drift, where commands do, in the order in which they are to be typed.
+  returned: success
+  type: list
+  elements: str
+  sample: ["ansible-playbook deploy.yml -i inventories/production -e stack_release=1.2.0"]
 """
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.morpheus.deploy.plugins.module_utils import engine, status
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import StackHost
+from ansible_collections.morpheus.deploy.plugins.module_utils.in_words import in_words
 
 
+@in_words
 def main() -> None:
     module = AnsibleModule(argument_spec={"stack": {"type": "str", "required": True}}, supports_check_mode=True)
     try:

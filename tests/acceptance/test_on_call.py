@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.acceptance.world import STACK, STAGING, Environment, eventually, on, says, signal_rollout
+from tests.acceptance.world import STACK, STAGING, Environment, Run, eventually, on, says, signal_rollout
 
 
 @contextmanager
@@ -101,6 +101,22 @@ def test_a_release_that_fails_on_the_second_host_is_taken_back_on_the_first_too(
     says(run, ["VERDICT rolled_back: production 1.1.0 (was 1.0.0)", "production-app-1 runs 1.0.0", "production-app-2 runs 1.0.0"])
     assert {host: len(production.containers(host)) for host in production.hosts} == {h: len(c) for h, c in before.items()}
     print(f"\ntaken back on both hosts: {load.report.failed} failed of {load.report.sent}")
+    assert load.report.is_clean, load.report.failures
+
+
+@pytest.mark.deep
+def test_a_rollout_that_is_killed_on_the_second_host_is_taken_back_there_and_on_the_first(production: Environment) -> None:
+    first, second = production.hosts
+    with production.load() as load, production.begun("1.1.0") as deploy:
+        eventually(lambda: production.rolling(second).startswith("1.1.0-"), 300, "the second host rolls")
+        signal_rollout(second, signal.SIGKILL)
+        output, _ = deploy.communicate(timeout=180)
+    run = Run(deploy.returncode, output, 0)
+    assert run.code == 2, output
+    says(run, ["VERDICT rolled_back: production 1.1.0 (was 1.0.0)", f"{first} runs 1.0.0", f"{second} runs 1.0.0"])
+    says(run, [f"the rollout of {second} ended without an answer, as a killed process does"])
+    assert [production.rolling(host) for host in production.hosts] == ["", ""]
+    print(f"\nkilled on the second host, taken back on both: {load.report.failed} failed of {load.report.sent}")
     assert load.report.is_clean, load.report.failures
 
 

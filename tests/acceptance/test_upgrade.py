@@ -1,8 +1,12 @@
-"""A real host on which two versions of the collection work in turn: this one, and the one of the commit before."""
+"""A real host on which two versions of the collection work in turn: this one, and the one of the commit before.
+
+UPGRADE_FROM=<commit> compares with another one.
+"""
 
 from __future__ import annotations
 
 import io
+import os
 import subprocess
 import tarfile
 from pathlib import Path
@@ -19,7 +23,8 @@ LOCAL = (".sandbox", ".venv")
 def before(tmp_path: Path) -> Path:
     """A checkout of the commit before, with this sandbox. Its own ansible.cfg leads to its own collection."""
     try:
-        archive = subprocess.run(["git", "archive", "HEAD~1"], cwd=ROOT, capture_output=True, check=True).stdout
+        commit = os.environ.get("UPGRADE_FROM", "HEAD~1")
+        archive = subprocess.run(["git", "archive", commit], cwd=ROOT, capture_output=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError):
         pytest.skip("needs the commit before this one: this is a shallow clone, or no clone")
     with tarfile.open(fileobj=io.BytesIO(archive)) as found:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import ssl
 import subprocess
 import threading
@@ -47,10 +46,9 @@ def write_certificate(path: Path, name: str = SITE) -> Path:
 
 
 def balancer(upstreams: list[Upstream]) -> str:
-    """The balancer's configuration; only the ports of its hosts are others than 443."""
-    given = [{"name": one.name, "address": f"{gateway()}:{one.port}:"} for one in upstreams]
-    text = render("haproxy.cfg.j2", edge_certificate_paths={SITE: ""}, edge_upstreams=given, edge_upstream_name=SITE)
-    return re.sub(r":(\d+)::443$", r":\1", text, flags=re.MULTILINE)
+    """The balancer's configuration."""
+    given = [{"name": one.name, "address": gateway(), "port": one.port} for one in upstreams]
+    return render("haproxy.cfg.j2", edge_certificate_paths={SITE: ""}, edge_upstreams=given, edge_upstream_name=SITE)
 
 
 def edge() -> str:

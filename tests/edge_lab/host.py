@@ -1,7 +1,7 @@
 """A host whose containers are toys. Only what needs the engine, docker compose or a container for HAProxy is replaced.
 
-The seams, which host.StackHost promises to keep: ``client`` (its Engine stays the real one), ``model``, ``compose`` and
-``_validate``.
+The seams, which host.StackHost promises to keep: ``client`` (its Engine stays the real one), ``model``, ``compose``,
+``edge_troubles``, ``users`` and ``_validate``.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.morpheus.deploy.plugins.module_utils import served
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import EngineError
+from ansible_collections.morpheus.deploy.plugins.module_utils.gate import Endpoint
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import StackHost, Target
 from ansible_collections.morpheus.deploy.plugins.module_utils.plan import DesiredService
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import Manifest, Releases, Workspace
@@ -23,6 +25,7 @@ STACK = "shop"
 MODEL_FILE = "compose.json"
 # Ends as soon as nothing is under way; a busy machine may take its time for a request.
 DRAIN_SECONDS = 10.0
+EDGE_PORT = 8080
 HEALTH = {
     "path": "/health",
     "status": 200,
@@ -68,6 +71,13 @@ class LabHost(StackHost):
 
     def compose(self, target: Target) -> Any:
         return ToyCompose(self.releases.project, self._docker)
+
+    def edge_troubles(self) -> list[str]:
+        """HAProxy runs beside the toys and in no container."""
+        return []
+
+    def users(self, target: Target) -> list[Endpoint]:
+        return [served.route(key, EDGE_PORT, tls=False) for key in target.routes]
 
     def _validate(self, candidate: Path) -> str:
         return self._validate_in_chroot(candidate)

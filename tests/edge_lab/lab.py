@@ -182,8 +182,8 @@ class _Trial:
             self._complain(f"release {wanted.name} is good and failed: {done.outcome.failures}")
         if not failed and faults & set(_FATAL):
             self._complain(f"release {wanted.name} is no good and went live")
-        if failed and done.left == "mixed":
-            self._complain(f"the host was left mixed: {done.outcome.failures}")
+        if failed and done.left in ("mixed", "switched"):
+            self._complain(f"the host was left {done.left}: {done.outcome.failures}")
         now = live if failed else wanted
         if not (faults & {"crashes-later"} and not failed):
             self._compare(now, f"after {'the failed' if failed else 'the good'} rollout of {wanted.name}")

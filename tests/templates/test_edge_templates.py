@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from ansible.plugins.filter.core import comment
+from ansible_collections.morpheus.deploy.plugins.filter.edge_options import edge_options
 from ansible_collections.morpheus.deploy.plugins.module_utils.execute import IDLE_SECONDS
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -22,7 +23,10 @@ def render(template: str, **variables: Any) -> str:
     )
     environment.filters["comment"] = comment
     known = {name: value for path in ("defaults", "vars") for name, value in _yaml(ROLE / path / "main.yml").items()}
-    return environment.get_template(template).render({**known, "ansible_managed": "Managed", **variables})
+    given = {**known, "ansible_managed": "Managed", **variables}
+    options = edge_options({name: value for name, value in given.items() if name.startswith("edge_")})
+    assert options["problems"] == []
+    return environment.get_template(template).render({**given, "__edge_options": options})
 
 
 def _yaml(path: Path) -> dict[str, Any]:
@@ -57,7 +61,10 @@ def test_without_certificates_the_edge_serves_plain_http_and_redirects_nothing()
 
 def test_with_certificates_http_only_redirects_and_https_routes() -> None:
     found = sections(render("haproxy.cfg.j2", edge_certificate_paths=CERTIFICATES))
-    assert found["frontend http from base"] == ["bind :8080", "http-request redirect scheme https code 308"]
+    assert found["frontend http from base"] == [
+        "bind :8080",
+        "http-request redirect prefix https://%[req.hdr(host),host_only] code 308",
+    ]
     https = found["frontend https from base"]
     assert https[0] == "bind :8443 ssl crt-list /usr/local/etc/haproxy/certificates.list alpn h2,http/1.1"
     anything, tunnels, requests = [line for line in https if line.startswith("use_backend")]
@@ -73,21 +80,40 @@ def test_the_certificate_list_names_each_certificate_once_and_ends_with_a_line_b
     assert text.endswith("\n")
 
 
+def test_each_trusted_network_has_a_line_of_its_own_because_haproxy_takes_64_words_a_line() -> None:
+    trusted = [f"192.0.2.{number}" for number in range(100)]
+    found = sections(render("haproxy.cfg.j2", edge_certificate_paths=CERTIFICATES, edge_trusted_proxies=trusted))
+    for frontend in ("frontend http from base", "frontend https from base"):
+        assert [line for line in found[frontend] if line.startswith("acl trusted src")] == [
+            f"acl trusted src {one}" for one in trusted
+        ]
+
+
 @pytest.mark.parametrize(
-    ("trusted", "expected"),
+    ("ports", "expected"),
     [
-        ([], "http-request del-header X-Forwarded-For"),
-        (["192.0.2.1", "198.51.100.0/24"], "http-request del-header X-Forwarded-For unless { src 192.0.2.1 198.51.100.0/24 }"),
+        ({}, "https://%[req.hdr(host),host_only]"),
+        ({"edge_https_port": 8443}, "https://%[req.hdr(host),host_only]:8443"),
+        ({"edge_https_port": 8443, "edge_public_https_port": 443}, "https://%[req.hdr(host),host_only]"),
+        ({"edge_public_https_port": 9443}, "https://%[req.hdr(host),host_only]:9443"),
     ],
-    ids=["nobody", "a balancer"],
+    ids=["443", "another one", "mapped to 443", "mapped to another one"],
 )
-def test_a_forwarded_address_is_believed_only_from_trusted_proxies(trusted: list[str], expected: str) -> None:
-    https = sections(render("haproxy.cfg.j2", edge_certificate_paths=CERTIFICATES, edge_trusted_proxies=trusted))
-    assert expected in https["frontend https from base"]
+@pytest.mark.parametrize("trusted", [[], ["192.0.2.1"]], ids=["nobody", "a TLS end in front"])
+def test_a_redirect_leads_to_the_port_that_users_see(trusted: list[str], ports: dict[str, int], expected: str) -> None:
+    text = render("haproxy.cfg.j2", edge_certificate_paths=CERTIFICATES, edge_trusted_proxies=trusted, **ports)
+    [redirect] = [line for line in sections(text)["frontend http from base"] if "redirect" in line]
+    assert redirect.split(" code 308")[0] == f"http-request redirect prefix {expected}"
+
+
+def test_only_an_edge_without_a_certificate_is_asked_by_this_host_as_a_tls_end_asks_it() -> None:
+    own = "bind unix@/run/haproxy/own.sock mode 600 name own"
+    assert own in sections(render("haproxy.cfg.j2"))["frontend http from base"]
+    assert own not in render("haproxy.cfg.j2", edge_certificate_paths=CERTIFICATES)
 
 
 def test_a_balancer_verifies_each_upstream_and_routes_nothing_itself() -> None:
-    upstreams = [{"name": "app-1", "address": "192.0.2.11"}, {"name": "app-2", "address": "192.0.2.12"}]
+    upstreams = [{"name": "app-1", "address": "192.0.2.11"}, {"name": "app-2", "address": "2001:db8::12", "port": 8443}]
     found = sections(
         render(
             "haproxy.cfg.j2", edge_certificate_paths=CERTIFICATES, edge_upstreams=upstreams, edge_upstream_name="www.example.com"
@@ -97,7 +123,7 @@ def test_a_balancer_verifies_each_upstream_and_routes_nothing_itself() -> None:
         backend = found[f"backend {name} from upstreams"]
         assert [line for line in backend if line.startswith("server ")] == [
             "server app-1 192.0.2.11:443",
-            "server app-2 192.0.2.12:443",
+            "server app-2 [2001:db8::12]:8443",
         ]
     [tls] = [line for line in found["defaults upstreams from base"] if "ssl" in line]
     assert "verify required" in tls

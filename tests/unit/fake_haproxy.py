@@ -85,6 +85,8 @@ class FakeHAProxy:
         self.early: list[str] = []
         self._late: dict[str, tuple[str, int, int]] = {}
         self.on_command: Callable[[str], None] = lambda command: None
+        # Whether its checks call a server down.
+        self.calls_down: Callable[[Slot], bool] = lambda slot: False
         self._lock = threading.RLock()
         self._over = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -174,6 +176,8 @@ class FakeHAProxy:
             return self._state(self.worker)
         if command.startswith("show stat"):
             return self._stat(self.worker)
+        if command == "show info":
+            return "Name: HAProxy\n"
         words = command.split()
         if words[1] == "map":
             assert words[2] == "/usr/local/etc/haproxy/routes.map", command
@@ -210,6 +214,8 @@ class FakeHAProxy:
                 return f"Success=0\n--\n[NOTICE]   (1) : haproxy version is 3.0.11\n[ALERT]    (1) : config : {self.rejects}\n"
             self.load_files()
             return "Success=1\n--\n[NOTICE]   (1) : New worker (12) forked\n[NOTICE]   (1) : Loading success.\n"
+        if re.match(r"@!\d+ show map /usr/local/etc/haproxy/maintenance.map", command):
+            return "0x1 state off\n"
         found = re.match(r"@!(\d+) show (stat|servers state)", command)
         worker = next((one for one in self.old if found and one.pid == int(found[1])), None)
         if worker and found and found[2] == "servers state":
@@ -223,7 +229,8 @@ class FakeHAProxy:
             if left <= 0:
                 self.worker.slots[name].address, self.worker.slots[name].port, _ = self._late.pop(name)
         for number, slot in enumerate(worker.slots.values(), 1):
-            begin = f"3 {slot.backend} {number} {slot.name} {slot.address} 2 {slot.admin_state} 1 1 9 8 2 0 6 0 0 0"
+            state = 0 if self.calls_down(slot) else 2
+            begin = f"3 {slot.backend} {number} {slot.name} {slot.address} {state} {slot.admin_state} 1 1 9 8 2 0 6 0 0 0"
             lines.append(f"{begin} {slot.fqdn or '-'} {slot.port} - 0 0 - - 0")
         return "\n".join([*lines, ""])
 

@@ -111,7 +111,8 @@ VARIABLES: dict[str, Any] = {
 }
 VAULT = {"vault_key": "canary" * 8, "vault_fingerprint_key": "f" * 64}
 
-BEFORE, NOW = {"id": "1.0.0-aa", "release": "1.0.0"}, {"id": "1.1.0-bb", "release": "1.1.0"}
+IDS = {"1.0.0": "1.0.0-aa", "1.1.0": "1.1.0-bb"}
+BEFORE, NOW = ({"id": identity, "release": release} for release, identity in IDS.items())
 
 
 def rule(module: str, answer: Mapping[str, Any] | str, **when: Any) -> dict[str, Any]:
@@ -123,10 +124,10 @@ def rollout(kind: str, release: str, previous: str, **more: Any) -> dict[str, An
     return {
         "changed": True,
         "release": release,
-        "release_id": f"{release}-bb",
+        "release_id": IDS[release],
         "kind": kind,
         "previous": previous,
-        "previous_id": f"{previous}-aa",
+        "previous_id": IDS[previous],
         "switched": True,
         "failure_action": "rollback",
         "public_check": {},

@@ -175,3 +175,21 @@ def test_a_balancer_that_cannot_be_told_fails_no_deploy_and_is_told_by_the_next_
     assert ended.status == 0, ended.screen
     assert "  the balancer still keeps hosts off that are back: no answer. Run the same command again" in ended.said
     assert ended.verdict["let_in"] == []
+
+
+ROLL_BACK = [
+    {"hosts": "app", "gather_facts": False, "tasks": [{"ansible.builtin.set_fact": {"rollback_decision": {"id": "1.0.0-a"}}}]},
+    yaml.safe_load((ROOT / "playbooks" / "rollback.yml").read_text())[-1],
+]
+
+
+@pytest.mark.parametrize(("at_once", "asked"), [(1, ["app-1", "app-2"]), (2, ["app-1", "app-2"])])
+def test_a_rollback_that_fails_on_a_host_stops_there_and_takes_nothing_back(
+    tmp_path: Path, at_once: int, asked: list[str]
+) -> None:
+    stays = rolled(back=True, failed=True, left="as_before", msg="this host has lost an image")
+    answers = {"app-1": rolled(back=True), "app-2": stays, "app-3": rolled(back=True)}
+    hosts = {name: {"rollback": answer} for name, answer in answers.items()}
+    ended = scripted.play(tmp_path, ROLL_BACK, hosts, hosts_at_once=at_once)
+    assert (ended.status, switched(ended, "rollback"), switched(ended, "deploy")) == (2, asked, [])
+    assert (ended.verdict["verdict"], ended.verdict["messages"][0]) == ("mixed", "this host has lost an image")

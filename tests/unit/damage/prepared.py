@@ -116,7 +116,14 @@ class Api:
     def inspect_network(self, name: str) -> Answer:
         if name != "edge":
             raise NotFound("no such network")
-        return {"Name": name, "Id": name, "Labels": {}, "Options": {}, "IPAM": {"Config": []}, "Containers": {}}
+        return {
+            "Name": name,
+            "Id": name,
+            "Labels": {"com.docker.compose.network": name},
+            "Options": {},
+            "IPAM": {"Config": []},
+            "Containers": {},
+        }
 
     def inspect_volume(self, name: str) -> Answer:
         raise NotFound("no such volume")
@@ -224,10 +231,11 @@ class PreparedHost:
             live_files={"flags/features.json": encoded("{}")},
             secrets={"api.env": 'TOKEN="canary"\n'},
             secret_files={"session": encoded("canary")},
+            without_lease=True,
         )
 
     def rollout(self, release_id: str = "", *, check: bool = False, kind: str = "deploy") -> Answer:
-        return self.run(stack_rollout, check=check, stack="shop", release_id=release_id, kind=kind)
+        return self.run(stack_rollout, check=check, stack="shop", release_id=release_id, kind=kind, without_lease=True)
 
     def info(self) -> Answer:
         return self.run(stack_info, stack="shop")
@@ -239,7 +247,7 @@ class PreparedHost:
         return self.run(edge_config, check=check, **EDGE, allow_interruption=interruption)
 
     def maintenance(self, *, check: bool = True) -> Answer:
-        return self.run(edge_maintenance, check=check, state="off")
+        return self.run(edge_maintenance, check=check, state="off", without_lease=True)
 
     def identity(self) -> Answer:
         return self.run(host_identity, environment="staging")
@@ -358,6 +366,8 @@ def prepared_host() -> Iterator[PreparedHost]:
         host = PreparedHost(Path(directory).resolve())
         patch.setattr(engine, "connect", lambda: host.client)
         patch.setattr(Compose, "_run", lambda self, *arguments, **options: host.compose(self, *arguments, **options))
+        # Users are asked by tests of their own.
+        patch.setattr(StackHost, "users", lambda self, target: [])
         patch.setattr(StackHost.__init__, "__defaults__", (host.root / "edge", None))
         patch.setattr(Releases.__init__, "__defaults__", (host.root / "stacks",))
         patch.setattr(release, "STACKS_ROOT", host.root / "stacks")

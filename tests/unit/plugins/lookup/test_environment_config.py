@@ -150,6 +150,7 @@ def test_variables_of_roles_are_told_once_or_for_each_group_or_host(world: Path)
         "edge_http_port@lb": 81,
         "edge_upstreams.one.name@lb": "one",
         "edge_upstreams.one.address@lb": "10.0.0.1",
+        "edge_upstreams.one.port@lb": None,
     }
 
 

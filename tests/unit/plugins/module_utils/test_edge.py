@@ -21,6 +21,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge import (
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import EdgeError
 from ansible_collections.morpheus.deploy.plugins.module_utils.haproxy import Place, Socket, parse_servers
+from ansible_collections.morpheus.deploy.plugins.module_utils.plan import Routing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -154,7 +155,8 @@ def test_a_reload_that_fails_puts_the_files_back_and_takes_new_ones_away(world: 
     with pytest.raises(EdgeError) as caught:
         world.edge("other", {"*/": "api"}).expand()
     assert str(caught.value) == (
-        "HAProxy could not load the new edge configuration: [ALERT]    (1) : config : cannot bind to 0.0.0.0:80"
+        "HAProxy could not load the new edge configuration, and goes on with the one before: [ALERT]    (1) : config : "
+        "cannot bind to 0.0.0.0:80. See its log with: docker logs --tail 30 edge-haproxy-1"
     )
     assert {path: path.read_text() for path in world.paths.conf.rglob("*") if path.is_file()} == before
 
@@ -260,7 +262,7 @@ def test_a_slot_of_a_drained_container_is_not_given_away(world: World) -> None:
     assert world.slot_of("shop-api-1")
     with pytest.raises(EdgeError) as caught:
         world.admit("shop-api-17")
-    assert str(caught.value) == "the edge has no free slot left for shop-api-17"
+    assert str(caught.value) == "the edge has no free slot left for shop-api-17; run this again, which makes room first"
     assert len(world.serves()) == SLOTS - 1
     assert "shop-api-17" not in world.in_file()
 
@@ -348,8 +350,18 @@ def test_a_change_of_routes_that_was_interrupted_is_seen_as_what_haproxy_does(wo
 
 
 def test_a_route_that_another_stack_has_is_named_with_it(world: World) -> None:
-    assert world.edge().taken() == {}
-    assert world.edge("blog", {"shop.example/": "app", "blog.example/": "app"}).taken() == {"shop.example/": "shop"}
+    assert world.edge().routing() == Routing(ROUTES, ROUTES, frozenset())
+    with pytest.raises(EdgeError) as caught:
+        world.edge("blog", {"shop.example/": "app", "blog.example/": "app"}).routing()
+    assert str(caught.value) == (
+        'the route shop.example/ leads to the stack "shop" on this host already; give one of the two another host or path. '
+        "Nothing was changed"
+    )
+
+
+def test_all_routes_are_known_by_one_question(world: World) -> None:
+    assert world.edge("blog", BLOG).routing() == Routing({}, BLOG, frozenset(ROUTES))
+    assert [one for one in world.haproxy.commands if "map" in one] == ["show map /usr/local/etc/haproxy/routes.map"]
 
 
 def test_each_server_keeps_the_port_of_the_replica_behind_it(world: World) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -136,7 +137,19 @@ def listed(**changes: Any) -> Details:
 def test_a_container_of_the_project_is_a_replica(client: Client) -> None:
     client.api.listed = [listed()]
     assert engine(client).observe({"shop-api-3"}) == [
-        Replica("id3", "shop-api-3", "api", 3, "f1", State.RUNNING, True, 1_700_000_000.0, "shop/api:1.0", {"image": "sha256:1"})
+        Replica(
+            "id3",
+            "shop-api-3",
+            "api",
+            3,
+            "f1",
+            State.RUNNING,
+            True,
+            1_700_000_000.0,
+            "shop/api:1.0",
+            {"image": "sha256:1"},
+            word="running",
+        )
     ]
     assert client.api.calls == [
         (
@@ -144,6 +157,55 @@ def test_a_container_of_the_project_is_a_replica(client: Client) -> None:
             {"all": True, "filters": {"label": ["com.docker.compose.project=shop", "com.docker.compose.oneoff=False"]}},
         )
     ]
+
+
+MISLABELLED = [
+    pytest.param(
+        {"com.docker.compose.container-number": "abc"},
+        'the label com.docker.compose.container-number="abc", which is no number',
+        id="a number that is none",
+    ),
+    pytest.param(
+        {"com.docker.compose.container-number": "-1"},
+        'the label com.docker.compose.container-number="-1", which is no number',
+        id="less than nothing",
+    ),
+    pytest.param({"com.docker.compose.service": ""}, "no label com.docker.compose.service", id="no service"),
+]
+
+
+@pytest.mark.parametrize(("labels", "what"), MISLABELLED)
+def test_a_container_that_nobody_can_tell_a_replica_is_named_with_what_mends_it(
+    client: Client, labels: dict[str, str], what: str
+) -> None:
+    good = listed()
+    client.api.listed = [good, listed(Id="id4", Names=["/my-api"], Labels={**good["Labels"], **labels})]
+    replicas, [problem] = engine(client).look(set())
+    assert [one.name for one in replicas] == ["shop-api-3"]
+    assert problem == (
+        f"the container my-api carries the labels of the Compose project shop and has {what}, so it was made by hand. Labels "
+        "cannot be changed: when nobody needs it, docker rm -f my-api on this host, then run this again"
+    )
+    with pytest.raises(EngineError) as caught:
+        engine(client).observe(set())
+    assert str(caught.value) == problem
+
+
+ON = [
+    pytest.param(
+        {"NetworkSettings": {"Networks": {"edge": {}, "shop_default": {}}}}, frozenset({"edge", "shop_default"}), id="two"
+    ),
+    pytest.param({"NetworkSettings": {"Networks": {}}}, frozenset(), id="none any more"),
+    pytest.param({"NetworkSettings": {"Networks": {"host": {}}}, "HostConfig": {"NetworkMode": "host"}}, None, id="the host's"),
+    pytest.param({"NetworkSettings": {"Networks": {}}, "HostConfig": {"NetworkMode": "container:3f"}}, None, id="another's"),
+    pytest.param({}, None, id="nobody says"),
+]
+
+
+@pytest.mark.parametrize(("says", "networks"), ON)
+def test_the_networks_that_a_replica_is_on_are_observed(client: Client, says: Details, networks: frozenset[str] | None) -> None:
+    client.api.listed = [listed(**says)]
+    assert engine(client).observe(set())[0].networks == networks
 
 
 STATES = [
@@ -237,7 +299,7 @@ def test_a_replica_is_reached_on_the_network_of_the_edge(client: Client, network
 
 
 def test_a_replica_that_is_gone_has_no_address(client: Client) -> None:
-    with pytest.raises(EngineError, match=r"^shop-api-1 is gone$"):
+    with pytest.raises(EngineError, match=r"^shop-api-1 is gone: somebody has removed it meanwhile\. Run this again$"):
         engine(client).addresses([REPLICA])
 
 
@@ -349,7 +411,7 @@ def test_every_error_of_the_sdk_is_one_of_ours_in_words(client: Client, what: st
     client.api.raises = ConnectionError("connection reset")
     with pytest.raises(EngineError) as lost:
         verb(engine(client))
-    assert str(lost.value) == f"the engine did not answer when asked to {what}: connection reset"
+    assert str(lost.value) == f"the engine did not answer when asked to {what}: connection reset. {engine_utils.LOOK}"
 
 
 def test_the_last_words_are_text_whatever_was_printed(client: Client) -> None:
@@ -445,10 +507,12 @@ PULLS = [
         "image shop/api:1.0 could not be pulled: dial tcp: timeout. ",
         id="no registry",
     ),
-    pytest.param(OSError("reset"), "the engine did not answer when asked to pull shop/api:1.0: reset", id="no engine"),
+    pytest.param(
+        OSError("reset"), f"the engine did not answer when asked to pull shop/api:1.0: reset. {engine_utils.LOOK}", id="no engine"
+    ),
     pytest.param(
         [PULLING, ProtocolError("broken")],
-        "the engine did not answer when asked to pull shop/api:1.0: broken",
+        f"the engine did not answer when asked to pull shop/api:1.0: broken. {engine_utils.LOOK}",
         id="an engine that dies meanwhile",
     ),
 ]
@@ -477,6 +541,36 @@ QUOTING = [
 @pytest.mark.parametrize("message", QUOTING)
 def test_what_compose_quotes_from_an_env_file_is_not_repeated(message: str) -> None:
     assert "canary" not in scrub(message)
+
+
+NAMES = [
+    'Conflict. The container name "/shop-api-2" is already in use by container "3f9a". You have to remove (or rename) it.',
+    'network "edge" not found',
+    'endpoint with name shop-api-2 already exists in network "edge"',
+    'driver failed programming external connectivity on endpoint "shop-api-2"',
+    'get volume "shop_data": no such volume',
+    'cannot use image "shop/api:1.0@sha256:3f9a"',
+]
+
+
+@pytest.mark.parametrize("words", NAMES)
+def test_names_of_the_engines_own_objects_are_shown(words: str) -> None:
+    """A person who reads that "…" is in use by "…" cannot mend it."""
+    assert scrub(f"Error response from daemon: {words}") == f"Error response from daemon: {words}"
+
+
+SECRETIVE = [
+    'service "canary" is bad',
+    'line 3: unexpected character in variable name near "canary"',
+    'Error response from daemon: invalid value "canary value" of network "edge"',
+    'Error response from daemon: invalid environment variable "canary"',
+    'failed to read env: "A=service \\"canary\\"" Error response from daemon: no',
+]
+
+
+@pytest.mark.parametrize("words", SECRETIVE)
+def test_what_may_come_out_of_an_env_file_is_blotted_out_all_the_same(words: str) -> None:
+    assert "canary" not in scrub(words)
 
 
 def test_what_compose_says_without_quoting_is_kept_on_one_line() -> None:
@@ -514,6 +608,53 @@ def test_compose_that_fails_says_what_it_was_without_quoted_values(tmp_path: Any
     assert str(caught.value) == 'docker compose failed for shop: service "…" failed to build'
 
 
+@pytest.mark.parametrize(
+    ("program", "message"),
+    [
+        ("#!/bin/sh\nexit 17\n", f"docker compose failed for shop: it ended with 17 and said nothing. {engine_utils.LOOK}"),
+        (
+            "#!/bin/sh\necho canary\n",
+            "docker compose config printed no JSON for shop. See what this host has with: docker compose version; "
+            "playbooks/provision.yml for this inventory installs one that fits",
+        ),
+        (
+            "no program",
+            f"docker compose could not be started on this host: [Errno 8] Exec format error: 'docker'. {engine_utils.LOOK}",
+        ),
+        ("", "this host has no docker command: run playbooks/provision.yml for this inventory"),
+    ],
+    ids=["nothing said", "no JSON", "no program", "no docker"],
+)
+def test_whatever_is_wrong_with_compose_says_where_to_look(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch, program: str, message: str
+) -> None:
+    if program:
+        (tmp_path / "docker").write_text(program)
+        (tmp_path / "docker").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(EngineError) as caught:
+        Compose("shop", tmp_path, []).model()
+    assert str(caught.value) == message
+
+
+def test_a_command_of_compose_without_end_is_named_by_what_it_was_to_do(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(command: list[str], **options: Any) -> None:
+        raise subprocess.TimeoutExpired(command, options["timeout"])
+
+    monkeypatch.setattr(subprocess, "run", never)
+    compose = Compose("shop", tmp_path, [])
+    acts: dict[str, Callable[[], Any]] = {
+        "config": compose.model,
+        "up": lambda: compose.scale_up("api", 2),
+        "run": lambda: compose.run_detached("migrate", {}),
+    }
+    for verb, act in acts.items():
+        with pytest.raises(EngineError) as caught:
+            act()
+        words = f"docker compose {verb} did not end within 300 s for shop, in {tmp_path}. {engine_utils.LOOK}"
+        assert str(caught.value) == words
+
+
 def test_a_one_off_container_is_started_apart_from_us_with_its_labels_and_without_our_input(
     tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -530,10 +671,13 @@ def test_a_one_off_container_is_started_apart_from_us_with_its_labels_and_withou
 
 def test_a_host_without_the_library_is_told_what_installs_it(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine_utils, "import_error", ImportError())
-    with pytest.raises(DeployError, match=r"^docker is not installed for this host's .*; playbooks/provision.yml installs it$"):
+    with pytest.raises(
+        DeployError,
+        match=r"^docker is not installed for .* on this host \(.+\); install it with: ansible-playbook playbooks/provision.yml ",
+    ):
         engine_utils.connect()
     monkeypatch.setattr(gate, "import_error", ImportError())
-    with pytest.raises(DeployError, match=r"^jmespath is not installed for this host's "):
+    with pytest.raises(DeployError, match=r"^jmespath is not installed for .* on this host "):
         StackHost("shop", None)
 
 

@@ -531,3 +531,21 @@ def test_an_error_that_nobody_foresaw_is_raised_and_leaves_nobody_waiting(verb: 
 
 def test_an_outcome_of_nothing_is_empty() -> None:
     assert Executor([], Host().engine, Host().edge, Host().gate, Host().clock).run([]) == Outcome()
+
+
+def test_who_was_cut_off_from_the_edge_is_not_admitted_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has no address there, so the edge would look for one, and the way back would end in that."""
+    host = running(API)
+    host.flaky = {"new"}
+    cut_off = next(iter(host.containers.values()))
+    observe = host.observe
+
+    def observed() -> list[Replica]:
+        found = observe()
+        return [replace(one, networks=frozenset({"shop_default"})) if one.id == cut_off.id else one for one in found]
+
+    monkeypatch.setattr(host, "observe", observed)
+    outcome = host.run()
+    assert len(outcome.failures) == 1
+    assert f"admit {cut_off.name}" not in host.log
+    assert [one.name for one in host.serving("api")] == ["shop-api-2"]

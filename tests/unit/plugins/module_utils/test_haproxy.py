@@ -50,10 +50,10 @@ def test_the_servers_are_read_from_the_table_of_their_states() -> None:
         Server("shop.api", "s1", "172.18.0.2", 0, "shop-api-1", 8000),
         Server("shop.api", "s2", "172.18.0.3", 68, "shop-api-2", 8000),
         Server("shop.api", "s3", "172.18.0.4", 76, "shop-api-3", 8000),
-        Server("shop.api", "s4", "0.0.0.0", 5, "", 8000),
-        Server("shop.api", "s5", "-", 32, "shop-api-5", 8000),
-        Server("shop.api", "s6", "172.18.0.6", 69, "shop-api-6", 8000),
-        Server("shop.api.tunnels", "s4", "0.0.0.0", 7, "", 8000),
+        Server("shop.api", "s4", "0.0.0.0", 5, "", 8000, True),
+        Server("shop.api", "s5", "-", 32, "shop-api-5", 8000, True),
+        Server("shop.api", "s6", "172.18.0.6", 69, "shop-api-6", 8000, True),
+        Server("shop.api.tunnels", "s4", "0.0.0.0", 7, "", 8000, True),
     ]
 
 
@@ -243,7 +243,10 @@ def test_a_command_may_be_told_twice(haproxy: FakeHAProxy, command: str) -> None
 def test_a_command_that_is_refused_is_an_error_in_the_words_of_haproxy(haproxy: FakeHAProxy) -> None:
     with pytest.raises(EdgeError) as caught:
         Socket(str(haproxy.root / "run" / "admin.sock")).tell("set server shop.api/s9 state ready")
-    assert str(caught.value) == "HAProxy refused 'set server shop.api/s9 state ready': No such server."
+    assert str(caught.value) == (
+        "HAProxy refused 'set server shop.api/s9 state ready': No such server. (see its log with: docker logs --tail 30 "
+        "edge-haproxy-1)"
+    )
 
 
 def test_a_socket_that_nobody_listens_on_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -253,8 +256,8 @@ def test_a_socket_that_nobody_listens_on_says_what_to_do(monkeypatch: pytest.Mon
         with pytest.raises(EdgeError) as caught:
             Socket(path).ask("show info")
         assert str(caught.value) == (
-            f"HAProxy does not answer on {path}: [Errno 2] No such file or directory. Is the edge running? "
-            "See it with: docker ps --filter name=edge"
+            f"HAProxy does not answer on {path}: [Errno 2] No such file or directory. If the edge does not run "
+            "(docker ps --all --filter name=edge), playbooks/provision.yml --tags edge for this inventory brings it back"
         )
 
 
@@ -315,7 +318,7 @@ def test_what_may_have_been_done_is_not_done_twice(command: str) -> None:
     with TemporaryDirectory() as directory, answering(f"{directory}/master.sock", [""]) as asked:
         with pytest.raises(EdgeError) as caught:
             Socket(f"{directory}/master.sock").ask(command)
-        assert "the answer was broken off. Is the edge running?" in str(caught.value)
+        assert "the answer was broken off. If the edge does not run" in str(caught.value)
     assert asked == [command]
 
 

@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import stat
 from pathlib import Path
-from typing import Any
 
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils import history
@@ -67,19 +66,16 @@ def test_a_line_that_was_torn_by_a_crash_takes_no_other_with_it(tmp_path: Path) 
     assert tokens(path) == [1, 2]
 
 
-Lines = list[dict[str, Any]]
-
-
 def test_several_hosts_remember_a_run_once() -> None:
-    one: Lines = [
+    one: list[dict[str, object]] = [
         {"run": "a", "verdict": "deployed", "at": "1"},
         {"run": "b", "verdict": "refused", "at": "4", "token": 7},
     ]
-    two: Lines = [
+    two: list[dict[str, object]] = [
         {"run": "b", "verdict": "refused", "at": "3", "token": 8},
         {"run": "b", "verdict": "broken", "at": "5"},
     ]
-    old = {"verdict": "deployed", "at": "2"}
+    old: dict[str, object] = {"verdict": "deployed", "at": "2"}
     found = history.merged([one, [], [old], two, [old]])
     assert [(line.get("run"), line["verdict"], line["at"]) for line in found] == [
         ("a", "deployed", "1"),

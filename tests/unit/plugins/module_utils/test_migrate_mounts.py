@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils import migrate as migrate_module
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine import Image
 from ansible_collections.morpheus.deploy.plugins.module_utils.file_mounts import ProjectMounts, Sources
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import Manifest, Releases, Workspace
 
@@ -30,7 +31,11 @@ class Host:
         project = self.releases.project
         volumes = [{"type": "bind", "source": str(project / name), "target": f"/{name}"} for name in names]
         volumes.append({"type": "volume", "source": "db", "target": "/db"})
+        self.engine = self
         self.found = {"services": {"migrate": {"image": "shop/api:1", "volumes": volumes}, "api": {"image": "shop/api:1"}}}
+
+    def image(self, reference: str) -> Image:
+        return Image(reference, "sha256:1", "sha256:1")
 
     def model(self, stack: Any, workspace: Workspace) -> dict[str, Any]:
         return self.mounts(stack, workspace).resolved(self.found)

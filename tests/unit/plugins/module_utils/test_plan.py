@@ -17,6 +17,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.plan import (
     in_order,
     plan,
     reached,
+    trouble,
     waves,
 )
 
@@ -355,7 +356,7 @@ def test_a_circle_of_dependencies_is_refused() -> None:
     ]
     with pytest.raises(DeployError) as caught:
         plan(desired, [])
-    assert str(caught.value) == "depends_on goes round in a circle between the services a, b"
+    assert str(caught.value) == "depends_on goes round in a circle between the services a, b; take one away"
 
 
 def test_a_step_can_be_written_as_data() -> None:
@@ -550,3 +551,47 @@ def test_a_route_that_ends_is_not_handed_over_with_requests_that_will_reach_anot
     """Below shop/ lies */a/, which it hides until it has ended."""
     now, wanted = {"shop/": "api", "*/": "api"}, {"*/": "web", "*/a/": "api"}
     assert Routing(now, wanted).pinned.handed_over({"api", "web"}).to_take("web") == ("*/",)
+
+
+ON_BOTH = frozenset({"edge", "shop_default"})
+TROUBLES = [
+    pytest.param(ON_BOTH, "", id="as it was made"),
+    pytest.param(frozenset({"shop_default"}), "is not on the network edge", id="off the edge's"),
+    pytest.param(frozenset(), "is not on the networks edge, shop_default", id="off both"),
+    pytest.param(frozenset({*ON_BOTH, "other"}), "is on the network other, which its service is not", id="on one more"),
+    pytest.param(None, "", id="nobody knows"),
+]
+
+
+@pytest.mark.parametrize(("networks", "words"), TROUBLES)
+def test_a_replica_that_is_on_other_networks_than_it_was_made_for_is_replaced(
+    networks: frozenset[str] | None, words: str
+) -> None:
+    """Not connected again by hand: the one way of replacing proves the new one before users get it."""
+    service = replace(API, networks=ON_BOTH)
+    seen = replace(replica(1, "new"), networks=networks, port=8000)
+    good = replace(replica(2, "new"), networks=ON_BOTH, port=8000)
+    assert trouble(seen, service) == words
+    steps = [str(step) for step in plan([service], [seen, good])]
+    assert steps[:1] == ([f"api: start 1 candidate (shop-api-1 {words})"] if words else [])
+    assert bool(steps) == bool(words)
+    assert not [step for step in steps if "shop-api-2" in step]
+
+
+def test_a_replica_that_users_get_nothing_from_is_replaced_whatever_else_is_well() -> None:
+    seen = [replace(replica(1, "new"), unanswered="does not answer users"), replica(2, "new")]
+    assert str(plan([API], seen)[0]) == "api: start 1 candidate (shop-api-1 does not answer users)"
+
+
+def test_who_is_cut_off_serves_nobody_and_goes_first() -> None:
+    service = with_policy(replace(API, networks=ON_BOTH), 1)
+    cut_off = replace(replica(2), networks=frozenset({"shop_default"}), port=8000)
+    serving = replace(replica(1), networks=ON_BOTH, port=8000)
+    assert cut_off.cut_off
+    assert not serving.cut_off
+    first = next(step for step in plan([service], [serving, cut_off]) if step.action is Action.STOP)
+    assert first.replicas == ("shop-api-2",)
+
+
+def test_a_replica_without_a_route_is_not_cut_off_from_the_edge() -> None:
+    assert not replace(replica(1), networks=frozenset({"shop_default"})).cut_off

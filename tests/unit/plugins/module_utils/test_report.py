@@ -42,6 +42,13 @@ def test_drift_and_an_unfinished_rollout_are_said_below_the_table() -> None:
     assert "  app-1: shop-api-9 was started by hand" in lines
 
 
+def test_the_commands_that_mend_are_said_once_and_whole() -> None:
+    mend = ["ansible-playbook deploy.yml -i inventories/staging -e stack_release=1.1.0 -e a_long_option=" + "x" * 60]
+    broken = host(drift=["shop-api-1 is not on the network edge"], mend=mend)
+    lines = table(report(hosts={"app-1": broken, "app-2": broken}), NOW)
+    assert [line for line in lines if "Mend" in line] == [f"  Mend it with: {mend[0]}"]
+
+
 def test_a_host_that_could_not_be_asked_is_not_said_to_run_anything() -> None:
     lines = table(report(hosts={"app-1": {"msg": "Failed to connect"}}), NOW)
     assert "app-1  ?        -    ?     ?      could not be asked" in lines

@@ -29,7 +29,7 @@ def host(
 def release(name: str, **more: Any) -> dict[str, Any]:
     schema = {"a": "0001", "b": "0002", "c": "0003"}.get(name, "")
     found = {"id": f"{name}-1", "release": name, "missing_images": [], "missing_secrets": [], "schema": {"head": schema}}
-    return {**found, **more}
+    return {**found, "status": "superseded", **more}
 
 
 DEPLOY, BACK = "deploy", "rollback"
@@ -109,6 +109,21 @@ def test_before_the_first_deploy_there_is_nothing_to_go_back_from() -> None:
 
 def test_the_only_release_has_none_before_it() -> None:
     assert refused({"x": host("a")}).startswith("no host knows an earlier release that was live and good")
+
+
+def test_what_never_went_live_or_has_failed_is_offered_to_nobody_and_may_be_asked_for() -> None:
+    info = host("a", "", retained="")
+    info["releases"] = [release("a", status="live"), release("b", status="failed"), release("c", status="prepared")]
+    problem = refused({"x": info})
+    assert problem == "no host knows an earlier release that was live and good; choose one with -e rollback_to=<id>: a-1"
+    asked = [{**one, "at": "", "why": ""} for one in info["releases"]]
+    assert decide({"x": {**info, "releases": asked}}, "b-1").id == "b-1"
+
+
+def test_a_release_that_cannot_be_read_is_refused_with_the_reason() -> None:
+    info = host("b", "a", retained="b")
+    info["releases"].append(release("a", problem="/x/manifest.json cannot be read (it is empty): deploy that release again"))
+    assert refused({"x": info}) == "x: /x/manifest.json cannot be read (it is empty): deploy that release again"
 
 
 def test_hosts_that_do_not_agree_are_listed() -> None:

@@ -14,7 +14,14 @@ from typing import Any
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils import rollout as rollout_module
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose_data import Ground
-from ansible_collections.morpheus.deploy.plugins.module_utils.errors import ConfigError, DeployError, EngineError, FencedError
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine import Image
+from ansible_collections.morpheus.deploy.plugins.module_utils.errors import (
+    ConfigError,
+    DeployError,
+    EdgeError,
+    EngineError,
+    FencedError,
+)
 from ansible_collections.morpheus.deploy.plugins.module_utils.exclusive import alone
 from ansible_collections.morpheus.deploy.plugins.module_utils.fence import Fence
 from ansible_collections.morpheus.deploy.plugins.module_utils.gate import Health
@@ -83,6 +90,8 @@ class StackHost:
         self.images: set[str] = set()
         self.engine = self
         self.found = Here()
+        # Why users get nothing from what runs, and what keeps the edge from its work.
+        self.silent = self.trouble = ""
         self.model: dict[str, Any] = {}
         # What the host's own edge answers to the public check.
         self.edge_health = Health("edge", "", healthy=True)
@@ -90,8 +99,9 @@ class StackHost:
     def ask_edge(self, target: Target, guard: Any) -> Health:
         return self.edge_health
 
-    def image(self, identity: str) -> str | None:
-        return identity if identity in self.images else None
+    def image(self, reference: str) -> Image | None:
+        identity = reference if reference.startswith("sha256:") else f"sha256:{reference.rpartition(':')[2]}"
+        return Image(reference, identity, "") if identity in self.images else None
 
     def release(self, name: str, *services: DesiredService, at: Mapping[str, str] | None = None) -> str:
         """A prepared release; its id. ``at``: service -> host of its route, where that is not the service's name."""
@@ -118,6 +128,13 @@ class StackHost:
         simulated.wanted_routes = dict(target.routes)
         routing = Routing(simulated.routes, target.routes)
         return plan(target.desired, observed, replace_created_before=replace_created_before, routing=routing)
+
+    def unanswered(self, target: Target, observed: Any, edge: Edge) -> dict[str, str]:
+        return {one.name: self.silent for one in observed} if self.silent else {}
+
+    def require_ground(self, target: Target, observed: Any, steps: Any) -> None:
+        if self.trouble:
+            raise EdgeError(self.trouble)
 
     def observe(self, edge: Any) -> list[Replica]:
         return self.simulated.observe()
@@ -160,13 +177,18 @@ class StackHost:
         return [json.loads(line) for line in (self.releases.root / "journal.jsonl").read_text().splitlines()]
 
 
-@pytest.fixture
-def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StackHost:
-    found = StackHost(tmp_path)
+def simulate(found: StackHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rollouts work on this host."""
     monkeypatch.setattr(rollout_module, "HostEngine", lambda *unused: found.simulated.engine)
     monkeypatch.setattr(rollout_module, "HostEdge", lambda *unused: found.simulated.edge)
     monkeypatch.setattr(rollout_module, "HostGate", lambda *unused: found.simulated.gate)
     monkeypatch.setattr(rollout_module, "SystemClock", lambda: found.simulated.clock)
+
+
+@pytest.fixture
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StackHost:
+    found = StackHost(tmp_path)
+    simulate(found, monkeypatch)
     return found
 
 
@@ -349,6 +371,17 @@ def test_housekeeping_that_fails_is_a_warning_and_the_release_is_live(host: Stac
     ]
 
 
+def test_an_old_manifest_that_cannot_be_read_keeps_nobody_from_going_on(host: StackHost) -> None:
+    for number in range(1, 8):
+        host.roll(host.release(f"{number}.0", replace(API, fingerprint=str(number))))
+    path = host.releases.root / "releases" / "4.0-id" / "manifest.json"
+    path.write_text("{")
+    done = host.roll(host.release("8.0", replace(API, fingerprint="8")))
+    assert (done.outcome.failures, host.releases.live(), host.runs()) == ([], "8.0-id", ["api 8"] * 2)
+    [warning] = done.warnings
+    assert warning.startswith(f"could not remove old releases: {path} cannot be read (")
+
+
 def test_connections_that_a_reload_left_behind_are_told(host: StackHost) -> None:
     host.left_behind = 3
     assert host.roll(host.release("1.0", API)).outcome.left_behind == 3
@@ -424,6 +457,42 @@ def test_an_edge_that_breaks_off_while_it_admits_has_given_candidates_to_users(h
     host.simulated.new_sessions = []
     done = host.roll(second)
     assert (done.left, host.runs()) == ("taken_back", ["api old"] * 2)
+
+
+@pytest.mark.parametrize("action", FailureAction)
+def test_wherever_a_rollout_fails_what_it_says_it_left_is_what_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, action: FailureAction
+) -> None:
+    """One change of the host is refused, the first, the second, ... until a rollout comes to its end before that."""
+    policy = replace(ONE_BY_ONE, failure_action=action)
+    worker, api, web = (
+        replace(WORKER, policy=policy),
+        replace(API, policy=policy, depends_on=("worker",)),
+        replace(API, name="web", policy=policy, depends_on=("api",)),
+    )
+    seen: dict[str, int] = {}
+    for trip in range(200):
+        found = StackHost(tmp_path / str(trip))
+        simulate(found, monkeypatch)
+        live(found, worker, api, web)
+        before = {one.id for one in found.simulated.alive()}
+        second = found.release("2.0", *(replace(one, fingerprint="new") for one in (worker, api, web)))
+        found.simulated.trip = trip
+        done = found.roll(second)
+        if found.simulated.trip is not None:
+            assert done.outcome.failures == []
+            break
+        seen[done.left] = seen.get(done.left, 0) + 1
+        runs = {one.fingerprint for one in found.simulated.alive()}
+        after = {one.id for one in found.simulated.alive()}
+        what = (trip, done.outcome.failures, found.runs())
+        assert (done.left in ("as_before", "taken_back")) == (runs == {"old"}), what
+        assert (done.left == "switched") == (runs == {"new"}), what
+        assert done.left != "as_before" or after >= before, what
+        assert (found.releases.lineage().rolling is None) == (done.left in ("as_before", "taken_back")), what
+    else:
+        pytest.fail("no rollout came to its end")
+    assert set(seen) >= ({"as_before", "taken_back"} if action is FailureAction.ROLLBACK else {"as_before", "mixed"}), seen
 
 
 BAD_EDGE = [
@@ -502,7 +571,8 @@ def test_a_disk_without_room_for_the_lineage_is_a_warning_once_the_release_serve
     assert (done.outcome.failures, done.left, host.runs()) == ([], "", ["api new"] * 2)
     assert done.warnings[0] == (
         "could not write down that release 2.0-id is live here, which it is; deploy it again to have that written: "
-        f"[Errno 28] No space left on device: '{host.releases.root}/lineage.json'"
+        f"{host.releases.root}/lineage.json could not be read or written: No space left on device. See what fills it with: "
+        f"df -h {host.releases.root}; df -i {host.releases.root}; docker system df. Make room, then run this again"
     )
     # Nobody forgets that it was under way: a rollback goes to what was live, a deploy ends it.
     assert (host.releases.live(), host.releases.lineage().rolling) == (one, Rolling("2.0-id", Kind.DEPLOY))
@@ -523,7 +593,10 @@ def test_a_disk_without_room_for_the_journal_stops_neither_a_rollout_nor_its_way
     monkeypatch.setattr(Journal, "write", full)
     done = host.roll(second)
     assert (done.left, host.runs()) == ("taken_back", ["web old", "web old", "worker old"])
-    assert done.warnings == ["lines of the journal are missing: [Errno 28] No space left on device: 'journal.jsonl'"]
+    [warning] = done.warnings
+    assert warning.startswith(
+        "lines of the journal are missing: journal.jsonl could not be read or written: No space left on device. See what fills it"
+    )
 
 
 def test_a_full_disk_in_the_middle_of_a_step_is_a_failure_that_is_taken_back(host: StackHost) -> None:
@@ -764,3 +837,60 @@ def test_a_rollback_removes_nothing(host: StackHost) -> None:
     host.releases.write_manifest(replace(host.releases.read("1.0-id"), stack=stack))
     host.roll("1.0-id", kind=Kind.ROLLBACK)
     assert host.releases.ids() == ["1.0-id", "2.0-id"]
+
+
+def test_nothing_is_to_do_only_when_users_are_answered(host: StackHost) -> None:
+    """A replica that hangs runs, and is as the release wants it: it is replaced as another release would replace it."""
+    identity = live(host, API)
+    before = set(host.simulated.containers)
+    host.silent = "does not answer users"
+    planned = host.rollout().prepare(identity, restart=False)
+    assert planned.changed
+    assert str(planned.steps[0]) == "api: start 1 candidate (shop-api-1 does not answer users)"
+    done = host.roll(identity)
+    assert (done.outcome.failures, done.left, host.runs()) == ([], "", ["api old"] * 2)
+    assert not before & set(host.simulated.containers)
+    assert host.simulated.violations == []
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_an_edge_that_reaches_nobody_refuses_before_anything_changes(host: StackHost, restart: bool) -> None:
+    live(host, API)
+    host.trouble = 'the network "edge" is not on this host'
+    second = host.release("2.0", replace(API, fingerprint="new"))
+    with pytest.raises(EdgeError, match=r"^the network \"edge\" is not on this host$"):
+        host.rollout().prepare("" if restart else second, restart=restart)
+    assert host.simulated.log == []
+
+
+def test_incumbents_that_were_cut_off_do_not_make_a_failed_release_a_mix(
+    host: StackHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They serve nobody, before and after; but nothing was switched, and the host runs one release."""
+    networks = frozenset({"shop_default"})
+    service = replace(API, networks=frozenset({"edge", "shop_default"}))
+    live(host, service)
+    observe = host.simulated.observe
+    monkeypatch.setattr(host.simulated, "observe", lambda: [replace(one, networks=networks) for one in observe()])
+    host.simulated.bad = {"new"}
+    done = host.roll(host.release("2.0", replace(service, fingerprint="new")))
+    assert (len(done.outcome.failures), done.left, host.runs()) == (1, "as_before", ["api old"] * 2)
+
+
+def test_an_image_that_lost_its_name_has_it_again_and_that_is_said(host: StackHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not in check mode, which changes nothing."""
+    identity = live(host, API)
+    tags: list[tuple[str, str]] = []
+
+    def image(reference: str) -> Image | None:
+        named = reference.startswith("sha256:") or reference in [name for _, name in tags]
+        return Image(reference, "sha256:1.0", "") if named else None
+
+    monkeypatch.setattr(host, "image", image)
+    monkeypatch.setattr(host, "tag", lambda found, reference: tags.append((found, reference)), raising=False)
+    assert host.rollout().prepare(identity, restart=True, look_only=True).warnings == []
+    assert tags == []
+    assert host.rollout().prepare(identity, restart=True).warnings == [
+        "image shop/api:1.0 had lost its name on this host (docker rmi); sha256:1.0 has it again"
+    ]
+    assert tags == [("sha256:1.0", "shop/api:1.0")]

@@ -113,6 +113,27 @@ def test_two_migrations_with_one_version_are_a_problem_that_names_both(source: P
     assert checked(given).problems == []
 
 
+@pytest.mark.parametrize("more", [{}, {"address": "", "headers": {}}, {"address": None, "headers": None}])
+def test_a_public_check_that_says_nothing_new_is_the_release_that_it_was(source: Path, more: dict[str, Any]) -> None:
+    given = raw(source)
+    given["stack"]["public_check"] |= more
+    assert checked(given).release_config["public_check"] == {
+        "url": "https://shop.example/api/health",
+        "version": "version",
+        "successes": 3,
+        "deadline_seconds": 30.0,
+    }
+
+
+def test_how_the_public_check_asks_is_part_of_the_release(source: Path) -> None:
+    given = raw(source)
+    how = {"address": "[2001:db8::5]:8080", "headers": {"X-Probe": "yes"}}
+    given["stack"]["public_check"] |= how
+    found = checked(given)
+    assert found.problems == []
+    assert {name: found.release_config["public_check"][name] for name in how} == how
+
+
 def test_a_minimal_configuration_is_enough(source: Path) -> None:
     (source / "compose.yml").write_text("services: {worker: {image: 'shop/worker:${STACK_RELEASE}'}}\n")
     minimal = {
@@ -302,6 +323,30 @@ BAD = [
         stack(public_check={"url": "http://[::1/"}),
         ['stack.public_check.url: "http://[::1/" is not an http or https URL'],
         id="a URL that cannot be taken apart",
+    ),
+    pytest.param(
+        stack(public_check={"url": "https://shop.example:70000/"}),
+        ['stack.public_check.url: "https://shop.example:70000/" has a port that is none; give a number from 1 to 65535'],
+        id="a URL with a port that is none",
+    ),
+    pytest.param(
+        stack(public_check={"url": "https://shop.example/", "address": "https://10.0.0.5"}),
+        [
+            'stack.public_check.address: "https://10.0.0.5" is no <address> or <address>:<port>, such as 10.0.0.5:8080 or '
+            "[2001:db8::5]:8080"
+        ],
+        id="an address of the public check that is a URL",
+    ),
+    pytest.param(
+        stack(
+            public_check={"url": "https://shop.example/", "headers": {"X Probe": "a", "X-Number": 1, "X-Lines": "a\r\nHost: b"}}
+        ),
+        [
+            'stack.public_check.headers: "X Probe" is no name of a header',
+            "stack.public_check.headers.X-Number: must be a string; quote it",
+            "stack.public_check.headers.X-Lines: must be one line without control characters",
+        ],
+        id="headers of the public check that are none",
     ),
     pytest.param(
         lambda found, source: found["stack"]["services"].append(copy.deepcopy(found["stack"]["services"][0])),

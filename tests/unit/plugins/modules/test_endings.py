@@ -85,7 +85,7 @@ ROTATED: Before = (*ROTATING, SWITCHED)
 SERVED: Before = (PREPARED, SWITCHED)
 STAGING = Seen("staging", "7")
 FENCED = FencedError("this run has lost its lease")
-FULL = "[Errno 28] No space left on device"
+FULL = "could not be read or written: No space left on device. See what fills it with: df -h"
 
 ENDINGS: dict[str, dict[str, Ending]] = {
     "stack_rollout": {
@@ -176,7 +176,7 @@ ENDINGS: dict[str, dict[str, Ending]] = {
         ),
         "the disk is full": fails(
             "refused",
-            f"the migration failed, and no host was switched: {FULL}",
+            FULL,
             lambda world: worlds.cannot_migrate(world, world.full_disk()),
             options=MIGRATE,
             before=(PREPARED,),
@@ -202,6 +202,13 @@ ENDINGS: dict[str, dict[str, Ending]] = {
         ),
         "a library is missing": fails(
             "failed", "jmespath", worlds.without_jmespath, options={"endpoints": [{"url": "{server}/200"}]}, before=SERVED
+        ),
+        "this host has no edge": fails(
+            "failed",
+            "nowhere/compose.json: No such file or directory, so this host's edge cannot be asked",
+            lambda world: world.put("health_gate", EDGE_ROOT=world.root / "nowhere"),
+            options={"endpoints": [{"url": "{server}/200", "edge": True}]},
+            before=SERVED,
         ),
         "an expression is none": fails(
             "failed",
@@ -297,7 +304,7 @@ ENDINGS: dict[str, dict[str, Ending]] = {
         ),
         "the disk is full": fails(
             "refused",
-            f"a: {FULL}",
+            FULL,
             worlds.no_room_for_secrets,
             options=SECRET,
             before=ROTATING,
@@ -344,7 +351,7 @@ ENDINGS: dict[str, dict[str, Ending]] = {
         ),
         "a library is missing": fails(
             "refused",
-            "psycopg2 is not installed for this host's",
+            "psycopg2 is not installed for ",
             lambda world: world.put("postgres_login", psycopg2=None),
             options=LOGIN,
             before=ROTATING,
@@ -403,7 +410,7 @@ ENDINGS: dict[str, dict[str, Ending]] = {
             options={"options": {"fatal": True}, "token": 7},
             before=(LEASE,),
         ),
-        "the disk is full": fails("refused", f"a: {FULL}", worlds.full_engine, options=ENGINE, before=(LEASE,)),
+        "the disk is full": fails("refused", FULL, worlds.full_engine, options=ENGINE, before=(LEASE,)),
     },
     "rotation": {
         "it is none of a host": fails(

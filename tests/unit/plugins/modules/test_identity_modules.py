@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,7 +13,7 @@ from ansible.module_utils.testing import patch_module_args
 from ansible_collections.morpheus.deploy.plugins.module_utils import database_identity as database_identity_of
 from ansible_collections.morpheus.deploy.plugins.module_utils import declared_database
 from ansible_collections.morpheus.deploy.plugins.module_utils.database_identity import Seen
-from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError, missing_library
 from ansible_collections.morpheus.deploy.plugins.module_utils.identity import HostIdentity, Owner
 from ansible_collections.morpheus.deploy.plugins.modules import database_identity, host_identity
 
@@ -133,7 +132,7 @@ def test_a_host_without_the_driver_is_told_what_installs_it(
 ) -> None:
     monkeypatch.setattr(declared_database, "import_error", ImportError())
     message = run(database_identity, capsys, url=URL, environment="staging")["msg"]
-    assert message == f"psycopg2 is not installed for this host's {sys.executable}; playbooks/provision.yml installs it"
+    assert message == str(missing_library("psycopg2"))
 
 
 ASKED = {"url": URL, "variable": "api.DATABASE_URL", "project_ref": "abc"}

@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils import edge_setup, engine
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError, EdgeError
+from ansible_collections.morpheus.deploy.plugins.module_utils.in_words import explained
 from ansible_collections.morpheus.deploy.plugins.module_utils.verdict import _MODULES
 
 from tests.unit.endings import worlds
@@ -162,6 +163,9 @@ def looks(world: World) -> None:
         "edge_paths": EdgePaths(world.root / "none"),
         "health": lambda replica: "healthy",
         "strangers": lambda images: ["somebody-1"],
+        "edge_troubles": list,
+        "edge_image_trouble": list,
+        "look": lambda edge: (world.stack.simulated.observe(), []),
     }
     for name, value in more.items():
         world.monkeypatch.setattr(world.stack, name, value, raising=False)
@@ -178,6 +182,11 @@ def test_a_status_says_what_runs_and_what_should(world: World, capsys: CAPSYS) -
         {"name": "web", "wanted": 2, "running": 2, "healthy": 2},
     ]
     assert "somebody-1 runs an image of the release and was started by hand" in result["drift"]
+    assert "api: 1 of 2 replicas are gone" in result["drift"]
+    assert result["mend"] == [
+        "ansible-playbook playbooks/provision.yml -i inventories/<environment> --tags edge",
+        "ansible-playbook deploy.yml -i inventories/<environment> -e stack_release=1.0",
+    ]
 
 
 def test_a_status_without_a_lineage_says_from_where_it_knows_what_is_live(world: World, capsys: CAPSYS) -> None:
@@ -234,4 +243,4 @@ def test_an_audit_tries_what_must_be_open_and_what_must_not(world: World, capsys
 def test_an_audit_that_cannot_look_says_why(world: World, capsys: CAPSYS, error: Exception) -> None:
     without_engine(world)
     world.raises("stack_audit", "HostAudit", error)
-    assert run("stack_audit", capsys, {"stack": "shop"})["msg"] == str(error)
+    assert run("stack_audit", capsys, {"stack": "shop"})["msg"] == explained(error)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError, missing_library
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import Releases
 from ansible_collections.morpheus.deploy.plugins.modules import key_probe, postgres_login, rotation, stack_secret
 
@@ -128,7 +128,7 @@ def test_a_host_without_the_driver_is_told_what_installs_it(
 ) -> None:
     monkeypatch.setattr(postgres_login, "psycopg2", None)
     result = run(postgres_login, capsys, url="postgresql://a:canary@db/x", admin_url="postgresql://b:canary@db/x", token=7)
-    assert "playbooks/provision.yml installs it" in result["msg"]
+    assert str(missing_library("psycopg2")) in result["msg"]
 
 
 def test_the_controllers_part_says_where_it_happens(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,130 @@
+"""The damage table, generated: every row x every command. What a command says to type is typed, and must help.
+
+Whatever was broken, status names it; nothing is called unchanged while users get nothing; a refusal says what mends; and after
+what was said was done, users are served and status is clean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from tests.unit.damage.damaged_world import End, World, commands
+from tests.unit.damage.rows import ROWS, Row
+
+COMMANDS: dict[str, Callable[[World], End]] = {
+    "deploy of the live release": World.deploy,
+    "restart": World.restart,
+    "rollback": World.rollback,
+}
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    # Not tmp_path: the path of a socket may have 107 characters at most.
+    with TemporaryDirectory() as directory:
+        found = World(Path(directory), monkeypatch)
+        yield found
+        found.close()
+
+
+def each(row: Row) -> str:
+    return str(row)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=each)
+def test_status_and_check_mode_name_it_and_change_nothing(world: World, row: Row) -> None:
+    row.damage(world)
+    served = world.serves()
+    world.docker.changes.clear()
+    found = world.status()
+    planned = world.deploy(check=True)
+    assert world.docker.changes == []
+    if row.says:
+        assert any(row.says in sentence for sentence in found["drift"]), found["drift"]
+    else:
+        assert found["drift"] == []
+    assert found["mend"] or not row.says or row.stays or row.refused
+    if not served:
+        assert planned.word != "unchanged"
+        assert found["drift"]
+    if planned.word == "refused":
+        assert commands(planned.said)
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row.says], ids=each)
+def test_the_commands_of_status_mend_it(world: World, row: Row) -> None:
+    row.damage(world)
+    found = world.status()
+    for one in [*commands("\n".join(found["drift"])), *found["mend"]]:
+        world.obey(one)
+    assert world.serves()
+    left = world.status()["drift"]
+    assert left == [] or (row.stays and not found["mend"])
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("row", ROWS, ids=each)
+def test_what_is_said_mends_it(world: World, row: Row, command: str) -> None:
+    row.damage(world)
+    served = world.serves()
+    end = COMMANDS[command](world)
+    if end.word == "unchanged":
+        assert served
+    if end.word in ("refused", "failed"):
+        assert row.refused, end.said
+        assert "Nothing was changed" in end.said or end.word == "refused"
+        typed = commands(end.said)
+        assert typed, end.said
+        for one in typed[:1]:
+            world.obey(one)
+        end = COMMANDS[command](world)
+    # Two damages at once say so one after the other.
+    for _ in range(2):
+        if end.word == "refused":
+            for one in commands(end.said)[:1]:
+                world.obey(one)
+            end = COMMANDS[command](world)
+    assert end.word in ("changed", "unchanged"), end.said
+    assert world.serves()
+    if not row.stays and command != "rollback":
+        assert world.status()["drift"] == []
+
+
+@pytest.mark.parametrize("changes", range(12))
+def test_an_engine_that_stops_in_the_middle_is_never_called_as_it_was(world: World, changes: int) -> None:
+    """What was started stays, so the run has not been refused; and once the engine is back, the same command ends it."""
+    before = {box.id for box in world.docker.boxes.values()}
+    world.docker.fuse = changes
+    end = world.rollback()
+    if {box.id for box in world.docker.boxes.values()} != before:
+        assert (end.word, end.left) in (("failed", "mixed"), ("changed", ""))
+    elif end.word == "failed":
+        assert end.left in ("mixed", "as_before")
+    world.docker.fuse, world.docker.dead = None, False
+    again = world.rollback() if end.word != "changed" else end
+    assert again.word == "changed", again.said
+    assert world.serves()
+
+
+def test_the_edges_role_alone_brings_users_back_when_its_network_was_lost(world: World) -> None:
+    """It knows why replicas are on no network of the edge: so it connects them, and nobody has to deploy at night."""
+    before = {box.id for box in world.replicas()}
+    world.docker.rm_network("edge")
+    assert not world.serves()
+    assert world.provision() == ["network"]
+    assert world.serves()
+    assert ({box.id for box in world.replicas()}, world.status()["drift"]) == (before, [])
+    assert world.provision() == []
+
+
+def test_the_edges_role_leaves_alone_who_was_taken_off_a_network_that_is_there(world: World) -> None:
+    """Somebody may have had a reason."""
+    name = world.replicas()[0].name
+    world.docker.disconnect("edge", name)
+    world.docker.kill("edge-haproxy-1")
+    world.provision()
+    assert "edge" not in world.docker.box(name).networks

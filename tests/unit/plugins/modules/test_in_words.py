@@ -1,0 +1,144 @@
+"""A module that its host fails, or that lacks a library, ends with a sentence: what, where and what to do."""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import json
+import os
+import platform
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.morpheus.deploy.plugins.module_utils.errors import EngineError
+from ansible_collections.morpheus.deploy.plugins.module_utils.in_words import explained, in_words
+
+ROOT = Path(__file__).parents[4]
+MODULES = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("*.py"))
+SEE = "See what this host says with: dmesg | tail -20; systemctl --failed. Mend it, then run this again"
+
+
+def _ends(error: BaseException, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    @in_words
+    def main() -> None:
+        raise error
+
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 1
+    found: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (
+            PermissionError(errno.EACCES, "Permission denied", "/etc/morpheus.deploy/identity.json"),
+            "/etc/morpheus.deploy/identity.json could not be read or written: Permission denied. See whose it is with: namei -l "
+            "/etc/morpheus.deploy/identity.json; lsattr -d /etc. Modules of this collection need root (become: true)",
+        ),
+        (
+            OSError(errno.EMFILE, "Too many open files", b"/etc/hosts"),
+            "/etc/hosts could not be read or written: Too many open files. This process has too many files open. See the limits "
+            "with: ulimit -n; cat /proc/sys/fs/file-nr",
+        ),
+        (
+            OSError(errno.ENOMEM, "Cannot allocate memory"),
+            f"this host failed in the middle of it: [Errno 12] Cannot allocate memory. {SEE}",
+        ),
+        (
+            subprocess.TimeoutExpired(["docker", "compose", "up", "--detach"], 300),
+            f"docker compose up did not end within 300 s. {SEE}",
+        ),
+        (subprocess.CalledProcessError(2, "iptables -w -F X"), f"iptables -w -F ended with 2. {SEE}"),
+    ],
+    ids=["a file", "a file in bytes", "no file", "a command without end", "a command that fails"],
+)
+def test_what_a_host_does_to_a_module_is_said_with_its_mend(
+    error: OSError, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _ends(error, capsys) == {"failed": True, "msg": message}
+
+
+@pytest.mark.parametrize("error", [KeyError("x"), EngineError("no"), SystemExit(0)])
+def test_a_mistake_of_ours_keeps_its_traceback(error: BaseException) -> None:
+    @in_words
+    def main() -> None:
+        raise error
+
+    with pytest.raises(type(error)) as caught:
+        main()
+    assert caught.value is error
+
+
+def test_an_error_of_ours_says_it_itself() -> None:
+    assert explained(EngineError("the engine is asleep")) == "the engine is asleep"
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_every_module_ends_in_words(name: str) -> None:
+    found = importlib.import_module(f"ansible_collections.morpheus.deploy.plugins.modules.{name}")
+    assert found.main.__wrapped__.__module__ == found.__name__
+
+
+URL = "postgresql://user:password@127.0.0.1:9/db"
+STACK = {"stack": "shop"}
+LEASED = {**STACK, "token": 7}
+# What needs which library, with options that get as far as that.
+NEEDS: list[tuple[str, str, dict[str, Any]]] = [
+    ("jmespath", "health_gate", {"endpoints": [{"url": "http://127.0.0.1:9/"}]}),
+    *(
+        (library, name, options)
+        for library in ("docker", "jmespath")
+        for name, options in (
+            ("stack_info", STACK),
+            ("stack_status", STACK),
+            ("stack_rollout", LEASED),
+            ("stack_release", {"release": "1.0.0", "environment": "staging", "stack": {"name": "shop"}, "files": {}, "token": 7}),
+            ("stack_migration", {**LEASED, "release_id": "1.0.0-a"}),
+            ("stack_attestation", {**STACK, "new": "x" * 20, "names": ["api.KEY"]}),
+            ("stack_secret", {**LEASED, "value": "x" * 20, "names": ["api.KEY"]}),
+        )
+    ),
+    ("docker", "stack_audit", STACK),
+    ("docker", "edge_config", {"config": "", "ports": ["80:8080"]}),
+    ("psycopg2", "postgres_login", {"url": URL, "admin_url": URL, "token": 7}),
+    ("psycopg2", "database_identity", {"url": URL, "variable": "api.DATABASE_URL", "environment": "staging"}),
+]
+
+
+@pytest.mark.parametrize(("library", "name", "options"), NEEDS, ids=[f"{name} without {library}" for library, name, _ in NEEDS])
+def test_a_host_that_lacks_a_library_is_named_with_the_command_that_installs_it(
+    library: str, name: str, options: dict[str, Any]
+) -> None:
+    script = f"""
+        import sys
+        sys.path[:0] = [{str(ROOT / "collections")!r}]
+        sys.modules[{library!r}] = None
+        from ansible.module_utils.testing import patch_module_args
+        from ansible_collections.morpheus.deploy.plugins.module_utils import engine
+        from ansible_collections.morpheus.deploy.plugins.modules.{name} import main
+        if {library!r} != "docker":
+            engine.connect = object
+        with patch_module_args({options!r}):
+            main()
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)],
+        # No engine answers there, should it come so far.
+        env={**os.environ, "DOCKER_HOST": "tcp://127.0.0.1:9"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1, done.stderr
+    assert (
+        f"{library} is not installed for {sys.executable} on this host ({platform.node()}); install it with: "
+        "ansible-playbook playbooks/provision.yml -i <inventory> --tags engine"
+    ) in json.loads(done.stdout)["msg"]

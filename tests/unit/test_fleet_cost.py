@@ -1,0 +1,70 @@
+"""What a deploy costs the controller grows with the number of hosts, not with its square: by counts that no machine changes."""
+
+from __future__ import annotations
+
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.bench import fleet
+
+HERE = Path(__file__).parent
+FLEETS = (2, 4, 6)
+RELEASE_KB = 300
+
+
+@dataclass(frozen=True)
+class Done:
+    """``variables``: how often a host's variables were put together; ``sent``: bytes of what workers told of each task."""
+
+    output: str
+    variables: int
+    sent: list[int]
+
+
+def deploy(directory: Path, hosts: int) -> Done:
+    directory.mkdir()
+    fleet.write(directory, hosts, at_once=1, release_kb=RELEASE_KB)
+    command, environment = fleet.command(directory)
+    operations = directory / "operations"
+    environment |= {
+        "OPERATIONS": str(operations),
+        "ANSIBLE_CALLBACK_PLUGINS": str(HERE / "counting"),
+        "ANSIBLE_CALLBACKS_ENABLED": "morpheus.deploy.verdict,operations",
+    }
+    done = subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True, timeout=240, check=False)
+    lines = operations.read_text().splitlines()
+    sent = [int(line.split()[1]) for line in lines if line.startswith("sent")]
+    return Done(done.stdout + done.stderr, lines.count("variables"), sent)
+
+
+@pytest.fixture(scope="module")
+def deploys(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Done]:
+    """By the number of hosts, one after the other in batches of one."""
+    directory = tmp_path_factory.mktemp("fleets")
+    with ThreadPoolExecutor(len(FLEETS)) as pool:
+        found = pool.map(lambda hosts: deploy(directory / str(hosts), hosts), FLEETS)
+        return dict(zip(FLEETS, found, strict=True))
+
+
+def test_hosts_that_are_none_are_deployed_to(deploys: dict[int, Done]) -> None:
+    for hosts, done in deploys.items():
+        assert "VERDICT deployed: staging 1.1.0 (was 1.0.0)" in done.output
+        assert done.output.count("runs 1.1.0, 6 requests drained") == hosts
+
+
+def test_each_further_host_costs_what_the_one_before_it_cost(deploys: dict[int, Done]) -> None:
+    tasks = [len(deploys[hosts].sent) for hosts in FLEETS]
+    variables = [deploys[hosts].variables for hosts in FLEETS]
+    assert tasks[2] - tasks[1] == tasks[1] - tasks[0]
+    # A filter over hostvars that every host asks for would add the square of their number here.
+    assert variables[2] - variables[1] == variables[1] - variables[0]
+
+
+def test_a_worker_does_not_send_the_release_back_that_it_was_given(deploys: dict[int, Done]) -> None:
+    large = [size for done in deploys.values() for size in done.sent if size > RELEASE_KB * 100]
+    # The configuration itself, read once, has all of it.
+    assert len(large) == len(FLEETS)
