@@ -148,6 +148,8 @@ def rollout(kind: str, release: str, previous: str, **more: Any) -> dict[str, An
 LEASE = {
     "changed": False,
     "environment": "staging",
+    "granted": True,
+    "taken": True,
     "token": 7,
     "owner": "anna@laptop",
     "reason": "a reason",
@@ -159,7 +161,7 @@ LEASE = {
 WELL = [
     rule("lease", {"changed": False, "token": 0, "holder": None, "msg": "free"}, state="read"),
     rule("lease", {"changed": True, "token": 0, "holder": None, "msg": "The lease of ben was broken."}, state="broken"),
-    rule("lease", {**LEASE, "token": 0, "holder": None}, check_mode=True),
+    rule("lease", {**LEASE, "token": 0, "holder": None, "granted": False, "taken": False}, check_mode=True),
     rule("lease", LEASE),
     rule(
         "stack_release",
