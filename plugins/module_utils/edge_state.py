@@ -4,10 +4,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge import EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import Engine
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import EdgeError
 from ansible_collections.morpheus.deploy.plugins.module_utils.plan import EDGE_NETWORK, State
@@ -30,17 +28,6 @@ def troubles(engine: Engine) -> list[str]:
         elif one.networks is not None and EDGE_NETWORK not in one.networks:
             problems.append(f'{one.name} is not on the network "{EDGE_NETWORK}", so the edge reaches no replica')
     return problems
-
-
-def listens(paths: EdgePaths) -> tuple[int, bool]:
-    """The port of this host at which users reach the edge, and whether they speak TLS there. EdgeError when nobody knows."""
-    project = paths.root / "compose.json"
-    try:
-        ports = dict(reversed(one.rsplit(":", 1)) for one in json.loads(project.read_text())["services"]["haproxy"]["ports"])
-        tls = "bind :8443 ssl" in (paths.conf / "haproxy.cfg").read_text()
-        return int(ports["8443" if tls else "8080"].rpartition(":")[2]), tls
-    except (OSError, ValueError, KeyError, TypeError) as exc:
-        raise EdgeError(f"{project} does not say where the edge of this host listens ({exc!r}). {MEND}") from exc
 
 
 def require(problems: Sequence[str]) -> None:

@@ -277,11 +277,11 @@ class StackHost:
         check = target.stack.get("public_check")
         if check:
             expectation = Expectation(version=check["version"], release=target.release)
-            return [served.public(check, Endpoint("edge", check["url"], address="127.0.0.1", expectation=expectation))]
+            return [served.public(check, own_edge.endpoint("edge", self.edge_paths, check, expectation))]
         if not target.routes:
             return []
-        port, tls = edge_state.listens(self.edge_paths)
-        return [served.route(key, port, tls=tls) for key in sorted(target.routes)]
+        own = own_edge.OwnEdge.of(self.edge_paths)
+        return [served.route(key, own.https if own.tls else own.http, tls=own.tls) for key in sorted(target.routes)]
 
     def ask_edge(self, target: Target, guard: Callable[[], None]) -> Health:
         """What the stack's public check sees at this host's own edge; the connection goes to this machine, whatever DNS says."""

@@ -54,7 +54,9 @@ def look(host: StackHost) -> dict[str, Any]:
     found["services"] = [_service(host, target, service, replicas) for service in target.desired]
     mended = [*_replica_drift(target, replicas), *_missing(target, replicas), *_image_drift(host, manifest)]
     if edge and is_well:
-        mended += _user_drift(host, target, replicas, edge)
+        # What has been named with its cause needs no consequence.
+        named = {sentence.partition(" ")[0] for sentence in mended}
+        mended += [one for one in _user_drift(host, target, replicas, edge) if one.partition(" ")[0] not in named]
     mended += _file_drift(host, target, manifest, edge)
     others = [*_volume_drift(host, target), *_strangers(host, manifest)]
     found["drift"] = [*unclaimed, *of_edge, *strange, *mended, *others, *edge_drift.problems(host.edge_paths)]
@@ -74,7 +76,7 @@ class _Asking(HostGate):
 
 def _service(host: StackHost, target: Target, service: DesiredService, replicas: Sequence[Replica]) -> dict[str, Any]:
     own = [one for one in replicas if one.service == service.name and one.state is State.RUNNING]
-    serving = [one for one in own if one.admitted or not service.routed]
+    serving = [one for one in own if (one.admitted and not one.cut_off) or not service.routed]
     if target.services.get(service.name, {}).get("health"):
         results = _Asking(host, target, SystemClock()).wait(service.name, serving) if serving else []
         healthy = sum(one.healthy for one in results)

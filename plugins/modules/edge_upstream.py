@@ -70,12 +70,14 @@ import re
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import EDGE_ROOT, EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.in_words import in_words
 from ansible_collections.morpheus.deploy.plugins.module_utils.upstreams import KeptOff
 
 # It becomes a word of a map and of a command.
 NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
+@in_words
 def main() -> None:
     module = AnsibleModule(
         argument_spec={

@@ -38,6 +38,14 @@ _HOST = """#!/bin/sh
 case "$2" in *@INTERPRETER@*) ;; *) exit 0 ;; esac
 sed -n -f @DIRECTORY@/host.sed | {
     read -r module
+    if [ "$module" = lease ]; then
+        given=$(cat)
+        # A few hosts keep the lease; on the others only its token is remembered.
+        case "$given" in *'"keeps_lease": false'*) module=lease_elsewhere ;; esac
+        cat "@DIRECTORY@/answers/$module.json"
+        printf ', "invocation": {"module_args": %s}}' "$given"
+        exit
+    fi
     cat "@DIRECTORY@/answers/$module.json"
     printf ', "invocation": {"module_args": '
     cat
@@ -68,18 +76,25 @@ _COMPOSE = {
         "migrate": {"image": "shop/web:${STACK_RELEASE}", "profiles": ["migrate"]},
     }
 }
+_LEASE: Mapping[str, Any] = {
+    "environment": ENVIRONMENT,
+    "token": 7,
+    "owner": "anna@laptop",
+    "reason": f"deploy {RELEASE}",
+    "run": "5f0c3a9d21b4",
+    "seen": 0,
+    "msg": "The lease was taken.",
+}
 _ANSWERS: Mapping[str, Mapping[str, Any]] = {
     "host_identity": {"changed": False, "environment": ENVIRONMENT, "claimed": "2026-11-24T10:00:00Z", "sandbox": False},
     "lease": {
+        **_LEASE,
         "changed": True,
-        "environment": ENVIRONMENT,
-        "token": 7,
-        "owner": "anna@laptop",
-        "reason": f"deploy {RELEASE}",
-        "run": "5f0c3a9d21b4",
-        "holder": {"token": 7, "owner": "anna@laptop", "reason": f"deploy {RELEASE}", "ttl_seconds": 20.0, "alive": True},
-        "msg": "The lease was taken.",
+        "granted": True,
+        "taken": True,
+        "holder": {**_LEASE, "ttl_seconds": 20.0, "alive": True},
     },
+    "lease_elsewhere": {**_LEASE, "changed": False, "granted": False, "taken": False, "holder": None},
     "stack_release": {
         "changed": True,
         "id": f"{RELEASE}-3f9a0c1d",

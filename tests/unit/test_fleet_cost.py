@@ -12,7 +12,8 @@ import pytest
 from tests.bench import fleet
 
 HERE = Path(__file__).parent
-FLEETS = (2, 4, 6)
+# More than keep the lease, of whom more is asked.
+FLEETS = (6, 8, 10)
 RELEASE_KB = 300
 
 
@@ -46,14 +47,12 @@ def deploys(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Done]:
     """By the number of hosts, one after the other in batches of one."""
     directory = tmp_path_factory.mktemp("fleets")
     with ThreadPoolExecutor(len(FLEETS)) as pool:
-        found = pool.map(lambda hosts: deploy(directory / str(hosts), hosts), FLEETS)
-        return dict(zip(FLEETS, found, strict=True))
-
-
-def test_hosts_that_are_none_are_deployed_to(deploys: dict[int, Done]) -> None:
-    for hosts, done in deploys.items():
-        assert "VERDICT deployed: staging 1.1.0 (was 1.0.0)" in done.output
+        found = dict(zip(FLEETS, pool.map(lambda hosts: deploy(directory / str(hosts), hosts), FLEETS), strict=True))
+    for hosts, done in found.items():
+        # What ends early costs little.
+        assert "VERDICT deployed: staging 1.1.0 (was 1.0.0)" in done.output, done.output[-3000:]
         assert done.output.count("runs 1.1.0, 6 requests drained") == hosts
+    return found
 
 
 def test_each_further_host_costs_what_the_one_before_it_cost(deploys: dict[int, Done]) -> None:

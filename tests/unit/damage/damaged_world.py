@@ -138,6 +138,11 @@ class World:
         self._edge_server.shutdown()
         self._edge_server.server_close()
 
+    @property
+    def port(self) -> int:
+        """At which the edge listens."""
+        return int(self._edge_server.server_address[1])
+
     # What a person types
 
     def host(self) -> StackHost:
@@ -169,8 +174,7 @@ class World:
 
     def provision(self) -> list[str]:
         """``playbooks/provision.yml --tags edge``."""
-        port = self._edge_server.server_address[1]
-        settings = EdgeSettings(EDGE_IMAGE, "0:0", [f"{port}:8080", "443:8443", "127.0.0.1:8405:8405"])
+        settings = EdgeSettings(EDGE_IMAGE, "0:0", [f"{self.port}:8080", "443:8443", "127.0.0.1:8405:8405"])
         setup = EdgeSetup(self.paths, Engine(self.docker.client, edge_state.PROJECT), settings, SystemClock())
         return setup.apply(EDGE_FILES, {}, allow_interruption=False)
 

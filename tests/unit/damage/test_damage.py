@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import SimpleNamespace
 
 import pytest
 
-from tests.unit.damage.damaged_world import End, World, commands
+from tests.unit.damage.damaged_world import LIVE, End, World, commands
 from tests.unit.damage.rows import ROWS, Row
 
 COMMANDS: dict[str, Callable[[World], End]] = {
@@ -128,3 +129,24 @@ def test_the_edges_role_leaves_alone_who_was_taken_off_a_network_that_is_there(w
     world.docker.kill("edge-haproxy-1")
     world.provision()
     assert "edge" not in world.docker.box(name).networks
+
+
+def test_users_are_asked_as_the_public_check_says_at_the_ports_that_the_edge_has(world: World) -> None:
+    """Where the edge listens, and who ends TLS, is the edge's own matter."""
+    host = world.host()
+    check = {"url": "http://shop.example/health", "version": "version", "headers": {"X-Probe": "1"}}
+    target = SimpleNamespace(stack={"public_check": check}, release=LIVE, routes={"shop.example/": "api"})
+    [asked] = host.users(target)  # type: ignore[arg-type]
+    assert asked.address == f"127.0.0.1:{world.port}"
+    assert (asked.url, dict(asked.headers), asked.expectation.release) == (check["url"], {"X-Probe": "1"}, LIVE)
+    [route] = host.users(SimpleNamespace(stack={}, routes=target.routes))  # type: ignore[arg-type]
+    assert (route.address, route.url) == (f"127.0.0.1:{world.port}", "http://shop.example/")
+
+
+def test_a_replica_that_is_cut_off_is_named_once_and_not_called_healthy(world: World) -> None:
+    name = world.replicas()[0].name
+    world.docker.disconnect("edge", name)
+    found = world.status()
+    assert found["drift"] == [f"{name} is not on the network edge"]
+    assert found["services"][0] == {"name": "api", "wanted": 2, "running": 2, "healthy": 1}
+    assert found["mend"] == ["ansible-playbook deploy.yml -i inventories/staging -e stack_release=1.1"]

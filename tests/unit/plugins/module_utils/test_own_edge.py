@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,7 +16,9 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge import EdgePa
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_setup import EdgeSettings
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import EdgeError
 from ansible_collections.morpheus.deploy.plugins.module_utils.gate import Endpoint, Expectation
+from ansible_collections.morpheus.deploy.plugins.module_utils.host import StackHost
 from ansible_collections.morpheus.deploy.plugins.module_utils.http_probe import HttpProbe
+from ansible_collections.morpheus.deploy.plugins.module_utils.release import Releases
 
 from tests.templates.test_edge_templates import render
 
@@ -65,6 +68,29 @@ def test_without_a_certificate_it_is_asked_as_the_tls_end_in_front_of_it_asks(tm
 def test_an_address_of_ones_own_goes_before_it(tmp_path: Path) -> None:
     found = asked(EdgePaths(tmp_path), "https://shop.example/health", address="10.0.0.5:8443", headers={"X-Probe": "yes"})
     assert (found.address, found.headers) == ("10.0.0.5:8443", (("X-Probe", "yes"),))
+
+
+def as_users(paths: EdgePaths, check: dict[str, Any] | None) -> list[tuple[str, str]]:
+    """Where a host asks as users do, for a stack with the route shop.example/api."""
+    (paths.root / "edge.json").write_text('{"image": "haproxy:3.0", "user": "99:99"}')
+    host = StackHost("shop", object(), paths.root, Releases("shop", paths.root / "stacks"))
+    target = SimpleNamespace(stack={"public_check": check}, release="1.0.0", routes={"shop.example/api/": "api"})
+    return [(one.url, one.address) for one in host.users(target)]  # type: ignore[arg-type]
+
+
+def test_whatever_asks_as_users_do_asks_where_the_edge_listens(tmp_path: Path) -> None:
+    paths = edge(tmp_path, 8081, 8443, **CERTIFICATE)
+    assert as_users(paths, {"url": "https://shop.example/health", "version": ""}) == [
+        ("https://shop.example/health", "127.0.0.1:8443")
+    ]
+    assert as_users(paths, None) == [("https://shop.example/api", "127.0.0.1:8443")]
+
+
+def test_whatever_asks_as_users_do_asks_as_the_tls_end_where_there_is_no_certificate(tmp_path: Path) -> None:
+    paths = edge(tmp_path, 8081, 8443)
+    own = f"unix:{tmp_path}/run/own.sock"
+    assert as_users(paths, {"url": "https://shop.example/health", "version": ""}) == [("http://shop.example/health", own)]
+    assert as_users(paths, None) == [("http://shop.example/api", "127.0.0.1:8081")]
 
 
 @pytest.mark.parametrize("name", ["compose.json", "conf/haproxy.cfg"])
