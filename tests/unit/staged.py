@@ -73,7 +73,7 @@ ENGINE_ROLE: Tasks = {
     ],
     "main": [{"name": "Install the engine", "morpheus.deploy.engine_config": {"options": {}, "token": 7}}],
 }
-EDGE_ROLE: Tasks = {"main": [{"name": "Bring the edge", "morpheus.deploy.edge_config": {"files": {}}}]}
+EDGE_ROLE: Tasks = {"check": [], "main": [{"name": "Bring the edge", "morpheus.deploy.edge_config": {"files": {}}}]}
 
 COMPOSE = """
 services:
