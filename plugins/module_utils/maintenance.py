@@ -69,7 +69,9 @@ class Maintenance:
         """Make it ``state`` everywhere; what ``look`` said before. What cannot be switched is refused before it is begun."""
         before = self.look()
         if before[self.map] != state:
-            others = [line for line in self._lines() if line.split()[0] != self.key]
+            # What is no entry goes: HAProxy would not load it.
+            entries = [line for line in self._lines() if len(line.split()) == 2 and "\ufffd" not in line]
+            others = [line for line in entries if line.split()[0] != self.key]
             write_atomically(self._file, "\n".join([*others, f"{self.key} {state}\n"]), mode=0o644)
         deadline = time.monotonic() + PATIENCE_SECONDS
         # Until all of them say it: a reload may meanwhile have started a worker that had read the file before.

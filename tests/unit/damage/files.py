@@ -18,6 +18,7 @@ STACK = "stacks/shop"
 # Where something of this kind lies: <live> and <before> are releases, <hash> is that of a content.
 FILES = [
     "edge/compose.json",
+    "edge/conf/away.map",
     "edge/conf/certificates.list",
     "edge/conf/certs/site.pem",
     "edge/conf/haproxy.cfg",
