@@ -21,6 +21,8 @@ from pathlib import Path
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import FencedError
 from ansible_collections.morpheus.deploy.plugins.module_utils.files import private, write_atomically
+from ansible_collections.morpheus.deploy.plugins.module_utils.formats import FENCE, DamagedError
+from ansible_collections.morpheus.deploy.plugins.module_utils.spoken import spoken
 
 FILE = "fence.json"
 
@@ -65,7 +67,7 @@ class Fence:
             self.check()
             for path in self._paths:
                 if read(path) != self.mark:
-                    write_atomically(path, json.dumps(asdict(self.mark)) + "\n", mode=0o600)
+                    write_atomically(path, json.dumps(FENCE.numbered(asdict(self.mark))) + "\n", mode=0o600)
 
     def check(self) -> None:
         """Raise FencedError when another run has been let in since: from then on this one may write nothing."""
@@ -93,9 +95,13 @@ def highest(paths: Iterable[Path]) -> Mark:
 
 def read(path: Path) -> Mark:
     try:
-        found = json.loads(path.read_text())
+        found = FENCE.load(path)
         return Mark(int(found["token"]), str(found.get("run", "")))
-    except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError, AttributeError, OverflowError):
+    except DamagedError:
+        if path.is_dir():
+            raise
+        return Mark()
+    except (FileNotFoundError, ValueError, KeyError, TypeError, OverflowError):
         return Mark()
 
 
@@ -110,6 +116,7 @@ def _locked(paths: Sequence[Path]) -> Iterator[None]:
     with ExitStack() as held:
         for path in paths:
             path.parent.mkdir(parents=True, exist_ok=True)
-            stream = held.enter_context(open(path.with_name("fence.lock"), "a", opener=private))
+            with spoken():
+                stream = held.enter_context(open(path.with_name("fence.lock"), "a", opener=private))
             fcntl.flock(stream, fcntl.LOCK_EX)
         yield

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.files import private, write_atomically
+from ansible_collections.morpheus.deploy.plugins.module_utils.formats import HISTORY
 from ansible_collections.morpheus.deploy.plugins.module_utils.spoken import told
 
 KEEP_LINES = 1000
@@ -41,7 +42,7 @@ def line(
 
 
 def text(record: Mapping[str, Any]) -> str:
-    return json.dumps(record, sort_keys=True) + "\n"
+    return json.dumps(HISTORY.numbered(record), sort_keys=True) + "\n"
 
 
 def append(path: Path, record: Mapping[str, Any]) -> None:
@@ -78,6 +79,8 @@ def tail(path: Path, count: int) -> list[dict[str, Any]]:
         except ValueError:
             continue
         if isinstance(record, dict):
+            # What a newer version has written is shown as far as it can be: nothing is decided by it.
+            record.pop(HISTORY.key, None)
             records.insert(0, record)
     return records
 

@@ -29,6 +29,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils import history
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError, FencedError
 from ansible_collections.morpheus.deploy.plugins.module_utils.fence import Fence, seen_by_host
 from ansible_collections.morpheus.deploy.plugins.module_utils.files import private, write_atomically
+from ansible_collections.morpheus.deploy.plugins.module_utils.formats import LEASE, DamagedError
+from ansible_collections.morpheus.deploy.plugins.module_utils.spoken import spoken
 
 ROOT = Path("/var/lib/morpheus.deploy")
 TTL_SECONDS = 20.0
@@ -224,7 +226,10 @@ class Lease:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         self.directory.mkdir(parents=True, exist_ok=True)
-        with open(self.directory / "lock", "a", opener=private) as stream:
+        with spoken():
+            # Where it is a directory, which somebody has made.
+            stream = open(self.directory / "lock", "a", opener=private)  # noqa: SIM115
+        with stream:
             fcntl.flock(stream, fcntl.LOCK_EX)
             yield
 
@@ -236,7 +241,8 @@ class Lease:
         if record is None:
             return None
         try:
-            content = self._beat(record.token).read_text()
+            with spoken(but=FileNotFoundError):
+                content = self._beat(record.token).read_text(errors="replace")
         except FileNotFoundError:
             return None
         try:
@@ -249,12 +255,11 @@ class Lease:
         return Held(record, beat, now - beat if beat <= now else now)
 
     def _read_record(self) -> Record | None:
+        path = self.directory / "lease.json"
         try:
-            content = (self.directory / "lease.json").read_bytes()
-        except FileNotFoundError:
-            return None
-        try:
-            found = json.loads(content)
+            if path.is_dir():
+                raise LEASE.damaged(path, "it is a directory")
+            found = LEASE.load(path)
             return Record(
                 int(found["token"]),
                 str(found["owner"]),
@@ -264,9 +269,18 @@ class Lease:
                 float(found["ttl_seconds"]),
                 found.get("taken_over"),
             )
+        except FileNotFoundError:
+            return self._unknown("is missing") if self._highest_beat() else None
+        except DamagedError:
+            if path.is_dir():
+                raise
+            return self._unknown("cannot be read")
         except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
-            # Whoever has it goes on giving signs of life in a file with the token in its name.
-            return Record(self._highest_beat(), "unknown", "lease.json cannot be read", "", "unknown", TTL_SECONDS)
+            return self._unknown("cannot be read")
+
+    def _unknown(self, why: str) -> Record:
+        """Whoever has it goes on giving signs of life in a file with the token in its name."""
+        return Record(self._highest_beat(), "unknown", f"lease.json {why}", "", "unknown", TTL_SECONDS)
 
     def _highest_beat(self) -> int:
         suffixes = (path.name.removeprefix("beat.") for path in self.directory.glob("beat.*"))
@@ -309,7 +323,8 @@ class Lease:
 
     def _clear_beats(self, keep: int | None = None) -> None:
         for path in self.directory.glob("beat.*"):
-            if keep is None or path != self._beat(keep):
+            # What was moved aside has a name of its own.
+            if path.suffix[1:].isdecimal() and (keep is None or path != self._beat(keep)):
                 path.unlink(missing_ok=True)
 
     def _remember(self, verdict: str, ended: Record, why: str) -> None:
@@ -344,4 +359,4 @@ def _still(beat: str) -> str:
 
 
 def _text(record: Record) -> str:
-    return json.dumps(asdict(record), indent=2, sort_keys=True) + "\n"
+    return json.dumps(LEASE.numbered(asdict(record)), indent=2, sort_keys=True) + "\n"

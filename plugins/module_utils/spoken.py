@@ -40,11 +40,13 @@ class FileError(DeployError, OSError):
 
 
 @contextmanager
-def spoken() -> Iterator[None]:
-    """Also as a decorator. An OSError becomes a DeployError that names the path and the mend."""
+def spoken(but: type[OSError] | tuple[type[OSError], ...] = ()) -> Iterator[None]:
+    """Also as a decorator. An OSError becomes a DeployError that names the path and the mend. ``but``: what stays as it is."""
     try:
         yield
     except DeployError:
+        raise
+    except but:
         raise
     except OSError as exc:
         raise DeployError(sentence(exc)) from exc

@@ -29,6 +29,11 @@ FILES = [
     "edge/edge.json",
     "edge/files.lock",
     "etc/identity.json",
+    "leases/staging/beat.<token>",
+    "leases/staging/lease.json",
+    "leases/staging/lock",
+    "stacks/fence.json",
+    "stacks/fence.lock",
     f"{STACK}/content/<hash>/nginx.conf",
     f"{STACK}/fingerprint.key",
     f"{STACK}/journal.jsonl",
@@ -50,7 +55,7 @@ FILES = [
     f"{STACK}/secrets/session",
 ]
 NUMBERED = {"edge.json": "format", "identity.json": "format", "manifest.json": "format", "lineage.json": "format"}
-NUMBERED |= {"lease.json": "format", "override.json": "x-morpheus.deploy.format"}
+NUMBERED |= {"lease.json": "format", "fence.json": "format", "override.json": "x-morpheus.deploy.format"}
 COMMENTED = ("haproxy.cfg", "shop.cfg", "shop.map", "routes.map", "maintenance.map", "certificates.list")
 # What a mend may be told by: each of these is done by ``mend``.
 MENDS = (
@@ -122,6 +127,13 @@ COMMANDS: dict[str, Callable[[PreparedHost], Answer]] = {
     "maintenance --check": lambda host: host.maintenance(),
     "whose host it is": lambda host: host.identity(),
 }
+# Asked of locks and fences alone, because it writes, and mends what else is damaged.
+COMES_IN = "a run comes in"
+
+
+def _commands(label: str) -> dict[str, Callable[[PreparedHost], Answer]]:
+    guards = label.endswith(("lock", "fence.json"))
+    return {**COMMANDS, COMES_IN: lambda host: host.come_in()} if guards else COMMANDS
 
 
 @dataclass
@@ -139,10 +151,10 @@ class Case:
 
 def case(host: PreparedHost, label: str, damage: str) -> Case:
     found = Case(label, damage)
-    before = _answers(host)
+    before = _answers(host, label)
     path = next(host.root / one for one in host.files() if label_of(one) == label)
     DAMAGES[damage](path)
-    for command, answer in _answers(host).items():
+    for command, answer in _answers(host, label).items():
         word = _word(answer, before[command], path)
         if word:
             found.words[command] = word
@@ -151,14 +163,14 @@ def case(host: PreparedHost, label: str, damage: str) -> Case:
         found.said += [one for one in _sentences(answer) if _names(one, path, path.name) and one not in found.said]
     if not found.wrong and damage != "of a newer version":
         found.mend = mend(host, path, found)
-        after = _answers(host)
-        found.after_mend = {command: after[command] for command in COMMANDS if after[command] != before[command]}
+        after = _answers(host, label)
+        found.after_mend = {command: answer for command, answer in after.items() if answer != before[command]}
     return found
 
 
-def _answers(host: PreparedHost) -> dict[str, Answer]:
+def _answers(host: PreparedHost, label: str) -> dict[str, Answer]:
     found = {}
-    for command, run in COMMANDS.items():
+    for command, run in _commands(label).items():
         try:
             found[command] = run(host)
         except Exception as exc:
@@ -172,7 +184,8 @@ def _answers(host: PreparedHost) -> dict[str, Answer]:
         if "steps" in found[command]:
             found[command]["steps"] = [re.sub(r"shop-api-\d+", "shop-api-<number>", one) for one in found[command]["steps"]]
         if found[command].get("holder"):
-            for key in ("alive", "beat_seconds", "expires_seconds"):
+            found[command]["msg"] = re.sub(r"since \S+, token \d+", "", found[command]["msg"])
+            for key in ("alive", "beat_seconds", "expires_seconds", "token", "acquired", "taken_over"):
                 found[command]["holder"].pop(key)
     return found
 
@@ -201,6 +214,9 @@ def _names(text: str, path: Path, *more: str) -> bool:
         named += [f'"{path.stem}"']
     if path.name == "identity.json":
         named += ["belongs to no environment"]
+    if path.name.startswith("beat.") and not path.exists():
+        # That is how a lease is given back.
+        named += ["Nobody holds the lease"]
     return any(one in text for one in named)
 
 
@@ -216,7 +232,9 @@ def mend(host: PreparedHost, path: Path, found: Case) -> str:
     if set(found.words.values()) == {"as ever"}:
         return ""
     done = _move_away(path) if "ove it away" in text else []
-    if found.label == "etc/identity.json":
+    if found.label.startswith("leases/"):
+        done += _take_anew(host)
+    elif found.label == "etc/identity.json":
         done += _claim_anew(host, path)
     elif "provision.yml" in text or found.words["provision --check"] == "said":
         done += _provision(host)
@@ -224,7 +242,7 @@ def mend(host: PreparedHost, path: Path, found: Case) -> str:
         _well(host.maintenance(check=False))
         done.append("`maintenance.yml -e state=off`")
     planned = {word for command, word in found.words.items() if command.startswith(("deploy", "restart"))}
-    if "deploy" in text.lower() or "said" in planned:
+    if ("deploy" in text.lower() or "said" in planned) and not found.label.startswith("leases/"):
         done += _deploy(host, found.label)
     _forget(path)
     return ", ".join(done)
@@ -233,6 +251,15 @@ def mend(host: PreparedHost, path: Path, found: Case) -> str:
 def _move_away(path: Path) -> list[str]:
     path.rename(path.with_name(f"{path.name}.damaged"))
     return ["`mv` it away"]
+
+
+def _take_anew(host: PreparedHost) -> list[str]:
+    """The run that has it is known to be dead."""
+    held = host.read_lease()["holder"]
+    if held:
+        _well(host.unlock())
+    _well(host.take_lease())
+    return [*(["`unlock.yml`"] if held else []), "the next run takes the lease"]
 
 
 def _claim_anew(host: PreparedHost, path: Path) -> list[str]:
@@ -277,7 +304,7 @@ def table(cases: Iterable[Case]) -> str:
     """Rows for docs/damage.md: damages of which the same comes are one row."""
     rows: dict[tuple[str, str, str], list[str]] = {}
     for one in cases:
-        words = {word: [command for command in COMMANDS if one.words.get(command) == word] for word in ("said", "refused")}
+        words = {word: [name for name, told in one.words.items() if told == word] for word in ("said", "refused")}
         said = "; ".join(f"{word} by {_listed(commands)}" for word, commands in words.items() if commands)
         how = NEWER if one.damage == "of a newer version" and "refused" in said else one.mend
         rows.setdefault((one.label, said or "works as ever", how or "nothing is to be done"), []).append(one.damage)

@@ -261,6 +261,13 @@ class PreparedHost:
     def take_lease(self) -> Answer:
         return self.run(lease_module, environment="staging", owner="anna@laptop", reason="deploy 1.1")
 
+    def come_in(self) -> Answer:
+        """A run with a lease, which has nothing to do here."""
+        return self.run(stack_rollout, stack="shop", token=2**40, run="run-a")
+
+    def unlock(self) -> Answer:
+        return self.run(lease_module, environment="staging", state="broken", owner="ben@desk", reason="its run is dead")
+
     def run(self, module: Any, *, check: bool = False, **options: Any) -> Answer:
         """The answer of a module, with its warnings. Whatever it raises but its end is a traceback for who typed the command."""
         answers: list[Answer] = []

@@ -22,7 +22,7 @@ def test_a_record_is_one_line_in_a_private_file_whatever_it_holds(tmp_path: Path
     history.append(path, record)
     history.append(path, {"verdict": "deployed"})
     first, second = path.read_text().splitlines()
-    assert (json.loads(first), json.loads(second)) == (record, {"verdict": "deployed"})
+    assert (json.loads(first), json.loads(second)) == ({"format": 1, **record}, {"format": 1, "verdict": "deployed"})
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 

@@ -116,6 +116,7 @@ def test_a_run_that_was_killed_gives_the_lease_back_at_once(world: World, tmp_pa
     assert only_if_held
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", line.pop("at"))
     assert line == {
+        "format": 1,
         "environment": "production",
         "owner": "anna@laptop",
         "run": "run-a",
