@@ -53,7 +53,7 @@ lint: $(VENV)/.stamp ## Check style and types
 
 .PHONY: unit
 unit: $(VENV)/.stamp ## Run the tests that need no Docker
-	pytest
+	pytest --numprocesses=auto --dist=loadfile
 
 .PHONY: lab
 lab: $(VENV)/.stamp

@@ -136,7 +136,7 @@ def test_one_host_is_asked_once(fleet: Callable[[int], Fleet]) -> None:
     assert run.returncode == 0, run.stdout
     [(token, name, by)] = granted(run).values()
     assert by == ["app-1"]
-    assert one.fence("app-1") == {"token": token, "run": name}
+    assert one.fence("app-1") == {"format": 1, "token": token, "run": name}
     assert one.beats("app-1") == []
     assert [(line["run"], line["what"]) for line in one.history("app-1")] == [(name, "a test")]
     assert "lease : Ask the other hosts" not in tasks(run)
@@ -151,7 +151,7 @@ def test_every_host_grants_it_and_remembers_the_run(fleet: Callable[[int], Fleet
     lines = [three.history(host) for host in three.hosts]
     assert lines[0] == lines[1] == lines[2]
     assert [(line["run"], line["token"], line["verdict"]) for line in lines[0]] == [(name, token, "unchanged")]
-    assert [three.fence(host) for host in three.hosts] == [{"token": token, "run": name}] * 3
+    assert [three.fence(host) for host in three.hosts] == [{"format": 1, "token": token, "run": name}] * 3
     assert [three.beats(host) for host in three.hosts] == [[], [], []]
 
 
