@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import socket
 import time
 from collections.abc import Sequence
 
@@ -11,6 +12,17 @@ from sandbox.shell import SandboxError, run, succeeds
 from sandbox.world import LABEL, Attachment
 
 _SPEC_LABEL = "morpheus.sandbox.spec"
+
+
+def thaw(name: str) -> None:
+    """Let run again what is paused inside a host: a frozen process cannot be ended, and so its host could not be removed."""
+    succeeds("docker", "exec", name, "sh", "-c", "docker ps --quiet --filter status=paused | xargs -r docker unpause")
+
+
+def _is_open(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(5)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def ensure_container(
@@ -34,7 +46,12 @@ def ensure_container(
     spec = hashlib.sha256("\0".join(ingredients).encode()).hexdigest()[:16]
     state, found_spec = _inspect(name)
     if found_spec == spec and state == "running":
-        return "reused"
+        lost = [outer for outer, _ in ports if not _is_open(outer)]
+        if not lost:
+            return "reused"
+        # The engine's proxy of a port ends when it runs out of files, as in a storm of connections, and nobody starts it again.
+        run("docker", "restart", name, what=f"Restarting {name}", hint=_port_hint(ports))
+        return f"restarted, because nothing listened on 127.0.0.1:{lost[0]} any more"
     if found_spec == spec and state == "exited":
         run("docker", "start", name, what=f"Starting {name}", hint=_port_hint(ports))
         return "started again"
@@ -44,6 +61,7 @@ def ensure_container(
             f"  what to do: rename or remove it (docker rename {name} ...)"
         )
     if state:
+        thaw(name)
         run("docker", "rm", "--force", "--volumes", name, what=f"Removing the outdated {name}")
     run(*create, "--label", f"{_SPEC_LABEL}={spec}", image, what=f"Creating {name}")
     for place in others:

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from sandbox.containers import thaw
 from sandbox.engine import answers, ensure_engine, is_ours, stop_engine
 from sandbox.images import image_label
 from sandbox.shell import SandboxError, run, succeeds
@@ -16,6 +17,7 @@ def remove_hosts(hosts: Sequence[Host]) -> None:
     """Remove these hosts with their volumes; the next `up` makes them as new, with the same SSH keys."""
     for host in hosts:
         if succeeds("docker", "container", "inspect", host.name):
+            thaw(host.name)
             _remove("container", "rm", "--force", "--volumes", names=[host.name])
 
 
@@ -29,7 +31,10 @@ def remove_everything(state: Path) -> None:
             )
         # It was ours and stopped, by a reboot perhaps; what it keeps on disk can only be removed through it.
         ensure_engine(state)
-    _remove("container", "rm", "--force", "--volumes", names=_listed("ps", "--all"))
+    containers = _listed("ps", "--all")
+    for container in containers:
+        thaw(container)
+    _remove("container", "rm", "--force", "--volumes", names=containers)
     _remove("volume", "rm", names=_listed("volume", "ls"))
     _remove("network", "rm", names=_listed("network", "ls"))
     _remove("image", "rm", "--force", names=_listed("images"))

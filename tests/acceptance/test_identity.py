@@ -17,12 +17,19 @@ CANARY = "canary-7731 in two vaults"
 
 
 @contextmanager
-def untouched(environment: Environment) -> Iterator[None]:
-    """Not even who was there last is written, which every run that begins writes."""
+def untouched(environment: Environment, asked: str = "") -> Iterator[None]:
+    """Not even who was there last is written, which every run that begins writes. ``asked``: a host of the environment that was
+    asked for the lease before another one was looked at; it remembers who asked, and nothing else.
+    """
 
     def seen() -> dict[str, str]:
-        files = "find /var/lib/morpheus.deploy /etc/morpheus.deploy -type f | sort | xargs sha256sum"
-        return environment.everything() | {f"files of {host}": on(host, "sh", "-c", files) for host in environment.hosts}
+        return environment.everything() | {f"files of {host}": on(host, "sh", "-c", files(host)) for host in environment.hosts}
+
+    def files(host: str) -> str:
+        root = "/var/lib/morpheus.deploy"
+        lease = f"-path '{root}/leases/*' -o -path '{root}/history/*' -o -path '{root}/stacks/fence.*'"
+        but = f"-not \\( {lease} \\)" if host == asked else ""
+        return f"find {root} /etc/morpheus.deploy -type f {but} | sort | xargs sha256sum"
 
     before = seen()
     yield
@@ -158,7 +165,7 @@ def test_an_environment_that_nobody_knows_is_refused(playbook: str) -> None:
 def test_demo_secrets_are_refused_on_a_host_that_is_none_of_the_sandbox() -> None:
     on("production-app-2", "mv", "/etc/morpheus.deploy/sandbox", "/etc/sandbox")
     try:
-        with untouched(PRODUCTION):
+        with untouched(PRODUCTION, asked="production-app-1"):
             run = PRODUCTION.deploy("1.1.0")
     finally:
         on("production-app-2", "mv", "/etc/sandbox", "/etc/morpheus.deploy/sandbox")
