@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.world import STACK, Environment, eventually, on, says, signal_rollout
+from tests.acceptance.world import BASE, STACK, Environment, eventually, on, says, signal_rollout
 
 
 def counts(environment: Environment, host: str) -> dict[str, int]:
@@ -100,7 +100,7 @@ def test_a_module_that_was_stopped_in_mid_rollout_does_no_further_step_when_it_w
 
 
 def fence(environment: Environment) -> int:
-    return int(json.loads(on(environment.hosts[0], "cat", f"{STACK}/fence.json"))["token"])
+    return int(json.loads(on(environment.hosts[0], "cat", f"{BASE}/stacks/fence.json"))["token"])
 
 
 def token(environment: Environment) -> int:

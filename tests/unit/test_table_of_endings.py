@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from ansible_collections.morpheus.deploy.plugins.action import begin
 from ansible_collections.morpheus.deploy.plugins.module_utils import leased
 
 from tests.unit.staged import BIN, HOSTS, ROOT, Case, Done, Stage, rule
@@ -125,7 +126,8 @@ OTHERS: dict[str, tuple[str, Case]] = {
     "restart, no such tag": ("restart", Case(options=("--tags", "nosuch"))),
     "deploy, a tag without its first": ("deploy", Case(options=("--tags", "identity"))),
     "deploy, a tag skipped": ("deploy", Case(options=("--skip-tags", "preflight"))),
-    "status, a tag skipped": ("status", Case(options=("--skip-tags", "nosuch"))),
+    "status, a tag skipped": ("status", Case(options=("--skip-tags", "untagged"))),
+    "status, a tag skipped that no task has": ("status", Case(options=("--skip-tags", "molecule-notest"))),
     "restart, looked at only": ("restart", Case(options=("--tags", "identity"))),
     "restart, begun in the middle": ("restart", Case(options=("--start-at-task", "Replace every replica"))),
     "maintenance, begun in the middle": ("maintenance", Case(options=("--start-at-task", "Switch"))),
@@ -262,8 +264,24 @@ def test_no_step_that_others_need_is_skipped(done: Done) -> None:
 
 @after("status, a tag skipped")
 def test_a_playbook_without_tags_says_so(done: Done) -> None:
-    words = f"--skip-tags nosuch leaves out what other steps need; this playbook has no tags. {NOTHING}"
+    words = f"--skip-tags untagged leaves out what other steps need; this playbook has no tags. {NOTHING}"
     assert (done.code, done.files["staging/status.json"]["messages"]) == (2, [words])
+
+
+@after("status, a tag skipped that no task has")
+def test_a_tag_that_no_task_has_leaves_nothing_out(done: Done) -> None:
+    assert (done.code, done.files["staging/status.json"]["hosts"].keys()) == (0, {"app-1", "app-2"})
+
+
+def test_every_tag_that_a_task_has_is_known() -> None:
+    found = {
+        tag
+        for directory in ("playbooks", "roles")
+        for path in (ROOT / directory).rglob("*.yml")
+        for line in re.findall(r"^ *tags: \[(.*)\]$", path.read_text(), re.MULTILINE)
+        for tag in line.split(", ")
+    }
+    assert found - {"never"} == set(begin.TAGS) - {"all", "tagged", "untagged"}
 
 
 @after("restart, looked at only")
