@@ -81,11 +81,13 @@ def test_without_the_first_host_deploy_restart_and_rollback_go_on_and_it_catches
             assert run.code == 0, run.output
             says(run, [f"VERDICT {word}"])
         status = production.play("playbooks/status.yml")
-        says(status, [f"{FIRST}: when it comes back it serves 1.0.0, and the others serve 1.1.0: deploy again then"])
+        away = f"{FIRST}: when it comes back it has 1.0.0, and the balancer sends nobody there until a deploy brings it along"
+        says(status, [away])
         unlocked = production.play("playbooks/unlock.yml", "-e", "unlock_reason=a test")
         assert unlocked.code == 0, unlocked.output
         says(unlocked, ["Nobody holds the lease of production.", f"{FIRST} could not be reached"])
-    says(production.deployed("1.1.0"), [f"{FIRST} runs 1.1.0", f"{SECOND} runs 1.1.0"])
+    back = production.deployed("1.1.0")
+    says(back, [f"{FIRST} runs 1.1.0", f"{SECOND} runs 1.1.0", f"the balancer lets {FIRST} serve again"])
     says(production.play("rollback.yml"), ["VERDICT rolled_back"])
 
 
