@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
-from tests.acceptance.world import Environment, eventually, on, says, signal_rollout
+from tests.acceptance.world import Environment, eventually, on, says
 
 DAEMON = "/etc/docker/daemon.json"
 PLAYBOOK = "playbooks/provision.yml"
@@ -93,11 +92,8 @@ def test_no_engine_is_restarted_while_something_is_deployed(staging: Environment
     host = staging.hosts[0]
     before, engine = on(host, "cat", DAEMON), started(host)
     with staging.begun("1.1.0") as deploy:
-        eventually(lambda: staging.at_step("watch"), 60, "the deploy watches its candidates")
-        # So that it cannot be over before the other run asks for the lease.
-        signal_rollout(host, signal.SIGSTOP)
+        eventually(staging.lease, 30, "the deploy has the lease")
         run = staging.play(PLAYBOOK, "--tags", "engine", "-e", "docker_engine_log_max_files=6")
-        signal_rollout(host, signal.SIGCONT)
         assert run.code != 0
         says(run, ["The lease of staging is held by", "(deploy 1.1.0)", "VERDICT refused"])
         assert (on(host, "cat", DAEMON), started(host)) == (before, engine)

@@ -65,6 +65,7 @@ def test_a_host_that_is_left_out_and_out_of_reach_stops_no_run(production: Envir
     assert production.history()[-1]["left_out"] == {SECOND: "unknown"}
 
 
+@pytest.mark.deep
 def test_without_the_first_host_deploy_restart_and_rollback_go_on_and_it_catches_up_later(production: Environment) -> None:
     rest = ["--limit", f"!{FIRST}"]
     with without_ssh(FIRST):

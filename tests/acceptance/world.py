@@ -96,8 +96,8 @@ class Environment:
         return bool(self.rolling(host)) and f'"action": "{action}"' in lines
 
     def lease(self) -> str:
-        """File of the lease that a run holds now; empty when nobody does."""
-        return on(self.hosts[0], "sh", "-c", f"ls {BASE}/leases/{self.name}/beat.* 2>/dev/null || true")
+        """File of the lease that a run holds now; empty when nobody does. What a killed renewal has left (.new) is none."""
+        return on(self.hosts[0], "sh", "-c", f"ls {BASE}/leases/{self.name}/beat.*[0-9] 2>/dev/null || true")
 
     def history(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in on(self.hosts[0], "cat", f"{BASE}/history/{self.name}.jsonl").splitlines()]
