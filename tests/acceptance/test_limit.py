@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from tests.acceptance.test_rotation import copied
 from tests.acceptance.world import Environment, on, says
 
