@@ -17,7 +17,6 @@ def remove_hosts(hosts: Sequence[Host]) -> None:
     """Remove these hosts with their volumes; the next `up` makes them as new, with the same SSH keys."""
     for host in hosts:
         if succeeds("docker", "container", "inspect", host.name):
-            thaw(host.name)
             _remove("container", "rm", "--force", "--volumes", names=[host.name])
 
 
@@ -31,10 +30,7 @@ def remove_everything(state: Path) -> None:
             )
         # It was ours and stopped, by a reboot perhaps; what it keeps on disk can only be removed through it.
         ensure_engine(state)
-    containers = _listed("ps", "--all")
-    for container in containers:
-        thaw(container)
-    _remove("container", "rm", "--force", "--volumes", names=containers)
+    _remove("container", "rm", "--force", "--volumes", names=_listed("ps", "--all"))
     _remove("volume", "rm", names=_listed("volume", "ls"))
     _remove("network", "rm", names=_listed("network", "ls"))
     _remove("image", "rm", "--force", names=_listed("images"))
@@ -55,5 +51,7 @@ def _listed(*command: str) -> list[str]:
 
 def _remove(kind: str, *command: str, names: Sequence[str]) -> None:
     if names:
+        for name in names if kind == "container" else ():
+            thaw(name)
         run("docker", kind, *command, *names, what=f"Removing {kind}s")
         print(f"{kind}s: {len(names)} removed", flush=True)

@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.morpheus.deploy.plugins.module_utils.processes import PROC, STOPPED, state_and_start
+
 POLL_SECONDS = 0.02
-PROC = Path("/proc")
 _PREFIX = "morpheus.deploy.lease."
 _LINE = "line.json"
-_STOPPED = ("T", "t")
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Process:
         return state not in ("", "Z", "X") and started == self.started
 
     def stopped(self) -> bool:
-        return _state_and_start(self.pid)[0] in _STOPPED
+        return _state_and_start(self.pid)[0] in STOPPED
 
 
 def _state_and_start(pid: int) -> tuple[str, str]:
@@ -50,12 +50,7 @@ def _state_and_start(pid: int) -> tuple[str, str]:
         asked = ["ps", "-o", "state=", "-o", "lstart=", "-p", str(pid)]
         found = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
         return found[:1], found.partition(" ")[2].strip()
-    try:
-        # The name of the program comes before and may hold anything, brackets too.
-        fields = (PROC / str(pid) / "stat").read_text(errors="replace").rpartition(")")[2].split()
-    except (FileNotFoundError, ProcessLookupError):
-        return "", ""
-    return fields[0], fields[19]
+    return state_and_start(pid)
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-PROC = Path("/proc")
+from ansible_collections.morpheus.deploy.plugins.module_utils.processes import PROC, STOPPED, state_and_start
+
 COMMAND_LENGTH = 100
-_STOPPED = ("T", "t")
 
 
 @dataclass(frozen=True)
@@ -55,13 +55,11 @@ def _locks(entry: Path, target: str) -> bool:
 
 
 def _look(pid: int) -> Holder:
-    state, ticks, command = "", 0, "unknown"
+    state, ticks, command = "", "", "unknown"
     with suppress(OSError):
-        # The name of the program comes before and may hold anything, brackets too.
-        fields = (PROC / str(pid) / "stat").read_text(errors="replace").rpartition(")")[2].split()
-        state, ticks = fields[0], int(fields[19])
+        state, ticks = state_and_start(pid)
         words = (PROC / str(pid) / "cmdline").read_bytes().decode(errors="replace").split("\0")
         command = " ".join(words).strip()[:COMMAND_LENGTH] or command
     up = float((PROC / "uptime").read_text().split()[0])
-    started = time.time() - up + ticks / os.sysconf("SC_CLK_TCK")
-    return Holder(pid, command, time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)), state in _STOPPED)
+    started = time.time() - up + int(ticks or 0) / os.sysconf("SC_CLK_TCK")
+    return Holder(pid, command, time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)), state in STOPPED)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
@@ -39,7 +38,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.release import Rel
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout import HostRollout, Rollout
 from docker.errors import APIError
 
-from tests.unit.damage.memory_docker import PORT, Box, Docker
+from tests.unit.damage.memory_docker import PORT, Box, Docker, Server
 from tests.unit.fake_haproxy import FakeHAProxy, Slot
 
 STACK = "shop"
@@ -274,15 +273,7 @@ class World:
 
             def log_message(self, *unused: Any) -> None: ...
 
-        class Server(ThreadingHTTPServer):
-            daemon_threads = True
-            block_on_close = False
-
-            def handle_error(self, *unused: Any) -> None: ...
-
-        server = Server(("127.0.0.1", 0), Handler)
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-        return server
+        return Server.begun(("127.0.0.1", 0), Handler)
 
     def _route(self, place: str) -> tuple[int, bytes]:
         routes = self.haproxy.worker.routes

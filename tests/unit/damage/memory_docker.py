@@ -287,6 +287,21 @@ def without_tag(reference: str) -> str:
     return f"{name.rpartition(':')[0] if ':' in name else name}@{digest}" if at else reference
 
 
+class Server(ThreadingHTTPServer):
+    """Silent, and gone with the process."""
+
+    daemon_threads = True
+    block_on_close = False
+
+    def handle_error(self, *unused: Any) -> None: ...
+
+    @classmethod
+    def begun(cls, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> Server:
+        server = cls(address, handler)
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        return server
+
+
 def _serve(docker: Docker, box: Box) -> ThreadingHTTPServer:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -300,12 +315,4 @@ def _serve(docker: Docker, box: Box) -> ThreadingHTTPServer:
 
         def log_message(self, *unused: Any) -> None: ...
 
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-        block_on_close = False
-
-        def handle_error(self, *unused: Any) -> None: ...
-
-    server = Server((box.address, PORT), Handler)
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-    return server
+    return Server.begun((box.address, PORT), Handler)
