@@ -176,8 +176,8 @@ class EdgeUpgrade:
 
     def _lead(self, wanted: Wanted) -> None:
         new, ports = self._place(self._stand_in), parse_ports(self._own.settings().ports)
-        places = [new.reached_by(address) for address in ("127.0.0.1", new.gateway, "::")]
-        self._ways.lead(Way(wanted.bridge, new.address, ports, *places, is_proxied(wanted.bridge)))
+        loopback, gateway, six = (new.reached_by(address) for address in ("127.0.0.1", new.gateway, "::"))
+        self._ways.lead(Way(wanted.bridge, new.address, ports, loopback, gateway, six, is_proxied(wanted.bridge)))
         self._prove(self._stand_in, new, ports)
 
     def _give_back(self, wanted: Wanted) -> None:

@@ -76,6 +76,8 @@ ENGINE_ROLE: Tasks = {
 EDGE_ROLE: Tasks = {
     "check": [{"name": "Look at the options", "ansible.builtin.debug": {"msg": "They are well."}}],
     "main": [{"name": "Bring the edge", "morpheus.deploy.edge_config": {"files": {}}}],
+    # These ask nobody but modules.
+    **{name: yaml.safe_load((ROOT / "roles" / "edge" / "tasks" / f"{name}.yml").read_text()) for name in ("look", "upgrade")},
 }
 
 COMPOSE = """
@@ -227,6 +229,17 @@ WELL = [
     rule("stack_secret", {"changed": True, "files": ["web.env"]}),
     rule("edge_maintenance", {"changed": True, "changes": ["maintenance.map"]}),
     rule("engine_config", {"changed": True, "restart": [], "reload": []}),
+    rule(
+        "edge_image",
+        {
+            "changed": True,
+            "due": True,
+            "plan": "replace the edge: HAProxy 3.0.1 -> HAProxy 3.0.2",
+            "before": "HAProxy 3.0.1",
+            "after": "HAProxy 3.0.2",
+        },
+    ),
+    rule("edge_upgrade", {"changed": True, "done": ["the edge runs haproxy:3.0"], "drained": 3, "cut": 0}),
 ]
 ROLLOUTS = {
     "deploy": rollout("deploy", "1.1.0", "1.0.0"),
@@ -290,6 +303,9 @@ def collection(directory: Path) -> Path:
             (own / "roles" / path.name).symlink_to(path)
             continue
         (own / "roles" / path.name / "tasks").mkdir(parents=True)
+        if path.name == "edge":
+            for below in ("defaults", "vars"):
+                (own / "roles" / path.name / below).symlink_to(path / below)
         for name, tasks in stand_in.items():
             (own / "roles" / path.name / "tasks" / f"{name}.yml").write_text(yaml.safe_dump(tasks))
     for name in ("playbooks", "meta"):
