@@ -43,6 +43,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils import leased
 given = basic._load_params()
 stage, host, name = pathlib.Path(os.environ["STAGE"]), os.environ.get("STAGE_HOST", "localhost"), {name!r}
 check_mode = given.get("_ansible_check_mode", False)
+with open(stage / "asked", "a") as stream:
+    print(json.dumps(dict(host=host, module=name, **{{key: given[key] for key in {noted} if key in given}})), file=stream)
 answer = dict(changed=False)
 for rule in json.loads((stage / "rules.json").read_text()):
     found = dict(given, module=name, host=host, check_mode=check_mode)
@@ -61,6 +63,8 @@ print(json.dumps(answer if isinstance(answer, dict) else dict(changed=False)))
 sys.exit(0)
 """
 
+# Options that a test may want to see of what was asked.
+NOTED = ("names", "state", "drained")
 Tasks = dict[str, list[dict[str, Any]]]
 ENGINE_ROLE: Tasks = {
     "plan": [
@@ -262,6 +266,8 @@ class Done:
     # File below .deploy -> what it says.
     files: Mapping[str, Any]
     pid: int = 0
+    # What modules were asked, in order: host, module and the options that are NOTED.
+    asked: Sequence[Mapping[str, Any]] = ()
 
     @property
     def verdict(self) -> str:
@@ -280,6 +286,7 @@ class Case:
     rules: Sequence[Mapping[str, Any]] = ()
     down: tuple[str, ...] = ()
     group: str = "app"
+    balancers: tuple[str, ...] = ()
     inventory: str = "hosts.yml"
     environment: Mapping[str, str] = field(default_factory=dict)
     sent: signal.Signals | None = None
@@ -295,7 +302,7 @@ def collection(directory: Path) -> Path:
             (own / "plugins" / path.name).symlink_to(path)
     for path in (ROOT / "plugins" / "modules").glob("*.py"):
         asks = "leased.problem(module.params" in (text := path.read_text()) or "leased.problem(params" in text
-        (own / "plugins" / "modules" / path.name).write_text(MODULE.format(name=path.stem, asks_for_lease=asks))
+        (own / "plugins" / "modules" / path.name).write_text(MODULE.format(name=path.stem, asks_for_lease=asks, noted=NOTED))
     (own / "roles").mkdir()
     for path in sorted((ROOT / "roles").iterdir()):
         stand_in = {"docker_engine": ENGINE_ROLE, "edge": EDGE_ROLE}.get(path.name)
@@ -344,6 +351,7 @@ class Stage:
             "all": {"vars": VARIABLES},
             case.group: {"hosts": {host: {} for host in HOSTS}},
             "other": {"hosts": {"other-1": {}}},
+            **({"lb": {"hosts": {host: {} for host in case.balancers}}} if case.balancers else {}),
         }
         (own / "hosts.yml").write_text(yaml.safe_dump(groups))
         (own / "ansible.cfg").write_text(
@@ -379,7 +387,8 @@ class Stage:
             output.seek(0)
             text = output.read()
         found = {str(one.relative_to(own / ".deploy")): json.loads(one.read_text()) for one in (own / ".deploy").rglob("*.json")}
-        return Done(code, text, found, run.pid)
+        asked = (own / "asked").read_text().splitlines() if (own / "asked").exists() else []
+        return Done(code, text, found, run.pid, [json.loads(line) for line in asked])
 
     @staticmethod
     def _await(own: Path, *, early: bool, run: subprocess.Popen[bytes]) -> None:
