@@ -10,7 +10,7 @@ import pytest
 
 from sandbox.shell import run as sh
 from sandbox.world import HAPROXY_IMAGE, REGISTRY
-from tests.acceptance.world import Environment, eventually, on, says
+from tests.acceptance.world import Environment, on, says
 from tests.load import Load
 
 PLAYBOOK = "playbooks/edge_upgrade.yml"
@@ -19,6 +19,21 @@ NEWER = "haproxy:3.0-fixed"
 # One that is no HAProxy at all.
 BROKEN = "haproxy:3.0-broken"
 EDGE, STAND_IN = "edge-haproxy-1", "edge-stand-in-stand-in-1"
+
+
+# Whoever holds the lock of an upgrade is the module at work, whatever its process is called.
+KILLER = """
+import glob, os, subprocess, time
+there = ["iptables", "-w", "-t", "nat", "-C", "OUTPUT", "-j", "EDGE-HANDOVER"]
+while subprocess.run(there, capture_output=True).returncode:
+    time.sleep(0.05)
+for link in glob.glob("/proc/[0-9]*/fd/*"):
+    try:
+        if os.readlink(link).endswith("/edge/upgrade.lock"):
+            os.kill(int(link.split("/")[2]), 9)
+    except OSError:
+        pass
+"""
 
 
 def everywhere(environment: Environment) -> tuple[str, ...]:
@@ -46,7 +61,8 @@ def clean(load: Load, what: str) -> None:
 @pytest.fixture(scope="module", autouse=True)
 def _images() -> Iterator[None]:
     """What a registry has by now."""
-    entry = '#!/bin/sh\ncase "$*" in *"-c"*|*"-v"*) exec haproxy "$@";; esac\necho "this one never serves" >&2\nexit 1\n'
+    # HAProxy itself is well, so it accepts the configuration.
+    entry = '#!/bin/sh\necho "this one never serves" >&2\nexit 1\n'
     with TemporaryDirectory() as directory:
         context = Path(directory)
         (context / "entry.sh").write_text(entry)
@@ -83,7 +99,7 @@ def test_a_single_host_gets_another_edge_and_no_request_fails(staging_as_it_was:
     assert plan.code == 0, plan.output
     says(
         plan,
-        ["CHECK MODE: nothing was changed in staging. The upgrade of the edge would:", f"{host}: replace the edge: HAProxy 3"],
+        ["CHECK MODE: nothing was changed in staging. The upgrade of the edge would:", f"{host}: replace the edge: "],
     )
     assert edge(host) == before
     # WebSockets do not end by themselves, and are counted below.
@@ -111,10 +127,8 @@ def test_an_image_that_never_serves_leaves_the_edge_and_its_users_alone(staging:
         run = staging.play(PLAYBOOK, "-e", f"edge_image={BROKEN}")
     clean(load, "an edge that never serves")
     assert run.code == 2, run.output
-    says(
-        run,
-        ["VERDICT failed: staging", "the new edge does not serve, and the one before goes on as it was", "this one never serves"],
-    )
+    why = "the new edge does not serve, and the one before goes on as it was"
+    says(run, ["VERDICT failed: staging", why, "this one never serves"])
     assert edge(host) == before
     nothing_is_left(host)
 
@@ -125,20 +139,19 @@ def test_a_run_that_is_killed_is_finished_by_the_same_command(staging_as_it_was:
     host = staging.hosts[0]
     with staging.load(websockets=0) as load:
         # The module on the host is killed as soon as the other container has the new connections.
-        kill = f"until iptables -t nat -C OUTPUT -j EDGE-HANDOVER 2>/dev/null; do sleep 0.05; done; pkill -9 -f '[A]nsiballZ_edge_upgrade'; docker stop {EDGE}"
-        on(host, "systemd-run", "--quiet", "--unit", "killer", "sh", "-c", kill)
+        on(host, "systemd-run", "--quiet", "--unit", "killer", "python3", "-c", KILLER)
         run = staging.play(PLAYBOOK, "-e", f"edge_image={NEWER}")
         assert run.code != 0, run.output
         refused = staging.deploy("1.1.0")
         assert refused.code != 0
-        assert f"the container {STAND_IN} stands in for it" in refused.output or "HAProxy does not answer" in refused.output
+        says(refused, [f"the container {STAND_IN} stands in for it", "playbooks/edge_upgrade.yml for this inventory finishes it"])
         run = staging.play(PLAYBOOK, "-e", f"edge_image={NEWER}")
         assert run.code == 0, run.output
     clean(load, "an upgrade that was killed and finished")
     nothing_is_left(host)
 
 
-def test_hosts_behind_a_balancer_and_the_balancer_get_another_edge_and_no_request_fails(
+def test_hosts_behind_a_balancer_and_itself_get_another_edge_and_no_request_fails(
     production_as_it_was: Environment,
 ) -> None:
     production = production_as_it_was
@@ -172,7 +185,5 @@ def test_an_edge_of_an_older_version_gets_its_share_of_the_cpus_while_it_runs(st
     on(host, "docker", "update", "--cpu-shares", "2", EDGE)
     run = staging.play("playbooks/provision.yml", "--tags", "edge")
     assert run.code == 0, run.output
-    eventually(
-        lambda: on(host, "docker", "inspect", "--format", "{{.HostConfig.CpuShares}}", EDGE).strip() == "16384", 5, "its share"
-    )
+    assert on(host, "docker", "inspect", "--format", "{{.HostConfig.CpuShares}}", EDGE).strip() == "16384"
     assert edge(host) == before
