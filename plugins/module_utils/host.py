@@ -5,8 +5,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,6 +20,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils import (
     gate,
     haproxy,
     hardening,
+    leftovers,
     own_edge,
     precautions,
     project_drift,
@@ -401,14 +400,11 @@ def scratch(
     executable: Collection[str] = (),
 ) -> Iterator[Workspace]:
     """A workspace in memory that is gone afterwards: what may yet be refused leaves no trace."""
-    directory = Path(tempfile.mkdtemp(prefix="morpheus.deploy.", dir="/run" if Path("/run").is_dir() else None))
-    try:
+    with leftovers.directory(leftovers.memory(), leftovers.PREPARING) as directory:
         for name, content in secrets.items():
             place_secret(directory / "secrets" / name, content, (rights or {}).get(name, Rights()))
         (directory / "secrets").mkdir(exist_ok=True)
         yield place_files(directory, release, environment, files, directory / "secrets", executable)
-    finally:
-        shutil.rmtree(directory)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils import (
     compose_model,
     compose_rules,
     hardening,
+    leftovers,
     precautions,
     project_drift,
     schema_files,
@@ -130,6 +131,7 @@ def prepare(host: StackHost, wanted: Wanted, migrations: Migrations, *, check_mo
     In check mode nothing is pulled either: an image that is not here yet counts as a changed one.
     """
     releases = host.releases
+    swept = [] if check_mode else _sweep(host)
     identity = wanted.id
     retained = releases.read(identity).images if releases.has(identity) else None
     lineage = releases.lineage()
@@ -194,6 +196,7 @@ def prepare(host: StackHost, wanted: Wanted, migrations: Migrations, *, check_mo
         versions=wanted.versions if manifest.schema and lineage.schema.knows(manifest.schema) else [],
         warnings=[
             *hardening.warnings(wanted.stack, model),
+            *swept,
             *finder.warnings,
             *restored,
             *waited_for,
@@ -202,6 +205,14 @@ def prepare(host: StackHost, wanted: Wanted, migrations: Migrations, *, check_mo
             *damage,
         ],
     )
+
+
+def _sweep(host: StackHost) -> list[str]:
+    """Take away what runs that were killed have left of secrets. A sentence for each."""
+    return [
+        *leftovers.sweep(leftovers.memory(), leftovers.PREPARING),
+        *leftovers.sweep_halves(host.releases.secrets),
+    ]
 
 
 def _check_watches(stack: Mapping[str, Any], model: Mapping[str, Any]) -> None:
