@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils import (
+    audit_access,
     audit_files,
     audit_rules,
     audit_secrets,
@@ -40,7 +41,14 @@ def report(
     today = settings.now.date()
     known = _secret_names(asked, settings)
     checks = [*_unasked(hosts), *_proved(asked), audit_secrets.check(known, recorded, maximum, today)]
-    checks_by_host = {name: audit_rules.check_host(name, facts, settings) for name, facts in asked.items()}
+    checks_by_host = {
+        name: [
+            *audit_rules.check_host(name, facts, settings),
+            audit_secrets.copies(name, facts),
+            *audit_access.check(name, facts, settings),
+        ]
+        for name, facts in asked.items()
+    }
     found = [finding for check in checks for finding in [*check.findings, *_passed("", check)]]
     for name, mine in checks_by_host.items():
         found += [finding for check in mine for finding in [*check.findings, *_passed(name, check)]]
@@ -67,6 +75,7 @@ def report(
             {"host": name, "docker": facts["accounts"]["docker"], "sudo": facts["accounts"]["sudo"]}
             for name, facts in asked.items()
         ],
+        "baselines": [row for name, facts in asked.items() for row in audit_access.rows(name, facts, settings)],
         "containers": [_container(name, one) for name, facts in asked.items() for one in facts["containers"]],
         "ports": [_port(name, one, settings) for name, facts in asked.items() for one in _once(facts["sockets"])],
         "certificates": [_certificate(name, one) for name, facts in asked.items() for one in facts["certificates"]],
@@ -180,7 +189,7 @@ def _keys(asked: Mapping[str, Mapping[str, Any]], settings: Settings) -> list[di
             replicas = [
                 one
                 for one in facts["containers"]
-                if (one["project"], one["service"], one["once"]) == (settings.stack, service["name"], False)
+                if one["service"] == service["name"] and audit_rules.is_replica(one, settings.stack)
             ]
             sources = audit_rules.key_sources(service, facts, settings)
             files = {f"/run/secrets/{file['target']}": file["file"] or "a secret of Compose" for file in service["files"]}
@@ -222,6 +231,8 @@ def _container(host: str, one: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "host": host,
         "name": one["name"],
+        "state": one["state"],
+        "restart": one["restart"],
         "user": one["user"] or "root",
         "read_only": one["read_only"],
         "privileged": one["privileged"],

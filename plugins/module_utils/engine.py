@@ -528,14 +528,20 @@ class Everything:
         self._api = client.api
 
     def containers(self) -> list[Mapping[str, Any]]:
-        """Every running container, as inspected."""
+        """Every container, as inspected: created, paused and ended ones, too."""
         found: list[Mapping[str, Any]] = []
         with _speaking("list containers"):
-            for item in self._api.containers():
+            for item in self._api.containers(all=True):
                 # One can end while it is looked at.
                 with suppress(NotFound):
                     found.append(self._api.inspect_container(item["Id"]))
         return found
+
+    def volumes(self) -> dict[str, Mapping[str, str]]:
+        """Name of each volume -> options of its driver, which may lead to any directory of the host."""
+        with _speaking("list volumes"):
+            found = self._api.volumes().get("Volumes") or []
+        return {one["Name"]: one.get("Options") or {} for one in found}
 
     def image(self, identity: str) -> Mapping[str, Any]:
         """An image as inspected; empty when it was deleted under the containers that run it."""
