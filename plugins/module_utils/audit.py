@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils import (
@@ -49,9 +49,9 @@ def report(
         ]
         for name, facts in asked.items()
     }
-    found = [finding for check in checks for finding in [*check.findings, *_passed("", check)]]
+    found = [*_judged("", checks)]
     for name, mine in checks_by_host.items():
-        found += [finding for check in mine for finding in [*check.findings, *_passed(name, check)]]
+        found += _judged(name, mine)
     found += _passed_benchmark(found, len(asked))
     merged = _merged(found)
     counts = {level: sum(one["level"] == level for one in merged) for level in LEVELS}
@@ -105,9 +105,12 @@ def _secret_names(asked: Mapping[str, Mapping[str, Any]], settings: Settings) ->
     return sorted({name for facts in asked.values() for name in audit_secrets.names(audit_rules.secret_names(facts, settings))})
 
 
-def _passed(host: str, check: Check) -> list[Finding]:
-    bad = {finding.id for finding in check.findings}
-    return [Finding(identity, PASSED, host, "", check.seen) for identity in check.ids if identity not in bad]
+def _judged(host: str, checks: Sequence[Check]) -> Iterator[Finding]:
+    """What was found, and which ids have passed: those that no check has found anything for."""
+    bad = {finding.id for check in checks for finding in check.findings}
+    for check in checks:
+        yield from check.findings
+        yield from (Finding(identity, PASSED, host, "", check.seen) for identity in check.ids if identity not in bad)
 
 
 def _passed_benchmark(found: Iterable[Finding], hosts: int) -> list[Finding]:
