@@ -224,6 +224,7 @@ WELL = [
         },
     ),
     rule("stack_audit", {"changed": False, "failed": True, "msg": "no engine"}),
+    rule("host_baseline", {"changed": True, "digest": "d" * 64, "recorded": "2026-01-01T12:00:00Z", "differences": []}),
     rule("stack_secret", {"changed": True, "files": ["web.env"]}),
     rule("edge_maintenance", {"changed": True, "changes": ["maintenance.map"]}),
     rule("engine_config", {"changed": True, "restart": [], "reload": []}),

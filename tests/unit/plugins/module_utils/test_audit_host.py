@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils import audit_host, reach, sockets
 from ansible_collections.morpheus.deploy.plugins.module_utils.audit_host import HostAudit, declared, described
-from ansible_collections.morpheus.deploy.plugins.module_utils.engine import Compose
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine import Compose, Everything
 from ansible_collections.morpheus.deploy.plugins.module_utils.hardening import Hardening
 from ansible_collections.morpheus.deploy.plugins.module_utils.identity import HostIdentity
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage import Lineage
@@ -249,3 +250,24 @@ def test_a_published_port_is_told_though_nothing_of_the_host_listens(audit: Host
     assert audit.look([], 1.0)["sockets"] == [
         {"protocol": "tcp", "address": "10.0.0.5", "port": 443, "process": "", "container": "shop-api-1"}
     ]
+
+
+class Api:
+    """The engine's API with one container of each state, of which the engine lists those that run unless it is asked for all."""
+
+    states = ("running", "created", "exited")
+
+    def containers(self, *, all: bool = False) -> list[dict[str, str]]:
+        return [{"Id": state} for state in self.states if all or state == "running"]
+
+    def inspect_container(self, identity: str) -> dict[str, str]:
+        return {"Id": identity}
+
+    def volumes(self) -> dict[str, Any]:
+        return {"Volumes": [{"Name": "data", "Options": None}, {"Name": "etc", "Options": {"device": "/etc"}}]}
+
+
+def test_the_engine_is_asked_for_every_container_and_for_what_volumes_are() -> None:
+    engine = Everything(SimpleNamespace(api=Api()))
+    assert [one["Id"] for one in engine.containers()] == ["running", "created", "exited"]
+    assert engine.volumes() == {"data": {}, "etc": {"device": "/etc"}}
