@@ -29,13 +29,13 @@ Secret = tuple[str, str]
 
 
 class Knowledge:
-    """The secrets that a module knows of, while it runs."""
+    """The secrets that a module, or a run, knows of."""
 
-    def __init__(self) -> None:
+    def __init__(self, sources: Iterable[Callable[[], Iterable[Secret]]] = ()) -> None:
+        """``sources``: read when they are needed, for most modules have nothing to say that could hold a secret."""
         self._secrets: set[Secret] = set()
         self._open: set[str] = set()
-        # Read when they are needed: most modules have nothing to say that could hold one.
-        self._sources: list[Callable[[], Iterable[Secret]]] = [_all_stacks]
+        self._sources = list(sources)
         self._masker: Masker | None = None
 
     def know(self, secrets: Iterable[Secret]) -> None:
@@ -87,7 +87,7 @@ _knowledge: Knowledge | None = None
 def knowing() -> Iterator[Knowledge]:
     """While a module runs it knows the secrets of this host, and what else it is told by ``know``."""
     global _knowledge
-    before, _knowledge = _knowledge, Knowledge()
+    before, _knowledge = _knowledge, Knowledge([_all_stacks])
     try:
         yield _knowledge
     finally:
@@ -123,7 +123,7 @@ def secrets_of(specification: Mapping[str, Any], given: Mapping[str, Any]) -> It
     for name, option in specification.items():
         value = given.get(name)
         if option.get("no_log"):
-            yield from _texts(name, value)
+            yield from texts(name, value)
         elif option.get("options"):
             for one in value if isinstance(value, list) else [value]:
                 yield from secrets_of(option["options"], one) if isinstance(one, Mapping) else ()
@@ -158,16 +158,17 @@ def _cut(line: str) -> str:
     return f"{line[:LINE_CHARACTERS]}… ({more} more characters)" if more > 0 else line
 
 
-def _texts(name: str, value: Any) -> Iterator[Secret]:
+def texts(name: str, value: Any) -> Iterator[Secret]:
+    """Every text in ``value``, by the name under which it stands there."""
     if isinstance(value, str):
         yield name, value
         yield from dotenv.values(value).items()
     elif isinstance(value, Mapping):
         for key, one in value.items():
-            yield from _texts(str(key), one)
+            yield from texts(str(key), one)
     elif isinstance(value, list):
         for one in value:
-            yield from _texts(name, one)
+            yield from texts(name, one)
 
 
 def _all_stacks() -> Iterator[Secret]:
@@ -186,4 +187,3 @@ def _of_directory(path: Path) -> Iterator[Secret]:
 
 
 _NOTHING = Knowledge()
-_NOTHING._sources = []
