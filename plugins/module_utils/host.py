@@ -25,6 +25,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils import (
     precautions,
     project_drift,
     project_files,
+    said,
     served,
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.contents import LookingStore
@@ -139,6 +140,7 @@ class StackHost:
             raise missing_library("jmespath")
         self.stack = stack
         self.releases = releases or Releases(stack)
+        said.know_directory(self.releases.secrets)
         self.engine = Engine(client, stack, EDGE_NETWORK)
         self.one_offs = OneOffs(client, stack)
         # The lock of the rollout at work, which the commands that it starts must keep too.
@@ -159,6 +161,7 @@ class StackHost:
         section: str = "update_config",
     ) -> Target:
         """``images``: service -> (reference, identity), see compose_model.desired_services."""
+        said.know_open([manifest.environment, manifest.release, *(service["name"] for service in manifest.stack["services"])])
         found = model or self.model(manifest.stack, workspace)
         additions = hardening.additions(manifest.stack, found)
         model = hardening.applied(found, additions)

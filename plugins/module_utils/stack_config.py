@@ -16,6 +16,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils import (
     compose_rules,
     database_identity,
     dotenv,
+    exposed,
     file_mounts,
     fingerprints,
     gate,
@@ -75,6 +76,7 @@ class StackConfig:
         self._check_public()
         self._read_files()
         self._check_compose()
+        self._check_exposed(raw)
         self._check_isolation(given, raw.get("stack_fingerprint_key") or "")
         self.problems += rotation.config_problems(given["stack_rotation"] or [], self._secrets_by_name)
 
@@ -86,6 +88,24 @@ class StackConfig:
             found["public_check"] = public_check.released(found["public_check"])
         # Without live files a release is the one that it was before there were any.
         return found if found.get("live_files") else {name: value for name, value in found.items() if name != "live_files"}
+
+    def _check_exposed(self, raw: Mapping[str, Any]) -> None:
+        """What is secret is nowhere but in secrets. ``raw``: beside what is checked, what the vault holds."""
+        vault = raw.get("stack_vault_variables") or {}
+        # By the name of the vault's variable, where it has one.
+        secrets = {path.partition(".")[2]: text for path, text in exposed.leaves("vault", vault)}
+        known = set(secrets.values())
+        secrets |= {name: value for name, value in self._secrets_by_name.items() if value not in known}
+        services = [str(service.get("name")) for service in self.config["services"]]
+        seen = exposed.Exposed(secrets, [str(self.config["name"]), self.environment, *services])
+        self.problems += seen.problems(self.config)
+        # Of env files it has been said already.
+        self.notes += seen.notes({name: text for name, text in self.files.items() if not name.startswith("env/")})
+        self.notes += seen.notes(self.live_files)
+        self.notes += [
+            f"{name}: looks like a template and is none; nothing of a vault is, so it arrives as it stands there"
+            for name in raw.get("stack_vault_templates") or []
+        ]
 
     def _check_isolation(self, given: Mapping[str, Any], key: Any) -> None:
         self.problems += isolation.database_problems(self.config["database"], self._secrets_by_name)
