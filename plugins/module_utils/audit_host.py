@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils import (
+    audit_exemptions,
     audit_files,
     cis,
     connection_url,
@@ -24,7 +25,9 @@ from ansible_collections.morpheus.deploy.plugins.module_utils import (
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import Compose, Everything
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.hardening import Hardening
+from ansible_collections.morpheus.deploy.plugins.module_utils.host_paths import Own
 from ansible_collections.morpheus.deploy.plugins.module_utils.identity import HostIdentity
+from ansible_collections.morpheus.deploy.plugins.module_utils.refusals import Project
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import Manifest, Releases
 
 DAEMON = Path("/etc/docker/daemon.json")
@@ -58,6 +61,7 @@ class HostAudit:
             "services": self._services(manifest, trouble) if manifest else [],
             "env_files": self._env_files(manifest) if manifest else {},
             "containers": self._described(manifest),
+            "exemptions": self._exemptions(manifest) if manifest else [],
             "engine": [_plain(one) for one in cis.daemon_findings(self._engine.info(), _mapping(DAEMON))],
             "images": self._images(),
             "database": self._database(database, project_ref),
@@ -93,6 +97,19 @@ class HostAudit:
         return [
             declared(name, service, model, workspace.files) for name, service in sorted((model.get("services") or {}).items())
         ]
+
+    def _exemptions(self, manifest: Manifest) -> list[dict[str, str]]:
+        """What services ask of this host beyond what every service may: see audit_exemptions."""
+        workspace = self._releases.workspace(manifest.id)
+        files = workspace.compose_files(manifest.stack["compose_files"])
+        compose = Compose(self._releases.root.name, workspace.files, files, workspace.interpolation)
+        own = Own.of(str(self._releases.root), workspace.shipped(), manifest.stack["compose_files"])
+        # Where secrets have gone, what can be read without them; that nothing can be read is told where services are.
+        for read, written in ((compose.model, False), (compose.written, True)):
+            with suppress(DeployError):
+                text = json.dumps(read()).replace(str(workspace.files), str(self._releases.project))
+                return audit_exemptions.exemptions(manifest.stack, Project(json.loads(text), own, written))
+        return []
 
     def _env_files(self, manifest: Manifest) -> dict[str, list[str]]:
         """Path in the release -> names in it; secrets aside, which the manifest names."""

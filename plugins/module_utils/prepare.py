@@ -15,6 +15,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils import (
     compose_model,
     compose_rules,
     hardening,
+    hardening_here,
     precautions,
     project_drift,
     schema_files,
@@ -143,6 +144,9 @@ def prepare(host: StackHost, wanted: Wanted, migrations: Migrations, *, check_mo
     with scratch(wanted.release, wanted.environment, wanted.files, wanted.secrets, wanted.rights, wanted.executable) as workspace:
         model = host.model(wanted.stack, workspace)
         _check_watches(wanted.stack, model)
+        variables = {"STACK_RELEASE": wanted.release, "STACK_ENVIRONMENT": wanted.environment}
+        if asked := hardening_here.problems(host, wanted.stack, workspace, model, variables):
+            raise ConfigError(asked)
         _check_mounts(host, wanted, workspace, model)
         finder = _Images(host, wanted, known, lineage.live)
         images = finder.find(_references(model), pull=not check_mode)
@@ -240,6 +244,7 @@ def _take_precautions(
     ids = {name: image["id"] for name, image in images.items() if not image["id"].startswith(NOT_PULLED)}
     here = host.here(model, ids, _live_model(host, wanted, live))
     problems = precautions.problems(model, host.ground(wanted.stack, workspace), here)
+    problems += hardening_here.strangers(wanted.stack, host.releases.root.name, model, here)
     if problems:
         raise ConfigError(problems)
 

@@ -1,0 +1,103 @@
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+"""What services may not ask of their host, judged again on the host itself: over the project as Compose resolves it, with the env
+files that it reads, and with what only the host knows: where links lead, and whose volumes and networks are here.
+
+Asked of what is deployed, and never of what a host has: a release that an older version accepted can be rolled back to.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
+from typing import Any
+
+from ansible_collections.morpheus.deploy.plugins.module_utils import compose_data, hardening
+from ansible_collections.morpheus.deploy.plugins.module_utils.errors import EngineError
+from ansible_collections.morpheus.deploy.plugins.module_utils.hardening import Hardening
+from ansible_collections.morpheus.deploy.plugins.module_utils.host import StackHost
+from ansible_collections.morpheus.deploy.plugins.module_utils.host_paths import Own
+from ansible_collections.morpheus.deploy.plugins.module_utils.precautions import Here
+from ansible_collections.morpheus.deploy.plugins.module_utils.refusals import Project, Refusal
+from ansible_collections.morpheus.deploy.plugins.module_utils.release import Workspace
+from ansible_collections.morpheus.deploy.plugins.module_utils.release_variables import substituted
+
+_PROJECT = "com.docker.compose.project"
+_READS = ("env_file", "label_file")
+
+
+def problems(
+    host: StackHost, stack: Mapping[str, Any], workspace: Workspace, model: Mapping[str, Any], variables: Mapping[str, str]
+) -> list[str]:
+    """``model``: as StackHost.model gives it. ``variables``: those that every release has."""
+    rules = Hardening.of(stack)
+    if rules is None:
+        return []
+    own = Own.of(str(host.releases.root), workspace.shipped(), stack["compose_files"])
+    routed = {service["name"] for service in stack["services"] if service["routes"]}
+    found = hardening.problems(stack, Project(model, own, written=False), routed)
+    reading = Project({"services": _reading(host, stack, workspace, variables)}, own, written=False)
+    found += hardening.problems(stack, reading, routed)
+    found += _admitted(rules, _led_away(host, model, host.mounts(stack, workspace).data(model)))
+    return list(dict.fromkeys(found))
+
+
+def strangers(stack: Mapping[str, Any], name: str, model: Mapping[str, Any], here: Here) -> list[str]:
+    """Volumes and networks of this host that services would use, and that are not the stack's or not what they seem."""
+    rules = Hardening.of(stack)
+    return _admitted(rules, _strangers(name, model, here)) if rules else []
+
+
+def _admitted(rules: Hardening, found: Iterator[tuple[str, Refusal]]) -> list[str]:
+    return [one.sentence(service) for service, one in found if one.word not in rules.words(service)]
+
+
+def _reading(host: StackHost, stack: Mapping[str, Any], workspace: Workspace, variables: Mapping[str, str]) -> dict[str, Any]:
+    """Service -> which env files and label files it reads: Compose takes them over into what it resolves, and names none."""
+    # What Compose cannot say without variables, the controller has judged in the same files.
+    with suppress(EngineError):
+        services = host.written(stack, workspace).get("services") or {}
+        text = json.dumps({name: {key: one[key] for key in _READS if key in one} for name, one in services.items()})
+        found: dict[str, Any] = json.loads(substituted(text, variables))
+        return found
+    return {}
+
+
+def _led_away(host: StackHost, model: Mapping[str, Any], data: Collection[str]) -> Iterator[tuple[str, Refusal]]:
+    project = str(host.releases.project)
+    real = os.path.realpath(project)
+    for name, service in (model.get("services") or {}).items():
+        for mount in compose_data.mounts(service):
+            below = os.path.relpath(mount.source, project) if mount.kind == "bind" else ""
+            if below in data and (leads := os.path.realpath(mount.source)) != os.path.normpath(f"{real}/{below}"):
+                text = f'services.{name}.volumes: "{mount.source}" is or lies behind a link, and leads to {leads}'
+                yield name, Refusal("volumes", text, "remove the link on this host")
+
+
+def _strangers(stack: str, model: Mapping[str, Any], here: Here) -> Iterator[tuple[str, Refusal]]:
+    for service, definition in (model.get("services") or {}).items():
+        volumes = [mount.source for mount in compose_data.mounts(definition) if mount.kind == "volume"]
+        for element, keys, existing in (
+            ("volumes", volumes, here.volumes),
+            ("networks", list(definition.get("networks") or ()), here.networks),
+        ):
+            for key in keys:
+                name = str(((model.get(element) or {}).get(key) or {}).get("name") or "")
+                if name in existing:
+                    for what in _strange(stack, element, name == f"{stack}_{key}", existing[name]):
+                        text = f'services.{service}.{element}: the {element[:-1]} {key} ("{name}" on this host) {what}'
+                        yield service, Refusal(element, text, "give it another name")
+
+
+def _strange(stack: str, element: str, is_default: bool, exists: Mapping[str, Any]) -> Iterator[str]:
+    owner = (exists.get("Labels") or {}).get(_PROJECT)
+    if owner is None and element == "volumes" and not is_default:
+        yield "was not made by this stack"
+    elif owner not in (None, stack):
+        yield f"belongs to {owner}"
+    options = exists.get("Options") or {}
+    if element == "volumes" and (options or exists.get("Driver") not in (None, "local")):
+        listed = ", ".join(sorted(options)) or f"driver {exists['Driver']}"
+        yield f"was made with driver_opts ({listed}), which can show any directory of the host"
