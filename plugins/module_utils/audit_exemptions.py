@@ -15,6 +15,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils import hardening
 from ansible_collections.morpheus.deploy.plugins.module_utils.hardening import Hardening
 from ansible_collections.morpheus.deploy.plugins.module_utils.refusals import Project
 
+# What nothing in the resolved project shows.
+_UNSEEN: Mapping[str, str] = {"mem_limit": "needs no memory limit", "extends": "may extend what no check sees"}
 ADMITTED, UNUSED, REFUSED = "admitted", "unused", "refused"
 
 
@@ -39,8 +41,8 @@ def _of_service(rules: Hardening, name: str, service: Mapping[str, Any], project
     for word in sorted(words - {one.word for one in asked}):
         if word in hardening.GIVEN:
             found.append(_one(name, word, ADMITTED, f"services.{name}: is not given {hardening.GIVEN_WORDS[word]}"))
-        elif word in hardening.MISSED:
-            found.append(_one(name, word, ADMITTED, f"services.{name}: needs no memory limit"))
+        elif word in _UNSEEN:
+            found.append(_one(name, word, ADMITTED, f"services.{name}: {_UNSEEN[word]}"))
         else:
             found.append(_one(name, word, UNUSED, f"services.{name}: asks nothing that {word} admits"))
     return found

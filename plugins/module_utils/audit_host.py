@@ -19,6 +19,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils import (
     connection_url,
     dotenv,
     reach,
+    refused_mounts,
     sockets,
     tls_probe,
 )
@@ -105,10 +106,13 @@ class HostAudit:
         compose = Compose(self._releases.root.name, workspace.files, files, workspace.interpolation)
         own = Own.of(str(self._releases.root), workspace.shipped(), manifest.stack["compose_files"])
         # Where secrets have gone, what can be read without them; that nothing can be read is told where services are.
-        for read, written in ((compose.model, False), (compose.written, True)):
+        for read, is_written in ((compose.model, False), (compose.written, True)):
             with suppress(DeployError):
-                text = json.dumps(read()).replace(str(workspace.files), str(self._releases.project))
-                return audit_exemptions.exemptions(manifest.stack, Project(json.loads(text), own, written))
+                found = json.dumps([read(), compose.written()]).replace(str(workspace.files), str(self._releases.project))
+                variables = {"STACK_RELEASE": manifest.release, "STACK_ENVIRONMENT": manifest.environment}
+                model, written = json.loads(found)
+                project = Project(refused_mounts.with_files(model, written, variables), own, is_written)
+                return audit_exemptions.exemptions(manifest.stack, project)
         return []
 
     def _env_files(self, manifest: Manifest) -> dict[str, list[str]]:

@@ -8,13 +8,12 @@ Asked of what is deployed, and never of what a host has: a release that an older
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils import compose_data, hardening
+from ansible_collections.morpheus.deploy.plugins.module_utils import compose_data, hardening, refused_mounts
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import EngineError
 from ansible_collections.morpheus.deploy.plugins.module_utils.hardening import Hardening
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import StackHost
@@ -22,10 +21,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.host_paths import 
 from ansible_collections.morpheus.deploy.plugins.module_utils.precautions import Here
 from ansible_collections.morpheus.deploy.plugins.module_utils.refusals import Project, Refusal
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import Workspace
-from ansible_collections.morpheus.deploy.plugins.module_utils.release_variables import substituted
 
 _PROJECT = "com.docker.compose.project"
-_READS = ("env_file", "label_file")
 
 
 def problems(
@@ -37,9 +34,12 @@ def problems(
         return []
     own = Own.of(str(host.releases.root), workspace.shipped(), stack["compose_files"])
     routed = {service["name"] for service in stack["services"] if service["routes"]}
-    found = hardening.problems(stack, Project(model, own, written=False), routed)
-    reading = Project({"services": _reading(host, stack, workspace, variables)}, own, written=False)
-    found += hardening.problems(stack, reading, routed)
+    written: Mapping[str, Any] = {}
+    # What Compose cannot say with variables unread, the controller has judged in the same files.
+    with suppress(EngineError):
+        written = host.written(stack, workspace)
+    project = Project(refused_mounts.with_files(model, written, variables), own, written=False)
+    found = hardening.problems(stack, project, routed)
     found += _admitted(rules, _led_away(host, model, host.mounts(stack, workspace).data(model)))
     return list(dict.fromkeys(found))
 
@@ -52,17 +52,6 @@ def strangers(stack: Mapping[str, Any], name: str, model: Mapping[str, Any], her
 
 def _admitted(rules: Hardening, found: Iterator[tuple[str, Refusal]]) -> list[str]:
     return [one.sentence(service) for service, one in found if one.word not in rules.words(service)]
-
-
-def _reading(host: StackHost, stack: Mapping[str, Any], workspace: Workspace, variables: Mapping[str, str]) -> dict[str, Any]:
-    """Service -> which env files and label files it reads: Compose takes them over into what it resolves, and names none."""
-    # What Compose cannot say without variables, the controller has judged in the same files.
-    with suppress(EngineError):
-        services = host.written(stack, workspace).get("services") or {}
-        text = json.dumps({name: {key: one[key] for key in _READS if key in one} for name, one in services.items()})
-        found: dict[str, Any] = json.loads(substituted(text, variables))
-        return found
-    return {}
 
 
 def _led_away(host: StackHost, model: Mapping[str, Any], data: Collection[str]) -> Iterator[tuple[str, Refusal]]:

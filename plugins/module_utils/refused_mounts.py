@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,11 +18,13 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.refusals import (
     as_list,
     as_mapping,
 )
+from ansible_collections.morpheus.deploy.plugins.module_utils.release_variables import substituted
 
 _KEEP = "keep data in a named volume or in a directory of the stack (./data)"
 _TYPES = ("bind", "image", "tmpfs", "volume")
 _PRIVATE = ("", "private", "rprivate")
 _PROPAGATIONS = ("private", "rprivate", "rshared", "rslave", "shared", "slave")
+_READ = ("env_file", "label_file")
 _FROM_RELEASE = "use env/<name>.env (from stack.env) or secrets/<name>.env (from stack_secrets)"
 
 
@@ -40,12 +43,24 @@ def of_service(path: str, service: Mapping[str, Any], project: Project) -> Itera
     for key, mount in _mounts(service):
         yield from _of_mount(f"{path}.{key}", mount, project)
     yield from _nested(path, service, project)
-    for key in ("env_file", "label_file"):
+    for key in _READ:
         for file, optional in _files(service.get(key)):
             # A variable could be anything; those that every release has stand there no more.
             if "$" in file or not project.own.is_file(file, optional):
                 mend = _FROM_RELEASE if key == "env_file" else "name it in stack.files"
                 yield Refusal(key, f'{path}.{key}: "{file}" is no file of the release', mend)
+
+
+def with_files(model: Mapping[str, Any], written: Mapping[str, Any], variables: Mapping[str, str]) -> dict[str, Any]:
+    """``model``, which Compose has resolved, with the files that services read: it takes them over and names none.
+
+    ``written``: what Compose says of its files with variables unread. ``variables``: those that every release has.
+    """
+    said = as_mapping(written.get("services"))
+    text = json.dumps({name: {key: one[key] for key in _READ if key in one} for name, one in said.items()})
+    read: dict[str, Any] = json.loads(substituted(text, variables))
+    services = {name: {**service, **read.get(name, {})} for name, service in as_mapping(model.get("services")).items()}
+    return {**model, "services": services}
 
 
 def _mounts(service: Mapping[str, Any]) -> Iterator[tuple[str, _Mount]]:

@@ -245,8 +245,8 @@ def test_a_named_volume_can_be_the_socket_too(service: Service) -> None:
     volumes = {"engine": {"driver_opts": {"device": "/var/run", "o": "bind"}}}
     assert refused(service, {"volumes": volumes}) == [
         f'services.api.volumes: "/var/run" {SOCKET}',
-        "services.api.volumes: the volume engine has driver_opts (device, o), which can show any directory of the host; declare it "
-        "without, or name volumes in stack.hardening.exempt.api",
+        "services.api.volumes: the volume engine has driver_opts (device, o), which can show any directory of the host; "
+        "declare it without, or name volumes in stack.hardening.exempt.api",
     ]
 
 
