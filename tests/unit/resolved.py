@@ -59,7 +59,7 @@ def _service(service: Mapping[str, Any], directory: str) -> dict[str, Any]:
         found["networks"] = networks if isinstance(networks, dict) else dict.fromkeys(networks)
     for key in ("sysctls", "labels", "environment"):
         if isinstance(found.get(key), list):
-            found[key] = dict(one.split("=", 1) for one in found[key])
+            found[key] = {one.partition("=")[0]: one.partition("=")[2] for one in found[key]}
     return {**found, **{key: value in _YES for key, value in found.items() if key in _BOOLEAN and isinstance(value, str)}}
 
 

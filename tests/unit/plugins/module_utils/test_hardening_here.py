@@ -1,4 +1,4 @@
-"""What only a host knows of what a service asks: where links lead, whose volumes and networks are here, which env files are read."""
+"""What only a host knows of what a service asks: where links lead, whose volumes and networks are here, which files it reads."""
 
 from __future__ import annotations
 
