@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
+from itertools import chain
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils import compose_data, hardening, refused_mounts
@@ -47,7 +48,7 @@ def problems(
 def strangers(stack: Mapping[str, Any], name: str, model: Mapping[str, Any], here: Here) -> list[str]:
     """Volumes and networks of this host that services would use, and that are not the stack's or not what they seem."""
     rules = Hardening.of(stack)
-    return _admitted(rules, _strangers(name, model, here)) if rules else []
+    return _admitted(rules, chain(_strangers(name, model, here), _in_reach(model, here))) if rules else []
 
 
 def _admitted(rules: Hardening, found: Iterator[tuple[str, Refusal]]) -> list[str]:
@@ -78,6 +79,21 @@ def _strangers(stack: str, model: Mapping[str, Any], here: Here) -> Iterator[tup
                     for what in _strange(stack, element, name == f"{stack}_{key}", existing[name]):
                         text = f'services.{service}.{element}: the {element[:-1]} {key} ("{name}" on this host) {what}'
                         yield service, Refusal(element, text, "give it another name")
+
+
+def _in_reach(model: Mapping[str, Any], here: Here) -> Iterator[tuple[str, Refusal]]:
+    """Data that lie where a container that runs could still put a link, when they have been looked at already."""
+    for service, definition in (model.get("services") or {}).items():
+        for mount in compose_data.mounts(definition):
+            above = [
+                one for one in here.mounted if one.kind == "bind" and one.writable and mount.source.startswith(f"{one.source}/")
+            ]
+            if mount.kind == "bind" and above:
+                text = (
+                    f'services.{service}.volumes: "{mount.source}" lies in {above[0].source}, where {above[0].container}, which '
+                    "runs, could put a link to anything of the host"
+                )
+                yield service, Refusal("volumes", text, f"stop {above[0].container} before")
 
 
 def _strange(stack: str, element: str, is_default: bool, exists: Mapping[str, Any]) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -77,3 +78,13 @@ def test_words_are_keys_or_parts_of_them() -> None:
     assert not {"docker_socket", "privileged"} & set(words())
     special = {"apparmor", "cpu_rt", "no_new_privileges", "seccomp", "selinux", "systempaths", "writable_cgroups"}
     assert set(words()) - SERVICE == special
+
+
+def test_the_documentation_has_every_word_in_its_table() -> None:
+    text = (Path(__file__).parents[4] / "docs" / "security.md").read_text()
+    table = text.partition("| word | admits |")[2].partition("\n\n")[0]
+    cells = [line.split(" | ")[0] for line in table.splitlines()[2:]]
+    # A root to write is not given, and stands with what is.
+    assert {word for cell in cells for word in re.findall(r"`([a-z_]+)`", cell)} | {"read_only"} == {
+        *(*words(), "docker_socket", "privileged")
+    }

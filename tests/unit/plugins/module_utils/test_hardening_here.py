@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils import hardening_h
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose_data import Ground
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import ConfigError, EngineError
 from ansible_collections.morpheus.deploy.plugins.module_utils.file_mounts import ProjectMounts, Sources
-from ansible_collections.morpheus.deploy.plugins.module_utils.precautions import Here
+from ansible_collections.morpheus.deploy.plugins.module_utils.precautions import Here, Mounted
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import Manifest, Releases, Workspace
 
 Model = dict[str, Any]
@@ -183,6 +184,26 @@ def test_volumes_and_networks_that_are_not_what_they_seem(model: Model, here: He
     assert hardening_here.strangers(STACK, "shop", model, here) == ([f"services.api.{said}; {mend}"] if said else [])
     exempt = {"hardening": {"exempt": {"api": ["volumes", "networks"]}}}
     assert hardening_here.strangers(exempt, "shop", model, here) == []
+
+
+def test_data_where_a_running_container_could_still_put_a_link(host: Host) -> None:
+    """Its release is not this one: here nothing else writes there."""
+    project = host.releases.project
+    model = {"services": {"api": {"volumes": [bind(host, "uploads/a")]}}}
+    runs = Mounted("shop-old-1", "old", "bind", f"{project}/uploads", "/uploads")
+    said = (
+        f'services.api.volumes: "{project}/uploads/a" lies in {project}/uploads, where shop-old-1, which runs, could put a link'
+    )
+    assert hardening_here.strangers(STACK, "shop", model, Here(mounted=[runs])) == [
+        f"{said} to anything of the host; stop shop-old-1 before, {VOLUMES}"
+    ]
+    for harmless in (
+        replace(runs, writable=False),
+        replace(runs, kind="volume"),
+        replace(runs, source=f"{project}/uploads/a"),
+        replace(runs, source=f"{project}/up"),
+    ):
+        assert hardening_here.strangers(STACK, "shop", model, Here(mounted=[harmless])) == []
 
 
 def test_prepare_refuses_strangers(monkeypatch: pytest.MonkeyPatch) -> None:
