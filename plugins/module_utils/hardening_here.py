@@ -9,9 +9,11 @@ Asked of what is deployed, and never of what a host has: a release that an older
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
+from ipaddress import IPv4Address, IPv4Network, ip_network
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils import compose_data, hardening, refused_mounts
@@ -45,10 +47,27 @@ def problems(
     return list(dict.fromkeys(found))
 
 
-def strangers(stack: Mapping[str, Any], name: str, model: Mapping[str, Any], here: Here) -> list[str]:
-    """Volumes and networks of this host that services would use, and that are not the stack's or not what they seem."""
+def strangers(
+    stack: Mapping[str, Any], name: str, model: Mapping[str, Any], here: Here, routes: Sequence[IPv4Network] = ()
+) -> list[str]:
+    """Volumes and networks of this host that services would use, and that are not the stack's or not what they seem.
+
+    ``routes``: what the host reaches by a way of its own.
+    """
     rules = Hardening.of(stack)
-    return _admitted(rules, chain(_strangers(name, model, here), _in_reach(model, here))) if rules else []
+    found = chain(_strangers(name, model, here), _in_reach(model, here), _taken(model, here, routes))
+    return _admitted(rules, found) if rules else []
+
+
+def routes(table: Path = Path("/proc/net/route")) -> list[IPv4Network]:
+    """Of this host, the default route aside. Nothing where the kernel does not tell."""
+    found = []
+    with suppress(OSError):
+        for line in table.read_text().splitlines()[1:]:
+            fields = line.split()
+            target, mask = (IPv4Address(int(fields[number], 16).to_bytes(4, "little")) for number in (1, 7))
+            found += [IPv4Network(f"{target}/{mask}")] if int(mask) else []
+    return found
 
 
 def _admitted(rules: Hardening, found: Iterator[tuple[str, Refusal]]) -> list[str]:
@@ -94,6 +113,24 @@ def _in_reach(model: Mapping[str, Any], here: Here) -> Iterator[tuple[str, Refus
                     "runs, could put a link to anything of the host"
                 )
                 yield service, Refusal("volumes", text, f"stop {above[0].container} before")
+
+
+def _taken(model: Mapping[str, Any], here: Here, routes: Sequence[IPv4Network]) -> Iterator[tuple[str, Refusal]]:
+    """Networks yet to be made with addresses that this host has another way to."""
+    for service, definition in (model.get("services") or {}).items():
+        for key in definition.get("networks") or ():
+            network = (model.get("networks") or {}).get(key) or {}
+            if network.get("name") in here.networks:
+                continue
+            for pool in (network.get("ipam") or {}).get("config") or []:
+                with suppress(ValueError):
+                    wanted = ip_network(str(pool.get("subnet")), strict=False)
+                    route = next((one for one in routes if wanted.version == one.version and one.overlaps(wanted)), None)
+                    if route:
+                        text = (
+                            f"services.{service}.networks: the network {key} takes {wanted}, and this host has a route to {route}"
+                        )
+                        yield service, Refusal("networks", text, "take another subnet, or none")
 
 
 def _strange(stack: str, element: str, is_default: bool, exists: Mapping[str, Any]) -> Iterator[str]:

@@ -244,7 +244,7 @@ def _take_precautions(
     ids = {name: image["id"] for name, image in images.items() if not image["id"].startswith(NOT_PULLED)}
     here = host.here(model, ids, _live_model(host, wanted, live))
     problems = precautions.problems(model, host.ground(wanted.stack, workspace), here)
-    problems += hardening_here.strangers(wanted.stack, host.releases.root.name, model, here)
+    problems += hardening_here.strangers(wanted.stack, host.releases.root.name, model, here, hardening_here.routes())
     if problems:
         raise ConfigError(problems)
 

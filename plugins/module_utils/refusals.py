@@ -142,6 +142,11 @@ def as_mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
+def is_true(value: Any) -> bool:
+    """As Compose takes a text for a boolean; what is none is its to refuse."""
+    return str(value).lower() not in ("none", "false", "", "no", "off", "n", "f", "0")
+
+
 def names_of(value: Any) -> list[str]:
     """The names in what Compose takes as a mapping or as a list of name=value."""
     if isinstance(value, Mapping):
@@ -154,23 +159,19 @@ def _says(value: Any) -> bool:
     return value not in (*_NO, [], {}, ())
 
 
-def _is_true(value: Any) -> bool:
-    return str(value).lower() not in ("none", "false", "", "no", "off", "n", "f", "0")
-
-
 def _is_negative(value: Any) -> bool:
     return str(value).strip().startswith("-")
 
 
 def _privileged(path: str, service: Mapping[str, Any], project: Project) -> Iterator[Refusal]:
-    if _is_true(service.get("privileged")) and not project.is_open(service.get("privileged")):
+    if is_true(service.get("privileged")) and not project.is_open(service.get("privileged")):
         mend = "name the capabilities that it needs in cap_add instead"
         yield Refusal(PRIVILEGED, f"{path}.privileged: makes the service root on the host", mend)
-    if _is_true(service.get("use_api_socket")):
+    if is_true(service.get("use_api_socket")):
         yield Refusal(SOCKET, f"{path}.use_api_socket: the engine's socket makes the service root on the host")
     for key in ("post_start", "pre_stop"):
         hooks = [one.get("privileged") for one in as_list(service.get(key)) if isinstance(one, Mapping)]
-        if any(_is_true(one) and not project.is_open(one) for one in hooks):
+        if any(is_true(one) and not project.is_open(one) for one in hooks):
             yield Refusal(PRIVILEGED, f"{path}.{key}: privileged makes the hook root on the host", "remove privileged")
 
 

@@ -17,6 +17,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.refusals import (
     Refusal,
     as_list,
     as_mapping,
+    is_true,
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.release_variables import substituted
 
@@ -77,7 +78,7 @@ def _long(entry: Mapping[str, Any]) -> _Mount:
     return _Mount(
         str(entry.get("type") or "volume"),
         str(entry.get("source") or ""),
-        not entry.get("read_only"),
+        not is_true(entry.get("read_only")),
         str(bind.get("propagation") or ""),
         bool(bind.get("selinux")),
     )

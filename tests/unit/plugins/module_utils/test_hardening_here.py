@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from ipaddress import IPv4Network, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -206,12 +207,45 @@ def test_data_where_a_running_container_could_still_put_a_link(host: Host) -> No
         assert hardening_here.strangers(STACK, "shop", model, Here(mounted=[harmless])) == []
 
 
+ROUTES = """Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT
+eth0\t00000000\t0101A8C0\t0003\t0\t0\t0\t00000000\t0\t0\t0
+eth0\t0001A8C0\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0
+vpn0\t0000640A\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0
+"""
+
+
+def test_the_hosts_routes_are_those_that_the_kernel_has(tmp_path: Path) -> None:
+    (tmp_path / "route").write_text(ROUTES)
+    assert hardening_here.routes(tmp_path / "route") == [ip_network("192.168.1.0/24"), ip_network("10.100.0.0/16")]
+    assert hardening_here.routes(tmp_path / "nothing") == []
+
+
+@pytest.mark.parametrize(
+    ("subnet", "exists", "route"),
+    [
+        ("10.100.7.0/24", False, "10.100.0.0/16"),
+        ("192.168.0.0/16", False, "192.168.1.0/24"),
+        ("10.100.7.0/24", True, ""),
+        ("172.28.0.0/16", False, ""),
+        ("fd00:1::/64", False, ""),
+        ("no subnet", False, ""),
+    ],
+)
+def test_a_new_network_takes_no_addresses_that_the_host_has_another_way_to(subnet: str, exists: bool, route: str) -> None:
+    network = {"default": {"name": "shop_default", "ipam": {"config": [{"subnet": subnet}]}}}
+    here = Here(networks={"shop_default": OURS}) if exists else Here()
+    routes = [IPv4Network("192.168.1.0/24"), IPv4Network("10.100.0.0/16")]
+    said = f"services.api.networks: the network default takes {subnet}, and this host has a route to {route}; take another subnet"
+    found = hardening_here.strangers(STACK, "shop", {**MODEL, "networks": network}, here, routes)
+    assert found == ([f"{said}, or none, or name networks in stack.hardening.exempt.api"] if route else [])
+
+
 def test_prepare_refuses_strangers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its precautions know what is here."""
     stranger = Here(volumes={"shop_data": OURS})
 
     def strangers(*given: Any) -> list[str]:
-        assert given == (STACK, "shop", {"services": {}}, stranger)
+        assert given == (STACK, "shop", {"services": {}}, stranger, hardening_here.routes())
         return ["a stranger"]
 
     class World:
