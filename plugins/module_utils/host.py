@@ -185,7 +185,7 @@ class StackHost:
     def model(self, stack: Mapping[str, Any], workspace: Workspace) -> dict[str, Any]:
         """What Compose makes of the files, with the paths that they will have in the project directory.
 
-        ConfigError when it may not run.
+        ConfigError when it may not run. What it asks of the host is judged when it is prepared: see hardening_here.
         """
         model = self.resolved(stack, workspace)
         routed = {service["name"] for service in stack["services"] if service["routes"]}
@@ -194,7 +194,6 @@ class StackHost:
             for name, service in compose_model.services(model).items()
             for problem in compose_rules.problems(name, service, routed=name in routed)
         ]
-        problems += hardening.problems(stack, model, routed)
         if problems:
             raise ConfigError(problems)
         return self.mounts(stack, workspace).resolved(model)
@@ -205,8 +204,17 @@ class StackHost:
 
     def resolved(self, stack: Mapping[str, Any], workspace: Workspace) -> dict[str, Any]:
         """The same, unchecked."""
+        return self._in_project(self._compose(stack, workspace).model(), workspace)
+
+    def written(self, stack: Mapping[str, Any], workspace: Workspace) -> dict[str, Any]:
+        """The same with variables and env files unread."""
+        return self._in_project(self._compose(stack, workspace).written(), workspace)
+
+    def _compose(self, stack: Mapping[str, Any], workspace: Workspace) -> Compose:
         files = workspace.compose_files(stack["compose_files"])
-        found = Compose(self.stack, workspace.files, files, workspace.interpolation).model()
+        return Compose(self.stack, workspace.files, files, workspace.interpolation)
+
+    def _in_project(self, found: Mapping[str, Any], workspace: Workspace) -> dict[str, Any]:
         text = json.dumps(found).replace(str(workspace.files), str(self.releases.project))
         model: dict[str, Any] = json.loads(text)
         return model

@@ -15,6 +15,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils import (
     compose_model,
     compose_rules,
     hardening,
+    hardening_here,
     leftovers,
     precautions,
     project_drift,
@@ -146,6 +147,9 @@ def prepare(host: StackHost, wanted: Wanted, migrations: Migrations, *, check_mo
     with scratch(wanted.release, wanted.environment, wanted.files, wanted.secrets, wanted.rights, wanted.executable) as workspace:
         model = host.model(wanted.stack, workspace)
         _check_watches(wanted.stack, model)
+        variables = {"STACK_RELEASE": wanted.release, "STACK_ENVIRONMENT": wanted.environment}
+        if asked := hardening_here.problems(host, wanted.stack, workspace, model, variables):
+            raise ConfigError(asked)
         _check_mounts(host, wanted, workspace, model)
         finder = _Images(host, wanted, known, lineage.live)
         images = finder.find(_references(model), pull=not check_mode)
@@ -253,6 +257,7 @@ def _take_precautions(
     here = host.here(model, ids, _live_model(host, wanted, live))
     problems = precautions.problems(model, host.ground(wanted.stack, workspace), here)
     problems += _lost_data(host, wanted.id, model, here)
+    problems += hardening_here.strangers(wanted.stack, host.releases.root.name, model, here, hardening_here.routes())
     if problems:
         raise ConfigError(problems)
 
