@@ -142,6 +142,7 @@ def prepare(host: StackHost, wanted: Wanted, migrations: Migrations, *, check_mo
     known = retained or {} if identity in lineage.trail else {}
     with scratch(wanted.release, wanted.environment, wanted.files, wanted.secrets, wanted.rights, wanted.executable) as workspace:
         model = host.model(wanted.stack, workspace)
+        host.require_routes(wanted.stack)
         _check_watches(wanted.stack, model)
         _check_mounts(host, wanted, workspace, model)
         finder = _Images(host, wanted, known, lineage.live)
