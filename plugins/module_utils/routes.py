@@ -13,6 +13,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+# What people write for any host, and the map has.
+ANY_HOST = "*"
 LONGEST_HOST = 253
 LONGEST_LABEL = 63
 LONGEST_PATH = 1024
@@ -42,8 +44,8 @@ def problems(path: str, routes: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def folded(host: str) -> str:
-    """A host as requests' hosts are compared with it."""
-    return host.lower().removesuffix(".")
+    """A host as requests' hosts are compared with it; empty for any."""
+    return "" if host == ANY_HOST else host.lower().removesuffix(".")
 
 
 def writable(keys: Iterable[str]) -> list[str]:
@@ -54,11 +56,10 @@ def writable(keys: Iterable[str]) -> list[str]:
 def host_problem(text: str) -> str:
     """Why ``text`` is no host of a route, in words; empty when it is one, or none is given."""
     host = folded(text)
-    if not text:
+    if not text or text == ANY_HOST:
         return ""
     if "*" in text:
-        mend = "leave host out" if host == "*" else "name each host, or leave host out"
-        return f"{_quoted(text)} has a wildcard, and a route has none; {mend} for requests to any host"
+        return f"{_quoted(text)} has a wildcard, and a route has none; name each host, or leave host out for requests to any host"
     if "/" in text:
         bare, _, path = re.sub(r"^.*?://", "", text).partition("/")
         bare = _PORT.sub("", bare)

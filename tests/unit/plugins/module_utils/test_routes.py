@@ -18,7 +18,7 @@ BELOW = "has a wildcard, and what lies below a path belongs to it anyway; write 
 RESOLVED = 'holds "." or "..", which clients resolve before they ask; write the path that they ask for'
 
 HOSTS = {
-    "*": f'"*" {WILDCARD} leave host out for requests to any host',
+    "**": f'"**" {WILDCARD} name each host, or leave host out for requests to any host',
     "*.shop.example": f'"*.shop.example" {WILDCARD} name each host, or leave host out for requests to any host',
     "https://shop.example": f'"https://shop.example" {MORE} host: "shop.example"',
     "https://shop.example:8443/api": f'"https://shop.example:8443/api" {MORE} host: "shop.example" and paths: ["/api"]',
@@ -57,7 +57,17 @@ PATHS = {
     "/.": f'"/." {RESOLVED}',
     "/" + "a" * 1024: f'"/{"a" * 39}"... has 1025 characters; a route\'s path has 1024 at most',
 }
-FINE = ["", "shop.example", "Shop.Example", "shop.example.", "10.0.0.5", "localhost", "_x.a-b.example", "xn--mnchen-3ya.example"]
+FINE = [
+    "",
+    "*",
+    "shop.example",
+    "Shop.Example",
+    "shop.example.",
+    "10.0.0.5",
+    "localhost",
+    "_x.a-b.example",
+    "xn--mnchen-3ya.example",
+]
 FINE_PATHS = ["/", "/api", "/api/", "/@anna/v1:predict", "/a.b/..c/...", "/~x/$&'()+,=!"]
 
 
@@ -87,6 +97,7 @@ def test_what_is_well_written_is_no_problem() -> None:
 
 KEYS: list[tuple[str, str, str]] = [
     ("", "/", "*/"),
+    ("*", "/api", "*/api/"),
     ("Shop.EXAMPLE.", "/", "shop.example/"),
     ("shop.example", "/Api/", "shop.example/Api/"),
 ]
