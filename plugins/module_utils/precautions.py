@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_interface
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils import compose_data, compose_model
+from ansible_collections.morpheus.deploy.plugins.module_utils import compose_data, compose_model, compose_rules
 
 _HASH = "com.docker.compose.config-hash"
 _NETWORK = "com.docker.compose.network"
@@ -152,6 +152,24 @@ def _volume_problems(model: Definition, here: Here) -> list[str]:
                     f"change it back, or declare another one ({key}2), copy the data and mount that"
                 )
     return found
+
+
+def missing_data(model: Definition, here: Here) -> dict[str, str]:
+    """Key -> name of each volume that a replica of the project has to have, and that is not here. Not the external ones: these
+    are no part of a release.
+    """
+    running = {name: one for name, one in compose_model.services(model).items() if compose_rules.replicas(one)}
+    used = _used({**model, "services": running}, "volumes", here.volumes)
+    return {key: str(wanted["name"]) for key, wanted, exists in used if exists is None and not wanted.get("external")}
+
+
+def lost_data(lost: Mapping[str, str]) -> list[str]:
+    """Sentences on volumes that a release had here and that somebody has removed since."""
+    return [
+        f'volumes.{key}: the volume "{name}" is not on this host any more, and what was in it is gone: a replica that is started '
+        f"now would begin with an empty one. Restore it from a backup; or, to begin with nothing: docker volume create {name}"
+        for key, name in sorted(lost.items())
+    ]
 
 
 def _used(

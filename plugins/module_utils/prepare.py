@@ -32,6 +32,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.errors import (
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import StackHost, Target, scratch
 from ansible_collections.morpheus.deploy.plugins.module_utils.migrations import Migrations
 from ansible_collections.morpheus.deploy.plugins.module_utils.plan import Replica, Step
+from ansible_collections.morpheus.deploy.plugins.module_utils.precautions import Here
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import (
     Manifest,
     Rights,
@@ -241,14 +242,32 @@ def _take_precautions(
     ids = {name: image["id"] for name, image in images.items() if not image["id"].startswith(NOT_PULLED)}
     here = host.here(model, ids, _live_model(host, wanted, live))
     problems = precautions.problems(model, host.ground(wanted.stack, workspace), here)
+    problems += _lost_data(host, wanted.id, model, here)
     if problems:
         raise ConfigError(problems)
 
 
-def require_harmless(host: StackHost, target: Target) -> None:
+def _lost_data(host: StackHost, identity: str, model: Mapping[str, Any], here: Here) -> list[str]:
+    """Volumes that this release needs, that it or the live one has had here, and that are gone: an empty one would hide it."""
+    missing = precautions.missing_data(model, here)
+    lineage = host.releases.lineage()
+    if not missing or identity in lineage.trail:
+        return precautions.lost_data(missing)
+    if lineage.live and host.releases.has(lineage.live):
+        manifest = host.releases.read(lineage.live)
+        # What cannot be read, because its secrets have gone since, cannot be compared.
+        with suppress(EngineError, ConfigError, OSError):
+            live = host.resolved(manifest.stack, host.releases.workspace(manifest.id))
+            had = precautions.missing_data(live, here).values()
+            return precautions.lost_data({key: name for key, name in missing.items() if name in had})
+    return []
+
+
+def require_harmless(host: StackHost, identity: str, target: Target) -> None:
     """Raise ConfigError for what a release prepared before would do to what has come here since."""
     here = host.here(target.model, {}, {})
-    problems = precautions.two_writers(target.model, host.ground(target.stack, target.workspace), here)
+    problems = _lost_data(host, identity, target.model, here)
+    problems += precautions.two_writers(target.model, host.ground(target.stack, target.workspace), here)
     problems += [str(one) for one in precautions.network_divergences(target.model, here) if one.stops]
     if problems:
         raise ConfigError(problems)

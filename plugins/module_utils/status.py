@@ -169,8 +169,7 @@ def _user_drift(host: StackHost, target: Target, replicas: Sequence[Replica], ed
 
 
 def _volume_drift(host: StackHost, target: Target) -> list[str]:
-    lost = [name for name in precautions.names(target.model, "volumes") if host.engine.volume(name) is None]
-    return [f"the volume {name} is not on this host any more: its data is gone, and a deploy makes an empty one" for name in lost]
+    return precautions.lost_data(precautions.missing_data(target.model, host.here(target.model, {}, {})))
 
 
 def _file_drift(host: StackHost, target: Target, manifest: Manifest, edge: Edge | None) -> list[str]:

@@ -47,7 +47,7 @@ with tempfile.TemporaryDirectory() as directory:
 
 def resolved(*files: dict[str, Any]) -> dict[str, Any]:
     command = ["docker", "exec", "-i", HOST, "python3", "-c", _CONFIG]
-    done = subprocess.run(command, input=json.dumps(files), capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, input=json.dumps(files), capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
     return found

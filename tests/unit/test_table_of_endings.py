@@ -351,7 +351,7 @@ def test_from_a_directory_whose_configuration_ansible_does_not_read_a_run_is_ref
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=300,
     )
     mend = (
         f"Ansible ignores {tmp_path}/ansible.cfg because everybody may write {tmp_path}: chmod o-w {tmp_path}."

@@ -170,7 +170,7 @@ def compose_reads(directory: Path, text: str) -> dict[str, str]:
         env={"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(directory)},
         capture_output=True,
         check=False,
-        timeout=30,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr.decode()
     environment: dict[str, str] = json.loads(done.stdout)["services"]["api"].get("environment") or {}

@@ -134,7 +134,7 @@ def test_a_host_that_lacks_a_library_is_named_with_the_command_that_installs_it(
         env={**os.environ, "DOCKER_HOST": "tcp://127.0.0.1:9"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 1, done.stderr
