@@ -152,7 +152,7 @@ def prepare(host: StackHost, wanted: Wanted, migrations: Migrations, *, check_mo
             raise DeployError(_other_digests(identity, known, images))
         restored = [] if check_mode else local_images.restore(host.engine, images.values())
         hardened = hardening.applied(model, hardening.additions(wanted.stack, model))
-        _take_precautions(host, wanted, workspace, hardened, images, lineage.live)
+        left_behind = _take_precautions(host, wanted, workspace, hardened, images, lineage.live)
         broken = project_drift.kept(releases, releases.read(identity)) if retained is not None else []
         is_new = images != retained or bool(broken)
         manifest = Manifest(
@@ -198,6 +198,7 @@ def prepare(host: StackHost, wanted: Wanted, migrations: Migrations, *, check_mo
             *hardening.warnings(wanted.stack, model),
             *finder.warnings,
             *restored,
+            *left_behind,
             *waited_for,
             *lost,
             *broken,
@@ -236,8 +237,8 @@ def _take_precautions(
     model: Mapping[str, Any],
     images: Mapping[str, Mapping[str, str]],
     live: str,
-) -> None:
-    """Raise ConfigError for what this release would do to data and networks that are here."""
+) -> list[str]:
+    """Raise ConfigError for what this release would do to data and networks that are here. What data it leaves behind."""
     # In check mode nobody knows what an image will declare that is not here yet.
     ids = {name: image["id"] for name, image in images.items() if not image["id"].startswith(NOT_PULLED)}
     here = host.here(model, ids, _live_model(host, wanted, live))
@@ -245,6 +246,12 @@ def _take_precautions(
     problems += _lost_data(host, wanted.id, model, here)
     if problems:
         raise ConfigError(problems)
+    return [
+        f"the volume {name}, which {services} of the live release mounts, is mounted by no service of this one. It stays on this "
+        f"host with its data; when no way back needs it any more: docker volume rm {name}"
+        for name, services in sorted(precautions.left_behind(model, here.live).items())
+        if host.engine.volume(name) is not None
+    ]
 
 
 def _lost_data(host: StackHost, identity: str, model: Mapping[str, Any], here: Here) -> list[str]:
@@ -442,6 +449,10 @@ class _Images:
         image = self._engine.image(reference)
         if image:
             return _entry(reference, image, image.digest)
+        # The tag is not on this host. Nobody here knows better than that it leads to what runs under its name; a deploy asks.
+        running = next((one for one in self._live.values() if one["reference"] == reference), None)
+        if running and self._digest(reference) in ("", running["digest"]) and self._engine.image(running["id"]):
+            return running
         return {"reference": reference, "digest": "", "id": f"{NOT_PULLED}{reference}"}
 
     def _require_room(self, services: list[str], count: int) -> None:
