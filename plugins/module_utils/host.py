@@ -25,6 +25,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils import (
     precautions,
     project_drift,
     project_files,
+    routes,
     said,
     served,
 )
@@ -122,12 +123,7 @@ class Target:
     @property
     def routes(self) -> dict[str, str]:
         """Key of each route (see haproxy.route_key) -> service."""
-        return {
-            haproxy.route_key(route["host"], path): name
-            for name, service in self.services.items()
-            for route in service["routes"]
-            for path in route["paths"]
-        }
+        return haproxy.stack_routes(self.stack["services"])
 
     def expectation(self, service: str) -> Expectation:
         health = self.services[service]["health"]
@@ -253,6 +249,19 @@ class StackHost:
             replace_created_before=replace_created_before,
             routing=edge.routing(),
         )
+
+    def require_routes(self, stack: Mapping[str, Any]) -> None:
+        """Raise what is wrong with the routes of ``stack``: EdgeError when one of them leads to another stack of this host."""
+        problems = [
+            problem
+            for number, service in enumerate(stack["services"])
+            for problem in routes.problems(f"stack.services[{number}]", service["routes"])
+        ]
+        if problems:
+            raise ConfigError(problems)
+        wanted = haproxy.stack_routes(stack["services"])
+        if wanted:
+            Edge(self.stack, self._configuration(), (), wanted, 0).routing()
 
     def edge_troubles(self) -> list[str]:
         """See edge_state.troubles."""

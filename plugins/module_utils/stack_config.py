@@ -25,6 +25,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils import (
     public_check,
     refusals,
     rotation,
+    routes,
     schema,
     schema_files,
     secret_files,
@@ -178,26 +179,20 @@ class StackConfig:
                 self._say(
                     f"{path}.health: required, because the service is routed: without it nobody can tell when a replica may serve"
                 )
-            self._check_routes(path, service.get("routes") or [])
+            self.problems += routes.problems(path, service.get("routes") or [])
             if service.get("health"):
                 self._check_health(f"{path}.health", service["health"])
 
     def _check_routes_are_distinct(self) -> None:
-        taken: dict[tuple[str, str], tuple[str, str]] = {}
+        taken: dict[str, tuple[str, str]] = {}
         for number, service in enumerate(self.config["services"]):
             for index, route in enumerate(service.get("routes") or []):
                 for prefix in route.get("paths") or []:
                     here = f"stack.services[{number}].routes[{index}]"
-                    key = (route.get("host") or "", prefix.rstrip("/"))
+                    key = haproxy.route_key(route.get("host") or "", prefix)
                     owner, place = taken.setdefault(key, (str(service.get("name")), here))
                     if owner != service.get("name"):
                         self._say(f'{here}: "{prefix}" of this host is taken already by {place}')
-
-    def _check_routes(self, path: str, routes: list[dict[str, Any]]) -> None:
-        for number, route in enumerate(routes):
-            for index, prefix in enumerate(route.get("paths") or []):
-                if not prefix.startswith("/"):
-                    self._say(f'{path}.routes[{number}].paths[{index}]: "{prefix}" must start with "/"')
 
     def _check_health(self, path: str, health: dict[str, Any]) -> None:
         if health["path"] and not health["path"].startswith("/"):
