@@ -270,6 +270,27 @@ class Engine:
                     f"When its content may go: docker volume rm {mount['Name']}"
                 )
 
+    def inspected(self, replica: Replica) -> Mapping[str, Any] | None:
+        """All that the engine tells of a container; None when it is gone. Holds secret values: never print it."""
+        return self._inspect(replica)
+
+    def signal(self, replica: Replica, name: str) -> None:
+        with _speaking(f"send {name} to {replica.name}"):
+            self._client.api.kill(replica.id, signal=name)
+
+    def give_cpu_shares(self, replica: Replica, shares: int) -> None:
+        """At once, while it runs."""
+        with _speaking(f"give {replica.name} its share of the CPUs"):
+            self._client.api.update_container(replica.id, cpu_shares=shares)
+
+    def newest_digest(self, reference: str) -> str:
+        """What the registry has under a name, without bringing it here; empty when it does not say."""
+        try:
+            found: Mapping[str, Any] = self._client.api.inspect_distribution(reference)
+            return str(found["Descriptor"]["digest"])
+        except (DockerException, OSError, HTTPError, KeyError, TypeError):
+            return ""
+
     def restarts(self, replica: Replica) -> int:
         """How often the engine has started ``replica`` again by itself; 0 for one that is gone."""
         details = self._inspect(replica)

@@ -267,6 +267,10 @@ class StackHost:
         """See edge_state.troubles."""
         return edge_state.troubles(self._edge_engine)
 
+    def edge_unfinished(self) -> str:
+        """See edge_state.interrupted."""
+        return edge_state.interrupted(self._edge_engine)
+
     def edge_image_trouble(self) -> list[str]:
         """Nothing serves worse without it, but the next change of the edge's configuration cannot be checked."""
         image = self._settings["image"]
@@ -277,6 +281,7 @@ class StackHost:
         """Raise DeployError when the edge, or a container that has the name of a candidate, would make ``steps`` fail."""
         starts = {step.service for step in steps if step.action is Action.START}
         if target.routed:
+            edge_state.require_whole(self._edge_engine)
             edge_state.require(self.edge_troubles())
         if starts:
             counts = {
