@@ -73,6 +73,7 @@ MIDWAY = {
 }
 LAST = {
     **MIDWAY,
+    "claim": rule("host_baseline", "lost", host="app-2"),
     "deploy": rule("stack_rollout", "lost", host="app-2"),
     "maintenance": rule("edge_maintenance", "lost", host="app-2", check_mode=False),
     "provision": rule("edge_config", "lost", host="app-2"),
