@@ -46,7 +46,7 @@ unlock          refused 2     refused 2    refused 2  done 0         checked 0
 LOST = """
                 none answers  lost first  lost midway  lost last  killed
 audit           refused 4     failed 4    failed 4     failed 4   running -9
-claim           refused 4     refused 4   refused 4    refused 4  running -9
+claim           refused 4     refused 4   refused 4    failed 4   running -9
 config          done 0        done 0      done 0       done 0     running -9
 deploy          refused 4     refused 4   refused 4    mixed 4    running -9
 fingerprint     done 0        done 0      done 0       done 0     running -9
