@@ -15,6 +15,7 @@ from typing import Any
 from ansible_collections.morpheus.deploy.plugins.module_utils import (
     access,
     audit_disk,
+    audit_exemptions,
     audit_files,
     audit_rules,
     cis,
@@ -22,6 +23,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils import (
     dotenv,
     edge_drift,
     reach,
+    refused_mounts,
     sockets,
     tls_probe,
 )
@@ -29,7 +31,9 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge import EdgePa
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import Compose, Everything
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.hardening import Hardening
+from ansible_collections.morpheus.deploy.plugins.module_utils.host_paths import Own
 from ansible_collections.morpheus.deploy.plugins.module_utils.identity import HostIdentity
+from ansible_collections.morpheus.deploy.plugins.module_utils.refusals import Project
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import Manifest, Releases
 
 DAEMON = Path("/etc/docker/daemon.json")
@@ -75,6 +79,7 @@ class HostAudit:
             "env_files": self._env_files(manifest) if manifest else {},
             "containers": self._described(manifest),
             "engine": [_plain(one) for one in cis.daemon_findings(info, _mapping(DAEMON))],
+            "exemptions": self._exemptions(manifest) if manifest else [],
             "images": self._images(),
             "database": self._database(database, project_ref),
             "stacks": sorted(path.name for path in self._releases.root.parent.glob("*") if path.is_dir()),
@@ -111,6 +116,22 @@ class HostAudit:
         return [
             declared(name, service, model, workspace.files) for name, service in sorted((model.get("services") or {}).items())
         ]
+
+    def _exemptions(self, manifest: Manifest) -> list[dict[str, str]]:
+        """What services ask of this host beyond what every service may: see audit_exemptions."""
+        workspace = self._releases.workspace(manifest.id)
+        files = workspace.compose_files(manifest.stack["compose_files"])
+        compose = Compose(self._releases.root.name, workspace.files, files, workspace.interpolation)
+        own = Own.of(str(self._releases.root), workspace.shipped(), manifest.stack["compose_files"])
+        # Where secrets have gone, what can be read without them; that nothing can be read is told where services are.
+        for read, is_written in ((compose.model, False), (compose.written, True)):
+            with suppress(DeployError):
+                found = json.dumps([read(), compose.written()]).replace(str(workspace.files), str(self._releases.project))
+                variables = {"STACK_RELEASE": manifest.release, "STACK_ENVIRONMENT": manifest.environment}
+                model, written = json.loads(found)
+                project = Project(refused_mounts.with_files(model, written, variables), own, is_written)
+                return audit_exemptions.exemptions(manifest.stack, project)
+        return []
 
     def _env_files(self, manifest: Manifest) -> dict[str, list[str]]:
         """Path in the release -> names in it; secrets aside, which the manifest names."""

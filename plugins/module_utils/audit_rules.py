@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils import (
+    audit_exemptions,
     audit_files,
     certificate,
     cis,
@@ -68,6 +69,9 @@ RULES: Mapping[str, str] = {
     "account-sshd": "sshd has no setting of who gets in but those of the baseline",
     "file-setuid": "no program gives another user's rights but those of the baseline, each as it was or as its package has it",
     "container-unknown": "every container, whatever its state, belongs to a stack of this collection or to its edge",
+    "hardening-exempt": "a service asks nothing of its host that stack.hardening has to admit, and is given all that hardens it",
+    "hardening-unused": "every exemption in stack.hardening admits something that the live release asks for",
+    "hardening-refused": "the live release asks nothing of its host that would be refused today",
     "port-open": "what listens beyond loopback is in audit_allowed_ports",
     "tls-expiry": "the certificate is valid for 30 days and more",
     "tls-name": "the certificate carries the name of the site",
@@ -303,6 +307,26 @@ def _benchmark(host: str, facts: Mapping[str, Any]) -> list[Finding]:
     ]
 
 
+def _exemptions(host: str, facts: Mapping[str, Any], _: Settings) -> Check:
+    found = [_exemption(host, one) for one in facts.get("exemptions") or []]
+    ids = ["hardening-exempt", "hardening-unused", "hardening-refused"]
+    return Check(ids, f"what {counted(len(facts['services']), 'service')} of the live release may ask of the host", found)
+
+
+def _exemption(host: str, one: Mapping[str, Any]) -> Finding:
+    service, word = one["service"], one["word"]
+    own = word in ("docker_socket", "privileged")
+    place = f"stack.hardening.{word}" if own else f"{word} in stack.hardening.exempt.{service}"
+    if one["state"] == audit_exemptions.ADMITTED:
+        mend = "see whether the service still needs it"
+        return Finding("hardening-exempt", ACCEPTED, host, service, f"{one['text']}; admitted by {place}", mend)
+    if one["state"] == audit_exemptions.UNUSED:
+        mend = f"remove {service} from {place}" if own else f"remove {place}"
+        return Finding("hardening-unused", LOW, host, service, one["text"], mend)
+    mend = f"remove it, or name {service + ' in ' if own else ''}{place}, and deploy"
+    return Finding("hardening-refused", HIGH, host, service, one["text"], mend)
+
+
 def _ports(host: str, facts: Mapping[str, Any], settings: Settings) -> Check:
     found = []
     for socket in facts["sockets"]:
@@ -432,5 +456,5 @@ def _untried(host: str, proof: Mapping[str, Any]) -> Finding:
 
 
 _RULES: Sequence[Callable[[str, Mapping[str, Any], Settings], Check]] = (
-    *(_trouble, _identity, _database, _proofs, _keys, _files, _accounts, _containers, _ports, _tls),
+    *(_trouble, _identity, _database, _proofs, _keys, _files, _accounts, _exemptions, _containers, _ports, _tls),
 )

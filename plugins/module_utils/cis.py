@@ -342,6 +342,7 @@ _CONTAINER_CHECKS: Sequence[Callable[[Mapping[str, Any]], list[_Found]]] = (
 # Word of stack.hardening -> the item that it admits.
 _ITEMS_BY_WORD: Mapping[str, str] = {
     "apparmor": "5.2",
+    "selinux": "5.3",
     "cap_add": "5.4",
     "cap_drop": "5.4",
     "privileged": "5.5",
@@ -355,6 +356,7 @@ _ITEMS_BY_WORD: Mapping[str, str] = {
     "devices": "5.18",
     "uts": "5.21",
     "seccomp": "5.22",
+    "cgroup_parent": "5.25",
     "no_new_privileges": "5.26",
     "pids_limit": "5.29",
     "userns_mode": "5.31",

@@ -13,7 +13,7 @@ from __future__ import annotations
 import fcntl
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -245,14 +245,9 @@ class Edge:
     def routing(self) -> Routing:
         """Where the routes lead now and where the release wants them. EdgeError when one of these leads to another stack."""
         everyone = self._all_routes()
-        own = self._own_routes(everyone)
-        others = {key: backend.partition(".")[0] for key, backend in everyone.items() if key not in own}
-        for key in sorted(self._routes.keys() & others.keys()):
-            raise EdgeError(
-                f'the route {key} leads to the stack "{others[key]}" on this host already; give one of the two another host or '
-                "path. Nothing was changed"
-            )
-        return Routing(own, self._routes, frozenset(others))
+        others = self._of_others(everyone)
+        self._require_free(self._routes.keys(), others, ". Nothing was changed")
+        return Routing(self._own_routes(everyone), self._routes, frozenset(others))
 
     def places(self) -> dict[str, Server]:
         """Container that gets new requests of this stack -> its server, which has checks."""
@@ -288,9 +283,13 @@ class Edge:
             return self._configuration.apply(self._contracted(self._backends()))
 
     def route(self, routes: Mapping[str, str]) -> None:
-        """Let new requests for each key go to a service (empty: to none)."""
+        """Let new requests for each key go to a service (empty: to none). What leads to another stack is not touched."""
         with self._lock, self._configuration.alone():
             now = self._all_routes()
+            others = self._of_others(now)
+            # As when both stacks were prepared before either had the route.
+            self._require_free({key for key, service in routes.items() if service}, others)
+            routes = {key: service for key, service in routes.items() if key not in others}
             after = {key: service for key, service in {**self._own_routes(now), **routes}.items() if service}
             self._configuration.write(self._map_files(after))
             for key in in_order(routes):
@@ -469,6 +468,19 @@ class Edge:
     def _own_routes(self, routes: Mapping[str, str]) -> dict[str, str]:
         prefix = backend_name(self._stack, "")
         return {key: backend.removeprefix(prefix) for key, backend in routes.items() if backend.startswith(prefix)}
+
+    def _of_others(self, routes: Mapping[str, str]) -> dict[str, str]:
+        """Key -> stack of those that lead to another one."""
+        own = self._own_routes(routes)
+        return {key: backend.partition(".")[0] for key, backend in routes.items() if key not in own}
+
+    @staticmethod
+    def _require_free(wanted: Collection[str], others: Mapping[str, str], outcome: str = "") -> None:
+        for key in sorted(set(wanted) & others.keys()):
+            raise EdgeError(
+                f'the route {key} leads to the stack "{others[key]}" on this host already; give one of the two another host or '
+                f"path{outcome}"
+            )
 
     def _write(self, assigned: Admitted) -> None:
         """Write what is admitted into the stack's file, whose backends stay as HAProxy has them."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils import leftovers
+from ansible_collections.morpheus.deploy.plugins.module_utils import edge_state, leftovers
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import (
     CERTIFICATES,
     CERTIFICATES_LIST,
@@ -32,12 +32,15 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.host import (
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.maintenance import MAP as MAINTENANCE_MAP
 from ansible_collections.morpheus.deploy.plugins.module_utils.maintenance import render_state
-from ansible_collections.morpheus.deploy.plugins.module_utils.plan import EDGE_NETWORK, State
+from ansible_collections.morpheus.deploy.plugins.module_utils.plan import EDGE_NETWORK, Replica, State
 from ansible_collections.morpheus.deploy.plugins.module_utils.spoken import spoken
 from ansible_collections.morpheus.deploy.plugins.module_utils.upstreams import MAP as AWAY_MAP
 
 START_SECONDS = 15.0
 RUN_DIRECTORY = "/run/haproxy"
+# No application has anything to do without the edge, so it comes before them when the CPUs are busy. With cgroup v2 a container
+# without a number has as much as others have by 1024 or by 2597, by the engine's version: less would be a step back.
+CPU_SHARES = 16384
 _CHANGED = "image, user or ports of the edge changed"
 
 
@@ -61,6 +64,7 @@ class EdgeSettings:
                     "user": self.user,
                     "command": command,
                     "restart": "always",
+                    "cpu_shares": CPU_SHARES,
                     "ports": list(self.ports),
                     "networks": [EDGE_NETWORK],
                     "read_only": True,
@@ -93,11 +97,14 @@ class EdgeSetup:
             found.append("container")
         if self._is_cut_off():
             found.append("network")
+        if "container" not in found and self._lacks_shares():
+            found.append("cpu_shares")
         return found
 
     @spoken()
     def apply(self, files: Mapping[str, str], certificates: Mapping[str, str], *, allow_interruption: bool) -> list[str]:
         """Bring the edge up or up to date; what changed. A change that would cut connections is refused unless allowed."""
+        edge_state.require_whole(self._engine)
         changed = self.differences(files, certificates)
         left = self._left_over(files, certificates)
         running = self._is_running()
@@ -109,8 +116,9 @@ class EdgeSetup:
             lost = self._lost_compose()
             why = f"{lost}, so nobody can tell whether the container is as it should be" if lost else _CHANGED
             raise EdgeError(
-                f"{why}, which takes a new container and a short interruption for every user of this host. Take the host out of "
-                "its balancer and run again with -e edge_allow_interruption=true"
+                f"{why}, which takes a new container and a short interruption for every user of this host. Another image comes "
+                "without one by playbooks/edge_upgrade.yml. For all else take the host out of its balancer and run again with "
+                "-e edge_allow_interruption=true"
             )
         if self._engine.image(self._settings.image) is None:
             self._engine.pull(self._settings.image)
@@ -127,7 +135,11 @@ class EdgeSetup:
             if not network:
                 self._bring_replicas_back()
             self._await_answer()
-        elif changed:
+            return changed
+        for one in self._lacks_shares():
+            # While it runs, without a restart.
+            self._engine.give_cpu_shares(one, CPU_SHARES)
+        if set(changed) - {"cpu_shares"}:
             with self._configuration.alone():
                 if not self._configuration.apply(files):
                     # A renewed certificate changes no file of the configuration, yet HAProxy reads it only when it loads.
@@ -229,7 +241,13 @@ class EdgeSetup:
             found = (self._paths.root / "compose.json").read_bytes()
         except (FileNotFoundError, IsADirectoryError):
             return True
-        return found != self._compose_text().encode() or not self._is_running()
+        return _lasting(found) != _lasting(self._compose_text().encode()) or not self._is_running()
+
+    def _lacks_shares(self) -> list[Replica]:
+        """Containers of the edge that run with another share of the CPUs."""
+        running = [one for one in self._engine.observe(set()) if one.state is State.RUNNING]
+        found = {one: self._engine.inspected(one) or {} for one in running}
+        return [one for one, details in found.items() if (details.get("HostConfig") or {}).get("CpuShares") != CPU_SHARES]
 
     def _lost_compose(self) -> str:
         """Why the edge's own Compose file says nothing, in words; empty when it does, and before there is an edge."""
@@ -270,3 +288,14 @@ class EdgeSetup:
 
     def _validate(self, candidate: Path) -> str:
         return validate_edge(self._engine, {"image": self._settings.image, "user": self._settings.user}, candidate)
+
+
+def _lasting(text: bytes) -> Any:
+    """What of the Compose file only a new container can have."""
+    try:
+        found = json.loads(text)
+        for service in found["services"].values():
+            service.pop("cpu_shares", None)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return text
+    return found

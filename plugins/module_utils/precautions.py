@@ -187,6 +187,21 @@ def _used(
             yield key, wanted, existing.get(wanted["name"])
 
 
+def left_behind(model: Definition, live: Definition) -> dict[str, str]:
+    """Name of each volume of the stack's own that services of the live release mount and none of ``model`` -> these services."""
+    kept = set(names(model, "volumes"))
+    found: dict[str, str] = {}
+    for key, volume, _ in _used(live, "volumes", {}):
+        users = [
+            name
+            for name, service in (live.get("services") or {}).items()
+            if any(mount.kind == "volume" and mount.source == key for mount in compose_data.mounts(service))
+        ]
+        if volume["name"] not in kept and not volume.get("external"):
+            found[str(volume["name"])] = ", ".join(sorted(users))
+    return found
+
+
 def names(model: Definition, kind: str) -> list[str]:
     """Names of the networks or volumes that services of the project use."""
     return [str(wanted["name"]) for _, wanted, _ in _used(model, kind, {})]

@@ -14,7 +14,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.haproxy import ren
 from tests.edge_checks.haproxy import HAProxy, Metronome, edge, eventually, gateway, running, write_certificate
 from tests.edge_checks.upstreams import Behaviour, Upstream
 
-UPGRADE = {"Connection": "Upgrade", "Upgrade": "toy"}
+UPGRADE = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="}
 BACKEND = "test.web"
 
 

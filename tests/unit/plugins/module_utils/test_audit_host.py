@@ -52,7 +52,7 @@ def inspect(**more: Any) -> dict[str, Any]:
         "Mounts": [
             {
                 "Type": "bind",
-                "Source": "/s/license",
+                "Source": "/var/lib/morpheus.deploy/stacks/shop/project/secrets/license",
                 "Destination": "/run/secrets/license",
                 "RW": False,
                 "Propagation": "rprivate",

@@ -114,7 +114,11 @@ CONTAINERS = [
         id="/lib to write",
     ),
     pytest.param(container(Mounts=mount("/etc/localtime")), [], id="the time zone"),
-    pytest.param(container(Mounts=mount("/srv/data", writes=True)), [], id="data of the host"),
+    pytest.param(
+        container(Mounts=mount("/srv/data", writes=True)),
+        ["5.6 high: has /srv/data of the host mounted to write"],
+        id="data of the host",
+    ),
     pytest.param(container(Path="/usr/sbin/sshd", Args=["-D"]), ["5.7 medium: runs sshd"], id="sshd"),
     pytest.param(
         container(PortBindings=ports(ip="10.0.0.1", port="25")),
@@ -133,7 +137,7 @@ CONTAINERS = [
     pytest.param(container(Devices=[{"PathOnHost": "/dev/sda"}]), ["5.18 medium: has the host's devices /dev/sda"], id="devices"),
     pytest.param(
         container(Mounts=mount("/srv", propagation="rshared")),
-        ["5.20 medium: mounts at /x propagate back to the host"],
+        ["5.6 medium: has /srv of the host mounted to read", "5.20 medium: mounts at /x propagate back to the host"],
         id="propagation",
     ),
     pytest.param(container(UTSMode="host"), ["5.21 medium: shares the host's UTS namespace"], id="UTS"),
