@@ -5,8 +5,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,10 +20,13 @@ from ansible_collections.morpheus.deploy.plugins.module_utils import (
     gate,
     haproxy,
     hardening,
+    leftovers,
     own_edge,
     precautions,
     project_drift,
     project_files,
+    routes,
+    said,
     served,
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.contents import LookingStore
@@ -122,12 +123,7 @@ class Target:
     @property
     def routes(self) -> dict[str, str]:
         """Key of each route (see haproxy.route_key) -> service."""
-        return {
-            haproxy.route_key(route["host"], path): name
-            for name, service in self.services.items()
-            for route in service["routes"]
-            for path in route["paths"]
-        }
+        return haproxy.stack_routes(self.stack["services"])
 
     def expectation(self, service: str) -> Expectation:
         health = self.services[service]["health"]
@@ -140,6 +136,7 @@ class StackHost:
             raise missing_library("jmespath")
         self.stack = stack
         self.releases = releases or Releases(stack)
+        said.know_directory(self.releases.secrets)
         self.engine = Engine(client, stack, EDGE_NETWORK)
         self.one_offs = OneOffs(client, stack)
         # The lock of the rollout at work, which the commands that it starts must keep too.
@@ -160,6 +157,7 @@ class StackHost:
         section: str = "update_config",
     ) -> Target:
         """``images``: service -> (reference, identity), see compose_model.desired_services."""
+        said.know_open([manifest.environment, manifest.release, *(service["name"] for service in manifest.stack["services"])])
         found = model or self.model(manifest.stack, workspace)
         additions = hardening.additions(manifest.stack, found)
         model = hardening.applied(found, additions)
@@ -252,9 +250,26 @@ class StackHost:
             routing=edge.routing(),
         )
 
+    def require_routes(self, stack: Mapping[str, Any]) -> None:
+        """Raise what is wrong with the routes of ``stack``: EdgeError when one of them leads to another stack of this host."""
+        problems = [
+            problem
+            for number, service in enumerate(stack["services"])
+            for problem in routes.problems(f"stack.services[{number}]", service["routes"])
+        ]
+        if problems:
+            raise ConfigError(problems)
+        wanted = haproxy.stack_routes(stack["services"])
+        if wanted:
+            Edge(self.stack, self._configuration(), (), wanted, 0).routing()
+
     def edge_troubles(self) -> list[str]:
         """See edge_state.troubles."""
         return edge_state.troubles(self._edge_engine)
+
+    def edge_unfinished(self) -> str:
+        """See edge_state.interrupted."""
+        return edge_state.interrupted(self._edge_engine)
 
     def edge_image_trouble(self) -> list[str]:
         """Nothing serves worse without it, but the next change of the edge's configuration cannot be checked."""
@@ -266,6 +281,7 @@ class StackHost:
         """Raise DeployError when the edge, or a container that has the name of a candidate, would make ``steps`` fail."""
         starts = {step.service for step in steps if step.action is Action.START}
         if target.routed:
+            edge_state.require_whole(self._edge_engine)
             edge_state.require(self.edge_troubles())
         if starts:
             counts = {
@@ -409,14 +425,11 @@ def scratch(
     executable: Collection[str] = (),
 ) -> Iterator[Workspace]:
     """A workspace in memory that is gone afterwards: what may yet be refused leaves no trace."""
-    directory = Path(tempfile.mkdtemp(prefix="morpheus.deploy.", dir="/run" if Path("/run").is_dir() else None))
-    try:
+    with leftovers.directory(leftovers.memory(), leftovers.PREPARING) as directory:
         for name, content in secrets.items():
             place_secret(directory / "secrets" / name, content, (rights or {}).get(name, Rights()))
         (directory / "secrets").mkdir(exist_ok=True)
         yield place_files(directory, release, environment, files, directory / "secrets", executable)
-    finally:
-        shutil.rmtree(directory)
 
 
 @dataclass(frozen=True)

@@ -123,7 +123,7 @@ def test_what_people_write_is_not_refused_as_the_real_compose_resolves_it() -> N
 
 def resolved(*files: dict[str, Any]) -> dict[str, Any]:
     command = ["docker", "exec", "-i", HOST, "python3", "-c", _CONFIG]
-    done = subprocess.run(command, input=json.dumps(files), capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, input=json.dumps(files), capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
     return found
