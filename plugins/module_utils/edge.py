@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import fcntl
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -20,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import RLock
 
+from ansible_collections.morpheus.deploy.plugins.module_utils import leftovers
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import EdgeError
 from ansible_collections.morpheus.deploy.plugins.module_utils.files import private, write_atomically
 from ansible_collections.morpheus.deploy.plugins.module_utils.formats import EDGE, EDGE_BASE, EDGE_STACKS
@@ -49,6 +49,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.spoken import told
 OWN_NAME = "haproxy"
 EDGE_ROOT = Path("/var/lib/morpheus.deploy/edge")
 HAPROXY_DIRECTORY = "/usr/local/etc/haproxy"
+# Below the configuration directory: what HAProxy serves sites with, and which of it.
+CERTIFICATES, CERTIFICATES_LIST = "certs", "certificates.list"
 # What HAProxy calls the map is the path by which its configuration names it.
 ROUTES_IN_HAPROXY = f"{HAPROXY_DIRECTORY}/routes.map"
 RESOLVE_SECONDS = 10.0
@@ -131,8 +133,7 @@ class EdgeConfiguration:
 
     def check(self, files: Mapping[str, str]) -> None:
         """Raise EdgeError with HAProxy's own words when it would reject the configuration with ``files`` in it."""
-        with tempfile.TemporaryDirectory(dir=self.paths.root, prefix="candidate.") as directory:
-            candidate = Path(directory)
+        with leftovers.directory(self.paths.root, leftovers.CANDIDATE) as candidate:
             with told(candidate):
                 self._copy(files, candidate)
             complaint = self._validate(candidate)

@@ -15,6 +15,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils import (
     compose_model,
     compose_rules,
     hardening,
+    hardening_here,
+    leftovers,
     precautions,
     project_drift,
     schema_files,
@@ -131,6 +133,7 @@ def prepare(host: StackHost, wanted: Wanted, migrations: Migrations, *, check_mo
     In check mode nothing is pulled either: an image that is not here yet counts as a changed one.
     """
     releases = host.releases
+    swept = [] if check_mode else _sweep(host)
     identity = wanted.id
     retained = releases.read(identity).images if releases.has(identity) else None
     lineage = releases.lineage()
@@ -145,6 +148,9 @@ def prepare(host: StackHost, wanted: Wanted, migrations: Migrations, *, check_mo
         model = host.model(wanted.stack, workspace)
         host.require_routes(wanted.stack)
         _check_watches(wanted.stack, model)
+        variables = {"STACK_RELEASE": wanted.release, "STACK_ENVIRONMENT": wanted.environment}
+        if asked := hardening_here.problems(host, wanted.stack, workspace, model, variables):
+            raise ConfigError(asked)
         _check_mounts(host, wanted, workspace, model)
         finder = _Images(host, wanted, known, lineage.live)
         images = finder.find(_references(model), pull=not check_mode)
@@ -196,6 +202,7 @@ def prepare(host: StackHost, wanted: Wanted, migrations: Migrations, *, check_mo
         versions=wanted.versions if manifest.schema and lineage.schema.knows(manifest.schema) else [],
         warnings=[
             *hardening.warnings(wanted.stack, model),
+            *swept,
             *finder.warnings,
             *restored,
             *left_behind,
@@ -205,6 +212,14 @@ def prepare(host: StackHost, wanted: Wanted, migrations: Migrations, *, check_mo
             *damage,
         ],
     )
+
+
+def _sweep(host: StackHost) -> list[str]:
+    """Take away what runs that were killed have left of secrets. A sentence for each."""
+    return [
+        *leftovers.sweep(leftovers.memory(), leftovers.PREPARING),
+        *leftovers.sweep_halves(host.releases.secrets),
+    ]
 
 
 def _check_watches(stack: Mapping[str, Any], model: Mapping[str, Any]) -> None:
@@ -244,6 +259,7 @@ def _take_precautions(
     here = host.here(model, ids, _live_model(host, wanted, live))
     problems = precautions.problems(model, host.ground(wanted.stack, workspace), here)
     problems += _lost_data(host, wanted.id, model, here)
+    problems += hardening_here.strangers(wanted.stack, host.releases.root.name, model, here, hardening_here.routes())
     if problems:
         raise ConfigError(problems)
     return [

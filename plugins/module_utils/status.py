@@ -46,6 +46,12 @@ def look(host: StackHost) -> dict[str, Any]:
     inventory = f"inventories/{found['environment'] or '<environment>'}"
     if of_edge:
         found["mend"] = [f"ansible-playbook playbooks/provision.yml -i {inventory} --tags edge"]
+    unfinished = host.edge_unfinished()
+    if unfinished:
+        # Before all else: nothing else may change the edge until then.
+        of_edge = [unfinished, *of_edge]
+        found["drift"] = [*unclaimed, *of_edge]
+        found["mend"] = [f"ansible-playbook playbooks/edge_upgrade.yml -i {inventory}"]
     if not lineage.live:
         return found
     manifest = host.releases.read(lineage.live)

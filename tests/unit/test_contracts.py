@@ -124,7 +124,7 @@ def module(name: str) -> Any:
     return importlib.import_module(f"{COLLECTION}.plugins.modules.{name}")
 
 
-class CapturedError(Exception):
+class CapturedError(BaseException):
     """Raised in the place of AnsibleModule with what it was given."""
 
 

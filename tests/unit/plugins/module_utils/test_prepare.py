@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.morpheus.deploy.plugins.module_utils import prepare
+from ansible_collections.morpheus.deploy.plugins.module_utils import leftovers, prepare
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose_data import Ground
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import Disk, Image
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import (
@@ -329,3 +329,21 @@ def test_what_would_lose_data_is_refused_with_every_problem(projects: Projects) 
     with pytest.raises(ConfigError) as caught:
         prepare._take_precautions(projects, wanted(b""), None, model, images, "")  # type: ignore[arg-type]
     assert [problem.split(":")[0] for problem in caught.value.problems] == ["services.db.volumes", "services.cache.volumes"]
+
+
+def test_a_prepare_takes_away_what_killed_ones_have_left_of_secrets(
+    host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+    left = run / "morpheus.deploy.held-x" / "secrets"
+    left.mkdir(parents=True)
+    monkeypatch.setattr(leftovers, "RUN", run)
+    host.releases.write_secrets({"api.env": 'TOKEN="canary"\n'})
+    half = host.releases.secrets / ".api.env.x7"
+    half.write_text("TOKEN=can")
+    assert prepare._sweep(host) == [  # type: ignore[arg-type]
+        f"{left.parent} was left by a run that was killed, with secrets in it; it is removed now",
+        f"{half} was left half-written by a run that was killed; it is removed now",
+    ]
+    assert list(run.iterdir()) == []
+    assert host.releases.secret_files() == ["api.env"]

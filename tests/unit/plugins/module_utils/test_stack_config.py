@@ -434,8 +434,8 @@ BAD = [
     pytest.param(
         production("env_file: other.env"),
         [
-            "services.api.env_file: nothing writes other.env; use env/<name>.env (from stack.env) or secrets/<name>.env "
-            "(from stack_secrets)"
+            'compose.production.yml: services.api.env_file: "other.env" is no file of the release; use env/<name>.env (from '
+            "stack.env) or secrets/<name>.env (from stack_secrets), or name env_file in stack.hardening.exempt.api"
         ],
         id="an env file of another place",
     ),
