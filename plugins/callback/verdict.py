@@ -35,6 +35,7 @@ from ansible.plugins.loader import filter_loader, test_loader
 from ansible_collections.morpheus.deploy.plugins.module_utils.ends import CHECKED, FAILED, Seen, file_name, goes_on
 from ansible_collections.morpheus.deploy.plugins.module_utils.handover import Handover, finish
 from ansible_collections.morpheus.deploy.plugins.module_utils.history import utc
+from ansible_collections.morpheus.deploy.plugins.module_utils.said import Knowledge, texts
 from ansible_collections.morpheus.deploy.plugins.module_utils.verdict import Run, history_line, summary
 from ansible_collections.morpheus.deploy.plugins.plugin_utils import run_file, watch
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.interruption import Interruption
@@ -50,6 +51,8 @@ HERE = tuple(
 ROLES = ("preflight", "identity", "docker_engine", "lease", "fleet", "stack", "rollout")
 # What playbooks hand over as <name>_report and <name>_report_format, to be printed at the end and written to <name>.json.
 REPORTS = ("status", "config", "audit")
+# The fact in which the role preflight keeps the vault that it has opened.
+OPENED = "__preflight_vault"
 
 
 # One of each kind that has a loader of its own: with the first one Ansible loads all that lie beside it.
@@ -92,6 +95,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         self._handovers: list[Handover] = []
         self._reports: dict[str, dict[str, Any]] = {}
         self._file = ""
+        self._play: Any = None
         # Host -> module that has begun and not answered.
         self._at_work: dict[str, str] = {}
 
@@ -117,6 +121,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
 
     def v2_playbook_on_play_start(self, play: Any) -> None:
         _keep_from_collector()
+        self._play = play
         self._check_mode = bool(getattr(play, "check_mode", False)) or self._check_mode
         manager = play.get_variable_manager()
         if manager is not None:
@@ -204,7 +209,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         """Say and write how the run ended. The exit status that it must have; 0 leaves Ansible's own."""
         seconds = round(time.monotonic() - self._clock, 1)
         if self._run.is_deploy:
-            verdict = self._run.verdict(seconds, check_mode=self._check_mode)
+            verdict = self._knowledge().result(self._run.verdict(seconds, check_mode=self._check_mode))
             verdict["playbook"] = self._seen.what
             # Only the hosts that were to be changed have a word of their own then.
             verdict["verdict"] = CHECKED if self._check_mode and not verdict["failed"] else verdict["verdict"]
@@ -215,7 +220,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
                 self._display.display(line)
         elif self._seen.playbooks:
             self._seen.reported = bool(self._reports)
-            verdict = self._seen.verdict(seconds)
+            verdict = self._knowledge().result(self._seen.verdict(seconds))
             # The report of one that only looks is its file.
             path = "" if self._reports else self._write(verdict)
             for line in self._seen.lines(verdict, path):
@@ -226,13 +231,31 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
             return 0
         return self._seen.exit_status(failed=verdict["failed"])
 
+    def _knowledge(self) -> Knowledge:
+        """What hosts say comes without their secrets; what Ansible itself says of a failure may hold one of the vault's."""
+        found = Knowledge()
+        # At the end of a run that broke off, nothing may keep it from its word.
+        with suppress(Exception):
+            found.know(self._opened())
+        return found
+
+    def _opened(self) -> list[tuple[str, str]]:
+        """The secrets of the vault, when the run has opened it."""
+        if self._play is None:
+            return []
+        manager = self._play.get_variable_manager()
+        app = manager._inventory.groups.get("app")
+        hosts = app.get_hosts() if app else []
+        facts = manager.get_vars(play=self._play, host=hosts[0]) if hosts else {}
+        return list(texts("", (facts.get(OPENED) or {}).get("variables") or {}))
+
     def _print_reports(self) -> None:
         for name, facts in self._reports.items():
             # Loaded when it is needed: a deploy has no report, and begins that much earlier.
             from ansible_collections.morpheus.deploy.plugins.plugin_utils import reports
 
             as_json = facts.get(f"{name}_report_format") == "json"
-            for line in reports.write(name, facts[f"{name}_report"], as_json=as_json):
+            for line in reports.write(name, self._knowledge().result(facts[f"{name}_report"]), as_json=as_json):
                 self._display.display(line)
 
     def _hand_over(self, verdict: dict[str, Any]) -> None:

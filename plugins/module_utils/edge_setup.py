@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils import edge_state
+from ansible_collections.morpheus.deploy.plugins.module_utils import edge_state, leftovers
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import (
+    CERTIFICATES,
+    CERTIFICATES_LIST,
     HAPROXY_DIRECTORY,
     EdgeConfiguration,
     EdgePaths,
@@ -88,6 +90,7 @@ class EdgeSetup:
     def differences(self, files: Mapping[str, str], certificates: Mapping[str, str]) -> list[str]:
         """What ``apply`` would change, in words; empty when the edge is as it should be."""
         found = [*self._configuration.differences(files), *self._changed_certificates(certificates)]
+        found += [f"{name} (removed)" for name in self._left_over(files, certificates)]
         if self._lost_compose():
             found.append("compose.json")
         if self._must_recreate():
@@ -103,6 +106,7 @@ class EdgeSetup:
         """Bring the edge up or up to date; what changed. A change that would cut connections is refused unless allowed."""
         edge_state.require_whole(self._engine)
         changed = self.differences(files, certificates)
+        left = self._left_over(files, certificates)
         running = self._is_running()
         # One that reaches no replica has nobody to interrupt.
         cut_off = "network" in changed
@@ -119,6 +123,7 @@ class EdgeSetup:
         if self._engine.image(self._settings.image) is None:
             self._engine.pull(self._settings.image)
         self._make_directories()
+        leftovers.sweep(self._paths.root, leftovers.CANDIDATE)
         self._place_certificates(files, certificates)
         self._write_settings()
         if recreate or not running:
@@ -139,7 +144,19 @@ class EdgeSetup:
                 if not self._configuration.apply(files):
                     # A renewed certificate changes no file of the configuration, yet HAProxy reads it only when it loads.
                     self._configuration.reload()
+        # Last: until now an HAProxy that starts anew may have read the configuration that names them.
+        for name in left:
+            (self._paths.conf / name).unlink(missing_ok=True)
         return changed
+
+    def _left_over(self, files: Mapping[str, str], certificates: Mapping[str, str]) -> list[str]:
+        """Certificates, with their keys, that the inventory has no more; half-written ones; and their list without any."""
+        certs = self._paths.conf / CERTIFICATES
+        wanted = {self._certificate(name) for name in certificates}
+        there = sorted(certs.iterdir()) if certs.is_dir() else []
+        found = [str(path.relative_to(self._paths.conf)) for path in there if path.is_file() and path not in wanted]
+        listed = self._paths.conf / CERTIFICATES_LIST
+        return [*found, CERTIFICATES_LIST] if listed.is_file() and CERTIFICATES_LIST not in files else found
 
     def _require_own_network(self) -> bool:
         """Whether the network is there. Raises EdgeError for one of its name that Compose would refuse."""
@@ -177,7 +194,7 @@ class EdgeSetup:
         return sorted(name for name, content in certificates.items() if self._read_certificate(name) != content)
 
     def _certificate(self, name: str) -> Path:
-        return self._paths.conf / "certs" / f"{name}.pem"
+        return self._paths.conf / CERTIFICATES / f"{name}.pem"
 
     def _read_certificate(self, name: str) -> str | None:
         path = self._certificate(name)
@@ -198,7 +215,7 @@ class EdgeSetup:
             write_atomically(self._paths.conf / name, files[name], mode=0o644)
 
     def _make_directories(self) -> None:
-        for path in (self._paths.conf / "certs", self._paths.conf / "stacks", self._paths.conf / "routes.d"):
+        for path in (self._paths.conf / CERTIFICATES, self._paths.conf / "stacks", self._paths.conf / "routes.d"):
             path.mkdir(parents=True, exist_ok=True)
         # What rollouts, edge_maintenance and edge_upstream have written stays.
         routes = (path.read_text() for path in sorted((self._paths.conf / "routes.d").glob("*.map")))

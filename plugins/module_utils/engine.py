@@ -19,7 +19,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils import pull
+from ansible_collections.morpheus.deploy.plugins.module_utils import pull, said
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import EngineError, missing_library
 from ansible_collections.morpheus.deploy.plugins.module_utils.plan import Replica, State
 from ansible_collections.morpheus.deploy.plugins.module_utils.precautions import Mounted
@@ -330,12 +330,8 @@ class Engine:
         return calendar.timegm(time.strptime(found[1], "%Y-%m-%dT%H:%M:%S")) + float(found[2] or 0)
 
     def last_words(self, replica: Replica) -> str:
-        """The end of the container's log; empty when there is none to read."""
-        try:
-            log: bytes = self._client.api.logs(replica.id, tail=LOG_LINES)
-        except (DockerException, OSError):
-            return ""
-        return log.decode("utf-8", "replace").strip()
+        """The end of the container's log, without secrets; empty when there is none to read."""
+        return last_words(self._client, replica.id)
 
     def image(self, reference: str) -> Image | None:
         """The local image behind ``reference``, or None."""
@@ -494,7 +490,7 @@ class Engine:
             try:
                 container.start()
                 code = int(container.wait(timeout=60)["StatusCode"])
-                return code, container.logs().decode("utf-8", "replace").strip()
+                return code, said.excerpt(container.logs())
             finally:
                 container.remove(force=True)
 
@@ -549,14 +545,20 @@ class Everything:
         self._api = client.api
 
     def containers(self) -> list[Mapping[str, Any]]:
-        """Every running container, as inspected."""
+        """Every container, as inspected: created, paused and ended ones, too."""
         found: list[Mapping[str, Any]] = []
         with _speaking("list containers"):
-            for item in self._api.containers():
+            for item in self._api.containers(all=True):
                 # One can end while it is looked at.
                 with suppress(NotFound):
                     found.append(self._api.inspect_container(item["Id"]))
         return found
+
+    def volumes(self) -> dict[str, Mapping[str, str]]:
+        """Name of each volume -> options of its driver, which may lead to any directory of the host."""
+        with _speaking("list volumes"):
+            found = self._api.volumes().get("Volumes") or []
+        return {one["Name"]: one.get("Options") or {} for one in found}
 
     def image(self, identity: str) -> Mapping[str, Any]:
         """An image as inspected; empty when it was deleted under the containers that run it."""
@@ -576,13 +578,30 @@ class Everything:
         return found
 
 
+def log_of(client: Any, identity: str, **options: Any) -> bytes:
+    """What a container has printed; nothing when there is none to read. Holds what the application says: see ``last_words``."""
+    try:
+        found: bytes = client.api.logs(identity, **options)
+    except (DockerException, OSError):
+        return b""
+    return found
+
+
+def last_words(client: Any, identity: str) -> str:
+    """The end of what a container has printed, without secrets: those of this host, and those that it was started with."""
+    log = log_of(client, identity, tail=LOG_LINES)
+    with suppress(DockerException, OSError, LookupError, TypeError):
+        said.know_variables(client.api.inspect_container(identity)["Config"]["Env"] or [])
+    return said.excerpt(log)
+
+
 def scrub(text: str) -> str:
     """Compose's own message without what it may quote from env files (it prints whole lines when it cannot parse them).
 
     What the engine answered to Compose keeps the names of containers, networks, volumes and images.
     """
-    own, said, daemon = text.strip().partition(_DAEMON)
-    text = _QUOTED.sub('"…"', own) + said + _QUOTED.sub(lambda found: _shown(found, daemon), daemon)
+    own, says, daemon = said.masked(text).strip().partition(_DAEMON)
+    text = _QUOTED.sub('"…"', own) + says + _QUOTED.sub(lambda found: _shown(found, daemon), daemon)
     return " ".join(text.split())[-600:]
 
 

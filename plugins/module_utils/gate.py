@@ -16,6 +16,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
+from ansible_collections.morpheus.deploy.plugins.module_utils import said
+
 import_error: ImportError | None = None
 try:
     import jmespath
@@ -85,7 +87,7 @@ class Expectation:
         if not self.version:
             return ""
         found = _search(self.version, document)
-        seen = json.dumps(found)[:EXCERPT_CHARACTERS]
+        seen = said.masked(json.dumps(found))[:EXCERPT_CHARACTERS]
         return "" if found == self.release else f'its {self.version} is {seen} where "{self.release}" is expected'
 
     def _wrong_body(self, document: Any, answer: Answer) -> str:
@@ -116,7 +118,8 @@ class Answer:
 
     @property
     def excerpt(self) -> str:
-        text = self.body[: EXCERPT_CHARACTERS * 4].decode("utf-8", "replace")
+        # Before it is cut: a part of a secret is not known any more.
+        text = said.masked(self.body[: EXCERPT_CHARACTERS * 20].decode("utf-8", "replace"))
         return " ".join(text.split())[:EXCERPT_CHARACTERS]
 
 

@@ -14,10 +14,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils.engine import LABEL, LOG_LINES, _speaking, import_error
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine import LABEL, _speaking, import_error, last_words, log_of
 
 if not import_error:
-    from docker.errors import DockerException, NotFound
+    from docker.errors import NotFound
 
 # Carries the id of the release whose migration it is.
 MIGRATION = LABEL + "migration"
@@ -86,16 +86,10 @@ class OneOffs:
             self._client.api.remove_container(one.id, v=True, force=True)
 
     def output(self, one: OneOff) -> str:
-        """The end of what it printed to its standard output."""
-        return self._log(one, tail=OUTPUT_LINES, stdout=True, stderr=False)
+        """The end of what it printed to its standard output, as it stands: it is read, and not shown."""
+        log = log_of(self._client, one.id, tail=OUTPUT_LINES, stdout=True, stderr=False)
+        return log.decode("utf-8", "replace").strip()
 
     def last_words(self, one: OneOff) -> str:
-        return self._log(one, tail=LOG_LINES)
-
-    def _log(self, one: OneOff, **options: Any) -> str:
         """Empty when there is none to read: it is asked for while something else is being reported."""
-        try:
-            log: bytes = self._client.api.logs(one.id, **options)
-        except (DockerException, OSError):
-            return ""
-        return log.decode("utf-8", "replace").strip()
+        return last_words(self._client, one.id)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils import images, served
+from ansible_collections.morpheus.deploy.plugins.module_utils import images, said, served
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import Edge
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.execute import Executor, Outcome
@@ -114,7 +114,7 @@ class HostRollout:
         require_secrets(self._host, manifest)
         require_files(self._host, manifest)
         target = self._target(manifest)
-        require_harmless(self._host, target)
+        require_harmless(self._host, manifest.id, target)
         previous = releases.read(lineage.live) if lineage.live and releases.has(lineage.live) else None
         edge = self._host.edge(target)
         before = self._host.observe(edge)
@@ -233,7 +233,7 @@ class HostRollout:
 
     def _note_failed(self, rollout: Rollout) -> None:
         lineage = self._host.releases.lineage()
-        why = rollout.outcome.failures[0].splitlines()[0]
+        why = said.masked(rollout.outcome.failures[0].splitlines()[0])
         lineage.failed(rollout.manifest.id, why, unfinished=rollout.left in ("mixed", "switched"))
         self._host.releases.write_lineage(lineage)
         self._record("failed", release=rollout.manifest.id, left=rollout.left, why=why)

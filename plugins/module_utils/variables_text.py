@@ -29,8 +29,6 @@ def read(text: str, name: str) -> str | None:
         return None
     if not isinstance(node, yaml.ScalarNode) or node.tag not in (_STRING, UNSAFE):
         raise DeployError(f"{name} must be a string, in quotes if it looks like a number")
-    if node.tag == _STRING and _TEMPLATE.search(node.value):
-        raise DeployError(f"{name} is a template; only a variable that holds the value itself can be changed")
     return str(node.value)
 
 

@@ -116,7 +116,7 @@ versions:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.morpheus.deploy.plugins.module_utils import declared_database
+from ansible_collections.morpheus.deploy.plugins.module_utils import declared_database, said
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.in_words import in_words
 
@@ -132,6 +132,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
+    said.know_options(module)
     params = module.params
     environment = params["environment"]
     if not environment:

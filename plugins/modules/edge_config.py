@@ -40,7 +40,7 @@ options:
     type: dict
     default: {}
   certificates:
-    description: Certificates with chain and private key in PEM, by name.
+    description: Certificates with chain and private key in PEM, by name. What is not among them is removed from the host.
     type: dict
     default: {}
   image:
@@ -91,7 +91,7 @@ changes:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.morpheus.deploy.plugins.module_utils import edge_setup, edge_state, engine
+from ansible_collections.morpheus.deploy.plugins.module_utils import edge_setup, edge_state, engine, said
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import EDGE_ROOT, EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.gate import SystemClock
@@ -112,6 +112,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
+    said.know_options(module)
     params = module.params
     files: dict[str, str] = {"haproxy.cfg": params["config"], **params["files"]}
     paths = EdgePaths(EDGE_ROOT)

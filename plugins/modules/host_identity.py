@@ -129,7 +129,7 @@ import time
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.morpheus.deploy.plugins.module_utils import environment_check, identity
+from ansible_collections.morpheus.deploy.plugins.module_utils import environment_check, identity, said
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.identity import HostIdentity, Owner
 from ansible_collections.morpheus.deploy.plugins.module_utils.in_words import in_words
@@ -160,6 +160,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
+    said.know_options(module)
     params = module.params
     if not params["environment"]:
         module.fail_json(msg="environment must not be empty")

@@ -87,6 +87,7 @@ import time
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.morpheus.deploy.plugins.module_utils import said
 from ansible_collections.morpheus.deploy.plugins.module_utils.gate import Answer, Endpoint
 from ansible_collections.morpheus.deploy.plugins.module_utils.http_probe import HttpProbe
 from ansible_collections.morpheus.deploy.plugins.module_utils.in_words import in_words
@@ -136,6 +137,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
+    said.know_options(module)
     params = module.params
     answer = ask(params)
     found = verdict(answer)

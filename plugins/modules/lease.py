@@ -317,7 +317,7 @@ msg:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.morpheus.deploy.plugins.module_utils import away, environment_check, history
+from ansible_collections.morpheus.deploy.plugins.module_utils import away, environment_check, history, said
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.identity import HostIdentity
 from ansible_collections.morpheus.deploy.plugins.module_utils.in_words import explained, in_words
@@ -431,6 +431,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
+    said.know_options(module)
     params = module.params
     who = {name: params[name] for name in ("environment", "owner", "reason", "run")}
     # Also refuses nan, which would be waited for without end.

@@ -107,7 +107,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.morpheus.deploy.plugins.module_utils import connection_url, leased, role_pair
+from ansible_collections.morpheus.deploy.plugins.module_utils import connection_url, leased, role_pair, said
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError, missing_library
 from ansible_collections.morpheus.deploy.plugins.module_utils.in_words import in_words
 
@@ -234,6 +234,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
+    said.know_options(module)
     params = module.params
     unleased = leased.problem(params, check_mode=module.check_mode)
     if unleased:

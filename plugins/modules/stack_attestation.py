@@ -84,7 +84,7 @@ replicas:
 import secrets
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.morpheus.deploy.plugins.module_utils import attest, engine
+from ansible_collections.morpheus.deploy.plugins.module_utils import attest, engine, said
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import StackHost
 from ansible_collections.morpheus.deploy.plugins.module_utils.in_words import explained, in_words
@@ -111,6 +111,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
+    said.know_options(module)
     params = module.params
     values = attest.Values(params["new"], params["old"])
     try:

@@ -209,7 +209,7 @@ from collections.abc import Mapping
 from contextlib import nullcontext
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.morpheus.deploy.plugins.module_utils import engine, leased
+from ansible_collections.morpheus.deploy.plugins.module_utils import engine, leased, said
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import ConfigError, DeployError, FencedError
 from ansible_collections.morpheus.deploy.plugins.module_utils.exclusive import alone
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import StackHost
@@ -240,9 +240,12 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
+    said.know_options(module)
     unleased = leased.problem(module.params, check_mode=module.check_mode)
     if unleased:
         module.fail_json(msg=unleased)
+    secret_files = _decoded(module.params["secret_files"])
+    said.know(secret_files.items())
     wanted = Wanted(
         release=module.params["release"],
         environment=module.params["environment"],
@@ -250,7 +253,7 @@ def main() -> None:
         files=_bytes(module.params["files"]),
         live_files=_bytes(module.params["live_files"]),
         executable=module.params["executable"],
-        secrets={**module.params["secrets"], **_decoded(module.params["secret_files"])},
+        secrets={**module.params["secrets"], **secret_files},
         git_sha=module.params["git_sha"],
         digests=module.params["digests"],
         rights={name: Rights(int(given["owner"]), int(given["mode"], 8)) for name, given in module.params["rights"].items()},

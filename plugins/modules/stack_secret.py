@@ -83,7 +83,7 @@ files:
 from collections.abc import Sequence
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.morpheus.deploy.plugins.module_utils import engine, leased
+from ansible_collections.morpheus.deploy.plugins.module_utils import engine, leased, said
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError, FencedError
 from ansible_collections.morpheus.deploy.plugins.module_utils.exclusive import alone
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import StackHost
@@ -113,6 +113,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
+    said.know_options(module)
     params = module.params
     unleased = leased.problem(params, check_mode=module.check_mode)
     if unleased:

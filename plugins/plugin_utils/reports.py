@@ -7,22 +7,21 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils import audit_report, config_report
 from ansible_collections.morpheus.deploy.plugins.module_utils.report import table
+from ansible_collections.morpheus.deploy.plugins.plugin_utils import run_file
 
 
 def write(name: str, report: Mapping[str, Any], *, as_json: bool) -> list[str]:
     """Write the files of the report ``name`` (status, config or audit) and return its lines for the screen."""
-    directory = Path(".deploy") / (report["environment"] or "unknown")
-    directory.mkdir(parents=True, exist_ok=True)
+    directory = run_file.DIRECTORY / (report["environment"] or run_file.UNKNOWN)
     texts = {f"{name}.json": json.dumps(report, indent=2, sort_keys=True) + "\n"}
     if name == "audit":
         texts = {"audit.html": audit_report.html(report), "audit.md": audit_report.markdown(report), **texts}
     for file, text in texts.items():
-        (directory / file).write_text(text)
+        run_file.keep(directory / file, text)
     if as_json:
         return [json.dumps(report, sort_keys=True)]
     lines: Mapping[str, Callable[[], list[str]]] = {

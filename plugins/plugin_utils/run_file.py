@@ -1,6 +1,9 @@
 # Copyright (c) The morpheus.deploy authors
 # SPDX-License-Identifier: MIT
-"""The file of a run on the controller: replaced when the run begins, so that none is found with the verdict of another one."""
+"""Files of a run on the controller, for whoever ran it and nobody else: they say what applications have printed.
+
+That of the run itself is replaced when the run begins, so that none is found with the verdict of another one.
+"""
 
 from __future__ import annotations
 
@@ -24,8 +27,18 @@ def write(environment: str, name: str, content: Mapping[str, Any], *, everywhere
     found = [] if environment or not everywhere else DIRECTORY.glob(f"*/{name}")
     others = [other for other in found if other != path and not _runs(other)]
     for one in (path, *others):
-        write_atomically(one, json.dumps(content, indent=2, sort_keys=True) + "\n", mode=0o644)
+        keep(one, json.dumps(content, indent=2, sort_keys=True) + "\n")
     return path
+
+
+def keep(path: Path, text: str) -> None:
+    """Write a file below DIRECTORY. Directories that an older version has left open are closed."""
+    for directory in (DIRECTORY, path.parent):
+        directory.mkdir(mode=0o700, exist_ok=True)
+        # Somebody else's stays as it is.
+        with suppress(PermissionError):
+            directory.chmod(0o700)
+    write_atomically(path, text, mode=0o600)
 
 
 def _runs(path: Path) -> bool:

@@ -124,7 +124,7 @@ def module(name: str) -> Any:
     return importlib.import_module(f"{COLLECTION}.plugins.modules.{name}")
 
 
-class CapturedError(Exception):
+class CapturedError(BaseException):
     """Raised in the place of AnsibleModule with what it was given."""
 
 
@@ -243,7 +243,7 @@ def artefact(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
     [path] = directory.glob("*.tar.gz")

@@ -48,7 +48,7 @@ unlock          refused 2     refused 2    refused 2  done 0         checked 0
 LOST = """
                 none answers  lost first  lost midway  lost last  killed
 audit           refused 4     failed 4    failed 4     failed 4   running -9
-claim           refused 4     refused 4   refused 4    refused 4  running -9
+claim           refused 4     refused 4   refused 4    failed 4   running -9
 config          done 0        done 0      done 0       done 0     running -9
 deploy          refused 4     refused 4   refused 4    mixed 4    running -9
 edge_upgrade    refused 4     refused 4   refused 4    failed 4   running -9
@@ -79,6 +79,7 @@ MIDWAY = {
 }
 LAST = {
     **MIDWAY,
+    "claim": rule("host_baseline", "lost", host="app-2"),
     "deploy": rule("stack_rollout", "lost", host="app-2"),
     "edge_upgrade": rule("edge_upgrade", "lost", host="app-2"),
     "engine_upgrade": rule("engine_packages", "lost", host="app-2", check_mode=False),
@@ -431,7 +432,7 @@ def test_from_a_directory_whose_configuration_ansible_does_not_read_a_run_is_ref
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=300,
     )
     mend = (
         f"Ansible ignores {tmp_path}/ansible.cfg because everybody may write {tmp_path}: chmod o-w {tmp_path}."

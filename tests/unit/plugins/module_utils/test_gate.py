@@ -125,7 +125,7 @@ EXPECTATIONS = [
     pytest.param(
         Expectation(body="ready"),
         Answer(0.0, 200, b"\xff\xfe\x00"),
-        "the body is not JSON, so 'ready' cannot be asked of it: \ufffd\ufffd\x00",
+        "the body is not JSON, so 'ready' cannot be asked of it: \ufffd\ufffd\\x00",
         id="a body that is not text",
     ),
     pytest.param(

@@ -48,15 +48,18 @@ def test_one_value_changes_and_every_other_character_stays(before: str, after: s
     assert variables_text.read(after, "key") == "new"
 
 
+def test_what_looks_like_a_template_is_a_value_like_any_other() -> None:
+    text = "key: '{{ canary }}'\n"
+    assert variables_text.read(text, "key") == "{{ canary }}"
+    assert variables_text.read(variables_text.with_value(text, "key", "{% new %}"), "key") == "{% new %}"
+
+
 REFUSED = [
     pytest.param("other: 1\n", "key is not there", id="missing"),
     pytest.param("key: 12\n", "key must be a string, in quotes if it looks like a number", id="a number"),
     pytest.param("key:\n", "key must be a string, in quotes if it looks like a number", id="empty"),
     pytest.param("key: {a: canary}\n", "key must be a string, in quotes if it looks like a number", id="a mapping"),
     pytest.param("key: !vault canary\n", "key must be a string, in quotes if it looks like a number", id="encrypted once more"),
-    pytest.param(
-        "key: '{{ canary }}'\n", "key is a template; only a variable that holds the value itself can be changed", id="template"
-    ),
     pytest.param("key: &a canary\nz: *a\n", "key has an anchor or an alias; write the value itself", id="anchor"),
     pytest.param("z: &a canary\nkey: *a\n", "key has an anchor or an alias; write the value itself", id="alias"),
     pytest.param("{key: canary}\n", "must be variables, one below the other", id="on one line"),

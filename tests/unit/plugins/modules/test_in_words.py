@@ -65,15 +65,31 @@ def test_what_a_host_does_to_a_module_is_said_with_its_mend(
     assert _ends(error, capsys) == {"failed": True, "msg": message}
 
 
-@pytest.mark.parametrize("error", [KeyError("x"), EngineError("no"), SystemExit(0)])
-def test_a_mistake_of_ours_keeps_its_traceback(error: BaseException) -> None:
+def test_a_mistake_of_ours_keeps_its_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    found = _ends(KeyError("x"), capsys)
+    exception = found.pop("exception")
+    assert found == {
+        "failed": True,
+        "msg": "a mistake in this collection: KeyError: 'x'. Report it, with the traceback that -vvv shows",
+    }
+    assert exception.startswith("Traceback (most recent call last):")
+    assert exception.endswith("KeyError: 'x'\n")
+
+
+def test_an_error_that_nobody_has_caught_says_it_itself(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _ends(EngineError("no"), capsys) == {"failed": True, "msg": "no"}
+
+
+def test_an_end_stays_that_end(capsys: pytest.CaptureFixture[str]) -> None:
     @in_words
     def main() -> None:
-        raise error
+        print('\n{"changed": false}')
+        raise SystemExit(3)
 
-    with pytest.raises(type(error)) as caught:
+    with pytest.raises(SystemExit) as ended:
         main()
-    assert caught.value is error
+    assert ended.value.code == 3
+    assert json.loads(capsys.readouterr().out) == {"changed": False}
 
 
 def test_an_error_of_ours_says_it_itself() -> None:
@@ -136,7 +152,7 @@ def test_a_host_that_lacks_a_library_is_named_with_the_command_that_installs_it(
         env={**os.environ, "DOCKER_HOST": "tcp://127.0.0.1:9"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 1, done.stderr

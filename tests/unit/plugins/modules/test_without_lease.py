@@ -37,8 +37,8 @@ WRITING: dict[str, dict[str, Any]] = {
 CHECKED = [name for name in WRITING if name != "stack_migration"]
 
 
-class BegunError(Exception):
-    """The module has gone on to its work."""
+class BegunError(BaseException):
+    """The module has gone on to its work. No error, which would be told in words."""
 
 
 @pytest.fixture(autouse=True)
