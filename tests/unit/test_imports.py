@@ -13,6 +13,8 @@ ROOT = Path(__file__).parents[2]
 OWN = "ansible_collections.morpheus.deploy.plugins."
 # Beside Python's library and what Ansible brings itself.
 INSTALLED = {"docker", "jmespath", "yaml"}
+# What docker needs itself; and what the module says in words when it is missing.
+INSTALLED |= {"urllib3", "psycopg2"}
 MODULES = sorted((ROOT / "plugins" / "modules").glob("*.py"))
 
 
