@@ -69,6 +69,8 @@ class StackConfig:
         if raw.get("stack") is None or not self.config:
             return
         self._secrets_by_name = fingerprints.by_name(self._secrets, raw.get("stack_secret_files") or {})
+        # With what no container is given.
+        self._credentials = self._secrets_by_name | fingerprints.of_rotations(raw.get("stack_rotation"))
         self._check_names(given["preflight_environments"] or [])
         self._check_env_files()
         self._check_secret_files()
@@ -95,7 +97,7 @@ class StackConfig:
         # By the name of the vault's variable, where it has one.
         secrets = {path.partition(".")[2]: text for path, text in exposed.leaves("vault", vault)}
         known = set(secrets.values())
-        secrets |= {name: value for name, value in self._secrets_by_name.items() if value not in known}
+        secrets |= {name: value for name, value in self._credentials.items() if value not in known}
         services = [str(service.get("name")) for service in self.config["services"]]
         seen = exposed.Exposed(secrets, [str(self.config["name"]), self.environment, *services])
         self.problems += seen.problems(self.config)
@@ -114,8 +116,8 @@ class StackConfig:
         if given["stack_fingerprints"] and isinstance(key, str):
             others, allowed = given["stack_other_fingerprints"], given["stack_shared_secrets"] or []
             wanted = isolation.Comparison(self.environment, given["stack_fingerprints"], key, others, allowed)
-            self.problems += isolation.secrets_problems(wanted, self._secrets_by_name)
-            self.notes += fingerprints.not_compared(self._secrets_by_name)
+            self.problems += isolation.secrets_problems(wanted, self._credentials)
+            self.notes += fingerprints.not_compared(self._credentials)
 
     def _check_names(self, environments: list[str]) -> None:
         name = self.config["name"]

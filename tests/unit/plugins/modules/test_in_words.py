@@ -123,7 +123,7 @@ NEEDS: list[tuple[str, str, dict[str, Any]]] = [
     ),
     ("docker", "stack_audit", STACK),
     ("docker", "edge_config", {"config": "", "ports": ["80:8080"]}),
-    ("psycopg2", "postgres_login", {"url": URL, "admin_url": URL, "token": 7}),
+    ("psycopg2", "postgres_login", {"url": URL, "admin_url": URL, "environment": "staging", "token": 7}),
     ("psycopg2", "database_identity", {"url": URL, "variable": "api.DATABASE_URL", "environment": "staging"}),
 ]
 

@@ -31,7 +31,7 @@ WRITING: dict[str, dict[str, Any]] = {
     "stack_migration": {"stack": "shop", "release_id": "1.2.0-aa"},
     "stack_secret": {"stack": "shop", "names": ["api.KEY"], "value": "canary"},
     "edge_maintenance": {"state": "on"},
-    "postgres_login": {"url": URL, "admin_url": URL},
+    "postgres_login": {"url": URL, "admin_url": URL, "environment": "staging"},
 }
 CHECKED = [name for name in WRITING if name != "stack_migration"]
 
