@@ -158,12 +158,12 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         if role == "fleet" or (role == "lease" and result._task.ignore_unreachable):
             return
         # The lease is taken on a host of its own, which the result of a task without a connection does not name.
-        host = result._task_fields.get("delegate_to") if module == "lease" else None
+        host = result._task_fields.get("delegate_to") if module in ("lease", "edge_upstream") else None
         name = str(host or result._host.get_name())
         self._seen.unreachable.add(name)
         self._seen.lost = self._seen.lost or not result._task.ignore_unreachable
-        # A balancer that is asked after a batch is named by the task that follows: this host is not lost.
-        if (role, module) != ("rollout", "health_gate"):
+        # A balancer that is asked or told for a host is named by the task that follows: this host is not lost.
+        if (role, module) not in (("rollout", "health_gate"), ("edge", "edge_upstream")):
             self._run.lost(name, module, ours=role in ROLES)
 
     def v2_playbook_on_stats(self, stats: Any) -> None:

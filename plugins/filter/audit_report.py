@@ -56,6 +56,10 @@ options:
     type: list
     elements: raw
     default: [22, 80, 443]
+  baselines:
+    description: The environment's file with the SHA-256 of each host's baseline, as C(playbooks/claim.yml) writes it.
+    type: path
+    default: ""
 author:
   - The morpheus.deploy maintainers
 """

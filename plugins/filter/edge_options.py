@@ -37,6 +37,7 @@ _value:
     trusted: [10.0.0.5, 192.0.2.0/24]
     upstreams: [{name: app-1, address: 10.0.0.11, port: 8443}]
     public_https_port: 443
+    proxy_headers: ^(forwarded|x[-_]real[-_]ip)$
 """
 
 from collections.abc import Callable, Mapping

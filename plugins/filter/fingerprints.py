@@ -52,10 +52,11 @@ def fingerprints(variables: Mapping[str, Any]) -> dict[str, Any]:
     environment, key = str(variables.get("stack_environment") or ""), variables.get("stack_fingerprint_key") or ""
     path = str(variables.get("stack_fingerprints") or "")
     result: dict[str, Any] = {"problems": [], "path": path, "text": "", "changes": [], "notes": []}
+    env_files, files = variables.get("stack_secrets") or {}, variables.get("stack_secret_files") or {}
     result["problems"] = isolation.fingerprint_problems(environment, variables.get("preflight_environments") or [], path, key)
+    result["problems"] += topic.value_problems(env_files, files)
     if not result["problems"]:
-        secrets = topic.by_name(variables.get("stack_secrets") or {}, variables.get("stack_secret_files") or {})
-        secrets |= topic.of_rotations(variables.get("stack_rotation"))
+        secrets = topic.by_name(env_files, files) | topic.of_rotations(variables.get("stack_rotation"))
         before, result["changes"] = isolation.file_before(path)
         now = topic.make(environment, key, secrets, date.today().isoformat(), before)
         result["changes"] += topic.changes(before, now)

@@ -50,7 +50,7 @@ from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils import away, history
 
-KEYS = ("environment", "live", "release", "since", "rolling", "edge", "services", "drift", "mend", "msg")
+KEYS = ("environment", "live", "release", "since", "rolling", "edge", "services", "drift", "dependencies", "mend", "msg")
 RUNS = 5
 
 

@@ -4,10 +4,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils import (
+    audit_access,
     audit_files,
     audit_rules,
     audit_secrets,
@@ -40,10 +41,17 @@ def report(
     today = settings.now.date()
     known = _secret_names(asked, settings)
     checks = [*_unasked(hosts), *_proved(asked), audit_secrets.check(known, recorded, maximum, today)]
-    checks_by_host = {name: audit_rules.check_host(name, facts, settings) for name, facts in asked.items()}
-    found = [finding for check in checks for finding in [*check.findings, *_passed("", check)]]
+    checks_by_host = {
+        name: [
+            *audit_rules.check_host(name, facts, settings),
+            audit_secrets.copies(name, facts),
+            *audit_access.check(name, facts, settings),
+        ]
+        for name, facts in asked.items()
+    }
+    found = [*_judged("", checks)]
     for name, mine in checks_by_host.items():
-        found += [finding for check in mine for finding in [*check.findings, *_passed(name, check)]]
+        found += _judged(name, mine)
     found += _passed_benchmark(found, len(asked))
     merged = _merged(found)
     counts = {level: sum(one["level"] == level for one in merged) for level in LEVELS}
@@ -67,6 +75,7 @@ def report(
             {"host": name, "docker": facts["accounts"]["docker"], "sudo": facts["accounts"]["sudo"]}
             for name, facts in asked.items()
         ],
+        "baselines": [row for name, facts in asked.items() for row in audit_access.rows(name, facts, settings)],
         "containers": [_container(name, one) for name, facts in asked.items() for one in facts["containers"]],
         "ports": [_port(name, one, settings) for name, facts in asked.items() for one in _once(facts["sockets"])],
         "certificates": [_certificate(name, one) for name, facts in asked.items() for one in facts["certificates"]],
@@ -96,9 +105,12 @@ def _secret_names(asked: Mapping[str, Mapping[str, Any]], settings: Settings) ->
     return sorted({name for facts in asked.values() for name in audit_secrets.names(audit_rules.secret_names(facts, settings))})
 
 
-def _passed(host: str, check: Check) -> list[Finding]:
-    bad = {finding.id for finding in check.findings}
-    return [Finding(identity, PASSED, host, "", check.seen) for identity in check.ids if identity not in bad]
+def _judged(host: str, checks: Sequence[Check]) -> Iterator[Finding]:
+    """What was found, and which ids have passed: those that no check has found anything for."""
+    bad = {finding.id for check in checks for finding in check.findings}
+    for check in checks:
+        yield from check.findings
+        yield from (Finding(identity, PASSED, host, "", check.seen) for identity in check.ids if identity not in bad)
 
 
 def _passed_benchmark(found: Iterable[Finding], hosts: int) -> list[Finding]:
@@ -180,7 +192,7 @@ def _keys(asked: Mapping[str, Mapping[str, Any]], settings: Settings) -> list[di
             replicas = [
                 one
                 for one in facts["containers"]
-                if (one["project"], one["service"], one["once"]) == (settings.stack, service["name"], False)
+                if one["service"] == service["name"] and audit_rules.is_replica(one, settings.stack)
             ]
             sources = audit_rules.key_sources(service, facts, settings)
             files = {f"/run/secrets/{file['target']}": file["file"] or "a secret of Compose" for file in service["files"]}
@@ -222,6 +234,8 @@ def _container(host: str, one: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "host": host,
         "name": one["name"],
+        "state": one["state"],
+        "restart": one["restart"],
         "user": one["user"] or "root",
         "read_only": one["read_only"],
         "privileged": one["privileged"],

@@ -14,6 +14,7 @@ ROOT = Path("/var/lib/morpheus.deploy")
 SECRET, LEFTOVER, PRIVATE_KEY, SETTINGS, OTHER = "secret", "half-written secret", "private key", "settings", "other"
 SECRET_KINDS = (SECRET, LEFTOVER, PRIVATE_KEY)
 NO_LOGIN = ("nologin", "false", "sync")
+_CERTIFICATES = ("edge", "conf", "certs")
 _KEY_SUFFIXES = (".pem", ".key")
 _KEY_MARK = b"PRIVATE KEY-----"
 _READ_AT_MOST = 1 << 20
@@ -26,6 +27,8 @@ def kind(path: Path, holds_key: Callable[[Path], bool]) -> str:
         return LEFTOVER if path.name.startswith(".") else SECRET
     if len(parts) == 3 and parts[0] == "stacks" and path.name == "fingerprint.key":
         return SECRET
+    if parts[:3] == _CERTIFICATES and path.name.startswith("."):
+        return LEFTOVER
     if path.suffix in _KEY_SUFFIXES and holds_key(path):
         return PRIVATE_KEY
     return SETTINGS if path.suffix == ".env" or path.name == ".env" else OTHER

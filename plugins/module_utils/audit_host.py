@@ -7,24 +7,33 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils import (
+    access,
+    audit_disk,
+    audit_exemptions,
     audit_files,
+    audit_rules,
     cis,
     connection_url,
     dotenv,
+    edge_drift,
     reach,
+    refused_mounts,
     sockets,
     tls_probe,
 )
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge import EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import Compose, Everything
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.hardening import Hardening
+from ansible_collections.morpheus.deploy.plugins.module_utils.host_paths import Own
 from ansible_collections.morpheus.deploy.plugins.module_utils.identity import HostIdentity
+from ansible_collections.morpheus.deploy.plugins.module_utils.refusals import Project
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import Manifest, Releases
 
 DAEMON = Path("/etc/docker/daemon.json")
@@ -39,17 +48,28 @@ _SECRETS_IN_CONTAINER = "/run/secrets/"
 
 
 class HostAudit:
-    def __init__(self, engine: Everything, releases: Releases) -> None:
+    """``root``: of the host's own files."""
+
+    def __init__(self, engine: Everything, releases: Releases, root: Path = Path("/")) -> None:
         self._engine = engine
         self._releases = releases
-        self._containers = engine.containers()
+        self._root = root
+        volumes = engine.volumes()
+        self._containers = [cis.with_volumes(inspect, volumes) for inspect in engine.containers()]
+        self._running = [inspect for inspect in self._containers if _state(inspect) in audit_rules.RUNNING]
 
     def look(
-        self, connections: Sequence[Mapping[str, Any]], timeout: float, database: str = "", project_ref: str = ""
+        self,
+        connections: Sequence[Mapping[str, Any]],
+        timeout: float,
+        database: str = "",
+        project_ref: str = "",
+        sites: Collection[str] | None = None,
     ) -> dict[str, Any]:
-        """Everything; ``trouble`` says what could not be looked at."""
+        """Everything; ``trouble`` says what could not be looked at. ``sites``: that the inventory has certificates of."""
         trials = self._start(connections, timeout)
         trouble: list[str] = []
+        info = self._engine.info()
         manifest = self._manifest(trouble)
         found = {
             "identity": self._identity(trouble),
@@ -58,18 +78,21 @@ class HostAudit:
             "services": self._services(manifest, trouble) if manifest else [],
             "env_files": self._env_files(manifest) if manifest else {},
             "containers": self._described(manifest),
-            "engine": [_plain(one) for one in cis.daemon_findings(self._engine.info(), _mapping(DAEMON))],
+            "engine": [_plain(one) for one in cis.daemon_findings(info, _mapping(DAEMON))],
+            "exemptions": self._exemptions(manifest) if manifest else [],
             "images": self._images(),
             "database": self._database(database, project_ref),
             "stacks": sorted(path.name for path in self._releases.root.parent.glob("*") if path.is_dir()),
             "accounts": audit_files.accounts(
-                _text(Path("/etc/passwd")),
-                _text(Path("/etc/group")),
-                {str(path): _text(path) for path in (Path("/etc/sudoers"), *Path("/etc/sudoers.d").glob("*")) if path.is_file()},
+                _text(self._root / "etc/passwd"), _text(self._root / "etc/group"), access.sudoers(self._root)
             ),
+            "engine_sockets": audit_disk.sockets(self._root),
             "sockets": self._sockets(),
             "certificates": self._certificates(),
-            **audit_files.look(),
+            "certificates_left": audit_disk.certificates_left(self._root, sites),
+            "abandoned": audit_disk.abandoned(self._root),
+            **audit_files.look(audit_disk.own(self._root)),
+            **audit_disk.look(self._root, str(info.get("DockerRootDir") or ""), trouble),
         }
         return {**found, "proofs": [one for trial in trials for one in _proofs(*trial)], "trouble": trouble}
 
@@ -93,6 +116,22 @@ class HostAudit:
         return [
             declared(name, service, model, workspace.files) for name, service in sorted((model.get("services") or {}).items())
         ]
+
+    def _exemptions(self, manifest: Manifest) -> list[dict[str, str]]:
+        """What services ask of this host beyond what every service may: see audit_exemptions."""
+        workspace = self._releases.workspace(manifest.id)
+        files = workspace.compose_files(manifest.stack["compose_files"])
+        compose = Compose(self._releases.root.name, workspace.files, files, workspace.interpolation)
+        own = Own.of(str(self._releases.root), workspace.shipped(), manifest.stack["compose_files"])
+        # Where secrets have gone, what can be read without them; that nothing can be read is told where services are.
+        for read, is_written in ((compose.model, False), (compose.written, True)):
+            with suppress(DeployError):
+                found = json.dumps([read(), compose.written()]).replace(str(workspace.files), str(self._releases.project))
+                variables = {"STACK_RELEASE": manifest.release, "STACK_ENVIRONMENT": manifest.environment}
+                model, written = json.loads(found)
+                project = Project(refused_mounts.with_files(model, written, variables), own, is_written)
+                return audit_exemptions.exemptions(manifest.stack, project)
+        return []
 
     def _env_files(self, manifest: Manifest) -> dict[str, list[str]]:
         """Path in the release -> names in it; secrets aside, which the manifest names."""
@@ -142,7 +181,7 @@ class HostAudit:
     def _sockets(self) -> list[dict[str, Any]]:
         """Every listening socket with who holds it, and published ports, which need no socket of their own."""
         owners = sockets.owners()
-        names = {inspect["Id"]: inspect["Name"].lstrip("/") for inspect in self._containers}
+        names = {inspect["Id"]: inspect["Name"].lstrip("/") for inspect in self._running}
         published = self._published()
         found = []
         for one in sockets.listeners():
@@ -162,14 +201,16 @@ class HostAudit:
     def _published(self) -> dict[tuple[str, int], tuple[str, str]]:
         return {
             (protocol, port): (address or EVERYWHERE, inspect["Name"].lstrip("/"))
-            for inspect in self._containers
+            for inspect in self._running
             for protocol, address, port in sockets.published((inspect.get("HostConfig") or {}).get("PortBindings") or {})
         }
 
     def _certificates(self) -> list[dict[str, Any]]:
         """What the edge serves for each site that it has a certificate of."""
-        sites = sorted(path.stem for path in (audit_files.ROOT / "edge" / "conf" / "certs").glob("*.pem"))
-        edge = next((one for one in self._containers if _labels(one).get(_PROJECT) == "edge"), None)
+        sites = sorted(
+            path.stem for path in edge_drift.certificates(EdgePaths(audit_disk.own(self._root) / "edge")) if path.exists()
+        )
+        edge = next((one for one in self._running if _labels(one).get(_PROJECT) == "edge"), None)
         bindings = ((edge or {}).get("HostConfig") or {}).get("PortBindings") or {}
         places = sockets.published({HTTPS: bindings.get(HTTPS)})
         return [_served(site, port) for site in sites for _, _, port in places]
@@ -180,7 +221,7 @@ class HostAudit:
             return []
         targets = [reach.Target(one["host"], one["port"], one.get("address") or "") for one in connections]
         places: dict[str, reach.Namespace | None] = {"": None}
-        for inspect in self._containers:
+        for inspect in self._running:
             labels = _labels(inspect)
             if labels.get(_PROJECT) == self._releases.root.name and labels.get(_ONEOFF) != "True":
                 namespace = reach.Namespace(inspect["State"]["Pid"], inspect["ResolvConfPath"], inspect["HostsPath"])
@@ -215,6 +256,8 @@ def described(inspect: Mapping[str, Any], image_names: Iterable[str], hardening:
         "project": project,
         "service": service,
         "once": labels.get(_ONEOFF) == "True",
+        "state": _state(inspect),
+        "restart": str((host.get("RestartPolicy") or {}).get("Name") or "no"),
         "keys": env_names(config.get("Env")),
         "image_keys": sorted(image_names),
         "files": sorted(
@@ -229,8 +272,16 @@ def described(inspect: Mapping[str, Any], image_names: Iterable[str], hardening:
         "dropped": sorted(host.get("CapDrop") or []),
         "networks": sorted((inspect.get("NetworkSettings") or {}).get("Networks") or {}),
         # What an exemption changes is what it admits.
-        "findings": [{**_plain(one), "accepted": one != strict} for one, strict in zip(judged, plain, strict=True)],
+        "findings": [
+            _of_state({**_plain(one), "accepted": one != strict}, _state(inspect))
+            for one, strict in zip(judged, plain, strict=True)
+            if _state(inspect) in audit_rules.RUNNING or one.item in cis.OF_THE_HOST
+        ],
     }
+
+
+def _of_state(finding: dict[str, Any], state: str) -> dict[str, Any]:
+    return finding if state in audit_rules.RUNNING else {**finding, "text": f"{finding['text']} (it is {state})"}
 
 
 def env_names(entries: Iterable[str] | None) -> list[str]:
@@ -274,6 +325,11 @@ def _plain(finding: cis.Finding) -> dict[str, Any]:
         "text": finding.text,
         "mend": finding.mend,
     }
+
+
+def _state(inspect: Mapping[str, Any]) -> str:
+    """As the engine calls it: created, running, paused, restarting, exited, dead."""
+    return str((inspect.get("State") or {}).get("Status") or "running")
 
 
 def _labels(inspect: Mapping[str, Any]) -> Mapping[str, str]:

@@ -26,6 +26,13 @@ FINDINGS = (12, 24, 24, 18, 22)
 PASSED = (14, 36, 30, 20)
 BENCHMARK = (14, 86)
 _BENCHMARK = "cis-"
+# Heads of columns -> the rules that count.
+_COUNTED = {
+    "Logins": "account-login",
+    "Keys": "account-key",
+    "Rules of sudo": "account-sudo",
+    "Programs with other rights": "file-setuid",
+}
 # Longer words may break wherever they must.
 _UNBROKEN = 32
 _STYLE = """
@@ -281,6 +288,21 @@ def _seen(report: Mapping[str, Any]) -> Iterator[Table]:
         ("Host", "Group docker", "sudo"),
         [(one["host"], ", ".join(one["docker"]) or "nobody", ", ".join(one["sudo"]) or "nobody") for one in report["accounts"]],
     )
+    yield Table(
+        "Baselines",
+        ("Host", "Recorded", "Known to the repository", *_COUNTED),
+        [
+            (
+                one["host"],
+                one["recorded"] or Mark("never", "medium"),
+                "yes" if one["guarded"] else Mark("no", "medium"),
+                *(str(one["counts"][kind]) for kind in _COUNTED.values()),
+            )
+            for one in report["baselines"]
+        ],
+        "Who may get into each host and become root on it, as counted now; what is not as recorded is a finding.",
+        (0, 1),
+    )
     yield Table("Containers", *_containers(report), tight=(0, 1))
     yield Table(
         "Listening sockets",
@@ -325,11 +347,12 @@ def _seen(report: Mapping[str, Any]) -> Iterator[Table]:
 
 
 def _containers(report: Mapping[str, Any]) -> tuple[Sequence[str], list[Sequence[Cell]]]:
-    heads = ("Host", "Container", "User", "Root file system", "Capabilities", "Networks", "Findings (CIS)", "Accepted")
+    heads = ("Host", "Container", "State", "User", "Root file system", "Capabilities", "Networks", "Findings (CIS)", "Accepted")
     rows: list[Sequence[Cell]] = [
         (
             one["host"],
             Code(one["name"]),
+            one["state"],
             one["user"],
             "read-only" if one["read_only"] else "writable",
             Mark("privileged", "high") if one["privileged"] else one["capabilities"],

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils import (
+    audit_exemptions,
     audit_files,
     certificate,
     cis,
@@ -34,6 +35,9 @@ _OTHERS = 0o004
 _GROUP = 0o040
 _NOT_OWNER = 0o077
 _OTHERS_WRITE = 0o022
+# What the engine calls those that a replica's process is in.
+RUNNING = ("running", "paused", "restarting")
+_COMES_BACK = ("always", "unless-stopped")
 
 # id -> what is required
 RULES: Mapping[str, str] = {
@@ -50,15 +54,30 @@ RULES: Mapping[str, str] = {
     "secret-old": "no secret is older than audit_secret_max_age_days",
     "secret-readable": "the file's owner alone may read it (mode 0600 or less)",
     "secret-owner": "secrets belong to root, or to a user that nobody can log in as",
-    "secret-leftover": "no copy of a secret is left beside it",
+    "secret-leftover": "no copy of a secret is left anywhere: it stands in its own file, and nowhere else",
+    "secret-unsearched": "every file that could hold a copy of a secret was read",
     "file-writable": "nothing below /var/lib/morpheus.deploy can be changed by anybody but its owner",
     "account-docker": "nobody is in the group docker, which is root without a password and without a trace",
-    "container-unknown": "every container belongs to a stack of this collection or to its edge",
+    "engine-socket": "the engine's socket belongs to root, and nobody else can write to it but the group docker",
+    "baseline-missing": "playbooks/claim.yml has recorded who may get into the host and become root on it",
+    "baseline-changed": "the baseline on the host is the one whose fingerprint the repository has",
+    "account-root": "no account has the uid 0 but root and those of the baseline",
+    "account-login": "no account can log in but those of the baseline",
+    "account-group": "nobody is in a group that is as good as root but those of the baseline",
+    "account-key": "no key opens an account but those of the baseline",
+    "account-sudo": "sudo has no rule but those of the baseline",
+    "account-sshd": "sshd has no setting of who gets in but those of the baseline",
+    "file-setuid": "no program gives another user's rights but those of the baseline, each as it was or as its package has it",
+    "container-unknown": "every container, whatever its state, belongs to a stack of this collection or to its edge",
+    "hardening-exempt": "a service asks nothing of its host that stack.hardening has to admit, and is given all that hardens it",
+    "hardening-unused": "every exemption in stack.hardening admits something that the live release asks for",
+    "hardening-refused": "the live release asks nothing of its host that would be refused today",
     "port-open": "what listens beyond loopback is in audit_allowed_ports",
     "tls-expiry": "the certificate is valid for 30 days and more",
     "tls-name": "the certificate carries the name of the site",
     "tls-protocol": "TLS 1.2 or 1.3 is spoken, and nothing older",
     "tls-unanswered": "the edge answers for each certificate with TLS",
+    "certificate-left": "no certificate and key lies on the host that the inventory does not name",
 }
 
 
@@ -89,7 +108,10 @@ class Check:
 
 @dataclass(frozen=True)
 class Settings:
-    """``secrets``: file below secrets/ -> names, as the vault has them; None when it was not opened."""
+    """``secrets``: file below secrets/ -> names, as the vault has them; None when it was not opened.
+
+    ``baselines``: host -> fingerprint of its baseline and when it was recorded, as the repository has them.
+    """
 
     environment: str
     stack: str
@@ -97,6 +119,7 @@ class Settings:
     allowed_ports: Sequence[str] = ()
     secrets: Mapping[str, Sequence[str]] | None = None
     database: Mapping[str, Any] = field(default_factory=dict)
+    baselines: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 def check_host(host: str, facts: Mapping[str, Any], settings: Settings) -> list[Check]:
@@ -129,6 +152,11 @@ def key_sources(service: Mapping[str, Any], facts: Mapping[str, Any], settings: 
 def secret_names(facts: Mapping[str, Any], settings: Settings) -> Mapping[str, Sequence[str]]:
     found: Mapping[str, Sequence[str]] = facts["secrets"] if settings.secrets is None else settings.secrets
     return found
+
+
+def is_replica(container: Mapping[str, Any], stack: str) -> bool:
+    """Whether it runs for users of the stack. Paused ones are asked by none, and are still what the release made."""
+    return container["project"] == stack and not container["once"] and container["state"] in RUNNING
 
 
 def readers(file: Mapping[str, Any], accounts: Mapping[str, Any]) -> list[str]:
@@ -188,9 +216,7 @@ def _trouble(host: str, facts: Mapping[str, Any], _: Settings) -> Check:
 
 def _keys(host: str, facts: Mapping[str, Any], settings: Settings) -> Check:
     services = {service["name"]: service for service in facts["services"]}
-    own = [
-        one for one in facts["containers"] if one["project"] == settings.stack and not one["once"] and one["service"] in services
-    ]
+    own = [one for one in facts["containers"] if is_replica(one, settings.stack) and one["service"] in services]
     found = [finding for one in own for finding in _keys_of(host, one, services[one["service"]], facts, settings)]
     return Check(
         ["key-undeclared", "key-missing"] if own else [], f"variables and secret files of {counted(len(own), 'replica')}", found
@@ -232,13 +258,13 @@ def _files(host: str, facts: Mapping[str, Any], _: Settings) -> Check:
         if file["uid"] and owner in accounts["logins"]:
             found.append(Finding("secret-owner", MEDIUM, host, path, f"belongs to {owner}, who can log in", f"chown root {path}"))
         if file["kind"] == audit_files.LEFTOVER:
-            seen = "a half-written copy, from a run that was killed"
+            seen = "a copy that a run left which was killed"
             found.append(Finding("secret-leftover", MEDIUM, host, path, seen, f"rm {path}"))
     writable = [file for file in facts["files"] if file["mode"] & _OTHERS_WRITE and not file["path"].endswith(".sock")]
     for file in writable:
         mend = f"chmod {file['mode'] & ~_OTHERS_WRITE & 0o7777:04o} {file['path']}"
         found.append(Finding("file-writable", HIGH, host, file["path"], f"mode {file['mode']:04o}", mend))
-    ids = ["secret-readable", "secret-owner", "secret-leftover", "file-writable"]
+    ids = ["secret-readable", "secret-owner", "file-writable"]
     return Check(ids, f"{facts['count']} files and directories, of these {len(secrets)} with secrets", found)
 
 
@@ -252,13 +278,18 @@ def _accounts(host: str, facts: Mapping[str, Any], _: Settings) -> Check:
 
 def _containers(host: str, facts: Mapping[str, Any], settings: Settings) -> Check:
     known = {*facts["stacks"], settings.stack, EDGE}
-    mend = "find out who started it; docker rm --force what nobody wants"
-    strangers = [
-        Finding("container-unknown", LOW, host, one["name"], "belongs to no stack of this collection and not to the edge", mend)
-        for one in facts["containers"]
-        if one["project"] not in known
-    ]
+    strangers = [_stranger(host, one) for one in facts["containers"] if one["project"] not in known]
     return Check(["container-unknown"], counted(len(facts["containers"]), "container"), [*strangers, *_benchmark(host, facts)])
+
+
+def _stranger(host: str, one: Mapping[str, Any]) -> Finding:
+    mend = "find out who made it; docker rm --force {name} when nobody wants it".format(name=one["name"])
+    seen = "belongs to no stack of this collection and not to the edge"
+    if one["state"] not in RUNNING:
+        seen += f"; it is {one['state']}"
+    if one["restart"] in _COMES_BACK:
+        seen += f"; it comes back by itself (restart: {one['restart']})"
+    return Finding("container-unknown", MEDIUM if one["restart"] in _COMES_BACK else LOW, host, one["name"], seen, mend)
 
 
 def _benchmark(host: str, facts: Mapping[str, Any]) -> list[Finding]:
@@ -274,6 +305,26 @@ def _benchmark(host: str, facts: Mapping[str, Any]) -> list[Finding]:
         )
         for one in judged
     ]
+
+
+def _exemptions(host: str, facts: Mapping[str, Any], _: Settings) -> Check:
+    found = [_exemption(host, one) for one in facts.get("exemptions") or []]
+    ids = ["hardening-exempt", "hardening-unused", "hardening-refused"]
+    return Check(ids, f"what {counted(len(facts['services']), 'service')} of the live release may ask of the host", found)
+
+
+def _exemption(host: str, one: Mapping[str, Any]) -> Finding:
+    service, word = one["service"], one["word"]
+    own = word in ("docker_socket", "privileged")
+    place = f"stack.hardening.{word}" if own else f"{word} in stack.hardening.exempt.{service}"
+    if one["state"] == audit_exemptions.ADMITTED:
+        mend = "see whether the service still needs it"
+        return Finding("hardening-exempt", ACCEPTED, host, service, f"{one['text']}; admitted by {place}", mend)
+    if one["state"] == audit_exemptions.UNUSED:
+        mend = f"remove {service} from {place}" if own else f"remove {place}"
+        return Finding("hardening-unused", LOW, host, service, one["text"], mend)
+    mend = f"remove it, or name {service + ' in ' if own else ''}{place}, and deploy"
+    return Finding("hardening-refused", HIGH, host, service, one["text"], mend)
 
 
 def _ports(host: str, facts: Mapping[str, Any], settings: Settings) -> Check:
@@ -298,7 +349,11 @@ def _tls(host: str, facts: Mapping[str, Any], settings: Settings) -> Check:
     served = facts["certificates"]
     ids = ["tls-expiry", "tls-name", "tls-protocol", "tls-unanswered"] if served else []
     sites = ", ".join(one["site"] for one in served)
-    return Check(ids, f"as served for {sites}", [finding for one in served for finding in _tls_of(host, one, settings)])
+    mend = "run playbooks/provision.yml --tags edge for this inventory, which removes it"
+    seen = "a certificate and its key, which the inventory does not name"
+    found = [Finding("certificate-left", MEDIUM, host, path, seen, mend) for path in facts["certificates_left"]]
+    found += [finding for one in served for finding in _tls_of(host, one, settings)]
+    return Check([*ids, "certificate-left"], f"as served for {sites}" if sites else "no site has a certificate", found)
 
 
 def _tls_of(host: str, served: Mapping[str, Any], settings: Settings) -> list[Finding]:
@@ -401,5 +456,5 @@ def _untried(host: str, proof: Mapping[str, Any]) -> Finding:
 
 
 _RULES: Sequence[Callable[[str, Mapping[str, Any], Settings], Check]] = (
-    *(_trouble, _identity, _database, _proofs, _keys, _files, _accounts, _containers, _ports, _tls),
+    *(_trouble, _identity, _database, _proofs, _keys, _files, _accounts, _exemptions, _containers, _ports, _tls),
 )

@@ -1,6 +1,7 @@
 # Copyright (c) The morpheus.deploy authors
 # SPDX-License-Identifier: MIT
-"""What an audit requires of secrets across environments: no value is shared, and none is older than it may be. Pure."""
+"""What an audit requires of secrets: across environments no value is shared, none is older than it may be, and no host has a copy
+of one. Pure."""
 
 from __future__ import annotations
 
@@ -10,11 +11,22 @@ from datetime import date
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils import fingerprints
-from ansible_collections.morpheus.deploy.plugins.module_utils.audit_rules import HIGH, LOW, MEDIUM, Check, Finding
+from ansible_collections.morpheus.deploy.plugins.module_utils.audit_rules import (
+    HIGH,
+    LOW,
+    MEDIUM,
+    Check,
+    Finding,
+    counted,
+    readers,
+)
 
 # Enough to see whether two are the same, and not enough to search for a value.
 SHOWN_DIGITS = 8
 SOON_DAYS = 14
+# Names of secrets that a finding lists.
+_NAMED = 3
+_NO_SECRETS = "this host has no secrets of its own, so no file was searched for their values; leftovers of runs were looked for"
 IDS = ("secret-shared", "secret-unrecorded", "secret-old")
 
 
@@ -66,6 +78,42 @@ def check(known: Sequence[str], recorded: Recorded, maximum: MaximumAge, today: 
     found += [finding for name, entry in entries.items() for finding in _age(name, entry, maximum, today)]
     others = ", ".join(other["environment"] for other in recorded.others) or "no other environment"
     return Check(IDS if recorded.others else IDS[1:], f"{len(entries)} secrets, compared with {others}", found)
+
+
+def copies(host: str, facts: Mapping[str, Any]) -> Check:
+    """Copies of secrets, and what killed runs have left of them."""
+    searched, accounts = facts["searched"], facts["accounts"]
+    found = [
+        Finding(
+            "secret-leftover",
+            MEDIUM,
+            host,
+            path,
+            "secrets that a run left which was killed",
+            f"rm -r {path}; a deploy does it, too",
+        )
+        for path in facts["abandoned"]
+    ]
+    for file in searched["copies"]:
+        names = ", ".join(file["secrets"][:_NAMED]) + (f" and {more} more" if (more := len(file["secrets"]) - _NAMED) > 0 else "")
+        who = ", ".join(readers(file, accounts)) if file["open"] else "root alone"
+        seen = f"holds the value of {names}; mode {file['mode']:04o}, open to {who}"
+        mend = f"rm {file['path']}" + ("; and rotate what it holds: playbooks/rotate_secrets.yml" if file["open"] else "")
+        found.append(Finding("secret-leftover", HIGH if file["open"] else MEDIUM, host, file["path"], seen, mend))
+    if searched["more"]:
+        seen = f"{searched['more']} more files hold values of secrets"
+        found.append(Finding("secret-leftover", HIGH, host, "", seen, "remove those that are named, and repeat the audit"))
+    mend = "search them by hand, or move them off the host"
+    found += [Finding("secret-unsearched", LOW, host, "", f"not read: {text}", mend) for text in searched["unread"]]
+    if not searched["values"]:
+        # Nothing was searched for: a host without secrets, such as a balancer.
+        return Check(["secret-leftover"] if not facts["secrets"] else [], _NO_SECRETS, found)
+    seen = f"{searched['files']} files, searched for the values of {counted(searched['values'], 'secret')}"
+    if searched["short"]:
+        seen += f", but not of those too short to be told from other words ({', '.join(searched['short'])})"
+    if searched["left_out"]:
+        seen += f"; not searched: {', '.join(searched['left_out'])}"
+    return Check(["secret-leftover", "secret-unsearched"], seen, found)
 
 
 def table(known: Sequence[str], recorded: Recorded, maximum: MaximumAge, today: date) -> list[dict[str, Any]]:

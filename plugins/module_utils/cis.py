@@ -82,6 +82,8 @@ CONTROLS: Mapping[str, Control] = {
     "5.32": Control("The Docker socket is not mounted", HIGH),
     # Not of the benchmark: a log without a limit fills the disk that every container of the host shares.
     "M.1": Control("The container's log is limited", MEDIUM),
+    # Nor is this: through what the engine masks there, root in the container commands the host's kernel.
+    "M.2": Control("What /proc and /sys say of the host is masked", HIGH),
 }
 
 NOT_APPLICABLE: Mapping[str, str] = {
@@ -106,6 +108,11 @@ NOT_APPLICABLE: Mapping[str, str] = {
     "5.23": "about commands that people type; the collection never uses docker exec",
     "5.24": "about commands that people type; the collection never uses docker exec",
 }
+
+# What gives the host to a container, whenever it is started: also found against those that do not run.
+OF_THE_HOST = (
+    *("5.2", "5.3", "5.4", "5.5", "5.6", "5.10", "5.16", "5.17", "5.18", "5.20", "5.21", "5.22", "5.25", "5.31", "5.32", "M.2"),
+)
 
 # With these a process in the container becomes root on the host, or reads its memory and disks.
 _WORST_CAPABILITIES = frozenset(
@@ -142,6 +149,26 @@ def container_findings(inspect: Mapping[str, Any], exempt: Collection[str] = ())
         replace(one, level=LOW, text=f"{one.text} ({reasons[one.item]})") if one.item in reasons else one
         for one in _findings(subject, found)
     ]
+
+
+def with_volumes(inspect: Mapping[str, Any], volumes: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
+    """``inspect`` with volumes that are directories of the host in other words, as the bind mounts that they are.
+
+    ``volumes``: name -> options of its driver.
+    """
+    mounts = inspect.get("Mounts") or []
+    return {**inspect, "Mounts": [one for mount in mounts for one in _as_binds(mount, volumes.get(str(mount.get("Name")), {}))]}
+
+
+def _as_binds(mount: Mapping[str, Any], options: Mapping[str, str]) -> list[Mapping[str, Any]]:
+    kind, given, device = options.get("type", ""), str(options.get("o") or "").split(","), str(options.get("device") or "")
+    sources = [device] if device.startswith("/") and (kind in ("", "none") or "bind" in given or "rbind" in given) else []
+    if kind == "overlay":
+        layers = [one.partition("=")[2] for one in given if one.startswith(("lowerdir=", "upperdir="))]
+        sources += [layer for one in layers for layer in one.split(":")]
+    if mount.get("Type") != "volume" or not sources:
+        return [mount]
+    return [{**mount, "Type": "bind", "Source": source} for source in sources]
 
 
 def daemon_findings(info: Mapping[str, Any], daemon_json: Mapping[str, Any]) -> list[Finding]:
@@ -288,6 +315,8 @@ def _surroundings(inspect: Mapping[str, Any]) -> list[_Found]:
     if host.get("Devices"):
         paths = ", ".join(sorted(str(device.get("PathOnHost")) for device in host["Devices"]))
         found.append(("5.18", f"has the host's devices {paths}", "remove devices"))
+    if host.get("MaskedPaths") == [] and not host.get("Privileged"):
+        found.append(("M.2", "sees /proc and /sys of the host unmasked", "remove systempaths=unconfined from security_opt"))
     if host.get("CgroupParent"):
         found.append(("5.25", f"runs in the cgroup {host['CgroupParent']}", "remove cgroup_parent"))
     return found
@@ -313,6 +342,7 @@ _CONTAINER_CHECKS: Sequence[Callable[[Mapping[str, Any]], list[_Found]]] = (
 # Word of stack.hardening -> the item that it admits.
 _ITEMS_BY_WORD: Mapping[str, str] = {
     "apparmor": "5.2",
+    "selinux": "5.3",
     "cap_add": "5.4",
     "cap_drop": "5.4",
     "privileged": "5.5",
@@ -326,6 +356,7 @@ _ITEMS_BY_WORD: Mapping[str, str] = {
     "devices": "5.18",
     "uts": "5.21",
     "seccomp": "5.22",
+    "cgroup_parent": "5.25",
     "no_new_privileges": "5.26",
     "pids_limit": "5.29",
     "userns_mode": "5.31",

@@ -8,15 +8,12 @@ that every release has, and takes everything else as text.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import yaml
-
-_NAMES = "STACK_RELEASE|STACK_ENVIRONMENT"
-_VARIABLE = re.compile(rf"\$(?:\{{(?P<braced>{_NAMES})(?::?[?+-][^}}]*)?\}}|(?P<plain>{_NAMES})\b)")
+from ansible_collections.morpheus.deploy.plugins.module_utils.release_variables import substituted
 
 
 @dataclass(frozen=True)
@@ -65,11 +62,6 @@ class ComposeFiles:
             self.problems.append(f"{name}: services must be a mapping")
             return {}
         return found
-
-
-def substituted(text: str, variables: Mapping[str, str]) -> str:
-    """The text of a file with the variables that every release has."""
-    return _VARIABLE.sub(lambda found: variables[found["braced"] or found["plain"]], text)
 
 
 class _Loader(yaml.SafeLoader):

@@ -15,8 +15,9 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils import schema
-from ansible_collections.morpheus.deploy.plugins.module_utils.compose_files import ComposeFiles, substituted
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose_files import ComposeFiles
 from ansible_collections.morpheus.deploy.plugins.module_utils.effective import Effective, Leaf, Path, Tree, Vault
+from ansible_collections.morpheus.deploy.plugins.module_utils.release_variables import substituted
 from ansible_collections.morpheus.deploy.plugins.module_utils.stack_config import StackConfig
 from ansible_collections.morpheus.deploy.plugins.module_utils.yaml_origins import origin, source
 

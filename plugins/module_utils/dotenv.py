@@ -9,6 +9,8 @@ from collections.abc import Mapping
 
 from ansible_collections.morpheus.deploy.plugins.module_utils import schema
 
+# Linux takes a variable with its name and the sign between them, and an end of one byte: 32 pages (MAX_ARG_STRLEN).
+LONGEST_VARIABLE = 131_072
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _LINE = re.compile(r'([A-Za-z_][A-Za-z0-9_]*)="((?:\\.|[^"\\])*)"\n', re.DOTALL)
 # One pass, so that an escape is never escaped again. Newlines, tabs and carriage returns stand as they are.
@@ -28,6 +30,11 @@ def problems(values: Mapping[str, object]) -> list[str]:
             found.append(f"{name}: holds a NUL character, which no environment can carry")
         elif not _is_encodable(value):
             found.append(f"{name}: holds half of a surrogate pair, which UTF-8 cannot carry")
+        elif (size := len(f"{name}={value}".encode()) + 1) > LONGEST_VARIABLE:
+            found.append(
+                f"{name}: takes {size} bytes, and no environment variable may take more than {LONGEST_VARIABLE}, or no container "
+                "starts with it; bring it as a file (stack_secret_files, or stack.files for what is no secret)"
+            )
     return found
 
 

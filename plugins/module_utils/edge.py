@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import fcntl
 import shutil
-import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import RLock
 
+from ansible_collections.morpheus.deploy.plugins.module_utils import leftovers
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import EdgeError
 from ansible_collections.morpheus.deploy.plugins.module_utils.files import private, write_atomically
 from ansible_collections.morpheus.deploy.plugins.module_utils.formats import EDGE, EDGE_BASE, EDGE_STACKS
@@ -49,6 +49,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.spoken import told
 OWN_NAME = "haproxy"
 EDGE_ROOT = Path("/var/lib/morpheus.deploy/edge")
 HAPROXY_DIRECTORY = "/usr/local/etc/haproxy"
+# Below the configuration directory: what HAProxy serves sites with, and which of it.
+CERTIFICATES, CERTIFICATES_LIST = "certs", "certificates.list"
 # What HAProxy calls the map is the path by which its configuration names it.
 ROUTES_IN_HAPROXY = f"{HAPROXY_DIRECTORY}/routes.map"
 RESOLVE_SECONDS = 10.0
@@ -131,8 +133,7 @@ class EdgeConfiguration:
 
     def check(self, files: Mapping[str, str]) -> None:
         """Raise EdgeError with HAProxy's own words when it would reject the configuration with ``files`` in it."""
-        with tempfile.TemporaryDirectory(dir=self.paths.root, prefix="candidate.") as directory:
-            candidate = Path(directory)
+        with leftovers.directory(self.paths.root, leftovers.CANDIDATE) as candidate:
             with told(candidate):
                 self._copy(files, candidate)
             complaint = self._validate(candidate)
@@ -244,14 +245,9 @@ class Edge:
     def routing(self) -> Routing:
         """Where the routes lead now and where the release wants them. EdgeError when one of these leads to another stack."""
         everyone = self._all_routes()
-        own = self._own_routes(everyone)
-        others = {key: backend.partition(".")[0] for key, backend in everyone.items() if key not in own}
-        for key in sorted(self._routes.keys() & others.keys()):
-            raise EdgeError(
-                f'the route {key} leads to the stack "{others[key]}" on this host already; give one of the two another host or '
-                "path. Nothing was changed"
-            )
-        return Routing(own, self._routes, frozenset(others))
+        others = self._of_others(everyone)
+        self._require_free(self._routes.keys(), others, ". Nothing was changed")
+        return Routing(self._own_routes(everyone), self._routes, frozenset(others))
 
     def places(self) -> dict[str, Server]:
         """Container that gets new requests of this stack -> its server, which has checks."""
@@ -287,9 +283,13 @@ class Edge:
             return self._configuration.apply(self._contracted(self._backends()))
 
     def route(self, routes: Mapping[str, str]) -> None:
-        """Let new requests for each key go to a service (empty: to none)."""
+        """Let new requests for each key go to a service (empty: to none). What leads to another stack is not touched."""
         with self._lock, self._configuration.alone():
             now = self._all_routes()
+            others = self._of_others(now)
+            # As when both stacks were prepared before either had the route.
+            self._require_free({key for key, service in routes.items() if service}, others)
+            routes = {key: service for key, service in routes.items() if key not in others}
             after = {key: service for key, service in {**self._own_routes(now), **routes}.items() if service}
             self._configuration.write(self._map_files(after))
             for key in in_order(routes):
@@ -468,6 +468,19 @@ class Edge:
     def _own_routes(self, routes: Mapping[str, str]) -> dict[str, str]:
         prefix = backend_name(self._stack, "")
         return {key: backend.removeprefix(prefix) for key, backend in routes.items() if backend.startswith(prefix)}
+
+    def _of_others(self, routes: Mapping[str, str]) -> dict[str, str]:
+        """Key -> stack of those that lead to another one."""
+        own = self._own_routes(routes)
+        return {key: backend.partition(".")[0] for key, backend in routes.items() if key not in own}
+
+    @staticmethod
+    def _require_free(wanted: Collection[str], others: Mapping[str, str], outcome: str = "") -> None:
+        for key in sorted(set(wanted) & others.keys()):
+            raise EdgeError(
+                f'the route {key} leads to the stack "{others[key]}" on this host already; give one of the two another host or '
+                f"path{outcome}"
+            )
 
     def _write(self, assigned: Admitted) -> None:
         """Write what is admitted into the stack's file, whose backends stay as HAProxy has them."""

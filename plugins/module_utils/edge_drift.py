@@ -24,7 +24,7 @@ def problems(paths: EdgePaths) -> list[str]:
     found = [_problem(main), _problem(paths.root / "compose.json", json.loads)]
     if listed.exists() or listed.name in _text(main):
         found.append(_problem(listed))
-    for path in _certificates(listed):
+    for path in certificates(paths):
         found.append(_problem(path) if path.exists() else f"{listed} names {path}, which is missing: {_PROVISION}")
     return [one for one in [*found, _maintenance(paths.conf / MAINTENANCE_MAP)] if one]
 
@@ -60,7 +60,8 @@ def _maintenance(path: Path) -> str:
     return "" if known else f"{path} does not say whether maintenance is on or off: {mend}"
 
 
-def _certificates(listed: Path) -> list[Path]:
+def certificates(paths: EdgePaths) -> list[Path]:
     """The certificates that certificates.list names, by whatever path HAProxy sees them."""
+    listed = paths.conf / "certificates.list"
     words = [line.split()[0] for line in _text(listed).splitlines() if line.split() and not line.startswith("#")]
     return [listed.parent / "certs" / PurePosixPath(name).name for name in words if "\0" not in name]

@@ -21,6 +21,28 @@ LAST_PORT = 65535
 _UPSTREAM_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\Z")
 _DNS_NAME = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+\.?\Z")
 _EACH = "give each a port of its own"
+# What only a proxy may say of a request: whose it is, how it came, what it was for. "*" stands for any end.
+PROXY_HEADERS = (
+    *("forwarded", "x-forwarded", "x-forwarded-*"),
+    *("x-original-for", "x-original-forwarded-for", "x-original-host", "x-original-proto", "x-original-method"),
+    *("x-original-url", "x-original-uri", "x-rewrite-url", "x-host", "x-http-host-override"),
+    *("x-scheme", "x-url-scheme", "front-end-https"),
+    *("x-real-ip", "client-ip", "x-client-ip", "true-client-ip", "x-cluster-client-ip", "x-originating-ip"),
+    *("x-remote-ip", "x-remote-addr", "x-proxyuser-ip", "cf-*", "fastly-client-ip", "fly-client-ip", "do-connecting-ip"),
+    *("x-azure-clientip", "x-azure-socketip", "x-appengine-*", "x-envoy-*", "x-arr-clientcert"),
+    *("ssl-client-*", "x-ssl-*", "x-client-cert*", "x-client-verify", "x-amzn-mtls-*"),
+    *("remote-user", "remote-groups", "remote-name", "remote-email", "x-remote-user", "x-remote-group*", "x-remote-extra-*"),
+    *(
+        "x-auth-request-*",
+        "x-webauth-*",
+        "x-amzn-oidc-*",
+        "x-goog-iap-*",
+        "x-goog-authenticated-user-*",
+        "x-ms-client-principal*",
+    ),
+    # A program that is started for a request sees it as the variable HTTP_PROXY.
+    "proxy",
+)
 
 
 def checked(given: Mapping[str, Any], options: Mapping[str, Any], ports_of_hosts: Mapping[str, Any]) -> dict[str, Any]:
@@ -33,13 +55,20 @@ def checked(given: Mapping[str, Any], options: Mapping[str, Any], ports_of_hosts
     if not problems:
         problems = [*_port_problems(typed), *_trusted_problems(typed), *_upstream_problems(typed)]
     if problems:
-        return {"problems": problems, "trusted": [], "upstreams": [], "public_https_port": HTTPS_PORT}
+        return {"problems": problems, "trusted": [], "upstreams": [], "public_https_port": HTTPS_PORT, "proxy_headers": ""}
     return {
         "problems": [],
+        "proxy_headers": proxy_headers(),
         "trusted": list(typed["edge_trusted_proxies"]),
         "upstreams": [_upstream(one, ports_of_hosts) for one in typed["edge_upstreams"]],
         "public_https_port": typed["edge_public_https_port"] or typed["edge_https_port"],
     }
+
+
+def proxy_headers() -> str:
+    """A regular expression for names of headers (in small letters), also as servers read them that take "_" for "-"."""
+    names = "|".join(name.replace("-", "[-_]").replace("*", ".*") for name in PROXY_HEADERS)
+    return f"^({names})$"
 
 
 def port_problem(path: str, port: Any) -> str:

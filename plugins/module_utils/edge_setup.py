@@ -11,7 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.morpheus.deploy.plugins.module_utils import edge_state, leftovers
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import (
+    CERTIFICATES,
+    CERTIFICATES_LIST,
     HAPROXY_DIRECTORY,
     EdgeConfiguration,
     EdgePaths,
@@ -29,12 +32,15 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.host import (
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.maintenance import MAP as MAINTENANCE_MAP
 from ansible_collections.morpheus.deploy.plugins.module_utils.maintenance import render_state
-from ansible_collections.morpheus.deploy.plugins.module_utils.plan import EDGE_NETWORK, State
+from ansible_collections.morpheus.deploy.plugins.module_utils.plan import EDGE_NETWORK, Replica, State
 from ansible_collections.morpheus.deploy.plugins.module_utils.spoken import spoken
 from ansible_collections.morpheus.deploy.plugins.module_utils.upstreams import MAP as AWAY_MAP
 
 START_SECONDS = 15.0
 RUN_DIRECTORY = "/run/haproxy"
+# No application has anything to do without the edge, so it comes before them when the CPUs are busy. With cgroup v2 a container
+# without a number has as much as others have by 1024 or by 2597, by the engine's version: less would be a step back.
+CPU_SHARES = 16384
 _CHANGED = "image, user or ports of the edge changed"
 
 
@@ -58,6 +64,7 @@ class EdgeSettings:
                     "user": self.user,
                     "command": command,
                     "restart": "always",
+                    "cpu_shares": CPU_SHARES,
                     "ports": list(self.ports),
                     "networks": [EDGE_NETWORK],
                     "read_only": True,
@@ -83,18 +90,23 @@ class EdgeSetup:
     def differences(self, files: Mapping[str, str], certificates: Mapping[str, str]) -> list[str]:
         """What ``apply`` would change, in words; empty when the edge is as it should be."""
         found = [*self._configuration.differences(files), *self._changed_certificates(certificates)]
+        found += [f"{name} (removed)" for name in self._left_over(files, certificates)]
         if self._lost_compose():
             found.append("compose.json")
         if self._must_recreate():
             found.append("container")
         if self._is_cut_off():
             found.append("network")
+        if "container" not in found and self._lacks_shares():
+            found.append("cpu_shares")
         return found
 
     @spoken()
     def apply(self, files: Mapping[str, str], certificates: Mapping[str, str], *, allow_interruption: bool) -> list[str]:
         """Bring the edge up or up to date; what changed. A change that would cut connections is refused unless allowed."""
+        edge_state.require_whole(self._engine)
         changed = self.differences(files, certificates)
+        left = self._left_over(files, certificates)
         running = self._is_running()
         # One that reaches no replica has nobody to interrupt.
         cut_off = "network" in changed
@@ -104,12 +116,14 @@ class EdgeSetup:
             lost = self._lost_compose()
             why = f"{lost}, so nobody can tell whether the container is as it should be" if lost else _CHANGED
             raise EdgeError(
-                f"{why}, which takes a new container and a short interruption for every user of this host. Take the host out of "
-                "its balancer and run again with -e edge_allow_interruption=true"
+                f"{why}, which takes a new container and a short interruption for every user of this host. Another image comes "
+                "without one by playbooks/edge_upgrade.yml. For all else take the host out of its balancer and run again with "
+                "-e edge_allow_interruption=true"
             )
         if self._engine.image(self._settings.image) is None:
             self._engine.pull(self._settings.image)
         self._make_directories()
+        leftovers.sweep(self._paths.root, leftovers.CANDIDATE)
         self._place_certificates(files, certificates)
         self._write_settings()
         if recreate or not running:
@@ -121,12 +135,28 @@ class EdgeSetup:
             if not network:
                 self._bring_replicas_back()
             self._await_answer()
-        elif changed:
+            return changed
+        for one in self._lacks_shares():
+            # While it runs, without a restart.
+            self._engine.give_cpu_shares(one, CPU_SHARES)
+        if set(changed) - {"cpu_shares"}:
             with self._configuration.alone():
                 if not self._configuration.apply(files):
                     # A renewed certificate changes no file of the configuration, yet HAProxy reads it only when it loads.
                     self._configuration.reload()
+        # Last: until now an HAProxy that starts anew may have read the configuration that names them.
+        for name in left:
+            (self._paths.conf / name).unlink(missing_ok=True)
         return changed
+
+    def _left_over(self, files: Mapping[str, str], certificates: Mapping[str, str]) -> list[str]:
+        """Certificates, with their keys, that the inventory has no more; half-written ones; and their list without any."""
+        certs = self._paths.conf / CERTIFICATES
+        wanted = {self._certificate(name) for name in certificates}
+        there = sorted(certs.iterdir()) if certs.is_dir() else []
+        found = [str(path.relative_to(self._paths.conf)) for path in there if path.is_file() and path not in wanted]
+        listed = self._paths.conf / CERTIFICATES_LIST
+        return [*found, CERTIFICATES_LIST] if listed.is_file() and CERTIFICATES_LIST not in files else found
 
     def _require_own_network(self) -> bool:
         """Whether the network is there. Raises EdgeError for one of its name that Compose would refuse."""
@@ -164,7 +194,7 @@ class EdgeSetup:
         return sorted(name for name, content in certificates.items() if self._read_certificate(name) != content)
 
     def _certificate(self, name: str) -> Path:
-        return self._paths.conf / "certs" / f"{name}.pem"
+        return self._paths.conf / CERTIFICATES / f"{name}.pem"
 
     def _read_certificate(self, name: str) -> str | None:
         path = self._certificate(name)
@@ -185,7 +215,7 @@ class EdgeSetup:
             write_atomically(self._paths.conf / name, files[name], mode=0o644)
 
     def _make_directories(self) -> None:
-        for path in (self._paths.conf / "certs", self._paths.conf / "stacks", self._paths.conf / "routes.d"):
+        for path in (self._paths.conf / CERTIFICATES, self._paths.conf / "stacks", self._paths.conf / "routes.d"):
             path.mkdir(parents=True, exist_ok=True)
         # What rollouts, edge_maintenance and edge_upstream have written stays.
         routes = (path.read_text() for path in sorted((self._paths.conf / "routes.d").glob("*.map")))
@@ -211,7 +241,13 @@ class EdgeSetup:
             found = (self._paths.root / "compose.json").read_bytes()
         except (FileNotFoundError, IsADirectoryError):
             return True
-        return found != self._compose_text().encode() or not self._is_running()
+        return _lasting(found) != _lasting(self._compose_text().encode()) or not self._is_running()
+
+    def _lacks_shares(self) -> list[Replica]:
+        """Containers of the edge that run with another share of the CPUs."""
+        running = [one for one in self._engine.observe(set()) if one.state is State.RUNNING]
+        found = {one: self._engine.inspected(one) or {} for one in running}
+        return [one for one, details in found.items() if (details.get("HostConfig") or {}).get("CpuShares") != CPU_SHARES]
 
     def _lost_compose(self) -> str:
         """Why the edge's own Compose file says nothing, in words; empty when it does, and before there is an edge."""
@@ -252,3 +288,14 @@ class EdgeSetup:
 
     def _validate(self, candidate: Path) -> str:
         return validate_edge(self._engine, {"image": self._settings.image, "user": self._settings.user}, candidate)
+
+
+def _lasting(text: bytes) -> Any:
+    """What of the Compose file only a new container can have."""
+    try:
+        found = json.loads(text)
+        for service in found["services"].values():
+            service.pop("cpu_shares", None)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return text
+    return found

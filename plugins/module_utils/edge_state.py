@@ -12,6 +12,10 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.plan import EDGE_N
 
 # The edge's own Compose project.
 PROJECT = "edge"
+# And that of the container that stands in while the edge's own is replaced.
+STAND_IN = "edge-stand-in"
+_STANDS_IN = f"{STAND_IN}-stand-in-1"
+FINISH = "playbooks/edge_upgrade.yml for this inventory finishes it"
 MEND = "playbooks/provision.yml --tags edge for this inventory brings it back"
 
 
@@ -28,6 +32,23 @@ def troubles(engine: Engine) -> list[str]:
         elif one.networks is not None and EDGE_NETWORK not in one.networks:
             problems.append(f'{one.name} is not on the network "{EDGE_NETWORK}", so the edge reaches no replica')
     return problems
+
+
+def interrupted(engine: Engine) -> str:
+    """Why nobody may change the edge now, in words; empty when nothing speaks against it.
+
+    A container that stands in hears of no change, and what it does is nobody's to see at the edge's own sockets.
+    """
+    if _STANDS_IN not in engine.others():
+        return ""
+    return f"the edge of this host is being upgraded, or an upgrade was interrupted: the container {_STANDS_IN} stands in for it"
+
+
+def require_whole(engine: Engine) -> None:
+    """Raise EdgeError for what ``interrupted`` says."""
+    why = interrupted(engine)
+    if why:
+        raise EdgeError(f"{why}. {FINISH}; then run this again. Nothing was changed")
 
 
 def require(problems: Sequence[str]) -> None:

@@ -270,6 +270,27 @@ class Engine:
                     f"When its content may go: docker volume rm {mount['Name']}"
                 )
 
+    def inspected(self, replica: Replica) -> Mapping[str, Any] | None:
+        """All that the engine tells of a container; None when it is gone. Holds secret values: never print it."""
+        return self._inspect(replica)
+
+    def signal(self, replica: Replica, name: str) -> None:
+        with _speaking(f"send {name} to {replica.name}"):
+            self._client.api.kill(replica.id, signal=name)
+
+    def give_cpu_shares(self, replica: Replica, shares: int) -> None:
+        """At once, while it runs."""
+        with _speaking(f"give {replica.name} its share of the CPUs"):
+            self._client.api.update_container(replica.id, cpu_shares=shares)
+
+    def newest_digest(self, reference: str) -> str:
+        """What the registry has under a name, without bringing it here; empty when it does not say."""
+        try:
+            found: Mapping[str, Any] = self._client.api.inspect_distribution(reference)
+            return str(found["Descriptor"]["digest"])
+        except (DockerException, OSError, HTTPError, KeyError, TypeError):
+            return ""
+
     def restarts(self, replica: Replica) -> int:
         """How often the engine has started ``replica`` again by itself; 0 for one that is gone."""
         details = self._inspect(replica)
@@ -524,14 +545,20 @@ class Everything:
         self._api = client.api
 
     def containers(self) -> list[Mapping[str, Any]]:
-        """Every running container, as inspected."""
+        """Every container, as inspected: created, paused and ended ones, too."""
         found: list[Mapping[str, Any]] = []
         with _speaking("list containers"):
-            for item in self._api.containers():
+            for item in self._api.containers(all=True):
                 # One can end while it is looked at.
                 with suppress(NotFound):
                     found.append(self._api.inspect_container(item["Id"]))
         return found
+
+    def volumes(self) -> dict[str, Mapping[str, str]]:
+        """Name of each volume -> options of its driver, which may lead to any directory of the host."""
+        with _speaking("list volumes"):
+            found = self._api.volumes().get("Volumes") or []
+        return {one["Name"]: one.get("Options") or {} for one in found}
 
     def image(self, identity: str) -> Mapping[str, Any]:
         """An image as inspected; empty when it was deleted under the containers that run it."""

@@ -17,6 +17,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, TypedDict
 
+from ansible_collections.morpheus.deploy.plugins.module_utils import dotenv, schema, secret_files
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
 
 # Shorter values repeat by chance and are found by trying all of them.
@@ -80,6 +81,20 @@ def of_rotations(rotations: Any) -> dict[str, str]:
             if isinstance(value, str) and value:
                 found[f"rotation.{one.get('name')}.{option}"] = str(value)
     return dict(sorted(found.items()))
+
+
+def value_problems(variables: Any, files: Any) -> list[str]:
+    """Why no fingerprint can be made of a secret, each beginning with its path: ``stack_secrets`` and ``stack_secret_files``."""
+    found = []
+    for option, given in (("stack_secrets", variables), ("stack_secret_files", files)):
+        if not isinstance(given, Mapping):
+            found.append(f"{option}: must be a mapping, not {schema.kind(given)}")
+    for env_file, values in variables.items() if isinstance(variables, Mapping) else []:
+        if isinstance(values, Mapping):
+            found += [f"stack_secrets.{env_file}.{problem}" for problem in dotenv.problems(values)]
+        else:
+            found.append(f"stack_secrets.{env_file}: must be a mapping of variables, not {schema.kind(values)}")
+    return found + (secret_files.problems(files) if isinstance(files, Mapping) else [])
 
 
 def by_name(variables: Mapping[str, Any], files: Mapping[str, Any]) -> dict[str, str]:

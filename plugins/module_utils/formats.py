@@ -177,6 +177,11 @@ IDENTITY = Format(
     "find out whose host this is, remove the file, and claim the host anew with playbooks/provision.yml of its environment",
     "remove the file and claim the host anew with playbooks/provision.yml of its environment",
 )
+BASELINE = Format(
+    "baselines of hosts",
+    "look at the host, and record it anew: playbooks/claim.yml --tags baseline -e identity_renew_baseline=true",
+    "record it anew: playbooks/claim.yml --tags baseline -e identity_renew_baseline=true",
+)
 LEASE = Format("leases", "break it with playbooks/unlock.yml, which writes it anew", _QUIET)
 FENCE = Format("fences", "look at what runs (playbooks/status.yml), remove the file and run this again", _QUIET)
 HISTORY = Format("histories", "run this again, which begins a new one", _AWAY)

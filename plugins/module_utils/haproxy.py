@@ -15,8 +15,10 @@ import socket
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import EdgeError
+from ansible_collections.morpheus.deploy.plugins.module_utils.routes import folded, writable
 
 TUNNELS = ".tunnels"
 ANY = ".any"
@@ -216,8 +218,21 @@ class Place:
 
 
 def route_key(host: str, path: str) -> str:
-    """A route as the map has it: requests for ``host`` (empty: any) whose path is ``path`` or lies below it."""
-    return f"{host or '*'}{path.rstrip('/')}/"
+    """A route as the map has it: requests for ``host`` (empty: any) whose path is ``path`` or lies below it. See ``routes``."""
+    return f"{folded(host) or '*'}{path.rstrip('/')}/"
+
+
+def stack_routes(services: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Key of each route of ``stack.services`` -> service. Without those that a map cannot hold: they were accepted once, and a
+    release that has one can be gone back to.
+    """
+    found = {
+        route_key(route["host"], path): service["name"]
+        for service in services
+        for route in service["routes"]
+        for path in route["paths"]
+    }
+    return {key: found[key] for key in writable(found)}
 
 
 def backend_name(stack: str, service: str) -> str:

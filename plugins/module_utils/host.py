@@ -5,8 +5,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,10 +20,12 @@ from ansible_collections.morpheus.deploy.plugins.module_utils import (
     gate,
     haproxy,
     hardening,
+    leftovers,
     own_edge,
     precautions,
     project_drift,
     project_files,
+    routes,
     said,
     served,
 )
@@ -123,12 +123,7 @@ class Target:
     @property
     def routes(self) -> dict[str, str]:
         """Key of each route (see haproxy.route_key) -> service."""
-        return {
-            haproxy.route_key(route["host"], path): name
-            for name, service in self.services.items()
-            for route in service["routes"]
-            for path in route["paths"]
-        }
+        return haproxy.stack_routes(self.stack["services"])
 
     def expectation(self, service: str) -> Expectation:
         health = self.services[service]["health"]
@@ -186,7 +181,7 @@ class StackHost:
     def model(self, stack: Mapping[str, Any], workspace: Workspace) -> dict[str, Any]:
         """What Compose makes of the files, with the paths that they will have in the project directory.
 
-        ConfigError when it may not run.
+        ConfigError when it may not run. What it asks of the host is judged when it is prepared: see hardening_here.
         """
         model = self.resolved(stack, workspace)
         routed = {service["name"] for service in stack["services"] if service["routes"]}
@@ -195,7 +190,6 @@ class StackHost:
             for name, service in compose_model.services(model).items()
             for problem in compose_rules.problems(name, service, routed=name in routed)
         ]
-        problems += hardening.problems(stack, model, routed)
         if problems:
             raise ConfigError(problems)
         return self.mounts(stack, workspace).resolved(model)
@@ -206,8 +200,17 @@ class StackHost:
 
     def resolved(self, stack: Mapping[str, Any], workspace: Workspace) -> dict[str, Any]:
         """The same, unchecked."""
+        return self._in_project(self._compose(stack, workspace).model(), workspace)
+
+    def written(self, stack: Mapping[str, Any], workspace: Workspace) -> dict[str, Any]:
+        """The same with variables and env files unread."""
+        return self._in_project(self._compose(stack, workspace).written(), workspace)
+
+    def _compose(self, stack: Mapping[str, Any], workspace: Workspace) -> Compose:
         files = workspace.compose_files(stack["compose_files"])
-        found = Compose(self.stack, workspace.files, files, workspace.interpolation).model()
+        return Compose(self.stack, workspace.files, files, workspace.interpolation)
+
+    def _in_project(self, found: Mapping[str, Any], workspace: Workspace) -> dict[str, Any]:
         text = json.dumps(found).replace(str(workspace.files), str(self.releases.project))
         model: dict[str, Any] = json.loads(text)
         return model
@@ -247,9 +250,26 @@ class StackHost:
             routing=edge.routing(),
         )
 
+    def require_routes(self, stack: Mapping[str, Any]) -> None:
+        """Raise what is wrong with the routes of ``stack``: EdgeError when one of them leads to another stack of this host."""
+        problems = [
+            problem
+            for number, service in enumerate(stack["services"])
+            for problem in routes.problems(f"stack.services[{number}]", service["routes"])
+        ]
+        if problems:
+            raise ConfigError(problems)
+        wanted = haproxy.stack_routes(stack["services"])
+        if wanted:
+            Edge(self.stack, self._configuration(), (), wanted, 0).routing()
+
     def edge_troubles(self) -> list[str]:
         """See edge_state.troubles."""
         return edge_state.troubles(self._edge_engine)
+
+    def edge_unfinished(self) -> str:
+        """See edge_state.interrupted."""
+        return edge_state.interrupted(self._edge_engine)
 
     def edge_image_trouble(self) -> list[str]:
         """Nothing serves worse without it, but the next change of the edge's configuration cannot be checked."""
@@ -261,6 +281,7 @@ class StackHost:
         """Raise DeployError when the edge, or a container that has the name of a candidate, would make ``steps`` fail."""
         starts = {step.service for step in steps if step.action is Action.START}
         if target.routed:
+            edge_state.require_whole(self._edge_engine)
             edge_state.require(self.edge_troubles())
         if starts:
             counts = {
@@ -404,14 +425,11 @@ def scratch(
     executable: Collection[str] = (),
 ) -> Iterator[Workspace]:
     """A workspace in memory that is gone afterwards: what may yet be refused leaves no trace."""
-    directory = Path(tempfile.mkdtemp(prefix="morpheus.deploy.", dir="/run" if Path("/run").is_dir() else None))
-    try:
+    with leftovers.directory(leftovers.memory(), leftovers.PREPARING) as directory:
         for name, content in secrets.items():
             place_secret(directory / "secrets" / name, content, (rights or {}).get(name, Rights()))
         (directory / "secrets").mkdir(exist_ok=True)
         yield place_files(directory, release, environment, files, directory / "secrets", executable)
-    finally:
-        shutil.rmtree(directory)
 
 
 @dataclass(frozen=True)

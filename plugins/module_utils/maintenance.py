@@ -23,6 +23,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.formats import EDG
 from ansible_collections.morpheus.deploy.plugins.module_utils.haproxy import Socket, parse_old_workers
 
 MAP = "maintenance.map"
+# What HAProxy calls the map is the path by which its configuration names it.
+IN_HAPROXY = f"{HAPROXY_DIRECTORY}/{MAP}"
 KEY = "state"
 _NO_SUCH_MAP = "Unknown map identifier"
 _NO_SUCH_ENTRY = "entry not found"
@@ -93,7 +95,7 @@ class Maintenance:
         while True:
             table = self._ask("show proc")
             old = parse_old_workers(table)
-            answers = {pid: self._ask(f"@!{pid} show map {self._in_haproxy}") for pid in [*_current_workers(table), *old]}
+            answers = {pid: self._ask(f"@!{pid} show map {self._in_haproxy}") for pid in [*current_workers(table), *old]}
             alive = {pid: answer for pid, answer in answers.items() if _NO_SUCH_WORKER not in answer}
             if any(_NO_SUCH_MAP in answer for pid, answer in alive.items() if pid not in old):
                 raise self._too_old()
@@ -137,7 +139,7 @@ class Maintenance:
             time.sleep(POLL_SECONDS)
 
 
-def _current_workers(table: str) -> list[int]:
+def current_workers(table: str) -> list[int]:
     """Process ids below ``# workers`` in the master's ``show proc``."""
     pids = []
     heading = ""

@@ -527,6 +527,8 @@ def _why(service: DesiredService, stale: Sequence[Replica], missing: int, alive:
 
 def _changed(part: str, seen: Replica, service: DesiredService) -> str:
     if part == "image":
+        if seen.image == service.image:
+            return f"the content of image {service.image}"
         return f"image {seen.image or 'unknown'} -> {service.image}"
     if part == "port":
         return f"port {seen.port or 'none'} -> {service.port or 'none'}"

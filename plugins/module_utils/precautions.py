@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_interface
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils import compose_data, compose_model
+from ansible_collections.morpheus.deploy.plugins.module_utils import compose_data, compose_model, compose_rules
 
 _HASH = "com.docker.compose.config-hash"
 _NETWORK = "com.docker.compose.network"
@@ -154,6 +154,24 @@ def _volume_problems(model: Definition, here: Here) -> list[str]:
     return found
 
 
+def missing_data(model: Definition, here: Here) -> dict[str, str]:
+    """Key -> name of each volume that a replica of the project has to have, and that is not here. Not the external ones: these
+    are no part of a release.
+    """
+    running = {name: one for name, one in compose_model.services(model).items() if compose_rules.replicas(one)}
+    used = _used({**model, "services": running}, "volumes", here.volumes)
+    return {key: str(wanted["name"]) for key, wanted, exists in used if exists is None and not wanted.get("external")}
+
+
+def lost_data(lost: Mapping[str, str]) -> list[str]:
+    """Sentences on volumes that a release had here and that somebody has removed since."""
+    return [
+        f'volumes.{key}: the volume "{name}" is not on this host any more, and what was in it is gone: a replica that is started '
+        f"now would begin with an empty one. Restore it from a backup; or, to begin with nothing: docker volume create {name}"
+        for key, name in sorted(lost.items())
+    ]
+
+
 def _used(
     model: Definition, kind: str, existing: Mapping[str, Definition]
 ) -> Iterator[tuple[str, Definition, Definition | None]]:
@@ -167,6 +185,21 @@ def _used(
     for key, wanted in sorted((model.get(kind) or {}).items()):
         if key in used and wanted and wanted.get("name"):
             yield key, wanted, existing.get(wanted["name"])
+
+
+def left_behind(model: Definition, live: Definition) -> dict[str, str]:
+    """Name of each volume of the stack's own that services of the live release mount and none of ``model`` -> these services."""
+    kept = set(names(model, "volumes"))
+    found: dict[str, str] = {}
+    for key, volume, _ in _used(live, "volumes", {}):
+        users = [
+            name
+            for name, service in (live.get("services") or {}).items()
+            if any(mount.kind == "volume" and mount.source == key for mount in compose_data.mounts(service))
+        ]
+        if volume["name"] not in kept and not volume.get("external"):
+            found[str(volume["name"])] = ", ".join(sorted(users))
+    return found
 
 
 def names(model: Definition, kind: str) -> list[str]:

@@ -15,6 +15,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils import (
     compose_model,
     compose_rules,
     hardening,
+    hardening_here,
+    leftovers,
     precautions,
     project_drift,
     schema_files,
@@ -32,6 +34,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.errors import (
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import StackHost, Target, scratch
 from ansible_collections.morpheus.deploy.plugins.module_utils.migrations import Migrations
 from ansible_collections.morpheus.deploy.plugins.module_utils.plan import Replica, Step
+from ansible_collections.morpheus.deploy.plugins.module_utils.precautions import Here
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import (
     Manifest,
     Rights,
@@ -130,6 +133,7 @@ def prepare(host: StackHost, wanted: Wanted, migrations: Migrations, *, check_mo
     In check mode nothing is pulled either: an image that is not here yet counts as a changed one.
     """
     releases = host.releases
+    swept = [] if check_mode else _sweep(host)
     identity = wanted.id
     retained = releases.read(identity).images if releases.has(identity) else None
     lineage = releases.lineage()
@@ -142,7 +146,11 @@ def prepare(host: StackHost, wanted: Wanted, migrations: Migrations, *, check_mo
     known = retained or {} if identity in lineage.trail else {}
     with scratch(wanted.release, wanted.environment, wanted.files, wanted.secrets, wanted.rights, wanted.executable) as workspace:
         model = host.model(wanted.stack, workspace)
+        host.require_routes(wanted.stack)
         _check_watches(wanted.stack, model)
+        variables = {"STACK_RELEASE": wanted.release, "STACK_ENVIRONMENT": wanted.environment}
+        if asked := hardening_here.problems(host, wanted.stack, workspace, model, variables):
+            raise ConfigError(asked)
         _check_mounts(host, wanted, workspace, model)
         finder = _Images(host, wanted, known, lineage.live)
         images = finder.find(_references(model), pull=not check_mode)
@@ -150,7 +158,7 @@ def prepare(host: StackHost, wanted: Wanted, migrations: Migrations, *, check_mo
             raise DeployError(_other_digests(identity, known, images))
         restored = [] if check_mode else local_images.restore(host.engine, images.values())
         hardened = hardening.applied(model, hardening.additions(wanted.stack, model))
-        _take_precautions(host, wanted, workspace, hardened, images, lineage.live)
+        left_behind = _take_precautions(host, wanted, workspace, hardened, images, lineage.live)
         broken = project_drift.kept(releases, releases.read(identity)) if retained is not None else []
         is_new = images != retained or bool(broken)
         manifest = Manifest(
@@ -194,14 +202,24 @@ def prepare(host: StackHost, wanted: Wanted, migrations: Migrations, *, check_mo
         versions=wanted.versions if manifest.schema and lineage.schema.knows(manifest.schema) else [],
         warnings=[
             *hardening.warnings(wanted.stack, model),
+            *swept,
             *finder.warnings,
             *restored,
+            *left_behind,
             *waited_for,
             *lost,
             *broken,
             *damage,
         ],
     )
+
+
+def _sweep(host: StackHost) -> list[str]:
+    """Take away what runs that were killed have left of secrets. A sentence for each."""
+    return [
+        *leftovers.sweep(leftovers.memory(), leftovers.PREPARING),
+        *leftovers.sweep_halves(host.releases.secrets),
+    ]
 
 
 def _check_watches(stack: Mapping[str, Any], model: Mapping[str, Any]) -> None:
@@ -234,20 +252,45 @@ def _take_precautions(
     model: Mapping[str, Any],
     images: Mapping[str, Mapping[str, str]],
     live: str,
-) -> None:
-    """Raise ConfigError for what this release would do to data and networks that are here."""
+) -> list[str]:
+    """Raise ConfigError for what this release would do to data and networks that are here. What data it leaves behind."""
     # In check mode nobody knows what an image will declare that is not here yet.
     ids = {name: image["id"] for name, image in images.items() if not image["id"].startswith(NOT_PULLED)}
     here = host.here(model, ids, _live_model(host, wanted, live))
     problems = precautions.problems(model, host.ground(wanted.stack, workspace), here)
+    problems += _lost_data(host, wanted.id, model, here)
+    problems += hardening_here.strangers(wanted.stack, host.releases.root.name, model, here, hardening_here.routes())
     if problems:
         raise ConfigError(problems)
+    return [
+        f"the volume {name}, which {services} of the live release mounts, is mounted by no service of this one. It stays on this "
+        f"host with its data; when no way back needs it any more: docker volume rm {name}"
+        for name, services in sorted(precautions.left_behind(model, here.live).items())
+        if host.engine.volume(name) is not None
+    ]
 
 
-def require_harmless(host: StackHost, target: Target) -> None:
+def _lost_data(host: StackHost, identity: str, model: Mapping[str, Any], here: Here) -> list[str]:
+    """Volumes that this release needs, that it or the live one has had here, and that are gone: an empty one would hide it."""
+    missing = precautions.missing_data(model, here)
+    lineage = host.releases.lineage()
+    if not missing or identity in lineage.trail:
+        return precautions.lost_data(missing)
+    if lineage.live and host.releases.has(lineage.live):
+        manifest = host.releases.read(lineage.live)
+        # What cannot be read, because its secrets have gone since, cannot be compared.
+        with suppress(EngineError, ConfigError, OSError):
+            live = host.resolved(manifest.stack, host.releases.workspace(manifest.id))
+            had = precautions.missing_data(live, here).values()
+            return precautions.lost_data({key: name for key, name in missing.items() if name in had})
+    return []
+
+
+def require_harmless(host: StackHost, identity: str, target: Target) -> None:
     """Raise ConfigError for what a release prepared before would do to what has come here since."""
     here = host.here(target.model, {}, {})
-    problems = precautions.two_writers(target.model, host.ground(target.stack, target.workspace), here)
+    problems = _lost_data(host, identity, target.model, here)
+    problems += precautions.two_writers(target.model, host.ground(target.stack, target.workspace), here)
     problems += [str(one) for one in precautions.network_divergences(target.model, here) if one.stops]
     if problems:
         raise ConfigError(problems)
@@ -422,6 +465,10 @@ class _Images:
         image = self._engine.image(reference)
         if image:
             return _entry(reference, image, image.digest)
+        # The tag is not on this host. Nobody here knows better than that it leads to what runs under its name; a deploy asks.
+        running = next((one for one in self._live.values() if one["reference"] == reference), None)
+        if running and self._digest(reference) in ("", running["digest"]) and self._engine.image(running["id"]):
+            return running
         return {"reference": reference, "digest": "", "id": f"{NOT_PULLED}{reference}"}
 
     def _require_room(self, services: list[str], count: int) -> None:

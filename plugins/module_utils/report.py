@@ -65,7 +65,7 @@ def _details(hosts: Mapping[str, Mapping[str, Any]], environment: str) -> list[s
         sentences += [f"a rollout to {rolling} has begun and not ended"] if rolling else []
         sentences += [str(host["away"])] if "away" in host else []
         sentences += [str(host["msg"])] if "live" not in host and host.get("msg") else []
-        for sentence in [*sentences, *host.get("drift", [])]:
+        for sentence in [*sentences, *host.get("drift", []), *host.get("dependencies", [])]:
             found += _wrapped(f"  {name}: {sentence}", "    ")
     # Not wrapped: a command is copied whole. The same one mends every host.
     mends = dict.fromkeys(command for host in hosts.values() for command in host.get("mend", []))

@@ -132,6 +132,11 @@ def route(key: str, port: int, *, tls: bool) -> Endpoint:
     return Endpoint(f"{_USERS}{url}", url, address=f"127.0.0.1:{port}", expectation=FromService())
 
 
+def ask(endpoints: Sequence[Endpoint]) -> dict[str, str]:
+    """URL -> why users get nothing from a service there; empty when they do."""
+    return {one.url: "" if one.healthy else one.violation for one in Gate(ASK, _head, SystemClock()).wait(endpoints)}
+
+
 @dataclass(frozen=True)
 class FromService(Expectation):
     """Any answer that comes from a service. What the edge says in its place is none; maintenance is meant.

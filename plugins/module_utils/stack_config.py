@@ -23,7 +23,9 @@ from ansible_collections.morpheus.deploy.plugins.module_utils import (
     haproxy,
     isolation,
     public_check,
+    refusals,
     rotation,
+    routes,
     schema,
     schema_files,
     secret_files,
@@ -31,6 +33,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils import (
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose_files import ComposeFiles
 from ansible_collections.morpheus.deploy.plugins.module_utils.files import is_executable
 from ansible_collections.morpheus.deploy.plugins.module_utils.hardening import Hardening
+from ansible_collections.morpheus.deploy.plugins.module_utils.host_paths import STACKS, Own
+from ansible_collections.morpheus.deploy.plugins.module_utils.refusals import Project
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*\Z")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}\Z")
@@ -177,26 +181,20 @@ class StackConfig:
                 self._say(
                     f"{path}.health: required, because the service is routed: without it nobody can tell when a replica may serve"
                 )
-            self._check_routes(path, service.get("routes") or [])
+            self.problems += routes.problems(path, service.get("routes") or [])
             if service.get("health"):
                 self._check_health(f"{path}.health", service["health"])
 
     def _check_routes_are_distinct(self) -> None:
-        taken: dict[tuple[str, str], tuple[str, str]] = {}
+        taken: dict[str, tuple[str, str]] = {}
         for number, service in enumerate(self.config["services"]):
             for index, route in enumerate(service.get("routes") or []):
                 for prefix in route.get("paths") or []:
                     here = f"stack.services[{number}].routes[{index}]"
-                    key = (route.get("host") or "", prefix.rstrip("/"))
+                    key = haproxy.route_key(route.get("host") or "", prefix)
                     owner, place = taken.setdefault(key, (str(service.get("name")), here))
                     if owner != service.get("name"):
                         self._say(f'{here}: "{prefix}" of this host is taken already by {place}')
-
-    def _check_routes(self, path: str, routes: list[dict[str, Any]]) -> None:
-        for number, route in enumerate(routes):
-            for index, prefix in enumerate(route.get("paths") or []):
-                if not prefix.startswith("/"):
-                    self._say(f'{path}.routes[{number}].paths[{index}]: "{prefix}" must start with "/"')
 
     def _check_health(self, path: str, health: dict[str, Any]) -> None:
         if health["path"] and not health["path"].startswith("/"):
@@ -294,6 +292,8 @@ class StackConfig:
         self._check_names_of_services(services)
         self.problems += secret_files.reference_problems(model, self._secret_files, self._secrets)
         hardening = Hardening.of(self.config) or Hardening()
+        project = Project(model, Own.of(f"{STACKS}/{self.config['name']}", self.files, names))
+        self.problems += refusals.element_problems(model)
         self.problems += hardening.naming_problems(services)
         sources = file_mounts.Sources.of(self.config, self.files, self.live_files)
         self.problems += [*sources.config_problems(model.get("configs")), *sources.volume_problems(model.get("volumes"))]
@@ -305,7 +305,7 @@ class StackConfig:
             problems = compose_rules.problems(name, service or {}, routed=name in routed)
             problems += compose_rules.watch_problems(name, service or {}, healths.get(name))
             if isinstance(service, Mapping):
-                problems += hardening.problems(name, service, model, routed=name in routed)
+                problems += hardening.problems(name, service, project, routed=name in routed)
                 problems += self._mount_problems(sources, file_mounts.written(name, service))
                 problems += self._data_problems(name, service, ground, routed=name in routed)
             for problem in problems:
@@ -389,11 +389,6 @@ class StackConfig:
             if known is not None and stem not in known:
                 option = "stack.env" if directory == "env" else "stack_secrets"
                 self._say(f"{option}.{stem}: required, because services.{name}.env_file reads {path}")
-            elif known is None and path not in self.files:
-                self._say(
-                    f"services.{name}.env_file: nothing writes {path}; use env/<name>.env (from stack.env) or "
-                    "secrets/<name>.env (from stack_secrets)"
-                )
 
     def _say(self, problem: str) -> None:
         self.problems.append(problem)

@@ -4,18 +4,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils import edge_drift, precautions, project_drift
+from ansible_collections.morpheus.deploy.plugins.module_utils import dependencies, edge_drift, precautions, project_drift
 from ansible_collections.morpheus.deploy.plugins.module_utils import images as local_images
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import Edge
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError, EdgeError
-from ansible_collections.morpheus.deploy.plugins.module_utils.gate import SystemClock
+from ansible_collections.morpheus.deploy.plugins.module_utils.gate import Answer, Endpoint, SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.haproxy import Socket
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import HostGate, StackHost, Target
+from ansible_collections.morpheus.deploy.plugins.module_utils.http_probe import HttpProbe
 from ansible_collections.morpheus.deploy.plugins.module_utils.identity import HostIdentity
 from ansible_collections.morpheus.deploy.plugins.module_utils.maintenance import Maintenance
 from ansible_collections.morpheus.deploy.plugins.module_utils.plan import DesiredService, Replica, State, trouble
@@ -30,10 +32,11 @@ ASK = {"successes": 1, "interval_seconds": 0.2, "timeout_seconds": 2.0, "deadlin
 @spoken()
 def look(host: StackHost) -> dict[str, Any]:
     """``services``: name, wanted, running and healthy replicas; ``drift``: sentences, empty when all is as the release says and
-    users are served; ``mend``: commands, to be typed in this order.
+    users are served; ``mend``: commands, to be typed in this order; ``dependencies``: sentences, what services say is down.
     """
     lineage = host.releases.lineage()
     found: dict[str, Any] = {"live": lineage.live, "release": "", "since": "", "services": [], "drift": [], "mend": []}
+    found["dependencies"] = []
     found["environment"], unclaimed = _environment()
     found["rolling"] = lineage.rolling.id if lineage.rolling else ""
     found["edge"], of_edge = _edge(host)
@@ -43,6 +46,12 @@ def look(host: StackHost) -> dict[str, Any]:
     inventory = f"inventories/{found['environment'] or '<environment>'}"
     if of_edge:
         found["mend"] = [f"ansible-playbook playbooks/provision.yml -i {inventory} --tags edge"]
+    unfinished = host.edge_unfinished()
+    if unfinished:
+        # Before all else: nothing else may change the edge until then.
+        of_edge = [unfinished, *of_edge]
+        found["drift"] = [*unclaimed, *of_edge]
+        found["mend"] = [f"ansible-playbook playbooks/edge_upgrade.yml -i {inventory}"]
     if not lineage.live:
         return found
     manifest = host.releases.read(lineage.live)
@@ -51,7 +60,9 @@ def look(host: StackHost) -> dict[str, Any]:
     replicas, strange = host.look(edge)
     found["release"] = manifest.release
     found["since"] = lineage.fates[lineage.live].at if lineage.live in lineage.fates else ""
-    found["services"] = [_service(host, target, service, replicas) for service in target.desired]
+    asked = [_service(host, target, service, replicas) for service in target.desired]
+    found["services"] = [service for service, _ in asked]
+    found["dependencies"] = [sentence for _, sentences in asked for sentence in sentences]
     mended = [*_replica_drift(target, replicas), *_missing(target, replicas), *_image_drift(host, manifest)]
     if edge and is_well:
         # What has been named with its cause needs no consequence.
@@ -74,15 +85,38 @@ class _Asking(HostGate):
         return {**health, **ASK} if health else None
 
 
-def _service(host: StackHost, target: Target, service: DesiredService, replicas: Sequence[Replica]) -> dict[str, Any]:
+class _Listening(HttpProbe):
+    """Keeps the last answer of each endpoint, by its name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heard: dict[str, Answer] = {}
+
+    def __call__(self, endpoint: Endpoint, timeout: float) -> Answer:
+        self.heard[endpoint.name] = answer = super().__call__(endpoint, timeout)
+        return answer
+
+
+def _service(
+    host: StackHost, target: Target, service: DesiredService, replicas: Sequence[Replica]
+) -> tuple[dict[str, Any], list[str]]:
+    """How many replicas it has, and what they say of what they depend on."""
     own = [one for one in replicas if one.service == service.name and one.state is State.RUNNING]
     serving = [one for one in own if (one.admitted and not one.cut_off) or not service.routed]
+    probe = _Listening()
     if target.services.get(service.name, {}).get("health"):
-        results = _Asking(host, target, SystemClock()).wait(service.name, serving) if serving else []
+        results = _Asking(host, target, SystemClock(), probe=probe).wait(service.name, serving) if serving else []
         healthy = sum(one.healthy for one in results)
     else:
         healthy = sum(host.engine.health(one) in ("healthy", "") for one in serving)
-    return {"name": service.name, "wanted": service.replicas, "running": len(own), "healthy": healthy}
+    counts = {"name": service.name, "wanted": service.replicas, "running": len(own), "healthy": healthy}
+    return counts, _dependencies(service.name, [answer.body for answer in probe.heard.values()])
+
+
+def _dependencies(service: str, bodies: Sequence[bytes]) -> list[str]:
+    said = Counter(one for body in bodies for one in dependencies.down(body).items())
+    who = f"of {len(bodies)} replicas say" if len(bodies) > 1 else "replica says"
+    return [f"{service}: {count} {who} that {name} is not well: {words}" for (name, words), count in sorted(said.items())]
 
 
 def _replica_drift(target: Target, replicas: Sequence[Replica]) -> list[str]:
@@ -141,8 +175,7 @@ def _user_drift(host: StackHost, target: Target, replicas: Sequence[Replica], ed
 
 
 def _volume_drift(host: StackHost, target: Target) -> list[str]:
-    lost = [name for name in precautions.names(target.model, "volumes") if host.engine.volume(name) is None]
-    return [f"the volume {name} is not on this host any more: its data is gone, and a deploy makes an empty one" for name in lost]
+    return precautions.lost_data(precautions.missing_data(target.model, host.here(target.model, {}, {})))
 
 
 def _file_drift(host: StackHost, target: Target, manifest: Manifest, edge: Edge | None) -> list[str]:

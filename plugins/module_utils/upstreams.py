@@ -7,10 +7,11 @@ The balancer's own check of such a host fails, in every worker and whenever HAPr
 
 from __future__ import annotations
 
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge import EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge import HAPROXY_DIRECTORY, EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.maintenance import Maintenance
 
 MAP = "away.map"
+IN_HAPROXY = f"{HAPROXY_DIRECTORY}/{MAP}"
 
 
 class KeptOff(Maintenance):

@@ -49,6 +49,10 @@ class HostState:
 _IDENTITY = ("host_identity", "database_identity")
 # Modules whose failure is the run's.
 _ROTATION = ("rotation", "stack_secret", "stack_attestation", "postgres_login", "key_probe")
+# Modules by which a run is one that switches something, also in check mode.
+_DEPLOYS = ("stack_info", "stack_release", "stack_rollout", "edge_image")
+# Modules that replace the edge's container.
+_EDGE = ("edge_image", "edge_upgrade")
 _MODULES = (
     *_IDENTITY,
     *_ROTATION,
@@ -59,6 +63,7 @@ _MODULES = (
     "stack_rollout",
     "stack_migration",
     "health_gate",
+    *_EDGE,
 )
 
 
@@ -86,6 +91,10 @@ class Run:
     # Hosts that --limit leaves out, as fleet.LeftOut describes them, and whether the database of all hosts was migrated.
     left_out: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     migrated: bool = False
+    # Host -> what is known of the image for its edge.
+    upgrades: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    # Whether the edge of a host was replaced.
+    upgraded: bool = False
     # Hosts that the balancer lets serve again.
     let_in: list[str] = field(default_factory=list)
     not_let_in: bool = False
@@ -99,7 +108,9 @@ class Run:
         if module == "lease" and result.get("token") and (not self.lease or "again" in result):
             self.lease = result
         # Others are tasks of anybody's playbook, too.
-        self.is_deploy = self.is_deploy or bool(self.lease) or module in ("stack_info", "stack_release", "stack_rollout")
+        self.is_deploy = (
+            self.is_deploy or bool(self.lease) or module in ("stack_info", "stack_release", "stack_rollout", "edge_image")
+        )
         handler = {"stack_release": self._prepared, "stack_rollout": self._rolled_out}.get(module)
         if handler:
             handler(self.hosts.setdefault(host, HostState()), result)
@@ -113,8 +124,12 @@ class Run:
             self._rotated(result)
         if module == "stack_migration":
             self.migrated = self.migrated or bool(result.get("changed"))
-        if module == "edge_upstream" and result.get("state") != "off":
+        if module == "edge_upstream" and result.get("state") != "off" and not result.get("turn"):
             self._let_in(result)
+        if module == "edge_image":
+            self.upgrades[host] = result
+        if module == "edge_upgrade" and result["changed"]:
+            self._upgraded(host, result)
         if module == "stack_info" and self.rotation:
             state = self.hosts.setdefault(host, HostState())
             state.release, state.release_id = result["live_release"], result.get("live", "")
@@ -140,17 +155,24 @@ class Run:
             self.refusals.append(message)
         else:
             # What is attested or written is so on each host alone, and its message does not name it.
-            where = f"{host}: " if module in ("stack_attestation", "stack_secret", "engine_config") else ""
+            where = f"{host}: " if module in ("stack_attestation", "stack_secret", "engine_config", *_EDGE) else ""
             state = self.hosts.setdefault(host, HostState())
             # When it is taken back, a host may fail once more.
             state.failed = "\n".join([*filter(None, [state.failed]), where + message])
             self.reasons.append(where + message)
-            state.changed = state.changed or bool(result.get("restarted"))
+            # A module that was killed does not say what it has begun.
+            begun = module == "edge_upgrade" and result.get("begun", True)
+            state.changed = state.changed or bool(result.get("restarted")) or begun
 
     def refused(self, host: str, message: str, *, ours: bool) -> None:
         """Another task failed, in one of our roles or in a deploy: before anything was switched the run was refused."""
         self.is_deploy = self.is_deploy or ours
-        if not self.hosts:
+        if self.upgraded:
+            state = self.hosts.setdefault(host, HostState())
+            if not state.failed:
+                state.failed = message
+                self.reasons.append(message)
+        elif not self.hosts:
             self.refusals.append(message)
         elif host in self.hosts and not self.hosts[host].failed:
             self.hosts[host].failed = message
@@ -166,6 +188,8 @@ class Run:
         state.lost, state.failed = True, f"{host} could not be reached"
         self.reasons.append(state.failed)
         state.mixed = state.mixed or module == "stack_rollout"
+        # Whichever edge serves there: the same command goes on from it.
+        state.changed = state.changed or module == "edge_upgrade"
 
     def interrupted(self, how: str, at_work: Mapping[str, str]) -> None:
         """The run ended before its end. ``at_work``: host -> module that had not answered, and may go on there."""
@@ -203,6 +227,7 @@ class Run:
             "lease": {key: self.lease.get(key) for key in ("token", "owner", "reason", "taken_over")} if self.lease else {},
             "mend": self._mend() if word == "mixed" or any(state.stuck for state in self.hosts.values()) else [],
             "rotation": {key: self.rotation[key] for key in ("name", "plan")} if self.rotation else {},
+            "edges": {name: found["plan"] or f"nothing to do: {found['before']}" for name, found in self.upgrades.items()},
             "notes": self.notes,
             "started": round(self.started, 3),
             "seconds": seconds,
@@ -217,7 +242,8 @@ class Run:
 
     def _word(self, failed: bool) -> str:
         switched = any(state.changed for state in self.hosts.values())
-        if self.refusals or (failed and not any(state.gates or state.changed or state.mixed for state in self.hosts.values())):
+        begun = self.upgraded or any(state.gates or state.changed or state.mixed for state in self.hosts.values())
+        if self.refusals or (failed and not begun):
             return "refused"
         if failed:
             is_one = are_one((state.release, state.release_id) for state in self.hosts.values())
@@ -234,6 +260,13 @@ class Run:
             f"ansible-playbook deploy.yml -i {inventory} -e stack_release={self.release}",
             f"ansible-playbook rollback.yml -i {inventory}",
         ]
+
+    def _upgraded(self, host: str, result: Mapping[str, Any]) -> None:
+        self.upgraded = True
+        found = self.upgrades.get(host, {})
+        counts = [f"{number} {words}" for words, number in (("drained", result["drained"]), ("cut", result["cut"])) if number]
+        tail = f"; requests and tunnels: {', '.join(counts)}" if counts else ""
+        self.notes.append(f"{host}: the edge was replaced: {found.get('before', '?')} -> {found.get('after', '?')}{tail}")
 
     def _let_in(self, result: Mapping[str, Any]) -> None:
         """``result``: of a balancer, which the run goes on without."""
@@ -366,6 +399,9 @@ def summary(verdict: Mapping[str, Any]) -> list[str]:
         if verdict["rotation"]:
             lines = [f"CHECK MODE: nothing was changed in {environment}. The rotation of {verdict['rotation']['name']} would:"]
             return lines + [f"  {step}" for step in verdict["rotation"]["plan"]]
+        if verdict["edges"]:
+            lines = [f"CHECK MODE: nothing was changed in {environment}. The upgrade of the edge would:"]
+            lines += [f"  {name}: {plan}" for name, plan in sorted(verdict["edges"].items())]
         for name, host in sorted(verdict["hosts"].items()):
             lines += [f"  {name}: {step}" for step in host["plan"] or ["nothing to do"]]
         return lines + _left_out_lines(verdict)

@@ -40,7 +40,7 @@ options:
     type: dict
     default: {}
   certificates:
-    description: Certificates with chain and private key in PEM, by name.
+    description: Certificates with chain and private key in PEM, by name. What is not among them is removed from the host.
     type: dict
     default: {}
   image:

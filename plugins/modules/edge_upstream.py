@@ -38,6 +38,18 @@ options:
     type: str
     choices: ["off", "serving"]
     required: true
+  turn:
+    description:
+      - That they are worked on in turn, and come back soon. C(off) then is not done where no other host serves, and waits until
+        the balancer sends nobody there; C(serving) lets only those in that are kept off for their turn, and waits until it
+        serves by them.
+      - What was not done is no failure. The result says it.
+    type: bool
+    default: false
+  wait_seconds:
+    description: With O(turn=true), how long the balancer's checks may take to call a host down or up, in seconds.
+    type: float
+    default: 30
 seealso:
   - module: morpheus.deploy.edge_maintenance
 author:
@@ -49,6 +61,12 @@ EXAMPLES = r"""
   morpheus.deploy.edge_upstream:
     names: [app-1]
     state: "off"
+
+- name: Keep a host off while its edge is replaced
+  morpheus.deploy.edge_upstream:
+    names: [app-1]
+    state: "off"
+    turn: true
 """
 
 RETURN = r"""
@@ -63,18 +81,44 @@ state:
   returned: success
   type: str
   sample: "off"
+done:
+  description: With O(turn=true), whether the balancer sends nobody there, or serves by them again.
+  returned: with O(turn=true)
+  type: bool
+  sample: true
+msg:
+  description: Why something was not done, in words.
+  returned: with O(turn=true)
+  type: str
+  sample: no other host serves but app-1
 """
 
 import re
+from collections.abc import Sequence
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import EDGE_ROOT, EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.gate import SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.in_words import in_words
+from ansible_collections.morpheus.deploy.plugins.module_utils.upstream_turns import Turns
 from ansible_collections.morpheus.deploy.plugins.module_utils.upstreams import KeptOff
 
 # It becomes a word of a map and of a command.
 NAME = re.compile(r"[A-Za-z0-9._-]+")
+
+
+def turn(names: Sequence[str], state: str, seconds: float, *, check_mode: bool) -> dict[str, Any]:
+    turns = Turns(EdgePaths(EDGE_ROOT), SystemClock())
+    if check_mode:
+        return {"changed": any(turns.look(name, state) for name in names), "done": True, "msg": ""}
+    done = [turns.begin(name, seconds) if state == "off" else turns.end(name, seconds) for name in names]
+    return {
+        "changed": any(one.changed for one in done),
+        "done": all(one.done for one in done),
+        "msg": "; ".join(one.why for one in done if one.why),
+    }
 
 
 @in_words
@@ -83,6 +127,8 @@ def main() -> None:
         argument_spec={
             "names": {"type": "list", "elements": "str", "required": True},
             "state": {"type": "str", "choices": ["off", "serving"], "required": True},
+            "turn": {"type": "bool", "default": False},
+            "wait_seconds": {"type": "float", "default": 30},
         },
         supports_check_mode=True,
     )
@@ -90,6 +136,12 @@ def main() -> None:
     wrong = [name for name in names if not NAME.fullmatch(name)]
     if wrong:
         module.fail_json(msg=f"names: {wrong[0]!r} is no name of a host: letters, digits, dots, dashes and underscores")
+    if module.params["turn"]:
+        try:
+            turned = turn(names, state, module.params["wait_seconds"], check_mode=module.check_mode)
+        except DeployError as exc:
+            module.fail_json(msg=str(exc))
+        module.exit_json(names=names, state=state, turn=True, **turned)
     wanted = "on" if state == "off" else "off"
     changed = False
     try:

@@ -10,6 +10,8 @@ version_added: 0.1.0
 description:
   - Looks at what really runs and lies on the host. Names, owners, modes and settings of containers, files, accounts, listening
     sockets and certificates, and whether connections to other places succeed.
+  - Walks over all local files, for copies of the secrets of this host and for programs that give the rights of another user. The
+    walk ends after 120 s and the search after 60 s; what was not read is returned as such.
   - Returns no value of a secret or of a variable, and changes nothing.
   - The filter P(morpheus.deploy.audit_report#filter) judges what it returns.
 attributes:
@@ -71,11 +73,16 @@ options:
     description: The Supabase project that O(database) must lead to.
     type: str
     default: ""
+  sites:
+    description: Names of the certificates that the inventory gives the edge. Without it only what the edge uses counts.
+    type: list
+    elements: str
 requirements:
   - Docker Engine and the Compose plugin 2.26 or newer
   - docker (the Python SDK), on the host
 seealso:
   - module: morpheus.deploy.stack_status
+  - module: morpheus.deploy.host_baseline
 author:
   - The morpheus.deploy maintainers
 """
@@ -126,11 +133,13 @@ services:
   elements: dict
   sample: [{name: api, once: false, env_files: [secrets/api.env], environment: [], files: []}]
 containers:
-  description: Every running container of the host, with the names of its variables and what the CIS benchmark says against it.
+  description:
+    - Every container of the host, whatever its state and whoever made it, with the names of its variables and what the CIS
+      benchmark says against it. Of one that does not run only what would give it the host.
   returned: success
   type: list
   elements: dict
-  sample: [{name: morpheus-api-1, keys: [DATABASE_URL], read_only: true, findings: []}]
+  sample: [{name: morpheus-api-1, state: running, restart: unless-stopped, keys: [DATABASE_URL], read_only: true, findings: []}]
 engine:
   description: What the CIS benchmark says against the engine.
   returned: success
@@ -138,7 +147,7 @@ engine:
   elements: dict
   sample: []
 images:
-  description: What the CIS benchmark says against images of running containers.
+  description: What the CIS benchmark says against images of containers.
   returned: success
   type: list
   elements: dict
@@ -170,6 +179,45 @@ files:
   type: list
   elements: dict
   sample: [{path: /var/lib/morpheus.deploy/stacks/morpheus/secrets/api.env, kind: secret, uid: 0, gid: 0, mode: 384}]
+engine_sockets:
+  description: Owner and mode of the engine's sockets.
+  returned: success
+  type: list
+  elements: dict
+  sample: [{path: /run/docker.sock, uid: 0, gid: 990, mode: 432}]
+access:
+  description: Who may get into the host and become root on it, by the id of the rule that judges it.
+  returned: success
+  type: dict
+  sample: {account-root: {root: ""}}
+baseline:
+  description: What M(morpheus.deploy.host_baseline) has recorded; null when the host has none.
+  returned: success
+  type: dict
+  sample: {environment: staging, recorded: "2026-11-24T10:00:00Z", digest: 5d41402a, trouble: "", entries: {}}
+upgraded:
+  description: Programs of the baseline whose content is another one, and what their package says.
+  returned: success
+  type: list
+  elements: str
+  sample: []
+searched:
+  description: Files with the value of a secret in them, and what was not read.
+  returned: success
+  type: dict
+  sample: {files: 5120, values: 3, short: [], copies: [], more: 0, unread: [], left_out: [/var/lib/docker], walked: 71000}
+abandoned:
+  description: Directories with secrets that runs have left which were killed.
+  returned: success
+  type: list
+  elements: str
+  sample: []
+certificates_left:
+  description: Certificates, with their keys, that the edge or the inventory does not name.
+  returned: success
+  type: list
+  elements: str
+  sample: []
 sockets:
   description: What listens, with its process or container.
   returned: success
@@ -196,6 +244,7 @@ trouble:
   sample: []
 """
 
+import os
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -223,6 +272,7 @@ def main() -> None:
             "timeout_seconds": {"type": "float", "default": 3.0},
             "database": {"type": "str", "default": ""},
             "project_ref": {"type": "str", "default": ""},
+            "sites": {"type": "list", "elements": "str"},
         },
         supports_check_mode=True,
     )
@@ -231,11 +281,13 @@ def main() -> None:
     connections += [{**one, "wanted": "closed"} for one in given["must_not_reach"]]
     try:
         audit = HostAudit(engine.Everything(engine.connect()), Releases(given["stack"]))
-        found = audit.look(connections, given["timeout_seconds"], given["database"], given["project_ref"])
+        found = audit.look(connections, given["timeout_seconds"], given["database"], given["project_ref"], given["sites"])
     except (DeployError, OSError) as exc:
         module.fail_json(msg=explained(exc))
     module.exit_json(changed=False, **found)
 
 
 if __name__ == "__main__":
+    # Whoever the host serves comes first.
+    os.nice(10)
     main()

@@ -92,6 +92,13 @@ drift:
   type: list
   elements: str
   sample: ["morpheus-api-9 was started by hand"]
+dependencies:
+  description:
+    - What services depend on and call down in the answer of their health endpoint, well or not. A sentence each. It is no drift.
+  returned: success
+  type: list
+  elements: str
+  sample: ["api: 2 of 2 replicas say that ml is not well: down: HTTP 401"]
 mend:
   description: Commands that mend the drift, where commands do, in the order in which they are to be typed.
   returned: success

@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.morpheus.deploy.plugins.module_utils import audit, audit_rules, audit_secrets, fingerprints, isolation
+from ansible_collections.morpheus.deploy.plugins.module_utils import (
+    audit,
+    audit_rules,
+    audit_secrets,
+    baseline,
+    fingerprints,
+    isolation,
+)
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
 
 
@@ -26,10 +33,16 @@ def audit_report(
     max_age_days: int = 180,
     max_age_days_by_name: Mapping[str, int] | None = None,
     allowed_ports: Sequence[Any] = (22, 80, 443),
+    baselines: str = "",
 ) -> dict[str, Any]:
     """The filter of this name, whose documentation says what comes in and out."""
     ages = dict(max_age_days_by_name or {})
     problems = [*audit_rules.port_problems(allowed_ports), *_age_problems({"": max_age_days, **ages})]
+    known: Mapping[str, Mapping[str, str]] = {}
+    try:
+        known = baseline.known(baselines) if baselines else {}
+    except DeployError as exc:
+        problems.append(str(exc))
     if problems:
         raise AnsibleFilterError("nothing was judged: " + "; ".join(problems))
     settings = audit_rules.Settings(
@@ -39,6 +52,7 @@ def audit_report(
         allowed_ports=[str(port) for port in allowed_ports],
         secrets=_names(secrets, secret_files or {}) if secrets is not None else None,
         database=stack.get("database") or {},
+        baselines=known,
     )
     recorded = _recorded(environment, fingerprints, other_fingerprints, shared_secrets)
     return audit.report(hosts, settings, recorded, audit_secrets.MaximumAge(int(max_age_days), ages))

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
+import yaml
 from ansible_collections.morpheus.deploy.plugins.module_utils import hardening
+from ansible_collections.morpheus.deploy.plugins.module_utils.host_paths import Own
+from ansible_collections.morpheus.deploy.plugins.module_utils.refusals import Project
+from ansible_collections.morpheus.deploy.plugins.module_utils.refused_mounts import with_files
 
-from tests.acceptance.world import PRODUCTION
+from tests.acceptance.world import PRODUCTION, ROOT
+from tests.unit.attacks import ATTACKS, OWN, Attack
 
 pytestmark = pytest.mark.lane("production")
 HOST = PRODUCTION.hosts[0]
@@ -44,10 +50,80 @@ with tempfile.TemporaryDirectory() as directory:
     sys.exit(subprocess.run([*command, "config", "--format", "json"]).returncode)
 """
 
+# Of each project {path: text}: what Compose makes of its compose.json, and of the same with variables unread.
+_PROJECTS = """
+import json, os, subprocess, sys, tempfile
+def said(directory, *options):
+    command = ["docker", "compose", "--project-name", "shop", "--project-directory", directory, "--profile", "*"]
+    command += ["--file", directory + "/compose.json", "config", *options, "--format", "json"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    return json.loads(done.stdout.replace(directory, "PROJECT")) if done.returncode == 0 else None
+found = []
+for files in json.load(sys.stdin):
+    with tempfile.TemporaryDirectory() as directory:
+        for path, text in files.items():
+            os.makedirs(os.path.dirname(directory + "/" + path), exist_ok=True)
+            with open(directory + "/" + path, "w") as stream:
+                stream.write(text)
+        found.append([said(directory), said(directory, "--no-interpolate")])
+print(json.dumps(found))
+"""
+
+
+def judged(files: Sequence[dict[str, str]]) -> list[list[str] | None]:
+    """What is refused of each project as the host's own Compose resolves it; None where Compose refuses it itself."""
+    command = ["docker", "exec", "-i", HOST, "python3", "-c", _PROJECTS]
+    done = subprocess.run(command, input=json.dumps(files), capture_output=True, text=True, timeout=600, check=True)
+    found: list[list[str] | None] = []
+    for given, (model, written) in zip(files, json.loads(done.stdout.replace("PROJECT", f"{OWN}/project")), strict=True):
+        own = Own.of(OWN, list(given), ["compose.json"])
+        project = Project(with_files(model, written or {}, {}), own, written=False) if model else None
+        found.append(hardening.problems({"hardening": {}}, project, ()) if project else None)
+    return found
+
+
+def test_what_the_real_compose_makes_of_an_attack_is_refused() -> None:
+    """The table of attacks as a host resolves it. What its Compose does not know yet or refuses itself needs nothing of ours."""
+    texts = []
+    for attack in ATTACKS:
+        service = {"image": "shop/api:1", **attack.asks}
+        model = {"services": {"api": service, "worker": {"image": "shop/worker:1"}}, **attack.elements}
+        texts.append({"compose.json": json.dumps(model), "secrets/key": "canary"})
+    found = dict(zip([attack.name for attack in ATTACKS], judged(texts), strict=True))
+    slipped = {attack.name: said for attack in ATTACKS if (said := found[attack.name]) is not None and not _named(attack, said)}
+    assert slipped == {}
+    # Those of the files that every Compose knows were really judged.
+    assert all(found[attack.name] is not None for attack in ATTACKS if {*attack.asks} <= {"volumes", "security_opt", "cap_add"})
+
+
+def _named(attack: Attack, problems: Sequence[str]) -> bool:
+    says = {**attack.says, **attack.resolved}
+    return all(any(one.startswith(f"services.api.{key}: {text}; ") for one in problems) for key, (text, _) in says.items())
+
+
+def test_what_people_write_is_not_refused_as_the_real_compose_resolves_it() -> None:
+    model = yaml.safe_load((ROOT / "tests" / "unit" / "ordinary.yml").read_text())
+    # Of a Compose that is newer than the oldest one which is supported.
+    for key in ("develop", "post_start"):
+        del model["services"]["app"][key]
+    env_files = model["services"]["app"]["env_file"]
+    model["services"]["app"]["env_file"] = [one for one in env_files if "format" not in one]
+    names = (
+        "app.env",
+        "env/app.env",
+        "conf/nginx.conf",
+        "conf/html/index.html",
+        "init/1.sql",
+        "secrets/db_password",
+        "secrets/token",
+    )
+    files = {"compose.json": json.dumps(model), **dict.fromkeys(names, "A=b")}
+    assert judged([files]) == [[]]
+
 
 def resolved(*files: dict[str, Any]) -> dict[str, Any]:
     command = ["docker", "exec", "-i", HOST, "python3", "-c", _CONFIG]
-    done = subprocess.run(command, input=json.dumps(files), capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, input=json.dumps(files), capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
     return found

@@ -119,7 +119,7 @@ def start(values: Mapping[str, str], files: Mapping[str, str]) -> None:
         for name, (content, mode, owner) in contents.items()
     }
     command = ["docker", "exec", "-i", HOST, "python3", "-c", _WRITE]
-    subprocess.run(command, input=json.dumps(encoded), text=True, check=True, timeout=60)
+    subprocess.run(command, input=json.dumps(encoded), text=True, check=True, timeout=300)
     compose("up", "--detach", "--force-recreate", "--pull", "never", "--timeout", "0")
 
 

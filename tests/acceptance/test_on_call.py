@@ -122,12 +122,12 @@ def test_a_rollout_that_is_killed_on_the_second_host_is_taken_back_there_and_on_
 
 def test_the_second_of_two_deploys_is_refused_or_waits_and_says_whose_turn_it_is(staging: Environment) -> None:
     with staging.begun("1.1.0") as first:
-        eventually(staging.lease, 30, "the first deploy has the lease")
+        eventually(staging.lease, 300, "the first deploy has the lease")
         second = staging.deploy("1.2.0")
         assert second.code != 0
         says(second, ["deploy 1.1.0", "VERDICT refused"])
         staging.deployed("1.2.0", "-e", "lease_wait_seconds=120")
-        output, _ = first.communicate(timeout=10)
+        output, _ = first.communicate(timeout=60)
         assert first.returncode == 0, output
     assert [line["to"] for line in staging.history()[-2:]] == ["1.1.0", "1.2.0"]
     assert staging.health()[1]["version"] == "1.2.0"
@@ -138,10 +138,10 @@ def test_after_a_killed_deploy_a_rollback_goes_to_what_ran_before_it() -> None:
     staging = STAGING
     staging.deployed("1.1.0")
     with staging.begun("1.2.0") as first:
-        eventually(lambda: staging.rolling().startswith("1.2.0-"), 60, "it rolls")
+        eventually(lambda: staging.rolling().startswith("1.2.0-"), 300, "it rolls")
         signal_rollout("staging-app-1", signal.SIGKILL)
         os.kill(first.pid, signal.SIGKILL)
-        first.wait(timeout=10)
+        first.wait(timeout=60)
     run = staging.play("rollback.yml")
     assert run.code == 0, run.output
     assert staging.health()[1]["version"] == "1.1.0"

@@ -45,7 +45,7 @@ def busy() -> Iterator[None]:
             yield
         finally:
             loops.stdin.close()
-            loops.wait(timeout=30)
+            loops.wait(timeout=300)
 
 
 @contextmanager
@@ -71,7 +71,7 @@ def stopped() -> Iterator[None]:
 
     def stop_once() -> None:
         try:
-            eventually(lambda: over.is_set() or is_gating(), 120, "candidates are gated")
+            eventually(lambda: over.is_set() or is_gating(), 300, "candidates are gated")
             processes = [str(one["State"]["Pid"]) for one in containers()]
             on(HOST, "kill", "-STOP", *processes)
             try:

@@ -15,7 +15,7 @@ from tests.edge_lab.lab import Result, run
 from tests.edge_lab.namespace import end_with_parent, own_network
 
 WORKERS = int(os.environ.get("EDGE_LAB_WORKERS", "3"))
-HANGS_AFTER_SECONDS = 120
+HANGS_AFTER_SECONDS = 600
 _life = ExitStack()
 
 

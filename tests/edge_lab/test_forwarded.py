@@ -47,8 +47,19 @@ FORGED = {
     "Client_IP": "198.51.100.7",
     "CF-Connecting-IP": "198.51.100.7",
     "Forwarded": "for=198.51.100.7",
+    "X-Forwarded-Prefix": "/evil",
+    "X-Forwarded_Client_Cert": "Subject=CN=root",
+    "X-Original-URL": "/admin",
+    "X_Rewrite_Url": "/admin",
+    "X-Host": "evil.example",
+    "Front-End-Https": "on",
+    "X-Remote-Addr": "198.51.100.7",
+    "Remote-User": "root",
+    "X-SSL-Client-Verify": "SUCCESS",
+    "X-Auth-Request-Email": "root@shop.example",
+    "Proxy": "http://evil.example",
 }
-OWN = {"X-Request-Id": "7", "X-Forwarder": "another word", "Client-Ipad": "another word"}
+OWN = dict.fromkeys(("X-Request-Id", "X-Forwarder", "Client-Ipad", "X-Hosting", "Remote-Users", "Proxy-Id"), "another word")
 
 
 class App(BaseHTTPRequestHandler):
@@ -102,10 +113,10 @@ class Edge:
 
 
 @contextmanager
-def running(**options: Any) -> Iterator[Edge]:
+def running(app: type[BaseHTTPRequestHandler] = App, **options: Any) -> Iterator[Edge]:
     """An edge with an application behind it, in a network of its own."""
     with ThreadPoolExecutor(1) as inside:
-        life = _living(inside, options)
+        life = _living(inside, app, options)
         edge = inside.submit(life.__enter__).result()
         try:
             yield edge
@@ -114,7 +125,7 @@ def running(**options: Any) -> Iterator[Edge]:
 
 
 @contextmanager
-def _living(inside: ThreadPoolExecutor, options: Mapping[str, Any]) -> Iterator[Edge]:
+def _living(inside: ThreadPoolExecutor, handler: type[BaseHTTPRequestHandler], options: Mapping[str, Any]) -> Iterator[Edge]:
     with ExitStack() as stack:
         directory = Path(tempfile.mkdtemp(prefix="edge-lab."))
         stack.callback(shutil.rmtree, directory, ignore_errors=True)
@@ -128,7 +139,7 @@ def _living(inside: ThreadPoolExecutor, options: Mapping[str, Any]) -> Iterator[
         (paths.conf / "certificates.list").write_text(render("certificates.list.j2", edge_certificate_paths=CERTIFICATES))
         settings = EdgeSettings("haproxy:3.0", "99:99", ["8080:8080", "8443:8443"])
         (paths.root / "compose.json").write_text(json.dumps(settings.compose(paths.root)))
-        app = ThreadingHTTPServer(("127.0.0.1", 0), App)
+        app = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         stack.callback(app.server_close)
         threading.Thread(target=app.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
         stack.callback(app.shutdown)

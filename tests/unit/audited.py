@@ -22,6 +22,8 @@ def container(**more: Any) -> dict[str, Any]:
         "project": "shop",
         "service": "api",
         "once": False,
+        "state": "running",
+        "restart": "unless-stopped",
         "keys": ["DATABASE_URL", "LOG_LEVEL", "MODE", "PATH"],
         "image_keys": ["PATH"],
         "files": ["license"],
@@ -34,6 +36,38 @@ def container(**more: Any) -> dict[str, Any]:
         "findings": [],
     }
     return {**found, **more}
+
+
+ACCESS: dict[str, dict[str, str]] = {
+    "account-root": {"root": ""},
+    "account-login": {"root: uid 0, /bin/bash, password locked": "", "deploy: uid 1000, /bin/bash, password locked": ""},
+    "account-group": {},
+    "account-key": {"deploy: ssh-ed25519 SHA256:x in /home/deploy/.ssh/authorized_keys": "anna@laptop"},
+    "account-sudo": {"/etc/sudoers.d/deploy: deploy ALL=(ALL) NOPASSWD: ALL": ""},
+    "account-sshd": {"/etc/ssh/sshd_config: PermitRootLogin no": ""},
+    "file-setuid": {"/usr/bin/su, mode 4755 of 0:0": "a" * 64},
+}
+DIGEST = "d" * 64
+
+
+def baseline(**more: Any) -> dict[str, Any]:
+    found = {"environment": "staging", "recorded": "2026-01-02T00:00:00Z", "entries": ACCESS, "digest": DIGEST, "trouble": ""}
+    return {**found, **more}
+
+
+def access_with(kind: str, **entries: str) -> dict[str, dict[str, str]]:
+    """ACCESS with more entries of one kind."""
+    return {**ACCESS, kind: {**ACCESS[kind], **entries}}
+
+
+def searched(**more: Any) -> dict[str, Any]:
+    found: dict[str, Any] = {"files": 900, "values": 2, "short": [], "copies": [], "more": 0, "unread": [], "walked": 70_000}
+    return {**found, "left_out": ["/var/lib/docker", "what packages brought"], **more}
+
+
+def copied(**more: Any) -> dict[str, Any]:
+    """A copy of a secret, as it is found."""
+    return {"path": "/home/deploy/.env", "uid": 1000, "gid": 1000, "mode": 0o644, "open": True, "secrets": ["api.TOKEN"], **more}
 
 
 def proof(wanted: str, outcome: str, place: str = "", name: str = "") -> dict[str, Any]:
@@ -91,10 +125,17 @@ def facts(**more: Any) -> dict[str, Any]:
         "accounts": {
             "users": {"0": "root", "1000": "deploy"},
             "logins": ["deploy", "root"],
-            "groups": {"0": "root", "4": "adm"},
+            "groups": {"0": "root", "4": "adm", "102": "docker"},
             "docker": [],
             "sudo": ["deploy"],
         },
+        "engine_sockets": [{"path": "/run/docker.sock", "uid": 0, "gid": 102, "mode": 0o660}],
+        "access": ACCESS,
+        "baseline": baseline(),
+        "upgraded": [],
+        "searched": searched(),
+        "abandoned": [],
+        "certificates_left": [],
         "count": 40,
         "files": [secret_file()],
         "sockets": [listening(22), listening(8405, address="127.0.0.1", process="docker-proxy")],
@@ -112,6 +153,7 @@ def settings(**more: Any) -> audit_rules.Settings:
         "now": NOW,
         "allowed_ports": ["22", "80", "443"],
         "database": {"secret": "api.DATABASE_URL", "project_ref": "stagingproj"},
+        "baselines": {host: {"digest": DIGEST, "recorded": "2026-01-02T00:00:00Z"} for host in ("app-1", "app-2")},
     }
     return audit_rules.Settings(**{**given, **more})
 

@@ -36,6 +36,6 @@ def play(directory: Path, playbook: str | Path, *options: str, hosts: Mapping[st
         env={**os.environ, "PATH": f"{path}:{os.environ['PATH']}".lstrip(":"), "ANSIBLE_NOCOLOR": "1"},
         capture_output=True,
         text=True,
-        timeout=80,
+        timeout=300,
         check=False,
     )

@@ -22,7 +22,8 @@ import yaml
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 HOSTS = ("app-1", "app-2")
-WAIT_SECONDS = 40
+# Only so that a run that hangs ends some time; a busy machine needs minutes for many runs at once.
+WAIT_SECONDS = 600
 
 SSH = """#!/bin/sh
 for word; do host=$command; command=$word; done
@@ -43,6 +44,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils import leased
 given = basic._load_params()
 stage, host, name = pathlib.Path(os.environ["STAGE"]), os.environ.get("STAGE_HOST", "localhost"), {name!r}
 check_mode = given.get("_ansible_check_mode", False)
+with open(stage / "asked", "a") as stream:
+    print(json.dumps(dict(host=host, module=name, **{{key: given[key] for key in {noted} if key in given}})), file=stream)
 answer = dict(changed=False)
 for rule in json.loads((stage / "rules.json").read_text()):
     found = dict(given, module=name, host=host, check_mode=check_mode)
@@ -61,6 +64,8 @@ print(json.dumps(answer if isinstance(answer, dict) else dict(changed=False)))
 sys.exit(0)
 """
 
+# Options that a test may want to see of what was asked.
+NOTED = ("names", "state", "drained")
 Tasks = dict[str, list[dict[str, Any]]]
 ENGINE_ROLE: Tasks = {
     "plan": [
@@ -76,6 +81,8 @@ ENGINE_ROLE: Tasks = {
 EDGE_ROLE: Tasks = {
     "check": [{"name": "Look at the options", "ansible.builtin.debug": {"msg": "They are well."}}],
     "main": [{"name": "Bring the edge", "morpheus.deploy.edge_config": {"files": {}}}],
+    # These ask nobody but modules.
+    **{name: yaml.safe_load((ROOT / "roles" / "edge" / "tasks" / f"{name}.yml").read_text()) for name in ("look", "upgrade")},
 }
 
 COMPOSE = """
@@ -224,9 +231,21 @@ WELL = [
         },
     ),
     rule("stack_audit", {"changed": False, "failed": True, "msg": "no engine"}),
+    rule("host_baseline", {"changed": True, "digest": "d" * 64, "recorded": "2026-01-01T12:00:00Z", "differences": []}),
     rule("stack_secret", {"changed": True, "files": ["web.env"]}),
     rule("edge_maintenance", {"changed": True, "changes": ["maintenance.map"]}),
     rule("engine_config", {"changed": True, "restart": [], "reload": []}),
+    rule(
+        "edge_image",
+        {
+            "changed": True,
+            "due": True,
+            "plan": "replace the edge: HAProxy 3.0.1 -> HAProxy 3.0.2",
+            "before": "HAProxy 3.0.1",
+            "after": "HAProxy 3.0.2",
+        },
+    ),
+    rule("edge_upgrade", {"changed": True, "done": ["the edge runs haproxy:3.0"], "drained": 3, "cut": 0}),
 ]
 ROLLOUTS = {
     "deploy": rollout("deploy", "1.1.0", "1.0.0"),
@@ -249,6 +268,8 @@ class Done:
     # File below .deploy -> what it says.
     files: Mapping[str, Any]
     pid: int = 0
+    # What modules were asked, in order: host, module and the options that are NOTED.
+    asked: Sequence[Mapping[str, Any]] = ()
 
     @property
     def verdict(self) -> str:
@@ -267,6 +288,7 @@ class Case:
     rules: Sequence[Mapping[str, Any]] = ()
     down: tuple[str, ...] = ()
     group: str = "app"
+    balancers: tuple[str, ...] = ()
     inventory: str = "hosts.yml"
     environment: Mapping[str, str] = field(default_factory=dict)
     sent: signal.Signals | None = None
@@ -282,7 +304,7 @@ def collection(directory: Path) -> Path:
             (own / "plugins" / path.name).symlink_to(path)
     for path in (ROOT / "plugins" / "modules").glob("*.py"):
         asks = "leased.problem(module.params" in (text := path.read_text()) or "leased.problem(params" in text
-        (own / "plugins" / "modules" / path.name).write_text(MODULE.format(name=path.stem, asks_for_lease=asks))
+        (own / "plugins" / "modules" / path.name).write_text(MODULE.format(name=path.stem, asks_for_lease=asks, noted=NOTED))
     (own / "roles").mkdir()
     for path in sorted((ROOT / "roles").iterdir()):
         stand_in = {"docker_engine": ENGINE_ROLE, "edge": EDGE_ROLE}.get(path.name)
@@ -290,6 +312,9 @@ def collection(directory: Path) -> Path:
             (own / "roles" / path.name).symlink_to(path)
             continue
         (own / "roles" / path.name / "tasks").mkdir(parents=True)
+        if path.name == "edge":
+            for below in ("defaults", "vars"):
+                (own / "roles" / path.name / below).symlink_to(path / below)
         for name, tasks in stand_in.items():
             (own / "roles" / path.name / "tasks" / f"{name}.yml").write_text(yaml.safe_dump(tasks))
     for name in ("playbooks", "meta"):
@@ -308,7 +333,7 @@ class Stage:
         self.vault = directory / "vault.yml"
         self.vault.write_text(yaml.safe_dump(VAULT))
         vault = [str(BIN / "ansible-vault"), "encrypt", "--vault-id", f"staging@{self.password}", str(self.vault)]
-        subprocess.run(vault, check=True, capture_output=True, cwd=directory, timeout=30)
+        subprocess.run(vault, check=True, capture_output=True, cwd=directory, timeout=300)
 
     def _set(self, name: str, playbook: str, case: Case) -> Path:
         own = self.directory / name.replace(" ", "-")
@@ -328,6 +353,7 @@ class Stage:
             "all": {"vars": VARIABLES},
             case.group: {"hosts": {host: {} for host in HOSTS}},
             "other": {"hosts": {"other-1": {}}},
+            **({"lb": {"hosts": {host: {} for host in case.balancers}}} if case.balancers else {}),
         }
         (own / "hosts.yml").write_text(yaml.safe_dump(groups))
         (own / "ansible.cfg").write_text(
@@ -363,7 +389,8 @@ class Stage:
             output.seek(0)
             text = output.read()
         found = {str(one.relative_to(own / ".deploy")): json.loads(one.read_text()) for one in (own / ".deploy").rglob("*.json")}
-        return Done(code, text, found, run.pid)
+        asked = (own / "asked").read_text().splitlines() if (own / "asked").exists() else []
+        return Done(code, text, found, run.pid, [json.loads(line) for line in asked])
 
     @staticmethod
     def _await(own: Path, *, early: bool, run: subprocess.Popen[bytes]) -> None:

@@ -243,7 +243,7 @@ def artefact(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
     [path] = directory.glob("*.tar.gz")

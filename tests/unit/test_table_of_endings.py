@@ -34,6 +34,7 @@ audit           refused 2     refused 2    refused 2  failed 2       failed 2
 claim           refused 2     refused 2    refused 2  done 0         checked 0
 config          refused 2     refused 2    refused 2  done 0         done 0
 deploy          refused 2     refused 2    refused 2  deployed 0     checked 0
+edge_upgrade    refused 2     refused 2    refused 2  deployed 0     checked 0
 fingerprint     refused 2     refused 2    refused 2  done 0         checked 0
 maintenance     refused 2     refused 2    refused 2  done 0         checked 0
 provision       refused 2     refused 2    refused 2  done 0         checked 0
@@ -49,6 +50,7 @@ audit           refused 4     failed 4    failed 4     failed 4   running -9
 claim           refused 4     refused 4   refused 4    refused 4  running -9
 config          done 0        done 0      done 0       done 0     running -9
 deploy          refused 4     refused 4   refused 4    mixed 4    running -9
+edge_upgrade    refused 4     refused 4   refused 4    failed 4   running -9
 fingerprint     done 0        done 0      done 0       done 0     running -9
 maintenance     refused 4     refused 4   refused 4    failed 4   running -9
 provision       refused 4     refused 4   refused 4    failed 4   running -9
@@ -63,6 +65,7 @@ MIDWAY = {
     "audit": rule("stack_audit", "lost", host="app-2"),
     "claim": rule("host_identity", "lost", host="app-2"),
     "deploy": rule("stack_release", "lost", host="app-2"),
+    "edge_upgrade": rule("edge_image", "lost", host="app-2"),
     "maintenance": rule("edge_maintenance", "lost", host="app-2", check_mode=True),
     "provision": rule("host_identity", "lost", host="app-2", check_mode=False),
     "restart": rule("lease", "lost", host="app-1"),
@@ -74,6 +77,7 @@ MIDWAY = {
 LAST = {
     **MIDWAY,
     "deploy": rule("stack_rollout", "lost", host="app-2"),
+    "edge_upgrade": rule("edge_upgrade", "lost", host="app-2"),
     "maintenance": rule("edge_maintenance", "lost", host="app-2", check_mode=False),
     "provision": rule("edge_config", "lost", host="app-2"),
     "restart": rule("stack_rollout", "lost", host="app-2"),
@@ -137,6 +141,28 @@ OTHERS: dict[str, tuple[str, Case]] = {
     "rollback, SIGHUP": ("rollback", Case(rules=[rule("stack_info", "waits", host="app-1")], sent=signal.SIGHUP)),
     "maintenance, Ctrl-C": ("maintenance", Case(rules=[rule("edge_maintenance", "waits", check_mode=True)], sent=signal.SIGINT)),
     "rollback, Ansible's own error": ("rollback", Case(environment={"ANSIBLE_STRATEGY": "nosuch"})),
+    "edge_upgrade, well": ("edge_upgrade", Case()),
+    "edge_upgrade, checked": ("edge_upgrade", Case(options=("--check",))),
+    "edge_upgrade, nothing to do": (
+        "edge_upgrade",
+        Case(
+            rules=[
+                rule(
+                    "edge_image",
+                    {"changed": False, "due": False, "plan": "", "before": "HAProxy 3.0.2", "after": "HAProxy 3.0.2"},
+                ),
+                rule("edge_upgrade", {"changed": False, "done": [], "drained": 0, "cut": 0}),
+            ]
+        ),
+    ),
+    "edge_upgrade, the second host fails": (
+        "edge_upgrade",
+        Case(rules=[rule("edge_upgrade", {"failed": True, "msg": "it does not serve", "begun": True}, host="app-2")]),
+    ),
+    "edge_upgrade, the first host fails": (
+        "edge_upgrade",
+        Case(rules=[rule("edge_upgrade", {"failed": True, "msg": "it does not serve", "begun": True}, host="app-1")]),
+    ),
     "deploy, switched hosts go back": (
         "deploy",
         Case(rules=[rule("stack_rollout", {"failed": True, "msg": "sick", "left": "as_before"}, host="app-2")]),
@@ -227,6 +253,39 @@ def test_when_all_is_well_the_verdict_says_what_every_host_runs(done: Done) -> N
 @after("deploy, switched hosts go back")
 def test_hosts_that_were_switched_go_back_when_another_one_fails(done: Done) -> None:
     ends(done, "rolled_back", 2, "sick")
+
+
+@after("edge_upgrade, well")
+def test_an_upgraded_edge_is_told_with_its_versions_and_what_was_drained(done: Done) -> None:
+    ends(done, "deployed", 0)
+    said = "the edge was replaced: HAProxy 3.0.1 -> HAProxy 3.0.2; requests and tunnels: 3 drained"
+    assert [f"  app-{number}: {said}" in done.output for number in (1, 2)] == [True, True]
+
+
+@after("edge_upgrade, checked")
+def test_a_checked_upgrade_says_which_edges_would_be_changed(done: Done) -> None:
+    plan = "replace the edge: HAProxy 3.0.1 -> HAProxy 3.0.2"
+    assert done.code == 0
+    assert (
+        f"CHECK MODE: nothing was changed in staging. The upgrade of the edge would:\n  app-1: {plan}\n  app-2: {plan}\n"
+    ) in done.output
+
+
+@after("edge_upgrade, nothing to do")
+def test_an_edge_that_is_current_is_left_alone(done: Done) -> None:
+    ends(done, "unchanged", 0)
+
+
+@after("edge_upgrade, the second host fails")
+def test_an_upgrade_that_fails_on_a_later_host_says_what_was_replaced(done: Done) -> None:
+    ends(done, "failed", 2, "app-2: it does not serve")
+    assert "  app-1: the edge was replaced: " in done.output
+
+
+@after("edge_upgrade, the first host fails")
+def test_an_upgrade_that_fails_touches_no_further_host(done: Done) -> None:
+    ends(done, "failed", 2, "app-1: it does not serve")
+    assert "app-2: the edge was replaced" not in done.output
 
 
 UNWATCHED = (
@@ -351,7 +410,7 @@ def test_from_a_directory_whose_configuration_ansible_does_not_read_a_run_is_ref
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=300,
     )
     mend = (
         f"Ansible ignores {tmp_path}/ansible.cfg because everybody may write {tmp_path}: chmod o-w {tmp_path}."

@@ -89,6 +89,6 @@ def test_it_is_called_as_ansible_calls_it_and_says_nothing_else(tmp_path: Path) 
         capture_output=True,
         text=True,
         check=True,
-        timeout=30,
+        timeout=300,
     )
     assert (done.stdout, done.stderr) == ("given\n", "")

@@ -121,7 +121,8 @@ class World:
             self.docker.images[identity] = {name, digest}
             self.docker.registry |= {name: identity, digest: identity}
         self.provision()
-        # The release before was live once, and nothing of it runs any more.
+        # The release before was live once, and nothing of it runs any more; its data is here.
+        self.docker.volumes[f"{STACK}_data"] = {}
         host = self.host()
         old = prepare(host, Wanted(OLD, "staging", stack(), files(OLD), {}), Migrations(host.one_offs), check_mode=False)
         lineage = self.releases.lineage()
@@ -193,6 +194,8 @@ class World:
             self.docker.rm(words[-1])
         elif words[:2] == ["docker", "rename"]:
             self.docker.rename(words[-2], words[-1])
+        elif words[:3] == ["docker", "volume", "create"]:
+            self.docker.volumes[words[-1]] = {}
         elif words[:3] == ["docker", "network", "rm"]:
             self.docker.rm_network(words[-1])
         else:
@@ -400,7 +403,8 @@ class World:
 
 # What a message says to type. What follows a full stop, a comma or a bracket is no part of it.
 _COMMANDS = re.compile(
-    r"docker rm -f [\w.-]*\w|docker rename [\w.-]*\w [\w.-]*\w|docker network rm [\w.-]*\w|playbooks/provision\.yml --tags edge"
+    r"docker rm -f [\w.-]*\w|docker volume create [\w.-]*\w|docker rename [\w.-]*\w [\w.-]*\w|docker network rm [\w.-]*\w|"
+    r"playbooks/provision\.yml --tags edge"
 )
 
 

@@ -16,6 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 from typing import Any
 
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge_setup import CPU_SHARES
 from docker.errors import APIError, ImageNotFound, NotFound
 
 PORT = 8000
@@ -40,6 +41,8 @@ class Box:
     # Takes connections and answers none, as when it waits for a lock.
     hangs: bool = False
     address: str = ""
+    # What an edge is made with.
+    cpu_shares: int = CPU_SHARES
     created: float = field(default_factory=time.time)
     server: ThreadingHTTPServer | None = None
 
@@ -177,8 +180,13 @@ class Docker:
             "RestartCount": 0,
             "NetworkSettings": {"Networks": {name: {"IPAddress": box.address} for name in box.networks}},
             "Config": {"StopTimeout": 1},
+            "HostConfig": {"CpuShares": box.cpu_shares},
             "Mounts": [{"Type": "volume", "Name": name, "Destination": path} for name, path in box.volumes.items()],
         }
+
+    def update_container(self, identity: str, cpu_shares: int) -> None:
+        self._change(f"update {self.box(identity).name}")
+        self.box(identity).cpu_shares = cpu_shares
 
     def stop(self, identity: str, timeout: int) -> None:
         self._change(f"stop {self.box(identity).name}")

@@ -21,6 +21,7 @@ import pytest
 import yaml
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.morpheus.deploy.plugins.module_utils import engine, identity, lease, release
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge_setup import CPU_SHARES
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import FINGERPRINT, PORT, Compose
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import EngineError
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import StackHost
@@ -99,7 +100,7 @@ class Api:
         one = self.running[identity]
         state = {"Running": True, "Restarting": False, "ExitCode": 0, "Health": {"Status": "healthy"}, "Pid": 1, "StartedAt": ""}
         networks = {"NetworkSettings": {"Networks": {"edge": {"IPAddress": one["address"]}}}}
-        config = {"Config": {"Labels": one["Labels"], "Env": []}, "HostConfig": {}, "Mounts": []}
+        config = {"Config": {"Labels": one["Labels"], "Env": []}, "HostConfig": {"CpuShares": CPU_SHARES}, "Mounts": []}
         return {"Id": identity, "Name": one["Names"][0], "State": state, "RestartCount": 0, **networks, **config}
 
     def inspect_image(self, reference: str) -> Answer:

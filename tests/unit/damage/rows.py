@@ -209,6 +209,7 @@ ROWS = [
         "the data",
         "removed, with its replica",
         _lose_data,
-        "the volume shop_data is not on this host any more: its data is gone, and a deploy makes an empty one",
+        'volumes.data: the volume "shop_data" is not on this host any more, and what was in it is gone',
+        refused=True,
     ),
 ]

@@ -6,6 +6,7 @@ what was said was done, users are served and status is clean.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,7 +14,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.unit.damage.damaged_world import LIVE, End, World, commands
+from tests.unit.damage import damaged_world
+from tests.unit.damage.damaged_world import LIVE, STACK, End, World, commands, files
 from tests.unit.damage.rows import ROWS, Row
 
 COMMANDS: dict[str, Callable[[World], End]] = {
@@ -150,3 +152,27 @@ def test_a_replica_that_is_cut_off_is_named_once_and_not_called_healthy(world: W
     assert found["drift"] == [f"{name} is not on the network edge"]
     assert found["services"][0] == {"name": "api", "wanted": 2, "running": 2, "healthy": 1}
     assert found["mend"] == ["ansible-playbook deploy.yml -i inventories/staging -e stack_release=1.1"]
+
+
+@pytest.mark.parametrize("lost", [True, False], ids=["with one that was removed", "and nothing else"])
+def test_a_release_may_bring_a_volume_and_does_not_take_over_one_that_was_lost(
+    world: World, monkeypatch: pytest.MonkeyPatch, lost: bool
+) -> None:
+    """What the live release never had is made without a word; what it had is missed by its name."""
+    for box in world.replicas("db"):
+        world.docker.rm(box.name)
+    if lost:
+        del world.docker.volumes[f"{STACK}_data"]
+    before = files(LIVE)
+
+    def with_another(release: str) -> dict[str, bytes]:
+        model = json.loads(before["compose.yml"])
+        model["services"]["db"]["volumes"].append({"type": "volume", "source": "more", "target": "/more"})
+        model["volumes"]["more"] = {"name": f"{STACK}_more"}
+        return {"compose.yml": json.dumps(model).encode()}
+
+    monkeypatch.setattr(damaged_world, "files", with_another)
+    end = world.deploy("1.1")
+    assert (end.word == "refused", "shop_data" in end.said) == (lost, lost), end.said
+    assert "shop_more" not in end.said
+    assert (f"{STACK}_more" in world.docker.volumes) is not lost

@@ -16,6 +16,8 @@ import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils import database_identity, declared_database, gate
 from ansible_collections.morpheus.deploy.plugins.module_utils import rollout as rollout_module
 from ansible_collections.morpheus.deploy.plugins.module_utils.database_identity import Seen
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge_image import Found
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge_upgrade import Outcome
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.fence import Fence
 from ansible_collections.morpheus.deploy.plugins.module_utils.gate import Health
@@ -334,3 +336,28 @@ def serving(use: Callable[[str], Any]) -> Any:
 
 def without_jmespath(world: World) -> None:
     world.monkeypatch.setattr(gate, "import_error", ImportError("no jmespath"))
+
+
+def looks_at_image(world: World, plan: str = "", error: Exception | None = None) -> None:
+    """What edge_image finds for an image, or why it cannot be had."""
+
+    def look(reference: str, *, look_only: bool) -> Found:
+        if error:
+            raise error
+        return Found(bool(plan), "HAProxy 3.0.1", "HAProxy 3.0.2", ["no registry answered"])
+
+    world.monkeypatch.setattr(module("edge_image").engine, "connect", lambda: None)
+    world.put("edge_image", EdgeImage=lambda *unused: SimpleNamespace(look=look))
+    world.monkeypatch.setattr(module("edge_image").engine, "Engine", lambda *unused: SimpleNamespace(image=lambda name: None))
+
+
+def upgrades(world: World, error: Exception | None = None, *, due: bool = True, begun: bool = False) -> None:
+    """An edge that is replaced, or is not, with three requests under way."""
+
+    def run() -> Outcome:
+        if error:
+            raise error
+        return Outcome(3, 1, ["the edge runs haproxy:3.1"])
+
+    made = SimpleNamespace(due=due, begun=begun, run=run)
+    world.put("edge_upgrade", Upgrade=lambda *arguments, **options: made)

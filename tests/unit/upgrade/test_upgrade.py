@@ -73,7 +73,7 @@ class Host:
             env={**os.environ, "PYTHONPATH": f"{version / 'collections'}{os.pathsep}{version}", "PYTHONDONTWRITEBYTECODE": "1"},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=300,
             check=False,
         )
         assert done.returncode == 0, done.stderr

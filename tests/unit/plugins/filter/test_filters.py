@@ -117,6 +117,29 @@ def test_a_file_of_another_key_is_made_anew_and_that_is_said(tmp_path: Path) -> 
     assert made["changes"] == ["the file was of another environment or key; every secret counts as new"]
 
 
+QUOTE = "quote it in the inventory"
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ({"stack_secrets": {"api": {"PIN": 12345678}}}, f"stack_secrets.api.PIN: must be a string, not a number; {QUOTE}"),
+        ({"stack_secrets": {"api": {"KEYS": ["a"]}}}, f"stack_secrets.api.KEYS: must be a string, not a list; {QUOTE}"),
+        ({"stack_secrets": {"api": ["a"]}}, "stack_secrets.api: must be a mapping of variables, not a list"),
+        ({"stack_secrets": ["a"]}, "stack_secrets: must be a mapping, not a list"),
+        ({"stack_secret_files": {"pin": 1234}}, "stack_secret_files.pin: must be a mapping with content, not a number"),
+        (
+            {"stack_secret_files": {"pin": {"content": 1234}}},
+            f"stack_secret_files.pin.content: must be a string, not a number; {QUOTE}",
+        ),
+        ({"stack_secret_files": "a"}, "stack_secret_files: must be a mapping, not a string"),
+    ],
+)
+def test_a_secret_that_is_no_text_is_refused_and_not_left_out(tmp_path: Path, given: dict[str, object], problem: str) -> None:
+    made = fingerprints(variables(tmp_path / "fingerprints.json", **given))
+    assert (made["problems"], made["text"]) == ([problem], "")
+
+
 def test_what_speaks_against_fingerprints_makes_none(tmp_path: Path) -> None:
     made = fingerprints({"stack_environment": "stagin", "preflight_environments": ["staging"]})
     assert (len(made["problems"]), made["text"]) == (3, "")

@@ -69,7 +69,9 @@ def test_an_item_that_was_only_accepted_has_not_passed() -> None:
 
 
 def test_the_worst_comes_first() -> None:
-    given = facts(files=[secret_file(mode=0o644)], identity={}, containers=[container(), container(name="x", project="")])
+    given = facts(
+        files=[secret_file(mode=0o644)], identity={}, containers=[container(), container(name="x", project="", restart="no")]
+    )
     assert levels(report({"app-1": given})) == [
         ("high", "secret-readable"),
         ("medium", "host-identity"),

@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils import audit_host, reach, sockets
 from ansible_collections.morpheus.deploy.plugins.module_utils.audit_host import HostAudit, declared, described
-from ansible_collections.morpheus.deploy.plugins.module_utils.engine import Compose
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine import Compose, Everything
 from ansible_collections.morpheus.deploy.plugins.module_utils.hardening import Hardening
 from ansible_collections.morpheus.deploy.plugins.module_utils.identity import HostIdentity
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage import Lineage
@@ -26,7 +27,7 @@ def inspect(**more: Any) -> dict[str, Any]:
         "Image": "sha256:1",
         "Path": "serve",
         "Args": ["--password", VALUE],
-        "State": {"Pid": 4711},
+        "State": {"Pid": 4711, "Status": "running"},
         "ResolvConfPath": "/r",
         "HostsPath": "/h",
         "Config": {
@@ -51,7 +52,7 @@ def inspect(**more: Any) -> dict[str, Any]:
         "Mounts": [
             {
                 "Type": "bind",
-                "Source": "/s/license",
+                "Source": "/var/lib/morpheus.deploy/stacks/shop/project/secrets/license",
                 "Destination": "/run/secrets/license",
                 "RW": False,
                 "Propagation": "rprivate",
@@ -106,11 +107,33 @@ def test_what_compose_files_give_a_service_is_read_as_written(service: dict[str,
     assert {key: seen[key] for key in found} == found
 
 
+PRIVILEGED = {"Privileged": True, "RestartPolicy": {"Name": "always"}, "Memory": 0, "NetworkMode": "bridge"}
+
+
+@pytest.mark.parametrize("state", ["created", "exited", "dead"])
+def test_of_a_container_that_does_not_run_is_told_what_would_give_it_the_host(state: str) -> None:
+    mounts = [{"Type": "bind", "Source": "/", "Destination": "/host", "RW": True, "Propagation": "rprivate"}]
+    found = described(inspect(State={"Status": state}, HostConfig=PRIVILEGED, Mounts=mounts), [], None, "shop")
+    assert (found["state"], found["restart"]) == (state, "always")
+    assert [(one["item"], one["level"], one["text"]) for one in found["findings"]] == [
+        ("5.5", "high", f"is privileged (it is {state})"),
+        ("5.32", "high", f"reaches the engine's socket through / (it is {state})"),
+    ]
+
+
+def test_a_paused_container_is_judged_as_one_that_runs() -> None:
+    found = described(inspect(State={"Status": "paused"}, HostConfig=PRIVILEGED), [], None, "shop")
+    assert "5.11" in [one["item"] for one in found["findings"]]
+
+
 class FakeEngine:
     """audit_host's view of an engine with one container."""
 
     def containers(self) -> list[dict[str, Any]]:
         return [inspect()]
+
+    def volumes(self) -> dict[str, dict[str, str]]:
+        return {}
 
     def image(self, identity: str) -> dict[str, Any]:
         return {"Id": identity, "RepoTags": ["shop:1"], "Config": {"Env": ["PATH=/usr/bin"], "User": "1000"}}
@@ -139,7 +162,9 @@ def audit(releases: Releases, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     model = {"services": {"api": {"env_file": ["secrets/api.env"]}}}
     monkeypatch.setattr(Compose, "written", lambda _: model)
     monkeypatch.setattr(audit_host, "HostIdentity", lambda: HostIdentity(tmp_path / "nothing"))
-    return HostAudit(FakeEngine(), releases)  # type: ignore[arg-type]
+    root = tmp_path.with_name(f"{tmp_path.name}-root")
+    root.mkdir()
+    return HostAudit(FakeEngine(), releases, root)  # type: ignore[arg-type]
 
 
 def test_no_value_leaves_the_host(audit: HostAudit) -> None:
@@ -203,9 +228,46 @@ def test_a_listening_socket_is_told_with_the_container_behind_it(audit: HostAudi
     assert found == [(443, "docker-proxy", "shop-api-1"), (22, "sshd", "")]
 
 
+def test_what_does_not_run_has_no_process_to_try_from_and_no_port(
+    releases: Releases, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    class Stopped(FakeEngine):
+        def containers(self) -> list[dict[str, Any]]:
+            return [inspect(State={"Pid": 0, "Status": "exited"})]
+
+    monkeypatch.setattr(sockets, "listeners", list)
+    monkeypatch.setattr(Compose, "written", lambda _: {})
+    audit = HostAudit(Stopped(), releases, tmp_path / "root")  # type: ignore[arg-type]
+    found = audit.look([{"name": "db", "host": "127.0.0.1", "port": 1, "wanted": "closed"}], 1.0)
+    assert {one["from"] for one in found["proofs"]} == {""}
+    assert found["sockets"] == []
+    assert [one["state"] for one in found["containers"]] == ["exited"]
+
+
 def test_a_published_port_is_told_though_nothing_of_the_host_listens(audit: HostAudit, monkeypatch: pytest.MonkeyPatch) -> None:
     """An engine without its proxy forwards packets and needs no socket."""
     monkeypatch.setattr(sockets, "listeners", list)
     assert audit.look([], 1.0)["sockets"] == [
         {"protocol": "tcp", "address": "10.0.0.5", "port": 443, "process": "", "container": "shop-api-1"}
     ]
+
+
+class Api:
+    """The engine's API with one container of each state, of which the engine lists those that run unless it is asked for all."""
+
+    states = ("running", "created", "exited")
+
+    def containers(self, *, all: bool = False) -> list[dict[str, str]]:
+        return [{"Id": state} for state in self.states if all or state == "running"]
+
+    def inspect_container(self, identity: str) -> dict[str, str]:
+        return {"Id": identity}
+
+    def volumes(self) -> dict[str, Any]:
+        return {"Volumes": [{"Name": "data", "Options": None}, {"Name": "etc", "Options": {"device": "/etc"}}]}
+
+
+def test_the_engine_is_asked_for_every_container_and_for_what_volumes_are() -> None:
+    engine = Everything(SimpleNamespace(api=Api()))
+    assert [one["Id"] for one in engine.containers()] == ["running", "created", "exited"]
+    assert engine.volumes() == {"data": {}, "etc": {"device": "/etc"}}

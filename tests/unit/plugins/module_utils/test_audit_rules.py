@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.morpheus.deploy.plugins.module_utils import cis
+from ansible_collections.morpheus.deploy.plugins.module_utils import audit_access, cis
 from ansible_collections.morpheus.deploy.plugins.module_utils.audit_rules import (
     RULES,
     check_host,
@@ -48,11 +48,8 @@ def expiring(days: float) -> dict[str, Any]:
 def test_a_host_that_is_as_it_should_be_has_no_finding_and_passes_every_rule() -> None:
     checks = check_host("app-1", facts(), settings())
     assert bad(checks) == []
-    own = {
-        identity
-        for identity in RULES
-        if not identity.startswith(("secret-shared", "secret-unrecorded", "secret-old", "proof-absent"))
-    }
+    elsewhere = ("secret-shared", "secret-unrecorded", "secret-old", "secret-leftover", "secret-unsearched", "proof-absent")
+    own = {identity for identity in RULES if identity not in (*elsewhere, *audit_access.IDS)}
     assert {identity for check in checks for identity in check.ids} == own
 
 
@@ -84,7 +81,11 @@ def test_a_host_that_is_as_it_should_be_has_no_finding_and_passes_every_rule() -
         ({"files": [secret_file(kind="other", mode=0o777, path="/x/admin.sock")]}, []),
         # Accounts and containers.
         ({"accounts": {**facts()["accounts"], "docker": ["anna"]}}, [("medium", "account-docker", "anna")]),
-        ({"containers": [container(project="", name="rogue")]}, [("low", "container-unknown", "rogue")]),
+        ({"containers": [container(project="", name="rogue")]}, [("medium", "container-unknown", "rogue")]),
+        ({"containers": [container(project="", name="rogue", restart="no")]}, [("low", "container-unknown", "rogue")]),
+        ({"containers": [container(project="", name="rogue", state="created")]}, [("medium", "container-unknown", "rogue")]),
+        ({"containers": [container(keys=[], files=[], state="exited")]}, []),
+        ({"containers": [container(keys=[*KEYS, "DEBUG"], state="paused")]}, [("medium", "key-undeclared", "shop-api-1")]),
         ({"containers": [container(project="edge", name="edge-haproxy-1")]}, []),
         ({"containers": [container(findings=[finding(accepted=False)])]}, [("high", "cis-5.5", "shop-api-1")]),
         ({"containers": [container(findings=[finding(accepted=True)])]}, [("accepted", "cis-5.5", "shop-api-1")]),
@@ -108,6 +109,7 @@ def test_a_host_that_is_as_it_should_be_has_no_finding_and_passes_every_rule() -
         ({"certificates": [served(protocols={})]}, [("medium", "tls-protocol", "shop.example")]),
         ({"certificates": [served(trouble="refused", pem="")]}, [("high", "tls-unanswered", "shop.example")]),
         ({"certificates": []}, []),
+        ({"certificates_left": ["/x/old.pem"]}, [("medium", "certificate-left", "/x/old.pem")]),
         # Proofs.
         ({"proofs": proofs("", "api", forbidden="refused")}, []),
         ({"proofs": []}, []),
@@ -142,6 +144,14 @@ def test_a_finding_says_what_was_seen_and_how_to_mend_it() -> None:
     assert found.seen == "secret of mode 0644: open to group adm, everybody"
     assert found.required == "the file's owner alone may read it (mode 0600 or less)"
     assert found.mend == f"chmod 0600 {PATH}; was it open for long, rotate what it holds"
+
+
+def test_a_container_of_nobody_says_its_state_and_whether_it_comes_back() -> None:
+    given = facts(containers=[container(project="", name="rogue", state="created", restart="always")])
+    [found] = [one for check in check_host("app-1", given, settings()) for one in check.findings]
+    assert found.seen == (
+        "belongs to no stack of this collection and not to the edge; it is created; it comes back by itself (restart: always)"
+    )
 
 
 def test_a_key_comes_from_what_is_read_last() -> None:

@@ -14,6 +14,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.cis import (
     container_findings,
     daemon_findings,
     image_findings,
+    with_volumes,
 )
 
 ROOT = Path(__file__).parents[4]
@@ -113,7 +114,11 @@ CONTAINERS = [
         id="/lib to write",
     ),
     pytest.param(container(Mounts=mount("/etc/localtime")), [], id="the time zone"),
-    pytest.param(container(Mounts=mount("/srv/data", writes=True)), [], id="data of the host"),
+    pytest.param(
+        container(Mounts=mount("/srv/data", writes=True)),
+        ["5.6 high: has /srv/data of the host mounted to write"],
+        id="data of the host",
+    ),
     pytest.param(container(Path="/usr/sbin/sshd", Args=["-D"]), ["5.7 medium: runs sshd"], id="sshd"),
     pytest.param(
         container(PortBindings=ports(ip="10.0.0.1", port="25")),
@@ -132,7 +137,7 @@ CONTAINERS = [
     pytest.param(container(Devices=[{"PathOnHost": "/dev/sda"}]), ["5.18 medium: has the host's devices /dev/sda"], id="devices"),
     pytest.param(
         container(Mounts=mount("/srv", propagation="rshared")),
-        ["5.20 medium: mounts at /x propagate back to the host"],
+        ["5.6 medium: has /srv of the host mounted to read", "5.20 medium: mounts at /x propagate back to the host"],
         id="propagation",
     ),
     pytest.param(container(UTSMode="host"), ["5.21 medium: shares the host's UTS namespace"], id="UTS"),
@@ -167,6 +172,8 @@ CONTAINERS = [
         container(LogConfig={"Type": "json-file", "Config": {}}), ["M.1 medium: may fill the disk with its log"], id="log"
     ),
     pytest.param(container(LogConfig={"Type": "journald", "Config": {}}), [], id="log of the host"),
+    pytest.param(container(MaskedPaths=[]), ["M.2 high: sees /proc and /sys of the host unmasked"], id="unmasked"),
+    pytest.param(container(MaskedPaths=["/proc/kcore"]), [], id="masked"),
     pytest.param(
         container(**EDGE, PortBindings=ports(port="443"), Mounts=mount("/var/lib/morpheus.deploy/edge/run", writes=True)),
         [],
@@ -181,6 +188,33 @@ def test_a_container_is_found(inspect: dict[str, Any], findings: list[str]) -> N
     if inspect["Config"].get("Labels", {}).get("com.docker.compose.project") == "edge":
         inspect["Config"] = {**GOOD["Config"], **inspect["Config"]}
     assert said(container_findings(inspect)) == findings
+
+
+def volume(**options: str) -> list[str]:
+    """What is found against a container with a volume of these options."""
+    mounted = [{"Type": "volume", "Name": "v", "Source": "/var/lib/docker/volumes/v/_data", "Destination": "/x", "RW": True}]
+    return said(container_findings(with_volumes(container(Mounts=mounted), {"v": options})))
+
+
+@pytest.mark.parametrize(
+    ("options", "findings"),
+    [
+        ({}, []),
+        ({"type": "tmpfs", "device": "tmpfs", "o": "size=1m"}, []),
+        ({"type": "nfs", "device": ":/export", "o": "addr=10.0.0.1"}, []),
+        ({"type": "none", "o": "bind", "device": "/"}, ["5.32 high: reaches the engine's socket through /"]),
+        ({"o": "rbind,ro", "device": "/etc"}, ["5.6 high: has /etc of the host mounted to write"]),
+        (
+            {"type": "overlay", "device": "overlay", "o": "lowerdir=/etc:/root,upperdir=/srv/up,workdir=/srv/work"},
+            [
+                "5.6 high: has /etc of the host mounted to write",
+                "5.6 high: has /root of the host mounted to write",
+            ],
+        ),
+    ],
+)
+def test_a_volume_that_is_a_directory_of_the_host_is_judged_as_one(options: dict[str, str], findings: list[str]) -> None:
+    assert volume(**options) == findings
 
 
 def test_an_exempted_item_is_still_found_but_low() -> None:
@@ -304,7 +338,7 @@ def test_an_image_is_found(config: dict[str, Any], steps: list[str], findings: l
 
 def test_every_item_of_the_sections_is_checked_or_explained_and_never_both() -> None:
     sections = [f"2.{n}" for n in range(1, 19)] + [f"4.{n}" for n in range(1, 13)] + [f"5.{n}" for n in range(1, 33)]
-    assert sorted([*CONTROLS, *NOT_APPLICABLE]) == sorted([*sections, "M.1"])
+    assert sorted([*CONTROLS, *NOT_APPLICABLE]) == sorted([*sections, "M.1", "M.2"])
 
 
 def test_every_control_has_a_case_that_finds_it() -> None:

@@ -94,6 +94,25 @@ def test_problems_name_the_variable_and_never_its_value(values: dict[Any, Any], 
     assert SECRET not in "".join(problems(values))
 
 
+def test_a_variable_longer_than_linux_takes_is_refused() -> None:
+    """The kernel counts bytes of name, sign, value and end; a container with more does not start ("argument list too long")."""
+    assert problems({"KEY": "x" * (131_072 - len("KEY=") - 1)}) == []
+    said = (
+        "KEY: takes 131073 bytes, and no environment variable may take more than 131072, or no container starts with it; "
+        "bring it as a file (stack_secret_files, or stack.files for what is no secret)"
+    )
+    assert problems({"KEY": "é" * ((131_072 - len("KEY=")) // 2)}) == [said]
+
+
+def test_the_limit_is_that_of_the_kernel() -> None:
+    for value, starts in (("x" * (131_072 - len("KEY=") - 1), True), ("x" * (131_072 - len("KEY=")), False)):
+        try:
+            subprocess.run(["true"], env={"KEY": value}, check=True)
+            assert starts
+        except OSError:
+            assert not starts
+
+
 def test_what_cannot_be_written_as_utf_8_is_a_problem_and_no_crash_later() -> None:
     values = {"A": SECRET + "\ud800"}
     found = problems(values)
@@ -151,7 +170,7 @@ def compose_reads(directory: Path, text: str) -> dict[str, str]:
         env={"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(directory)},
         capture_output=True,
         check=False,
-        timeout=30,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr.decode()
     environment: dict[str, str] = json.loads(done.stdout)["services"]["api"].get("environment") or {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -130,3 +131,30 @@ def test_an_upstream_is_asked_on_its_own_port_that_of_the_inventorys_host_or_443
 )
 def test_users_come_by_the_hosts_own_port_unless_it_is_said(given: dict[str, Any], expected: int) -> None:
     assert edge_options({**EVERYDAY, **given})["public_https_port"] == expected
+
+
+CLAIMS = [
+    "forwarded",
+    "x-forwarded",
+    "x_forwarded-port",
+    "x-forwarded-anything",
+    "x-real-ip",
+    "x_real_ip",
+    "remote-user",
+    "proxy",
+]
+OTHERS = [
+    "x-forwarder",
+    "xforwarded-for",
+    "x-real-ips",
+    "proxy-authorization",
+    "authorization",
+    "host",
+    "x-request-id",
+    "client-ip-2",
+]
+
+
+def test_headers_that_only_a_proxy_may_set_are_known_by_name_however_they_are_written() -> None:
+    pattern = re.compile(edge_options(EVERYDAY)["proxy_headers"])
+    assert [name for name in CLAIMS + OTHERS if pattern.search(name)] == CLAIMS

@@ -357,7 +357,7 @@ def test_reading_says_how_long_the_lease_lives_and_writes_nothing(lease: Lease, 
 
 
 def shell(command: str) -> int:
-    return subprocess.run(["sh", "-c", command], capture_output=True, check=False, timeout=30).returncode
+    return subprocess.run(["sh", "-c", command], capture_output=True, check=False, timeout=300).returncode
 
 
 @pytest.fixture

@@ -315,6 +315,12 @@ def test_a_candidate_is_started_for_a_reason(before: dict[str, str], now: dict[s
     assert {step.reason for step in steps if step.action is Action.START} == {reason}
 
 
+def test_another_content_of_the_same_tag_is_not_called_a_change_of_its_name() -> None:
+    observed = [replica(1, image="shop/api:2", parts={"image": "a"}), replica(2, image="shop/api:2", parts={"image": "a"})]
+    steps = plan([replace(API, parts={"image": "b"})], observed)
+    assert {step.reason for step in steps if step.action is Action.START} == {"changed: the content of image shop/api:2"}
+
+
 def test_a_restart_replaces_what_was_created_before_it_and_says_so() -> None:
     observed = [replica(1, "new", created=99), replica(2, "new", created=100)]
     steps = plan([API], observed, replace_created_before=100)

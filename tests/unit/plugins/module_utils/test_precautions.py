@@ -10,6 +10,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.compose_data impor
 from ansible_collections.morpheus.deploy.plugins.module_utils.precautions import (
     Here,
     Mounted,
+    lost_data,
+    missing_data,
     names,
     network_divergences,
     problems,
@@ -268,3 +270,27 @@ def test_two_services_that_share_a_volume_in_the_files_do_so_by_their_own_wish()
     writing = Mounted("shop-backup-1", "backup", "volume", "shop_db-data", "/x")
     assert problems(shared, GROUND, here(mounted=[writing])) == []
     assert problems(model(), Ground(frozenset({"db-data"})), here(mounted=[OLD])) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "missing"),
+    [
+        ({}, {"db-data": "shop_db-data"}),
+        ({"db": {**model()["services"]["db"], "scale": 0}}, {}),
+        ({"db": {**model()["services"]["db"], "deploy": {"replicas": 0}}}, {}),
+        ({"db": {**model()["services"]["db"], "profiles": ["tools"]}}, {}),
+        ({"volume": {"external": True}}, {}),
+    ],
+    ids=["gone", "no replica", "no replica, below deploy", "one-off", "external"],
+)
+def test_only_a_volume_that_a_replica_has_to_have_is_missed(changes: Changes, missing: dict[str, str]) -> None:
+    assert missing_data(model(**changes), here(volumes={})) == missing
+    assert missing_data(model(**changes), here()) == {}
+
+
+def test_lost_data_says_what_brings_it_back_and_what_begins_with_nothing() -> None:
+    assert lost_data({"db-data": "shop_db-data"}) == [
+        'volumes.db-data: the volume "shop_db-data" is not on this host any more, and what was in it is gone: a replica that is '
+        "started now would begin with an empty one. Restore it from a backup; or, to begin with nothing: docker volume create "
+        "shop_db-data"
+    ]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.morpheus.deploy.plugins.module_utils import prepare
+from ansible_collections.morpheus.deploy.plugins.module_utils import leftovers, prepare
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose_data import Ground
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import Disk, Image
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import (
@@ -68,10 +68,15 @@ class Host:
     def disk(self) -> Disk:
         return Disk("/var/lib/docker", self.free, 20_000 * MB)
 
-    def find(self, digests: Mapping[str, str] | None = None, known: Mapping[str, Any] | None = None) -> dict[str, dict[str, str]]:
+    def require_routes(self, stack: Mapping[str, Any]) -> None:
+        """Nobody else has any."""
+
+    def find(
+        self, digests: Mapping[str, str] | None = None, known: Mapping[str, Any] | None = None, *, pull: bool = True
+    ) -> dict[str, dict[str, str]]:
         wanted = prepare.Wanted("1", "staging", {"keep_free_mb": 1000}, {}, {}, digests=digests or {})
         finder = prepare._Images(self, wanted, known or {}, self.releases.live())  # type: ignore[arg-type]
-        found = finder.find({"api": "shop/api:1", "migrate": "shop/api:1"}, pull=True)
+        found = finder.find({"api": "shop/api:1", "migrate": "shop/api:1"}, pull=pull)
         self.warnings = finder.warnings
         return found
 
@@ -131,8 +136,21 @@ def test_a_pull_that_was_refused_is_never_answered_with_an_older_image_of_the_ta
     assert host.here == {"shop/api:1": "d0"}
 
 
-def live(host: Host) -> None:
-    images = {"api": {"reference": "shop/api:0", "digest": "d0", "id": "id-d0"}}
+def test_check_mode_takes_a_tag_that_is_not_here_for_what_runs_under_its_name(host: Host) -> None:
+    """Or else a plan would replace replicas of an image by the same one: an image may run without any name."""
+    live(host, "shop/api:1")
+    host.here = {"another-name": "d0"}
+    assert host.find(pull=False)["api"] == {"reference": "shop/api:1", "digest": "d0", "id": "id-d0"}
+    assert host.find({"shop/api:1": "d0"}, pull=False)["api"]["id"] == "id-d0"
+    # Another host of this run has found another content.
+    assert host.find({"shop/api:1": "d1"}, pull=False)["api"]["id"] == "not pulled: shop/api:1"
+    host.here = {}
+    assert host.find(pull=False)["api"]["id"] == "not pulled: shop/api:1"
+    assert host.pulls == []
+
+
+def live(host: Host, reference: str = "shop/api:0") -> None:
+    images = {"api": {"reference": reference, "digest": "d0", "id": "id-d0"}}
     host.releases.write_manifest(Manifest("0-a", "0", "staging", {}, images))
     lineage = host.releases.lineage()
     lineage.went_live("0-a", Kind.DEPLOY)
@@ -311,3 +329,21 @@ def test_what_would_lose_data_is_refused_with_every_problem(projects: Projects) 
     with pytest.raises(ConfigError) as caught:
         prepare._take_precautions(projects, wanted(b""), None, model, images, "")  # type: ignore[arg-type]
     assert [problem.split(":")[0] for problem in caught.value.problems] == ["services.db.volumes", "services.cache.volumes"]
+
+
+def test_a_prepare_takes_away_what_killed_ones_have_left_of_secrets(
+    host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+    left = run / "morpheus.deploy.held-x" / "secrets"
+    left.mkdir(parents=True)
+    monkeypatch.setattr(leftovers, "RUN", run)
+    host.releases.write_secrets({"api.env": 'TOKEN="canary"\n'})
+    half = host.releases.secrets / ".api.env.x7"
+    half.write_text("TOKEN=can")
+    assert prepare._sweep(host) == [  # type: ignore[arg-type]
+        f"{left.parent} was left by a run that was killed, with secrets in it; it is removed now",
+        f"{half} was left half-written by a run that was killed; it is removed now",
+    ]
+    assert list(run.iterdir()) == []
+    assert host.releases.secret_files() == ["api.env"]

@@ -315,6 +315,15 @@ BAD = [
         id="a route's path",
     ),
     pytest.param(
+        api(routes=[{"host": "shop.example:8443", "paths": []}]),
+        [
+            'stack.services[0].routes[0].host: "shop.example:8443" names a port, and requests are compared without theirs; '
+            'write host: "shop.example"',
+            'stack.services[0].routes[0].paths: is empty, so the route would match nothing; leave it out for all paths, as ["/"]',
+        ],
+        id="a route's host, and no path",
+    ),
+    pytest.param(
         stack(public_check={"url": "shop.example/health"}),
         ['stack.public_check.url: "shop.example/health" is not an http or https URL'],
         id="a URL without a scheme",
@@ -359,6 +368,17 @@ BAD = [
         ),
         ['stack.services[1].routes[0]: "/api" of this host is taken already by stack.services[0].routes[0]'],
         id="a route of two services",
+    ),
+    pytest.param(
+        lambda found, source: found["stack"]["services"].append(
+            {
+                **copy.deepcopy(found["stack"]["services"][0]),
+                "name": "worker",
+                "routes": [{"host": "SHOP.example.", "paths": ["/api/"]}],
+            }
+        ),
+        ['stack.services[1].routes[0]: "/api/" of this host is taken already by stack.services[0].routes[0]'],
+        id="a route of two services, written in two ways",
     ),
     pytest.param(
         api(name="ghost"),
@@ -414,8 +434,8 @@ BAD = [
     pytest.param(
         production("env_file: other.env"),
         [
-            "services.api.env_file: nothing writes other.env; use env/<name>.env (from stack.env) or secrets/<name>.env "
-            "(from stack_secrets)"
+            'compose.production.yml: services.api.env_file: "other.env" is no file of the release; use env/<name>.env (from '
+            "stack.env) or secrets/<name>.env (from stack_secrets), or name env_file in stack.hardening.exempt.api"
         ],
         id="an env file of another place",
     ),

@@ -15,7 +15,13 @@ from ansible.errors import AnsibleActionFail
 from ansible_collections.morpheus.deploy.plugins.action import rotation as rotation_action
 from ansible_collections.morpheus.deploy.plugins.module_utils import verdict
 from ansible_collections.morpheus.deploy.plugins.module_utils.database_identity import Seen
-from ansible_collections.morpheus.deploy.plugins.module_utils.errors import ConfigError, DeployError, FencedError
+from ansible_collections.morpheus.deploy.plugins.module_utils.errors import (
+    ConfigError,
+    DeployError,
+    EdgeError,
+    EngineError,
+    FencedError,
+)
 from ansible_collections.morpheus.deploy.plugins.module_utils.plan import FailureAction
 from ansible_collections.morpheus.deploy.plugins.module_utils.verdict import Run, summary
 
@@ -80,6 +86,12 @@ LOGIN = {"url": "postgresql://app_a:canary@db/app", "admin_url": "postgresql://a
 LOGIN |= {"environment": "staging", "token": 7}
 DATABASE = {"url": worlds.URL, "variable": "api.URL", "environment": "staging"}
 ENGINE = {"options": {"live-restore": True, "mtu": 1400}, "token": 7}
+IMAGE = {"image": "haproxy:3.1"}
+UPGRADE = {**IMAGE, "token": 7, "run": "run-a"}
+IMAGE_FOUND = (
+    "edge_image",
+    {"due": True, "plan": "replace the edge", "before": "HAProxy 3.0.1", "after": "HAProxy 3.0.2"},
+)
 NO_LEASE = "This run holds no lease of the environment"
 ROTATING: Before = (LEASE, PLANNED, LOOKED)
 ROTATED: Before = (*ROTATING, SWITCHED)
@@ -412,6 +424,65 @@ ENDINGS: dict[str, dict[str, Ending]] = {
             before=(LEASE,),
         ),
         "the disk is full": fails("refused", FULL, worlds.full_engine, options=ENGINE, before=(LEASE,)),
+    },
+    "edge_image": {
+        "the edge would be replaced": Ending(
+            "unchanged", lambda world: worlds.looks_at_image(world, "replace the edge"), IMAGE, (LEASE,)
+        ),
+        "the edge runs it": Ending("unchanged", worlds.looks_at_image, IMAGE, (LEASE,)),
+        "check mode": Ending(
+            "unchanged",
+            lambda world: worlds.looks_at_image(world, "replace the edge"),
+            IMAGE,
+            check_mode=True,
+            says="The upgrade of the edge would:\n  a: replace the edge: HAProxy 3.0.1 -> HAProxy 3.0.2",
+        ),
+        "it cannot be had": fails(
+            "refused",
+            "a: the registry has no image haproxy:9",
+            lambda world: worlds.looks_at_image(world, error=EngineError("the registry has no image haproxy:9")),
+            options=IMAGE,
+            before=(LEASE,),
+        ),
+    },
+    "edge_upgrade": {
+        "it is replaced": Ending(
+            "deployed",
+            worlds.upgrades,
+            UPGRADE,
+            (LEASE, IMAGE_FOUND),
+            says="a: the edge was replaced: HAProxy 3.0.1 -> HAProxy 3.0.2; requests and tunnels: 3 drained, 1 cut",
+        ),
+        "it runs the image": Ending("unchanged", lambda world: worlds.upgrades(world, due=False), UPGRADE, (LEASE,)),
+        "check mode": Ending("unchanged", worlds.upgrades, UPGRADE, (IMAGE_FOUND,), check_mode=True, says="CHECK MODE"),
+        "without a lease": fails("refused", NO_LEASE, options={**UPGRADE, "token": 0}, before=(LEASE,)),
+        "too little time": fails(
+            "refused",
+            "a: drain_seconds: 60 is less than 80, and idle connections of users live for 75 s",
+            options={**UPGRADE, "drain_seconds": 60},
+            before=(LEASE,),
+        ),
+        "nothing is begun": fails(
+            "refused",
+            "a: this host has no network",
+            lambda world: worlds.upgrades(world, EdgeError("this host has no network")),
+            options=UPGRADE,
+            before=(LEASE,),
+        ),
+        "the new one does not serve": fails(
+            "failed",
+            "a: the new edge does not serve",
+            lambda world: worlds.upgrades(world, EdgeError("the new edge does not serve"), begun=True),
+            options=UPGRADE,
+            before=(LEASE,),
+        ),
+        "another run has been here": fails(
+            "refused",
+            "a: this run has lost its lease",
+            lambda world: worlds.upgrades(world, FENCED),
+            options=UPGRADE,
+            before=(LEASE,),
+        ),
     },
     "rotation": {
         "it is none of a host": fails(

@@ -123,6 +123,8 @@ NEEDS: list[tuple[str, str, dict[str, Any]]] = [
     ),
     ("docker", "stack_audit", STACK),
     ("docker", "edge_config", {"config": "", "ports": ["80:8080"]}),
+    ("docker", "edge_image", {"image": "haproxy:3.1"}),
+    ("docker", "edge_upgrade", {"image": "haproxy:3.1", "token": 7}),
     ("psycopg2", "postgres_login", {"url": URL, "admin_url": URL, "environment": "staging", "token": 7}),
     ("psycopg2", "database_identity", {"url": URL, "variable": "api.DATABASE_URL", "environment": "staging"}),
 ]
@@ -150,7 +152,7 @@ def test_a_host_that_lacks_a_library_is_named_with_the_command_that_installs_it(
         env={**os.environ, "DOCKER_HOST": "tcp://127.0.0.1:9"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 1, done.stderr

@@ -22,7 +22,7 @@ from tests.unit.played import ROOT
 from tests.unit.plugins.module_utils import test_maintenance as maintenance
 
 CAPSYS = pytest.CaptureFixture[str]
-HERE = {"edge_config", "edge_maintenance", "edge_upstream", "stack_status", "stack_audit"}
+HERE = {"edge_config", "edge_maintenance", "edge_upstream", "host_baseline", "stack_status", "stack_audit"}
 
 
 def test_every_module_is_run_by_a_test() -> None:
@@ -229,6 +229,7 @@ def test_an_audit_tries_what_must_be_open_and_what_must_not(world: World, capsys
     without_engine(world)
     world.put("stack_audit", HostAudit=Audit)
     options = {"stack": "shop", "must_reach": [DATABASE], "must_not_reach": [{**DATABASE, "port": 5433}], "database": "api.URL"}
+    options["sites"] = ["shop.example"]
     result = run("stack_audit", capsys, options)
     assert (result["changed"], result["release"]) == (False, "shop")
     assert Audit.asked == (
@@ -236,6 +237,7 @@ def test_an_audit_tries_what_must_be_open_and_what_must_not(world: World, capsys
         3.0,
         "api.URL",
         "",
+        ["shop.example"],
     )
 
 

@@ -1,0 +1,97 @@
+#!/usr/bin/python
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: edge_image
+short_description: Bring an image of HAProxy to a host, and see whether its edge can run with it
+version_added: 0.1.0
+description:
+  - When the module returns, the image is on the host, and HAProxy in it has accepted the configuration of the edge. When the
+    image cannot be had, or HAProxy rejects the configuration, the module fails with its words.
+  - Nothing that runs is touched. M(morpheus.deploy.edge_upgrade) replaces the edge.
+attributes:
+  check_mode:
+    support: full
+    description: Asks the registry whether it has another image of this name, and pulls nothing.
+  diff_mode:
+    support: none
+    description: The result says it in a sentence.
+  idempotent:
+    support: full
+    description: Nothing is pulled twice.
+  platform:
+    support: full
+    platforms: posix
+    description: Linux, where the role C(edge) has run.
+options:
+  image:
+    description: HAProxy's image.
+    type: str
+    required: true
+requirements:
+  - Docker Engine and the Compose plugin 2.26 or newer
+  - docker (the Python SDK), on the host
+seealso:
+  - module: morpheus.deploy.edge_upgrade
+author:
+  - The morpheus.deploy maintainers
+"""
+
+EXAMPLES = r"""
+- name: See whether the edge can run with the image
+  morpheus.deploy.edge_image:
+    image: haproxy:3.0
+  register: edge_found
+"""
+
+RETURN = r"""
+due:
+  description: Whether the edge would be replaced for the image.
+  returned: success
+  type: bool
+  sample: true
+plan:
+  description: What would be done, in a sentence. Empty when nothing is to do.
+  returned: success
+  type: str
+  sample: "replace the edge: HAProxy 3.0.10 (haproxy:3.0, 0123456789ab) -> HAProxy 3.0.11 (haproxy:3.0, ba9876543210)"
+before:
+  description: HAProxy's version that runs, and its image.
+  returned: success
+  type: str
+  sample: HAProxy 3.0.10 (haproxy:3.0, 0123456789ab)
+after:
+  description: HAProxy's version in the image, and which one it is.
+  returned: success
+  type: str
+  sample: HAProxy 3.0.11 (haproxy:3.0, ba9876543210)
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.morpheus.deploy.plugins.module_utils import edge_state, engine
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge import EDGE_ROOT, EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge_image import EdgeImage
+from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.in_words import in_words
+
+
+@in_words
+def main() -> None:
+    module = AnsibleModule(argument_spec={"image": {"type": "str", "required": True}}, supports_check_mode=True)
+    try:
+        there = engine.Engine(engine.connect(), edge_state.PROJECT)
+        before = there.image(module.params["image"])
+        found = EdgeImage(there, EdgePaths(EDGE_ROOT)).look(module.params["image"], look_only=module.check_mode)
+        after = there.image(module.params["image"])
+    except DeployError as exc:
+        module.fail_json(msg=str(exc))
+    for warning in found.warnings:
+        module.warn(warning)
+    changed = before != after or (module.check_mode and found.due)
+    module.exit_json(changed=changed, due=found.due, plan=found.plan, before=found.before, after=found.after)
+
+
+if __name__ == "__main__":
+    main()

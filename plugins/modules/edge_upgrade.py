@@ -1,0 +1,195 @@
+#!/usr/bin/python
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: edge_upgrade
+short_description: Replace the container of a host's edge by one of another image without dropping a request
+version_added: 0.1.0
+description:
+  - When the module returns, HAProxy of the given image serves as the edge of the host, with the configuration, the routes and the
+    servers that it had before, and with what was told to it by hand, weights and drains.
+  - Unless O(drained=true) a second container of the new image stands in. It must answer for every route as the one that runs
+    does; then new connections are led to it, by rules of the kernel. The old container takes no new connection, answers what it
+    has begun and ends; the edge's own container is made anew, and new connections are led back to it.
+  - Requests that have begun are waited for, and so are idle connections of users, which live for 75 s at most. WebSockets and
+    other tunnels do not end by themselves. What is still open after O(drain_seconds) is cut and counted.
+  - When the new edge does not serve, the one before goes on, or comes back, and the module fails.
+  - A run that was killed leaves one container that serves. The next one goes on from there.
+attributes:
+  check_mode:
+    support: full
+    description: Says whether the edge would be replaced.
+  diff_mode:
+    support: none
+    description: The result says what was done.
+  idempotent:
+    support: full
+    description: An edge that runs the image is left alone.
+  platform:
+    support: full
+    platforms: posix
+    description: Linux, where the role C(edge) has run, and an engine that forwards ports by iptables.
+options:
+  image:
+    description: HAProxy's image, which M(morpheus.deploy.edge_image) has brought to the host.
+    type: str
+    required: true
+  drained:
+    description: Whether nobody comes to this host any more, because each balancer keeps it off. Then no container stands in.
+    type: bool
+    default: false
+  drain_seconds:
+    description:
+      - How long each container that is replaced may take to end what it has begun, in seconds. Not less than 80, because idle
+        connections live for 75 s; and less than C(edge_hard_stop_after_seconds), at which HAProxy ends by itself.
+    type: float
+    default: 120
+  token:
+    description: Fencing token of the environment's lease, from M(morpheus.deploy.lease). C(0) is a run without a lease.
+    type: int
+    default: 0
+  run:
+    description: The run that O(token) was given to, from M(morpheus.deploy.lease). Required with a token other than C(0).
+    type: str
+    default: ""
+  without_lease:
+    description: That it is meant to be done without a lease. Without this, C(0) as O(token) is refused, except in check mode.
+    type: bool
+    default: false
+requirements:
+  - Docker Engine and the Compose plugin 2.26 or newer
+  - docker (the Python SDK), on the host
+  - iptables and iptables-restore, on the host
+seealso:
+  - module: morpheus.deploy.edge_image
+  - module: morpheus.deploy.edge_upstream
+author:
+  - The morpheus.deploy maintainers
+"""
+
+EXAMPLES = r"""
+- name: Replace the edge
+  morpheus.deploy.edge_upgrade:
+    image: haproxy:3.0
+    token: "{{ lease_taken.token }}"
+    run: "{{ lease_taken.run }}"
+"""
+
+RETURN = r"""
+done:
+  description: What was done, in order.
+  returned: success
+  type: list
+  elements: str
+  sample: [a container of the new image stands in, "the edge runs haproxy:3.0"]
+drained:
+  description: Requests and tunnels that were under way and were waited for.
+  returned: success
+  type: int
+  sample: 3
+cut:
+  description: Requests and tunnels that did not end in time.
+  returned: success
+  type: int
+  sample: 0
+begun:
+  description: Whether anything on the host may have changed before the module failed.
+  returned: failure
+  type: bool
+  sample: true
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.morpheus.deploy.plugins.module_utils import edge_upgrade, engine, leased
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge import EDGE_ROOT, EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge_instance import Own, StandIn
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge_state import PROJECT, STAND_IN
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge_upgrade import Outcome
+from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError, EdgeError, FencedError
+from ansible_collections.morpheus.deploy.plugins.module_utils.fence import Fence
+from ansible_collections.morpheus.deploy.plugins.module_utils.gate import SystemClock
+from ansible_collections.morpheus.deploy.plugins.module_utils.in_words import explained, in_words
+from ansible_collections.morpheus.deploy.plugins.module_utils.own_edge import OwnEdge
+from ansible_collections.morpheus.deploy.plugins.module_utils.plan import EDGE_NETWORK
+from ansible_collections.morpheus.deploy.plugins.module_utils.redirect import Redirect, bridge_of
+from ansible_collections.morpheus.deploy.plugins.module_utils.release import STACKS_ROOT
+
+# An idle connection of a user lives for 75 s (timeout http-keep-alive).
+LEAST_SECONDS = 80
+
+
+class Upgrade:
+    """``begun``: whether anything may have changed."""
+
+    def __init__(self, paths: EdgePaths, image: str, drain_seconds: float, *, drained: bool, fence: Fence) -> None:
+        client = engine.connect()
+        own_engine = engine.Engine(client, PROJECT, EDGE_NETWORK)
+        self._fence = fence
+        self.begun = False
+        found = own_engine.image(image)
+        if found is None:
+            raise EdgeError(f"image {image} is not on this host: the module edge_image brings it. Nothing was changed")
+        network = own_engine.network(EDGE_NETWORK)
+        if network is None:
+            raise EdgeError(
+                'this host has no network "edge": playbooks/provision.yml --tags edge for this inventory brings it back. Nothing '
+                "was changed"
+            )
+        bridge = "" if drained else bridge_of(network)
+        tls = OwnEdge.of(paths).tls
+        self._wanted = edge_upgrade.Wanted(image, found.id, drain_seconds, not drained, bridge, tls)
+        stand_in = StandIn(engine.Engine(client, STAND_IN, EDGE_NETWORK), paths)
+        self._upgrade = edge_upgrade.EdgeUpgrade(paths, Own(own_engine, paths), stand_in, Redirect(), SystemClock(), self._guard)
+
+    @property
+    def due(self) -> bool:
+        return self._upgrade.due(self._wanted.identity)
+
+    def run(self) -> Outcome:
+        self._fence.enter()
+        return self._upgrade.run(self._wanted)
+
+    def _guard(self) -> None:
+        self._fence.check()
+        self.begun = True
+
+
+@in_words
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "image": {"type": "str", "required": True},
+            "drained": {"type": "bool", "default": False},
+            "drain_seconds": {"type": "float", "default": 120},
+            "token": {"type": "int", "default": 0, "no_log": False},
+            "run": {"type": "str", "default": ""},
+            "without_lease": leased.WITHOUT_LEASE,
+        },
+        supports_check_mode=True,
+    )
+    params = module.params
+    unleased = leased.problem(params, check_mode=module.check_mode)
+    if unleased:
+        module.fail_json(msg=unleased, begun=False)
+    if params["drain_seconds"] < LEAST_SECONDS:
+        module.fail_json(
+            msg=f"drain_seconds: {params['drain_seconds']:g} is less than {LEAST_SECONDS}, and idle connections of users live "
+            "for 75 s, so that requests could be lost; give more. Nothing was changed",
+            begun=False,
+        )
+    upgrade: Upgrade | None = None
+    try:
+        fence = Fence.of_host(STACKS_ROOT, 0 if module.check_mode else params["token"], params["run"])
+        seconds = params["drain_seconds"]
+        upgrade = Upgrade(EdgePaths(EDGE_ROOT), params["image"], seconds, drained=params["drained"], fence=fence)
+        due = upgrade.due
+        outcome = Outcome() if module.check_mode or not due else upgrade.run()
+    except (DeployError, FencedError, OSError) as exc:
+        module.fail_json(msg=explained(exc), begun=upgrade is not None and upgrade.begun)
+    module.exit_json(changed=due, done=outcome.done, drained=outcome.drained, cut=outcome.cut)
+
+
+if __name__ == "__main__":
+    main()
