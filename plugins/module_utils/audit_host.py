@@ -119,6 +119,8 @@ class HostAudit:
 
     def _exemptions(self, manifest: Manifest) -> list[dict[str, str]]:
         """What services ask of this host beyond what every service may: see audit_exemptions."""
+        if Hardening.of(manifest.stack) is None:
+            return []
         workspace = self._releases.workspace(manifest.id)
         files = workspace.compose_files(manifest.stack["compose_files"])
         compose = Compose(self._releases.root.name, workspace.files, files, workspace.interpolation)

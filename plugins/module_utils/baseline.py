@@ -24,7 +24,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.formats import BAS
 from ansible_collections.morpheus.deploy.plugins.module_utils.identity import ROOT
 
 RECORD = "ansible-playbook playbooks/claim.yml -i inventories/{environment} --tags baseline"
-RENEW = f"{RECORD} -e identity_renew_baseline=true"
+RENEW = f"{RECORD} -e audit_renew_baseline=true"
 _MODE = 0o600
 _BACK = "bring it back from the repository, or remove it and record the baselines anew"
 

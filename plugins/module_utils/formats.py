@@ -179,8 +179,8 @@ IDENTITY = Format(
 )
 BASELINE = Format(
     "baselines of hosts",
-    "look at the host, and record it anew: playbooks/claim.yml --tags baseline -e identity_renew_baseline=true",
-    "record it anew: playbooks/claim.yml --tags baseline -e identity_renew_baseline=true",
+    "look at the host, and record it anew: playbooks/claim.yml --tags baseline -e audit_renew_baseline=true",
+    "record it anew: playbooks/claim.yml --tags baseline -e audit_renew_baseline=true",
 )
 LEASE = Format("leases", "break it with playbooks/unlock.yml, which writes it anew", _QUIET)
 FENCE = Format("fences", "look at what runs (playbooks/status.yml), remove the file and run this again", _QUIET)

@@ -86,11 +86,11 @@ HOLES: dict[str, tuple[str, str, set[tuple[str, str]]]] = {
 
 
 def claim(environment: Environment, baselines: Path, *options: str) -> Run:
-    return environment.play("playbooks/claim.yml", "--tags", "baseline", "-e", f"identity_baselines={baselines}", *options)
+    return environment.play("playbooks/claim.yml", "--tags", "baseline", "-e", f"audit_baselines={baselines}", *options)
 
 
 def audited(environment: Environment, baselines: Path) -> tuple[Run, dict[str, Any]]:
-    run = environment.play("playbooks/audit.yml", "-e", f"identity_baselines={baselines}")
+    run = environment.play("playbooks/audit.yml", "-e", f"audit_baselines={baselines}")
     found: dict[str, Any] = json.loads((ROOT / ".deploy" / environment.name / "audit.json").read_text())
     return run, found
 
@@ -105,7 +105,7 @@ def bad(report: dict[str, Any]) -> set[tuple[str, str]]:
 def baselines(staging: Environment, tmp_path: Path) -> Iterator[Path]:
     """Staging's hosts with a baseline, whose fingerprints are in this file."""
     path = tmp_path / "baselines.json"
-    run = claim(staging, path, "-e", "identity_renew_baseline=true")
+    run = claim(staging, path, "-e", "audit_renew_baseline=true")
     try:
         assert run.code == 0, run.output
         yield path
@@ -155,7 +155,7 @@ def test_a_baseline_that_somebody_rewrites_or_removes_on_the_host_is_found(stagi
     assert ("baseline-changed", f"{BASELINE} on {HOST}") in bad(report)
     refused = claim(staging, baselines)
     assert refused.code == 2
-    says(refused, [f"{BASELINE} is not the baseline that was recorded", "identity_renew_baseline=true"])
+    says(refused, [f"{BASELINE} is not the baseline that was recorded", "audit_renew_baseline=true"])
     on(HOST, "rm", BASELINE)
     run, report = audited(staging, baselines)
     assert run.code == 2
@@ -171,10 +171,10 @@ def test_a_baseline_is_renewed_only_when_somebody_says_so(staging: Environment, 
         assert kept.code == 0, kept.output
         says(kept, ["new file-setuid: /var/tmp/.sh, mode 4755"])
         assert audited(staging, baselines)[0].code == 2
-        checked = claim(staging, baselines, "-e", "identity_renew_baseline=true", "--check", "--diff")
+        checked = claim(staging, baselines, "-e", "audit_renew_baseline=true", "--check", "--diff")
         says(checked, ["+file-setuid: /var/tmp/.sh, mode 4755"])
         assert audited(staging, baselines)[0].code == 2
-        renewed = claim(staging, baselines, "-e", "identity_renew_baseline=true")
+        renewed = claim(staging, baselines, "-e", "audit_renew_baseline=true")
         assert renewed.code == 0, renewed.output
         assert audited(staging, baselines)[0].code == 0
     _, report = audited(staging, baselines)

@@ -106,6 +106,9 @@ def test_what_people_write_is_not_refused_as_the_real_compose_resolves_it() -> N
     # Of a Compose that is newer than the oldest one which is supported.
     for key in ("develop", "post_start"):
         del model["services"]["app"][key]
+    del model["services"]["app"]["networks"]["back"]["driver_opts"]
+    for use in (model["services"]["proxy"]["configs"][0], model["services"]["app"]["secrets"][1]):
+        use["mode"] = int(use["mode"], 8)
     env_files = model["services"]["app"]["env_file"]
     model["services"]["app"]["env_file"] = [one for one in env_files if "format" not in one]
     names = (

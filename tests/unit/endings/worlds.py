@@ -361,3 +361,14 @@ def upgrades(world: World, error: Exception | None = None, *, due: bool = True, 
 
     made = SimpleNamespace(due=due, begun=begun, run=run)
     world.put("edge_upgrade", Upgrade=lambda *arguments, **options: made)
+
+
+def packages(world: World, *upgrades: str, error: Exception | None = None) -> None:
+    """An engine whose packages have these newer versions, or that cannot be upgraded."""
+
+    def answer(**unused: Any) -> list[str]:
+        if error:
+            raise error
+        return list(upgrades)
+
+    world.put("engine_packages", EnginePackages=lambda *unused: SimpleNamespace(due=answer, apply=answer))

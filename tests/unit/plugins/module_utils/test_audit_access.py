@@ -11,7 +11,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.audit_rules import
 from tests.unit.audited import ACCESS, DIGEST, access_with, bad, baseline, copied, facts, searched, settings
 
 RECORD = "ansible-playbook playbooks/claim.yml -i inventories/staging --tags baseline"
-RENEW = f"{RECORD} -e identity_renew_baseline=true"
+RENEW = f"{RECORD} -e audit_renew_baseline=true"
 FILE = "/etc/morpheus.deploy/baseline.json"
 NO_RECORD: dict[str, Any] = {"baselines": {}}
 EVE = "/etc/sudoers.d/eve: eve ALL=(ALL) NOPASSWD: ALL"

@@ -17,7 +17,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.identity import Ho
 from ansible_collections.morpheus.deploy.plugins.modules import host_baseline
 
 CAPSYS = pytest.CaptureFixture[str]
-RENEW = "ansible-playbook playbooks/claim.yml -i inventories/staging --tags baseline -e identity_renew_baseline=true"  # fmt: skip
+RENEW = "ansible-playbook playbooks/claim.yml -i inventories/staging --tags baseline -e audit_renew_baseline=true"  # fmt: skip
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ def test_a_damaged_baseline_says_how_to_go_on_and_a_renewal_replaces_it(root: Pa
     path(root).write_text('{"format": 1')
     assert run(capsys)["msg"] == (
         f"{path(root)} cannot be read (it ends in the middle): look at the host, and record it anew: playbooks/claim.yml --tags "
-        "baseline -e identity_renew_baseline=true"
+        "baseline -e audit_renew_baseline=true"
     )
     path(root).write_text('{"format": 1, "entries": []}')
     assert "cannot be read (it has no entries)" in run(capsys)["msg"]
