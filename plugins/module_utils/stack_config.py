@@ -22,6 +22,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils import (
     gate,
     haproxy,
     isolation,
+    openly,
     public_check,
     refusals,
     rotation,
@@ -99,12 +100,11 @@ class StackConfig:
         """What is secret is nowhere but in secrets. ``raw``: beside what is checked, what the vault holds."""
         vault = raw.get("stack_vault_variables") or {}
         # By the name of the vault's variable, where it has one.
-        secrets = {path.partition(".")[2]: text for path, text in exposed.leaves("vault", vault)}
+        secrets = {path.partition(".")[2]: text for path, text in openly.leaves("vault", vault)}
         known = set(secrets.values())
         secrets |= {name: value for name, value in self._credentials.items() if value not in known}
-        services = [str(service.get("name")) for service in self.config["services"]]
-        seen = exposed.Exposed(secrets, [str(self.config["name"]), self.environment, *services])
-        self.problems += seen.problems(self.config)
+        seen = exposed.Exposed(secrets, self.config, [self.environment])
+        self.problems += seen.problems()
         # Of env files it has been said already.
         self.notes += seen.notes({name: text for name, text in self.files.items() if not name.startswith("env/")})
         self.notes += seen.notes(self.live_files)
