@@ -57,11 +57,12 @@ def main():
 if __name__ == "__main__":
     main()
 """
-WAYS = ("a mistake", "an error", "a driver", "no JSON", "a thread", "a result")
+# All of them with all that is known stand in test_said; through Ansible each costs a process.
+WAYS = {"host": ("a mistake", "no JSON", "a thread", "a result"), "option": ("an error", "a driver")}
 ESCAPES = "\x1b[31mred\x1b[0m \x1b]0;title\x07 over\rwritten \x00 \u202eback"
 
 
-@pytest.mark.parametrize("known_by", ["host", "option"])
+@pytest.mark.parametrize("known_by", WAYS)
 def test_a_marked_secret_is_neither_on_the_screen_nor_in_a_log_nor_in_the_verdict(tmp_path: Path, known_by: str) -> None:
     place = Place(tmp_path)
     place.vault(vault_key=VALUE)
@@ -81,7 +82,7 @@ def test_a_marked_secret_is_neither_on_the_screen_nor_in_a_log_nor_in_the_verdic
         {
             "name": "End in every way",
             "morpheus.deploy.stack_rollout": ending,
-            "loop": list(WAYS),
+            "loop": list(WAYS[known_by]),
             "loop_control": {"loop_var": "way"},
             "ignore_errors": True,
         },
@@ -95,7 +96,7 @@ def test_a_marked_secret_is_neither_on_the_screen_nor_in_a_log_nor_in_the_verdic
     assert message.startswith(("the rollout of app-1 ended", "The last log lines of shop-api-1:\n*** "))
     assert "over\nwritten \\x00 \\u202eback" in message
     seen = done.output.count("***")
-    assert seen > len(WAYS)
+    assert seen > len(WAYS[known_by])
     shown = [line[:80] for line in done.output.splitlines() if is_shown(line)]
     assert shown == []
     assert not is_shown(done.verdict)
