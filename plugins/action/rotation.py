@@ -141,6 +141,14 @@ class Rotation:
             if problem:
                 raise DeployError(problem)
             fingerprints.read(self._arguments["fingerprints"])
+            problems = isolation.some_problems(self._comparison(), self._administers_with())
+            if problems:
+                raise DeployError("; ".join([*problems, "nothing was made, added or revoked"]))
+
+    def _administers_with(self) -> dict[str, str]:
+        """It is not asked whose the provider is that this opens, so it must be known to be this environment's."""
+        found = fingerprints.of_rotations(self._arguments.get("rotations"))
+        return {name: value for name, value in found.items() if name.rpartition(".")[0] == f"rotation.{self.entry.name}"}
 
     def begin(self) -> bool:
         """Make the new value and keep it, before anybody is told of it."""

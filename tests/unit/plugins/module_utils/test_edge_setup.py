@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import EdgeConfiguration, EdgePaths
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge_setup import EdgeSettings, EdgeSetup
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge_setup import CPU_SHARES, EdgeSettings, EdgeSetup
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import EdgeError
 from ansible_collections.morpheus.deploy.plugins.module_utils.gate import SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.plan import EDGE_NETWORK, State
@@ -29,6 +29,12 @@ class RunningEdge:
 
     def observe(self, _: set[str]) -> list[Any]:
         return [SimpleNamespace(state=State.RUNNING, networks=[EDGE_NETWORK])]
+
+    def inspected(self, _: Any) -> dict[str, Any]:
+        return {"HostConfig": {"CpuShares": CPU_SHARES}}
+
+    def others(self) -> dict[str, str]:
+        return {}
 
     def image(self, _: str) -> str:
         return "there"
