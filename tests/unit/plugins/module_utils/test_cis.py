@@ -209,6 +209,7 @@ def volume(**options: str) -> list[str]:
             [
                 "5.6 high: has /etc of the host mounted to write",
                 "5.6 high: has /root of the host mounted to write",
+                "5.6 high: has /srv/up of the host mounted to write",
             ],
         ),
     ],
