@@ -157,13 +157,16 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         # A host that --limit leaves out is asked in passing, and so are those that keep the lease: the run does without them.
         if role == "fleet" or (role == "lease" and result._task.ignore_unreachable):
             return
+        # A balancer that is told of a host is named by the task that follows, where it matters.
+        if (role, module) == ("edge", "edge_upstream"):
+            return
         # The lease is taken on a host of its own, which the result of a task without a connection does not name.
-        host = result._task_fields.get("delegate_to") if module in ("lease", "edge_upstream") else None
+        host = result._task_fields.get("delegate_to") if module == "lease" else None
         name = str(host or result._host.get_name())
         self._seen.unreachable.add(name)
         self._seen.lost = self._seen.lost or not result._task.ignore_unreachable
-        # A balancer that is asked or told for a host is named by the task that follows: this host is not lost.
-        if (role, module) not in (("rollout", "health_gate"), ("edge", "edge_upstream")):
+        # A balancer that is asked after a batch is named by the task that follows: this host is not lost.
+        if (role, module) != ("rollout", "health_gate"):
             self._run.lost(name, module, ours=role in ROLES)
 
     def v2_playbook_on_stats(self, stats: Any) -> None:

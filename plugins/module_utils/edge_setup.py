@@ -135,7 +135,14 @@ class EdgeSetup:
             if not network:
                 self._bring_replicas_back()
             self._await_answer()
-            return changed
+        else:
+            self._apply_to_running(files, changed)
+        # Last: until now an HAProxy that starts anew may have read the configuration that names them.
+        for name in left:
+            (self._paths.conf / name).unlink(missing_ok=True)
+        return changed
+
+    def _apply_to_running(self, files: Mapping[str, str], changed: Sequence[str]) -> None:
         for one in self._lacks_shares():
             # While it runs, without a restart.
             self._engine.give_cpu_shares(one, CPU_SHARES)
@@ -144,10 +151,6 @@ class EdgeSetup:
                 if not self._configuration.apply(files):
                     # A renewed certificate changes no file of the configuration, yet HAProxy reads it only when it loads.
                     self._configuration.reload()
-        # Last: until now an HAProxy that starts anew may have read the configuration that names them.
-        for name in left:
-            (self._paths.conf / name).unlink(missing_ok=True)
-        return changed
 
     def _left_over(self, files: Mapping[str, str], certificates: Mapping[str, str]) -> list[str]:
         """Certificates, with their keys, that the inventory has no more; half-written ones; and their list without any."""

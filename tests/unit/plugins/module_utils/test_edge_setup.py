@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import EdgeConfiguration, EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_setup import CPU_SHARES, EdgeSettings, EdgeSetup
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine import COMPOSE_NETWORK, Compose
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import EdgeError
 from ansible_collections.morpheus.deploy.plugins.module_utils.gate import SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.plan import EDGE_NETWORK, State
@@ -21,23 +21,29 @@ KEY = "-----BEGIN PRIVATE KEY-----\n"
 TWO = {"a.example": KEY, "b.example": KEY}
 
 
-@dataclass
+@dataclass(frozen=True)
+class Container:
+    state: State = State.RUNNING
+    networks: tuple[str, ...] = (EDGE_NETWORK,)
+
+
 class RunningEdge:
     """engine.Engine of a host whose edge runs."""
 
-    pulled: list[str] = field(default_factory=list)
-
     def observe(self, _: set[str]) -> list[Any]:
-        return [SimpleNamespace(state=State.RUNNING, networks=[EDGE_NETWORK])]
+        return [Container()]
 
     def inspected(self, _: Any) -> dict[str, Any]:
         return {"HostConfig": {"CpuShares": CPU_SHARES}}
 
-    def others(self) -> dict[str, str]:
-        return {}
-
     def image(self, _: str) -> str:
         return "there"
+
+    def network(self, _: str) -> dict[str, Any]:
+        return {"Labels": {COMPOSE_NETWORK: EDGE_NETWORK}}
+
+    def others(self) -> list[str]:
+        return []
 
 
 @pytest.fixture
@@ -96,6 +102,16 @@ def test_it_goes_only_once_haproxy_no_longer_reads_it(
     with pytest.raises(EdgeError):
         apply(setup, LISTED, {"a.example": KEY})
     assert certs(paths) == ["a.example.pem", "b.example.pem"]
+
+
+def test_it_goes_also_when_the_edge_gets_a_new_container(
+    setup: EdgeSetup, paths: EdgePaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Compose, "up", lambda self, *, anew: None)
+    monkeypatch.setattr(EdgeSetup, "_await_answer", lambda self: None)
+    (paths.root / "compose.json").unlink()
+    setup.apply(LISTED, {"a.example": KEY}, allow_interruption=True)
+    assert certs(paths) == ["a.example.pem"]
 
 
 def test_without_any_certificate_their_list_goes_too(setup: EdgeSetup, paths: EdgePaths) -> None:

@@ -14,7 +14,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.morpheus.deploy.plugins.action import rotation as rotation_action
 from ansible_collections.morpheus.deploy.plugins.module_utils import engine, leased, maintenance
-from ansible_collections.morpheus.deploy.plugins.modules import engine_config, postgres_login
+from ansible_collections.morpheus.deploy.plugins.modules import engine_config, engine_packages, postgres_login
 
 from tests.unit.plugins.module_utils.test_engine_setup import FakeClock, FakeDockerd
 
@@ -32,6 +32,7 @@ WRITING: dict[str, dict[str, Any]] = {
     "stack_secret": {"stack": "shop", "names": ["api.KEY"], "value": "canary"},
     "edge_maintenance": {"state": "on"},
     "edge_upgrade": {"image": "haproxy:3.1"},
+    "engine_packages": {},
     "postgres_login": {"url": URL, "admin_url": URL, "environment": "staging"},
 }
 CHECKED = [name for name in WRITING if name != "stack_migration"]
@@ -51,6 +52,7 @@ def _nothing_is_real(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(maintenance.Maintenance, "switch", begin)
     monkeypatch.setattr(postgres_login, "psycopg2", SimpleNamespace())
     monkeypatch.setattr(postgres_login, "open_login", begin)
+    monkeypatch.setattr(engine_packages, "EnginePackages", begin)
 
 
 def run(name: str, **options: Any) -> None:
