@@ -42,7 +42,7 @@ def main():
     # Nobody answers before all of them have been asked, so that it hangs where one waits for the other.
     others = [place / f"{{other}}.{{what}}" for other in answer.pop("meets", [])]
     (place / f"{{host}}.{{what}}").touch()
-    deadline = time.monotonic() + answer.pop("patience", 30)
+    deadline = time.monotonic() + answer.pop("patience", 300)
     while not all(path.exists() for path in others):
         if time.monotonic() > deadline:
             module.fail_json(msg=f"{{host}} waits for others in vain", left="as_before")

@@ -98,7 +98,7 @@ class Place:
             env={**os.environ, "STAGE": str(self.directory), "ANSIBLE_NOCOLOR": "1", "ANSIBLE_LOG_PATH": "log"},
             capture_output=True,
             text=True,
-            timeout=85,
+            timeout=600,
             check=False,
         )
         names = [path.stem for path in self._modules.glob("*.py") if (self.directory / path.stem).exists()]
