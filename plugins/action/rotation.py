@@ -50,7 +50,10 @@ class Rotation:
         vault: EncryptedFile,
         ask: Callable[[str], str],
         run: Callable[[list[str], str, float], str],
+        *,
+        described_only: bool = False,
     ) -> None:
+        """``described_only``: what the vault says of the rotation's state may be another run's work, and is not looked at."""
         self._arguments = arguments
         self._vault = vault
         self._ask = ask
@@ -59,7 +62,7 @@ class Rotation:
         self._secrets = fingerprints.by_name(arguments.get("secrets") or {}, arguments.get("secret_files") or {})
         self.entry = self._entry()
         self._text = vault.read()
-        self.state = self._state()
+        self.state = None if described_only else self._state()
 
     def _entry(self) -> Entry:
         name = self._arguments.get("name")
@@ -138,6 +141,14 @@ class Rotation:
             if problem:
                 raise DeployError(problem)
             fingerprints.read(self._arguments["fingerprints"])
+            problems = isolation.some_problems(self._comparison(), self._administers_with())
+            if problems:
+                raise DeployError("; ".join([*problems, "nothing was made, added or revoked"]))
+
+    def _administers_with(self) -> dict[str, str]:
+        """It is not asked whose the provider is that this opens, so it must be known to be this environment's."""
+        found = fingerprints.of_rotations(self._arguments.get("rotations"))
+        return {name: value for name, value in found.items() if name.rpartition(".")[0] == f"rotation.{self.entry.name}"}
 
     def begin(self) -> bool:
         """Make the new value and keep it, before anybody is told of it."""
@@ -255,8 +266,10 @@ class Rotation:
         return True
 
 
+DESCRIBED, PLANNED = LOOKING = ("described", "planned")
 STATES: Mapping[str, Callable[[Rotation], bool]] = {
-    "planned": lambda one: False,
+    DESCRIBED: lambda one: False,
+    PLANNED: lambda one: False,
     "begun": Rotation.begin,
     "switched": Rotation.switch,
     "waiting": Rotation.wait,
@@ -274,17 +287,18 @@ class ActionModule(ActionBase):  # type: ignore[misc] # ansible-core has no type
     def run(self, tmp: Any = None, task_vars: Any = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
         arguments = self._task.args
-        state = arguments.get("state", "planned")
+        state = arguments.get("state", PLANNED)
         if state not in STATES:
             raise AnsibleActionFail(f"state: {state} is not one of {', '.join(STATES)}")
-        unleased = leased.problem(arguments, check_mode=self._task.check_mode or state == "planned")
+        unleased = leased.problem(arguments, check_mode=self._task.check_mode or state in LOOKING)
         if unleased:
             raise AnsibleActionFail(unleased)
         try:
-            one = Rotation(arguments, EncryptedFile(str(arguments.get("vault")), self._loader._vault), _prompt, _run)
+            vault = EncryptedFile(str(arguments.get("vault")), self._loader._vault)
+            one = Rotation(arguments, vault, _prompt, _run, described_only=state == DESCRIBED)
             # In check mode nothing is written, made or revoked, and the plan is the same.
-            changed = state != "planned" if self._task.check_mode else STATES[state](one)
-            plan = one.plan() if state == "planned" else {"name": one.entry.name}
+            changed = state not in LOOKING if self._task.check_mode else STATES[state](one)
+            plan = one.plan() if state == PLANNED else {"name": one.entry.name}
         except DeployError as exc:
             raise AnsibleActionFail(str(exc)) from None
         return {"changed": changed, "state": state, "rotation": plan}

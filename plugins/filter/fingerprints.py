@@ -12,8 +12,9 @@ description:
 positional: _input
 options:
   _input:
-    description: "The inventory's variables C(stack_environment), C(stack_secrets), C(stack_secret_files), C(stack_fingerprints),
-      C(stack_fingerprint_key) and C(preflight_environments) as one mapping. Missing ones count as not set."
+    description: "The inventory's variables C(stack_environment), C(stack_secrets), C(stack_secret_files), C(stack_rotation),
+      C(stack_fingerprints), C(stack_fingerprint_key) and C(preflight_environments) as one mapping. Missing ones count as not
+      set."
     type: dict
     required: true
 author:
@@ -55,7 +56,7 @@ def fingerprints(variables: Mapping[str, Any]) -> dict[str, Any]:
     result["problems"] = isolation.fingerprint_problems(environment, variables.get("preflight_environments") or [], path, key)
     result["problems"] += topic.value_problems(env_files, files)
     if not result["problems"]:
-        secrets = topic.by_name(env_files, files)
+        secrets = topic.by_name(env_files, files) | topic.of_rotations(variables.get("stack_rotation"))
         before, result["changes"] = isolation.file_before(path)
         now = topic.make(environment, key, secrets, date.today().isoformat(), before)
         result["changes"] += topic.changes(before, now)

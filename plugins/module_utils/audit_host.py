@@ -17,7 +17,6 @@ from ansible_collections.morpheus.deploy.plugins.module_utils import (
     audit_disk,
     audit_exemptions,
     audit_files,
-    audit_rules,
     cis,
     connection_url,
     dotenv,
@@ -56,7 +55,7 @@ class HostAudit:
         self._root = root
         volumes = engine.volumes()
         self._containers = [cis.with_volumes(inspect, volumes) for inspect in engine.containers()]
-        self._running = [inspect for inspect in self._containers if _state(inspect) in audit_rules.RUNNING]
+        self._running = [inspect for inspect in self._containers if _state(inspect) in cis.RUNNING]
 
     def look(
         self,
@@ -119,6 +118,8 @@ class HostAudit:
 
     def _exemptions(self, manifest: Manifest) -> list[dict[str, str]]:
         """What services ask of this host beyond what every service may: see audit_exemptions."""
+        if Hardening.of(manifest.stack) is None:
+            return []
         workspace = self._releases.workspace(manifest.id)
         files = workspace.compose_files(manifest.stack["compose_files"])
         compose = Compose(self._releases.root.name, workspace.files, files, workspace.interpolation)
@@ -275,13 +276,13 @@ def described(inspect: Mapping[str, Any], image_names: Iterable[str], hardening:
         "findings": [
             _of_state({**_plain(one), "accepted": one != strict}, _state(inspect))
             for one, strict in zip(judged, plain, strict=True)
-            if _state(inspect) in audit_rules.RUNNING or one.item in cis.OF_THE_HOST
+            if _state(inspect) in cis.RUNNING or one.item in cis.OF_THE_HOST
         ],
     }
 
 
 def _of_state(finding: dict[str, Any], state: str) -> dict[str, Any]:
-    return finding if state in audit_rules.RUNNING else {**finding, "text": f"{finding['text']} (it is {state})"}
+    return finding if state in cis.RUNNING else {**finding, "text": f"{finding['text']} (it is {state})"}
 
 
 def env_names(entries: Iterable[str] | None) -> list[str]:

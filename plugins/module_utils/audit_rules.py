@@ -35,8 +35,6 @@ _OTHERS = 0o004
 _GROUP = 0o040
 _NOT_OWNER = 0o077
 _OTHERS_WRITE = 0o022
-# What the engine calls those that a replica's process is in.
-RUNNING = ("running", "paused", "restarting")
 _COMES_BACK = ("always", "unless-stopped")
 
 # id -> what is required
@@ -156,7 +154,7 @@ def secret_names(facts: Mapping[str, Any], settings: Settings) -> Mapping[str, S
 
 def is_replica(container: Mapping[str, Any], stack: str) -> bool:
     """Whether it runs for users of the stack. Paused ones are asked by none, and are still what the release made."""
-    return container["project"] == stack and not container["once"] and container["state"] in RUNNING
+    return container["project"] == stack and not container["once"] and container["state"] in cis.RUNNING
 
 
 def readers(file: Mapping[str, Any], accounts: Mapping[str, Any]) -> list[str]:
@@ -285,7 +283,7 @@ def _containers(host: str, facts: Mapping[str, Any], settings: Settings) -> Chec
 def _stranger(host: str, one: Mapping[str, Any]) -> Finding:
     mend = "find out who made it; docker rm --force {name} when nobody wants it".format(name=one["name"])
     seen = "belongs to no stack of this collection and not to the edge"
-    if one["state"] not in RUNNING:
+    if one["state"] not in cis.RUNNING:
         seen += f"; it is {one['state']}"
     if one["restart"] in _COMES_BACK:
         seen += f"; it comes back by itself (restart: {one['restart']})"

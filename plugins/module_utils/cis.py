@@ -37,6 +37,9 @@ class Control:
     level: str
 
 
+# What the engine calls those that a replica's process is in.
+RUNNING = ("running", "paused", "restarting")
+
 CONTROLS: Mapping[str, Control] = {
     "2.2": Control("Network traffic between containers on the default bridge is restricted", LOW),
     "2.3": Control("The engine logs at level info", LOW),

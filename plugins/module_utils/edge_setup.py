@@ -249,8 +249,8 @@ class EdgeSetup:
     def _lacks_shares(self) -> list[Replica]:
         """Containers of the edge that run with another share of the CPUs."""
         running = [one for one in self._engine.observe(set()) if one.state is State.RUNNING]
-        found = {one: self._engine.inspected(one) or {} for one in running}
-        return [one for one, details in found.items() if (details.get("HostConfig") or {}).get("CpuShares") != CPU_SHARES]
+        found = [(one, (self._engine.inspected(one) or {}).get("HostConfig") or {}) for one in running]
+        return [one for one, config in found if config.get("CpuShares") != CPU_SHARES]
 
     def _lost_compose(self) -> str:
         """Why the edge's own Compose file says nothing, in words; empty when it does, and before there is an edge."""

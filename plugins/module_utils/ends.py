@@ -135,6 +135,7 @@ _GOES_ON = {
     "stack_migration": "the migration goes on there by itself; the same command waits for it and starts no second one",
     "stack_release": "images that are being pulled may come; no replica is touched",
     "engine_config": "a restart of the engine that has begun ends by itself",
+    "engine_packages": "the upgrade of the engine goes on there; the same command sees how it ended",
     "edge_upgrade": "the edge is replaced there to the end; the same command sees that it was, and has the balancer take it back",
 }
 

@@ -9,27 +9,28 @@ that protects nothing (see ``masking.strength``) is not found.
 from __future__ import annotations
 
 import base64
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.masking import Masker
+from ansible_collections.morpheus.deploy.plugins.module_utils.openly import is_chosen, leaves, of_stack
 
 
 class Exposed:
-    """``secrets``: what people call each -> its value; ``open_words``: names that everybody may see."""
+    """``secrets``: what people call each -> its value; ``stack``: what it says openly is none, and so are ``open_words``."""
 
-    def __init__(self, secrets: Mapping[str, str], open_words: Collection[str]) -> None:
-        self._secrets = secrets
-        self._open = {word.lower() for word in open_words}
+    def __init__(self, secrets: Mapping[str, str], stack: Mapping[str, Any], open_words: Collection[str]) -> None:
+        self._secrets, self._stack = secrets, stack
+        self._open = {word.lower() for word in (*open_words, *of_stack(stack))}
         self._all = Masker(secrets.items(), self._open)
 
-    def problems(self, stack: Mapping[str, Any]) -> list[str]:
-        """Values in ``stack`` that are secrets. Whatever is there lands in files of the release that all on the host may read."""
+    def problems(self) -> list[str]:
+        """Values of the plain configuration that are secrets. It lands in files of the release that all on the host may read."""
         return [
             f"{path}: holds the value of {name}, and lands in files that everybody on the hosts may read; {_mend(path)}, or, "
             f"if it is no secret, take {name} out of the vault"
-            for path, text in leaves("stack", stack)
-            if (name := self.name_in(text))
+            for path, text in leaves("stack", self._stack)
+            if is_chosen(path) and (name := self.name_in(text))
         ]
 
     def notes(self, files: Mapping[str, str]) -> list[str]:
@@ -46,18 +47,6 @@ class Exposed:
         if not self._all.finds(text):
             return ""
         return next((name for name, value in self._secrets.items() if Masker([(name, value)], self._open).finds(text)), "")
-
-
-def leaves(path: str, found: Any) -> Iterator[tuple[str, str]]:
-    """Every text, with its path."""
-    if isinstance(found, Mapping):
-        for key, one in found.items():
-            yield from leaves(f"{path}.{key}", one)
-    elif isinstance(found, list):
-        for number, one in enumerate(found):
-            yield from leaves(f"{path}[{number}]", one)
-    elif isinstance(found, str):
-        yield path, found
 
 
 def _mend(path: str) -> str:

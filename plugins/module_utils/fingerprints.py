@@ -24,6 +24,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.errors import Depl
 MINIMUM_LENGTH = 8
 # About 25 ms and 8 MB a value.
 _EFFORT = {"n": 2**13, "r": 8, "p": 1, "dklen": 32}
+# Of an item of stack_rotation, the options that are secrets.
+_ADMINISTERS = (("postgres", "admin_url"), ("command", "admin_key"))
 _OF_THE_KEY = "morpheus.deploy: which key is this"
 _FINGERPRINT = re.compile(r"[0-9a-f]{32}\Z")
 _MEND = "make it with playbooks/fingerprint.yml of its environment"
@@ -70,6 +72,17 @@ def not_compared(secrets: Mapping[str, str]) -> list[str]:
     ]
 
 
+def of_rotations(rotations: Any) -> dict[str, str]:
+    """What rotations administer with, by name: ``rotation.<name>.admin_url``, ``rotation.<name>.admin_key``."""
+    found = {}
+    for one in rotations if isinstance(rotations, list) else []:
+        for section, option in _ADMINISTERS if isinstance(one, Mapping) else ():
+            value = one[section].get(option) if isinstance(one.get(section), Mapping) else None
+            if isinstance(value, str) and value:
+                found[f"rotation.{one.get('name')}.{option}"] = str(value)
+    return dict(sorted(found.items()))
+
+
 def value_problems(variables: Any, files: Any) -> list[str]:
     """Why no fingerprint can be made of a secret, each beginning with its path: ``stack_secrets`` and ``stack_secret_files``."""
     found = []
@@ -85,7 +98,10 @@ def value_problems(variables: Any, files: Any) -> list[str]:
 
 
 def by_name(variables: Mapping[str, Any], files: Mapping[str, Any]) -> dict[str, str]:
-    """Every secret by its name: ``<env file>.<VARIABLE>`` or ``files.<name>``. What has no text is left out: others complain."""
+    """What containers are given, by name: ``<env file>.<VARIABLE>`` or ``files.<name>``.
+
+    What has no text is left out: others complain.
+    """
     whole = files if isinstance(files, Mapping) else {}
     found = {f"files.{name}": file.get("content") for name, file in whole.items() if isinstance(file, Mapping)}
     for env_file, values in variables.items():

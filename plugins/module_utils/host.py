@@ -21,6 +21,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils import (
     haproxy,
     hardening,
     leftovers,
+    openly,
     own_edge,
     precautions,
     project_drift,
@@ -157,7 +158,7 @@ class StackHost:
         section: str = "update_config",
     ) -> Target:
         """``images``: service -> (reference, identity), see compose_model.desired_services."""
-        said.know_open([manifest.environment, manifest.release, *(service["name"] for service in manifest.stack["services"])])
+        said.know_open(openly.of_manifest(manifest.as_dict()))
         found = model or self.model(manifest.stack, workspace)
         additions = hardening.additions(manifest.stack, found)
         model = hardening.applied(found, additions)

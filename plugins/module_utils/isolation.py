@@ -55,6 +55,16 @@ def secrets_problems(wanted: Comparison, secrets: Mapping[str, str]) -> list[str
     return [f"stack_fingerprints: {problem}" for problem in [*_own_problems(wanted, now), *_shared(wanted, now)]]
 
 
+def some_problems(wanted: Comparison, secrets: Mapping[str, str]) -> list[str]:
+    """The same, of some of the environment's secrets alone."""
+    problem = key_problem(wanted.key)
+    if problem:
+        return [problem]
+    now = fingerprints.make(wanted.environment, wanted.key, secrets, "")
+    found = [*_own_problems(wanted, now, but_gone=True), *_shared(wanted, now)]
+    return [f"stack_fingerprints: {problem}" for problem in found]
+
+
 def shared_problems(wanted: Comparison, secrets: Mapping[str, str]) -> list[str]:
     """Which of some secrets, that are not the environment's yet, another environment has."""
     return _shared(wanted, fingerprints.make(wanted.environment, wanted.key, secrets, ""))
@@ -95,7 +105,7 @@ def file_before(path: str) -> tuple[Fingerprints | None, list[str]]:
         return None, [f"the file is made anew: {exc}"]
 
 
-def _own_problems(wanted: Comparison, now: Fingerprints) -> list[str]:
+def _own_problems(wanted: Comparison, now: Fingerprints, *, but_gone: bool = False) -> list[str]:
     try:
         own = fingerprints.read(wanted.path)
     except DeployError as exc:
@@ -107,6 +117,7 @@ def _own_problems(wanted: Comparison, now: Fingerprints) -> list[str]:
     return [
         _DIFFERENCES[how].format(name=name, path=wanted.path) + "; if it is meant, run playbooks/fingerprint.yml"
         for name, how in fingerprints.differences(own, now).items()
+        if not (but_gone and how == "gone")
     ]
 
 

@@ -52,10 +52,11 @@ class Strength(Enum):
 def strength(value: str, open_words: Collection[str] = ()) -> Strength:
     """How much of the output a value may cost.
 
-    What has fewer than 8 characters, is an ordinary word, or is a name that the project says openly (its stack, its services, its
-    environments) repeats by chance: "1", "true". A single word of up to 15 letters, or up to 11 digits, may be part of others.
+    What has fewer than 8 characters, is an ordinary word, or stands in what the project says openly (its names, its hosts, its
+    images) repeats by chance: "1", "true". A single word of up to 15 letters, or up to 11 digits, may be part of others.
     """
-    if len(value) < MINIMUM_LENGTH or value.lower() in _ORDINARY or value.lower() in open_words:
+    word = value.lower()
+    if len(value) < MINIMUM_LENGTH or word in _ORDINARY or any(word in one for one in open_words):
         return Strength.NAMED
     return Strength.AS_A_WORD if _WORD.match(value) else Strength.ANYWHERE
 

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils import dotenv
+from ansible_collections.morpheus.deploy.plugins.module_utils import dotenv, openly
 from ansible_collections.morpheus.deploy.plugins.module_utils.masking import Masker
 from ansible_collections.morpheus.deploy.plugins.module_utils.plain_text import plain
 
@@ -36,6 +36,7 @@ class Knowledge:
         self._secrets: set[Secret] = set()
         self._open: set[str] = set()
         self._sources = list(sources)
+        self._open_sources: list[Callable[[], Iterable[str]]] = []
         self._masker: Masker | None = None
 
     def know(self, secrets: Iterable[Secret]) -> None:
@@ -44,13 +45,13 @@ class Knowledge:
 
     def know_open(self, words: Iterable[str]) -> None:
         """Names that everybody may see, however secret something else is that is called so."""
-        self._open |= {word.lower() for word in words}
+        self._open |= {word.lower() for word in words if word}
         self._masker = None
 
     def know_directory(self, path: Path) -> None:
         """``path``: one with secrets, as a stack has it."""
         self._sources.append(lambda: _of_directory(path))
-        self.know_open([path.parent.name])
+        self._open_sources.append(lambda: _open_of(path.parent))
 
     def know_variables(self, lines: Iterable[str]) -> None:
         """``lines``: <NAME>=<value> of a container. What is called like a secret is one, though it may be of yesterday."""
@@ -76,6 +77,9 @@ class Knowledge:
         sources, self._sources = self._sources, []
         for source in sources:
             self.know(source())
+        open_sources, self._open_sources = self._open_sources, []
+        for words in open_sources:
+            self.know_open(words())
         self._masker = self._masker or Masker(self._secrets, self._open | {name.lower() for name, _ in self._secrets})
         return self._masker
 
@@ -87,7 +91,9 @@ _knowledge: Knowledge | None = None
 def knowing() -> Iterator[Knowledge]:
     """While a module runs it knows the secrets of this host, and what else it is told by ``know``."""
     global _knowledge
-    before, _knowledge = _knowledge, Knowledge([_all_stacks])
+    before, _knowledge = _knowledge, Knowledge()
+    for path in _stacks():
+        _knowledge.know_directory(path / "secrets")
     try:
         yield _knowledge
     finally:
@@ -171,10 +177,18 @@ def texts(name: str, value: Any) -> Iterator[Secret]:
             yield from texts(name, one)
 
 
-def _all_stacks() -> Iterator[Secret]:
+def _stacks() -> list[Path]:
     with suppress(OSError):
-        for path in STACKS.glob("*/secrets"):
-            yield from _of_directory(path)
+        return sorted(STACKS.iterdir())
+    return []
+
+
+def _open_of(stack: Path) -> Iterator[str]:
+    """What the releases of a stack say for everybody to read."""
+    yield stack.name
+    for path in stack.glob("releases/*/manifest.json"):
+        with suppress(OSError, ValueError, AttributeError):
+            yield from openly.of_manifest(json.loads(path.read_bytes()))
 
 
 def _of_directory(path: Path) -> Iterator[Secret]:

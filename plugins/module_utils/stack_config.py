@@ -22,6 +22,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils import (
     gate,
     haproxy,
     isolation,
+    openly,
     public_check,
     refusals,
     rotation,
@@ -73,6 +74,8 @@ class StackConfig:
         if raw.get("stack") is None or not self.config:
             return
         self._secrets_by_name = fingerprints.by_name(self._secrets, raw.get("stack_secret_files") or {})
+        # With what no container is given.
+        self._credentials = self._secrets_by_name | fingerprints.of_rotations(raw.get("stack_rotation"))
         self._check_names(given["preflight_environments"] or [])
         self._check_env_files()
         self._check_secret_files()
@@ -97,12 +100,11 @@ class StackConfig:
         """What is secret is nowhere but in secrets. ``raw``: beside what is checked, what the vault holds."""
         vault = raw.get("stack_vault_variables") or {}
         # By the name of the vault's variable, where it has one.
-        secrets = {path.partition(".")[2]: text for path, text in exposed.leaves("vault", vault)}
+        secrets = {path.partition(".")[2]: text for path, text in openly.leaves("vault", vault)}
         known = set(secrets.values())
-        secrets |= {name: value for name, value in self._secrets_by_name.items() if value not in known}
-        services = [str(service.get("name")) for service in self.config["services"]]
-        seen = exposed.Exposed(secrets, [str(self.config["name"]), self.environment, *services])
-        self.problems += seen.problems(self.config)
+        secrets |= {name: value for name, value in self._credentials.items() if value not in known}
+        seen = exposed.Exposed(secrets, self.config, [self.environment])
+        self.problems += seen.problems()
         # Of env files it has been said already.
         self.notes += seen.notes({name: text for name, text in self.files.items() if not name.startswith("env/")})
         self.notes += seen.notes(self.live_files)
@@ -118,8 +120,8 @@ class StackConfig:
         if given["stack_fingerprints"] and isinstance(key, str):
             others, allowed = given["stack_other_fingerprints"], given["stack_shared_secrets"] or []
             wanted = isolation.Comparison(self.environment, given["stack_fingerprints"], key, others, allowed)
-            self.problems += isolation.secrets_problems(wanted, self._secrets_by_name)
-            self.notes += fingerprints.not_compared(self._secrets_by_name)
+            self.problems += isolation.secrets_problems(wanted, self._credentials)
+            self.notes += fingerprints.not_compared(self._credentials)
 
     def _check_names(self, environments: list[str]) -> None:
         name = self.config["name"]

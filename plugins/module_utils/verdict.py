@@ -49,14 +49,17 @@ class HostState:
 _IDENTITY = ("host_identity", "database_identity")
 # Modules whose failure is the run's.
 _ROTATION = ("rotation", "stack_secret", "stack_attestation", "postgres_login", "key_probe")
-# Modules by which a run is one that switches something, also in check mode.
-_DEPLOYS = ("stack_info", "stack_release", "stack_rollout", "edge_image")
 # Modules that replace the edge's container.
 _EDGE = ("edge_image", "edge_upgrade")
+# Modules whose message does not name the host that it is about.
+_OF_ONE_HOST = ("stack_attestation", "stack_secret", "engine_config", "engine_packages", *_EDGE)
+# Modules by which a run is one that switches something, also in check mode.
+_DEPLOYS = ("stack_info", "stack_release", "stack_rollout", "edge_image", "engine_packages")
 _MODULES = (
     *_IDENTITY,
     *_ROTATION,
     "engine_config",
+    "engine_packages",
     "lease",
     "stack_info",
     "stack_release",
@@ -93,7 +96,9 @@ class Run:
     migrated: bool = False
     # Host -> what is known of the image for its edge.
     upgrades: dict[str, Mapping[str, Any]] = field(default_factory=dict)
-    # Whether the edge of a host was replaced.
+    # Host -> packages of its engine that have newer versions.
+    engines: dict[str, str] = field(default_factory=dict)
+    # Whether the edge of a host was replaced, or its engine upgraded.
     upgraded: bool = False
     # Hosts that the balancer lets serve again.
     let_in: list[str] = field(default_factory=list)
@@ -108,9 +113,7 @@ class Run:
         if module == "lease" and result.get("token") and (not self.lease or "again" in result):
             self.lease = result
         # Others are tasks of anybody's playbook, too.
-        self.is_deploy = (
-            self.is_deploy or bool(self.lease) or module in ("stack_info", "stack_release", "stack_rollout", "edge_image")
-        )
+        self.is_deploy = self.is_deploy or bool(self.lease) or module in _DEPLOYS
         handler = {"stack_release": self._prepared, "stack_rollout": self._rolled_out}.get(module)
         if handler:
             handler(self.hosts.setdefault(host, HostState()), result)
@@ -128,6 +131,12 @@ class Run:
             self._let_in(result)
         if module == "edge_image":
             self.upgrades[host] = result
+        if module == "engine_packages" and host not in self.engines:
+            # Each host is asked first, and then upgraded.
+            self.engines[host] = ", ".join(result["upgrades"])
+        elif module == "engine_packages" and result["upgrades"]:
+            self.upgraded = True
+            self.notes.append(f"{host}: the engine was upgraded: {', '.join(result['upgrades'])}")
         if module == "edge_upgrade" and result["changed"]:
             self._upgraded(host, result)
         if module == "stack_info" and self.rotation:
@@ -155,13 +164,13 @@ class Run:
             self.refusals.append(message)
         else:
             # What is attested or written is so on each host alone, and its message does not name it.
-            where = f"{host}: " if module in ("stack_attestation", "stack_secret", "engine_config", *_EDGE) else ""
+            where = f"{host}: " if module in _OF_ONE_HOST else ""
             state = self.hosts.setdefault(host, HostState())
             # When it is taken back, a host may fail once more.
             state.failed = "\n".join([*filter(None, [state.failed]), where + message])
             self.reasons.append(where + message)
             # A module that was killed does not say what it has begun.
-            begun = module == "edge_upgrade" and result.get("begun", True)
+            begun = module in ("edge_upgrade", "engine_packages") and result.get("begun", True)
             state.changed = state.changed or bool(result.get("restarted")) or begun
 
     def refused(self, host: str, message: str, *, ours: bool) -> None:
@@ -189,7 +198,7 @@ class Run:
         self.reasons.append(state.failed)
         state.mixed = state.mixed or module == "stack_rollout"
         # Whichever edge serves there: the same command goes on from it.
-        state.changed = state.changed or module == "edge_upgrade"
+        state.changed = state.changed or module == "edge_upgrade" or (module == "engine_packages" and host in self.engines)
 
     def interrupted(self, how: str, at_work: Mapping[str, str]) -> None:
         """The run ended before its end. ``at_work``: host -> module that had not answered, and may go on there."""
@@ -228,6 +237,7 @@ class Run:
             "mend": self._mend() if word == "mixed" or any(state.stuck for state in self.hosts.values()) else [],
             "rotation": {key: self.rotation[key] for key in ("name", "plan")} if self.rotation else {},
             "edges": {name: found["plan"] or f"nothing to do: {found['before']}" for name, found in self.upgrades.items()},
+            "engines": {name: f"upgrade {found}" if found else "nothing to do" for name, found in self.engines.items()},
             "notes": self.notes,
             "started": round(self.started, 3),
             "seconds": seconds,
@@ -399,9 +409,10 @@ def summary(verdict: Mapping[str, Any]) -> list[str]:
         if verdict["rotation"]:
             lines = [f"CHECK MODE: nothing was changed in {environment}. The rotation of {verdict['rotation']['name']} would:"]
             return lines + [f"  {step}" for step in verdict["rotation"]["plan"]]
-        if verdict["edges"]:
-            lines = [f"CHECK MODE: nothing was changed in {environment}. The upgrade of the edge would:"]
-            lines += [f"  {name}: {plan}" for name, plan in sorted(verdict["edges"].items())]
+        for what, plans in (("edge", verdict["edges"]), ("engine", verdict["engines"])):
+            if plans:
+                lines = [f"CHECK MODE: nothing was changed in {environment}. The upgrade of the {what} would:"]
+                lines += [f"  {name}: {plan}" for name, plan in sorted(plans.items())]
         for name, host in sorted(verdict["hosts"].items()):
             lines += [f"  {name}: {step}" for step in host["plan"] or ["nothing to do"]]
         return lines + _left_out_lines(verdict)

@@ -14,6 +14,8 @@ description:
     more, and it has been tried and was refused.
   - A login that is still in use is not closed. After O(wait_seconds) the module fails and says where its sessions come from.
   - A role whose password is not that of the URL is not closed, because it is in somebody else's use.
+  - Through each connection of O(admin_url) the database is asked first whose it is. What carries another environment's marker, or
+    none, is left as it is.
   - No message holds a URL or a password. Postgres is sent a verifier and never a password, so none stands in its log.
 attributes:
   check_mode:
@@ -38,6 +40,21 @@ options:
     description: A login that may create and alter roles, in the same form.
     type: str
     required: true
+  environment:
+    description:
+      - The environment that the database of O(admin_url) must belong to, by the marker that C(playbooks/claim.yml) writes.
+    type: str
+    required: true
+  system_identifier:
+    description: The system identifier that its cluster must have. Empty asks for none.
+    type: str
+    default: ""
+  may_be_unmarked:
+    description:
+      - Whether a database without a marker will do, as one is that C(stack.database) does not name. Another environment's marker
+        will not.
+    type: bool
+    default: false
   owner:
     description:
       - With O(state=open), the role that the login acts as. It must exist.
@@ -74,6 +91,7 @@ EXAMPLES = r"""
   morpheus.deploy.postgres_login:
     url: postgresql://app_b:{{ new_password }}@db.example.com/app
     admin_url: "{{ admin_url }}"
+    environment: staging
     owner: app
     token: "{{ lease_taken.token }}"
   run_once: true
@@ -82,6 +100,7 @@ EXAMPLES = r"""
   morpheus.deploy.postgres_login:
     url: postgresql://app_a:{{ old_password }}@db.example.com/app
     admin_url: "{{ admin_url }}"
+    environment: staging
     state: closed
     token: "{{ lease_taken.token }}"
   run_once: true
@@ -102,12 +121,18 @@ ended_sessions:
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.morpheus.deploy.plugins.module_utils import connection_url, leased, role_pair, said
+from ansible_collections.morpheus.deploy.plugins.module_utils import (
+    connection_url,
+    database_identity,
+    leased,
+    role_pair,
+    said,
+)
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError, missing_library
 from ansible_collections.morpheus.deploy.plugins.module_utils.in_words import in_words
 
@@ -136,15 +161,29 @@ def connected(url: str) -> Iterator[Any]:
 
 
 @contextmanager
-def administering(url: str) -> Iterator[Any]:
-    """A connection with admin's rights, in one transaction. Raises DeployError with the server's words and none of the URL's."""
+def administering(params: Mapping[str, Any]) -> Iterator[Any]:
+    """A connection with admin's rights to the environment's own database, in one transaction.
+
+    Raises DeployError with the server's words and none of the URL's, and, before anything else, when the database is not ours.
+    """
+    url = params["admin_url"]
     try:
         with connected(url) as connection, connection:
+            refuse_foreign(params, database_identity.look(connection, psycopg2.errors.InsufficientPrivilege))
             with connection.cursor() as cursor:
                 cursor.execute("set local statement_timeout = '10s'; set local lock_timeout = '5s'")
             yield connection
     except psycopg2.Error as exc:
         raise DeployError(f"the database could not be administered: {connection_url.scrubbed(str(exc), url)}") from None
+
+
+def refuse_foreign(params: Mapping[str, Any], seen: database_identity.Seen) -> None:
+    expected = database_identity.Seen(params["environment"], params["system_identifier"])
+    problems = database_identity.problems(expected, seen)
+    if not seen.environment and params["may_be_unmarked"]:
+        problems = database_identity.identifier_problems(expected, seen)
+    if problems:
+        raise DeployError(f"admin_url leads to a database that {', and '.join(problems)}. No role was looked at or changed")
 
 
 def user_of(url: str) -> str | None:
@@ -168,8 +207,9 @@ def open_login(params: dict[str, Any], *, check_mode: bool) -> tuple[bool, int]:
     if not owner:
         raise DeployError(f"the login {role} is refused, and it is not of the pair, so it was left as it is")
     if check_mode:
-        return True, 0
-    with administering(params["admin_url"]) as admin, admin.cursor() as cursor:
+        with administering(params):
+            return True, 0
+    with administering(params) as admin, admin.cursor() as cursor:
         password = connection_url.parse(url).password
         verifier = extensions.encrypt_password(password, role, scope=admin, algorithm="scram-sha-256")
         role_pair.open_(cursor, role, owner, verifier)
@@ -181,16 +221,16 @@ def close_login(params: dict[str, Any], *, check_mode: bool) -> tuple[bool, int]
     url, role = params["url"], role_pair.role_of(params["url"])
     if user_of(url) is None:
         # Closed already, or open with another password. Only what is closed may have sessions to end.
-        with administering(params["admin_url"]) as admin, admin.cursor() as cursor:
+        with administering(params) as admin, admin.cursor() as cursor:
             found = role_pair.look(cursor, role, "")
             is_closed = found is not None and not found.can_log_in
             return False, role_pair.end_sessions(cursor, role) if is_closed and not check_mode else 0
     _wait_for_end_of_sessions(params, role)
     if check_mode:
         return True, 0
-    with administering(params["admin_url"]) as admin, admin.cursor() as cursor:
+    with administering(params) as admin, admin.cursor() as cursor:
         role_pair.close(cursor, role)
-    with administering(params["admin_url"]) as admin, admin.cursor() as cursor:
+    with administering(params) as admin, admin.cursor() as cursor:
         ended = role_pair.end_sessions(cursor, role)
     _until(lambda: user_of(url) is None, params["wait_seconds"], f"the login {role} was closed, and still works")
     return True, ended
@@ -199,7 +239,7 @@ def close_login(params: dict[str, Any], *, check_mode: bool) -> tuple[bool, int]
 def _wait_for_end_of_sessions(params: dict[str, Any], role: str) -> None:
     deadline = time.monotonic() + params["wait_seconds"]
     while True:
-        with administering(params["admin_url"]) as admin, admin.cursor() as cursor:
+        with administering(params) as admin, admin.cursor() as cursor:
             found = role_pair.sessions(cursor, role)
         if not found:
             return
@@ -226,6 +266,9 @@ def main() -> None:
         argument_spec={
             "url": {"type": "str", "required": True, "no_log": True},
             "admin_url": {"type": "str", "required": True, "no_log": True},
+            "environment": {"type": "str", "required": True},
+            "system_identifier": {"type": "str", "default": ""},
+            "may_be_unmarked": {"type": "bool", "default": False},
             "owner": {"type": "str", "default": ""},
             "state": {"type": "str", "choices": ["open", "closed"], "default": "open"},
             "wait_seconds": {"type": "float", "default": 30.0},

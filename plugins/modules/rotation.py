@@ -76,12 +76,14 @@ options:
     default: []
   state:
     description:
+      - V(described) looks whether inventory and vault describe the rotation, and needs no lease. What the vault says of its state
+        may be another run's work, so it is left aside.
       - V(planned) checks everything and says what is left to do. V(begun) makes the new value and keeps it. V(switched) makes it
         the value that hosts are given. V(waiting) leaves the rest to a person. V(revoked) calls the provider's program.
         V(ended) forgets the old value.
       - V(cancelled) turns a rotation around. The old value becomes the one to keep, and the same steps lead back to it.
     type: str
-    choices: [planned, begun, switched, waiting, revoked, cancelled, ended]
+    choices: [described, planned, begun, switched, waiting, revoked, cancelled, ended]
     default: planned
   token:
     description: Fencing token of the environment's lease, from M(morpheus.deploy.lease). C(0) is a run without a lease.
@@ -89,8 +91,8 @@ options:
     default: 0
   without_lease:
     description:
-      - That it is meant to be done without a lease. Without this, any O(state) but V(planned) is refused when O(token) is C(0),
-        except in check mode.
+      - That it is meant to be done without a lease. Without this, what writes is refused when O(token) is C(0), except in check
+        mode.
     type: bool
     default: false
 seealso:
@@ -150,7 +152,7 @@ def main() -> None:
             "shared_secrets": {"type": "list", "elements": "str", "default": [], "no_log": True},
             "state": {
                 "type": "str",
-                "choices": ["planned", "begun", "switched", "waiting", "revoked", "cancelled", "ended"],
+                "choices": ["described", "planned", "begun", "switched", "waiting", "revoked", "cancelled", "ended"],
                 "default": "planned",
             },
             "token": {"type": "int", "default": 0, "no_log": False},

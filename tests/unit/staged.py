@@ -78,11 +78,12 @@ ENGINE_ROLE: Tasks = {
     ],
     "main": [{"name": "Install the engine", "morpheus.deploy.engine_config": {"options": {}, "token": 7}}],
 }
+EDGE_TASKS = ("look", "upgrade", "keep_off", "take_back")
 EDGE_ROLE: Tasks = {
     "check": [{"name": "Look at the options", "ansible.builtin.debug": {"msg": "They are well."}}],
     "main": [{"name": "Bring the edge", "morpheus.deploy.edge_config": {"files": {}}}],
     # These ask nobody but modules.
-    **{name: yaml.safe_load((ROOT / "roles" / "edge" / "tasks" / f"{name}.yml").read_text()) for name in ("look", "upgrade")},
+    **{name: yaml.safe_load((ROOT / "roles" / "edge" / "tasks" / f"{name}.yml").read_text()) for name in EDGE_TASKS},
 }
 
 COMPOSE = """
@@ -245,6 +246,7 @@ WELL = [
             "after": "HAProxy 3.0.2",
         },
     ),
+    rule("engine_packages", {"changed": True, "upgrades": ["docker.io 26.1.5 -> 26.1.6"]}),
     rule("edge_upgrade", {"changed": True, "done": ["the edge runs haproxy:3.0"], "drained": 3, "cut": 0}),
 ]
 ROLLOUTS = {

@@ -35,6 +35,7 @@ claim           refused 2     refused 2    refused 2  done 0         checked 0
 config          refused 2     refused 2    refused 2  done 0         done 0
 deploy          refused 2     refused 2    refused 2  deployed 0     checked 0
 edge_upgrade    refused 2     refused 2    refused 2  deployed 0     checked 0
+engine_upgrade  refused 2     refused 2    refused 2  deployed 0     checked 0
 fingerprint     refused 2     refused 2    refused 2  done 0         checked 0
 maintenance     refused 2     refused 2    refused 2  done 0         checked 0
 provision       refused 2     refused 2    refused 2  done 0         checked 0
@@ -51,6 +52,7 @@ claim           refused 4     refused 4   refused 4    failed 4   running -9
 config          done 0        done 0      done 0       done 0     running -9
 deploy          refused 4     refused 4   refused 4    mixed 4    running -9
 edge_upgrade    refused 4     refused 4   refused 4    failed 4   running -9
+engine_upgrade  refused 4     refused 4   refused 4    failed 4   running -9
 fingerprint     done 0        done 0      done 0       done 0     running -9
 maintenance     refused 4     refused 4   refused 4    failed 4   running -9
 provision       refused 4     refused 4   refused 4    failed 4   running -9
@@ -66,6 +68,7 @@ MIDWAY = {
     "claim": rule("host_identity", "lost", host="app-2"),
     "deploy": rule("stack_release", "lost", host="app-2"),
     "edge_upgrade": rule("edge_image", "lost", host="app-2"),
+    "engine_upgrade": rule("engine_packages", "lost", host="app-2", check_mode=True),
     "maintenance": rule("edge_maintenance", "lost", host="app-2", check_mode=True),
     "provision": rule("host_identity", "lost", host="app-2", check_mode=False),
     "restart": rule("lease", "lost", host="app-1"),
@@ -79,6 +82,7 @@ LAST = {
     "claim": rule("host_baseline", "lost", host="app-2"),
     "deploy": rule("stack_rollout", "lost", host="app-2"),
     "edge_upgrade": rule("edge_upgrade", "lost", host="app-2"),
+    "engine_upgrade": rule("engine_packages", "lost", host="app-2", check_mode=False),
     "maintenance": rule("edge_maintenance", "lost", host="app-2", check_mode=False),
     "provision": rule("edge_config", "lost", host="app-2"),
     "restart": rule("stack_rollout", "lost", host="app-2"),
@@ -143,6 +147,8 @@ OTHERS: dict[str, tuple[str, Case]] = {
     "maintenance, Ctrl-C": ("maintenance", Case(rules=[rule("edge_maintenance", "waits", check_mode=True)], sent=signal.SIGINT)),
     "rollback, Ansible's own error": ("rollback", Case(environment={"ANSIBLE_STRATEGY": "nosuch"})),
     "edge_upgrade, well": ("edge_upgrade", Case()),
+    "engine_upgrade, well": ("engine_upgrade", Case()),
+    "engine_upgrade, checked": ("engine_upgrade", Case(options=("--check",))),
     "edge_upgrade, checked": ("edge_upgrade", Case(options=("--check",))),
     "edge_upgrade, nothing to do": (
         "edge_upgrade",
@@ -270,6 +276,21 @@ def test_a_checked_upgrade_says_which_edges_would_be_changed(done: Done) -> None
     assert (
         f"CHECK MODE: nothing was changed in staging. The upgrade of the edge would:\n  app-1: {plan}\n  app-2: {plan}\n"
     ) in done.output
+
+
+@after("engine_upgrade, well")
+def test_an_upgraded_engine_is_told_with_its_packages(done: Done) -> None:
+    ends(done, "deployed", 0)
+    assert "  app-1: the engine was upgraded: docker.io 26.1.5 -> 26.1.6\n" in done.output
+    assert "  app-2: the engine was upgraded: docker.io 26.1.5 -> 26.1.6\n" in done.output
+
+
+@after("engine_upgrade, checked")
+def test_a_checked_upgrade_says_which_packages_would_be_upgraded(done: Done) -> None:
+    plan = "upgrade docker.io 26.1.5 -> 26.1.6"
+    said = "CHECK MODE: nothing was changed in staging. The upgrade of the engine would:\n"
+    assert done.code == 0
+    assert f"{said}  app-1: {plan}\n  app-2: {plan}\n" in done.output
 
 
 @after("edge_upgrade, nothing to do")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -285,7 +286,9 @@ def attests(world: World, value: str, *, live: bool = True) -> None:
 
 def logins(world: World, *, acts_as: str | None) -> None:
     """A role that can log in and acts as somebody, or is refused."""
-    world.put("postgres_login", psycopg2=SimpleNamespace(), user_of=lambda url: acts_as)
+    world.put(
+        "postgres_login", psycopg2=SimpleNamespace(), user_of=lambda url: acts_as, administering=lambda params: nullcontext()
+    )
 
 
 def sessions_stay(world: World) -> None:
@@ -358,3 +361,14 @@ def upgrades(world: World, error: Exception | None = None, *, due: bool = True, 
 
     made = SimpleNamespace(due=due, begun=begun, run=run)
     world.put("edge_upgrade", Upgrade=lambda *arguments, **options: made)
+
+
+def packages(world: World, *upgrades: str, error: Exception | None = None) -> None:
+    """An engine whose packages have these newer versions, or that cannot be upgraded."""
+
+    def answer(**unused: Any) -> list[str]:
+        if error:
+            raise error
+        return list(upgrades)
+
+    world.put("engine_packages", EnginePackages=lambda *unused: SimpleNamespace(due=answer, apply=answer))

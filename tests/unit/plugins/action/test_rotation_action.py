@@ -40,6 +40,8 @@ ROTATIONS: list[dict[str, Any]] = [
     {"name": "own", "secrets": ["api.KEY", "ml.KEY"], "variable": "k", "provider": "generated"},
 ]
 
+ADMINS = {"rotation.database.admin_url": str(PAIR["admin_url"]), "rotation.ml.admin_key": "canary-admin-key"}
+
 
 # The same texts are read again and again here.
 read, read_mapping = cache(variables_text.read), cache(variables_text.read_mapping)
@@ -277,7 +279,7 @@ def test_by_hand_the_first_run_ends_before_the_revocation_and_the_second_proves_
 
 def test_the_fingerprints_follow_the_vault_even_after_a_crash_between_the_two(tmp_path: Path) -> None:
     path = tmp_path / "fingerprints.json"
-    own = {"api.DATABASE_URL": URL, "api.KEY": "canary-old-key", "ml.KEY": "canary-old-key"}
+    own = {"api.DATABASE_URL": URL, "api.KEY": "canary-old-key", "ml.KEY": "canary-old-key", **ADMINS}
     path.write_text(fingerprints.render("staging", FINGERPRINT_KEY, own, "2026-01-01"))
     before = fingerprints.read(path)
     world = World("database", path)
@@ -305,6 +307,25 @@ def test_a_value_that_another_environment_has_is_not_taken(tmp_path: Path) -> No
         one.begin()
     assert "canary" not in str(caught.value)
     assert world.text == TEXT
+
+
+@pytest.mark.parametrize(("name", "admin"), [("database", "admin_url"), ("ml", "admin_key")])
+def test_what_administers_must_be_the_environments_own(tmp_path: Path, name: str, admin: str) -> None:
+    path, other = tmp_path / "fingerprints.json", tmp_path / "other.json"
+    path.write_text(fingerprints.render("staging", FINGERPRINT_KEY, {}, "2026-01-01"))
+    one = World(name, path).rotation()
+    with pytest.raises(DeployError) as caught:
+        one.plan()
+    assert str(caught.value) == (
+        f"stack_fingerprints: rotation.{name}.{admin} is not in {path}; if it is meant, run playbooks/fingerprint.yml; nothing "
+        "was made, added or revoked"
+    )
+    path.write_text(fingerprints.render("staging", FINGERPRINT_KEY, ADMINS, "2026-01-01"))
+    assert one.plan()["name"] == name
+    other.write_text(fingerprints.render("production", FINGERPRINT_KEY, ADMINS, "2026-01-01"))
+    one._arguments = {**one._arguments, "other_fingerprints": [str(other)]}
+    with pytest.raises(DeployError, match=rf"rotation\.{name}\.{admin} has the same value as .* of production"):
+        one.plan()
 
 
 def test_a_second_rotation_waits_for_the_end_of_the_first() -> None:

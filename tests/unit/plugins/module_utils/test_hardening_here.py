@@ -112,6 +112,13 @@ def test_compose_files_that_say_nothing_without_variables_stop_no_deploy(host: H
     ]
 
 
+def test_a_dollar_that_compose_leaves_is_no_variable_any_more(host: Host) -> None:
+    """It writes two where a file has two; the engine makes one path of all that."""
+    mount = {"type": "bind", "source": "/srv/$$x/../../etc", "target": "/x"}
+    [said] = problems(host, volumes=[mount], pid="$$host")[1:]
+    assert said.startswith('services.api.volumes: "/srv/$$x/../../etc" belongs to the host; ')
+
+
 def test_a_release_from_before_is_not_asked(host: Host) -> None:
     stack = {name: value for name, value in STACK.items() if name != "hardening"}
     model = {"services": {"api": {"privileged": True}}}

@@ -10,6 +10,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.isolation import (
     database_problems,
     fingerprint_problems,
     secrets_problems,
+    some_problems,
     value_problems,
 )
 
@@ -185,3 +186,23 @@ def test_all_that_speaks_against_making_fingerprints_is_said_at_once() -> None:
     ]
     assert fingerprint_problems("staging", ["staging"], "x", 5) == ["stack_fingerprint_key: must be a string, not a number"]
     assert fingerprint_problems("staging", ["staging"], "x", KEY) == []
+
+
+def test_some_secrets_are_compared_without_a_word_about_the_others(inventories: Path) -> None:
+    admin = {"rotation.database.admin_url": "postgresql://admin:canary-of-staging@db/x"}
+    own = inventories / "staging" / "fingerprints.json"
+    wanted = Comparison("staging", str(own), KEY, None, [])
+    assert some_problems(wanted, admin) == [
+        f"stack_fingerprints: rotation.database.admin_url is not in {own}; if it is meant, run playbooks/fingerprint.yml"
+    ]
+    own.write_text(fingerprints.render("staging", KEY, {**STAGING, **admin}, "2026-11-24"))
+    assert some_problems(wanted, admin) == []
+    theirs = inventories / "production" / "fingerprints.json"
+    theirs.write_text(fingerprints.render("production", KEY, admin, "2026-11-24"))
+    assert some_problems(wanted, admin) == [
+        "stack_fingerprints: rotation.database.admin_url has the same value as rotation.database.admin_url of production; give "
+        "each environment its own"
+    ]
+    assert some_problems(Comparison("staging", str(own), "short", None, []), admin) == [
+        "stack_fingerprint_key: 5 characters are too few for a key; 16 at least"
+    ]

@@ -144,6 +144,18 @@ def test_what_repeats_by_chance_stays(capsys: pytest.CaptureFixture[str]) -> Non
     assert json.loads(out)["says"] == words.replace("DEBUG=true", "DEBUG=***")
 
 
+def test_what_a_release_says_openly_stays_though_it_is_among_the_secrets(capsys: pytest.CaptureFixture[str], host: Path) -> None:
+    url, image = "https://shop.example.com/health", "registry.example.com/shop/api:1.2.0"
+    (host / "web.env").write_text(dotenv.render({"SITE": "shop.example.com", "REGISTRY": "registry.example.com", "X": VALUE}))
+    manifest = host.parent / "releases" / "1.2.0-aa" / "manifest.json"
+    manifest.parent.mkdir(parents=True)
+    stack = {"name": "shop", "public_check": {"url": url, "headers": {"X-Key": VALUE}}, "env": {"web": {"KEY": VALUE}}}
+    manifest.write_text(json.dumps({"stack": stack, "images": {"api": {"reference": image}}}))
+    out, _ = ended(lambda module: module.exit_json(changed=True, url=url, image=image, other=f"at {VALUE}"), capsys)
+    found = json.loads(out)
+    assert (found["url"], found["image"], found["other"]) == (url, image, "at ***")
+
+
 def test_a_host_whose_secrets_cannot_be_read_says_what_it_says(host: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (host / "api.env").unlink()
     (host / "api.env").mkdir()

@@ -15,6 +15,7 @@ from ansible.errors import AnsibleActionFail
 from ansible_collections.morpheus.deploy.plugins.action import rotation as rotation_action
 from ansible_collections.morpheus.deploy.plugins.module_utils import verdict
 from ansible_collections.morpheus.deploy.plugins.module_utils.database_identity import Seen
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine_packages import PackagesError
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import (
     ConfigError,
     DeployError,
@@ -82,7 +83,8 @@ RELEASE = {"release": "2.0", "environment": "staging", "stack": {"name": "shop"}
 MIGRATE = {"stack": "shop", "release_id": "1.0-a", "token": 7, "run": "run-a"}
 SECRET = {"stack": "shop", "names": ["api.KEY"], "value": "canary-new", "token": 7, "run": "run-a"}
 ATTEST = {"stack": "shop", "names": ["api.KEY"], "new": "canary-new-value", "old": "canary-old-value", "key": "k" * 16}
-LOGIN = {"url": "postgresql://app_a:canary@db/app", "admin_url": "postgresql://a:canary@db/app", "owner": "app", "token": 7}
+LOGIN: dict[str, Any] = {"url": "postgresql://app_a:canary@db/app", "admin_url": "postgresql://a:canary@db/app", "owner": "app"}
+LOGIN |= {"environment": "staging", "token": 7}
 DATABASE = {"url": worlds.URL, "variable": "api.URL", "environment": "staging"}
 ENGINE = {"options": {"live-restore": True, "mtu": 1400}, "token": 7}
 IMAGE = {"image": "haproxy:3.1"}
@@ -424,6 +426,37 @@ ENDINGS: dict[str, dict[str, Ending]] = {
         ),
         "the disk is full": fails("refused", FULL, worlds.full_engine, options=ENGINE, before=(LEASE,)),
     },
+    "engine_packages": {
+        "there is nothing to do": Ending("unchanged", worlds.packages, {"token": 7}, (LEASE,)),
+        "they are upgraded": Ending(
+            "deployed",
+            lambda world: worlds.packages(world, "docker.io 1 -> 2"),
+            {"token": 7},
+            (LEASE, ("engine_packages", {"upgrades": ["docker.io 1 -> 2"]})),
+            says="a: the engine was upgraded: docker.io 1 -> 2",
+        ),
+        "check mode": Ending(
+            "unchanged",
+            lambda world: worlds.packages(world, "docker.io 1 -> 2"),
+            check_mode=True,
+            says="The upgrade of the engine would:\n  a: upgrade docker.io 1 -> 2",
+        ),
+        "without a lease": fails("refused", NO_LEASE, before=(LEASE,)),
+        "apt fails before anything is changed": fails(
+            "refused",
+            "a: apt-get failed",
+            lambda world: worlds.packages(world, error=PackagesError("apt-get failed", begun=False)),
+            options={"token": 7},
+            before=(LEASE,),
+        ),
+        "the engine does not come back": fails(
+            "failed",
+            "a: the engine gives no answer",
+            lambda world: worlds.packages(world, error=PackagesError("the engine gives no answer", begun=True)),
+            options={"token": 7},
+            before=(LEASE,),
+        ),
+    },
     "edge_image": {
         "the edge would be replaced": Ending(
             "unchanged", lambda world: worlds.looks_at_image(world, "replace the edge"), IMAGE, (LEASE,)
@@ -453,7 +486,8 @@ ENDINGS: dict[str, dict[str, Ending]] = {
             says="a: the edge was replaced: HAProxy 3.0.1 -> HAProxy 3.0.2; requests and tunnels: 3 drained, 1 cut",
         ),
         "it runs the image": Ending("unchanged", lambda world: worlds.upgrades(world, due=False), UPGRADE, (LEASE,)),
-        "check mode": Ending("unchanged", worlds.upgrades, UPGRADE, (IMAGE_FOUND,), check_mode=True, says="CHECK MODE"),
+        # The callback calls it checked.
+        "check mode": Ending("deployed", worlds.upgrades, UPGRADE, (IMAGE_FOUND,), check_mode=True, says="CHECK MODE"),
         "without a lease": fails("refused", NO_LEASE, options={**UPGRADE, "token": 0}, before=(LEASE,)),
         "too little time": fails(
             "refused",

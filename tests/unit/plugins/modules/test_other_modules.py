@@ -164,6 +164,7 @@ def looks(world: World) -> None:
         "health": lambda replica: "healthy",
         "strangers": lambda images: ["somebody-1"],
         "edge_troubles": list,
+        "edge_unfinished": str,
         "edge_image_trouble": list,
         "look": lambda edge: (world.stack.simulated.observe(), []),
     }

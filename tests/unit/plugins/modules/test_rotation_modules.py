@@ -127,7 +127,14 @@ def test_a_host_without_the_driver_is_told_what_installs_it(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(postgres_login, "psycopg2", None)
-    result = run(postgres_login, capsys, url="postgresql://a:canary@db/x", admin_url="postgresql://b:canary@db/x", token=7)
+    result = run(
+        postgres_login,
+        capsys,
+        url="postgresql://a:canary@db/x",
+        admin_url="postgresql://b:canary@db/x",
+        environment="staging",
+        token=7,
+    )
     assert str(missing_library("psycopg2")) in result["msg"]
 
 

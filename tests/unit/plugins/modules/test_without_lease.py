@@ -32,7 +32,7 @@ WRITING: dict[str, dict[str, Any]] = {
     "stack_secret": {"stack": "shop", "names": ["api.KEY"], "value": "canary"},
     "edge_maintenance": {"state": "on"},
     "edge_upgrade": {"image": "haproxy:3.1"},
-    "postgres_login": {"url": URL, "admin_url": URL},
+    "postgres_login": {"url": URL, "admin_url": URL, "environment": "staging"},
 }
 CHECKED = [name for name in WRITING if name != "stack_migration"]
 

@@ -1,0 +1,99 @@
+#!/usr/bin/python
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: engine_packages
+short_description: Upgrade the packages of Docker Engine without stopping a container
+version_added: 0.1.0
+description:
+  - When the module returns, the installed packages of the engine, the Compose plugin and containerd are the newest that the
+    host's repositories have. No other package is upgraded, and none is installed or replaced by another.
+  - The engine restarts meanwhile. Its containers live on (C(live-restore)); where they would not, the module refuses before
+    anything is changed. Afterwards the engine must answer, and the same containers must run.
+attributes:
+  check_mode:
+    support: full
+    description: Refreshes the lists of packages, and says what would be upgraded.
+  diff_mode:
+    support: none
+    description: The result names the packages.
+  idempotent:
+    support: full
+    description: Nothing is changed when all of them are the newest.
+  platform:
+    support: full
+    platforms: debian
+    description: Debian and Ubuntu.
+options:
+  allow_interruption:
+    description: Whether containers may stop, where C(live-restore) is off.
+    type: bool
+    default: false
+  token:
+    description: Fencing token of the environment's lease, from M(morpheus.deploy.lease). C(0) is a run without a lease.
+    type: int
+    default: 0
+  without_lease:
+    description: That it is meant to be done without a lease. Without this, C(0) as O(token) is refused, except in check mode.
+    type: bool
+    default: false
+seealso:
+  - module: morpheus.deploy.engine_config
+author:
+  - The morpheus.deploy maintainers
+"""
+
+EXAMPLES = r"""
+- name: Upgrade the engine
+  morpheus.deploy.engine_packages:
+    token: "{{ lease_taken.token }}"
+"""
+
+RETURN = r"""
+upgrades:
+  description: Packages that were upgraded, or in check mode would be, each with both versions.
+  returned: success
+  type: list
+  elements: str
+  sample: [docker.io 26.1.5 -> 26.1.6]
+begun:
+  description: Whether packages may have changed before the module failed.
+  returned: failure
+  type: bool
+  sample: false
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.morpheus.deploy.plugins.module_utils import leased
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine_packages import EnginePackages, PackagesError
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine_setup import SystemDockerd
+from ansible_collections.morpheus.deploy.plugins.module_utils.gate import SystemClock
+from ansible_collections.morpheus.deploy.plugins.module_utils.in_words import in_words
+
+
+@in_words
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "allow_interruption": {"type": "bool", "default": False},
+            "token": {"type": "int", "default": 0, "no_log": False},
+            "without_lease": leased.WITHOUT_LEASE,
+        },
+        supports_check_mode=True,
+    )
+    params = module.params
+    unleased = leased.problem(params, check_mode=module.check_mode)
+    if unleased:
+        module.fail_json(msg=unleased, begun=False)
+    packages = EnginePackages(SystemDockerd(), SystemClock())
+    try:
+        upgrades = packages.due() if module.check_mode else packages.apply(allow_interruption=params["allow_interruption"])
+    except PackagesError as exc:
+        module.fail_json(msg=str(exc), begun=exc.begun)
+    module.exit_json(changed=bool(upgrades), upgrades=[str(one) for one in upgrades])
+
+
+if __name__ == "__main__":
+    main()

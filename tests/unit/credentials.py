@@ -1,0 +1,176 @@
+"""Every credential and every outside address that the project knows, with what covers each: docs/security.md has the same table.
+
+What is new is written here first: test_credentials reads the options of roles and modules and the inventories, and fails for a
+secret, or an address, that is in none. A column says what covers the entry, or "no: " and why nothing does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MASKED_ON_HOSTS = "masked on hosts, which have it in secrets/"
+MASKED_AS_OPTION = "masked as an option with no_log"
+
+
+@dataclass(frozen=True)
+class Credential:
+    """``place``: where it stands in an inventory, ``*`` for a name that users choose, or where else it comes from.
+
+    ``options``: of modules (``<module>.<option>``) that are given it.
+    """
+
+    place: str
+    fingerprint: str
+    audit: str
+    rotation: str
+    sentinel: str
+    options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Address:
+    """``tied``: what keeps one environment's from being used by another."""
+
+    place: str
+    tied: str
+    audit: str
+
+
+_BY_FILE = "secret-shared, secret-old, secret-unrecorded"
+CREDENTIALS = (
+    Credential(
+        "stack_secrets.*.*",
+        "<env file>.<VARIABLE>",
+        f"{_BY_FILE}; files: secret-readable, secret-owner, secret-leftover; replicas: key-undeclared, key-missing",
+        "any provider",
+        MASKED_ON_HOSTS,
+        (
+            *("stack_release.secrets", "stack_secret.value", "stack_attestation.new", "stack_attestation.old"),
+            *("postgres_login.url", "key_probe.key", "rotation.secrets", "database_identity.url"),
+            *("lease.identity.database.url", "host_identity.database.url"),
+        ),
+    ),
+    Credential(
+        "stack_secret_files.*.content",
+        "files.<name>",
+        f"{_BY_FILE}; files: secret-readable, secret-owner, secret-leftover",
+        "any provider",
+        MASKED_ON_HOSTS,
+        ("stack_release.secret_files", "rotation.secret_files"),
+    ),
+    Credential(
+        "stack_rotation[].postgres.admin_url",
+        "rotation.<name>.admin_url",
+        "secret-shared, secret-old",
+        "no: it is what rotations work with; a person renews it",
+        MASKED_AS_OPTION,
+        ("postgres_login.admin_url", "rotation.rotations"),
+    ),
+    Credential(
+        "stack_rotation[].command.admin_key",
+        "rotation.<name>.admin_key",
+        "secret-shared, secret-old",
+        "no: it is what rotations work with; a person renews it",
+        "no: it reaches no host; what a program prints is never repeated",
+        ("rotation.rotations",),
+    ),
+    Credential(
+        "stack_fingerprint_key",
+        "no: it is the key of the fingerprints, and the same in every environment",
+        "secret-unrecorded, when files were made with another key",
+        "no: a new one makes every fingerprint anew, playbooks/fingerprint.yml in each environment",
+        MASKED_AS_OPTION,
+        ("stack_attestation.key", "rotation.fingerprint_key"),
+    ),
+    Credential(
+        "edge_certificate_paths.*",
+        "no: certificates have names and ends of their own",
+        "tls-expiry, tls-name, file-writable, secret-readable",
+        "no: playbooks/provision.yml brings what whoever issues certificates has renewed",
+        MASKED_AS_OPTION,
+        ("edge_config.certificates",),
+    ),
+    Credential(
+        "stack_vault, its password",
+        "no: it opens the others; each environment's has a vault id of its own",
+        "no: it lies on no host",
+        "no: ansible-vault rekey",
+        "no: Ansible alone knows it",
+    ),
+    Credential(
+        "MORPHEUS_NEW_SECRET",
+        "that of the secret that it becomes",
+        "no: it is on no host before it is that secret",
+        "manual",
+        "masked on hosts, which have it in secrets/ by then",
+    ),
+    Credential(
+        "vault_rotation",
+        "that of the secret whose old and new value it is",
+        "no: it lies in the vault alone",
+        "its own state",
+        MASKED_AS_OPTION,
+    ),
+    Credential(
+        "<stack>/fingerprint.key on hosts",
+        "no: each host makes its own",
+        "file-writable",
+        "no: a deploy makes a new one when it is gone",
+        "no: no run ever reads it but to use it; it is 32 random bytes",
+    ),
+)
+
+ADDRESSES = (
+    Address(
+        "the database of stack.database.secret",
+        "project_ref, system_identifier and the marker, before the first write",
+        "audit_must_reach, audit_must_not_reach, database-project",
+    ),
+    Address(
+        "stack_rotation[].postgres.admin_url",
+        "its fingerprint, and the marker, through each connection",
+        "audit_must_not_reach, as the database",
+    ),
+    Address("stack_rotation[].probe.url", "no: the key decides; it is asked with this environment's key alone", "no: as the API"),
+    Address("stack.env.*.*", "stack.allowed_values", "audit_must_not_reach, where it names another environment's"),
+    Address("stack.public_check.url", "config_must_differ; each host asks its own edge", "tls-name, tls-protocol"),
+    Address("stack.public_check.address", "each host asks its own edge when it is left out", "no: as public_check.url"),
+    Address("stack.services[].routes[].host", "config_must_differ", "tls-name"),
+    Address("docker_engine_repository_url", "no: packages are signed", "no: asked by provision.yml alone"),
+    Address("docker_engine_registry_mirrors", "no: images run by digest", "cis-2.5 when it is trusted without TLS"),
+    Address("docker_engine_dns", "no: names lead where the network lets them; the marker tells a wrong database", "no: UDP"),
+    Address("edge_upstreams[].address", "identity of each host", "audit_must_not_reach, which names the other environment's"),
+    Address("edge_trusted_proxies", "no: nobody is contacted there", "no: nobody is contacted there"),
+)
+
+# Options that sound like either, and why they are none.
+NEITHER = {
+    "docker_engine_source": "the name of a repository: distro or docker",
+    "docker_engine_token": "the lease's number",
+    "edge_metrics_address": "an address of the host's own to listen on",
+    "edge_upstream_name": "the name that certificates of hosts must have",
+    "edge_upstream_ca_path": "a certificate, which is public",
+    "edge_upstream_check_path": "a path that a host is asked for",
+    "fleet_hosts": "names of the inventory",
+    "identity_needs_every_host": "yes or no",
+    "lease_hosts": "names of the inventory",
+    "rollout_hosts_at_once": "a number",
+    "rollout_token": "the lease's number",
+    "stack.database.secret": "the name of a secret",
+    "stack.hosts_at_once": "a number",
+    "stack_fingerprints": "the path of a file that holds no secret",
+    "stack_rotation[].secrets": "names of secrets",
+    "stack_shared_secrets": "names of secrets",
+    "stack_source": "a directory of the controller",
+    "stack_token": "the lease's number",
+    "rotation.shared_secrets": "names of secrets, hidden for what they are called",
+}
+
+
+def lines() -> list[str]:
+    """The tables as docs/security.md has them."""
+    rows = ["| credential | fingerprint | audit | rotation | in what is said |", "|---|---|---|---|---|"]
+    rows += [f"| `{one.place}` | {one.fingerprint} | {one.audit} | {one.rotation} | {one.sentinel} |" for one in CREDENTIALS]
+    rows += ["", "| outside address | what ties it to its environment | audit |", "|---|---|---|"]
+    rows += [f"| `{one.place}` | {one.tied} | {one.audit} |" for one in ADDRESSES]
+    return rows
