@@ -151,6 +151,7 @@ def test_a_run_that_is_killed_is_finished_by_the_same_command(staging_as_it_was:
     nothing_is_left(host)
 
 
+@pytest.mark.deep
 def test_hosts_behind_a_balancer_and_itself_get_another_edge_and_no_request_fails(
     production_as_it_was: Environment,
 ) -> None:
