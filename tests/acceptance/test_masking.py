@@ -48,6 +48,8 @@ def prints(project: Environment, service: str) -> None:
     path = root / "inventories" / "staging" / "group_vars" / "all" / "stack.yml"
     variables = yaml.safe_load(path.read_text())
     variables["stack"]["compose_files"] = ["compose.yml", "compose.staging.yml", "compose.prints.yml"]
+    # Without a ledger a migration runs before every release.
+    variables["stack"]["migration"]["ledger"] = ""
     path.write_text(yaml.safe_dump(variables))
 
 
