@@ -17,23 +17,24 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-SANDBOX = Path(__file__).resolve().parents[1] / ".sandbox" / "vault"
+DIRECTORY = Path(__file__).resolve().parents[1] / ".sandbox" / "vault"
 SERVICE = "morpheus.deploy"
 
 
 def password(vault_id: str, environment: Mapping[str, str], from_keyring: Callable[[str], str]) -> str:
     """The password of ``vault_id``. One that opens nothing when there is none: a rollback must run without any."""
+    return known(vault_id, environment, from_keyring, DIRECTORY) or os.urandom(16).hex()
+
+
+def known(vault_id: str, environment: Mapping[str, str], from_keyring: Callable[[str], str], directory: Path) -> str:
+    """The same, and "" when there is none."""
     name = vault_id.upper().replace("-", "_")
-    return (
-        environment.get(f"MORPHEUS_VAULT_PASSWORD_{name}")
-        or from_file(vault_id, environment.get(f"MORPHEUS_VAULT_PASSWORD_FILE_{name}"), environment)
-        or from_keyring(vault_id)
-        or os.urandom(16).hex()
-    )
+    named = environment.get(f"MORPHEUS_VAULT_PASSWORD_FILE_{name}")
+    path = Path(named) if named else Path(environment.get("MORPHEUS_VAULT_PASSWORD_DIR") or directory) / vault_id
+    return environment.get(f"MORPHEUS_VAULT_PASSWORD_{name}") or from_file(path) or from_keyring(vault_id)
 
 
-def from_file(vault_id: str, named: str | None, environment: Mapping[str, str]) -> str:
-    path = Path(named) if named else Path(environment.get("MORPHEUS_VAULT_PASSWORD_DIR") or SANDBOX) / vault_id
+def from_file(path: Path) -> str:
     with contextlib.suppress(OSError):
         return path.expanduser().read_text().strip()
     return ""

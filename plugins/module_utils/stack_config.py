@@ -193,7 +193,7 @@ class StackConfig:
                     here = f"stack.services[{number}].routes[{index}]"
                     key = haproxy.route_key(route.get("host") or "", prefix)
                     owner, place = taken.setdefault(key, (str(service.get("name")), here))
-                    if owner != service.get("name"):
+                    if owner != str(service.get("name")):
                         self._say(f'{here}: "{prefix}" of this host is taken already by {place}')
 
     def _check_health(self, path: str, health: dict[str, Any]) -> None:

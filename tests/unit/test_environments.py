@@ -27,6 +27,15 @@ def test_the_examples_have_no_problem_and_break_no_rule(environment: str, other:
     assert [key for key, cell in values.items() if cell["origin"].startswith("not ")] == []
 
 
+@pytest.mark.parametrize(
+    "playbook", [("playbooks/config.yml",), ("deploy.yml", "--tags", "preflight", "-e", "stack_release=1.0.0")]
+)
+def test_the_inventory_to_read_has_no_problem_and_needs_no_vault(playbook: tuple[str, ...]) -> None:
+    done = offline("ansible-playbook", *playbook, "-i", "inventories/example", passwords={})
+    assert done.code == 0, done
+    assert "VERDICT done: staging " in done.output
+
+
 def test_rules_that_are_broken_are_named_in_one_message_and_end_the_run() -> None:
     wrong = '{"config_must_match": ["stack.env.api.ML_ENDPOINT_ID"], "config_must_differ": ["stack.name"]}'
     options = ("-i", "inventories/staging", "-e", "diff=production", "-e", wrong)

@@ -81,6 +81,18 @@ def test_the_keyring_is_asked_and_never_in_the_way(
     sys.modules.pop("keyring", None)
 
 
+def test_it_is_the_client_that_new_environments_get_but_for_the_directory_of_the_sandbox() -> None:
+    sandbox = {
+        "   .vault when not set\n": "   .sandbox/vault when not set: there the sandbox puts the passwords of the demo vaults\n",
+        'parents[1] / ".vault"': 'parents[1] / ".sandbox" / "vault"',
+    }
+    text = (CLIENT.parents[1] / "plugins" / "plugin_utils" / "password_client.py").read_text()
+    for theirs, own in sandbox.items():
+        assert text.count(theirs) == 1
+        text = text.replace(theirs, own)
+    assert CLIENT.read_text() == text
+
+
 def test_it_is_called_as_ansible_calls_it_and_says_nothing_else(tmp_path: Path) -> None:
     environment = {**os.environ, "MORPHEUS_VAULT_PASSWORD_STAGING": "given"}
     done = subprocess.run(

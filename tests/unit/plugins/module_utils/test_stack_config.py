@@ -381,6 +381,11 @@ BAD = [
         id="a route of two services, written in two ways",
     ),
     pytest.param(
+        api(name=None),
+        ["stack.services[0].name: required; the service's name in the Compose files"],
+        id="a service whose name is left empty",
+    ),
+    pytest.param(
         api(name="ghost"),
         ['stack.services[0].name: the Compose files have no service "ghost"; they have api, migrate, worker'],
         id="a service that Compose does not know",
