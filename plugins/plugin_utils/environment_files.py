@@ -26,7 +26,7 @@ _HOSTS = """---
 app:
   hosts:
 {hosts}
-# A machine that balances the others (docs/deployment.md, "Several hosts behind a balancer"):
+# A machine that balances the others, see the role edge:
 # lb:
 #   hosts:
 #     10.0.0.9:
@@ -36,7 +36,7 @@ _ANY_HOST = "        # Of any host name. Of one: - host: www.example.com\n      
 _NO_HOSTS = "    # Required: one a line, with a colon at its end, such as 10.0.0.1:\n"
 
 _STACK = """---
-# The environment. Each option and what else there is: docs/configuration.md.
+# The environment. Every option: ansible-doc -t role morpheus.deploy.preflight, and docs/configuration.md of the collection.
 stack_environment: {name}
 preflight_environments: [{names}]
 

@@ -6,58 +6,21 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-BIN = Path(sys.executable).parent
+from tests.newcomer import ROOT, Newcomer, commands, install
+from tests.newcomer import new_environment as new
+
 COMPOSE = (ROOT / "stacks" / "example" / "compose.yml").read_text()
-
-
-@dataclass(frozen=True)
-class Newcomer:
-    """Somebody with a directory of his own, and the collection where ansible-galaxy puts it."""
-
-    home: Path
-    here: Path
-    variables: dict[str, str] = field(default_factory=dict)
-
-    def types(self, command: str) -> subprocess.CompletedProcess[str]:
-        program, *options = command.split()
-        own = {"PATH": f"{BIN}:/usr/local/bin:/usr/bin:/bin", "HOME": str(self.home), "LC_ALL": "C.UTF-8", "ANSIBLE_NOCOLOR": "1"}
-        # No host answers, and no keyring is asked.
-        own |= {"ANSIBLE_SSH_EXECUTABLE": f"{self.home}/ssh", "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring"}
-        return subprocess.run(
-            [str(BIN / program), *options],
-            cwd=self.here,
-            env=own | self.variables,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=300,
-        )
-
-    def well(self, command: str) -> str:
-        done = self.types(command)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
-    def files(self) -> dict[str, str]:
-        return {str(path.relative_to(self.here)): path.read_text() for path in self.here.rglob("*") if path.is_file()}
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of a person who has installed the collection."""
     found = tmp_path_factory.mktemp("home")
-    builder = Newcomer(found, found)
-    builder.well(f"ansible-galaxy collection build {ROOT} --output-path {found}")
-    [artefact] = found.glob("*.tar.gz")
-    builder.well(f"ansible-galaxy collection install --offline {artefact}")
+    install(found)
     (found / "ssh").write_text("#!/bin/sh\nexit 255\n")
     (found / "ssh").chmod(0o755)
     return found
@@ -65,24 +28,20 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def newcomer(home: Path, tmp_path: Path) -> Newcomer:
+    """No host answers."""
     here = tmp_path / "shop"
     here.mkdir(mode=0o755)
-    return Newcomer(home, here)
-
-
-def new(rest: str) -> str:
-    return f"ansible-playbook morpheus.deploy.new_environment {rest}"
+    return Newcomer(home, here, {"ANSIBLE_SSH_EXECUTABLE": f"{home}/ssh"})
 
 
 def test_from_an_empty_directory_to_two_environments_that_pass_the_preflight(newcomer: Newcomer) -> None:
     (newcomer.here / "compose.yml").write_text(COMPOSE)
     said = newcomer.well(new("-e name=staging -e hosts=10.0.0.1,10.0.0.2 -e site=staging.shop.example"))
     assert "Yours to fill in" not in said
-    commands = [line.partition("  # ")[0].strip() for line in said.splitlines() if line.startswith("  ansible-playbook ")]
     # What it says to type next, as far as no host is asked.
-    for command in [command for command in commands if re.search(r"\.(fingerprint|config) ", command)]:
+    for command in [command for command in commands(said) if re.search(r"\.(fingerprint|config) ", command)]:
         assert "VERDICT done: staging " in newcomer.well(command)
-    [deploy] = [command for command in commands if "morpheus.deploy.deploy " in command]
+    [deploy] = [command for command in commands(said) if "morpheus.deploy.deploy " in command]
     assert "VERDICT done: staging deploy (--tags preflight)" in newcomer.well(f"{deploy} --tags preflight")
 
     before = newcomer.files()
@@ -92,6 +51,9 @@ def test_from_an_empty_directory_to_two_environments_that_pass_the_preflight(new
         "ansible.cfg",
         "inventories/staging/group_vars/all/stack.yml",
     }
+    # With the callback that is enabled by now: it is still no run on an environment.
+    done = newcomer.types(new("-e name=production -e hosts=10.9.9.9"))
+    assert (done.returncode, "VERDICT" in done.stdout, "-e hosts=10.9.9.9 would be lost" in done.stdout) == (2, False, True)
     for name, other in (("staging", "production"), ("production", "staging")):
         inventory = f"-i inventories/{name}"
         newcomer.well(f"ansible-playbook morpheus.deploy.config {inventory} -e diff={other}")
@@ -100,7 +62,7 @@ def test_from_an_empty_directory_to_two_environments_that_pass_the_preflight(new
 
 def test_a_secret_that_both_environments_have_is_refused_in_each(newcomer: Newcomer) -> None:
     (newcomer.here / "compose.yml").write_text(COMPOSE.replace("    restart:", "    env_file: secrets/web.env\n    restart:"))
-    editing = replace(newcomer, variables={"EDITOR": "sed -i '$a vault_url: postgresql://canary-in-both'"})
+    editing = replace(newcomer, variables=newcomer.variables | {"EDITOR": "sed -i '$a vault_url: postgresql://canary-in-both'"})
     for name in ("staging", "production"):
         newcomer.well(new(f"-e name={name} -e hosts=h-{name} -e site={name}.shop.example"))
         group_vars = newcomer.here / "inventories" / name / "group_vars"
