@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -61,3 +62,28 @@ def test_every_link_leads_somewhere(path: Path) -> None:
 def test_what_leads_nowhere_is_named(tmp_path: Path, text: str, reasons: list[str]) -> None:
     (tmp_path / "other.md").write_text("# A\n## A\n")
     assert list(broken(tmp_path / "page.md", text)) == reasons
+
+
+@cache
+def known_tests() -> frozenset[str]:
+    """Names of all tests and of the files that they are in."""
+    sources = [path for where in ("tests", "molecule") for path in (ROOT / where).rglob("*.py")]
+    functions = (name for path in sources for name in re.findall(r"^def (test_\w+)", path.read_text(), re.MULTILINE))
+    return frozenset(functions) | {path.name for path in sources}
+
+
+def missing_proofs(text: str) -> list[str]:
+    """Tests and files of tests that the text names and that are not there."""
+    named = {name for name in re.findall(r"`(test_\w+(?:\.py)?)`", text) if name not in known_tests()}
+    paths = re.findall(r"\b(?:tests|molecule)/[\w/.-]*[\w/]", re.sub(r"https?://\S+", "", text))
+    return sorted(named | {path for path in paths if not (ROOT / path).exists()})
+
+
+@pytest.mark.parametrize("path", documents(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_test_that_a_document_names_is_there(path: Path) -> None:
+    assert missing_proofs(path.read_text()) == []
+
+
+def test_a_proof_that_is_not_there_is_named() -> None:
+    text = "`test_no_such_proof`, `test_contracts.py`, `tests/unit/test_gone.py`, `pytest tests/acceptance/test_crashes.py -s`"
+    assert missing_proofs(text) == ["test_no_such_proof", "tests/unit/test_gone.py"]
