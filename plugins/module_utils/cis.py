@@ -3,7 +3,7 @@
 """The items of the CIS Docker Benchmark 1.6.0 that can be decided from what the engine says of itself, its containers and images.
 
 Pure: takes the JSON of ``docker inspect``, ``docker info``, ``docker history`` and daemon.json, and knows no host. Items that do
-not apply stand in NOT_APPLICABLE with the reason; docs/security.md prints both tables.
+not apply stand in NOT_APPLICABLE with the reason; docs/hardening.md prints both tables.
 """
 
 from __future__ import annotations

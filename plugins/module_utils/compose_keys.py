@@ -4,7 +4,7 @@
 
 The question for each key is what it can do to the host or to another stack; what it does to the service itself is its owner's
 business. A key that stands nowhere here is refused until somebody decides: see ``undecided``. The keys are those of the schema in
-compose-go of 2026-07-21 (e70e961c3a3a); docs/security.md says how a decision is added.
+compose-go of 2026-07-21 (e70e961c3a3a); docs/hardening.md says how a decision is added.
 """
 
 from __future__ import annotations

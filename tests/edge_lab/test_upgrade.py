@@ -34,6 +34,9 @@ from tests.edge_lab.namespace import own_network
 NEW = Wanted("haproxy:new", "haproxy:new", drain_seconds=20, hands_over=True, bridge=BRIDGE, tls=False)
 SLOW_SECONDS = 1.5
 
+# Of RFC 6455, 1.3: what a client sends, and what it must get.
+KEY, ACCEPT = b"dGhlIHNhbXBsZSBub25jZQ==", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+
 
 class App(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
@@ -52,7 +55,8 @@ class App(BaseHTTPRequestHandler):
         if self.headers["Upgrade"]:
             self.send_response(101)
             self.send_header("Connection", "Upgrade")
-            self.send_header("Upgrade", "chat")
+            self.send_header("Upgrade", "websocket")
+            self.send_header("Sec-WebSocket-Accept", ACCEPT)
             self.end_headers()
             while line := self.rfile.readline():
                 self.wfile.write(line)
@@ -229,7 +233,11 @@ def test_a_run_that_is_killed_is_finished_by_the_next_one_and_no_request_fails(i
 def test_what_does_not_end_by_itself_is_cut_and_counted(inside: Inside) -> None:
     def work(lab: Lab) -> None:
         with socket.create_connection(("127.0.0.1", 80), timeout=20) as tunnel:
-            tunnel.sendall(b"GET /chat HTTP/1.1\r\nHost: shop.example\r\nConnection: Upgrade\r\nUpgrade: chat\r\n\r\n")
+            # A websocket, because nothing else makes a tunnel.
+            tunnel.sendall(
+                b"GET /chat HTTP/1.1\r\nHost: shop.example\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+                b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " + KEY + b"\r\n\r\n"
+            )
             assert tunnel.recv(4096).startswith(b"HTTP/1.1 101 ")
             outcome: Outcome = lab.upgrade().run(replace(NEW, drain_seconds=4))
             assert outcome.cut == 1

@@ -255,7 +255,7 @@ def artefact(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     "pattern",
     [
         r"(^|/)inventories(/|$)",
-        r"vault",
+        r"^(?!docs/).*vault",
         r"^sandbox(/|$)",
         r"^ansible\.cfg$",
         r"^collections(/|$)",

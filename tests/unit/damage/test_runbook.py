@@ -12,15 +12,32 @@ import pytest
 from tests.unit.damage.damaged_world import LIVE, PROVISION, World, commands
 from tests.unit.damage.rows import ROWS
 
-RUNBOOK = Path(__file__).parents[3] / "docs" / "runbook.md"
+ROOT = Path(__file__).parents[3]
+RUNBOOK = ROOT / "docs" / "runbook.md"
 SECTION = "## Something on a host is broken\n"
 
 
+def rows(text: str) -> list[list[str]]:
+    """The cells of each row: what people see, what happened, what they type, and what goes with it."""
+    lines = [line for line in text.splitlines() if line.startswith("| ") and not line.startswith("| you see ")]
+    return [[cell.strip() for cell in line[1:-1].split(" | ")] for line in lines]
+
+
 def table() -> list[tuple[str, str]]:
-    """(what people see, what they type) of each row."""
+    """(what people see, what they type) of each row of a broken host."""
     section = RUNBOOK.read_text().partition(SECTION)[2].partition("\n## ")[0]
-    rows = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in section.splitlines() if line.startswith("| `")]
-    return [(seen.strip("` "), re.findall(r"`([^`]+)`", command)[0]) for seen, _, command in rows]
+    return [(seen.strip("`"), command.strip("`")) for seen, _, command, _ in rows(section)]
+
+
+def test_a_command_stands_alone_in_its_column_and_can_be_typed_as_it_is() -> None:
+    """Words beside it would be copied, too, at 3 a.m."""
+    typed = [command for _, _, command, _ in rows(RUNBOOK.read_text().partition("\n## Tried by")[0]) if command]
+    assert len(typed) > 30
+    assert [one for one in typed if not re.fullmatch(r"`(ansible-playbook|docker|kill) [^`]+`", one)] == []
+    for one in typed:
+        if playbook := re.match(r"`ansible-playbook (\S+) ", one):
+            assert (ROOT / playbook[1]).is_file(), one
+            assert " -i inventories/<env>" in one
 
 
 @pytest.fixture
@@ -39,13 +56,15 @@ def said(world: World) -> str:
 
 @pytest.mark.parametrize(("seen", "command"), table(), ids=[seen for seen, _ in table()])
 def test_what_the_runbook_says_of_a_broken_host_mends_it(world: World, seen: str, command: str) -> None:
-    rows = [row for row in ROWS if seen in row.says] or [row for row in ROWS if row.how == "with the name of the next replica"]
-    rows[0].damage(world)
+    damages = [row for row in ROWS if seen in row.says] or [row for row in ROWS if row.how == "with the name of the next replica"]
+    damages[0].damage(world)
     words = said(world)
     assert seen in words
-    if command == "deploy.yml":
+    if command.startswith("ansible-playbook deploy.yml"):
         assert world.deploy(LIVE).word in ("changed", "unchanged")
-    elif command == "provision.yml":
+    elif command.startswith("ansible-playbook"):
+        assert PROVISION.split()[0] in command
+        assert command.endswith("--tags edge")
         world.obey(PROVISION)
     else:
         [typed] = [one for one in commands(words) if one.startswith(command.partition(" <")[0])]

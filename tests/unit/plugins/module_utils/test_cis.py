@@ -349,7 +349,7 @@ def test_every_control_has_a_case_that_finds_it() -> None:
 
 
 def test_the_documentation_has_both_tables_as_they_are() -> None:
-    text = (ROOT / "docs" / "security.md").read_text()
+    text = (ROOT / "docs" / "hardening.md").read_text()
     for item, control in CONTROLS.items():
         assert f"| {item} | {control.title} | {control.level} |\n" in text
     for item, reason in NOT_APPLICABLE.items():

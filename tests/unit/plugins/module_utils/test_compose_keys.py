@@ -81,7 +81,7 @@ def test_words_are_keys_or_parts_of_them() -> None:
 
 
 def test_the_documentation_has_every_word_in_its_table() -> None:
-    text = (Path(__file__).parents[4] / "docs" / "security.md").read_text()
+    text = (Path(__file__).parents[4] / "docs" / "hardening.md").read_text()
     table = text.partition("| word | admits |")[2].partition("\n\n")[0]
     cells = [line.split(" | ")[0] for line in table.splitlines()[2:]]
     # A root to write is not given, and stands with what is.
