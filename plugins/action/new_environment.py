@@ -17,7 +17,8 @@ from ansible.utils.display import Display
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.modules.new_environment import OPTIONS
 from ansible_collections.morpheus.deploy.plugins.plugin_utils import new_environment, password_client
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.new_environment import Asked, NewEnvironment
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.asked import Asked
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.new_environment import NewEnvironment
 
 NOTHING = "Nothing was written or changed."
 

@@ -7,57 +7,34 @@ Everything is decided before the first file is written. Contacts no host.
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import re
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import yaml
-from ansible_collections.morpheus.deploy.plugins.module_utils import fingerprints, routes
+from ansible_collections.morpheus.deploy.plugins.module_utils import fingerprints
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.files import write_atomically
 from ansible_collections.morpheus.deploy.plugins.module_utils.spoken import told
 from ansible_collections.morpheus.deploy.plugins.plugin_utils import compose_says, environment_files, password_client
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.asked import Asked, problems
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.environment_files import CLIENT, Answers
 
 INVENTORIES = "inventories"
 PASSWORDS = ".vault"
 IGNORE = ("/.vault/", "/.deploy/")
 COMPOSE = ("compose.yml", "compose.yaml", "docker-compose.yml", "docker-compose.yaml")
-_NAME = re.compile(r"[a-z]([a-z0-9-]{0,30}[a-z0-9])?")
-_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
-_USER = re.compile(r"[a-z_][a-z0-9_.-]*")
 _ENCRYPTED = "$ANSIBLE_VAULT"
 
 # The variables in an encrypted file, or None when no password that is here opens it.
 Opens = Callable[[Path], Mapping[str, Any] | None]
 # A text under a vault id and a password.
 Encrypts = Callable[[str, str, str], str]
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What a person has typed; empty is not typed."""
-
-    name: str
-    hosts: Sequence[str] = field(default_factory=tuple)
-    user: str = ""
-    site: str = ""
-    compose: str = ""
-    service: str = ""
-    port: str = ""
-    health: str = ""
-
-    def typed(self, *options: str) -> str:
-        """Those of ``options`` that were typed, as they were typed."""
-        given = {option: getattr(self, option) for option in options}
-        words = {option: ",".join(value) if option == "hosts" else value for option, value in given.items() if value}
-        return " ".join(f"-e {option}={value}" for option, value in words.items())
 
 
 @dataclass(frozen=True)
@@ -68,43 +45,6 @@ class File:
     text: str
     before: str | None
     mode: int = 0o644
-
-
-def problems(asked: Asked) -> list[str]:
-    """Each with the option, its value and what to write."""
-    found = []
-    if not _NAME.fullmatch(asked.name):
-        found.append(
-            f'name: "{asked.name}" must be lower-case letters, digits and -, a letter first, 32 at most, because directories and '
-            "variables are called by it; for example -e name=staging"
-            if asked.name
-            else "name: required; what the environment is called, for example -e name=staging"
-        )
-    for number, host in enumerate(asked.hosts):
-        if not _is_host(host):
-            found.append(
-                f'hosts[{number}]: "{host}" is neither an address nor the name of a host; users are named by -e user=, ports in '
-                "your SSH configuration, and hosts are parted by commas, for example -e hosts=10.0.0.1,10.0.0.2"
-            )
-        elif host in asked.hosts[:number]:
-            found.append(f'hosts[{number}]: "{host}" stands there twice')
-    if asked.user and not _USER.fullmatch(asked.user):
-        found.append(f'user: "{asked.user}" is no name of a user of Linux, for example -e user=deploy')
-    problem = routes.host_problem(asked.site)
-    found += [f"site: {problem}"] if asked.site and problem else []
-    if asked.port and not (re.fullmatch(r"[0-9]{1,5}", asked.port) and 0 < int(asked.port) < 65536):
-        found.append(f'port: "{asked.port}" is not a port; the one inside the container, for example -e port=8080')
-    if asked.health and not asked.health.startswith("/"):
-        found.append(f'health: "{asked.health}" must start with "/", for example -e health=/health')
-    return found
-
-
-def _is_host(text: str) -> bool:
-    try:
-        return bool(ipaddress.ip_address(text))
-    except ValueError:
-        # An address that is none, as 10.0.0.256, is no name either.
-        return bool(_HOST.fullmatch(text)) and not re.fullmatch(r"[\d.]+", text)
 
 
 class NewEnvironment:
@@ -164,7 +104,7 @@ class NewEnvironment:
             self._added("ansible.cfg", environment_files.config_with(config, name, str(self._root / "ansible.cfg")))
 
     def _plan_vault(self) -> None:
-        """The first file is the password's: nothing is ever encrypted with one that is lost."""
+        """The password is written before the vault: nothing is ever encrypted with one that is lost."""
         name, vault = self.asked.name, f"{self.here}/group_vars/vault.yml"
         prints = f"{self.here}/fingerprints.json"
         self._added(".gitignore", environment_files.ignore_with(self._read(".gitignore") or "", IGNORE))
@@ -224,7 +164,7 @@ class NewEnvironment:
                 )
 
     def _plain(self, inventory: Path) -> Iterator[tuple[Path, str]]:
-        for path in sorted((inventory / "group_vars").rglob("*.yml")):
+        for path in sorted(path for path in (inventory / "group_vars").rglob("*.yml") if path.is_file()):
             text = path.read_text()
             if not text.startswith(_ENCRYPTED):
                 yield path, text

@@ -14,7 +14,8 @@ import yaml
 from ansible_collections.morpheus.deploy.plugins.module_utils import fingerprints
 from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.plugin_utils import new_environment
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.new_environment import Asked, NewEnvironment, problems, said
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.asked import Asked, problems
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.new_environment import NewEnvironment, said
 
 ROOT = Path(__file__).parents[4]
 COMPOSE = "services: {web: {expose: [8000], healthcheck: {test: 'curl http://localhost/health'}}}\n"
