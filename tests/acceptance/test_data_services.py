@@ -167,9 +167,9 @@ def test_what_would_lose_or_mix_data_is_refused_before_anything_is_changed(ledge
     )
     assert run.code == 2
 
-    ledger.write(volumes={"db-data": {"driver_opts": {"type": "tmpfs", "device": "tmpfs"}}})
+    ledger.write(volumes={"db-data": {"labels": {"backup": "daily"}}})
     run = ledger.deploy("2.0.0")
-    says(run, ["VERDICT refused", f'volumes.db-data: the volume "{NAME}_db-data" exists with driver_opts.device not set'])
+    says(run, ["VERDICT refused", f'volumes.db-data: the volume "{NAME}_db-data" exists with labels.backup not set'])
     assert run.code == 2
 
     ledger.write(services={"database": database()})

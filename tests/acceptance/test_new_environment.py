@@ -95,6 +95,7 @@ def served() -> str:
 
 # Not beside molecule, whose host it is.
 @pytest.mark.lane("rest")
+@pytest.mark.deep
 @pytest.mark.usefixtures("bare_host")
 def test_from_an_empty_directory_to_a_served_stack(newcomer: Newcomer) -> None:
     said = newcomer.well(new_environment(f"-e name=staging -e hosts={HOST} -e site={MOLECULE_DOMAIN}"))
