@@ -21,7 +21,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils import leased
 
 from tests.unit.staged import BIN, HOSTS, ROOT, Case, Done, Stage, rule
 
-# What the others import, and what makes the first environment: it has none to end in (test_new_environment.py).
+# What the others import, and what makes the first environment: it has none to end in (test_newcomer.py).
 APART = {"begin", "new_environment"}
 PLAYBOOKS = sorted({path.stem for path in (ROOT / "playbooks").glob("*.yml")} - APART)
 AT_ONCE = 4

@@ -27,7 +27,7 @@ HERE = {"edge_config", "edge_maintenance", "edge_upstream", "host_baseline", "st
 
 def test_every_module_is_run_by_a_test() -> None:
     modules = {path.stem for path in (ROOT / "plugins" / "modules").glob("*.py")}
-    # These are action plugins alone, see tests/unit/test_table_of_endings.py and test_new_environment.py.
+    # These are action plugins alone, see tests/unit/test_table_of_endings.py and test_newcomer.py.
     assert modules == HERE | set(_MODULES) | {"begin", "new_environment"}
 
 
