@@ -163,6 +163,6 @@ def _untold(path: Path) -> list[str]:
 
 
 def test_nobody_writes_without_telling_what() -> None:
-    paths = [path for path in (ROOT / "plugins" / "module_utils").glob("*.py") if path.name not in _ELSEWHERE]
+    paths = [path for path in (ROOT / "plugins" / "module_utils").rglob("*.py") if path.name not in _ELSEWHERE]
     assert len(paths) > 80
     assert [one for path in sorted(paths) for one in _untold(path)] == []
