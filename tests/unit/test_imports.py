@@ -59,4 +59,4 @@ def test_a_module_needs_nothing_that_hosts_lack(path: Path) -> None:
 
 
 def test_a_library_of_the_controller_is_found_wherever_it_is_imported() -> None:
-    assert foreign(ROOT / "plugins" / "module_utils" / "audit.py") == {"cryptography": "certificate"}
+    assert foreign(ROOT / "plugins" / "plugin_utils" / "audit" / "report.py") == {"cryptography": "certificate"}
