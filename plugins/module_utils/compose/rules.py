@@ -34,7 +34,7 @@ def seconds(value: Any, default: float = 0.0) -> float:
 def update_policy(service: Mapping[str, Any], section: str = "update_config", exclusive: str = "") -> UpdatePolicy:
     """The service's policy; Compose's defaults, except that new replicas start first where old and new may live side by side.
 
-    ``exclusive``: why they may not (compose_data.reason). Then they are replaced stop-first, and one at a time unless the file
+    ``exclusive``: why they may not (data.reason). Then they are replaced stop-first, and one at a time unless the file
     says stop-first itself. Where it says start-first, it was refused when the release was prepared, or that was before this rule.
     """
     config = (service.get("deploy") or {}).get(section) or {}
