@@ -10,8 +10,8 @@ from typing import Any
 
 from ansible import context
 from ansible.plugins.action import ActionBase
-from ansible_collections.morpheus.deploy.plugins.module_utils.ends import Seen, file_name
-from ansible_collections.morpheus.deploy.plugins.plugin_utils import run_file, watch
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import run_file, watch
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.ends import Seen, file_name
 
 NOTHING = "Nothing was contacted or changed."
 

@@ -16,12 +16,12 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.morpheus.deploy.plugins.module_utils import vote
-from ansible_collections.morpheus.deploy.plugins.module_utils.gate import SystemClock
-from ansible_collections.morpheus.deploy.plugins.module_utils.handover import Handover, Process
-from ansible_collections.morpheus.deploy.plugins.module_utils.keeper import FAILED, ForkedCommand, Keeper, Kept, detach
-from ansible_collections.morpheus.deploy.plugins.module_utils.lease import Lease
-from ansible_collections.morpheus.deploy.plugins.plugin_utils import watch
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import SystemClock
+from ansible_collections.morpheus.deploy.plugins.module_utils.lease.lease import Lease
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.lease import vote
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.lease.handover import Handover, Process
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.lease.keeper import FAILED, ForkedCommand, Keeper, Kept, detach
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import watch
 
 CI_USERS = ("GITHUB_ACTOR", "GITLAB_USER_LOGIN", "BUILD_USER")
 

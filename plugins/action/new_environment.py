@@ -14,11 +14,12 @@ from ansible.errors import AnsibleError
 from ansible.parsing.vault import VaultLib, VaultSecret
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.modules.new_environment import OPTIONS
-from ansible_collections.morpheus.deploy.plugins.plugin_utils import new_environment, password_client
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.asked import Asked
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.new_environment import NewEnvironment
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.new_environment import password_client
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.new_environment import project as new_environment
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.new_environment.asked import Asked
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.new_environment.project import NewEnvironment
 
 NOTHING = "Nothing was written or changed."
 

@@ -18,19 +18,16 @@ from typing import Any
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.morpheus.deploy.plugins.module_utils import (
-    fingerprints,
-    isolation,
-    leased,
-    rotation,
-    schema,
-    variables_text,
-)
-from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
-from ansible_collections.morpheus.deploy.plugins.module_utils.files import write_atomically
-from ansible_collections.morpheus.deploy.plugins.module_utils.rotation import Entry, Phase, State
-from ansible_collections.morpheus.deploy.plugins.plugin_utils import specifications
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.encrypted_file import EncryptedFile
+from ansible_collections.morpheus.deploy.plugins.module_utils.base import schema
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import write_atomically
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.lease import leased
+from ansible_collections.morpheus.deploy.plugins.module_utils.secrets import fingerprints
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import isolation, specifications
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.encrypted import text as variables_text
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.encrypted.file import EncryptedFile
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.rotation import plan as rotation
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.rotation.plan import Entry, Phase, State
 
 
 @cache

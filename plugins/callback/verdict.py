@@ -32,13 +32,13 @@ from ansible import context
 from ansible.errors import AnsibleError
 from ansible.plugins.callback import CallbackBase
 from ansible.plugins.loader import filter_loader, test_loader
-from ansible_collections.morpheus.deploy.plugins.module_utils.ends import CHECKED, FAILED, Seen, file_name, goes_on
-from ansible_collections.morpheus.deploy.plugins.module_utils.handover import Handover, finish
-from ansible_collections.morpheus.deploy.plugins.module_utils.history import utc
-from ansible_collections.morpheus.deploy.plugins.module_utils.said import Knowledge, texts
-from ansible_collections.morpheus.deploy.plugins.module_utils.verdict import Run, history_line, summary
-from ansible_collections.morpheus.deploy.plugins.plugin_utils import run_file, watch
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.interruption import Interruption
+from ansible_collections.morpheus.deploy.plugins.module_utils.lease.history import utc
+from ansible_collections.morpheus.deploy.plugins.module_utils.words.said import Knowledge, texts
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.lease.handover import Handover, finish
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import run_file, watch
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.ends import CHECKED, FAILED, Seen, file_name, goes_on
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.interruption import Interruption
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.verdict import Run, history_line, summary
 
 PREFIX = "morpheus.deploy."
 BEGIN = f"{PREFIX}begin"
@@ -255,7 +255,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
     def _print_reports(self) -> None:
         for name, facts in self._reports.items():
             # Loaded when it is needed: a deploy has no report, and begins that much earlier.
-            from ansible_collections.morpheus.deploy.plugins.plugin_utils import reports
+            from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import reports
 
             as_json = facts.get(f"{name}_report_format") == "json"
             for line in reports.write(name, self._knowledge().result(facts[f"{name}_report"]), as_json=as_json):

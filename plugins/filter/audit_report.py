@@ -87,7 +87,7 @@ from typing import Any
 
 def audit_report(hosts: Mapping[str, Mapping[str, Any]], *arguments: Any, **options: Any) -> dict[str, Any]:
     # Loaded when it is needed: Ansible loads every filter of the collection at the start of each run.
-    from ansible_collections.morpheus.deploy.plugins.plugin_utils import audited
+    from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit import judge as audited
 
     return audited.audit_report(hosts, *arguments, **options)
 

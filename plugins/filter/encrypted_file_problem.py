@@ -47,7 +47,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils import encrypted_header
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.encrypted import header as encrypted_header
 
 
 def encrypted_file_problem(path: str, environment: str, error: str = "") -> str:

@@ -42,7 +42,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.morpheus.deploy.plugins.module_utils import dotenv
+from ansible_collections.morpheus.deploy.plugins.module_utils.base import env_file as dotenv
 
 
 def env_file(values: Mapping[str, Any]) -> str:

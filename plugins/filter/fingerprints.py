@@ -44,8 +44,8 @@ from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils import fingerprints as topic
-from ansible_collections.morpheus.deploy.plugins.module_utils import isolation
+from ansible_collections.morpheus.deploy.plugins.module_utils.secrets import fingerprints as topic
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import isolation
 
 
 def fingerprints(variables: Mapping[str, Any]) -> dict[str, Any]:

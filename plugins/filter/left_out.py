@@ -40,7 +40,7 @@ _value:
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils import fleet
+from ansible_collections.morpheus.deploy.plugins.module_utils.lease import fleet
 
 
 def left_out(answers: Mapping[str, Mapping[str, Any]], balancers: Sequence[Mapping[str, Any]] = ()) -> dict[str, dict[str, Any]]:

@@ -47,7 +47,7 @@ _value:
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils.fleet import missing
+from ansible_collections.morpheus.deploy.plugins.module_utils.lease.fleet import missing
 
 
 def missing_hosts(needed: Sequence[str], present: Sequence[str], chosen: Sequence[str]) -> list[str]:

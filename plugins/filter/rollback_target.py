@@ -50,7 +50,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils.rollback import decide
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.rollback import decide
 
 
 def rollback_target(

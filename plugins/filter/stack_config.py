@@ -49,9 +49,9 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils import gate
-from ansible_collections.morpheus.deploy.plugins.module_utils.stack_config import StackConfig
-from ansible_collections.morpheus.deploy.plugins.plugin_utils import specifications
+from ansible_collections.morpheus.deploy.plugins.module_utils.health import gate
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import specifications
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.check import StackConfig
 
 # As a problem and not as an error, which would not be shown: the task that uses the filter holds secrets.
 NO_JMESPATH = f"jmespath is not installed on the controller; install it with: {sys.executable} -m pip install jmespath"

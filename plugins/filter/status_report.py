@@ -48,7 +48,7 @@ _value:
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils import away, history
+from ansible_collections.morpheus.deploy.plugins.module_utils.lease import away, history
 
 KEYS = ("environment", "live", "release", "since", "rolling", "edge", "services", "drift", "dependencies", "mend", "msg")
 RUNS = 5

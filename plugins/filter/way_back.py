@@ -39,7 +39,7 @@ _value:
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils import way_back as decided
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import way_back as decided
 
 
 def way_back(results: Mapping[str, Mapping[str, Any]], previous: Mapping[str, str]) -> dict[str, str]:

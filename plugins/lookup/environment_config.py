@@ -60,11 +60,17 @@ from ansible.plugins.lookup import LookupBase
 from ansible.template import Templar
 from ansible.vars.manager import VariableManager
 from ansible_collections.morpheus.deploy.plugins.filter.encrypted_file_problem import encrypted_file_problem
-from ansible_collections.morpheus.deploy.plugins.module_utils import config_report, drift, gate
-from ansible_collections.morpheus.deploy.plugins.module_utils.configuration import Configuration, configuration, is_secret_path
-from ansible_collections.morpheus.deploy.plugins.module_utils.effective import Effective, Vault
-from ansible_collections.morpheus.deploy.plugins.module_utils.yaml_origins import Source, of_inventory, source
-from ansible_collections.morpheus.deploy.plugins.plugin_utils import specifications
+from ansible_collections.morpheus.deploy.plugins.module_utils.health import gate
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import specifications
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.effective import drift
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.effective import text as config_report
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.effective.entries import (
+    Configuration,
+    configuration,
+    is_secret_path,
+)
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.effective.origins import Source, of_inventory, source
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.effective.variables import Effective, Vault
 
 RULES = ("config_must_differ", "config_must_match", "config_must_exist", "config_exempt")
 

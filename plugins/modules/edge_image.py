@@ -70,11 +70,12 @@ after:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.morpheus.deploy.plugins.module_utils import edge_state, engine
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge import EDGE_ROOT, EdgePaths
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge_image import EdgeImage
-from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
-from ansible_collections.morpheus.deploy.plugins.module_utils.in_words import in_words
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge import state as edge_state
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import EDGE_ROOT, EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.image import EdgeImage
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine import engine
+from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import in_words
 
 
 @in_words

@@ -102,19 +102,21 @@ begun:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.morpheus.deploy.plugins.module_utils import edge_upgrade, engine, leased
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge import EDGE_ROOT, EdgePaths
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge_instance import Own, StandIn
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge_state import PROJECT, STAND_IN
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge_upgrade import Outcome
-from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError, EdgeError, FencedError
-from ansible_collections.morpheus.deploy.plugins.module_utils.fence import Fence
-from ansible_collections.morpheus.deploy.plugins.module_utils.gate import SystemClock
-from ansible_collections.morpheus.deploy.plugins.module_utils.in_words import explained, in_words
-from ansible_collections.morpheus.deploy.plugins.module_utils.own_edge import OwnEdge
-from ansible_collections.morpheus.deploy.plugins.module_utils.plan import EDGE_NETWORK
-from ansible_collections.morpheus.deploy.plugins.module_utils.redirect import Redirect, bridge_of
-from ansible_collections.morpheus.deploy.plugins.module_utils.release import STACKS_ROOT
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError, EdgeError, FencedError
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import EDGE_ROOT, EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.own_edge import OwnEdge
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.state import PROJECT, STAND_IN
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container import upgrade as edge_upgrade
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.instance import Own, StandIn
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.redirect import Redirect, bridge_of
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.upgrade import Outcome
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine import engine
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import SystemClock
+from ansible_collections.morpheus.deploy.plugins.module_utils.lease import leased
+from ansible_collections.morpheus.deploy.plugins.module_utils.lease.fence import Fence
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import STACKS_ROOT
+from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import EDGE_NETWORK
+from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import explained, in_words
 
 # An idle connection of a user lives for 75 s (timeout http-keep-alive).
 LEAST_SECONDS = 80

@@ -98,12 +98,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge import EDGE_ROOT, EdgePaths
-from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
-from ansible_collections.morpheus.deploy.plugins.module_utils.gate import SystemClock
-from ansible_collections.morpheus.deploy.plugins.module_utils.in_words import in_words
-from ansible_collections.morpheus.deploy.plugins.module_utils.upstream_turns import Turns
-from ansible_collections.morpheus.deploy.plugins.module_utils.upstreams import KeptOff
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import EDGE_ROOT, EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.upstream_turns import Turns
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.upstreams import KeptOff
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import SystemClock
+from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import in_words
 
 # It becomes a word of a map and of a command.
 NAME = re.compile(r"[A-Za-z0-9._-]+")

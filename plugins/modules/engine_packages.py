@@ -66,11 +66,11 @@ begun:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.morpheus.deploy.plugins.module_utils import leased
-from ansible_collections.morpheus.deploy.plugins.module_utils.engine_packages import EnginePackages, PackagesError
-from ansible_collections.morpheus.deploy.plugins.module_utils.engine_setup import SystemDockerd
-from ansible_collections.morpheus.deploy.plugins.module_utils.gate import SystemClock
-from ansible_collections.morpheus.deploy.plugins.module_utils.in_words import in_words
+from ansible_collections.morpheus.deploy.plugins.module_utils.daemon.packages import EnginePackages, PackagesError
+from ansible_collections.morpheus.deploy.plugins.module_utils.daemon.setup import SystemDockerd
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import SystemClock
+from ansible_collections.morpheus.deploy.plugins.module_utils.lease import leased
+from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import in_words
 
 
 @in_words

@@ -83,12 +83,13 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.morpheus.deploy.plugins.module_utils import baseline, identity
-from ansible_collections.morpheus.deploy.plugins.module_utils.baseline import Baseline, BaselineFile
-from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
-from ansible_collections.morpheus.deploy.plugins.module_utils.formats import DamagedError
-from ansible_collections.morpheus.deploy.plugins.module_utils.identity import HostIdentity
-from ansible_collections.morpheus.deploy.plugins.module_utils.in_words import in_words
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats import DamagedError
+from ansible_collections.morpheus.deploy.plugins.module_utils.facts import baseline
+from ansible_collections.morpheus.deploy.plugins.module_utils.facts.baseline import Baseline, BaselineFile
+from ansible_collections.morpheus.deploy.plugins.module_utils.ownership import host as identity
+from ansible_collections.morpheus.deploy.plugins.module_utils.ownership.host import HostIdentity
+from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import in_words
 
 # Of the host's own files.
 ROOT = Path("/")

@@ -129,10 +129,12 @@ import time
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.morpheus.deploy.plugins.module_utils import environment_check, identity, said
-from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
-from ansible_collections.morpheus.deploy.plugins.module_utils.identity import HostIdentity, Owner
-from ansible_collections.morpheus.deploy.plugins.module_utils.in_words import in_words
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.ownership import check as environment_check
+from ansible_collections.morpheus.deploy.plugins.module_utils.ownership import host as identity
+from ansible_collections.morpheus.deploy.plugins.module_utils.ownership.host import HostIdentity, Owner
+from ansible_collections.morpheus.deploy.plugins.module_utils.words import said
+from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import in_words
 
 
 def claim(host: HostIdentity, params: dict[str, Any], before: Owner, *, check_mode: bool) -> Owner:

@@ -87,10 +87,10 @@ import time
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.morpheus.deploy.plugins.module_utils import said
-from ansible_collections.morpheus.deploy.plugins.module_utils.gate import Answer, Endpoint
-from ansible_collections.morpheus.deploy.plugins.module_utils.http_probe import HttpProbe
-from ansible_collections.morpheus.deploy.plugins.module_utils.in_words import in_words
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Answer, Endpoint
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.http import HttpProbe
+from ansible_collections.morpheus.deploy.plugins.module_utils.words import said
+from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import in_words
 
 ASK_SECONDS = 5.0
 POLL_SECONDS = 0.5

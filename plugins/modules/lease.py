@@ -317,11 +317,9 @@ msg:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.morpheus.deploy.plugins.module_utils import away, environment_check, history, said
-from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
-from ansible_collections.morpheus.deploy.plugins.module_utils.identity import HostIdentity
-from ansible_collections.morpheus.deploy.plugins.module_utils.in_words import explained, in_words
-from ansible_collections.morpheus.deploy.plugins.module_utils.lease import (
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.lease import away, history
+from ansible_collections.morpheus.deploy.plugins.module_utils.lease.lease import (
     BehindError,
     Claim,
     Held,
@@ -330,6 +328,10 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.lease import (
     Record,
     whose,
 )
+from ansible_collections.morpheus.deploy.plugins.module_utils.ownership import check as environment_check
+from ansible_collections.morpheus.deploy.plugins.module_utils.ownership.host import HostIdentity
+from ansible_collections.morpheus.deploy.plugins.module_utils.words import said
+from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import explained, in_words
 
 # How many runs back a host may have been kept off.
 REMEMBERED = 200

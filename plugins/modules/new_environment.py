@@ -103,7 +103,7 @@ open:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.morpheus.deploy.plugins.module_utils.in_words import in_words
+from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import in_words
 
 OPTIONS = {
     "name": {"type": "str", "default": ""},

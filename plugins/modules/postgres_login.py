@@ -126,15 +126,13 @@ from contextlib import contextmanager
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.morpheus.deploy.plugins.module_utils import (
-    connection_url,
-    database_identity,
-    leased,
-    role_pair,
-    said,
-)
-from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError, missing_library
-from ansible_collections.morpheus.deploy.plugins.module_utils.in_words import in_words
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError, missing_library
+from ansible_collections.morpheus.deploy.plugins.module_utils.lease import leased
+from ansible_collections.morpheus.deploy.plugins.module_utils.ownership import marker as database_identity
+from ansible_collections.morpheus.deploy.plugins.module_utils.postgres import role_pair
+from ansible_collections.morpheus.deploy.plugins.module_utils.postgres import url as connection_url
+from ansible_collections.morpheus.deploy.plugins.module_utils.words import said
+from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import in_words
 
 try:
     import psycopg2  # type: ignore[import-not-found,import-untyped,unused-ignore] # on hosts only

@@ -84,10 +84,12 @@ replicas:
 import secrets
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.morpheus.deploy.plugins.module_utils import attest, engine, said
-from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
-from ansible_collections.morpheus.deploy.plugins.module_utils.host import StackHost
-from ansible_collections.morpheus.deploy.plugins.module_utils.in_words import explained, in_words
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine import engine
+from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
+from ansible_collections.morpheus.deploy.plugins.module_utils.secrets import attestation as attest
+from ansible_collections.morpheus.deploy.plugins.module_utils.words import said
+from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import explained, in_words
 
 
 def look(host: StackHost, names: list[str], values: attest.Values, key: str) -> tuple[list[attest.Attestation], list[str]]:

@@ -88,13 +88,14 @@ answered:
 import json
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.morpheus.deploy.plugins.module_utils import engine, leased
-from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError, FencedError
-from ansible_collections.morpheus.deploy.plugins.module_utils.exclusive import alone
-from ansible_collections.morpheus.deploy.plugins.module_utils.host import StackHost
-from ansible_collections.morpheus.deploy.plugins.module_utils.in_words import explained, in_words
-from ansible_collections.morpheus.deploy.plugins.module_utils.migrate import migrate
-from ansible_collections.morpheus.deploy.plugins.module_utils.migrations import Migrations
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError, FencedError
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine import engine
+from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
+from ansible_collections.morpheus.deploy.plugins.module_utils.host.lock import alone
+from ansible_collections.morpheus.deploy.plugins.module_utils.lease import leased
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.migrate import migrate
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.migrations import Migrations
+from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import explained, in_words
 
 
 @in_words

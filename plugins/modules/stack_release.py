@@ -209,14 +209,16 @@ from collections.abc import Mapping
 from contextlib import nullcontext
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.morpheus.deploy.plugins.module_utils import engine, leased, said
-from ansible_collections.morpheus.deploy.plugins.module_utils.errors import ConfigError, DeployError, FencedError
-from ansible_collections.morpheus.deploy.plugins.module_utils.exclusive import alone
-from ansible_collections.morpheus.deploy.plugins.module_utils.host import StackHost
-from ansible_collections.morpheus.deploy.plugins.module_utils.in_words import explained, in_words
-from ansible_collections.morpheus.deploy.plugins.module_utils.migrations import Migrations
-from ansible_collections.morpheus.deploy.plugins.module_utils.prepare import Prepared, Wanted, prepare, running
-from ansible_collections.morpheus.deploy.plugins.module_utils.release import Rights
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import ConfigError, DeployError, FencedError
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine import engine
+from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
+from ansible_collections.morpheus.deploy.plugins.module_utils.host.lock import alone
+from ansible_collections.morpheus.deploy.plugins.module_utils.lease import leased
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.migrations import Migrations
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.prepare import Prepared, Wanted, prepare, running
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Rights
+from ansible_collections.morpheus.deploy.plugins.module_utils.words import said
+from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import explained, in_words
 
 
 @in_words

@@ -222,15 +222,16 @@ left:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.morpheus.deploy.plugins.module_utils import engine, leased
-from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError, FencedError
-from ansible_collections.morpheus.deploy.plugins.module_utils.exclusive import alone
-from ansible_collections.morpheus.deploy.plugins.module_utils.host import StackHost
-from ansible_collections.morpheus.deploy.plugins.module_utils.in_words import explained, in_words
-from ansible_collections.morpheus.deploy.plugins.module_utils.lineage import Kind
-from ansible_collections.morpheus.deploy.plugins.module_utils.prepare import running
-from ansible_collections.morpheus.deploy.plugins.module_utils.release import name_in
-from ansible_collections.morpheus.deploy.plugins.module_utils.rollout import HostRollout, Rollout
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError, FencedError
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine import engine
+from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
+from ansible_collections.morpheus.deploy.plugins.module_utils.host.lock import alone
+from ansible_collections.morpheus.deploy.plugins.module_utils.lease import leased
+from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage import Kind
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.prepare import running
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.switch import HostRollout, Rollout
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import name_in
+from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import explained, in_words
 
 LEFT = {
     "as_before": "Nothing was switched: this host runs what it ran before{previous}",

@@ -83,12 +83,14 @@ files:
 from collections.abc import Sequence
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.morpheus.deploy.plugins.module_utils import engine, leased, said
-from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError, FencedError
-from ansible_collections.morpheus.deploy.plugins.module_utils.exclusive import alone
-from ansible_collections.morpheus.deploy.plugins.module_utils.host import StackHost
-from ansible_collections.morpheus.deploy.plugins.module_utils.in_words import explained, in_words
-from ansible_collections.morpheus.deploy.plugins.module_utils.release import Releases
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError, FencedError
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine import engine
+from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
+from ansible_collections.morpheus.deploy.plugins.module_utils.host.lock import alone
+from ansible_collections.morpheus.deploy.plugins.module_utils.lease import leased
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
+from ansible_collections.morpheus.deploy.plugins.module_utils.words import said
+from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import explained, in_words
 
 
 def give(releases: Releases, names: Sequence[str], value: str, *, check_mode: bool) -> list[str]:

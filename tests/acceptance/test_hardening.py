@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.morpheus.deploy.plugins.module_utils import hardening
-from ansible_collections.morpheus.deploy.plugins.module_utils.host_paths import Own
-from ansible_collections.morpheus.deploy.plugins.module_utils.refusals import Project
-from ansible_collections.morpheus.deploy.plugins.module_utils.refused_mounts import with_files
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose import hardening
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose.host_paths import Own
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose.refusals import Project
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose.refused_mounts import with_files
 
 from tests.acceptance.world import PRODUCTION, ROOT
 from tests.unit.attacks import ATTACKS, OWN, Attack

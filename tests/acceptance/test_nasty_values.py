@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.morpheus.deploy.plugins.filter.env_file import env_file
-from ansible_collections.morpheus.deploy.plugins.module_utils import hardening
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose import hardening
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 

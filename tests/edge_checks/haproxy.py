@@ -14,8 +14,8 @@ from http.client import HTTPSConnection
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils.errors import EdgeError
-from ansible_collections.morpheus.deploy.plugins.module_utils.haproxy import Socket
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import Socket
 
 from sandbox.world import HAPROXY_IMAGE, LABEL
 from tests.edge_checks.upstreams import Upstream

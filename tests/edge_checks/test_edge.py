@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from ansible_collections.morpheus.deploy.plugins.module_utils.haproxy import render_backends, render_map
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import render_backends, render_map
 
 from tests.edge_checks.haproxy import HAProxy, Metronome, edge, eventually, gateway, running, write_certificate
 from tests.edge_checks.upstreams import Behaviour, Upstream

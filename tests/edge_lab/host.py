@@ -11,12 +11,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils import served
-from ansible_collections.morpheus.deploy.plugins.module_utils.errors import EngineError
-from ansible_collections.morpheus.deploy.plugins.module_utils.gate import Endpoint
-from ansible_collections.morpheus.deploy.plugins.module_utils.host import StackHost, Target
-from ansible_collections.morpheus.deploy.plugins.module_utils.plan import DesiredService
-from ansible_collections.morpheus.deploy.plugins.module_utils.release import Manifest, Releases, Workspace
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EngineError
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge import served
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Endpoint
+from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost, Target
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Manifest, Releases, Workspace
+from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import DesiredService
 
 from tests.edge_lab.examples import Release, Service
 from tests.edge_lab.toys import App, ToyDocker

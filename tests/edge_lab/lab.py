@@ -11,12 +11,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge import EdgePaths
-from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
-from ansible_collections.morpheus.deploy.plugins.module_utils.exclusive import alone
-from ansible_collections.morpheus.deploy.plugins.module_utils.lineage import Kind
-from ansible_collections.morpheus.deploy.plugins.module_utils.release import Releases
-from ansible_collections.morpheus.deploy.plugins.module_utils.rollout import HostRollout, Rollout
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.host.lock import alone
+from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage import Kind
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.switch import HostRollout, Rollout
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
 
 from tests.edge_lab.changes import Changes, KilledError, watched
 from tests.edge_lab.examples import HARMLESS, Example, Release

@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.morpheus.deploy.plugins.module_utils import own_edge
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge import EdgePaths
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge_setup import EdgeSettings
-from ansible_collections.morpheus.deploy.plugins.module_utils.gate import Expectation
-from ansible_collections.morpheus.deploy.plugins.module_utils.haproxy import render_backends, render_map
-from ansible_collections.morpheus.deploy.plugins.module_utils.http_probe import HttpProbe
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge import own_edge
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import render_backends, render_map
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.setup import EdgeSettings
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Expectation
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.http import HttpProbe
 
 from tests.edge_lab.haproxy import Haproxy, configure, root_file_system
 from tests.edge_lab.namespace import own_network

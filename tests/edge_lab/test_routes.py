@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 import pytest
-from ansible_collections.morpheus.deploy.plugins.module_utils import routes
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge import Edge, EdgeConfiguration, EdgePaths
-from ansible_collections.morpheus.deploy.plugins.module_utils.errors import EdgeError
-from ansible_collections.morpheus.deploy.plugins.module_utils.haproxy import parse_map, render_map, route_key, stack_routes
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge import routes
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import Edge, EdgeConfiguration, EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import parse_map, render_map, route_key, stack_routes
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

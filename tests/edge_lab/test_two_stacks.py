@@ -11,11 +11,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge import EdgePaths
-from ansible_collections.morpheus.deploy.plugins.module_utils.exclusive import alone
-from ansible_collections.morpheus.deploy.plugins.module_utils.haproxy import Socket
-from ansible_collections.morpheus.deploy.plugins.module_utils.release import Releases
-from ansible_collections.morpheus.deploy.plugins.module_utils.rollout import HostRollout
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import Socket
+from ansible_collections.morpheus.deploy.plugins.module_utils.host.lock import alone
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.switch import HostRollout
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
 
 from tests.edge_lab.examples import Release, Service
 from tests.edge_lab.haproxy import Haproxy, configure, root_file_system

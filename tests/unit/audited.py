@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils import audit_rules, audit_secrets
-from ansible_collections.morpheus.deploy.plugins.module_utils.fingerprints import Fingerprints
+from ansible_collections.morpheus.deploy.plugins.module_utils.secrets.fingerprints import Fingerprints
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit import rules as audit_rules
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit import secrets as audit_secrets
 
 from tests.unit import certificates
 

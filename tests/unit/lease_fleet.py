@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils import history, vote
-from ansible_collections.morpheus.deploy.plugins.module_utils.errors import FencedError
-from ansible_collections.morpheus.deploy.plugins.module_utils.fence import Fence
-from ansible_collections.morpheus.deploy.plugins.module_utils.lease import BEAT_SECONDS, TTL_SECONDS, Lease, LeaseError
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import FencedError
+from ansible_collections.morpheus.deploy.plugins.module_utils.lease import history
+from ansible_collections.morpheus.deploy.plugins.module_utils.lease.fence import Fence
+from ansible_collections.morpheus.deploy.plugins.module_utils.lease.lease import BEAT_SECONDS, TTL_SECONDS, Lease, LeaseError
 from ansible_collections.morpheus.deploy.plugins.modules.lease import take
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.lease import vote
 
 ENVIRONMENT = "production"
 NOON = 1_800_000_000.0

@@ -9,11 +9,12 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ansible_collections.morpheus.deploy.plugins.module_utils.cut import Count
-from ansible_collections.morpheus.deploy.plugins.module_utils.errors import EngineError
-from ansible_collections.morpheus.deploy.plugins.module_utils.execute import Busy, Executor, Outcome
-from ansible_collections.morpheus.deploy.plugins.module_utils.gate import Condemned, Health
-from ansible_collections.morpheus.deploy.plugins.module_utils.plan import (
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EngineError
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Condemned, Health
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.user_errors import Answered
+from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.cut import Count
+from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.execute import Busy, Executor, Outcome
+from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import (
     DesiredService,
     Order,
     Replica,
@@ -24,7 +25,6 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.plan import (
     plan,
     reached,
 )
-from ansible_collections.morpheus.deploy.plugins.module_utils.users import Answered
 
 DRAIN_SECONDS = 30.0
 PORT = 8000

@@ -39,7 +39,7 @@ exit $code
 MODULE = """#!/usr/bin/python
 import json, os, pathlib, sys, time
 from ansible.module_utils import basic
-from ansible_collections.morpheus.deploy.plugins.module_utils import leased
+from ansible_collections.morpheus.deploy.plugins.module_utils.lease import leased
 
 given = basic._load_params()
 stage, host, name = pathlib.Path(os.environ["STAGE"]), os.environ.get("STAGE_HOST", "localhost"), {name!r}

@@ -16,17 +16,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.morpheus.deploy.plugins.module_utils import audit, audit_host, baseline, dotenv, leftovers, sockets
-from ansible_collections.morpheus.deploy.plugins.module_utils.audit_host import HostAudit
-from ansible_collections.morpheus.deploy.plugins.module_utils.audit_secrets import MaximumAge
-from ansible_collections.morpheus.deploy.plugins.module_utils.baseline import BaselineFile
-from ansible_collections.morpheus.deploy.plugins.module_utils.engine import Compose
-from ansible_collections.morpheus.deploy.plugins.module_utils.identity import HostIdentity, Owner
-from ansible_collections.morpheus.deploy.plugins.module_utils.lineage import Lineage
-from ansible_collections.morpheus.deploy.plugins.module_utils.release import Manifest, Releases
+from ansible_collections.morpheus.deploy.plugins.module_utils.base import env_file as dotenv
+from ansible_collections.morpheus.deploy.plugins.module_utils.base import leftovers
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import Compose
+from ansible_collections.morpheus.deploy.plugins.module_utils.facts import baseline, sockets
+from ansible_collections.morpheus.deploy.plugins.module_utils.facts import host as audit_host
+from ansible_collections.morpheus.deploy.plugins.module_utils.facts.baseline import BaselineFile
+from ansible_collections.morpheus.deploy.plugins.module_utils.facts.host import HostAudit
+from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage import Lineage
+from ansible_collections.morpheus.deploy.plugins.module_utils.ownership.host import HostIdentity, Owner
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Manifest, Releases
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit import report as audit
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit.secrets import MaximumAge
 
 from tests.unit.audited import recorded, settings
-from tests.unit.plugins.module_utils.test_audit_host import inspect
+from tests.unit.plugins.module_utils.facts.test_audit_host import inspect
 
 OWN = "var/lib/morpheus.deploy"
 SECRETS = f"{OWN}/stacks/shop/secrets"

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from ansible.parsing.vault import VaultLib, VaultSecret
 from ansible_collections.morpheus.deploy.plugins.filter.fingerprints import fingerprints
-from ansible_collections.morpheus.deploy.plugins.module_utils import said
+from ansible_collections.morpheus.deploy.plugins.module_utils.words import said
 
 from tests.unit.credentials import ADDRESSES, CREDENTIALS, NEITHER, lines
 

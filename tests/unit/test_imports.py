@@ -1,10 +1,15 @@
-"""What a module reaches on a host must be there: Python's own library, and what roles/docker_engine installs."""
+"""What a module reaches on a host must be there: Python's own library, and what roles/docker_engine installs.
+
+And which way imports go: two floors, in them packages, and between those no circle. docs/development.md says what each is for.
+"""
 
 from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -16,10 +21,43 @@ INSTALLED = {"docker", "jmespath", "yaml"}
 # What docker needs itself; and what the module says in words when it is missing.
 INSTALLED |= {"urllib3", "psycopg2"}
 MODULES = sorted((ROOT / "plugins" / "modules").glob("*.py"))
+# The ground floor: what runs on hosts, or on both sides. Package -> those that it imports beside base, which all may.
+HOSTS = {
+    "base": "",
+    "words": "",
+    "lease": "",
+    "lineage": "",
+    "postgres": "",
+    "health": "words",
+    "ownership": "postgres",
+    "secrets": "postgres",
+    "daemon": "health",
+    "rollout": "health words",
+    "compose": "rollout",
+    "engine": "compose lineage rollout words",
+    "release": "compose engine lineage",
+    "edge": "engine health rollout",
+    "host": "compose edge engine health lease release rollout words",
+    "edge_container": "edge engine health host rollout",
+    "facts": "compose edge engine ownership postgres release secrets",
+    "operations": "compose edge engine health host lease lineage ownership release rollout words",
+}
+# Upstairs: what runs on the controller only. Package -> those of this floor that it imports; of the one below, any.
+CONTROLLER = {
+    "encrypted": "",
+    "lease": "",
+    "rotation": "",
+    "config": "rotation",
+    "new_environment": "config",
+    "audit": "config",
+    "effective": "config",
+    "run": "audit effective",
+}
+FLOORS = {"module_utils": HOSTS, "plugin_utils": CONTROLLER}
+ROOMS = [(floor, package) for floor, rows in FLOORS.items() for package in rows]
 
 
-def imported(path: Path) -> Iterator[str]:
-    """Names of modules, those that are imported in functions or for types only included."""
+def _imported(path: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (name.name for name in node.names)
@@ -28,6 +66,13 @@ def imported(path: Path) -> Iterator[str]:
             yield from (f"{node.module}.{name.name}" for name in node.names)
 
 
+@cache
+def imported(path: Path) -> frozenset[str]:
+    """Names of modules, those that are imported in functions or for types only included."""
+    return frozenset(_imported(path))
+
+
+@cache
 def own(name: str) -> Path | None:
     path = ROOT / "plugins" / Path(*name.removeprefix(OWN).split(".")).with_suffix(".py") if name.startswith(OWN) else None
     return path if path and path.is_file() else None
@@ -59,4 +104,82 @@ def test_a_module_needs_nothing_that_hosts_lack(path: Path) -> None:
 
 
 def test_a_library_of_the_controller_is_found_wherever_it_is_imported() -> None:
-    assert foreign(ROOT / "plugins" / "module_utils" / "audit.py") == {"cryptography": "certificate"}
+    assert foreign(ROOT / "plugins" / "plugin_utils" / "audit" / "report.py") == {"cryptography": "certificate"}
+
+
+def files(floor: str) -> set[Path]:
+    return set((ROOT / "plugins" / floor).rglob("*.py"))
+
+
+def neighbours(path: Path) -> set[Path]:
+    """The files of this collection that one imports."""
+    return {other for name in imported(path) if (other := own(name)) and other != path}
+
+
+def floor_of(path: Path) -> str:
+    return path.relative_to(ROOT / "plugins").parts[0]
+
+
+def runs_on_hosts(module: Path) -> bool:
+    """Not so where an action plugin does all the work: then the module is documentation."""
+    action = ROOT / "plugins" / "action" / module.name
+    text = action.read_text() if action.is_file() else "_execute_module"
+    return "_execute_module" in text or "ansible.plugins.action.normal" in text
+
+
+def shipped() -> set[Path]:
+    """Every file that some module takes to a host."""
+    modules = [path for path in MODULES if runs_on_hosts(path)]
+    return {other for path in modules for name in reached(path) if (other := own(name))} - set(modules)
+
+
+def circle(imports: dict[Path, set[Path]]) -> list[str]:
+    try:
+        list(TopologicalSorter(imports).static_order())
+    except CycleError as exc:
+        return [str(path.relative_to(ROOT / "plugins")) for path in exc.args[1]]
+    return []
+
+
+def strays(there: Iterable[Path], wanted: Iterable[Path]) -> list[str]:
+    return sorted(str(path.relative_to(ROOT / "plugins")) for path in set(there) - set(wanted))
+
+
+@pytest.mark.parametrize("floor", FLOORS)
+def test_every_file_is_in_a_package_that_has_a_row(floor: str) -> None:
+    rooms = {ROOT / "plugins" / floor / package for package in FLOORS[floor]}
+    assert strays(files(floor), (path for path in files(floor) if path.parent in rooms)) == []
+    assert {path.parent for path in files(floor)} == rooms, "a row without files"
+
+
+@pytest.mark.parametrize(("floor", "package"), ROOMS, ids=[f"{floor}/{package}" for floor, package in ROOMS])
+def test_a_package_imports_those_of_its_row_and_no_other(floor: str, package: str) -> None:
+    found = {
+        other.parent.name: f"{path.name} imports {other.parent.name}/{other.name}"
+        for path in (ROOT / "plugins" / floor / package).glob("*.py")
+        for other in neighbours(path)
+        if floor_of(other) == floor and other.parent.name not in {package, "base"}
+    }
+    allowed = set(FLOORS[floor][package].split())
+    assert sorted(said for name, said in found.items() if name not in allowed) == []
+    assert sorted(allowed - set(found)) == [], "nothing imports these any more: take them out of the row"
+
+
+def test_what_runs_on_hosts_imports_nothing_that_runs_on_the_controller_only() -> None:
+    found = {(path, other) for path in files("module_utils") | set(MODULES) for other in neighbours(path)}
+    wrong = {(path, other) for path, other in found if floor_of(other) != "module_utils"}
+    assert sorted(f"{path.name} imports {other.relative_to(ROOT / 'plugins')}" for path, other in wrong) == []
+
+
+def test_the_ground_floor_holds_what_modules_take_to_hosts_and_nothing_else() -> None:
+    assert strays(files("module_utils"), shipped()) == [], "no module takes these to a host: they belong into plugin_utils"
+    assert strays(shipped(), files("module_utils")) == []
+
+
+def test_imports_go_in_no_circle_between_packages_nor_between_files() -> None:
+    imports = {path: neighbours(path) for floor in FLOORS for path in files(floor)}
+    assert circle(imports) == []
+    packages: dict[Path, set[Path]] = {}
+    for path, others in imports.items():
+        packages.setdefault(path.parent, set()).update(other.parent for other in others if other.parent != path.parent)
+    assert circle(packages) == []

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import yaml
 from ansible.parsing.vault import VaultLib, VaultSecret
-from ansible_collections.morpheus.deploy.plugins.module_utils import dotenv
+from ansible_collections.morpheus.deploy.plugins.module_utils.base import env_file as dotenv
 
 from tests.unit import staged
 from tests.unit.played import LOCAL

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.plugins.module_utils.test_said import ENCODINGS, MARK, VALUE, is_shown
+from tests.unit.plugins.module_utils.words.test_said import ENCODINGS, MARK, VALUE, is_shown
 from tests.unit.test_never_templated import OPEN, Place
 
 # Ends in the way that it is told, with all that it was given in what it says.
@@ -21,9 +21,9 @@ LEAKS = """#!/usr/bin/python
 import os, pathlib, sys, threading
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.morpheus.deploy.plugins.module_utils import said
-from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
-from ansible_collections.morpheus.deploy.plugins.module_utils.in_words import in_words
+from ansible_collections.morpheus.deploy.plugins.module_utils.words import said
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import in_words
 
 said.STACKS = pathlib.Path(os.environ["STAGE"]) / "stacks"
 

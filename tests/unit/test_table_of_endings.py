@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 import yaml
 from ansible_collections.morpheus.deploy.plugins.action import begin
-from ansible_collections.morpheus.deploy.plugins.module_utils import leased
+from ansible_collections.morpheus.deploy.plugins.module_utils.lease import leased
 
 from tests.unit.staged import BIN, HOSTS, ROOT, Case, Done, Stage, rule
 

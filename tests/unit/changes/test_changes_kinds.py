@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.morpheus.deploy.plugins.module_utils.stack_config import StackConfig
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.check import StackConfig
 
 from tests.changes.kinds import BASE, KINDS, Kind
 from tests.changes.outcome import Change, change_of

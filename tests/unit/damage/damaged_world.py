@@ -15,27 +15,27 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.morpheus.deploy.plugins.module_utils import edge_setup as edge_setup_module
-from ansible_collections.morpheus.deploy.plugins.module_utils import edge_state
-from ansible_collections.morpheus.deploy.plugins.module_utils import engine as engine_module
-from ansible_collections.morpheus.deploy.plugins.module_utils import execute as execute_module
-from ansible_collections.morpheus.deploy.plugins.module_utils import haproxy as haproxy_module
-from ansible_collections.morpheus.deploy.plugins.module_utils import host as host_module
-from ansible_collections.morpheus.deploy.plugins.module_utils import served as served_module
-from ansible_collections.morpheus.deploy.plugins.module_utils import status as status_module
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge import EdgePaths
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge_setup import EdgeSettings, EdgeSetup
-from ansible_collections.morpheus.deploy.plugins.module_utils.engine import Engine
-from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError, EngineError
-from ansible_collections.morpheus.deploy.plugins.module_utils.fence import Fence
-from ansible_collections.morpheus.deploy.plugins.module_utils.gate import Rules, SystemClock
-from ansible_collections.morpheus.deploy.plugins.module_utils.host import StackHost
-from ansible_collections.morpheus.deploy.plugins.module_utils.identity import HostIdentity, Owner
-from ansible_collections.morpheus.deploy.plugins.module_utils.lineage import Kind
-from ansible_collections.morpheus.deploy.plugins.module_utils.migrations import Migrations
-from ansible_collections.morpheus.deploy.plugins.module_utils.prepare import Wanted, prepare
-from ansible_collections.morpheus.deploy.plugins.module_utils.release import Releases
-from ansible_collections.morpheus.deploy.plugins.module_utils.rollout import HostRollout, Rollout
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError, EngineError
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge import haproxy as haproxy_module
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge import served as served_module
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge import state as edge_state
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container import setup as edge_setup_module
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.setup import EdgeSettings, EdgeSetup
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine import engine as engine_module
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import Engine
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Rules, SystemClock
+from ansible_collections.morpheus.deploy.plugins.module_utils.host import host as host_module
+from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
+from ansible_collections.morpheus.deploy.plugins.module_utils.lease.fence import Fence
+from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage import Kind
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations import status as status_module
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.migrations import Migrations
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.prepare import Wanted, prepare
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.switch import HostRollout, Rollout
+from ansible_collections.morpheus.deploy.plugins.module_utils.ownership.host import HostIdentity, Owner
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
+from ansible_collections.morpheus.deploy.plugins.module_utils.rollout import execute as execute_module
 from docker.errors import APIError
 
 from tests.unit.damage.memory_docker import PORT, Box, Docker, Server

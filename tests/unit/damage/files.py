@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils.rollback import decide
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.rollback import decide
 
 from tests.unit.damage.prepared import NEWS, OLD, Answer, PreparedHost
 

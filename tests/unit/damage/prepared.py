@@ -20,14 +20,17 @@ from typing import Any
 import pytest
 import yaml
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.morpheus.deploy.plugins.module_utils import engine, identity, lease, release
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge_setup import CPU_SHARES
-from ansible_collections.morpheus.deploy.plugins.module_utils.engine import FINGERPRINT, PORT, Compose
-from ansible_collections.morpheus.deploy.plugins.module_utils.errors import EngineError
-from ansible_collections.morpheus.deploy.plugins.module_utils.host import StackHost
-from ansible_collections.morpheus.deploy.plugins.module_utils.identity import HostIdentity
-from ansible_collections.morpheus.deploy.plugins.module_utils.lease import Lease
-from ansible_collections.morpheus.deploy.plugins.module_utils.release import Releases
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EngineError
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.setup import CPU_SHARES
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine import engine
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import FINGERPRINT, PORT, Compose
+from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
+from ansible_collections.morpheus.deploy.plugins.module_utils.lease import lease
+from ansible_collections.morpheus.deploy.plugins.module_utils.lease.lease import Lease
+from ansible_collections.morpheus.deploy.plugins.module_utils.ownership import host as identity
+from ansible_collections.morpheus.deploy.plugins.module_utils.ownership.host import HostIdentity
+from ansible_collections.morpheus.deploy.plugins.module_utils.release import release
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
 from ansible_collections.morpheus.deploy.plugins.modules import (
     edge_config,
     edge_maintenance,

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.morpheus.deploy.plugins.filter.status_report import status_report
-from ansible_collections.morpheus.deploy.plugins.module_utils.report import table
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.status_table import table
 
 from tests.unit.damage.damaged_world import World
 from tests.unit.damage.memory_docker import Box

@@ -8,12 +8,12 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from ansible_collections.morpheus.deploy.plugins.module_utils.errors import ConfigError, EdgeError
-from ansible_collections.morpheus.deploy.plugins.module_utils.host import StackHost
-from ansible_collections.morpheus.deploy.plugins.module_utils.migrations import Migrations
-from ansible_collections.morpheus.deploy.plugins.module_utils.one_offs import OneOffs
-from ansible_collections.morpheus.deploy.plugins.module_utils.prepare import Prepared, Wanted, prepare
-from ansible_collections.morpheus.deploy.plugins.module_utils.release import Releases
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import ConfigError, EdgeError
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.one_offs import OneOffs
+from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.migrations import Migrations
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.prepare import Prepared, Wanted, prepare
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
 
 from tests.unit.damage.damaged_world import World, files, stack
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from ansible_collections.morpheus.deploy.plugins.module_utils.migrations import Migrations
-from ansible_collections.morpheus.deploy.plugins.module_utils.prepare import Prepared, Wanted, prepare
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.migrations import Migrations
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.prepare import Prepared, Wanted, prepare
 
 from tests.unit.damage.damaged_world import LIVE, World, files, stack
 

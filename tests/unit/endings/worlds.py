@@ -13,24 +13,26 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ansible_collections.morpheus.deploy.plugins.module_utils import database_identity, declared_database, gate
-from ansible_collections.morpheus.deploy.plugins.module_utils import rollout as rollout_module
-from ansible_collections.morpheus.deploy.plugins.module_utils.database_identity import Seen
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge_image import Found
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge_upgrade import Outcome
-from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
-from ansible_collections.morpheus.deploy.plugins.module_utils.fence import Fence
-from ansible_collections.morpheus.deploy.plugins.module_utils.gate import Health
-from ansible_collections.morpheus.deploy.plugins.module_utils.identity import HostIdentity, Owner
-from ansible_collections.morpheus.deploy.plugins.module_utils.lease import Claim, Held, Lease, LeaseError
-from ansible_collections.morpheus.deploy.plugins.module_utils.plan import DesiredService, FailureAction, UpdatePolicy
-from ansible_collections.morpheus.deploy.plugins.module_utils.prepare import Prepared
-from ansible_collections.morpheus.deploy.plugins.module_utils.release import Releases
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.image import Found
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.upgrade import Outcome
+from ansible_collections.morpheus.deploy.plugins.module_utils.health import gate
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Health
+from ansible_collections.morpheus.deploy.plugins.module_utils.lease.fence import Fence
+from ansible_collections.morpheus.deploy.plugins.module_utils.lease.lease import Claim, Held, Lease, LeaseError
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations import switch as rollout_module
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.prepare import Prepared
+from ansible_collections.morpheus.deploy.plugins.module_utils.ownership import database as declared_database
+from ansible_collections.morpheus.deploy.plugins.module_utils.ownership import marker as database_identity
+from ansible_collections.morpheus.deploy.plugins.module_utils.ownership.host import HostIdentity, Owner
+from ansible_collections.morpheus.deploy.plugins.module_utils.ownership.marker import Seen
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
+from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import DesiredService, FailureAction, UpdatePolicy
 
 from tests.unit.endings.ran import module
-from tests.unit.plugins.module_utils import test_engine_setup as engines
-from tests.unit.plugins.module_utils import test_migrate as migrating
-from tests.unit.plugins.module_utils import test_rollout as rolling
+from tests.unit.plugins.module_utils.daemon import test_engine_setup as engines
+from tests.unit.plugins.module_utils.operations import test_migrate as migrating
+from tests.unit.plugins.module_utils.operations import test_rollout as rolling
 
 TAKES_BACK = UpdatePolicy(parallelism=1, failure_action=FailureAction.ROLLBACK)
 API = DesiredService("api", 2, "old", routed=True, policy=TAKES_BACK)

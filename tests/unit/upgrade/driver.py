@@ -11,28 +11,44 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict, replace
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils import history
-from ansible_collections.morpheus.deploy.plugins.module_utils import rollout as rollout_module
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge import EdgePaths, edge_settings
-from ansible_collections.morpheus.deploy.plugins.module_utils.identity import HostIdentity, Owner
-from ansible_collections.morpheus.deploy.plugins.module_utils.lease import Claim, Lease
-from ansible_collections.morpheus.deploy.plugins.module_utils.lineage import Kind
-from ansible_collections.morpheus.deploy.plugins.module_utils.plan import State
-
-from tests.unit.plugins.module_utils.test_rollout import API, StackHost
+CODE = "ansible_collections.morpheus.deploy.plugins.module_utils"
+TESTS = "tests.unit.plugins.module_utils"
 
 
-def host_of(root: Path, containers: list[dict[str, Any]], releases: dict[str, str]) -> StackHost:
+def in_either(*places: str) -> ModuleType:
+    """Where this version has the file: in its package, or beside all others, as before there were packages."""
+    for place in places:
+        try:
+            return import_module(place)
+        except ModuleNotFoundError as exc:
+            if exc.name != place and not place.startswith(f"{exc.name}."):
+                raise
+    raise ModuleNotFoundError(f"this version has none of {', '.join(places)}")
+
+
+history = in_either(f"{CODE}.lease.history", f"{CODE}.history")
+rollout_module = in_either(f"{CODE}.operations.switch", f"{CODE}.rollout")
+edge = in_either(f"{CODE}.edge.admission", f"{CODE}.edge")
+owners = in_either(f"{CODE}.ownership.host", f"{CODE}.identity")
+leases = in_either(f"{CODE}.lease.lease", f"{CODE}.lease")
+lineages = in_either(f"{CODE}.lineage.lineage", f"{CODE}.lineage")
+plan = in_either(f"{CODE}.rollout.plan", f"{CODE}.plan")
+rolling = in_either(f"{TESTS}.operations.test_rollout", f"{TESTS}.test_rollout")
+
+
+def host_of(root: Path, containers: list[dict[str, Any]], releases: dict[str, str]) -> Any:
     """``releases``: name -> fingerprint of its service, of those that are on the host."""
-    host = StackHost(root / "stacks")
+    host = rolling.StackHost(root / "stacks")
     for name, fingerprint in releases.items():
-        host.wanted[name] = [replace(API, fingerprint=fingerprint)]
+        host.wanted[name] = [replace(rolling.API, fingerprint=fingerprint)]
         host.images.add(f"sha256:{name}")
     for one in containers:
-        host.simulated.add("api", one["fingerprint"], State(one["state"]), admitted=one["admitted"], number=one["number"])
+        host.simulated.add("api", one["fingerprint"], plan.State(one["state"]), admitted=one["admitted"], number=one["number"])
     host.simulated.routes = {"api/": "api"} if containers else {}
     host.edge_services = {"api"} if containers else set()
     simulated = host.simulated
@@ -49,23 +65,23 @@ def host_of(root: Path, containers: list[dict[str, Any]], releases: dict[str, st
 
 def step(root: Path, request: dict[str, Any]) -> dict[str, Any]:
     releases = request["releases"]
-    lease = Lease("staging", root)
+    lease = leases.Lease("staging", root)
     before = lease.read()
-    record = lease.acquire(Claim("anna@laptop", request["what"], ttl_seconds=0.1), wait_seconds=5)
+    record = lease.acquire(leases.Claim("anna@laptop", request["what"], ttl_seconds=0.1), wait_seconds=5)
     host = host_of(root, request["containers"], {name: mark for name, mark in releases.items() if name != request.get("new")})
     known = host.releases.lineage().previous(), host.releases.live_release()
     if request["what"] == "deploy":
         name = request["new"]
-        identity = host.release(name, replace(API, fingerprint=releases[name]))
+        identity = host.release(name, replace(rolling.API, fingerprint=releases[name]))
         if releases[name] == "bad":
             host.simulated.bad.add("bad")
         done = host.roll(identity, token=record.token)
     else:
-        done = host.roll(known[0], kind=Kind.ROLLBACK, token=record.token)
+        done = host.roll(known[0], kind=lineages.Kind.ROLLBACK, token=record.token)
     history.append(lease.history, history.line(at="", verdict=request["what"], environment="staging", token=record.token))
-    identity_file = HostIdentity(root / "etc")
+    identity_file = owners.HostIdentity(root / "etc")
     if not identity_file.path.exists():
-        identity_file.write(Owner("staging", "2026-01-01T00:00:00Z"))
+        identity_file.write(owners.Owner("staging", "2026-01-01T00:00:00Z"))
     lineage = host.releases.lineage()
     return {
         "was": known[1],
@@ -82,7 +98,7 @@ def step(root: Path, request: dict[str, Any]) -> dict[str, Any]:
         "lease_before": before.record.owner if before else "",
         "history": [one["verdict"] for one in history.tail(lease.history, 10)],
         "owner": asdict(identity_file.read()),
-        "edge": {name: edge_settings(EdgePaths(root / "edge"))[name] for name in ("image", "user")},
+        "edge": {name: edge.edge_settings(edge.EdgePaths(root / "edge"))[name] for name in ("image", "user")},
         "activated": sorted(host.releases.activated()),
         "notes": list(getattr(host.releases, "notes", [])),
         "containers": [

@@ -96,11 +96,11 @@ def host(tmp_path: Path) -> Host:
 
 
 def test_the_driver_works_on_the_version_that_it_is_given(before: Path) -> None:
-    code = "from ansible_collections.morpheus.deploy.plugins.module_utils import lineage; print(lineage.__file__)"
+    code = "from ansible_collections.morpheus.deploy.plugins.module_utils import __path__ as where; print(*where)"
     for version in (before, ROOT):
         env = {**os.environ, "PYTHONPATH": f"{version / 'collections'}{os.pathsep}{version}"}
         path = subprocess.run([sys.executable, "-c", code], cwd=version, env=env, capture_output=True, text=True, check=True)
-        assert Path(path.stdout.strip()).resolve() == version / "plugins/module_utils/lineage.py"
+        assert Path(path.stdout.strip()).resolve() == version / "plugins/module_utils"
 
 
 @pytest.mark.parametrize("upgrade", [True, False], ids=["an older version, then this one", "this version, then an older one"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.morpheus.deploy.plugins.module_utils import cis
+from ansible_collections.morpheus.deploy.plugins.module_utils.facts import cis
 from moments import Moment, live_release
 from testinfra.host import Host
 

@@ -16,9 +16,9 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.morpheus.deploy.plugins.action import lease as action
-from ansible_collections.morpheus.deploy.plugins.module_utils import handover
-from ansible_collections.morpheus.deploy.plugins.module_utils.handover import Process
-from ansible_collections.morpheus.deploy.plugins.plugin_utils import watch
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.lease import handover
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.lease.handover import Process
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import watch
 
 TAKEN = {
     "changed": False,

@@ -10,14 +10,12 @@ from typing import Any
 
 import pytest
 from ansible_collections.morpheus.deploy.plugins.action.rotation import Rotation
-from ansible_collections.morpheus.deploy.plugins.module_utils import (
-    connection_url,
-    fingerprints,
-    role_pair,
-    rotation,
-    variables_text,
-)
-from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.postgres import role_pair
+from ansible_collections.morpheus.deploy.plugins.module_utils.postgres import url as connection_url
+from ansible_collections.morpheus.deploy.plugins.module_utils.secrets import fingerprints
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.encrypted import text as variables_text
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.rotation import plan as rotation
 from hypothesis import given
 from hypothesis import strategies as st
 

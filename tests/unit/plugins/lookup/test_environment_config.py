@@ -11,7 +11,7 @@ from ansible.parsing.vault import VaultEditor, VaultLib, VaultSecret
 from ansible.template import Templar
 from ansible.utils.vars import load_extra_vars
 from ansible_collections.morpheus.deploy.plugins.lookup.environment_config import LookupModule, shown_path
-from ansible_collections.morpheus.deploy.plugins.module_utils import config_report
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.effective import text as config_report
 
 PASSWORD = VaultSecret(b"a password")
 STACK = """---

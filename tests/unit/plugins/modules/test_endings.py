@@ -13,18 +13,18 @@ from typing import Any
 import pytest
 from ansible.errors import AnsibleActionFail
 from ansible_collections.morpheus.deploy.plugins.action import rotation as rotation_action
-from ansible_collections.morpheus.deploy.plugins.module_utils import verdict
-from ansible_collections.morpheus.deploy.plugins.module_utils.database_identity import Seen
-from ansible_collections.morpheus.deploy.plugins.module_utils.engine_packages import PackagesError
-from ansible_collections.morpheus.deploy.plugins.module_utils.errors import (
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import (
     ConfigError,
     DeployError,
     EdgeError,
     EngineError,
     FencedError,
 )
-from ansible_collections.morpheus.deploy.plugins.module_utils.plan import FailureAction
-from ansible_collections.morpheus.deploy.plugins.module_utils.verdict import Run, summary
+from ansible_collections.morpheus.deploy.plugins.module_utils.daemon.packages import PackagesError
+from ansible_collections.morpheus.deploy.plugins.module_utils.ownership.marker import Seen
+from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import FailureAction
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import verdict
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.verdict import Run, summary
 
 from tests.unit.endings import worlds
 from tests.unit.endings.ran import ends_of, run, watching

@@ -11,9 +11,9 @@ import pytest
 from ansible.errors import AnsibleFilterError
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.morpheus.deploy.plugins.filter.known_baselines import known_baselines
-from ansible_collections.morpheus.deploy.plugins.module_utils import baseline, walk
-from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError
-from ansible_collections.morpheus.deploy.plugins.module_utils.identity import HostIdentity, Owner
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.facts import baseline, walk
+from ansible_collections.morpheus.deploy.plugins.module_utils.ownership.host import HostIdentity, Owner
 from ansible_collections.morpheus.deploy.plugins.modules import host_baseline
 
 CAPSYS = pytest.CaptureFixture[str]

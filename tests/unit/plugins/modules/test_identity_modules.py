@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.morpheus.deploy.plugins.module_utils import database_identity as database_identity_of
-from ansible_collections.morpheus.deploy.plugins.module_utils import declared_database
-from ansible_collections.morpheus.deploy.plugins.module_utils.database_identity import Seen
-from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError, missing_library
-from ansible_collections.morpheus.deploy.plugins.module_utils.identity import HostIdentity, Owner
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError, missing_library
+from ansible_collections.morpheus.deploy.plugins.module_utils.ownership import database as declared_database
+from ansible_collections.morpheus.deploy.plugins.module_utils.ownership import marker as database_identity_of
+from ansible_collections.morpheus.deploy.plugins.module_utils.ownership.host import HostIdentity, Owner
+from ansible_collections.morpheus.deploy.plugins.module_utils.ownership.marker import Seen
 from ansible_collections.morpheus.deploy.plugins.modules import database_identity, host_identity
 
 URL = "postgresql://postgres:hunter2-canary@db.abc.supabase.co/postgres"

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.morpheus.deploy.plugins.module_utils.errors import EngineError
-from ansible_collections.morpheus.deploy.plugins.module_utils.in_words import explained, in_words
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EngineError
+from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import explained, in_words
 
 ROOT = Path(__file__).parents[4]
 MODULES = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("*.py"))
@@ -139,7 +139,7 @@ def test_a_host_that_lacks_a_library_is_named_with_the_command_that_installs_it(
         sys.path[:0] = [{str(ROOT / "collections")!r}]
         sys.modules[{library!r}] = None
         from ansible.module_utils.testing import patch_module_args
-        from ansible_collections.morpheus.deploy.plugins.module_utils import engine
+        from ansible_collections.morpheus.deploy.plugins.module_utils.engine import engine
         from ansible_collections.morpheus.deploy.plugins.modules.{name} import main
         if {library!r} != "docker":
             engine.connect = object

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.morpheus.deploy.plugins.module_utils.identity import HostIdentity, Owner
-from ansible_collections.morpheus.deploy.plugins.module_utils.lease import Claim, HostClock, Lease
+from ansible_collections.morpheus.deploy.plugins.module_utils.lease.lease import Claim, HostClock, Lease
+from ansible_collections.morpheus.deploy.plugins.module_utils.ownership.host import HostIdentity, Owner
 from ansible_collections.morpheus.deploy.plugins.modules import lease as module
 
 ANNA = {"owner": "anna@laptop", "reason": "deploy 1.2.0", "run": "run-a"}

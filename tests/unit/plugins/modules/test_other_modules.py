@@ -9,17 +9,18 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from ansible_collections.morpheus.deploy.plugins.module_utils import edge_setup, engine
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge import EdgePaths
-from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError, EdgeError
-from ansible_collections.morpheus.deploy.plugins.module_utils.in_words import explained
-from ansible_collections.morpheus.deploy.plugins.module_utils.verdict import _MODULES
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError, EdgeError
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container import setup as edge_setup
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine import engine
+from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import explained
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.verdict import _MODULES
 
 from tests.unit.endings import worlds
 from tests.unit.endings.ran import run
 from tests.unit.endings.worlds import World
 from tests.unit.played import ROOT
-from tests.unit.plugins.module_utils import test_maintenance as maintenance
+from tests.unit.plugins.module_utils.edge import test_maintenance as maintenance
 
 CAPSYS = pytest.CaptureFixture[str]
 HERE = {"edge_config", "edge_maintenance", "edge_upstream", "host_baseline", "stack_status", "stack_audit"}

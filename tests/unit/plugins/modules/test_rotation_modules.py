@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.morpheus.deploy.plugins.module_utils.errors import DeployError, missing_library
-from ansible_collections.morpheus.deploy.plugins.module_utils.release import Releases
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError, missing_library
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
 from ansible_collections.morpheus.deploy.plugins.modules import key_probe, postgres_login, rotation, stack_secret
 
 STATUS = {"Bearer canary-good": 200, "Bearer canary-bad": 401, "Bearer canary-none": 403, "Bearer canary-broken": 500}

@@ -13,10 +13,12 @@ import yaml
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.morpheus.deploy.plugins.action import rotation as rotation_action
-from ansible_collections.morpheus.deploy.plugins.module_utils import engine, leased, maintenance
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge import maintenance
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine import engine
+from ansible_collections.morpheus.deploy.plugins.module_utils.lease import leased
 from ansible_collections.morpheus.deploy.plugins.modules import engine_config, engine_packages, postgres_login
 
-from tests.unit.plugins.module_utils.test_engine_setup import FakeClock, FakeDockerd
+from tests.unit.plugins.module_utils.daemon.test_engine_setup import FakeClock, FakeDockerd
 
 ROOT = Path(__file__).parents[4]
 WORDS = (

@@ -1,0 +1,66 @@
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+"""Files that are either the old ones or the new ones, whatever happens while they are written."""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+from pathlib import Path
+
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.spoken import FileError, sentence, told
+
+
+def private(path: str, flags: int) -> int:
+    """An opener for open(): a file that it creates is readable by its owner alone."""
+    return os.open(path, flags, 0o600)
+
+
+def is_executable(path: Path) -> bool:
+    """Of a file's mode only this counts, as in git."""
+    return bool(path.stat().st_mode & 0o100)
+
+
+def file_mode(executable: bool) -> int:
+    """Mode of a file that containers of whatever user may read."""
+    return 0o755 if executable else 0o644
+
+
+def make_directories(path: Path) -> None:
+    """FileError says which one cannot be made, and what to do."""
+    with told(path, "made"):
+        missing = [parent for parent in (path, *path.parents) if not parent.exists()]
+        for directory in reversed(missing):
+            directory.mkdir(exist_ok=True)
+            # Whatever the umask says: files below may be mounted into containers of other users.
+            directory.chmod(0o755)
+
+
+def write_atomically(path: Path, content: str | bytes, *, mode: int, owner: int | None = None) -> None:
+    """Write ``content`` beside ``path``, flush it to the disk, then put it in place; missing folders are made 0755.
+
+    ``owner``: uid of the file; left out, whoever writes. FileError says why it cannot be written, and what to do.
+    """
+    make_directories(path.parent)
+    if path.is_dir() and not path.is_symlink():
+        raise FileError(sentence(IsADirectoryError(errno.EISDIR, "Is a directory", str(path))))
+    with told(path):
+        _write(path, content.encode() if isinstance(content, str) else content, mode, owner)
+
+
+def _write(path: Path, data: bytes, mode: int, owner: int | None) -> None:
+    # mkstemp gives 0600 from the first moment on: a secret is never readable by others, not even half-written.
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        if owner is not None:
+            os.chown(name, owner, -1)
+        Path(name).chmod(mode)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,187 @@
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+"""The formats of the files that this collection keeps on hosts, below /var/lib/morpheus.deploy and /etc/morpheus.deploy.
+
+Hosts outlive versions of the collection, and two versions may work on the same host. So every file has a format: a number that
+goes up when a version from before would read the file wrongly, and only then. This version reads every format up to its own
+number, by the steps that lead from one to the next, and refuses a newer one before anything is changed. What has no number is of
+format 1.
+
+The table of all of them is in docs/design.md.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
+
+# In files that only HAProxy reads, on a line of its own.
+_COMMENT = re.compile(r"^# morpheus\.deploy format (\d+)$", re.MULTILINE)
+
+Document = dict[str, Any]
+
+
+class NewerFormatError(DeployError):
+    """A newer version of the collection has written the file. It is neither read nor written over."""
+
+
+class DamagedError(DeployError):
+    """A file of ours says nothing that can be used. ``said``: what is wrong with it, as the end of a sentence."""
+
+    def __init__(self, path: Path, said: str, mend: str) -> None:
+        self.path = path
+        self.said = said
+        super().__init__(f"{path} {said}: {mend}")
+
+
+@dataclass(frozen=True)
+class Format:
+    """One kind of file.
+
+    ``number``: what this version writes, as ``key`` of the document. ``silent``: format 1 is written without its number, because
+    versions from before there were numbers refuse what they do not know. ``mend``: what to do when the file is damaged;
+    ``otherwise``: when a newer version has written it and is not to be had. ``{path}`` in both. ``steps``: number -> what makes
+    the next format of a document.
+    """
+
+    name: str
+    mend: str
+    otherwise: str = ""
+    number: int = 1
+    silent: bool = False
+    key: str = "format"
+    steps: Mapping[int, Callable[[Document], Document]] = field(default_factory=dict)
+
+    def numbered(self, content: Mapping[str, Any]) -> Document:
+        """``content`` as it is to be written."""
+        return {**content} if self.silent and self.number == 1 else {self.key: self.number, **content}
+
+    def current(self, path: Path, content: Any) -> Document:
+        """A document that was read from ``path``, without its number and in the format of this version.
+
+        Raises NewerFormatError, and ValueError when it is no document at all.
+        """
+        if not isinstance(content, dict):
+            raise ValueError(f"it holds {_kind(content)} where a mapping belongs")
+        found = {**content}
+        number = found.pop(self.key, 1)
+        if type(number) is not int or number < 1:
+            raise ValueError(f"it has the format {number!r} where a number belongs")
+        self.refuse_newer(path, number)
+        for step in range(number, self.number):
+            found = self.steps[step](found)
+        return found
+
+    def load(self, path: Path) -> Document:
+        """What a JSON file says. Raises FileNotFoundError, NewerFormatError, and DamagedError when it cannot be read."""
+        try:
+            return self.current(path, json.loads(self.text(path)))
+        except json.JSONDecodeError as exc:
+            raise self.damaged(path, _broken_json(exc)) from exc
+        except ValueError as exc:
+            raise self.damaged(path, str(exc)) from exc
+
+    def text(self, path: Path, errors: str = "strict") -> str:
+        """Raises FileNotFoundError, and DamagedError when it is no text."""
+        try:
+            return path.read_text(errors=errors)
+        except (IsADirectoryError, NotADirectoryError) as exc:
+            raise self.damaged(path, "it is a directory" if path.is_dir() else "it lies below what is no directory") from exc
+        except UnicodeDecodeError as exc:
+            raise self.damaged(path, f"it holds bytes that are no text (at {exc.start})") from exc
+
+    def commented(self, path: Path) -> str:
+        """The text of a file that is HAProxy's, whose number stands in a comment.
+
+        Bytes that are no text are not refused here: such a file is another one than it should be, and is written anew.
+        """
+        found = self.text(path, "replace")
+        number = _COMMENT.search(found)
+        self.refuse_newer(path, int(number[1]) if number else 1)
+        return found
+
+    def refuse_newer(self, path: Path, number: int) -> None:
+        if number > self.number:
+            otherwise = f", or {self.otherwise.format(path=path)}" if self.otherwise else ""
+            raise NewerFormatError(
+                f"{path} has format {number}, and this version of morpheus.deploy knows {self.name} only up to format "
+                f"{self.number}: run this with the newer version that wrote it{otherwise}"
+            )
+
+    def missing(self, path: Path) -> DamagedError:
+        return DamagedError(path, "is missing", self.mend.format(path=path))
+
+    def damaged(self, path: Path, what: str) -> DamagedError:
+        mend = self.mend.format(path=path)
+        if path.is_dir():
+            mend = f"move it away (mv {path} {path}.damaged); then {mend}"
+        return DamagedError(path, f"cannot be read ({what})", mend)
+
+
+def _kind(content: Any) -> str:
+    return {"list": "a list", "str": "a string", "NoneType": "nothing", "bool": "true or false"}.get(
+        type(content).__name__, "a number"
+    )
+
+
+def _broken_json(exc: json.JSONDecodeError) -> str:
+    if not exc.doc.strip():
+        return "it is empty"
+    if exc.pos >= len(exc.doc.rstrip()) or exc.msg.startswith("Unterminated"):
+        return "it ends in the middle"
+    return f"it is no JSON, line {exc.lineno}: {exc.msg}"
+
+
+_PROVISION = "run playbooks/provision.yml for this inventory, which writes it anew"
+_REMEMBERED = "from the journal, the manifests and the containers"
+_AWAY = "move the file away (mv {path} {path}.newer)"
+_BACK_FIRST = "go back with that version to a release of this one first"
+_QUIET = "wait until no run of that version is at work and remove the file"
+
+MANIFEST = Format("manifests", "deploy that release again, which writes it anew", _BACK_FIRST, silent=True)
+LINEAGE = Format(
+    "lineages",
+    f"deploy the release that runs again, which writes it anew {_REMEMBERED}",
+    f"{_AWAY}, and what it said is taken {_REMEMBERED}",
+)
+JOURNAL = Format("journals", "run this again, which begins a new one", _AWAY)
+LISTING = Format("listings", "deploy the release that runs again, which writes it anew", _BACK_FIRST, silent=True)
+# Compose takes a key of its own at the top of a file only when it begins with x-.
+OVERRIDE = Format(
+    "overrides",
+    "deploy the release that runs again, which writes it anew",
+    _BACK_FIRST,
+    silent=True,
+    key="x-morpheus.deploy.format",
+)
+SECRETS = Format("secrets", "deploy the live release again, which brings its secrets")
+FINGERPRINT_KEY = Format(
+    "keys of fingerprints", "deploy the live release again, which makes a new one and replaces every replica once"
+)
+EDGE = Format("settings of an edge", _PROVISION, "remove it and run playbooks/provision.yml of this one")
+EDGE_BASE = Format("files of an edge", _PROVISION, f"{_AWAY} and run playbooks/provision.yml of this one", silent=True)
+EDGE_STACKS = Format(
+    "files of stacks at an edge",
+    "deploy the live release again, which writes it anew",
+    f"{_AWAY} and deploy the live release again",
+    silent=True,
+)
+IDENTITY = Format(
+    "claims of hosts",
+    "find out whose host this is, remove the file, and claim the host anew with playbooks/provision.yml of its environment",
+    "remove the file and claim the host anew with playbooks/provision.yml of its environment",
+)
+BASELINE = Format(
+    "baselines of hosts",
+    "look at the host, and record it anew: playbooks/claim.yml --tags baseline -e audit_renew_baseline=true",
+    "record it anew: playbooks/claim.yml --tags baseline -e audit_renew_baseline=true",
+)
+LEASE = Format("leases", "break it with playbooks/unlock.yml, which writes it anew", _QUIET)
+FENCE = Format("fences", "look at what runs (playbooks/status.yml), remove the file and run this again", _QUIET)
+HISTORY = Format("histories", "run this again, which begins a new one", _AWAY)

@@ -1,0 +1,111 @@
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+"""What the operating system refuses, in words for people: which path, what is wrong with it, and what mends it."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
+
+# Of a file of ours: what is wrong with it, where ``mend`` says what brings it back.
+_WHAT = {
+    errno.ENOENT: "is missing",
+    errno.EISDIR: "is a directory where a file belongs",
+    errno.ENOTDIR: "lies below a file where a directory belongs",
+    errno.EEXIST: "is a file where a directory belongs",
+}
+_FULL = "See what fills it with: df -h {place}; df -i {place}; docker system df. Make room, then run this again"
+_BROKEN = "See what the kernel says of it with: dmesg | tail -50. Mend the disk, or take this host out of the inventory"
+_RIGHTS = "See whose it is with: namei -l {path}; lsattr -d {place}. Modules of this collection need root (become: true)"
+# Of the disk and of the rights, whatever the file.
+_MENDS: Mapping[int, str] = {
+    errno.ENOSPC: _FULL,
+    errno.EDQUOT: _FULL,
+    errno.EROFS: _BROKEN,
+    errno.EIO: _BROKEN,
+    errno.EACCES: _RIGHTS,
+    errno.EPERM: _RIGHTS,
+    errno.EMFILE: "This process has too many files open. See the limits with: ulimit -n; cat /proc/sys/fs/file-nr",
+    errno.ENFILE: "This host has too many files open. See the limits with: cat /proc/sys/fs/file-nr",
+}
+_ANY = "Look at it with: namei -l {path}. Mend it, then run this again"
+
+
+class FileError(DeployError, OSError):
+    """A file of this host could not be read or written. The message says which, why and what to do."""
+
+
+@contextmanager
+def spoken(but: type[OSError] | tuple[type[OSError], ...] = ()) -> Iterator[None]:
+    """Also as a decorator. An OSError becomes a DeployError that names the path and the mend. ``but``: what stays as it is."""
+    try:
+        yield
+    except DeployError:
+        raise
+    except but:
+        raise
+    except OSError as exc:
+        raise DeployError(sentence(exc)) from exc
+
+
+@contextmanager
+def told(path: Path | str, what: str = "written") -> Iterator[None]:
+    """An OSError becomes a FileError. ``path``: of what is at stake, where the system may not say it: a full disk does not."""
+    try:
+        yield
+    except FileError:
+        # Said already, and closer to what it is about.
+        raise
+    except OSError as exc:
+        raise FileError(words(path, exc, what)) from exc
+
+
+def sentence(exc: OSError) -> str:
+    name = exc.filename2 or exc.filename or ""
+    path = name.decode(errors="replace") if isinstance(name, bytes) else str(name)
+    return words(path, exc, "read or written") if path else str(exc)
+
+
+def words(path: Path | str, error: OSError, what: str) -> str:
+    """``what``: what was to be done with the file at ``path``."""
+    there, number = Path(path), error.errno or 0
+    if number in _WHAT:
+        return f"{there} {_WHAT[number]}: {mend(there, number)}"
+    do = _MENDS.get(number, _ANY).format(path=there, place=_existing(there))
+    return f"{there} could not be {what}: {error.strerror or error}. {do}"
+
+
+def mend(path: Path, number: int = errno.ENOENT) -> str:
+    """What brings back a file of ours, by where it lies."""
+    after = _writer(path.parts)
+    if number in (errno.EISDIR, errno.EEXIST):
+        return f"move it away (mv {path} {path}.damaged); then {after}"
+    if number == errno.ENOTDIR:
+        blocking = next((one for one in (path, *path.parents) if one.is_file()), path.parent)
+        return f"move {blocking} away (mv {blocking} {blocking}.damaged); then {after}"
+    return after
+
+
+def _existing(path: Path) -> Path:
+    """The directory of ``path``, or the nearest one above it that is there."""
+    for one in path.parents:
+        # A broken disk does not even say that.
+        with suppress(OSError):
+            if one.is_dir():
+                return one
+    return Path("/")
+
+
+def _writer(parts: tuple[str, ...]) -> str:
+    if "releases" in parts[:-2]:
+        identity = parts[parts.index("releases") + 1]
+        return f"deploy release {identity} again, which writes its files anew"
+    if "edge" in parts:
+        return "run playbooks/provision.yml for this inventory, which writes it anew"
+    if "stacks" in parts:
+        return "deploy the release that runs again, which writes it anew"
+    return "run this again"

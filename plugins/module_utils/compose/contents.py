@@ -1,0 +1,130 @@
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+"""Files that containers mount, at a path that says what they are: what a container was started with never changes under it.
+
+<root>/<hash>/<name>    a file, or a directory with all that is in it. The hash is over names, contents and executable bits, so
+                        what did not change keeps its path from release to release.
+
+Everything can be made anew from a release's files, so only what containers mount has to be kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import (
+    file_mode,
+    is_executable,
+    make_directories,
+    write_atomically,
+)
+
+HASH_DIGITS = 32
+
+
+@dataclass(frozen=True)
+class Content:
+    """``name``: of the file or directory. ``files``: path, beginning with ``name`` -> where its content lies now.
+
+    ``directories`` and ``points`` (files): empty ones, over which the service mounts something else. Nobody can make them later.
+    """
+
+    name: str
+    files: Mapping[str, Path]
+    directories: Collection[str] = ()
+    points: Collection[str] = ()
+
+    def hash(self) -> str:
+        listed = [
+            [path, hashlib.sha256(source.read_bytes()).hexdigest(), is_executable(source)]
+            for path, source in sorted(self.files.items())
+        ]
+        text = json.dumps([self.name, listed, sorted(self.directories), sorted(self.points)])
+        return hashlib.sha256(text.encode()).hexdigest()[:HASH_DIGITS]
+
+
+class ContentStore:
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def place(self, content: Content) -> Path:
+        """Where ``content`` lies from now on. What somebody edited there by hand is put right."""
+        place = self.root / content.hash()
+        if place.is_dir():
+            _fill(place, content)
+            return place / content.name
+        make_directories(self.root)
+        # Seen whole or not at all: the hash must not name what a crash left half-written.
+        begun = Path(tempfile.mkdtemp(dir=self.root, prefix="."))
+        begun.chmod(0o755)
+        _fill(begun, content)
+        begun.rename(place)
+        return place / content.name
+
+    def unused(self, mounted: Collection[str]) -> list[Path]:
+        """What is below none of the paths in ``mounted``, and what a crash left half-written."""
+        kept = {Path(path).relative_to(self.root).parts[0] for path in mounted if self.root in Path(path).parents}
+        return [path for path in sorted(self.root.glob("*")) if path.name not in kept]
+
+    def prune(self, mounted: Collection[str]) -> None:
+        for path in self.unused(mounted):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+class LookingStore(ContentStore):
+    """Places nothing. ``differing``: what would be placed and does not lie there as it should."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.differing: list[Path] = []
+
+    def place(self, content: Content) -> Path:
+        place = self.root / content.hash()
+        if not _is_filled(place, content):
+            self.differing.append(place / content.name)
+        return place / content.name
+
+
+def _is_filled(place: Path, content: Content) -> bool:
+    """Whether ``_fill`` would write nothing."""
+    there = {str(path.relative_to(place)) for path in place.rglob("*") if path.is_symlink() or not path.is_dir()}
+    return (
+        there == {*content.files, *content.points}
+        and all((place / name).is_dir() for name in content.directories)
+        and all(
+            (place / name).read_bytes() == source.read_bytes() and is_executable(place / name) == is_executable(source)
+            for name, source in content.files.items()
+        )
+    )
+
+
+def _fill(place: Path, content: Content) -> None:
+    """Make ``place`` hold ``content`` and nothing else, writing only what differs."""
+    wanted = {*content.files, *content.points}
+    directories = {
+        *content.directories,
+        *(str(one) for path in (*wanted, *content.directories) for one in PurePosixPath(path).parents),
+    }
+    for path in sorted(place.rglob("*"), reverse=True):
+        name = str(path.relative_to(place))
+        if path.is_dir() and not path.is_symlink():
+            if name not in directories:
+                path.rmdir()
+        elif name not in wanted:
+            path.unlink()
+    for name in sorted(directories):
+        (place / name).mkdir(exist_ok=True)
+        # Whatever the umask says: containers of other users read it.
+        (place / name).chmod(0o755)
+    for name in wanted:
+        source = content.files.get(name)
+        data, mode = (source.read_bytes(), file_mode(is_executable(source))) if source else (b"", file_mode(False))
+        target = place / name
+        if not target.is_file() or target.read_bytes() != data or target.stat().st_mode & 0o777 != mode:
+            write_atomically(target, data, mode=mode)

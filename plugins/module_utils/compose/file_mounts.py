@@ -1,0 +1,326 @@
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+"""What the relative paths stand for that services mount: files of the release, live files, or the application's data.
+
+Files of the release are mounted read-only from the content store, live files read-only from a directory that the next deploy
+changes, and everything else is data: it lies in the project directory, and nobody but the application touches it.
+
+Used twice, like compose_rules: on the controller over the files as written, and on the host over the project as Compose resolves
+it.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose.contents import Content, ContentStore
+
+_SECRETS = "secrets"
+
+
+class Kind(Enum):
+    CONTENT = "files of the release"
+    LIVE = "live files"
+    SECRETS = "secrets"
+    DATA = "the application's data"
+
+
+@dataclass(frozen=True)
+class Mount:
+    """A bind mount of a path below the project directory.
+
+    ``text``: the source as written. ``name``: relative to the project directory, "." for all of it. ``writable``: None where the
+    file does not say, which is what most files do.
+    """
+
+    service: str
+    text: str
+    name: str
+    writable: bool | None = None
+
+
+@dataclass(frozen=True)
+class Sources:
+    """``entries``: what stack.files and compose_files name; ``shipped``: every file of the release.
+
+    ``live``: directories of stack.live_files; ``live_files``: every file in them, as far as they are known here.
+    """
+
+    entries: Collection[str]
+    shipped: Collection[str]
+    live: Collection[str] = ()
+    live_files: Collection[str] = ()
+
+    @classmethod
+    def of(cls, stack: Mapping[str, Any], shipped: Collection[str], live_files: Collection[str] = ()) -> Sources:
+        entries = [posixpath.normpath(str(name)) for key in ("compose_files", "files") for name in stack.get(key) or []]
+        live = [posixpath.normpath(str(name)) for name in stack.get("live_files") or []]
+        return cls([*entries, "env"], frozenset(map(posixpath.normpath, shipped)), live, frozenset(live_files))
+
+    def kind(self, name: str, *, writable: bool) -> Kind:
+        """A directory of which only a part is shipped, and which can be written to, is left as it is: see ``problems``."""
+        if below(name, [_SECRETS]):
+            return Kind.SECRETS
+        if below(name, self.live):
+            return Kind.LIVE
+        shipped = name in self.shipped or holds(name, self.shipped)
+        return Kind.CONTENT if shipped and (below(name, self.entries) or not writable) else Kind.DATA
+
+    def problems(self, mount: Mount) -> list[str]:
+        path = f"services.{mount.service}.volumes"
+        parts = sorted(one for one in self.live if one != mount.name and holds(mount.name, [one]))
+        if parts:
+            return [
+                f'{path}: "{mount.text}" holds {parts[0]} of stack.live_files, which changes while the rest does not; '
+                f"mount ./{parts[0]} by itself"
+            ]
+        if mount.name in self.live_files:
+            return [f"{path}: {self._no_single_file(mount.text, mount.name)}"]
+        if below(mount.name, self.live):
+            return (
+                [f'{path}: "{mount.text}" is in stack.live_files, which only a deploy writes; add :ro'] if mount.writable else []
+            )
+        if below(mount.name, [_SECRETS]) or mount.writable is False:
+            return []
+        shipped = sorted(one for one in self.shipped if below(one, [mount.name]))
+        if not shipped:
+            return []
+        if below(mount.name, self.entries):
+            mend = "add :ro, or take it out of stack.files so that it becomes the application's data"
+            text = f'{path}: "{mount.text}" is to be written to, and is shipped by stack.files, so it never changes; {mend}'
+            return [text] if mount.writable else []
+        return [
+            f'{path}: "{mount.text}" can be written to, and stack.files ships {shipped[0]} in it, which never changes; add :ro, '
+            "or mount what is shipped and what is written as two directories"
+        ]
+
+    def config_problems(self, configs: Any) -> list[str]:
+        """Configs whose file nothing brings to the hosts, or whose file would stay the old one."""
+        found = []
+        for name, definition in configs.items() if isinstance(configs, Mapping) else []:
+            source = str(definition.get("file") or "") if isinstance(definition, Mapping) else ""
+            relative = _relative(source if source.startswith((".", "/", "~", "$")) or not source else f"./{source}")
+            if below(relative, self.live):
+                found.append(f"configs.{name}.file: {self._no_single_file(source, relative)}")
+            elif relative and relative not in self.shipped:
+                found.append(f"configs.{name}.file: nothing ships {source}; add {relative} to stack.files")
+        return found
+
+    def volume_problems(self, volumes: Any) -> list[str]:
+        """Named volumes that are a directory of the project in disguise, and would be written to with the next release."""
+        found = []
+        for name, definition in volumes.items() if isinstance(volumes, Mapping) else []:
+            options = definition.get("driver_opts") if isinstance(definition, Mapping) else None
+            device = str(options.get("device") or "") if isinstance(options, Mapping) else ""
+            relative = _relative(device)
+            if relative and (
+                relative in self.shipped or holds(relative, [*self.shipped, *self.live]) or below(relative, self.live)
+            ):
+                found.append(
+                    f'volumes.{name}.driver_opts.device: "{device}" is shipped with the stack; mount {device} itself in the '
+                    "services, without a named volume"
+                )
+        return found
+
+    def _no_single_file(self, text: str, name: str) -> str:
+        directory = next(one for one in self.live if below(name, [one]))
+        return f'"{text}" is a single file of stack.live_files, which a container would never see change; mount ./{directory}'
+
+
+def below(name: str, directories: Collection[str]) -> bool:
+    """Whether ``name`` is one of ``directories`` or lies in one; all lies in "."."""
+    return any(one in (name, ".") or name.startswith(f"{one}/") for one in directories)
+
+
+def holds(directory: str, names: Collection[str]) -> bool:
+    """Whether one of ``names`` lies in ``directory``."""
+    return any(directory == "." or name.startswith(f"{directory}/") for name in names)
+
+
+def written(service: str, definition: Mapping[str, Any]) -> list[Mount]:
+    """Relative bind mounts of a service as its files write it; of several at one target the last counts, as in Compose."""
+    found: dict[str, Mount | None] = {}
+    entries = definition.get("volumes")
+    for entry in entries if isinstance(entries, list) else []:
+        source, target, writable = _entry(entry)
+        name = _relative(source)
+        found[posixpath.normpath(target)] = Mount(service, source, name, writable) if name else None
+    return [mount for mount in found.values() if mount]
+
+
+def _entry(entry: Any) -> tuple[str, str, bool | None]:
+    """(source, target, whether it can be written to) of a bind mount; an empty source when it is none."""
+    if isinstance(entry, Mapping):
+        source = str(entry.get("source") or "") if entry.get("type") == "bind" else ""
+        source = source if source.startswith(("/", ".", "~", "$")) or not source else f"./{source}"
+        said = entry.get("read_only")
+        return source, str(entry.get("target") or ""), None if said is None else said is False
+    source, _, rest = str(entry).partition(":")
+    target, _, mode = rest.partition(":")
+    words = mode.split(",")
+    if not rest:
+        return "", source, None
+    return source if source.startswith(".") else "", target, False if "ro" in words else True if "rw" in words else None
+
+
+def _relative(source: str) -> str:
+    """The source below the project directory; empty when it lies elsewhere or only the host knows."""
+    name = posixpath.normpath(source) if source.startswith(".") and "$" not in source else ".."
+    return "" if name == ".." or name.startswith("../") else name
+
+
+@dataclass(frozen=True)
+class ProjectMounts:
+    """The mounts of a project as Compose resolves it, with the paths that it has in the project directory."""
+
+    sources: Sources
+    project: Path
+    live: Path
+    store: ContentStore
+
+    def problems(self, model: Mapping[str, Any]) -> list[str]:
+        found = [self.sources.problems(mount) for mount, _ in self._mounts(model)]
+        return [problem for problems in found for problem in problems]
+
+    def data(self, model: Mapping[str, Any]) -> set[str]:
+        """Paths in the project directory that belong to the application, and hold nothing that the release ships."""
+        names = {mount.name for mount, entry in self._mounts(model) if self._kind(entry) is Kind.DATA}
+        return {name for name in names if not holds(name, self.sources.shipped)}
+
+    def contents(self, model: Mapping[str, Any]) -> set[str]:
+        """Paths in the project directory that are mounted from the content store instead."""
+        names = {mount.name for mount, entry in self._mounts(model) if self._kind(entry) is Kind.CONTENT}
+        return names | {name for name in map(self._config, (model.get("configs") or {}).values()) if name}
+
+    def resolved(self, model: dict[str, Any]) -> dict[str, Any]:
+        """``model`` with live files where they lie, and read-only what nobody may write to.
+
+        Fingerprints are made of this: paths in the content store are not in it.
+        """
+        services = {
+            name: {**service, "volumes": [self._resolved(entry) for entry in service["volumes"]]}
+            if service.get("volumes")
+            else service
+            for name, service in (model.get("services") or {}).items()
+        }
+        return {**model, "services": services}
+
+    def placed(self, model: Mapping[str, Any], service: str, files: Mapping[str, Path]) -> list[dict[str, Any]]:
+        """Every bind mount of a service, secrets aside, with what it mounts of the release in the store.
+
+        ``model``: resolved; ``files``: name -> where it lies now.
+        """
+        definition = model["services"][service]
+        binds = [entry for entry in definition.get("volumes") or [] if entry.get("type") == "bind"]
+        return [
+            self._placed(definition, entry, files)
+            for entry in binds
+            if not (self._name(entry) and self._kind(entry) is Kind.SECRETS)
+        ]
+
+    def overrides(self, model: Mapping[str, Any], files: Mapping[str, Path]) -> Overrides:
+        """What services mount otherwise than their Compose files say, with the files of the release in the store."""
+        volumes: dict[str, Sequence[Mapping[str, Any]]] = {}
+        for name in model.get("services") or {}:
+            own = [entry for entry in self.placed(model, name, files) if self._is_ours(entry)]
+            volumes |= {name: own} if own else {}
+        placed = {name: self._config(definition) for name, definition in (model.get("configs") or {}).items()}
+        configs = {name: {"file": str(self.store.place(_content(file, files)))} for name, file in placed.items() if file}
+        return Overrides(volumes, configs)
+
+    def _mounts(self, model: Mapping[str, Any]) -> Iterator[tuple[Mount, Mapping[str, Any]]]:
+        for name, service in (model.get("services") or {}).items():
+            for entry in service.get("volumes") or []:
+                relative = self._name(entry)
+                if relative:
+                    # Compose does not tell "rw" from nothing.
+                    yield Mount(name, f"./{relative}", relative, False if entry.get("read_only") else None), entry
+
+    def _name(self, entry: Mapping[str, Any]) -> str:
+        """Path of a bind mount below the project directory; empty for any other mount."""
+        return self._below(entry.get("source")) if entry.get("type") == "bind" else ""
+
+    def _below(self, source: Any) -> str:
+        path = Path(str(source or "/"))
+        return str(path.relative_to(self.project)) if path == self.project or self.project in path.parents else ""
+
+    def _config(self, definition: Any) -> str:
+        name = self._below(definition.get("file")) if isinstance(definition, Mapping) else ""
+        return name if name in self.sources.shipped else ""
+
+    def _kind(self, entry: Mapping[str, Any]) -> Kind:
+        return self.sources.kind(self._name(entry), writable=not entry.get("read_only"))
+
+    def _resolved(self, entry: Mapping[str, Any]) -> Mapping[str, Any]:
+        name = self._name(entry)
+        kind = self._kind(entry) if name else Kind.DATA
+        if kind is Kind.LIVE:
+            return {**entry, "source": str(self.live / name), "read_only": True}
+        return {**entry, "read_only": True} if kind is Kind.CONTENT else entry
+
+    def _is_ours(self, entry: Mapping[str, Any]) -> bool:
+        """Whether a placed mount is another one than the Compose files themselves would have."""
+        parents = Path(str(entry.get("source") or "/")).parents
+        return self.live in parents or self.store.root in parents
+
+    def _placed(
+        self,
+        service: Mapping[str, Any],
+        entry: Mapping[str, Any],
+        files: Mapping[str, Path],
+    ) -> dict[str, Any]:
+        name = self._name(entry)
+        if not name or self._kind(entry) is not Kind.CONTENT:
+            return dict(entry)
+        content = _content(name, files, *self._points(service, entry, files))
+        # Made by nobody but us: where it is missing, the engine must say so.
+        bind = {**(entry.get("bind") or {}), "create_host_path": False}
+        return {**entry, "source": str(self.store.place(content)), "bind": bind}
+
+    def _points(
+        self, service: Mapping[str, Any], entry: Mapping[str, Any], files: Mapping[str, Path]
+    ) -> tuple[set[str], set[str]]:
+        """(directories, files) that must be in a mounted directory, because the service mounts something else over them."""
+        directories: set[str] = set()
+        single: set[str] = set()
+        for other in service.get("volumes") or []:
+            name = self._name(other)
+            is_file = name in files if name else other.get("type") == "bind" and Path(str(other.get("source"))).is_file()
+            (single if is_file else directories).add(str(other.get("target")))
+        directories |= {str(one).partition(":")[0] for one in _list(service.get("tmpfs"))}
+        for kind in ("configs", "secrets"):
+            default = "/run/secrets" if kind == "secrets" else "/"
+            single |= {str(PurePosixPath(default, use.get("target") or use["source"])) for use in service.get(kind) or []}
+        root = PurePosixPath(str(entry.get("target")))
+        return (
+            {str(PurePosixPath(one).relative_to(root)) for one in directories if root in PurePosixPath(one).parents},
+            {str(PurePosixPath(one).relative_to(root)) for one in single if root in PurePosixPath(one).parents},
+        )
+
+
+@dataclass(frozen=True)
+class Overrides:
+    """What a generated Compose file says of mounts: service -> its bind mounts, config -> where it lies."""
+
+    volumes: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+    configs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+
+def _content(name: str, files: Mapping[str, Path], directories: Collection[str] = (), points: Collection[str] = ()) -> Content:
+    """The file or directory ``name`` of a release."""
+    base = PurePosixPath(name).name or "project"
+    if name in files:
+        return Content(base, {base: files[name]})
+    prefix = "" if name == "." else f"{name}/"
+    own = {f"{base}/{path.removeprefix(prefix)}": source for path, source in files.items() if path.startswith(prefix)}
+    missing = [f"{base}/{one}" for one in points if f"{base}/{one}" not in own]
+    return Content(base, own, [one for one in (f"{base}/{one}" for one in directories) if one not in own], missing)
+
+
+def _list(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple) else [value] if isinstance(value, str) else []

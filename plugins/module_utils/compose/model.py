@@ -1,0 +1,208 @@
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+"""From the project as Compose resolves it to the services that should run, each with the fingerprint of all that it reads.
+
+Compose's own hash cannot serve: it sees neither a changed secret file nor a changed mounted file, and changes with the path
+of the project. The fingerprint is keyed with a key of the host, so that it tells nobody what a value is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import is_executable
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose import data as compose_data
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose import rules as compose_rules
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose.file_mounts import Overrides
+from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import EDGE_NETWORK, DesiredService
+
+NO_MOUNTS = Overrides()
+NO_GROUND = compose_data.Ground()
+PART_DIGITS = 12
+# What changes how many replicas run or how they are replaced, but not what a replica is.
+_NOT_IDENTITY = ("scale", "depends_on", "profiles", "pull_policy", "build", "develop")
+
+# path that a replica reads from -> where its content lies now (the release's files are in place only when it is rolled out)
+Locate = Callable[[Path], Path]
+
+
+def services(model: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The services that run all the time: those behind a profile are one-off or optional."""
+    return {name: service for name, service in (model.get("services") or {}).items() if not service.get("profiles")}
+
+
+class Fingerprints:
+    def __init__(self, model: Mapping[str, Any], project_directory: Path, key: bytes, locate: Locate) -> None:
+        self._model = model
+        self._project = project_directory
+        self._key = key
+        self._locate = locate
+
+    def parts(self, service: Mapping[str, Any], image: str) -> dict[str, str]:
+        """Name of each part of the configuration -> its fingerprint; the image stands for itself by its content."""
+        found = {"image": image}
+        for name, value in service.items():
+            if name in ("image", "environment", *_NOT_IDENTITY):
+                continue
+            if name == "deploy":
+                value = {key: part for key, part in (value or {}).items() if key in ("resources", "restart_policy") and part}
+                if not value:
+                    continue
+            found[name] = self._digest(value)
+        for name, value in (service.get("environment") or {}).items():
+            found[f"environment.{name}"] = self._digest(value)
+        for label, source in self._sources(service):
+            inline = source.get("content", source.get("environment"))
+            if inline is not None:
+                found[label] = self._digest(inline)
+        found |= {label: self._digest(name) for label, name in self._other_names(service)}
+        for label, path, is_released in self._files(service):
+            if path.is_file():
+                found[label] = self._digest(self._read(label, path, is_released))
+        return found
+
+    def whole(self, parts: Mapping[str, str]) -> str:
+        return self._digest(dict(parts), digits=32)
+
+    @staticmethod
+    def _read(label: str, path: Path, is_released: bool) -> Any:
+        content = hashlib.sha256(path.read_bytes()).hexdigest()
+        if label.startswith("secret "):
+            return [content, *_rights(path)]
+        return [content, is_executable(path)] if is_released else content
+
+    def _other_names(self, service: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """(what, its name) of every network and volume that is not called as Compose would call it: there the service meets "
+        "others."""
+        used = [("networks", key) for key in service.get("networks") or {}]
+        used += [("volumes", mount.source) for mount in compose_data.mounts(service) if mount.kind == "volume"]
+        names = [(kind, key, ((self._model.get(kind) or {}).get(key) or {}).get("name")) for kind, key in used]
+        return [(f"{kind[:-1]} {key}", name) for kind, key, name in names if name and name != f"{self._model.get('name')}_{key}"]
+
+    def _sources(self, service: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+        """(name, definition) of every secret and config that a service uses."""
+        return [
+            (f"{kind[:-1]} {use['source']}", (self._model.get(kind) or {}).get(use["source"]) or {})
+            for kind in ("secrets", "configs")
+            for use in service.get(kind) or []
+        ]
+
+    def _files(self, service: Mapping[str, Any]) -> list[tuple[str, Path, bool]]:
+        """(name, where it lies now, whether a release mounts it) of every file that a replica reads from the host."""
+        found = []
+        for mount in service.get("volumes") or []:
+            if mount.get("type") == "bind" and mount.get("source"):
+                found += self._tree(f"file {mount['target']}", Path(mount["source"]))
+        for label, source in self._sources(service):
+            if source.get("file"):
+                file = Path(source["file"])
+                found.append((label, self._locate(file), self._is_released(file)))
+        for entry in service.get("env_file") or []:
+            path = Path(entry["path"] if isinstance(entry, Mapping) else entry)
+            found.append((f"env_file {path.name}", self._locate(self._project / path), False))
+        return found
+
+    def _tree(self, label: str, source: Path) -> list[tuple[str, Path, bool]]:
+        here = self._locate(source)
+        if not here.is_dir() or (source != self._project and self._project not in source.parents):
+            # A directory outside the project belongs to the host: its content is data, not configuration.
+            return [(label, here, self._is_released(source))]
+        return [
+            (f"{label}/{path.relative_to(here)}", path, self._is_released(source / path.relative_to(here)))
+            for path in sorted(here.rglob("*"))
+        ]
+
+    def _is_released(self, source: Path) -> bool:
+        return self._project in source.parents and source.relative_to(self._project).parts[0] != "secrets"
+
+    def _digest(self, value: Any, digits: int = PART_DIGITS) -> str:
+        text = json.dumps(value, sort_keys=True, ensure_ascii=False)
+        return hmac.new(self._key, text.encode(), hashlib.sha256).hexdigest()[:digits]
+
+
+def _rights(path: Path) -> tuple[int, int]:
+    """Owner and mode: a replica goes on reading the very file that it was started with, so new rights need a new replica."""
+    status = path.stat()
+    return status.st_uid, status.st_mode & 0o777
+
+
+def desired_services(
+    model: Mapping[str, Any],
+    images: Mapping[str, tuple[str, str]],
+    ports: Mapping[str, int],
+    fingerprints: Fingerprints,
+    section: str = "update_config",
+    ground: compose_data.Ground = NO_GROUND,
+) -> list[DesiredService]:
+    """``images``: service -> (reference as people know it, identity of its content); ``ports``: routed service -> its port;
+    ``ground``: what is data of a service.
+    """
+    found = []
+    for name, service in sorted(services(model).items()):
+        reference, identity = images[name]
+        parts = fingerprints.parts(service, identity)
+        if name in ports:
+            # The edge asks replicas at the port of their release: one made for another port is another replica.
+            parts["port"] = str(ports[name])
+        found.append(
+            DesiredService(
+                name=name,
+                replicas=compose_rules.replicas(service),
+                fingerprint=fingerprints.whole(parts),
+                image=reference,
+                routed=name in ports,
+                port=ports.get(name, 0),
+                policy=compose_rules.update_policy(service, section, compose_data.reason(service, ground)),
+                depends_on=tuple(sorted(service.get("depends_on") or {})),
+                stop_grace_seconds=compose_rules.seconds(service.get("stop_grace_period"), 10.0),
+                parts=parts,
+                networks=networks(model, service, routed=name in ports),
+            )
+        )
+    return found
+
+
+def networks(model: Mapping[str, Any], service: Mapping[str, Any], *, routed: bool) -> frozenset[str] | None:
+    """Names of the networks that replicas of a service are on; None where they have none of their own."""
+    if service.get("network_mode"):
+        return None
+    defined = model.get("networks") or {}
+    names = [str((defined.get(key) or {}).get("name") or "") for key in service.get("networks") or {"default": None}]
+    return frozenset([*names, *([EDGE_NETWORK] if routed else [])]) if all(names) else None
+
+
+def override(
+    model: Mapping[str, Any],
+    desired: list[DesiredService],
+    pinned: Mapping[str, str],
+    labels: Mapping[str, Mapping[str, str]],
+    additions: Mapping[str, Mapping[str, Any]],
+    mounts: Overrides = NO_MOUNTS,
+) -> dict[str, Any]:
+    """The generated Compose file: images pinned, our labels, the edge's network for routed services, what hardens each, and where
+    the files lie that it mounts.
+
+    Services behind a profile are in it too when they are hardened or mount files: people run them by hand.
+    """
+    result: dict[str, Any] = {"services": {name: dict(parts) for name, parts in additions.items() if parts}}
+    for service in desired:
+        own: dict[str, Any] = {
+            **additions.get(service.name, {}),
+            "image": pinned[service.name],
+            "labels": dict(labels[service.name]),
+        }
+        if service.routed:
+            networks = dict.fromkeys((model["services"][service.name].get("networks") or {"default": None}).keys())
+            own["networks"] = {**{name: {} for name in networks}, EDGE_NETWORK: {}}
+            result["networks"] = {EDGE_NETWORK: {"external": True, "name": EDGE_NETWORK}}
+        result["services"][service.name] = own
+    for name, volumes in mounts.volumes.items():
+        result["services"].setdefault(name, {})["volumes"] = list(volumes)
+    if mounts.configs:
+        result["configs"] = {name: dict(config) for name, config in mounts.configs.items()}
+    return result

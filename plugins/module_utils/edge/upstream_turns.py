@@ -1,0 +1,94 @@
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+"""A balancer keeps a host off while that is worked on, and takes it back: told, waited for and remembered here.
+
+A host may be kept off for another reason, as when it was away while others got another release. So the balancer remembers whom it
+keeps off for such a turn, and takes nobody else back. A run that was killed in between is finished by the next one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import write_atomically
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import Server, Socket, parse_servers
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.upstreams import KeptOff
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Clock
+
+BACKEND = "upstreams"
+POLL_SECONDS = 0.2
+
+
+@dataclass(frozen=True)
+class Turn:
+    """``done``: whether the balancer sends nobody there, or serves by it again. ``why``: why not, in words."""
+
+    changed: bool
+    done: bool
+    why: str = ""
+
+
+class Turns:
+    def __init__(self, paths: EdgePaths, clock: Clock) -> None:
+        self._paths = paths
+        self._clock = clock
+        self._socket = Socket(str(paths.socket))
+        self._notes = paths.root / "turns"
+
+    def begin(self, name: str, seconds: float) -> Turn:
+        """Keep a host off. Not done where it is the last one that serves: the balancer would try it all the same."""
+        hosts = self._hosts()
+        if name not in hosts:
+            return Turn(False, False, f"{name} is none of the balancer's hosts ({', '.join(sorted(hosts)) or 'it has none'})")
+        kept_off = self._is_off(name)
+        if not kept_off:
+            others = [other for other, server in hosts.items() if other != name and self._serves(other, server)]
+            if not others:
+                return Turn(False, False, f"no other host serves but {name}")
+            self._notes.mkdir(exist_ok=True)
+            write_atomically(self._notes / name, "", mode=0o644)
+            KeptOff(self._paths, name).switch("on")
+        if self._comes(name, seconds, down=True):
+            return Turn(not kept_off, True)
+        if not kept_off:
+            self._take_back(name)
+        return Turn(not kept_off, False, f"the balancer did not call {name} down within {seconds:g} s")
+
+    def end(self, name: str, seconds: float) -> Turn:
+        """Let a host serve again that is kept off for its turn, and see that the balancer does."""
+        if not (self._notes / name).exists():
+            return Turn(False, True)
+        self._take_back(name)
+        if self._comes(name, seconds, down=False):
+            return Turn(True, True)
+        return Turn(True, False, f"{name} does not pass the balancer's checks within {seconds:g} s, so nobody is sent there")
+
+    def look(self, name: str, state: str) -> bool:
+        """Whether it would change anything."""
+        return not self._is_off(name) if state == "off" else (self._notes / name).exists()
+
+    def _take_back(self, name: str) -> None:
+        KeptOff(self._paths, name).switch("off")
+        (self._notes / name).unlink(missing_ok=True)
+
+    def _is_off(self, name: str) -> bool:
+        return "on" in KeptOff(self._paths, name).look().values()
+
+    def _serves(self, name: str, server: Server) -> bool:
+        return server.is_admitted and not server.is_down and not self._is_off(name)
+
+    def _hosts(self) -> Mapping[str, Server]:
+        servers = parse_servers(self._socket.ask("show servers state"))
+        return {one.name: one for one in servers if one.backend == BACKEND}
+
+    def _comes(self, name: str, seconds: float, *, down: bool) -> bool:
+        deadline = self._clock.now() + seconds
+        while True:
+            found = self._hosts().get(name)
+            if found is not None and found.is_down == down:
+                return True
+            if self._clock.now() > deadline:
+                return False
+            self._clock.sleep(POLL_SECONDS)

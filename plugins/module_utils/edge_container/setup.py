@@ -1,0 +1,305 @@
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+"""The edge's own Compose project: its files, its network, its container. Stacks add their backends to it later."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.morpheus.deploy.plugins.module_utils.base import leftovers
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import write_atomically
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats import EDGE, EDGE_BASE
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.spoken import spoken
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge import state as edge_state
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import (
+    CERTIFICATES,
+    CERTIFICATES_LIST,
+    HAPROXY_DIRECTORY,
+    EdgeConfiguration,
+    EdgePaths,
+)
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import Socket
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.maintenance import MAP as MAINTENANCE_MAP
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.maintenance import render_state
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.state import PROJECT
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.upstreams import MAP as AWAY_MAP
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import COMPOSE_NETWORK, Compose, Engine
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Clock
+from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import (
+    HAPROXY_FILES,
+    validate_edge,
+)
+from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import EDGE_NETWORK, Replica, State
+
+START_SECONDS = 15.0
+RUN_DIRECTORY = "/run/haproxy"
+# No application has anything to do without the edge, so it comes before them when the CPUs are busy. With cgroup v2 a container
+# without a number has as much as others have by 1024 or by 2597, by the engine's version: less would be a step back.
+CPU_SHARES = 16384
+_CHANGED = "image, user or ports of the edge changed"
+
+
+@dataclass(frozen=True)
+class EdgeSettings:
+    """``user`` is the numeric uid:gid HAProxy runs as; ``ports``: Compose's short form, host to container."""
+
+    image: str
+    user: str
+    ports: Sequence[str]
+
+    def compose(self, root: Path) -> dict[str, Any]:
+        # The official image adds -W and -db itself.
+        command = ["haproxy", "-S", f"{RUN_DIRECTORY}/master.sock,mode,600"]
+        command += [part for name in HAPROXY_FILES for part in ("-f", f"{HAPROXY_DIRECTORY}/{name}")]
+        return {
+            "name": PROJECT,
+            "services": {
+                "haproxy": {
+                    "image": self.image,
+                    "user": self.user,
+                    "command": command,
+                    "restart": "always",
+                    "cpu_shares": CPU_SHARES,
+                    "ports": list(self.ports),
+                    "networks": [EDGE_NETWORK],
+                    "read_only": True,
+                    "cap_drop": ["ALL"],
+                    "security_opt": ["no-new-privileges:true"],
+                    "logging": {"driver": "json-file", "options": {"max-size": "20m", "max-file": "5"}},
+                    "volumes": [f"{root}/conf:{HAPROXY_DIRECTORY}:ro", f"{root}/run:{RUN_DIRECTORY}"],
+                }
+            },
+            "networks": {EDGE_NETWORK: {"name": EDGE_NETWORK}},
+        }
+
+
+class EdgeSetup:
+    def __init__(self, paths: EdgePaths, engine: Engine, settings: EdgeSettings, clock: Clock) -> None:
+        self._clock = clock
+        self._paths = paths
+        self._engine = engine
+        self._settings = settings
+        self._configuration = EdgeConfiguration(paths, self._validate)
+
+    @spoken()
+    def differences(self, files: Mapping[str, str], certificates: Mapping[str, str]) -> list[str]:
+        """What ``apply`` would change, in words; empty when the edge is as it should be."""
+        found = [*self._configuration.differences(files), *self._changed_certificates(certificates)]
+        found += [f"{name} (removed)" for name in self._left_over(files, certificates)]
+        if self._lost_compose():
+            found.append("compose.json")
+        if self._must_recreate():
+            found.append("container")
+        if self._is_cut_off():
+            found.append("network")
+        if "container" not in found and self._lacks_shares():
+            found.append("cpu_shares")
+        return found
+
+    @spoken()
+    def apply(self, files: Mapping[str, str], certificates: Mapping[str, str], *, allow_interruption: bool) -> list[str]:
+        """Bring the edge up or up to date; what changed. A change that would cut connections is refused unless allowed."""
+        edge_state.require_whole(self._engine)
+        changed = self.differences(files, certificates)
+        left = self._left_over(files, certificates)
+        running = self._is_running()
+        # One that reaches no replica has nobody to interrupt.
+        cut_off = "network" in changed
+        recreate = "container" in changed or cut_off
+        network = self._require_own_network() if recreate else True
+        if recreate and running and not (allow_interruption or cut_off):
+            lost = self._lost_compose()
+            why = f"{lost}, so nobody can tell whether the container is as it should be" if lost else _CHANGED
+            raise EdgeError(
+                f"{why}, which takes a new container and a short interruption for every user of this host. Another image comes "
+                "without one by playbooks/edge_upgrade.yml. For all else take the host out of its balancer and run again with "
+                "-e edge_allow_interruption=true"
+            )
+        if self._engine.image(self._settings.image) is None:
+            self._engine.pull(self._settings.image)
+        self._make_directories()
+        leftovers.sweep(self._paths.root, leftovers.CANDIDATE)
+        self._place_certificates(files, certificates)
+        self._write_settings()
+        if recreate or not running:
+            self._configuration.check(files)
+            self._write_files(files)
+            compose = Compose(PROJECT, self._paths.root, [self._paths.root / "compose.json"])
+            # Compose starts none that is paused, and sees none that was taken off its network.
+            compose.up(anew=cut_off or not running)
+            if not network:
+                self._bring_replicas_back()
+            self._await_answer()
+        else:
+            self._apply_to_running(files, changed)
+        # Last: until now an HAProxy that starts anew may have read the configuration that names them.
+        for name in left:
+            (self._paths.conf / name).unlink(missing_ok=True)
+        return changed
+
+    def _apply_to_running(self, files: Mapping[str, str], changed: Sequence[str]) -> None:
+        for one in self._lacks_shares():
+            # While it runs, without a restart.
+            self._engine.give_cpu_shares(one, CPU_SHARES)
+        if set(changed) - {"cpu_shares"}:
+            with self._configuration.alone():
+                if not self._configuration.apply(files):
+                    # A renewed certificate changes no file of the configuration, yet HAProxy reads it only when it loads.
+                    self._configuration.reload()
+
+    def _left_over(self, files: Mapping[str, str], certificates: Mapping[str, str]) -> list[str]:
+        """Certificates, with their keys, that the inventory has no more; half-written ones; and their list without any."""
+        certs = self._paths.conf / CERTIFICATES
+        wanted = {self._certificate(name) for name in certificates}
+        there = sorted(certs.iterdir()) if certs.is_dir() else []
+        found = [str(path.relative_to(self._paths.conf)) for path in there if path.is_file() and path not in wanted]
+        listed = self._paths.conf / CERTIFICATES_LIST
+        return [*found, CERTIFICATES_LIST] if listed.is_file() and CERTIFICATES_LIST not in files else found
+
+    def _require_own_network(self) -> bool:
+        """Whether the network is there. Raises EdgeError for one of its name that Compose would refuse."""
+        found = self._engine.network(EDGE_NETWORK)
+        if found is not None and (found.get("Labels") or {}).get(COMPOSE_NETWORK) != EDGE_NETWORK:
+            names = sorted(one["Name"] for one in (found.get("Containers") or {}).values())
+            leave = "".join(f"docker network disconnect -f {EDGE_NETWORK} {name}; " for name in names)
+            raise EdgeError(
+                f'the network "{EDGE_NETWORK}" of this host was made by hand, and Compose does not use it. On this host: {leave}'
+                f"docker network rm {EDGE_NETWORK}; then run this again"
+            )
+        return found is not None
+
+    def _bring_replicas_back(self) -> None:
+        """The network is another one now, and whoever was on the one before is on none: replicas that the edge serves."""
+        lost = [one for one in self._engine.routed_replicas() if one.cut_off]
+        self._engine.connect(EDGE_NETWORK, lost)
+
+    def _place_certificates(self, files: Mapping[str, str], certificates: Mapping[str, str]) -> None:
+        """Put certificates in place; when HAProxy rejects the configuration with them, the old ones come back."""
+        before = {name: self._read_certificate(name) for name in self._changed_certificates(certificates)}
+        for name in before:
+            self._write_certificate(name, certificates[name])
+        try:
+            self._configuration.check(files)
+        except EdgeError:
+            for name, content in before.items():
+                if content is None:
+                    self._certificate(name).unlink()
+                else:
+                    self._write_certificate(name, content)
+            raise
+
+    def _changed_certificates(self, certificates: Mapping[str, str]) -> list[str]:
+        return sorted(name for name, content in certificates.items() if self._read_certificate(name) != content)
+
+    def _certificate(self, name: str) -> Path:
+        return self._paths.conf / CERTIFICATES / f"{name}.pem"
+
+    def _read_certificate(self, name: str) -> str | None:
+        path = self._certificate(name)
+        if path.is_dir():
+            raise EDGE_BASE.damaged(path, "it is a directory")
+        try:
+            return path.read_bytes().decode(errors="replace")
+        except FileNotFoundError:
+            return None
+
+    def _write_certificate(self, name: str, content: str) -> None:
+        path = self._certificate(name)
+        write_atomically(path, content, mode=0o400)
+        os.chown(path, *self._ids())
+
+    def _write_files(self, files: Mapping[str, str]) -> None:
+        for name in self._configuration.differences(files):
+            write_atomically(self._paths.conf / name, files[name], mode=0o644)
+
+    def _make_directories(self) -> None:
+        for path in (self._paths.conf / CERTIFICATES, self._paths.conf / "stacks", self._paths.conf / "routes.d"):
+            path.mkdir(parents=True, exist_ok=True)
+        # What rollouts, edge_maintenance and edge_upstream have written stays.
+        routes = (path.read_text() for path in sorted((self._paths.conf / "routes.d").glob("*.map")))
+        for name, content in (("routes.map", "".join(routes)), (MAINTENANCE_MAP, render_state("off")), (AWAY_MAP, "")):
+            if not (self._paths.conf / name).exists():
+                write_atomically(self._paths.conf / name, content, mode=0o644)
+        run = self._paths.root / "run"
+        run.mkdir(exist_ok=True)
+        os.chown(run, *self._ids())
+        run.chmod(0o750)
+        self._paths.root.chmod(0o755)
+
+    def _write_settings(self) -> None:
+        settings = EDGE.numbered({"image": self._settings.image, "user": self._settings.user})
+        write_atomically(self._paths.settings, json.dumps(settings, indent=2) + "\n", mode=0o644)
+        write_atomically(self._paths.root / "compose.json", self._compose_text(), mode=0o644)
+
+    def _compose_text(self) -> str:
+        return json.dumps(self._settings.compose(self._paths.root), indent=2) + "\n"
+
+    def _must_recreate(self) -> bool:
+        try:
+            found = (self._paths.root / "compose.json").read_bytes()
+        except (FileNotFoundError, IsADirectoryError):
+            return True
+        return _lasting(found) != _lasting(self._compose_text().encode()) or not self._is_running()
+
+    def _lacks_shares(self) -> list[Replica]:
+        """Containers of the edge that run with another share of the CPUs."""
+        running = [one for one in self._engine.observe(set()) if one.state is State.RUNNING]
+        found = [(one, (self._engine.inspected(one) or {}).get("HostConfig") or {}) for one in running]
+        return [one for one, config in found if config.get("CpuShares") != CPU_SHARES]
+
+    def _lost_compose(self) -> str:
+        """Why the edge's own Compose file says nothing, in words; empty when it does, and before there is an edge."""
+        path = self._paths.root / "compose.json"
+        if path.is_dir():
+            raise EDGE.damaged(path, "it is a directory")
+        if not path.exists():
+            return f"{path} is missing" if self._paths.settings.exists() else ""
+        try:
+            json.loads(path.read_bytes())
+        except ValueError:
+            return f"{path} cannot be read"
+        return ""
+
+    def _is_cut_off(self) -> bool:
+        """Whether the edge runs and is not on its network, where replicas are."""
+        running = [one for one in self._engine.observe(set()) if one.state is State.RUNNING]
+        return any(one.networks is not None and EDGE_NETWORK not in one.networks for one in running)
+
+    def _await_answer(self) -> None:
+        deadline = self._clock.now() + START_SECONDS
+        while True:
+            try:
+                Socket(str(self._paths.socket)).ask("show info")
+                return
+            except EdgeError as exc:
+                if self._clock.now() > deadline:
+                    words = [self._engine.last_words(replica) for replica in self._engine.observe(set())]
+                    raise EdgeError("\n".join([f"the edge does not start: {exc}", "Its last log lines:", *words])) from exc
+            self._clock.sleep(0.1)
+
+    def _is_running(self) -> bool:
+        return any(replica.state is State.RUNNING for replica in self._engine.observe(set()))
+
+    def _ids(self) -> tuple[int, int]:
+        uid, _, gid = self._settings.user.partition(":")
+        return int(uid), int(gid or uid)
+
+    def _validate(self, candidate: Path) -> str:
+        return validate_edge(self._engine, {"image": self._settings.image, "user": self._settings.user}, candidate)
+
+
+def _lasting(text: bytes) -> Any:
+    """What of the Compose file only a new container can have."""
+    try:
+        found = json.loads(text)
+        for service in found["services"].values():
+            service.pop("cpu_shares", None)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return text
+    return found

@@ -1,0 +1,65 @@
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+"""Why an image could not be pulled, from the words of the engine. Pure.
+
+The engine has no codes for it: most failures come as text in the middle of a stream that began well.
+"""
+
+from __future__ import annotations
+
+import re
+
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EngineError, RegistryDownError
+
+_URL = re.compile(r"https?://[^\s\"]+")
+# In this order: what comes first is the more certain, and a full disk or a wrong platform may be told with a timeout in it.
+_NO_SPACE = re.compile(r"no space left|disk quota exceeded", re.IGNORECASE)
+_PLATFORM = re.compile(
+    r"no matching manifest for|no match for platform|cannot be used on this platform|does not match the specified platform",
+    re.IGNORECASE,
+)
+_DENIED = re.compile(r"\bdenied\b|unauthorized|authentication required|no basic auth|\b40[13]\b|forbidden", re.IGNORECASE)
+_ABSENT = re.compile(r"manifest unknown|name unknown|not found|does not exist|\b404\b", re.IGNORECASE)
+_DOWN = re.compile(
+    r"dial tcp|\blookup \S|proxyconnect|connection refused|connection reset|connect: |no route to host|network is unreachable"
+    r"|no such host|server misbehaving|timeout|timed out|deadline exceeded|request canceled|\bEOF\b"
+    r"|toomanyrequests|too many requests|\b429\b|\b50[0234]\b|bad gateway|service unavailable",
+    re.IGNORECASE,
+)
+# What DNS says of a registry's own name; "not found" of an image never mentions a lookup.
+_NO_NAME = re.compile(r"\blookup \S|no such host|dial tcp", re.IGNORECASE)
+
+
+def failure(reference: str, words: str) -> EngineError:
+    """What to raise for ``words``. RegistryDownError alone leaves open whether the image exists."""
+    said = " ".join(words.split())
+    # A tag may look like a status, a name like a word.
+    told = _URL.sub("", said).replace(reference, "")
+    if _NO_SPACE.search(told):
+        return EngineError(
+            f"image {reference} does not fit onto the engine's disk: {said}. Make room and run this again; see what takes the "
+            "space with: docker system df"
+        )
+    if _PLATFORM.search(told):
+        return EngineError(
+            f"image {reference} was not built for this host's platform: {said}. Build and push it for this one, too"
+        )
+    if _NO_NAME.search(told):
+        return _down(reference, said)
+    if _DENIED.search(told):
+        return EngineError(
+            f"the registry gives image {reference} to nobody who asks from this host: {said}. Either root is not logged in there "
+            "(docker login on this host), or there is no such image"
+        )
+    if _ABSENT.search(told):
+        return EngineError(f"the registry has no image {reference}: {said}. Was it built and pushed?")
+    if _DOWN.search(told):
+        return _down(reference, said)
+    return EngineError(f"image {reference} could not be pulled: {said}. Try it on this host with: docker pull {reference}")
+
+
+def _down(reference: str, said: str) -> EngineError:
+    return RegistryDownError(
+        f"image {reference} could not be pulled: {said}. Either no registry that this host asks has it, or none can be "
+        f"reached; try it there with: docker pull {reference}"
+    )

@@ -1,0 +1,118 @@
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+"""One bounded HTTP request: a total deadline, a limit on the body, TLS verified, no redirect followed, no retry."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import socket
+import ssl
+import threading
+import time
+from urllib.parse import urlsplit
+
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Answer, Endpoint
+
+BODY_LIMIT_BYTES = 65536
+# An address of this kind is a socket's path on this host.
+UNIX = "unix:"
+
+
+class HttpProbe:
+    """Callable as ``gate.Fetch``. ``ca_path`` is a PEM file for private CAs; without it the system's trust store counts."""
+
+    def __init__(self, ca_path: str = "") -> None:
+        self._ca_path = ca_path
+
+    def __call__(self, endpoint: Endpoint, timeout: float) -> Answer:
+        start = time.monotonic()
+        status, body, error = 0, b"", ""
+        try:
+            status, body = self._get(endpoint, timeout)
+        except ssl.SSLCertVerificationError as exc:
+            error = f"the certificate is not accepted: {exc.verify_message}"
+        except (OSError, http.client.HTTPException, ValueError) as exc:
+            error = _words(exc)
+        seconds = time.monotonic() - start
+        if seconds >= timeout:
+            return Answer(seconds, error=f"no complete answer within {timeout:.1f} s")
+        return Answer(seconds, status, body, error)
+
+    def _get(self, endpoint: Endpoint, timeout: float) -> tuple[int, bytes]:
+        url = urlsplit(endpoint.url)
+        host = url.hostname or ""
+        port = url.port or (443 if url.scheme == "https" else 80)
+        start = time.monotonic()
+        raw = _connected(endpoint.address, host, port, timeout)
+        # A socket's own timeout counts each read alone, so an answer that drips would outlive it; the guard does not. It has a
+        # handle of its own, because TLS takes the socket's away.
+        handle = raw.dup()
+        guard = threading.Timer(max(0.0, timeout - (time.monotonic() - start)), _shut, [handle])
+        guard.daemon = True
+        guard.start()
+        connection = http.client.HTTPConnection(host, port)
+        try:
+            connection.sock = self._tls(raw, host) if url.scheme == "https" else raw
+            path = (url.path or "/") + (f"?{url.query}" if url.query else "")
+            connection.request("GET", path, headers={"Host": url.netloc, "Connection": "close", **dict(endpoint.headers)})
+            response = connection.getresponse()
+            body = response.read(BODY_LIMIT_BYTES)
+            if response.length and len(body) < BODY_LIMIT_BYTES:
+                raise http.client.IncompleteRead(body, response.length)
+            return response.status, body
+        finally:
+            guard.cancel()
+            connection.close()
+            raw.close()
+            handle.close()
+
+    def _tls(self, raw: socket.socket, host: str) -> socket.socket:
+        context = ssl.create_default_context(cafile=self._ca_path or None)
+        return context.wrap_socket(raw, server_hostname=host)
+
+
+def _shut(sock: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        sock.shutdown(socket.SHUT_RDWR)
+
+
+def _connected(address: str, host: str, port: int, timeout: float) -> socket.socket:
+    if not address.startswith(UNIX):
+        return socket.create_connection(_target(address, host, port), timeout=timeout)
+    raw = socket.socket(socket.AF_UNIX)
+    raw.settimeout(timeout)
+    try:
+        raw.connect(address.removeprefix(UNIX))
+    except OSError as exc:
+        raw.close()
+        if isinstance(exc, FileNotFoundError):
+            # An edge that an older version has set up.
+            raise OSError(f"{address.removeprefix(UNIX)} does not exist; run playbooks/provision.yml --tags edge") from exc
+        raise
+    return raw
+
+
+def _target(address: str, host: str, port: int) -> tuple[str, int]:
+    if not address:
+        return host, port
+    if address.startswith("["):
+        name, _, number = address[1:].partition("]")
+        return name, int(number.lstrip(":") or port)
+    name, _, number = address.rpartition(":")
+    # More than one colon and no bracket: an IPv6 address without a port.
+    return (name, int(number)) if name and ":" not in name and number.isdigit() else (address, port)
+
+
+def _words(exc: Exception) -> str:
+    if isinstance(exc, ConnectionRefusedError):
+        return "connection refused"
+    if isinstance(exc, socket.gaierror):
+        return "the name does not resolve"
+    if isinstance(exc, http.client.RemoteDisconnected):
+        return "the connection was closed without an answer"
+    if isinstance(exc, http.client.IncompleteRead):
+        return f"the answer was cut off with {exc.expected} bytes to come"
+    if isinstance(exc, OSError) and exc.errno is None:
+        return str(exc)
+    return f"{type(exc).__name__}: {exc}"

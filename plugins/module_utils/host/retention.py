@@ -1,0 +1,49 @@
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+"""What a host lets go of after a good rollout: releases beyond the number to retain, their images, unread secret files, and files
+in the content store that no container mounts. Never data."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Manifest, all_manifests
+
+
+def prune(host: StackHost, releases: int, pinned: Collection[str]) -> list[str]:
+    """Ids of the releases that were removed. To be called while no other rollout of the stack is at work on the host.
+
+    ``releases``: how many stay, the live one and the one before included; ``pinned`` ones (ids or names) stay in any case.
+    """
+    kept = host.releases
+    lineage = kept.lineage()
+    doomed = lineage.doomed(kept.ids(), releases, pinned)
+    manifests = [kept.read(identity) for identity in doomed if kept.has(identity)]
+    for identity in doomed:
+        lineage.forget(identity)
+    kept.write_lineage(lineage)
+    for identity in doomed:
+        kept.remove(identity)
+    _remove_images(host, manifests)
+    if doomed:
+        # Only now: a file that nobody reads any more may be a secret that should be gone.
+        read = {name for identity in kept.ids() for name in kept.read(identity).secrets}
+        kept.remove_secrets(set(kept.secret_files()) - read)
+    _remove_contents(host)
+    return doomed
+
+
+def _remove_contents(host: StackHost) -> None:
+    """What neither the live release nor any container mounts. A release that comes back puts its files there again."""
+    contents, named = host.releases.contents, host.releases.mounted()
+    if contents.unused(named):
+        contents.prune({*named, *host.engine.mounts()})
+
+
+def _remove_images(host: StackHost, manifests: list[Manifest]) -> None:
+    """Of the removed releases' images, those that no release of any stack and no container on this host needs."""
+    doomed = {image["id"]: image for manifest in manifests for image in manifest.images.values()}
+    needed = {image["id"] for manifest in all_manifests(host.releases.root.parent) for image in manifest.images.values()}
+    for identity in doomed.keys() - needed - (host.engine.images_in_use() if doomed.keys() - needed else set()):
+        host.engine.remove_image(doomed[identity]["reference"], identity, doomed[identity]["digest"])

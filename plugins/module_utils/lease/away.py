@@ -1,0 +1,44 @@
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+"""What becomes of a host that cannot be reached now when it comes back, as far as the history of the environment knows. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ansible_collections.morpheus.deploy.plugins.module_utils.lease import fleet
+
+
+def sentences(hosts: Mapping[str, Mapping[str, Any]], runs: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """For each host that did not say what is live there. ``hosts``: results of stack_status; ``runs``: history, oldest first."""
+    there = sorted({str(host["release"]) for host in hosts.values() if host.get("release")})
+    found = {}
+    for name, host in hosts.items():
+        known = "" if "live" in host else _last_known(name, runs)
+        if known and name in kept_off(runs):
+            found[name] = f"when it comes back it has {known}, and the balancer sends nobody there until a deploy brings it along"
+        elif known and there and there != [known]:
+            found[name] = (
+                f"when it comes back it serves {known}, and the others serve {', '.join(there)}: deploy again then, without "
+                "--limit"
+            )
+        elif known:
+            found[name] = f"when it comes back it serves {known}"
+    return found
+
+
+def kept_off(runs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Hosts that the balancer was told to keep off, and not yet to let serve again."""
+    found: set[str] = set()
+    for run in runs:
+        found = (found | set(run.get("kept_off") or [])) - set(run.get("let_in") or [])
+    return sorted(found)
+
+
+def _last_known(name: str, runs: Sequence[Mapping[str, Any]]) -> str:
+    for run in reversed(runs):
+        said = {**(run.get("left_out") or {}), **(run.get("hosts") or {})}.get(name)
+        if said and said not in (fleet.UNKNOWN, "nothing"):
+            return str(said)
+    return ""

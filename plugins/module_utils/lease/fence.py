@@ -1,0 +1,122 @@
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+"""The fence of a host: it remembers the run with the highest lease token that it has seen and refuses whoever has an older one.
+
+A run that lost its lease (its controller was stopped, or out of reach) may wake up and go on. It learns here that another
+run has taken over, before its next write. Two runs that were given the same number, by hosts that could not hear of each other,
+are told apart by their names: the host takes the one that came first, and never both.
+
+<stacks>/fence.json           of the whole host, raised when the lease is taken
+<stacks>/<stack>/fence.json   of a stack, which an older version of the collection knows alone
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import private, write_atomically
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import FencedError
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats import FENCE, DamagedError
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.spoken import spoken
+
+FILE = "fence.json"
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Whose writes a fence lets in. ``run`` is empty in a file that an older version has written."""
+
+    token: int = 0
+    run: str = ""
+
+    def stops(self, other: Mark) -> bool:
+        """Whether the run ``other`` may no longer write here."""
+        if self.token != other.token:
+            return self.token > other.token
+        return self.run not in ("", other.run)
+
+
+class Fence:
+    """``token`` 0 stands for a run without a lease: it neither raises the fence nor is stopped by it."""
+
+    def __init__(self, root: Path, token: int, run: str = "") -> None:
+        self._paths: Sequence[Path] = (root.parent / FILE, root / FILE)
+        self.mark = Mark(token, run)
+
+    @classmethod
+    def of_host(cls, stacks: Path, token: int, run: str) -> Fence:
+        """The fence of everything on the host, also of stacks that are still to come."""
+        fence = cls(stacks / "any", token, run)
+        fence._paths = _all(stacks)
+        return fence
+
+    @property
+    def token(self) -> int:
+        return self.mark.token
+
+    def enter(self) -> None:
+        """Raise the fence to this run's token. Raises FencedError when a newer run has been here."""
+        if not self.token:
+            return
+        with _locked(self._paths):
+            self.check()
+            for path in self._paths:
+                if read(path) != self.mark:
+                    write_atomically(path, json.dumps(FENCE.numbered(asdict(self.mark))) + "\n", mode=0o600)
+
+    def check(self) -> None:
+        """Raise FencedError when another run has been let in since: from then on this one may write nothing."""
+        if not self.token:
+            return
+        seen = highest(self._paths)
+        if seen.stops(self.mark):
+            other = f"run {seen.run}" if seen.run else "a run"
+            raise FencedError(
+                f"this run has lost its lease: its token is {self.token}, and {other} with token {seen.token} has been on this "
+                "host since. Nothing more was written here. See what runs, who has the lease and how the last runs ended: "
+                "playbooks/status.yml. When nobody has it, that run is over: run this again, with a lease of its own it comes in"
+            )
+
+
+def seen_by_host(stacks: Path) -> Mark:
+    """The highest mark of all fences of the host."""
+    return highest(_all(stacks))
+
+
+def highest(paths: Iterable[Path]) -> Mark:
+    # Of two marks with one token the one with a name says more.
+    return max(map(read, paths), key=lambda mark: (mark.token, mark.run), default=Mark())
+
+
+def read(path: Path) -> Mark:
+    try:
+        found = FENCE.load(path)
+        return Mark(int(found["token"]), str(found.get("run", "")))
+    except DamagedError:
+        if path.is_dir():
+            raise
+        return Mark()
+    except (FileNotFoundError, ValueError, KeyError, TypeError, OverflowError):
+        return Mark()
+
+
+def _all(stacks: Path) -> list[Path]:
+    each = sorted(path for path in stacks.iterdir() if path.is_dir()) if stacks.is_dir() else []
+    return [stacks / FILE, *(path / FILE for path in each)]
+
+
+@contextmanager
+def _locked(paths: Sequence[Path]) -> Iterator[None]:
+    """All in one order. An older version, which may be at work beside this one, takes that of its stack only."""
+    with ExitStack() as held:
+        for path in paths:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with spoken():
+                stream = held.enter_context(open(path.with_name("fence.lock"), "a", opener=private))
+            fcntl.flock(stream, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,98 @@
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+"""The history of an environment: one JSON line a run, on each host that granted its lease. For people; nothing is decided by it.
+
+Whoever writes holds the lock of the environment's lease.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import private, write_atomically
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats import HISTORY
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.spoken import told
+
+KEEP_LINES = 1000
+
+
+def utc(wall_seconds: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(wall_seconds))
+
+
+def line(
+    *, at: str, verdict: str, environment: str, token: int, run: str = "", owner: str = "", what: str = "", why: str = ""
+) -> dict[str, Any]:
+    """The record of an event of the lease itself, with the keys that a run's record has too."""
+    return {
+        "at": at,
+        "run": run,
+        "owner": owner,
+        "what": what,
+        "environment": environment,
+        "verdict": verdict,
+        "token": token,
+        "why": why,
+    }
+
+
+def text(record: Mapping[str, Any]) -> str:
+    return json.dumps(HISTORY.numbered(record), sort_keys=True) + "\n"
+
+
+def append(path: Path, record: Mapping[str, Any]) -> None:
+    with told(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(path, "ab", buffering=0, opener=private) as stream:
+            stream.write(text(record).encode())
+            os.fsync(stream.fileno())
+
+
+def trim(path: Path, keep: int = KEEP_LINES) -> None:
+    """Keep the last ``keep`` lines, and end one that was torn by a crash, so that the next record has a line of its own."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return
+    lines = content.splitlines()
+    if len(lines) > keep or not content.endswith(b"\n"):
+        write_atomically(path, b"".join(line + b"\n" for line in lines[-keep:]), mode=0o600)
+
+
+def tail(path: Path, count: int) -> list[dict[str, Any]]:
+    """The last ``count`` records, the newest last. Lines that cannot be read are left out."""
+    try:
+        lines = path.read_bytes().splitlines()
+    except FileNotFoundError:
+        return []
+    records: list[dict[str, Any]] = []
+    for candidate in reversed(lines):
+        if len(records) == count:
+            break
+        try:
+            record = json.loads(candidate)
+        except ValueError:
+            continue
+        if isinstance(record, dict):
+            # What a newer version has written is shown as far as it can be: nothing is decided by it.
+            record.pop(HISTORY.key, None)
+            records.insert(0, record)
+    return records
+
+
+def merged(histories: Iterable[Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
+    """What several hosts remember, in the order of time: each run's end once, although each of them has written it down.
+
+    A line of a run that names itself is told from others by its verdict, for hosts agree on neither the second nor the token.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for record in (record for records in histories for record in records):
+        known = json.dumps([record["run"], record.get("verdict")] if record.get("run") else dict(record), sort_keys=True)
+        if known not in found or str(record.get("at", "")) < str(found[known].get("at", "")):
+            found[known] = dict(record)
+    return sorted(found.values(), key=lambda record: str(record.get("at", "")))

@@ -1,0 +1,84 @@
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+"""The migration of a prepared release: one container of its own image, from its own files."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError, EngineError
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.spoken import told
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose.hardening import additions
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import Compose
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.one_offs import MIGRATION, OneOff, OneOffs
+from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
+from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.journal import Journal
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.migrations import Migrations
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.prepare import pinned_images, require_images
+from ansible_collections.morpheus.deploy.plugins.module_utils.release import schema_files
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Manifest
+
+
+def migrate(host: StackHost, release_id: str, migrations: Migrations) -> str:
+    """What the release's migration service printed. The schema that it made is remembered in the host's lineage."""
+    manifest = host.releases.read(release_id)
+    require_images(host, manifest)
+    migration = manifest.stack["migration"]
+    if not migration:
+        raise DeployError(f"release {release_id} has no migration")
+    migrations.settle(migration, release_id)
+    output = migrations.finish(_start(host, manifest, migrations.one_offs), migration["timeout_seconds"])
+    directory = migration["directory"]
+    files = schema_files.read(host.releases.workspace(release_id).files, directory)
+    lineage = host.releases.lineage()
+    if manifest.schema:
+        applied = schema_files.digests(files, directory)
+        news = [lineage.schema.migrated(manifest.schema), lineage.schema.applied(applied)]
+        if any(news):
+            host.releases.write_lineage(lineage)
+            journal = Journal(host.releases.root / "journal.jsonl")
+            journal.write("migrated", release=release_id, schema=dict(manifest.schema), files=applied)
+    return output
+
+
+def _start(host: StackHost, manifest: Manifest, one_offs: OneOffs) -> OneOff:
+    service = manifest.stack["migration"]["service"]
+
+    def ours() -> list[OneOff]:
+        return [one for one in one_offs.find(service) if one.release == manifest.id]
+
+    with _compose(host, manifest, service) as compose:
+        try:
+            compose.run_detached(service, {MIGRATION: manifest.id})
+            found = ours()
+            if not found:
+                raise EngineError("its container was gone before anybody could look at it; is something pruning containers here?")
+        except EngineError:
+            with suppress(EngineError):
+                for one in ours():
+                    one_offs.stop(one)
+                    one_offs.remove(one)
+            raise
+    return found[0]
+
+
+@contextmanager
+def _compose(host: StackHost, manifest: Manifest, service: str) -> Iterator[Compose]:
+    """Compose in the release's own directory, with its own image: the project still holds the old one."""
+    workspace = host.releases.workspace(manifest.id)
+    model = host.model(manifest.stack, workspace)
+    given = additions(manifest.stack, model).get(service, {})
+    # Data is where the application has it, and not below the release.
+    volumes = host.mounts(manifest.stack, workspace).placed(model, service, workspace.shipped())
+    own = {**given, "image": pinned_images(host, manifest)[service], "pull_policy": "never", "volumes": volumes}
+    pin = {"services": {service: own}}
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as override:
+        with told(override.name):
+            json.dump(pin, override)
+            override.flush()
+        files = [*workspace.compose_files(manifest.stack["compose_files"]), Path(override.name)]
+        yield Compose(host.stack, workspace.files, files, workspace.interpolation, host.hold)

@@ -1,0 +1,128 @@
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+"""Migrations at work on this host: waited for, stopped when their time is over, and never two at once.
+
+A migration's container does not depend on whoever waits for it. When that one is killed it works on, and the next run finds it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError, EngineError
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.one_offs import OneOff, OneOffs
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Clock, SystemClock
+
+POLL_SECONDS = 0.1
+
+
+@dataclass
+class Migrations:
+    """Of one stack on this host. ``guard`` raises when another run has taken over: what is at work is left to that one."""
+
+    one_offs: OneOffs
+    guard: Callable[[], None] = lambda: None
+    clock: Clock = field(default_factory=SystemClock)
+    now: Callable[[], float] = time.time
+
+    def settle(self, migration: Mapping[str, Any], release_id: str, *, look_only: bool = False) -> list[str]:
+        """Bring what an earlier run has left to its end, so that none is at work any more. What there is to say about it.
+
+        A migration to the same release is waited for, as long as its own run would have done; any other one is not ours to wait
+        for or to stop. Raises DeployError when one is at work afterwards, or the one that was waited for has failed.
+        """
+        said = []
+        for one in self.one_offs.find(migration["service"]):
+            if not one.at_work:
+                if one.release and not look_only:
+                    self.one_offs.remove(one)
+                continue
+            if one.release != release_id:
+                raise DeployError(_still_at_work(one))
+            if look_only:
+                said.append(f"{_whose(one)} is at work on this host ({one.name}, since {one.since}); a deploy would wait for it")
+                continue
+            whose = f"{_whose(one)}, which an earlier run had started at {one.since}"
+            spent = max(0.0, self.now() - one.started)
+            try:
+                self.finish(one, migration["timeout_seconds"], min(spent, migration["timeout_seconds"]))
+            except DeployError as exc:
+                raise DeployError(f"{whose}, failed: {exc}") from exc
+            said.append(f"{whose}, was waited for; it ended well")
+        return said
+
+    def finish(self, one: OneOff, timeout: float, spent: float = 0.0) -> str:
+        """What a migration printed that ended well. Raises DeployError with its last words when it did not, or not in time."""
+        ended = self._ended(one, self.clock.now() + timeout - spent)
+        if not ended:
+            raise DeployError(self._stopped(one, timeout))
+        words = self.one_offs.last_words(one) if ended.exit_code else self.one_offs.output(one)
+        with suppress(EngineError):
+            self.one_offs.remove(one)
+        if ended.exit_code:
+            memory = " for want of memory" if ended.out_of_memory else ""
+            raise DeployError(_with_log(f"{one.name} exited with code {ended.exit_code}{memory}", one, words))
+        return words
+
+    def _ended(self, one: OneOff, deadline: float) -> OneOff | None:
+        """The container when it has ended; None when it is still at work at the deadline."""
+        while True:
+            self.guard()
+            # An engine that starts anew does not end what it runs.
+            with suppress(EngineError):
+                seen = self.one_offs.look(one.id)
+                if seen is None:
+                    raise DeployError(
+                        f"{one.name} was removed while it was at work, so nobody knows how it ended; run this again"
+                    )
+                if not seen.at_work:
+                    return seen
+            if self.clock.now() >= deadline:
+                return None
+            self.clock.sleep(min(POLL_SECONDS, deadline - self.clock.now()))
+
+    def _stopped(self, one: OneOff, timeout: float) -> str:
+        """Stop it and say so; nothing that may still be at work is called stopped, or removed."""
+        late = f"{one.name} did not end within {timeout:g} s (stack.migration.timeout_seconds)"
+        try:
+            self.one_offs.stop(one)
+            seen = self.one_offs.look(one.id)
+        except EngineError as exc:
+            return f"{late} and could not be stopped: {exc}. {_may_go_on(one)}"
+        if seen and seen.at_work:
+            return f"{late} and did not end when it was stopped. {_may_go_on(one)}"
+        words = self.one_offs.last_words(one)
+        with suppress(EngineError):
+            self.one_offs.remove(one)
+        return _with_log(f"{late} and was stopped; nothing of it is at work on this host any more", one, words)
+
+
+def at_work(one_offs: OneOffs, service: str) -> list[str]:
+    """A sentence for each migration at work here, for runs that do not use this host and may not migrate beside it."""
+    return [_still_at_work(one) for one in one_offs.find(service) if one.at_work]
+
+
+def _still_at_work(one: OneOff) -> str:
+    return (
+        f"{_whose(one)} is still at work on this host: container {one.name}, since {one.since}. Two at once are never run. "
+        f"Wait for its end (docker logs --follow {one.name}) or stop it (docker stop {one.name}); then run this again"
+    )
+
+
+def _may_go_on(one: OneOff) -> str:
+    return (
+        f"It may still be at work, so the next run looks for it first and starts no second one. See what it does with: docker "
+        f"logs {one.name}; stop it with: docker stop {one.name}"
+    )
+
+
+def _whose(one: OneOff) -> str:
+    return f"the migration of release {one.release}" if one.release else "a migration that a person has started"
+
+
+def _with_log(said: str, one: OneOff, words: str) -> str:
+    return f"{said}.\nThe last log lines of {one.name}:\n{words}" if words else f"{said}, and had printed nothing"

@@ -1,0 +1,333 @@
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+"""One host's switch to a release that has been prepared on it, and back when it fails."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.spoken import spoken
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge import served
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import Edge
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import SystemClock
+from ansible_collections.morpheus.deploy.plugins.module_utils.host import images
+from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import (
+    HostEdge,
+    HostEngine,
+    HostGate,
+    StackHost,
+    Target,
+)
+from ansible_collections.morpheus.deploy.plugins.module_utils.host.retention import prune
+from ansible_collections.morpheus.deploy.plugins.module_utils.lease.fence import Fence
+from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.journal import Journal
+from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage import Kind
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.prepare import (
+    pinned_images,
+    require_files,
+    require_harmless,
+    require_images,
+    require_secrets,
+    target_of,
+)
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Manifest
+from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.execute import Executor, Outcome
+from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import (
+    EDGE,
+    Action,
+    FailureAction,
+    Replica,
+    State,
+    Step,
+)
+from ansible_collections.morpheus.deploy.plugins.module_utils.words import said
+from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import explained
+
+
+@dataclass
+class Rollout:
+    """What is to be done on this host, and, after ``execute``, what was done."""
+
+    manifest: Manifest
+    target: Target
+    kind: Kind
+    previous: Manifest | None
+    # Id of what was live, also where its manifest cannot be read.
+    was: str
+    steps: list[Step]
+    before: list[Replica]
+    edge_files: list[str]
+    # Whether an earlier rollout on this host was killed, so that its end is still to be written down.
+    resumes: bool = False
+    # Files of the live release that are not as they should be, a sentence each.
+    damage: list[str] = field(default_factory=list)
+    outcome: Outcome = field(default_factory=Outcome)
+    after: list[Replica] = field(default_factory=list)
+    # Where a failed rollout left this host: "as_before" (nothing was switched), "taken_back" (what was switched serves the old
+    # release again), "switched" (the release that failed runs, and nothing else) or "mixed". Empty after a good one.
+    left: str = ""
+    pruned: list[str] = field(default_factory=list)
+    # What went wrong that does not change which release serves.
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def switches(self) -> bool:
+        """Whether another release than before is live afterwards."""
+        return self.was != self.manifest.id
+
+    @property
+    def changed(self) -> bool:
+        return bool(self.steps or self.edge_files or self.damage) or self.switches or self.resumes
+
+    @property
+    def failure_action(self) -> FailureAction:
+        wants = any(service.policy.failure_action is FailureAction.ROLLBACK for service in self.target.desired)
+        return FailureAction.ROLLBACK if wants else FailureAction.PAUSE
+
+
+class HostRollout:
+    """To be used while no other run is at work on the host, see exclusive.alone, which gives the ``fence``."""
+
+    def __init__(self, host: StackHost, fence: Fence) -> None:
+        self._host = host
+        self._fence = fence
+        self._journal = Journal(host.releases.root / "journal.jsonl", token=fence.token)
+        # Whether anything may have been changed, were it only what the host remembers.
+        self.begun = False
+        # Why lines of the journal are missing.
+        self._unwritten = ""
+
+    @spoken()
+    def prepare(self, release_id: str, *, restart: bool, kind: Kind = Kind.DEPLOY, look_only: bool = False) -> Rollout:
+        """Plan the switch to ``release_id`` (empty: the live one); with ``restart`` every replica counts as outdated. Images that
+        somebody took away come back, unless ``look_only``.
+        """
+        releases = self._host.releases
+        lineage = releases.lineage()
+        if not (release_id or lineage.live):
+            raise DeployError("no release of this stack is live on this host yet; deploy one first")
+        manifest = releases.read(release_id or lineage.live)
+        restored = [] if look_only else self._restore_images(manifest)
+        require_images(self._host, manifest)
+        require_secrets(self._host, manifest)
+        require_files(self._host, manifest)
+        target = self._target(manifest)
+        require_harmless(self._host, manifest.id, target)
+        previous = releases.read(lineage.live) if lineage.live and releases.has(lineage.live) else None
+        edge = self._host.edge(target)
+        before = self._host.observe(edge)
+        steps = served.due(self._host, target, before, edge, time.time() if restart else None)
+        damage = []
+        if manifest.id == lineage.live:
+            damage = self._host.damage(manifest, target, edge)
+        rolling = lineage.rolling is not None
+        rollout = Rollout(manifest, target, kind, previous, lineage.live, steps, before, edge.differences(), rolling, damage)
+        rollout.warnings += restored
+        return rollout
+
+    def _restore_images(self, manifest: Manifest) -> list[str]:
+        engine, entries = self._host.engine, list(manifest.images.values())
+        return [*images.restore(engine, entries), *images.fetch(engine, entries)]
+
+    def execute(self, rollout: Rollout) -> None:
+        """Do what ``rollout`` plans. After a failure, see ``rollout.outcome.failures`` and ``rollout.left``.
+
+        Raises FencedError when another run has taken over: then what is left to do is that run's matter. Raises DeployError or
+        OSError only as long as nothing has changed: whatever goes wrong later is told by ``rollout``.
+        """
+        self._begin(rollout)
+        try:
+            self._host.edge(rollout.target).sweep({replica.name for replica in rollout.before})
+            rollout.outcome = self._run(rollout.manifest, rollout.target, rollout.steps)
+            self._ask_edge(rollout)
+        except (DeployError, OSError) as exc:
+            rollout.outcome.failures.append(explained(exc))
+        self._fence.check()
+        if rollout.outcome.failures:
+            self._end_badly(rollout)
+        else:
+            self._end_well(rollout)
+        self._tidy(rollout, "look at what runs now", lambda: self._look(rollout))
+        if self._unwritten:
+            rollout.warnings.append(f"lines of the journal are missing: {self._unwritten}")
+
+    def _record(self, event: str, **details: Any) -> None:
+        """For people, so no rollout, and above all no way back, ends because the disk has no room for it."""
+        try:
+            self._journal.write(event, **details)
+        except OSError as exc:
+            self._unwritten = explained(exc)
+
+    def _begin(self, rollout: Rollout) -> None:
+        self._fence.check()
+        lineage = self._host.releases.lineage()
+        lineage.begin(rollout.manifest.id, rollout.kind)
+        self._host.releases.write_lineage(lineage)
+        self.begun = True
+        self._record("begin", release=rollout.manifest.id, kind=rollout.kind.value, steps=len(rollout.steps))
+
+    def _look(self, rollout: Rollout) -> None:
+        edge = self._host.edge(rollout.target)
+        rollout.after = self._host.observe(edge)
+        # A reload of the edge leaves them with a worker that ends by force.
+        rollout.outcome.left_behind = edge.left_behind()
+
+    def _tidy(self, rollout: Rollout, what: str, do: Callable[[], None]) -> None:
+        """Housekeeping: its failure changes nothing about which release serves, so it is told and ends nothing."""
+        try:
+            do()
+        except (DeployError, OSError) as exc:
+            rollout.warnings.append(f"could not {what}: {explained(exc)}")
+
+    def _ask_edge(self, rollout: Rollout) -> None:
+        """The last gate: this host's own edge must answer users with the release."""
+        check = rollout.target.stack.get("public_check")
+        if rollout.outcome.failures or not check:
+            return
+        before = time.monotonic()
+        health = self._host.ask_edge(rollout.target, self._fence.check)
+        rollout.outcome.spent["edge", "check"] = time.monotonic() - before
+        rollout.outcome.gates.append({"service": "edge", **health.as_dict()})
+        if not health.healthy:
+            rollout.outcome.failures.append(
+                f"this host's edge did not answer {check['url']} as it should {check['successes']} times in a row within "
+                f"{check['deadline_seconds']:g} s: after {health.attempts} attempts in {health.seconds:.1f} s the last answer "
+                f"was: {health.violation}."
+            )
+
+    def _end_well(self, rollout: Rollout) -> None:
+        self._tidy(
+            rollout,
+            f"write down that release {rollout.manifest.id} is live here, which it is; deploy it again to have that written",
+            lambda: self._note_live(rollout),
+        )
+        self._tidy(rollout, "take away what the edge no longer needs", lambda: self._contract(rollout.target))
+        if rollout.kind is Kind.DEPLOY:
+            # A rollback brings nothing new, and an older release does not know what has been pinned since.
+            self._tidy(rollout, "remove old releases", lambda: self._prune(rollout))
+
+    def _note_live(self, rollout: Rollout) -> None:
+        lineage = self._host.releases.lineage()
+        lineage.went_live(rollout.manifest.id, rollout.kind)
+        self._host.releases.write_lineage(lineage)
+        self._record("live", release=rollout.manifest.id)
+
+    def _contract(self, target: Target | None) -> None:
+        self._host.edge(target).contract()
+
+    def _prune(self, rollout: Rollout) -> None:
+        rollout.pruned = prune(self._host, **rollout.manifest.stack["retention"])
+        if rollout.pruned:
+            self._record("pruned", releases=rollout.pruned)
+
+    def _end_badly(self, rollout: Rollout) -> None:
+        try:
+            self._take_back(rollout)
+        except (DeployError, OSError) as exc:
+            rollout.outcome.failures.append(f"the host could not be taken back to what it ran: {explained(exc)}")
+            rollout.left = "mixed"
+        self._fence.check()
+        self._tidy(rollout, f"write down that release {rollout.manifest.id} has failed here", lambda: self._note_failed(rollout))
+
+    def _note_failed(self, rollout: Rollout) -> None:
+        lineage = self._host.releases.lineage()
+        why = said.masked(rollout.outcome.failures[0].splitlines()[0])
+        lineage.failed(rollout.manifest.id, why, unfinished=rollout.left in ("mixed", "switched"))
+        self._host.releases.write_lineage(lineage)
+        self._record("failed", release=rollout.manifest.id, left=rollout.left, why=why)
+
+    def _run(self, manifest: Manifest, target: Target, steps: Sequence[Step]) -> Outcome:
+        host = self._host
+        self._fence.check()
+        host.releases.activate(manifest.id, target.data)
+        host.write_override(target, manifest.id, pinned_images(host, manifest))
+        edge = host.edge(target)
+        edge.expand()
+        clock = SystemClock()
+        executor = Executor(
+            target.desired,
+            HostEngine(host, host.compose(target), edge),
+            HostEdge(host, edge, {service.name: service.port for service in target.desired}),
+            HostGate(host, target, clock, self._fence.check),
+            clock,
+            lambda event, step: self._record(event, step=str(step), action=step.action.value),
+            drain_seconds=target.stack["drain_seconds"],
+            guard=self._fence.check,
+        )
+        return executor.run(steps)
+
+    def _take_back(self, rollout: Rollout) -> None:
+        """The executor has taken the failed batch back; what finished before it is another plan: to the previous release."""
+        host = self._host
+        previous = rollout.previous
+        if not previous:
+            rollout.left = self._left(rollout, is_back=not self._running() - {replica.id for replica in rollout.before})
+            if rollout.left == "as_before":
+                self._contract(None)
+            return
+        target = self._target(previous, "rollback_config")
+        edge = host.edge(target)
+        steps = self._way_back(rollout, target, edge)
+        back = steps
+        if rollout.failure_action is FailureAction.PAUSE:
+            # What was switched stays; what had to go first and has no successor is brought back, because nothing must go for it.
+            switched = {step.service for step in steps if step.action is Action.STOP}
+            back = [step for step in steps if step.service not in switched]
+            # Routes that are over end once every service is back.
+            back = [step for step in back if step.service != EDGE or not switched]
+        if back:
+            outcome = self._run(previous, target, back)
+            rollout.outcome.failures += outcome.failures
+            rollout.outcome.cut += outcome.cut
+            rollout.outcome.errors += outcome.errors
+            rollout.outcome.interrupted |= outcome.interrupted
+            steps = self._way_back(rollout, target, edge)
+        is_back = _is_there(steps)
+        if is_back:
+            host.releases.activate(previous.id, target.data)
+            host.write_override(target, previous.id, pinned_images(host, previous))
+            self._tidy(rollout, "take away what the edge no longer needs", lambda: self._contract(target))
+        rollout.left = self._left(rollout, is_back=is_back)
+
+    def _left(self, rollout: Rollout, *, is_back: bool) -> str:
+        """From what runs now, and from what users had been given: a step that was done may have been undone since."""
+        if not is_back:
+            edge = self._host.edge(rollout.target)
+            return "switched" if _is_there(self._host.plan(rollout.target, self._host.observe(edge), edge)) else "mixed"
+        worked = {
+            replica.id
+            for replica in rollout.before
+            if replica.state is not State.DEAD and (replica.admitted or replica.service not in rollout.target.routed)
+        }
+        return "taken_back" if rollout.outcome.admitted or worked - self._running() else "as_before"
+
+    def _running(self) -> set[str]:
+        return {replica.id for replica in self._host.engine.observe(set()) if replica.state is not State.DEAD}
+
+    def _way_back(self, rollout: Rollout, target: Target, edge: Edge) -> list[Step]:
+        """Whatever ran before and still runs is good as it is, even where it was made from secrets that are no longer current."""
+        wanted = {service.name: service.fingerprint for service in target.desired}
+        # What a killed run left of the release that has failed is no better for having been there before.
+        failed = {service.name: service.fingerprint for service in rollout.target.desired}
+        before = {
+            replica.id
+            for replica in rollout.before
+            if (replica.admitted or replica.service not in target.routed) and replica.fingerprint != failed.get(replica.service)
+        }
+        seen = [
+            replace(replica, fingerprint=wanted.get(replica.service, ""), networks=None) if replica.id in before else replica
+            for replica in self._host.observe(edge)
+        ]
+        return self._host.plan(target, seen, edge)
+
+    def _target(self, manifest: Manifest, section: str = "update_config") -> Target:
+        return target_of(self._host, manifest, section)
+
+
+def _is_there(steps: Sequence[Step]) -> bool:
+    """Whether all that is left to do on the way to a release is to remove what does not run."""
+    return all(step.action is Action.SWEEP for step in steps)

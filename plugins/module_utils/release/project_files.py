@@ -1,0 +1,82 @@
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+"""What we keep in Compose's project directory beside a release's files: which of them a release brought, and override.json."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import write_atomically
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats import LISTING, OVERRIDE, DamagedError
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import FINGERPRINT, RELEASE
+
+
+class LostListingError(Exception):
+    """The listing is gone or says nothing. ``said``: the end of a sentence about it."""
+
+    def __init__(self, said: str) -> None:
+        self.said = said
+        super().__init__(said)
+
+
+class Listing:
+    """Names of the files in the project directory that a release brought; all others are the application's data."""
+
+    def __init__(self, project: Path) -> None:
+        self.path = project / ".release-files.json"
+
+    def read(self) -> set[str]:
+        """Raises LostListingError and NewerFormatError."""
+        try:
+            found = json.loads(LISTING.text(self.path))
+            # Format 1 is a bare list, from before there were numbers.
+            return set(found if isinstance(found, list) else LISTING.current(self.path, found)["files"])
+        except FileNotFoundError:
+            if not any(self.path.parent.glob("*")):
+                return set()
+            raise LostListingError("is missing") from None
+        except DamagedError as exc:
+            raise LostListingError(exc.said) from exc
+        except (ValueError, KeyError, TypeError) as exc:
+            raise LostListingError("cannot be read") from exc
+
+    def write(self, names: Collection[str]) -> None:
+        if self.path.is_dir():
+            raise LISTING.damaged(self.path, "it is a directory")
+        write_atomically(self.path, json.dumps(sorted(names)), mode=0o600)
+
+
+def environment(interpolation: str, stack: str, compose_files: Sequence[str]) -> str:
+    """The .env beside them, so that people can type docker compose."""
+    names = ":".join([*compose_files, "override.json"])
+    return f"{interpolation}COMPOSE_PROJECT_NAME={stack}\nCOMPOSE_FILE={names}\n"
+
+
+def override(project: Path) -> dict[str, Any]:
+    """What override.json says, as Compose reads it. Raises DamagedError and NewerFormatError."""
+    try:
+        return OVERRIDE.load(project / "override.json")
+    except FileNotFoundError:
+        return {}
+
+
+def mounted(project: Path) -> set[str]:
+    """Paths outside the project directory that the files of its release are mounted from."""
+    found = override(project)
+    volumes = [volume for service in found.get("services", {}).values() for volume in service.get("volumes") or []]
+    named = {volume["source"] for volume in volumes} | {config["file"] for config in found.get("configs", {}).values()}
+    return {path.replace("$$", "$") for path in named}
+
+
+def activated_release(project: Path) -> tuple[str, dict[str, str]]:
+    """Id of the release that the project directory is of, and the fingerprints of its services; empty where nothing tells it."""
+    try:
+        services = override(project).get("services", {})
+    except DamagedError:
+        return "", {}
+    labels = {name: found for name, service in services.items() if RELEASE in (found := service.get("labels") or {})}
+    ids = {str(found[RELEASE]) for found in labels.values()}
+    return (ids.pop() if len(ids) == 1 else ""), {name: str(found.get(FINGERPRINT, "")) for name, found in labels.items()}

@@ -1,0 +1,393 @@
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+"""One typed configuration from what an inventory says, or every problem in it. Runs on the controller and contacts nobody."""
+
+from __future__ import annotations
+
+import base64
+import posixpath
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.morpheus.deploy.plugins.module_utils.base import env_file as dotenv
+from ansible_collections.morpheus.deploy.plugins.module_utils.base import schema
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import is_executable
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose import data as compose_data
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose import file_mounts, refusals
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose import rules as compose_rules
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose.hardening import Hardening
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose.host_paths import STACKS, Own
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose.refusals import Project
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge import haproxy, routes
+from ansible_collections.morpheus.deploy.plugins.module_utils.health import gate
+from ansible_collections.morpheus.deploy.plugins.module_utils.ownership import marker as database_identity
+from ansible_collections.morpheus.deploy.plugins.module_utils.release import schema_files
+from ansible_collections.morpheus.deploy.plugins.module_utils.secrets import files as secret_files
+from ansible_collections.morpheus.deploy.plugins.module_utils.secrets import fingerprints
+from ansible_collections.morpheus.deploy.plugins.module_utils.words import openly
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import exposed, isolation, public_check
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.compose_files import ComposeFiles
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.rotation import plan as rotation
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*\Z")
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}\Z")
+# What a release's directory holds beside its own files.
+_RESERVED = ("env", "secrets")
+_RESERVED_FILES = (".env", "override.json", ".release-files.json")
+# What is asked of a deploy and is no part of a release.
+_NOT_SHIPPED = ("allowed_values", "database")
+MAXIMUM_BYTES = 5_000_000
+
+
+class StackConfig:
+    """``problems`` is empty exactly when ``config`` can be used; ``notes`` are to be known and stop nobody.
+
+    ``files``: path -> base64 of what a release ships; ``live_files``: the same of what changes under it; ``executable``: those of
+    both that can be run.
+    """
+
+    def __init__(self, raw: Mapping[str, Any], options: Mapping[str, Any]) -> None:
+        self.problems: list[str] = []
+        self.notes: list[str] = []
+        self.files: dict[str, str] = {}
+        self.live_files: dict[str, str] = {}
+        self.executable: list[str] = []
+        given = schema.typed({key: raw.get(key) for key in options}, options, "", self.problems)
+        self.environment: str = given["stack_environment"] or ""
+        self.release: str = given["stack_release"] or ""
+        # As with -e stack_release=. What is missing or of another type is a problem already.
+        self._release_is_empty = raw.get("stack_release") == ""
+        self._secrets: Mapping[str, Any] = given["stack_secrets"] or {}
+        self._secret_files: Mapping[str, Any] = given["stack_secret_files"] or {}
+        # name -> {owner, mode} of each file secret
+        self.secret_rights: dict[str, dict[str, Any]] = {}
+        self._source = Path(given["stack_source"] or "")
+        self.config: dict[str, Any] = given["stack"] or {}
+        if raw.get("stack") is None or not self.config:
+            return
+        self._secrets_by_name = fingerprints.by_name(self._secrets, raw.get("stack_secret_files") or {})
+        # With what no container is given.
+        self._credentials = self._secrets_by_name | fingerprints.of_rotations(raw.get("stack_rotation"))
+        self._check_names(given["preflight_environments"] or [])
+        self._check_env_files()
+        self._check_secret_files()
+        self._check_services()
+        self._check_public()
+        self._read_files()
+        self._check_compose()
+        self._check_exposed(raw)
+        self._check_isolation(given, raw.get("stack_fingerprint_key") or "")
+        self.problems += rotation.config_problems(given["stack_rotation"] or [], self._secrets_by_name)
+
+    @property
+    def release_config(self) -> dict[str, Any]:
+        """What of ``config`` is a part of the release."""
+        found = {name: value for name, value in self.config.items() if name not in _NOT_SHIPPED}
+        if found.get("public_check"):
+            found["public_check"] = public_check.released(found["public_check"])
+        # Without live files a release is the one that it was before there were any.
+        return found if found.get("live_files") else {name: value for name, value in found.items() if name != "live_files"}
+
+    def _check_exposed(self, raw: Mapping[str, Any]) -> None:
+        """What is secret is nowhere but in secrets. ``raw``: beside what is checked, what the vault holds."""
+        vault = raw.get("stack_vault_variables") or {}
+        # By the name of the vault's variable, where it has one.
+        secrets = {path.partition(".")[2]: text for path, text in openly.leaves("vault", vault)}
+        known = set(secrets.values())
+        secrets |= {name: value for name, value in self._credentials.items() if value not in known}
+        seen = exposed.Exposed(secrets, self.config, [self.environment])
+        self.problems += seen.problems()
+        # Of env files it has been said already.
+        self.notes += seen.notes({name: text for name, text in self.files.items() if not name.startswith("env/")})
+        self.notes += seen.notes(self.live_files)
+        self.notes += [
+            f"{name}: looks like a template and is none; nothing of a vault is, so it arrives as it stands there"
+            for name in raw.get("stack_vault_templates") or []
+        ]
+
+    def _check_isolation(self, given: Mapping[str, Any], key: Any) -> None:
+        self.problems += isolation.database_problems(self.config["database"], self._secrets_by_name)
+        self.problems += isolation.value_problems(self.config["allowed_values"] or [], self.config["env"] or {})
+        # A key that is no string is a problem already.
+        if given["stack_fingerprints"] and isinstance(key, str):
+            others, allowed = given["stack_other_fingerprints"], given["stack_shared_secrets"] or []
+            wanted = isolation.Comparison(self.environment, given["stack_fingerprints"], key, others, allowed)
+            self.problems += isolation.secrets_problems(wanted, self._credentials)
+            self.notes += fingerprints.not_compared(self._credentials)
+
+    def _check_names(self, environments: list[str]) -> None:
+        name = self.config["name"]
+        if name and not _NAME.match(name):
+            self._say(f'stack.name: "{name}" may hold only lower-case letters, digits, - and _')
+        if self.environment and self.environment not in environments:
+            self._say(
+                f'stack_environment: "{self.environment}" is not one of {", ".join(environments)}; '
+                "name it in preflight_environments if it is meant"
+            )
+        if self.release == "latest":
+            self._say("stack_release: latest does not say what runs; give the version, for example 1.2.0")
+        elif self._release_is_empty:
+            self._say("stack_release: is empty; give the version, for example -e stack_release=1.2.0")
+        elif self.release and not self._is_tag(self.release):
+            self._say(f'stack_release: "{self.release}" cannot be the tag of an image')
+        if self.config["hosts_at_once"] == 0:
+            self._say("stack.hosts_at_once: must be 1 or more")
+        if self.config["retention"]["releases"] == 0:
+            self._say("stack.retention.releases: must be 1 or more; the live release and the one before it always stay")
+
+    @staticmethod
+    def _is_tag(release: str) -> bool:
+        return bool(_TAG.match(release)) and release != "latest"
+
+    def _check_env_files(self) -> None:
+        for option, groups in (("stack.env", self.config["env"] or {}), ("stack_secrets", self._secrets)):
+            for name, values in groups.items():
+                if not isinstance(values, Mapping):
+                    self._say(f"{option}.{name}: must be a mapping of variables, not {schema.kind(values)}")
+                elif not _NAME.match(str(name)):
+                    self._say(f"{option}.{name}: the name becomes a file name: lower-case letters, digits, - and _")
+                else:
+                    self.problems += [f"{option}.{name}.{problem}" for problem in dotenv.problems(values)]
+
+    def _check_secret_files(self) -> None:
+        found = secret_files.problems(self._secret_files)
+        self.problems += found
+        if not found:
+            self.secret_rights = {name: secret_files.rights(given) for name, given in self._secret_files.items()}
+
+    def _check_services(self) -> None:
+        seen: dict[str, int] = {}
+        self._check_routes_are_distinct()
+        for number, service in enumerate(self.config["services"]):
+            path = f"stack.services[{number}]"
+            name = service.get("name")
+            if name in seen:
+                self._say(f'{path}.name: "{name}" stands already at stack.services[{seen[name]}]')
+            seen.setdefault(str(name), number)
+            if isinstance(service.get("port"), int) and not 0 < service["port"] < 65536:
+                self._say(f"{path}.port: {service['port']} is not a port")
+            suffix = next((one for one in haproxy.SUFFIXES if one and str(name).endswith(one)), "")
+            if service.get("routes") and suffix:
+                self._say(f'{path}.name: "{name}" ends with "{suffix}", which the edge adds to names itself; rename the service')
+            if service.get("routes") and not service.get("health"):
+                self._say(
+                    f"{path}.health: required, because the service is routed: without it nobody can tell when a replica may serve"
+                )
+            self.problems += routes.problems(path, service.get("routes") or [])
+            if service.get("health"):
+                self._check_health(f"{path}.health", service["health"])
+
+    def _check_routes_are_distinct(self) -> None:
+        taken: dict[str, tuple[str, str]] = {}
+        for number, service in enumerate(self.config["services"]):
+            for index, route in enumerate(service.get("routes") or []):
+                for prefix in route.get("paths") or []:
+                    here = f"stack.services[{number}].routes[{index}]"
+                    key = haproxy.route_key(route.get("host") or "", prefix)
+                    owner, place = taken.setdefault(key, (str(service.get("name")), here))
+                    if owner != str(service.get("name")):
+                        self._say(f'{here}: "{prefix}" of this host is taken already by {place}')
+
+    def _check_health(self, path: str, health: dict[str, Any]) -> None:
+        if health["path"] and not health["path"].startswith("/"):
+            self._say(f'{path}.path: "{health["path"]}" must start with "/"')
+        for key in ("version", "expect"):
+            problem = gate.expression_problem(health[key]) if health[key] else ""
+            if problem:
+                self._say(f'{path}.{key}: "{health[key]}" is not a JMESPath expression: {problem}')
+        for key in ("successes", "timeout_seconds", "deadline_seconds"):
+            if health[key] == 0:
+                self._say(f"{path}.{key}: must be more than 0")
+        numbers = [health[key] for key in ("successes", "interval_seconds", "deadline_seconds")]
+        if all(numbers) and health["deadline_seconds"] <= health["successes"] * health["interval_seconds"]:
+            self._say(
+                f"{path}.deadline_seconds: {health['deadline_seconds']:g} s is too short for {health['successes']} "
+                f"answers, {health['interval_seconds']:g} s apart"
+            )
+
+    def _check_public(self) -> None:
+        if self.config.get("public_check"):
+            self.problems += public_check.problems(self.config["public_check"])
+
+    def _read_files(self) -> None:
+        for option in ("compose_files", "files"):
+            for number, name in enumerate(self.config[option] or []):
+                self._read(f"stack.{option}[{number}]", str(name))
+        for name, values in (self.config["env"] or {}).items():
+            if isinstance(values, Mapping) and not dotenv.problems(values):
+                self.files[f"env/{name}.env"] = base64.b64encode(dotenv.render(values).encode()).decode()
+        self._read_live_files()
+        if sum(len(content) for content in (*self.files.values(), *self.live_files.values())) > MAXIMUM_BYTES:
+            self._say(f"stack.files: more than {MAXIMUM_BYTES // 1_000_000} MB in all; large data belongs into an image")
+
+    def _read(self, option: str, name: str) -> None:
+        path = self._source / name
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            self._say(f'{option}: "{name}" must lie below stack_source')
+        elif path.is_dir():
+            for found in sorted(item for item in path.rglob("*") if item.is_file()):
+                self._keep(option, str(found.relative_to(self._source)), found)
+        elif path.is_file():
+            self._keep(option, name, path)
+        else:
+            self._say(f'{option}: "{path}" does not exist')
+
+    def _keep(self, option: str, name: str, path: Path) -> None:
+        if Path(name).parts[0] in _RESERVED or name in _RESERVED_FILES:
+            self._say(f'{option}: "{name}" is written by the deploy itself (from stack.env and the secrets); name it otherwise')
+            return
+        self._take(self.files, name, path)
+
+    def _take(self, files: dict[str, str], name: str, path: Path) -> None:
+        files[name] = base64.b64encode(path.read_bytes()).decode()
+        if is_executable(path) and name not in self.executable:
+            self.executable.append(name)
+
+    def _read_live_files(self) -> None:
+        given = [str(name) for name in self.config["live_files"] or []]
+        for number, name in enumerate(given):
+            problem = self._live_problem(name, given[:number])
+            if problem:
+                self._say(f"stack.live_files[{number}]: {problem}")
+                continue
+            for path in sorted(item for item in (self._source / name).rglob("*") if item.is_file()):
+                self._take(self.live_files, str(path.relative_to(self._source)), path)
+
+    def _live_problem(self, name: str, before: list[str]) -> str:
+        path, here = self._source / name, posixpath.normpath(name)
+        if Path(name).is_absolute() or ".." in Path(name).parts or here == ".":
+            return f'"{name}" must be a directory below stack_source'
+        if Path(here).parts[0] in _RESERVED:
+            return f'"{name}" is written by the deploy itself (from stack.env and the secrets); name it otherwise'
+        if not path.is_dir():
+            return f'"{path}" is a file; name its directory' if path.exists() else f'"{path}" does not exist'
+        others = [
+            f'"{other}" of stack.{key}'
+            for key in ("compose_files", "files")
+            for other in self.config[key] or []
+            if _overlap(here, other)
+        ]
+        others += [f'"{other}" of stack.live_files' for other in before if _overlap(here, other)]
+        return f'"{name}" overlaps {others[0]}; a file either changes with the release or under it' if others else ""
+
+    def _check_compose(self) -> None:
+        names = [name for name in self.config["compose_files"] or [] if name in self.files]
+        texts = {name: base64.b64decode(self.files[name]).decode("utf-8", "replace") for name in names}
+        # A release that is refused is a problem of its own and must not make others appear.
+        release = self.release if self._is_tag(self.release) else "unknown"
+        files = ComposeFiles(texts, {"STACK_RELEASE": release, "STACK_ENVIRONMENT": self.environment or "unknown"})
+        self.problems += files.problems
+        model = files.model()
+        services = model["services"]
+        if not services:
+            return
+        self._check_names_of_services(services)
+        self.problems += secret_files.reference_problems(model, self._secret_files, self._secrets)
+        hardening = Hardening.of(self.config) or Hardening()
+        project = Project(model, Own.of(f"{STACKS}/{self.config['name']}", self.files, names))
+        self.problems += refusals.element_problems(model)
+        self.problems += hardening.naming_problems(services)
+        sources = file_mounts.Sources.of(self.config, self.files, self.live_files)
+        self.problems += [*sources.config_problems(model.get("configs")), *sources.volume_problems(model.get("volumes"))]
+        routed = {service["name"] for service in self.config["services"] if service.get("routes")}
+        healths = {service.get("name"): service.get("health") for service in self.config["services"]}
+        ground = compose_data.Ground.of(self.config, self.files)
+        self.problems += compose_data.unknown_names(self.config["shared_volumes"] or [], model, ground)
+        for name, service in services.items():
+            problems = compose_rules.problems(name, service or {}, routed=name in routed)
+            problems += compose_rules.watch_problems(name, service or {}, healths.get(name))
+            if isinstance(service, Mapping):
+                problems += hardening.problems(name, service, project, routed=name in routed)
+                problems += self._mount_problems(sources, file_mounts.written(name, service))
+                problems += self._data_problems(name, service, ground, routed=name in routed)
+            for problem in problems:
+                key = ".".join(problem.split(":")[0].split(".")[2:3])
+                self._say(f"{files.where(name, key)}: {problem}")
+            if isinstance(service, Mapping):
+                self._check_env_references(name, service)
+        self._check_migration(services)
+
+    def _mount_problems(self, sources: file_mounts.Sources, mounts: list[file_mounts.Mount]) -> list[str]:
+        found = [problem for mount in mounts for problem in sources.problems(mount)]
+        return found + [
+            f'services.{mount.service}.volumes: "{mount.text}" is a file of stack_source that nothing ships; '
+            f"add {mount.name} to stack.files"
+            for mount in mounts
+            if mount.name not in sources.shipped and mount.name not in sources.live_files and self._is_own_file(mount.name)
+        ]
+
+    def _is_own_file(self, name: str) -> bool:
+        return not file_mounts.below(name, _RESERVED) and (self._source / name).is_file()
+
+    def _data_problems(self, name: str, service: Mapping[str, Any], ground: compose_data.Ground, *, routed: bool) -> list[str]:
+        """Of a service that runs all the time; one behind a profile is replaced by nobody."""
+        if service.get("profiles") or not compose_rules.well_formed(service):
+            return []
+        note = compose_data.note(name, service, ground) if routed else ""
+        self.notes += [note] if note else []
+        return compose_data.problems(name, service, ground)
+
+    def _check_names_of_services(self, services: Mapping[str, Any]) -> None:
+        for number, service in enumerate(self.config["services"]):
+            if service.get("name") and service["name"] not in services:
+                self._say(
+                    f'stack.services[{number}].name: the Compose files have no service "{service["name"]}"; '
+                    f"they have {', '.join(sorted(services))}"
+                )
+
+    def _check_migration(self, services: Mapping[str, Any]) -> None:
+        migration = self.config.get("migration")
+        if not migration or not migration["service"]:
+            return
+        self._check_schema(migration)
+        service = services.get(migration["service"])
+        if service is None:
+            self._say(f'stack.migration.service: the Compose files have no service "{migration["service"]}"')
+        elif not service.get("profiles"):
+            self._say(
+                f'stack.migration.service: "{migration["service"]}" must stand behind a profile in the Compose files, '
+                "or it would run all the time"
+            )
+
+    def _check_schema(self, migration: Mapping[str, Any]) -> None:
+        if migration["ledger"] and not re.fullmatch(database_identity.TABLE, migration["ledger"]):
+            self._say(f'stack.migration.ledger: "{migration["ledger"]}" is no <schema>.<table> (letters, digits and _)')
+        directory, since = migration["directory"], migration["compatible_since"]
+        versions = schema_files.schema_versions(self.files, directory)
+        self.problems += [f"stack.migration.directory: {problem}" for problem in schema_files.problems(self.files, directory)]
+        if directory and not versions:
+            self._say(
+                f'stack.migration.directory: "{directory}" holds no <version>_<name> file among stack.files; '
+                "the version is a number"
+            )
+        for version in migration["accept_edited"] or []:
+            if version not in versions:
+                self._say(f'stack.migration.accept_edited: "{version}" is no version in "{directory}"; remove it')
+        if since and not directory:
+            self._say(
+                "stack.migration.compatible_since: needs stack.migration.directory, which says what the schema's versions are"
+            )
+        elif since and versions and since not in versions:
+            self._say(f'stack.migration.compatible_since: "{since}" is no version in "{directory}"; it has {", ".join(versions)}')
+
+    def _check_env_references(self, name: str, service: Mapping[str, Any]) -> None:
+        entries = service.get("env_file") or []
+        for entry in entries if isinstance(entries, list) else [entries]:
+            if not isinstance(entry, str | Mapping) or (isinstance(entry, Mapping) and entry.get("required") is False):
+                continue
+            path = str(entry.get("path") if isinstance(entry, Mapping) else entry).removeprefix("./")
+            directory, _, stem = path.removesuffix(".env").rpartition("/")
+            known = {"env": self.config["env"] or {}, "secrets": self._secrets}.get(directory)
+            if known is not None and stem not in known:
+                option = "stack.env" if directory == "env" else "stack_secrets"
+                self._say(f"{option}.{stem}: required, because services.{name}.env_file reads {path}")
+
+    def _say(self, problem: str) -> None:
+        self.problems.append(problem)
+
+
+def _overlap(one: str, other: Any) -> bool:
+    two = posixpath.normpath(str(other))
+    return file_mounts.below(one, [two]) or file_mounts.below(two, [one])

@@ -1,0 +1,62 @@
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+"""What stack.public_check may say of how to ask. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.edge_options import LAST_PORT
+
+_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+\Z")
+# A name or an IPv4 address, an IPv6 address in brackets; a port.
+_ADDRESS = re.compile(r"(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[0-9]+))?\Z")
+# Options that were not there from the beginning, with what says that they are not used.
+_LATER: Mapping[str, Any] = {"address": "", "headers": {}}
+
+
+def problems(check: Mapping[str, Any]) -> list[str]:
+    """Each with its path."""
+    found = [_url_problem(check["url"]) if check["url"] else "", _address_problem(check["address"] or "")]
+    found += [_header_problem(str(name), value) for name, value in (check["headers"] or {}).items()]
+    return [f"stack.public_check.{problem}" for problem in found if problem]
+
+
+def released(check: Mapping[str, Any]) -> dict[str, Any]:
+    """What of it is a part of the release. Without options that are not used it is the one that it was before there were any."""
+    return {name: value for name, value in check.items() if name not in _LATER or (value or _LATER[name]) != _LATER[name]}
+
+
+def _url_problem(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname
+    except ValueError:
+        host = None
+    if not host or parts.scheme not in ("http", "https"):
+        return f'url: "{url}" is not an http or https URL'
+    try:
+        port = parts.port
+    except ValueError:
+        port = 0
+    return f'url: "{url}" has a port that is none; give a number from 1 to {LAST_PORT}' if port == 0 else ""
+
+
+def _address_problem(address: str) -> str:
+    if not address:
+        return ""
+    found = _ADDRESS.match(address)
+    if not found or (found["port"] and not 0 < int(found["port"]) <= LAST_PORT):
+        return f'address: "{address}" is no <address> or <address>:<port>, such as 10.0.0.5:8080 or [2001:db8::5]:8080'
+    return ""
+
+
+def _header_problem(name: str, value: Any) -> str:
+    if not _HEADER.match(name):
+        return f'headers: "{name}" is no name of a header'
+    if not isinstance(value, str):
+        return f"headers.{name}: must be a string; quote it"
+    return f"headers.{name}: must be one line without control characters" if not value.isprintable() else ""

@@ -1,0 +1,33 @@
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+"""What playbooks that only look have put together, for the screen and as files below .deploy/<environment>/."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit import pages as audit_report
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.effective import text as config_report
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import run_file
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.status_table import table
+
+
+def write(name: str, report: Mapping[str, Any], *, as_json: bool) -> list[str]:
+    """Write the files of the report ``name`` (status, config or audit) and return its lines for the screen."""
+    directory = run_file.DIRECTORY / (report["environment"] or run_file.UNKNOWN)
+    texts = {f"{name}.json": json.dumps(report, indent=2, sort_keys=True) + "\n"}
+    if name == "audit":
+        texts = {"audit.html": audit_report.html(report), "audit.md": audit_report.markdown(report), **texts}
+    for file, text in texts.items():
+        run_file.keep(directory / file, text)
+    if as_json:
+        return [json.dumps(report, sort_keys=True)]
+    lines: Mapping[str, Callable[[], list[str]]] = {
+        "status": lambda: table(report, time.time()),
+        "config": lambda: config_report.lines(report),
+        "audit": lambda: audit_report.summary(report, [str(directory / file) for file in texts]),
+    }
+    return lines[name]()

@@ -1,0 +1,51 @@
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+"""Files of a run on the controller, for whoever ran it and nobody else: they say what applications have printed.
+
+That of the run itself is replaced when the run begins, so that none is found with the verdict of another one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import write_atomically
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.ends import RUNNING
+
+DIRECTORY = Path(".deploy")
+UNKNOWN = "unknown"
+
+
+def write(environment: str, name: str, content: Mapping[str, Any], *, everywhere: bool = True) -> Path:
+    """``everywhere``: where nobody knows which environment was meant (""), every one that has such a file here gets this one."""
+    path = DIRECTORY / (environment or UNKNOWN) / name
+    found = [] if environment or not everywhere else DIRECTORY.glob(f"*/{name}")
+    others = [other for other in found if other != path and not _runs(other)]
+    for one in (path, *others):
+        keep(one, json.dumps(content, indent=2, sort_keys=True) + "\n")
+    return path
+
+
+def keep(path: Path, text: str) -> None:
+    """Write a file below DIRECTORY. Directories that an older version has left open are closed."""
+    for directory in (DIRECTORY, path.parent):
+        directory.mkdir(mode=0o700, exist_ok=True)
+        # Somebody else's stays as it is.
+        with suppress(PermissionError):
+            directory.chmod(0o700)
+    write_atomically(path, text, mode=0o600)
+
+
+def _runs(path: Path) -> bool:
+    """Whether it is the file of a run that is at work."""
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        found = json.loads(path.read_text())
+        if found["verdict"] == RUNNING and found["pid"] != os.getpid():
+            os.kill(found["pid"], 0)
+            return True
+    return False

@@ -1,0 +1,465 @@
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+"""How a run ended, in one word that is true of the hosts. Pure: fed with results of modules, asked at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.morpheus.deploy.plugins.module_utils.lease import fleet
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.release_names import are_one, names_in
+
+
+@dataclass
+class HostState:
+    """What is known of a host: the release it serves now, and what was done to it."""
+
+    release: str = ""
+    release_id: str = ""
+    previous: str = ""
+    previous_id: str = ""
+    # Whether a module has said what the host runs; otherwise an empty release does not mean that it runs none.
+    seen: bool = False
+    changed: bool = False
+    failed: str = ""
+    seconds: dict[str, float] = field(default_factory=dict)
+    drained: int = 0
+    cut: int = 0
+    left_behind: int = 0
+    errors: int = 0
+    # Service -> why it was gone for a while.
+    interrupted: dict[str, str] = field(default_factory=dict)
+    gates: list[Mapping[str, Any]] = field(default_factory=list)
+    mixed: bool = False
+    # Whether nobody knows what it runs, because it could not be reached or did not answer.
+    lost: bool = False
+    # Whether what was switched in this run was switched back, by the failed rollout itself or after another host's failure.
+    taken_back: bool = False
+    # Whether it runs the release that failed, and nothing was taken back.
+    stuck: bool = False
+    # What the run would do, or has done.
+    plan: list[str] = field(default_factory=list)
+    # What was written or removed under the running replicas.
+    live_files: list[str] = field(default_factory=list)
+
+
+# Modules that say before any write that the run is in the wrong place; their messages do not name the host.
+_IDENTITY = ("host_identity", "database_identity")
+# Modules whose failure is the run's.
+_ROTATION = ("rotation", "stack_secret", "stack_attestation", "postgres_login", "key_probe")
+# Modules that replace the edge's container.
+_EDGE = ("edge_image", "edge_upgrade")
+# Modules whose message does not name the host that it is about.
+_OF_ONE_HOST = ("stack_attestation", "stack_secret", "engine_config", "engine_packages", *_EDGE)
+# Modules by which a run is one that switches something, also in check mode.
+_DEPLOYS = ("stack_info", "stack_release", "stack_rollout", "edge_image", "engine_packages")
+_MODULES = (
+    *_IDENTITY,
+    *_ROTATION,
+    "engine_config",
+    "engine_packages",
+    "lease",
+    "stack_info",
+    "stack_release",
+    "stack_rollout",
+    "stack_migration",
+    "health_gate",
+    *_EDGE,
+)
+
+
+@dataclass
+class Run:
+    """``inventory``: how the user named it, for the commands that are printed."""
+
+    started: float
+    environment: str = ""
+    inventory: str = ""
+    release: str = ""
+    release_id: str = ""
+    hosts: dict[str, HostState] = field(default_factory=dict)
+    refusals: list[str] = field(default_factory=list)
+    # Why hosts have failed, in the order in which it was seen: what came first is the reason of what followed.
+    reasons: list[str] = field(default_factory=list)
+    lease: Mapping[str, Any] = field(default_factory=dict)
+    is_deploy: bool = False
+    # Whether a release was prepared, so that it is a deploy whose hosts are switched.
+    is_prepared: bool = False
+    is_rollback: bool = False
+    # The plan of a rotation, and what there is to say at its end.
+    rotation: Mapping[str, Any] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    # Hosts that --limit leaves out, as fleet.LeftOut describes them, and whether the database of all hosts was migrated.
+    left_out: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    migrated: bool = False
+    # Host -> what is known of the image for its edge.
+    upgrades: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    # Host -> packages of its engine that have newer versions.
+    engines: dict[str, str] = field(default_factory=dict)
+    # Whether the edge of a host was replaced, or its engine upgraded.
+    upgraded: bool = False
+    # Hosts that the balancer lets serve again.
+    let_in: list[str] = field(default_factory=list)
+    not_let_in: bool = False
+    # How many hosts the run set out with, and what --limit said.
+    chosen: int = 0
+    limit: str = ""
+
+    def saw(self, module: str, host: str, result: Mapping[str, Any], *, failed: bool) -> None:
+        """A module of this collection ended on ``host``."""
+        # Of the hosts that granted it the first one, until they are counted.
+        if module == "lease" and result.get("token") and (not self.lease or "again" in result):
+            self.lease = result
+        # Others are tasks of anybody's playbook, too.
+        self.is_deploy = self.is_deploy or bool(self.lease) or module in _DEPLOYS
+        handler = {"stack_release": self._prepared, "stack_rollout": self._rolled_out}.get(module)
+        if handler:
+            handler(self.hosts.setdefault(host, HostState()), result)
+        if not failed:
+            self._went_well(module, host, result)
+        elif module in _MODULES:
+            self._failed(module, host, result)
+
+    def _went_well(self, module: str, host: str, result: Mapping[str, Any]) -> None:
+        if module == "rotation":
+            self._rotated(result)
+        if module == "stack_migration":
+            self.migrated = self.migrated or bool(result.get("changed"))
+        if module == "edge_upstream" and result.get("state") != "off" and not result.get("turn"):
+            self._let_in(result)
+        if module == "edge_image":
+            self.upgrades[host] = result
+        if module == "engine_packages" and host not in self.engines:
+            # Each host is asked first, and then upgraded.
+            self.engines[host] = ", ".join(result["upgrades"])
+        elif module == "engine_packages" and result["upgrades"]:
+            self.upgraded = True
+            self.notes.append(f"{host}: the engine was upgraded: {', '.join(result['upgrades'])}")
+        if module == "edge_upgrade" and result["changed"]:
+            self._upgraded(host, result)
+        if module == "stack_info" and self.rotation:
+            state = self.hosts.setdefault(host, HostState())
+            state.release, state.release_id = result["live_release"], result.get("live", "")
+        if module == "engine_config" and self.lease and result["changed"] and result["restart"]:
+            self.notes.append(f"{host}: the engine was restarted for {', '.join(result['restart'])}")
+
+    def _failed(self, module: str, host: str, result: Mapping[str, Any]) -> None:
+        self.is_deploy = self.is_deploy or module in ("lease", "rotation", "engine_config", *_IDENTITY)
+        message = str(result.get("msg", ""))
+        if module == "stack_rollout" and "left" not in result:
+            # It was killed, it crashed or it was fenced off, so it could not say what it left.
+            if not result.get("fenced"):
+                message = f"the rollout of {host} ended without an answer, as a killed process does: {message}"
+            self.hosts[host].lost = self.hosts[host].mixed = True
+        if module == "stack_migration" and not result.get("answered"):
+            message = (
+                "the migration ended without an answer, as a killed process does. It may still be at work: run the same command "
+                f"again, which looks for it first and starts no second one. {message}"
+            )
+        if module in _IDENTITY or result.get("foreign"):
+            self.refusals += [f"{host}: {line}" for line in message.splitlines()]
+        elif module in ("lease", "stack_info") or (module == "rotation" and not self.hosts):
+            self.refusals.append(message)
+        else:
+            # What is attested or written is so on each host alone, and its message does not name it.
+            where = f"{host}: " if module in _OF_ONE_HOST else ""
+            state = self.hosts.setdefault(host, HostState())
+            # When it is taken back, a host may fail once more.
+            state.failed = "\n".join([*filter(None, [state.failed]), where + message])
+            self.reasons.append(where + message)
+            # A module that was killed does not say what it has begun.
+            begun = module in ("edge_upgrade", "engine_packages") and result.get("begun", True)
+            state.changed = state.changed or bool(result.get("restarted")) or begun
+
+    def refused(self, host: str, message: str, *, ours: bool) -> None:
+        """Another task failed, in one of our roles or in a deploy: before anything was switched the run was refused."""
+        self.is_deploy = self.is_deploy or ours
+        if self.upgraded:
+            state = self.hosts.setdefault(host, HostState())
+            if not state.failed:
+                state.failed = message
+                self.reasons.append(message)
+        elif not self.hosts:
+            self.refusals.append(message)
+        elif host in self.hosts and not self.hosts[host].failed:
+            self.hosts[host].failed = message
+            self.reasons.append(message)
+
+    def lost(self, host: str, module: str = "", *, ours: bool = False) -> None:
+        """``host`` could not be reached for a task of ``module``: in the middle of its rollout nobody knows what it runs.
+
+        ``ours``: in one of our roles, so that the run ends here, and is told how.
+        """
+        self.is_deploy = self.is_deploy or ours
+        state = self.hosts.setdefault(host, HostState())
+        state.lost, state.failed = True, f"{host} could not be reached"
+        self.reasons.append(state.failed)
+        state.mixed = state.mixed or module == "stack_rollout"
+        # Whichever edge serves there: the same command goes on from it.
+        state.changed = state.changed or module == "edge_upgrade" or (module == "engine_packages" and host in self.engines)
+
+    def interrupted(self, how: str, at_work: Mapping[str, str]) -> None:
+        """The run ended before its end. ``at_work``: host -> module that had not answered, and may go on there."""
+        for host in [host for host, module in at_work.items() if module == "stack_rollout"]:
+            state = self.hosts.setdefault(host, HostState())
+            state.lost = state.mixed = True
+        switched = [state for state in self.hosts.values() if state.changed or state.mixed]
+        for state in switched:
+            state.failed = state.failed or how
+        (self.reasons if switched else self.refusals).append(how)
+
+    def verdict(self, seconds: float, *, check_mode: bool) -> dict[str, Any]:
+        failed = any(state.failed for state in self.hosts.values())
+        word = self._word(failed)
+        before = next((state for state in self.hosts.values() if state.previous), HostState())
+        return {
+            "verdict": word,
+            "failed": failed or bool(self.refusals),
+            "kind": "rotation" if self.rotation else "rollback" if self.is_rollback else "deploy",
+            "check_mode": check_mode,
+            "environment": self.environment,
+            "release": self.release,
+            "release_id": self.release_id,
+            "previous": before.previous,
+            "previous_id": before.previous_id,
+            "hosts": {name: self._host(state) for name, state in self.hosts.items()},
+            "left_out": {name: {**host} for name, host in self.left_out.items()},
+            "let_in": [] if self.not_let_in else self.let_in,
+            "migrated": self.migrated,
+            "drained": sum(state.drained for state in self.hosts.values()),
+            "cut": sum(state.cut for state in self.hosts.values()),
+            "left_behind": sum(state.left_behind for state in self.hosts.values()),
+            "errors": sum(state.errors for state in self.hosts.values()),
+            "interrupted": sorted({service for state in self.hosts.values() for service in state.interrupted}),
+            "lease": {key: self.lease.get(key) for key in ("token", "owner", "reason", "taken_over")} if self.lease else {},
+            "mend": self._mend() if word == "mixed" or any(state.stuck for state in self.hosts.values()) else [],
+            "rotation": {key: self.rotation[key] for key in ("name", "plan")} if self.rotation else {},
+            "edges": {name: found["plan"] or f"nothing to do: {found['before']}" for name, found in self.upgrades.items()},
+            "engines": {name: f"upgrade {found}" if found else "nothing to do" for name, found in self.engines.items()},
+            "notes": self.notes,
+            "started": round(self.started, 3),
+            "seconds": seconds,
+            "messages": list(dict.fromkeys([*self.refusals, *self.reasons, *self._way_on(word)])),
+        }
+
+    def _way_on(self, word: str) -> list[str]:
+        # A rotation takes a value away from every host.
+        if word != "refused" or self.rotation:
+            return []
+        return fleet.way_on([name for name, state in self.hosts.items() if state.lost], self.chosen, self.limit)
+
+    def _word(self, failed: bool) -> str:
+        switched = any(state.changed for state in self.hosts.values())
+        begun = self.upgraded or any(state.gates or state.changed or state.mixed for state in self.hosts.values())
+        if self.refusals or (failed and not begun):
+            return "refused"
+        if failed:
+            is_one = are_one((state.release, state.release_id) for state in self.hosts.values())
+            if not is_one or any(state.mixed for state in self.hosts.values()):
+                return "mixed"
+            return "rolled_back" if any(state.taken_back for state in self.hosts.values()) else "failed"
+        if not switched and not self.notes and not any(state.live_files for state in self.hosts.values()):
+            return "unchanged"
+        return "rolled_back" if self.is_rollback else "deployed"
+
+    def _mend(self) -> list[str]:
+        inventory = self.inventory or f"inventories/{self.environment}"
+        return [
+            f"ansible-playbook deploy.yml -i {inventory} -e stack_release={self.release}",
+            f"ansible-playbook rollback.yml -i {inventory}",
+        ]
+
+    def _upgraded(self, host: str, result: Mapping[str, Any]) -> None:
+        self.upgraded = True
+        found = self.upgrades.get(host, {})
+        counts = [f"{number} {words}" for words, number in (("drained", result["drained"]), ("cut", result["cut"])) if number]
+        tail = f"; requests and tunnels: {', '.join(counts)}" if counts else ""
+        self.notes.append(f"{host}: the edge was replaced: {found.get('before', '?')} -> {found.get('after', '?')}{tail}")
+
+    def _let_in(self, result: Mapping[str, Any]) -> None:
+        """``result``: of a balancer, which the run goes on without."""
+        if "names" in result:
+            self.let_in = sorted({*self.let_in, *result["names"]})
+            note = f"the balancer lets {', '.join(result['names'])} serve again"
+        else:
+            self.not_let_in = True
+            note = f"the balancer still keeps hosts off that are back: {result.get('msg', '')}. Run the same command again"
+        self.notes = list(dict.fromkeys([*self.notes, note]))
+
+    def _rotated(self, result: Mapping[str, Any]) -> None:
+        if result["state"] == "planned":
+            self.rotation = result["rotation"]
+        if result["state"] not in ("ended", "waiting") or not result["changed"]:
+            return
+        name, old = self.rotation["name"], self.rotation["old"]
+        if result["state"] == "waiting":
+            how = f"every replica uses the new value; now revoke {old} at the provider, then run the same command again"
+        elif self.rotation["keeps_old"]:
+            how = f"every replica uses the new value; {old} is a login that is not of the pair and was left as it is"
+        elif "prove" not in self.rotation["steps"]:
+            how = "every replica uses the new value, and no container has the old one"
+        else:
+            how = f"every replica uses the new value, and {old} is refused"
+        self.notes.append(f"{name}: {how}")
+        self.notes.append(f"commit {' and '.join(self.rotation['written'])}")
+
+    def _prepared(self, state: HostState, result: Mapping[str, Any]) -> None:
+        if "release" in result:
+            self.is_prepared = True
+            self.release, self.release_id = result["release"], result.get("id") or self.release_id
+            self.environment = result.get("environment") or self.environment
+            if "previous" in result:
+                state.release = state.previous = result["previous"]
+                state.release_id = state.previous_id = result.get("previous_id", "")
+                state.seen = True
+            state.plan = list(result.get("plan", []))
+            # Prepared twice, a host has them since the first time.
+            state.live_files = sorted({*state.live_files, *result.get("changed_live_files", [])})
+            if not result.get("pending", True):
+                state.release, state.release_id = self.release, self.release_id
+
+    def _rolled_out(self, state: HostState, result: Mapping[str, Any]) -> None:
+        if "release" not in result:
+            return
+        # In a deploy a host is rolled back when another one failed after it had been switched.
+        is_take_back = result["kind"] == "rollback" and self.is_prepared
+        if not is_take_back:
+            self.release, self.release_id = result["release"], result.get("release_id", "")
+            self.is_rollback = result["kind"] == "rollback"
+            state.previous, state.previous_id = result["previous"], result.get("previous_id", "")
+        # In check mode the only plan of a rollback; a deploy's came with the preparation.
+        state.plan = state.plan or list(result["steps"])
+        state.gates = [*state.gates, *result["gates"]]
+        state.seconds = {**state.seconds, **{f"back {k}" if is_take_back else k: v for k, v in result["seconds"].items()}}
+        state.drained += result["drained"]
+        state.cut += result["cut"]
+        state.left_behind = result["left_behind"]
+        state.errors += result["errors"]
+        state.interrupted |= {one["service"]: one["why"] for one in result.get("interrupted") or []}
+        state.seen = True
+        state.lost = False
+        if result.get("left"):
+            runs = "release" if result["left"] == "switched" else "previous"
+            state.release, state.release_id = result[runs], result.get(f"{runs}_id", "")
+            state.mixed = result["left"] == "mixed"
+            state.taken_back = result["left"] == "taken_back"
+            state.stuck = result["left"] == "switched"
+        else:
+            state.mixed = state.stuck = False
+            state.release, state.release_id = result["release"], result.get("release_id", "")
+            state.changed = bool(result["changed"]) and not is_take_back
+            state.taken_back = is_take_back
+
+    def _host(self, state: HostState) -> dict[str, Any]:
+        return {
+            "release": state.release,
+            "release_id": state.release_id,
+            "seen": state.seen,
+            "changed": state.changed or bool(state.live_files),
+            "live_files": state.live_files,
+            "failed": state.failed,
+            "plan": state.plan,
+            "mixed": state.mixed,
+            "lost": state.lost,
+            "seconds": state.seconds,
+            "drained": state.drained,
+            "cut": state.cut,
+            "left_behind": state.left_behind,
+            "errors": state.errors,
+            "interrupted": state.interrupted,
+            "taken_back": state.taken_back,
+            "gates": [dict(gate) for gate in state.gates],
+        }
+
+
+def history_line(verdict: Mapping[str, Any]) -> dict[str, Any]:
+    """What the environment's history keeps of a run."""
+    verdict = _named(verdict)
+    return {
+        "what": verdict["lease"].get("reason", ""),
+        "owner": verdict["lease"].get("owner", ""),
+        "token": verdict["lease"].get("token", 0),
+        "environment": verdict["environment"],
+        "from": verdict["previous"],
+        "to": verdict["release"],
+        "verdict": verdict["verdict"],
+        "seconds": verdict["seconds"],
+        "hosts": {name: host["release"] for name, host in verdict["hosts"].items()},
+        "left_out": {name: fleet.runs(host) for name, host in verdict["left_out"].items()},
+        "kept_off": [name for name, host in verdict["left_out"].items() if host.get("kept_off")],
+        "let_in": verdict["let_in"],
+        "drained": verdict["drained"],
+        "cut": verdict["cut"],
+        "left_behind": verdict["left_behind"],
+        "errors": verdict["errors"],
+        "interrupted": verdict["interrupted"],
+        "why": verdict["messages"][0].splitlines()[0] if verdict["messages"] else "",
+    }
+
+
+def summary(verdict: Mapping[str, Any]) -> list[str]:
+    """Lines for the end of a run: the word first."""
+    verdict = _named(verdict)
+    environment = verdict["environment"] or "this environment"
+    if verdict["check_mode"] and not verdict["failed"]:
+        what = "A rollback to" if verdict["kind"] == "rollback" else "A deploy of"
+        lines = [f"CHECK MODE: nothing was changed in {environment}. {what} {verdict['release']} would:"]
+        if verdict["rotation"]:
+            lines = [f"CHECK MODE: nothing was changed in {environment}. The rotation of {verdict['rotation']['name']} would:"]
+            return lines + [f"  {step}" for step in verdict["rotation"]["plan"]]
+        for what, plans in (("edge", verdict["edges"]), ("engine", verdict["engines"])):
+            if plans:
+                lines = [f"CHECK MODE: nothing was changed in {environment}. The upgrade of the {what} would:"]
+                lines += [f"  {name}: {plan}" for name, plan in sorted(plans.items())]
+        for name, host in sorted(verdict["hosts"].items()):
+            lines += [f"  {name}: {step}" for step in host["plan"] or ["nothing to do"]]
+        return lines + _left_out_lines(verdict)
+    was = f" (was {verdict['previous']})" if verdict["previous"] not in ("", verdict["release"]) else ""
+    what = f"{verdict['release']}{was}" if verdict["release"] else ""
+    lines = [f"VERDICT {verdict['verdict']}: {environment} {what}".rstrip() + f" in {verdict['seconds']} s"]
+    lines += [_host_line(name, host) for name, host in sorted(verdict["hosts"].items())]
+    lines += _left_out_lines(verdict)
+    lines += [f"  {line}" for message in [*verdict["notes"], *verdict["messages"]] for line in message.splitlines()]
+    if verdict["mend"]:
+        lines += ["  mend it with one of:", *(f"    {command}" for command in verdict["mend"])]
+    if "path" in verdict:
+        lines.append(f"  details: {verdict['path']}")
+    return lines
+
+
+def _named(verdict: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The verdict as people read it: where two releases have one name, their ids stand in its place."""
+    names = names_in(verdict)
+
+    def named(one: Mapping[str, Any]) -> dict[str, Any]:
+        return {**one, "release": names.of(one["release"], one.get("release_id", ""))}
+
+    return named(verdict) | {
+        "previous": names.of(verdict["previous"], verdict["previous_id"]),
+        "hosts": {name: named(host) for name, host in verdict["hosts"].items()},
+        "left_out": {name: named(host) for name, host in verdict["left_out"].items()},
+    }
+
+
+def _left_out_lines(verdict: Mapping[str, Any]) -> list[str]:
+    lines = [f"  {fleet.sentence(name, host)}" for name, host in sorted(verdict["left_out"].items())]
+    return [*lines, "  the database was migrated for all hosts"] if lines and verdict["migrated"] else lines
+
+
+def _host_line(name: str, host: Mapping[str, Any]) -> str:
+    state = "more than one release" if host["mixed"] else host["release"] or ("nothing" if host["seen"] else "what it ran before")
+    if host["lost"]:
+        state = f"an unknown release (last known: {host['release'] or 'none'})"
+    counts = {
+        "live files changed": len(host["live_files"]),
+        "requests drained": host["drained"],
+        "connections cut": host["cut"],
+        "connections left to an old edge worker, which ends by force in the end": host["left_behind"],
+        "requests answered with 5xx": host["errors"],
+    }
+    interrupted = [f"{service} ({why})" for service, why in sorted(host["interrupted"].items())]
+    said = [f"{number} {words}" for words, number in counts.items() if number]
+    said += [f"interrupted: {', '.join(interrupted)}"] if interrupted else []
+    return ", ".join([f"  {name} runs {state}", *said])

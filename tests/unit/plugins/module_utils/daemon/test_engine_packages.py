@@ -1,0 +1,139 @@
+"""What is upgraded of an engine, and what is refused before anything is changed. apt and the engine are played."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from ansible_collections.morpheus.deploy.plugins.module_utils.daemon.packages import (
+    EnginePackages,
+    PackagesError,
+    Upgrade,
+    run,
+)
+
+from tests.unit.plugins.module_utils.daemon.test_engine_setup import FakeClock, FakeDockerd
+
+INSTALLED = "docker.io installed\ndocker-ce not-installed\ncontainerd installed\nrunc installed\n"
+PLAN = """Reading package lists...
+Inst containerd [1.7.24~ds1-6] (1.7.24~ds1-7 Debian:13.1/stable [amd64])
+Inst docker.io [26.1.5+dfsg1-9] (26.1.5+dfsg1-10 Debian:13.1/stable [amd64])
+Conf containerd (1.7.24~ds1-7 Debian:13.1/stable [amd64])
+"""
+CONTAINERD, DOCKER = (
+    Upgrade("containerd", "1.7.24~ds1-6", "1.7.24~ds1-7"),
+    Upgrade("docker.io", "26.1.5+dfsg1-9", "26.1.5+dfsg1-10"),
+)
+
+
+class Host:
+    """``fails``: a word of the command that does. ``ends``: the container that does not come through an upgrade."""
+
+    def __init__(self, path: Path, plan: str = PLAN, installed: str = INSTALLED, fails: str = "", ends: str = "") -> None:
+        path.write_text('{"live-restore": true}')
+        self.dockerd = FakeDockerd(path)
+        self.plan, self.installed, self.fails, self.ends = plan, installed, fails, ends
+        self.stays_down = False
+        self.done: list[str] = []
+
+    def ask(self, command: Sequence[str]) -> tuple[int, str]:
+        if self.fails and self.fails in command:
+            return 100, "E: Could not get lock /var/lib/dpkg/lock-frontend"
+        if command[0] == "dpkg-query":
+            return 1, self.installed
+        words = [word for word in command if word not in ("-o", "DPkg::Lock::Timeout=120", "Dpkg::Options::=--force-confold")]
+        if "--simulate" in words:
+            assert words[:4] == ["apt-get", "install", "--simulate", "--only-upgrade"]
+            assert set(words[4:]) == {line.split()[0] for line in self.installed.splitlines() if line.endswith(" installed")}
+            return 0, self.plan
+        self.done.append(" ".join(words))
+        if "--yes" in words:
+            self.dockerd.containers.discard(self.ends)
+            self.dockerd.up = not self.stays_down
+        return 0, ""
+
+    def packages(self) -> EnginePackages:
+        return EnginePackages(self.dockerd, FakeClock(), self.ask)
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Host:
+    return Host(tmp_path / "daemon.json")
+
+
+def test_what_is_due_is_what_apt_would_upgrade_of_what_is_installed(host: Host) -> None:
+    assert host.packages().due() == [CONTAINERD, DOCKER]
+    assert [str(one) for one in host.packages().due()][1] == "docker.io 26.1.5+dfsg1-9 -> 26.1.5+dfsg1-10"
+    assert set(host.done) == {"apt-get update --quiet"}
+
+
+def test_only_these_packages_are_upgraded_after_what_a_killed_run_has_left(host: Host) -> None:
+    assert host.packages().apply(allow_interruption=False) == [CONTAINERD, DOCKER]
+    assert host.done[1:] == [
+        "dpkg --configure -a --force-confold",
+        "apt-get install --yes --only-upgrade containerd docker.io",
+    ]
+
+
+def test_an_engine_that_is_the_newest_is_left_alone(tmp_path: Path) -> None:
+    host = Host(tmp_path / "daemon.json", plan="Reading package lists...\n")
+    assert host.packages().apply(allow_interruption=False) == []
+    assert host.done == ["apt-get update --quiet"]
+
+
+def refused(host: Host, message: str, *, begun: bool) -> None:
+    with pytest.raises(PackagesError) as error:
+        host.packages().apply(allow_interruption=False)
+    assert (str(error.value), error.value.begun) == (message, begun)
+
+
+def test_containers_that_would_stop_are_a_reason_to_refuse(host: Host) -> None:
+    host.dockerd.config["live-restore"] = False
+    refused(
+        host,
+        "an upgrade restarts the engine, and live-restore is off, so its 2 containers would stop. Switch it on "
+        "(playbooks/provision.yml --tags engine), or allow it with -e docker_engine_allow_interruption=true. Nothing was changed",
+        begun=False,
+    )
+    assert host.done == ["apt-get update --quiet"]
+    assert host.packages().apply(allow_interruption=True) == [CONTAINERD, DOCKER]
+
+
+def test_a_host_without_packages_of_an_engine_is_refused(tmp_path: Path) -> None:
+    host = Host(tmp_path / "daemon.json", installed="docker-ce not-installed\n")
+    refused(
+        host,
+        "this host has no engine that came as a package: playbooks/provision.yml for this inventory installs one. Nothing was "
+        "changed",
+        begun=False,
+    )
+
+
+@pytest.mark.parametrize(("fails", "begun"), [("update", False), ("--simulate", False), ("--configure", True), ("--yes", True)])
+def test_apt_that_fails_is_quoted_and_says_whether_it_had_begun(tmp_path: Path, fails: str, begun: bool) -> None:
+    host = Host(tmp_path / "daemon.json", fails=fails)
+    program = "dpkg" if fails == "--configure" else "apt-get"
+    ended = "what it has begun may be half done; run this again" if begun else "nothing was changed"
+    refused(host, f"{program} failed, {ended}: E: Could not get lock /var/lib/dpkg/lock-frontend", begun=begun)
+
+
+def test_an_engine_that_does_not_come_back_is_told(host: Host) -> None:
+    host.stays_down = True
+    names = f"{CONTAINERD}, {DOCKER}"
+    refused(
+        host,
+        f"the engine was upgraded ({names}) and gives no answer; containers run on without it. See why on this host with: "
+        "journalctl -u docker -n 50",
+        begun=True,
+    )
+
+
+def test_a_container_that_did_not_come_through_is_named(tmp_path: Path) -> None:
+    host = Host(tmp_path / "daemon.json", ends="container1")
+    refused(host, f"the engine was upgraded ({CONTAINERD}, {DOCKER}), and these containers ended: container1", begun=True)
+
+
+def test_a_command_that_there_is_not_is_named() -> None:
+    assert run(["no-such-command-here"]) == (127, "this host has no command no-such-command-here")
+    assert run(["sh", "-c", "echo $DEBIAN_FRONTEND; echo $LC_ALL >&2; exit 3"]) == (3, "noninteractive\nC")

@@ -1,0 +1,116 @@
+"""The words in which a route is refused; that the others work is shown by a real HAProxy (tests/edge_lab/test_routes.py)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge import routes
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import route_key, stack_routes
+
+MORE = "is more than a host; write"
+PORT = "names a port, and requests are compared without theirs;"
+WILDCARD = "has a wildcard, and a route has none;"
+NO_NAME = "is no host name; between dots may stand letters, digits, - and _, and - neither first nor last"
+MADE_OF = "a path is made of letters, digits, / and -._~!$&'()+,=:@; write the path above it,"
+ENCODED = "is encoded, and the edge decodes nothing, so it would match one way to write it only; write the path above it,"
+BELOW = "has a wildcard, and what lies below a path belongs to it anyway; write the path above it,"
+RESOLVED = 'holds "." or "..", which clients resolve before they ask; write the path that they ask for'
+
+HOSTS = {
+    "**": f'"**" {WILDCARD} name each host, or leave host out for requests to any host',
+    "*.shop.example": f'"*.shop.example" {WILDCARD} name each host, or leave host out for requests to any host',
+    "https://shop.example": f'"https://shop.example" {MORE} host: "shop.example"',
+    "https://shop.example:8443/api": f'"https://shop.example:8443/api" {MORE} host: "shop.example" and paths: ["/api"]',
+    "shop.example/a b": f'"shop.example/a b" {MORE} host: "shop.example"',
+    "http://": f'"http://" {MORE} the host alone',
+    "shop.example:8443": f'"shop.example:8443" {PORT} write host: "shop.example"',
+    "shop.example:x": f'"shop.example:x" {PORT} leave it out',
+    "[::1]:80": '"[::1]:80" is an address of IPv6, which no route can name; leave host out for requests to any host',
+    "münchen.example": '"münchen.example" is not as browsers send it; write host: "xn--mnchen-3ya.example"',
+    # Browsers and Python mean different names.
+    "straße.example": '"straße.example" is not as browsers send it; '
+    "write what its registrar shows for it, which begins with xn--",
+    "shop example": '"shop example" holds a blank or a line\'s end; write one host, without any',
+    "x.example/ shop.web\n*": f'"x.example/ shop.web\\n*" {WILDCARD} name each host, or leave host out for requests to any host',
+    "x\nmall.example": '"x\\nmall.example" holds a blank or a line\'s end; write one host, without any',
+    "-shop.example": f'"-shop.example" {NO_NAME}',
+    "shop..example": f'"shop..example" {NO_NAME}',
+    ".": f'"." {NO_NAME}',
+    "a" * 64: f'"{"a" * 64}" is longer than any name: 253 characters, and 63 between two dots',
+}
+PATHS = {
+    "": '"" must start with "/"',
+    "api": '"api" must start with "/"',
+    "/api/*": f'"/api/*" {BELOW} "/api"',
+    "/*.png": f'"/*.png" {BELOW} "/"',
+    "/a b": f'"/a b" holds " "; {MADE_OF} "/"',
+    "/shop/a;b": f'"/shop/a;b" holds ";"; {MADE_OF} "/shop"',
+    "/shop\n*/ mall.web": f'"/shop\\n*/ mall.web" {BELOW} "/"',
+    "/shop/{id}": f'"/shop/{{id}}" holds "{{"; {MADE_OF} "/shop"',
+    "/münchen": f'"/münchen" holds "ü"; {MADE_OF} "/"',
+    "/shop/a%20b": f'"/shop/a%20b" {ENCODED} "/shop"',
+    "/shop?a=b": '"/shop?a=b" holds a query, and only paths are compared; leave out what begins with "?"',
+    "/shop#a": '"/shop#a" holds a fragment, and only paths are compared; leave out what begins with "#"',
+    "//shop///a": '"//shop///a" holds an empty segment; write "/shop/a"',
+    "/shop/../admin": f'"/shop/../admin" {RESOLVED}',
+    "/.": f'"/." {RESOLVED}',
+    "/" + "a" * 1024: f'"/{"a" * 39}"... has 1025 characters; a route\'s path has 1024 at most',
+}
+FINE = [
+    "",
+    "*",
+    "shop.example",
+    "Shop.Example",
+    "shop.example.",
+    "10.0.0.5",
+    "localhost",
+    "_x.a-b.example",
+    "xn--mnchen-3ya.example",
+]
+FINE_PATHS = ["/", "/api", "/api/", "/@anna/v1:predict", "/a.b/..c/...", "/~x/$&'()+,=!"]
+
+
+@pytest.mark.parametrize(("host", "problem"), HOSTS.items())
+def test_a_host_that_no_request_can_have_is_refused_with_what_to_write(host: str, problem: str) -> None:
+    assert routes.problems("stack.services[2]", [{"host": "", "paths": ["/"]}, {"host": host, "paths": ["/"]}]) == [
+        f"stack.services[2].routes[1].host: {problem}"
+    ]
+
+
+@pytest.mark.parametrize(("path", "problem"), PATHS.items())
+def test_a_path_that_would_not_match_as_it_is_written_is_refused(path: str, problem: str) -> None:
+    assert routes.problems("stack.services[0]", [{"host": "", "paths": ["/", path]}]) == [
+        f"stack.services[0].routes[0].paths[1]: {problem}"
+    ]
+
+
+def test_a_route_without_paths_is_refused_and_one_that_does_not_speak_of_them_is_not() -> None:
+    said = 'stack.services[0].routes[0].paths: is empty, so the route would match nothing; leave it out for all paths, as ["/"]'
+    assert routes.problems("stack.services[0]", [{"host": "shop.example", "paths": []}]) == [said]
+    assert routes.problems("stack.services[0]", [{"host": "shop.example", "paths": None}]) == []
+
+
+def test_what_is_well_written_is_no_problem() -> None:
+    assert routes.problems("stack.services[0]", [{"host": host, "paths": FINE_PATHS} for host in FINE]) == []
+
+
+KEYS: list[tuple[str, str, str]] = [
+    ("", "/", "*/"),
+    ("*", "/api", "*/api/"),
+    ("Shop.EXAMPLE.", "/", "shop.example/"),
+    ("shop.example", "/Api/", "shop.example/Api/"),
+]
+
+
+@pytest.mark.parametrize(("host", "path", "key"), KEYS)
+def test_what_makes_no_difference_in_a_request_makes_none_in_a_route(host: str, path: str, key: str) -> None:
+    assert route_key(host, path) == key
+
+
+def test_a_release_of_an_older_version_leaves_out_what_the_map_cannot_hold() -> None:
+    def service(name: str, host: str, *paths: str) -> dict[str, Any]:
+        return {"name": name, "routes": [{"host": host, "paths": list(paths)}]}
+
+    found = [service("web", "", "/", "/a b", "/c;d"), service("api", "x\n*/ web #", "/"), service("ml", "*.x.example", "/a%20b")]
+    assert stack_routes(found) == {"*/": "web", "*.x.example/a%20b/": "ml"}

@@ -1,0 +1,186 @@
+"""Whether users are served: real requests to toys on this machine, HAProxy's table as it would be."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge import served
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import Server
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Answer, Endpoint, Expectation, Rules
+from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import Replica
+
+HAPROXY_503 = b"<html><body><h1>503 Service Unavailable</h1>\nNo server is available to handle this request.\n</body></html>\n"
+NO_ROUTE = b"No service is reached by this address."
+GOOD = (200, b'{"version": "1.0"}')
+
+
+@contextmanager
+def answering(status: int, body: bytes, *, endless: bool = False) -> Iterator[int]:
+    """A port at which every request gets this answer; an ``endless`` one never comes to its end."""
+    over = threading.Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body) + endless))
+            self.end_headers()
+            self.wfile.write(body)
+            self.wfile.flush()
+            if endless:
+                over.wait(10)
+
+        def log_message(self, *unused: Any) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    try:
+        yield server.server_address[1]
+    finally:
+        over.set()
+        server.shutdown()
+        server.server_close()
+
+
+@dataclass
+class Edge:
+    servers: dict[str, Server]
+    # How many looks it takes until the checks call everything up again.
+    down_for: int = 0
+
+    def places(self) -> dict[str, Server]:
+        self.down_for -= 1
+        return {
+            name: Server(one.backend, one.name, one.address, 0, one.fqdn, one.port, self.down_for >= 0)
+            for name, one in self.servers.items()
+        }
+
+
+@dataclass
+class Target:
+    routed: set[str] = field(default_factory=lambda: {"api"})
+    routes: Mapping[str, str] = field(default_factory=lambda: {"127.0.0.1/": "api", "shop.example/": "api"})
+    services: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {"api": {"health": {"path": "/health"}}})
+
+    def expectation(self, service: str) -> Expectation:
+        return Expectation(version="version", release="1.0")
+
+
+@pytest.fixture(autouse=True)
+def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(served, "ASK", Rules(1, 0.02, 0.3, 0.4))
+    monkeypatch.setattr(served, "PATIENCE_SECONDS", 0.3)
+    monkeypatch.setattr(served, "POLL_SECONDS", 0.01)
+
+
+def replica(name: str = "shop-api-1", **more: Any) -> Replica:
+    return Replica(name, name, "api", 1, "f", admitted=True, port=8000, **more)
+
+
+def places(port: int, *names: str) -> Edge:
+    return Edge({name: Server("shop.api", "s1", "127.0.0.1", 0, name, port) for name in names or ("shop-api-1",)})
+
+
+def ask(edge: Edge, users: list[Endpoint], *replicas: Replica) -> dict[str, str]:
+    return served.unanswered(Target(), replicas or [replica()], edge, users)  # type: ignore[arg-type]
+
+
+def test_replicas_that_are_well_and_an_edge_that_answers_are_all_that_is_wanted() -> None:
+    with answering(*GOOD) as port:
+        assert ask(places(port), [served.route("shop.example/", port, tls=False)]) == {}
+
+
+def test_who_is_not_admitted_or_does_not_run_is_not_asked() -> None:
+    """That is in the plan already."""
+    idle = Replica("id", "shop-api-2", "api", 2, "f")
+    assert ask(Edge({}), [], idle) == {}
+
+
+def test_a_replica_that_haproxy_has_no_place_of_is_not_reached() -> None:
+    assert ask(Edge({}), []) == {"shop-api-1": "is not reached by the edge"}
+
+
+@pytest.mark.parametrize(
+    ("looks", "found"), [(3, {}), (10**6, {"shop-api-1": "is not reached by the edge"})], ids=["soon", "never"]
+)
+def test_a_server_that_is_down_has_a_moment_to_come_back(looks: int, found: dict[str, str]) -> None:
+    with answering(*GOOD) as port:
+        edge = places(port)
+        edge.down_for = looks
+        assert ask(edge, []) == found
+
+
+def test_a_replica_that_answers_badly_is_named_and_the_others_are_not() -> None:
+    with answering(*GOOD) as port, answering(503, b"ill") as bad:
+        edge = places(port, "shop-api-1", "shop-api-2")
+        edge.servers["shop-api-2"] = Server("shop.api", "s2", "127.0.0.1", 0, "shop-api-2", bad)
+        users = [served.route("shop.example/", bad, tls=False)]
+        assert ask(edge, users, replica(), replica("shop-api-2")) == {
+            "shop-api-2": "does not answer as it should: status 503 where 200 is expected: ill"
+        }
+
+
+OF_THE_EDGE = [pytest.param(404, NO_ROUTE, id="no route"), pytest.param(503, HAPROXY_503, id="no server")]
+
+
+@pytest.mark.parametrize(("status", "body"), OF_THE_EDGE)
+def test_an_answer_of_the_edge_itself_is_none(status: int, body: bytes) -> None:
+    with answering(*GOOD) as port, answering(status, body) as front:
+        found = ask(places(port), [served.route("shop.example/", front, tls=False)])
+    why = f"status {status} by the edge itself, because no replica answers"
+    assert found == {"shop-api-1": f"does not answer users: http://shop.example/: {why}"}
+
+
+OF_THE_SERVICE = [
+    pytest.param(*GOOD, id="good"),
+    pytest.param(404, b"no such page", id="its own 404"),
+    pytest.param(503, b'{"error":"maintenance","retry_after":300}', id="maintenance"),
+    pytest.param(500, b"oops", id="an error of its own"),
+]
+
+
+@pytest.mark.parametrize(("status", "body"), OF_THE_SERVICE)
+def test_any_answer_of_the_service_counts(status: int, body: bytes) -> None:
+    with answering(*GOOD) as port, answering(status, body) as front:
+        assert ask(places(port), [served.route("shop.example/", front, tls=False)]) == {}
+
+
+def test_an_answer_that_never_ends_is_one() -> None:
+    with answering(*GOOD) as port, answering(200, b"event", endless=True) as front:
+        assert ask(places(port), [served.route("*/events/", front, tls=False)]) == {}
+
+
+def test_an_edge_that_does_not_listen_is_no_fault_of_a_replica() -> None:
+    with answering(*GOOD) as port:
+        with answering(*GOOD) as front:
+            pass
+        with pytest.raises(EdgeError) as caught:
+            ask(places(port), [served.route("shop.example/", front, tls=False)])
+    assert str(caught.value) == (
+        "this host's edge does not answer http://shop.example/: [Errno 111] Connection refused. See why with docker logs "
+        "--tail 20 edge-haproxy-1; playbooks/provision.yml --tags edge for this inventory sets it up anew. Nothing was changed"
+    )
+
+
+def test_a_public_check_that_sees_another_release_is_its_services() -> None:
+    with answering(*GOOD) as port, answering(200, b'{"version": "0.9"}') as front:
+        url = f"http://127.0.0.1:{front}/health"
+        check = Endpoint("edge", url, expectation=Expectation(version="version", release="1.0"))
+        found = ask(places(port), [served.public({"url": url}, check)])
+    assert found == {"shop-api-1": f'does not answer users: {url}: its version is "0.9" where "1.0" is expected'}
+
+
+def test_a_route_of_any_host_is_asked_for_by_a_name_of_this_machine() -> None:
+    assert served.route("*/api/", 8443, tls=True).url == "https://localhost/api"
+    assert served.route("shop.example/", 80, tls=False).url == "http://shop.example/"
+
+
+def test_timeouts_of_a_route_say_nothing() -> None:
+    assert served.FromService().violation(Answer(2.0, error="no complete answer within 2.0 s")) == ""

@@ -1,0 +1,136 @@
+"""Certificates that the inventory has no more, on an edge that runs already."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import EdgeConfiguration, EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.setup import CPU_SHARES, EdgeSettings, EdgeSetup
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import COMPOSE_NETWORK, Compose
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import SystemClock
+from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import EDGE_NETWORK, State
+
+LISTED = {"certificates.list": "/c/certs/a.example.pem\n"}
+KEY = "-----BEGIN PRIVATE KEY-----\n"
+TWO = {"a.example": KEY, "b.example": KEY}
+
+
+@dataclass(frozen=True)
+class Container:
+    state: State = State.RUNNING
+    networks: tuple[str, ...] = (EDGE_NETWORK,)
+
+
+class RunningEdge:
+    """engine.Engine of a host whose edge runs."""
+
+    def observe(self, _: set[str]) -> list[Any]:
+        return [Container()]
+
+    def inspected(self, _: Any) -> dict[str, Any]:
+        return {"HostConfig": {"CpuShares": CPU_SHARES}}
+
+    def image(self, _: str) -> str:
+        return "there"
+
+    def network(self, _: str) -> dict[str, Any]:
+        return {"Labels": {COMPOSE_NETWORK: EDGE_NETWORK}}
+
+    def others(self) -> list[str]:
+        return []
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> EdgePaths:
+    return EdgePaths(tmp_path / "edge")
+
+
+@pytest.fixture
+def reloads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """How often HAProxy was told to read its files again."""
+    found: list[str] = []
+    monkeypatch.setattr(EdgeConfiguration, "reload", lambda self: found.append("reload"))
+    return found
+
+
+@pytest.fixture
+def setup(paths: EdgePaths, reloads: list[str], monkeypatch: pytest.MonkeyPatch) -> EdgeSetup:
+    """An edge with two certificates."""
+    monkeypatch.setattr(EdgeSetup, "_validate", lambda self, candidate: "")
+    settings = EdgeSettings("haproxy:3.0", f"{os.getuid()}:{os.getgid()}", ["80:8080"])
+    found = EdgeSetup(paths, RunningEdge(), settings, SystemClock())  # type: ignore[arg-type]
+    paths.root.mkdir(parents=True)
+    found._write_settings()
+    apply(found, {"certificates.list": "/c/certs/a.example.pem\n/c/certs/b.example.pem\n"}, TWO)
+    reloads.clear()
+    return found
+
+
+def apply(setup: EdgeSetup, files: Mapping[str, str], certificates: Mapping[str, str]) -> list[str]:
+    return setup.apply(files, certificates, allow_interruption=False)
+
+
+def certs(paths: EdgePaths) -> list[str]:
+    return sorted(path.name for path in (paths.conf / "certs").iterdir())
+
+
+def test_a_certificate_that_left_the_inventory_goes_with_its_key(setup: EdgeSetup, paths: EdgePaths, reloads: list[str]) -> None:
+    assert certs(paths) == ["a.example.pem", "b.example.pem"]
+    wanted = LISTED, {"a.example": KEY}
+    assert setup.differences(*wanted) == ["certificates.list", "certs/b.example.pem (removed)"]
+    assert certs(paths) == ["a.example.pem", "b.example.pem"]
+    apply(setup, *wanted)
+    assert certs(paths) == ["a.example.pem"]
+    assert reloads == ["reload"]
+    assert setup.differences(*wanted) == []
+
+
+def test_it_goes_only_once_haproxy_no_longer_reads_it(
+    setup: EdgeSetup, paths: EdgePaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuses(self: EdgeConfiguration) -> None:
+        assert certs(paths) == ["a.example.pem", "b.example.pem"]
+        raise EdgeError("HAProxy could not load it")
+
+    monkeypatch.setattr(EdgeConfiguration, "reload", refuses)
+    with pytest.raises(EdgeError):
+        apply(setup, LISTED, {"a.example": KEY})
+    assert certs(paths) == ["a.example.pem", "b.example.pem"]
+
+
+def test_it_goes_also_when_the_edge_gets_a_new_container(
+    setup: EdgeSetup, paths: EdgePaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Compose, "up", lambda self, *, anew: None)
+    monkeypatch.setattr(EdgeSetup, "_await_answer", lambda self: None)
+    (paths.root / "compose.json").unlink()
+    setup.apply(LISTED, {"a.example": KEY}, allow_interruption=True)
+    assert certs(paths) == ["a.example.pem"]
+
+
+def test_without_any_certificate_their_list_goes_too(setup: EdgeSetup, paths: EdgePaths) -> None:
+    assert setup.differences({}, {}) == [
+        "certs/a.example.pem (removed)",
+        "certs/b.example.pem (removed)",
+        "certificates.list (removed)",
+    ]
+    apply(setup, {}, {})
+    assert certs(paths) == []
+    assert not (paths.conf / "certificates.list").exists()
+
+
+def test_half_written_keys_and_what_a_killed_check_left_go_with_the_next_provision(setup: EdgeSetup, paths: EdgePaths) -> None:
+    (paths.conf / "certs" / ".a.example.pem.x7").write_text(KEY)
+    left = paths.root / "candidate.held-1" / "certs"
+    left.mkdir(parents=True)
+    wanted = {"certificates.list": "/c/certs/a.example.pem\n/c/certs/b.example.pem\n"}, TWO
+    assert setup.differences(*wanted) == ["certs/.a.example.pem.x7 (removed)"]
+    apply(setup, *wanted)
+    assert certs(paths) == ["a.example.pem", "b.example.pem"]
+    assert not left.parent.exists()

@@ -1,0 +1,363 @@
+"""One stack on a host, with files in a temporary directory and without an engine."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import FINGERPRINT, PARTS, RELEASE
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Expectation
+from ansible_collections.morpheus.deploy.plugins.module_utils.host import host as host_module
+from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost, Target, scratch, validate_edge
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Manifest, Releases, Rights
+
+IMAGES = {"api": ("shop/api:1.0", "sha256:1"), "worker": ("shop/worker:1.0", "sha256:2")}
+HEALTH = {
+    "path": "/health",
+    "status": 200,
+    "version": "version",
+    "expect": "ready",
+    "successes": 3,
+    "interval_seconds": 0.25,
+    "timeout_seconds": 2.0,
+    "deadline_seconds": 60.0,
+}
+STACK: dict[str, Any] = {
+    "name": "shop",
+    "compose_files": ["compose.yml", "compose.staging.yml"],
+    "services": [
+        {"name": "api", "port": 8000, "routes": [{"host": "shop.example", "paths": ["/api", "/v1"]}], "health": HEALTH},
+        {"name": "worker", "port": 9000, "routes": [], "health": None},
+    ],
+}
+FILES = {"compose.yml": b"", "compose.staging.yml": b"", "migrations/1.sql": b"create", "nginx.conf": b"listen"}
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> StackHost:
+    (tmp_path / "edge").mkdir()
+    (tmp_path / "edge" / "edge.json").write_text(json.dumps({"image": "haproxy:3.0", "user": "99:99"}))
+    return StackHost("shop", object(), tmp_path / "edge", Releases("shop", tmp_path / "stacks"))
+
+
+def model(host: StackHost, mounts: tuple[str, ...] = ("migrations", "nginx.conf", "secrets")) -> dict[str, Any]:
+    project = host.releases.project
+    volumes = [{"type": "bind", "source": str(project / name) if name else str(project), "target": f"/{name}"} for name in mounts]
+    return {"services": {"api": {"image": "shop/api:1.0", "volumes": volumes}, "worker": {"image": "shop/worker:1.0"}}}
+
+
+def prepared(host: StackHost, files: Mapping[str, bytes] = FILES, name: str = "1.0") -> Manifest:
+    manifest = Manifest(f"{name}-a", name, "staging", STACK)
+    host.releases.write_secrets({"api.env": 'TOKEN="canary"\n'})
+    host.releases.write_files(manifest.id, name, "staging", files)
+    host.releases.write_manifest(manifest)
+    return manifest
+
+
+def target(host: StackHost, manifest: Manifest, found: dict[str, Any] | None = None) -> Target:
+    return host.target(manifest, host.releases.workspace(manifest.id), images=IMAGES, model=found or model(host))
+
+
+def fingerprints(found: Target) -> dict[str, str]:
+    return {service.name: service.fingerprint for service in found.desired}
+
+
+MOUNTS = [
+    pytest.param(("migrations",), id="a directory"),
+    pytest.param(("nginx.conf",), id="a file"),
+    pytest.param(("secrets",), id="the secrets"),
+    pytest.param(("",), id="the whole project"),
+]
+
+
+@pytest.mark.parametrize("mounts", MOUNTS)
+def test_a_release_has_the_same_fingerprints_before_it_is_activated_and_after(host: StackHost, mounts: tuple[str, ...]) -> None:
+    """If not, the second run of the same deploy would replace every replica."""
+    host.releases.activate(prepared(host, {**FILES, "migrations/0.sql": b"old", "nginx.conf": b"old"}, "0.9").id)
+    manifest = prepared(host)
+    found = model(host, mounts)
+    before = fingerprints(target(host, manifest, found))
+    host.releases.activate(manifest.id)
+    after = target(host, manifest, found)
+    host.write_override(after, manifest.id, {"api": "shop/api@sha256:1", "worker": "w"})
+    assert fingerprints(target(host, manifest, found)) == fingerprints(after) == before
+
+
+def test_a_changed_secret_changes_the_fingerprint_of_who_mounts_it_and_of_nobody_else(host: StackHost) -> None:
+    manifest = prepared(host)
+    before = fingerprints(target(host, manifest))
+    host.releases.write_secrets({"api.env": 'TOKEN="other"\n'})
+    after = fingerprints(target(host, manifest))
+    assert after["api"] != before["api"]
+    assert after["worker"] == before["worker"]
+
+
+def with_file_secret(host: StackHost, content: str, rights: Rights) -> dict[str, str]:
+    """Fingerprints when the API alone uses the file secret."""
+    manifest = prepared(host)
+    host.releases.write_secrets({"key": content}, {"key": rights})
+    found = model(host, ("nginx.conf",))
+    found["services"]["api"]["secrets"] = [{"source": "k", "target": "/run/secrets/k"}]
+    found["secrets"] = {"k": {"file": str(host.releases.project / "secrets/key")}}
+    return fingerprints(target(host, manifest, found))
+
+
+@pytest.mark.parametrize(
+    ("content", "rights"),
+    [("other", Rights(None, 0o400)), ("same", Rights(None, 0o440))],
+    ids=["another content", "another mode"],
+)
+def test_a_changed_file_secret_changes_the_fingerprint_of_who_uses_it_and_of_nobody_else(
+    host: StackHost, content: str, rights: Rights
+) -> None:
+    before = with_file_secret(host, "same", Rights(None, 0o400))
+    assert with_file_secret(host, "same", Rights(None, 0o400)) == before
+    after = with_file_secret(host, content, rights)
+    assert after["api"] != before["api"]
+    assert after["worker"] == before["worker"]
+
+
+def hardened(host: StackHost, **exempt: list[str]) -> Target:
+    hardening = {"exempt": exempt, "docker_socket": [], "privileged": []}
+    manifest = replace(prepared(host), stack={**STACK, "hardening": hardening})
+    host.releases.activate(manifest.id)
+    return target(host, manifest)
+
+
+def test_what_hardens_a_service_is_in_the_override_and_in_its_fingerprint(host: StackHost) -> None:
+    """An upgrade that hardens more rolls every service once; the plan after it is empty."""
+    bare, first, again = target(host, prepared(host)), hardened(host), hardened(host)
+    assert fingerprints(first) == fingerprints(again)
+    assert set(first.desired[0].parts) - set(bare.desired[0].parts) == set(first.additions["api"])
+    host.write_override(first, "1.0-a", {"api": "shop/api@sha256:1", "worker": "w@sha256:1"})
+    written = json.loads((host.releases.project / "override.json").read_text())["services"]
+    assert {key: written["api"][key] for key in first.additions["api"]} == first.additions["api"]
+    assert written["worker"]["cap_drop"] == ["ALL"]
+
+
+def test_an_exemption_changes_the_service_that_has_it_and_no_other(host: StackHost) -> None:
+    before, after = fingerprints(hardened(host)), fingerprints(hardened(host, worker=["read_only"]))
+    assert after["worker"] != before["worker"]
+    assert after["api"] == before["api"]
+
+
+def test_a_service_that_says_all_of_it_itself_has_the_same_fingerprint(host: StackHost) -> None:
+    """So that words which have become superfluous can go from Compose files without a rollout."""
+    before = hardened(host)
+    found = model(host)
+    found["services"]["api"].update(before.additions["api"])
+    manifest = replace(prepared(host), stack={**STACK, "hardening": {"exempt": {}, "docker_socket": [], "privileged": []}})
+    after = target(host, manifest, found)
+    assert after.additions["api"] == {}
+    assert fingerprints(after)["api"] == fingerprints(before)["api"]
+
+
+def test_looking_in_check_mode_makes_no_key(host: StackHost) -> None:
+    manifest = prepared(host)
+    host.target(manifest, host.releases.workspace(manifest.id), images=IMAGES, model=model(host), create_key=False)
+    assert not (host.releases.root / "fingerprint.key").exists()
+
+
+def test_a_target_knows_its_routes_and_what_a_good_answer_is(host: StackHost) -> None:
+    found = target(host, prepared(host))
+    assert found.routes == {"shop.example/api/": "api", "shop.example/v1/": "api"}
+    assert [service.name for service in found.desired if service.routed] == ["api"]
+    assert found.expectation("api") == Expectation(200, "ready", "version", "1.0")
+
+
+def test_the_override_and_the_env_file_let_people_type_docker_compose_in_the_project(host: StackHost) -> None:
+    manifest = prepared(host)
+    host.releases.activate(manifest.id)
+    found = target(host, manifest)
+    host.write_override(found, manifest.id, {"api": "shop/api@sha256:1", "worker": "shop/worker@sha256:2"})
+    written = json.loads((host.releases.project / "override.json").read_text())
+    labels = written["services"]["api"]["labels"]
+    assert labels[FINGERPRINT] == fingerprints(found)["api"]
+    assert labels[RELEASE] == manifest.id
+    assert set(json.loads(labels[PARTS])) >= {"image", "file /nginx.conf", "file /migrations/1.sql"}
+    assert "canary" not in json.dumps(written)
+    assert (host.releases.project / ".env").read_text() == (
+        "STACK_RELEASE=1.0\nSTACK_ENVIRONMENT=staging\n"
+        "COMPOSE_PROJECT_NAME=shop\nCOMPOSE_FILE=compose.yml:compose.staging.yml:override.json\n"
+    )
+
+
+def test_dollars_in_labels_are_not_interpolated(host: StackHost) -> None:
+    manifest = prepared(host)
+    host.releases.activate(manifest.id)
+    found = model(host)
+    found["services"]["api"]["volumes"][1]["target"] = "/etc/$HOME"
+    host.write_override(target(host, manifest, found), manifest.id, {"api": "a@sha256:1", "worker": "w@sha256:1"})
+    text = (host.releases.project / "override.json").read_text()
+    assert "$$HOME" in text
+    assert "$HOME" not in text.replace("$$", "")
+
+
+def test_a_scratch_workspace_is_like_a_release_and_leaves_no_trace() -> None:
+    with scratch("1.0", "staging", FILES, {"api.env": "canary"}) as workspace:
+        root = workspace.files.parent
+        assert (workspace.files / "migrations/1.sql").read_bytes() == b"create"
+        assert (workspace.files / "secrets/api.env").read_text() == "canary"
+        assert root.stat().st_mode & 0o077 == 0
+    assert not root.exists()
+
+
+def test_a_scratch_workspace_goes_when_something_fails_too() -> None:
+    with pytest.raises(ZeroDivisionError), scratch("1.0", "staging", FILES, {}) as workspace:
+        raise ZeroDivisionError
+    assert not workspace.files.parent.exists()
+
+
+class Tool:
+    """An engine that runs one tool."""
+
+    def __init__(self, code: int, output: str) -> None:
+        self.result = code, output
+        self.calls: list[tuple[Any, ...]] = []
+
+    def run_tool(self, *call: Any) -> tuple[int, str]:
+        self.calls.append(call)
+        return self.result
+
+
+COMPLAINTS = [
+    pytest.param(0, "[WARNING] (1) : config : a matter of taste", "", id="accepted"),
+    pytest.param(
+        1,
+        "[NOTICE] (1) : haproxy version is 3.0\n[ALERT] (1) : config : unknown keyword 'sever'\n[ALERT] (1) : config : fatal",
+        "config : unknown keyword 'sever'; config : fatal",
+        id="rejected",
+    ),
+    pytest.param(137, "Killed", "Killed", id="killed"),
+]
+
+
+@pytest.mark.parametrize(("code", "output", "complaint"), COMPLAINTS)
+def test_haproxy_checks_a_configuration_in_the_image_that_runs(code: int, output: str, complaint: str) -> None:
+    tool = Tool(code, output)
+    assert validate_edge(tool, {"image": "haproxy:3.0", "user": "99:99"}, Path("/x")) == complaint  # type: ignore[arg-type]
+    [(image, command, mounts, user)] = tool.calls
+    assert (image, user, list(mounts)) == ("haproxy:3.0", "99:99", [Path("/x")])
+    assert command[:2] == ["haproxy", "-c"]
+
+
+def test_a_host_without_an_edge_is_refused_at_once(tmp_path: Path) -> None:
+    with pytest.raises(EdgeError, match="this host has no edge"):
+        StackHost("shop", object(), tmp_path)
+
+
+def test_models_have_the_paths_of_the_project_directory(host: StackHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    manifest = prepared(host)
+    workspace = host.releases.workspace(manifest.id)
+    seen: list[Any] = []
+
+    class Compose:
+        def __init__(self, *arguments: Any) -> None:
+            seen.extend(arguments)
+
+        def model(self) -> dict[str, Any]:
+            source = str(workspace.files / "nginx.conf")
+            return {"services": {"api": {"image": "a:1", "volumes": [{"type": "bind", "source": source, "target": "/x"}]}}}
+
+    monkeypatch.setattr(host_module, "Compose", Compose)
+    found = host.model(STACK, workspace)
+    assert found["services"]["api"]["volumes"][0]["source"] == str(host.releases.project / "nginx.conf")
+    assert seen[3] == workspace.interpolation
+    assert seen[2] == [workspace.files / "compose.yml", workspace.files / "compose.staging.yml"]
+
+
+def test_what_compose_makes_of_the_files_is_checked_again(host: StackHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Now variables are resolved and files merged as only Compose can."""
+    workspace = host.releases.workspace(prepared(host).id)
+
+    class Compose:
+        __init__: Callable[..., None] = lambda self, *arguments: None
+
+        def model(self) -> dict[str, Any]:
+            off = {"image": "b", "profiles": ["x"], "privileged": True}
+            return {"services": {"api": {"image": "a:latest", "ports": [80]}, "off": off}}
+
+    monkeypatch.setattr(host_module, "Compose", Compose)
+    with pytest.raises(Exception, match="2 problems in the configuration"):
+        host.model(STACK, workspace)
+    # What it asks of the host is judged when it is prepared, and not of releases that are here: see test_hardening_here.
+    hardening: dict[str, Any] = {"exempt": {}, "docker_socket": [], "privileged": []}
+    with pytest.raises(Exception, match="2 problems in the configuration"):
+        host.model({**STACK, "hardening": hardening}, workspace)
+
+
+SHIPPING: dict[str, Any] = {**STACK, "files": ["migrations", "nginx.conf"], "live_files": ["flags"]}
+PINNED = {"api": "shop/api@sha256:1", "worker": "w@sha256:1"}
+
+
+def shipping(host: StackHost, files: Mapping[str, bytes], name: str = "1.0", executable: tuple[str, ...] = ()) -> Manifest:
+    manifest = Manifest(f"{name}-a", name, "staging", SHIPPING)
+    host.releases.write_files(manifest.id, name, "staging", {**FILES, **files}, executable)
+    host.releases.write_manifest(manifest)
+    return manifest
+
+
+def shipped(host: StackHost, manifest: Manifest, mounts: tuple[str, ...] = ("migrations", "nginx.conf")) -> Target:
+    resolved = host.mounts(SHIPPING, host.releases.workspace(manifest.id)).resolved(model(host, mounts))
+    return target(host, manifest, resolved)
+
+
+def switched(host: StackHost, manifest: Manifest, mounts: tuple[str, ...] = ("migrations", "nginx.conf")) -> dict[str, str]:
+    """What the release's override mounts: target -> source. The project directory becomes the release, as in a rollout."""
+    found = shipped(host, manifest, mounts)
+    host.releases.activate(manifest.id, found.data)
+    host.write_override(found, manifest.id, PINNED)
+    written = json.loads((host.releases.project / "override.json").read_text())
+    return {volume["target"]: volume["source"] for volume in written["services"]["api"].get("volumes", [])}
+
+
+def test_what_a_release_mounts_does_not_change_under_it_and_comes_back_with_it(host: StackHost) -> None:
+    one = shipping(host, {})
+    before = switched(host, one)
+    after = switched(host, shipping(host, {"nginx.conf": b"other"}, "2.0"))
+    assert after["/migrations"] == before["/migrations"]
+    assert after["/nginx.conf"] != before["/nginx.conf"]
+    contents = {source: Path(source).read_bytes() for source in (before["/nginx.conf"], after["/nginx.conf"])}
+    assert sorted(contents.values()) == [b"listen", b"other"]
+    # What was switched is taken back.
+    assert switched(host, one) == before
+    assert {source: Path(source).read_bytes() for source in contents} == contents
+
+
+def test_what_the_live_release_mounts_is_said_for_pruning(host: StackHost) -> None:
+    found = switched(host, shipping(host, {}), ("migrations", "nginx.conf", "flags", "uploads"))
+    assert host.releases.mounted() == set(found.values())
+    assert found["/flags"] == str(host.releases.root / "live" / "flags")
+    assert set(found) == {"/migrations", "/nginx.conf", "/flags"}
+
+
+def test_data_of_the_release_that_runs_is_known(host: StackHost) -> None:
+    assert shipped(host, shipping(host, {}), ("migrations", "flags", "uploads", "secrets")).data == {"uploads"}
+
+
+def test_an_executable_bit_alone_is_another_content_and_another_fingerprint(host: StackHost) -> None:
+    one, two = shipping(host, {}), shipping(host, {}, "2.0", ("migrations/1.sql",))
+    assert fingerprints(shipped(host, one))["api"] != fingerprints(shipped(host, two))["api"]
+    before, after = switched(host, one), switched(host, two)
+    assert before["/migrations"] != after["/migrations"]
+    assert Path(after["/migrations"], "1.sql").stat().st_mode & 0o777 == 0o755
+
+
+def test_the_same_files_of_another_release_make_the_same_fingerprint(host: StackHost) -> None:
+    one, two = shipping(host, {"compose.yml": b"# other"}), shipping(host, {}, "2.0")
+    before = fingerprints(shipped(host, one))
+    switched(host, one)
+    assert fingerprints(shipped(host, two)) == before
+
+
+def test_live_files_are_no_part_of_a_fingerprint_and_that_they_are_live_is(host: StackHost) -> None:
+    manifest = shipping(host, {})
+    before = fingerprints(shipped(host, manifest, ("flags",)))
+    assert before["api"] != fingerprints(target(host, manifest, model(host, ("flags",))))["api"]
+    host.releases.live_files.write(["flags"], {"flags/a.json": b"{}"})
+    assert fingerprints(shipped(host, manifest, ("flags",))) == before

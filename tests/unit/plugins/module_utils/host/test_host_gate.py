@@ -1,0 +1,134 @@
+"""The gate of a host: our own question or Docker's verdict, and whether the engine had to start a replica again meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import Engine
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Answer, Endpoint, Expectation, Health
+from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import HostGate
+from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import Replica
+from docker.errors import NotFound
+
+HEALTH = {"path": "/health", "successes": 3, "interval_seconds": 1.0, "timeout_seconds": 2.0, "deadline_seconds": 60.0}
+BEGUN = 1_700_000_000.5
+RESTARTED = "shop-api-1 ended and was started again by the engine; last answer: good"
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def now(self) -> float:
+        return self.seconds
+
+    def sleep(self, seconds: float) -> None:
+        self.seconds += seconds
+
+
+class Api:
+    """One container, as inspected; ``restarts``: when the engine starts it again, by the clock."""
+
+    def __init__(self, clock: Clock, restarted: int, restarts_at: float, health: str) -> None:
+        self._clock, self._restarted, self._restarts_at, self._health = clock, restarted, restarts_at, health
+        self.looks = 0
+
+    def inspect_container(self, identity: str) -> Mapping[str, Any]:
+        if identity != "id1":
+            raise NotFound("no such container")
+        self.looks += 1
+        again = self._clock.now() >= self._restarts_at
+        state = {"Running": True, "Restarting": False, "OOMKilled": False, "Health": {"Status": self._health}}
+        networks = {"edge": {"IPAddress": "192.0.2.1"}}
+        return {"State": state, "RestartCount": self._restarted + again, "NetworkSettings": {"Networks": networks}}
+
+
+@dataclass
+class Host:
+    engine: Engine
+
+
+@dataclass
+class Target:
+    services: dict[str, dict[str, Any]]
+
+    def expectation(self, service: str) -> Expectation:
+        return Expectation()
+
+
+@dataclass
+class Bench:
+    """A gate for one candidate, which answers ``answer`` for ever."""
+
+    health: Mapping[str, Any] | None = field(default_factory=lambda: HEALTH)
+    created: float = 1_700_000_000.0
+    restarted: int = 0
+    restarts_at: float = 1e9
+    answer: Answer = field(default_factory=lambda: Answer(0.0, 200))
+    docker: str = "healthy"
+
+    def __post_init__(self) -> None:
+        self.clock = Clock()
+        self.api = Api(self.clock, self.restarted, self.restarts_at, self.docker)
+        host = Host(Engine(type("Client", (), {"api": self.api})(), "shop", "edge"))
+        target = Target({"api": {"port": 8000, "health": self.health}})
+        self.gate = HostGate(host, target, self.clock, probe=self._probe, since=BEGUN)  # type: ignore[arg-type]
+        self.replicas = [Replica("id1", "shop-api-1", "api", 1, "f", created=self.created)]
+
+    def _probe(self, endpoint: Endpoint, timeout: float) -> Answer:
+        self.clock.sleep(min(timeout, self.answer.seconds))
+        return self.answer
+
+    def wait(self) -> Health:
+        [found] = self.gate.wait("api", self.replicas)
+        return found
+
+    def watch(self, seconds: float = 6.0) -> Health:
+        [found] = self.gate.watch("api", self.replicas, seconds, lambda: False)
+        return found
+
+
+@pytest.fixture(params=[HEALTH, None], ids=["our own check", "Docker's verdict"])
+def health(request: pytest.FixtureRequest) -> Mapping[str, Any] | None:
+    found: Mapping[str, Any] | None = request.param
+    return found
+
+
+def test_a_candidate_that_is_well_passes_and_stays(health: Mapping[str, Any] | None) -> None:
+    bench = Bench(health)
+    assert [bench.wait().healthy, bench.watch().healthy] == [True, True]
+
+
+def test_a_candidate_that_crashed_once_at_its_start_does_not_pass(health: Mapping[str, Any] | None) -> None:
+    found = Bench(health, restarts_at=0.0).wait()
+    assert (found.healthy, found.violation) == (False, RESTARTED)
+
+
+def test_a_candidate_that_is_started_again_between_two_looks_has_failed_the_watch(health: Mapping[str, Any] | None) -> None:
+    bench = Bench(health, restarts_at=5.0)
+    assert bench.wait().healthy
+    found = bench.watch()
+    assert (found.healthy, found.failures, found.violation) == (False, 0, RESTARTED)
+
+
+@pytest.mark.parametrize("look", [Bench.wait, Bench.watch], ids=["gate", "watch"])
+def test_restarts_before_this_run_are_forgiven_to_what_it_found_running(look: Callable[[Bench], Health]) -> None:
+    bench = Bench(created=BEGUN - 100, restarted=2)
+    assert bench.wait().healthy
+    assert look(bench).healthy
+
+
+def test_what_is_started_again_after_it_was_found_running_fails_like_any_other() -> None:
+    bench = Bench(created=BEGUN - 100, restarted=2, restarts_at=1.0)
+    assert bench.wait().violation == RESTARTED
+
+
+def test_a_watch_too_short_to_condemn_is_not_passed_by_what_never_answers() -> None:
+    by_us, by_docker = Bench(answer=Answer(9.0, error="silence")), Bench(None, docker="unhealthy")
+    assert [bench.watch(0.1).violation for bench in (by_us, by_docker)] == [
+        "silence; only 0 of 2 answers were good in the 5 s that it was watched, and the last 3 must be",
+        "status 503 where 200 is expected: unhealthy",
+    ]

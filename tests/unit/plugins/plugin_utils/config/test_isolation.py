@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.morpheus.deploy.plugins.module_utils.secrets import fingerprints
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.isolation import (
+    Comparison,
+    database_problems,
+    fingerprint_problems,
+    secrets_problems,
+    some_problems,
+    value_problems,
+)
+
+KEY = "one key for all environments"
+STAGING = {"api.DATABASE_URL": "postgresql://staging", "api.SESSION_SECRET": "correct horse"}
+PRODUCTION = {"api.DATABASE_URL": "postgresql://production", "api.SESSION_SECRET": "battery staple"}
+
+
+@pytest.fixture
+def inventories(tmp_path: Path) -> Path:
+    """Two environments with fingerprints that are up to date."""
+    for name, secrets in {"staging": STAGING, "production": PRODUCTION}.items():
+        (tmp_path / name / "group_vars").mkdir(parents=True)
+        (tmp_path / name / "fingerprints.json").write_text(fingerprints.render(name, KEY, secrets, "2026-11-24"))
+    return tmp_path
+
+
+def problems(inventories: Path, secrets: dict[str, str] = STAGING, **options: Any) -> list[str]:
+    wanted = {"environment": "staging", "path": str(inventories / "staging" / "fingerprints.json"), "key": KEY}
+    found = secrets_problems(Comparison(**{**wanted, "others": None, "allowed": (), **options}), secrets)
+    return [problem.replace(str(inventories), "inventories") for problem in found]
+
+
+def test_secrets_that_match_their_file_and_no_other_have_no_problems(inventories: Path) -> None:
+    assert problems(inventories) == []
+
+
+def test_a_secret_of_production_is_named_though_the_own_file_is_not_up_to_date(inventories: Path) -> None:
+    assert problems(inventories, STAGING | {"api.SESSION_SECRET": "battery staple"}) == [
+        "stack_fingerprints: api.SESSION_SECRET is not the value that inventories/staging/fingerprints.json was made of; "
+        "if it is meant, run playbooks/fingerprint.yml",
+        "stack_fingerprints: api.SESSION_SECRET has the same value as api.SESSION_SECRET of production; "
+        "give each environment its own",
+    ]
+
+
+def test_a_secret_that_may_be_shared_is_no_problem(inventories: Path) -> None:
+    secrets = STAGING | {"api.SESSION_SECRET": "battery staple"}
+    own = inventories / "staging" / "fingerprints.json"
+    own.write_text(fingerprints.render("staging", KEY, secrets, "2026-11-24"))
+    assert problems(inventories, secrets, allowed=["api.SESSION_SECRET"]) == []
+
+
+def test_new_changed_and_gone_secrets_are_all_named(inventories: Path) -> None:
+    found = problems(inventories, {"api.DATABASE_URL": "postgresql://elsewhere", "ml.ML_API_KEY": "a new key"})
+    assert [problem.split(";")[0].removeprefix("stack_fingerprints: ") for problem in found] == [
+        "api.DATABASE_URL is not the value that inventories/staging/fingerprints.json was made of",
+        "api.SESSION_SECRET is in inventories/staging/fingerprints.json and no longer among the secrets",
+        "ml.ML_API_KEY is not in inventories/staging/fingerprints.json",
+    ]
+
+
+KEYS = [
+    pytest.param(
+        "",
+        "stack_fingerprint_key: required, because stack_fingerprints is set; the same text in the vault of every environment",
+        id="missing",
+    ),
+    pytest.param("short", "stack_fingerprint_key: 5 characters are too few for a key; 16 at least", id="too short"),
+]
+
+
+@pytest.mark.parametrize(("key", "problem"), KEYS)
+def test_without_a_key_nothing_is_compared_and_that_is_a_problem(inventories: Path, key: str, problem: str) -> None:
+    assert problems(inventories, key=key) == [problem]
+
+
+def test_another_key_is_one_problem_for_each_file_and_none_for_each_secret(inventories: Path) -> None:
+    assert problems(inventories, key="another key than before") == [
+        "stack_fingerprints: inventories/staging/fingerprints.json: was made with another key than stack_fingerprint_key; "
+        "run playbooks/fingerprint.yml",
+        "stack_fingerprints: the fingerprints of production were made with another key than those of staging, so no secret can "
+        "be compared; give both vaults the same vault_fingerprint_key and run playbooks/fingerprint.yml for both",
+    ]
+
+
+def test_the_file_of_another_environment_is_not_taken_for_the_own_one(inventories: Path) -> None:
+    (inventories / "staging" / "fingerprints.json").write_text(fingerprints.render("production", KEY, STAGING, "2026-11-24"))
+    assert problems(inventories) == [
+        "stack_fingerprints: inventories/staging/fingerprints.json: is of production and not of staging; "
+        "run playbooks/fingerprint.yml"
+    ]
+
+
+def test_an_environment_without_fingerprints_cannot_be_compared_and_that_is_a_problem(inventories: Path) -> None:
+    (inventories / "production" / "fingerprints.json").unlink()
+    assert problems(inventories) == [
+        "stack_fingerprints: nothing can be compared with the environment of inventories/production/fingerprints.json: "
+        "cannot be read (No such file or directory); make it with playbooks/fingerprint.yml of its environment"
+    ]
+
+
+def test_a_directory_that_is_no_inventory_is_left_alone(inventories: Path) -> None:
+    (inventories / "scripts").mkdir()
+    assert problems(inventories) == []
+
+
+def test_the_other_files_can_be_named(inventories: Path) -> None:
+    (inventories / "production" / "fingerprints.json").rename(inventories / "elsewhere.json")
+    assert problems(inventories, others=[]) == []
+    secrets = STAGING | {"api.SESSION_SECRET": "battery staple"}
+    found = problems(inventories, secrets, others=[str(inventories / "elsewhere.json")])
+    assert any("same value as api.SESSION_SECRET of production" in problem for problem in found)
+
+
+DATABASE = {"secret": "api.DATABASE_URL", "project_ref": "abc", "system_identifier": ""}
+DATABASES = [
+    pytest.param(None, {}, [], id="none is declared"),
+    pytest.param(DATABASE, {"api.DATABASE_URL": "postgresql://u:canary@db.abc.supabase.co/d"}, [], id="the declared one"),
+    pytest.param(
+        DATABASE,
+        {"api.DATABASE_URL": "postgresql://u:canary@db.xyz.supabase.co/d"},
+        ["stack.database.secret: api.DATABASE_URL leads to the Supabase project xyz, where abc is expected"],
+        id="another one",
+    ),
+    pytest.param(
+        DATABASE,
+        {"api.DATABASE_URL": "canary"},
+        ["stack.database.secret: api.DATABASE_URL is not a connection URL (postgresql://user:password@host:5432/database)"],
+        id="no URL",
+    ),
+    pytest.param(
+        DATABASE,
+        {"api.DB": "canary", "ml.KEY": "canary"},
+        ['stack.database.secret: "api.DATABASE_URL" is no secret of this environment; there is api.DB, ml.KEY'],
+        id="no such secret",
+    ),
+]
+
+
+@pytest.mark.parametrize(("database", "secrets", "found"), DATABASES)
+def test_a_secret_that_leads_elsewhere_is_found_before_any_connection(
+    database: dict[str, str] | None, secrets: dict[str, str], found: list[str]
+) -> None:
+    assert database_problems(database, secrets) == found
+
+
+ENV = {"api": {"ML_ENDPOINT_ID": "comic-panels"}}
+VALUES = [
+    pytest.param("env.api.ML_ENDPOINT_ID", ["mock", "comic-panels"], [], id="on the list"),
+    pytest.param(
+        "env.api.ML_ENDPOINT_ID",
+        ["mock", "cheap"],
+        ['stack.env.api.ML_ENDPOINT_ID: "comic-panels" is not one of mock, cheap (stack.allowed_values[0])'],
+        id="not on the list",
+    ),
+    pytest.param(
+        "env.api.ML_ENDPOINT",
+        ["mock"],
+        ['stack.allowed_values[0].path: "env.api.ML_ENDPOINT" is no value of stack.env'],
+        id="unknown",
+    ),
+    pytest.param(
+        "env.web.X", ["mock"], ['stack.allowed_values[0].path: "env.web.X" is no value of stack.env'], id="unknown file"
+    ),
+    *(
+        pytest.param(path, ["mock"], [f'stack.allowed_values[0].path: "{path}" must be env.<name>.<variable>'], id=path)
+        for path in ("api.ML_ENDPOINT_ID", "env.api", "secrets.api.KEY", "env.api.ML_ENDPOINT_ID.x", "env")
+    ),
+]
+
+
+@pytest.mark.parametrize(("path", "values", "found"), VALUES)
+def test_a_value_must_be_on_the_list_of_the_environment(path: str, values: list[str], found: list[str]) -> None:
+    assert value_problems([{"path": path, "values": values}], ENV) == found
+
+
+def test_all_that_speaks_against_making_fingerprints_is_said_at_once() -> None:
+    assert [problem.split(":")[0] for problem in fingerprint_problems("stagin", ["staging"], "", "")] == [
+        "stack_environment",
+        "stack_fingerprints",
+        "stack_fingerprint_key",
+    ]
+    assert fingerprint_problems("staging", ["staging"], "x", 5) == ["stack_fingerprint_key: must be a string, not a number"]
+    assert fingerprint_problems("staging", ["staging"], "x", KEY) == []
+
+
+def test_some_secrets_are_compared_without_a_word_about_the_others(inventories: Path) -> None:
+    admin = {"rotation.database.admin_url": "postgresql://admin:canary-of-staging@db/x"}
+    own = inventories / "staging" / "fingerprints.json"
+    wanted = Comparison("staging", str(own), KEY, None, [])
+    assert some_problems(wanted, admin) == [
+        f"stack_fingerprints: rotation.database.admin_url is not in {own}; if it is meant, run playbooks/fingerprint.yml"
+    ]
+    own.write_text(fingerprints.render("staging", KEY, {**STAGING, **admin}, "2026-11-24"))
+    assert some_problems(wanted, admin) == []
+    theirs = inventories / "production" / "fingerprints.json"
+    theirs.write_text(fingerprints.render("production", KEY, admin, "2026-11-24"))
+    assert some_problems(wanted, admin) == [
+        "stack_fingerprints: rotation.database.admin_url has the same value as rotation.database.admin_url of production; give "
+        "each environment its own"
+    ]
+    assert some_problems(Comparison("staging", str(own), "short", None, []), admin) == [
+        "stack_fingerprint_key: 5 characters are too few for a key; 16 at least"
+    ]
