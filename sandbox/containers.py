@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import socket
-import time
 from collections.abc import Sequence
 
 from sandbox.images import image_id
-from sandbox.shell import SandboxError, run, succeeds
+from sandbox.shell import SandboxError, comes, run, succeeds
 from sandbox.world import LABEL, Attachment
 
 _SPEC_LABEL = "morpheus.sandbox.spec"
@@ -75,13 +74,10 @@ def ensure_container(
 
 def wait_until_ready(name: str, *command: str | object, seconds: float = 60) -> None:
     """Wait until the command ends with 0; the last lines of the container's log go into the error."""
-    deadline = time.monotonic() + seconds
-    while not succeeds(*map(str, command)):
-        if time.monotonic() > deadline:
-            log = run("docker", "logs", "--tail", "15", name, what=f"Reading the log of {name}")
-            tail = "".join(f"\n  | {line}" for line in log.splitlines())
-            raise SandboxError(f"{name} is not ready after {seconds:g} s{tail}\n  what to do: docker logs {name}")
-        time.sleep(0.1)
+    if not comes(lambda: succeeds(*map(str, command)), seconds):
+        log = run("docker", "logs", "--tail", "15", name, what=f"Reading the log of {name}")
+        tail = "".join(f"\n  | {line}" for line in log.splitlines())
+        raise SandboxError(f"{name} is not ready after {seconds:g} s{tail}\n  what to do: docker logs {name}")
 
 
 def _place_options(place: Attachment, alias_option: str) -> list[str]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 
-from sandbox.shell import SandboxError, run, succeeds
+from sandbox.shell import SandboxError, comes, run, succeeds
 
 _PACKAGES = ("docker.io", "docker-cli", "docker-buildx", "docker-compose", "iptables")
 # Ubuntu has the client in docker.io, and its docker-compose is the old program.
@@ -104,11 +103,8 @@ def _start(state: Path) -> None:
 
 
 def _wait_for(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + _PATIENCE_SECONDS
-    while not condition():
-        if time.monotonic() > deadline:
-            raise SandboxError(f"{what}: not within {_PATIENCE_SECONDS} s\n  what to do: look at its log, run this again")
-        time.sleep(0.1)
+    if not comes(condition, _PATIENCE_SECONDS):
+        raise SandboxError(f"{what}: not within {_PATIENCE_SECONDS} s\n  what to do: look at its log, run this again")
 
 
 def _spawn(state: Path) -> subprocess.Popen[bytes]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
-
-from sandbox.shell import SandboxError, run, succeeds
+from sandbox.shell import SandboxError, comes, run, succeeds
 from sandbox.world import DATABASE_NAMES, DATABASE_PORT, LABEL, SUBNETS, Host, database, network_name
 
 # What must not answer is given this long; on one machine a connection takes a millisecond, on a busy one a second.
@@ -39,12 +37,10 @@ def check_isolation(host: Host) -> str:
 
 
 def _expect(wanted: bool, host: Host, act: str, *command: str) -> None:
-    deadline = time.monotonic() + (_PATIENCE_SECONDS if wanted else 0)
-    while succeeds("docker", "exec", host.name, *command) != wanted:
-        if time.monotonic() > deadline:
-            required = "must" if wanted else "must not"
-            raise SandboxError(
-                f"Checking the isolation: {host.name} {required} be able to {act}\n"
-                "  what to do: look for firewall rules of this machine that Docker did not make (iptables -S DOCKER-USER)"
-            )
-        time.sleep(0.2)
+    patience = _PATIENCE_SECONDS if wanted else 0
+    if not comes(lambda: succeeds("docker", "exec", host.name, *command) == wanted, patience):
+        required = "must" if wanted else "must not"
+        raise SandboxError(
+            f"Checking the isolation: {host.name} {required} be able to {act}\n"
+            "  what to do: look for firewall rules of this machine that Docker did not make (iptables -S DOCKER-USER)"
+        )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 _TAIL_LINES = 15
@@ -41,6 +42,16 @@ def succeeds(*command: str | Path, timeout_seconds: float = 30) -> bool:
     except (FileNotFoundError, subprocess.TimeoutExpired):
         return False
     return done.returncode == 0
+
+
+def comes(question: Callable[[], bool], seconds: float) -> bool:
+    """Whether the answer is yes in time; asked at least once."""
+    deadline = time.monotonic() + seconds
+    while not question():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.1)
+    return True
 
 
 def _start(
