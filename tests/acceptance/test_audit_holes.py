@@ -228,7 +228,7 @@ def test_a_certificate_that_left_the_inventory_goes_with_the_next_provision(stag
         assert ("certificate-left", f"{CERTS}/old.example.pem on {HOST}") in bad(report)
         run = staging.play("playbooks/provision.yml", "--tags", "edge")
         assert run.code == 0, run.output
-        eventually(lambda: on(HOST, "ls", CERTS).split() == ["staging.morpheus.app.pem"], 5.0, "the certificate is gone")
+        eventually(lambda: on(HOST, "ls", CERTS).split() == ["staging.morpheus.app.pem"], "the certificate is gone", 5.0)
         again = staging.play("playbooks/provision.yml", "--tags", "edge", "--check")
         assert again.code == 0, again.output
     _, report = audited(staging, baselines)

@@ -42,7 +42,7 @@ def status(environment: Environment) -> Run:
 
 
 def is_well(environment: Environment) -> None:
-    eventually(lambda: serves(environment), 300, "users are served")
+    eventually(lambda: serves(environment), "users are served", 20)
     found = status(environment)
     assert found.code == 0, found.output
     assert re.search(rf"{HOST}\s+1\.0\.0\s+.*\bup\s+none\b", found.output), found.output
@@ -167,6 +167,6 @@ def test_nothing_claims_to_serve_while_the_edge_is_cut_off(staging: Environment,
     says(run, ["is not on this host", " ".join(PROVISION), "VERDICT refused"])
     assert "serves the release before" not in run.output
     assert staging.play(*PROVISION).code == 0
-    eventually(lambda: serves(staging), 300, "provision alone brings users back")
+    eventually(lambda: serves(staging), "provision alone brings users back", 20)
     assert staging.play(command).code == 0
     staging.deployed("1.0.0")

@@ -45,7 +45,7 @@ def as_it_was(environment: Environment) -> Iterator[None]:
         for host, text in before.items():
             on(host, "python3", "-c", f"open({DAEMON!r}, 'w').write({text!r})")
             on(host, "sh", "-c", f"systemctl restart docker; rm -f {DAEMON}.*~")
-        eventually(lambda: all(on(host, "docker", "ps", "-q", check=False) for host in before), 300, "the engines answer again")
+        eventually(lambda: all(on(host, "docker", "ps", "-q", check=False) for host in before), "the engines answer again")
 
 
 @pytest.mark.deep
@@ -58,7 +58,7 @@ def test_a_changed_option_is_taken_over_under_load_and_what_a_person_added_stays
         edit = f"import json; d = json.load(open({DAEMON!r})); d['max-concurrent-uploads'] = 4; d['live-restore'] = False"
         on(hosts[0], "python3", "-c", f"{edit}; json.dump(d, open({DAEMON!r}, 'w'))")
         on(hosts[0], "systemctl", "reload", "docker")
-        eventually(lambda: not lives_on(hosts[0]), 300, "the engine has switched live-restore off")
+        eventually(lambda: not lives_on(hosts[0]), "the engine has switched live-restore off")
         options = ["-e", "docker_engine_log_max_files=6"]
         with production.load() as load:
             run = production.play(PLAYBOOK, *options)
@@ -77,7 +77,7 @@ def test_a_changed_option_is_taken_over_under_load_and_what_a_person_added_stays
             mirrors = ["http://registry.sandbox:5000", "http://second.sandbox:5000"]
             run = production.play(PLAYBOOK, *options, "-e", json.dumps({"docker_engine_registry_mirrors": mirrors}))
             assert run.code == 0, run.output
-            eventually(lambda: "second.sandbox" in on(hosts[0], "docker", "info"), 300, "the engine has taken the mirror over")
+            eventually(lambda: "second.sandbox" in on(hosts[0], "docker", "info"), "the engine has taken the mirror over")
             assert {host: started(host) for host in hosts} == after
         assert lives_on(hosts[0])
         assert daemon(hosts[0])["max-concurrent-uploads"] == 4
@@ -92,7 +92,7 @@ def test_no_engine_is_restarted_while_something_is_deployed(staging: Environment
     host = staging.hosts[0]
     before, engine = on(host, "cat", DAEMON), started(host)
     with staging.begun("1.1.0") as deploy:
-        eventually(staging.lease, 300, "the deploy has the lease")
+        eventually(staging.lease, "the deploy has the lease")
         run = staging.play(PLAYBOOK, "--tags", "engine", "-e", "docker_engine_log_max_files=6")
         assert run.code != 0
         says(run, ["The lease of staging is held by", "(deploy 1.1.0)", "VERDICT refused"])

@@ -30,10 +30,10 @@ def test_a_restart_of_the_engine_in_mid_rollout_is_mended_by_the_next_run(stagin
     host = staging.hosts[0]
     with staging.load() as load:
         with staging.begun("1.1.0") as run:
-            eventually(lambda: staging.at_step(step), 300, f"the rollout has come to {step}")
+            eventually(lambda: staging.at_step(step), f"the rollout has come to {step}")
             on(host, "systemctl", "restart", "docker")
             output, _ = run.communicate(timeout=180)
-        eventually(lambda: engine_answers(host), 300, "the engine answers again")
+        eventually(lambda: engine_answers(host), "the engine answers again")
         again = staging.deployed("1.1.0")
         load.wait_for_release("1.1.0", seconds=20)
     print(f"\nengine restarted at {step}: first {run.returncode}, {load.report.failed} failed of {load.report.sent}")
@@ -47,7 +47,7 @@ def test_a_host_that_reboots_in_mid_rollout_is_mended_by_the_next_run(production
     # A tunnel ends with its host.
     with production.load(websockets=0) as load:
         with production.begun("1.1.0") as run:
-            eventually(lambda: production.at_step("watch", first), 300, "the first host watches its candidates")
+            eventually(lambda: production.at_step("watch", first), "the first host watches its candidates")
             on(first, "systemctl", "reboot", check=False)
             # A container with systemd does not come back by itself.
             subprocess.run(["docker", "wait", first], check=True, capture_output=True, timeout=300)
@@ -55,7 +55,7 @@ def test_a_host_that_reboots_in_mid_rollout_is_mended_by_the_next_run(production
             output, _ = run.communicate(timeout=300)
         assert run.returncode != 0, output
         assert "1.1.0" not in on(second, "cat", f"{STACK}/journal.jsonl").splitlines()[-1]
-        eventually(lambda: engine_answers(first), 300, "the engine of the first host answers again")
+        eventually(lambda: engine_answers(first), "the engine of the first host answers again")
         production.deployed("1.1.0")
         load.wait_for_release("1.1.0", seconds=20)
     print(f"\nhost rebooted: {load.report.failed} failed of {load.report.sent}: {dict(load.report.by_kind)}")
@@ -66,7 +66,7 @@ def test_a_host_that_reboots_in_mid_rollout_is_mended_by_the_next_run(production
 
 def test_a_run_that_was_stopped_and_wakes_after_another_took_over_is_refused_at_its_next_write(staging: Environment) -> None:
     with staging.begun("1.1.0") as ghost:
-        eventually(staging.lease, 300, "the first run has the lease")
+        eventually(staging.lease, "the first run has the lease")
         os.killpg(ghost.pid, signal.SIGSTOP)
         run = staging.deployed("1.2.0", "-e", "lease_wait_seconds=90")
         says(run, ["VERDICT deployed: staging 1.2.0"])
@@ -86,11 +86,11 @@ def test_a_module_that_was_stopped_in_mid_rollout_does_no_further_step_when_it_w
     host = staging.hosts[0]
     with staging.load() as load:
         with staging.begun("1.1.0") as ghost:
-            eventually(lambda: staging.at_step("watch"), 300, "the first run watches its candidates")
+            eventually(lambda: staging.at_step("watch"), "the first run watches its candidates")
             signal_rollout(host, signal.SIGSTOP)
             os.killpg(ghost.pid, signal.SIGKILL)
             with staging.begun("1.2.0", "-e", "lease_wait_seconds=90") as second:
-                eventually(lambda: fence(staging) > token(staging), 300, "the second run has raised the fence")
+                eventually(lambda: fence(staging) > token(staging), "the second run has raised the fence")
                 signal_rollout(host, signal.SIGCONT)
                 output, _ = second.communicate(timeout=240)
             assert second.returncode == 0, output
@@ -133,7 +133,7 @@ def test_a_disk_without_room_refuses_before_anything_is_pulled(production: Envir
         with small_disk(full, 300, tmp_path / "disk.img"):
             run = production.deploy("1.1.0")
             pulled = on(full, "docker", "images", "--quiet").split()
-        eventually(lambda: production.containers(full) == before[full], 300, "the engine knows its containers again")
+        eventually(lambda: production.containers(full) == before[full], "the engine knows its containers again")
     assert run.code != 0
     says(run, ["VERDICT refused: production 1.1.0 (was 1.0.0)", "MB free of", "MB, and 1,000 MB are needed"])
     assert pulled == []

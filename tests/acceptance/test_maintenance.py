@@ -128,7 +128,7 @@ def test_a_deploy_and_a_reload_and_a_restart_leave_it_on(staging: Environment) -
                 return shows_the_page(staging) or pytest.fail("the restart switched maintenance off")
             return False
 
-        eventually(is_back, 300, "the edge answers again")
+        eventually(is_back, "the edge answers again", 30)
     run = staging.play("playbooks/provision.yml", "--tags", "edge")
     says(run, ["changed=0"])
     assert not shows_the_page(staging)
@@ -164,6 +164,6 @@ def test_a_balancer_passes_the_page_on_and_keeps_its_hosts(production: Environme
     with asking_for_health(production) as health, maintenance(production):
         # Longer than the balancer takes to find out that its hosts are not well: two checks, a second apart.
         asked = len(health)
-        eventually(lambda: shows_the_page(production) and len(health) > asked + 80, 300, "health asked again and again")
+        eventually(lambda: shows_the_page(production) and len(health) > asked + 80, "health asked again and again")
     assert set(health) == {200}
     assert not shows_the_page(production)

@@ -116,7 +116,7 @@ def test_after_its_timeout_nothing_of_a_migration_is_at_work_and_its_log_is_quot
         says(run, ["the migration failed, and no host was switched", "did not end within 5 s (stack.migration.timeout_seconds)"])
         says(run, ["was stopped; nothing of it is at work on this host any more", "The last log lines of", "row 0", "row 3"])
         assert one_offs("--all") == []
-    eventually(stopped_writing, 300, "no row is added any more")
+    eventually(stopped_writing, "no row is added any more", 10)
     assert len(runs()) == 2
 
 
@@ -131,8 +131,8 @@ def test_a_migration_that_fails_is_quoted_with_its_exit_code(project: Project) -
 def abandoned(project: Project) -> str:
     """The name of the container of a migration whose module was killed in the middle of it."""
     with project.environment.begun("1.0.0") as deploy, nothing_switched():
-        [name] = eventually(one_offs, 300, "the migration is at work")
-        eventually(lambda: "row 1" in on(HOST, "docker", "logs", name), 300, "it has written")
+        [name] = eventually(one_offs, "the migration is at work")
+        eventually(lambda: "row 1" in on(HOST, "docker", "logs", name), "it has written")
         signal_rollout(HOST, signal.SIGKILL)
         output, _ = deploy.communicate(timeout=300)
     says(Run(deploy.returncode, output, 0), ["the migration ended without an answer, as a killed process does"])

@@ -103,7 +103,7 @@ def test_replicas_keep_the_files_that_they_were_started_with(project: Project) -
     # A release that never becomes healthy: the incumbent sees the old files meanwhile and afterwards.
     project.bring("second, bad")
     with staging.begun("1.0.0") as failing:
-        eventually(lambda: len(staging.containers(HOST, "notes")) == 2, 300, "the candidate runs")
+        eventually(lambda: len(staging.containers(HOST, "notes")) == 2, "the candidate runs")
         [candidate] = staging.containers(HOST, "notes").keys() - incumbent.keys()
         assert sees(candidate) == {"second, bad"}
         assert sees(only(incumbent)) == {"first, good"}

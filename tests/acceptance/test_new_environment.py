@@ -129,4 +129,4 @@ def test_from_an_empty_directory_to_a_served_stack(newcomer: Newcomer) -> None:
     for name in ("staging", "production"):
         (newcomer.here / ".vault" / name).unlink()
     assert "VERDICT rolled_back: " in newcomer.well("ansible-playbook morpheus.deploy.rollback -i inventories/staging")
-    eventually(lambda: served() == "1.0.0", 30, "the release before serves again")
+    eventually(lambda: served() == "1.0.0", "the release before serves again", 30)

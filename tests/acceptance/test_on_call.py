@@ -108,7 +108,7 @@ def test_a_release_that_fails_on_the_second_host_is_taken_back_on_the_first_too(
 def test_a_rollout_that_is_killed_on_the_second_host_is_taken_back_there_and_on_the_first(production: Environment) -> None:
     first, second = production.hosts
     with production.load() as load, production.begun("1.1.0") as deploy:
-        eventually(lambda: production.rolling(second).startswith("1.1.0-"), 300, "the second host rolls")
+        eventually(lambda: production.rolling(second).startswith("1.1.0-"), "the second host rolls")
         signal_rollout(second, signal.SIGKILL)
         output, _ = deploy.communicate(timeout=180)
     run = Run(deploy.returncode, output, 0)
@@ -122,7 +122,7 @@ def test_a_rollout_that_is_killed_on_the_second_host_is_taken_back_there_and_on_
 
 def test_the_second_of_two_deploys_is_refused_or_waits_and_says_whose_turn_it_is(staging: Environment) -> None:
     with staging.begun("1.1.0") as first:
-        eventually(staging.lease, 300, "the first deploy has the lease")
+        eventually(staging.lease, "the first deploy has the lease")
         second = staging.deploy("1.2.0")
         assert second.code != 0
         says(second, ["deploy 1.1.0", "VERDICT refused"])
@@ -138,7 +138,7 @@ def test_after_a_killed_deploy_a_rollback_goes_to_what_ran_before_it() -> None:
     staging = STAGING
     staging.deployed("1.1.0")
     with staging.begun("1.2.0") as first:
-        eventually(lambda: staging.rolling().startswith("1.2.0-"), 300, "it rolls")
+        eventually(lambda: staging.rolling().startswith("1.2.0-"), "it rolls")
         signal_rollout("staging-app-1", signal.SIGKILL)
         os.kill(first.pid, signal.SIGKILL)
         first.wait(timeout=60)

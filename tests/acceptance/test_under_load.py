@@ -58,7 +58,7 @@ def test_a_restart_of_the_engine_fails_no_request(staging: Environment) -> None:
     before = staging.containers("staging-app-1")
     with staging.load() as load:
         on("staging-app-1", "systemctl", "restart", "docker")
-        eventually(lambda: on("staging-app-1", "docker", "ps", "-q", check=False), 300, "the engine answers again")
+        eventually(lambda: on("staging-app-1", "docker", "ps", "-q", check=False), "the engine answers again")
         assert staging.deploy("1.0.0").code == 0
     assert staging.containers("staging-app-1") == before
     report(load, "engine restart")
@@ -74,7 +74,7 @@ def test_the_edge_finds_a_restarted_replica_again_and_only_its_own_requests_are_
         def serves_again() -> bool:
             return any(identity in seen.replicas for seen in load.snapshot().by_release.values())
 
-        eventually(serves_again, 300, f"{served} answers users again")
+        eventually(serves_again, f"{served} answers users again", 30)
     # uvicorn closes its listening socket before it ends: a connection made in that moment is lost with its request.
     in_flight = load.report.failed
     print(f"\nreplica restarted: {in_flight} failed of {load.report.sent}")

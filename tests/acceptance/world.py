@@ -248,14 +248,18 @@ def _servers(host: str, condition: str) -> str:
     return on(host, "python3", "-c", _SERVERS.format(condition=condition)).strip()
 
 
-def eventually(question: Callable[[], Any], seconds: float, what: str) -> Any:
+# Only so that a test ends some time: a busy machine needs minutes for what a quiet one does at once.
+PATIENCE_SECONDS = 300.0
+
+
+def eventually(question: Callable[[], Any], what: str, seconds: float = PATIENCE_SECONDS) -> Any:
     """The first true answer to ``question``."""
     deadline = time.monotonic() + seconds
     while True:
         answer = question()
         if answer:
             return answer
-        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
         time.sleep(0.2)
 
 

@@ -33,7 +33,7 @@ def main() -> int:
     finally:
         print(f"staging back to {rollouts.STANDARD}", file=sys.stderr)
         # A deploy that was interrupted may still run on the host.
-        eventually(lambda: STAGING.deploy(rollouts.STANDARD).code == 0, 180, "staging is as it was")
+        eventually(lambda: STAGING.deploy(rollouts.STANDARD).code == 0, "staging is as it was", 180)
     command = shlex.join(["python", "-m", "tests.bench", *sys.argv[1:]])
     print(table(sections, _FLOOR))
     print(f"\n`{command}` on {os.cpu_count()} cores, {date.today()}; runs of each kind: {options.runs}.")

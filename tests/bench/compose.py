@@ -42,7 +42,7 @@ def project() -> Iterator[Callable[[str], Sample]]:
 
 
 def _deploy(release: str, port: int) -> Sample:
-    eventually(lambda: all(_is_served(port) for _ in range(30)), 120, "the Compose project serves for three seconds on end")
+    eventually(lambda: all(_is_served(port) for _ in range(30)), "the Compose project serves for three seconds on end", 120)
     load = Load(Settings(url="http://staging.morpheus.app", connect=f"127.0.0.1:{port}", **LOAD))
     return under_load(load, release, lambda: _up(release))
 

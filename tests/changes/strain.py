@@ -71,7 +71,7 @@ def stopped() -> Iterator[None]:
 
     def stop_once() -> None:
         try:
-            eventually(lambda: over.is_set() or is_gating(), 300, "candidates are gated")
+            eventually(lambda: over.is_set() or is_gating(), "candidates are gated")
             processes = [str(one["State"]["Pid"]) for one in containers()]
             on(HOST, "kill", "-STOP", *processes)
             try:

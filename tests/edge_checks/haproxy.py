@@ -127,7 +127,7 @@ def running(directory: Path, config: str, certificate: Path, stack: str = "", ro
     )
     found = HAProxy(container, Socket(str(run / "admin.sock")), "", certificate)
     try:
-        eventually((run / "admin.sock").exists, 120, lambda: docker("logs", container))
+        eventually((run / "admin.sock").exists, 20, lambda: docker("logs", container))
         found.address = docker("port", container, "8443/tcp").splitlines()[0]
         yield found
     finally:

@@ -55,7 +55,7 @@ def start(stack: ExitStack, directory: Path, wanted: list[Behaviour]) -> Site:
         answered.add(str(haproxy.get()[1].get("host")))
         return len(answered) == len(hosts)
 
-    eventually(all_answer, 120, lambda: f"only {answered} answer")
+    eventually(all_answer, 30, lambda: f"only {answered} answer")
     haproxy.watch("upstreams")
     return Site(haproxy, dict(zip(wanted, hosts, strict=True)))
 
@@ -111,12 +111,12 @@ def test_a_host_that_is_kept_off_gets_nothing_although_it_is_well_until_it_is_le
             assert not answer.strip(), answer
 
         tell("app-0", "on")
-        eventually(lambda: haproxy.down("upstreams") == {"app-0"}, 120, lambda: str(haproxy.down("upstreams")))
+        eventually(lambda: haproxy.down("upstreams") == {"app-0"}, 15, lambda: str(haproxy.down("upstreams")))
         assert {haproxy.get()[1]["host"] for _ in range(8)} == {"app-1"}
         tell("app-1", "on")
-        eventually(lambda: len(haproxy.down("upstreams")) == 2, 120, lambda: str(haproxy.down("upstreams")))
+        eventually(lambda: len(haproxy.down("upstreams")) == 2, 15, lambda: str(haproxy.down("upstreams")))
         assert haproxy.get()[0] == 200
         for host in ("app-0", "app-1"):
             tell(host, "off")
-        eventually(lambda: not haproxy.down("upstreams"), 120, lambda: str(haproxy.down("upstreams")))
-        eventually(lambda: haproxy.get()[1]["host"] == "app-0", 120, lambda: "app-0 gets nothing")
+        eventually(lambda: not haproxy.down("upstreams"), 15, lambda: str(haproxy.down("upstreams")))
+        eventually(lambda: haproxy.get()[1]["host"] == "app-0", 15, lambda: "app-0 gets nothing")

@@ -28,7 +28,7 @@ class Host:
     def mark_down(self) -> None:
         """By what HAProxy thinks, while the replica goes on answering."""
         self.haproxy.socket.tell(f"disable health {BACKEND}/s1", f"set server {BACKEND}/s1 health down")
-        eventually(lambda: self.haproxy.down(BACKEND) == {"s1"}, 120, lambda: "s1 is not down")
+        eventually(lambda: self.haproxy.down(BACKEND) == {"s1"}, 5, lambda: "s1 is not down")
 
 
 def start(stack: ExitStack, directory: Path, *, knows_any: bool) -> Host:
@@ -38,7 +38,7 @@ def start(stack: ExitStack, directory: Path, *, knows_any: bool) -> Host:
     backends = backends if knows_any else backends.partition(f"\nbackend {BACKEND}.any")[0]
     routes = render_map("test", {"*/app/": "web"})
     haproxy = stack.enter_context(running(directory, edge(), write_certificate(directory / "own.pem"), backends, routes))
-    eventually(lambda: haproxy.get("/app")[0] == 200, 120, lambda: "the replica is not reached")
+    eventually(lambda: haproxy.get("/app")[0] == 200, 20, lambda: "the replica is not reached")
     return Host(haproxy, replica)
 
 
@@ -77,7 +77,7 @@ def test_a_replica_that_takes_no_connection_is_down_within_3_seconds(host: Host,
     with Metronome() as metronome:
         host.replica.behave(behaviour)
         changed = time.monotonic()
-        eventually(lambda: bool(host.haproxy.times), 120, lambda: f"a replica that {behaviour.value} is never down")
+        eventually(lambda: bool(host.haproxy.times), 20, lambda: f"a replica that {behaviour.value} is never down")
     seconds = host.haproxy.times[BACKEND, "s1"] - changed
     print(f"\na replica that {behaviour.value}: down after {seconds:.2f} s (machine stalled {metronome.longest_stall:.2f} s)")
     assert seconds <= 3 + metronome.longest_stall

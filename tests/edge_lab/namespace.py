@@ -8,13 +8,16 @@ import os
 import signal
 import socket
 import struct
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+from typing import TypeVar
 
 _CLONE_NEWNET = 0x40000000
 _PR_SET_PDEATHSIG = 1
 _SIOCSIFFLAGS = 0x8914
 _IFF_UP = 0x1
+T = TypeVar("T")
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -31,6 +34,18 @@ def own_network() -> Iterator[None]:
             _call(_libc.setns(outside, _CLONE_NEWNET), "setns")
     finally:
         os.close(outside)
+
+
+@contextmanager
+def in_a_thread(living: Callable[[ThreadPoolExecutor], AbstractContextManager[T]]) -> Iterator[T]:
+    """What ``living`` gives, made and ended in a thread that enters a network of its own; the rest of the test stays outside."""
+    with ThreadPoolExecutor(1) as inside:
+        life = living(inside)
+        found = inside.submit(life.__enter__).result()
+        try:
+            yield found
+        finally:
+            inside.submit(life.__exit__, None, None, None).result()
 
 
 def end_with_parent() -> None:

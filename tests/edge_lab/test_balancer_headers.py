@@ -18,7 +18,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission imp
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import Socket
 
 from tests.edge_lab.haproxy import Haproxy, configure, root_file_system
-from tests.edge_lab.namespace import own_network
+from tests.edge_lab.namespace import in_a_thread, own_network
 from tests.edge_lab.test_forwarded import CERTIFICATES, FORGED, OWN, SITE, STRANGER, TLS_END, Edge
 from tests.edge_lab.test_tunnels import H2C, SMUGGLED, WEBSOCKET, Eager, request, said, seen
 from tests.templates.test_edge_templates import render
@@ -71,13 +71,8 @@ def _stats(paths: EdgePaths) -> list[str]:
 
 @pytest.fixture(scope="module")
 def balancer() -> Iterator[Edge]:
-    with ThreadPoolExecutor(1) as inside:
-        life = _living(inside)
-        found = inside.submit(life.__enter__).result()
-        try:
-            yield found
-        finally:
-            inside.submit(life.__exit__, None, None, None).result()
+    with in_a_thread(_living) as found:
+        yield found
 
 
 def headers_of(balancer: Edge, source: str) -> dict[str, list[str]]:

@@ -25,7 +25,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.http import HttpProbe
 
 from tests.edge_lab.haproxy import Haproxy, configure, root_file_system
-from tests.edge_lab.namespace import own_network
+from tests.edge_lab.namespace import in_a_thread, own_network
 from tests.templates.test_edge_templates import render
 from tests.unit import certificates
 
@@ -115,13 +115,8 @@ class Edge:
 @contextmanager
 def running(app: type[BaseHTTPRequestHandler] = App, **options: Any) -> Iterator[Edge]:
     """An edge with an application behind it, in a network of its own."""
-    with ThreadPoolExecutor(1) as inside:
-        life = _living(inside, app, options)
-        edge = inside.submit(life.__enter__).result()
-        try:
-            yield edge
-        finally:
-            inside.submit(life.__exit__, None, None, None).result()
+    with in_a_thread(lambda inside: _living(inside, app, options)) as edge:
+        yield edge
 
 
 @contextmanager

@@ -24,7 +24,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.edge_lab.haproxy import Haproxy, configure, root_file_system
-from tests.edge_lab.namespace import own_network
+from tests.edge_lab.namespace import in_a_thread, own_network
 
 EXAMPLES = int(os.environ.get("EDGE_LAB_EXAMPLES", 300))
 SERVICES = [f"s{number}" for number in range(5)]
@@ -98,13 +98,8 @@ def _backend(stack: str, service: str) -> str:
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Lab]:
-    with ThreadPoolExecutor(1) as inside:
-        life = _living(inside)
-        found = inside.submit(life.__enter__).result()
-        try:
-            yield found
-        finally:
-            inside.submit(life.__exit__, None, None, None).result()
+    with in_a_thread(_living) as found:
+        yield found
 
 
 # What the test itself knows of routes
