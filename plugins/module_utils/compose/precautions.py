@@ -156,12 +156,12 @@ def _volume_problems(model: Definition, here: Here) -> list[str]:
     return found
 
 
-def missing_data(model: Definition, here: Here) -> dict[str, str]:
+def missing_data(model: Definition, existing: Mapping[str, Definition]) -> dict[str, str]:
     """Key -> name of each volume that a replica of the project has to have, and that is not here. Not the external ones: these
-    are no part of a release.
+    are no part of a release. ``existing``: volumes, by name.
     """
     running = {name: one for name, one in compose_model.services(model).items() if compose_rules.replicas(one)}
-    used = _used({**model, "services": running}, "volumes", here.volumes)
+    used = _used({**model, "services": running}, "volumes", existing)
     return {key: str(wanted["name"]) for key, wanted, exists in used if exists is None and not wanted.get("external")}
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.daemon.config import LIVE_RESTORE, Engine
-from ansible_collections.morpheus.deploy.plugins.module_utils.daemon.setup import ANSWER_SECONDS, POLL_SECONDS, Dockerd
+from ansible_collections.morpheus.deploy.plugins.module_utils.daemon.setup import ANSWER_SECONDS, Dockerd, comes
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Clock
 
 # Docker's own and the distribution's. Only those that are installed are looked at, and none is replaced by another.
@@ -99,7 +99,7 @@ class EnginePackages:
         self._command(["dpkg", "--configure", "-a", "--force-confold"], begun=True)
         self._apt("install", "--yes", "--only-upgrade", *(one.name for one in due), begun=True)
         names = ", ".join(map(str, due))
-        if engine and not self._answers():
+        if engine and not comes(self._dockerd, self._clock, ANSWER_SECONDS):
             raise PackagesError(
                 f"the engine was upgraded ({names}) and gives no answer; containers run on without it. See why on this host "
                 "with: journalctl -u docker -n 50",
@@ -137,11 +137,3 @@ class EnginePackages:
             ended = "what it has begun may be half done; run this again" if begun else "nothing was changed"
             raise PackagesError(f"{command[0]} failed, {ended}: {words}", begun=begun)
         return said
-
-    def _answers(self) -> bool:
-        deadline = self._clock.now() + ANSWER_SECONDS
-        while self._dockerd.look() is None:
-            if self._clock.now() >= deadline:
-                return False
-            self._clock.sleep(POLL_SECONDS)
-        return True

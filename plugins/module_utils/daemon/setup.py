@@ -125,7 +125,7 @@ class EngineSetup:
 
     def _reload(self, before: str, waiting: Sequence[str], config: Mapping[str, Any], due: Change) -> None:
         self._dockerd.reload()
-        if not config.get(LIVE_RESTORE) or self._comes(lambda now: now.live_restore, RELOAD_SECONDS):
+        if not config.get(LIVE_RESTORE) or self._comes(RELOAD_SECONDS, lambda now: now.live_restore):
             return
         self._put_back(before)
         self._dockerd.reload()
@@ -147,28 +147,33 @@ class EngineSetup:
             raise RestartError(
                 f"the engine did not start with the new {self._path}: {problem}\nThe file from before is back, {end}"
             )
-        if not self._comes(lambda now: True, ANSWER_SECONDS):
+        if not self._comes(ANSWER_SECONDS):
             raise RestartError(f"the engine was restarted for {keys} and gives no answer")
         lost = running - self._dockerd.running()
         if lost and config.get(LIVE_RESTORE):
             names = ", ".join(sorted(identity[:12] for identity in lost))
             raise RestartError(f"the engine was restarted for {keys}, and these containers ended: {names}")
 
-    def _comes(self, is_so: Callable[[Engine], bool], seconds: float) -> bool:
-        deadline = self._clock.now() + seconds
-        while True:
-            now = self._dockerd.look()
-            if now is not None and is_so(now):
-                return True
-            if self._clock.now() >= deadline:
-                return False
-            self._clock.sleep(POLL_SECONDS)
+    def _comes(self, seconds: float, is_so: Callable[[Engine], bool] = lambda now: True) -> bool:
+        return comes(self._dockerd, self._clock, seconds, is_so)
 
     def _put_back(self, before: str) -> None:
         if before:
             write_atomically(self._path, before, mode=0o644)
         else:
             self._path.unlink(missing_ok=True)
+
+
+def comes(dockerd: Dockerd, clock: Clock, seconds: float, is_so: Callable[[Engine], bool] = lambda now: True) -> bool:
+    """Whether the engine answers in time, and as it should."""
+    deadline = clock.now() + seconds
+    while True:
+        now = dockerd.look()
+        if now is not None and is_so(now):
+            return True
+        if clock.now() >= deadline:
+            return False
+        clock.sleep(POLL_SECONDS)
 
 
 class SystemDockerd:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import ROUTES_IN_HAPROXY
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import parse_map
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import parse_map, server_rows
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.maintenance import IN_HAPROXY as MAINTENANCE
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.upstreams import IN_HAPROXY as AWAY
 
@@ -68,12 +68,8 @@ def _map(name: str, wanted: Mapping[str, str], found: Mapping[str, str]) -> Iter
 
 
 def _servers(table: str) -> Iterator[tuple[str, Told]]:
-    lines = table.splitlines()
-    header = next((line[2:].split() for line in lines if line.startswith("# ")), [])
-    for line in lines:
-        if line and line[0].isdigit() and " " in line:
-            row = dict(zip(header, line.split(), strict=False))
-            admin = int(row["srv_admin_state"])
-            state = "maint" if admin & _MAINTENANCE else "drain" if admin & _DRAIN else "ready"
-            fqdn = "" if row["srv_fqdn"] == "-" else row["srv_fqdn"]
-            yield f"{row['be_name']}/{row['srv_name']}", Told(fqdn or row["srv_addr"], int(row["srv_uweight"]), state)
+    for row in server_rows(table):
+        admin = int(row["srv_admin_state"])
+        state = "maint" if admin & _MAINTENANCE else "drain" if admin & _DRAIN else "ready"
+        fqdn = "" if row["srv_fqdn"] == "-" else row["srv_fqdn"]
+        yield f"{row['be_name']}/{row['srv_name']}", Told(fqdn or row["srv_addr"], int(row["srv_uweight"]), state)

@@ -13,7 +13,7 @@ import csv
 import re
 import socket
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -156,11 +156,15 @@ class Socket:
                 raise EdgeError(f"HAProxy refused {command!r}: {answer} (see its log with: docker logs --tail 30 edge-haproxy-1)")
 
 
-def parse_servers(table: str) -> list[Server]:
-    """The servers in the answer to ``show servers state``."""
+def server_rows(table: str) -> Iterator[dict[str, str]]:
+    """Name of a column -> value, of each server in the answer to ``show servers state``."""
     lines = table.splitlines()
     header = next((line[2:].split() for line in lines if line.startswith("# ")), [])
-    rows = (dict(zip(header, line.split(), strict=False)) for line in lines if line and line[0].isdigit() and " " in line)
+    return (dict(zip(header, line.split(), strict=False)) for line in lines if line and line[0].isdigit() and " " in line)
+
+
+def parse_servers(table: str) -> list[Server]:
+    """The servers in the answer to ``show servers state``."""
     return [
         Server(
             row["be_name"],
@@ -171,7 +175,7 @@ def parse_servers(table: str) -> list[Server]:
             int(row["srv_port"]),
             row["srv_op_state"] == _STOPPED,
         )
-        for row in rows
+        for row in server_rows(table)
     ]
 
 
@@ -195,6 +199,12 @@ def parse_clients(table: str) -> int:
     rows = list(csv.DictReader(table.lstrip("# ").splitlines()))
     clients = sum(int(row["scur"] or 0) for row in rows if row.get("svname") == "FRONTEND" and row["pxname"] != "metrics")
     return max(0, clients - sum(int(row["scur"] or 0) for row in rows if (row.get("pxname") or "").endswith(TUNNELS)))
+
+
+def parse_accepted(table: str) -> int:
+    """Connections that users have opened since the worker began, in the answer to ``show stat`` for frontends."""
+    rows = csv.DictReader(table.lstrip("# ").splitlines())
+    return sum(int(row.get("conn_tot") or 0) for row in rows if row.get("pxname") in ("http", "https"))
 
 
 def parse_old_workers(table: str) -> list[int]:

@@ -5,13 +5,11 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import write_atomically
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats import EDGE
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.processes import PROC
@@ -21,7 +19,12 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy impor
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.maintenance import current_workers
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.state import PROJECT, STAND_IN
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.redirect import Port, has_six, parse_ports
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.setup import EdgeSettings
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.setup import (
+    EdgeSettings,
+    as_text,
+    make_run_directory,
+    place,
+)
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import Compose, Engine
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import EDGE_NETWORK, Replica, State
 
@@ -155,13 +158,11 @@ class Own(Instance):
         return {path: path.read_text() for path in (self._paths.settings, self._file)}
 
     def write(self, settings: EdgeSettings) -> None:
-        said = EDGE.numbered({"image": settings.image, "user": settings.user})
-        self.put({self._paths.settings: json.dumps(said, indent=2) + "\n", self._file: compose_text(settings, self._paths.root)})
+        self.put(settings.files(self._paths))
 
     @staticmethod
     def put(texts: Mapping[Path, str]) -> None:
-        for path, text in texts.items():
-            write_atomically(path, text, mode=0o644)
+        place(texts)
 
 
 class StandIn(Instance):
@@ -182,11 +183,8 @@ class StandIn(Instance):
         service["restart"] = "on-failure"
         network = {EDGE_NETWORK: {"name": EDGE_NETWORK, "external": True}}
         text = {"name": STAND_IN, "services": {"stand-in": service}, "networks": network}
-        uid, _, gid = settings.user.partition(":")
-        self._run.mkdir(exist_ok=True)
-        os.chown(self._run, int(uid), int(gid or uid))
-        self._run.chmod(0o750)
-        write_atomically(self._file, json.dumps(text, indent=2) + "\n", mode=0o644)
+        make_run_directory(self._run, settings)
+        place({self._file: as_text(text)})
 
     def _ports(self, ports: Sequence[Port]) -> list[str]:
         """Where the engine's proxy takes connections: this host's loopback, the address by which containers see this host, and
@@ -217,10 +215,6 @@ def _published(ports: Mapping[str, Any]) -> dict[tuple[str, int], int]:
         for inside, places in ports.items()
         for place in places or []
     }
-
-
-def compose_text(settings: EdgeSettings, root: Path) -> str:
-    return json.dumps(settings.compose(root), indent=2) + "\n"
 
 
 def waiting(pid: int) -> Iterator[int]:

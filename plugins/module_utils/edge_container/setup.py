@@ -78,6 +78,32 @@ class EdgeSettings:
             "networks": {EDGE_NETWORK: {"name": EDGE_NETWORK}},
         }
 
+    @property
+    def ids(self) -> tuple[int, int]:
+        uid, _, gid = self.user.partition(":")
+        return int(uid), int(gid or uid)
+
+    def files(self, paths: EdgePaths) -> dict[Path, str]:
+        """What says how the edge runs: path -> content."""
+        said = EDGE.numbered({"image": self.image, "user": self.user})
+        return {paths.settings: as_text(said), paths.root / "compose.json": as_text(self.compose(paths.root))}
+
+
+def as_text(found: Mapping[str, Any]) -> str:
+    return json.dumps(found, indent=2) + "\n"
+
+
+def place(texts: Mapping[Path, str]) -> None:
+    for path, text in texts.items():
+        write_atomically(path, text, mode=0o644)
+
+
+def make_run_directory(run: Path, settings: EdgeSettings) -> None:
+    """For HAProxy's sockets."""
+    run.mkdir(exist_ok=True)
+    os.chown(run, *settings.ids)
+    run.chmod(0o750)
+
 
 class EdgeSetup:
     def __init__(self, paths: EdgePaths, engine: Engine, settings: EdgeSettings, clock: Clock) -> None:
@@ -126,7 +152,7 @@ class EdgeSetup:
         self._make_directories()
         leftovers.sweep(self._paths.root, leftovers.CANDIDATE)
         self._place_certificates(files, certificates)
-        self._write_settings()
+        place(self._settings.files(self._paths))
         if recreate or not running:
             self._configuration.check(files)
             self._write_files(files)
@@ -212,7 +238,7 @@ class EdgeSetup:
     def _write_certificate(self, name: str, content: str) -> None:
         path = self._certificate(name)
         write_atomically(path, content, mode=0o400)
-        os.chown(path, *self._ids())
+        os.chown(path, *self._settings.ids)
 
     def _write_files(self, files: Mapping[str, str]) -> None:
         for name in self._configuration.differences(files):
@@ -226,26 +252,15 @@ class EdgeSetup:
         for name, content in (("routes.map", "".join(routes)), (MAINTENANCE_MAP, render_state("off")), (AWAY_MAP, "")):
             if not (self._paths.conf / name).exists():
                 write_atomically(self._paths.conf / name, content, mode=0o644)
-        run = self._paths.root / "run"
-        run.mkdir(exist_ok=True)
-        os.chown(run, *self._ids())
-        run.chmod(0o750)
+        make_run_directory(self._paths.root / "run", self._settings)
         self._paths.root.chmod(0o755)
-
-    def _write_settings(self) -> None:
-        settings = EDGE.numbered({"image": self._settings.image, "user": self._settings.user})
-        write_atomically(self._paths.settings, json.dumps(settings, indent=2) + "\n", mode=0o644)
-        write_atomically(self._paths.root / "compose.json", self._compose_text(), mode=0o644)
-
-    def _compose_text(self) -> str:
-        return json.dumps(self._settings.compose(self._paths.root), indent=2) + "\n"
 
     def _must_recreate(self) -> bool:
         try:
             found = (self._paths.root / "compose.json").read_bytes()
         except (FileNotFoundError, IsADirectoryError):
             return True
-        return _lasting(found) != _lasting(self._compose_text().encode()) or not self._is_running()
+        return _lasting(found) != _lasting(as_text(self._settings.compose(self._paths.root)).encode()) or not self._is_running()
 
     def _lacks_shares(self) -> list[Replica]:
         """Containers of the edge that run with another share of the CPUs."""
@@ -285,10 +300,6 @@ class EdgeSetup:
 
     def _is_running(self) -> bool:
         return any(replica.state is State.RUNNING for replica in self._engine.observe(set()))
-
-    def _ids(self) -> tuple[int, int]:
-        uid, _, gid = self._settings.user.partition(":")
-        return int(uid), int(gid or uid)
 
     def _validate(self, candidate: Path) -> str:
         return validate_edge(self._engine, {"image": self._settings.image, "user": self._settings.user}, candidate)

@@ -24,7 +24,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import carry as edge_carry
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import served
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import EdgePaths
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import parse_map
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import parse_accepted, parse_map
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.instance import Seen
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.redirect import Port, Way, is_proxied, parse_ports
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.setup import EdgeSettings
@@ -308,10 +308,7 @@ class EdgeUpgrade:
 
     @staticmethod
     def _connections(haproxy: Haproxy) -> int:
-        rows = haproxy.ask("show stat -1 1 -1").lstrip("# ").splitlines()
-        head = rows[0].split(",") if rows else []
-        values = [dict(zip(head, row.split(","), strict=False)) for row in rows[1:]]
-        return sum(int(one.get("conn_tot") or 0) for one in values if one.get("pxname") in ("http", "https"))
+        return parse_accepted(haproxy.ask("show stat -1 1 -1"))
 
     def _await_answer(self, haproxy: Haproxy) -> None:
         deadline = self._clock.now() + START_SECONDS

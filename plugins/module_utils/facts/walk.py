@@ -147,11 +147,8 @@ def mounts(root: Path = Path("/")) -> dict[str, str]:
 
 def digest(path: str) -> str:
     """SHA-256 of a program; empty when it cannot be read."""
-    hashed = hashlib.sha256()
     with suppress(OSError), open(path, "rb") as stream:  # noqa: PTH123
-        while block := stream.read(1 << 20):
-            hashed.update(block)
-        return hashed.hexdigest()
+        return hashlib.file_digest(stream, "sha256").hexdigest()
     return ""
 
 

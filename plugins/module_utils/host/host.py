@@ -213,10 +213,14 @@ class StackHost:
         return Here(
             mounted=self.engine.mounted(),
             networks={name: found for name in precautions.names(model, "networks") if (found := self.engine.network(name))},
-            volumes={name: found for name in precautions.names(model, "volumes") if (found := self.engine.volume(name))},
+            volumes=self.volumes(model),
             declared={service: self.engine.declared_volumes(image) for service, image in images.items()},
             live=live,
         )
+
+    def volumes(self, model: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+        """Those that services of the project use and that are here: name -> as the engine inspects it."""
+        return {name: found for name in precautions.names(model, "volumes") if (found := self.engine.volume(name))}
 
     def edge(self, target: Target | None) -> Edge:
         """The edge as it shall be with ``target``; without one the stack has nothing there."""

@@ -28,6 +28,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine impo
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import hardening_here
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import images as local_images
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost, Target, scratch
+from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage import Lineage
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.migrations import Migrations
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import project_drift, schema_files
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.applied import accepted_edits
@@ -154,7 +155,7 @@ def prepare(host: StackHost, wanted: Wanted, migrations: Migrations, *, check_mo
             raise DeployError(_other_digests(identity, known, images))
         restored = [] if check_mode else local_images.restore(host.engine, images.values())
         hardened = hardening.applied(model, hardening.additions(wanted.stack, model))
-        left_behind = _take_precautions(host, wanted, workspace, hardened, images, lineage.live)
+        left_behind = _take_precautions(host, wanted, workspace, hardened, images, lineage)
         broken = project_drift.kept(releases, releases.read(identity)) if retained is not None else []
         is_new = images != retained or bool(broken)
         manifest = Manifest(
@@ -247,14 +248,14 @@ def _take_precautions(
     workspace: Workspace,
     model: Mapping[str, Any],
     images: Mapping[str, Mapping[str, str]],
-    live: str,
+    lineage: Lineage,
 ) -> list[str]:
     """Raise ConfigError for what this release would do to data and networks that are here. What data it leaves behind."""
     # In check mode nobody knows what an image will declare that is not here yet.
     ids = {name: image["id"] for name, image in images.items() if not image["id"].startswith(NOT_PULLED)}
-    here = host.here(model, ids, _live_model(host, wanted, live))
+    here = host.here(model, ids, _live_model(host, wanted, lineage.live))
     problems = precautions.problems(model, host.ground(wanted.stack, workspace), here)
-    problems += _lost_data(host, wanted.id, model, here)
+    problems += _lost_data(host, wanted.id, model, here, lineage)
     problems += hardening_here.strangers(wanted.stack, host.releases.root.name, model, here, hardening_here.routes())
     if problems:
         raise ConfigError(problems)
@@ -266,26 +267,25 @@ def _take_precautions(
     ]
 
 
-def _lost_data(host: StackHost, identity: str, model: Mapping[str, Any], here: Here) -> list[str]:
+def _lost_data(host: StackHost, identity: str, model: Mapping[str, Any], here: Here, lineage: Lineage) -> list[str]:
     """Volumes that this release needs, that it or the live one has had here, and that are gone: an empty one would hide it."""
-    missing = precautions.missing_data(model, here)
-    lineage = host.releases.lineage()
+    missing = precautions.missing_data(model, here.volumes)
     if not missing or identity in lineage.trail:
         return precautions.lost_data(missing)
     if lineage.live and host.releases.has(lineage.live):
         manifest = host.releases.read(lineage.live)
         # What cannot be read, because its secrets have gone since, cannot be compared.
         with suppress(EngineError, ConfigError, OSError):
-            live = host.resolved(manifest.stack, host.releases.workspace(manifest.id))
-            had = precautions.missing_data(live, here).values()
+            live = here.live or host.resolved(manifest.stack, host.releases.workspace(manifest.id))
+            had = precautions.missing_data(live, here.volumes).values()
             return precautions.lost_data({key: name for key, name in missing.items() if name in had})
     return []
 
 
-def require_harmless(host: StackHost, identity: str, target: Target) -> None:
+def require_harmless(host: StackHost, identity: str, target: Target, lineage: Lineage) -> None:
     """Raise ConfigError for what a release prepared before would do to what has come here since."""
     here = host.here(target.model, {}, {})
-    problems = _lost_data(host, identity, target.model, here)
+    problems = _lost_data(host, identity, target.model, here, lineage)
     problems += precautions.two_writers(target.model, host.ground(target.stack, target.workspace), here)
     problems += [str(one) for one in precautions.network_divergences(target.model, here) if one.stops]
     if problems:

@@ -178,7 +178,7 @@ def _user_drift(host: StackHost, target: Target, replicas: Sequence[Replica], ed
 
 
 def _volume_drift(host: StackHost, target: Target) -> list[str]:
-    return precautions.lost_data(precautions.missing_data(target.model, host.here(target.model, {}, {})))
+    return precautions.lost_data(precautions.missing_data(target.model, host.volumes(target.model)))
 
 
 def _file_drift(host: StackHost, target: Target, manifest: Manifest, edge: Edge | None) -> list[str]:

@@ -116,7 +116,7 @@ class HostRollout:
         require_secrets(self._host, manifest)
         require_files(self._host, manifest)
         target = self._target(manifest)
-        require_harmless(self._host, manifest.id, target)
+        require_harmless(self._host, manifest.id, target, lineage)
         previous = releases.read(lineage.live) if lineage.live and releases.has(lineage.live) else None
         edge = self._host.edge(target)
         before = self._host.observe(edge)

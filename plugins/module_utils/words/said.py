@@ -10,7 +10,7 @@ module ends (``in_words``).
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -32,12 +32,11 @@ Secret = tuple[str, str]
 class Knowledge:
     """The secrets that a module, or a run, knows of."""
 
-    def __init__(self, sources: Iterable[Callable[[], Iterable[Secret]]] = ()) -> None:
-        """``sources``: read when they are needed, for most modules have nothing to say that could hold a secret."""
+    def __init__(self) -> None:
         self._secrets: set[Secret] = set()
         self._open: set[str] = set()
-        self._sources = list(sources)
-        self._open_sources: list[Callable[[], Iterable[str]]] = []
+        # Directories with secrets; read when they are needed, for most modules have nothing to say that could hold one.
+        self._waiting: list[Path] = []
         self._masker: Masker | None = None
 
     def know(self, secrets: Iterable[Secret]) -> None:
@@ -51,8 +50,7 @@ class Knowledge:
 
     def know_directory(self, path: Path) -> None:
         """``path``: one with secrets, as a stack has it."""
-        self._sources.append(lambda: _of_directory(path))
-        self._open_sources.append(lambda: _open_of(path.parent))
+        self._waiting.append(path)
 
     def know_variables(self, lines: Iterable[str]) -> None:
         """``lines``: <NAME>=<value> of a container. What is called like a secret is one, though it may be of yesterday."""
@@ -75,12 +73,10 @@ class Knowledge:
         return [self.result(one) for one in found] if isinstance(found, list) else found
 
     def _read(self) -> Masker:
-        sources, self._sources = self._sources, []
-        for source in sources:
-            self.know(source())
-        open_sources, self._open_sources = self._open_sources, []
-        for words in open_sources:
-            self.know_open(words())
+        waiting, self._waiting = self._waiting, []
+        for path in waiting:
+            self.know(_of_directory(path))
+            self.know_open(_open_of(path.parent))
         self._masker = self._masker or Masker(self._secrets, self._open | {name.lower() for name, _ in self._secrets})
         return self._masker
 

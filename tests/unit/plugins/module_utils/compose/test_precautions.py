@@ -284,8 +284,8 @@ def test_two_services_that_share_a_volume_in_the_files_do_so_by_their_own_wish()
     ids=["gone", "no replica", "no replica, below deploy", "one-off", "external"],
 )
 def test_only_a_volume_that_a_replica_has_to_have_is_missed(changes: Changes, missing: dict[str, str]) -> None:
-    assert missing_data(model(**changes), here(volumes={})) == missing
-    assert missing_data(model(**changes), here()) == {}
+    assert missing_data(model(**changes), {}) == missing
+    assert missing_data(model(**changes), here().volumes) == {}
 
 
 def test_lost_data_says_what_brings_it_back_and_what_begins_with_nothing() -> None:

@@ -11,7 +11,12 @@ from typing import Any
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import EdgeConfiguration, EdgePaths
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.setup import CPU_SHARES, EdgeSettings, EdgeSetup
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.setup import (
+    CPU_SHARES,
+    EdgeSettings,
+    EdgeSetup,
+    place,
+)
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import COMPOSE_NETWORK, Compose
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import EDGE_NETWORK, State
@@ -66,7 +71,7 @@ def setup(paths: EdgePaths, reloads: list[str], monkeypatch: pytest.MonkeyPatch)
     settings = EdgeSettings("haproxy:3.0", f"{os.getuid()}:{os.getgid()}", ["80:8080"])
     found = EdgeSetup(paths, RunningEdge(), settings, SystemClock())  # type: ignore[arg-type]
     paths.root.mkdir(parents=True)
-    found._write_settings()
+    place(settings.files(paths))
     apply(found, {"certificates.list": "/c/certs/a.example.pem\n/c/certs/b.example.pem\n"}, TWO)
     reloads.clear()
     return found

@@ -13,6 +13,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.compose.data impor
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.file_mounts import ProjectMounts, Sources
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.precautions import Here, Mounted
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import hardening_here
+from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage import Lineage
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations import prepare
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Manifest, Releases, Workspace
 
@@ -268,4 +269,4 @@ def test_prepare_refuses_strangers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hardening_here, "strangers", strangers)
     wanted = prepare.Wanted("1", "staging", STACK, {}, {})
     with pytest.raises(ConfigError, match="a stranger"):
-        prepare._take_precautions(World(), wanted, None, {"services": {}}, {}, "")  # type: ignore[arg-type]
+        prepare._take_precautions(World(), wanted, None, {"services": {}}, {}, Lineage())  # type: ignore[arg-type]

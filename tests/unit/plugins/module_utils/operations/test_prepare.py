@@ -20,7 +20,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.compose.data impor
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.file_mounts import ProjectMounts, Sources
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.precautions import Here
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import Disk, Image
-from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage import Kind
+from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage import Kind, Lineage
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations import prepare
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import (
     Manifest,
@@ -319,7 +319,7 @@ def test_what_an_image_declares_that_check_mode_does_not_pull_is_not_asked(proje
 
     projects.here = here  # type: ignore[method-assign]
     images = {"api": {"id": f"{prepare.NOT_PULLED}shop/api:2"}, "db": {"id": "sha256:db"}}
-    prepare._take_precautions(projects, wanted(b""), None, {"services": {}}, images, "")  # type: ignore[arg-type]
+    prepare._take_precautions(projects, wanted(b""), None, {"services": {}}, images, Lineage())  # type: ignore[arg-type]
     assert asked == {"db": "sha256:db"}
 
 
@@ -328,7 +328,7 @@ def test_what_would_lose_data_is_refused_with_every_problem(projects: Projects) 
     model = {"services": {name: {"image": f"{name}:1"} for name in ("db", "cache")}}
     images = {name: {"id": f"sha256:{name}"} for name in ("db", "cache")}
     with pytest.raises(ConfigError) as caught:
-        prepare._take_precautions(projects, wanted(b""), None, model, images, "")  # type: ignore[arg-type]
+        prepare._take_precautions(projects, wanted(b""), None, model, images, Lineage())  # type: ignore[arg-type]
     assert [problem.split(":")[0] for problem in caught.value.problems] == ["services.db.volumes", "services.cache.volumes"]
 
 

@@ -149,6 +149,9 @@ class StackHost:
     def here(self, model: Any, images: Any, live: Any) -> Here:
         return self.found
 
+    def volumes(self, model: Any) -> Mapping[str, Any]:
+        return self.found.volumes
+
     def damage(self, manifest: Manifest, target: Target, edge: Edge) -> list[str]:
         return []
 
