@@ -65,7 +65,7 @@ def _start(
         words,
         input=stdin if stdin is not None else b"",
         capture_output=True,
-        env={**os.environ, **(env or {})},
+        env={**os.environ, **env} if env else None,
         timeout=timeout_seconds,
         check=False,
     )

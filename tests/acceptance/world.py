@@ -18,6 +18,7 @@ from typing import Any
 
 import yaml
 
+from tests.commands import ENVIRONMENT
 from tests.load import Load, Settings
 
 ROOT = Path(__file__).parents[2]
@@ -158,7 +159,7 @@ class _At(HTTPSConnection):
 
 def activated() -> dict[str, str]:
     """Variables as in a shell where the environment has been activated, which is how the docs run every command."""
-    return {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
+    return {**ENVIRONMENT, "PATH": f"{BIN}{os.pathsep}{ENVIRONMENT['PATH']}"}
 
 
 def command_line(playbook: str, inventory: str | Path, *options: str) -> list[str]:

@@ -19,6 +19,8 @@ from typing import Any
 
 import yaml
 
+from tests.commands import ENVIRONMENT
+
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 HOSTS = ("app-1", "app-2")
@@ -372,7 +374,7 @@ class Stage:
         own = self._set(name, playbook, case)
         path = self.collections / "ansible_collections" / "morpheus" / "deploy" / "playbooks" / f"{playbook}.yml"
         command = [str(BIN / "ansible-playbook"), str(path), "-i", case.inventory, *OPTIONS.get(playbook, ()), *case.options]
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
+        kept = {name: value for name, value in ENVIRONMENT.items() if not name.startswith("ANSIBLE_")}
         environment = {**kept, "STAGE": str(own), "ANSIBLE_NOCOLOR": "1", **case.environment}
         with (own / "output").open("w+") as output:
             run = subprocess.Popen(
