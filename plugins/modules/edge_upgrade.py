@@ -115,7 +115,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease import leased
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease.fence import Fence
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import STACKS_ROOT
-from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import EDGE_NETWORK
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import EDGE_NETWORK
 from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import explained, in_words
 
 # An idle connection of a user lives for 75 s (timeout http-keep-alive).

@@ -43,7 +43,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy impor
     slots_for,
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.old_workers import OldWorkers
-from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import Routing, in_order
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.routing import Routing, in_order
 
 # The edge's name on its own network: that of its Compose service.
 OWN_NAME = "haproxy"

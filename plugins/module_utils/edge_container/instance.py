@@ -26,7 +26,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.set
     place,
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import Compose, Engine
-from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import EDGE_NETWORK, Replica, State
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import EDGE_NETWORK, Replica, State
 
 # The backend through which a balancer asks its hosts whether they are well: nobody's request.
 _CHECKS = "checks"

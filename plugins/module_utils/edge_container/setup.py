@@ -35,7 +35,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import (
     HAPROXY_FILES,
     validate_edge,
 )
-from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import EDGE_NETWORK, Replica, State
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import EDGE_NETWORK, Replica, State
 
 START_SECONDS = 15.0
 RUN_DIRECTORY = "/run/haproxy"

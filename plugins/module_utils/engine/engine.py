@@ -23,7 +23,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.precautions import Mounted
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import pull
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.recall import Running
-from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import Replica, State
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica, State
 from ansible_collections.morpheus.deploy.plugins.module_utils.words import said
 
 import_error: ImportError | None = None

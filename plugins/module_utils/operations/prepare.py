@@ -40,7 +40,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.release.release im
     release_id,
     variables,
 )
-from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import Replica, Step
+from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.step import Step
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica
 
 # What stands for the id of an image that check mode does not pull.
 NOT_PULLED = "not pulled: "

@@ -36,14 +36,9 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.operations.prepare
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Manifest
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.execute import Executor, Outcome
-from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import (
-    EDGE,
-    Action,
-    FailureAction,
-    Replica,
-    State,
-    Step,
-)
+from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.step import EDGE, Action, Step
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.desired import FailureAction
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica, State
 from ansible_collections.morpheus.deploy.plugins.module_utils.words import said
 from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import explained
 

@@ -21,7 +21,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission imp
     edge_settings,
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import Place, Socket, parse_servers
-from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import Routing
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.routing import Routing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -19,7 +19,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.set
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import COMPOSE_NETWORK, Compose
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import SystemClock
-from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import EDGE_NETWORK, State
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import EDGE_NETWORK, State
 
 LISTED = {"certificates.list": "/c/certs/a.example.pem\n"}
 KEY = "-----BEGIN PRIVATE KEY-----\n"

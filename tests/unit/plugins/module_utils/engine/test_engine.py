@@ -23,7 +23,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine impo
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.health import gate
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
-from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import Replica, State
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica, State
 from docker.errors import APIError, ImageNotFound, NotFound
 from urllib3.exceptions import ProtocolError
 

@@ -31,17 +31,16 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage im
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations import switch as rollout_module
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.switch import HostRollout, Rollout
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Manifest, Releases, Workspace
-from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import (
+from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import plan
+from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.step import Step
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.desired import (
     DesiredService,
     FailureAction,
     Order,
-    Replica,
-    Routing,
-    State,
-    Step,
     UpdatePolicy,
-    plan,
 )
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica, State
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.routing import Routing
 
 from tests.unit.simulation import Clock, Host, KilledError
 
