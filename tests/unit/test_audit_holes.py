@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import env_file as dotenv
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import leftovers
-from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import Compose
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.compose_command import Compose
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts import baseline, sockets
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts import host as audit_host
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts.baseline import BaselineFile

@@ -25,7 +25,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.set
     make_run_directory,
     place,
 )
-from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import Compose, Engine
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.compose_command import Compose
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import Engine
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import EDGE_NETWORK, Replica, State
 
 # The backend through which a balancer asks its hosts whether they are well: nobody's request.

@@ -20,7 +20,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.compose.host_paths
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.refusals import Project
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import drift as edge_drift
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import EdgePaths
-from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import Compose, Everything
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.compose_command import Compose
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.everything import Everything
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts import access, cis, reach, sockets
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts import disk as audit_disk
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts import exemptions as audit_exemptions

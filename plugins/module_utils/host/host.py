@@ -38,14 +38,9 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission imp
     EdgePaths,
     edge_settings,
 )
-from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import (
-    FINGERPRINT,
-    PARTS,
-    PORT,
-    RELEASE,
-    Compose,
-    Engine,
-)
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.compose_command import Compose
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import Engine
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.labels import FINGERPRINT, PARTS, PORT, RELEASE
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.one_offs import OneOffs
 from ansible_collections.morpheus.deploy.plugins.module_utils.health import gate
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import (

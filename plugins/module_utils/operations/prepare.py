@@ -24,7 +24,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.compose import mod
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import rules as compose_rules
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.precautions import Here
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import served
-from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import Disk, Image
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.images import Disk, Image
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import hardening_here
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import images as local_images
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost, Target, scratch

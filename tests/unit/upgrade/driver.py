@@ -48,7 +48,9 @@ def host_of(root: Path, containers: list[dict[str, Any]], releases: dict[str, st
         host.wanted[name] = [replace(rolling.API, fingerprint=fingerprint)]
         host.images.add(f"sha256:{name}")
     for one in containers:
-        host.simulated.add("api", one["fingerprint"], replicas.State(one["state"]), admitted=one["admitted"], number=one["number"])
+        host.simulated.add(
+            "api", one["fingerprint"], replicas.State(one["state"]), admitted=one["admitted"], number=one["number"]
+        )
     host.simulated.routes = {"api/": "api"} if containers else {}
     host.edge_services = {"api"} if containers else set()
     simulated = host.simulated

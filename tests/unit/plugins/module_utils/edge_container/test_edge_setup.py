@@ -17,7 +17,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.set
     EdgeSetup,
     place,
 )
-from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import COMPOSE_NETWORK, Compose
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.compose_command import Compose
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.labels import COMPOSE_NETWORK
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import EDGE_NETWORK, State
 

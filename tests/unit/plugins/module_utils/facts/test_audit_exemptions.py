@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EngineError
-from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import Compose
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.compose_command import Compose
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts.host import HostAudit
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Manifest, Releases
 

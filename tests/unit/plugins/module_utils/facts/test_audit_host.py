@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.hardening import Hardening
-from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import Compose, Everything
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.compose_command import Compose
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.everything import Everything
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts import host as audit_host
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts import reach, sockets
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts.host import HostAudit, declared, described

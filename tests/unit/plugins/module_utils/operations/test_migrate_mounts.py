@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.file_mounts import ProjectMounts, Sources
-from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import Image
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.images import Image
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations import migrate as migrate_module
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Manifest, Releases, Workspace
 
