@@ -20,7 +20,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.journal im
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.migrations import Migrations
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.prepare import pinned_images, require_images
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import schema_files
-from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Manifest
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
 
 
 def migrate(host: StackHost, release_id: str, migrations: Migrations) -> str:

@@ -32,14 +32,9 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage im
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.migrations import Migrations
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import project_drift, schema_files
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.applied import accepted_edits
-from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import (
-    Manifest,
-    Rights,
-    Workspace,
-    config_hash,
-    release_id,
-    variables,
-)
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest, config_hash, release_id, variables
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.secret_files import Rights
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.workspace import Workspace
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.step import Step
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica
 

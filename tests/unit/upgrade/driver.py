@@ -33,7 +33,7 @@ def in_either(*places: str) -> ModuleType:
 
 history = in_either(f"{CODE}.lease.history", f"{CODE}.history")
 rollout_module = in_either(f"{CODE}.operations.switch", f"{CODE}.rollout")
-edge = in_either(f"{CODE}.edge.admission", f"{CODE}.edge")
+edge = in_either(f"{CODE}.edge.paths", f"{CODE}.edge.admission", f"{CODE}.edge")
 owners = in_either(f"{CODE}.ownership.host", f"{CODE}.identity")
 leases = in_either(f"{CODE}.lease.lease", f"{CODE}.lease")
 lineages = in_either(f"{CODE}.lineage.lineage", f"{CODE}.lineage")

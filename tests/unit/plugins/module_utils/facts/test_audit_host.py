@@ -15,7 +15,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.facts.host import 
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts.sockets import Listener
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage import Lineage
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership.host import HostIdentity
-from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Manifest, Releases
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
 
 VALUE = "postgresql://postgres.stagingproj:hunter2hunter2@db.stagingproj.supabase.co:5432/postgres"
 FILES = Path("/releases/1/files")

@@ -13,8 +13,10 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.engine.images impo
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.one_offs import OneOff
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.migrate import migrate
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.migrations import Migrations
-from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Manifest, Releases, Workspace
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.schema_files import digests
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.workspace import Workspace
 
 from tests.unit.simulation import Clock
 
