@@ -26,10 +26,10 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.host.retention imp
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease.fence import Fence
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.journal import Journal
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage import Kind
-from ansible_collections.morpheus.deploy.plugins.module_utils.operations.prepare import (
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.harm import require_harmless
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.usable import (
     pinned_images,
     require_files,
-    require_harmless,
     require_images,
     require_secrets,
     target_of,

@@ -31,8 +31,9 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.lease.fence import
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage import Kind
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations import status as status_module
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.migrations import Migrations
-from ansible_collections.morpheus.deploy.plugins.module_utils.operations.prepare import Wanted, prepare
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.prepare import prepare
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.switch import HostRollout, Rollout
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.wanted import Wanted
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership.host import HostIdentity, Owner
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout import execute as execute_module
