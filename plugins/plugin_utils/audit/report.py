@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils.facts import cis, reach
+from ansible_collections.morpheus.deploy.plugins.module_utils.facts import cis_controls, reach
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts import files as audit_files
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit import access as audit_access
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit import certificate
@@ -113,7 +113,7 @@ def _judged(host: str, checks: Sequence[Check]) -> Iterator[Finding]:
 def _passed_benchmark(found: Iterable[Finding], hosts: int) -> list[Finding]:
     bad = {finding.id for finding in found}
     seen = f"engines, images and containers of {hosts} hosts" if hosts != 1 else "engine, images and containers of the host"
-    return [Finding(f"cis-{item}", PASSED, "", "", seen) for item in cis.CONTROLS if hosts and f"cis-{item}" not in bad]
+    return [Finding(f"cis-{item}", PASSED, "", "", seen) for item in cis_controls.CONTROLS if hosts and f"cis-{item}" not in bad]
 
 
 def _merged(found: Iterable[Finding]) -> list[dict[str, Any]]:

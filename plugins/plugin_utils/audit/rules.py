@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils.facts import cis, reach
+from ansible_collections.morpheus.deploy.plugins.module_utils.facts import cis_controls, reach
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts import exemptions as audit_exemptions
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts import files as audit_files
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts import tls as tls_probe
@@ -89,7 +89,7 @@ class Finding:
 
     @property
     def required(self) -> str:
-        return RULES.get(self.id) or cis.CONTROLS[self.id.removeprefix("cis-")].title
+        return RULES.get(self.id) or cis_controls.CONTROLS[self.id.removeprefix("cis-")].title
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ def secret_names(facts: Mapping[str, Any], settings: Settings) -> Mapping[str, S
 
 def is_replica(container: Mapping[str, Any], stack: str) -> bool:
     """Whether it runs for users of the stack. Paused ones are asked by none, and are still what the release made."""
-    return container["project"] == stack and not container["once"] and container["state"] in cis.RUNNING
+    return container["project"] == stack and not container["once"] and container["state"] in cis_controls.RUNNING
 
 
 def readers(file: Mapping[str, Any], accounts: Mapping[str, Any]) -> list[str]:
@@ -280,7 +280,7 @@ def _containers(host: str, facts: Mapping[str, Any], settings: Settings) -> Chec
 def _stranger(host: str, one: Mapping[str, Any]) -> Finding:
     mend = "find out who made it; docker rm --force {name} when nobody wants it".format(name=one["name"])
     seen = "belongs to no stack of this collection and not to the edge"
-    if one["state"] not in cis.RUNNING:
+    if one["state"] not in cis_controls.RUNNING:
         seen += f"; it is {one['state']}"
     if one["restart"] in _COMES_BACK:
         seen += f"; it comes back by itself (restart: {one['restart']})"
