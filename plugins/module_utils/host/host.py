@@ -62,9 +62,9 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.release.release im
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.secret_files import Rights, place_secret
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.workspace import Workspace, place_files
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.cut import Count
-from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.execute import Busy
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import plan
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.step import Action, Step
+from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.verbs import Busy
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.desired import DesiredService, Order
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import EDGE_NETWORK, Replica, State
 from ansible_collections.morpheus.deploy.plugins.module_utils.words import openly, said

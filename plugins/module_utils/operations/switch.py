@@ -35,7 +35,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.operations.usable 
     target_of,
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
-from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.execute import Executor, Outcome
+from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.execute import Executor
+from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.outcome import Outcome
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.step import EDGE, Action, Step
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.desired import FailureAction
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica, State

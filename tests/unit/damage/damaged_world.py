@@ -36,7 +36,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.operations.switch 
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.wanted import Wanted
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership.host import HostIdentity, Owner
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
-from ansible_collections.morpheus.deploy.plugins.module_utils.rollout import execute as execute_module
+from ansible_collections.morpheus.deploy.plugins.module_utils.rollout import ending
 from docker.errors import APIError
 
 from tests.unit.damage.memory_docker import PORT, Box, Docker, Server
@@ -390,7 +390,7 @@ class World:
         monkeypatch.setattr(HostIdentity.__init__, "__defaults__", (self.paths.root.parent / "etc",))
         HostIdentity().write(Owner("staging"))
         monkeypatch.setattr(host_module, "DOCKER_RULES", Rules(1, 0.01, 1.0, 2.0))
-        monkeypatch.setattr(execute_module, "POLL_SECONDS", 0.005)
+        monkeypatch.setattr(ending, "POLL_SECONDS", 0.005)
         monkeypatch.setattr(haproxy_module, "PATIENCE_SECONDS", 0.0)
         monkeypatch.setattr(served_module, "PATIENCE_SECONDS", 0.0)
         monkeypatch.setattr(served_module, "ASK", Rules(1, 0.02, 0.2, 0.3))
