@@ -8,14 +8,9 @@ from typing import Any
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts import cis_controls
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit import access as audit_access
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit.rules import (
-    RULES,
-    check_host,
-    is_allowed,
-    key_sources,
-    port_problems,
-    readers,
-)
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit.finding import RULES
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit.network import is_allowed, port_problems
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit.rules import check_host, key_sources, readers
 
 from tests.unit import certificates
 from tests.unit.audited import (
