@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EngineError
-from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Condemned, Health
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.seen import Condemned, Health
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.user_errors import Answered
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.cut import Count
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.execute import Executor

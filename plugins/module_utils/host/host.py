@@ -14,6 +14,7 @@ from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import leftovers
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import write_atomically
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import Clock, SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import (
     ConfigError,
     DeployError,
@@ -43,18 +44,9 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine impo
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.labels import FINGERPRINT, PARTS, PORT, RELEASE
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.one_offs import OneOffs
 from ansible_collections.morpheus.deploy.plugins.module_utils.health import gate
-from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import (
-    Answer,
-    Clock,
-    Condemned,
-    Endpoint,
-    Expectation,
-    Gate,
-    Health,
-    Rules,
-    SystemClock,
-)
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Endpoint, Expectation, Gate
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.http import HttpProbe
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.seen import Answer, Condemned, Health, Rules
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.user_errors import Answered
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import project_drift, project_files
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest

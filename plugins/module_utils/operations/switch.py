@@ -9,11 +9,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.spoken import spoken
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import served
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import Edge
-from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import images
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import (
     HostEdge,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
-from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Clock
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import Clock
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.barrier import BARRIERS, Barrier, meets
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.outcome import Outcome
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.service_rollout import ServiceRollout

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Health
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.seen import Health
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.step import Step
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError, GateError
-from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Health
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.seen import Health
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.user_errors import Users
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout import ending
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.barrier import Barrier, meets

@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Clock, Condemned, Health
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import Clock
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.seen import Condemned, Health
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.user_errors import Answered
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.cut import Count
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.step import Step

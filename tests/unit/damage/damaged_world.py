@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError, EngineError
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import haproxy as haproxy_module
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import served as served_module
@@ -24,7 +25,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container imp
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.setup import EdgeSettings, EdgeSetup
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import compose_command
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import Engine
-from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Rules, SystemClock
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.seen import Rules
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import host as host_module
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease.fence import Fence

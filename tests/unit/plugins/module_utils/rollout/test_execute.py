@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError, EngineError
-from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Health
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.seen import Health
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.user_errors import Answered
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.cut import Count
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.execute import Executor
