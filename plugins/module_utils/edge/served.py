@@ -21,7 +21,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import haproxy
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import Edge
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import Server
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.tables import Server
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Endpoint, Expectation, Gate
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.http import HttpProbe
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.seen import Answer, Health, Rules

@@ -27,8 +27,9 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.compose import har
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import model as compose_model
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import rules as compose_rules
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.contents import LookingStore
-from ansible_collections.morpheus.deploy.plugins.module_utils.compose.file_mounts import ProjectMounts, Sources
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose.file_mounts import Sources
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.precautions import Here
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose.project_mounts import ProjectMounts
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import haproxy, own_edge, routes, served
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import state as edge_state
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import Edge

@@ -22,7 +22,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge import served
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import state as edge_state
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container import setup as edge_setup_module
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.setup import EdgeSettings, EdgeSetup
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.settings import EdgeSettings
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.setup import EdgeSetup
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import compose_command
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import Engine
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.seen import Rules
@@ -33,7 +34,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage im
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations import status as status_module
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.migrations import Migrations
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.prepare import prepare
-from ansible_collections.morpheus.deploy.plugins.module_utils.operations.switch import HostRollout, Rollout
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.rollout import Rollout
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.switch import HostRollout
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.wanted import Wanted
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership.host import HostIdentity, Owner
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases

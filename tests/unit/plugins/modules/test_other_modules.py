@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError, EdgeError
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container import settings
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container import setup as edge_setup
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import engine
 from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import explained
@@ -48,10 +49,10 @@ class Setup:
 
     def __init__(self, *changes: str, error: Exception | None = None) -> None:
         self.changes, self.error = list(changes), error
-        self.settings: edge_setup.EdgeSettings | None = None
+        self.settings: settings.EdgeSettings | None = None
         self.applied: list[tuple[Mapping[str, str], bool]] = []
 
-    def __call__(self, paths: Any, there: Any, settings: edge_setup.EdgeSettings, clock: Any) -> Setup:
+    def __call__(self, paths: Any, there: Any, settings: settings.EdgeSettings, clock: Any) -> Setup:
         self.settings = settings
         return self
 
@@ -85,7 +86,7 @@ def test_an_edge_is_brought_up_to_date_once(world: World, capsys: CAPSYS, change
     assert (result["changed"], result["changes"]) == (changed, changes)
     assert result["diff"] == {"before": "the old one\n", "after": "the new one\nx\n"}
     assert setup.applied == [({"haproxy.cfg": "the new one\n", "maintenance.html": "x\n"}, False)]
-    assert setup.settings == edge_setup.EdgeSettings("haproxy:3.0", "99:99", ["80:80"])
+    assert setup.settings == settings.EdgeSettings("haproxy:3.0", "99:99", ["80:80"])
 
 
 def test_check_mode_says_what_would_change_at_the_edge_and_applies_nothing(world: World, capsys: CAPSYS) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import served
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import Server
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.tables import Server
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Endpoint, Expectation
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.seen import Answer, Rules
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica

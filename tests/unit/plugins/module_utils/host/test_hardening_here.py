@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import ConfigError, EngineError
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.data import Ground
-from ansible_collections.morpheus.deploy.plugins.module_utils.compose.file_mounts import ProjectMounts, Sources
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose.file_mounts import Sources
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.precautions import Here, Mounted
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose.project_mounts import ProjectMounts
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import hardening_here
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage import Lineage
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations import harm

@@ -17,8 +17,9 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import
     RegistryDownError,
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.data import Ground
-from ansible_collections.morpheus.deploy.plugins.module_utils.compose.file_mounts import ProjectMounts, Sources
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose.file_mounts import Sources
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.precautions import Here
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose.project_mounts import ProjectMounts
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.images import Disk, Image
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage import Kind, Lineage
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations import harm, prepare, usable, wanted_images

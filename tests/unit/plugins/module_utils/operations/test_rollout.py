@@ -29,7 +29,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.lease.fence import
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.journal import Journal
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage import Kind, Lineage, Rolling, Status
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations import switch as rollout_module
-from ansible_collections.morpheus.deploy.plugins.module_utils.operations.switch import HostRollout, Rollout
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.rollout import Rollout
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.switch import HostRollout
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.workspace import Workspace
