@@ -31,7 +31,9 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import
     SystemClock,
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.http import HttpProbe
-from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import Replica, State, Step, reached
+from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.step import Step
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica, State
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.routing import reached
 
 # One good answer is enough; one that went wrong by chance is asked for again.
 ASK = Rules(successes=1, interval_seconds=0.2, timeout_seconds=2.0, deadline_seconds=3.0)

@@ -30,22 +30,17 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.compose.file_mount
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.precautions import Here
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import haproxy, own_edge, routes, served
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import state as edge_state
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import (
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import Edge
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.configuration import EdgeConfiguration
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import (
     EDGE_ROOT,
     HAPROXY_DIRECTORY,
-    Edge,
-    EdgeConfiguration,
     EdgePaths,
     edge_settings,
 )
-from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import (
-    FINGERPRINT,
-    PARTS,
-    PORT,
-    RELEASE,
-    Compose,
-    Engine,
-)
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.compose_command import Compose
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import Engine
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.labels import FINGERPRINT, PARTS, PORT, RELEASE
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.one_offs import OneOffs
 from ansible_collections.morpheus.deploy.plugins.module_utils.health import gate
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import (
@@ -62,26 +57,16 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.http import HttpProbe
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.user_errors import Answered
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import project_drift, project_files
-from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import (
-    Manifest,
-    Releases,
-    Rights,
-    Workspace,
-    place_files,
-    place_secret,
-)
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.secret_files import Rights, place_secret
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.workspace import Workspace, place_files
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.cut import Count
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.execute import Busy
-from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import (
-    EDGE_NETWORK,
-    Action,
-    DesiredService,
-    Order,
-    Replica,
-    State,
-    Step,
-    plan,
-)
+from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import plan
+from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.step import Action, Step
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.desired import DesiredService, Order
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import EDGE_NETWORK, Replica, State
 from ansible_collections.morpheus.deploy.plugins.module_utils.words import openly, said
 
 HAPROXY_FILES = ("haproxy.cfg", "stacks")

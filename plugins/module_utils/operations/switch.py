@@ -26,24 +26,19 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.host.retention imp
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease.fence import Fence
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.journal import Journal
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage import Kind
-from ansible_collections.morpheus.deploy.plugins.module_utils.operations.prepare import (
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.harm import require_harmless
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.usable import (
     pinned_images,
     require_files,
-    require_harmless,
     require_images,
     require_secrets,
     target_of,
 )
-from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Manifest
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.execute import Executor, Outcome
-from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import (
-    EDGE,
-    Action,
-    FailureAction,
-    Replica,
-    State,
-    Step,
-)
+from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.step import EDGE, Action, Step
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.desired import FailureAction
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica, State
 from ansible_collections.morpheus.deploy.plugins.module_utils.words import said
 from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import explained
 

@@ -18,15 +18,10 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Clock, Condemned, Health
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.user_errors import Answered, Users
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.cut import Count, Cut
-from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import (
-    Action,
-    DesiredService,
-    Replica,
-    State,
-    Step,
-    UpdatePolicy,
-    reached,
-)
+from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.step import Action, Step
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.desired import DesiredService, UpdatePolicy
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica, State
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.routing import reached
 from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import explained
 
 POLL_SECONDS = 0.05

@@ -27,7 +27,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.ownership import m
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership.host import HostIdentity, Owner
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership.marker import Seen
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
-from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import DesiredService, FailureAction, UpdatePolicy
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.desired import DesiredService, FailureAction, UpdatePolicy
 
 from tests.unit.endings.ran import module
 from tests.unit.plugins.module_utils.daemon import test_engine_setup as engines

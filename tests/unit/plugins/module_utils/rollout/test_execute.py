@@ -9,15 +9,9 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.user_errors import Answered
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.cut import Count
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.execute import Busy, Executor, Outcome
-from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import (
-    Action,
-    DesiredService,
-    Order,
-    Replica,
-    State,
-    Step,
-    UpdatePolicy,
-)
+from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.step import Action, Step
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.desired import DesiredService, Order, UpdatePolicy
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica, State
 
 from tests.unit.simulation import REQUEST_RATE, Host, SimulatedEdge, SimulatedGate
 

@@ -21,6 +21,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.facts.exemptions i
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import host as host_module
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations import prepare
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.wanted import Wanted
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit import pages as audit_report
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit import report as audit
@@ -107,7 +108,7 @@ class Host:
     def prepare(self, model: Mapping[str, Any], config: StackConfig) -> None:
         self.model = json.loads(own_root(json.dumps(model), self.root))
         files = {FILE: b"written by the controller"}
-        wanted = prepare.Wanted("1.2.0", "production", config.release_config, files, {"key": "canary"})
+        wanted = Wanted("1.2.0", "production", config.release_config, files, {"key": "canary"})
         prepare.prepare(self.stack, wanted, None, check_mode=False)  # type: ignore[arg-type]
 
 
