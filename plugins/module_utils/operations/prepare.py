@@ -27,7 +27,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge import served
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import Disk, Image
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import hardening_here
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import images as local_images
-from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost, Target, scratch
+from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
+from ansible_collections.morpheus.deploy.plugins.module_utils.host.target import Target
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage import Lineage
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.migrations import Migrations
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import project_drift, schema_files
@@ -40,6 +41,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.release.release im
     release_id,
     variables,
 )
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.scratch import scratch
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.step import Step
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica
 
