@@ -29,14 +29,11 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import 
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.state import PROJECT
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.upstreams import MAP as AWAY_MAP
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.validation import HAPROXY_FILES, validate_edge
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.compose_command import Compose
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import Engine
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.labels import COMPOSE_NETWORK
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Clock
-from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import (
-    HAPROXY_FILES,
-    validate_edge,
-)
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import EDGE_NETWORK, Replica, State
 
 START_SECONDS = 15.0
