@@ -38,7 +38,8 @@ from ansible_collections.morpheus.deploy.plugins.plugin_utils.lease.handover imp
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import run_file, watch
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.ends import CHECKED, FAILED, Seen, file_name, goes_on
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.interruption import Interruption
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.verdict import Run, history_line, summary
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.summary import history_line, summary
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.verdict import Run
 
 PREFIX = "morpheus.deploy."
 BEGIN = f"{PREFIX}begin"

@@ -102,6 +102,7 @@ begun:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError, EdgeError, FencedError
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.own_edge import OwnEdge
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EDGE_ROOT, EdgePaths
@@ -111,7 +112,6 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.ins
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.redirect import Redirect, bridge_of
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.upgrade import Outcome
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import engine
-from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease import leased
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease.fence import Fence
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import STACKS_ROOT

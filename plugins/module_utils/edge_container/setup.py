@@ -13,6 +13,7 @@ from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import leftovers
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import write_atomically
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import Clock
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats import EDGE, EDGE_BASE
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.spoken import spoken
@@ -33,7 +34,6 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge.validation im
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.compose_command import Compose
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import Engine
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.labels import COMPOSE_NETWORK
-from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Clock
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import EDGE_NETWORK, Replica, State
 
 START_SECONDS = 15.0

@@ -9,16 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import (
-    Answer,
-    Clock,
-    Condemned,
-    Endpoint,
-    Gate,
-    Health,
-    Rules,
-)
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import Clock
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Endpoint, Gate
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.http import HttpProbe
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.seen import Answer, Condemned, Health, Rules
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.target import Target
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica

@@ -9,11 +9,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.spoken import spoken
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import served
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import Edge
-from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import images
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host_gate import HostGate
@@ -32,7 +32,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.operations.usable 
     target_of,
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
-from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.execute import Executor, Outcome
+from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.execute import Executor
+from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.outcome import Outcome
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.step import EDGE, Action, Step
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.desired import FailureAction
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica, State

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError, EngineError
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import haproxy as haproxy_module
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import served as served_module
@@ -24,7 +25,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container imp
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.setup import EdgeSettings, EdgeSetup
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import compose_command
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import Engine
-from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Rules, SystemClock
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.seen import Rules
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import host as host_module
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import host_gate as host_gate_module
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
@@ -37,7 +38,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.operations.switch 
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.wanted import Wanted
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership.host import HostIdentity, Owner
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
-from ansible_collections.morpheus.deploy.plugins.module_utils.rollout import execute as execute_module
+from ansible_collections.morpheus.deploy.plugins.module_utils.rollout import ending
 from docker.errors import APIError
 
 from tests.unit.damage.memory_docker import PORT, Box, Docker, Server
@@ -391,7 +392,7 @@ class World:
         monkeypatch.setattr(HostIdentity.__init__, "__defaults__", (self.paths.root.parent / "etc",))
         HostIdentity().write(Owner("staging"))
         monkeypatch.setattr(host_gate_module, "DOCKER_RULES", Rules(1, 0.01, 1.0, 2.0))
-        monkeypatch.setattr(execute_module, "POLL_SECONDS", 0.005)
+        monkeypatch.setattr(ending, "POLL_SECONDS", 0.005)
         monkeypatch.setattr(haproxy_module, "PATIENCE_SECONDS", 0.0)
         monkeypatch.setattr(served_module, "PATIENCE_SECONDS", 0.0)
         monkeypatch.setattr(served_module, "ASK", Rules(1, 0.02, 0.2, 0.3))

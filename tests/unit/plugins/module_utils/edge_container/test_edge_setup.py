@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.configuration import EdgeConfiguration
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
@@ -20,7 +21,6 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.set
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.compose_command import Compose
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.labels import COMPOSE_NETWORK
-from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import EDGE_NETWORK, State
 
 LISTED = {"certificates.list": "/c/certs/a.example.pem\n"}

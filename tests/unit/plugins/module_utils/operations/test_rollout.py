@@ -22,7 +22,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.data import Ground
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.precautions import Here, Mounted
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.images import Image
-from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Health
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.seen import Health
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.lock import alone
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.target import Target
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease.fence import Fence

@@ -23,9 +23,9 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import S
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations import prepare
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.wanted import Wanted
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit import finding
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit import pages as audit_report
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit import report as audit
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit import rules as audit_rules
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit.secrets import MaximumAge
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.check import StackConfig
 
@@ -263,4 +263,4 @@ def test_what_an_exemption_takes_away_or_admits_in_vain_is_told_as_well() -> Non
             "remove it, or name pid in stack.hardening.exempt.web, and deploy",
         ),
     }
-    assert audit_rules.RULES.keys() >= {one[0] for one in told}
+    assert finding.RULES.keys() >= {one[0] for one in told}
