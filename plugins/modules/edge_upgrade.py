@@ -103,8 +103,8 @@ begun:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError, EdgeError, FencedError
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import EDGE_ROOT, EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.own_edge import OwnEdge
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EDGE_ROOT, EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.state import PROJECT, STAND_IN
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container import upgrade as edge_upgrade
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.instance import Own, StandIn

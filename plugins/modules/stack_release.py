@@ -216,7 +216,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.host.lock import a
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease import leased
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.migrations import Migrations
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.prepare import Prepared, Wanted, prepare, running
-from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Rights
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.secret_files import Rights
 from ansible_collections.morpheus.deploy.plugins.module_utils.words import said
 from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import explained, in_words
 

@@ -23,8 +23,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError, EdgeError
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import carry as edge_carry
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import served
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import parse_accepted, parse_map
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.instance import Seen
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.redirect import Port, Way, is_proxied, parse_ports
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.setup import EdgeSettings

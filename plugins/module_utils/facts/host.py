@@ -19,8 +19,9 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.compose.hardening 
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.host_paths import Own
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.refusals import Project
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import drift as edge_drift
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import EdgePaths
-from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import Compose, Everything
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.compose_command import Compose
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.everything import Everything
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts import access, cis, reach, sockets
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts import disk as audit_disk
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts import exemptions as audit_exemptions
@@ -28,7 +29,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.facts import files
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts import tls as tls_probe
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership.host import HostIdentity
 from ansible_collections.morpheus.deploy.plugins.module_utils.postgres import url as connection_url
-from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Manifest, Releases
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
 
 DAEMON = Path("/etc/docker/daemon.json")
 HTTPS = "8443/tcp"

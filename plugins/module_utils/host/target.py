@@ -10,7 +10,7 @@ from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import haproxy
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Expectation
-from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Workspace
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.workspace import Workspace
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.desired import DesiredService
 
 

@@ -24,7 +24,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.compose import mod
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import rules as compose_rules
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.precautions import Here
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import served
-from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import Disk, Image
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.images import Disk, Image
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import hardening_here
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import images as local_images
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
@@ -33,15 +33,10 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage im
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.migrations import Migrations
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import project_drift, schema_files
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.applied import accepted_edits
-from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import (
-    Manifest,
-    Rights,
-    Workspace,
-    config_hash,
-    release_id,
-    variables,
-)
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest, config_hash, release_id, variables
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.scratch import scratch
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.secret_files import Rights
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.workspace import Workspace
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.step import Step
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica
 

@@ -13,7 +13,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage im
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.migrations import at_work
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.prepare import missing_images, missing_secrets
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import project_drift
-from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Manifest, name_in
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest, name_in
 
 
 @spoken()

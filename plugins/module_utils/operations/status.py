@@ -27,7 +27,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.host.target import
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.prepare import missing_secrets, target_of
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership.host import HostIdentity
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import project_drift
-from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Manifest
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.desired import DesiredService, trouble
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica, State
 

@@ -31,7 +31,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.operations.prepare
     require_secrets,
     target_of,
 )
-from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Manifest
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.execute import Executor, Outcome
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.step import EDGE, Action, Step
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.desired import FailureAction

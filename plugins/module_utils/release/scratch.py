@@ -8,12 +8,8 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import leftovers
-from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import (
-    Rights,
-    Workspace,
-    place_files,
-    place_secret,
-)
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.secret_files import Rights, place_secret
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.workspace import Workspace, place_files
 
 
 @contextmanager

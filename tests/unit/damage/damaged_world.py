@@ -19,10 +19,10 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import haproxy as haproxy_module
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import served as served_module
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import state as edge_state
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container import setup as edge_setup_module
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.setup import EdgeSettings, EdgeSetup
-from ansible_collections.morpheus.deploy.plugins.module_utils.engine import engine as engine_module
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine import compose_command
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import Engine
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Rules, SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import host as host_module
@@ -335,7 +335,7 @@ class World:
         try:
             work()
         except APIError as exc:
-            said = engine_module.scrub(f"Error response from daemon: {exc.explanation}")
+            said = compose_command.scrub(f"Error response from daemon: {exc.explanation}")
             raise EngineError(f"docker compose failed for {project}: {said}") from None
 
     def _scale_up(self, service: str, total: int, override: Mapping[str, Any], model: Mapping[str, Any]) -> None:

@@ -33,7 +33,7 @@ def in_either(*places: str) -> ModuleType:
 
 history = in_either(f"{CODE}.lease.history", f"{CODE}.history")
 rollout_module = in_either(f"{CODE}.operations.switch", f"{CODE}.rollout")
-edge = in_either(f"{CODE}.edge.admission", f"{CODE}.edge")
+edge = in_either(f"{CODE}.edge.paths", f"{CODE}.edge.admission", f"{CODE}.edge")
 owners = in_either(f"{CODE}.ownership.host", f"{CODE}.identity")
 leases = in_either(f"{CODE}.lease.lease", f"{CODE}.lease")
 lineages = in_either(f"{CODE}.lineage.lineage", f"{CODE}.lineage")
@@ -48,7 +48,9 @@ def host_of(root: Path, containers: list[dict[str, Any]], releases: dict[str, st
         host.wanted[name] = [replace(rolling.API, fingerprint=fingerprint)]
         host.images.add(f"sha256:{name}")
     for one in containers:
-        host.simulated.add("api", one["fingerprint"], replicas.State(one["state"]), admitted=one["admitted"], number=one["number"])
+        host.simulated.add(
+            "api", one["fingerprint"], replicas.State(one["state"]), admitted=one["admitted"], number=one["number"]
+        )
     host.simulated.routes = {"api/": "api"} if containers else {}
     host.edge_services = {"api"} if containers else set()
     simulated = host.simulated

@@ -15,7 +15,9 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.compose.precaution
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import hardening_here
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage import Lineage
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations import prepare
-from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Manifest, Releases, Workspace
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.workspace import Workspace
 
 Model = dict[str, Any]
 STACK: dict[str, Any] = {"compose_files": ["compose.yml"], "files": ["conf"], "services": [], "hardening": {}}

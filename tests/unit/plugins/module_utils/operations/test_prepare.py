@@ -19,14 +19,12 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.data import Ground
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.file_mounts import ProjectMounts, Sources
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.precautions import Here
-from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import Disk, Image
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.images import Disk, Image
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage import Kind, Lineage
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations import prepare
-from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import (
-    Manifest,
-    Releases,
-    Workspace,
-)
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.workspace import Workspace
 
 MB = 1_000_000
 
