@@ -11,11 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import write_atomically
-from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import (
-    ConfigError,
-    DeployError,
-    missing_library,
-)
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import ConfigError, DeployError, missing_library
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats import OVERRIDE
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import data as compose_data
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import hardening, precautions
