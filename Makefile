@@ -6,6 +6,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+DEV_COMPOSE := docker compose --env-file stacks/morpheus/development/compose.env
 PRODUCTION_HOSTS := production-app-1,production-app-2,production-lb-1
 
 .PHONY: help
@@ -43,6 +44,20 @@ provisioned: sandbox
 demo: provisioned ## From a bare machine to a served staging environment
 	ansible-playbook deploy.yml -i inventories/staging
 	@sandbox/demo-summary
+
+# Where this Python is missing, Docker has to be there and to pull what the example stands on.
+.PHONY: dev
+dev: ## Bring up the example application from its sources, reloaded as they change
+	@if $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then $(PYTHON) -m sandbox images; fi
+	@DEV_USER=$$(id -u):$$(id -g) $(DEV_COMPOSE) up --build --detach --remove-orphans || { \
+		$(DEV_COMPOSE) logs --tail 20; \
+		echo "make dev: not everything came up: see what Docker said, and below it what the services said"; exit 1; }
+	@echo "http://127.0.0.1:$${DEV_PORT:-8000} serves services/ as it is; to see requests and errors:"
+	@echo "  $(DEV_COMPOSE) logs --follow"
+
+.PHONY: dev-down
+dev-down: ## Remove the example application that make dev brought up, and its data
+	$(DEV_COMPOSE) down --volumes --rmi local --remove-orphans
 
 .PHONY: lint
 lint: $(VENV)/.stamp ## Check style and types

@@ -19,7 +19,7 @@ from typing import Any
 
 import yaml
 
-from tests.commands import ENVIRONMENT
+from tests.commands import environment
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
@@ -374,11 +374,11 @@ class Stage:
         own = self._set(name, playbook, case)
         path = self.collections / "ansible_collections" / "morpheus" / "deploy" / "playbooks" / f"{playbook}.yml"
         command = [str(BIN / "ansible-playbook"), str(path), "-i", case.inventory, *OPTIONS.get(playbook, ()), *case.options]
-        kept = {name: value for name, value in ENVIRONMENT.items() if not name.startswith("ANSIBLE_")}
-        environment = {**kept, "STAGE": str(own), "ANSIBLE_NOCOLOR": "1", **case.environment}
+        kept = {name: value for name, value in environment().items() if not name.startswith("ANSIBLE_")}
+        given = {**kept, "STAGE": str(own), "ANSIBLE_NOCOLOR": "1", **case.environment}
         with (own / "output").open("w+") as output:
             run = subprocess.Popen(
-                command, cwd=own, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+                command, cwd=own, env=given, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
             )
             try:
                 if case.sent:

@@ -39,7 +39,7 @@ HOSTS = {
     "release": "compose engine lineage",
     "edge": "engine health rollout service",
     "host": "compose edge engine health lease release rollout service words",
-    "edge_container": "edge engine host service",
+    "edge_container": "edge engine service",
     "facts": "compose edge engine ownership postgres release secrets",
     "operations": "compose edge engine health host lease lineage ownership release rollout service words",
 }

@@ -18,9 +18,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import 
     EdgePaths,
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.state import PROJECT
-from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import (
-    HAPROXY_FILES,
-)
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.validation import HAPROXY_FILES
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import EDGE_NETWORK
 
 RUN_DIRECTORY = "/run/haproxy"

@@ -10,16 +10,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import leftovers
-from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import (
-    ConfigError,
-    DeployError,
-)
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import ConfigError, DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.spoken import spoken
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import hardening
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import served
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import hardening_here
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import images as local_images
-from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost, scratch
+from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.harm import check_mounts, check_watches, take_precautions
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.migrations import Migrations
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.usable import images_of
@@ -28,6 +25,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.operations.wanted_
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import project_drift
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.applied import accepted_edits
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.scratch import scratch
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.workspace import Workspace
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.step import Step
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica

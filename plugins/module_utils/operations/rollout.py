@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import (
+from ansible_collections.morpheus.deploy.plugins.module_utils.host.target import Target
     Target,
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage import Kind

@@ -23,7 +23,9 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.http import HttpProbe
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.seen import Answer
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import images as local_images
-from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import HostGate, StackHost, Target
+from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
+from ansible_collections.morpheus.deploy.plugins.module_utils.host.host_gate import HostGate
+from ansible_collections.morpheus.deploy.plugins.module_utils.host.target import Target
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.usable import missing_secrets, target_of
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership.host import HostIdentity
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import project_drift

@@ -4,13 +4,10 @@
 
 from __future__ import annotations
 
-from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import (
-    ConfigError,
-    DeployError,
-    EngineError,
-)
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import ConfigError, DeployError, EngineError
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import images as local_images
-from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost, Target
+from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
+from ansible_collections.morpheus.deploy.plugins.module_utils.host.target import Target
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import project_drift
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
 

@@ -28,6 +28,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.engine import comp
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import Engine
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.seen import Rules
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import host as host_module
+from ansible_collections.morpheus.deploy.plugins.module_utils.host import host_gate as host_gate_module
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease.fence import Fence
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage import Kind
@@ -392,7 +393,7 @@ class World:
         monkeypatch.setattr(edge_setup_module, "Compose", compose)
         monkeypatch.setattr(HostIdentity.__init__, "__defaults__", (self.paths.root.parent / "etc",))
         HostIdentity().write(Owner("staging"))
-        monkeypatch.setattr(host_module, "DOCKER_RULES", Rules(1, 0.01, 1.0, 2.0))
+        monkeypatch.setattr(host_gate_module, "DOCKER_RULES", Rules(1, 0.01, 1.0, 2.0))
         monkeypatch.setattr(ending, "POLL_SECONDS", 0.005)
         monkeypatch.setattr(haproxy_module, "PATIENCE_SECONDS", 0.0)
         monkeypatch.setattr(served_module, "PATIENCE_SECONDS", 0.0)

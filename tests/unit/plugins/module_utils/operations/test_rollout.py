@@ -23,8 +23,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.compose.data impor
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.precautions import Here, Mounted
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.images import Image
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.seen import Health
-from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import Target
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.lock import alone
+from ansible_collections.morpheus.deploy.plugins.module_utils.host.target import Target
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease.fence import Fence
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.journal import Journal
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage import Kind, Lineage, Rolling, Status
