@@ -128,7 +128,9 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         if manager is not None:
             self._run.chosen = max(self._run.chosen, len(manager._inventory.get_hosts(play.hosts)))
         if not self._run.environment:
-            self._learn_environment(play)
+            # What cannot be read ends the run a moment later, in Ansible's own words.
+            with suppress(AnsibleError):
+                self._learn_environment(play)
 
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
         if str(task.resolved_action or task.action) != BEGIN:

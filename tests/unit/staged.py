@@ -286,6 +286,7 @@ class Case:
     """How a playbook is run. ``rules`` come before those of an environment where all is well.
 
     ``sent``: signal that the run gets when a module waits, or, ``early``, as soon as its file says that it is under way.
+    ``files``: what stands in these instead, or beside.
     """
 
     options: tuple[str, ...] = ()
@@ -297,6 +298,7 @@ class Case:
     environment: Mapping[str, str] = field(default_factory=dict)
     sent: signal.Signals | None = None
     early: bool = False
+    files: Mapping[str, str] = field(default_factory=dict)
 
 
 def collection(directory: Path) -> Path:
@@ -364,6 +366,9 @@ class Stage:
             f"[defaults]\ncollections_path = {self.collections}\ncallbacks_enabled = morpheus.deploy.verdict\n"
             f"vault_identity_list = staging@{self.password}\nforks = 10\n"
         )
+        for name, content in case.files.items():
+            (own / name).parent.mkdir(exist_ok=True)
+            (own / name).write_text(content)
         # What a good run has left there yesterday.
         for file in ("verdict.json", "check.json", "status.json", "audit.json", "config.json"):
             (own / ".deploy" / "staging").mkdir(parents=True, exist_ok=True)

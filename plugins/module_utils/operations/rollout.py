@@ -7,8 +7,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.target import Target
-    Target,
-)
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage import Kind
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.outcome import Outcome

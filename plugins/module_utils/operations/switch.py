@@ -25,6 +25,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.journal im
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage import Kind
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.harm import require_harmless
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.rollout import Rollout
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.room import require_room
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.usable import (
     pinned_images,
     require_files,
@@ -64,7 +65,7 @@ class HostRollout:
         if not (release_id or lineage.live):
             raise DeployError("no release of this stack is live on this host yet; deploy one first")
         manifest = releases.read(release_id or lineage.live)
-        restored = [] if look_only else self._restore_images(manifest)
+        restored = [] if look_only else self._restore_images(manifest, lineage.live)
         require_images(self._host, manifest)
         require_secrets(self._host, manifest)
         require_files(self._host, manifest)
@@ -82,8 +83,15 @@ class HostRollout:
         rollout.warnings += restored
         return rollout
 
-    def _restore_images(self, manifest: Manifest) -> list[str]:
+    def _restore_images(self, manifest: Manifest, live: str) -> list[str]:
+        """What was done, in words. Nothing when the disk has no room for what was taken away."""
         engine, entries = self._host.engine, list(manifest.images.values())
+        gone = [one["id"] for one in images.missing(engine, entries) if one["digest"]]
+        if gone:
+            services = [name for name, one in manifest.images.items() if one["id"] in gone]
+            # What an older version prepared says nothing of it.
+            keep_free_mb = int(manifest.stack.get("keep_free_mb", 0))
+            require_room(engine, self._host.releases, services, live=live, count=len(gone), keep_free_mb=keep_free_mb)
         return [*images.restore(engine, entries), *images.fetch(engine, entries)]
 
     def execute(self, rollout: Rollout) -> None:

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import (
-    DeployError,
     RegistryDownError,
 )
-from ansible_collections.morpheus.deploy.plugins.module_utils.engine.images import Disk, Image
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.images import Image
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.room import require_room
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.wanted import Wanted
 
 # What stands for the id of an image that check mode does not pull.
@@ -26,6 +26,8 @@ class WantedImages:
         self._engine = host.engine
         self._wanted = wanted
         self._known = {image["reference"]: image for image in known.values()}
+        self._releases = host.releases
+        self._live_id = live
         self._live = host.releases.read(live).images if live and host.releases.has(live) else {}
         self.warnings: list[str] = []
 
@@ -85,24 +87,8 @@ class WantedImages:
         return {"reference": reference, "digest": "", "id": f"{NOT_PULLED}{reference}"}
 
     def _require_room(self, services: list[str], count: int) -> None:
-        """An image yet to be pulled is taken to be as large as the one that it replaces; a registry does not say."""
-        sizes = {self._live[name]["id"]: self._engine.size(self._live[name]["id"]) for name in services if name in self._live}
-        disk = self._engine.disk()
-        expected, keep_free = sum(sizes.values()), self._wanted.stack["keep_free_mb"] * 1_000_000
-        if disk.free < expected + keep_free:
-            raise DeployError(_no_room(disk, count, expected, keep_free))
-
-
-def _no_room(disk: Disk, count: int, expected: int, keep_free: int) -> str:
-    return (
-        f"the engine's disk ({disk.path}) has {_mb(disk.free)} free of {_mb(disk.total)}, and {_mb(expected + keep_free)} are "
-        f"needed: about {_mb(expected)} for {count} images to be pulled (the size of those that run now) and {_mb(keep_free)} to "
-        "be kept free (stack.keep_free_mb). Nothing was pulled or changed. See what takes the space with: docker system df"
-    )
-
-
-def _mb(size: int) -> str:
-    return f"{size / 1e6:,.0f} MB"
+        keep_free_mb = self._wanted.stack["keep_free_mb"]
+        require_room(self._engine, self._releases, services, live=self._live_id, count=count, keep_free_mb=keep_free_mb)
 
 
 def _entry(reference: str, image: Image, digest: str) -> dict[str, str]:
