@@ -1,4 +1,5 @@
-# Three front doors: `make demo` (bare machine to a served staging deploy), `make dev` (the example from its sources) and `make test` (everything that CI runs).
+# Three front doors: `make demo` (bare machine to a served staging deploy), `make dev` (the example from its sources), and
+# `make test` (everything that CI runs).
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help

@@ -38,7 +38,8 @@ from ansible_collections.morpheus.deploy.plugins.plugin_utils.lease.handover imp
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import run_file, watch
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.ends import CHECKED, FAILED, Seen, file_name, goes_on
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.interruption import Interruption
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.verdict import Run, history_line, summary
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.summary import history_line, summary
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.verdict import Run
 
 PREFIX = "morpheus.deploy."
 BEGIN = f"{PREFIX}begin"
@@ -127,7 +128,9 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         if manager is not None:
             self._run.chosen = max(self._run.chosen, len(manager._inventory.get_hosts(play.hosts)))
         if not self._run.environment:
-            self._learn_environment(play)
+            # What cannot be read ends the run a moment later, in Ansible's own words.
+            with suppress(AnsibleError):
+                self._learn_environment(play)
 
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
         if str(task.resolved_action or task.action) != BEGIN:

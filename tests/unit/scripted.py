@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from tests.commands import ENVIRONMENT
+from tests.commands import environment
 from tests.unit.played import BIN, LOCAL, ROOT
 
 # What a module is asked as, by module: the answers of a host are found under it.
@@ -169,7 +169,7 @@ def play(
     done = subprocess.run(
         [str(BIN / "ansible-playbook"), "play.yml", "-i", "hosts.yml", *options],
         cwd=directory,
-        env={**ENVIRONMENT, "ANSIBLE_NOCOLOR": "1", "SCRIPTED": str(directory)},
+        env={**environment(), "ANSIBLE_NOCOLOR": "1", "SCRIPTED": str(directory)},
         capture_output=True,
         text=True,
         timeout=timeout,

@@ -19,7 +19,7 @@ from typing import Any
 
 import yaml
 
-from tests.commands import ENVIRONMENT
+from tests.commands import environment
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
@@ -286,6 +286,7 @@ class Case:
     """How a playbook is run. ``rules`` come before those of an environment where all is well.
 
     ``sent``: signal that the run gets when a module waits, or, ``early``, as soon as its file says that it is under way.
+    ``files``: what stands in these instead, or beside.
     """
 
     options: tuple[str, ...] = ()
@@ -297,6 +298,7 @@ class Case:
     environment: Mapping[str, str] = field(default_factory=dict)
     sent: signal.Signals | None = None
     early: bool = False
+    files: Mapping[str, str] = field(default_factory=dict)
 
 
 def collection(directory: Path) -> Path:
@@ -364,6 +366,9 @@ class Stage:
             f"[defaults]\ncollections_path = {self.collections}\ncallbacks_enabled = morpheus.deploy.verdict\n"
             f"vault_identity_list = staging@{self.password}\nforks = 10\n"
         )
+        for name, content in case.files.items():
+            (own / name).parent.mkdir(exist_ok=True)
+            (own / name).write_text(content)
         # What a good run has left there yesterday.
         for file in ("verdict.json", "check.json", "status.json", "audit.json", "config.json"):
             (own / ".deploy" / "staging").mkdir(parents=True, exist_ok=True)
@@ -374,11 +379,11 @@ class Stage:
         own = self._set(name, playbook, case)
         path = self.collections / "ansible_collections" / "morpheus" / "deploy" / "playbooks" / f"{playbook}.yml"
         command = [str(BIN / "ansible-playbook"), str(path), "-i", case.inventory, *OPTIONS.get(playbook, ()), *case.options]
-        kept = {name: value for name, value in ENVIRONMENT.items() if not name.startswith("ANSIBLE_")}
-        environment = {**kept, "STAGE": str(own), "ANSIBLE_NOCOLOR": "1", **case.environment}
+        kept = {name: value for name, value in environment().items() if not name.startswith("ANSIBLE_")}
+        given = {**kept, "STAGE": str(own), "ANSIBLE_NOCOLOR": "1", **case.environment}
         with (own / "output").open("w+") as output:
             run = subprocess.Popen(
-                command, cwd=own, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+                command, cwd=own, env=given, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
             )
             try:
                 if case.sent:

@@ -10,6 +10,7 @@ import os
 import re
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -26,7 +27,9 @@ APART = {"begin", "new_environment"}
 PLAYBOOKS = sorted({path.stem for path in (ROOT / "playbooks").glob("*.yml")} - APART)
 AT_ONCE = 4
 YESTERDAY = {"verdict": "deployed", "release": "yesterday"}
+BEGAN = time.time()
 NOTHING = "Nothing was contacted or changed."
+NOBODY = "it holds no host at all, so its path may be wrong, or its content (Ansible's warnings above)"
 
 # The word and the exit status. Playbooks that contact nobody do not notice that hosts are lost. A lease is broken on the hosts
 # that answer; a status or an audit has failed while a host was not asked.
@@ -106,7 +109,7 @@ CASES: dict[str, Callable[[str], Case]] = {
     "killed": lambda name: Case(sent=signal.SIGKILL, early=True),
 }
 SAID = {
-    "no inventory": "hosts.yaml has no host in group app; it holds no host at all, so its path may be wrong. " + NOTHING,
+    "no inventory": f"hosts.yaml has no host in group app; {NOBODY}. {NOTHING}",
     "wrong group": "hosts.yml has no host in group app; it has hosts in apps, other. " + NOTHING,
     "nobody": "nothing was asked or changed: --limit other-1 leaves no host of group app",
     "none answers": " be reached",
@@ -148,6 +151,9 @@ OTHERS: dict[str, tuple[str, Case]] = {
     "rollback, SIGHUP": ("rollback", Case(rules=[rule("stack_info", "waits", host="app-1")], sent=signal.SIGHUP)),
     "maintenance, Ctrl-C": ("maintenance", Case(rules=[rule("edge_maintenance", "waits", check_mode=True)], sent=signal.SIGINT)),
     "rollback, Ansible's own error": ("rollback", Case(environment={"ANSIBLE_STRATEGY": "nosuch"})),
+    "deploy, a limit that matches no host": ("deploy", Case(options=("--limit", "nosuch"))),
+    "deploy, an inventory that is no YAML": ("deploy", Case(files={"hosts.yml": "app: [\n"})),
+    "deploy, variables that are no YAML": ("deploy", Case(files={"group_vars/all.yml": "a: [\n"})),
     "edge_upgrade, well": ("edge_upgrade", Case()),
     "engine_upgrade, well": ("engine_upgrade", Case()),
     "engine_upgrade, checked": ("engine_upgrade", Case(options=("--check",))),
@@ -416,6 +422,35 @@ def test_what_deploys_nothing_is_interrupted_in_a_verdict_too(done: Done) -> Non
 @after("rollback, Ansible's own error")
 def test_an_error_of_ansibles_own_ends_in_a_verdict_too(done: Done) -> None:
     ends(done, "refused", 1, "Ansible ended the run before its end; its own error stands above")
+
+
+@after("deploy, a limit that matches no host")
+def test_what_ansible_refuses_before_it_loads_anything_is_told_from_a_run_by_its_exit_status_and_the_age_of_the_file(
+    done: Done,
+) -> None:
+    """Nothing of the collection is asked then. CI goes by the status; the file stays, and says when its run began."""
+    assert (done.code, "VERDICT" in done.output) == (1, False)
+    assert done.files["staging/verdict.json"] == YESTERDAY
+
+
+@after("deploy, well", "rollback, SIGHUP", "deploy, an inventory that is no YAML")
+def test_every_verdict_says_when_its_run_began(done: Done) -> None:
+    written = done.files["staging/verdict.json"]
+    assert BEGAN <= written["started"] <= time.time()
+
+
+@after("deploy, an inventory that is no YAML")
+def test_an_inventory_that_cannot_be_read_is_refused_and_may_have_been_any_environments(done: Done) -> None:
+    assert "Failed to parse inventory" in done.output
+    written = done.files["staging/verdict.json"]
+    assert (done.code, written["verdict"]) == (2, "refused")
+    assert written["messages"][0].endswith(f"/hosts.yml has no host in group app; {NOBODY}. {NOTHING}")
+
+
+@after("deploy, variables that are no YAML")
+def test_variables_that_cannot_be_read_end_in_a_verdict_with_ansibles_exit_status_for_what_it_cannot_parse(done: Done) -> None:
+    ends(done, "refused", 4, "Ansible ended the run before its end; its own error stands above")
+    assert "Callback dispatch" not in done.output
 
 
 @pytest.mark.parametrize("mode", [0o755, 0o777], ids=["another directory", "one that everybody may write"])

@@ -13,29 +13,28 @@ from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import leftovers
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import write_atomically
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import Clock
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats import EDGE, EDGE_BASE
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.spoken import spoken
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import state as edge_state
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import (
-    CERTIFICATES,
-    CERTIFICATES_LIST,
-    HAPROXY_DIRECTORY,
-    EdgeConfiguration,
-    EdgePaths,
-)
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.configuration import EdgeConfiguration
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import Socket
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.maintenance import MAP as MAINTENANCE_MAP
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.maintenance import render_state
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import (
+    CERTIFICATES,
+    CERTIFICATES_LIST,
+    HAPROXY_DIRECTORY,
+    EdgePaths,
+)
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.state import PROJECT
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.upstreams import MAP as AWAY_MAP
-from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import COMPOSE_NETWORK, Compose, Engine
-from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Clock
-from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import (
-    HAPROXY_FILES,
-    validate_edge,
-)
-from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import EDGE_NETWORK, Replica, State
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.validation import HAPROXY_FILES, validate_edge
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.compose_command import Compose
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import Engine
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.labels import COMPOSE_NETWORK
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import EDGE_NETWORK, Replica, State
 
 START_SECONDS = 15.0
 RUN_DIRECTORY = "/run/haproxy"

@@ -20,15 +20,15 @@ from pathlib import Path
 from typing import Protocol
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import private
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import Clock
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError, EdgeError
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import carry as edge_carry
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import served
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import parse_accepted, parse_map
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.instance import Seen
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.redirect import Port, Way, is_proxied, parse_ports
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.setup import EdgeSettings
-from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Clock
 
 START_SECONDS = 15.0
 # Handshakes that were under way when new connections were led elsewhere: the kernel asks again after 1, 3 and 7 s.

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError, EdgeError
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container import instance as edge_instance
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.instance import Own, Seen, StandIn, waiting
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.setup import CPU_SHARES, EdgeSettings

@@ -15,7 +15,7 @@ from threading import Thread
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError, EngineError, FencedError
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import carry as edge_carry
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.instance import Seen
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.redirect import Way
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.setup import EdgeSettings
