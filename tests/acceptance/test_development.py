@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.acceptance.world import ROOT, eventually
-from tests.commands import ENVIRONMENT
+from tests.commands import environment
 
 pytestmark = pytest.mark.lane("rest")
 
@@ -36,7 +36,7 @@ class Developer:
         """What it prints; it must succeed."""
         own = {"COMPOSE_PROJECT_NAME": self.project, "DEV_PORT": str(self.port)}
         done = subprocess.run(
-            command, cwd=self.here, env=ENVIRONMENT | own, capture_output=True, text=True, check=False, timeout=540
+            command, cwd=self.here, env=environment() | own, capture_output=True, text=True, check=False, timeout=540
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout + done.stderr
