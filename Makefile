@@ -70,7 +70,11 @@ lint: $(VENV)/.stamp ## Check style and types
 
 .PHONY: unit
 unit: $(VENV)/.stamp ## Run the tests that need no Docker
-	pytest --numprocesses=auto --dist=loadfile
+	pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder
+
+.PHONY: endings
+endings: $(VENV)/.stamp ## End every playbook in every way: what `make unit` leaves out of the table
+	pytest --numprocesses=auto --dist=loadfile -m deep tests/plays
 
 .PHONY: lab
 lab: $(VENV)/.stamp
