@@ -15,7 +15,12 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.daemon.packages im
 
 from tests.unit.plugins.module_utils.daemon.test_engine_setup import FakeClock, FakeDockerd
 
-INSTALLED = "docker.io installed\ndocker-ce not-installed\ncontainerd installed\nrunc installed\n"
+INSTALLED = """docker.io installed 26.1.5+dfsg1-9
+docker-ce not-installed
+containerd installed 1.7.24~ds1-6
+runc installed 1.1.15
+docker-cli config-files 26.1.5
+"""
 PLAN = """Reading package lists...
 Inst containerd [1.7.24~ds1-6] (1.7.24~ds1-7 Debian:13.1/stable [amd64])
 Inst docker.io [26.1.5+dfsg1-9] (26.1.5+dfsg1-10 Debian:13.1/stable [amd64])
@@ -35,6 +40,8 @@ class Host:
         self.dockerd = FakeDockerd(path)
         self.plan, self.installed, self.fails, self.ends = plan, installed, fails, ends
         self.stays_down = False
+        # How often dpkg finds another one at work.
+        self.busy = 0
         self.done: list[str] = []
 
     def ask(self, command: Sequence[str]) -> tuple[int, str]:
@@ -45,9 +52,12 @@ class Host:
         words = [word for word in command if word not in ("-o", "DPkg::Lock::Timeout=120", "Dpkg::Options::=--force-confold")]
         if "--simulate" in words:
             assert words[:4] == ["apt-get", "install", "--simulate", "--only-upgrade"]
-            assert set(words[4:]) == {line.split()[0] for line in self.installed.splitlines() if line.endswith(" installed")}
+            assert set(words[4:]) == {"docker.io", "containerd", "runc"}
             return 0, self.plan
         self.done.append(" ".join(words))
+        if self.busy and words[0] == "dpkg":
+            self.busy -= 1
+            return 2, "dpkg: error: dpkg frontend lock was locked by another process with pid 4711\nNote: removing it is wrong."
         if "--yes" in words:
             self.dockerd.containers.discard(self.ends)
             self.dockerd.up = not self.stays_down
@@ -74,6 +84,35 @@ def test_only_these_packages_are_upgraded_after_what_a_killed_run_has_left(host:
         "dpkg --configure -a --force-confold",
         "apt-get install --yes --only-upgrade containerd docker.io",
     ]
+
+
+def test_a_package_that_a_killed_upgrade_has_unpacked_only_is_finished(tmp_path: Path) -> None:
+    """apt sees nothing newer any more, and an engine that is half configured need not start."""
+    half = INSTALLED.replace("docker.io installed", "docker.io half-configured")
+    host = Host(tmp_path / "daemon.json", plan="Reading package lists...\n", installed=half)
+    assert [str(one) for one in host.packages().due()] == ["docker.io half done -> 26.1.5+dfsg1-9"]
+    assert [str(one) for one in host.packages().apply(allow_interruption=False)] == ["docker.io half done -> 26.1.5+dfsg1-9"]
+    assert host.done[-2:] == ["dpkg --configure -a --force-confold", "apt-get install --yes --only-upgrade docker.io"]
+    # One that is going to get a newer version is told once.
+    host = Host(tmp_path / "daemon.json", installed=half)
+    assert host.packages().due() == [CONTAINERD, DOCKER]
+
+
+def test_the_module_of_a_killed_run_that_is_still_at_work_is_waited_for(host: Host) -> None:
+    host.busy = 3
+    assert host.packages().apply(allow_interruption=False) == [CONTAINERD, DOCKER]
+    assert [line.split()[0] for line in host.done[1:]] == ["dpkg"] * 4 + ["apt-get"]
+
+
+def test_a_dpkg_that_others_never_let_go_is_told(host: Host) -> None:
+    host.busy = 1000
+    refused(
+        host,
+        "dpkg failed, what it has begun may be half done; run this again: dpkg: error: dpkg frontend lock was locked by another "
+        "process with pid 4711\nNote: removing it is wrong.",
+        begun=True,
+    )
+    assert host.busy > 800
 
 
 def test_an_engine_that_is_the_newest_is_left_alone(tmp_path: Path) -> None:
