@@ -1,6 +1,10 @@
 # Copyright (c) The morpheus.deploy authors
 # SPDX-License-Identifier: MIT
-"""Newer packages of the engine that is installed. The engine restarts meanwhile, and its containers live on."""
+"""Newer packages of the engine that is installed. The engine is restarted, and its containers live on.
+
+A package that is installed is no engine that runs: what still runs from a file that was replaced is restarted, also when a run
+before was killed in between.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,7 @@ from dataclasses import dataclass
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.daemon.config import LIVE_RESTORE, Engine
+from ansible_collections.morpheus.deploy.plugins.module_utils.daemon.services import Services, SystemServices
 from ansible_collections.morpheus.deploy.plugins.module_utils.daemon.setup import ANSWER_SECONDS, Dockerd, comes
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Clock
 
@@ -26,6 +31,8 @@ SECONDS = 900.0
 _UPGRADE = re.compile(r"^Inst (\S+) \[([^\]]+)\] \((\S+)", re.MULTILINE)
 _GONE = ("not-installed", "config-files")
 _LAST_LINES = 5
+# Of a service: what it runs from, and what it is going to.
+OUTDATED = ("a program that was replaced", "the one that is installed")
 _LOCKED = "was locked by another process"
 
 
@@ -72,13 +79,16 @@ def run(command: Sequence[str]) -> tuple[int, str]:
 
 
 class EnginePackages:
-    def __init__(self, dockerd: Dockerd, clock: Clock, ask: Run = run) -> None:
+    def __init__(self, dockerd: Dockerd, clock: Clock, ask: Run = run, services: Services | None = None) -> None:
         self._dockerd = dockerd
         self._clock = clock
         self._ask = ask
+        self._services = services or SystemServices()
 
     def due(self) -> list[Upgrade]:
-        """What apt would upgrade, by lists that are fresh, and what a killed upgrade has unpacked and not configured."""
+        """What apt would upgrade, by lists that are fresh, what a killed upgrade has unpacked and not configured, and
+        what still runs from before.
+        """
         found = self._found()
         if not found:
             raise PackagesError(
@@ -90,7 +100,8 @@ class EnginePackages:
         newer = [Upgrade(*one) for one in _UPGRADE.findall(self._apt("install", "--simulate", "--only-upgrade", *found))]
         names = {one.name for one in newer}
         half = [(name, version) for name, (status, version) in found.items() if status != "installed" and name not in names]
-        return [*(Upgrade(name, "half done", version) for name, version in half), *newer]
+        outdated = [Upgrade(f"{unit}.service", *OUTDATED) for unit in self._services.outdated()]
+        return [*(Upgrade(name, "half done", version) for name, version in half), *newer, *outdated]
 
     def apply(self, *, allow_interruption: bool) -> list[Upgrade]:
         """Upgrade; what was. Refused, before anything is changed, when containers would not live on."""
@@ -101,8 +112,11 @@ class EnginePackages:
         self._require_live_restore(engine, allow_interruption=allow_interruption)
         running = self._dockerd.running() if engine else set()
         self._finish_others()
-        self._apt("install", "--yes", "--only-upgrade", *(one.name for one in due), begun=True)
+        packages = [one.name for one in due if one.name in PACKAGES]
+        if packages:
+            self._apt("install", "--yes", "--only-upgrade", *packages, begun=True)
         names = ", ".join(map(str, due))
+        self._restart_outdated(names)
         if engine and not comes(self._dockerd, self._clock, ANSWER_SECONDS):
             raise PackagesError(
                 f"the engine was upgraded ({names}) and gives no answer; containers run on without it. See why on this host "
@@ -132,6 +146,15 @@ class EnginePackages:
         lines = [line.split() for line in said.splitlines()]
         rows = [words for words in lines if len(words) == 3 and words[0] in PACKAGES and words[1] not in _GONE]
         return {name: (status, version) for name, status, version in rows}
+
+    def _restart_outdated(self, names: str) -> None:
+        for unit in self._services.outdated():
+            problem = self._services.restart(unit)
+            if problem:
+                raise PackagesError(
+                    f"the engine was upgraded ({names}), and {unit} does not start; containers run on without it: {problem}",
+                    begun=True,
+                )
 
     def _finish_others(self) -> None:
         """What a killed run has left half done. Its module may be at work still, and dpkg, unlike apt, waits for nobody."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from ansible_collections.morpheus.deploy.plugins.module_utils.daemon import services
 from ansible_collections.morpheus.deploy.plugins.module_utils.daemon.packages import (
     EnginePackages,
     PackagesError,
@@ -32,6 +35,26 @@ CONTAINERD, DOCKER = (
 )
 
 
+class Services:
+    """systemd's; ``outdated`` after an upgrade are those in ``replaced``."""
+
+    def __init__(self) -> None:
+        self.now: list[str] = []
+        self.replaced: list[str] = []
+        self.fails = ""
+        self.log: list[str] = []
+
+    def outdated(self) -> list[str]:
+        return list(self.now)
+
+    def restart(self, unit: str) -> str:
+        self.log.append(unit)
+        if unit == self.fails:
+            return "failed to start daemon"
+        self.now.remove(unit)
+        return ""
+
+
 class Host:
     """``fails``: a word of the command that does. ``ends``: the container that does not come through an upgrade."""
 
@@ -43,6 +66,7 @@ class Host:
         # How often dpkg finds another one at work.
         self.busy = 0
         self.done: list[str] = []
+        self.services = Services()
 
     def ask(self, command: Sequence[str]) -> tuple[int, str]:
         if self.fails and self.fails in command:
@@ -59,12 +83,13 @@ class Host:
             self.busy -= 1
             return 2, "dpkg: error: dpkg frontend lock was locked by another process with pid 4711\nNote: removing it is wrong."
         if "--yes" in words:
+            self.services.now += self.services.replaced
             self.dockerd.containers.discard(self.ends)
             self.dockerd.up = not self.stays_down
         return 0, ""
 
     def packages(self) -> EnginePackages:
-        return EnginePackages(self.dockerd, FakeClock(), self.ask)
+        return EnginePackages(self.dockerd, FakeClock(), self.ask, self.services)
 
 
 @pytest.fixture
@@ -96,6 +121,50 @@ def test_a_package_that_a_killed_upgrade_has_unpacked_only_is_finished(tmp_path:
     # One that is going to get a newer version is told once.
     host = Host(tmp_path / "daemon.json", installed=half)
     assert host.packages().due() == [CONTAINERD, DOCKER]
+
+
+def test_an_engine_whose_package_restarts_nothing_is_restarted_after_what_it_needs(host: Host) -> None:
+    host.services.replaced = ["containerd", "docker"]
+    assert host.packages().apply(allow_interruption=False) == [CONTAINERD, DOCKER]
+    assert host.services.log == ["containerd", "docker"]
+    assert host.packages().due() == [CONTAINERD, DOCKER]
+
+
+def test_an_engine_that_runs_on_from_before_is_restarted_although_nothing_is_newer(tmp_path: Path) -> None:
+    """A run was killed after apt had ended, or somebody has called apt."""
+    host = Host(tmp_path / "daemon.json", plan="Reading package lists...\n")
+    host.services.now = ["docker"]
+    said = ["docker.service a program that was replaced -> the one that is installed"]
+    assert [str(one) for one in host.packages().due()] == said
+    assert host.services.log == []
+    assert [str(one) for one in host.packages().apply(allow_interruption=False)] == said
+    assert host.services.log == ["docker"]
+    assert not [line for line in host.done if "--yes" in line]
+    assert host.packages().apply(allow_interruption=False) == []
+
+
+def test_a_service_that_does_not_start_is_told(host: Host) -> None:
+    host.services.replaced, host.services.fails = ["docker"], "docker"
+    names = f"{CONTAINERD}, {DOCKER}"
+    refused(
+        host,
+        f"the engine was upgraded ({names}), and docker does not start; containers run on without it: failed to start daemon",
+        begun=True,
+    )
+
+
+def test_whether_a_service_runs_from_a_file_that_was_replaced_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "sleep"
+    shutil.copy("/bin/sleep", program)
+    with subprocess.Popen([str(program), "60"]) as process:
+        try:
+            monkeypatch.setattr(services, "command", lambda *words: (0, f"{process.pid if words[-1] == 'docker' else 0}\n"))
+            assert services.SystemServices().outdated() == []
+            program.unlink()
+            shutil.copy("/bin/sleep", program)
+            assert services.SystemServices().outdated() == ["docker"]
+        finally:
+            process.kill()
 
 
 def test_the_module_of_a_killed_run_that_is_still_at_work_is_waited_for(host: Host) -> None:
