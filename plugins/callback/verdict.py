@@ -138,8 +138,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         # A host that --limit leaves out is asked in passing, and so are those that keep the lease: the run does without them.
         if role == "fleet" or (role == "lease" and result._task.ignore_unreachable):
             return
-        # A balancer that is told of a host is named by the task that follows, where it matters.
-        if (role, module) == ("edge", "edge_upstream"):
+        # A balancer that is told of a host is named by the task that follows, where it matters; one that is asked, by the report.
+        if (role, module) == ("edge", "edge_upstream") or module == "edge_upstream_info":
             return
         # The lease is taken on a host of its own, which the result of a task without a connection does not name.
         host = result._task_fields.get("delegate_to") if module == "lease" else None
