@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
-from tests.unit.staged import Case, Done, Stage, rule
+
+from tests.plays.staged import Case, Done, Stage, rule
 
 LEFT = rule(
     "edge_upstream_info",
