@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 from sandbox.engine import ensure_engine
 from sandbox.files import write_file
 from sandbox.hosts import ensure_host
-from sandbox.images import ensure_base, ensure_image, remove_outdated
+from sandbox.images import ensure_base, ensure_image, ensure_public, remove_outdated
 from sandbox.network import check_isolation, ensure_network
 from sandbox.pki import ensure_certificates
 from sandbox.releases import publish_public_images, publish_releases
@@ -30,8 +30,8 @@ from sandbox.world import (
 
 
 def steps_images(state: Path) -> list[Step]:
-    """An engine, and what stands in for images of Docker Hub: what plain `docker compose up` of the example needs."""
-    return [_engine(state), _base(), *(_image(name) for name in PUBLIC_IMAGES)]
+    """An engine and the public images: what plain `docker compose up` of the example needs."""
+    return [_engine(state), _base(), *(_image(name, ensure_public) for name in PUBLIC_IMAGES)]
 
 
 def steps_up(hosts: Sequence[Host], state: Path) -> list[Step]:
@@ -107,8 +107,8 @@ def _base() -> Step:
     return Step("base", f"base image {BASE_IMAGE}", ensure_base, after=("engine",))
 
 
-def _image(name: str) -> Step:
-    return Step(name, f"image {name}", partial(ensure_image, name, IMAGE_DIRECTORIES[name]), after=("base",))
+def _image(name: str, ensure: Callable[[str, str], str] = ensure_image) -> Step:
+    return Step(name, f"image {name}", partial(ensure, name, IMAGE_DIRECTORIES[name]), after=("base",))
 
 
 def _ensure_vault_passwords(state: Path) -> str:

@@ -17,10 +17,10 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.engine import engi
 from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import explained
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.verdict import _MODULES
 
+from tests.plays.played import ROOT
 from tests.unit.endings import worlds
 from tests.unit.endings.ran import run
 from tests.unit.endings.worlds import World
-from tests.unit.played import ROOT
 from tests.unit.plugins.module_utils.edge import test_maintenance as maintenance
 
 CAPSYS = pytest.CaptureFixture[str]
@@ -29,7 +29,7 @@ HERE = {"edge_config", "edge_maintenance", "edge_upstream", "host_baseline", "st
 
 def test_every_module_is_run_by_a_test() -> None:
     modules = {path.stem for path in (ROOT / "plugins" / "modules").glob("*.py")}
-    # These are action plugins alone, see tests/unit/test_table_of_endings.py and test_newcomer.py.
+    # These are action plugins alone, see tests/plays/test_table_of_endings.py and test_newcomer.py.
     assert modules == HERE | set(_MODULES) | {"begin", "new_environment"}
 
 
