@@ -13,7 +13,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container import settings
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container import setup as edge_setup
-from ansible_collections.morpheus.deploy.plugins.module_utils.engine import engine
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine import engine, everything
 from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import explained
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.verdict import _MODULES
 
@@ -41,7 +41,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
 def without_engine(world: World) -> None:
     """Nobody asks Docker."""
     world.monkeypatch.setattr(engine, "connect", lambda: None)
-    world.monkeypatch.setattr(engine, "Everything", lambda client: None)
+    world.monkeypatch.setattr(everything, "Everything", lambda client: None)
 
 
 class Setup:
