@@ -116,6 +116,11 @@ def test_no_tasks_from_has_an_extension(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", YAML_FILES, ids=[str(path.relative_to(ROOT)) for path in YAML_FILES])
+def test_the_name_of_a_task_says_what_it_does(path: Path) -> None:
+    assert re.findall(r"- name: ((?:Check|Fail|Judge|Run|(?:Say|Read|Do|Look at) it)) *$", path.read_text(), re.MULTILINE) == []
+
+
+@pytest.mark.parametrize("path", YAML_FILES, ids=[str(path.relative_to(ROOT)) for path in YAML_FILES])
 def test_what_is_called_by_its_full_name_exists(path: Path) -> None:
     playbooks = [found.stem for found in (ROOT / "playbooks").glob("*.yml")]
     known = {*MODULES, *FILTERS, *LOOKUPS, *CALLBACKS, *(role.name for role in ROLES), *playbooks}
