@@ -234,7 +234,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
-from ansible_collections.morpheus.deploy.plugins.module_utils.engine import engine
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine import engine, everything
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts.host import HostAudit
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
 from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import explained, in_words
@@ -265,7 +265,7 @@ def main() -> None:
     connections = [{**one, "wanted": "open"} for one in given["must_reach"]]
     connections += [{**one, "wanted": "closed"} for one in given["must_not_reach"]]
     try:
-        audit = HostAudit(engine.Everything(engine.connect()), Releases(given["stack"]))
+        audit = HostAudit(everything.Everything(engine.connect()), Releases(given["stack"]))
         found = audit.look(connections, given["timeout_seconds"], given["database"], given["project_ref"], given["sites"])
     except (DeployError, OSError) as exc:
         module.fail_json(msg=explained(exc))

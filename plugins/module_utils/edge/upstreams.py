@@ -7,8 +7,8 @@ The balancer's own check of such a host fails, in every worker and whenever HAPr
 
 from __future__ import annotations
 
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import HAPROXY_DIRECTORY, EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.maintenance import Maintenance
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import HAPROXY_DIRECTORY, EdgePaths
 
 MAP = "away.map"
 IN_HAPROXY = f"{HAPROXY_DIRECTORY}/{MAP}"
