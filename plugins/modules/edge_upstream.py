@@ -14,15 +14,9 @@ description:
   - Nothing is reloaded. Requests and tunnels that have begun go on to their end.
   - What was said stays, whether HAProxy reloads or starts anew, and when the role C(edge) runs.
 attributes:
-  check_mode:
-    support: full
-    description: Looks, and says what would change.
   diff_mode:
     support: none
     description: The result names the hosts.
-  idempotent:
-    support: full
-    description: Nothing is changed where the state is as wanted, and a run that was killed half-way is completed.
   platform:
     support: full
     platforms: posix
@@ -54,6 +48,8 @@ options:
     description: With O(turn=true), how long the balancer's checks may take to call a host down or up, in seconds.
     type: float
     default: 30
+extends_documentation_fragment:
+  - morpheus.deploy.attributes.switch
 seealso:
   - module: morpheus.deploy.edge_maintenance
   - module: morpheus.deploy.edge_upstream_info

@@ -33,14 +33,9 @@ options:
     description: Whether containers may stop, where C(live-restore) is off.
     type: bool
     default: false
-  token:
-    description: Fencing token of the environment's lease, from M(morpheus.deploy.lease). C(0) is a run without a lease.
-    type: int
-    default: 0
-  without_lease:
-    description: That it is meant to be done without a lease. Without this, C(0) as O(token) is refused, except in check mode.
-    type: bool
-    default: false
+extends_documentation_fragment:
+  - morpheus.deploy.token
+  - morpheus.deploy.without_lease
 seealso:
   - module: morpheus.deploy.engine_config
 author:
