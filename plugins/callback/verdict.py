@@ -184,7 +184,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
     def _end_early(self, how: str) -> None:
         """The run ends before its end; what was told to hosts may go on there."""
         self._seen.interrupted = how
-        self._run.interrupted("\n".join([how, *goes_on(self._at_work, self._run.inventory)]), self._at_work)
+        inventory = self._run.inventory
+        self._run.interrupted("\n".join([how, *goes_on(self._at_work, inventory, self._run.way_back(inventory))]), self._at_work)
         # The terminal may be gone.
         with suppress(OSError):
             self._end()
