@@ -39,6 +39,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.release.secret_fil
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.workspace import Workspace
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.step import Step
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
 
 # What stands for the id of an image that check mode does not pull.
 NOT_PULLED = "not pulled: "
@@ -55,7 +56,7 @@ class Wanted:
 
     release: str
     environment: str
-    stack: Mapping[str, Any]
+    stack: Stack
     files: Mapping[str, bytes]
     secrets: Mapping[str, str]
     git_sha: str = ""
@@ -79,13 +80,13 @@ class Wanted:
     @property
     def versions(self) -> list[str]:
         """Versions of the schema that its files bring, oldest first."""
-        migration = self.stack.get("migration")
-        return schema_files.schema_versions(self.files, migration["directory"]) if migration else []
+        migration = self.stack.migration
+        return schema_files.schema_versions(self.files, migration.directory) if migration else []
 
     @property
     def schema(self) -> dict[str, str]:
-        versions = self.versions
-        return {"head": versions[-1], "compatible_since": self.stack["migration"]["compatible_since"]} if versions else {}
+        versions, migration = self.versions, self.stack.migration
+        return {"head": versions[-1], "compatible_since": migration.compatible_since} if versions and migration else {}
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,7 @@ def prepare(host: StackHost, wanted: Wanted, migrations: Migrations, *, check_mo
     retained = releases.read(identity).images if releases.has(identity) else None
     lineage = releases.lineage()
     lost = [problem] if identity in lineage.fates and (problem := releases.problem(identity)) else []
-    migration = wanted.stack.get("migration")
+    migration = wanted.stack.migration
     accepted = accepted_edits(releases, lineage, migration, wanted.files) if migration else {}
     # Whichever host it is at work on, none may start a second one.
     waited_for = migrations.settle(migration, identity, look_only=check_mode) if migration else []
@@ -170,7 +171,7 @@ def prepare(host: StackHost, wanted: Wanted, migrations: Migrations, *, check_mo
         )
         steps, replicas, damage = _preview(host, manifest, workspace, model, check_mode, lineage.live)
     changed_secrets = releases.changed_secrets(wanted.secrets, wanted.rights)
-    live = wanted.stack.get("live_files") or [], wanted.live_files, wanted.executable
+    live = wanted.stack.live_files, wanted.live_files, wanted.executable
     changed_live_files = releases.live_files.changed(*live)
     if not check_mode:
         releases.write_secrets(wanted.secrets, wanted.rights)
@@ -217,10 +218,10 @@ def _sweep(host: StackHost) -> list[str]:
     ]
 
 
-def _check_watches(stack: Mapping[str, Any], model: Mapping[str, Any]) -> None:
-    healths = {service["name"]: service["health"] for service in stack["services"]}
+def _check_watches(stack: Stack, model: Mapping[str, Any]) -> None:
+    seconds = {one.name: one.health.failing_seconds for one in stack.services if one.health}
     services = compose_model.services(model)
-    found = [one for name, service in services.items() for one in compose_rules.watch_problems(name, service, healths.get(name))]
+    found = [one for name, service in services.items() for one in compose_rules.watch_problems(name, service, seconds.get(name))]
     if found:
         raise ConfigError(found)
 
@@ -299,8 +300,8 @@ def _live_model(host: StackHost, wanted: Wanted, live: str) -> Mapping[str, Any]
         # What was lost cannot be compared.
         return {}
     stack, workspace = manifest.stack, host.releases.workspace(live)
-    before = [(name, (workspace.files / name).read_bytes()) for name in stack["compose_files"]]
-    if before == [(name, wanted.files[name]) for name in wanted.stack["compose_files"]]:
+    before = [(name, (workspace.files / name).read_bytes()) for name in stack.compose_files]
+    if before == [(name, wanted.files[name]) for name in wanted.stack.compose_files]:
         return {}
     with suppress(EngineError):
         return host.resolved(stack, workspace)
@@ -469,7 +470,7 @@ class _Images:
         """An image yet to be pulled is taken to be as large as the one that it replaces; a registry does not say."""
         sizes = {self._live[name]["id"]: self._engine.size(self._live[name]["id"]) for name in services if name in self._live}
         disk = self._engine.disk()
-        expected, keep_free = sum(sizes.values()), self._wanted.stack["keep_free_mb"] * 1_000_000
+        expected, keep_free = sum(sizes.values()), self._wanted.stack.keep_free_mb * 1_000_000
         if disk.free < expected + keep_free:
             raise DeployError(_no_room(disk, count, expected, keep_free))
 

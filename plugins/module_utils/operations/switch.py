@@ -177,7 +177,7 @@ class HostRollout:
 
     def _ask_edge(self, rollout: Rollout) -> None:
         """The last gate: this host's own edge must answer users with the release."""
-        check = rollout.target.stack.get("public_check")
+        check = rollout.target.stack.public_check
         if rollout.outcome.failures or not check:
             return
         before = time.monotonic()
@@ -212,7 +212,7 @@ class HostRollout:
         self._host.edge(target).contract()
 
     def _prune(self, rollout: Rollout) -> None:
-        rollout.pruned = prune(self._host, **rollout.manifest.stack["retention"])
+        rollout.pruned = prune(self._host, rollout.manifest.stack.retention)
         if rollout.pruned:
             self._record("pruned", releases=rollout.pruned)
 
@@ -247,7 +247,7 @@ class HostRollout:
             HostGate(host, target, clock, self._fence.check),
             clock,
             lambda event, step: self._record(event, step=str(step), action=step.action.value),
-            drain_seconds=target.stack["drain_seconds"],
+            drain_seconds=target.stack.drain_seconds,
             guard=self._fence.check,
         )
         return executor.run(steps)

@@ -15,6 +15,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.compose.file_mount
     Sources,
     written,
 )
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
 
 FILES = {
     "compose.yml": b"",
@@ -29,7 +30,7 @@ STACK: dict[str, Any] = {
     "files": ["./conf", "data/seed.sql", "nginx.conf"],
     "live_files": ["flags/", "app/live"],
 }
-SOURCES = Sources.of(STACK, FILES, ["flags/a.json"])
+SOURCES = Sources.of(Stack.of(STACK), FILES, ["flags/a.json"])
 
 
 @pytest.mark.parametrize(
@@ -296,7 +297,9 @@ def test_a_directory_with_shipped_files_in_it_that_could_be_written_to_is_left_a
 
 def test_the_whole_project_is_what_the_release_ships_and_no_secret(tmp_path: Path, files: dict[str, Path]) -> None:
     store = ContentStore(tmp_path / "content")
-    mounts = ProjectMounts(Sources.of({**STACK, "live_files": []}, FILES), tmp_path / "project", tmp_path / "live", store)
+    mounts = ProjectMounts(
+        Sources.of(Stack.of({**STACK, "live_files": []}), FILES), tmp_path / "project", tmp_path / "live", store
+    )
     model = mounts.resolved({"services": {"api": {"volumes": [bind(mounts, ".", "/app", read_only=True)]}}})
     place = Path(mounts.overrides(model, files).volumes["api"][0]["source"])
     assert {str(path.relative_to(place)) for path in place.rglob("*") if path.is_file()} == set(FILES)
