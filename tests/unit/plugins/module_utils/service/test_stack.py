@@ -89,7 +89,7 @@ def test_what_is_missing_has_the_default_of_the_role(part: Any, options: dict[st
 @pytest.mark.parametrize("options", [OPTIONS], ids=["every option wrong"])
 def test_a_configuration_with_problems_can_be_parsed_all_the_same(options: dict[str, Any]) -> None:
     """They are told with their paths; none may be hidden by a crash."""
-    wrong = {name: "x" if option["type"] != "str" else 5 for name, option in options.items()}
+    wrong: dict[str, Any] = {name: "x" if option["type"] != "str" else 5 for name, option in options.items()}
     wrong["services"] = ["x", {"name": 5, "port": "x", "routes": "x", "health": {"successes": "x"}}]
     wrong["migration"] = {"timeout_seconds": "x", "accept_edited": "x"}
     problems: list[str] = []
