@@ -69,7 +69,8 @@ msg:
   description: What is wrong, and how to mend it.
   returned: failure
   type: str
-  sample: "the inventory inventories/stagin has no host in group app; it holds no host at all, so its path may be wrong"
+  sample: "the inventory inventories/stagin has no host in group app; it holds no host at all, so its path may be wrong,
+    or its content (Ansible's warnings above)"
 """
 
 from ansible.module_utils.basic import AnsibleModule

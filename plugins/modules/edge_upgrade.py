@@ -102,16 +102,17 @@ begun:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError, EdgeError, FencedError
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.own_edge import OwnEdge
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EDGE_ROOT, EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.state import PROJECT, STAND_IN
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container import upgrade as edge_upgrade
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container import upgrade_verbs
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.instance import Own, StandIn
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.redirect import Redirect, bridge_of
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.upgrade import Outcome
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import engine
-from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease import leased
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease.fence import Fence
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import STACKS_ROOT
@@ -141,7 +142,7 @@ class Upgrade:
             )
         bridge = "" if drained else bridge_of(network)
         tls = OwnEdge.of(paths).tls
-        self._wanted = edge_upgrade.Wanted(image, found.id, drain_seconds, not drained, bridge, tls)
+        self._wanted = upgrade_verbs.Wanted(image, found.id, drain_seconds, not drained, bridge, tls)
         stand_in = StandIn(engine.Engine(client, STAND_IN, EDGE_NETWORK), paths)
         self._upgrade = edge_upgrade.EdgeUpgrade(paths, Own(own_engine, paths), stand_in, Redirect(), SystemClock(), self._guard)
 

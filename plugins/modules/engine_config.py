@@ -104,10 +104,10 @@ msg:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.daemon.config import RestartError
 from ansible_collections.morpheus.deploy.plugins.module_utils.daemon.setup import PATH, EngineSetup, Outcome, SystemDockerd
-from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease import leased
 from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import explained, in_words
 

@@ -66,9 +66,9 @@ begun:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.daemon.packages import EnginePackages, PackagesError
 from ansible_collections.morpheus.deploy.plugins.module_utils.daemon.setup import SystemDockerd
-from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease import leased
 from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import in_words
 

@@ -87,8 +87,9 @@ import time
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Answer, Endpoint
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Endpoint
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.http import HttpProbe
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.seen import Answer
 from ansible_collections.morpheus.deploy.plugins.module_utils.words import said
 from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import in_words
 

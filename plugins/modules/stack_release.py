@@ -215,7 +215,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import S
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.lock import alone
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease import leased
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.migrations import Migrations
-from ansible_collections.morpheus.deploy.plugins.module_utils.operations.prepare import Prepared, Wanted, prepare, running
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.prepare import Prepared, prepare, running
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.wanted import Wanted
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.secret_files import Rights
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
 from ansible_collections.morpheus.deploy.plugins.module_utils.words import said

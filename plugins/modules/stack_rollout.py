@@ -229,7 +229,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.host.lock import a
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease import leased
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage import Kind
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.prepare import running
-from ansible_collections.morpheus.deploy.plugins.module_utils.operations.switch import HostRollout, Rollout
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.rollout import Rollout
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.switch import HostRollout
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import name_in
 from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import explained, in_words
 

@@ -10,10 +10,10 @@ import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import Clock
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.daemon.config import LIVE_RESTORE, Engine
 from ansible_collections.morpheus.deploy.plugins.module_utils.daemon.setup import ANSWER_SECONDS, Dockerd, comes
-from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Clock
 
 # Docker's own and the distribution's. Only those that are installed are looked at, and none is replaced by another.
 PACKAGES = (

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import write_atomically
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import Clock
 from ansible_collections.morpheus.deploy.plugins.module_utils.daemon.config import (
     LIVE_RESTORE,
     Change,
@@ -25,7 +26,6 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.daemon.config impo
     read,
     text,
 )
-from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Clock
 
 PATH = Path("/etc/docker/daemon.json")
 # What the engine has not taken over yet of what was written; beside daemon.json, so that it is not forgotten without it.

@@ -7,13 +7,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import (
-    SUFFIXES,
-    Server,
-    backend_name,
-    service_of,
-    slot_number,
-)
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import SUFFIXES, backend_name, service_of, slot_number
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.tables import Server
 
 
 @dataclass(frozen=True)

@@ -10,16 +10,13 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge.backends impo
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import (
     SUFFIXES,
     TUNNELS,
-    Load,
-    Server,
     Socket,
     backend_name,
-    parse_load,
     parse_map,
-    parse_servers,
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.old_workers import OldWorkers
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import HAPROXY_DIRECTORY
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.tables import Load, Server, parse_load, parse_servers
 
 # What HAProxy calls the map is the path by which its configuration names it.
 ROUTES_IN_HAPROXY = f"{HAPROXY_DIRECTORY}/routes.map"

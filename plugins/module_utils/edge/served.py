@@ -17,20 +17,14 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import haproxy
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import Edge
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import Server
-from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import (
-    Answer,
-    Endpoint,
-    Expectation,
-    Gate,
-    Health,
-    Rules,
-    SystemClock,
-)
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.tables import Server
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Endpoint, Expectation, Gate
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.http import HttpProbe
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.seen import Answer, Health, Rules
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.step import Step
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica, State
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.routing import reached

@@ -6,18 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import own_edge, served
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
-from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import (
-    Endpoint,
-    Expectation,
-    Gate,
-    Health,
-    Rules,
-    SystemClock,
-)
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Endpoint, Expectation, Gate
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.http import HttpProbe
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.seen import Health, Rules
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.target import Target
 
 PUBLIC_INTERVAL_SECONDS = 0.05

@@ -18,8 +18,9 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.compose import har
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import model as compose_model
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import rules as compose_rules
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.contents import LookingStore
-from ansible_collections.morpheus.deploy.plugins.module_utils.compose.file_mounts import ProjectMounts, Sources
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose.file_mounts import Sources
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.precautions import Here
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose.project_mounts import ProjectMounts
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import haproxy, routes, served
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import state as edge_state
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import Edge
@@ -31,7 +32,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine impo
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.labels import FINGERPRINT, PARTS, PORT, RELEASE
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.one_offs import OneOffs
 from ansible_collections.morpheus.deploy.plugins.module_utils.health import gate
-from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Endpoint, Health
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Endpoint
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.seen import Health
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import as_users
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.names import next_names, taken
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.target import Target

@@ -8,16 +8,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import (
-    Answer,
-    Clock,
-    Condemned,
-    Endpoint,
-    Gate,
-    Health,
-    Rules,
-)
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import Clock
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Endpoint, Gate
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.http import HttpProbe
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.seen import Answer, Condemned, Health, Rules
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.target import Target
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica

@@ -13,7 +13,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.engine.compose_com
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.user_errors import Answered
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.cut import Count
-from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.execute import Busy
+from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.verbs import Busy
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica
 
 

@@ -18,7 +18,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.engine.one_offs im
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.journal import Journal
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.migrations import Migrations
-from ansible_collections.morpheus.deploy.plugins.module_utils.operations.prepare import pinned_images, require_images
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.usable import pinned_images, require_images
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import schema_files
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
 

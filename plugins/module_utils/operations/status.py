@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError, EdgeError
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.spoken import spoken
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import precautions
@@ -18,13 +19,14 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission imp
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import Socket
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.maintenance import Maintenance
 from ansible_collections.morpheus.deploy.plugins.module_utils.health import dependencies
-from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Answer, Endpoint, Rules, SystemClock
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Endpoint
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.http import HttpProbe
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.seen import Answer, Rules
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import images as local_images
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host_gate import HostGate
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.target import Target
-from ansible_collections.morpheus.deploy.plugins.module_utils.operations.prepare import missing_secrets, target_of
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.usable import missing_secrets, target_of
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership.host import HostIdentity
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import project_drift
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest

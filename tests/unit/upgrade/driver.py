@@ -36,6 +36,7 @@ rollout_module = in_either(f"{CODE}.operations.switch", f"{CODE}.rollout")
 edge = in_either(f"{CODE}.edge.paths", f"{CODE}.edge.admission", f"{CODE}.edge")
 owners = in_either(f"{CODE}.ownership.host", f"{CODE}.identity")
 leases = in_either(f"{CODE}.lease.lease", f"{CODE}.lease")
+claims = in_either(f"{CODE}.lease.held", f"{CODE}.lease.lease", f"{CODE}.lease")
 lineages = in_either(f"{CODE}.lineage.lineage", f"{CODE}.lineage")
 replicas = in_either(f"{CODE}.service.replica", f"{CODE}.rollout.plan", f"{CODE}.plan")
 rolling = in_either(f"{TESTS}.operations.test_rollout", f"{TESTS}.test_rollout")
@@ -69,7 +70,7 @@ def step(root: Path, request: dict[str, Any]) -> dict[str, Any]:
     releases = request["releases"]
     lease = leases.Lease("staging", root)
     before = lease.read()
-    record = lease.acquire(leases.Claim("anna@laptop", request["what"], ttl_seconds=0.1), wait_seconds=5)
+    record = lease.acquire(claims.Claim("anna@laptop", request["what"], ttl_seconds=0.1), wait_seconds=5)
     host = host_of(root, request["containers"], {name: mark for name, mark in releases.items() if name != request.get("new")})
     known = host.releases.lineage().previous(), host.releases.live_release()
     if request["what"] == "deploy":

@@ -24,7 +24,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.daemon.packages im
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership.marker import Seen
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.desired import FailureAction
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import verdict
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.verdict import Run, summary
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.summary import summary
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.verdict import Run
 
 from tests.unit.endings import worlds
 from tests.unit.endings.ran import ends_of, run, watching

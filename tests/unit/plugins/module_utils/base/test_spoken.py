@@ -18,7 +18,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge.configuration
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease import history
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease.fence import Fence
-from ansible_collections.morpheus.deploy.plugins.module_utils.lease.lease import Claim, Lease
+from ansible_collections.morpheus.deploy.plugins.module_utils.lease.held import Claim
+from ansible_collections.morpheus.deploy.plugins.module_utils.lease.lease import Lease
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.journal import Journal
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage import Lineage
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership.host import HostIdentity, Owner

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import served
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import Server
-from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Answer, Endpoint, Expectation, Rules
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.tables import Server
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Endpoint, Expectation
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.seen import Answer, Rules
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import HealthCheck, Service, Stack
 

@@ -11,7 +11,9 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.engine.compose_com
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.everything import Everything
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts import host as audit_host
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts import reach, sockets
-from ansible_collections.morpheus.deploy.plugins.module_utils.facts.host import HostAudit, declared, described
+from ansible_collections.morpheus.deploy.plugins.module_utils.facts.containers import described
+from ansible_collections.morpheus.deploy.plugins.module_utils.facts.declared import declared
+from ansible_collections.morpheus.deploy.plugins.module_utils.facts.host import HostAudit
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts.sockets import Listener
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage import Lineage
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership.host import HostIdentity

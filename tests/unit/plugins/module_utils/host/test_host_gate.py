@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import Engine
-from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Answer, Endpoint, Expectation, Health
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Endpoint, Expectation
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.seen import Answer, Health
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host_gate import HostGate
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Service, Stack

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError, EngineError
-from ansible_collections.morpheus.deploy.plugins.module_utils.compose.file_mounts import ProjectMounts, Sources
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose.file_mounts import Sources
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose.project_mounts import ProjectMounts
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.images import Image
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.one_offs import OneOff
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.migrate import migrate

@@ -21,15 +21,16 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.data import Ground
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.precautions import Here, Mounted
-from ansible_collections.morpheus.deploy.plugins.module_utils.engine.images import Image
-from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Health
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.images import Disk, Image
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.seen import Health
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.lock import alone
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.target import Target
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease.fence import Fence
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.journal import Journal
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage import Kind, Lineage, Rolling, Status
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations import switch as rollout_module
-from ansible_collections.morpheus.deploy.plugins.module_utils.operations.switch import HostRollout, Rollout
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.rollout import Rollout
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.switch import HostRollout
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.workspace import Workspace
@@ -90,6 +91,8 @@ class StackHost:
         self.edge_services: set[str] = set()
         self.left_behind = 0
         self.images: set[str] = set()
+        self.free = 10_000_000_000
+        self.pulls: list[str] = []
         self.engine = self
         self.found = Here()
         # Why users get nothing from what runs, and what keeps the edge from its work.
@@ -104,6 +107,18 @@ class StackHost:
     def image(self, reference: str) -> Image | None:
         identity = reference if reference.startswith("sha256:") else f"sha256:{reference.rpartition(':')[2]}"
         return Image(reference, identity, "") if identity in self.images else None
+
+    def pull(self, reference: str) -> Image:
+        self.pulls.append(reference)
+        identity = f"sha256:{reference.partition('@')[0].rpartition(':')[2]}"
+        self.images.add(identity)
+        return Image(reference, identity, "")
+
+    def size(self, identity: str) -> int:
+        return 200_000_000 if identity in self.images else 0
+
+    def disk(self) -> Disk:
+        return Disk("/var/lib/docker", self.free, 20_000_000_000)
 
     def release(self, name: str, *services: DesiredService, at: Mapping[str, str] | None = None) -> str:
         """A prepared release; its id. ``at``: service -> host of its route, where that is not the service's name."""
@@ -260,6 +275,42 @@ def test_a_release_whose_image_is_gone_is_refused_before_anything_changes(host: 
         "this host has lost shop/api:1.0, which release 1.0-id needs; deploy that release again to pull it, or choose another one"
     )
     assert not host.releases.project.exists()
+
+
+def with_digests(host: StackHost, identity: str) -> None:
+    """The release was pulled from a registry, and 1 GB is to stay free."""
+    found = host.releases.read(identity)
+    pulled = {name: {**one, "digest": "sha256:d"} for name, one in found.images.items()}
+    host.releases.write_manifest(replace(found, images=pulled, stack=Stack.of({**found.stack.document, "keep_free_mb": 1000})))
+
+
+@pytest.mark.parametrize("restart", [True, False], ids=["restart", "deploy"])
+def test_an_image_that_is_gone_is_pulled_again_only_onto_a_disk_with_room_for_it(host: StackHost, restart: bool) -> None:
+    """Expected to be as large as the one that another release has of the service: of the lost one nobody knows it."""
+    host.release("0.9", API)
+    identity = live(host, API)
+    with_digests(host, identity)
+    host.images.discard("sha256:1.0")
+    host.free = 1_199_000_000
+    with pytest.raises(DeployError) as caught:
+        host.rollout().prepare(identity, restart=restart)
+    assert str(caught.value) == (
+        "the engine's disk (/var/lib/docker) has 1,199 MB free of 20,000 MB, and 1,200 MB are needed: about 200 MB for 1 image "
+        "to be pulled (the size of what this host has of the same services) and 1,000 MB to be kept free (stack.keep_free_mb). "
+        "Nothing was pulled or changed. See what takes the space with: docker system df"
+    )
+    assert host.pulls == []
+    host.free += 1_000_000
+    rollout = host.rollout().prepare(identity, restart=restart)
+    assert host.pulls == ["shop/api:1.0@sha256:d"]
+    assert rollout.warnings == ["image shop/api:1.0 was gone from this host and was pulled again by its digest"]
+
+
+def test_a_full_disk_is_no_matter_when_nothing_is_to_be_pulled(host: StackHost) -> None:
+    identity = live(host, API)
+    with_digests(host, identity)
+    host.free = 0
+    assert host.rollout().prepare(identity, restart=True).steps
 
 
 def test_a_restart_replaces_every_replica_by_one_of_the_same_release(host: StackHost) -> None:

@@ -21,7 +21,7 @@ from ansible.module_utils.testing import patch_module_args
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import env_file as dotenv
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import answers, compose_command, one_offs
-from ansible_collections.morpheus.deploy.plugins.module_utils.health import gate
+from ansible_collections.morpheus.deploy.plugins.module_utils.health import gate, seen
 from ansible_collections.morpheus.deploy.plugins.module_utils.words import said
 from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import in_words
 
@@ -217,9 +217,9 @@ def test_what_a_health_endpoint_answers_is_masked_before_it_is_cut() -> None:
     with said.knowing():
         for length in range(150, 200):
             body = f"{'x' * length} {VALUE} and more".encode()
-            assert MARK[:4] not in gate.Answer(0.1, 500, body).excerpt
+            assert MARK[:4] not in seen.Answer(0.1, 500, body).excerpt
             found = gate.Expectation(version="version", release="1").violation(
-                gate.Answer(0.1, 200, json.dumps({"version": "x" * length + VALUE}).encode())
+                seen.Answer(0.1, 200, json.dumps({"version": "x" * length + VALUE}).encode())
             )
             assert MARK[:4] not in found
 

@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from tests.unit.staged import Case, Done, Stage, rule
+from tests.plays.staged import Case, Done, Stage, rule
 
 KEPT_OFF = rule(
     "edge_upstream", {"changed": True, "done": True, "msg": "", "names": [], "state": "off", "turn": True}, state="off"

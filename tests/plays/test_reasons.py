@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.bench import fleet
-from tests.unit.played import LOCAL, play
+from tests.plays.played import LOCAL, play
 
 
 def deploy(directory: Path, **environment: str) -> str:

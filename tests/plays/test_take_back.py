@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.unit import scripted
-from tests.unit.played import ROOT
-from tests.unit.scripted import Ended, failed, prepared, rolled
+from tests.plays import scripted
+from tests.plays.played import ROOT
+from tests.plays.scripted import Ended, failed, prepared, rolled
 
 PREPARE = {
     "hosts": "app",

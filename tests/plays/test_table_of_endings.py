@@ -1,6 +1,7 @@
 """How every playbook ends, whatever happens to it: the word, the exit status and the file, shown by Ansible itself.
 
-All runs of the tests that were chosen begin at once, a few at a time; each test waits for its own.
+All runs of the tests that were chosen begin at once, a few at a time; each test waits for its own. ``chosen`` has the rule for
+which cells of the table are run each time. The others are marked deep: ``make endings`` runs them.
 """
 
 from __future__ import annotations
@@ -10,23 +11,27 @@ import os
 import re
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 from ansible_collections.morpheus.deploy.plugins.action import begin
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease import leased
 
-from tests.unit.staged import BIN, HOSTS, ROOT, Case, Done, Stage, rule
+from tests.plays.staged import BIN, HOSTS, ROOT, Case, Done, Stage, rule
 
 # What the others import, and what makes the first environment: it has none to end in (test_newcomer.py).
 APART = {"begin", "new_environment"}
 PLAYBOOKS = sorted({path.stem for path in (ROOT / "playbooks").glob("*.yml")} - APART)
 AT_ONCE = 4
 YESTERDAY = {"verdict": "deployed", "release": "yesterday"}
+BEGAN = time.time()
 NOTHING = "Nothing was contacted or changed."
+NOBODY = "it holds no host at all, so its path may be wrong, or its content (Ansible's warnings above)"
 
 # The word and the exit status. Playbooks that contact nobody do not notice that hosts are lost. A lease is broken on the hosts
 # that answer; a status or an audit has failed while a host was not asked.
@@ -106,7 +111,7 @@ CASES: dict[str, Callable[[str], Case]] = {
     "killed": lambda name: Case(sent=signal.SIGKILL, early=True),
 }
 SAID = {
-    "no inventory": "hosts.yaml has no host in group app; it holds no host at all, so its path may be wrong. " + NOTHING,
+    "no inventory": f"hosts.yaml has no host in group app; {NOBODY}. {NOTHING}",
     "wrong group": "hosts.yml has no host in group app; it has hosts in apps, other. " + NOTHING,
     "nobody": "nothing was asked or changed: --limit other-1 leaves no host of group app",
     "none answers": " be reached",
@@ -116,7 +121,10 @@ SAID = {
 }
 
 
-def cells() -> list[tuple[str, str, str, int]]:
+Cell = tuple[str, str, str, int]
+
+
+def cells() -> list[Cell]:
     """(playbook, case, word, exit status)."""
     found = []
     for table in (ASKED, LOST):
@@ -126,6 +134,39 @@ def cells() -> list[tuple[str, str, str, int]]:
                 word, code = end.split()
                 found.append((name, head, word, int(code)))
     return found
+
+
+def its_file(name: str, case: str) -> str:
+    if name in ("audit", "config", "status"):
+        return f"staging/{name}.json"
+    return "staging/check.json" if case == "check" else "staging/verdict.json"
+
+
+# These end in begin.yml, or before anything else, so a playbook changes nothing but the file that is written.
+IN_THE_BEGINNING = ("no inventory", "wrong group", "nobody", "killed")
+
+
+def shows(cell: Cell) -> set[tuple[str, str]]:
+    """Pairs that a run of it shows: each playbook with each of its ends, and each case with each end that it has anywhere."""
+    name, case, word, code = cell
+    if case in IN_THE_BEGINNING:
+        return {(case, its_file(name, case))}
+    return {(name, f"{word} {code}"), (case, f"{word} {code}")}
+
+
+def chosen() -> list[Cell]:
+    """Few cells that show every pair: again and again the one that shows most of what is left, the first of them in the table."""
+    left = set[tuple[str, str]]().union(*map(shows, cells()))
+    found: list[Cell] = []
+    while left:
+        found.append(max(cells(), key=lambda cell: len(shows(cell) & left)))
+        left -= shows(found[-1])
+    return found
+
+
+def marked() -> list[Any]:
+    each_time = chosen()
+    return [pytest.param(*cell, marks=[] if cell in each_time else [pytest.mark.deep]) for cell in cells()]
 
 
 ROLLING = rule("stack_rollout", "waits", host="app-2")
@@ -148,6 +189,9 @@ OTHERS: dict[str, tuple[str, Case]] = {
     "rollback, SIGHUP": ("rollback", Case(rules=[rule("stack_info", "waits", host="app-1")], sent=signal.SIGHUP)),
     "maintenance, Ctrl-C": ("maintenance", Case(rules=[rule("edge_maintenance", "waits", check_mode=True)], sent=signal.SIGINT)),
     "rollback, Ansible's own error": ("rollback", Case(environment={"ANSIBLE_STRATEGY": "nosuch"})),
+    "deploy, a limit that matches no host": ("deploy", Case(options=("--limit", "nosuch"))),
+    "deploy, an inventory that is no YAML": ("deploy", Case(files={"hosts.yml": "app: [\n"})),
+    "deploy, variables that are no YAML": ("deploy", Case(files={"group_vars/all.yml": "a: [\n"})),
     "edge_upgrade, well": ("edge_upgrade", Case()),
     "engine_upgrade, well": ("engine_upgrade", Case()),
     "engine_upgrade, checked": ("engine_upgrade", Case(options=("--check",))),
@@ -194,13 +238,7 @@ def runs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         yield {name: pool.submit(stage.play, name, playbook, case) for name, (playbook, case) in wanted.items()}
 
 
-def its_file(name: str, case: str) -> str:
-    if name in ("audit", "config", "status"):
-        return f"staging/{name}.json"
-    return "staging/check.json" if case == "check" else "staging/verdict.json"
-
-
-@pytest.mark.parametrize(("name", "case", "word", "code"), cells())
+@pytest.mark.parametrize(("name", "case", "word", "code"), marked())
 def test_a_run_ends_with_its_own_word_exit_status_and_file(
     runs: dict[str, Future[Done]], name: str, case: str, word: str, code: int
 ) -> None:
@@ -228,6 +266,13 @@ def test_a_run_ends_with_its_own_word_exit_status_and_file(
 
 def test_the_table_has_every_playbook_and_every_case() -> None:
     assert sorted((name, case) for name, case, _, _ in cells()) == sorted((name, case) for name in PLAYBOOKS for case in CASES)
+
+
+def test_the_chosen_cells_are_few_and_have_every_playbook_and_every_case() -> None:
+    each_time = chosen()
+    assert len(each_time) == len(set(each_time)) < len(cells()) / 2
+    assert {name for name, case, _, _ in each_time if case not in IN_THE_BEGINNING} == set(PLAYBOOKS)
+    assert {case for _, case, _, _ in each_time} == set(CASES)
 
 
 @pytest.mark.parametrize("name", PLAYBOOKS)
@@ -416,6 +461,35 @@ def test_what_deploys_nothing_is_interrupted_in_a_verdict_too(done: Done) -> Non
 @after("rollback, Ansible's own error")
 def test_an_error_of_ansibles_own_ends_in_a_verdict_too(done: Done) -> None:
     ends(done, "refused", 1, "Ansible ended the run before its end; its own error stands above")
+
+
+@after("deploy, a limit that matches no host")
+def test_what_ansible_refuses_before_it_loads_anything_is_told_from_a_run_by_its_exit_status_and_the_age_of_the_file(
+    done: Done,
+) -> None:
+    """Nothing of the collection is asked then. CI goes by the status; the file stays, and says when its run began."""
+    assert (done.code, "VERDICT" in done.output) == (1, False)
+    assert done.files["staging/verdict.json"] == YESTERDAY
+
+
+@after("deploy, well", "rollback, SIGHUP", "deploy, an inventory that is no YAML")
+def test_every_verdict_says_when_its_run_began(done: Done) -> None:
+    written = done.files["staging/verdict.json"]
+    assert BEGAN <= written["started"] <= time.time()
+
+
+@after("deploy, an inventory that is no YAML")
+def test_an_inventory_that_cannot_be_read_is_refused_and_may_have_been_any_environments(done: Done) -> None:
+    assert "Failed to parse inventory" in done.output
+    written = done.files["staging/verdict.json"]
+    assert (done.code, written["verdict"]) == (2, "refused")
+    assert written["messages"][0].endswith(f"/hosts.yml has no host in group app; {NOBODY}. {NOTHING}")
+
+
+@after("deploy, variables that are no YAML")
+def test_variables_that_cannot_be_read_end_in_a_verdict_with_ansibles_exit_status_for_what_it_cannot_parse(done: Done) -> None:
+    ends(done, "refused", 4, "Ansible ended the run before its end; its own error stands above")
+    assert "Callback dispatch" not in done.output
 
 
 @pytest.mark.parametrize("mode", [0o755, 0o777], ids=["another directory", "one that everybody may write"])

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.unit import played
-from tests.unit.played import LOCAL, OUT_OF_REACH, ROOT, Done
+from tests.plays import played
+from tests.plays.played import LOCAL, OUT_OF_REACH, ROOT, Done
 
 PLAYBOOKS = sorted((ROOT / "playbooks").glob("*.yml"))
 

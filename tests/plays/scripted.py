@@ -15,55 +15,58 @@ from typing import Any
 
 import yaml
 
-from tests.commands import ENVIRONMENT
-from tests.unit.played import BIN, LOCAL, ROOT
+from tests.commands import environment
+from tests.plays.played import BIN, LOCAL, ROOT
 
-# What a module is asked as, by module: the answers of a host are found under it.
-MODULE = """
+# What a module is asked as, by module: the answers of a host are found under it. Ansible writes the options into the text (as in
+# staged.py).
+MODULE = """#!/usr/bin/python
 import json, os, signal, sys, time
-from pathlib import Path
-from ansible.module_utils.basic import AnsibleModule
 
-SPEC = {specification}
+OPTIONS = {options}
 NAME = {name!r}
 
 
-def main():
-    module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
-    place = Path(os.environ["SCRIPTED"])
-    host = module.params["endpoints"][0]["name"] if "endpoints" in SPEC else module.params.get("stack")
-    what = module.params.get("kind") or NAME
-    if "names" in SPEC:
-        # What a balancer is told of hosts.
-        host, what = "+".join(module.params["names"]), module.params["state"]
-    answer = json.loads((place / "answers.json").read_text()).get(host, {{}}).get(what, {{}})
-    with open(place / "asked", "a") as stream:
-        stream.write(f"{{host}} {{what}}\\n")
-    # Nobody answers before all of them have been asked, so that it hangs where one waits for the other.
-    others = [place / f"{{other}}.{{what}}" for other in answer.pop("meets", [])]
-    (place / f"{{host}}.{{what}}").touch()
-    deadline = time.monotonic() + answer.pop("patience", 300)
-    while not all(path.exists() for path in others):
-        if time.monotonic() > deadline:
-            module.fail_json(msg=f"{{host}} waits for others in vain", left="as_before")
-        time.sleep(0.02)
-    if answer.pop("killed", False):
-        os.kill(os.getpid(), signal.SIGKILL)
-    if "names" in SPEC and not answer.get("failed"):
-        answer = {{"changed": True, **module.params}}
-    if answer.get("failed"):
-        module.fail_json(**answer)
-    module.exit_json(**answer)
+def end(answer):
+    print(json.dumps(answer))
+    sys.exit(1 if answer.get("failed") else 0)
 
 
-if __name__ == "__main__":
-    main()
+given = json.loads(r'''<<INCLUDE_ANSIBLE_MODULE_JSON_ARGS>>''')
+unknown = sorted(key for key in given if key not in OPTIONS and not key.startswith("_ansible_"))
+if unknown:
+    end(dict(failed=True, msg="nobody knows " + ", ".join(unknown)))
+place = os.environ["SCRIPTED"]
+host = given["endpoints"][0]["name"] if "endpoints" in OPTIONS else given.get("stack")
+what = given.get("kind") or NAME
+if "names" in OPTIONS:
+    # What a balancer is told of hosts.
+    host, what = "+".join(given["names"]), given["state"]
+with open(place + "/answers.json") as stream:
+    answer = json.load(stream).get(host, {{}}).get(what, {{}})
+with open(place + "/asked", "a") as stream:
+    stream.write(f"{{host}} {{what}}\\n")
+# Nobody answers before all of them have been asked, so that it hangs where one waits for the other.
+others = [f"{{place}}/{{other}}.{{what}}" for other in answer.pop("meets", [])]
+open(f"{{place}}/{{host}}.{{what}}", "w").close()
+deadline = time.monotonic() + answer.pop("patience", 300)
+while not all(os.path.exists(path) for path in others):
+    if time.monotonic() > deadline:
+        end(dict(failed=True, msg=f"{{host}} waits for others in vain", left="as_before"))
+    time.sleep(0.02)
+if answer.pop("killed", False):
+    os.kill(os.getpid(), signal.SIGKILL)
+if "names" in OPTIONS and not answer.get("failed"):
+    answer = {{"changed": True, **{{name: given.get(name) for name in OPTIONS}}}}
+end({{"changed": False, **answer}})
 """
-LEASED = {"token": {"type": "int"}, "run": {}, "without_lease": {"type": "bool"}}
-ROLLOUT = {"stack": {}, "release_id": {}, "restart": {"type": "bool"}, "kind": {}, **LEASED}
-GATE = {"endpoints": {"type": "list", "elements": "dict"}, "successes": {"type": "int"}, "deadline_seconds": {"type": "float"}}
-UPSTREAM = {"names": {"type": "list", "elements": "str"}, "state": {}}
-SCRIPTED = {"stack_release": {"stack": {}}, "stack_rollout": ROLLOUT, "health_gate": GATE, "edge_upstream": UPSTREAM}
+# Module -> the options that it knows.
+SCRIPTED = {
+    "stack_release": ("stack",),
+    "stack_rollout": ("stack", "release_id", "restart", "kind", "token", "run", "without_lease"),
+    "health_gate": ("endpoints", "successes", "deadline_seconds"),
+    "edge_upstream": ("names", "state"),
+}
 OLD, NEW = "1.0.0", "1.1.0"
 CHECK = {"url": "https://shop.example/health", "successes": 3, "deadline_seconds": 5.0}
 
@@ -138,7 +141,7 @@ def collections(directory: Path) -> Path:
         if path.stem not in SCRIPTED:
             (modules / path.name).symlink_to(path)
     for name, options in SCRIPTED.items():
-        (modules / f"{name}.py").write_text(MODULE.format(specification=options, name=name))
+        (modules / f"{name}.py").write_text(MODULE.format(options=options, name=name))
     return own.parents[2]
 
 
@@ -169,7 +172,7 @@ def play(
     done = subprocess.run(
         [str(BIN / "ansible-playbook"), "play.yml", "-i", "hosts.yml", *options],
         cwd=directory,
-        env={**ENVIRONMENT, "ANSIBLE_NOCOLOR": "1", "SCRIPTED": str(directory)},
+        env={**environment(), "ANSIBLE_NOCOLOR": "1", "SCRIPTED": str(directory)},
         capture_output=True,
         text=True,
         timeout=timeout,

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
+from tests.plays.test_never_templated import OPEN, Place
 from tests.unit.plugins.module_utils.words.test_said import ENCODINGS, MARK, VALUE, is_shown
-from tests.unit.test_never_templated import OPEN, Place
 
 # Ends in the way that it is told, with all that it was given in what it says.
 LEAKS = """#!/usr/bin/python

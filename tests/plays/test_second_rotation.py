@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.unit.staged import BIN, VAULT, Case, Done, Stage, rule
+from tests.plays.staged import BIN, VAULT, Case, Done, Stage, rule
 
 HELD = "The lease of staging is held by ben@desk (rotate key) since 2026-01-01T12:00:00Z, token 7."
 REFUSED = {"failed": True, "msg": HELD}

@@ -19,9 +19,9 @@ import yaml
 from ansible.parsing.vault import VaultLib, VaultSecret
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import env_file as dotenv
 
-from tests.unit import staged
-from tests.unit.played import LOCAL
-from tests.unit.staged import BIN
+from tests.plays import staged
+from tests.plays.played import LOCAL
+from tests.plays.staged import BIN
 
 MARK = "s3ntinel"
 TOUCHED = "executed"

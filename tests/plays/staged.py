@@ -19,7 +19,7 @@ from typing import Any
 
 import yaml
 
-from tests.commands import ENVIRONMENT
+from tests.commands import environment
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
@@ -38,32 +38,38 @@ STAGE_HOST=$host sh -c "$command"; code=$?
 exit $code
 """
 
+# Ansible writes the options into the text. What imports basic.py is packed, unpacked and compiled anew each time instead, which
+# takes longer than all else in a run.
 MODULE = """#!/usr/bin/python
-import json, os, pathlib, sys, time
-from ansible.module_utils import basic
-from ansible_collections.morpheus.deploy.plugins.module_utils.lease import leased
+import json, os, sys, time
 
-given = basic._load_params()
-stage, host, name = pathlib.Path(os.environ["STAGE"]), os.environ.get("STAGE_HOST", "localhost"), {name!r}
+given = json.loads(r'''<<INCLUDE_ANSIBLE_MODULE_JSON_ARGS>>''')
+stage, host, name = os.environ["STAGE"], os.environ.get("STAGE_HOST", "localhost"), {name!r}
 check_mode = given.get("_ansible_check_mode", False)
-with open(stage / "asked", "a") as stream:
+with open(stage + "/asked", "a") as stream:
     print(json.dumps(dict(host=host, module=name, **{{key: given[key] for key in {noted} if key in given}})), file=stream)
 answer = dict(changed=False)
-for rule in json.loads((stage / "rules.json").read_text()):
+with open(stage + "/rules.json") as stream:
+    rules = json.load(stream)
+for rule in rules:
     found = dict(given, module=name, host=host, check_mode=check_mode)
     if all(found.get(key) == value for key, value in rule.items() if key != "answer"):
         answer = rule["answer"]
         break
-if {asks_for_lease} and leased.problem(given, check_mode=check_mode):
-    answer = dict(failed=True, msg=leased.problem(given, check_mode=check_mode), left="as_before", answered=True)
+if {asks_for_lease}:
+    import importlib
+    sys.path.insert(0, {collections!r})
+    leased = importlib.import_module("ansible_collections.morpheus.deploy.plugins.module_utils.lease.leased")
+    problem = leased.problem(given, check_mode=check_mode)
+    if problem:
+        answer = dict(failed=True, msg=problem, left="as_before", answered=True)
 if answer == "lost":
-    (stage / f"{{host}}.down").touch()
+    open(stage + "/" + host + ".down", "w").close()
 if answer == "waits":
-    (stage / "waits").touch()
-    while not (stage / "over").exists():
+    open(stage + "/waits", "w").close()
+    while not os.path.exists(stage + "/over"):
         time.sleep(0.02)
 print(json.dumps(answer if isinstance(answer, dict) else dict(changed=False)))
-sys.exit(0)
 """
 
 # Options that a test may want to see of what was asked.
@@ -286,6 +292,7 @@ class Case:
     """How a playbook is run. ``rules`` come before those of an environment where all is well.
 
     ``sent``: signal that the run gets when a module waits, or, ``early``, as soon as its file says that it is under way.
+    ``files``: what stands in these instead, or beside.
     """
 
     options: tuple[str, ...] = ()
@@ -297,6 +304,7 @@ class Case:
     environment: Mapping[str, str] = field(default_factory=dict)
     sent: signal.Signals | None = None
     early: bool = False
+    files: Mapping[str, str] = field(default_factory=dict)
 
 
 def collection(directory: Path) -> Path:
@@ -308,7 +316,8 @@ def collection(directory: Path) -> Path:
             (own / "plugins" / path.name).symlink_to(path)
     for path in (ROOT / "plugins" / "modules").glob("*.py"):
         asks = "leased.problem(module.params" in (text := path.read_text()) or "leased.problem(params" in text
-        (own / "plugins" / "modules" / path.name).write_text(MODULE.format(name=path.stem, asks_for_lease=asks, noted=NOTED))
+        text = MODULE.format(name=path.stem, asks_for_lease=asks, noted=NOTED, collections=str(directory / "collections"))
+        (own / "plugins" / "modules" / path.name).write_text(text)
     (own / "roles").mkdir()
     for path in sorted((ROOT / "roles").iterdir()):
         stand_in = {"docker_engine": ENGINE_ROLE, "edge": EDGE_ROLE}.get(path.name)
@@ -364,6 +373,9 @@ class Stage:
             f"[defaults]\ncollections_path = {self.collections}\ncallbacks_enabled = morpheus.deploy.verdict\n"
             f"vault_identity_list = staging@{self.password}\nforks = 10\n"
         )
+        for name, content in case.files.items():
+            (own / name).parent.mkdir(exist_ok=True)
+            (own / name).write_text(content)
         # What a good run has left there yesterday.
         for file in ("verdict.json", "check.json", "status.json", "audit.json", "config.json"):
             (own / ".deploy" / "staging").mkdir(parents=True, exist_ok=True)
@@ -374,11 +386,11 @@ class Stage:
         own = self._set(name, playbook, case)
         path = self.collections / "ansible_collections" / "morpheus" / "deploy" / "playbooks" / f"{playbook}.yml"
         command = [str(BIN / "ansible-playbook"), str(path), "-i", case.inventory, *OPTIONS.get(playbook, ()), *case.options]
-        kept = {name: value for name, value in ENVIRONMENT.items() if not name.startswith("ANSIBLE_")}
-        environment = {**kept, "STAGE": str(own), "ANSIBLE_NOCOLOR": "1", **case.environment}
+        kept = {name: value for name, value in environment().items() if not name.startswith("ANSIBLE_")}
+        given = {**kept, "STAGE": str(own), "ANSIBLE_NOCOLOR": "1", **case.environment}
         with (own / "output").open("w+") as output:
             run = subprocess.Popen(
-                command, cwd=own, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+                command, cwd=own, env=given, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
             )
             try:
                 if case.sent:

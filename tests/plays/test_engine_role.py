@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.played import LOCAL, play
+from tests.plays.played import LOCAL, play
 
 PLAN = """
 - hosts: app

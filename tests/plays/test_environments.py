@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from tests.commands import ENVIRONMENTS, ROOT, offline, vault
+from tests.commands import ROOT, offline, vault
 
 
 @pytest.mark.parametrize(("environment", "other"), [ENVIRONMENTS, ENVIRONMENTS[::-1]])

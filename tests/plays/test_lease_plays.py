@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from tests.unit import apart, played
-from tests.unit.played import BIN, OUT_OF_REACH, ROOT, Done
+from tests.plays import apart, played
+from tests.plays.played import BIN, OUT_OF_REACH, ROOT, Done
 
 pytestmark = apart.needs_namespaces
 

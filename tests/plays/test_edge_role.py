@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.unit.played import LOCAL, OUT_OF_REACH, ROOT, play
+from tests.plays.played import LOCAL, OUT_OF_REACH, ROOT, play
 
 
 @pytest.mark.parametrize("tags", [(), ("--tags", "edge")], ids=["provision.yml", "--tags edge"])
