@@ -201,6 +201,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.operations.migrati
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.prepare import Prepared, prepare, running
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.wanted import Wanted
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.secret_files import Rights
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
 from ansible_collections.morpheus.deploy.plugins.module_utils.words import said
 from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import explained, in_words
 
@@ -235,7 +236,7 @@ def main() -> None:
     wanted = Wanted(
         release=module.params["release"],
         environment=module.params["environment"],
-        stack=module.params["stack"],
+        stack=Stack.of(module.params["stack"]),
         files=_bytes(module.params["files"]),
         live_files=_bytes(module.params["live_files"]),
         executable=module.params["executable"],
@@ -247,7 +248,7 @@ def main() -> None:
     # What runs is said only once it is known.
     about = {"release": wanted.release, "environment": wanted.environment}
     try:
-        host = StackHost(wanted.stack["name"], engine.connect())
+        host = StackHost(module.params["stack"]["name"], engine.connect())
         about |= {"previous": host.releases.live_release(), "previous_id": host.releases.live()}
         # In check mode nothing is written, so nobody has to wait for anybody.
         with nullcontext() if module.check_mode else alone(host, module.params["token"], module.params["run"]) as fence:

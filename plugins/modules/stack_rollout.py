@@ -294,7 +294,7 @@ def _result(rollout: Rollout, steps: list[str]) -> dict[str, Any]:
         "previous_id": rollout.was,
         "switched": rollout.changed and rollout.switches and not outcome.failures,
         "failure_action": rollout.failure_action.value,
-        "public_check": rollout.target.stack.get("public_check") or {},
+        "public_check": rollout.target.stack.public_check,
         "steps": steps,
         "replaced": outcome.removed,
         "gates": outcome.gates,

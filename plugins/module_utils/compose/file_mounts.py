@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
+
 _SECRETS = "secrets"
 
 
@@ -54,9 +56,9 @@ class Sources:
     live_files: Collection[str] = ()
 
     @classmethod
-    def of(cls, stack: Mapping[str, Any], shipped: Collection[str], live_files: Collection[str] = ()) -> Sources:
-        entries = [posixpath.normpath(str(name)) for key in ("compose_files", "files") for name in stack.get(key) or []]
-        live = [posixpath.normpath(str(name)) for name in stack.get("live_files") or []]
+    def of(cls, stack: Stack, shipped: Collection[str], live_files: Collection[str] = ()) -> Sources:
+        entries = [posixpath.normpath(name) for name in (*stack.compose_files, *stack.files)]
+        live = [posixpath.normpath(name) for name in stack.live_files]
         return cls([*entries, "env"], frozenset(map(posixpath.normpath, shipped)), live, frozenset(live_files))
 
     def kind(self, name: str, *, writable: bool) -> Kind:

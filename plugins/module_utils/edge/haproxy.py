@@ -14,10 +14,10 @@ import socket
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.routes import folded, writable
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Service
 
 TUNNELS = ".tunnels"
 ANY = ".any"
@@ -112,15 +112,12 @@ def route_key(host: str, path: str) -> str:
     return f"{folded(host) or '*'}{path.rstrip('/')}/"
 
 
-def stack_routes(services: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+def stack_routes(services: Iterable[Service]) -> dict[str, str]:
     """Key of each route of ``stack.services`` -> service. Without those that a map cannot hold: they were accepted once, and a
     release that has one can be gone back to.
     """
     found = {
-        route_key(route["host"], path): service["name"]
-        for service in services
-        for route in service["routes"]
-        for path in route["paths"]
+        route_key(route.host, path): service.name for service in services for route in service.routes for path in route.paths
     }
     return {key: found[key] for key in writable(found)}
 

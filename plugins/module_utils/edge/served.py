@@ -28,6 +28,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.health.seen import
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.step import Step
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica, State
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.routing import reached
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
 
 # One good answer is enough; one that went wrong by chance is asked for again.
 ASK = Rules(successes=1, interval_seconds=0.2, timeout_seconds=2.0, deadline_seconds=3.0)
@@ -46,7 +47,7 @@ class Target(Protocol):
     """What is asked of a host.Target."""
 
     @property
-    def services(self) -> Mapping[str, Mapping[str, Any]]: ...
+    def stack(self) -> Stack: ...
 
     @property
     def routed(self) -> set[str]: ...
@@ -187,9 +188,9 @@ def _servers(edge: Edge, serving: Sequence[Replica]) -> dict[str, Server]:
 def _own(target: Target, serving: Sequence[Replica], servers: Mapping[str, Server]) -> list[Endpoint]:
     found = []
     for one in serving:
-        server, health = servers.get(one.name), target.services.get(one.service, {}).get("health")
+        server, health = servers.get(one.name), target.stack.health(one.service)
         if server and health and server.is_resolved:
-            url = f"http://{server.address}:{server.port}{health['path']}"
+            url = f"http://{server.address}:{server.port}{health.path}"
             found.append(Endpoint(one.name, url, expectation=target.expectation(one.service)))
     return found
 

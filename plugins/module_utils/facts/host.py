@@ -118,7 +118,7 @@ class HostAudit:
     def _services(self, manifest: Manifest, trouble: list[str]) -> list[dict[str, Any]]:
         """What the release's Compose files give each service: names of keys and files."""
         workspace = self._releases.workspace(manifest.id)
-        files = workspace.compose_files(manifest.stack["compose_files"])
+        files = workspace.compose_files(manifest.stack.compose_files)
         try:
             model = Compose(self._releases.root.name, workspace.files, files, workspace.interpolation).written()
         except DeployError as exc:
@@ -133,9 +133,9 @@ class HostAudit:
         if Hardening.of(manifest.stack) is None:
             return []
         workspace = self._releases.workspace(manifest.id)
-        files = workspace.compose_files(manifest.stack["compose_files"])
+        files = workspace.compose_files(manifest.stack.compose_files)
         compose = Compose(self._releases.root.name, workspace.files, files, workspace.interpolation)
-        own = Own.of(str(self._releases.root), workspace.shipped(), manifest.stack["compose_files"])
+        own = Own.of(str(self._releases.root), workspace.shipped(), manifest.stack.compose_files)
         # Where secrets have gone, what can be read without them; that nothing can be read is told where services are.
         for read, is_written in ((compose.model, False), (compose.written, True)):
             with suppress(DeployError):
@@ -149,7 +149,7 @@ class HostAudit:
     def _env_files(self, manifest: Manifest) -> dict[str, list[str]]:
         """Path in the release -> names in it; secrets aside, which the manifest names."""
         files = self._releases.workspace(manifest.id).files
-        known = {f"env/{name}.env": sorted(values) for name, values in (manifest.stack.get("env") or {}).items()}
+        known = {f"env/{name}.env": sorted(values) for name, values in manifest.stack.env.items()}
         others = [str(path.relative_to(files)) for path in files.rglob("*.env") if "secrets" not in path.relative_to(files).parts]
         return {**{name: sorted(set(_ASSIGNED.findall(_text(files / name)))) for name in others}, **known}
 

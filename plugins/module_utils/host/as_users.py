@@ -20,7 +20,7 @@ PUBLIC_INTERVAL_SECONDS = 0.05
 
 def endpoints(target: Target, paths: EdgePaths) -> list[Endpoint]:
     """How users ask: the stack's public check, or every route at this host's own edge."""
-    check = target.stack.get("public_check")
+    check = target.stack.public_check
     if check:
         expectation = Expectation(version=check["version"], release=target.release)
         return [served.public(check, own_edge.endpoint("edge", paths, check, expectation))]
@@ -32,7 +32,7 @@ def endpoints(target: Target, paths: EdgePaths) -> list[Endpoint]:
 
 def public_check(target: Target, paths: EdgePaths, guard: Callable[[], None]) -> Health:
     """What the stack's public check sees at this host's own edge; the connection goes to this machine, whatever DNS says."""
-    check = target.stack["public_check"]
+    check = target.stack.public_check
     expectation = Expectation(version=check["version"], release=target.release)
     try:
         endpoint = own_edge.endpoint("edge", paths, check, expectation)

@@ -44,6 +44,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.release.workspace 
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import plan
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.step import Action, Step
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import EDGE_NETWORK, Replica
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
 from ansible_collections.morpheus.deploy.plugins.module_utils.words import openly, said
 
 
@@ -78,7 +79,6 @@ class StackHost:
         found = model or self.model(manifest.stack, workspace)
         additions = hardening.additions(manifest.stack, found)
         model = hardening.applied(found, additions)
-        ports = {service["name"]: service["port"] for service in manifest.stack["services"] if service["routes"]}
 
         def locate(path: Path) -> Path:
             inside = path == self.releases.project or self.releases.project in path.parents
@@ -87,21 +87,21 @@ class StackHost:
         key = self.releases.key(create_key)
         fingerprints = compose_model.Fingerprints(model, self.releases.project, key, locate)
         ground = self.ground(manifest.stack, workspace)
-        desired = compose_model.desired_services(model, images, ports, fingerprints, section, ground)
+        desired = compose_model.desired_services(model, images, manifest.stack.ports, fingerprints, section, ground)
         data = self.mounts(manifest.stack, workspace).data(model)
         return Target(manifest.release, manifest.stack, workspace, model, desired, additions, data)
 
-    def ground(self, stack: Mapping[str, Any], workspace: Workspace) -> compose_data.Ground:
+    def ground(self, stack: Stack, workspace: Workspace) -> compose_data.Ground:
         """What tells a service's data from the release's files."""
         return compose_data.Ground.of(stack, workspace.shipped(), [str(self.releases.project)])
 
-    def model(self, stack: Mapping[str, Any], workspace: Workspace) -> dict[str, Any]:
+    def model(self, stack: Stack, workspace: Workspace) -> dict[str, Any]:
         """What Compose makes of the files, with the paths that they will have in the project directory.
 
         ConfigError when it may not run. What it asks of the host is judged when it is prepared: see hardening_here.
         """
         model = self.resolved(stack, workspace)
-        routed = {service["name"] for service in stack["services"] if service["routes"]}
+        routed = stack.routed
         problems = [
             problem
             for name, service in compose_model.services(model).items()
@@ -111,20 +111,20 @@ class StackHost:
             raise ConfigError(problems)
         return self.mounts(stack, workspace).resolved(model)
 
-    def mounts(self, stack: Mapping[str, Any], workspace: Workspace, live_files: Collection[str] = ()) -> ProjectMounts:
+    def mounts(self, stack: Stack, workspace: Workspace, live_files: Collection[str] = ()) -> ProjectMounts:
         sources = Sources.of(stack, workspace.shipped(), live_files)
         return ProjectMounts(sources, self.releases.project, self.releases.live_files.root, self.releases.contents)
 
-    def resolved(self, stack: Mapping[str, Any], workspace: Workspace) -> dict[str, Any]:
+    def resolved(self, stack: Stack, workspace: Workspace) -> dict[str, Any]:
         """The same, unchecked."""
         return self._in_project(self._compose(stack, workspace).model(), workspace)
 
-    def written(self, stack: Mapping[str, Any], workspace: Workspace) -> dict[str, Any]:
+    def written(self, stack: Stack, workspace: Workspace) -> dict[str, Any]:
         """The same with variables and env files unread."""
         return self._in_project(self._compose(stack, workspace).written(), workspace)
 
-    def _compose(self, stack: Mapping[str, Any], workspace: Workspace) -> Compose:
-        files = workspace.compose_files(stack["compose_files"])
+    def _compose(self, stack: Stack, workspace: Workspace) -> Compose:
+        files = workspace.compose_files(stack.compose_files)
         return Compose(self.stack, workspace.files, files, workspace.interpolation)
 
     def _in_project(self, found: Mapping[str, Any], workspace: Workspace) -> dict[str, Any]:
@@ -166,21 +166,21 @@ class StackHost:
         return plan(
             target.desired,
             observed,
-            drain_seconds=float(target.stack["drain_seconds"]),
+            drain_seconds=target.stack.drain_seconds,
             replace_created_before=replace_created_before,
             routing=edge.routing(),
         )
 
-    def require_routes(self, stack: Mapping[str, Any]) -> None:
+    def require_routes(self, stack: Stack) -> None:
         """Raise what is wrong with the routes of ``stack``: EdgeError when one of them leads to another stack of this host."""
         problems = [
             problem
-            for number, service in enumerate(stack["services"])
-            for problem in routes.problems(f"stack.services[{number}]", service["routes"])
+            for number, service in enumerate(stack.services)
+            for problem in routes.problems(f"stack.services[{number}]", service.routes)
         ]
         if problems:
             raise ConfigError(problems)
-        wanted = haproxy.stack_routes(stack["services"])
+        wanted = haproxy.stack_routes(stack.services)
         if wanted:
             Edge(self.stack, self._configuration(), (), wanted, 0).routing()
 
@@ -240,7 +240,7 @@ class StackHost:
 
     def compose(self, target: Target) -> Compose:
         """Compose in the project directory, which must hold the target's files (Releases.activate)."""
-        names = [*target.stack["compose_files"], "override.json"]
+        names = [*target.stack.compose_files, "override.json"]
         files = [self.releases.project / name for name in names]
         return Compose(self.stack, self.releases.project, files, self._interpolation, self.hold)
 
@@ -263,7 +263,7 @@ class StackHost:
         text = json.dumps(OVERRIDE.numbered(override), indent=2, sort_keys=True).replace("$", "$$") + "\n"
         write_atomically(self.releases.project / "override.json", text, mode=0o644)
         interpolation = target.workspace.interpolation.read_text()
-        variables = project_files.environment(interpolation, self.stack, target.stack["compose_files"])
+        variables = project_files.environment(interpolation, self.stack, target.stack.compose_files)
         write_atomically(self._interpolation, variables, mode=0o644)
 
     @property

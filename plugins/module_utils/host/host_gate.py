@@ -5,9 +5,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import Clock
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Endpoint, Gate
@@ -16,6 +15,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.health.seen import
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.target import Target
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import HealthCheck
 
 # Without an HTTP health check Docker's verdict counts; a service without a healthcheck must at least keep running.
 DOCKER_RULES = Rules(successes=2, interval_seconds=0.25, timeout_seconds=5.0, deadline_seconds=120.0)
@@ -59,23 +59,24 @@ class HostGate:
         health = self._health(service)
         if not health:
             return Gate(DOCKER_RULES, docker_verdict, self.clock, give_up)
-        names = ("successes", "interval_seconds", "timeout_seconds", "deadline_seconds")
-        return Gate(Rules(**{name: health[name] for name in names}), self.probe, self.clock, give_up)
+        return Gate(self._rules(health), self.probe, self.clock, give_up)
 
     def _endpoints(self, service: str, replicas: Sequence[Replica]) -> list[Endpoint]:
         health = self._health(service)
         if not health:
             return [Endpoint(replica.name, f"docker://{replica.name}/health") for replica in replicas]
         addresses = self.host.engine.addresses(replicas)
-        port = self.target.services[service]["port"]
+        port = self.target.services[service].port
         return [
-            Endpoint(name, f"http://{address}:{port}{health['path']}", expectation=self.target.expectation(service))
+            Endpoint(name, f"http://{address}:{port}{health.path}", expectation=self.target.expectation(service))
             for name, address in addresses.items()
         ]
 
-    def _health(self, service: str) -> Mapping[str, Any] | None:
-        found: Mapping[str, Any] | None = self.target.services.get(service, {}).get("health")
-        return found
+    def _rules(self, health: HealthCheck) -> Rules:
+        return Rules(health.successes, health.interval_seconds, health.timeout_seconds, health.deadline_seconds)
+
+    def _health(self, service: str) -> HealthCheck | None:
+        return self.target.stack.health(service)
 
     def _docker_verdict(self, replica: Replica) -> Answer:
         verdict = self.host.engine.health(replica)

@@ -12,6 +12,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge import haprox
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Expectation
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.workspace import Workspace
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.desired import DesiredService
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Service, Stack
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class Target:
     """A release made ready to be compared with what runs: Compose's model and the services it asks for."""
 
     release: str
-    stack: Mapping[str, Any]
+    stack: Stack
     workspace: Workspace
     model: Mapping[str, Any]
     desired: list[DesiredService]
@@ -29,8 +30,8 @@ class Target:
     data: Collection[str] = ()
 
     @property
-    def services(self) -> dict[str, Mapping[str, Any]]:
-        return {service["name"]: service for service in self.stack["services"]}
+    def services(self) -> dict[str, Service]:
+        return self.stack.by_name
 
     @property
     def routed(self) -> set[str]:
@@ -39,8 +40,9 @@ class Target:
     @property
     def routes(self) -> dict[str, str]:
         """Key of each route (see haproxy.route_key) -> service."""
-        return haproxy.stack_routes(self.stack["services"])
+        return haproxy.stack_routes(self.stack.services)
 
     def expectation(self, service: str) -> Expectation:
-        health = self.services[service]["health"]
-        return Expectation(health["status"], health["expect"], health["version"], self.release)
+        """What a good answer to the service's health check is; any will do without one."""
+        health = self.stack.health(service)
+        return Expectation(health.status, health.expect, health.version, self.release) if health else Expectation()

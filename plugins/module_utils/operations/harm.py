@@ -21,12 +21,13 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.operations.wanted 
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.wanted_images import NOT_PULLED
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import project_drift
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.workspace import Workspace
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
 
 
-def check_watches(stack: Mapping[str, Any], model: Mapping[str, Any]) -> None:
-    healths = {service["name"]: service["health"] for service in stack["services"]}
+def check_watches(stack: Stack, model: Mapping[str, Any]) -> None:
+    seconds = {one.name: one.health.failing_seconds for one in stack.services if one.health}
     services = compose_model.services(model)
-    found = [one for name, service in services.items() for one in compose_rules.watch_problems(name, service, healths.get(name))]
+    found = [one for name, service in services.items() for one in compose_rules.watch_problems(name, service, seconds.get(name))]
     if found:
         raise ConfigError(found)
 
@@ -105,8 +106,8 @@ def _live_model(host: StackHost, wanted: Wanted, live: str) -> Mapping[str, Any]
         # What was lost cannot be compared.
         return {}
     stack, workspace = manifest.stack, host.releases.workspace(live)
-    before = [(name, (workspace.files / name).read_bytes()) for name in stack["compose_files"]]
-    if before == [(name, wanted.files[name]) for name in wanted.stack["compose_files"]]:
+    before = [(name, (workspace.files / name).read_bytes()) for name in stack.compose_files]
+    if before == [(name, wanted.files[name]) for name in wanted.stack.compose_files]:
         return {}
     with suppress(EngineError):
         return host.resolved(stack, workspace)

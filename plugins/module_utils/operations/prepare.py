@@ -76,7 +76,7 @@ def prepare(host: StackHost, wanted: Wanted, migrations: Migrations, *, check_mo
     retained = releases.read(identity).images if releases.has(identity) else None
     lineage = releases.lineage()
     lost = [problem] if identity in lineage.fates and (problem := releases.problem(identity)) else []
-    migration = wanted.stack.get("migration")
+    migration = wanted.stack.migration
     accepted = accepted_edits(releases, lineage, migration, wanted.files) if migration else {}
     # Whichever host it is at work on, none may start a second one.
     waited_for = migrations.settle(migration, identity, look_only=check_mode) if migration else []
@@ -113,7 +113,7 @@ def prepare(host: StackHost, wanted: Wanted, migrations: Migrations, *, check_mo
         )
         steps, replicas, damage = _preview(host, manifest, workspace, model, check_mode, lineage.live)
     changed_secrets = releases.changed_secrets(wanted.secrets, wanted.rights)
-    live = wanted.stack.get("live_files") or [], wanted.live_files, wanted.executable
+    live = wanted.stack.live_files, wanted.live_files, wanted.executable
     changed_live_files = releases.live_files.changed(*live)
     if not check_mode:
         releases.write_secrets(wanted.secrets, wanted.rights)

@@ -40,8 +40,8 @@ def _broken(host: StackHost, manifest: Manifest) -> str:
 
 def _migration_service(host: StackHost, live: str) -> str:
     """What people would start by hand; what we have started is known by its label, too."""
-    migration = host.releases.read(live).stack.get("migration") if live and host.releases.has(live) else None
-    return str(migration["service"]) if migration else ""
+    migration = host.releases.read(live).stack.migration if live and host.releases.has(live) else None
+    return migration.service if migration else ""
 
 
 def _release(host: StackHost, lineage: Lineage, identity: str) -> dict[str, Any]:

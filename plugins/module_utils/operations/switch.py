@@ -90,7 +90,7 @@ class HostRollout:
         if gone:
             services = [name for name, one in manifest.images.items() if one["id"] in gone]
             # What an older version prepared says nothing of it.
-            keep_free_mb = int(manifest.stack.get("keep_free_mb", 0))
+            keep_free_mb = int(manifest.stack.document.get("keep_free_mb", 0))
             require_room(engine, self._host.releases, services, live=live, count=len(gone), keep_free_mb=keep_free_mb)
         return [*images.restore(engine, entries), *images.fetch(engine, entries)]
 
@@ -146,7 +146,7 @@ class HostRollout:
 
     def _ask_edge(self, rollout: Rollout) -> None:
         """The last gate: this host's own edge must answer users with the release."""
-        check = rollout.target.stack.get("public_check")
+        check = rollout.target.stack.public_check
         if rollout.outcome.failures or not check:
             return
         before = time.monotonic()
@@ -181,7 +181,7 @@ class HostRollout:
         self._host.edge(target).contract()
 
     def _prune(self, rollout: Rollout) -> None:
-        rollout.pruned = prune(self._host, **rollout.manifest.stack["retention"])
+        rollout.pruned = prune(self._host, rollout.manifest.stack.retention)
         if rollout.pruned:
             self._record("pruned", releases=rollout.pruned)
 
@@ -216,7 +216,7 @@ class HostRollout:
             HostGate(host, target, clock, self._fence.check),
             clock,
             lambda event, step: self._record(event, step=str(step), action=step.action.value),
-            drain_seconds=target.stack["drain_seconds"],
+            drain_seconds=target.stack.drain_seconds,
             guard=self._fence.check,
         )
         return executor.run(steps)

@@ -6,11 +6,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import schema_files
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import config_hash, release_id, variables
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.secret_files import Rights
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Wanted:
 
     release: str
     environment: str
-    stack: Mapping[str, Any]
+    stack: Stack
     files: Mapping[str, bytes]
     secrets: Mapping[str, str]
     git_sha: str = ""
@@ -48,10 +48,10 @@ class Wanted:
     @property
     def versions(self) -> list[str]:
         """Versions of the schema that its files bring, oldest first."""
-        migration = self.stack.get("migration")
-        return schema_files.schema_versions(self.files, migration["directory"]) if migration else []
+        migration = self.stack.migration
+        return schema_files.schema_versions(self.files, migration.directory) if migration else []
 
     @property
     def schema(self) -> dict[str, str]:
-        versions = self.versions
-        return {"head": versions[-1], "compatible_since": self.stack["migration"]["compatible_since"]} if versions else {}
+        versions, migration = self.versions, self.stack.migration
+        return {"head": versions[-1], "compatible_since": migration.compatible_since} if versions and migration else {}

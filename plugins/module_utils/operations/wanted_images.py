@@ -87,7 +87,7 @@ class WantedImages:
         return {"reference": reference, "digest": "", "id": f"{NOT_PULLED}{reference}"}
 
     def _require_room(self, services: list[str], count: int) -> None:
-        keep_free_mb = self._wanted.stack["keep_free_mb"]
+        keep_free_mb = self._wanted.stack.keep_free_mb
         require_room(self._engine, self._releases, services, live=self._live_id, count=count, keep_free_mb=keep_free_mb)
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import env_file as dotenv
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
 
 HASH_DIGITS = 8
 
@@ -27,13 +28,19 @@ class Manifest:
     id: str
     release: str
     environment: str
-    stack: Mapping[str, Any]
+    stack: Stack
     images: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     created: str = ""
     git_sha: str = ""
     config_hash: str = ""
     secrets: Mapping[str, list[str]] = field(default_factory=dict)
     schema: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> Manifest:
+        """As ``as_dict`` has it. Raises TypeError when it is not what this collection writes."""
+        stack = {"stack": Stack.of(document["stack"])} if "stack" in document else {}
+        return cls(**{**document, **stack})
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -46,7 +53,7 @@ class Manifest:
             "images": {name: dict(image) for name, image in self.images.items()},
             "secrets": {name: list(variables) for name, variables in self.secrets.items()},
             "schema": dict(self.schema),
-            "stack": dict(self.stack),
+            "stack": dict(self.stack.document),
         }
 
 
@@ -57,13 +64,13 @@ def variables(name: str, content: str) -> list[str]:
 
 def config_hash(
     environment: str,
-    stack: Mapping[str, Any],
+    stack: Stack,
     files: Mapping[str, bytes],
     secret_names: Mapping[str, list[str]],
     executable: Collection[str] = (),
 ) -> str:
     """SHA-256 over all that a release consists of, its images aside. ``executable``: those of ``files`` that can be run."""
-    content = hashlib.sha256(json.dumps([environment, stack, secret_names], sort_keys=True).encode())
+    content = hashlib.sha256(json.dumps([environment, stack.document, secret_names], sort_keys=True).encode())
     for path in sorted(files):
         content.update(f"\0{path}\0{hashlib.sha256(files[path]).hexdigest()}".encode())
         content.update(b"\0x" if path in executable else b"")

@@ -41,7 +41,7 @@ def project(releases: Releases, manifest: Manifest, lost: Collection[Path]) -> l
     found = [f"{name} in the project directory is not the release's" for name in differing]
     found += [f"{path}, which services mount, is not the release's" for path in lost]
     found += [note for note in releases.notes if str(directory) in note]
-    variables = project_files.environment(_interpolation(manifest), releases.root.name, manifest.stack["compose_files"])
+    variables = project_files.environment(_interpolation(manifest), releases.root.name, manifest.stack.compose_files)
     if _bytes(directory / ".env") != variables.encode():
         found.append(_not_as_written(directory / ".env"))
     if not (directory / "secrets").is_symlink():

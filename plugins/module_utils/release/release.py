@@ -19,7 +19,6 @@ import shutil
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import file_mode, is_executable, write_atomically
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
@@ -39,6 +38,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest i
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.project_files import Listing, LostListingError
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.secret_files import SecretFiles
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.workspace import Workspace, link_secrets, place_files
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
 
 STACKS_ROOT = Path("/var/lib/morpheus.deploy/stacks")
 KEY_BYTES = 32
@@ -124,13 +124,13 @@ class Releases(SecretFiles):
     def read(self, identity: str) -> Manifest:
         path = self._directory / identity / "manifest.json"
         try:
-            return Manifest(**MANIFEST.load(path))
+            return Manifest.of(MANIFEST.load(path))
         except FileNotFoundError:
             if path.parent.is_dir():
                 raise MANIFEST.missing(path) from None
             kept = ", ".join(self.ids()) or "none"
             raise DeployError(f'release "{identity}" is not on this host; retained are: {kept}') from None
-        except TypeError as exc:
+        except (TypeError, ValueError, AttributeError) as exc:
             raise MANIFEST.damaged(path, f"it is not what this collection writes: {exc}") from exc
 
     def has(self, identity: str) -> bool:
@@ -213,7 +213,7 @@ class Releases(SecretFiles):
         return project_files.mounted(self.project)
 
     def strangers(
-        self, stack: Mapping[str, Any], shipped: Mapping[str, Path], mounted: Collection[str], data: Collection[str]
+        self, stack: Stack, shipped: Mapping[str, Path], mounted: Collection[str], data: Collection[str]
     ) -> dict[str, list[str]]:
         """Of paths that a release ships: what lies there in the project directory and was brought by no release.
 
@@ -285,6 +285,6 @@ def _same(one: Path, other: Path) -> bool:
     return other.is_file() and one.read_bytes() == other.read_bytes()
 
 
-def _for_compose(stack: Mapping[str, Any]) -> list[str]:
+def _for_compose(stack: Stack) -> list[str]:
     """What Compose itself reads in the project directory."""
-    return ["env", *(str(Path(name)) for name in stack.get("compose_files") or [])]
+    return ["env", *(str(Path(name)) for name in stack.compose_files)]

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +24,7 @@ class Workspace:
     files: Path
     interpolation: Path
 
-    def compose_files(self, names: list[str]) -> list[Path]:
+    def compose_files(self, names: Sequence[str]) -> list[Path]:
         return [self.files / name for name in names]
 
     def shipped(self) -> dict[str, Path]:

@@ -22,6 +22,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.ownership import m
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import schema_files
 from ansible_collections.morpheus.deploy.plugins.module_utils.secrets import files as secret_files
 from ansible_collections.morpheus.deploy.plugins.module_utils.secrets import fingerprints
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import HealthCheck, Stack
 from ansible_collections.morpheus.deploy.plugins.module_utils.words import openly
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import exposed, isolation, public_check, service_problems
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.compose_files import ComposeFiles
@@ -60,6 +61,7 @@ class StackConfig(StackFiles):
         self._secrets_by_name = fingerprints.by_name(self._secrets, raw.get("stack_secret_files") or {})
         # With what no container is given.
         self._credentials = self._secrets_by_name | fingerprints.of_rotations(raw.get("stack_rotation"))
+        self.stack = Stack.of(self.config)
         self._check_names(given["preflight_environments"] or [])
         self._check_env_files()
         self._check_secret_files()
@@ -164,19 +166,19 @@ class StackConfig(StackFiles):
             return
         self._check_names_of_services(services)
         self.problems += secret_files.reference_problems(model, self._secret_files, self._secrets)
-        hardening = Hardening.of(self.config) or Hardening()
+        hardening = Hardening.of(self.stack) or Hardening()
         project = Project(model, Own.of(f"{STACKS}/{self.config['name']}", self.files, names))
         self.problems += refusals.element_problems(model)
         self.problems += hardening.naming_problems(services)
-        sources = file_mounts.Sources.of(self.config, self.files, self.live_files)
+        sources = file_mounts.Sources.of(self.stack, self.files, self.live_files)
         self.problems += [*sources.config_problems(model.get("configs")), *sources.volume_problems(model.get("volumes"))]
-        routed = {service["name"] for service in self.config["services"] if service.get("routes")}
+        routed = self.stack.routed
         healths = {service.get("name"): service.get("health") for service in self.config["services"]}
-        ground = compose_data.Ground.of(self.config, self.files)
+        ground = compose_data.Ground.of(self.stack, self.files)
         self.problems += compose_data.unknown_names(self.config["shared_volumes"] or [], model, ground)
         for name, service in services.items():
             problems = compose_rules.problems(name, service or {}, routed=name in routed)
-            problems += compose_rules.watch_problems(name, service or {}, healths.get(name))
+            problems += compose_rules.watch_problems(name, service or {}, _failing_seconds(healths.get(name)))
             if isinstance(service, Mapping):
                 problems += hardening.problems(name, service, project, routed=name in routed)
                 problems += self._mount_problems(sources, file_mounts.written(name, service))
@@ -262,3 +264,14 @@ class StackConfig(StackFiles):
             if known is not None and stem not in known:
                 option = "stack.env" if directory == "env" else "stack_secrets"
                 self._say(f"{option}.{stem}: required, because services.{name}.env_file reads {path}")
+
+    def _say(self, problem: str) -> None:
+        self.problems.append(problem)
+
+
+def _failing_seconds(health: Mapping[str, Any] | None) -> float | None:
+    """See HealthCheck; 0 where it has no such numbers, which is a problem of its own."""
+    if not health:
+        return None
+    numbers = ("successes", "interval_seconds", "timeout_seconds")
+    return HealthCheck.of({**health, **{name: health.get(name) or 0 for name in numbers}}).failing_seconds

@@ -9,6 +9,7 @@ from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import haproxy, routes
 from ansible_collections.morpheus.deploy.plugins.module_utils.health import gate
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Route
 
 
 def problems(services: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -30,7 +31,7 @@ def problems(services: Sequence[Mapping[str, Any]]) -> list[str]:
             found.append(
                 f"{path}.health: required, because the service is routed: without it nobody can tell when a replica may serve"
             )
-        found += routes.problems(path, service.get("routes") or [])
+        found += routes.problems(path, [Route.of(one) for one in service.get("routes") or []])
         if service.get("health"):
             found += _health_problems(f"{path}.health", service["health"])
     return found

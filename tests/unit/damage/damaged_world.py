@@ -41,6 +41,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.operations.wanted 
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership.host import HostIdentity, Owner
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout import ending
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
 from docker.errors import APIError
 
 from tests.unit.damage.memory_docker import PORT, Box, Docker, Server
@@ -129,7 +130,9 @@ class World:
         # The release before was live once, and nothing of it runs any more; its data is here.
         self.docker.volumes[f"{STACK}_data"] = {}
         host = self.host()
-        old = prepare(host, Wanted(OLD, "staging", stack(), files(OLD), {}), Migrations(host.one_offs), check_mode=False)
+        old = prepare(
+            host, Wanted(OLD, "staging", Stack.of(stack()), files(OLD), {}), Migrations(host.one_offs), check_mode=False
+        )
         lineage = self.releases.lineage()
         lineage.went_live(old.id, Kind.DEPLOY)
         self.releases.write_lineage(lineage)
@@ -161,7 +164,7 @@ class World:
 
         def run() -> End:
             host = self.host()
-            wanted = Wanted(release, "staging", stack(), files(release), {})
+            wanted = Wanted(release, "staging", Stack.of(stack()), files(release), {})
             found = prepare(host, wanted, Migrations(host.one_offs), check_mode=check)
             said = "\n".join(found.warnings)
             if check:
@@ -398,9 +401,7 @@ class World:
         monkeypatch.setattr(haproxy_module, "PATIENCE_SECONDS", 0.0)
         monkeypatch.setattr(served_module, "PATIENCE_SECONDS", 0.0)
         monkeypatch.setattr(served_module, "ASK", Rules(1, 0.02, 0.2, 0.3))
-        monkeypatch.setattr(
-            status_module, "ASK", {"successes": 1, "interval_seconds": 0.02, "timeout_seconds": 0.2, "deadline_seconds": 0.3}
-        )
+        monkeypatch.setattr(status_module, "ASK", Rules(1, 0.02, 0.2, 0.3))
         monkeypatch.setattr(
             FakeHAProxy, "patience", property(lambda _: None if self._runs() else 0, lambda *_: None), raising=False
         )

@@ -14,6 +14,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.compose.data impor
     reason,
     unknown_names,
 )
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
 
 PROJECT = "/var/lib/morpheus.deploy/stacks/shop/project"
 GROUND = Ground(frozenset(), frozenset({"migrations/1_a.sql", "nginx.conf", "env/api.env"}), (PROJECT,))
@@ -106,7 +107,7 @@ def test_a_shared_volume_or_directory_may_be_written_by_two() -> None:
 
 @pytest.mark.parametrize("source", ["./flags", "./flags/one", f"{PROJECT}/flags"])
 def test_live_files_are_written_by_the_deploy_alone_and_are_no_data(source: str) -> None:
-    ground = Ground.of({"live_files": ["flags/"]}, (), [PROJECT])
+    ground = Ground.of(Stack(live_files=["flags/"]), (), [PROJECT])
     assert reason({"volumes": [f"{source}:/flags", "./flagship:/x"]}, ground) == "writes to the directory ./flagship"
 
 

@@ -12,6 +12,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.compose.rules impo
     watch_problems,
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.desired import FailureAction, Order, UpdatePolicy
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import HealthCheck
 
 DURATIONS = [
     ("10s", 10.0),
@@ -271,7 +272,7 @@ WATCHES = [
     pytest.param("6.7s", HEALTH, f"6.7 s is shorter than the 6.75 s in which {BY_US}", id="too short for our own check"),
     pytest.param("6.3s", HEALTH | {"interval_seconds": 0.1}, "", id="a sum that binary numbers cannot hold"),
     pytest.param("1s", HEALTH | {"timeout_seconds": 0.05}, "", id="our own check counts, not Docker's"),
-    pytest.param("1s", HEALTH | {"successes": None}, "", id="a health that is wrong anyway"),
+    pytest.param("1s", HEALTH | {"successes": 0}, "", id="a health that is wrong anyway"),
     pytest.param("0s", HEALTH, "", id="no watch"),
     pytest.param("soon", HEALTH, "", id="no duration"),
     pytest.param(None, HEALTH, "", id="nothing said"),
@@ -284,7 +285,8 @@ def test_a_watch_is_as_long_as_what_watches_needs_to_fail(
     section: str, monitor: str | None, health: dict[str, Any] | None, words: str
 ) -> None:
     service = {**GOOD, "healthcheck": QUICK, "deploy": {section: {"monitor": monitor}}}
-    assert watch_problems("api", service, health) == ([f"services.api.deploy.{section}.monitor: {words}"] if words else [])
+    seconds = HealthCheck.of(health).failing_seconds if health else None
+    assert watch_problems("api", service, seconds) == ([f"services.api.deploy.{section}.monitor: {words}"] if words else [])
 
 
 def test_what_a_release_was_accepted_with_does_not_keep_a_host_from_going_back_to_it() -> None:

@@ -10,6 +10,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.contents import ContentStore
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.file_mounts import Kind, Mount, Sources, written
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.project_mounts import ProjectMounts
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
 
 FILES = {
     "compose.yml": b"",
@@ -24,7 +25,7 @@ STACK: dict[str, Any] = {
     "files": ["./conf", "data/seed.sql", "nginx.conf"],
     "live_files": ["flags/", "app/live"],
 }
-SOURCES = Sources.of(STACK, FILES, ["flags/a.json"])
+SOURCES = Sources.of(Stack.of(STACK), FILES, ["flags/a.json"])
 
 
 @pytest.mark.parametrize(
@@ -291,7 +292,9 @@ def test_a_directory_with_shipped_files_in_it_that_could_be_written_to_is_left_a
 
 def test_the_whole_project_is_what_the_release_ships_and_no_secret(tmp_path: Path, files: dict[str, Path]) -> None:
     store = ContentStore(tmp_path / "content")
-    mounts = ProjectMounts(Sources.of({**STACK, "live_files": []}, FILES), tmp_path / "project", tmp_path / "live", store)
+    mounts = ProjectMounts(
+        Sources.of(Stack.of({**STACK, "live_files": []}), FILES), tmp_path / "project", tmp_path / "live", store
+    )
     model = mounts.resolved({"services": {"api": {"volumes": [bind(mounts, ".", "/app", read_only=True)]}}})
     place = Path(mounts.overrides(model, files).volumes["api"][0]["source"])
     assert {str(path.relative_to(place)) for path in place.rglob("*") if path.is_file()} == set(FILES)

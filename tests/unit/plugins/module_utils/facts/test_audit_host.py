@@ -19,6 +19,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage im
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership.host import HostIdentity
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
 
 VALUE = "postgresql://postgres.stagingproj:hunter2hunter2@db.stagingproj.supabase.co:5432/postgres"
 FILES = Path("/releases/1/files")
@@ -156,7 +157,7 @@ def releases(tmp_path: Path) -> Releases:
     found = Releases("shop", tmp_path)
     stack = {"name": "shop", "compose_files": ["compose.yml"], "env": {"api": {"LOG_LEVEL": "info"}}}
     found.write_files("1-a", "1", "staging", {"compose.yml": b"services: {}\n", "more/other.env": b"# c\nexport A=1\nB: 2\nC\n"})
-    found.write_manifest(Manifest("1-a", "1", "staging", stack, secrets={"api.env": ["DATABASE_URL"]}))
+    found.write_manifest(Manifest("1-a", "1", "staging", Stack.of(stack), secrets={"api.env": ["DATABASE_URL"]}))
     found.write_secrets({"api.env": f'DATABASE_URL="{VALUE}"\n'})
     found.write_lineage(Lineage(trail=["1-a"]))
     return found

@@ -18,6 +18,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.host.target import
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.secret_files import Rights
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
 
 IMAGES = {"api": ("shop/api:1.0", "sha256:1"), "worker": ("shop/worker:1.0", "sha256:2")}
 HEALTH = {
@@ -55,7 +56,7 @@ def model(host: StackHost, mounts: tuple[str, ...] = ("migrations", "nginx.conf"
 
 
 def prepared(host: StackHost, files: Mapping[str, bytes] = FILES, name: str = "1.0") -> Manifest:
-    manifest = Manifest(f"{name}-a", name, "staging", STACK)
+    manifest = Manifest(f"{name}-a", name, "staging", Stack.of(STACK))
     host.releases.write_secrets({"api.env": 'TOKEN="canary"\n'})
     host.releases.write_files(manifest.id, name, "staging", files)
     host.releases.write_manifest(manifest)
@@ -127,7 +128,7 @@ def test_a_changed_file_secret_changes_the_fingerprint_of_who_uses_it_and_of_nob
 
 def hardened(host: StackHost, **exempt: list[str]) -> Target:
     hardening = {"exempt": exempt, "docker_socket": [], "privileged": []}
-    manifest = replace(prepared(host), stack={**STACK, "hardening": hardening})
+    manifest = replace(prepared(host), stack=Stack.of({**STACK, "hardening": hardening}))
     host.releases.activate(manifest.id)
     return target(host, manifest)
 
@@ -154,7 +155,9 @@ def test_a_service_that_says_all_of_it_itself_has_the_same_fingerprint(host: Sta
     before = hardened(host)
     found = model(host)
     found["services"]["api"].update(before.additions["api"])
-    manifest = replace(prepared(host), stack={**STACK, "hardening": {"exempt": {}, "docker_socket": [], "privileged": []}})
+    manifest = replace(
+        prepared(host), stack=Stack.of({**STACK, "hardening": {"exempt": {}, "docker_socket": [], "privileged": []}})
+    )
     after = target(host, manifest, found)
     assert after.additions["api"] == {}
     assert fingerprints(after)["api"] == fingerprints(before)["api"]
@@ -220,7 +223,7 @@ def test_models_have_the_paths_of_the_project_directory(host: StackHost, monkeyp
             return {"services": {"api": {"image": "a:1", "volumes": [{"type": "bind", "source": source, "target": "/x"}]}}}
 
     monkeypatch.setattr(host_module, "Compose", Compose)
-    found = host.model(STACK, workspace)
+    found = host.model(Stack.of(STACK), workspace)
     assert found["services"]["api"]["volumes"][0]["source"] == str(host.releases.project / "nginx.conf")
     assert seen[3] == workspace.interpolation
     assert seen[2] == [workspace.files / "compose.yml", workspace.files / "compose.staging.yml"]
@@ -239,11 +242,11 @@ def test_what_compose_makes_of_the_files_is_checked_again(host: StackHost, monke
 
     monkeypatch.setattr(host_module, "Compose", Compose)
     with pytest.raises(Exception, match="2 problems in the configuration"):
-        host.model(STACK, workspace)
+        host.model(Stack.of(STACK), workspace)
     # What it asks of the host is judged when it is prepared, and not of releases that are here: see test_hardening_here.
     hardening: dict[str, Any] = {"exempt": {}, "docker_socket": [], "privileged": []}
     with pytest.raises(Exception, match="2 problems in the configuration"):
-        host.model({**STACK, "hardening": hardening}, workspace)
+        host.model(Stack.of({**STACK, "hardening": hardening}), workspace)
 
 
 SHIPPING: dict[str, Any] = {**STACK, "files": ["migrations", "nginx.conf"], "live_files": ["flags"]}
@@ -251,14 +254,14 @@ PINNED = {"api": "shop/api@sha256:1", "worker": "w@sha256:1"}
 
 
 def shipping(host: StackHost, files: Mapping[str, bytes], name: str = "1.0", executable: tuple[str, ...] = ()) -> Manifest:
-    manifest = Manifest(f"{name}-a", name, "staging", SHIPPING)
+    manifest = Manifest(f"{name}-a", name, "staging", Stack.of(SHIPPING))
     host.releases.write_files(manifest.id, name, "staging", {**FILES, **files}, executable)
     host.releases.write_manifest(manifest)
     return manifest
 
 
 def shipped(host: StackHost, manifest: Manifest, mounts: tuple[str, ...] = ("migrations", "nginx.conf")) -> Target:
-    resolved = host.mounts(SHIPPING, host.releases.workspace(manifest.id)).resolved(model(host, mounts))
+    resolved = host.mounts(Stack.of(SHIPPING), host.releases.workspace(manifest.id)).resolved(model(host, mounts))
     return target(host, manifest, resolved)
 
 

@@ -14,6 +14,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage im
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.recall import Evidence, Kept, Running
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -156,7 +157,7 @@ def releases(tmp_path: Path) -> Releases:
     lineage, told = Lineage(), Journal(found.root / "journal.jsonl")
     for identity, outcome in zip(IDS, ("live", "live", "failed"), strict=True):
         found.write_files(identity, identity[:3], "staging", {"compose.yml": b""})
-        found.write_manifest(Manifest(identity, identity[:3], "staging", {"services": []}, created=CREATED[identity]))
+        found.write_manifest(Manifest(identity, identity[:3], "staging", Stack(), created=CREATED[identity]))
         lineage.prepared(identity)
         told.write("begin", release=identity, kind="deploy")
         if outcome == "live":

@@ -27,6 +27,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.operations.wanted 
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.workspace import Workspace
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
 
 MB = 1_000_000
 
@@ -69,13 +70,13 @@ class Host:
     def disk(self) -> Disk:
         return Disk("/var/lib/docker", self.free, 20_000 * MB)
 
-    def require_routes(self, stack: Mapping[str, Any]) -> None:
+    def require_routes(self, stack: Stack) -> None:
         """Nobody else has any."""
 
     def find(
         self, digests: Mapping[str, str] | None = None, known: Mapping[str, Any] | None = None, *, pull: bool = True
     ) -> dict[str, dict[str, str]]:
-        wanted = Wanted("1", "staging", {"keep_free_mb": 1000}, {}, {}, digests=digests or {})
+        wanted = Wanted("1", "staging", Stack(keep_free_mb=1000), {}, {}, digests=digests or {})
         finder = wanted_images.WantedImages(self, wanted, known or {}, self.releases.live())  # type: ignore[arg-type]
         found = finder.find({"api": "shop/api:1", "migrate": "shop/api:1"}, pull=pull)
         self.warnings = finder.warnings
@@ -152,7 +153,7 @@ def test_check_mode_takes_a_tag_that_is_not_here_for_what_runs_under_its_name(ho
 
 def live(host: Host, reference: str = "shop/api:0") -> None:
     images = {"api": {"reference": reference, "digest": "d0", "id": "id-d0"}}
-    host.releases.write_manifest(Manifest("0-a", "0", "staging", {}, images))
+    host.releases.write_manifest(Manifest("0-a", "0", "staging", Stack(), images))
     lineage = host.releases.lineage()
     lineage.went_live("0-a", Kind.DEPLOY)
     host.releases.write_lineage(lineage)
@@ -160,13 +161,13 @@ def live(host: Host, reference: str = "shop/api:0") -> None:
 
 def test_secrets_that_a_release_reads_and_that_are_gone_are_named(host: Host) -> None:
     secrets = {"api.env": ["KEY", "URL"], "session_secret": [], "other": []}
-    manifest = Manifest("1-a", "1", "staging", {}, secrets=secrets)
+    manifest = Manifest("1-a", "1", "staging", Stack(), secrets=secrets)
     host.releases.write_secrets({"api.env": 'URL="x"\n', "other": "content"})
     assert usable.missing_secrets(host, manifest) == ["api.env: KEY", "session_secret"]  # type: ignore[arg-type]
 
 
 def test_a_release_names_the_variables_of_env_files_and_the_names_of_file_secrets() -> None:
-    wanted = Wanted("1", "staging", {}, {}, {"api.env": 'KEY="x"\n', "session_secret": 'KEY="x"\n'})
+    wanted = Wanted("1", "staging", Stack(), {}, {"api.env": 'KEY="x"\n', "session_secret": 'KEY="x"\n'})
     assert wanted.secret_names == {"api.env": ["KEY"], "session_secret": []}
 
 
@@ -211,18 +212,18 @@ def mounting(host: Host, **names: bool) -> None:
         for name, read_only in names.items()
     ]
 
-    def mounts(stack: Mapping[str, Any], workspace: Workspace) -> ProjectMounts:
+    def mounts(stack: Stack, workspace: Workspace) -> ProjectMounts:
         sources = Sources.of(stack, workspace.shipped())
         return ProjectMounts(sources, project, host.releases.live_files.root, host.releases.contents)
 
-    def model(stack: Mapping[str, Any], workspace: Workspace) -> dict[str, Any]:
+    def model(stack: Stack, workspace: Workspace) -> dict[str, Any]:
         return mounts(stack, workspace).resolved({"services": {"api": {"image": "shop/api:1", "volumes": volumes}}})
 
     def image(reference: str) -> None:
         raise AllWellError
 
     host.mounts, host.model, host.image = mounts, model, image  # type: ignore[attr-defined,method-assign]
-    wanted = Wanted("1", "staging", WANTED_STACK, WANTED_FILES, {}, digests={"shop/api:1": "d"})
+    wanted = Wanted("1", "staging", Stack.of(WANTED_STACK), WANTED_FILES, {}, digests={"shop/api:1": "d"})
     # The release has no migration, so none is looked for.
     prepare.prepare(host, wanted, None, check_mode=False)  # type: ignore[arg-type]
 
@@ -257,7 +258,7 @@ def test_what_only_compose_can_resolve_is_checked_on_the_host_too(host: Host) ->
 
 def test_what_can_be_run_is_a_part_of_the_id_and_live_files_are_none() -> None:
     def identity(**more: Any) -> str:
-        return Wanted("1", "staging", {}, {"run.sh": b""}, {}, **more).id
+        return Wanted("1", "staging", Stack(), {"run.sh": b""}, {}, **more).id
 
     assert identity(executable=["run.sh"]) != identity() == identity(live_files={"flags/a": b"1"})
     assert identity(live_files={"flags/a": b"1"}, executable=["flags/a"]) == identity()
@@ -272,13 +273,13 @@ class Projects:
         self.lost = False
         self.found = Here()
 
-    def resolved(self, stack: Mapping[str, Any], workspace: Any) -> dict[str, Any]:
+    def resolved(self, stack: Stack, workspace: Any) -> dict[str, Any]:
         self.asked += 1
         if self.lost:
             raise EngineError("env file secrets/api.env not found")
         return {"name": "live"}
 
-    def ground(self, stack: Mapping[str, Any], workspace: Any) -> Ground:
+    def ground(self, stack: Stack, workspace: Any) -> Ground:
         return Ground.of(stack, ())
 
     def here(self, model: Any, images: Mapping[str, str], live: Mapping[str, Any]) -> Here:
@@ -286,14 +287,14 @@ class Projects:
 
 
 def wanted(text: bytes) -> Wanted:
-    return Wanted("1", "staging", {"compose_files": ["compose.yml"]}, {"compose.yml": text}, {})
+    return Wanted("1", "staging", Stack.of({"compose_files": ["compose.yml"]}), {"compose.yml": text}, {})
 
 
 @pytest.fixture
 def projects(tmp_path: Path) -> Projects:
     found = Projects(tmp_path)
     found.releases.write_files("0-a", "0", "staging", {"compose.yml": b"services: {}"})
-    found.releases.write_manifest(Manifest("0-a", "0", "staging", {"compose_files": ["compose.yml"]}, {}))
+    found.releases.write_manifest(Manifest("0-a", "0", "staging", Stack.of({"compose_files": ["compose.yml"]}), {}))
     return found
 
 

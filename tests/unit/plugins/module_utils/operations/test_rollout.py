@@ -45,6 +45,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.service.desired im
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.mounted import Mounted
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica, State
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.routing import Routing
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
 
 from tests.unit.simulation import Clock, Host, KilledError
 
@@ -129,7 +130,7 @@ class StackHost:
         images = {one.name: {"reference": f"shop/{one.name}:{name}", "digest": "", "id": f"sha256:{name}"} for one in services}
         self.images.add(f"sha256:{name}")
         stack = {"drain_seconds": 30.0, "services": listed, "retention": {"releases": 5, "pinned": []}}
-        manifest = Manifest(f"{name}-id", name, "staging", stack, images)
+        manifest = Manifest(f"{name}-id", name, "staging", Stack.of(stack), images)
         self.releases.write_files(manifest.id, name, "staging", {"compose.yml": name.encode()})
         self.releases.write_manifest(manifest)
         return manifest.id
@@ -281,7 +282,7 @@ def with_digests(host: StackHost, identity: str) -> None:
     """The release was pulled from a registry, and 1 GB is to stay free."""
     found = host.releases.read(identity)
     pulled = {name: {**one, "digest": "sha256:d"} for name, one in found.images.items()}
-    host.releases.write_manifest(replace(found, images=pulled, stack={**found.stack, "keep_free_mb": 1000}))
+    host.releases.write_manifest(replace(found, images=pulled, stack=Stack.of({**found.stack.document, "keep_free_mb": 1000})))
 
 
 @pytest.mark.parametrize("restart", [True, False], ids=["restart", "deploy"])
@@ -562,7 +563,7 @@ def checked(host: StackHost, *services: DesiredService, healthy: bool) -> Rollou
     identity = host.release("2.0", *services)
     manifest = host.releases.read(identity)
     check: dict[str, Any] = {"url": "https://shop.example/health", "successes": 3, "deadline_seconds": 5.0}
-    host.releases.write_manifest(replace(manifest, stack={**manifest.stack, "public_check": check}))
+    host.releases.write_manifest(replace(manifest, stack=Stack.of({**manifest.stack.document, "public_check": check})))
     violation = "" if healthy else "status 503 where 200 is expected"
     host.edge_health = Health("shop.example", check["url"], healthy=healthy, attempts=9, seconds=4.5, violation=violation)
     return host.roll(identity)
@@ -889,8 +890,8 @@ def test_after_a_good_deploy_old_releases_go_with_images_that_nobody_needs(host:
 def test_a_rollback_removes_nothing(host: StackHost) -> None:
     for number in ("1.0", "2.0"):
         host.roll(host.release(number, replace(API, fingerprint=number)))
-    stack = {**host.releases.read("1.0-id").stack, "retention": {"releases": 1, "pinned": []}}
-    host.releases.write_manifest(replace(host.releases.read("1.0-id"), stack=stack))
+    stack = {**host.releases.read("1.0-id").stack.document, "retention": {"releases": 1, "pinned": []}}
+    host.releases.write_manifest(replace(host.releases.read("1.0-id"), stack=Stack.of(stack)))
     host.roll("1.0-id", kind=Kind.ROLLBACK)
     assert host.releases.ids() == ["1.0-id", "2.0-id"]
 

@@ -23,6 +23,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import S
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations import prepare
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.wanted import Wanted
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit import finding
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit import pages as audit_report
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit import report as audit
@@ -108,7 +109,7 @@ class Host:
     def prepare(self, model: Mapping[str, Any], config: StackConfig) -> None:
         self.model = json.loads(own_root(json.dumps(model), self.root))
         files = {FILE: b"written by the controller"}
-        wanted = Wanted("1.2.0", "production", config.release_config, files, {"key": "canary"})
+        wanted = Wanted("1.2.0", "production", Stack.of(config.release_config), files, {"key": "canary"})
         prepare.prepare(self.stack, wanted, None, check_mode=False)  # type: ignore[arg-type]
 
 
@@ -154,7 +155,7 @@ def test_an_attack_that_is_admitted_is_printed_by_the_audit(attack: Attack, host
     own = Own.of(OWN, [FILE], [FILE])
     directory = f"{OWN}/project"
     read = with_files(resolved("shop", directory, model), written(directory, model), {})
-    found = exemptions({"hardening": admitted, "services": []}, Project(read, own, written=False))
+    found = exemptions(Stack(hardening=admitted), Project(read, own, written=False))
     report = audited(found)
     [finding] = [one for one in report["findings"] if one["id"] == "hardening-exempt"]
     [(key, (text, word))] = {**attack.says, **attack.resolved}.items()
@@ -188,7 +189,7 @@ def test_a_key_that_is_the_services_own_business_may_say_anything(key: str) -> N
         below = [
             problem
             for written_ in (True, False)
-            for problem in hardening.problems({"hardening": {}}, Project(model, own, written_), ())
+            for problem in hardening.problems(Stack(hardening={}), Project(model, own, written_), ())
         ]
         # A mapping may hold keys that nobody knows, which is another matter.
         assert [one for one in below if "nobody has decided" not in one] == [], HARMLESS[key]
@@ -235,7 +236,7 @@ def test_what_hides_behind_a_variable_is_refused_on_the_host(attack: Attack, hos
 def test_what_an_exemption_takes_away_or_admits_in_vain_is_told_as_well() -> None:
     model = {"services": {"api": {"networks": {}}, "web": {"pid": "host", "networks": {}}}}
     stack = {"hardening": {"exempt": {"api": ["read_only", "mem_limit", "sysctls"]}}, "services": []}
-    found = audited(exemptions(stack, Project(model, Own.of(OWN), written=False)))
+    found = audited(exemptions(Stack.of(stack), Project(model, Own.of(OWN), written=False)))
     told = {(one["id"], one["level"], one["seen"], one["mend"]) for one in found["findings"] if one["id"].startswith("hardening")}
     assert told == {
         (
