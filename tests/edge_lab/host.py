@@ -14,9 +14,12 @@ from typing import Any
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EngineError
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import served
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Endpoint
-from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost, Target
-from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Manifest, Releases, Workspace
-from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import DesiredService
+from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
+from ansible_collections.morpheus.deploy.plugins.module_utils.host.target import Target
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.workspace import Workspace
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.desired import DesiredService
 
 from tests.edge_lab.examples import Release, Service
 from tests.edge_lab.toys import App, ToyDocker

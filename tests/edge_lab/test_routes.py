@@ -18,8 +18,10 @@ from typing import BinaryIO
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import routes
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import Edge, EdgeConfiguration, EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import Edge
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.configuration import EdgeConfiguration
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import parse_map, render_map, route_key, stack_routes
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

@@ -18,14 +18,15 @@ from typing import Any
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import env_file as dotenv
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import leftovers
-from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import Compose
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.compose_command import Compose
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts import baseline, sockets
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts import host as audit_host
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts.baseline import BaselineFile
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts.host import HostAudit
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage import Lineage
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership.host import HostIdentity, Owner
-from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Manifest, Releases
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit import report as audit
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit.secrets import MaximumAge
 

@@ -80,7 +80,7 @@ class Hardening:
         return None if given is None else cls(**given)
 
     def words(self, service: str) -> set[str]:
-        """All that is admitted for a service, in the words that cis.container_findings takes."""
+        """All that is admitted for a service, in the words that cis_containers.container_findings takes."""
         named = {SOCKET: self.docker_socket, PRIVILEGED: self.privileged}
         exempt = [word for word in as_list(self.exempt.get(service)) if word in WORDS or _may_be_undecided(word)]
         return {*exempt, *(word for word, services in named.items() if service in services)}

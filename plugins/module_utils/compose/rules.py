@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import FailureAction, Order, UpdatePolicy
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.desired import FailureAction, Order, UpdatePolicy
 
 _DURATION = re.compile(r"(?:(?P<value>\d+(?:\.\d+)?)(?P<unit>us|ms|s|m|h))")
 _UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}

@@ -17,21 +17,17 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import haproxy
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import Edge
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import Server
-from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import (
-    Answer,
-    Endpoint,
-    Expectation,
-    Gate,
-    Health,
-    Rules,
-    SystemClock,
-)
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.tables import Server
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Endpoint, Expectation, Gate
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.http import HttpProbe
-from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import Replica, State, Step, reached
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.seen import Answer, Health, Rules
+from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.step import Step
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica, State
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.routing import reached
 
 # One good answer is enough; one that went wrong by chance is asked for again.
 ASK = Rules(successes=1, interval_seconds=0.2, timeout_seconds=2.0, deadline_seconds=3.0)

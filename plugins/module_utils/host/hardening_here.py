@@ -24,7 +24,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.compose.host_paths
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.precautions import Here
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.refusals import Project, Refusal
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
-from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Workspace
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.workspace import Workspace
 
 _PROJECT = "com.docker.compose.project"
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
-from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Manifest, all_manifests
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import all_manifests
 
 
 def prune(host: StackHost, releases: int, pinned: Collection[str]) -> list[str]:

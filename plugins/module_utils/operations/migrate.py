@@ -13,14 +13,14 @@ from pathlib import Path
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError, EngineError
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.spoken import told
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.hardening import additions
-from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import Compose
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.compose_command import Compose
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.one_offs import MIGRATION, OneOff, OneOffs
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.journal import Journal
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.migrations import Migrations
-from ansible_collections.morpheus.deploy.plugins.module_utils.operations.prepare import pinned_images, require_images
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.usable import pinned_images, require_images
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import schema_files
-from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Manifest
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
 
 
 def migrate(host: StackHost, release_id: str, migrations: Migrations) -> str:

@@ -13,9 +13,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import Clock, SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError, EngineError
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.one_offs import OneOff, OneOffs
-from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Clock, SystemClock
 
 POLL_SECONDS = 0.1
 

@@ -11,9 +11,9 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.spoken import
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage import Fate, Lineage, Status
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.migrations import at_work
-from ansible_collections.morpheus.deploy.plugins.module_utils.operations.prepare import missing_images, missing_secrets
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.usable import missing_images, missing_secrets
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import project_drift
-from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Manifest, name_in
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest, name_in
 
 
 @spoken()

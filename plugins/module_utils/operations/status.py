@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError, EdgeError
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.spoken import spoken
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import precautions
@@ -18,15 +19,19 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission imp
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import Socket
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.maintenance import Maintenance
 from ansible_collections.morpheus.deploy.plugins.module_utils.health import dependencies
-from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Answer, Endpoint, SystemClock
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Endpoint
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.http import HttpProbe
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.seen import Answer
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import images as local_images
-from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import HostGate, StackHost, Target
-from ansible_collections.morpheus.deploy.plugins.module_utils.operations.prepare import missing_secrets, target_of
+from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
+from ansible_collections.morpheus.deploy.plugins.module_utils.host.host_gate import HostGate
+from ansible_collections.morpheus.deploy.plugins.module_utils.host.target import Target
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.usable import missing_secrets, target_of
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership.host import HostIdentity
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import project_drift
-from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Manifest
-from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import DesiredService, Replica, State, trouble
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.desired import DesiredService, trouble
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica, State
 
 # One question to a replica, and one more when the first went wrong by chance.
 ASK = {"successes": 1, "interval_seconds": 0.2, "timeout_seconds": 2.0, "deadline_seconds": 3.0}

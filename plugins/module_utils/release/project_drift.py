@@ -12,12 +12,9 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats import DamagedError
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.spoken import sentence
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import project_files
-from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import (
-    Manifest,
-    Releases,
-    config_hash,
-    interpolation,
-)
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest, config_hash
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.workspace import interpolation
 
 
 def kept(releases: Releases, manifest: Manifest) -> list[str]:

@@ -15,27 +15,32 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError, EngineError
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import haproxy as haproxy_module
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import served as served_module
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import state as edge_state
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container import setup as edge_setup_module
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.setup import EdgeSettings, EdgeSetup
-from ansible_collections.morpheus.deploy.plugins.module_utils.engine import engine as engine_module
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.settings import EdgeSettings
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.setup import EdgeSetup
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine import compose_command
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import Engine
-from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Rules, SystemClock
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.seen import Rules
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import host as host_module
+from ansible_collections.morpheus.deploy.plugins.module_utils.host import host_gate as host_gate_module
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease.fence import Fence
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage import Kind
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations import status as status_module
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.migrations import Migrations
-from ansible_collections.morpheus.deploy.plugins.module_utils.operations.prepare import Wanted, prepare
-from ansible_collections.morpheus.deploy.plugins.module_utils.operations.switch import HostRollout, Rollout
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.prepare import prepare
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.rollout import Rollout
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.switch import HostRollout
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.wanted import Wanted
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership.host import HostIdentity, Owner
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
-from ansible_collections.morpheus.deploy.plugins.module_utils.rollout import execute as execute_module
+from ansible_collections.morpheus.deploy.plugins.module_utils.rollout import ending
 from docker.errors import APIError
 
 from tests.unit.damage.memory_docker import PORT, Box, Docker, Server
@@ -334,7 +339,7 @@ class World:
         try:
             work()
         except APIError as exc:
-            said = engine_module.scrub(f"Error response from daemon: {exc.explanation}")
+            said = compose_command.scrub(f"Error response from daemon: {exc.explanation}")
             raise EngineError(f"docker compose failed for {project}: {said}") from None
 
     def _scale_up(self, service: str, total: int, override: Mapping[str, Any], model: Mapping[str, Any]) -> None:
@@ -388,8 +393,8 @@ class World:
         monkeypatch.setattr(edge_setup_module, "Compose", compose)
         monkeypatch.setattr(HostIdentity.__init__, "__defaults__", (self.paths.root.parent / "etc",))
         HostIdentity().write(Owner("staging"))
-        monkeypatch.setattr(host_module, "DOCKER_RULES", Rules(1, 0.01, 1.0, 2.0))
-        monkeypatch.setattr(execute_module, "POLL_SECONDS", 0.005)
+        monkeypatch.setattr(host_gate_module, "DOCKER_RULES", Rules(1, 0.01, 1.0, 2.0))
+        monkeypatch.setattr(ending, "POLL_SECONDS", 0.005)
         monkeypatch.setattr(haproxy_module, "PATIENCE_SECONDS", 0.0)
         monkeypatch.setattr(served_module, "PATIENCE_SECONDS", 0.0)
         monkeypatch.setattr(served_module, "ASK", Rules(1, 0.02, 0.2, 0.3))

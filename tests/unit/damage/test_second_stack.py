@@ -12,7 +12,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.one_offs import OneOffs
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.migrations import Migrations
-from ansible_collections.morpheus.deploy.plugins.module_utils.operations.prepare import Prepared, Wanted, prepare
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.prepare import Prepared, prepare
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.wanted import Wanted
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
 
 from tests.unit.damage.damaged_world import World, files, stack

@@ -9,7 +9,8 @@ from tempfile import TemporaryDirectory
 
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.migrations import Migrations
-from ansible_collections.morpheus.deploy.plugins.module_utils.operations.prepare import Prepared, Wanted, prepare
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.prepare import Prepared, prepare
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.wanted import Wanted
 
 from tests.unit.damage.damaged_world import LIVE, World, files, stack
 

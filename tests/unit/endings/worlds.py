@@ -17,9 +17,10 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.image import Found
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.upgrade import Outcome
 from ansible_collections.morpheus.deploy.plugins.module_utils.health import gate
-from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Health
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.seen import Health
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease.fence import Fence
-from ansible_collections.morpheus.deploy.plugins.module_utils.lease.lease import Claim, Held, Lease, LeaseError
+from ansible_collections.morpheus.deploy.plugins.module_utils.lease.held import Claim, Held, LeaseError
+from ansible_collections.morpheus.deploy.plugins.module_utils.lease.lease import Lease
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations import switch as rollout_module
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.prepare import Prepared
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership import database as declared_database
@@ -27,7 +28,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.ownership import m
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership.host import HostIdentity, Owner
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership.marker import Seen
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
-from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import DesiredService, FailureAction, UpdatePolicy
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.desired import DesiredService, FailureAction, UpdatePolicy
 
 from tests.unit.endings.ran import module
 from tests.unit.plugins.module_utils.daemon import test_engine_setup as engines

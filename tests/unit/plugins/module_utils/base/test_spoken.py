@@ -14,15 +14,18 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base import atomic
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.spoken import FileError, told, words
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.contents import Content, ContentStore
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import EdgeConfiguration, EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.configuration import EdgeConfiguration
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease import history
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease.fence import Fence
-from ansible_collections.morpheus.deploy.plugins.module_utils.lease.lease import Claim, Lease
+from ansible_collections.morpheus.deploy.plugins.module_utils.lease.held import Claim
+from ansible_collections.morpheus.deploy.plugins.module_utils.lease.lease import Lease
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.journal import Journal
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage import Lineage
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership.host import HostIdentity, Owner
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.live_files import LiveFiles
-from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Manifest, Releases
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
 
 ROOT = Path(__file__).parents[5]
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

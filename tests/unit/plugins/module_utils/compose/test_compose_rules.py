@@ -11,7 +11,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.compose.rules impo
     update_policy,
     watch_problems,
 )
-from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import FailureAction, Order, UpdatePolicy
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.desired import FailureAction, Order, UpdatePolicy
 
 DURATIONS = [
     ("10s", 10.0),

@@ -8,13 +8,8 @@ from typing import Any
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import write_atomically
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.contents import ContentStore
-from ansible_collections.morpheus.deploy.plugins.module_utils.compose.file_mounts import (
-    Kind,
-    Mount,
-    ProjectMounts,
-    Sources,
-    written,
-)
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose.file_mounts import Kind, Mount, Sources, written
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose.project_mounts import ProjectMounts
 
 FILES = {
     "compose.yml": b"",

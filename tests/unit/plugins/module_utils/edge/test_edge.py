@@ -14,14 +14,12 @@ import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import admission as edge_module
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import haproxy as haproxy_module
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import (
-    Edge,
-    EdgeConfiguration,
-    EdgePaths,
-    edge_settings,
-)
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import Place, Socket, parse_servers
-from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import Routing
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import Edge
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.configuration import EdgeConfiguration
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import Place, Socket
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths, edge_settings
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.tables import parse_servers
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.routing import Routing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

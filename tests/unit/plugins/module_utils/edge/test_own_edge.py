@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import own_edge
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import EdgePaths
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.setup import EdgeSettings
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.settings import EdgeSettings
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Endpoint, Expectation
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.http import HttpProbe
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import served
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import Server
-from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Answer, Endpoint, Expectation, Rules
-from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import Replica
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.tables import Server
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Endpoint, Expectation
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.seen import Answer, Rules
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica
 
 HAPROXY_503 = b"<html><body><h1>503 Service Unavailable</h1>\nNo server is available to handle this request.\n</body></html>\n"
 NO_ROUTE = b"No service is reached by this address."

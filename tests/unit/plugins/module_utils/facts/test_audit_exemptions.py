@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EngineError
-from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import Compose
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.compose_command import Compose
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts.host import HostAudit
-from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Manifest, Releases
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
 
 EXEMPT: dict[str, Any] = {"exempt": {"api": ["env_file", "volumes"]}, "docker_socket": [], "privileged": []}
 HOSTS = {"service": "api", "word": "volumes", "state": "admitted", "text": 'services.api.volumes: "/srv/x" belongs to the host'}

@@ -7,14 +7,18 @@ from typing import Any
 
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.hardening import Hardening
-from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import Compose, Everything
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.compose_command import Compose
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.everything import Everything
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts import host as audit_host
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts import reach, sockets
-from ansible_collections.morpheus.deploy.plugins.module_utils.facts.host import HostAudit, declared, described
+from ansible_collections.morpheus.deploy.plugins.module_utils.facts.containers import described
+from ansible_collections.morpheus.deploy.plugins.module_utils.facts.declared import declared
+from ansible_collections.morpheus.deploy.plugins.module_utils.facts.host import HostAudit
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts.sockets import Listener
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage import Lineage
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership.host import HostIdentity
-from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Manifest, Releases
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
 
 VALUE = "postgresql://postgres.stagingproj:hunter2hunter2@db.stagingproj.supabase.co:5432/postgres"
 FILES = Path("/releases/1/files")

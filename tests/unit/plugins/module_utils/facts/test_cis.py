@@ -7,15 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.morpheus.deploy.plugins.module_utils.facts.cis import (
-    CONTROLS,
-    NOT_APPLICABLE,
-    Finding,
-    container_findings,
-    daemon_findings,
-    image_findings,
-    with_volumes,
-)
+from ansible_collections.morpheus.deploy.plugins.module_utils.facts.cis_containers import container_findings, with_volumes
+from ansible_collections.morpheus.deploy.plugins.module_utils.facts.cis_controls import CONTROLS, NOT_APPLICABLE, Finding
+from ansible_collections.morpheus.deploy.plugins.module_utils.facts.cis_daemon import daemon_findings
+from ansible_collections.morpheus.deploy.plugins.module_utils.facts.cis_images import image_findings
 
 ROOT = Path(__file__).parents[5]
 

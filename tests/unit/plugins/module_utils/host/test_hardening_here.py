@@ -10,12 +10,17 @@ from typing import Any
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import ConfigError, EngineError
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.data import Ground
-from ansible_collections.morpheus.deploy.plugins.module_utils.compose.file_mounts import ProjectMounts, Sources
-from ansible_collections.morpheus.deploy.plugins.module_utils.compose.precautions import Here, Mounted
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose.file_mounts import Sources
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose.precautions import Here
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose.project_mounts import ProjectMounts
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import hardening_here
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage import Lineage
-from ansible_collections.morpheus.deploy.plugins.module_utils.operations import prepare
-from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Manifest, Releases, Workspace
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations import harm
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.wanted import Wanted
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.workspace import Workspace
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.mounted import Mounted
 
 Model = dict[str, Any]
 STACK: dict[str, Any] = {"compose_files": ["compose.yml"], "files": ["conf"], "services": [], "hardening": {}}
@@ -267,6 +272,6 @@ def test_prepare_refuses_strangers(monkeypatch: pytest.MonkeyPatch) -> None:
             return Ground()
 
     monkeypatch.setattr(hardening_here, "strangers", strangers)
-    wanted = prepare.Wanted("1", "staging", STACK, {}, {})
+    wanted = Wanted("1", "staging", STACK, {}, {})
     with pytest.raises(ConfigError, match="a stranger"):
-        prepare._take_precautions(World(), wanted, None, {"services": {}}, {}, Lineage())  # type: ignore[arg-type]
+        harm.take_precautions(World(), wanted, None, {"services": {}}, {}, Lineage())  # type: ignore[arg-type]

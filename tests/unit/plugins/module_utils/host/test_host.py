@@ -10,11 +10,14 @@ from typing import Any
 
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError
-from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import FINGERPRINT, PARTS, RELEASE
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.labels import FINGERPRINT, PARTS, RELEASE
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Expectation
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import host as host_module
-from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost, Target, scratch, validate_edge
-from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Manifest, Releases, Rights
+from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
+from ansible_collections.morpheus.deploy.plugins.module_utils.host.target import Target
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.secret_files import Rights
 
 IMAGES = {"api": ("shop/api:1.0", "sha256:1"), "worker": ("shop/worker:1.0", "sha256:2")}
 HEALTH = {
@@ -196,54 +199,6 @@ def test_dollars_in_labels_are_not_interpolated(host: StackHost) -> None:
     text = (host.releases.project / "override.json").read_text()
     assert "$$HOME" in text
     assert "$HOME" not in text.replace("$$", "")
-
-
-def test_a_scratch_workspace_is_like_a_release_and_leaves_no_trace() -> None:
-    with scratch("1.0", "staging", FILES, {"api.env": "canary"}) as workspace:
-        root = workspace.files.parent
-        assert (workspace.files / "migrations/1.sql").read_bytes() == b"create"
-        assert (workspace.files / "secrets/api.env").read_text() == "canary"
-        assert root.stat().st_mode & 0o077 == 0
-    assert not root.exists()
-
-
-def test_a_scratch_workspace_goes_when_something_fails_too() -> None:
-    with pytest.raises(ZeroDivisionError), scratch("1.0", "staging", FILES, {}) as workspace:
-        raise ZeroDivisionError
-    assert not workspace.files.parent.exists()
-
-
-class Tool:
-    """An engine that runs one tool."""
-
-    def __init__(self, code: int, output: str) -> None:
-        self.result = code, output
-        self.calls: list[tuple[Any, ...]] = []
-
-    def run_tool(self, *call: Any) -> tuple[int, str]:
-        self.calls.append(call)
-        return self.result
-
-
-COMPLAINTS = [
-    pytest.param(0, "[WARNING] (1) : config : a matter of taste", "", id="accepted"),
-    pytest.param(
-        1,
-        "[NOTICE] (1) : haproxy version is 3.0\n[ALERT] (1) : config : unknown keyword 'sever'\n[ALERT] (1) : config : fatal",
-        "config : unknown keyword 'sever'; config : fatal",
-        id="rejected",
-    ),
-    pytest.param(137, "Killed", "Killed", id="killed"),
-]
-
-
-@pytest.mark.parametrize(("code", "output", "complaint"), COMPLAINTS)
-def test_haproxy_checks_a_configuration_in_the_image_that_runs(code: int, output: str, complaint: str) -> None:
-    tool = Tool(code, output)
-    assert validate_edge(tool, {"image": "haproxy:3.0", "user": "99:99"}, Path("/x")) == complaint  # type: ignore[arg-type]
-    [(image, command, mounts, user)] = tool.calls
-    assert (image, user, list(mounts)) == ("haproxy:3.0", "99:99", [Path("/x")])
-    assert command[:2] == ["haproxy", "-c"]
 
 
 def test_a_host_without_an_edge_is_refused_at_once(tmp_path: Path) -> None:

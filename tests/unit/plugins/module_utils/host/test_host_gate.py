@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import Engine
-from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Answer, Endpoint, Expectation, Health
-from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import HostGate
-from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import Replica
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Endpoint, Expectation
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.seen import Answer, Health
+from ansible_collections.morpheus.deploy.plugins.module_utils.host.host_gate import HostGate
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica
 from docker.errors import NotFound
 
 HEALTH = {"path": "/health", "successes": 3, "interval_seconds": 1.0, "timeout_seconds": 2.0, "deadline_seconds": 60.0}

@@ -12,7 +12,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.lineage import jou
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.journal import Journal
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage import Kind, Lineage, Rolling, Status
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.recall import Evidence, Kept, Running
-from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Manifest, Releases
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
 from hypothesis import given
 from hypothesis import strategies as st
 

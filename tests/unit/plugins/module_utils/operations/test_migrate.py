@@ -8,13 +8,16 @@ from typing import Any
 
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError, EngineError
-from ansible_collections.morpheus.deploy.plugins.module_utils.compose.file_mounts import ProjectMounts, Sources
-from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import Image
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose.file_mounts import Sources
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose.project_mounts import ProjectMounts
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.images import Image
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.one_offs import OneOff
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.migrate import migrate
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.migrations import Migrations
-from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Manifest, Releases, Workspace
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.schema_files import digests
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.workspace import Workspace
 
 from tests.unit.simulation import Clock
 

@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.morpheus.deploy.plugins.module_utils.compose.file_mounts import ProjectMounts, Sources
-from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import Image
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose.file_mounts import Sources
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose.project_mounts import ProjectMounts
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.images import Image
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations import migrate as migrate_module
-from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Manifest, Releases, Workspace
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.workspace import Workspace
 
 FILES = {"compose.yml": b"", "migrations/1.sql": b"create", "migrations/run.sh": b"#!/bin/sh"}
 STACK: dict[str, Any] = {

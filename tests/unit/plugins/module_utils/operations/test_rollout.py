@@ -20,28 +20,31 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import
     FencedError,
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.data import Ground
-from ansible_collections.morpheus.deploy.plugins.module_utils.compose.precautions import Here, Mounted
-from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import Disk, Image
-from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Health
-from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import Target
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose.precautions import Here
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.images import Disk, Image
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.seen import Health
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.lock import alone
+from ansible_collections.morpheus.deploy.plugins.module_utils.host.target import Target
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease.fence import Fence
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.journal import Journal
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage import Kind, Lineage, Rolling, Status
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations import switch as rollout_module
-from ansible_collections.morpheus.deploy.plugins.module_utils.operations.switch import HostRollout, Rollout
-from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Manifest, Releases, Workspace
-from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import (
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.rollout import Rollout
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.switch import HostRollout
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.workspace import Workspace
+from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import plan
+from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.step import Step
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.desired import (
     DesiredService,
     FailureAction,
     Order,
-    Replica,
-    Routing,
-    State,
-    Step,
     UpdatePolicy,
-    plan,
 )
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.mounted import Mounted
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica, State
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.routing import Routing
 
 from tests.unit.simulation import Clock, Host, KilledError
 

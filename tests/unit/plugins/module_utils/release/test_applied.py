@@ -8,7 +8,8 @@ import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import ConfigError
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage import Kind
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.applied import accepted_edits
-from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Manifest, Releases
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.schema_files import digests
 
 A, B = "migrations/1_a.sql", "migrations/2_b.sql"

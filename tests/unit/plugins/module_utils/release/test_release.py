@@ -16,8 +16,10 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.env_file impo
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage import Kind
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import release as release_module
-from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Manifest, Releases, Rights, config_hash
-from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import release_id as identity_of
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest, config_hash
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import release_id as identity_of
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.secret_files import Rights
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -21,10 +21,11 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.facts.exemptions i
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import host as host_module
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations import prepare
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.wanted import Wanted
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit import finding
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit import pages as audit_report
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit import report as audit
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit import rules as audit_rules
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit.secrets import MaximumAge
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.check import StackConfig
 
@@ -107,7 +108,7 @@ class Host:
     def prepare(self, model: Mapping[str, Any], config: StackConfig) -> None:
         self.model = json.loads(own_root(json.dumps(model), self.root))
         files = {FILE: b"written by the controller"}
-        wanted = prepare.Wanted("1.2.0", "production", config.release_config, files, {"key": "canary"})
+        wanted = Wanted("1.2.0", "production", config.release_config, files, {"key": "canary"})
         prepare.prepare(self.stack, wanted, None, check_mode=False)  # type: ignore[arg-type]
 
 
@@ -262,4 +263,4 @@ def test_what_an_exemption_takes_away_or_admits_in_vain_is_told_as_well() -> Non
             "remove it, or name pid in stack.hardening.exempt.web, and deploy",
         ),
     }
-    assert audit_rules.RULES.keys() >= {one[0] for one in told}
+    assert finding.RULES.keys() >= {one[0] for one in told}

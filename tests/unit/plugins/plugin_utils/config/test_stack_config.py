@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.morpheus.deploy.plugins.module_utils.secrets import fingerprints
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import check as stack_config_module
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import stack_files
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.check import StackConfig
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -807,7 +807,7 @@ def test_no_compose_file_makes_it_crash(source: Path, text: str) -> None:
 
 
 def test_too_much_data_is_refused(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stack_config_module, "MAXIMUM_BYTES", 1_000_000)
+    monkeypatch.setattr(stack_files, "MAXIMUM_BYTES", 1_000_000)
     (source / "migrations" / "dump.sql").write_text("x" * 1_000_001)
     assert checked(raw(source)).problems == ["stack.files: more than 1 MB in all; large data belongs into an image"]
 

@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.verdict import Run, history_line, summary
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.summary import history_line, summary
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.verdict import Run
 
 OLD, NEW = "1.0.0", "1.1.0"
 Event = Callable[[Run], None]
