@@ -56,6 +56,15 @@ attributes:
     description: Linux, where the role C(edge) has run.
 """
 
+    # A module that needs the edge of a balancer.
+    BALANCER = r"""
+attributes:
+  platform:
+    support: full
+    platforms: posix
+    description: Linux, where the role C(edge) has run with C(edge_upstreams).
+"""
+
     # A module whose work is done in its action plugin.
     CONTROLLER = r"""
 attributes:

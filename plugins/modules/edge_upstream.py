@@ -17,10 +17,6 @@ attributes:
   diff_mode:
     support: none
     description: The result names the hosts.
-  platform:
-    support: full
-    platforms: posix
-    description: Linux, where the role C(edge) has run with C(edge_upstreams).
 options:
   names:
     description: The hosts, as C(edge_upstreams) names them.
@@ -49,6 +45,7 @@ options:
     type: float
     default: 30
 extends_documentation_fragment:
+  - morpheus.deploy.attributes.balancer
   - morpheus.deploy.attributes.switch
 seealso:
   - module: morpheus.deploy.edge_maintenance

@@ -9,21 +9,10 @@ short_description: Say whom a balancer keeps off, and why
 version_added: 0.1.0
 description:
   - A host that is kept off gets no request from the balancer, however well it is. Nothing on the host itself shows it.
-attributes:
-  check_mode:
-    support: full
-    description: The module never changes anything.
-  diff_mode:
-    support: none
-    description: Nothing is changed.
-  idempotent:
-    support: full
-    description: The module never changes anything.
-  platform:
-    support: full
-    platforms: posix
-    description: Linux, where the role C(edge) has run with C(edge_upstreams).
 options: {}
+extends_documentation_fragment:
+  - morpheus.deploy.attributes.balancer
+  - morpheus.deploy.attributes.read_only
 seealso:
   - module: morpheus.deploy.edge_upstream
 author:
