@@ -138,8 +138,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         # A host that --limit leaves out is asked in passing, and so are those that keep the lease: the run does without them.
         if role == "fleet" or (role == "lease" and result._task.ignore_unreachable):
             return
-        # A balancer that is told of a host is named by the task that follows, where it matters.
-        if (role, module) == ("edge", "edge_upstream"):
+        # A balancer that is told of a host is named by the task that follows, where it matters; one that is asked, by the report.
+        if (role, module) == ("edge", "edge_upstream") or module == "edge_upstream_info":
             return
         # The lease is taken on a host of its own, which the result of a task without a connection does not name.
         host = result._task_fields.get("delegate_to") if module == "lease" else None
@@ -184,7 +184,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
     def _end_early(self, how: str) -> None:
         """The run ends before its end; what was told to hosts may go on there."""
         self._seen.interrupted = how
-        self._run.interrupted("\n".join([how, *goes_on(self._at_work, self._run.inventory)]), self._at_work)
+        inventory = self._run.inventory
+        self._run.interrupted("\n".join([how, *goes_on(self._at_work, inventory, self._run.way_back(inventory))]), self._at_work)
         # The terminal may be gone.
         with suppress(OSError):
             self._end()

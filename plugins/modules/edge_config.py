@@ -26,10 +26,6 @@ attributes:
   idempotent:
     support: full
     description: Nothing is reloaded when nothing changed.
-  platform:
-    support: full
-    platforms: posix
-    description: Linux with Docker Engine and the Compose plugin.
 options:
   config:
     description: Content of C(haproxy.cfg).
@@ -60,9 +56,8 @@ options:
     description: Whether a change may replace the running container, which cuts every connection through it.
     type: bool
     default: false
-requirements:
-  - Docker Engine and the Compose plugin 2.26 or newer
-  - docker (the Python SDK), on the host
+extends_documentation_fragment:
+  - morpheus.deploy.engine
 seealso:
   - module: morpheus.deploy.stack_rollout
 author:

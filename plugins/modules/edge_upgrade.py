@@ -28,8 +28,6 @@ attributes:
     support: full
     description: An edge that runs the image is left alone.
   platform:
-    support: full
-    platforms: posix
     description: Linux, where the role C(edge) has run, and an engine that forwards ports by iptables.
 options:
   image:
@@ -46,22 +44,13 @@ options:
         connections live for 75 s; and less than C(edge_hard_stop_after_seconds), at which HAProxy ends by itself.
     type: float
     default: 120
-  token:
-    description: Fencing token of the environment's lease, from M(morpheus.deploy.lease). C(0) is a run without a lease.
-    type: int
-    default: 0
-  run:
-    description: The run that O(token) was given to, from M(morpheus.deploy.lease). Required with a token other than C(0).
-    type: str
-    default: ""
-  without_lease:
-    description: That it is meant to be done without a lease. Without this, C(0) as O(token) is refused, except in check mode.
-    type: bool
-    default: false
 requirements:
-  - Docker Engine and the Compose plugin 2.26 or newer
-  - docker (the Python SDK), on the host
   - iptables and iptables-restore, on the host
+extends_documentation_fragment:
+  - morpheus.deploy.engine
+  - morpheus.deploy.token
+  - morpheus.deploy.run
+  - morpheus.deploy.without_lease
 seealso:
   - module: morpheus.deploy.edge_image
   - module: morpheus.deploy.edge_upstream

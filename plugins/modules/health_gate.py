@@ -19,9 +19,6 @@ attributes:
   check_mode:
     support: full
     description: Asking changes nothing, so check mode asks too.
-  diff_mode:
-    support: none
-    description: Nothing is changed.
   platform:
     support: full
     platforms: posix
@@ -92,6 +89,8 @@ options:
     type: path
 requirements:
   - jmespath, on the host that runs the module
+extends_documentation_fragment:
+  - morpheus.deploy.attributes.unchanged
 seealso:
   - module: morpheus.deploy.stack_rollout
 author:

@@ -14,25 +14,9 @@ description:
     walk ends after 120 s and the search after 60 s; what was not read is returned as such.
   - Returns no value of a secret or of a variable, and changes nothing.
   - The filter P(morpheus.deploy.audit_report#filter) judges what it returns.
-attributes:
-  check_mode:
-    support: full
-    description: The module never changes anything.
-  diff_mode:
-    support: none
-    description: Nothing is changed.
-  idempotent:
-    support: full
-    description: The module never changes anything.
-  platform:
-    support: full
-    platforms: posix
-    description: Linux with Docker Engine and the Compose plugin.
 options:
   stack:
     description: Name of the stack. A host without it, such as a balancer, is looked at as well.
-    type: str
-    required: true
   must_not_reach:
     description: What no connection may be opened to, from the host or from inside a replica of any service.
     type: list
@@ -77,9 +61,10 @@ options:
     description: Names of the certificates that the inventory gives the edge. Without it only what the edge uses counts.
     type: list
     elements: str
-requirements:
-  - Docker Engine and the Compose plugin 2.26 or newer
-  - docker (the Python SDK), on the host
+extends_documentation_fragment:
+  - morpheus.deploy.attributes.read_only
+  - morpheus.deploy.engine
+  - morpheus.deploy.stack
 seealso:
   - module: morpheus.deploy.stack_status
   - module: morpheus.deploy.host_baseline

@@ -27,10 +27,6 @@ attributes:
   idempotent:
     support: full
     description: A release that is prepared already is left as it is.
-  platform:
-    support: full
-    platforms: posix
-    description: Linux with Docker Engine and the Compose plugin.
 options:
   release:
     description: Name of the release, as its images are tagged.
@@ -85,24 +81,11 @@ options:
         by now, so that every host runs the same content.
     type: dict
     default: {}
-  token:
-    description:
-      - Fencing token of the environment's lease, from M(morpheus.deploy.lease). A run that comes with an older one than this
-        host has seen is refused, also in the middle of its work. C(0) is a run without a lease.
-    type: int
-    default: 0
-  run:
-    description: The run that O(token) was given to, from M(morpheus.deploy.lease). Required with a token other than C(0).
-    type: str
-    default: ""
-  without_lease:
-    description: That it is meant to be done without a lease. Without this, C(0) as O(token) is refused, except in check mode.
-    type: bool
-    default: false
-requirements:
-  - Docker Engine and the Compose plugin 2.26 or newer
-  - docker (the Python SDK), on the host
-  - jmespath, on the host
+extends_documentation_fragment:
+  - morpheus.deploy.engine.stacks
+  - morpheus.deploy.token.fenced
+  - morpheus.deploy.run
+  - morpheus.deploy.without_lease
 seealso:
   - module: morpheus.deploy.stack_rollout
 author:

@@ -7,12 +7,12 @@ import re
 
 import pytest
 
-from tests.commands import ROOT, offline, vault
+from tests.commands import ENVIRONMENTS, ROOT, offline, vault
 
 
 @pytest.mark.parametrize(("environment", "other"), [ENVIRONMENTS, ENVIRONMENTS[::-1]])
 def test_the_examples_have_no_problem_and_break_no_rule(environment: str, other: str) -> None:
-    options = ("-i", f"inventories/{environment}", "-e", f"diff={other}", "-e", "config_format=json")
+    options = ("-i", f"inventories/{environment}", "-e", f"config_diff={other}", "-e", "config_format=json")
     done = offline("ansible-playbook", "playbooks/config.yml", *options, passwords={})
     assert done.code == 0, done
     [line] = [line for line in done.output.splitlines() if line.startswith("{")]
@@ -38,7 +38,7 @@ def test_the_inventory_to_read_has_no_problem_and_needs_no_vault(playbook: tuple
 
 def test_rules_that_are_broken_are_named_in_one_message_and_end_the_run() -> None:
     wrong = '{"config_must_match": ["stack.env.api.ML_ENDPOINT_ID"], "config_must_differ": ["stack.name"]}'
-    options = ("-i", "inventories/staging", "-e", "diff=production", "-e", wrong)
+    options = ("-i", "inventories/staging", "-e", "config_diff=production", "-e", wrong)
     done = offline("ansible-playbook", "playbooks/config.yml", *options, passwords={})
     assert done.code == 2, done
     assert re.search(
@@ -48,3 +48,9 @@ def test_rules_that_are_broken_are_named_in_one_message_and_end_the_run() -> Non
         done.words,
     )
     assert done.output.rstrip().endswith("2 rules broken.")
+
+
+def test_the_reserved_name_of_before_is_refused_with_the_new_one() -> None:
+    done = offline("ansible-playbook", "playbooks/config.yml", "-i", "inventories/staging", "-e", "diff=production", passwords={})
+    assert done.code == 2, done
+    assert "diff: means nothing any more. To compare with another environment say -e config_diff=production." in done.words

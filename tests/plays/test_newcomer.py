@@ -56,7 +56,7 @@ def test_from_an_empty_directory_to_two_environments_that_pass_the_preflight(new
     assert (done.returncode, "VERDICT" in done.stdout, "-e hosts=10.9.9.9 would be lost" in done.stdout) == (2, False, True)
     for name, other in (("staging", "production"), ("production", "staging")):
         inventory = f"-i inventories/{name}"
-        newcomer.well(f"ansible-playbook morpheus.deploy.config {inventory} -e diff={other}")
+        newcomer.well(f"ansible-playbook morpheus.deploy.config {inventory} -e config_diff={other}")
         newcomer.well(f"ansible-playbook morpheus.deploy.deploy {inventory} -e stack_release=1.0.0 --tags preflight")
 
 

@@ -36,7 +36,7 @@ HOSTS = {
     "daemon": "",
     "rollout": "health service words",
     "compose": "service",
-    "engine": "compose lineage service words",
+    "engine": "lineage service words",
     "release": "compose engine lineage service",
     "edge": "engine health rollout service",
     "host": "compose edge engine health lease release rollout service words",

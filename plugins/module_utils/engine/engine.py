@@ -14,7 +14,6 @@ from contextlib import suppress
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EngineError, missing_library
-from ansible_collections.morpheus.deploy.plugins.module_utils.compose.precautions import Mounted
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.answers import LOOK, last_words, speaking
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.images import Images
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.labels import (
@@ -27,6 +26,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.engine.labels impo
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.listed import mislabelled, replica_of
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.recall import Running
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.mounted import Mounted
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica
 
 import_error: ImportError | None = None

@@ -200,8 +200,16 @@ class Run(Known):
         inventory = self.inventory or f"inventories/{self.environment}"
         return [
             f"ansible-playbook deploy.yml -i {inventory} -e stack_release={self.release}",
-            f"ansible-playbook rollback.yml -i {inventory}",
+            self.way_back(inventory),
         ]
+
+    def way_back(self, inventory: str) -> str:
+        """The command that leads to what all hosts ran before, by its id where that is one: hosts that run different releases may
+        not agree on it, as when the one that is left had been live before the other.
+        """
+        before = {state.previous_id for state in self.hosts.values()} - {"", self.release_id}
+        chosen = f" -e rollback_to={before.pop()}" if len(before) == 1 and not self.is_rollback else ""
+        return f"ansible-playbook rollback.yml -i {inventory}{chosen}"
 
     def _upgraded(self, host: str, result: Mapping[str, Any]) -> None:
         self.upgraded = True

@@ -9,13 +9,13 @@ import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.data import Ground
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.precautions import (
     Here,
-    Mounted,
     lost_data,
     missing_data,
     names,
     network_divergences,
     problems,
 )
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.mounted import Mounted
 
 PROJECT = "/var/lib/morpheus.deploy/stacks/shop/project"
 GROUND = Ground(frozenset(), frozenset(), (PROJECT,))

@@ -11,7 +11,6 @@ from typing import Any
 import docker
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError, EngineError
-from ansible_collections.morpheus.deploy.plugins.module_utils.compose.precautions import Mounted
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import answers
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import engine as engine_utils
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.compose_command import Compose, scrub
@@ -20,6 +19,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.engine.images impo
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.labels import FINGERPRINT, PARTS
 from ansible_collections.morpheus.deploy.plugins.module_utils.health import gate
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.mounted import Mounted
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica, State
 from docker.errors import APIError, ImageNotFound, NotFound
 from urllib3.exceptions import ProtocolError

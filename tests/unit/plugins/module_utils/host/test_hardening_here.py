@@ -11,7 +11,7 @@ import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import ConfigError, EngineError
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.data import Ground
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.file_mounts import Sources
-from ansible_collections.morpheus.deploy.plugins.module_utils.compose.precautions import Here, Mounted
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose.precautions import Here
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.project_mounts import ProjectMounts
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import hardening_here
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage import Lineage
@@ -20,6 +20,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.operations.wanted 
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.workspace import Workspace
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.mounted import Mounted
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
 
 Model = dict[str, Any]

@@ -20,7 +20,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import
     FencedError,
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.data import Ground
-from ansible_collections.morpheus.deploy.plugins.module_utils.compose.precautions import Here, Mounted
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose.precautions import Here
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.images import Disk, Image
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.seen import Health
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.lock import alone
@@ -42,6 +42,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.service.desired im
     Order,
     UpdatePolicy,
 )
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.mounted import Mounted
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica, State
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.routing import Routing
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack

@@ -115,3 +115,18 @@ def test_a_host_of_another_environment_is_named(owner: str, line: str) -> None:
 
 def test_a_host_of_the_environment_is_not_worth_a_line() -> None:
     assert table(report(hosts={"app-1": host(environment="staging")}), NOW) == table(report(), NOW)
+
+
+def test_a_host_that_a_balancer_keeps_off_is_not_said_to_be_up() -> None:
+    command = "ansible-playbook playbooks/edge_upgrade.yml -i inventories/staging"
+    lines = table(report(hosts={"app-1": host(kept_off=["lb-1 (balancer) sends nobody there"], mend=[command])}), NOW)
+    assert "app-1  1.1.0    3 h  kept off  none   api 2/2" in lines
+    assert "  app-1: lb-1 (balancer) sends nobody there" in lines
+    assert f"  Mend it with: {command}" in lines
+    down = table(report(hosts={"app-1": host(kept_off=["lb-1 (balancer) sends nobody there"], edge="down")}), NOW)
+    assert "app-1  1.1.0    3 h  down  none   api 2/2" in down
+
+
+def test_a_balancer_that_could_not_be_asked_is_named() -> None:
+    lines = table(report(balancers_unread={"lb-1": "could not be reached"}), NOW)
+    assert "  lb-1 (balancer) did not say whom it keeps off: could not be reached" in lines
