@@ -24,9 +24,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "lane(name): where a test runs whose fixtures do not say it")
-    config.addinivalue_line(
-        "markers", "deep: another case of what a test of a lane shows, or one that unit tests cover whole; make faults, not CI"
-    )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

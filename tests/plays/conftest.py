@@ -19,7 +19,6 @@ __all__ = ["never_hangs"]
 
 def pytest_configure(config: pytest.Config) -> None:
     hangs.pytest_configure()
-    config.addinivalue_line("markers", "deep: goes the ways that chosen tests go, with another playbook; only with -m deep")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -20,7 +20,10 @@ def daemon_findings(info: Mapping[str, Any], daemon_json: Mapping[str, Any]) -> 
 def _features(info: Mapping[str, Any], daemon: Mapping[str, Any]) -> list[Found]:
     found: list[Found] = []
     level = str(daemon.get("log-level") or "info")
-    if level != "info":
+    if info.get("Debug") or level in ("debug", "trace"):
+        text = "writes the environment of every container that it creates into its log, secrets included: it runs in debug mode"
+        found.append(("2.3", text, "remove debug and log-level from daemon.json, and restart the engine", "high"))
+    elif level != "info":
         found.append(("2.3", f"logs at level {level}", "remove log-level from daemon.json"))
     if daemon.get("iptables") is False:
         found.append(("2.4", "may not change iptables, so containers are not kept apart", "remove iptables from daemon.json"))

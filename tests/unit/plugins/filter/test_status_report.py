@@ -28,7 +28,7 @@ def test_a_host_that_runs_nothing_yet_is_known() -> None:
 def test_a_host_that_a_balancer_keeps_off_is_told_with_what_ends_it() -> None:
     hosts = {name: {"live": "1.0-a", "release": "1.0", "mend": ["type this"]} for name in ("app-1", "app-2")}
     left = {"kept_off": [{"name": "app-2", "turn": True, "playbook": "engine_upgrade"}]}
-    silent = {"lb-2": {"unreachable": True}, "lb-3": {"failed": True, "msg": "it has no map"}}
+    silent: dict[str, Any] = {"lb-2": {"unreachable": True}, "lb-3": {"failed": True, "msg": "it has no map"}}
     found = status_report(hosts, {}, "staging", {"lb-1": left, **silent})
     assert "kept_off" not in found["hosts"]["app-1"]
     assert found["hosts"]["app-2"]["kept_off"] == [
