@@ -73,8 +73,16 @@ def _details(hosts: Mapping[str, Mapping[str, Any]], environment: str, balancers
     for name, why in sorted(balancers.items()):
         found += _wrapped(f"  {name} (balancer) did not say whom it keeps off: {why}", "    ")
     # Not wrapped: a command is copied whole. The same one mends every host.
-    mends = dict.fromkeys(command for host in hosts.values() for command in host.get("mend", []))
-    found += [f"  Mend it with: {command}" for command in mends]
+    mends = [*dict.fromkeys(command for host in hosts.values() for command in host.get("mend", []))]
+    # Without its edge a host refuses whatever else there is to type.
+    mends.sort(key=lambda command: "provision.yml" not in command)
+    if len(mends) > 1:
+        found += [
+            "  Mend it with these, in this order:",
+            *(f"    {number}. {command}" for number, command in enumerate(mends, 1)),
+        ]
+    else:
+        found += [f"  Mend it with: {command}" for command in mends]
     return ["", *found] if found else []
 
 

@@ -90,6 +90,14 @@ def test_a_release_that_never_went_live_is_never_one_to_go_back_to(runs: list[tu
         assert told.again(Running("api", last, "f")).previous() in {*good, ""}
 
 
+@pytest.mark.parametrize("event", ["begin", "live", "failed"])
+def test_an_event_that_names_no_release_makes_none(event: str) -> None:
+    """A deploy that was refused before its release was known."""
+    told = Told()
+    told.tell(event, "", why="the edge is down")
+    assert set(told.again().fates) == set(KEPT)
+
+
 def test_events_keep_their_time_and_their_reason() -> None:
     told = Told()
     told.begin("1.0-a", Kind.DEPLOY)

@@ -49,6 +49,13 @@ def test_the_commands_that_mend_are_said_once_and_whole() -> None:
     assert [line for line in lines if "Mend" in line] == [f"  Mend it with: {mend[0]}"]
 
 
+def test_several_commands_are_numbered_and_the_edge_comes_first() -> None:
+    deploy, edge = "ansible-playbook deploy.yml -i inventories/staging", "ansible-playbook playbooks/provision.yml --tags edge"
+    lines = table(report(hosts={"app-1": host(drift=["replicas are gone"], mend=[deploy, edge])}), NOW)
+    begin = lines.index("  Mend it with these, in this order:")
+    assert lines[begin + 1 : begin + 3] == [f"    1. {edge}", f"    2. {deploy}"]
+
+
 def test_a_host_that_could_not_be_asked_is_not_said_to_run_anything() -> None:
     lines = table(report(hosts={"app-1": {"msg": "Failed to connect"}}), NOW)
     assert "app-1  ?        -    ?     ?      could not be asked" in lines
