@@ -18,9 +18,6 @@ _SAFE = "CHOWN, DAC_OVERRIDE, FOWNER, FSETID, KILL, NET_BIND_SERVICE, SETGID, SE
 _DEVICES = "gives the service devices of the host"
 _BLIND = "which can show any directory of the host"
 _REAL_TIME = "takes CPU time in real time, before every other process of the host"
-_SUBNETS = (
-    "10.0.0.0/8 (/16 or smaller), 172.16.0.0/12 (/16 or smaller), 192.168.0.0/16 (/16 or smaller), fc00::/7 (/48 or smaller)"
-)
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ def inventories(tmp_path: Path) -> Path:
     """Two environments with fingerprints that are up to date."""
     for name, secrets in {"staging": STAGING, "production": PRODUCTION}.items():
         (tmp_path / name / "group_vars").mkdir(parents=True)
-        (tmp_path / name / "fingerprints.json").write_text(fingerprints.render(name, KEY, secrets, "2026-11-24"))
+        (tmp_path / name / "fingerprints.json").write_text(fingerprints.text(fingerprints.make(name, KEY, secrets, "2026-11-24")))
     return tmp_path
 
 
@@ -50,7 +50,7 @@ def test_a_secret_of_production_is_named_though_the_own_file_is_not_up_to_date(i
 def test_a_secret_that_may_be_shared_is_no_problem(inventories: Path) -> None:
     secrets = STAGING | {"api.SESSION_SECRET": "battery staple"}
     own = inventories / "staging" / "fingerprints.json"
-    own.write_text(fingerprints.render("staging", KEY, secrets, "2026-11-24"))
+    own.write_text(fingerprints.text(fingerprints.make("staging", KEY, secrets, "2026-11-24")))
     assert problems(inventories, secrets, allowed=["api.SESSION_SECRET"]) == []
 
 
@@ -88,7 +88,9 @@ def test_another_key_is_one_problem_for_each_file_and_none_for_each_secret(inven
 
 
 def test_the_file_of_another_environment_is_not_taken_for_the_own_one(inventories: Path) -> None:
-    (inventories / "staging" / "fingerprints.json").write_text(fingerprints.render("production", KEY, STAGING, "2026-11-24"))
+    (inventories / "staging" / "fingerprints.json").write_text(
+        fingerprints.text(fingerprints.make("production", KEY, STAGING, "2026-11-24"))
+    )
     assert problems(inventories) == [
         "stack_fingerprints: inventories/staging/fingerprints.json: is of production and not of staging; "
         "run playbooks/fingerprint.yml"
@@ -195,10 +197,10 @@ def test_some_secrets_are_compared_without_a_word_about_the_others(inventories: 
     assert some_problems(wanted, admin) == [
         f"stack_fingerprints: rotation.database.admin_url is not in {own}; if it is meant, run playbooks/fingerprint.yml"
     ]
-    own.write_text(fingerprints.render("staging", KEY, {**STAGING, **admin}, "2026-11-24"))
+    own.write_text(fingerprints.text(fingerprints.make("staging", KEY, {**STAGING, **admin}, "2026-11-24")))
     assert some_problems(wanted, admin) == []
     theirs = inventories / "production" / "fingerprints.json"
-    theirs.write_text(fingerprints.render("production", KEY, admin, "2026-11-24"))
+    theirs.write_text(fingerprints.text(fingerprints.make("production", KEY, admin, "2026-11-24")))
     assert some_problems(wanted, admin) == [
         "stack_fingerprints: rotation.database.admin_url has the same value as rotation.database.admin_url of production; give "
         "each environment its own"
