@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease.held import Claim
-from ansible_collections.morpheus.deploy.plugins.module_utils.lease.host_clock import HostClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease.lease import Lease
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership.host import HostIdentity, Owner
 from ansible_collections.morpheus.deploy.plugins.modules import lease as module
@@ -70,7 +70,7 @@ def test_another_run_that_lives_is_named_in_the_failure(capsys: pytest.CaptureFi
     def live() -> None:
         while not done.wait(0.05):
             draft = there.directory / "draft"
-            draft.write_text(f"{HostClock().uptime()}\n")
+            draft.write_text(f"{SystemClock().uptime()}\n")
             draft.replace(beat)
 
     keeper = threading.Thread(target=live)
