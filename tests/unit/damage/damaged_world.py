@@ -401,7 +401,6 @@ class World:
         monkeypatch.setattr(haproxy_module, "PATIENCE_SECONDS", 0.0)
         monkeypatch.setattr(served_module, "PATIENCE_SECONDS", 0.0)
         monkeypatch.setattr(served_module, "ASK", Rules(1, 0.02, 0.2, 0.3))
-        monkeypatch.setattr(status_module, "ASK", Rules(1, 0.02, 0.2, 0.3))
         monkeypatch.setattr(
             FakeHAProxy, "patience", property(lambda _: None if self._runs() else 0, lambda *_: None), raising=False
         )

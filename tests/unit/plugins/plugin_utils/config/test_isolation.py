@@ -10,7 +10,6 @@ from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.isolation i
     database_problems,
     fingerprint_problems,
     secrets_problems,
-    some_problems,
     value_problems,
 )
 
@@ -194,17 +193,17 @@ def test_some_secrets_are_compared_without_a_word_about_the_others(inventories: 
     admin = {"rotation.database.admin_url": "postgresql://admin:canary-of-staging@db/x"}
     own = inventories / "staging" / "fingerprints.json"
     wanted = Comparison("staging", str(own), KEY, None, [])
-    assert some_problems(wanted, admin) == [
+    assert secrets_problems(wanted, admin, some=True) == [
         f"stack_fingerprints: rotation.database.admin_url is not in {own}; if it is meant, run playbooks/fingerprint.yml"
     ]
     own.write_text(fingerprints.text(fingerprints.make("staging", KEY, {**STAGING, **admin}, "2026-11-24")))
-    assert some_problems(wanted, admin) == []
+    assert secrets_problems(wanted, admin, some=True) == []
     theirs = inventories / "production" / "fingerprints.json"
     theirs.write_text(fingerprints.text(fingerprints.make("production", KEY, admin, "2026-11-24")))
-    assert some_problems(wanted, admin) == [
+    assert secrets_problems(wanted, admin, some=True) == [
         "stack_fingerprints: rotation.database.admin_url has the same value as rotation.database.admin_url of production; give "
         "each environment its own"
     ]
-    assert some_problems(Comparison("staging", str(own), "short", None, []), admin) == [
+    assert secrets_problems(Comparison("staging", str(own), "short", None, []), admin, some=True) == [
         "stack_fingerprint_key: 5 characters are too few for a key; 16 at least"
     ]
