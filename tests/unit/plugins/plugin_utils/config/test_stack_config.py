@@ -301,6 +301,14 @@ BAD = [
         ],
         id="a name that the edge makes of another",
     ),
+    pytest.param(
+        both(api(name="api.any"), compose("services: {api.any: {image: 'shop/api:1'}}")),
+        ['stack.services[0].name: "api.any" ends with ".any", which the edge adds to names itself; rename the service'],
+        id="a name that the edge uses itself",
+    ),
+    pytest.param(
+        api(port="http"), ["stack.services[0].port: must be a whole number, 0 or more, not 'http'"], id="a port that is a word"
+    ),
     pytest.param(api(port=0), ["stack.services[0].port: 0 is not a port"], id="port 0"),
     pytest.param(api(port=70000), ["stack.services[0].port: 70000 is not a port"], id="a port beyond the last"),
     pytest.param(
@@ -315,6 +323,11 @@ BAD = [
         health(version="version ==="),
         ['stack.services[0].health.version: "version ===" is not a JMESPath expression: '],
         id="an expression that is none",
+    ),
+    pytest.param(
+        health(expect="ready ="),
+        ['stack.services[0].health.expect: "ready =" is not a JMESPath expression: '],
+        id="a condition that is no expression",
     ),
     pytest.param(
         health(path="health"), ['stack.services[0].health.path: "health" must start with "/"'], id="a health path without a slash"
@@ -338,6 +351,11 @@ BAD = [
             'stack.services[0].routes[0].paths: is empty, so the route would match nothing; leave it out for all paths, as ["/"]',
         ],
         id="a route's host, and no path",
+    ),
+    pytest.param(
+        api(routes=[{"host": "shop.example", "paths": []}]),
+        ['stack.services[0].routes[0].paths: is empty, so the route would match nothing; leave it out for all paths, as ["/"]'],
+        id="a route with no paths",
     ),
     pytest.param(
         stack(public_check={"url": "shop.example/health"}),
@@ -499,11 +517,6 @@ BAD = [
             "stack.env) or secrets/<name>.env (from stack_secrets), or name env_file in stack.hardening.exempt.api"
         ],
         id="an env file of another place",
-    ),
-    pytest.param(
-        production("label_file: other.env"),
-        ['compose.production.yml: services.api.label_file: "other.env" is no file of the release; '],
-        id="a label file of another place",
     ),
     pytest.param(production("env_file: [{path: other.env, required: false}]"), [], id="an env file that may be missing"),
     pytest.param(stack(files=["../etc"]), ['stack.files[0]: "../etc" must lie below stack_source'], id="a path that escapes"),

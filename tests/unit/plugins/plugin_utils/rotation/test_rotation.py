@@ -82,6 +82,8 @@ PROBLEMS = [
         ["command: required by the provider command", "probe: required by the provider command"],
         id="missing",
     ),
+    pytest.param({**KEY, "command": None}, ["command: required by the provider command"], id="a provider without its command"),
+    pytest.param({**KEY, "probe": None}, ["probe: required by the provider command"], id="a provider without its probe"),
     pytest.param(
         {**DATABASE, "postgres": None},
         ["postgres: required by the provider postgres_role_pair"],
