@@ -129,7 +129,9 @@ CONFIGS = [
     pytest.param({"file": "/etc/motd"}, [], id="a file of the host"),
     pytest.param({"file": "${HOME}/x"}, [], id="what only the host knows"),
     pytest.param(
-        {"file": "./x.conf"}, ["configs.c.file: nothing ships ./x.conf; add x.conf to stack.files"], id="what nobody ships"
+        {"file": "./x.conf"},
+        ["configs.c.file: nothing ships ./x.conf; add x.conf to stack.files"],
+        id="a config that nothing brings",
     ),
     pytest.param(
         {"file": "./flags/a.json"},
@@ -137,7 +139,7 @@ CONFIGS = [
             'configs.c.file: "./flags/a.json" is a single file of stack.live_files, which a container would never see change; '
             "mount ./flags"
         ],
-        id="a live file",
+        id="a config that is a live file",
     ),
     pytest.param([1], [], id="misshapen"),
 ]
@@ -146,6 +148,9 @@ CONFIGS = [
 @pytest.mark.parametrize(("config", "problems"), CONFIGS)
 def test_a_config_is_a_file_that_the_release_ships(config: Any, problems: list[str]) -> None:
     assert SOURCES.config_problems({"c": config}) == problems
+
+
+DEVICE = 'volumes.v.driver_opts.device: "{0}" is shipped with the stack; mount {0} itself in the services, without a named volume'
 
 
 @pytest.mark.parametrize(
@@ -161,10 +166,7 @@ def test_a_config_is_a_file_that_the_release_ships(config: Any, problems: list[s
     ],
 )
 def test_a_named_volume_is_no_way_around(device: str, is_problem: bool) -> None:
-    problem = (
-        f'volumes.v.driver_opts.device: "{device}" is shipped with the stack; mount {device} itself in the services, '
-        "without a named volume"
-    )
+    problem = DEVICE.format(device)
     volumes = {"v": {"driver_opts": {"type": "none", "o": "bind", "device": device}}, "w": None, "x": {"driver_opts": 5}}
     assert SOURCES.volume_problems(volumes) == ([problem] if is_problem else [])
     assert SOURCES.volume_problems([1]) == []

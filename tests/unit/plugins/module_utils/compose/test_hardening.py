@@ -91,7 +91,7 @@ REFUSED = [
         {"volumes": ["/etc/../etc//:/x"]},
         [f'services.api.volumes: "/etc/../etc//" {HOSTS_OWN}'],
         exempt("volumes"),
-        id="a directory of the host, written oddly",
+        id="a directory of the host",
     ),
     pytest.param(
         {"volumes": ["~/.ssh:/x:ro"]},
@@ -178,7 +178,7 @@ REFUSED = [
             {"ports": [port]},
             [f'services.api.ports: "{said}" is open on every address of the host, past its edge; write "{mend}", {OPEN}'],
             exempt("ports"),
-            id=f"port {port}",
+            id=f"an open port {port}",
         )
         for port, said, mend in (
             ("8080:80", "8080:80", "127.0.0.1:8080:80"),

@@ -228,17 +228,20 @@ def mounting(host: Host, **names: bool) -> None:
     prepare.prepare(host, wanted, None, check_mode=False)  # type: ignore[arg-type]
 
 
+HIDDEN = (
+    "stack.files: conf is shipped, and {}/conf holds what no release brought there (conf/a.png, conf/b.png, conf/c.png, ...), "
+    "which services would no longer see; move it elsewhere on this host, or take conf out of stack.files so that it stays the "
+    "application's data"
+)
+
+
 def test_files_that_would_hide_data_are_refused_before_anything_changes(host: Host) -> None:
     for name in ("a", "b", "c", "d"):
         write_atomically(host.releases.project / "conf" / f"{name}.png", "theirs", mode=0o644)
     before = sorted(host.releases.root.rglob("*"))
     with pytest.raises(ConfigError) as caught:
         mounting(host, conf=False)
-    assert caught.value.problems == [
-        f"stack.files: conf is shipped, and {host.releases.project}/conf holds what no release brought there (conf/a.png, "
-        "conf/b.png, conf/c.png, ...), which services would no longer see; move it elsewhere on this host, or take conf out of "
-        "stack.files so that it stays the application's data"
-    ]
+    assert caught.value.problems == [HIDDEN.format(host.releases.project)]
     assert sorted(host.releases.root.rglob("*")) == before
 
 

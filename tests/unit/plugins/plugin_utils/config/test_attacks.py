@@ -30,14 +30,13 @@ from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit import repor
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit.secrets import MaximumAge
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.check import StackConfig
 
-from tests.unit.attacks import ATTACKS, OWN, Attack
+from tests.unit.attacks import ATTACKS, LISTS, OWN, Attack
 from tests.unit.audited import facts, recorded, settings
 from tests.unit.resolved import resolved, written
 
 ROOT = Path(__file__).parents[5]
 OPTIONS = yaml.safe_load((ROOT / "roles/preflight/meta/argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
 SPECIFICATION = json.loads((ROOT / "tests/unit/compose_specification.json").read_text())
-LISTS = ("docker_socket", "privileged")
 FILE = "compose.yml"
 # Refused by another rule, whatever stands in it.
 NEVER = {"pre_stop"}
@@ -118,30 +117,17 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
     return Host(tmp_path, monkeypatch)
 
 
-def matches(problem: str, key: str, text: str, word: str) -> bool:
-    place = f"name api in stack.hardening.{word}" if word in LISTS else f"name {word} in stack.hardening.exempt.api"
-    return problem.startswith(f"services.api.{key}: {text}; ") and problem.endswith(f", or {place}")
-
-
-def named(problems: Sequence[str], says: Mapping[str, tuple[str, str]]) -> bool:
-    """Whether there is exactly one problem for each thing that is said, and each names what would admit it."""
-    left = list(says.items())
-    for problem in problems:
-        left = [(key, (text, word)) for key, (text, word) in left if not matches(problem, key, text, word)]
-    return not left and len(problems) == len(says)
-
-
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)
 def test_an_attack_is_refused_by_its_name_on_the_controller_and_on_the_host(attack: Attack, host: Host, tmp_path: Path) -> None:
     model = model_of(attack)
     config = configured(tmp_path, model, {})
     prefix = f"{FILE}: "
-    assert named([one.removeprefix(prefix) for one in config.problems], attack.says), config.problems
+    assert [one.removeprefix(prefix) for one in config.problems] == attack.problems
     assert all(one.startswith(prefix) for one in config.problems)
     with pytest.raises(ConfigError) as caught:
         host.prepare(model, config)
-    said = {key: (own_root(text, host.root), word) for key, (text, word) in {**attack.says, **attack.resolved}.items()}
-    assert named(caught.value.problems, said), caught.value.problems
+    said = {**attack.says, **attack.resolved}.items()
+    assert caught.value.problems == [attack.problem(key, own_root(text, host.root), word) for key, (text, word) in said]
     assert not host.root.exists() or not list(host.root.rglob("manifest.json"))
 
 
