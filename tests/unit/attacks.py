@@ -26,6 +26,9 @@ _ROOT = "name the capabilities that it needs in cap_add instead"
 _LOCAL = 'write "127.0.0.1:8080:80", or route the service'
 _BLIND = "which can show any directory of the host"
 _REAL_TIME = "takes CPU time in real time, before every other process of the host"
+_SUBNETS = (
+    "10.0.0.0/8 (/16 or smaller), 172.16.0.0/12 (/16 or smaller), 192.168.0.0/16 (/16 or smaller), fc00::/7 (/48 or smaller)"
+)
 
 
 @dataclass(frozen=True)
