@@ -164,7 +164,14 @@ SECRETS = Format("secrets", "deploy the live release again, which brings its sec
 FINGERPRINT_KEY = Format(
     "keys of fingerprints", "deploy the live release again, which makes a new one and replaces every replica once"
 )
-EDGE = Format("settings of an edge", _PROVISION, "remove it and run playbooks/provision.yml of this one")
+# From 2 on replicas are on a network of their stack. Versions from before would take them for lost and let them go first.
+EDGE = Format(
+    "settings of an edge",
+    _PROVISION,
+    "remove it and run playbooks/provision.yml of this one, and deploy: requests are dropped then",
+    number=2,
+    steps={1: lambda found: found},
+)
 EDGE_BASE = Format("files of an edge", _PROVISION, f"{_AWAY} and run playbooks/provision.yml of this one", silent=True)
 EDGE_STACKS = Format(
     "files of stacks at an edge",

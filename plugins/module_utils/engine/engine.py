@@ -23,7 +23,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.precautions import Mounted
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import pull
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.recall import Running
-from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import Replica, State
+from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import EDGE_NETWORK, Replica, State
 from ansible_collections.morpheus.deploy.plugins.module_utils.words import said
 
 import_error: ImportError | None = None
@@ -138,6 +138,10 @@ class Compose:
             *("up", "--detach", "--no-deps", "--no-recreate", "--no-build", "--pull", "never"),
             *("--scale", f"{service}={total}", service),
         )
+
+    def create(self, *, anew: bool = False) -> None:
+        """The same without starting what is new: only for what may be interrupted."""
+        self._run("up", "--no-start", "--no-build", *(["--force-recreate"] if anew else []))
 
     def up(self, *, anew: bool = False) -> None:
         """Start what is missing and recreate what changed, or everything: only for what may be interrupted."""
@@ -399,6 +403,16 @@ class Engine:
             for mount in item.get("Mounts") or []
         ]
 
+    def make_network(self, name: str, labels: Mapping[str, str]) -> None:
+        """A bridge that leads nowhere but to the containers on it and to this host."""
+        with _speaking(f"make the network {name}"):
+            self._client.api.create_network(name, driver="bridge", internal=True, labels=dict(labels), check_duplicate=True)
+
+    def networks(self, label: str) -> list[str]:
+        """Names of those that carry ``label``."""
+        with _speaking("list networks"):
+            return sorted(str(one["Name"]) for one in self._client.api.networks(filters={"label": [label]}))
+
     def network(self, name: str) -> Mapping[str, Any] | None:
         """The network of this very name as the engine inspects it, or None."""
         with _speaking(f"look at network {name}"):
@@ -432,11 +446,15 @@ class Engine:
         found = os.statvfs(path)
         return Disk(path, found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize)
 
-    def routed_replicas(self) -> list[Replica]:
-        """Running replicas of every stack on this host that the edge may send requests to."""
+    def routed_replicas(self) -> dict[str, list[Replica]]:
+        """Stack -> its running replicas that the edge may send requests to, for every stack on this host."""
         with _speaking("list containers"):
-            found = self._client.api.containers(filters={"label": [PORT]})
-        return [self._replica(item, set()) for item in found if not _mislabelled(item)]
+            listed = self._client.api.containers(filters={"label": [PORT]})
+        found: dict[str, list[Replica]] = {}
+        for item in listed:
+            if not _mislabelled(item) and item["Labels"].get(_PROJECT):
+                found.setdefault(item["Labels"][_PROJECT], []).append(self._replica(item, set()))
+        return found
 
     def strangers(self, images: set[str]) -> list[str]:
         """Names of running containers of these images (ids) that belong to no Compose project."""
@@ -519,7 +537,9 @@ class Engine:
         if details is None:
             raise EngineError(f"{replica.name} is gone: somebody has removed it meanwhile. Run this again")
         networks = details["NetworkSettings"]["Networks"]
-        chosen: Mapping[str, Any] = networks.get(self._network) or next(iter(networks.values()), {})
+        chosen: Mapping[str, Any] = (
+            networks.get(self._network) or networks.get(EDGE_NETWORK) or next(iter(networks.values()), {})
+        )
         return str(chosen.get("IPAddress", ""))
 
     def _stop(self, identity: str, grace_seconds: float | None) -> None:

@@ -29,6 +29,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.compose.contents i
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.file_mounts import ProjectMounts, Sources
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.precautions import Here
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import haproxy, own_edge, routes, served
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge import networks as edge_networks
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import state as edge_state
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import (
     EDGE_ROOT,
@@ -73,7 +74,6 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.release.release im
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.cut import Count
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.execute import Busy
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import (
-    EDGE_NETWORK,
     Action,
     DesiredService,
     Order,
@@ -81,6 +81,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan impor
     State,
     Step,
     plan,
+    stack_network,
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.words import openly, said
 
@@ -130,7 +131,7 @@ class StackHost:
         self.stack = stack
         self.releases = releases or Releases(stack)
         said.know_directory(self.releases.secrets)
-        self.engine = Engine(client, stack, EDGE_NETWORK)
+        self.engine = Engine(client, stack, stack_network(stack))
         self.one_offs = OneOffs(client, stack)
         # The lock of the rollout at work, which the commands that it starts must keep too.
         self.hold: list[int] = []
@@ -264,6 +265,16 @@ class StackHost:
         """See edge_state.troubles."""
         return edge_state.troubles(self._edge_engine)
 
+    def stack_troubles(self) -> list[str]:
+        """See edge_networks.troubles."""
+        return edge_networks.troubles(self._edge_engine, self.stack)
+
+    def join_edge(self, target: Target) -> None:
+        """Before any replica starts: it and the edge meet on a network that no other stack is on."""
+        if target.routed:
+            edge_networks.mark(self.edge_paths)
+            edge_networks.join(self._edge_engine, self.stack)
+
     def edge_unfinished(self) -> str:
         """See edge_state.interrupted."""
         return edge_state.interrupted(self._edge_engine)
@@ -280,6 +291,7 @@ class StackHost:
         if target.routed:
             edge_state.require_whole(self._edge_engine)
             edge_state.require(self.edge_troubles())
+            edge_networks.require_own(self._edge_engine, self.stack)
         if starts:
             counts = {
                 name: sum(step.count for step in steps if step.service == name and step.action is Action.START) for name in starts

@@ -245,6 +245,7 @@ class HostRollout:
         self._fence.check()
         host.releases.activate(manifest.id, target.data)
         host.write_override(target, manifest.id, pinned_images(host, manifest))
+        host.join_edge(target)
         edge = host.edge(target)
         edge.expand()
         clock = SystemClock()

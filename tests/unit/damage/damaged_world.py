@@ -36,6 +36,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.operations.switch 
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership.host import HostIdentity, Owner
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout import execute as execute_module
+from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import is_edges
 from docker.errors import APIError
 
 from tests.unit.damage.memory_docker import PORT, Box, Docker, Server
@@ -246,7 +247,9 @@ class World:
     def _reaches(self, slot: Slot) -> bool:
         """Whether HAProxy gets a connection to what a server points to."""
         edge, box = self._edge(), self._named(slot.fqdn)
-        shares = edge is not None and box is not None and "edge" in edge.networks & box.networks
+        # The ports at which users ask are published on the edge's home.
+        at_home = edge is not None and "edge" in edge.networks
+        shares = at_home and edge is not None and box is not None and any(map(is_edges, edge.networks & box.networks))
         return shares and box is not None and box.state in ("running", "paused") and box.address == slot.address
 
     def _named(self, name: str) -> Box | None:
@@ -325,8 +328,11 @@ class World:
                 override = json.loads(self.files[-1].read_text().replace("$$", "$"))["services"][service]
                 world._daemon(self.project, lambda: world._scale_up(service, total, override, self.model()))
 
+            def create(self, *, anew: bool = False) -> None:
+                world._daemon(self.project, lambda: world._create(anew=anew))
+
             def up(self, *, anew: bool = False) -> None:
-                world._daemon(self.project, lambda: world._up(anew=anew))
+                world._daemon(self.project, world._up)
 
         return Compose
 
@@ -338,8 +344,9 @@ class World:
             raise EngineError(f"docker compose failed for {project}: {said}") from None
 
     def _scale_up(self, service: str, total: int, override: Mapping[str, Any], model: Mapping[str, Any]) -> None:
-        if "edge" in override.get("networks", {}) and "edge" not in self.docker.networks:
-            raise APIError("", explanation="network edge declared as external, but could not be found")
+        shared = [name for name in override.get("networks", {}) if is_edges(name)]
+        for name in {*shared} - {*self.docker.networks}:
+            raise APIError("", explanation=f"network {name} declared as external, but could not be found")
         definition = model["services"][service]
         for key, network in model["networks"].items():
             self.docker.networks.setdefault(network["name"], {"com.docker.compose.network": key})
@@ -355,7 +362,7 @@ class World:
                 **override["labels"],
             }
             image = self.docker.inspect_image(override["image"])["Id"]
-            networks = {f"{STACK}_default", *(["edge"] if "networks" in override else [])}
+            networks = {f"{STACK}_default", *shared}
             box = self.docker.create(f"{STACK}-{service}-{number}", image, labels, networks)
             for volume in definition.get("volumes", []):
                 name = model["volumes"][volume["source"]]["name"]
@@ -364,7 +371,7 @@ class World:
             self.docker.start(box.name)
             self.haproxy.addresses[box.name] = box.address
 
-    def _up(self, *, anew: bool) -> None:
+    def _create(self, *, anew: bool) -> None:
         self.docker.networks.setdefault("edge", {"com.docker.compose.project": "edge", "com.docker.compose.network": "edge"})
         labels = {
             "com.docker.compose.project": "edge",
@@ -377,9 +384,12 @@ class World:
             self.docker.rm(found.name)
         if not found or anew:
             self.docker.create(EDGE_BOX, f"sha256:{EDGE_IMAGE}", labels, ["edge"])
+
+    def _up(self) -> None:
+        found = self._edge()
+        assert found is not None
+        if not found.runs:
             self.docker.start(EDGE_BOX)
-        else:
-            found.state = "running"
         self.haproxy.load_files()
 
     def _patch(self, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,7 @@ import pytest
 import yaml
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EngineError
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.networks import STACK
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.setup import CPU_SHARES
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import engine
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import FINGERPRINT, PORT, Compose
@@ -118,16 +119,20 @@ class Api:
         return []
 
     def inspect_network(self, name: str) -> Answer:
-        if name != "edge":
+        if name not in ("edge", "edge.shop"):
             raise NotFound("no such network")
         return {
             "Name": name,
             "Id": name,
-            "Labels": {"com.docker.compose.network": name},
+            "Labels": {"com.docker.compose.network": name, STACK: "shop"},
+            "Internal": True,
             "Options": {},
             "IPAM": {"Config": []},
             "Containers": {},
         }
+
+    def networks(self, **unused: Any) -> list[Answer]:
+        return []
 
     def inspect_volume(self, name: str) -> Answer:
         raise NotFound("no such volume")
@@ -162,7 +167,7 @@ class Api:
             "Labels": {**labels, **given},
             "Mounts": [],
             "HostConfig": {"NetworkMode": "edge"},
-            "NetworkSettings": {"Networks": {"edge": {}, f"{project}_default": {}} if PORT in labels else {"edge": {}}},
+            "NetworkSettings": {"Networks": {f"edge.{project}": {}, f"{project}_default": {}} if PORT in labels else {"edge": {}}},
             "address": f"172.18.0.{self.serial + 1}",
         }
         return name
@@ -314,7 +319,7 @@ class PreparedHost:
         options = dict(zip(compose._command, compose._command[1:], strict=False))
         names = [Path(word) for before, word in zip(compose._command, compose._command[1:], strict=False) if before == "--file"]
         if compose.project == "edge":
-            self.client.api.start("edge", "haproxy", {}, "haproxy:3.0") if "up" in arguments else None
+            self.client.api.start("edge", "haproxy", {}, "haproxy:3.0") if "--no-start" in arguments else None
             self.haproxy.load_files()
             return ""
         if "config" in arguments:

@@ -29,7 +29,8 @@ TWO = {"a.example": KEY, "b.example": KEY}
 @dataclass(frozen=True)
 class Container:
     state: State = State.RUNNING
-    networks: tuple[str, ...] = (EDGE_NETWORK,)
+    id: str = "c1"
+    networks: tuple[str, ...] = (EDGE_NETWORK, "edge.shop")
 
 
 class RunningEdge:
@@ -45,7 +46,13 @@ class RunningEdge:
         return "there"
 
     def network(self, _: str) -> dict[str, Any]:
-        return {"Labels": {COMPOSE_NETWORK: EDGE_NETWORK}}
+        return {"Labels": {COMPOSE_NETWORK: EDGE_NETWORK}, "IPAM": {"Config": [{"Subnet": "172.18.0.0/16"}]}}
+
+    def routed_replicas(self) -> dict[str, list[Any]]:
+        return {}
+
+    def networks(self, _: str) -> list[str]:
+        return ["edge.shop"]
 
     def others(self) -> list[str]:
         return []
@@ -112,7 +119,8 @@ def test_it_goes_only_once_haproxy_no_longer_reads_it(
 def test_it_goes_also_when_the_edge_gets_a_new_container(
     setup: EdgeSetup, paths: EdgePaths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Compose, "up", lambda self, *, anew: None)
+    monkeypatch.setattr(Compose, "create", lambda self, *, anew: None)
+    monkeypatch.setattr(Compose, "up", lambda self: None)
     monkeypatch.setattr(EdgeSetup, "_await_answer", lambda self: None)
     (paths.root / "compose.json").unlink()
     setup.apply(LISTED, {"a.example": KEY}, allow_interruption=True)

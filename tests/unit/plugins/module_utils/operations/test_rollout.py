@@ -141,6 +141,9 @@ class StackHost:
 
     def compose(self, target: Target) -> None: ...
 
+    def join_edge(self, target: Target) -> None:
+        self.joined = True
+
     def write_override(self, target: Target, identity: str, pinned: Any) -> None:
         self.simulated.want(target.desired)
         # From here on promises are held to what serves now and to what this release wants.
