@@ -330,7 +330,8 @@ NETWORKS = [
         for driver in ("ipvlan", "host", "overlay", "weave")
     ],
     _network("another stack's network", {"external": True, "name": "blog_default"}, "is external, so other stacks are on it"),
-    _network("the edge's network", {"name": "edge"}, 'is called "edge", which every stack is on'),
+    _network("the edge's network", {"name": "edge"}, 'is called "edge", as the networks of the edge are'),
+    _network("another stack's to the edge", {"name": "edge.blog"}, 'is called "edge.blog", as the networks of the edge are'),
     _network(
         "a bridge of the host",
         {"driver_opts": {"com.docker.network.bridge.name": "br0", "com.docker.network.driver.mtu": "1400"}},

@@ -537,9 +537,7 @@ class Engine:
         if details is None:
             raise EngineError(f"{replica.name} is gone: somebody has removed it meanwhile. Run this again")
         networks = details["NetworkSettings"]["Networks"]
-        chosen: Mapping[str, Any] = (
-            networks.get(self._network) or networks.get(EDGE_NETWORK) or next(iter(networks.values()), {})
-        )
+        chosen: Mapping[str, Any] = networks.get(self._network) or networks.get(EDGE_NETWORK) or next(iter(networks.values()), {})
         return str(chosen.get("IPAddress", ""))
 
     def _stop(self, identity: str, grace_seconds: float | None) -> None:

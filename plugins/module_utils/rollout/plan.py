@@ -28,8 +28,6 @@ def is_edges(network: str) -> bool:
     return network == EDGE_NETWORK or network.startswith(stack_network(""))
 
 
-
-
 class Order(str, Enum):
     START_FIRST = "start-first"
     STOP_FIRST = "stop-first"

@@ -21,7 +21,7 @@ import pytest
 import yaml
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EngineError
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.networks import STACK
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.networks import STACK as OF_STACK
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.setup import CPU_SHARES
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import engine
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import FINGERPRINT, PORT, Compose
@@ -124,7 +124,7 @@ class Api:
         return {
             "Name": name,
             "Id": name,
-            "Labels": {"com.docker.compose.network": name, STACK: "shop"},
+            "Labels": {"com.docker.compose.network": name, OF_STACK: "shop"},
             "Internal": True,
             "Options": {},
             "IPAM": {"Config": []},
@@ -167,7 +167,9 @@ class Api:
             "Labels": {**labels, **given},
             "Mounts": [],
             "HostConfig": {"NetworkMode": "edge"},
-            "NetworkSettings": {"Networks": {f"edge.{project}": {}, f"{project}_default": {}} if PORT in labels else {"edge": {}}},
+            "NetworkSettings": {
+                "Networks": {f"edge.{project}": {}, f"{project}_default": {}} if PORT in labels else {"edge": {}}
+            },
             "address": f"172.18.0.{self.serial + 1}",
         }
         return name

@@ -314,7 +314,7 @@ def test_the_override_pins_images_labels_replicas_and_joins_the_edge() -> None:
             "web": {"image": "shop/web:1"},
             "worker": {"image": "shop/worker:1"},
             "migrate": {"image": "shop/api:1", "profiles": ["migrate"]},
-        }
+        },
     }
     desired = [DesiredService(name, 1, "f", routed=name != "worker") for name in ("api", "web", "worker")]
     pinned = {name: f"shop/{name}@sha256:1" for name in ("api", "web", "worker", "migrate")}
