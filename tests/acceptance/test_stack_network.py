@@ -1,4 +1,4 @@
-"""Replicas and the edge meet on a network of the stack: no service of it reaches the metrics, and a host goes over without a loss."""
+"""Replicas and the edge meet on a network of the stack, and no service of it reaches the metrics."""
 
 from __future__ import annotations
 

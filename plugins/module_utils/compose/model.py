@@ -184,7 +184,7 @@ def override(
     additions: Mapping[str, Mapping[str, Any]],
     mounts: Overrides = NO_MOUNTS,
 ) -> dict[str, Any]:
-    """The generated Compose file: images pinned, our labels, the stack's network to the edge for routed services, what hardens each, and where
+    """The generated Compose file: images pinned, our labels, the network to the edge for routed services, what hardens each, and where
     the files lie that it mounts.
 
     Services behind a profile are in it too when they are hardened or mount files: people run them by hand.

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 """The networks between the edge and the stacks of this host: one for each, and the edge is on all of them.
 
-They are internal, so none of them becomes a container's way out. Therefore the engine leaves the edge's published ports where they
-are when the edge joins one while it runs.
+They are internal, so none of them becomes a container's way out. Therefore the engine leaves the edge's published ports where
+they are when the edge joins one while it runs.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ def require_own(engine: Engine, stack: str) -> None:
     names = sorted(one["Name"] for one in (found.get("Containers") or {}).values())
     leave = "".join(f"docker network disconnect -f {name} {one}; " for one in names)
     raise EdgeError(
-        f'the network "{name}" of this host was made by hand, and the edge does not use it. On this host: {leave}docker network rm '
-        f"{name}; then run this again. Nothing was changed"
+        f'the network "{name}" of this host was made by hand, and the edge does not use it. On this host: {leave}docker network '
+        f"rm {name}; then run this again. Nothing was changed"
     )
 
 
@@ -91,8 +91,8 @@ def apart(engine: Engine) -> list[str]:
 
 
 def lost(engine: Engine, *, home_was_there: bool = True) -> dict[str, list[Replica]]:
-    """Stack whose network is not on this host any more -> its replicas, which were on it. Who was taken off one that is there stays
-    off: somebody may have had a reason.
+    """Stack whose network is not on this host any more -> its replicas, which were on it. Who was taken off one that is there
+    stays off: somebody may have had a reason.
     """
     found = {
         stack: [one for one in replicas if one.cut_off and one.state is State.RUNNING]
