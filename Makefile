@@ -1,4 +1,5 @@
-# Two front doors: `make demo` (bare machine to a served staging deploy) and `make test` (everything that CI runs).
+# Three front doors: `make demo` (bare machine to a served staging deploy), `make dev` (the example from its sources), and
+# `make test` (everything that CI runs).
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
@@ -6,6 +7,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+DEV_COMPOSE := docker compose --env-file stacks/morpheus/development/compose.env
 PRODUCTION_HOSTS := production-app-1,production-app-2,production-lb-1
 
 .PHONY: help
@@ -44,6 +46,20 @@ demo: provisioned ## From a bare machine to a served staging environment
 	ansible-playbook deploy.yml -i inventories/staging
 	@sandbox/demo-summary
 
+# Where this Python is missing, Docker has to be there and to pull what the example stands on.
+.PHONY: dev
+dev: ## Bring up the example application from its sources, reloaded as they change
+	@if $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then $(PYTHON) -m sandbox images; fi
+	@DEV_USER=$$(ls -nd services | awk '{print $$3 ":" $$4}') $(DEV_COMPOSE) up --build --detach --remove-orphans || { \
+		echo "make dev: not everything came up, and Docker's last lines say what did not. To see what a service said:"; \
+		echo "  $(DEV_COMPOSE) logs <service>"; exit 1; }
+	@echo "http://127.0.0.1:$${DEV_PORT:-8000} serves services/ as it is; to see requests and errors:"
+	@echo "  $(DEV_COMPOSE) logs --follow"
+
+.PHONY: dev-down
+dev-down: ## Remove the example application that make dev brought up, and its data
+	$(DEV_COMPOSE) down --volumes --rmi local --remove-orphans
+
 .PHONY: lint
 lint: $(VENV)/.stamp ## Check style and types
 	ruff check .
@@ -54,7 +70,11 @@ lint: $(VENV)/.stamp ## Check style and types
 
 .PHONY: unit
 unit: $(VENV)/.stamp ## Run the tests that need no Docker
-	pytest --numprocesses=auto --dist=loadfile
+	pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder
+
+.PHONY: endings
+endings: $(VENV)/.stamp ## End every playbook in every way: what `make unit` leaves out of the table
+	pytest --numprocesses=auto --dist=loadfile -m deep tests/plays
 
 .PHONY: lab
 lab: $(VENV)/.stamp

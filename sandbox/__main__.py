@@ -1,4 +1,4 @@
-"""The command line: up, down and status."""
+"""The command line: up, down, images and status."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sandbox.engine import answers
 from sandbox.shell import SandboxError, run
 from sandbox.steps import run_steps
 from sandbox.teardown import remove_everything, remove_hosts
-from sandbox.up import steps_up
+from sandbox.up import steps_images, steps_up
 from sandbox.world import HOSTS, LABEL, STANDARD_HOSTS, STATE, Host
 
 
@@ -26,6 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with _alone():
             if options.command == "up":
                 _up(options.hosts or STANDARD_HOSTS)
+            elif options.command == "images":
+                run_steps(steps_images(STATE))
             elif options.hosts:
                 remove_hosts(options.hosts)
             else:
@@ -55,13 +57,13 @@ def _status() -> str:
 
 @contextmanager
 def _alone() -> Iterator[None]:
-    """One `up` or `down` at a time; the lock ends with the process, however that ends."""
+    """One command that makes or removes at a time; the lock ends with the process, however that ends."""
     STATE.mkdir(mode=0o700, exist_ok=True)
     with (STATE / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise SandboxError("Another `up` or `down` of this sandbox is running: wait for its end") from None
+            raise SandboxError("Another command of this sandbox is running: wait for its end") from None
         yield
 
 
@@ -74,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--hosts", type=_hosts, help=f"{known}; default: {standard}")
     down = commands.add_parser("down", help="remove every trace, or only these hosts and what they hold")
     down.add_argument("--hosts", type=_hosts, help=known)
+    commands.add_parser("images", help="make an engine and the images that `make dev` stands on, and nothing else")
     commands.add_parser("status", help="show what runs")
     return parser
 

@@ -54,6 +54,13 @@ def ensure_image(name: str, directory: str) -> str:
     return "built"
 
 
+def ensure_public(name: str, directory: str) -> str:
+    """The image that is here, or the official one where a registry answers, or else what stands in for it."""
+    if not image_id(name) and _registry_answers() and succeeds("docker", "pull", "--quiet", name, timeout_seconds=_PULL_SECONDS):
+        return "pulled"
+    return ensure_image(name, directory)
+
+
 def build(name: str, context: Path, content: str, **arguments: str) -> None:
     """Build one image, labelled with the hash of what it was made of."""
     options = [word for key, value in arguments.items() for word in ("--build-arg", f"{key}={value}")]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 from sandbox.engine import ensure_engine
 from sandbox.files import write_file
 from sandbox.hosts import ensure_host
-from sandbox.images import ensure_base, ensure_image, remove_outdated
+from sandbox.images import ensure_base, ensure_image, ensure_public, remove_outdated
 from sandbox.network import check_isolation, ensure_network
 from sandbox.pki import ensure_certificates
 from sandbox.releases import publish_public_images, publish_releases
@@ -29,6 +29,11 @@ from sandbox.world import (
 )
 
 
+def steps_images(state: Path) -> list[Step]:
+    """An engine and the public images: what plain `docker compose up` of the example needs."""
+    return [_engine(state), _base(), *(_image(name, ensure_public) for name in PUBLIC_IMAGES)]
+
+
 def steps_up(hosts: Sequence[Host], state: Path) -> list[Step]:
     """The steps in the order in which they are best begun; which waits for which is said by each."""
     networks = tuple(f"network {environment}" for environment in SUBNETS)
@@ -36,11 +41,11 @@ def steps_up(hosts: Sequence[Host], state: Path) -> list[Step]:
     # One host of each environment speaks for it: isolation is a property of the networks.
     watched = {host.place.environment: host for host in hosts}
     return [
-        Step("engine", "Docker engine", partial(ensure_engine, state)),
+        _engine(state),
         Step("ssh", "SSH keys and configuration", partial(ensure_ssh, state)),
         Step("pki", "certificates", partial(ensure_certificates, state)),
         Step("vault", "vault passwords", partial(_ensure_vault_passwords, state)),
-        Step("base", f"base image {BASE_IMAGE}", ensure_base, after=("engine",)),
+        _base(),
         *(
             Step(
                 f"network {environment}",
@@ -50,10 +55,7 @@ def steps_up(hosts: Sequence[Host], state: Path) -> list[Step]:
             )
             for environment in SUBNETS
         ),
-        *(
-            Step(image, f"image {image}", partial(ensure_image, image, directory), after=("base",))
-            for image, directory in IMAGE_DIRECTORIES.items()
-        ),
+        *(_image(name) for name in IMAGE_DIRECTORIES),
         *(
             Step(
                 service.name,
@@ -95,6 +97,18 @@ def steps_up(hosts: Sequence[Host], state: Path) -> list[Step]:
             after=("public images", "releases", *(host.name for host in hosts)),
         ),
     ]
+
+
+def _engine(state: Path) -> Step:
+    return Step("engine", "Docker engine", partial(ensure_engine, state))
+
+
+def _base() -> Step:
+    return Step("base", f"base image {BASE_IMAGE}", ensure_base, after=("engine",))
+
+
+def _image(name: str, ensure: Callable[[str, str], str] = ensure_image) -> Step:
+    return Step(name, f"image {name}", partial(ensure, name, IMAGE_DIRECTORIES[name]), after=("base",))
 
 
 def _ensure_vault_passwords(state: Path) -> str:

@@ -12,8 +12,6 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
 ENVIRONMENTS = ("staging", "production")
-# Read once: threads start commands, and while one walked over os.environ pytest would change PYTEST_CURRENT_TEST in it.
-ENVIRONMENT = dict(os.environ)
 # They stand in sandbox/world.py, and open nothing but the demo.
 PASSWORDS = {name: f"{name}-demo-vault" for name in ENVIRONMENTS}
 
@@ -30,9 +28,18 @@ class Done:
         return " ".join(f"{self.output} {self.errors}".split())
 
 
+def environment() -> dict[str, str]:
+    """A copy of os.environ, for threads, too: while one walks over it, pytest changes PYTEST_CURRENT_TEST in it."""
+    while True:
+        try:
+            return dict(os.environ)
+        except (KeyError, RuntimeError):
+            continue
+
+
 def offline(command: str, *options: str, passwords: Mapping[str, str], **variables: str) -> Done:
     """Without SSH, so that no host can be contacted, without a keyring, and without the sandbox's files of passwords."""
-    own = {name: value for name, value in ENVIRONMENT.items() if not name.startswith(("MORPHEUS_", "ANSIBLE_"))}
+    own = {name: value for name, value in environment().items() if not name.startswith(("MORPHEUS_", "ANSIBLE_"))}
     own |= {f"MORPHEUS_VAULT_PASSWORD_{name.upper()}": password for name, password in passwords.items()}
     own |= {"MORPHEUS_VAULT_PASSWORD_DIR": "/nowhere", "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring"}
     own |= {"ANSIBLE_SSH_EXECUTABLE": "/bin/false", **variables}

@@ -7,7 +7,6 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import date
@@ -15,9 +14,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible.utils.display import Display
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import schema
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import write_atomically
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
@@ -27,6 +25,7 @@ from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import isol
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.encrypted import text as variables_text
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.encrypted.file import EncryptedFile
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.rotation import plan as rotation
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.rotation.outside import prompt, run_program
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.rotation.plan import Entry, Phase, State
 
 
@@ -292,32 +291,10 @@ class ActionModule(ActionBase):  # type: ignore[misc] # ansible-core has no type
             raise AnsibleActionFail(unleased)
         try:
             vault = EncryptedFile(str(arguments.get("vault")), self._loader._vault)
-            one = Rotation(arguments, vault, _prompt, _run, described_only=state == DESCRIBED)
+            one = Rotation(arguments, vault, prompt, run_program, described_only=state == DESCRIBED)
             # In check mode nothing is written, made or revoked, and the plan is the same.
             changed = state not in LOOKING if self._task.check_mode else STATES[state](one)
             plan = one.plan() if state == PLANNED else {"name": one.entry.name}
         except DeployError as exc:
             raise AnsibleActionFail(str(exc)) from None
         return {"changed": changed, "state": state, "rotation": plan}
-
-
-def _prompt(text: str) -> str:
-    try:
-        return str(Display().prompt_until(text, private=True).decode())
-    except (AnsibleError, UnicodeDecodeError):
-        raise DeployError(
-            f"nobody could be asked for the new value; put it into the environment variable {rotation.NEW_VALUE_VARIABLE}"
-        ) from None
-
-
-def _run(command: list[str], text: str, seconds: float) -> str:
-    """What a program printed. Its words on failure may hold a value, so they are not repeated."""
-    try:
-        done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=seconds, check=False)
-    except subprocess.TimeoutExpired:
-        raise DeployError(f"{command[0]} did not end within {seconds:g} s") from None
-    except (OSError, UnicodeDecodeError) as exc:
-        raise DeployError(f"{command[0]} could not be run: {type(exc).__name__}") from None
-    if done.returncode:
-        raise DeployError(f"{command[0]} ended with exit status {done.returncode}; run it by hand to see why")
-    return done.stdout

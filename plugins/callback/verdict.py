@@ -21,7 +21,6 @@ author:
   - The morpheus.deploy maintainers
 """
 
-import gc
 import os
 import time
 from collections.abc import Mapping
@@ -31,14 +30,15 @@ from typing import Any
 from ansible import context
 from ansible.errors import AnsibleError
 from ansible.plugins.callback import CallbackBase
-from ansible.plugins.loader import filter_loader, test_loader
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease.history import utc
-from ansible_collections.morpheus.deploy.plugins.module_utils.words.said import Knowledge, texts
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.lease.handover import Handover, finish
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import run_file, watch
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.ends import CHECKED, FAILED, Seen, file_name, goes_on
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.interruption import Interruption
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.verdict import Run, history_line, summary
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.opened import knowledge
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.summary import history_line, summary
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.verdict import Run
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.workers import keep_from_collector, load_jinja_plugins
 
 PREFIX = "morpheus.deploy."
 BEGIN = f"{PREFIX}begin"
@@ -51,27 +51,6 @@ HERE = tuple(
 ROLES = ("preflight", "identity", "docker_engine", "lease", "fleet", "stack", "rollout")
 # What playbooks hand over as <name>_report and <name>_report_format, to be printed at the end and written to <name>.json.
 REPORTS = ("status", "config", "audit")
-# The fact in which the role preflight keeps the vault that it has opened.
-OPENED = "__preflight_vault"
-
-
-# One of each kind that has a loader of its own: with the first one Ansible loads all that lie beside it.
-JINJA_PLUGINS = (
-    (filter_loader, "ansible.builtin.b64encode"),
-    (filter_loader, f"{PREFIX}env_file"),
-    (test_loader, "ansible.builtin.version"),
-)
-
-
-def _load_jinja_plugins() -> None:
-    """Load what templates need. Every worker is a fork of this process and would else do it again, for each task."""
-    for loader, name in JINJA_PLUGINS:
-        loader.get(name)
-
-
-def _keep_from_collector() -> None:
-    """Let the garbage collector of no worker look at what is here already: it all stays, and looking copies its memory."""
-    gc.freeze()
 
 
 class CallbackModule(CallbackBase):  # type: ignore[misc]
@@ -100,7 +79,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         self._at_work: dict[str, str] = {}
 
     def v2_playbook_on_start(self, playbook: Any) -> None:
-        _load_jinja_plugins()
+        load_jinja_plugins()
         self._forget()
         arguments = context.CLIARGS
         self._run.limit = str(arguments.get("subset") or "")
@@ -120,14 +99,16 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
             self._begin()
 
     def v2_playbook_on_play_start(self, play: Any) -> None:
-        _keep_from_collector()
+        keep_from_collector()
         self._play = play
         self._check_mode = bool(getattr(play, "check_mode", False)) or self._check_mode
         manager = play.get_variable_manager()
         if manager is not None:
             self._run.chosen = max(self._run.chosen, len(manager._inventory.get_hosts(play.hosts)))
         if not self._run.environment:
-            self._learn_environment(play)
+            # What cannot be read ends the run a moment later, in Ansible's own words.
+            with suppress(AnsibleError):
+                self._learn_environment(play)
 
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
         if str(task.resolved_action or task.action) != BEGIN:
@@ -157,8 +138,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         # A host that --limit leaves out is asked in passing, and so are those that keep the lease: the run does without them.
         if role == "fleet" or (role == "lease" and result._task.ignore_unreachable):
             return
-        # A balancer that is told of a host is named by the task that follows, where it matters.
-        if (role, module) == ("edge", "edge_upstream"):
+        # A balancer that is told of a host is named by the task that follows, where it matters; one that is asked, by the report.
+        if (role, module) == ("edge", "edge_upstream") or module == "edge_upstream_info":
             return
         # The lease is taken on a host of its own, which the result of a task without a connection does not name.
         host = result._task_fields.get("delegate_to") if module == "lease" else None
@@ -203,7 +184,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
     def _end_early(self, how: str) -> None:
         """The run ends before its end; what was told to hosts may go on there."""
         self._seen.interrupted = how
-        self._run.interrupted("\n".join([how, *goes_on(self._at_work, self._run.inventory)]), self._at_work)
+        inventory = self._run.inventory
+        self._run.interrupted("\n".join([how, *goes_on(self._at_work, inventory, self._run.way_back(inventory))]), self._at_work)
         # The terminal may be gone.
         with suppress(OSError):
             self._end()
@@ -212,7 +194,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         """Say and write how the run ended. The exit status that it must have; 0 leaves Ansible's own."""
         seconds = round(time.monotonic() - self._clock, 1)
         if self._run.is_deploy:
-            verdict = self._knowledge().result(self._run.verdict(seconds, check_mode=self._check_mode))
+            verdict = knowledge(self._play).result(self._run.verdict(seconds, check_mode=self._check_mode))
             verdict["playbook"] = self._seen.what
             # Only the hosts that were to be changed have a word of their own then.
             verdict["verdict"] = CHECKED if self._check_mode and not verdict["failed"] else verdict["verdict"]
@@ -223,7 +205,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
                 self._display.display(line)
         elif self._seen.playbooks:
             self._seen.reported = bool(self._reports)
-            verdict = self._knowledge().result(self._seen.verdict(seconds))
+            verdict = knowledge(self._play).result(self._seen.verdict(seconds))
             # The report of one that only looks is its file.
             path = "" if self._reports else self._write(verdict)
             for line in self._seen.lines(verdict, path):
@@ -234,31 +216,13 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
             return 0
         return self._seen.exit_status(failed=verdict["failed"])
 
-    def _knowledge(self) -> Knowledge:
-        """What hosts say comes without their secrets; what Ansible itself says of a failure may hold one of the vault's."""
-        found = Knowledge()
-        # At the end of a run that broke off, nothing may keep it from its word.
-        with suppress(Exception):
-            found.know(self._opened())
-        return found
-
-    def _opened(self) -> list[tuple[str, str]]:
-        """The secrets of the vault, when the run has opened it."""
-        if self._play is None:
-            return []
-        manager = self._play.get_variable_manager()
-        app = manager._inventory.groups.get("app")
-        hosts = app.get_hosts() if app else []
-        facts = manager.get_vars(play=self._play, host=hosts[0]) if hosts else {}
-        return list(texts("", (facts.get(OPENED) or {}).get("variables") or {}))
-
     def _print_reports(self) -> None:
         for name, facts in self._reports.items():
             # Loaded when it is needed: a deploy has no report, and begins that much earlier.
             from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import reports
 
             as_json = facts.get(f"{name}_report_format") == "json"
-            for line in reports.write(name, self._knowledge().result(facts[f"{name}_report"]), as_json=as_json):
+            for line in reports.write(name, knowledge(self._play).result(facts[f"{name}_report"]), as_json=as_json):
                 self._display.display(line)
 
     def _hand_over(self, verdict: dict[str, Any]) -> None:

@@ -15,25 +15,12 @@ description:
     would have written, C(.deploy/<environment>/verdict.json), so that none of an earlier run is left there.
   - No host is contacted.
 attributes:
-  action:
-    support: full
-    description: All of it happens in the action plugin.
-  async:
-    support: none
-    description: It happens on the controller.
   check_mode:
     support: full
     description: As without it.
-  diff_mode:
-    support: none
-    description: Nothing is changed.
   idempotent:
     support: full
     description: Nothing is changed.
-  platform:
-    support: full
-    platforms: posix
-    description: The controller.
 options:
   playbook:
     description: Name of the playbook.
@@ -48,6 +35,9 @@ options:
     description: The tag among O(tags) of what all other steps need, so that it must be chosen with any other.
     type: str
     default: ""
+extends_documentation_fragment:
+  - morpheus.deploy.attributes.controller
+  - morpheus.deploy.attributes.unchanged
 seealso:
   - plugin: morpheus.deploy.verdict
     plugin_type: callback
@@ -69,7 +59,8 @@ msg:
   description: What is wrong, and how to mend it.
   returned: failure
   type: str
-  sample: "the inventory inventories/stagin has no host in group app; it holds no host at all, so its path may be wrong"
+  sample: "the inventory inventories/stagin has no host in group app; it holds no host at all, so its path may be wrong,
+    or its content (Ansible's warnings above)"
 """
 
 from ansible.module_utils.basic import AnsibleModule

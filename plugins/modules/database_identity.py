@@ -23,13 +23,6 @@ attributes:
   diff_mode:
     support: full
     description: The environment of the marker before and after.
-  idempotent:
-    support: full
-    description: A claim by the same environment changes nothing.
-  platform:
-    support: full
-    platforms: posix
-    description: Where the database can be reached from.
 options:
   url:
     description:
@@ -58,10 +51,6 @@ options:
     description: The Supabase project that the URL must name. Empty asks for none.
     type: str
     default: ""
-  system_identifier:
-    description: The system identifier that the cluster must have. Empty asks for none.
-    type: str
-    default: ""
   ledger:
     description:
       - Table of a migration tool (C(schema.table), with a column C(version)) whose versions are to be read. Empty reads none.
@@ -71,8 +60,9 @@ options:
     description: How long to wait for a connection to each address of the host, in seconds.
     type: int
     default: 5
-requirements:
-  - psycopg2, on the host
+extends_documentation_fragment:
+  - morpheus.deploy.attributes.claim
+  - morpheus.deploy.database
 seealso:
   - module: morpheus.deploy.host_identity
 author:

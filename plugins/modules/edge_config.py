@@ -27,10 +27,6 @@ attributes:
   idempotent:
     support: full
     description: Nothing is reloaded when nothing changed.
-  platform:
-    support: full
-    platforms: posix
-    description: Linux with Docker Engine and the Compose plugin.
 options:
   config:
     description: Content of C(haproxy.cfg).
@@ -61,9 +57,8 @@ options:
     description: Whether a change may replace the running container, which cuts every connection through it.
     type: bool
     default: false
-requirements:
-  - Docker Engine and the Compose plugin 2.26 or newer
-  - docker (the Python SDK), on the host
+extends_documentation_fragment:
+  - morpheus.deploy.engine
 seealso:
   - module: morpheus.deploy.stack_rollout
 author:
@@ -92,12 +87,13 @@ changes:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import state as edge_state
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import EDGE_ROOT, EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EDGE_ROOT, EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container import setup as edge_setup
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.settings import EdgeSettings
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import engine
-from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.words import said
 from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import in_words
 
@@ -122,7 +118,7 @@ def main() -> None:
     paths = EdgePaths(EDGE_ROOT)
     before = _read(paths, files)
     try:
-        settings = edge_setup.EdgeSettings(params["image"], params["user"], params["ports"])
+        settings = EdgeSettings(params["image"], params["user"], params["ports"])
         setup = edge_setup.EdgeSetup(paths, engine.Engine(engine.connect(), edge_state.PROJECT), settings, SystemClock())
         if module.check_mode:
             changes = setup.differences(files, params["certificates"])

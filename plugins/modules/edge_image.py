@@ -21,18 +21,14 @@ attributes:
   idempotent:
     support: full
     description: Nothing is pulled twice.
-  platform:
-    support: full
-    platforms: posix
-    description: Linux, where the role C(edge) has run.
 options:
   image:
-    description: HAProxy's image.
+    description: HAProxy's image that the edge is to run with.
     type: str
     required: true
-requirements:
-  - Docker Engine and the Compose plugin 2.26 or newer
-  - docker (the Python SDK), on the host
+extends_documentation_fragment:
+  - morpheus.deploy.attributes.edge
+  - morpheus.deploy.engine
 seealso:
   - module: morpheus.deploy.edge_upgrade
 author:
@@ -72,7 +68,7 @@ after:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import state as edge_state
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import EDGE_ROOT, EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EDGE_ROOT, EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.image import EdgeImage
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import engine
 from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import in_words

@@ -14,36 +14,25 @@ description:
   - What was switched stays, whether HAProxy reloads or starts anew, through deploys, and when the role C(edge) runs.
   - The page, C(Retry-After) and the exempt paths are variables of the role.
 attributes:
-  check_mode:
-    support: full
-    description: Looks, and says what would change.
   diff_mode:
     support: full
     description: Shows the state in the file and in each of HAProxy's workers.
-  idempotent:
-    support: full
-    description: Nothing is changed where the state is as wanted, and a run that was killed half-way is completed.
-  platform:
-    support: full
-    platforms: posix
-    description: Linux, where the role C(edge) has run.
 options:
   state:
     description: Whether maintenance is to be on or off.
     type: str
     choices: ["on", "off"]
     required: true
-  token:
-    description: Fencing token of the environment's lease, from M(morpheus.deploy.lease). C(0) is a run without a lease.
-    type: int
-    default: 0
   without_lease:
     description:
       - That it is meant to be done without a lease, as C(playbooks/maintenance.yml) does, because a deploy may go on meanwhile.
         Without this, C(0) as O(token) is refused, except in check mode.
       - Whoever says so has made sure that the host is the environment's.
-    type: bool
-    default: false
+extends_documentation_fragment:
+  - morpheus.deploy.attributes.edge
+  - morpheus.deploy.attributes.switch
+  - morpheus.deploy.token
+  - morpheus.deploy.without_lease
 seealso:
   - module: morpheus.deploy.edge_config
 author:
@@ -68,8 +57,8 @@ changes:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import EDGE_ROOT, EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.maintenance import Maintenance, describe
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EDGE_ROOT, EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease import leased
 from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import in_words
 

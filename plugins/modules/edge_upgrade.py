@@ -28,8 +28,6 @@ attributes:
     support: full
     description: An edge that runs the image is left alone.
   platform:
-    support: full
-    platforms: posix
     description: Linux, where the role C(edge) has run, and an engine that forwards ports by iptables.
 options:
   image:
@@ -46,22 +44,13 @@ options:
         connections live for 75 s; and less than C(edge_hard_stop_after_seconds), at which HAProxy ends by itself.
     type: float
     default: 120
-  token:
-    description: Fencing token of the environment's lease, from M(morpheus.deploy.lease). C(0) is a run without a lease.
-    type: int
-    default: 0
-  run:
-    description: The run that O(token) was given to, from M(morpheus.deploy.lease). Required with a token other than C(0).
-    type: str
-    default: ""
-  without_lease:
-    description: That it is meant to be done without a lease. Without this, C(0) as O(token) is refused, except in check mode.
-    type: bool
-    default: false
 requirements:
-  - Docker Engine and the Compose plugin 2.26 or newer
-  - docker (the Python SDK), on the host
   - iptables and iptables-restore, on the host
+extends_documentation_fragment:
+  - morpheus.deploy.engine
+  - morpheus.deploy.token
+  - morpheus.deploy.run
+  - morpheus.deploy.without_lease
 seealso:
   - module: morpheus.deploy.edge_image
   - module: morpheus.deploy.edge_upstream
@@ -102,20 +91,21 @@ begun:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError, EdgeError, FencedError
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import EDGE_ROOT, EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.own_edge import OwnEdge
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EDGE_ROOT, EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.state import PROJECT, STAND_IN
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container import upgrade as edge_upgrade
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container import upgrade_verbs
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.instance import Own, StandIn
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.redirect import Redirect, bridge_of
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.upgrade import Outcome
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import engine
-from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease import leased
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease.fence import Fence
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import STACKS_ROOT
-from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import EDGE_NETWORK
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import EDGE_NETWORK
 from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import explained, in_words
 
 # An idle connection of a user lives for 75 s (timeout http-keep-alive).
@@ -141,7 +131,7 @@ class Upgrade:
             )
         bridge = "" if drained else bridge_of(network)
         tls = OwnEdge.of(paths).tls
-        self._wanted = edge_upgrade.Wanted(image, found.id, drain_seconds, not drained, bridge, tls)
+        self._wanted = upgrade_verbs.Wanted(image, found.id, drain_seconds, not drained, bridge, tls)
         stand_in = StandIn(engine.Engine(client, STAND_IN, EDGE_NETWORK), paths)
         self._upgrade = edge_upgrade.EdgeUpgrade(paths, Own(own_engine, paths), stand_in, Redirect(), SystemClock(), self._guard)
 

@@ -14,19 +14,9 @@ description:
   - Nothing is reloaded. Requests and tunnels that have begun go on to their end.
   - What was said stays, whether HAProxy reloads or starts anew, and when the role C(edge) runs.
 attributes:
-  check_mode:
-    support: full
-    description: Looks, and says what would change.
   diff_mode:
     support: none
     description: The result names the hosts.
-  idempotent:
-    support: full
-    description: Nothing is changed where the state is as wanted, and a run that was killed half-way is completed.
-  platform:
-    support: full
-    platforms: posix
-    description: Linux, where the role C(edge) has run with C(edge_upstreams).
 options:
   names:
     description: The hosts, as C(edge_upstreams) names them.
@@ -46,12 +36,20 @@ options:
       - What was not done is no failure. The result says it.
     type: bool
     default: false
+  playbook:
+    description: With O(turn=true), the playbook that works on them, so that M(morpheus.deploy.edge_upstream_info) can say it.
+    type: str
+    default: ""
   wait_seconds:
     description: With O(turn=true), how long the balancer's checks may take to call a host down or up, in seconds.
     type: float
     default: 30
+extends_documentation_fragment:
+  - morpheus.deploy.attributes.balancer
+  - morpheus.deploy.attributes.switch
 seealso:
   - module: morpheus.deploy.edge_maintenance
+  - module: morpheus.deploy.edge_upstream_info
 author:
   - The morpheus.deploy maintainers
 """
@@ -67,6 +65,7 @@ EXAMPLES = r"""
     names: [app-1]
     state: "off"
     turn: true
+    playbook: edge_upgrade
 """
 
 RETURN = r"""
@@ -94,26 +93,27 @@ msg:
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import EDGE_ROOT, EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EDGE_ROOT, EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.upstream_turns import Turns
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.upstreams import KeptOff
-from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import in_words
 
 # It becomes a word of a map and of a command.
 NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
-def turn(names: Sequence[str], state: str, seconds: float, *, check_mode: bool) -> dict[str, Any]:
-    turns = Turns(EdgePaths(EDGE_ROOT), SystemClock())
+def turn(turns: Turns, params: Mapping[str, Any], *, check_mode: bool) -> dict[str, Any]:
+    names, state, seconds = params["names"], params["state"], params["wait_seconds"]
     if check_mode:
         return {"changed": any(turns.look(name, state) for name in names), "done": True, "msg": ""}
-    done = [turns.begin(name, seconds) if state == "off" else turns.end(name, seconds) for name in names]
+    is_off, playbook = state == "off", params["playbook"]
+    done = [turns.begin(name, seconds, playbook) if is_off else turns.end(name, seconds) for name in names]
     return {
         "changed": any(one.changed for one in done),
         "done": all(one.done for one in done),
@@ -128,6 +128,7 @@ def main() -> None:
             "names": {"type": "list", "elements": "str", "required": True},
             "state": {"type": "str", "choices": ["off", "serving"], "required": True},
             "turn": {"type": "bool", "default": False},
+            "playbook": {"type": "str", "default": ""},
             "wait_seconds": {"type": "float", "default": 30},
         },
         supports_check_mode=True,
@@ -136,9 +137,10 @@ def main() -> None:
     wrong = [name for name in names if not NAME.fullmatch(name)]
     if wrong:
         module.fail_json(msg=f"names: {wrong[0]!r} is no name of a host: letters, digits, dots, dashes and underscores")
+    turns = Turns(EdgePaths(EDGE_ROOT), SystemClock())
     if module.params["turn"]:
         try:
-            turned = turn(names, state, module.params["wait_seconds"], check_mode=module.check_mode)
+            turned = turn(turns, module.params, check_mode=module.check_mode)
         except DeployError as exc:
             module.fail_json(msg=str(exc))
         module.exit_json(names=names, state=state, turn=True, **turned)
@@ -147,6 +149,9 @@ def main() -> None:
     try:
         for name in names:
             upstream = KeptOff(EdgePaths(EDGE_ROOT), name)
+            if not module.check_mode:
+                # First, or an upgrade that is finished later would let in what is kept off for another reason by then.
+                turns.over(name)
             before = upstream.look() if module.check_mode else upstream.switch(wanted)
             changed = changed or any(found != wanted for found in before.values())
     except DeployError as exc:

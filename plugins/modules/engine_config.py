@@ -40,16 +40,13 @@ options:
     description: Whether a restart may stop containers, because O(options) turn C(live-restore) off.
     type: bool
     default: false
-  token:
-    description: Fencing token of the environment's lease, from M(morpheus.deploy.lease). C(0) is a run without a lease.
-    type: int
-    default: 0
   without_lease:
     description:
       - That an engine which runs is meant to be restarted without a lease. Without this, a restart is refused when O(token) is
         C(0), except in check mode. What needs no restart needs no lease.
-    type: bool
-    default: false
+extends_documentation_fragment:
+  - morpheus.deploy.token
+  - morpheus.deploy.without_lease
 author:
   - The morpheus.deploy maintainers
 """
@@ -104,10 +101,10 @@ msg:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.daemon.config import RestartError
 from ansible_collections.morpheus.deploy.plugins.module_utils.daemon.setup import PATH, EngineSetup, Outcome, SystemDockerd
-from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease import leased
 from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import explained, in_words
 

@@ -10,8 +10,10 @@ version_added: 0.1.0
 description:
   - When the module returns, the installed packages of the engine, the Compose plugin and containerd are the newest that the
     host's repositories have. No other package is upgraded, and none is installed or replaced by another.
-  - The engine restarts meanwhile. Its containers live on (C(live-restore)); where they would not, the module refuses before
-    anything is changed. Afterwards the engine must answer, and the same containers must run.
+  - The engine is restarted. Some packages do that themselves, and Debian's C(docker.io) does not; so whatever still runs from a
+    program that was replaced is restarted, also when that was done before.
+  - Its containers live on (C(live-restore)); where they would not, the module refuses before anything is changed. Afterwards the
+    engine must answer, and the same containers must run.
 attributes:
   check_mode:
     support: full
@@ -31,14 +33,9 @@ options:
     description: Whether containers may stop, where C(live-restore) is off.
     type: bool
     default: false
-  token:
-    description: Fencing token of the environment's lease, from M(morpheus.deploy.lease). C(0) is a run without a lease.
-    type: int
-    default: 0
-  without_lease:
-    description: That it is meant to be done without a lease. Without this, C(0) as O(token) is refused, except in check mode.
-    type: bool
-    default: false
+extends_documentation_fragment:
+  - morpheus.deploy.token
+  - morpheus.deploy.without_lease
 seealso:
   - module: morpheus.deploy.engine_config
 author:
@@ -53,7 +50,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 upgrades:
-  description: Packages that were upgraded, or in check mode would be, each with both versions.
+  description:
+    - Packages that were upgraded, or in check mode would be, each with both versions; and services that ran on from what was
+      replaced before.
   returned: success
   type: list
   elements: str
@@ -66,9 +65,9 @@ begun:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.daemon.packages import EnginePackages, PackagesError
 from ansible_collections.morpheus.deploy.plugins.module_utils.daemon.setup import SystemDockerd
-from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease import leased
 from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import in_words
 

@@ -19,9 +19,6 @@ attributes:
   check_mode:
     support: full
     description: Asking changes nothing, so check mode asks too.
-  diff_mode:
-    support: none
-    description: Nothing is changed.
   platform:
     support: full
     platforms: posix
@@ -92,6 +89,8 @@ options:
     type: path
 requirements:
   - jmespath, on the host that runs the module
+extends_documentation_fragment:
+  - morpheus.deploy.attributes.unchanged
 seealso:
   - module: morpheus.deploy.stack_rollout
 author:
@@ -148,10 +147,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.morpheus.deploy.plugins.module_utils.base import clock
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError, missing_library
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import own_edge
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import EDGE_ROOT, EdgePaths
-from ansible_collections.morpheus.deploy.plugins.module_utils.health import gate
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EDGE_ROOT, EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.health import gate, seen
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.http import HttpProbe
 from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import in_words
 
@@ -188,7 +188,7 @@ def main() -> None:
             problem = gate.expression_problem(item[key]) if item[key] else ""
             if problem:
                 module.fail_json(msg=f"endpoints[{number}].{key}: {item[key]!r} is not a JMESPath expression: {problem}")
-    rules = gate.Rules(
+    rules = seen.Rules(
         module.params["successes"],
         module.params["interval_seconds"],
         module.params["timeout_seconds"],
@@ -202,7 +202,7 @@ def main() -> None:
         endpoints = [_endpoint(item) for item in module.params["endpoints"]]
     except DeployError as exc:
         module.fail_json(msg=str(exc))
-    results = gate.Gate(rules, HttpProbe(module.params["ca_path"] or ""), gate.SystemClock()).wait(endpoints)
+    results = gate.Gate(rules, HttpProbe(module.params["ca_path"] or ""), clock.SystemClock()).wait(endpoints)
     found = [health.as_dict() for health in results]
     bad = [health for health in results if not health.healthy]
     if bad:

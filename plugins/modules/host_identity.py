@@ -22,9 +22,6 @@ attributes:
   diff_mode:
     support: full
     description: The environment before and after.
-  idempotent:
-    support: full
-    description: A claim by the same environment changes nothing.
   platform:
     support: full
     platforms: posix
@@ -79,6 +76,8 @@ options:
         default: 5
 requirements:
   - psycopg2, on the host, with O(database)
+extends_documentation_fragment:
+  - morpheus.deploy.attributes.claim
 seealso:
   - module: morpheus.deploy.database_identity
 author:

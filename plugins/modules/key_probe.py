@@ -13,15 +13,6 @@ description:
   - Status 200 to 299 means accepted, 401 and 403 mean refused. Anything else tells nothing, and counts as neither.
   - No message holds the key or the answer's body.
 attributes:
-  check_mode:
-    support: full
-    description: The module never changes anything.
-  diff_mode:
-    support: none
-    description: There is nothing to compare.
-  idempotent:
-    support: full
-    description: The module never changes anything.
   platform:
     support: full
     platforms: posix
@@ -56,6 +47,8 @@ options:
     description: What messages call the key.
     type: str
     default: the key
+extends_documentation_fragment:
+  - morpheus.deploy.attributes.read_only
 author:
   - The morpheus.deploy maintainers
 """
@@ -87,8 +80,9 @@ import time
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Answer, Endpoint
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Endpoint
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.http import HttpProbe
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.seen import Answer
 from ansible_collections.morpheus.deploy.plugins.module_utils.words import said
 from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import in_words
 

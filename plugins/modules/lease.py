@@ -319,15 +319,15 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease import away, history
-from ansible_collections.morpheus.deploy.plugins.module_utils.lease.lease import (
+from ansible_collections.morpheus.deploy.plugins.module_utils.lease.held import (
     BehindError,
     Claim,
     Held,
-    Lease,
     LeaseError,
     Record,
     whose,
 )
+from ansible_collections.morpheus.deploy.plugins.module_utils.lease.lease import Lease
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership import check as environment_check
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership.host import HostIdentity
 from ansible_collections.morpheus.deploy.plugins.module_utils.words import said

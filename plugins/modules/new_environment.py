@@ -16,12 +16,6 @@ description:
     it with its path.
   - No host is contacted.
 attributes:
-  action:
-    support: full
-    description: All of it happens in the action plugin.
-  async:
-    support: none
-    description: It happens on the controller.
   check_mode:
     support: full
     description: Says what would be written.
@@ -31,10 +25,6 @@ attributes:
   idempotent:
     support: full
     description: A second run writes what is missing, and nothing when nothing is.
-  platform:
-    support: full
-    platforms: posix
-    description: The controller.
 options:
   name:
     description: Name of the environment. Lower-case letters, digits and C(-).
@@ -69,6 +59,8 @@ options:
     description: Path that answers 200 when it is well. Left out, the one that the Compose file's health check asks.
     type: str
     default: ""
+extends_documentation_fragment:
+  - morpheus.deploy.attributes.controller
 author:
   - The morpheus.deploy maintainers
 """

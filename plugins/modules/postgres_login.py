@@ -21,16 +21,9 @@ attributes:
   check_mode:
     support: full
     description: Asks as ever and changes nothing. What would be changed is not tried afterwards.
-  diff_mode:
-    support: none
-    description: There is nothing to show but secrets.
   idempotent:
     support: full
     description: A login that is open or closed already is left as it is.
-  platform:
-    support: full
-    platforms: posix
-    description: Where the database can be reached from.
 options:
   url:
     description: The login, as C(postgresql://role:password@host:5432/database).
@@ -45,10 +38,6 @@ options:
       - The environment that the database of O(admin_url) must belong to, by the marker that C(playbooks/claim.yml) writes.
     type: str
     required: true
-  system_identifier:
-    description: The system identifier that its cluster must have. Empty asks for none.
-    type: str
-    default: ""
   may_be_unmarked:
     description:
       - Whether a database without a marker will do, as one is that C(stack.database) does not name. Another environment's marker
@@ -70,16 +59,11 @@ options:
     description: How long sessions may take to end, and a pooler to notice a change, in seconds.
     type: float
     default: 30.0
-  token:
-    description: Fencing token of the environment's lease, from M(morpheus.deploy.lease). C(0) is a run without a lease.
-    type: int
-    default: 0
-  without_lease:
-    description: That it is meant to be done without a lease. Without this, C(0) as O(token) is refused, except in check mode.
-    type: bool
-    default: false
-requirements:
-  - psycopg2, on the host
+extends_documentation_fragment:
+  - morpheus.deploy.attributes.secret
+  - morpheus.deploy.database
+  - morpheus.deploy.token
+  - morpheus.deploy.without_lease
 seealso:
   - module: morpheus.deploy.key_probe
 author:

@@ -14,25 +14,12 @@ description:
   - The vault is decrypted in memory only. One variable and one line are changed; comments and order stay.
   - No message holds a value, and none is returned.
 attributes:
-  action:
-    support: full
-    description: All of it happens in the action plugin.
-  async:
-    support: none
-    description: It happens on the controller.
   check_mode:
     support: full
     description: Writes, makes and revokes nothing.
-  diff_mode:
-    support: none
-    description: There is nothing to show but secrets.
   idempotent:
     support: full
     description: A state that is reached already is left as it is.
-  platform:
-    support: full
-    platforms: posix
-    description: The controller.
 options:
   name:
     description: Which item of O(rotations) is rotated.
@@ -85,16 +72,15 @@ options:
     type: str
     choices: [described, planned, begun, switched, waiting, revoked, cancelled, ended]
     default: planned
-  token:
-    description: Fencing token of the environment's lease, from M(morpheus.deploy.lease). C(0) is a run without a lease.
-    type: int
-    default: 0
   without_lease:
     description:
       - That it is meant to be done without a lease. Without this, what writes is refused when O(token) is C(0), except in check
         mode.
-    type: bool
-    default: false
+extends_documentation_fragment:
+  - morpheus.deploy.attributes.controller
+  - morpheus.deploy.attributes.secret
+  - morpheus.deploy.token
+  - morpheus.deploy.without_lease
 seealso:
   - module: morpheus.deploy.postgres_login
 author:

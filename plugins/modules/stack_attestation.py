@@ -12,25 +12,7 @@ description:
     running container of the host has the old one, whoever started it. Environment, command and mounted secret files count.
   - Otherwise the module fails and names each container with what it uses.
   - Values are compared on the host. What is returned are fingerprints under O(key), which is made anew for each run when empty.
-attributes:
-  check_mode:
-    support: full
-    description: The module never changes anything.
-  diff_mode:
-    support: none
-    description: There is nothing to compare.
-  idempotent:
-    support: full
-    description: The module never changes anything.
-  platform:
-    support: full
-    platforms: posix
-    description: Linux with Docker Engine and the Compose plugin.
 options:
-  stack:
-    description: Name of the stack.
-    type: str
-    required: true
   names:
     description: Names of the secrets that have the value, C(<env file>.<variable>) or C(files.<name>).
     type: list
@@ -48,10 +30,10 @@ options:
     description: Key of the fingerprints.
     type: str
     default: ""
-requirements:
-  - Docker Engine and the Compose plugin 2.26 or newer
-  - docker (the Python SDK), on the host
-  - jmespath, on the host
+extends_documentation_fragment:
+  - morpheus.deploy.attributes.read_only
+  - morpheus.deploy.engine.stacks
+  - morpheus.deploy.stack
 seealso:
   - module: morpheus.deploy.stack_secret
 author:

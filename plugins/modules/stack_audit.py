@@ -14,25 +14,9 @@ description:
     walk ends after 120 s and the search after 60 s; what was not read is returned as such.
   - Returns no value of a secret or of a variable, and changes nothing.
   - The filter P(morpheus.deploy.audit_report#filter) judges what it returns.
-attributes:
-  check_mode:
-    support: full
-    description: The module never changes anything.
-  diff_mode:
-    support: none
-    description: Nothing is changed.
-  idempotent:
-    support: full
-    description: The module never changes anything.
-  platform:
-    support: full
-    platforms: posix
-    description: Linux with Docker Engine and the Compose plugin.
 options:
   stack:
     description: Name of the stack. A host without it, such as a balancer, is looked at as well.
-    type: str
-    required: true
   must_not_reach:
     description: What no connection may be opened to, from the host or from inside a replica of any service.
     type: list
@@ -77,9 +61,10 @@ options:
     description: Names of the certificates that the inventory gives the edge. Without it only what the edge uses counts.
     type: list
     elements: str
-requirements:
-  - Docker Engine and the Compose plugin 2.26 or newer
-  - docker (the Python SDK), on the host
+extends_documentation_fragment:
+  - morpheus.deploy.attributes.read_only
+  - morpheus.deploy.engine
+  - morpheus.deploy.stack
 seealso:
   - module: morpheus.deploy.stack_status
   - module: morpheus.deploy.host_baseline
@@ -249,7 +234,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
-from ansible_collections.morpheus.deploy.plugins.module_utils.engine import engine
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine import engine, everything
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts.host import HostAudit
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
 from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import explained, in_words
@@ -280,7 +265,7 @@ def main() -> None:
     connections = [{**one, "wanted": "open"} for one in given["must_reach"]]
     connections += [{**one, "wanted": "closed"} for one in given["must_not_reach"]]
     try:
-        audit = HostAudit(engine.Everything(engine.connect()), Releases(given["stack"]))
+        audit = HostAudit(everything.Everything(engine.connect()), Releases(given["stack"]))
         found = audit.look(connections, given["timeout_seconds"], given["database"], given["project_ref"], given["sites"])
     except (DeployError, OSError) as exc:
         module.fail_json(msg=explained(exc))

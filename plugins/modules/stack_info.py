@@ -9,29 +9,10 @@ short_description: Say which releases of a stack a host holds, and what runs the
 version_added: 0.1.0
 description:
   - Reads what is on the host. It changes nothing, waits for nobody and needs neither a registry nor a secret of the controller.
-attributes:
-  check_mode:
-    support: full
-    description: The module never changes anything.
-  diff_mode:
-    support: none
-    description: There is nothing to compare.
-  idempotent:
-    support: full
-    description: The module never changes anything.
-  platform:
-    support: full
-    platforms: posix
-    description: Linux with Docker Engine and the Compose plugin.
-options:
-  stack:
-    description: Name of the stack.
-    type: str
-    required: true
-requirements:
-  - Docker Engine and the Compose plugin 2.26 or newer
-  - docker (the Python SDK), on the host
-  - jmespath, on the host
+extends_documentation_fragment:
+  - morpheus.deploy.attributes.read_only
+  - morpheus.deploy.engine.stacks
+  - morpheus.deploy.stack
 seealso:
   - module: morpheus.deploy.stack_rollout
 author:

@@ -26,37 +26,19 @@ attributes:
   idempotent:
     support: partial
     description: As idempotent as the migration is.
-  platform:
-    support: full
-    platforms: posix
-    description: Linux with Docker Engine and the Compose plugin.
 options:
-  stack:
-    description: Name of the stack.
-    type: str
-    required: true
   release_id:
     description: Id of a release that M(morpheus.deploy.stack_release) prepared on this host.
     type: str
     required: true
-  token:
-    description:
-      - Fencing token of the environment's lease, from M(morpheus.deploy.lease). A run that comes with an older one than this
-        host has seen is refused, also in the middle of its work. C(0) is a run without a lease.
-    type: int
-    default: 0
-  run:
-    description: The run that O(token) was given to, from M(morpheus.deploy.lease). Required with a token other than C(0).
-    type: str
-    default: ""
   without_lease:
     description: That it is meant to be done without a lease. Without this, C(0) as O(token) is refused.
-    type: bool
-    default: false
-requirements:
-  - Docker Engine and the Compose plugin 2.26 or newer
-  - docker (the Python SDK), on the host
-  - jmespath, on the host
+extends_documentation_fragment:
+  - morpheus.deploy.engine.stacks
+  - morpheus.deploy.stack
+  - morpheus.deploy.token.fenced
+  - morpheus.deploy.run
+  - morpheus.deploy.without_lease
 seealso:
   - module: morpheus.deploy.stack_release
 author:

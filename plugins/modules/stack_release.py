@@ -27,10 +27,6 @@ attributes:
   idempotent:
     support: full
     description: A release that is prepared already is left as it is.
-  platform:
-    support: full
-    platforms: posix
-    description: Linux with Docker Engine and the Compose plugin.
 options:
   release:
     description: Name of the release, as its images are tagged.
@@ -85,24 +81,11 @@ options:
         by now, so that every host runs the same content.
     type: dict
     default: {}
-  token:
-    description:
-      - Fencing token of the environment's lease, from M(morpheus.deploy.lease). A run that comes with an older one than this
-        host has seen is refused, also in the middle of its work. C(0) is a run without a lease.
-    type: int
-    default: 0
-  run:
-    description: The run that O(token) was given to, from M(morpheus.deploy.lease). Required with a token other than C(0).
-    type: str
-    default: ""
-  without_lease:
-    description: That it is meant to be done without a lease. Without this, C(0) as O(token) is refused, except in check mode.
-    type: bool
-    default: false
-requirements:
-  - Docker Engine and the Compose plugin 2.26 or newer
-  - docker (the Python SDK), on the host
-  - jmespath, on the host
+extends_documentation_fragment:
+  - morpheus.deploy.engine.stacks
+  - morpheus.deploy.token.fenced
+  - morpheus.deploy.run
+  - morpheus.deploy.without_lease
 seealso:
   - module: morpheus.deploy.stack_rollout
 author:
@@ -215,8 +198,10 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import S
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.lock import alone
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease import leased
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.migrations import Migrations
-from ansible_collections.morpheus.deploy.plugins.module_utils.operations.prepare import Prepared, Wanted, prepare, running
-from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Rights
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.prepare import Prepared, prepare, running
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.wanted import Wanted
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.secret_files import Rights
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
 from ansible_collections.morpheus.deploy.plugins.module_utils.words import said
 from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import explained, in_words
 
@@ -251,7 +236,7 @@ def main() -> None:
     wanted = Wanted(
         release=module.params["release"],
         environment=module.params["environment"],
-        stack=module.params["stack"],
+        stack=Stack.of(module.params["stack"]),
         files=_bytes(module.params["files"]),
         live_files=_bytes(module.params["live_files"]),
         executable=module.params["executable"],
@@ -263,7 +248,7 @@ def main() -> None:
     # What runs is said only once it is known.
     about = {"release": wanted.release, "environment": wanted.environment}
     try:
-        host = StackHost(wanted.stack["name"], engine.connect())
+        host = StackHost(module.params["stack"]["name"], engine.connect())
         about |= {"previous": host.releases.live_release(), "previous_id": host.releases.live()}
         # In check mode nothing is written, so nobody has to wait for anybody.
         with nullcontext() if module.check_mode else alone(host, module.params["token"], module.params["run"]) as fence:

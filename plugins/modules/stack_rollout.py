@@ -35,15 +35,7 @@ attributes:
   idempotent:
     support: partial
     description: With O(restart=true) every run replaces every replica.
-  platform:
-    support: full
-    platforms: posix
-    description: Linux with Docker Engine and the Compose plugin.
 options:
-  stack:
-    description: Name of the stack.
-    type: str
-    required: true
   release_id:
     description: Id of a release that M(morpheus.deploy.stack_release) prepared on this host. The live one when left out.
     type: str
@@ -59,24 +51,12 @@ options:
     type: str
     choices: [deploy, rollback]
     default: deploy
-  token:
-    description:
-      - Fencing token of the environment's lease, from M(morpheus.deploy.lease). A run that comes with an older one than this
-        host has seen is refused, also in the middle of its work. C(0) is a run without a lease.
-    type: int
-    default: 0
-  run:
-    description: The run that O(token) was given to, from M(morpheus.deploy.lease). Required with a token other than C(0).
-    type: str
-    default: ""
-  without_lease:
-    description: That it is meant to be done without a lease. Without this, C(0) as O(token) is refused, except in check mode.
-    type: bool
-    default: false
-requirements:
-  - Docker Engine and the Compose plugin 2.26 or newer
-  - docker (the Python SDK), on the host
-  - jmespath, on the host
+extends_documentation_fragment:
+  - morpheus.deploy.engine.stacks
+  - morpheus.deploy.stack
+  - morpheus.deploy.token.fenced
+  - morpheus.deploy.run
+  - morpheus.deploy.without_lease
 seealso:
   - module: morpheus.deploy.stack_release
   - module: morpheus.deploy.health_gate
@@ -229,8 +209,9 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.host.lock import a
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease import leased
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage import Kind
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.prepare import running
-from ansible_collections.morpheus.deploy.plugins.module_utils.operations.switch import HostRollout, Rollout
-from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import name_in
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.rollout import Rollout
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.switch import HostRollout
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import name_in
 from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import explained, in_words
 
 LEFT = {
@@ -313,7 +294,7 @@ def _result(rollout: Rollout, steps: list[str]) -> dict[str, Any]:
         "previous_id": rollout.was,
         "switched": rollout.changed and rollout.switches and not outcome.failures,
         "failure_action": rollout.failure_action.value,
-        "public_check": rollout.target.stack.get("public_check") or {},
+        "public_check": rollout.target.stack.public_check,
         "steps": steps,
         "replaced": outcome.removed,
         "gates": outcome.gates,

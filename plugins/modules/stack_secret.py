@@ -15,21 +15,10 @@ attributes:
   check_mode:
     support: full
     description: Says whether something would change, and writes nothing.
-  diff_mode:
-    support: none
-    description: There is nothing to show but secrets.
   idempotent:
     support: full
     description: Files that hold the value are left as they are.
-  platform:
-    support: full
-    platforms: posix
-    description: Linux with Docker Engine and the Compose plugin.
 options:
-  stack:
-    description: Name of the stack.
-    type: str
-    required: true
   names:
     description: Names of the secrets that get the value, C(<env file>.<variable>) or C(files.<name>). They must be there.
     type: list
@@ -43,18 +32,13 @@ options:
     description:
       - Fencing token of the environment's lease, from M(morpheus.deploy.lease). A run that comes with an older one than this
         host has seen is refused. C(0) is a run without a lease.
-    type: int
-    default: 0
-  run:
-    description: The run that O(token) was given to, from M(morpheus.deploy.lease). Required with a token other than C(0).
-    type: str
-    default: ""
-  without_lease:
-    description: That it is meant to be done without a lease. Without this, C(0) as O(token) is refused, except in check mode.
-    type: bool
-    default: false
-requirements:
-  - docker (the Python SDK), on the host
+extends_documentation_fragment:
+  - morpheus.deploy.attributes.secret
+  - morpheus.deploy.engine.stacks
+  - morpheus.deploy.stack
+  - morpheus.deploy.token.fenced
+  - morpheus.deploy.run
+  - morpheus.deploy.without_lease
 seealso:
   - module: morpheus.deploy.stack_rollout
 author:

@@ -12,28 +12,12 @@ description:
     images, volumes and files with the live release.
   - Changes nothing and waits for no rollout that is at work.
 attributes:
-  check_mode:
-    support: full
-    description: The module never changes anything.
   diff_mode:
-    support: none
     description: What differs is in RV(ignore:drift).
-  idempotent:
-    support: full
-    description: The module never changes anything.
-  platform:
-    support: full
-    platforms: posix
-    description: Linux with Docker Engine and the Compose plugin.
-options:
-  stack:
-    description: Name of the stack.
-    type: str
-    required: true
-requirements:
-  - Docker Engine and the Compose plugin 2.26 or newer
-  - docker (the Python SDK), on the host
-  - jmespath, on the host
+extends_documentation_fragment:
+  - morpheus.deploy.attributes.read_only
+  - morpheus.deploy.engine.stacks
+  - morpheus.deploy.stack
 seealso:
   - module: morpheus.deploy.stack_info
 author:

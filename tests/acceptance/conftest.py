@@ -24,7 +24,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "lane(name): where a test runs whose fixtures do not say it")
-    config.addinivalue_line("markers", "deep: takes minutes, and what it proves rests on what shorter tests prove; not in CI")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.acceptance.world import ROOT
+from tests.acceptance.world import ROOT, on
 
 MARK = "sentinel" + secrets.token_hex(16)
 # With all that encoders, parsers and shells stumble over around it.
@@ -90,7 +90,8 @@ def _files(place: Path) -> Iterator[Path]:
         yield from (path for path in (Path(directory) / name for name in names) if path.is_file() and not path.is_symlink())
 
 
-# Reads its needles from its input, so that they stand in no command line. Prints path, mode and whether others can read it.
+# Reads its needles from its input, so that they stand in no command line. Prints path, mode and whether others can read it; of
+# processes of the host itself what they were started with, open to others or not. Those in containers have what they were given.
 _SEARCH = """
 import base64, json, os, stat, sys
 needles = [base64.b64decode(word) for word in json.load(sys.stdin)]
@@ -100,7 +101,19 @@ def reachable(path):
     if path not in closed:
         closed[path] = path == "/" or (bool(os.lstat(path).st_mode & stat.S_IXOTH) and reachable(os.path.dirname(path)))
     return closed[path]
-for directory, names, files in os.walk("/"):
+own = os.stat("/proc/self/ns/mnt").st_ino
+for process in filter(str.isdigit, os.listdir("/proc")):
+    for name in ("cmdline", "environ"):
+        try:
+            if os.stat(f"/proc/{process}/ns/mnt").st_ino != own:
+                continue
+            content = open(f"/proc/{process}/{name}", "rb").read()
+        except OSError:
+            continue
+        if any(needle in content for needle in needles):
+            words = open(f"/proc/{process}/comm").read().strip()
+            print(json.dumps([f"/proc/<{words}>/{name}", "0o444" if name == "cmdline" else "0o400", name == "cmdline"]))
+for directory, names, files in (found for place in ("/", "/dev/shm") for found in os.walk(place)):
     names[:] = [name for name in names if os.path.join(directory, name) not in skipped]
     for name in files:
         path = os.path.join(directory, name)
@@ -123,3 +136,9 @@ def on_host(host: str) -> list[tuple[str, str, bool]]:
     command = ["docker", "exec", "-i", host, "python3", "-c", _SEARCH]
     done = subprocess.run(command, input=words, capture_output=True, text=True, timeout=180, check=True)
     return [(path, mode, open_) for path, mode, open_ in map(json.loads, done.stdout.splitlines())]
+
+
+def in_containers(host: str) -> list[str]:
+    """Names of containers of a host, stopped ones too, of which the engine says the mark."""
+    names = on(host, "docker", "ps", "--all", "--format", "{{.Names}}").split()
+    return [name for name in names if holds(on(host, "docker", "inspect", name, check=False).encode())]

@@ -150,6 +150,7 @@ def test_each_hole_is_found_and_nothing_else_and_then_the_host_is_as_it_was(stag
     assert bad(report) == before
 
 
+@pytest.mark.deep
 def test_a_baseline_that_somebody_rewrites_or_removes_on_the_host_is_found(staging: Environment, baselines: Path) -> None:
     kept = on(HOST, "cat", BASELINE)
     on(HOST, "sed", "-i", 's/"deploy: uid/"toor: uid 0, root, and deploy: uid/', BASELINE)
@@ -206,6 +207,7 @@ sys.exit("nobody prepared a release")
 """
 
 
+@pytest.mark.deep
 def test_secrets_of_a_preparation_that_was_killed_go_with_the_next_deploy(staging: Environment, baselines: Path) -> None:
     command = ["docker", "exec", HOST, "python3", "-c", KILLER]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as killer:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from tests.acceptance.world import ROOT, Environment, on, says
 
 
@@ -43,6 +45,7 @@ def test_a_changed_value_rolls_only_the_services_that_read_it(staging: Environme
     assert "LOG_LEVEL=debug" in on("staging-app-1", "docker", "exec", replica, "env").splitlines()
 
 
+@pytest.mark.deep
 def test_a_migration_runs_only_when_the_ledger_lacks_a_version(staging: Environment) -> None:
     migration, ledger = "TASK [Apply what the release needs, once]", "supabase_migrations.schema_migrations"
     run = staging.deployed("1.1.0")

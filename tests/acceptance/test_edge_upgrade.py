@@ -120,6 +120,7 @@ def test_a_single_host_gets_another_edge_and_no_request_fails(staging_as_it_was:
     assert staging.deploy("1.0.0").code == 0
 
 
+@pytest.mark.deep
 def test_an_image_that_never_serves_leaves_the_edge_and_its_users_alone(staging: Environment) -> None:
     host = staging.hosts[0]
     before = edge(host)
@@ -180,6 +181,7 @@ def test_what_was_open_on_the_old_edge_is_cut_at_last_and_counted(staging_as_it_
     assert load.report.sent > 0
 
 
+@pytest.mark.deep
 def test_an_edge_of_an_older_version_gets_its_share_of_the_cpus_while_it_runs(staging: Environment) -> None:
     host = staging.hosts[0]
     before = edge(host)

@@ -88,6 +88,7 @@ def test_a_changed_option_is_taken_over_under_load_and_what_a_person_added_stays
     assert load.report.is_clean, load.report.failures
 
 
+@pytest.mark.deep
 def test_no_engine_is_restarted_while_something_is_deployed(staging: Environment) -> None:
     host = staging.hosts[0]
     before, engine = on(host, "cat", DAEMON), started(host)
@@ -101,6 +102,7 @@ def test_no_engine_is_restarted_while_something_is_deployed(staging: Environment
         assert deploy.returncode == 0, output
 
 
+@pytest.mark.deep
 def test_a_file_that_is_no_json_is_refused_with_its_path_and_left_alone(staging: Environment) -> None:
     host = staging.hosts[0]
     with as_it_was(staging):

@@ -42,6 +42,7 @@ def test_a_restart_of_the_engine_in_mid_rollout_is_mended_by_the_next_run(stagin
     assert load.report.is_clean, load.report.failures
 
 
+@pytest.mark.deep
 def test_a_host_that_reboots_in_mid_rollout_is_mended_by_the_next_run(production: Environment) -> None:
     first, second = production.hosts
     # A tunnel ends with its host.
@@ -141,6 +142,7 @@ def test_a_disk_without_room_refuses_before_anything_is_pulled(production: Envir
     assert load.report.is_clean, load.report.failures
 
 
+@pytest.mark.deep
 def test_a_rollback_to_a_release_whose_secret_is_gone_is_refused_before_any_change(staging: Environment) -> None:
     good = staging.live()
     own = {name.upper(): f"{{{{ vault_{name} }}}}" for name in ("database_url", "ml_api_key")}

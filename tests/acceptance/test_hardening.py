@@ -13,6 +13,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.compose import har
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.host_paths import Own
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.refusals import Project
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.refused_mounts import with_files
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
 
 from tests.acceptance.world import PRODUCTION, ROOT
 from tests.unit.attacks import ATTACKS, OWN, Attack
@@ -78,7 +79,7 @@ def judged(files: Sequence[dict[str, str]]) -> list[list[str] | None]:
     for given, (model, written) in zip(files, json.loads(done.stdout.replace("PROJECT", f"{OWN}/project")), strict=True):
         own = Own.of(OWN, list(given), ["compose.json"])
         project = Project(with_files(model, written or {}, {}), own, written=False) if model else None
-        found.append(hardening.problems({"hardening": {}}, project, ()) if project else None)
+        found.append(hardening.problems(Stack(hardening={}), project, ()) if project else None)
     return found
 
 
@@ -142,9 +143,9 @@ def test_the_model_that_is_compared_is_the_one_that_compose_runs() -> None:
         "volumes": {"data": {}},
     }
     model = resolved(project)
-    given = hardening.additions(STACK, model)
+    given = hardening.additions(Stack.of(STACK), model)
     hardened = resolved(project, {"services": given})
     assert hardening.applied(model, given)["services"] == hardened["services"]
     # Nothing is left to be added, and no service was forgotten.
-    assert {name: parts for name, parts in hardening.additions(STACK, hardened).items() if parts} == {}
+    assert {name: parts for name, parts in hardening.additions(Stack.of(STACK), hardened).items() if parts} == {}
     assert set(given) == set(SERVICES)

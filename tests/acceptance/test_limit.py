@@ -24,6 +24,7 @@ def without_ssh(host: str) -> Iterator[None]:
         on(host, "iptables", "-D", "INPUT", *blocked)
 
 
+@pytest.mark.deep
 def test_a_canary_names_the_hosts_that_are_left_out_and_a_run_without_limit_brings_them_along(production: Environment) -> None:
     first = production.containers(FIRST)
     with production.load() as load:

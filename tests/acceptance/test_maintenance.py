@@ -110,6 +110,7 @@ def test_people_get_a_page_and_programs_json(staging: Environment) -> None:
     assert staging.ask("/api/version")[0] == 200
 
 
+@pytest.mark.deep
 def test_a_deploy_and_a_reload_and_a_restart_leave_it_on(staging: Environment) -> None:
     with maintenance(staging):
         staging.deployed("1.1.0")
@@ -134,6 +135,7 @@ def test_a_deploy_and_a_reload_and_a_restart_leave_it_on(staging: Environment) -
     assert not shows_the_page(staging)
 
 
+@pytest.mark.deep
 def test_a_second_time_changes_nothing_and_check_mode_never_does(staging: Environment) -> None:
     before = staging.everything()
     says(switch(staging, "on", "--check", "--diff"), ["changed=1", "-maintenance.map: off", "+maintenance.map: on"])
@@ -149,7 +151,14 @@ def test_a_second_time_changes_nothing_and_check_mode_never_does(staging: Enviro
 
 
 @pytest.mark.parametrize(
-    "options", [(), ("-e", "state=maybe"), ("-e", "state="), ("-e", '{"state": true}'), ("-e", '{"state": false}')]
+    "options",
+    [
+        (),
+        pytest.param(("-e", "state=maybe"), marks=pytest.mark.deep),
+        pytest.param(("-e", "state="), marks=pytest.mark.deep),
+        ("-e", '{"state": true}'),
+        pytest.param(("-e", '{"state": false}'), marks=pytest.mark.deep),
+    ],
 )
 def test_a_state_that_is_neither_on_nor_off_is_refused(staging: Environment, options: tuple[str, ...]) -> None:
     before = staging.everything()

@@ -155,6 +155,7 @@ def test_a_migration_whose_module_was_killed_is_waited_for_and_two_are_never_at_
     assert one_offs("--all") == []
 
 
+@pytest.mark.deep
 def test_a_migration_of_another_release_is_refused_beside_with_the_ways_to_see_and_to_stop_it(project: Project) -> None:
     project.migrate(count=600, timeout_seconds=600)
     name = abandoned(project)
@@ -175,6 +176,7 @@ def refused(run: Run, *words: str) -> None:
     says(run, [*words, "VERDICT refused"])
 
 
+@pytest.mark.deep
 def test_two_files_with_one_version_are_refused_on_the_controller(project: Project) -> None:
     (project.migrations / "0001_other.sql").write_text("create table other ();\n")
     unreachable = json.dumps({"ansible_ssh_common_args": "-F /nonexistent"})

@@ -140,6 +140,7 @@ def test_replicas_keep_the_files_that_they_were_started_with(project: Project) -
     assert staging.everything() == before
 
 
+@pytest.mark.deep
 def test_live_files_change_under_running_replicas_and_nothing_else_does(project: Project) -> None:
     staging = project.environment
     before = staging.containers(HOST)

@@ -75,6 +75,7 @@ def test_a_rollback_needs_no_registry_and_no_vault_password(staging: Environment
     assert staging.health()[1]["version"] == "1.0.0"
 
 
+@pytest.mark.deep
 def test_a_rollback_to_an_image_that_one_host_has_lost_is_refused_before_any_change(production: Environment) -> None:
     production.deployed("1.1.0")
     manifests = on("production-app-2", "sh", "-c", f"cat {STACK}/releases/1.0.0-*/manifest.json")
@@ -134,6 +135,7 @@ def test_the_second_of_two_deploys_is_refused_or_waits_and_says_whose_turn_it_is
 
 
 @pytest.mark.lane("staging")
+@pytest.mark.deep
 def test_after_a_killed_deploy_a_rollback_goes_to_what_ran_before_it() -> None:
     staging = STAGING
     staging.deployed("1.1.0")

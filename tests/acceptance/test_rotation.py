@@ -234,6 +234,7 @@ def test_a_container_with_the_old_login_blocks_the_revocation_and_a_cancelled_ro
 
 
 @pytest.mark.lane("staging")
+@pytest.mark.deep
 def test_a_session_of_the_old_login_blocks_the_revocation(database: Inventory) -> None:
     staging = database.environment
     old = database.vault["vault_database_url"]
@@ -254,6 +255,7 @@ def test_a_session_of_the_old_login_blocks_the_revocation(database: Inventory) -
     assert logs_in_as(staging, old) == ""
 
 
+@pytest.mark.deep
 def test_a_secret_in_a_file_is_rotated_under_load_and_a_container_with_the_old_one_is_named(database: Inventory) -> None:
     staging, others = database.environment, untouched(PRODUCTION)
     old = database.vault["vault_session_secret"]
@@ -300,6 +302,7 @@ def rotated_under_load(keys: Inventory, *kills: str) -> None:
 
 
 @pytest.mark.lane("production")
+@pytest.mark.deep
 def test_an_ml_key_is_rotated_under_load(production_keys: Inventory) -> None:
     rotated_under_load(production_keys)
 

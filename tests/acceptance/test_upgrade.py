@@ -34,40 +34,60 @@ def before(tmp_path: Path) -> Path:
     return tmp_path / "before"
 
 
-def play(tree: Path, playbook: str, *options: str) -> Run:
+def play(tree: Path, environment: Environment, playbook: str, *options: str) -> Run:
     """A command typed at the root of ``tree``, whose collection is the only one that Ansible finds."""
-    environment = activated() | {"ANSIBLE_COLLECTIONS_PATH": str(tree / "collections")}
-    command = command_line(playbook, "inventories/staging", *options)
-    done = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, timeout=540, check=False)
+    variables = activated() | {"ANSIBLE_COLLECTIONS_PATH": str(tree / "collections")}
+    command = command_line(playbook, f"inventories/{environment.name}", *options)
+    done = subprocess.run(command, cwd=tree, env=variables, capture_output=True, text=True, timeout=540, check=False)
     return Run(done.returncode, done.stdout + done.stderr, 0.0)
 
 
-def deploy(tree: Path, release: str) -> Run:
-    return play(tree, "deploy.yml", "-e", f"stack_release={release}")
+def goes_on_and_rolls_back(environment: Environment, first: Path, then: Path) -> None:
+    """One version deploys, the other reads what it wrote and goes back, and the first one goes on from there."""
+    name = environment.name
+
+    def run(tree: Path, playbook: str, *options: str) -> Run:
+        done = play(tree, environment, playbook, *options)
+        assert done.code == 0, done.output
+        return done
+
+    def everywhere(release: str) -> list[str]:
+        return [f"{host} runs {release}" for host in environment.hosts]
+
+    try:
+        with environment.load() as load:
+            run(first, "deploy.yml", "-e", "stack_release=1.0.0")
+            done = run(first, "deploy.yml", "-e", "stack_release=1.1.0")
+            says(done, [f"VERDICT deployed: {name} 1.1.0 (was 1.0.0)", *everywhere("1.1.0")])
+
+            says(run(then, "playbooks/status.yml"), [f"{host} 1.1.0" for host in environment.hosts])
+            done = run(then, "rollback.yml")
+            says(done, [f"VERDICT rolled_back: {name} 1.0.0 (was 1.1.0)", *everywhere("1.0.0")])
+            assert "what it said is taken from" not in done.output, "the one must read what the other wrote"
+
+            done = run(first, "deploy.yml", "-e", "stack_release=1.1.0")
+            says(done, [f"VERDICT deployed: {name} 1.1.0 (was 1.0.0)"])
+            assert environment.health()[1]["version"] == "1.1.0"
+        print(f"\ntwo versions on {name}: {load.report.failed} failed of {load.report.sent}: {dict(load.report.by_kind)}")
+        assert load.report.is_clean, load.report.failures
+    finally:
+        environment.deployed("1.0.0")
+
+
+TURNS = pytest.mark.parametrize(
+    "upgrade", [True, False], ids=["the commit before, then this one", "this one, then the commit before"]
+)
 
 
 @pytest.mark.deep
-@pytest.mark.parametrize("upgrade", [True, False], ids=["the commit before, then this one", "this one, then the commit before"])
+@TURNS
 def test_one_version_deploys_and_another_goes_on_and_rolls_back_under_load(
     staging: Environment, before: Path, upgrade: bool
 ) -> None:
-    first, then = (before, ROOT) if upgrade else (ROOT, before)
-    try:
-        with staging.load() as load:
-            run = deploy(first, "1.0.0")
-            assert run.code == 0, run.output
-            run = deploy(first, "1.1.0")
-            says(run, ["VERDICT deployed: staging 1.1.0 (was 1.0.0)", "staging-app-1 runs 1.1.0"])
+    goes_on_and_rolls_back(staging, *((before, ROOT) if upgrade else (ROOT, before)))
 
-            says(play(then, "playbooks/status.yml"), ["1.1.0"])
-            run = play(then, "rollback.yml")
-            assert run.code == 0, run.output
-            says(run, ["VERDICT rolled_back: staging 1.0.0 (was 1.1.0)", "staging-app-1 runs 1.0.0"])
-            assert "what it said is taken from" not in run.output, "the one must read what the other wrote"
 
-            run = deploy(first, "1.1.0")
-            says(run, ["VERDICT deployed: staging 1.1.0 (was 1.0.0)"])
-            assert staging.health()[1]["version"] == "1.1.0"
-        assert load.report.is_clean, load.report.failures
-    finally:
-        staging.deployed("1.0.0")
+@pytest.mark.deep
+@TURNS
+def test_so_it_is_with_two_hosts_that_keep_the_lease_and_a_balancer(production: Environment, before: Path, upgrade: bool) -> None:
+    goes_on_and_rolls_back(production, *((before, ROOT) if upgrade else (ROOT, before)))

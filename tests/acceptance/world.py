@@ -18,7 +18,7 @@ from typing import Any
 
 import yaml
 
-from tests.commands import ENVIRONMENT
+from tests.commands import environment
 from tests.load import Load, Settings
 
 ROOT = Path(__file__).parents[2]
@@ -159,7 +159,7 @@ class _At(HTTPSConnection):
 
 def activated() -> dict[str, str]:
     """Variables as in a shell where the environment has been activated, which is how the docs run every command."""
-    return {**ENVIRONMENT, "PATH": f"{BIN}{os.pathsep}{ENVIRONMENT['PATH']}"}
+    return {**environment(), "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
 
 
 def command_line(playbook: str, inventory: str | Path, *options: str) -> list[str]:

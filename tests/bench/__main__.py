@@ -63,9 +63,11 @@ def _measure(runs: int) -> dict[str, list[Sample]]:
     measure("rollback, as configured", rollouts.rollback)
     STAGING.deployed(rollouts.STANDARD)
     measure("deploy of what runs already", rollouts.deploy_again)
+    measure("deploy, as configured, without load", rollouts.cost)
     measure("peak memory on the host", rollouts.memory)
     with compose.project() as deploy:
         measure("`docker compose up -d`", deploy)
+        measure("`docker compose up -d`, without load", compose.cost)
     return found
 
 

@@ -11,6 +11,7 @@ from urllib.request import ProxyHandler, build_opener
 
 from sandbox.world import STANDARD_HOSTS
 from tests.acceptance.world import eventually, on
+from tests.bench.cpu import ON_HOST, spent
 from tests.bench.figures import Sample
 from tests.bench.forward import forwarded
 from tests.bench.inside import HOST
@@ -45,6 +46,13 @@ def _deploy(release: str, port: int) -> Sample:
     eventually(lambda: all(_is_served(port) for _ in range(30)), "the Compose project serves for three seconds on end", 120)
     load = Load(Settings(url="http://staging.morpheus.app", connect=f"127.0.0.1:{port}", **LOAD))
     return under_load(load, release, lambda: _up(release))
+
+
+def cost(release: str) -> Sample:
+    """Without load; ``docker compose`` runs on the host."""
+    with spent() as cpu:
+        _up(release)
+    return {ON_HOST: cpu[ON_HOST]}
 
 
 def _up(release: str) -> float:

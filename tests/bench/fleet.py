@@ -191,7 +191,7 @@ def write(directory: Path, hosts: int, at_once: int, release_kb: int) -> None:
 def command(directory: Path, *options: str) -> tuple[list[str], dict[str, str]]:
     """A deploy of the project in ``directory``, and its environment."""
     playbook = [str(BIN / "ansible-playbook"), str(ROOT / "playbooks" / "deploy.yml"), "-i", "hosts.yml", *options]
-    return playbook, {**commands.ENVIRONMENT, "ANSIBLE_EXECUTABLE": str(directory / "host"), "ANSIBLE_NOCOLOR": "1"}
+    return playbook, {**commands.environment(), "ANSIBLE_EXECUTABLE": str(directory / "host"), "ANSIBLE_NOCOLOR": "1"}
 
 
 def measure(hosts: int, at_once: int, release_kb: int) -> Cost:

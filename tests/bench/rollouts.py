@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from tests.acceptance.world import ROOT, STAGING
+from tests.bench.cpu import spent
 from tests.bench.figures import WALL, Sample
 from tests.bench.inside import peaks
 from tests.load import Load
@@ -61,10 +62,18 @@ def _parts(wall: float) -> Sample:
     return {"— Ansible's start and end, s": start, **parts, "— SSH and modules, s": wall - start - sum(parts.values())}
 
 
+def cost(release: str) -> Sample:
+    """Without load, whose answers cost the host more than a deploy does."""
+    with spent() as cpu:
+        STAGING.deployed(release)
+    return cpu
+
+
 def deploy_again(_: str) -> Sample:
-    run = STAGING.deployed(STANDARD)
+    with spent() as cpu:
+        run = STAGING.deployed(STANDARD)
     assert STAGING.verdict()["verdict"] == "unchanged", run.output
-    return {WALL: run.seconds}
+    return {WALL: run.seconds, **cpu}
 
 
 def memory(release: str) -> Sample:

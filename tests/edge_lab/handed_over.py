@@ -13,10 +13,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EngineError
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.instance import Instance, Seen, waiting
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.redirect import parse_ports
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.setup import EdgeSettings
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.settings import EdgeSettings
 
 from tests.edge_lab import traffic
 from tests.edge_lab.haproxy import Haproxy

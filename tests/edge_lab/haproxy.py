@@ -13,10 +13,10 @@ from pathlib import Path
 
 import yaml
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import HAPROXY_DIRECTORY, EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import Socket
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.setup import RUN_DIRECTORY
-from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import HAPROXY_FILES
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import HAPROXY_DIRECTORY, EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.validation import HAPROXY_FILES
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.settings import RUN_DIRECTORY
 
 from tests.templates.test_edge_templates import ROLE, render
 

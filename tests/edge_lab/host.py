@@ -7,16 +7,20 @@ The seams, which host.StackHost promises to keep: ``client`` (its Engine stays t
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EngineError
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import served
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Endpoint
-from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost, Target
-from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Manifest, Releases, Workspace
-from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import DesiredService
+from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
+from ansible_collections.morpheus.deploy.plugins.module_utils.host.target import Target
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.workspace import Workspace
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.desired import DesiredService
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
 
 from tests.edge_lab.examples import Release, Service
 from tests.edge_lab.toys import App, ToyDocker
@@ -65,7 +69,7 @@ class LabHost(StackHost):
         self._docker = docker
         self._validate_in_chroot = validate
 
-    def model(self, stack: Mapping[str, Any], workspace: Workspace) -> dict[str, Any]:
+    def model(self, stack: Stack, workspace: Workspace) -> dict[str, Any]:
         found: dict[str, Any] = json.loads((workspace.files / MODEL_FILE).read_text())
         return found
 
@@ -91,8 +95,9 @@ class LabHost(StackHost):
         images = {one.name: _image(release, one) for one in release.services}
         self._docker.known_images.update({image["reference"]: image["id"] for image in images.values()})
         model = json.dumps({"name": self.stack, "services": {one.name: _compose(release, one) for one in release.services}})
+        stack = Stack.of({**_stack(release), "name": self.stack})
         self.releases.write_files(identity, release.name, "staging", {MODEL_FILE: model.encode()})
-        self.releases.write_manifest(Manifest(identity, release.name, "staging", {**_stack(release), "name": self.stack}, images))
+        self.releases.write_manifest(Manifest(identity, release.name, "staging", stack, images))
         return identity
 
     def wanted(self, release: Release) -> list[DesiredService]:

@@ -14,8 +14,8 @@ from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import Socket
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
 
 from tests.edge_lab.haproxy import Haproxy, configure, root_file_system
 from tests.edge_lab.namespace import in_a_thread, own_network

@@ -19,12 +19,13 @@ from threading import Thread
 from typing import Any
 
 import pytest
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import render_backends, render_map, route_key
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.redirect import Redirect
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.upgrade import EdgeUpgrade, Outcome, Wanted
-from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import SystemClock
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.upgrade import EdgeUpgrade, Outcome
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.upgrade_verbs import Wanted
 
 from tests.edge_lab import traffic
 from tests.edge_lab.handed_over import BRIDGE, GATEWAY, HOST, USER, Container, Network, bare_host

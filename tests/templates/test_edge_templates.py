@@ -11,7 +11,7 @@ import pytest
 import yaml
 from ansible.plugins.filter.core import comment
 from ansible_collections.morpheus.deploy.plugins.filter.edge_options import edge_options
-from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.execute import IDLE_SECONDS
+from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.ending import IDLE_SECONDS
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 ROLE = Path(__file__).parents[2] / "roles" / "edge"

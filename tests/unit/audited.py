@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.secrets.fingerprints import Fingerprints
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit import rules as audit_rules
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit import finding
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit import secrets as audit_secrets
 
 from tests.unit import certificates
@@ -147,7 +147,7 @@ def facts(**more: Any) -> dict[str, Any]:
     return {**found, **more}
 
 
-def settings(**more: Any) -> audit_rules.Settings:
+def settings(**more: Any) -> finding.Settings:
     given: dict[str, Any] = {
         "environment": "staging",
         "stack": "shop",
@@ -156,7 +156,7 @@ def settings(**more: Any) -> audit_rules.Settings:
         "database": {"secret": "api.DATABASE_URL", "project_ref": "stagingproj"},
         "baselines": {host: {"digest": DIGEST, "recorded": "2026-01-02T00:00:00Z"} for host in ("app-1", "app-2")},
     }
-    return audit_rules.Settings(**{**given, **more})
+    return finding.Settings(**{**given, **more})
 
 
 def fingerprints(environment: str, since: str = "2026-01-01", **secrets: str) -> Fingerprints:
@@ -171,7 +171,7 @@ def recorded(**more: Any) -> audit_secrets.Recorded:
     return audit_secrets.Recorded(**{**given, **more})
 
 
-def bad(checks: list[audit_rules.Check]) -> list[tuple[str, str, str]]:
+def bad(checks: list[finding.Check]) -> list[tuple[str, str, str]]:
     """(level, id, subject) of everything that was found."""
     return [(one.level, one.id, one.subject) for check in checks for one in check.findings]
 

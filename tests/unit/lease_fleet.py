@@ -10,7 +10,8 @@ from typing import Any
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import FencedError
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease import history
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease.fence import Fence
-from ansible_collections.morpheus.deploy.plugins.module_utils.lease.lease import BEAT_SECONDS, TTL_SECONDS, Lease, LeaseError
+from ansible_collections.morpheus.deploy.plugins.module_utils.lease.held import TTL_SECONDS, LeaseError
+from ansible_collections.morpheus.deploy.plugins.module_utils.lease.lease import BEAT_SECONDS, Lease
 from ansible_collections.morpheus.deploy.plugins.modules.lease import take
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.lease import vote
 

@@ -10,21 +10,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EngineError
-from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Condemned, Health
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.seen import Condemned, Health
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.user_errors import Answered
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.cut import Count
-from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.execute import Busy, Executor, Outcome
-from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import (
-    DesiredService,
-    Order,
-    Replica,
-    Routing,
-    State,
-    Step,
-    in_order,
-    plan,
-    reached,
-)
+from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.execute import Executor
+from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.outcome import Outcome
+from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import plan
+from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.step import Step
+from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.verbs import Busy
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.desired import DesiredService, Order
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica, State
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.routing import Routing, in_order, reached
 
 DRAIN_SECONDS = 30.0
 PORT = 8000

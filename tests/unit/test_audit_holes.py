@@ -18,14 +18,16 @@ from typing import Any
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import env_file as dotenv
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import leftovers
-from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import Compose
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.compose_command import Compose
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts import baseline, sockets
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts import host as audit_host
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts.baseline import BaselineFile
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts.host import HostAudit
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage import Lineage
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership.host import HostIdentity, Owner
-from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Manifest, Releases
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit import report as audit
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit.secrets import MaximumAge
 
@@ -146,7 +148,9 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
     releases = Releases("shop", tmp_path / OWN / "stacks")
     releases.write_files("1-a", "1", "staging", {"compose.yml": b"services: {}\n"})
     releases.write_manifest(
-        Manifest("1-a", "1", "staging", {"name": "shop", "compose_files": ["compose.yml"]}, secrets={"api.env": ["TOKEN"]})
+        Manifest(
+            "1-a", "1", "staging", Stack.of({"name": "shop", "compose_files": ["compose.yml"]}), secrets={"api.env": ["TOKEN"]}
+        )
     )
     releases.write_secrets({"api.env": ENV})
     releases.write_lineage(Lineage(trail=["1-a"]))

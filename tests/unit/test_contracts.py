@@ -7,11 +7,14 @@ import re
 import subprocess
 import sys
 import tarfile
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+
+from tests.unit.documented import documentation, named, own, variants
 
 ROOT = Path(__file__).parents[2]
 COLLECTION = "ansible_collections.morpheus.deploy"
@@ -113,6 +116,11 @@ def test_no_tasks_from_has_an_extension(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", YAML_FILES, ids=[str(path.relative_to(ROOT)) for path in YAML_FILES])
+def test_the_name_of_a_task_says_what_it_does(path: Path) -> None:
+    assert re.findall(r"- name: ((?:Check|Fail|Judge|Run|(?:Say|Read|Do|Look at) it)) *$", path.read_text(), re.MULTILINE) == []
+
+
+@pytest.mark.parametrize("path", YAML_FILES, ids=[str(path.relative_to(ROOT)) for path in YAML_FILES])
 def test_what_is_called_by_its_full_name_exists(path: Path) -> None:
     playbooks = [found.stem for found in (ROOT / "playbooks").glob("*.yml")]
     known = {*MODULES, *FILTERS, *LOOKUPS, *CALLBACKS, *(role.name for role in ROLES), *playbooks}
@@ -157,20 +165,48 @@ def as_documented(options: dict[str, Any], below: str) -> dict[str, Any]:
 
 @each_module
 def test_the_options_of_a_module_are_documented_as_they_are(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    documented = yaml.safe_load(module(name).DOCUMENTATION).get("options", {})
+    documented = documentation(name).get("options", {})
     assert as_documented(documented, "suboptions") == as_documented(specification(name, monkeypatch)["argument_spec"], "options")
     assert undescribed(documented) == []
 
 
 @each_module
 def test_a_module_says_of_itself_what_users_must_know(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    documentation = yaml.safe_load(module(name).DOCUMENTATION)
-    assert documentation["module"] == name
+    documented = documentation(name)
+    assert documented["module"] == name
     for key in ("short_description", "description", "version_added", "author", "attributes"):
-        assert documentation[key], key
-    assert not documentation["short_description"].endswith(".")
+        assert documented[key], key
+    assert not documented["short_description"].endswith(".")
     supports = specification(name, monkeypatch).get("supports_check_mode", False)
-    assert (documentation["attributes"]["check_mode"]["support"] != "none") == supports
+    assert (documented["attributes"]["check_mode"]["support"] != "none") == supports
+
+
+def copies(documented: dict[str, dict[str, Any]]) -> list[str]:
+    """What two modules say in the same words. Ours is what stands in their files: a fragment is written once."""
+    places: dict[str, list[str]] = {}
+    for name, sections in documented.items():
+        for section in ("attributes", "options"):
+            for key, value in sections.get(section, {}).items():
+                if "description" in value:
+                    places.setdefault(f"{section}.{key}: {value['description']}", []).append(name)
+    return [f"{what} ({', '.join(names)})" for what, names in sorted(places.items()) if len(names) > 1]
+
+
+def test_no_two_modules_document_an_option_in_the_same_words() -> None:
+    assert copies({name: own(name) for name in MODULES}) == []
+
+
+def test_a_description_that_stands_twice_is_found() -> None:
+    option = {"names": {"description": "The names."}, "to": {"description": "Where to."}}
+    assert copies({"send": {"options": option}, "take": {"options": {"names": {"description": "The names."}}}}) == [
+        "options.names: The names. (send, take)"
+    ]
+
+
+def test_every_fragment_of_documentation_is_used_twice() -> None:
+    used = Counter(slug for name in MODULES for slug in named(own(name)))
+    assert {slug: used[slug] for slug in variants() if used[slug] < 2} == {}
+    assert set(used) <= set(variants())
 
 
 @each_module
@@ -183,7 +219,7 @@ def test_values_that_may_be_secret_are_never_logged(name: str, monkeypatch: pyte
 @each_module
 def test_the_examples_of_a_module_are_named_tasks_with_options_that_exist(name: str) -> None:
     tasks = yaml.safe_load(module(name).EXAMPLES)
-    known = set(yaml.safe_load(module(name).DOCUMENTATION).get("options", {}))
+    known = set(documentation(name).get("options", {}))
     assert tasks
     for task in tasks:
         assert task["name"]

@@ -6,6 +6,7 @@ And which way imports go: two floors, in them packages, and between those no cir
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from functools import cache
@@ -29,18 +30,19 @@ HOSTS = {
     "lineage": "",
     "postgres": "",
     "health": "words",
+    "service": "",
     "ownership": "postgres",
     "secrets": "postgres",
-    "daemon": "health",
-    "rollout": "health words",
-    "compose": "rollout",
-    "engine": "compose lineage rollout words",
-    "release": "compose engine lineage",
-    "edge": "engine health rollout",
-    "host": "compose edge engine health lease release rollout words",
-    "edge_container": "edge engine health host rollout",
-    "facts": "compose edge engine ownership postgres release secrets",
-    "operations": "compose edge engine health host lease lineage ownership release rollout words",
+    "daemon": "",
+    "rollout": "health service words",
+    "compose": "service",
+    "engine": "lineage service words",
+    "release": "compose engine lineage service",
+    "edge": "engine health rollout service",
+    "host": "compose edge engine health lease release rollout service words",
+    "edge_container": "edge engine service",
+    "facts": "compose edge engine ownership postgres release secrets service",
+    "operations": "compose edge engine health host lease lineage ownership release rollout service words",
 }
 # Upstairs: what runs on the controller only. Package -> those of this floor that it imports; of the one below, any.
 CONTROLLER = {
@@ -183,3 +185,43 @@ def test_imports_go_in_no_circle_between_packages_nor_between_files() -> None:
     for path, others in imports.items():
         packages.setdefault(path.parent, set()).update(other.parent for other in others if other.parent != path.parent)
     assert circle(packages) == []
+
+
+# What ansible-doc reads must stand in the file of the plugin, and is no code.
+DOCUMENTATION = {"DOCUMENTATION", "EXAMPLES", "RETURN"}
+MOST_LINES = 300
+
+
+def lines_of_code(text: str) -> int:
+    """How long a file is, without the documentation of a plugin."""
+    nodes = [node for node in ast.parse(text).body if isinstance(node, ast.Assign)]
+    told = [node for node in nodes if any(isinstance(one, ast.Name) and one.id in DOCUMENTATION for one in node.targets)]
+    return len(text.splitlines()) - sum((node.end_lineno or node.lineno) - node.lineno + 1 for node in told)
+
+
+def too_long(text: str) -> bool:
+    """Whether a file is longer than can be read at a sitting, and its docstring does not say why it has to be."""
+    reason = re.search(r"Longer than 300 lines: \w+", ast.get_docstring(ast.parse(text)) or "")
+    return lines_of_code(text) > MOST_LINES and not reason
+
+
+def test_no_file_is_longer_than_300_lines_without_a_reason_said_in_it() -> None:
+    long = [path for path in (ROOT / "plugins").rglob("*.py") if too_long(path.read_text())]
+    assert strays(long, []) == [], 'cut them, or say why not in their docstring: "Longer than 300 lines: ..."'
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("one = 1\n" * 300, False, id="as long as it may be"),
+        pytest.param("one = 1\n" * 301, True, id="longer"),
+        pytest.param(
+            '"""A table. Longer than 300 lines: its rows are read beside each other."""\n' + "one = 1\n" * 301, False, id="why"
+        ),
+        pytest.param('"""A table. Longer than 300 lines:"""\n' + "one = 1\n" * 301, True, id="no reason"),
+        pytest.param("# Longer than 300 lines: in a comment\n" + "one = 1\n" * 301, True, id="a comment"),
+        pytest.param('DOCUMENTATION = """' + "\n" * 200 + '"""\n' + "one = 1\n" * 250, False, id="documentation of a plugin"),
+    ],
+)
+def test_a_file_is_too_long_when_nobody_says_why(text: str, expected: bool) -> None:
+    assert too_long(text) is expected

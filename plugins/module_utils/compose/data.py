@@ -13,6 +13,8 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
+
 # The host's own; what a service mounts of these is no data of its application.
 _HOST_DIRECTORIES = (
     *("/bin", "/boot", "/dev", "/etc", "/lib", "/lib64", "/proc", "/run", "/sbin", "/sys", "/tmp", "/usr", "/var/run"),
@@ -39,10 +41,10 @@ class Ground:
     live: Collection[str] = ()
 
     @classmethod
-    def of(cls, stack: Mapping[str, Any], shipped: Iterable[str], roots: Iterable[str] = ()) -> Ground:
+    def of(cls, stack: Stack, shipped: Iterable[str], roots: Iterable[str] = ()) -> Ground:
         """Of a stack's configuration; a release that an older version has prepared says nothing of shared volumes."""
-        live = frozenset(posixpath.normpath(str(name)) for name in stack.get("live_files") or ())
-        return cls(frozenset(stack.get("shared_volumes") or ()), frozenset(shipped), tuple(roots), live)
+        live = frozenset(posixpath.normpath(name) for name in stack.live_files)
+        return cls(frozenset(stack.shared_volumes), frozenset(shipped), tuple(roots), live)
 
     def name(self, source: str) -> str:
         """A directory as the Compose files write it, whatever the host makes of it."""

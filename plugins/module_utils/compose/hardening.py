@@ -27,6 +27,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.compose.refusals i
     capability,
     normalised_option,
 )
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
 
 __all__ = [
     "SAFE_CAPABILITIES",
@@ -74,13 +75,12 @@ class Hardening:
     privileged: Sequence[str] = ()
 
     @classmethod
-    def of(cls, stack: Mapping[str, Any]) -> Hardening | None:
+    def of(cls, stack: Stack) -> Hardening | None:
         """What a stack's configuration says; None for a release from before there was such a thing: it runs as it ran."""
-        given = stack.get("hardening")
-        return None if given is None else cls(**given)
+        return None if stack.hardening is None else cls(**stack.hardening)
 
     def words(self, service: str) -> set[str]:
-        """All that is admitted for a service, in the words that cis.container_findings takes."""
+        """All that is admitted for a service, in the words that cis_containers.container_findings takes."""
         named = {SOCKET: self.docker_socket, PRIVILEGED: self.privileged}
         exempt = [word for word in as_list(self.exempt.get(service)) if word in WORDS or _may_be_undecided(word)]
         return {*exempt, *(word for word, services in named.items() if service in services)}
@@ -140,7 +140,7 @@ class Hardening:
         ]
 
 
-def problems(stack: Mapping[str, Any], project: Project, routed: Collection[str]) -> list[str]:
+def problems(stack: Stack, project: Project, routed: Collection[str]) -> list[str]:
     """What the services of a project may not ask of their host; nothing for a release from before there was such a thing."""
     rules = Hardening.of(stack)
     if not rules:
@@ -150,14 +150,14 @@ def problems(stack: Mapping[str, Any], project: Project, routed: Collection[str]
     return [*(problem for problems in found for problem in problems), *refusals.element_problems(project.model)]
 
 
-def warnings(stack: Mapping[str, Any], model: Mapping[str, Any]) -> list[str]:
+def warnings(stack: Stack, model: Mapping[str, Any]) -> list[str]:
     """What a careful operator would want to know, and what stops nothing."""
     rules = Hardening.of(stack)
     found = [rules.warnings(name, one) for name, one in model["services"].items()] if rules else []
     return [warning for warnings in found for warning in warnings]
 
 
-def additions(stack: Mapping[str, Any], model: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+def additions(stack: Stack, model: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Service -> what it is given; nothing for a release from before there was such a thing."""
     rules = Hardening.of(stack)
     return {name: rules.additions(name, service) for name, service in model["services"].items()} if rules else {}

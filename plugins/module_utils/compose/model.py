@@ -18,8 +18,9 @@ from typing import Any
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import is_executable
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import data as compose_data
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import rules as compose_rules
-from ansible_collections.morpheus.deploy.plugins.module_utils.compose.file_mounts import Overrides
-from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import DesiredService, stack_network
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose.project_mounts import Overrides
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.desired import DesiredService
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import stack_network
 
 NO_MOUNTS = Overrides()
 NO_GROUND = compose_data.Ground()
@@ -184,8 +185,8 @@ def override(
     additions: Mapping[str, Mapping[str, Any]],
     mounts: Overrides = NO_MOUNTS,
 ) -> dict[str, Any]:
-    """The generated Compose file: images pinned, our labels, the network to the edge for routed services, what hardens each, and where
-    the files lie that it mounts.
+    """The generated Compose file: images pinned, our labels, the network to the edge for routed services, what hardens each, and
+    where the files lie that it mounts.
 
     Services behind a profile are in it too when they are hardened or mount files: people run them by hand.
     """

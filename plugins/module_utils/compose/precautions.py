@@ -16,24 +16,13 @@ from typing import Any
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import data as compose_data
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import model as compose_model
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import rules as compose_rules
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.mounted import Mounted
 
 _HASH = "com.docker.compose.config-hash"
 _NETWORK = "com.docker.compose.network"
 _COMPOSE = "com.docker.compose."
 
 Definition = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Mounted:
-    """A mount of a running container of the project. ``source``: the name of a volume, or a path of the host."""
-
-    container: str
-    service: str
-    kind: str
-    source: str
-    target: str
-    writable: bool = True
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import keys as compose_keys
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.refusals import Project, Refusal, as_list, as_mapping
-from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import is_edges
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import is_edges
 
 _EVERYBODYS = ("bridge", "host", "none")
 # What they change is inside the network, or makes it narrower.

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import FailureAction, Order, UpdatePolicy
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.desired import FailureAction, Order, UpdatePolicy
 
 _DURATION = re.compile(r"(?:(?P<value>\d+(?:\.\d+)?)(?P<unit>us|ms|s|m|h))")
 _UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -127,9 +127,9 @@ def _policy_problems(path: str, service: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def watch_problems(name: str, service: Mapping[str, Any], health: Mapping[str, Any] | None) -> list[str]:
-    """A watch must be as long as what watches needs to see that a replica answers no more: ``health``, what ``stack.services``
-    says, or else Docker's healthcheck.
+def watch_problems(name: str, service: Mapping[str, Any], health_seconds: float | None) -> list[str]:
+    """A watch must be as long as what watches needs to see that a replica answers no more: ``health_seconds``, as long as what
+    ``stack.services`` says may need, or else Docker's healthcheck.
 
     To be asked of what is deployed, not of what a host has: a release that an older version accepted can be rolled back to.
     """
@@ -140,38 +140,29 @@ def watch_problems(name: str, service: Mapping[str, Any], health: Mapping[str, A
     return [
         problem
         for section in _SECTIONS
-        for problem in _monitor_problems(f"{path}.deploy.{section}.monitor", deploy.get(section) or {}, service, health)
+        for problem in _monitor_problems(f"{path}.deploy.{section}.monitor", deploy.get(section) or {}, service, health_seconds)
     ]
 
 
 def _monitor_problems(
-    path: str, config: Mapping[str, Any], service: Mapping[str, Any], health: Mapping[str, Any] | None
+    path: str, config: Mapping[str, Any], service: Mapping[str, Any], health_seconds: float | None
 ) -> list[str]:
     try:
         monitor = seconds(config.get("monitor"))
-        needed = round(_seconds_of(health) if health else time_to_fail_seconds(service.get("healthcheck")), 3)
+        needed = round(health_seconds if health_seconds is not None else time_to_fail_seconds(service.get("healthcheck")), 3)
     except ValueError:
         return []
     if not 0 < monitor < needed:
         return []
     who, sum_of, what = (
         ("its health in stack.services", "(interval_seconds + timeout_seconds) x successes", "the health")
-        if health
+        if health_seconds is not None
         else ("the healthcheck", "(interval + timeout) x retries", "the healthcheck")
     )
     return [
         f"{path}: {monitor:g} s is shorter than the {needed:g} s in which {who} can fail ({sum_of}); make it at least "
         f"{needed:g}s, or {what} quicker"
     ]
-
-
-def _seconds_of(health: Mapping[str, Any]) -> float:
-    """How long our own check may need to condemn a replica that has been admitted: ``successes`` bad answers in a row, each with
-    its timeout. 0 where it has no such numbers, which is a problem of its own.
-    """
-    names = ("successes", "interval_seconds", "timeout_seconds")
-    successes, interval, timeout = (float(health.get(name) or 0) for name in names)
-    return successes * (interval + timeout)
 
 
 def _section_problems(path: str, config: Mapping[str, Any]) -> list[str]:

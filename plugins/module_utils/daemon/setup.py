@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import write_atomically
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import Clock
 from ansible_collections.morpheus.deploy.plugins.module_utils.daemon.config import (
     LIVE_RESTORE,
     Change,
@@ -25,7 +26,6 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.daemon.config impo
     read,
     text,
 )
-from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Clock
 
 PATH = Path("/etc/docker/daemon.json")
 # What the engine has not taken over yet of what was written; beside daemon.json, so that it is not forgotten without it.
@@ -180,7 +180,7 @@ class SystemDockerd:
     """dockerd as systemd's unit docker.service. Needs no Python library, because the host may be a bare one."""
 
     def look(self) -> Engine | None:
-        code, output = _run("docker", "-H", SOCKET, "info", "--format", "{{json .}}")
+        code, output = command("docker", "-H", SOCKET, "info", "--format", "{{json .}}")
         try:
             found = json.loads(output)
         except ValueError:
@@ -190,36 +190,41 @@ class SystemDockerd:
         return Engine(int(found["ContainersRunning"]), bool(found["LiveRestoreEnabled"]))
 
     def running(self) -> set[str]:
-        return set(_run("docker", "-H", SOCKET, "ps", "--quiet", "--no-trunc")[1].split())
+        return set(command("docker", "-H", SOCKET, "ps", "--quiet", "--no-trunc")[1].split())
 
     def rejects(self, path: Path) -> str:
-        code, output = _run("dockerd", "--validate", "--config-file", str(path), errors=True)
+        code, output = command("dockerd", "--validate", "--config-file", str(path), errors=True)
         # Not installed yet, or too old to say.
         return "" if code in (0, 127) or "unknown flag" in output else output.strip()
 
     def reload(self) -> None:
-        code, output = _run("systemctl", "reload", "docker", errors=True)
+        code, output = command("systemctl", "reload", "docker", errors=True)
         if code != 0:
             raise DaemonConfigError(f"the engine could not be told to read its configuration again: {output.strip()}")
 
     def restart(self) -> str:
-        code, output = _run("systemctl", "restart", "docker", errors=True)
-        if code == 0:
-            return ""
-        log = _run("journalctl", "--unit", "docker", "--lines", "5", "--no-pager", "--output", "cat")[1]
-        # After several failures systemd would refuse to start it again at once.
-        _run("systemctl", "reset-failed", "docker")
-        return "\n".join(filter(None, (log.strip(), output.strip())))
+        return restart_unit("docker")
 
 
-def _run(*command: str, errors: bool = False) -> tuple[int, str]:
+def restart_unit(unit: str) -> str:
+    """Why the unit did not come back; empty when it did."""
+    code, output = command("systemctl", "restart", unit, errors=True)
+    if code == 0:
+        return ""
+    log = command("journalctl", "--unit", unit, "--lines", "5", "--no-pager", "--output", "cat")[1]
+    # After several failures systemd would refuse to start it again at once.
+    command("systemctl", "reset-failed", unit)
+    return "\n".join(filter(None, (log.strip(), output.strip())))
+
+
+def command(*words: str, errors: bool = False) -> tuple[int, str]:
     """Exit status and output; 127 when there is no such program, 124 when it did not end."""
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS, stdin=subprocess.DEVNULL
+            words, capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS, stdin=subprocess.DEVNULL
         )
     except FileNotFoundError:
         return 127, ""
     except subprocess.TimeoutExpired:
-        return 124, f"{' '.join(command)} did not end within {PATIENCE_SECONDS:g} s" if errors else ""
+        return 124, f"{' '.join(words)} did not end within {PATIENCE_SECONDS:g} s" if errors else ""
     return done.returncode, done.stdout + (done.stderr if errors else "")

@@ -10,32 +10,20 @@ slots, need a reload.
 
 from __future__ import annotations
 
-import fcntl
-import shutil
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from threading import RLock
 
-from ansible_collections.morpheus.deploy.plugins.module_utils.base import leftovers
-from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import private, write_atomically
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError
-from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats import EDGE, EDGE_BASE, EDGE_STACKS
-from ansible_collections.morpheus.deploy.plugins.module_utils.base.spoken import told
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats import EDGE_STACKS
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.backends import Backends
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.configuration import EdgeConfiguration
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import (
-    SUFFIXES,
-    TUNNELS,
     Admitted,
-    Load,
     Place,
-    Server,
     Socket,
     backend_name,
-    parse_load,
-    parse_map,
-    parse_servers,
     render_backends,
     render_map,
     service_of,
@@ -43,175 +31,16 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy impor
     slots_for,
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.old_workers import OldWorkers
-from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import Routing, in_order
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.seen import ROUTES_IN_HAPROXY, Seen
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.routing import Routing, in_order
 
 # The edge's name on its own network: that of its Compose service.
 OWN_NAME = "haproxy"
-EDGE_ROOT = Path("/var/lib/morpheus.deploy/edge")
-HAPROXY_DIRECTORY = "/usr/local/etc/haproxy"
-# Below the configuration directory: what HAProxy serves sites with, and which of it.
-CERTIFICATES, CERTIFICATES_LIST = "certs", "certificates.list"
-# What HAProxy calls the map is the path by which its configuration names it.
-ROUTES_IN_HAPROXY = f"{HAPROXY_DIRECTORY}/routes.map"
 RESOLVE_SECONDS = 10.0
 POLL_SECONDS = 0.01
 
 
-@dataclass(frozen=True)
-class EdgePaths:
-    """Where the edge lives on the host; ``conf`` is HAProxy's configuration directory, ``run`` holds its sockets."""
-
-    root: Path
-
-    @property
-    def conf(self) -> Path:
-        return self.root / "conf"
-
-    @property
-    def settings(self) -> Path:
-        return self.root / "edge.json"
-
-    @property
-    def socket(self) -> Path:
-        return self.root / "run" / "admin.sock"
-
-    @property
-    def master(self) -> Path:
-        return self.root / "run" / "master.sock"
-
-
-# Runs ``haproxy -c`` over a configuration directory -> what it complained of, or ""
-Validate = Callable[[Path], str]
-
-
-class EdgeConfiguration:
-    """The files of HAProxy: changed together, only when HAProxy accepts them, and put back when the reload fails."""
-
-    def __init__(self, paths: EdgePaths, validate: Validate) -> None:
-        self.paths = paths
-        self._validate = validate
-
-    def differences(self, files: Mapping[str, str]) -> list[str]:
-        """Names, relative to the configuration directory, of files whose content is another."""
-        return sorted(name for name, content in files.items() if self._read(name) != content)
-
-    @contextmanager
-    def alone(self) -> Iterator[None]:
-        """While this lasts no other process writes these files, tells HAProxy anything or reloads it. Not to be nested.
-
-        Stacks share the map of routes; and a reload by another one, between what is written and what is told, would start a
-        worker that has read the old file and hears nothing of the change.
-        """
-        with open(self.paths.root / "files.lock", "a", opener=private) as stream:
-            fcntl.flock(stream, fcntl.LOCK_EX)
-            yield
-
-    def write(self, files: Mapping[str, str]) -> None:
-        """Put files in place that say what HAProxy is told at run time."""
-        for name in self.differences(files):
-            write_atomically(self.paths.conf / name, files[name], mode=0o644)
-
-    def apply(self, files: Mapping[str, str]) -> list[str]:
-        """Put ``files`` in place and make a running HAProxy use them; the names that changed. All or nothing."""
-        changed = self.differences(files)
-        if not changed:
-            return []
-        self.check(files)
-        before = {name: self._read(name) for name in changed}
-        for name in changed:
-            write_atomically(self.paths.conf / name, files[name], mode=0o644)
-        try:
-            self.reload()
-        except EdgeError:
-            for name, content in before.items():
-                if content is None:
-                    (self.paths.conf / name).unlink()
-                else:
-                    write_atomically(self.paths.conf / name, content, mode=0o644)
-            raise
-        return changed
-
-    def check(self, files: Mapping[str, str]) -> None:
-        """Raise EdgeError with HAProxy's own words when it would reject the configuration with ``files`` in it."""
-        with leftovers.directory(self.paths.root, leftovers.CANDIDATE) as candidate:
-            with told(candidate):
-                self._copy(files, candidate)
-            complaint = self._validate(candidate)
-        if complaint:
-            raise EdgeError(f"HAProxy rejects the new edge configuration, so the running one was left as it is: {complaint}")
-
-    def _copy(self, files: Mapping[str, str], candidate: Path) -> None:
-        # Hidden are files that others are writing; HAProxy reads none of them.
-        shutil.copytree(self.paths.conf, candidate, ignore=shutil.ignore_patterns(".*"), dirs_exist_ok=True)
-        candidate.chmod(0o755)
-        for name, content in files.items():
-            (candidate / name).parent.mkdir(parents=True, exist_ok=True)
-            (candidate / name).write_text(content)
-        for path in candidate.rglob("*"):
-            original = self.paths.conf / path.relative_to(candidate)
-            with suppress(FileNotFoundError):
-                shutil.chown(path, original.stat().st_uid, original.stat().st_gid)
-
-    def reload(self) -> None:
-        """Hitless: the new worker takes over the listening sockets, the old one answers what it has begun."""
-        if not self.paths.master.exists():
-            return
-        answer = Socket(str(self.paths.master), timeout=30).ask("reload")
-        if not answer.startswith("Success=1"):
-            raise EdgeError(
-                f"HAProxy could not load the new edge configuration, and goes on with the one before: {_alerts(answer)}. "
-                "See its log with: docker logs --tail 30 edge-haproxy-1"
-            )
-
-    def _read(self, name: str) -> str | None:
-        try:
-            kind = EDGE_STACKS if name.startswith(("stacks/", "routes")) else EDGE_BASE
-            return kind.commented(self.paths.conf / name)
-        except FileNotFoundError:
-            return None
-
-
-@dataclass(frozen=True)
-class Backends:
-    """What HAProxy has of a stack: its servers, and so its services and the number of slots."""
-
-    stack: str
-    servers: Sequence[Server]
-
-    @property
-    def services(self) -> set[str]:
-        return {service_of(self.stack, server.backend) for server in self.servers}
-
-    @property
-    def slots(self) -> int:
-        return max((slot_number(server.name) for server in self.servers), default=0)
-
-    @property
-    def used(self) -> int:
-        """Replicas of the service that has most, drained ones included."""
-        counts: dict[str, int] = {}
-        for server in self.servers:
-            if not server.is_free:
-                counts[server.backend] = counts.get(server.backend, 0) + 1
-        return max(counts.values(), default=0)
-
-    def admitted(self) -> dict[str, dict[str, tuple[str, int]]]:
-        """service -> slot -> (container, port) of what is admitted.
-
-        Only what is admitted for every purpose is: a run that was killed between two of them left a half.
-        """
-        servers = {(server.backend, server.name): server for server in self.servers}
-        found: dict[str, dict[str, tuple[str, int]]] = {service: {} for service in self.services}
-        for service, slots in found.items():
-            name = backend_name(self.stack, service)
-            for server in (one for one in self.servers if one.backend == name and one.fqdn):
-                places = [servers[name + suffix, server.name] for suffix in SUFFIXES if (name + suffix, server.name) in servers]
-                if len(places) > 1 and all(place.is_admitted for place in places):
-                    slots[server.name] = (server.fqdn, server.port)
-        return found
-
-
-class Edge:
+class Edge(Seen):
     """The edge as one stack sees it. Safe to use from several threads: services roll at the same time."""
 
     def __init__(
@@ -225,22 +54,12 @@ class Edge:
         """What the release wants: its routed ``services``, its ``routes`` (key, see haproxy.route_key -> service) and how many
         ``replicas`` the largest of the services has.
         """
-        self._stack = stack
+        super().__init__(stack, Socket(str(configuration.paths.socket)), OldWorkers(str(configuration.paths.master)))
         self._configuration = configuration
         self._services = set(services)
         self._routes = dict(routes)
         self._replicas = replicas
         self._lock = RLock()
-        self._socket = Socket(str(configuration.paths.socket))
-        self._old = OldWorkers(str(configuration.paths.master))
-
-    def admitted(self) -> set[str]:
-        """Names of the containers that get new requests of this stack."""
-        return {container for slots in self._backends().admitted().values() for container, _ in slots.values()}
-
-    def routes(self) -> dict[str, str]:
-        """Where the routes of this stack lead now: key -> service. The worker is asked, not the file: it knows better."""
-        return self._own_routes(self._all_routes())
 
     def routing(self) -> Routing:
         """Where the routes lead now and where the release wants them. EdgeError when one of these leads to another stack."""
@@ -248,13 +67,6 @@ class Edge:
         others = self._of_others(everyone)
         self._require_free(self._routes.keys(), others, ". Nothing was changed")
         return Routing(self._own_routes(everyone), self._routes, frozenset(others))
-
-    def places(self) -> dict[str, Server]:
-        """Container that gets new requests of this stack -> its server, which has checks."""
-        now = self._backends()
-        admitted = {name for slots in now.admitted().values() for name, _ in slots.values()}
-        backends = {backend_name(self._stack, service) for service in now.services}
-        return {one.fqdn: one for one in now.servers if one.backend in backends and one.fqdn in admitted and one.is_admitted}
 
     def differences(self) -> list[str]:
         """Files that are not as the release and what is admitted now would have them."""
@@ -341,42 +153,6 @@ class Edge:
             for server in self._leave(service, containers):
                 self._free(server)
 
-    def load(self, service: str, container: str) -> tuple[Load, Load]:
-        """(requests, tunnels) of a container, counted in the current worker and in older ones still at work."""
-        both = list(self.load_by_worker(service, container).values())
-        return sum((requests for requests, _ in both), Load()), sum((tunnels for _, tunnels in both), Load())
-
-    def load_by_worker(self, service: str, container: str) -> dict[int, tuple[Load, Load]]:
-        """Process id of each worker still at work (0: the current one) -> (requests, tunnels) of a container there.
-
-        A slot that the current worker no longer has tells nothing about the old ones: there every slot of the service counts.
-        """
-        slots = self._slots_of(service, [container])[container]
-        return {pid: self._sum(table, service, slots if pid == 0 else slots or None) for pid, table in self._all_stats().items()}
-
-    def may_come(self, service: str, container: str) -> int:
-        """Idle connections of users, to workers from before a reload, on which a request for ``container`` may yet come."""
-        return self._old.may_come(self._names(service), container)
-
-    def left_behind(self) -> int:
-        """Connections of this stack that workers from before a reload still hold, which end with their worker at the latest."""
-        prefix = backend_name(self._stack, "")
-        return sum(
-            load.sessions
-            for table in self._old.stats().values()
-            for (backend, _), load in parse_load(table).items()
-            if backend.startswith(prefix)
-        )
-
-    def answered(self, service: str, containers: Sequence[str]) -> dict[str, Load]:
-        """Container that has a slot -> what the slot has answered, requests and tunnels, in all workers still at work."""
-        tables = list(self._all_stats().values())
-        return {
-            container: sum((sum(self._sum(table, service, slots), Load()) for table in tables), Load())
-            for container, slots in self._slots_of(service, containers).items()
-            if slots
-        }
-
     def sweep(self, existing: set[str]) -> list[str]:
         """Free every slot whose container is not among ``existing``; their names."""
         with self._lock, self._configuration.alone():
@@ -423,22 +199,6 @@ class Edge:
         """An unused slot points to the edge itself: a name that lives keeps its address usable and asks no other resolver."""
         self._socket.tell(f"set server {server} state maint", f"set server {server} fqdn {OWN_NAME}")
 
-    def _slots_of(self, service: str, containers: Sequence[str]) -> dict[str, set[str]]:
-        servers = self._servers(service)
-        return {name: {server.name for server in servers if server.fqdn == name} for name in containers}
-
-    def _sum(self, table: str, service: str, slots: set[str] | None) -> tuple[Load, Load]:
-        requests = tunnels = Load()
-        name = backend_name(self._stack, service)
-        for (backend, slot), load in parse_load(table).items():
-            if slots is not None and slot not in slots:
-                continue
-            if backend == name + TUNNELS:
-                tunnels += load
-            elif backend in self._names(service):
-                requests += load
-        return requests, tunnels
-
     def _leave(self, service: str, containers: Sequence[str]) -> list[str]:
         """Take ``containers`` out of the file; the servers that point to them. To be called with the lock held."""
         now = self._backends()
@@ -448,31 +208,6 @@ class Edge:
         assigned[service] = {slot: one for slot, one in assigned.get(service, {}).items() if one[0] not in containers}
         self._write(assigned)
         return [f"{server.backend}/{server.name}" for server in slots]
-
-    def _servers(self, service: str) -> list[Server]:
-        return [server for server in self._backends().servers if server.backend in self._names(service)]
-
-    def _backends(self) -> Backends:
-        """By prefix, so that a service whose route has just been taken away is still seen."""
-        prefix = backend_name(self._stack, "")
-        servers = parse_servers(self._socket.ask("show servers state"))
-        return Backends(self._stack, [server for server in servers if server.backend.startswith(prefix)])
-
-    def _names(self, service: str) -> list[str]:
-        name = backend_name(self._stack, service)
-        return [name + suffix for suffix in SUFFIXES]
-
-    def _all_routes(self) -> dict[str, str]:
-        return parse_map(self._socket.ask(f"show map {ROUTES_IN_HAPROXY}"))
-
-    def _own_routes(self, routes: Mapping[str, str]) -> dict[str, str]:
-        prefix = backend_name(self._stack, "")
-        return {key: backend.removeprefix(prefix) for key, backend in routes.items() if backend.startswith(prefix)}
-
-    def _of_others(self, routes: Mapping[str, str]) -> dict[str, str]:
-        """Key -> stack of those that lead to another one."""
-        own = self._own_routes(routes)
-        return {key: backend.partition(".")[0] for key, backend in routes.items() if key not in own}
 
     @staticmethod
     def _require_free(wanted: Collection[str], others: Mapping[str, str], outcome: str = "") -> None:
@@ -517,25 +252,3 @@ class Edge:
         maps = {path.name: EDGE_STACKS.text(path) for path in routes_dir.glob("*.map") if path.name != own}
         maps[own] = render_map(self._stack, routes)
         return {f"routes.d/{own}": maps[own], "routes.map": "".join(maps[name] for name in sorted(maps))}
-
-    def _all_stats(self) -> dict[int, str]:
-        """Process id of each worker still at work, 0 for the current one -> its table of counters."""
-        return {0: self._socket.ask("show stat -1 4 -1"), **self._old.stats()}
-
-
-def edge_settings(paths: EdgePaths) -> dict[str, str]:
-    """What the edge role recorded: the image and network of the edge. Raises EdgeError when there is no edge here."""
-    try:
-        found = EDGE.load(paths.settings)
-        return {name: str(found[name]) for name in ("image", "user")}
-    except FileNotFoundError:
-        raise EdgeError(
-            f"this host has no edge ({paths.settings} is missing): run playbooks/provision.yml for this inventory first"
-        ) from None
-    except KeyError as exc:
-        raise EDGE.damaged(paths.settings, f"it does not say {exc}") from exc
-
-
-def _alerts(answer: str) -> str:
-    alerts = [line.strip() for line in answer.splitlines() if "[ALERT]" in line]
-    return " ".join(alerts) or answer.strip()

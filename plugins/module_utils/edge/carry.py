@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import ROUTES_IN_HAPROXY
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import parse_map, server_rows
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import parse_map
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.maintenance import IN_HAPROXY as MAINTENANCE
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.seen import ROUTES_IN_HAPROXY
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.tables import server_rows
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.upstreams import IN_HAPROXY as AWAY
 
 MAPS = (ROUTES_IN_HAPROXY, MAINTENANCE, AWAY)

@@ -10,9 +10,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats import EDGE_BASE, DamagedError
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.maintenance import MAP as MAINTENANCE_MAP
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.maintenance import entry
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
 
 _PROVISION = "run playbooks/provision.yml for this inventory, which writes it anew"
 _NO_START = "and HAProxy would not start again"

@@ -9,16 +9,15 @@ checks call every server down: trying them all beats answering 503.
 
 from __future__ import annotations
 
-import csv
 import re
 import socket
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.routes import folded, writable
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Service
 
 TUNNELS = ".tunnels"
 ANY = ".any"
@@ -26,70 +25,14 @@ ANY = ".any"
 SUFFIXES = ("", TUNNELS, ANY)
 # A free slot has no container and so no port; one that is the same for all keeps the file as it is when a service gets another.
 FREE_PORT = 1
-_GOOD_ANSWERS = ("hrsp_1xx", "hrsp_2xx", "hrsp_3xx", "hrsp_4xx")
-# "eresp": the server closed the connection or was silent for too long: HAProxy answered in its place, or broke the answer off.
-_COUNTERS = ("scur", *_GOOD_ANSWERS, "hrsp_5xx", "eresp")
 NO_ADDRESS = "0.0.0.0"
 # The master takes no connection while it loads a configuration, perhaps for another stack; and a HAProxy that ended starts anew.
 PATIENCE_SECONDS = 5.0
 POLL_SECONDS = 0.05
 _ONCE = ("reload", "add map ")
-# srv_admin_state bits that keep new requests away: maintenance (forced, inherited, name not resolved) and drain. Bit
-# 0x04 only remembers that the file said "disabled".
-_MAINTENANCE = 0x01 | 0x02 | 0x20
-_DRAIN = 0x08 | 0x10
-# srv_op_state of a server that is down.
-_STOPPED = "0"
 _SAID_WHAT_IT_DID = re.compile(
     r"(no need to )?changed? (its FQDN|the F[QD]{2}N|the addr|from)|(IP|port) changed|nothing changed|no need to change"
 )
-
-
-@dataclass(frozen=True)
-class Server:
-    """One server line as HAProxy has it now. ``name`` is its slot, ``fqdn`` the container that it points to."""
-
-    backend: str
-    name: str
-    address: str
-    admin_state: int
-    fqdn: str
-    port: int = 0
-    # Whether its checks say so. A server without checks is never down.
-    is_down: bool = False
-
-    @property
-    def is_free(self) -> bool:
-        return bool(self.admin_state & _MAINTENANCE)
-
-    @property
-    def is_admitted(self) -> bool:
-        return not self.admin_state & (_MAINTENANCE | _DRAIN)
-
-    @property
-    def is_resolved(self) -> bool:
-        return self.address not in ("", "-", NO_ADDRESS)
-
-
-@dataclass(frozen=True)
-class Load:
-    """What a server is busy with: sessions open now; and since the worker started, requests that it answered, of these the
-    ones that users got a 5xx for (answered so, not answered, or not to the end), and of those the ones that the server broke off
-    (one that it left without any answer may count twice).
-    """
-
-    sessions: int = 0
-    answers: int = 0
-    bad_answers: int = 0
-    broken_off: int = 0
-
-    def __add__(self, other: Load) -> Load:
-        return Load(
-            self.sessions + other.sessions,
-            self.answers + other.answers,
-            self.bad_answers + other.bad_answers,
-            self.broken_off + other.broken_off,
-        )
 
 
 class _BrokenOffError(ConnectionError):
@@ -156,69 +99,6 @@ class Socket:
                 raise EdgeError(f"HAProxy refused {command!r}: {answer} (see its log with: docker logs --tail 30 edge-haproxy-1)")
 
 
-def server_rows(table: str) -> Iterator[dict[str, str]]:
-    """Name of a column -> value, of each server in the answer to ``show servers state``."""
-    lines = table.splitlines()
-    header = next((line[2:].split() for line in lines if line.startswith("# ")), [])
-    return (dict(zip(header, line.split(), strict=False)) for line in lines if line and line[0].isdigit() and " " in line)
-
-
-def parse_servers(table: str) -> list[Server]:
-    """The servers in the answer to ``show servers state``."""
-    return [
-        Server(
-            row["be_name"],
-            row["srv_name"],
-            row["srv_addr"],
-            int(row["srv_admin_state"]),
-            "" if row["srv_fqdn"] == "-" else row["srv_fqdn"],
-            int(row["srv_port"]),
-            row["srv_op_state"] == _STOPPED,
-        )
-        for row in server_rows(table)
-    ]
-
-
-def parse_load(table: str) -> dict[tuple[str, str], Load]:
-    """(backend, server) -> Load in the answer to ``show stat``."""
-    rows = csv.DictReader(table.lstrip("# ").splitlines())
-    return {
-        (row["pxname"], row["svname"]): _load_of({name: int(row[name] or 0) for name in _COUNTERS})
-        for row in rows
-        if row.get("svname") not in (None, "FRONTEND", "BACKEND")
-    }
-
-
-def _load_of(row: Mapping[str, int]) -> Load:
-    bad = row["hrsp_5xx"] + row["eresp"]
-    return Load(row["scur"], sum(row[name] for name in _GOOD_ANSWERS) + bad, bad, row["eresp"])
-
-
-def parse_clients(table: str) -> int:
-    """Connections of users, idle ones included, in the answer to ``show stat`` for frontends and servers; tunnels aside."""
-    rows = list(csv.DictReader(table.lstrip("# ").splitlines()))
-    clients = sum(int(row["scur"] or 0) for row in rows if row.get("svname") == "FRONTEND" and row["pxname"] != "metrics")
-    return max(0, clients - sum(int(row["scur"] or 0) for row in rows if (row.get("pxname") or "").endswith(TUNNELS)))
-
-
-def parse_accepted(table: str) -> int:
-    """Connections that users have opened since the worker began, in the answer to ``show stat`` for frontends."""
-    rows = csv.DictReader(table.lstrip("# ").splitlines())
-    return sum(int(row.get("conn_tot") or 0) for row in rows if row.get("pxname") in ("http", "https"))
-
-
-def parse_old_workers(table: str) -> list[int]:
-    """Process ids of workers that an earlier reload left behind with connections, from the master's ``show proc``."""
-    pids = []
-    old = False
-    for line in table.splitlines():
-        if line.startswith("#"):
-            old = line.startswith("# old workers")
-        elif old and line.split():
-            pids.append(int(line.split()[0]))
-    return pids
-
-
 @dataclass(frozen=True)
 class Place:
     """Where a container answers: its address on the edge's network, and its port there."""
@@ -232,15 +112,12 @@ def route_key(host: str, path: str) -> str:
     return f"{folded(host) or '*'}{path.rstrip('/')}/"
 
 
-def stack_routes(services: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+def stack_routes(services: Iterable[Service]) -> dict[str, str]:
     """Key of each route of ``stack.services`` -> service. Without those that a map cannot hold: they were accepted once, and a
     release that has one can be gone back to.
     """
     found = {
-        route_key(route["host"], path): service["name"]
-        for service in services
-        for route in service["routes"]
-        for path in route["paths"]
+        route_key(route.host, path): service.name for service in services for route in service.routes for path in route.paths
     }
     return {key: found[key] for key in writable(found)}
 

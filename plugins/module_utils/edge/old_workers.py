@@ -12,8 +12,8 @@ from __future__ import annotations
 from contextlib import suppress
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import (
-    Socket,
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import Socket
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.tables import (
     parse_clients,
     parse_load,
     parse_old_workers,

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Route
 
 # What people write for any host, and the map has.
 ANY_HOST = "*"
@@ -27,18 +28,17 @@ _FOREIGN = re.compile(rf"[^A-Za-z0-9/{re.escape(_OTHERS)}]")
 _UNWRITABLE = re.compile(r"[\s\0;\\]|^#")
 
 
-def problems(path: str, routes: Sequence[Mapping[str, Any]]) -> list[str]:
+def problems(path: str, routes: Sequence[Route]) -> list[str]:
     """Of the routes of one service, which stand at ``path``: each with its path, the value and what to write."""
     found = []
     for number, route in enumerate(routes):
         here = f"{path}.routes[{number}]"
-        problem = host_problem(str(route.get("host") or ""))
+        problem = host_problem(route.host)
         found += [f"{here}.host: {problem}"] if problem else []
-        paths = route.get("paths")
-        if paths is not None and not paths:
+        if not route.paths:
             found.append(f'{here}.paths: is empty, so the route would match nothing; leave it out for all paths, as ["/"]')
-        for index, prefix in enumerate(paths or []):
-            problem = path_problem(str(prefix))
+        for index, prefix in enumerate(route.paths):
+            problem = path_problem(prefix)
             found += [f"{here}.paths[{index}]: {problem}"] if problem else []
     return found
 

@@ -17,21 +17,18 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import haproxy
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import Edge
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import Server
-from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import (
-    Answer,
-    Endpoint,
-    Expectation,
-    Gate,
-    Health,
-    Rules,
-    SystemClock,
-)
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.tables import Server
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Endpoint, Expectation, Gate
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.http import HttpProbe
-from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import Replica, State, Step, reached
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.seen import Answer, Health, Rules
+from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.step import Step
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica, State
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.routing import reached
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
 
 # One good answer is enough; one that went wrong by chance is asked for again.
 ASK = Rules(successes=1, interval_seconds=0.2, timeout_seconds=2.0, deadline_seconds=3.0)
@@ -50,7 +47,7 @@ class Target(Protocol):
     """What is asked of a host.Target."""
 
     @property
-    def services(self) -> Mapping[str, Mapping[str, Any]]: ...
+    def stack(self) -> Stack: ...
 
     @property
     def routed(self) -> set[str]: ...
@@ -191,9 +188,9 @@ def _servers(edge: Edge, serving: Sequence[Replica]) -> dict[str, Server]:
 def _own(target: Target, serving: Sequence[Replica], servers: Mapping[str, Server]) -> list[Endpoint]:
     found = []
     for one in serving:
-        server, health = servers.get(one.name), target.services.get(one.service, {}).get("health")
+        server, health = servers.get(one.name), target.stack.health(one.service)
         if server and health and server.is_resolved:
-            url = f"http://{server.address}:{server.port}{health['path']}"
+            url = f"http://{server.address}:{server.port}{health.path}"
             found.append(Endpoint(one.name, url, expectation=target.expectation(one.service)))
     return found
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import Engine
-from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import EDGE_NETWORK, State
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import EDGE_NETWORK, State
 
 # The edge's own Compose project.
 PROJECT = "edge"

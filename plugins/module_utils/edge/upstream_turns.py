@@ -3,22 +3,26 @@
 """A balancer keeps a host off while that is worked on, and takes it back: told, waited for and remembered here.
 
 A host may be kept off for another reason, as when it was away while others got another release. So the balancer remembers whom it
-keeps off for such a turn, and takes nobody else back. A run that was killed in between is finished by the next one.
+keeps off for such a turn and which playbook does it, and takes nobody else back. A run that was killed in between is finished by
+the next one.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import write_atomically
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import EdgePaths
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import Server, Socket, parse_servers
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import Clock
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import Socket
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.tables import Server, parse_servers
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.upstreams import KeptOff
-from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Clock
 
 BACKEND = "upstreams"
 POLL_SECONDS = 0.2
+_PLAYBOOK = re.compile(r"[a-z_]+")
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,15 @@ class Turn:
     why: str = ""
 
 
+@dataclass(frozen=True)
+class Off:
+    """A host that the balancer sends nobody to. ``playbook``: the one whose turn it is, as far as that was noted."""
+
+    name: str
+    turn: bool
+    playbook: str = ""
+
+
 class Turns:
     def __init__(self, paths: EdgePaths, clock: Clock) -> None:
         self._paths = paths
@@ -37,7 +50,7 @@ class Turns:
         self._socket = Socket(str(paths.socket))
         self._notes = paths.root / "turns"
 
-    def begin(self, name: str, seconds: float) -> Turn:
+    def begin(self, name: str, seconds: float, playbook: str = "") -> Turn:
         """Keep a host off. Not done where it is the last one that serves: the balancer would try it all the same."""
         hosts = self._hosts()
         if name not in hosts:
@@ -48,8 +61,11 @@ class Turns:
             if not others:
                 return Turn(False, False, f"no other host serves but {name}")
             self._notes.mkdir(exist_ok=True)
-            write_atomically(self._notes / name, "", mode=0o644)
+            self._note(name, playbook)
             KeptOff(self._paths, name).switch("on")
+        elif (self._notes / name).exists():
+            # Of another playbook that was killed.
+            self._note(name, playbook)
         if self._comes(name, seconds, down=True):
             return Turn(not kept_off, True)
         if not kept_off:
@@ -69,9 +85,26 @@ class Turns:
         """Whether it would change anything."""
         return not self._is_off(name) if state == "off" else (self._notes / name).exists()
 
+    def over(self, name: str) -> None:
+        """It is no turn any more: the host is let in, or kept off for a reason that an upgrade does not end."""
+        (self._notes / name).unlink(missing_ok=True)
+
+    def kept_off(self) -> list[Off]:
+        """Whom the balancer keeps off. None where an older version set it up, which keeps nobody off."""
+        notes = {note.name: note for note in (self._notes.iterdir() if self._notes.is_dir() else ())}
+        names = sorted({*KeptOff.names(self._paths), *notes})
+        return [
+            Off(name, name in notes, _noted(notes[name].read_text()) if name in notes else "")
+            for name in names
+            if self._is_off(name)
+        ]
+
+    def _note(self, name: str, playbook: str) -> None:
+        write_atomically(self._notes / name, f"{playbook}\n", mode=0o644)
+
     def _take_back(self, name: str) -> None:
         KeptOff(self._paths, name).switch("off")
-        (self._notes / name).unlink(missing_ok=True)
+        self.over(name)
 
     def _is_off(self, name: str) -> bool:
         return "on" in KeptOff(self._paths, name).look().values()
@@ -92,3 +125,8 @@ class Turns:
             if self._clock.now() > deadline:
                 return False
             self._clock.sleep(POLL_SECONDS)
+
+
+def _noted(text: str) -> str:
+    """The playbook in a note; what else may stand there becomes no part of a command."""
+    return text.strip() if _PLAYBOOK.fullmatch(text.strip()) else ""

@@ -7,8 +7,11 @@ The balancer's own check of such a host fails, in every worker and whenever HAPr
 
 from __future__ import annotations
 
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import HAPROXY_DIRECTORY, EdgePaths
+from contextlib import suppress
+
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats import EDGE_BASE
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.maintenance import Maintenance
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import HAPROXY_DIRECTORY, EdgePaths
 
 MAP = "away.map"
 IN_HAPROXY = f"{HAPROXY_DIRECTORY}/{MAP}"
@@ -24,3 +27,10 @@ class KeptOff(Maintenance):
     def __init__(self, paths: EdgePaths, upstream: str) -> None:
         super().__init__(paths)
         self.key = upstream
+
+    @classmethod
+    def names(cls, paths: EdgePaths) -> set[str]:
+        """Hosts that were ever kept off, as far as the map's file says; an older version has none."""
+        with suppress(FileNotFoundError):
+            return {line.split()[0] for line in EDGE_BASE.commented(paths.conf / cls.map).splitlines() if line.strip()}
+        return set()

@@ -8,11 +8,13 @@ import re
 from dataclasses import dataclass, field
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError, EngineError, RegistryDownError
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import EdgeConfiguration, EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.configuration import EdgeConfiguration
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.state import interrupted
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.validation import validate_edge
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.instance import Own
-from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import Engine, Image
-from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import validate_edge
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import Engine
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.images import Image
 
 _VERSION = re.compile(r"HAProxy version (\S+)|^Version: (\S+)", re.MULTILINE)
 _ID = 12

@@ -15,19 +15,21 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats impor
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.processes import PROC
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import carry as edge_carry
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import networks as edge_networks
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import EdgePaths
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import Socket, parse_load, parse_old_workers
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import Socket
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.maintenance import current_workers
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.state import PROJECT, STAND_IN
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.tables import parse_load, parse_old_workers
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.redirect import Port, has_six, parse_ports
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.setup import (
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.settings import (
     EdgeSettings,
     as_text,
     make_run_directory,
     place,
 )
-from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import Compose, Engine
-from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import EDGE_NETWORK, Replica, State
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.compose_command import Compose
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import Engine
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import EDGE_NETWORK, Replica, State
 
 # The backend through which a balancer asks its hosts whether they are well: nobody's request.
 _CHECKS = "checks"

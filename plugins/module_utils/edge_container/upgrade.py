@@ -12,63 +12,29 @@ Whoever is killed on the way leaves one of two that serves, and the next run goe
 from __future__ import annotations
 
 import fcntl
-import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import private
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import Clock
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError, EdgeError
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import carry as edge_carry
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge import served
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import EdgePaths
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import parse_accepted, parse_map
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.instance import Seen
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.redirect import Port, Way, is_proxied, parse_ports
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.setup import EdgeSettings
-from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Clock
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.proved import POLL_SECONDS, Proved
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.redirect import Way, is_proxied, parse_ports
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.upgrade_verbs import (
+    Haproxy,
+    OwnHaproxy,
+    Wanted,
+    Ways,
+)
 
-START_SECONDS = 15.0
 # Handshakes that were under way when new connections were led elsewhere: the kernel asks again after 1, 3 and 7 s.
 SETTLE_SECONDS = 8.0
-POLL_SECONDS = 0.1
 MIRROR_SECONDS = 1.0
-# Inside of the container, for users.
-HTTP, HTTPS = 8080, 8443
 MAINTENANCE_AND_AWAY = edge_carry.MAPS[1:]
-
-
-class Haproxy(Protocol):
-    """See edge_instance.Instance."""
-
-    def look(self) -> Seen | None: ...
-    def start(self, *, anew: bool = False) -> None: ...
-    def soft_stop(self) -> None: ...
-    def end(self) -> None: ...
-    def remove(self) -> None: ...
-    def ask(self, command: str) -> str: ...
-    def tell(self, *commands: str) -> None: ...
-    def known(self) -> edge_carry.Known: ...
-    def sessions(self) -> int: ...
-    def waiting(self) -> int: ...
-    def last_words(self) -> str: ...
-    def write(self, settings: EdgeSettings) -> None: ...
-
-
-class OwnHaproxy(Haproxy, Protocol):
-    def settings(self) -> EdgeSettings: ...
-    def text(self) -> dict[Path, str]: ...
-    def put(self, texts: Mapping[Path, str]) -> None: ...
-
-
-class Ways(Protocol):
-    """See redirect.Redirect."""
-
-    def lead(self, way: Way) -> None: ...
-    def end(self) -> None: ...
-    def there(self) -> bool: ...
 
 
 @dataclass
@@ -80,21 +46,7 @@ class Outcome:
     done: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """``image``: its name; ``identity``: its id on this host. ``hands_over``: users come here directly. ``bridge``: the host's
-    interface of the edge's network. ``tls``: whether the edge has a certificate.
-    """
-
-    image: str
-    identity: str
-    drain_seconds: float
-    hands_over: bool
-    bridge: str
-    tls: bool
-
-
-class EdgeUpgrade:
+class EdgeUpgrade(Proved):
     def __init__(
         self,
         paths: EdgePaths,
@@ -106,13 +58,12 @@ class EdgeUpgrade:
         ask: Callable[[str, int, Sequence[str], bool], Mapping[str, str]] | None = None,
     ) -> None:
         """``guard`` raises when another run has the lease; ``ask``: see ``answers``."""
+        super().__init__(clock, ask)
         self._paths = paths
         self._own = own
         self._stand_in = stand_in
         self._ways = ways
-        self._clock = clock
         self._guard = guard
-        self._ask = ask or answers
         self._outcome = Outcome()
 
     def due(self, identity: str) -> bool:
@@ -268,71 +219,6 @@ class EdgeUpgrade:
     def _carry(self, old: Haproxy, new: Haproxy) -> None:
         new.tell(*edge_carry.commands(old.known(), new.known()))
 
-    def _compare(self, old: Haproxy, new: Haproxy, wanted: Wanted) -> None:
-        """Ask both for every route. The new one must answer whatever the old one answers."""
-        keys = sorted(parse_map(old.ask(f"show map {edge_carry.MAPS[0]}"))) or ["*/"]
-        port = HTTPS if wanted.tls else HTTP
-        deadline = self._clock.now() + START_SECONDS
-        while True:
-            before = self._ask(self._place(old).address, port, keys, wanted.tls)
-            after = self._ask(self._place(new).address, port, keys, wanted.tls)
-            worse = {url: why for url, why in after.items() if why and not before.get(url)}
-            if not worse:
-                return
-            if self._clock.now() > deadline:
-                raise EdgeError("; ".join(f"{url}: {why}" for url, why in sorted(worse.items())[:3]))
-            self._clock.sleep(POLL_SECONDS)
-
-    def _prove(self, haproxy: Haproxy, stand_in: Seen, ports: Sequence[Port]) -> None:
-        """See that a connection to each port that users come to, as they come and by the engine's proxy, arrives there."""
-        addresses = [stand_in.gateway, "127.0.0.1", *(["::1"] if stand_in.reached_by("::") else [])]
-        for port in (one for one in ports if one.inside in (HTTP, HTTPS) and not one.address):
-            for address in addresses:
-                deadline = self._clock.now() + START_SECONDS
-                while not self._arrives(haproxy, address, port.outside):
-                    if self._clock.now() > deadline:
-                        raise EdgeError(
-                            f"a new connection to {address}:{port.outside} of this host does not arrive there; is the engine's "
-                            "forwarding of ports another one than iptables?"
-                        )
-                    self._clock.sleep(POLL_SECONDS)
-
-    def _arrives(self, haproxy: Haproxy, address: str, port: int) -> bool:
-        before = self._connections(haproxy)
-        with suppress(OSError), socket.create_connection((address, port), timeout=2.0) as connection:
-            connection.settimeout(0.3)
-            # Nothing is asked, so nothing comes; but by then it was taken.
-            with suppress(TimeoutError):
-                connection.recv(1)
-        return self._connections(haproxy) > before
-
-    @staticmethod
-    def _connections(haproxy: Haproxy) -> int:
-        return parse_accepted(haproxy.ask("show stat -1 1 -1"))
-
-    def _await_answer(self, haproxy: Haproxy) -> None:
-        deadline = self._clock.now() + START_SECONDS
-        while not self._serves(haproxy):
-            if self._clock.now() > deadline:
-                raise EdgeError(f"it does not answer within {START_SECONDS:g} s")
-            self._clock.sleep(POLL_SECONDS)
-
-    @staticmethod
-    def _serves(haproxy: Haproxy) -> bool:
-        """Whether it runs, answers and takes new connections."""
-        seen = haproxy.look()
-        if not (seen and seen.running):
-            return False
-        with suppress(EdgeError):
-            return "Stopping: 0" in haproxy.ask("show info").splitlines()
-        return False
-
-    def _place(self, haproxy: Haproxy) -> Seen:
-        seen = haproxy.look()
-        if seen is None or not seen.address:
-            raise EdgeError('it is not on the network "edge"')
-        return seen
-
     @staticmethod
     def _sessions(haproxy: Haproxy, otherwise: int = 0) -> int:
         try:
@@ -354,12 +240,6 @@ class EdgeUpgrade:
                     "again"
                 ) from None
             yield
-
-
-def answers(address: str, port: int, keys: Sequence[str], tls: bool) -> Mapping[str, str]:
-    """URL -> why a container at ``address`` gives users nothing for it; empty when it does."""
-    asked = [replace(served.route(key, port, tls=tls), address=f"{address}:{port}") for key in keys]
-    return served.ask(asked)
 
 
 def _entries(text: str) -> dict[str, str]:

@@ -14,22 +14,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import (
-    LABEL,
-    _speaking,
-    import_error,
-    last_words,
-    log_of,
-)
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.answers import last_words, log_of, speaking
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.labels import LABEL, ONEOFF, PROJECT, SERVICE
 
-if not import_error:
+with suppress(ImportError):
     from docker.errors import NotFound
 
 # Carries the id of the release whose migration it is.
 MIGRATION = LABEL + "migration"
-_PROJECT = "com.docker.compose.project"
-_SERVICE = "com.docker.compose.service"
-_ONEOFF = "com.docker.compose.oneoff"
 # Enough of what a migration printed to find its last line of JSON.
 OUTPUT_LINES = 200
 
@@ -56,14 +48,14 @@ class OneOffs:
 
     def find(self, service: str) -> list[OneOff]:
         """Those of a migration: whatever we have started, and what a person has started of ``service``."""
-        with _speaking("list containers"):
-            listed = self._client.api.containers(all=True, filters={"label": [f"{_PROJECT}={self._project}", f"{_ONEOFF}=True"]})
-        ours = [item for item in listed if MIGRATION in item["Labels"] or item["Labels"].get(_SERVICE) == service]
+        with speaking("list containers"):
+            listed = self._client.api.containers(all=True, filters={"label": [f"{PROJECT}={self._project}", f"{ONEOFF}=True"]})
+        ours = [item for item in listed if MIGRATION in item["Labels"] or item["Labels"].get(SERVICE) == service]
         return [found for item in ours if (found := self.look(item["Id"]))]
 
     def look(self, identity: str) -> OneOff | None:
         """What became of one; None when it is gone."""
-        with _speaking(f"look at container {identity[:12]}"):
+        with speaking(f"look at container {identity[:12]}"):
             try:
                 details: Mapping[str, Any] = self._client.api.inspect_container(identity)
             except NotFound:
@@ -84,11 +76,11 @@ class OneOffs:
         )
 
     def stop(self, one: OneOff) -> None:
-        with _speaking(f"stop {one.name}"), suppress(NotFound):
+        with speaking(f"stop {one.name}"), suppress(NotFound):
             self._client.api.stop(one.id, timeout=math.ceil(one.grace_seconds))
 
     def remove(self, one: OneOff) -> None:
-        with _speaking(f"remove {one.name}"), suppress(NotFound):
+        with speaking(f"remove {one.name}"), suppress(NotFound):
             self._client.api.remove_container(one.id, v=True, force=True)
 
     def output(self, one: OneOff) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import leftovers
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import drift as edge_drift
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import CERTIFICATES, EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import CERTIFICATES, EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts import access, baseline, secret_copies, walk
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts import files as audit_files
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership import host as identity

@@ -14,13 +14,14 @@ from typing import Any
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import hardening
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.hardening import Hardening
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.refusals import Project
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
 
 # What nothing in the resolved project shows.
 _UNSEEN: Mapping[str, str] = {"mem_limit": "needs no memory limit", "extends": "may extend what no check sees"}
 ADMITTED, UNUSED, REFUSED = "admitted", "unused", "refused"
 
 
-def exemptions(stack: Mapping[str, Any], project: Project) -> list[dict[str, str]]:
+def exemptions(stack: Stack, project: Project) -> list[dict[str, str]]:
     """{service, word, state, text} of each; nothing for a release from before there was such a thing.
 
     ``project``: of the live release, as Compose resolves it. Nothing here is a value of a secret.
@@ -28,8 +29,7 @@ def exemptions(stack: Mapping[str, Any], project: Project) -> list[dict[str, str
     rules = Hardening.of(stack)
     if rules is None:
         return []
-    routed = {service["name"] for service in stack.get("services") or [] if service.get("routes")}
-    services = project.model.get("services") or {}
+    services, routed = project.model.get("services") or {}, stack.routed
     found = [one for name, service in services.items() for one in _of_service(rules, name, service, project, name in routed)]
     return list({tuple(one.items()): one for one in found}.values())
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -19,26 +19,43 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.compose.hardening 
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.host_paths import Own
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.refusals import Project
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import drift as edge_drift
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import EdgePaths
-from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import Compose, Everything
-from ansible_collections.morpheus.deploy.plugins.module_utils.facts import access, cis, reach, sockets
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.compose_command import Compose
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.everything import Everything
+from ansible_collections.morpheus.deploy.plugins.module_utils.facts import (
+    access,
+    cis_containers,
+    cis_controls,
+    cis_daemon,
+    cis_images,
+    reach,
+    sockets,
+)
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts import disk as audit_disk
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts import exemptions as audit_exemptions
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts import files as audit_files
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts import tls as tls_probe
+from ansible_collections.morpheus.deploy.plugins.module_utils.facts.containers import (
+    ONEOFF,
+    PROJECT,
+    SERVICE,
+    as_fact,
+    described,
+    env_names,
+    labels_of,
+    state_of,
+)
+from ansible_collections.morpheus.deploy.plugins.module_utils.facts.declared import declared
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership.host import HostIdentity
 from ansible_collections.morpheus.deploy.plugins.module_utils.postgres import url as connection_url
-from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Manifest, Releases
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
 
 DAEMON = Path("/etc/docker/daemon.json")
 HTTPS = "8443/tcp"
 EVERYWHERE = "0.0.0.0"  # noqa: S104, RUF100 - told, not bound
 TLS_SECONDS = 5.0
-_PROJECT = "com.docker.compose.project"
-_SERVICE = "com.docker.compose.service"
-_ONEOFF = "com.docker.compose.oneoff"
 _ASSIGNED = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*(?:[=:]|$)", re.MULTILINE)
-_SECRETS_IN_CONTAINER = "/run/secrets/"
 
 
 class HostAudit:
@@ -49,8 +66,8 @@ class HostAudit:
         self._releases = releases
         self._root = root
         volumes = engine.volumes()
-        self._containers = [cis.with_volumes(inspect, volumes) for inspect in engine.containers()]
-        self._running = [inspect for inspect in self._containers if _state(inspect) in cis.RUNNING]
+        self._containers = [cis_containers.with_volumes(inspect, volumes) for inspect in engine.containers()]
+        self._running = [inspect for inspect in self._containers if state_of(inspect) in cis_controls.RUNNING]
 
     def look(
         self,
@@ -72,7 +89,7 @@ class HostAudit:
             "services": self._services(manifest, trouble) if manifest else [],
             "env_files": self._env_files(manifest) if manifest else {},
             "containers": self._described(manifest),
-            "engine": [_plain(one) for one in cis.daemon_findings(info, _mapping(DAEMON))],
+            "engine": [as_fact(one) for one in cis_daemon.daemon_findings(info, _mapping(DAEMON))],
             "exemptions": self._exemptions(manifest) if manifest else [],
             "images": self._images(),
             "database": self._database(database, project_ref),
@@ -101,7 +118,7 @@ class HostAudit:
     def _services(self, manifest: Manifest, trouble: list[str]) -> list[dict[str, Any]]:
         """What the release's Compose files give each service: names of keys and files."""
         workspace = self._releases.workspace(manifest.id)
-        files = workspace.compose_files(manifest.stack["compose_files"])
+        files = workspace.compose_files(manifest.stack.compose_files)
         try:
             model = Compose(self._releases.root.name, workspace.files, files, workspace.interpolation).written()
         except DeployError as exc:
@@ -116,9 +133,9 @@ class HostAudit:
         if Hardening.of(manifest.stack) is None:
             return []
         workspace = self._releases.workspace(manifest.id)
-        files = workspace.compose_files(manifest.stack["compose_files"])
+        files = workspace.compose_files(manifest.stack.compose_files)
         compose = Compose(self._releases.root.name, workspace.files, files, workspace.interpolation)
-        own = Own.of(str(self._releases.root), workspace.shipped(), manifest.stack["compose_files"])
+        own = Own.of(str(self._releases.root), workspace.shipped(), manifest.stack.compose_files)
         # Where secrets have gone, what can be read without them; that nothing can be read is told where services are.
         for read, is_written in ((compose.model, False), (compose.written, True)):
             with suppress(DeployError):
@@ -132,7 +149,7 @@ class HostAudit:
     def _env_files(self, manifest: Manifest) -> dict[str, list[str]]:
         """Path in the release -> names in it; secrets aside, which the manifest names."""
         files = self._releases.workspace(manifest.id).files
-        known = {f"env/{name}.env": sorted(values) for name, values in (manifest.stack.get("env") or {}).items()}
+        known = {f"env/{name}.env": sorted(values) for name, values in manifest.stack.env.items()}
         others = [str(path.relative_to(files)) for path in files.rglob("*.env") if "secrets" not in path.relative_to(files).parts]
         return {**{name: sorted(set(_ASSIGNED.findall(_text(files / name)))) for name in others}, **known}
 
@@ -171,7 +188,7 @@ class HostAudit:
         for identity in sorted({inspect["Image"] for inspect in self._containers}):
             inspect = self._engine.image(identity)
             if inspect:
-                found += [_plain(one) for one in cis.image_findings(inspect, self._engine.history(identity))]
+                found += [as_fact(one) for one in cis_images.image_findings(inspect, self._engine.history(identity))]
         return found
 
     def _sockets(self) -> list[dict[str, Any]]:
@@ -206,7 +223,7 @@ class HostAudit:
         sites = sorted(
             path.stem for path in edge_drift.certificates(EdgePaths(audit_disk.own(self._root) / "edge")) if path.exists()
         )
-        edge = next((one for one in self._running if _labels(one).get(_PROJECT) == "edge"), None)
+        edge = next((one for one in self._running if labels_of(one).get(PROJECT) == "edge"), None)
         bindings = ((edge or {}).get("HostConfig") or {}).get("PortBindings") or {}
         places = sockets.published({HTTPS: bindings.get(HTTPS)})
         return [_served(site, port) for site in sites for _, _, port in places]
@@ -218,79 +235,11 @@ class HostAudit:
         targets = [reach.Target(one["host"], one["port"], one.get("address") or "") for one in connections]
         places: dict[str, reach.Namespace | None] = {"": None}
         for inspect in self._running:
-            labels = _labels(inspect)
-            if labels.get(_PROJECT) == self._releases.root.name and labels.get(_ONEOFF) != "True":
+            labels = labels_of(inspect)
+            if labels.get(PROJECT) == self._releases.root.name and labels.get(ONEOFF) != "True":
                 namespace = reach.Namespace(inspect["State"]["Pid"], inspect["ResolvConfPath"], inspect["HostsPath"])
-                places.setdefault(labels.get(_SERVICE, inspect["Name"]), namespace)
+                places.setdefault(labels.get(SERVICE, inspect["Name"]), namespace)
         return [(service, connections, reach.Trial(targets, timeout, namespace).start()) for service, namespace in places.items()]
-
-
-def declared(name: str, service: Mapping[str, Any], model: Mapping[str, Any], files: Path) -> dict[str, Any]:
-    """What Compose files as written give a service. A key without a value comes from the shell, which is empty here."""
-    env_files = service.get("env_file") or []
-    entries = [env_files] if isinstance(env_files, str) else env_files
-    paths = [str(entry["path"] if isinstance(entry, Mapping) else entry) for entry in entries]
-    given = service.get("environment") or {}
-    pairs = given.items() if isinstance(given, Mapping) else [tuple(str(entry).split("=", 1)) for entry in given]
-    return {
-        "name": name,
-        "once": bool(service.get("profiles")),
-        "env_files": [path.removeprefix(f"{files}/").removeprefix("./") for path in paths],
-        "environment": sorted(pair[0] for pair in pairs if len(pair) == 2 and pair[1] is not None),
-        "files": [_file_secret(entry, model, files) for entry in service.get("secrets") or []],
-    }
-
-
-def described(inspect: Mapping[str, Any], image_names: Iterable[str], hardening: Hardening | None, stack: str) -> dict[str, Any]:
-    """A container without the values in its environment and its command."""
-    host, config, labels = inspect.get("HostConfig") or {}, inspect.get("Config") or {}, _labels(inspect)
-    project, service = labels.get(_PROJECT, ""), labels.get(_SERVICE, "")
-    words = hardening.words(service) if hardening and project == stack else set()
-    plain, judged = cis.container_findings(inspect), cis.container_findings(inspect, words)
-    return {
-        "name": inspect["Name"].lstrip("/"),
-        "project": project,
-        "service": service,
-        "once": labels.get(_ONEOFF) == "True",
-        "state": _state(inspect),
-        "restart": str((host.get("RestartPolicy") or {}).get("Name") or "no"),
-        "keys": env_names(config.get("Env")),
-        "image_keys": sorted(image_names),
-        "files": sorted(
-            str(mount.get("Destination")).removeprefix(_SECRETS_IN_CONTAINER)
-            for mount in inspect.get("Mounts") or []
-            if str(mount.get("Destination")).startswith(_SECRETS_IN_CONTAINER)
-        ),
-        "user": str(config.get("User") or ""),
-        "read_only": bool(host.get("ReadonlyRootfs")),
-        "privileged": bool(host.get("Privileged")),
-        "added": sorted(host.get("CapAdd") or []),
-        "dropped": sorted(host.get("CapDrop") or []),
-        "networks": sorted((inspect.get("NetworkSettings") or {}).get("Networks") or {}),
-        # What an exemption changes is what it admits.
-        "findings": [
-            _of_state({**_plain(one), "accepted": one != strict}, _state(inspect))
-            for one, strict in zip(judged, plain, strict=True)
-            if _state(inspect) in cis.RUNNING or one.item in cis.OF_THE_HOST
-        ],
-    }
-
-
-def _of_state(finding: dict[str, Any], state: str) -> dict[str, Any]:
-    return finding if state in cis.RUNNING else {**finding, "text": f"{finding['text']} (it is {state})"}
-
-
-def env_names(entries: Iterable[str] | None) -> list[str]:
-    return sorted(entry.partition("=")[0] for entry in entries or [])
-
-
-def _file_secret(entry: Any, model: Mapping[str, Any], files: Path) -> dict[str, str]:
-    """Name below /run/secrets in the container, and the file of the stack that it comes from."""
-    source = str(entry.get("source") if isinstance(entry, Mapping) else entry)
-    target = str((entry.get("target") if isinstance(entry, Mapping) else "") or source)
-    definition = (model.get("secrets") or {}).get(source) or {}
-    path = str(definition.get("file") or "").removeprefix(f"{files}/").removeprefix("./")
-    return {"target": target.removeprefix(_SECRETS_IN_CONTAINER), "file": path}
 
 
 def _proofs(service: str, connections: Sequence[Mapping[str, Any]], trial: reach.Trial) -> list[dict[str, Any]]:
@@ -311,26 +260,6 @@ def _served(site: str, port: int) -> dict[str, Any]:
 
 def _socket(protocol: str, address: str, port: int, process: str, container: str) -> dict[str, Any]:
     return {"protocol": protocol, "address": address, "port": port, "process": process, "container": container}
-
-
-def _plain(finding: cis.Finding) -> dict[str, Any]:
-    return {
-        "item": finding.item,
-        "level": finding.level,
-        "subject": finding.subject,
-        "text": finding.text,
-        "mend": finding.mend,
-    }
-
-
-def _state(inspect: Mapping[str, Any]) -> str:
-    """As the engine calls it: created, running, paused, restarting, exited, dead."""
-    return str((inspect.get("State") or {}).get("Status") or "running")
-
-
-def _labels(inspect: Mapping[str, Any]) -> Mapping[str, str]:
-    found: Mapping[str, str] = (inspect.get("Config") or {}).get("Labels") or {}
-    return found
 
 
 def _mapping(path: Path) -> dict[str, Any]:

@@ -10,12 +10,19 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol
+from dataclasses import dataclass, field
+from typing import Any
 
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import Clock
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.seen import (
+    EXCERPT_CHARACTERS,
+    Answer,
+    Condemned,
+    Health,
+    Rules,
+)
 from ansible_collections.morpheus.deploy.plugins.module_utils.words import said
 
 import_error: ImportError | None = None
@@ -24,25 +31,9 @@ try:
 except ImportError as exc:
     import_error = exc
 
-EXCERPT_CHARACTERS = 200
+
 # How long answers that are good but for the release that they name are waited for: a container does not change its mind.
 WRONG_RELEASE_SECONDS = 5.0
-
-
-class Clock(Protocol):
-    """Monotonic seconds and the only place that waits."""
-
-    def now(self) -> float: ...
-
-    def sleep(self, seconds: float) -> None: ...
-
-
-class SystemClock:
-    def now(self) -> float:
-        return time.monotonic()
-
-    def sleep(self, seconds: float) -> None:
-        time.sleep(seconds)
 
 
 @dataclass(frozen=True)
@@ -107,77 +98,10 @@ class Endpoint:
     expectation: Expectation = field(default_factory=Expectation)
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What one request saw. ``error`` is set, in words, when there was no complete answer."""
-
-    seconds: float
-    status: int = 0
-    body: bytes = b""
-    error: str = ""
-
-    @property
-    def excerpt(self) -> str:
-        # Before it is cut: a part of a secret is not known any more.
-        text = said.masked(self.body[: EXCERPT_CHARACTERS * 20].decode("utf-8", "replace"))
-        return " ".join(text.split())[:EXCERPT_CHARACTERS]
-
-
-@dataclass(frozen=True)
-class Rules:
-    """``successes`` good answers in a row, asked every ``interval_seconds``, before ``deadline_seconds`` have passed."""
-
-    successes: int = 3
-    interval_seconds: float = 0.25
-    timeout_seconds: float = 2.0
-    deadline_seconds: float = 60.0
-
-
-@dataclass
-class Health:
-    """What the gate saw of one endpoint, complete on failure too. Latencies are seconds of the good answers."""
-
-    name: str
-    url: str
-    healthy: bool = False
-    attempts: int = 0
-    failures: int = 0
-    successes_in_row: int = 0
-    seconds: float = 0.0
-    status: int = 0
-    last: str = ""
-    violation: str = "it was never asked"
-    # Whether asking ended early because another endpoint had failed: then this one says nothing of itself.
-    cut_short: bool = False
-    latencies: list[float] = field(default_factory=list)
-
-    def record(self, answer: Answer, violation: str) -> None:
-        self.attempts += 1
-        self.status, self.last, self.violation = answer.status, answer.excerpt, violation
-        if violation:
-            self.failures += 1
-            self.successes_in_row = 0
-        else:
-            self.successes_in_row += 1
-            self.latencies.append(round(answer.seconds, 4))
-
-    def as_dict(self) -> dict[str, Any]:
-        result = asdict(self)
-        latencies = sorted(result.pop("latencies"))
-        result["latency_seconds"] = {
-            "median": latencies[len(latencies) // 2] if latencies else None,
-            "max": latencies[-1] if latencies else None,
-        }
-        result["seconds"] = round(self.seconds, 3)
-        return result
-
-
 # (endpoint, timeout in seconds) -> what was seen; never raises and never takes longer than the timeout
 Fetch = Callable[[Endpoint, float], Answer]
 # Looks at an endpoint's ground (has its container run all the time?) -> why it cannot be well, whatever it answers, or ""
 GiveUp = Callable[[Endpoint], str]
-# Looks at what users get from all endpoints -> whether there is no point in watching on
-Condemned = Callable[[], bool]
 
 
 def _never() -> bool:

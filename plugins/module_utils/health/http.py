@@ -12,7 +12,8 @@ import threading
 import time
 from urllib.parse import urlsplit
 
-from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Answer, Endpoint
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Endpoint
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.seen import Answer
 
 BODY_LIMIT_BYTES = 65536
 # An address of this kind is a socket's path on this host.

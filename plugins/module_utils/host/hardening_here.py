@@ -24,33 +24,31 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.compose.host_paths
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.precautions import Here
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.refusals import Project, Refusal
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
-from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Workspace
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.workspace import Workspace
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
 
 _PROJECT = "com.docker.compose.project"
 
 
 def problems(
-    host: StackHost, stack: Mapping[str, Any], workspace: Workspace, model: Mapping[str, Any], variables: Mapping[str, str]
+    host: StackHost, stack: Stack, workspace: Workspace, model: Mapping[str, Any], variables: Mapping[str, str]
 ) -> list[str]:
     """``model``: as StackHost.model gives it. ``variables``: those that every release has."""
     rules = Hardening.of(stack)
     if rules is None:
         return []
-    own = Own.of(str(host.releases.root), workspace.shipped(), stack["compose_files"])
-    routed = {service["name"] for service in stack["services"] if service["routes"]}
+    own = Own.of(str(host.releases.root), workspace.shipped(), stack.compose_files)
     written: Mapping[str, Any] = {}
     # What Compose cannot say with variables unread, the controller has judged in the same files.
     with suppress(EngineError):
         written = host.written(stack, workspace)
     project = Project(refused_mounts.with_files(model, written, variables), own, written=False)
-    found = hardening.problems(stack, project, routed)
+    found = hardening.problems(stack, project, stack.routed)
     found += _admitted(rules, _led_away(host, model, host.mounts(stack, workspace).data(model)))
     return list(dict.fromkeys(found))
 
 
-def strangers(
-    stack: Mapping[str, Any], name: str, model: Mapping[str, Any], here: Here, routes: Sequence[IPv4Network] = ()
-) -> list[str]:
+def strangers(stack: Stack, name: str, model: Mapping[str, Any], here: Here, routes: Sequence[IPv4Network] = ()) -> list[str]:
     """Volumes and networks of this host that services would use, and that are not the stack's or not what they seem.
 
     ``routes``: what the host reaches by a way of its own.

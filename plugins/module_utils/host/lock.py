@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import IO
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import private
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import Clock, SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.spoken import sentence
-from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Clock, SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.lock_holders import holders
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease.fence import Fence

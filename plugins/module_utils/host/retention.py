@@ -5,20 +5,20 @@ in the content store that no container mounts. Never data."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
-from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Manifest, all_manifests
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import all_manifests
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Retention
 
 
-def prune(host: StackHost, releases: int, pinned: Collection[str]) -> list[str]:
+def prune(host: StackHost, retention: Retention) -> list[str]:
     """Ids of the releases that were removed. To be called while no other rollout of the stack is at work on the host.
 
-    ``releases``: how many stay, the live one and the one before included; ``pinned`` ones (ids or names) stay in any case.
+    The live one and the one before it count, and stay in any case.
     """
     kept = host.releases
     lineage = kept.lineage()
-    doomed = lineage.doomed(kept.ids(), releases, pinned)
+    doomed = lineage.doomed(kept.ids(), retention.releases, retention.pinned)
     manifests = [kept.read(identity) for identity in doomed if kept.has(identity)]
     for identity in doomed:
         lineage.forget(identity)

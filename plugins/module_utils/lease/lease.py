@@ -15,111 +15,37 @@ from __future__ import annotations
 
 import base64
 import fcntl
-import json
 import re
 import shlex
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import private, write_atomically
-from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError, FencedError
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import FencedError
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats import LEASE, DamagedError
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.spoken import spoken
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease import history
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease.fence import Fence, seen_by_host
+from ansible_collections.morpheus.deploy.plugins.module_utils.lease.held import (
+    TTL_SECONDS,
+    BehindError,
+    Claim,
+    Held,
+    LeaseError,
+    Record,
+    as_text,
+    whose,
+)
+from ansible_collections.morpheus.deploy.plugins.module_utils.lease.host_clock import Clock, HostClock
 
 ROOT = Path("/var/lib/morpheus.deploy")
-TTL_SECONDS = 20.0
 BEAT_SECONDS = 5.0
 POLL_SECONDS = 0.2
 # Exit status of the shell commands below when the lease is no longer this run's.
 GONE = 3
 _ENVIRONMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-
-
-class Clock(Protocol):
-    """``uptime`` is the host's and decides; ``wall`` is for people and for the first token on a host that has seen none."""
-
-    def uptime(self) -> float: ...
-
-    def wall(self) -> float: ...
-
-    def sleep(self, seconds: float) -> None: ...
-
-
-class HostClock:
-    def uptime(self) -> float:
-        return float(Path("/proc/uptime").read_text().split()[0])
-
-    def wall(self) -> float:
-        return time.time()
-
-    def sleep(self, seconds: float) -> None:
-        time.sleep(seconds)
-
-
-@dataclass(frozen=True)
-class Claim:
-    """Who wants the lease and what for. ``run`` identifies the run in the history."""
-
-    owner: str
-    reason: str = ""
-    run: str = ""
-    ttl_seconds: float = TTL_SECONDS
-
-
-@dataclass(frozen=True)
-class Record:
-    """What lease.json says. ``taken_over``: {token, owner, reason, why} of the run whose lease was ended by another."""
-
-    token: int
-    owner: str
-    reason: str
-    run: str
-    acquired: str
-    ttl_seconds: float
-    taken_over: Mapping[str, Any] | None = None
-
-
-@dataclass(frozen=True)
-class Held:
-    """A lease that has not been given back. ``beat``: uptime at the last sign of life; ``silent_seconds``: time since then."""
-
-    record: Record
-    beat: float
-    silent_seconds: float
-
-    @property
-    def alive(self) -> bool:
-        return self.silent_seconds < self.record.ttl_seconds
-
-    def as_dict(self) -> dict[str, Any]:
-        expires = max(0.0, self.record.ttl_seconds - self.silent_seconds)
-        return asdict(self.record) | {
-            "alive": self.alive,
-            "beat_seconds": round(self.silent_seconds, 1),
-            "expires_seconds": round(expires, 1),
-        }
-
-
-class LeaseError(DeployError):
-    """The lease is another run's, or cannot be asked for in this way. ``holder`` has it."""
-
-    def __init__(self, message: str, holder: Held | None = None) -> None:
-        super().__init__(message)
-        self.holder = holder
-
-
-class BehindError(LeaseError):
-    """The host has seen ``highest`` already, so a lease with the token that was asked for would be worth nothing."""
-
-    def __init__(self, token: int, highest: int) -> None:
-        super().__init__(f"token {token} is not above {highest}, which this host has seen")
-        self.highest = highest
 
 
 class Lease:
@@ -174,7 +100,7 @@ class Lease:
             self._remember("broken", held.record, f"{why} (broken by {who})")
             claim = Claim(who, why)
             record = self._record(claim, self.highest() + 1, held, f"broken by {who}: {why}")
-            write_atomically(self.directory / "lease.json", _text(record), mode=0o600)
+            write_atomically(self.directory / "lease.json", as_text(record), mode=0o600)
             self._clear_beats()
             return held
 
@@ -303,7 +229,7 @@ class Lease:
         # In this order a crash leaves either the old lease or the new one, which ends by itself when nobody renews it.
         # Not rounded: a sign of life in the future would look like one from before a reboot.
         write_atomically(self._beat(record.token), f"{self._clock.uptime()}\n", mode=0o600)
-        write_atomically(self.directory / "lease.json", _text(record), mode=0o600)
+        write_atomically(self.directory / "lease.json", as_text(record), mode=0o600)
         self._clear_beats(keep=record.token)
         return record
 
@@ -348,15 +274,5 @@ class Lease:
         )
 
 
-def whose(environment: str, held: Held, verb: str = "is") -> str:
-    record = held.record
-    reason = f" ({record.reason})" if record.reason else ""
-    return f"The lease of {environment} {verb} held by {record.owner}{reason} since {record.acquired}, token {record.token}"
-
-
 def _still(beat: str) -> str:
     return f"[ -e {beat} ] || exit {GONE}"
-
-
-def _text(record: Record) -> str:
-    return json.dumps(LEASE.numbered(asdict(record)), indent=2, sort_keys=True) + "\n"

@@ -10,7 +10,7 @@ went live.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -80,9 +80,16 @@ def sentence(found: Lineage, evidence: Evidence) -> str:
     return f"{evidence}: {'; '.join(said)}"
 
 
+def _told(journal: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """Without what a run wrote that was refused before its release was known."""
+    for event in journal:
+        if event.get("release") or event.get("event") not in ("begin", "live", "failed"):
+            yield event
+
+
 def _replay(found: Lineage, evidence: Evidence) -> None:
     kind = Kind.DEPLOY
-    for event in evidence.journal:
+    for event in _told(evidence.journal):
         identity, name = str(event.get("release", "")), event.get("event")
         before = dict(found.fates)
         if name == "begin":

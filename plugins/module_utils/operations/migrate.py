@@ -13,26 +13,26 @@ from pathlib import Path
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError, EngineError
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.spoken import told
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.hardening import additions
-from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import Compose
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.compose_command import Compose
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.one_offs import MIGRATION, OneOff, OneOffs
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.journal import Journal
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.migrations import Migrations
-from ansible_collections.morpheus.deploy.plugins.module_utils.operations.prepare import pinned_images, require_images
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.usable import pinned_images, require_images
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import schema_files
-from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Manifest
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
 
 
 def migrate(host: StackHost, release_id: str, migrations: Migrations) -> str:
     """What the release's migration service printed. The schema that it made is remembered in the host's lineage."""
     manifest = host.releases.read(release_id)
     require_images(host, manifest)
-    migration = manifest.stack["migration"]
+    migration = manifest.stack.migration
     if not migration:
         raise DeployError(f"release {release_id} has no migration")
     migrations.settle(migration, release_id)
-    output = migrations.finish(_start(host, manifest, migrations.one_offs), migration["timeout_seconds"])
-    directory = migration["directory"]
+    output = migrations.finish(_start(host, manifest, migration.service, migrations.one_offs), migration.timeout_seconds)
+    directory = migration.directory
     files = schema_files.read(host.releases.workspace(release_id).files, directory)
     lineage = host.releases.lineage()
     if manifest.schema:
@@ -45,9 +45,7 @@ def migrate(host: StackHost, release_id: str, migrations: Migrations) -> str:
     return output
 
 
-def _start(host: StackHost, manifest: Manifest, one_offs: OneOffs) -> OneOff:
-    service = manifest.stack["migration"]["service"]
-
+def _start(host: StackHost, manifest: Manifest, service: str, one_offs: OneOffs) -> OneOff:
     def ours() -> list[OneOff]:
         return [one for one in one_offs.find(service) if one.release == manifest.id]
 
@@ -80,5 +78,5 @@ def _compose(host: StackHost, manifest: Manifest, service: str) -> Iterator[Comp
         with told(override.name):
             json.dump(pin, override)
             override.flush()
-        files = [*workspace.compose_files(manifest.stack["compose_files"]), Path(override.name)]
+        files = [*workspace.compose_files(manifest.stack.compose_files), Path(override.name)]
         yield Compose(host.stack, workspace.files, files, workspace.interpolation, host.hold)

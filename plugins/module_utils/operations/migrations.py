@@ -8,14 +8,14 @@ A migration's container does not depend on whoever waits for it. When that one i
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
 
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import Clock, SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError, EngineError
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.one_offs import OneOff, OneOffs
-from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Clock, SystemClock
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Migration
 
 POLL_SECONDS = 0.1
 
@@ -29,14 +29,14 @@ class Migrations:
     clock: Clock = field(default_factory=SystemClock)
     now: Callable[[], float] = time.time
 
-    def settle(self, migration: Mapping[str, Any], release_id: str, *, look_only: bool = False) -> list[str]:
+    def settle(self, migration: Migration, release_id: str, *, look_only: bool = False) -> list[str]:
         """Bring what an earlier run has left to its end, so that none is at work any more. What there is to say about it.
 
         A migration to the same release is waited for, as long as its own run would have done; any other one is not ours to wait
         for or to stop. Raises DeployError when one is at work afterwards, or the one that was waited for has failed.
         """
         said = []
-        for one in self.one_offs.find(migration["service"]):
+        for one in self.one_offs.find(migration.service):
             if not one.at_work:
                 if one.release and not look_only:
                     self.one_offs.remove(one)
@@ -49,7 +49,7 @@ class Migrations:
             whose = f"{_whose(one)}, which an earlier run had started at {one.since}"
             spent = max(0.0, self.now() - one.started)
             try:
-                self.finish(one, migration["timeout_seconds"], min(spent, migration["timeout_seconds"]))
+                self.finish(one, migration.timeout_seconds, min(spent, migration.timeout_seconds))
             except DeployError as exc:
                 raise DeployError(f"{whose}, failed: {exc}") from exc
             said.append(f"{whose}, was waited for; it ended well")

@@ -11,9 +11,9 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.spoken import
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage import Fate, Lineage, Status
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.migrations import at_work
-from ansible_collections.morpheus.deploy.plugins.module_utils.operations.prepare import missing_images, missing_secrets
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.usable import missing_images, missing_secrets
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import project_drift
-from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Manifest, name_in
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest, name_in
 
 
 @spoken()
@@ -40,8 +40,8 @@ def _broken(host: StackHost, manifest: Manifest) -> str:
 
 def _migration_service(host: StackHost, live: str) -> str:
     """What people would start by hand; what we have started is known by its label, too."""
-    migration = host.releases.read(live).stack.get("migration") if live and host.releases.has(live) else None
-    return str(migration["service"]) if migration else ""
+    migration = host.releases.read(live).stack.migration if live and host.releases.has(live) else None
+    return migration.service if migration else ""
 
 
 def _release(host: StackHost, lineage: Lineage, identity: str) -> dict[str, Any]:

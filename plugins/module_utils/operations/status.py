@@ -5,11 +5,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError, EdgeError
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.spoken import spoken
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import precautions
@@ -18,18 +19,23 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission imp
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import Socket
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.maintenance import Maintenance
 from ansible_collections.morpheus.deploy.plugins.module_utils.health import dependencies
-from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Answer, Endpoint, SystemClock
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Endpoint
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.http import HttpProbe
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.seen import Answer, Rules
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import images as local_images
-from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import HostGate, StackHost, Target
-from ansible_collections.morpheus.deploy.plugins.module_utils.operations.prepare import missing_secrets, target_of
+from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
+from ansible_collections.morpheus.deploy.plugins.module_utils.host.host_gate import HostGate
+from ansible_collections.morpheus.deploy.plugins.module_utils.host.target import Target
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.usable import missing_secrets, target_of
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership.host import HostIdentity
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import project_drift
-from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Manifest
-from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import DesiredService, Replica, State, trouble
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.desired import DesiredService, trouble
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica, State
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import HealthCheck
 
 # One question to a replica, and one more when the first went wrong by chance.
-ASK = {"successes": 1, "interval_seconds": 0.2, "timeout_seconds": 2.0, "deadline_seconds": 3.0}
+ASK = Rules(successes=1, interval_seconds=0.2, timeout_seconds=2.0, deadline_seconds=3.0)
 
 
 @spoken()
@@ -83,9 +89,8 @@ def look(host: StackHost) -> dict[str, Any]:
 class _Asking(HostGate):
     """The gate's own question, asked once."""
 
-    def _health(self, service: str) -> Mapping[str, Any] | None:
-        health = super()._health(service)
-        return {**health, **ASK} if health else None
+    def _rules(self, health: HealthCheck) -> Rules:
+        return ASK
 
 
 class _Listening(HttpProbe):
@@ -107,7 +112,7 @@ def _service(
     own = [one for one in replicas if one.service == service.name and one.state is State.RUNNING]
     serving = [one for one in own if (one.admitted and not one.cut_off) or not service.routed]
     probe = _Listening()
-    if target.services.get(service.name, {}).get("health"):
+    if target.stack.health(service.name):
         results = _Asking(host, target, SystemClock(), probe=probe).wait(service.name, serving) if serving else []
         healthy = sum(one.healthy for one in results)
     else:

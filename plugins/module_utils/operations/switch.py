@@ -6,87 +6,41 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.spoken import spoken
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import served
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import Edge
-from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import images
-from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import (
-    HostEdge,
-    HostEngine,
-    HostGate,
-    StackHost,
-    Target,
-)
+from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
+from ansible_collections.morpheus.deploy.plugins.module_utils.host.host_gate import HostGate
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.retention import prune
+from ansible_collections.morpheus.deploy.plugins.module_utils.host.target import Target
+from ansible_collections.morpheus.deploy.plugins.module_utils.host.verbs import HostEdge, HostEngine
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease.fence import Fence
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.journal import Journal
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage import Kind
-from ansible_collections.morpheus.deploy.plugins.module_utils.operations.prepare import (
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.harm import require_harmless
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.rollout import Rollout
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.room import require_room
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.usable import (
     pinned_images,
     require_files,
-    require_harmless,
     require_images,
     require_secrets,
     target_of,
 )
-from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Manifest
-from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.execute import Executor, Outcome
-from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import (
-    EDGE,
-    Action,
-    FailureAction,
-    Replica,
-    State,
-    Step,
-)
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
+from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.execute import Executor
+from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.outcome import Outcome
+from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.step import EDGE, Action, Step
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.desired import FailureAction
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import State
 from ansible_collections.morpheus.deploy.plugins.module_utils.words import said
 from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import explained
-
-
-@dataclass
-class Rollout:
-    """What is to be done on this host, and, after ``execute``, what was done."""
-
-    manifest: Manifest
-    target: Target
-    kind: Kind
-    previous: Manifest | None
-    # Id of what was live, also where its manifest cannot be read.
-    was: str
-    steps: list[Step]
-    before: list[Replica]
-    edge_files: list[str]
-    # Whether an earlier rollout on this host was killed, so that its end is still to be written down.
-    resumes: bool = False
-    # Files of the live release that are not as they should be, a sentence each.
-    damage: list[str] = field(default_factory=list)
-    outcome: Outcome = field(default_factory=Outcome)
-    after: list[Replica] = field(default_factory=list)
-    # Where a failed rollout left this host: "as_before" (nothing was switched), "taken_back" (what was switched serves the old
-    # release again), "switched" (the release that failed runs, and nothing else) or "mixed". Empty after a good one.
-    left: str = ""
-    pruned: list[str] = field(default_factory=list)
-    # What went wrong that does not change which release serves.
-    warnings: list[str] = field(default_factory=list)
-
-    @property
-    def switches(self) -> bool:
-        """Whether another release than before is live afterwards."""
-        return self.was != self.manifest.id
-
-    @property
-    def changed(self) -> bool:
-        return bool(self.steps or self.edge_files or self.damage) or self.switches or self.resumes
-
-    @property
-    def failure_action(self) -> FailureAction:
-        wants = any(service.policy.failure_action is FailureAction.ROLLBACK for service in self.target.desired)
-        return FailureAction.ROLLBACK if wants else FailureAction.PAUSE
 
 
 class HostRollout:
@@ -111,7 +65,7 @@ class HostRollout:
         if not (release_id or lineage.live):
             raise DeployError("no release of this stack is live on this host yet; deploy one first")
         manifest = releases.read(release_id or lineage.live)
-        restored = [] if look_only else self._restore_images(manifest)
+        restored = [] if look_only else self._restore_images(manifest, lineage.live)
         require_images(self._host, manifest)
         require_secrets(self._host, manifest)
         require_files(self._host, manifest)
@@ -129,8 +83,15 @@ class HostRollout:
         rollout.warnings += restored
         return rollout
 
-    def _restore_images(self, manifest: Manifest) -> list[str]:
+    def _restore_images(self, manifest: Manifest, live: str) -> list[str]:
+        """What was done, in words. Nothing when the disk has no room for what was taken away."""
         engine, entries = self._host.engine, list(manifest.images.values())
+        gone = [one["id"] for one in images.missing(engine, entries) if one["digest"]]
+        if gone:
+            services = [name for name, one in manifest.images.items() if one["id"] in gone]
+            # What an older version prepared says nothing of it.
+            keep_free_mb = int(manifest.stack.document.get("keep_free_mb", 0))
+            require_room(engine, self._host.releases, services, live=live, count=len(gone), keep_free_mb=keep_free_mb)
         return [*images.restore(engine, entries), *images.fetch(engine, entries)]
 
     def execute(self, rollout: Rollout) -> None:
@@ -185,7 +146,7 @@ class HostRollout:
 
     def _ask_edge(self, rollout: Rollout) -> None:
         """The last gate: this host's own edge must answer users with the release."""
-        check = rollout.target.stack.get("public_check")
+        check = rollout.target.stack.public_check
         if rollout.outcome.failures or not check:
             return
         before = time.monotonic()
@@ -220,7 +181,7 @@ class HostRollout:
         self._host.edge(target).contract()
 
     def _prune(self, rollout: Rollout) -> None:
-        rollout.pruned = prune(self._host, **rollout.manifest.stack["retention"])
+        rollout.pruned = prune(self._host, rollout.manifest.stack.retention)
         if rollout.pruned:
             self._record("pruned", releases=rollout.pruned)
 
@@ -256,7 +217,7 @@ class HostRollout:
             HostGate(host, target, clock, self._fence.check),
             clock,
             lambda event, step: self._record(event, step=str(step), action=step.action.value),
-            drain_seconds=target.stack["drain_seconds"],
+            drain_seconds=target.stack.drain_seconds,
             guard=self._fence.check,
         )
         return executor.run(steps)

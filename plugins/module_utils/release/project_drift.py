@@ -12,12 +12,9 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats import DamagedError
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.spoken import sentence
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import project_files
-from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import (
-    Manifest,
-    Releases,
-    config_hash,
-    interpolation,
-)
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest, config_hash
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.workspace import interpolation
 
 
 def kept(releases: Releases, manifest: Manifest) -> list[str]:
@@ -44,7 +41,7 @@ def project(releases: Releases, manifest: Manifest, lost: Collection[Path]) -> l
     found = [f"{name} in the project directory is not the release's" for name in differing]
     found += [f"{path}, which services mount, is not the release's" for path in lost]
     found += [note for note in releases.notes if str(directory) in note]
-    variables = project_files.environment(_interpolation(manifest), releases.root.name, manifest.stack["compose_files"])
+    variables = project_files.environment(_interpolation(manifest), releases.root.name, manifest.stack.compose_files)
     if _bytes(directory / ".env") != variables.encode():
         found.append(_not_as_written(directory / ".env"))
     if not (directory / "secrets").is_symlink():

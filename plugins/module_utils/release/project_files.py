@@ -11,7 +11,7 @@ from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import write_atomically
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats import LISTING, OVERRIDE, DamagedError
-from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import FINGERPRINT, RELEASE
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.labels import FINGERPRINT, RELEASE
 
 
 class LostListingError(Exception):

@@ -13,24 +13,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import secrets
 import shutil
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils.base import env_file as dotenv
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import file_mode, is_executable, write_atomically
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats import (
     FINGERPRINT_KEY,
     MANIFEST,
-    SECRETS,
     DamagedError,
     NewerFormatError,
 )
@@ -40,112 +34,21 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.lineage import jou
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage import Lineage, read_lineage, write_lineage
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import project_files
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.live_files import LiveFiles
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest, name_in
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.project_files import Listing, LostListingError
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.secret_files import SecretFiles
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.workspace import Workspace, link_secrets, place_files
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
 
 STACKS_ROOT = Path("/var/lib/morpheus.deploy/stacks")
-HASH_DIGITS = 8
 KEY_BYTES = 32
 
 
-@dataclass(frozen=True)
-class Manifest:
-    """What a release is. ``stack`` is its configuration without secrets.
-
-    ``images``: service -> {reference, digest, id}. ``secrets``: file below secrets/ -> names of the variables in it (none for a
-    file secret), never a value. ``schema``: {head, compatible_since}, see the option ``migration`` of the role preflight; empty
-    without a migration.
-    """
-
-    id: str
-    release: str
-    environment: str
-    stack: Mapping[str, Any]
-    images: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    created: str = ""
-    git_sha: str = ""
-    config_hash: str = ""
-    secrets: Mapping[str, list[str]] = field(default_factory=dict)
-    schema: Mapping[str, str] = field(default_factory=dict)
-
-    def as_dict(self) -> dict[str, Any]:
-        return {
-            "id": self.id,
-            "release": self.release,
-            "environment": self.environment,
-            "created": self.created,
-            "git_sha": self.git_sha,
-            "config_hash": self.config_hash,
-            "images": {name: dict(image) for name, image in self.images.items()},
-            "secrets": {name: list(variables) for name, variables in self.secrets.items()},
-            "schema": dict(self.schema),
-            "stack": dict(self.stack),
-        }
-
-
-@dataclass(frozen=True)
-class Rights:
-    """Who may read a file with secrets. ``owner``: uid; None is whoever writes it, which is root on a host."""
-
-    owner: int | None = None
-    mode: int = 0o600
-
-
-def variables(name: str, content: str) -> list[str]:
-    """Names of the variables in a file below secrets/; none in a file secret, which is read whole."""
-    return dotenv.names(content) if name.endswith(".env") else []
-
-
-def config_hash(
-    environment: str,
-    stack: Mapping[str, Any],
-    files: Mapping[str, bytes],
-    secret_names: Mapping[str, list[str]],
-    executable: Collection[str] = (),
-) -> str:
-    """SHA-256 over all that a release consists of, its images aside. ``executable``: those of ``files`` that can be run."""
-    content = hashlib.sha256(json.dumps([environment, stack, secret_names], sort_keys=True).encode())
-    for path in sorted(files):
-        content.update(f"\0{path}\0{hashlib.sha256(files[path]).hexdigest()}".encode())
-        content.update(b"\0x" if path in executable else b"")
-    return content.hexdigest()
-
-
-def release_id(release: str, config: str) -> str:
-    """The release's name and the beginning of its configuration's hash, so that an edited file makes another release."""
-    return f"{release}-{config[:HASH_DIGITS]}"
-
-
-def interpolation(release: str, environment: str) -> str:
-    """The content of release.env."""
-    return f"STACK_RELEASE={release}\nSTACK_ENVIRONMENT={environment}\n"
-
-
-def name_in(identity: str) -> str:
-    """The name of a release whose manifest cannot be read."""
-    return identity.rpartition("-")[0]
-
-
-@dataclass(frozen=True)
-class Workspace:
-    """Where a release's files can be read as Compose reads them: ``files`` with ``secrets`` linked into it."""
-
-    files: Path
-    interpolation: Path
-
-    def compose_files(self, names: list[str]) -> list[Path]:
-        return [self.files / name for name in names]
-
-    def shipped(self) -> dict[str, Path]:
-        """Name -> path of every file of the release."""
-        found = (path for path in self.files.rglob("*") if path.is_file() and not path.is_symlink())
-        return {str(path.relative_to(self.files)): path for path in found}
-
-
-class Releases:
+class Releases(SecretFiles):
     def __init__(self, stack: str, root: Path = STACKS_ROOT) -> None:
+        super().__init__(root / stack / "secrets")
         self.root = root / stack
         self.project = self.root / "project"
-        self.secrets = self.root / "secrets"
         self.contents = ContentStore(self.root / "content")
         self.live_files = LiveFiles(self.root / "live")
         # What was lost and is made anew, in words for people.
@@ -221,13 +124,13 @@ class Releases:
     def read(self, identity: str) -> Manifest:
         path = self._directory / identity / "manifest.json"
         try:
-            return Manifest(**MANIFEST.load(path))
+            return Manifest.of(MANIFEST.load(path))
         except FileNotFoundError:
             if path.parent.is_dir():
                 raise MANIFEST.missing(path) from None
             kept = ", ".join(self.ids()) or "none"
             raise DeployError(f'release "{identity}" is not on this host; retained are: {kept}') from None
-        except TypeError as exc:
+        except (TypeError, ValueError, AttributeError) as exc:
             raise MANIFEST.damaged(path, f"it is not what this collection writes: {exc}") from exc
 
     def has(self, identity: str) -> bool:
@@ -263,62 +166,6 @@ class Releases:
             raise MANIFEST.damaged(path, "it is a directory")
         text = json.dumps(MANIFEST.numbered(manifest.as_dict()), indent=2, sort_keys=True) + "\n"
         write_atomically(path, text, mode=0o600)
-
-    def write_secrets(self, contents: Mapping[str, str], rights: Mapping[str, Rights] | None = None) -> list[str]:
-        """Names of the secret files that changed. Files that no release reads any more are left: a rollback may."""
-        changed = self.changed_secrets(contents, rights)
-        self.secrets.mkdir(parents=True, exist_ok=True)
-        self.secrets.chmod(0o700)
-        for name in changed:
-            place_secret(self.secrets / name, contents[name], (rights or {}).get(name, Rights()))
-        return changed
-
-    def changed_by(self, secrets: Iterable[str], value: str) -> dict[str, str]:
-        """Secret file -> its content once each of ``secrets`` (``<env file>.<variable>``, ``files.<name>``) has ``value``.
-
-        Only files that change. Raises DeployError, naming every secret that is not on this host.
-        """
-        before: dict[str, str] = {}
-        after: dict[str, str] = {}
-        missing = []
-        for secret in secrets:
-            group, _, variable = secret.partition(".")
-            name = variable if group == "files" else f"{group}.env"
-            path = self.secrets / name
-            if name not in after and path.is_file():
-                before[name] = after[name] = path.read_text()
-            content = value if group == "files" else dotenv.with_value(after.get(name, ""), variable, value)
-            if name in after and content is not None:
-                after[name] = content
-            else:
-                missing.append(secret)
-        if missing:
-            raise DeployError(f"this host has no {', '.join(missing)}; deploy the live release first, which brings its secrets")
-        return {name: content for name, content in after.items() if content != before[name]}
-
-    def rewrite_secret(self, name: str, content: str) -> None:
-        """Put another content into a secret file; whose it is and who may read it stays."""
-        status = (self.secrets / name).stat()
-        write_atomically(self.secrets / name, content, mode=status.st_mode & 0o777, owner=status.st_uid)
-
-    def secret_names(self, name: str) -> list[str] | None:
-        """Names of the variables in a secret file as it is now; None when there is no such file."""
-        try:
-            return variables(name, SECRETS.text(self.secrets / name))
-        except FileNotFoundError:
-            return None
-
-    def remove_secrets(self, names: Iterable[str]) -> None:
-        for name in names:
-            (self.secrets / name).unlink(missing_ok=True)
-
-    def secret_files(self) -> list[str]:
-        return sorted(path.name for path in self.secrets.glob("*") if path.is_file())
-
-    def changed_secrets(self, contents: Mapping[str, str], rights: Mapping[str, Rights] | None = None) -> list[str]:
-        """A file with another owner or mode counts as changed too: it is written anew."""
-        given = rights or {}
-        return [name for name in sorted(contents) if self._secret(name, given.get(name, Rights())) != contents[name].encode()]
 
     def activate(self, identity: str, data: Collection[str] = ()) -> None:
         """Make the project directory hold this release's files, and none of another release's.
@@ -366,7 +213,7 @@ class Releases:
         return project_files.mounted(self.project)
 
     def strangers(
-        self, stack: Mapping[str, Any], shipped: Mapping[str, Path], mounted: Collection[str], data: Collection[str]
+        self, stack: Stack, shipped: Mapping[str, Path], mounted: Collection[str], data: Collection[str]
     ) -> dict[str, list[str]]:
         """Of paths that a release ships: what lies there in the project directory and was brought by no release.
 
@@ -422,16 +269,6 @@ class Releases:
             write_atomically(path, self._new_key, mode=0o600)
         return self._new_key
 
-    def _secret(self, name: str, rights: Rights) -> bytes | None:
-        """What the file holds; None when it is not there, or not with these rights."""
-        path = self.secrets / name
-        try:
-            found = path.stat()
-        except FileNotFoundError:
-            return None
-        same = found.st_mode & 0o777 == rights.mode and rights.owner in (None, found.st_uid)
-        return path.read_bytes() if same else None
-
 
 def all_manifests(root: Path = STACKS_ROOT) -> list[Manifest]:
     """Manifests of every release of every stack on this host."""
@@ -448,35 +285,6 @@ def _same(one: Path, other: Path) -> bool:
     return other.is_file() and one.read_bytes() == other.read_bytes()
 
 
-def _for_compose(stack: Mapping[str, Any]) -> list[str]:
+def _for_compose(stack: Stack) -> list[str]:
     """What Compose itself reads in the project directory."""
-    return ["env", *(str(Path(name)) for name in stack.get("compose_files") or [])]
-
-
-def place_secret(path: Path, content: str, rights: Rights) -> None:
-    write_atomically(path, content, mode=rights.mode, owner=rights.owner)
-
-
-def place_files(
-    directory: Path,
-    release: str,
-    environment: str,
-    files: Mapping[str, bytes],
-    secret_files: Path,
-    executable: Collection[str] = (),
-) -> Workspace:
-    """Write a release's files and interpolation variables below ``directory``."""
-    for name, content in files.items():
-        write_atomically(directory / "files" / name, content, mode=file_mode(name in executable))
-    write_atomically(directory / "release.env", interpolation(release, environment), mode=0o644)
-    link_secrets(directory / "files", secret_files)
-    return Workspace(directory / "files", directory / "release.env")
-
-
-def link_secrets(directory: Path, target: Path) -> None:
-    link = directory / "secrets"
-    relative = os.path.relpath(target, directory)
-    if link.is_symlink() and link.readlink() == Path(relative):
-        return
-    link.unlink(missing_ok=True)
-    link.symlink_to(relative)
+    return ["env", *(str(Path(name)) for name in stack.compose_files)]

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts import access, baseline
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit.rules import HIGH, LOW, MEDIUM, Check, Finding, Settings
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit.finding import HIGH, LOW, MEDIUM, Check, Finding, Settings
 
 # Kind of entry -> what it is, and what to do about a new one.
 _WORDS: Mapping[str, tuple[str, str]] = {

@@ -13,8 +13,8 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts import baseline
 from ansible_collections.morpheus.deploy.plugins.module_utils.secrets import fingerprints
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit import finding, network
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit import report as audit
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit import rules as audit_rules
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit import secrets as audit_secrets
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import isolation
 
@@ -35,7 +35,7 @@ def audit_report(
 ) -> dict[str, Any]:
     """The filter of this name, whose documentation says what comes in and out."""
     ages = dict(max_age_days_by_name or {})
-    problems = [*audit_rules.port_problems(allowed_ports), *_age_problems({"": max_age_days, **ages})]
+    problems = [*network.port_problems(allowed_ports), *_age_problems({"": max_age_days, **ages})]
     known: Mapping[str, Mapping[str, str]] = {}
     try:
         known = baseline.known(baselines) if baselines else {}
@@ -43,7 +43,7 @@ def audit_report(
         problems.append(str(exc))
     if problems:
         raise AnsibleFilterError("nothing was judged: " + "; ".join(problems))
-    settings = audit_rules.Settings(
+    settings = finding.Settings(
         environment=environment,
         stack=str(stack["name"]),
         now=datetime.now(timezone.utc),  # noqa: UP017 - as the modules beside it, which run on Python 3.10

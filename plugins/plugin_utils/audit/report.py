@@ -7,13 +7,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils.facts import cis, reach
+from ansible_collections.morpheus.deploy.plugins.module_utils.facts import cis_controls, reach
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts import files as audit_files
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit import access as audit_access
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit import certificate
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit import certificate, finding, network
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit import rules as audit_rules
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit import secrets as audit_secrets
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit.rules import (
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit.finding import (
     HIGH,
     LEVELS,
     MEDIUM,
@@ -22,6 +22,7 @@ from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit.rules import
     Finding,
     Settings,
 )
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit.proofs import CLOSED, OPEN, is_void, place_name
 
 _MEND_HOST = "make it reachable, or take it out of the inventory, and repeat the audit"
 _MEND_PROOFS = "name the hosts and the database of every other environment in audit_must_not_reach"
@@ -92,7 +93,7 @@ def _why(facts: Mapping[str, Any]) -> str:
 
 
 def _proved(asked: Mapping[str, Mapping[str, Any]]) -> list[Check]:
-    if any(one["wanted"] == audit_rules.CLOSED for facts in asked.values() for one in facts["proofs"]):
+    if any(one["wanted"] == CLOSED for facts in asked.values() for one in facts["proofs"]):
         return [Check(["proof-absent"], "the inventory names what must not be reached")]
     seen = "nothing was tried, so nothing shows that this environment cannot touch another one"
     return [Check([], "", [Finding("proof-absent", MEDIUM, "", "", seen, _MEND_PROOFS)])]
@@ -113,7 +114,7 @@ def _judged(host: str, checks: Sequence[Check]) -> Iterator[Finding]:
 def _passed_benchmark(found: Iterable[Finding], hosts: int) -> list[Finding]:
     bad = {finding.id for finding in found}
     seen = f"engines, images and containers of {hosts} hosts" if hosts != 1 else "engine, images and containers of the host"
-    return [Finding(f"cis-{item}", PASSED, "", "", seen) for item in cis.CONTROLS if hosts and f"cis-{item}" not in bad]
+    return [Finding(f"cis-{item}", PASSED, "", "", seen) for item in cis_controls.CONTROLS if hosts and f"cis-{item}" not in bad]
 
 
 def _merged(found: Iterable[Finding]) -> list[dict[str, Any]]:
@@ -161,15 +162,15 @@ def _host(name: str, facts: Mapping[str, Any]) -> dict[str, Any]:
 
 def _proof(host: str, one: Mapping[str, Any], proofs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     reached = one["outcome"] == reach.CONNECTED
-    wanted = one["wanted"] == audit_rules.OPEN
+    wanted = one["wanted"] == OPEN
     if reached == wanted:
-        says_something = wanted or (one["outcome"] != reach.UNRESOLVED and not audit_rules.is_void(proofs, one["from"]))
+        says_something = wanted or (one["outcome"] != reach.UNRESOLVED and not is_void(proofs, one["from"]))
         result = "as required" if says_something else "void"
     else:
         result = "void" if wanted else "reached"
     return {
         "host": host,
-        "from": audit_rules.place_name(one["from"]),
+        "from": place_name(one["from"]),
         "target": one["name"],
         "address": f"{one['host']}:{one['port']}",
         "must": "succeed" if wanted else "fail",
@@ -189,7 +190,7 @@ def _keys(asked: Mapping[str, Mapping[str, Any]], settings: Settings) -> list[di
             replicas = [
                 one
                 for one in facts["containers"]
-                if one["service"] == service["name"] and audit_rules.is_replica(one, settings.stack)
+                if one["service"] == service["name"] and finding.is_replica(one, settings.stack)
             ]
             sources = audit_rules.key_sources(service, facts, settings)
             files = {f"/run/secrets/{file['target']}": file["file"] or "a secret of Compose" for file in service["files"]}
@@ -249,7 +250,7 @@ def _port(host: str, socket: Mapping[str, Any], settings: Settings) -> dict[str,
         "port": f"{socket['port']}/{socket['protocol']}",
         "address": socket["address"],
         "who": socket["container"] or socket["process"] or "-",
-        "allowed": audit_rules.is_loopback(socket) or audit_rules.is_allowed(socket, settings.allowed_ports),
+        "allowed": network.is_loopback(socket) or network.is_allowed(socket, settings.allowed_ports),
     }
 
 

@@ -11,15 +11,8 @@ from datetime import date
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.secrets import fingerprints
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit.rules import (
-    HIGH,
-    LOW,
-    MEDIUM,
-    Check,
-    Finding,
-    counted,
-    readers,
-)
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit.finding import HIGH, LOW, MEDIUM, Check, Finding, counted
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit.rules import readers
 
 # Enough to see whether two are the same, and not enough to search for a value.
 SHOWN_DIGITS = 8

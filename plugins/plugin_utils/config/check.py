@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import base64
-import posixpath
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,35 +12,30 @@ from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import env_file as dotenv
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import schema
-from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import is_executable
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import data as compose_data
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import file_mounts, refusals
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import rules as compose_rules
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.hardening import Hardening
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.host_paths import STACKS, Own
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.refusals import Project
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge import haproxy, routes
-from ansible_collections.morpheus.deploy.plugins.module_utils.health import gate
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership import marker as database_identity
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import schema_files
 from ansible_collections.morpheus.deploy.plugins.module_utils.secrets import files as secret_files
 from ansible_collections.morpheus.deploy.plugins.module_utils.secrets import fingerprints
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import HealthCheck, Stack
 from ansible_collections.morpheus.deploy.plugins.module_utils.words import openly
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import exposed, isolation, public_check
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import exposed, isolation, public_check, service_problems
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.compose_files import ComposeFiles
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.stack_files import RESERVED, StackFiles
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.rotation import plan as rotation
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*\Z")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}\Z")
-# What a release's directory holds beside its own files.
-_RESERVED = ("env", "secrets")
-_RESERVED_FILES = (".env", "override.json", ".release-files.json")
 # What is asked of a deploy and is no part of a release.
 _NOT_SHIPPED = ("allowed_values", "database")
-MAXIMUM_BYTES = 5_000_000
 
 
-class StackConfig:
+class StackConfig(StackFiles):
     """``problems`` is empty exactly when ``config`` can be used; ``notes`` are to be known and stop nobody.
 
     ``files``: path -> base64 of what a release ships; ``live_files``: the same of what changes under it; ``executable``: those of
@@ -49,11 +43,8 @@ class StackConfig:
     """
 
     def __init__(self, raw: Mapping[str, Any], options: Mapping[str, Any]) -> None:
-        self.problems: list[str] = []
+        super().__init__()
         self.notes: list[str] = []
-        self.files: dict[str, str] = {}
-        self.live_files: dict[str, str] = {}
-        self.executable: list[str] = []
         given = schema.typed({key: raw.get(key) for key in options}, options, "", self.problems)
         self.environment: str = given["stack_environment"] or ""
         self.release: str = given["stack_release"] or ""
@@ -64,16 +55,17 @@ class StackConfig:
         # name -> {owner, mode} of each file secret
         self.secret_rights: dict[str, dict[str, Any]] = {}
         self._source = Path(given["stack_source"] or "")
-        self.config: dict[str, Any] = given["stack"] or {}
+        self.config = given["stack"] or {}
         if raw.get("stack") is None or not self.config:
             return
         self._secrets_by_name = fingerprints.by_name(self._secrets, raw.get("stack_secret_files") or {})
         # With what no container is given.
         self._credentials = self._secrets_by_name | fingerprints.of_rotations(raw.get("stack_rotation"))
+        self.stack = Stack.of(self.config)
         self._check_names(given["preflight_environments"] or [])
         self._check_env_files()
         self._check_secret_files()
-        self._check_services()
+        self.problems += service_problems.problems(self.config["services"])
         self._check_public()
         self._read_files()
         self._check_compose()
@@ -157,120 +149,9 @@ class StackConfig:
         if not found:
             self.secret_rights = {name: secret_files.rights(given) for name, given in self._secret_files.items()}
 
-    def _check_services(self) -> None:
-        seen: dict[str, int] = {}
-        self._check_routes_are_distinct()
-        for number, service in enumerate(self.config["services"]):
-            path = f"stack.services[{number}]"
-            name = service.get("name")
-            if name in seen:
-                self._say(f'{path}.name: "{name}" stands already at stack.services[{seen[name]}]')
-            seen.setdefault(str(name), number)
-            if isinstance(service.get("port"), int) and not 0 < service["port"] < 65536:
-                self._say(f"{path}.port: {service['port']} is not a port")
-            suffix = next((one for one in haproxy.SUFFIXES if one and str(name).endswith(one)), "")
-            if service.get("routes") and suffix:
-                self._say(f'{path}.name: "{name}" ends with "{suffix}", which the edge adds to names itself; rename the service')
-            if service.get("routes") and not service.get("health"):
-                self._say(
-                    f"{path}.health: required, because the service is routed: without it nobody can tell when a replica may serve"
-                )
-            self.problems += routes.problems(path, service.get("routes") or [])
-            if service.get("health"):
-                self._check_health(f"{path}.health", service["health"])
-
-    def _check_routes_are_distinct(self) -> None:
-        taken: dict[str, tuple[str, str]] = {}
-        for number, service in enumerate(self.config["services"]):
-            for index, route in enumerate(service.get("routes") or []):
-                for prefix in route.get("paths") or []:
-                    here = f"stack.services[{number}].routes[{index}]"
-                    key = haproxy.route_key(route.get("host") or "", prefix)
-                    owner, place = taken.setdefault(key, (str(service.get("name")), here))
-                    if owner != str(service.get("name")):
-                        self._say(f'{here}: "{prefix}" of this host is taken already by {place}')
-
-    def _check_health(self, path: str, health: dict[str, Any]) -> None:
-        if health["path"] and not health["path"].startswith("/"):
-            self._say(f'{path}.path: "{health["path"]}" must start with "/"')
-        for key in ("version", "expect"):
-            problem = gate.expression_problem(health[key]) if health[key] else ""
-            if problem:
-                self._say(f'{path}.{key}: "{health[key]}" is not a JMESPath expression: {problem}')
-        for key in ("successes", "timeout_seconds", "deadline_seconds"):
-            if health[key] == 0:
-                self._say(f"{path}.{key}: must be more than 0")
-        numbers = [health[key] for key in ("successes", "interval_seconds", "deadline_seconds")]
-        if all(numbers) and health["deadline_seconds"] <= health["successes"] * health["interval_seconds"]:
-            self._say(
-                f"{path}.deadline_seconds: {health['deadline_seconds']:g} s is too short for {health['successes']} "
-                f"answers, {health['interval_seconds']:g} s apart"
-            )
-
     def _check_public(self) -> None:
         if self.config.get("public_check"):
             self.problems += public_check.problems(self.config["public_check"])
-
-    def _read_files(self) -> None:
-        for option in ("compose_files", "files"):
-            for number, name in enumerate(self.config[option] or []):
-                self._read(f"stack.{option}[{number}]", str(name))
-        for name, values in (self.config["env"] or {}).items():
-            if isinstance(values, Mapping) and not dotenv.problems(values):
-                self.files[f"env/{name}.env"] = base64.b64encode(dotenv.render(values).encode()).decode()
-        self._read_live_files()
-        if sum(len(content) for content in (*self.files.values(), *self.live_files.values())) > MAXIMUM_BYTES:
-            self._say(f"stack.files: more than {MAXIMUM_BYTES // 1_000_000} MB in all; large data belongs into an image")
-
-    def _read(self, option: str, name: str) -> None:
-        path = self._source / name
-        if Path(name).is_absolute() or ".." in Path(name).parts:
-            self._say(f'{option}: "{name}" must lie below stack_source')
-        elif path.is_dir():
-            for found in sorted(item for item in path.rglob("*") if item.is_file()):
-                self._keep(option, str(found.relative_to(self._source)), found)
-        elif path.is_file():
-            self._keep(option, name, path)
-        else:
-            self._say(f'{option}: "{path}" does not exist')
-
-    def _keep(self, option: str, name: str, path: Path) -> None:
-        if Path(name).parts[0] in _RESERVED or name in _RESERVED_FILES:
-            self._say(f'{option}: "{name}" is written by the deploy itself (from stack.env and the secrets); name it otherwise')
-            return
-        self._take(self.files, name, path)
-
-    def _take(self, files: dict[str, str], name: str, path: Path) -> None:
-        files[name] = base64.b64encode(path.read_bytes()).decode()
-        if is_executable(path) and name not in self.executable:
-            self.executable.append(name)
-
-    def _read_live_files(self) -> None:
-        given = [str(name) for name in self.config["live_files"] or []]
-        for number, name in enumerate(given):
-            problem = self._live_problem(name, given[:number])
-            if problem:
-                self._say(f"stack.live_files[{number}]: {problem}")
-                continue
-            for path in sorted(item for item in (self._source / name).rglob("*") if item.is_file()):
-                self._take(self.live_files, str(path.relative_to(self._source)), path)
-
-    def _live_problem(self, name: str, before: list[str]) -> str:
-        path, here = self._source / name, posixpath.normpath(name)
-        if Path(name).is_absolute() or ".." in Path(name).parts or here == ".":
-            return f'"{name}" must be a directory below stack_source'
-        if Path(here).parts[0] in _RESERVED:
-            return f'"{name}" is written by the deploy itself (from stack.env and the secrets); name it otherwise'
-        if not path.is_dir():
-            return f'"{path}" is a file; name its directory' if path.exists() else f'"{path}" does not exist'
-        others = [
-            f'"{other}" of stack.{key}'
-            for key in ("compose_files", "files")
-            for other in self.config[key] or []
-            if _overlap(here, other)
-        ]
-        others += [f'"{other}" of stack.live_files' for other in before if _overlap(here, other)]
-        return f'"{name}" overlaps {others[0]}; a file either changes with the release or under it' if others else ""
 
     def _check_compose(self) -> None:
         names = [name for name in self.config["compose_files"] or [] if name in self.files]
@@ -285,19 +166,19 @@ class StackConfig:
             return
         self._check_names_of_services(services)
         self.problems += secret_files.reference_problems(model, self._secret_files, self._secrets)
-        hardening = Hardening.of(self.config) or Hardening()
+        hardening = Hardening.of(self.stack) or Hardening()
         project = Project(model, Own.of(f"{STACKS}/{self.config['name']}", self.files, names))
         self.problems += refusals.element_problems(model)
         self.problems += hardening.naming_problems(services)
-        sources = file_mounts.Sources.of(self.config, self.files, self.live_files)
+        sources = file_mounts.Sources.of(self.stack, self.files, self.live_files)
         self.problems += [*sources.config_problems(model.get("configs")), *sources.volume_problems(model.get("volumes"))]
-        routed = {service["name"] for service in self.config["services"] if service.get("routes")}
+        routed = self.stack.routed
         healths = {service.get("name"): service.get("health") for service in self.config["services"]}
-        ground = compose_data.Ground.of(self.config, self.files)
+        ground = compose_data.Ground.of(self.stack, self.files)
         self.problems += compose_data.unknown_names(self.config["shared_volumes"] or [], model, ground)
         for name, service in services.items():
             problems = compose_rules.problems(name, service or {}, routed=name in routed)
-            problems += compose_rules.watch_problems(name, service or {}, healths.get(name))
+            problems += compose_rules.watch_problems(name, service or {}, _failing_seconds(healths.get(name)))
             if isinstance(service, Mapping):
                 problems += hardening.problems(name, service, project, routed=name in routed)
                 problems += self._mount_problems(sources, file_mounts.written(name, service))
@@ -319,7 +200,7 @@ class StackConfig:
         ]
 
     def _is_own_file(self, name: str) -> bool:
-        return not file_mounts.below(name, _RESERVED) and (self._source / name).is_file()
+        return not file_mounts.below(name, RESERVED) and (self._source / name).is_file()
 
     def _data_problems(self, name: str, service: Mapping[str, Any], ground: compose_data.Ground, *, routed: bool) -> list[str]:
         """Of a service that runs all the time; one behind a profile is replaced by nobody."""
@@ -388,6 +269,9 @@ class StackConfig:
         self.problems.append(problem)
 
 
-def _overlap(one: str, other: Any) -> bool:
-    two = posixpath.normpath(str(other))
-    return file_mounts.below(one, [two]) or file_mounts.below(two, [one])
+def _failing_seconds(health: Mapping[str, Any] | None) -> float | None:
+    """See HealthCheck; 0 where it has no such numbers, which is a problem of its own."""
+    if not health:
+        return None
+    numbers = ("successes", "interval_seconds", "timeout_seconds")
+    return HealthCheck.of({**health, **{name: health.get(name) or 0 for name in numbers}}).failing_seconds

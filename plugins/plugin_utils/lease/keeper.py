@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
-from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Clock
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import Clock
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease import history
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease.lease import BEAT_SECONDS, GONE, Lease
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.lease.handover import Handover

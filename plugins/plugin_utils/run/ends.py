@@ -140,14 +140,15 @@ _GOES_ON = {
 }
 
 
-def goes_on(at_work: Mapping[str, str], inventory: str) -> list[str]:
-    """What to know of a run that was interrupted. ``at_work``: host -> module that had not answered."""
+def goes_on(at_work: Mapping[str, str], inventory: str, back: str) -> list[str]:
+    """What to know of a run that was interrupted. ``at_work``: host -> module that had not answered. ``back``: a rollback's
+    command.
+    """
     found = [f"{host}: {_GOES_ON[module]}" for host, module in sorted(at_work.items()) if module in _GOES_ON]
     if found:
         found.append(f"watch it: ansible-playbook playbooks/status.yml -i {inventory}")
     if "stack_rollout" in at_work.values():
         found.append(
-            f"stop it: ansible-playbook rollback.yml -i {inventory}, or any other deploy. Once that one has the lease, the hosts "
-            "refuse the next step of this one"
+            f"stop it: {back}, or any other deploy. Once that one has the lease, the hosts refuse the next step of this one"
         )
     return found

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit import html_page
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit import pages as audit_report
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.effective import text as config_report
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import run_file
@@ -20,7 +21,7 @@ def write(name: str, report: Mapping[str, Any], *, as_json: bool) -> list[str]:
     directory = run_file.DIRECTORY / (report["environment"] or run_file.UNKNOWN)
     texts = {f"{name}.json": json.dumps(report, indent=2, sort_keys=True) + "\n"}
     if name == "audit":
-        texts = {"audit.html": audit_report.html(report), "audit.md": audit_report.markdown(report), **texts}
+        texts = {"audit.html": html_page.html(report), "audit.md": audit_report.markdown(report), **texts}
     for file, text in texts.items():
         run_file.keep(directory / file, text)
     if as_json:

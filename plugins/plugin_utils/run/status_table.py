@@ -3,7 +3,8 @@
 """The status of an environment as a table for people, at most 100 columns wide. Pure.
 
 ``report``: {environment, hosts: name -> result of stack_status or {unreachable}, lease: holder or None, lease_problem: why
-no host said it, lease_unread: host -> why it did not, runs: history lines}.
+no host said it, lease_unread: host -> why it did not, balancers_unread: balancer -> why it did not say whom it keeps off, runs:
+history lines}.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ def table(report: Mapping[str, Any], now: float) -> list[str]:
     rows: list[tuple[str, ...]] = [("HOST", "RELEASE", "AGE", "EDGE", "DRIFT", "HEALTHY/WANTED")]
     rows += [_row(name, host, now) for name, host in sorted(report["hosts"].items())]
     lines += _columns(rows)
-    lines += _details(report["hosts"], report["environment"])
+    lines += _details(report["hosts"], report["environment"], report.get("balancers_unread", {}))
     problem = report.get("lease_problem")
     lease = f"? (it could not be read: {problem})" if problem else _lease(report["lease"])
     lines += ["", *_wrapped(f"LEASE  {lease}", "       ")]
@@ -53,10 +54,12 @@ def _row(name: str, host: Mapping[str, Any], now: float) -> tuple[str, ...]:
         return (name, "?", "-", "?", "?", "could not be asked")
     replicas = " ".join(f"{one['name']} {one['healthy']}/{one['wanted']}" for one in host["services"])
     drift = str(len(host["drift"])) if host["drift"] else "none"
-    return (name, host["release"] or "none", age(host["since"], now), host["edge"], drift, replicas or "-")
+    # An edge that is up and gets no request is the more dangerous one.
+    edge = "kept off" if host["edge"] == "up" and host.get("kept_off") else host["edge"]
+    return (name, host["release"] or "none", age(host["since"], now), edge, drift, replicas or "-")
 
 
-def _details(hosts: Mapping[str, Mapping[str, Any]], environment: str) -> list[str]:
+def _details(hosts: Mapping[str, Mapping[str, Any]], environment: str, balancers: Mapping[str, str]) -> list[str]:
     found = []
     for name, host in sorted(hosts.items()):
         rolling = host.get("rolling")
@@ -65,11 +68,21 @@ def _details(hosts: Mapping[str, Mapping[str, Any]], environment: str) -> list[s
         sentences += [f"a rollout to {rolling} has begun and not ended"] if rolling else []
         sentences += [str(host["away"])] if "away" in host else []
         sentences += [str(host["msg"])] if "live" not in host and host.get("msg") else []
-        for sentence in [*sentences, *host.get("drift", []), *host.get("dependencies", [])]:
+        for sentence in [*sentences, *host.get("kept_off", []), *host.get("drift", []), *host.get("dependencies", [])]:
             found += _wrapped(f"  {name}: {sentence}", "    ")
+    for name, why in sorted(balancers.items()):
+        found += _wrapped(f"  {name} (balancer) did not say whom it keeps off: {why}", "    ")
     # Not wrapped: a command is copied whole. The same one mends every host.
-    mends = dict.fromkeys(command for host in hosts.values() for command in host.get("mend", []))
-    found += [f"  Mend it with: {command}" for command in mends]
+    mends = [*dict.fromkeys(command for host in hosts.values() for command in host.get("mend", []))]
+    # Without its edge a host refuses whatever else there is to type.
+    mends.sort(key=lambda command: "provision.yml" not in command)
+    if len(mends) > 1:
+        found += [
+            "  Mend it with these, in this order:",
+            *(f"    {number}. {command}" for number, command in enumerate(mends, 1)),
+        ]
+    else:
+        found += [f"  Mend it with: {command}" for command in mends]
     return ["", *found] if found else []
 
 

@@ -5,45 +5,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease import fleet
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.release_names import are_one, names_in
-
-
-@dataclass
-class HostState:
-    """What is known of a host: the release it serves now, and what was done to it."""
-
-    release: str = ""
-    release_id: str = ""
-    previous: str = ""
-    previous_id: str = ""
-    # Whether a module has said what the host runs; otherwise an empty release does not mean that it runs none.
-    seen: bool = False
-    changed: bool = False
-    failed: str = ""
-    seconds: dict[str, float] = field(default_factory=dict)
-    drained: int = 0
-    cut: int = 0
-    left_behind: int = 0
-    errors: int = 0
-    # Service -> why it was gone for a while.
-    interrupted: dict[str, str] = field(default_factory=dict)
-    gates: list[Mapping[str, Any]] = field(default_factory=list)
-    mixed: bool = False
-    # Whether nobody knows what it runs, because it could not be reached or did not answer.
-    lost: bool = False
-    # Whether what was switched in this run was switched back, by the failed rollout itself or after another host's failure.
-    taken_back: bool = False
-    # Whether it runs the release that failed, and nothing was taken back.
-    stuck: bool = False
-    # What the run would do, or has done.
-    plan: list[str] = field(default_factory=list)
-    # What was written or removed under the running replicas.
-    live_files: list[str] = field(default_factory=list)
-
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.known import HostState, Known
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.release_names import are_one
 
 # Modules that say before any write that the run is in the wrong place; their messages do not name the host.
 _IDENTITY = ("host_identity", "database_identity")
@@ -70,42 +36,8 @@ _MODULES = (
 )
 
 
-@dataclass
-class Run:
-    """``inventory``: how the user named it, for the commands that are printed."""
-
-    started: float
-    environment: str = ""
-    inventory: str = ""
-    release: str = ""
-    release_id: str = ""
-    hosts: dict[str, HostState] = field(default_factory=dict)
-    refusals: list[str] = field(default_factory=list)
-    # Why hosts have failed, in the order in which it was seen: what came first is the reason of what followed.
-    reasons: list[str] = field(default_factory=list)
-    lease: Mapping[str, Any] = field(default_factory=dict)
-    is_deploy: bool = False
-    # Whether a release was prepared, so that it is a deploy whose hosts are switched.
-    is_prepared: bool = False
-    is_rollback: bool = False
-    # The plan of a rotation, and what there is to say at its end.
-    rotation: Mapping[str, Any] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-    # Hosts that --limit leaves out, as fleet.LeftOut describes them, and whether the database of all hosts was migrated.
-    left_out: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    migrated: bool = False
-    # Host -> what is known of the image for its edge.
-    upgrades: dict[str, Mapping[str, Any]] = field(default_factory=dict)
-    # Host -> packages of its engine that have newer versions.
-    engines: dict[str, str] = field(default_factory=dict)
-    # Whether the edge of a host was replaced, or its engine upgraded.
-    upgraded: bool = False
-    # Hosts that the balancer lets serve again.
-    let_in: list[str] = field(default_factory=list)
-    not_let_in: bool = False
-    # How many hosts the run set out with, and what --limit said.
-    chosen: int = 0
-    limit: str = ""
+class Run(Known):
+    """Fed with what is seen of a run, and asked for its verdict at the end."""
 
     def saw(self, module: str, host: str, result: Mapping[str, Any], *, failed: bool) -> None:
         """A module of this collection ended on ``host``."""
@@ -224,7 +156,7 @@ class Run:
             "release_id": self.release_id,
             "previous": before.previous,
             "previous_id": before.previous_id,
-            "hosts": {name: self._host(state) for name, state in self.hosts.items()},
+            "hosts": {name: state.as_dict() for name, state in self.hosts.items()},
             "left_out": {name: {**host} for name, host in self.left_out.items()},
             "let_in": [] if self.not_let_in else self.let_in,
             "migrated": self.migrated,
@@ -268,8 +200,16 @@ class Run:
         inventory = self.inventory or f"inventories/{self.environment}"
         return [
             f"ansible-playbook deploy.yml -i {inventory} -e stack_release={self.release}",
-            f"ansible-playbook rollback.yml -i {inventory}",
+            self.way_back(inventory),
         ]
+
+    def way_back(self, inventory: str) -> str:
+        """The command that leads to what all hosts ran before, by its id where that is one: hosts that run different releases may
+        not agree on it, as when the one that is left had been live before the other.
+        """
+        before = {state.previous_id for state in self.hosts.values()} - {"", self.release_id}
+        chosen = f" -e rollback_to={before.pop()}" if len(before) == 1 and not self.is_rollback else ""
+        return f"ansible-playbook rollback.yml -i {inventory}{chosen}"
 
     def _upgraded(self, host: str, result: Mapping[str, Any]) -> None:
         self.upgraded = True
@@ -351,115 +291,3 @@ class Run:
             state.release, state.release_id = result["release"], result.get("release_id", "")
             state.changed = bool(result["changed"]) and not is_take_back
             state.taken_back = is_take_back
-
-    def _host(self, state: HostState) -> dict[str, Any]:
-        return {
-            "release": state.release,
-            "release_id": state.release_id,
-            "seen": state.seen,
-            "changed": state.changed or bool(state.live_files),
-            "live_files": state.live_files,
-            "failed": state.failed,
-            "plan": state.plan,
-            "mixed": state.mixed,
-            "lost": state.lost,
-            "seconds": state.seconds,
-            "drained": state.drained,
-            "cut": state.cut,
-            "left_behind": state.left_behind,
-            "errors": state.errors,
-            "interrupted": state.interrupted,
-            "taken_back": state.taken_back,
-            "gates": [dict(gate) for gate in state.gates],
-        }
-
-
-def history_line(verdict: Mapping[str, Any]) -> dict[str, Any]:
-    """What the environment's history keeps of a run."""
-    verdict = _named(verdict)
-    return {
-        "what": verdict["lease"].get("reason", ""),
-        "owner": verdict["lease"].get("owner", ""),
-        "token": verdict["lease"].get("token", 0),
-        "environment": verdict["environment"],
-        "from": verdict["previous"],
-        "to": verdict["release"],
-        "verdict": verdict["verdict"],
-        "seconds": verdict["seconds"],
-        "hosts": {name: host["release"] for name, host in verdict["hosts"].items()},
-        "left_out": {name: fleet.runs(host) for name, host in verdict["left_out"].items()},
-        "kept_off": [name for name, host in verdict["left_out"].items() if host.get("kept_off")],
-        "let_in": verdict["let_in"],
-        "drained": verdict["drained"],
-        "cut": verdict["cut"],
-        "left_behind": verdict["left_behind"],
-        "errors": verdict["errors"],
-        "interrupted": verdict["interrupted"],
-        "why": verdict["messages"][0].splitlines()[0] if verdict["messages"] else "",
-    }
-
-
-def summary(verdict: Mapping[str, Any]) -> list[str]:
-    """Lines for the end of a run: the word first."""
-    verdict = _named(verdict)
-    environment = verdict["environment"] or "this environment"
-    if verdict["check_mode"] and not verdict["failed"]:
-        what = "A rollback to" if verdict["kind"] == "rollback" else "A deploy of"
-        lines = [f"CHECK MODE: nothing was changed in {environment}. {what} {verdict['release']} would:"]
-        if verdict["rotation"]:
-            lines = [f"CHECK MODE: nothing was changed in {environment}. The rotation of {verdict['rotation']['name']} would:"]
-            return lines + [f"  {step}" for step in verdict["rotation"]["plan"]]
-        for what, plans in (("edge", verdict["edges"]), ("engine", verdict["engines"])):
-            if plans:
-                lines = [f"CHECK MODE: nothing was changed in {environment}. The upgrade of the {what} would:"]
-                lines += [f"  {name}: {plan}" for name, plan in sorted(plans.items())]
-        for name, host in sorted(verdict["hosts"].items()):
-            lines += [f"  {name}: {step}" for step in host["plan"] or ["nothing to do"]]
-        return lines + _left_out_lines(verdict)
-    was = f" (was {verdict['previous']})" if verdict["previous"] not in ("", verdict["release"]) else ""
-    what = f"{verdict['release']}{was}" if verdict["release"] else ""
-    lines = [f"VERDICT {verdict['verdict']}: {environment} {what}".rstrip() + f" in {verdict['seconds']} s"]
-    lines += [_host_line(name, host) for name, host in sorted(verdict["hosts"].items())]
-    lines += _left_out_lines(verdict)
-    lines += [f"  {line}" for message in [*verdict["notes"], *verdict["messages"]] for line in message.splitlines()]
-    if verdict["mend"]:
-        lines += ["  mend it with one of:", *(f"    {command}" for command in verdict["mend"])]
-    if "path" in verdict:
-        lines.append(f"  details: {verdict['path']}")
-    return lines
-
-
-def _named(verdict: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The verdict as people read it: where two releases have one name, their ids stand in its place."""
-    names = names_in(verdict)
-
-    def named(one: Mapping[str, Any]) -> dict[str, Any]:
-        return {**one, "release": names.of(one["release"], one.get("release_id", ""))}
-
-    return named(verdict) | {
-        "previous": names.of(verdict["previous"], verdict["previous_id"]),
-        "hosts": {name: named(host) for name, host in verdict["hosts"].items()},
-        "left_out": {name: named(host) for name, host in verdict["left_out"].items()},
-    }
-
-
-def _left_out_lines(verdict: Mapping[str, Any]) -> list[str]:
-    lines = [f"  {fleet.sentence(name, host)}" for name, host in sorted(verdict["left_out"].items())]
-    return [*lines, "  the database was migrated for all hosts"] if lines and verdict["migrated"] else lines
-
-
-def _host_line(name: str, host: Mapping[str, Any]) -> str:
-    state = "more than one release" if host["mixed"] else host["release"] or ("nothing" if host["seen"] else "what it ran before")
-    if host["lost"]:
-        state = f"an unknown release (last known: {host['release'] or 'none'})"
-    counts = {
-        "live files changed": len(host["live_files"]),
-        "requests drained": host["drained"],
-        "connections cut": host["cut"],
-        "connections left to an old edge worker, which ends by force in the end": host["left_behind"],
-        "requests answered with 5xx": host["errors"],
-    }
-    interrupted = [f"{service} ({why})" for service, why in sorted(host["interrupted"].items())]
-    said = [f"{number} {words}" for words, number in counts.items() if number]
-    said += [f"interrupted: {', '.join(interrupted)}"] if interrupted else []
-    return ", ".join([f"  {name} runs {state}", *said])

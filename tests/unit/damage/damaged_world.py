@@ -15,28 +15,34 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError, EngineError
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import haproxy as haproxy_module
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import served as served_module
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import state as edge_state
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container import setup as edge_setup_module
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.setup import EdgeSettings, EdgeSetup
-from ansible_collections.morpheus.deploy.plugins.module_utils.engine import engine as engine_module
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.settings import EdgeSettings
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.setup import EdgeSetup
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine import compose_command
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import Engine
-from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Rules, SystemClock
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.seen import Rules
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import host as host_module
+from ansible_collections.morpheus.deploy.plugins.module_utils.host import host_gate as host_gate_module
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease.fence import Fence
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage import Kind
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations import status as status_module
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.migrations import Migrations
-from ansible_collections.morpheus.deploy.plugins.module_utils.operations.prepare import Wanted, prepare
-from ansible_collections.morpheus.deploy.plugins.module_utils.operations.switch import HostRollout, Rollout
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.prepare import prepare
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.rollout import Rollout
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.switch import HostRollout
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.wanted import Wanted
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership.host import HostIdentity, Owner
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
-from ansible_collections.morpheus.deploy.plugins.module_utils.rollout import execute as execute_module
-from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import is_edges
+from ansible_collections.morpheus.deploy.plugins.module_utils.rollout import ending
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import is_edges
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
 from docker.errors import APIError
 
 from tests.unit.damage.memory_docker import PORT, Box, Docker, Server
@@ -125,7 +131,9 @@ class World:
         # The release before was live once, and nothing of it runs any more; its data is here.
         self.docker.volumes[f"{STACK}_data"] = {}
         host = self.host()
-        old = prepare(host, Wanted(OLD, "staging", stack(), files(OLD), {}), Migrations(host.one_offs), check_mode=False)
+        old = prepare(
+            host, Wanted(OLD, "staging", Stack.of(stack()), files(OLD), {}), Migrations(host.one_offs), check_mode=False
+        )
         lineage = self.releases.lineage()
         lineage.went_live(old.id, Kind.DEPLOY)
         self.releases.write_lineage(lineage)
@@ -157,7 +165,7 @@ class World:
 
         def run() -> End:
             host = self.host()
-            wanted = Wanted(release, "staging", stack(), files(release), {})
+            wanted = Wanted(release, "staging", Stack.of(stack()), files(release), {})
             found = prepare(host, wanted, Migrations(host.one_offs), check_mode=check)
             said = "\n".join(found.warnings)
             if check:
@@ -340,7 +348,7 @@ class World:
         try:
             work()
         except APIError as exc:
-            said = engine_module.scrub(f"Error response from daemon: {exc.explanation}")
+            said = compose_command.scrub(f"Error response from daemon: {exc.explanation}")
             raise EngineError(f"docker compose failed for {project}: {said}") from None
 
     def _scale_up(self, service: str, total: int, override: Mapping[str, Any], model: Mapping[str, Any]) -> None:
@@ -398,14 +406,12 @@ class World:
         monkeypatch.setattr(edge_setup_module, "Compose", compose)
         monkeypatch.setattr(HostIdentity.__init__, "__defaults__", (self.paths.root.parent / "etc",))
         HostIdentity().write(Owner("staging"))
-        monkeypatch.setattr(host_module, "DOCKER_RULES", Rules(1, 0.01, 1.0, 2.0))
-        monkeypatch.setattr(execute_module, "POLL_SECONDS", 0.005)
+        monkeypatch.setattr(host_gate_module, "DOCKER_RULES", Rules(1, 0.01, 1.0, 2.0))
+        monkeypatch.setattr(ending, "POLL_SECONDS", 0.005)
         monkeypatch.setattr(haproxy_module, "PATIENCE_SECONDS", 0.0)
         monkeypatch.setattr(served_module, "PATIENCE_SECONDS", 0.0)
         monkeypatch.setattr(served_module, "ASK", Rules(1, 0.02, 0.2, 0.3))
-        monkeypatch.setattr(
-            status_module, "ASK", {"successes": 1, "interval_seconds": 0.02, "timeout_seconds": 0.2, "deadline_seconds": 0.3}
-        )
+        monkeypatch.setattr(status_module, "ASK", Rules(1, 0.02, 0.2, 0.3))
         monkeypatch.setattr(
             FakeHAProxy, "patience", property(lambda _: None if self._runs() else 0, lambda *_: None), raising=False
         )

@@ -16,7 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.setup import CPU_SHARES
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.settings import CPU_SHARES
 from docker.errors import APIError, ImageNotFound, NotFound
 
 PORT = 8000

@@ -22,9 +22,10 @@ import yaml
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EngineError
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.networks import STACK as OF_STACK
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.setup import CPU_SHARES
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.settings import CPU_SHARES
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import engine
-from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import FINGERPRINT, PORT, Compose
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.compose_command import Compose
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.labels import FINGERPRINT, PORT
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease import lease
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease.lease import Lease

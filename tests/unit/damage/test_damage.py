@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 
 import pytest
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
 
 from tests.unit.damage import damaged_world
 from tests.unit.damage.damaged_world import LIVE, STACK, End, World, commands, files
@@ -137,11 +138,11 @@ def test_users_are_asked_as_the_public_check_says_at_the_ports_that_the_edge_has
     """Where the edge listens, and who ends TLS, is the edge's own matter."""
     host = world.host()
     check = {"url": "http://shop.example/health", "version": "version", "headers": {"X-Probe": "1"}}
-    target = SimpleNamespace(stack={"public_check": check}, release=LIVE, routes={"shop.example/": "api"})
+    target = SimpleNamespace(stack=Stack(public_check=check), release=LIVE, routes={"shop.example/": "api"})
     [asked] = host.users(target)  # type: ignore[arg-type]
     assert asked.address == f"127.0.0.1:{world.port}"
     assert (asked.url, dict(asked.headers), asked.expectation.release) == (check["url"], {"X-Probe": "1"}, LIVE)
-    [route] = host.users(SimpleNamespace(stack={}, routes=target.routes))  # type: ignore[arg-type]
+    [route] = host.users(SimpleNamespace(stack=Stack(), routes=target.routes))  # type: ignore[arg-type]
     assert (route.address, route.url) == (f"127.0.0.1:{world.port}", "http://shop.example/")
 
 

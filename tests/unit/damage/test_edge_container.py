@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.setup import CPU_SHARES
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.settings import CPU_SHARES
 
 from tests.unit.damage.damaged_world import World
 

@@ -12,8 +12,10 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.one_offs import OneOffs
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.migrations import Migrations
-from ansible_collections.morpheus.deploy.plugins.module_utils.operations.prepare import Prepared, Wanted, prepare
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.prepare import Prepared, prepare
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.wanted import Wanted
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
 
 from tests.unit.damage.damaged_world import World, files, stack
 
@@ -31,7 +33,7 @@ def prepared(world: World, routes: list[dict[str, Any]], *, check_mode: bool = F
     wanted = {**stack(), "name": "mall"}
     wanted["services"] = [{**wanted["services"][0], "routes": routes}]
     host = StackHost("mall", world.docker.client, world.paths.root, Releases("mall", world.releases.root.parent))
-    given = Wanted("2.0", "staging", wanted, files("2.0"), {})
+    given = Wanted("2.0", "staging", Stack.of(wanted), files("2.0"), {})
     return prepare(host, given, Migrations(OneOffs(world.docker.client, "mall")), check_mode=check_mode)
 
 

@@ -9,7 +9,9 @@ from tempfile import TemporaryDirectory
 
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.migrations import Migrations
-from ansible_collections.morpheus.deploy.plugins.module_utils.operations.prepare import Prepared, Wanted, prepare
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.prepare import Prepared, prepare
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.wanted import Wanted
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
 
 from tests.unit.damage.damaged_world import LIVE, World, files, stack
 
@@ -27,7 +29,7 @@ def without_database(world: World, *, check_mode: bool) -> Prepared:
     model = json.loads(files(LIVE)["compose.yml"])
     del model["services"]["db"], model["volumes"]
     host = world.host()
-    given = Wanted(LIVE, "staging", wanted, {"compose.yml": json.dumps(model).encode()}, {})
+    given = Wanted(LIVE, "staging", Stack.of(wanted), {"compose.yml": json.dumps(model).encode()}, {})
     return prepare(host, given, Migrations(host.one_offs), check_mode=check_mode)
 
 
@@ -43,7 +45,9 @@ def test_the_volume_of_a_service_that_goes_is_named_and_stays(world: World, chec
 
 def test_nothing_is_said_where_it_is_mounted_as_ever(world: World) -> None:
     host = world.host()
-    found = prepare(host, Wanted("1.2", "staging", stack(), files(LIVE), {}), Migrations(host.one_offs), check_mode=True)
+    found = prepare(
+        host, Wanted("1.2", "staging", Stack.of(stack()), files(LIVE), {}), Migrations(host.one_offs), check_mode=True
+    )
     assert [one for one in found.warnings if "volume" in one] == []
 
 

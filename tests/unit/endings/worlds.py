@@ -17,9 +17,10 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.image import Found
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.upgrade import Outcome
 from ansible_collections.morpheus.deploy.plugins.module_utils.health import gate
-from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Health
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.seen import Health
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease.fence import Fence
-from ansible_collections.morpheus.deploy.plugins.module_utils.lease.lease import Claim, Held, Lease, LeaseError
+from ansible_collections.morpheus.deploy.plugins.module_utils.lease.held import Claim, Held, LeaseError
+from ansible_collections.morpheus.deploy.plugins.module_utils.lease.lease import Lease
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations import switch as rollout_module
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.prepare import Prepared
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership import database as declared_database
@@ -27,7 +28,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.ownership import m
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership.host import HostIdentity, Owner
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership.marker import Seen
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
-from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import DesiredService, FailureAction, UpdatePolicy
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.desired import DesiredService, FailureAction, UpdatePolicy
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
 
 from tests.unit.endings.ran import module
 from tests.unit.plugins.module_utils.daemon import test_engine_setup as engines
@@ -121,7 +123,7 @@ def silent_edge(world: World, action: FailureAction) -> None:
     next_release(world, replace(TAKES_BACK, failure_action=action))
     manifest = world.stack.releases.read("2.0-id")
     check: dict[str, Any] = {"url": "https://shop.example/health", "successes": 3, "deadline_seconds": 5.0}
-    world.stack.releases.write_manifest(replace(manifest, stack={**manifest.stack, "public_check": check}))
+    world.stack.releases.write_manifest(replace(manifest, stack=Stack.of({**manifest.stack.document, "public_check": check})))
     world.stack.edge_health = Health("edge", check["url"], attempts=9, violation="status 503 where 200 is expected")
 
 
@@ -274,7 +276,7 @@ def attests(world: World, value: str, *, live: bool = True) -> None:
         },
     }
     releases = SimpleNamespace(
-        live=lambda: "1" if live else "", read=lambda one: SimpleNamespace(stack={}), workspace=lambda one: None
+        live=lambda: "1" if live else "", read=lambda one: SimpleNamespace(stack=Stack()), workspace=lambda one: None
     )
     model = {"services": {"api": {"environment": {"KEY": "canary-new-value"}}}}
     host = SimpleNamespace(

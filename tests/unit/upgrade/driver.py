@@ -33,11 +33,12 @@ def in_either(*places: str) -> ModuleType:
 
 history = in_either(f"{CODE}.lease.history", f"{CODE}.history")
 rollout_module = in_either(f"{CODE}.operations.switch", f"{CODE}.rollout")
-edge = in_either(f"{CODE}.edge.admission", f"{CODE}.edge")
+edge = in_either(f"{CODE}.edge.paths", f"{CODE}.edge.admission", f"{CODE}.edge")
 owners = in_either(f"{CODE}.ownership.host", f"{CODE}.identity")
 leases = in_either(f"{CODE}.lease.lease", f"{CODE}.lease")
+claims = in_either(f"{CODE}.lease.held", f"{CODE}.lease.lease", f"{CODE}.lease")
 lineages = in_either(f"{CODE}.lineage.lineage", f"{CODE}.lineage")
-plan = in_either(f"{CODE}.rollout.plan", f"{CODE}.plan")
+replicas = in_either(f"{CODE}.service.replica", f"{CODE}.rollout.plan", f"{CODE}.plan")
 rolling = in_either(f"{TESTS}.operations.test_rollout", f"{TESTS}.test_rollout")
 
 
@@ -48,7 +49,9 @@ def host_of(root: Path, containers: list[dict[str, Any]], releases: dict[str, st
         host.wanted[name] = [replace(rolling.API, fingerprint=fingerprint)]
         host.images.add(f"sha256:{name}")
     for one in containers:
-        host.simulated.add("api", one["fingerprint"], plan.State(one["state"]), admitted=one["admitted"], number=one["number"])
+        host.simulated.add(
+            "api", one["fingerprint"], replicas.State(one["state"]), admitted=one["admitted"], number=one["number"]
+        )
     host.simulated.routes = {"api/": "api"} if containers else {}
     host.edge_services = {"api"} if containers else set()
     simulated = host.simulated
@@ -67,7 +70,7 @@ def step(root: Path, request: dict[str, Any]) -> dict[str, Any]:
     releases = request["releases"]
     lease = leases.Lease("staging", root)
     before = lease.read()
-    record = lease.acquire(leases.Claim("anna@laptop", request["what"], ttl_seconds=0.1), wait_seconds=5)
+    record = lease.acquire(claims.Claim("anna@laptop", request["what"], ttl_seconds=0.1), wait_seconds=5)
     host = host_of(root, request["containers"], {name: mark for name, mark in releases.items() if name != request.get("new")})
     known = host.releases.lineage().previous(), host.releases.live_release()
     if request["what"] == "deploy":

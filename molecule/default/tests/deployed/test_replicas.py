@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.morpheus.deploy.plugins.module_utils.facts import cis
+from ansible_collections.morpheus.deploy.plugins.module_utils.facts import cis_containers
+from ansible_collections.morpheus.deploy.plugins.module_utils.facts.cis_controls import LOW
 from moments import Moment, live_release
 from testinfra.host import Host
 
@@ -46,7 +47,7 @@ def test_no_replica_can_gain_rights(own: list[dict[str, Any]]) -> None:
 
 
 def test_no_replica_has_a_high_or_medium_finding_of_the_benchmark(own: list[dict[str, Any]]) -> None:
-    found = [finding for replica in own for finding in cis.container_findings(replica) if finding.level != cis.LOW]
+    found = [finding for replica in own for finding in cis_containers.container_findings(replica) if finding.level != LOW]
     assert found == []
 
 

@@ -23,3 +23,17 @@ def test_where_nobody_knows_what_runs_is_told_and_why() -> None:
 
 def test_a_host_that_runs_nothing_yet_is_known() -> None:
     assert status_report({"app-1": {"live": ""}}, {}, "staging")["unknown"] == []
+
+
+def test_a_host_that_a_balancer_keeps_off_is_told_with_what_ends_it() -> None:
+    hosts = {name: {"live": "1.0-a", "release": "1.0", "mend": ["type this"]} for name in ("app-1", "app-2")}
+    left = {"kept_off": [{"name": "app-2", "turn": True, "playbook": "engine_upgrade"}]}
+    silent: dict[str, Any] = {"lb-2": {"unreachable": True}, "lb-3": {"failed": True, "msg": "it has no map"}}
+    found = status_report(hosts, {}, "staging", {"lb-1": left, **silent})
+    assert "kept_off" not in found["hosts"]["app-1"]
+    assert found["hosts"]["app-2"]["kept_off"] == [
+        "lb-1 (balancer) sends nobody there: engine_upgrade.yml kept it off for its turn, and was ended before it let it in again"
+    ]
+    command = "ansible-playbook playbooks/engine_upgrade.yml -i inventories/staging"
+    assert found["hosts"]["app-2"]["mend"] == ["type this", command]
+    assert found["balancers_unread"] == {"lb-2": "could not be reached", "lb-3": "it has no map"}

@@ -22,9 +22,10 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.daemon.packages import PackagesError
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership.marker import Seen
-from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import FailureAction
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.desired import FailureAction
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import verdict
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.verdict import Run, summary
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.summary import summary
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.verdict import Run
 
 from tests.unit.endings import worlds
 from tests.unit.endings.ran import ends_of, run, watching

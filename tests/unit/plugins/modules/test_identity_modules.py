@@ -116,15 +116,18 @@ def test_a_database_of_another_project_is_not_even_contacted(
     )
 
 
+NO_ANSWER = (
+    "api.DATABASE_URL leads to a database that cannot be used from this host: "
+    'connection to "db.abc.supabase.co" failed for "***" of ***'
+)
+
+
 def test_a_database_that_does_not_answer_is_described_without_the_password(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drive(monkeypatch, unreachable)
     result = run(database_identity, capsys, url=URL, variable="api.DATABASE_URL", environment="staging")
-    assert result["msg"] == (
-        "api.DATABASE_URL leads to a database that cannot be used from this host: "
-        'connection to "db.abc.supabase.co" failed for "***" of ***'
-    )
+    assert result["msg"] == NO_ANSWER
 
 
 def test_a_host_without_the_driver_is_told_what_installs_it(
@@ -172,12 +175,12 @@ LEDGERS = [
         unreadable,
         "api.DATABASE_URL leads to a database whose ledger public.ledger cannot be read: canceling statement due to lock timeout "
         "in ***. A migration that is at work may have locked it",
-        id="locked",
+        id="a ledger that is locked",
     ),
     pytest.param(
         another_tools,
         "api.DATABASE_URL leads to a database that has a ledger public.ledger without a column version",
-        id="another tool's",
+        id="a ledger of another tool",
     ),
 ]
 

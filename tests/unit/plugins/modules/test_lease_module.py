@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.morpheus.deploy.plugins.module_utils.lease.lease import Claim, HostClock, Lease
+from ansible_collections.morpheus.deploy.plugins.module_utils.lease.held import Claim
+from ansible_collections.morpheus.deploy.plugins.module_utils.lease.host_clock import HostClock
+from ansible_collections.morpheus.deploy.plugins.module_utils.lease.lease import Lease
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership.host import HostIdentity, Owner
 from ansible_collections.morpheus.deploy.plugins.modules import lease as module
 

@@ -10,25 +10,26 @@ from typing import Any
 
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError, EdgeError
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container import settings
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container import setup as edge_setup
-from ansible_collections.morpheus.deploy.plugins.module_utils.engine import engine
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine import engine, everything
 from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import explained
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.verdict import _MODULES
 
+from tests.plays.played import ROOT
 from tests.unit.endings import worlds
 from tests.unit.endings.ran import run
 from tests.unit.endings.worlds import World
-from tests.unit.played import ROOT
 from tests.unit.plugins.module_utils.edge import test_maintenance as maintenance
 
 CAPSYS = pytest.CaptureFixture[str]
-HERE = {"edge_config", "edge_maintenance", "edge_upstream", "host_baseline", "stack_status", "stack_audit"}
+HERE = {"edge_config", "edge_maintenance", "edge_upstream", "edge_upstream_info", "host_baseline", "stack_status", "stack_audit"}
 
 
 def test_every_module_is_run_by_a_test() -> None:
     modules = {path.stem for path in (ROOT / "plugins" / "modules").glob("*.py")}
-    # These are action plugins alone, see tests/unit/test_table_of_endings.py and test_newcomer.py.
+    # These are action plugins alone, see tests/plays/test_table_of_endings.py and test_newcomer.py.
     assert modules == HERE | set(_MODULES) | {"begin", "new_environment"}
 
 
@@ -40,7 +41,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
 def without_engine(world: World) -> None:
     """Nobody asks Docker."""
     world.monkeypatch.setattr(engine, "connect", lambda: None)
-    world.monkeypatch.setattr(engine, "Everything", lambda client: None)
+    world.monkeypatch.setattr(everything, "Everything", lambda client: None)
 
 
 class Setup:
@@ -48,10 +49,10 @@ class Setup:
 
     def __init__(self, *changes: str, error: Exception | None = None) -> None:
         self.changes, self.error = list(changes), error
-        self.settings: edge_setup.EdgeSettings | None = None
+        self.settings: settings.EdgeSettings | None = None
         self.applied: list[tuple[Mapping[str, str], bool]] = []
 
-    def __call__(self, paths: Any, there: Any, settings: edge_setup.EdgeSettings, clock: Any) -> Setup:
+    def __call__(self, paths: Any, there: Any, settings: settings.EdgeSettings, clock: Any) -> Setup:
         self.settings = settings
         return self
 
@@ -85,7 +86,7 @@ def test_an_edge_is_brought_up_to_date_once(world: World, capsys: CAPSYS, change
     assert (result["changed"], result["changes"]) == (changed, changes)
     assert result["diff"] == {"before": "the old one\n", "after": "the new one\nx\n"}
     assert setup.applied == [({"haproxy.cfg": "the new one\n", "maintenance.html": "x\n"}, False)]
-    assert setup.settings == edge_setup.EdgeSettings("haproxy:3.0", "99:99", ["80:80"])
+    assert setup.settings == settings.EdgeSettings("haproxy:3.0", "99:99", ["80:80"])
 
 
 def test_check_mode_says_what_would_change_at_the_edge_and_applies_nothing(world: World, capsys: CAPSYS) -> None:
@@ -153,6 +154,18 @@ def test_hosts_are_kept_off_and_let_in_again_in_the_file_and_in_the_worker(world
         # One that was never kept off is no entry to be made.
         assert not run("edge_upstream", capsys, {"names": ["app-9"], "state": "serving"})["changed"]
         assert away.read_text() == "app-2 on\napp-1 off\n"
+        world.put("edge_upstream_info", EDGE_ROOT=paths.root)
+        assert run("edge_upstream_info", capsys, {})["kept_off"] == [{"name": "app-2", "turn": False, "playbook": ""}]
+        # A host in its turn that is then kept off for another reason is none that an upgrade lets in again.
+        (paths.root / "turns").mkdir()
+        note = paths.root / "turns" / "app-2"
+        note.write_text("engine_upgrade\n")
+        found = run("edge_upstream_info", capsys, {})["kept_off"]
+        assert found == [{"name": "app-2", "turn": True, "playbook": "engine_upgrade"}]
+        run("edge_upstream", capsys, {"names": ["app-2"], "state": "off"}, check_mode=True)
+        assert note.exists()
+        assert not run("edge_upstream", capsys, {"names": ["app-2"], "state": "off"})["changed"]
+        assert not note.exists()
     wrong = run("edge_upstream", capsys, {"names": ["app 1"], "state": "off"})
     assert wrong["msg"] == "names: 'app 1' is no name of a host: letters, digits, dots, dashes and underscores"
 

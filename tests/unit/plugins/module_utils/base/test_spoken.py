@@ -14,15 +14,19 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base import atomic
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.spoken import FileError, told, words
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.contents import Content, ContentStore
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import EdgeConfiguration, EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.configuration import EdgeConfiguration
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease import history
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease.fence import Fence
-from ansible_collections.morpheus.deploy.plugins.module_utils.lease.lease import Claim, Lease
+from ansible_collections.morpheus.deploy.plugins.module_utils.lease.held import Claim
+from ansible_collections.morpheus.deploy.plugins.module_utils.lease.lease import Lease
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.journal import Journal
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage import Lineage
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership.host import HostIdentity, Owner
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.live_files import LiveFiles
-from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Manifest, Releases
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
 
 ROOT = Path(__file__).parents[5]
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -61,7 +65,7 @@ def test_it_is_an_error_of_ours_and_still_one_of_the_systems(tmp_path: Path) -> 
     assert str(outer.value).startswith(f"{tmp_path}/inner could not be written: ")
 
 
-MANIFEST = Manifest("1.0.0-a", "1.0.0", "staging", {}, {})
+MANIFEST = Manifest("1.0.0-a", "1.0.0", "staging", Stack(), {})
 WRITERS: dict[str, tuple[str, Callable[[Path], object]]] = {
     "a file": ("a/b", lambda root: files.write_atomically(root / "a/b", "x", mode=0o600)),
     "the journal": ("journal.jsonl", lambda root: Journal(root / "journal.jsonl").write("begin")),

@@ -14,6 +14,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.compose.data impor
     reason,
     unknown_names,
 )
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
 
 PROJECT = "/var/lib/morpheus.deploy/stacks/shop/project"
 GROUND = Ground(frozenset(), frozenset({"migrations/1_a.sql", "nginx.conf", "env/api.env"}), (PROJECT,))
@@ -106,40 +107,50 @@ def test_a_shared_volume_or_directory_may_be_written_by_two() -> None:
 
 @pytest.mark.parametrize("source", ["./flags", "./flags/one", f"{PROJECT}/flags"])
 def test_live_files_are_written_by_the_deploy_alone_and_are_no_data(source: str) -> None:
-    ground = Ground.of({"live_files": ["flags/"]}, (), [PROJECT])
+    ground = Ground.of(Stack(live_files=["flags/"]), (), [PROJECT])
     assert reason({"volumes": [f"{source}:/flags", "./flagship:/x"]}, ground) == "writes to the directory ./flagship"
 
 
-def test_start_first_with_data_is_refused_with_both_ways_out() -> None:
-    service = DB | {"deploy": {"rollback_config": {"order": "start-first"}}}
-    assert problems("db", service, GROUND) == [
+NAMELESS = (
+    'services.db.volumes: "/srv/data" has no name, so what is written there is lost to the next replica; write volumes: '
+    '["db-data:/srv/data"] there and db-data: {} under the top-level volumes, or tmpfs: ["/srv/data"] when its content may go'
+)
+REFUSED = [
+    pytest.param(
+        DB | {"deploy": {"rollback_config": {"order": "start-first"}}},
         "services.db.deploy.rollback_config.order: start-first runs old and new at once, and the service "
         "writes to the volume db-data; write stop-first, or remove order, or name db-data in stack.shared_volumes if it stands "
-        "two writers"
-    ]
-
-
-def test_what_exists_once_can_never_start_first() -> None:
-    service = DB | {"ports": ["5432:5432"], "deploy": {"update_config": {"order": "start-first"}}}
-    assert problems("db", service, GROUND) == [
+        "two writers",
+        id="start-first with data",
+    ),
+    pytest.param(
+        {"ports": ["5432:5432"], "deploy": {"update_config": {"order": "start-first"}}},
+        "services.db.deploy.update_config.order: start-first runs old and new at once, and the service has the host port 5432; "
+        "write stop-first, or remove order",
+        id="start-first with a fixed port, address or name",
+    ),
+    pytest.param(
+        DB | {"ports": ["5432:5432"], "deploy": {"update_config": {"order": "start-first"}}},
         "services.db.deploy.update_config.order: start-first runs old and new at once, and the service "
-        "writes to the volume db-data and has the host port 5432; write stop-first, or remove order"
-    ]
+        "writes to the volume db-data and has the host port 5432; write stop-first, or remove order",
+        id="start-first with data and a fixed port",
+    ),
+    pytest.param(
+        {"ports": ["25:25"], "deploy": {"replicas": 2}},
+        "services.db.ports: 2 replicas are wanted, and the service has the host port 25, which only one can have; remove "
+        "it, or set deploy.replicas to 1",
+        id="two replicas with a fixed port or address",
+    ),
+    pytest.param({"volumes": ["/srv/data"]}, NAMELESS, id="a volume without a name"),
+    pytest.param(
+        {"volumes": [{"type": "volume", "target": "/srv/data/"}]}, NAMELESS, id="a volume without a name, in the long syntax"
+    ),
+]
 
 
-def test_two_replicas_of_what_exists_once_are_refused() -> None:
-    assert problems("smtp", {"ports": ["25:25"], "deploy": {"replicas": 2}}, GROUND) == [
-        "services.smtp.ports: 2 replicas are wanted, and the service has the host port 25, which only one can have; remove "
-        "it, or set deploy.replicas to 1"
-    ]
-
-
-@pytest.mark.parametrize("written", ["/srv/data", {"type": "volume", "target": "/srv/data/"}], ids=["short", "long"])
-def test_a_volume_without_a_name_is_refused_with_the_lines_to_write(written: Any) -> None:
-    assert problems("db", {"volumes": [written]}, GROUND) == [
-        'services.db.volumes: "/srv/data" has no name, so what is written there is lost to the next replica; write volumes: '
-        '["db-data:/srv/data"] there and db-data: {} under the top-level volumes, or tmpfs: ["/srv/data"] when its content may go'
-    ]
+@pytest.mark.parametrize(("service", "problem"), REFUSED)
+def test_what_would_lose_data_or_cannot_exist_twice_is_refused_with_the_ways_out(service: dict[str, Any], problem: str) -> None:
+    assert problems("db", service, GROUND) == [problem]
 
 
 def test_names_of_shared_volumes_must_exist() -> None:
@@ -179,15 +190,17 @@ def test_only_a_mount_at_the_very_path_keeps_what_an_image_writes(service: dict[
     assert missing_volumes(service, ["/var/lib/postgresql/data"]) == missing
 
 
+NOT_MOUNTED = (
+    'services.db.volumes: the image postgres:17 declares the volume "/data", and the service mounts nothing at this very '
+    'path, so what is written there is lost to the next replica; write volumes: ["db-data:/data"] there and db-data: {} '
+    'under the top-level volumes, or tmpfs: ["/data"] when its content may go'
+)
+
+
 def test_a_volume_that_nobody_mounts_is_said_with_the_lines_to_write_and_where_the_data_lie() -> None:
-    said = (
-        'services.db.volumes: the image postgres:17 declares the volume "/data", and the service mounts nothing at this very '
-        'path, so what is written there is lost to the next replica; write volumes: ["db-data:/data"] there and db-data: {} '
-        'under the top-level volumes, or tmpfs: ["/data"] when its content may go'
-    )
-    assert missing_volume_problem("db", "postgres:17", "/data") == said
+    assert missing_volume_problem("db", "postgres:17", "/data") == NOT_MOUNTED
     assert missing_volume_problem("db", "postgres:17", "/data", ("shop-db-1", "3f2a")) == (
-        said
+        NOT_MOUNTED
         + ". What shop-db-1 has there now lies in the volume 3f2a: copy it into the new one before the deploy, or the service "
         "begins with an empty one"
     )

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.data import Ground
-from ansible_collections.morpheus.deploy.plugins.module_utils.compose.file_mounts import Overrides
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.model import (
     Fingerprints,
     desired_services,
     override,
     services,
 )
-from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import DesiredService, Order, UpdatePolicy
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose.project_mounts import Overrides
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.desired import DesiredService, Order, UpdatePolicy
 
 KEY = b"k" * 32
 # Where the files will lie when the release is activated; nothing is there yet.

@@ -11,7 +11,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.compose.rules impo
     update_policy,
     watch_problems,
 )
-from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import FailureAction, Order, UpdatePolicy
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.desired import FailureAction, Order, UpdatePolicy
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import HealthCheck
 
 DURATIONS = [
     ("10s", 10.0),
@@ -171,12 +172,12 @@ FINDINGS = [
     pytest.param(
         {**GOOD, "pre_stop": [{"command": "./leave.sh"}]},
         ["services.api.pre_stop: replicas are drained and then stopped by signal, without hooks; do it when SIGTERM comes"],
-        id="pre_stop",
+        id="a hook before the stop",
     ),
     pytest.param(
         {**GOOD, "network_mode": "host"},
         ["services.api.network_mode: old and new replicas cannot share the host's ports; remove it"],
-        id="network_mode",
+        id="the host's network for a routed service",
     ),
     pytest.param(
         with_update(parallelism=2, delay="1s", order="start-first", failure_action="pause", monitor="9s"), [], id="a policy"
@@ -187,7 +188,7 @@ FINDINGS = [
             "services.api.deploy.update_config.paralellism: unknown key; known are parallelism, delay, failure_action, monitor, "
             "max_failure_ratio, order"
         ],
-        id="an unknown key",
+        id="an unknown key of the update policy",
     ),
     pytest.param(
         with_update(parallelism="two"),
@@ -200,12 +201,14 @@ FINDINGS = [
         id="parallelism below nothing",
     ),
     pytest.param(
-        with_update(order="parallel", failure_action="continue"),
-        [
-            'services.api.deploy.update_config.order: "parallel" is not one of start-first, stop-first',
-            'services.api.deploy.update_config.failure_action: "continue" is not one of rollback, pause',
-        ],
-        id="words that are none",
+        with_update(order="parallel"),
+        ['services.api.deploy.update_config.order: "parallel" is not one of start-first, stop-first'],
+        id="an order that is none",
+    ),
+    pytest.param(
+        with_update(failure_action="continue"),
+        ['services.api.deploy.update_config.failure_action: "continue" is not one of rollback, pause'],
+        id="failure_action: continue",
     ),
     pytest.param(
         with_update(max_failure_ratio=10),
@@ -238,12 +241,14 @@ FINDINGS = [
     pytest.param(with_update(max_failure_ratio=0), [], id="no failure is tolerated"),
     pytest.param(with_update(max_failure_ratio=1), [], id="every failure is tolerated"),
     pytest.param(
-        with_update(delay="soon", monitor="5"),
-        [
-            'services.api.deploy.update_config.delay: "soon" is not a duration such as 10s or 1m30s',
-            'services.api.deploy.update_config.monitor: "5" is not a duration such as 10s or 1m30s',
-        ],
-        id="durations that are none",
+        with_update(delay="soon"),
+        ['services.api.deploy.update_config.delay: "soon" is not a duration such as 10s or 1m30s'],
+        id="a delay that is no duration",
+    ),
+    pytest.param(
+        with_update(monitor="5"),
+        ['services.api.deploy.update_config.monitor: "5" is not a duration such as 10s or 1m30s'],
+        id="a monitor without a unit",
     ),
     pytest.param(
         {**GOOD, "deploy": {"rollback_config": {"order": "any"}}},
@@ -266,12 +271,19 @@ BY_US = (
 )
 WATCHES = [
     pytest.param("6s", None, "", id="just long enough for Docker's healthcheck"),
-    pytest.param("5s", None, f"5 s is shorter than the 6 s in which {BY_DOCKER}", id="too short for Docker's healthcheck"),
+    pytest.param(
+        "5s", None, f"5 s is shorter than the 6 s in which {BY_DOCKER}", id="a monitor too short for Docker's healthcheck"
+    ),
     pytest.param("6.75s", HEALTH, "", id="just long enough for our own check"),
-    pytest.param("6.7s", HEALTH, f"6.7 s is shorter than the 6.75 s in which {BY_US}", id="too short for our own check"),
+    pytest.param(
+        "6.7s",
+        HEALTH,
+        f"6.7 s is shorter than the 6.75 s in which {BY_US}",
+        id="a monitor too short for the health in stack.services",
+    ),
     pytest.param("6.3s", HEALTH | {"interval_seconds": 0.1}, "", id="a sum that binary numbers cannot hold"),
     pytest.param("1s", HEALTH | {"timeout_seconds": 0.05}, "", id="our own check counts, not Docker's"),
-    pytest.param("1s", HEALTH | {"successes": None}, "", id="a health that is wrong anyway"),
+    pytest.param("1s", HEALTH | {"successes": 0}, "", id="a health that is wrong anyway"),
     pytest.param("0s", HEALTH, "", id="no watch"),
     pytest.param("soon", HEALTH, "", id="no duration"),
     pytest.param(None, HEALTH, "", id="nothing said"),
@@ -284,7 +296,8 @@ def test_a_watch_is_as_long_as_what_watches_needs_to_fail(
     section: str, monitor: str | None, health: dict[str, Any] | None, words: str
 ) -> None:
     service = {**GOOD, "healthcheck": QUICK, "deploy": {section: {"monitor": monitor}}}
-    assert watch_problems("api", service, health) == ([f"services.api.deploy.{section}.monitor: {words}"] if words else [])
+    seconds = HealthCheck.of(health).failing_seconds if health else None
+    assert watch_problems("api", service, seconds) == ([f"services.api.deploy.{section}.monitor: {words}"] if words else [])
 
 
 def test_what_a_release_was_accepted_with_does_not_keep_a_host_from_going_back_to_it() -> None:

@@ -8,13 +8,9 @@ from typing import Any
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import write_atomically
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.contents import ContentStore
-from ansible_collections.morpheus.deploy.plugins.module_utils.compose.file_mounts import (
-    Kind,
-    Mount,
-    ProjectMounts,
-    Sources,
-    written,
-)
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose.file_mounts import Kind, Mount, Sources, written
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose.project_mounts import ProjectMounts
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
 
 FILES = {
     "compose.yml": b"",
@@ -29,7 +25,7 @@ STACK: dict[str, Any] = {
     "files": ["./conf", "data/seed.sql", "nginx.conf"],
     "live_files": ["flags/", "app/live"],
 }
-SOURCES = Sources.of(STACK, FILES, ["flags/a.json"])
+SOURCES = Sources.of(Stack.of(STACK), FILES, ["flags/a.json"])
 
 
 @pytest.mark.parametrize(
@@ -133,7 +129,9 @@ CONFIGS = [
     pytest.param({"file": "/etc/motd"}, [], id="a file of the host"),
     pytest.param({"file": "${HOME}/x"}, [], id="what only the host knows"),
     pytest.param(
-        {"file": "./x.conf"}, ["configs.c.file: nothing ships ./x.conf; add x.conf to stack.files"], id="what nobody ships"
+        {"file": "./x.conf"},
+        ["configs.c.file: nothing ships ./x.conf; add x.conf to stack.files"],
+        id="a config that nothing brings",
     ),
     pytest.param(
         {"file": "./flags/a.json"},
@@ -141,7 +139,7 @@ CONFIGS = [
             'configs.c.file: "./flags/a.json" is a single file of stack.live_files, which a container would never see change; '
             "mount ./flags"
         ],
-        id="a live file",
+        id="a config that is a live file",
     ),
     pytest.param([1], [], id="misshapen"),
 ]
@@ -150,6 +148,9 @@ CONFIGS = [
 @pytest.mark.parametrize(("config", "problems"), CONFIGS)
 def test_a_config_is_a_file_that_the_release_ships(config: Any, problems: list[str]) -> None:
     assert SOURCES.config_problems({"c": config}) == problems
+
+
+DEVICE = 'volumes.v.driver_opts.device: "{0}" is shipped with the stack; mount {0} itself in the services, without a named volume'
 
 
 @pytest.mark.parametrize(
@@ -165,10 +166,7 @@ def test_a_config_is_a_file_that_the_release_ships(config: Any, problems: list[s
     ],
 )
 def test_a_named_volume_is_no_way_around(device: str, is_problem: bool) -> None:
-    problem = (
-        f'volumes.v.driver_opts.device: "{device}" is shipped with the stack; mount {device} itself in the services, '
-        "without a named volume"
-    )
+    problem = DEVICE.format(device)
     volumes = {"v": {"driver_opts": {"type": "none", "o": "bind", "device": device}}, "w": None, "x": {"driver_opts": 5}}
     assert SOURCES.volume_problems(volumes) == ([problem] if is_problem else [])
     assert SOURCES.volume_problems([1]) == []
@@ -296,7 +294,9 @@ def test_a_directory_with_shipped_files_in_it_that_could_be_written_to_is_left_a
 
 def test_the_whole_project_is_what_the_release_ships_and_no_secret(tmp_path: Path, files: dict[str, Path]) -> None:
     store = ContentStore(tmp_path / "content")
-    mounts = ProjectMounts(Sources.of({**STACK, "live_files": []}, FILES), tmp_path / "project", tmp_path / "live", store)
+    mounts = ProjectMounts(
+        Sources.of(Stack.of({**STACK, "live_files": []}), FILES), tmp_path / "project", tmp_path / "live", store
+    )
     model = mounts.resolved({"services": {"api": {"volumes": [bind(mounts, ".", "/app", read_only=True)]}}})
     place = Path(mounts.overrides(model, files).volumes["api"][0]["source"])
     assert {str(path.relative_to(place)) for path in place.rglob("*") if path.is_file()} == set(FILES)

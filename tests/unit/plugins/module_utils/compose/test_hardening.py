@@ -16,6 +16,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.compose.hardening 
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.host_paths import Own
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.refusals import Project
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
 
 Service = dict[str, Any]
 NONE: dict[str, Any] = {"exempt": {}, "docker_socket": [], "privileged": []}
@@ -90,7 +91,7 @@ REFUSED = [
         {"volumes": ["/etc/../etc//:/x"]},
         [f'services.api.volumes: "/etc/../etc//" {HOSTS_OWN}'],
         exempt("volumes"),
-        id="a directory of the host, written oddly",
+        id="a directory of the host",
     ),
     pytest.param(
         {"volumes": ["~/.ssh:/x:ro"]},
@@ -177,7 +178,7 @@ REFUSED = [
             {"ports": [port]},
             [f'services.api.ports: "{said}" is open on every address of the host, past its edge; write "{mend}", {OPEN}'],
             exempt("ports"),
-            id=f"port {port}",
+            id=f"an open port {port}",
         )
         for port, said, mend in (
             ("8080:80", "8080:80", "127.0.0.1:8080:80"),
@@ -298,7 +299,7 @@ ADDITIONS = [
 
 @pytest.mark.parametrize(("service", "words", "expected"), ADDITIONS)
 def test_a_service_is_given_what_its_files_do_not_say(service: Service, words: list[str], expected: dict[str, Any]) -> None:
-    found = additions({"hardening": exempt(*words)}, {"services": {"api": service}})
+    found = additions(Stack(hardening=exempt(*words)), {"services": {"api": service}})
     assert found == {"api": expected}
 
 
@@ -326,8 +327,8 @@ def test_what_is_given_becomes_part_of_the_model_as_compose_merges_it() -> None:
 def test_a_release_from_before_runs_as_it_ran() -> None:
     """It may be what a rollback goes to."""
     model = {"services": {"api": {"privileged": True}}}
-    assert problems({}, Project(model, OWN), ()) == warnings({}, model) == []
-    assert additions({}, model) == {}
+    assert problems(Stack(), Project(model, OWN), ()) == warnings(Stack(), model) == []
+    assert additions(Stack(), model) == {}
 
 
 def test_a_service_without_a_memory_limit_is_warned_of() -> None:
@@ -339,7 +340,7 @@ def test_a_service_without_a_memory_limit_is_warned_of() -> None:
             "job": {},
         }
     }
-    assert warnings({"hardening": {**NONE, "exempt": {"job": ["mem_limit"]}}}, model) == [
+    assert warnings(Stack(hardening={**NONE, "exempt": {"job": ["mem_limit"]}}), model) == [
         "services.api: has no memory limit and may take all memory of its host; set deploy.resources.limits.memory, "
         "or name mem_limit in stack.hardening.exempt.api"
     ]

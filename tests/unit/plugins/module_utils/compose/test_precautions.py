@@ -9,13 +9,13 @@ import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.data import Ground
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.precautions import (
     Here,
-    Mounted,
     lost_data,
     missing_data,
     names,
     network_divergences,
     problems,
 )
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.mounted import Mounted
 
 PROJECT = "/var/lib/morpheus.deploy/stacks/shop/project"
 GROUND = Ground(frozenset(), frozenset(), (PROJECT,))
@@ -107,16 +107,18 @@ CHANGED = [
 ]
 
 
+NETWORK = (
+    'networks.back: the network "shop_back" exists with {}; a network cannot be changed under the containers on it: declare '
+    "another one (back2) as you want it, list both under the services for one release, and drop back in the next; or "
+    "change it back"
+)
+
+
 @pytest.mark.parametrize(("wanted", "exists", "what"), CHANGED)
 def test_a_network_that_exists_and_is_to_be_another_is_refused_with_the_way_out(
     wanted: Changes, exists: Changes, what: str
 ) -> None:
-    assert problems(model(wanted), GROUND, here(networks={"shop_back": network(**exists)})) == [
-        f'networks.back: the network "shop_back" exists with {what}; a network cannot be changed under the containers on it: '
-        "declare "
-        "another one (back2) as you want it, list both under the services for one release, and drop back in the next; or "
-        "change it back"
-    ]
+    assert problems(model(wanted), GROUND, here(networks={"shop_back": network(**exists)})) == [NETWORK.format(what)]
 
 
 SAME = [
@@ -162,28 +164,40 @@ def test_only_what_a_new_compose_has_made_would_be_stopped(labels: Changes, stop
     assert [one.stops for one in network_divergences(model({"internal": True}), found)] == [stops]
 
 
-def test_a_network_of_another_kind_under_this_name_is_refused_before_compose_does() -> None:
-    other = network({"com.docker.compose.network": "front"})
-    assert problems(model(), GROUND, here(networks={"shop_back": other})) == [
+OTHERS = [
+    pytest.param(
+        network({"com.docker.compose.network": "front"}),
         'networks.back: the network "shop_back" exists already and belongs to networks.front; give this one another name, or '
-        "write "
-        "external: true to use that one"
-    ]
-    assert problems(model(), GROUND, here(networks={"shop_back": network(Labels={})})) == [
+        "write external: true to use that one",
+        id="a network whose name another one has",
+    ),
+    pytest.param(
+        network(Labels={}),
         'networks.back: the network "shop_back" exists already and was not made by Compose; give this one another name, or write '
-        "external: true to use that one"
-    ]
+        "external: true to use that one",
+        id="a network that Compose has not made",
+    ),
+]
+
+
+@pytest.mark.parametrize(("other", "problem"), OTHERS)
+def test_a_network_of_another_kind_under_this_name_is_refused_before_compose_does(other: Changes, problem: str) -> None:
+    assert problems(model(), GROUND, here(networks={"shop_back": other})) == [problem]
+
+
+NO_NETWORK = (
+    'networks.back: the network "shop_back" is external and is not on this host; make it with docker network create shop_back'
+)
+NO_VOLUME = (
+    'volumes.db-data: the volume "shop_db-data" is external and is not on this host; make it with docker volume create '
+    "shop_db-data"
+)
 
 
 def test_external_ones_are_not_compared_but_must_be_there() -> None:
     outside = model({"external": True, "internal": True}, {"external": True, "driver": "nfs"})
     assert problems(outside, GROUND, here()) == []
-    assert problems(outside, GROUND, Here()) == [
-        'networks.back: the network "shop_back" is external and is not on this host; make it with docker network create '
-        "shop_back",
-        'volumes.db-data: the volume "shop_db-data" is external and is not on this host; make it with docker volume create '
-        "shop_db-data",
-    ]
+    assert problems(outside, GROUND, Here()) == [NO_NETWORK, NO_VOLUME]
 
 
 def test_only_what_services_use_is_looked_at() -> None:
@@ -197,13 +211,15 @@ VOLUMES = [
 ]
 
 
+VOLUME = (
+    'volumes.db-data: the volume "shop_db-data" exists with {}, and the engine would keep it as it is; change it back, or '
+    "declare another one (db-data2), copy the data and mount that"
+)
+
+
 @pytest.mark.parametrize(("wanted", "exists", "what"), VOLUMES)
 def test_a_volume_that_exists_and_is_to_be_another_is_refused(wanted: Changes, exists: Changes, what: str) -> None:
-    assert problems(model(volume=wanted), GROUND, here(volumes={"shop_db-data": volume(**exists)})) == [
-        f'volumes.db-data: the volume "shop_db-data" exists with {what}, and the engine would keep it as it is; change it '
-        "back, or "
-        "declare another one (db-data2), copy the data and mount that"
-    ]
+    assert problems(model(volume=wanted), GROUND, here(volumes={"shop_db-data": volume(**exists)})) == [VOLUME.format(what)]
 
 
 def test_an_option_that_a_volume_no_longer_has_is_found() -> None:
@@ -236,13 +252,14 @@ def test_what_the_files_say_of_data_is_checked_as_compose_resolves_it() -> None:
 
 
 OLD = Mounted("shop-database-1", "database", "volume", "shop_db-data", "/var/lib/postgresql/data")
+TWO_WRITERS = (
+    "services.db.volumes: shop-database-1 runs and writes to the volume db-data, and in this release it has no database "
+    "any more, so two would write at once; let database keep it, or stop shop-database-1 before (docker stop shop-database-1)"
+)
 
 
 def test_a_renamed_service_does_not_get_the_data_while_the_old_one_still_writes() -> None:
-    assert problems(model(), GROUND, here(mounted=[OLD])) == [
-        "services.db.volumes: shop-database-1 runs and writes to the volume db-data, and in this release it has no database "
-        "any more, so two would write at once; let database keep it, or stop shop-database-1 before (docker stop shop-database-1)"
-    ]
+    assert problems(model(), GROUND, here(mounted=[OLD])) == [TWO_WRITERS]
 
 
 def test_data_that_moves_from_one_service_to_another_is_found_for_directories_too() -> None:

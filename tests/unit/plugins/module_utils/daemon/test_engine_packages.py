@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from ansible_collections.morpheus.deploy.plugins.module_utils.daemon import services
 from ansible_collections.morpheus.deploy.plugins.module_utils.daemon.packages import (
     EnginePackages,
     PackagesError,
@@ -15,7 +18,12 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.daemon.packages im
 
 from tests.unit.plugins.module_utils.daemon.test_engine_setup import FakeClock, FakeDockerd
 
-INSTALLED = "docker.io installed\ndocker-ce not-installed\ncontainerd installed\nrunc installed\n"
+INSTALLED = """docker.io installed 26.1.5+dfsg1-9
+docker-ce not-installed
+containerd installed 1.7.24~ds1-6
+runc installed 1.1.15
+docker-cli config-files 26.1.5
+"""
 PLAN = """Reading package lists...
 Inst containerd [1.7.24~ds1-6] (1.7.24~ds1-7 Debian:13.1/stable [amd64])
 Inst docker.io [26.1.5+dfsg1-9] (26.1.5+dfsg1-10 Debian:13.1/stable [amd64])
@@ -27,6 +35,26 @@ CONTAINERD, DOCKER = (
 )
 
 
+class Services:
+    """systemd's; ``outdated`` after an upgrade are those in ``replaced``."""
+
+    def __init__(self) -> None:
+        self.now: list[str] = []
+        self.replaced: list[str] = []
+        self.fails = ""
+        self.log: list[str] = []
+
+    def outdated(self) -> list[str]:
+        return list(self.now)
+
+    def restart(self, unit: str) -> str:
+        self.log.append(unit)
+        if unit == self.fails:
+            return "failed to start daemon"
+        self.now.remove(unit)
+        return ""
+
+
 class Host:
     """``fails``: a word of the command that does. ``ends``: the container that does not come through an upgrade."""
 
@@ -35,7 +63,10 @@ class Host:
         self.dockerd = FakeDockerd(path)
         self.plan, self.installed, self.fails, self.ends = plan, installed, fails, ends
         self.stays_down = False
+        # How often dpkg finds another one at work.
+        self.busy = 0
         self.done: list[str] = []
+        self.services = Services()
 
     def ask(self, command: Sequence[str]) -> tuple[int, str]:
         if self.fails and self.fails in command:
@@ -45,16 +76,20 @@ class Host:
         words = [word for word in command if word not in ("-o", "DPkg::Lock::Timeout=120", "Dpkg::Options::=--force-confold")]
         if "--simulate" in words:
             assert words[:4] == ["apt-get", "install", "--simulate", "--only-upgrade"]
-            assert set(words[4:]) == {line.split()[0] for line in self.installed.splitlines() if line.endswith(" installed")}
+            assert set(words[4:]) == {"docker.io", "containerd", "runc"}
             return 0, self.plan
         self.done.append(" ".join(words))
+        if self.busy and words[0] == "dpkg":
+            self.busy -= 1
+            return 2, "dpkg: error: dpkg frontend lock was locked by another process with pid 4711\nNote: removing it is wrong."
         if "--yes" in words:
+            self.services.now += self.services.replaced
             self.dockerd.containers.discard(self.ends)
             self.dockerd.up = not self.stays_down
         return 0, ""
 
     def packages(self) -> EnginePackages:
-        return EnginePackages(self.dockerd, FakeClock(), self.ask)
+        return EnginePackages(self.dockerd, FakeClock(), self.ask, self.services)
 
 
 @pytest.fixture
@@ -74,6 +109,79 @@ def test_only_these_packages_are_upgraded_after_what_a_killed_run_has_left(host:
         "dpkg --configure -a --force-confold",
         "apt-get install --yes --only-upgrade containerd docker.io",
     ]
+
+
+def test_a_package_that_a_killed_upgrade_has_unpacked_only_is_finished(tmp_path: Path) -> None:
+    """apt sees nothing newer any more, and an engine that is half configured need not start."""
+    half = INSTALLED.replace("docker.io installed", "docker.io half-configured")
+    host = Host(tmp_path / "daemon.json", plan="Reading package lists...\n", installed=half)
+    assert [str(one) for one in host.packages().due()] == ["docker.io half done -> 26.1.5+dfsg1-9"]
+    assert [str(one) for one in host.packages().apply(allow_interruption=False)] == ["docker.io half done -> 26.1.5+dfsg1-9"]
+    assert host.done[-2:] == ["dpkg --configure -a --force-confold", "apt-get install --yes --only-upgrade docker.io"]
+    # One that is going to get a newer version is told once.
+    host = Host(tmp_path / "daemon.json", installed=half)
+    assert host.packages().due() == [CONTAINERD, DOCKER]
+
+
+def test_an_engine_whose_package_restarts_nothing_is_restarted_after_what_it_needs(host: Host) -> None:
+    host.services.replaced = ["containerd", "docker"]
+    assert host.packages().apply(allow_interruption=False) == [CONTAINERD, DOCKER]
+    assert host.services.log == ["containerd", "docker"]
+    assert host.packages().due() == [CONTAINERD, DOCKER]
+
+
+def test_an_engine_that_runs_on_from_before_is_restarted_although_nothing_is_newer(tmp_path: Path) -> None:
+    """A run was killed after apt had ended, or somebody has called apt."""
+    host = Host(tmp_path / "daemon.json", plan="Reading package lists...\n")
+    host.services.now = ["docker"]
+    said = ["docker.service a program that was replaced -> the one that is installed"]
+    assert [str(one) for one in host.packages().due()] == said
+    assert host.services.log == []
+    assert [str(one) for one in host.packages().apply(allow_interruption=False)] == said
+    assert host.services.log == ["docker"]
+    assert not [line for line in host.done if "--yes" in line]
+    assert host.packages().apply(allow_interruption=False) == []
+
+
+def test_a_service_that_does_not_start_is_told(host: Host) -> None:
+    host.services.replaced, host.services.fails = ["docker"], "docker"
+    names = f"{CONTAINERD}, {DOCKER}"
+    refused(
+        host,
+        f"the engine was upgraded ({names}), and docker does not start; containers run on without it: failed to start daemon",
+        begun=True,
+    )
+
+
+def test_whether_a_service_runs_from_a_file_that_was_replaced_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "sleep"
+    shutil.copy("/bin/sleep", program)
+    with subprocess.Popen([str(program), "60"]) as process:
+        try:
+            monkeypatch.setattr(services, "command", lambda *words: (0, f"{process.pid if words[-1] == 'docker' else 0}\n"))
+            assert services.SystemServices().outdated() == []
+            program.unlink()
+            shutil.copy("/bin/sleep", program)
+            assert services.SystemServices().outdated() == ["docker"]
+        finally:
+            process.kill()
+
+
+def test_the_module_of_a_killed_run_that_is_still_at_work_is_waited_for(host: Host) -> None:
+    host.busy = 3
+    assert host.packages().apply(allow_interruption=False) == [CONTAINERD, DOCKER]
+    assert [line.split()[0] for line in host.done[1:]] == ["dpkg"] * 4 + ["apt-get"]
+
+
+def test_a_dpkg_that_others_never_let_go_is_told(host: Host) -> None:
+    host.busy = 1000
+    refused(
+        host,
+        "dpkg failed, what it has begun may be half done; run this again: dpkg: error: dpkg frontend lock was locked by another "
+        "process with pid 4711\nNote: removing it is wrong.",
+        begun=True,
+    )
+    assert host.busy > 800
 
 
 def test_an_engine_that_is_the_newest_is_left_alone(tmp_path: Path) -> None:

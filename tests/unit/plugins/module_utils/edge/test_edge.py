@@ -14,14 +14,12 @@ import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import admission as edge_module
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import haproxy as haproxy_module
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import (
-    Edge,
-    EdgeConfiguration,
-    EdgePaths,
-    edge_settings,
-)
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import Place, Socket, parse_servers
-from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import Routing
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import Edge
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.configuration import EdgeConfiguration
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import Place, Socket
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths, edge_settings
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.tables import parse_servers
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.routing import Routing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -349,14 +347,17 @@ def test_a_change_of_routes_that_was_interrupted_is_seen_as_what_haproxy_does(wo
     assert world.edge().routes() == {**ROUTES, **wanted}
 
 
+ANOTHERS_ROUTE = (
+    'the route shop.example/ leads to the stack "shop" on this host already; give one of the two another host or path. '
+    "Nothing was changed"
+)
+
+
 def test_a_route_that_another_stack_has_is_named_with_it(world: World) -> None:
     assert world.edge().routing() == Routing(ROUTES, ROUTES, frozenset())
     with pytest.raises(EdgeError) as caught:
         world.edge("blog", {"shop.example/": "app", "blog.example/": "app"}).routing()
-    assert str(caught.value) == (
-        'the route shop.example/ leads to the stack "shop" on this host already; give one of the two another host or path. '
-        "Nothing was changed"
-    )
+    assert str(caught.value) == ANOTHERS_ROUTE
 
 
 def test_all_routes_are_known_by_one_question(world: World) -> None:

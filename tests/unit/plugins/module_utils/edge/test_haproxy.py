@@ -14,20 +14,22 @@ import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import haproxy as haproxy_module
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import (
-    Load,
-    Server,
     Socket,
     backend_name,
-    parse_load,
     parse_map,
-    parse_old_workers,
-    parse_servers,
     render_backends,
     render_map,
     route_key,
     service_of,
     slot_names,
     slots_for,
+)
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.tables import (
+    Load,
+    Server,
+    parse_load,
+    parse_old_workers,
+    parse_servers,
 )
 
 from tests.unit.fake_haproxy import STATE_HEADER, FakeHAProxy

@@ -11,8 +11,8 @@ from threading import Timer
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import maintenance as maintenance_module
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.maintenance import Maintenance, describe
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
 
 from tests.unit.fake_haproxy import FakeHAProxy, Worker
 

@@ -13,12 +13,13 @@ from typing import Any
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import own_edge
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import EdgePaths
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.setup import EdgeSettings
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.settings import EdgeSettings
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Endpoint, Expectation
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.http import HttpProbe
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
 
 from tests.templates.test_edge_templates import render
 
@@ -74,7 +75,7 @@ def as_users(paths: EdgePaths, check: dict[str, Any] | None) -> list[tuple[str, 
     """Where a host asks as users do, for a stack with the route shop.example/api."""
     (paths.root / "edge.json").write_text('{"image": "haproxy:3.0", "user": "99:99"}')
     host = StackHost("shop", object(), paths.root, Releases("shop", paths.root / "stacks"))
-    target = SimpleNamespace(stack={"public_check": check}, release="1.0.0", routes={"shop.example/api/": "api"})
+    target = SimpleNamespace(stack=Stack(public_check=check or {}), release="1.0.0", routes={"shop.example/api/": "api"})
     return [(one.url, one.address) for one in host.users(target)]  # type: ignore[arg-type]
 
 

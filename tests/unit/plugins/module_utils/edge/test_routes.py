@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import routes
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import route_key, stack_routes
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Route, Service
 
 MORE = "is more than a host; write"
 PORT = "names a port, and requests are compared without theirs;"
@@ -73,26 +74,24 @@ FINE_PATHS = ["/", "/api", "/api/", "/@anna/v1:predict", "/a.b/..c/...", "/~x/$&
 
 @pytest.mark.parametrize(("host", "problem"), HOSTS.items())
 def test_a_host_that_no_request_can_have_is_refused_with_what_to_write(host: str, problem: str) -> None:
-    assert routes.problems("stack.services[2]", [{"host": "", "paths": ["/"]}, {"host": host, "paths": ["/"]}]) == [
-        f"stack.services[2].routes[1].host: {problem}"
-    ]
+    assert routes.problems("stack.services[2]", [Route(), Route(host)]) == [f"stack.services[2].routes[1].host: {problem}"]
 
 
 @pytest.mark.parametrize(("path", "problem"), PATHS.items())
 def test_a_path_that_would_not_match_as_it_is_written_is_refused(path: str, problem: str) -> None:
-    assert routes.problems("stack.services[0]", [{"host": "", "paths": ["/", path]}]) == [
+    assert routes.problems("stack.services[0]", [Route(paths=["/", path])]) == [
         f"stack.services[0].routes[0].paths[1]: {problem}"
     ]
 
 
 def test_a_route_without_paths_is_refused_and_one_that_does_not_speak_of_them_is_not() -> None:
     said = 'stack.services[0].routes[0].paths: is empty, so the route would match nothing; leave it out for all paths, as ["/"]'
-    assert routes.problems("stack.services[0]", [{"host": "shop.example", "paths": []}]) == [said]
-    assert routes.problems("stack.services[0]", [{"host": "shop.example", "paths": None}]) == []
+    assert routes.problems("stack.services[0]", [Route.of(one) for one in [{"host": "shop.example", "paths": []}]]) == [said]
+    assert routes.problems("stack.services[0]", [Route.of(one) for one in [{"host": "shop.example", "paths": None}]]) == []
 
 
 def test_what_is_well_written_is_no_problem() -> None:
-    assert routes.problems("stack.services[0]", [{"host": host, "paths": FINE_PATHS} for host in FINE]) == []
+    assert routes.problems("stack.services[0]", [Route(host, FINE_PATHS) for host in FINE]) == []
 
 
 KEYS: list[tuple[str, str, str]] = [
@@ -113,4 +112,4 @@ def test_a_release_of_an_older_version_leaves_out_what_the_map_cannot_hold() -> 
         return {"name": name, "routes": [{"host": host, "paths": list(paths)}]}
 
     found = [service("web", "", "/", "/a b", "/c;d"), service("api", "x\n*/ web #", "/"), service("ml", "*.x.example", "/a%20b")]
-    assert stack_routes(found) == {"*/": "web", "*.x.example/a%20b/": "ml"}
+    assert stack_routes(map(Service.of, found)) == {"*/": "web", "*.x.example/a%20b/": "ml"}

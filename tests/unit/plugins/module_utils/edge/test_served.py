@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import served
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import Server
-from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Answer, Endpoint, Expectation, Rules
-from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import Replica
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.tables import Server
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Endpoint, Expectation
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.seen import Answer, Rules
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import HealthCheck, Service, Stack
 
 HAPROXY_503 = b"<html><body><h1>503 Service Unavailable</h1>\nNo server is available to handle this request.\n</body></html>\n"
 NO_ROUTE = b"No service is reached by this address."
@@ -67,7 +69,7 @@ class Edge:
 class Target:
     routed: set[str] = field(default_factory=lambda: {"api"})
     routes: Mapping[str, str] = field(default_factory=lambda: {"127.0.0.1/": "api", "shop.example/": "api"})
-    services: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {"api": {"health": {"path": "/health"}}})
+    stack: Stack = field(default_factory=lambda: Stack(services=[Service("api", health=HealthCheck("/health"))]))
 
     def expectation(self, service: str) -> Expectation:
         return Expectation(version="version", release="1.0")

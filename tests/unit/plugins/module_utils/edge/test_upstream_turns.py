@@ -8,8 +8,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import EdgePaths
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.upstream_turns import Turn, Turns
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.upstream_turns import Off, Turn, Turns
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.upstreams import KeptOff
 
 from tests.unit.plugins.module_utils.edge import test_maintenance as maintenance
@@ -130,3 +130,41 @@ def test_check_mode_is_told_what_would_change(balancer: Balancer) -> None:
     turns(balancer).begin("app-1", 30)
     assert (turns(balancer).look("app-1", "off"), turns(balancer).look("app-1", "serving")) == (False, True)
     assert not [one for one in balancer.commands if re.search("reload", one)]
+
+
+def test_whom_the_balancer_keeps_off_is_told_with_the_playbook_whose_turn_it_is(balancer: Balancer) -> None:
+    assert turns(balancer).kept_off() == []
+    turns(balancer).begin("app-1", 30, "edge_upgrade")
+    KeptOff(EdgePaths(balancer.root), "app-2").switch("on")
+    assert turns(balancer).kept_off() == [Off("app-1", True, "edge_upgrade"), Off("app-2", False)]
+    # The playbook that comes after one that was killed goes on with it.
+    turns(balancer).begin("app-1", 30, "engine_upgrade")
+    assert turns(balancer).kept_off()[0] == Off("app-1", True, "engine_upgrade")
+    turns(balancer).end("app-1", 30)
+    assert turns(balancer).kept_off() == [Off("app-2", False)]
+
+
+@pytest.mark.parametrize("note", ["", "edge_upgrade.yml; rm -rf /\n"], ids=["of an older version", "rubbish"])
+def test_a_turn_whose_note_names_no_playbook_is_one_all_the_same(balancer: Balancer, note: str) -> None:
+    turns(balancer).begin("app-1", 30, "edge_upgrade")
+    (balancer.root / "turns" / "app-1").write_text(note)
+    assert turns(balancer).kept_off() == [Off("app-1", True, "")]
+
+
+def test_a_note_whose_host_was_never_kept_off_tells_nothing(balancer: Balancer) -> None:
+    """A run was killed between the two."""
+    (balancer.root / "turns").mkdir()
+    (balancer.root / "turns" / "app-1").write_text("edge_upgrade\n")
+    assert turns(balancer).kept_off() == []
+
+
+def test_a_balancer_that_an_older_version_set_up_keeps_nobody_off(balancer: Balancer) -> None:
+    (balancer.root / "conf" / "away.map").unlink()
+    assert turns(balancer).kept_off() == []
+
+
+def test_a_turn_that_was_ended_is_none_that_lets_a_host_in(balancer: Balancer) -> None:
+    turns(balancer).begin("app-1", 30)
+    turns(balancer).over("app-1")
+    assert turns(balancer).end("app-1", 30) == Turn(False, True)
+    assert off(balancer) == ["app-1"]

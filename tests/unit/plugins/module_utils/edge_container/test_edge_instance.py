@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError, EdgeError
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container import instance as edge_instance
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.instance import Own, Seen, StandIn, waiting
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.setup import CPU_SHARES, EdgeSettings
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.settings import CPU_SHARES, EdgeSettings
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import Engine
 
 SETTINGS = EdgeSettings("haproxy:3.0", f"{os.getuid()}:{os.getgid()}", ["80:8080", "443:8443", "127.0.0.1:8405:8405"])

@@ -9,17 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import EdgeConfiguration, EdgePaths
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.setup import (
-    CPU_SHARES,
-    EdgeSettings,
-    EdgeSetup,
-    place,
-)
-from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import COMPOSE_NETWORK, Compose
-from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import SystemClock
-from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import EDGE_NETWORK, State
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.configuration import EdgeConfiguration
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.settings import CPU_SHARES, EdgeSettings, place
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.setup import EdgeSetup
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.compose_command import Compose
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.labels import COMPOSE_NETWORK
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import EDGE_NETWORK, State
 
 LISTED = {"certificates.list": "/c/certs/a.example.pem\n"}
 KEY = "-----BEGIN PRIVATE KEY-----\n"

@@ -15,11 +15,12 @@ from threading import Thread
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError, EngineError, FencedError
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import carry as edge_carry
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.instance import Seen
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.redirect import Way
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.setup import EdgeSettings
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.upgrade import EdgeUpgrade, Outcome, Wanted
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.settings import EdgeSettings
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.upgrade import EdgeUpgrade, Outcome
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.upgrade_verbs import Wanted
 
 OLD, NEW = "haproxy:3.0", "haproxy:3.1"
 GATEWAY = "127.0.0.1"

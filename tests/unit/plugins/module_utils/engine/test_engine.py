@@ -11,19 +11,16 @@ from typing import Any
 import docker
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError, EngineError
-from ansible_collections.morpheus.deploy.plugins.module_utils.compose.precautions import Mounted
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine import answers
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import engine as engine_utils
-from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import (
-    FINGERPRINT,
-    PARTS,
-    Compose,
-    Engine,
-    Image,
-    scrub,
-)
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.compose_command import Compose, scrub
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import Engine
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.images import Image
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.labels import FINGERPRINT, PARTS
 from ansible_collections.morpheus.deploy.plugins.module_utils.health import gate
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
-from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import Replica, State
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.mounted import Mounted
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica, State
 from docker.errors import APIError, ImageNotFound, NotFound
 from urllib3.exceptions import ProtocolError
 
@@ -411,7 +408,7 @@ def test_every_error_of_the_sdk_is_one_of_ours_in_words(client: Client, what: st
     client.api.raises = ConnectionError("connection reset")
     with pytest.raises(EngineError) as lost:
         verb(engine(client))
-    assert str(lost.value) == f"the engine did not answer when asked to {what}: connection reset. {engine_utils.LOOK}"
+    assert str(lost.value) == f"the engine did not answer when asked to {what}: connection reset. {answers.LOOK}"
 
 
 def test_the_last_words_are_text_whatever_was_printed(client: Client) -> None:
@@ -508,11 +505,11 @@ PULLS = [
         id="no registry",
     ),
     pytest.param(
-        OSError("reset"), f"the engine did not answer when asked to pull shop/api:1.0: reset. {engine_utils.LOOK}", id="no engine"
+        OSError("reset"), f"the engine did not answer when asked to pull shop/api:1.0: reset. {answers.LOOK}", id="no engine"
     ),
     pytest.param(
         [PULLING, ProtocolError("broken")],
-        f"the engine did not answer when asked to pull shop/api:1.0: broken. {engine_utils.LOOK}",
+        f"the engine did not answer when asked to pull shop/api:1.0: broken. {answers.LOOK}",
         id="an engine that dies meanwhile",
     ),
 ]
@@ -611,7 +608,7 @@ def test_compose_that_fails_says_what_it_was_without_quoted_values(tmp_path: Any
 @pytest.mark.parametrize(
     ("program", "message"),
     [
-        ("#!/bin/sh\nexit 17\n", f"docker compose failed for shop: it ended with 17 and said nothing. {engine_utils.LOOK}"),
+        ("#!/bin/sh\nexit 17\n", f"docker compose failed for shop: it ended with 17 and said nothing. {answers.LOOK}"),
         (
             "#!/bin/sh\necho canary\n",
             "docker compose config printed no JSON for shop. See what this host has with: docker compose version; "
@@ -619,7 +616,7 @@ def test_compose_that_fails_says_what_it_was_without_quoted_values(tmp_path: Any
         ),
         (
             "no program",
-            f"docker compose could not be started on this host: [Errno 8] Exec format error: 'docker'. {engine_utils.LOOK}",
+            f"docker compose could not be started on this host: [Errno 8] Exec format error: 'docker'. {answers.LOOK}",
         ),
         ("", "this host has no docker command: run playbooks/provision.yml for this inventory"),
     ],
@@ -651,7 +648,7 @@ def test_a_command_of_compose_without_end_is_named_by_what_it_was_to_do(tmp_path
     for verb, act in acts.items():
         with pytest.raises(EngineError) as caught:
             act()
-        words = f"docker compose {verb} did not end within 300 s for shop, in {tmp_path}. {engine_utils.LOOK}"
+        words = f"docker compose {verb} did not end within 300 s for shop, in {tmp_path}. {answers.LOOK}"
         assert str(caught.value) == words
 
 

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EngineError
-from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import Compose
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.compose_command import Compose
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts.host import HostAudit
-from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Manifest, Releases
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
 
 EXEMPT: dict[str, Any] = {"exempt": {"api": ["env_file", "volumes"]}, "docker_socket": [], "privileged": []}
 HOSTS = {"service": "api", "word": "volumes", "state": "admitted", "text": 'services.api.volumes: "/srv/x" belongs to the host'}
@@ -50,7 +52,7 @@ class World:
     def told(self, **stack: Any) -> list[dict[str, str]]:
         given = {"compose_files": ["compose.yml"], "services": [], **stack}
         self.releases.write_files("1-a", "1.0", "staging", {"compose.yml": b"", "conf/api.env": b""})
-        manifest = Manifest("1-a", "1.0", "staging", given)
+        manifest = Manifest("1-a", "1.0", "staging", Stack.of(given))
         return HostAudit(Engine(), self.releases)._exemptions(manifest)  # type: ignore[arg-type]
 
 

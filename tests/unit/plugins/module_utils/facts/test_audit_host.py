@@ -7,14 +7,19 @@ from typing import Any
 
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.hardening import Hardening
-from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import Compose, Everything
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.compose_command import Compose
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.everything import Everything
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts import host as audit_host
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts import reach, sockets
-from ansible_collections.morpheus.deploy.plugins.module_utils.facts.host import HostAudit, declared, described
+from ansible_collections.morpheus.deploy.plugins.module_utils.facts.containers import described
+from ansible_collections.morpheus.deploy.plugins.module_utils.facts.declared import declared
+from ansible_collections.morpheus.deploy.plugins.module_utils.facts.host import HostAudit
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts.sockets import Listener
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage import Lineage
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership.host import HostIdentity
-from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Manifest, Releases
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
 
 VALUE = "postgresql://postgres.stagingproj:hunter2hunter2@db.stagingproj.supabase.co:5432/postgres"
 FILES = Path("/releases/1/files")
@@ -152,7 +157,7 @@ def releases(tmp_path: Path) -> Releases:
     found = Releases("shop", tmp_path)
     stack = {"name": "shop", "compose_files": ["compose.yml"], "env": {"api": {"LOG_LEVEL": "info"}}}
     found.write_files("1-a", "1", "staging", {"compose.yml": b"services: {}\n", "more/other.env": b"# c\nexport A=1\nB: 2\nC\n"})
-    found.write_manifest(Manifest("1-a", "1", "staging", stack, secrets={"api.env": ["DATABASE_URL"]}))
+    found.write_manifest(Manifest("1-a", "1", "staging", Stack.of(stack), secrets={"api.env": ["DATABASE_URL"]}))
     found.write_secrets({"api.env": f'DATABASE_URL="{VALUE}"\n'})
     found.write_lineage(Lineage(trail=["1-a"]))
     return found

@@ -7,15 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.morpheus.deploy.plugins.module_utils.facts.cis import (
-    CONTROLS,
-    NOT_APPLICABLE,
-    Finding,
-    container_findings,
-    daemon_findings,
-    image_findings,
-    with_volumes,
-)
+from ansible_collections.morpheus.deploy.plugins.module_utils.facts.cis_containers import container_findings, with_volumes
+from ansible_collections.morpheus.deploy.plugins.module_utils.facts.cis_controls import CONTROLS, NOT_APPLICABLE, Finding
+from ansible_collections.morpheus.deploy.plugins.module_utils.facts.cis_daemon import daemon_findings
+from ansible_collections.morpheus.deploy.plugins.module_utils.facts.cis_images import image_findings
 
 ROOT = Path(__file__).parents[5]
 
@@ -254,10 +249,19 @@ INFO: dict[str, Any] = {
     },
 }
 DAEMON: dict[str, Any] = {"icc": False, "no-new-privileges": True, "live-restore": True}
+SECRETS_IN_LOG = "writes the environment of every container that it creates into its log, secrets included: it runs in debug mode"
 ENGINES = [
     pytest.param({}, {}, [], id="as it should be"),
     pytest.param({}, {"icc": True}, ["2.2 low: lets containers on the default bridge reach each other"], id="icc"),
-    pytest.param({}, {"log-level": "debug"}, ["2.3 low: logs at level debug"], id="log level"),
+    pytest.param({}, {"log-level": "warn"}, ["2.3 low: logs at level warn"], id="log level"),
+    *(
+        pytest.param(info, daemon, [f"2.3 high: {SECRETS_IN_LOG}"], id=name)
+        for name, info, daemon in [
+            ("debug", {"Debug": True}, {}),
+            ("a log level of debug", {}, {"log-level": "debug"}),
+            ("a log level of trace", {}, {"log-level": "trace"}),
+        ]
+    ),
     pytest.param(
         {}, {"iptables": False}, ["2.4 medium: may not change iptables, so containers are not kept apart"], id="iptables"
     ),

@@ -5,15 +5,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import pytest
-from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import (
-    Answer,
-    Endpoint,
-    Expectation,
-    Gate,
-    Health,
-    Rules,
-    expression_problem,
-)
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Endpoint, Expectation, Gate, expression_problem
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.seen import Answer, Health, Rules
 from hypothesis import given
 from hypothesis import strategies as st
 

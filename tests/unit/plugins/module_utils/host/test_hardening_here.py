@@ -10,12 +10,18 @@ from typing import Any
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import ConfigError, EngineError
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.data import Ground
-from ansible_collections.morpheus.deploy.plugins.module_utils.compose.file_mounts import ProjectMounts, Sources
-from ansible_collections.morpheus.deploy.plugins.module_utils.compose.precautions import Here, Mounted
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose.file_mounts import Sources
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose.precautions import Here
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose.project_mounts import ProjectMounts
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import hardening_here
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage import Lineage
-from ansible_collections.morpheus.deploy.plugins.module_utils.operations import prepare
-from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Manifest, Releases, Workspace
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations import harm
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.wanted import Wanted
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.workspace import Workspace
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.mounted import Mounted
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
 
 Model = dict[str, Any]
 STACK: dict[str, Any] = {"compose_files": ["compose.yml"], "files": ["conf"], "services": [], "hardening": {}}
@@ -45,7 +51,7 @@ class Host:
 def host(tmp_path: Path) -> Host:
     found = Host(tmp_path)
     found.releases.write_files("1-a", "1.2.0", "production", {"compose.yml": b"", "conf/a.env": b"", "env/api.env": b""})
-    found.releases.write_manifest(Manifest("1-a", "1.2.0", "production", STACK))
+    found.releases.write_manifest(Manifest("1-a", "1.2.0", "production", Stack.of(STACK)))
     found.releases.project.mkdir(parents=True)
     return found
 
@@ -54,7 +60,7 @@ def problems(host: Host, *exempt: str, **service: Any) -> list[str]:
     stack = {**STACK, "hardening": {"exempt": {"api": list(exempt)}}}
     model = {"services": {"api": service}}
     workspace = host.releases.workspace("1-a")
-    return hardening_here.problems(host, stack, workspace, model, VARIABLES)  # type: ignore[arg-type]
+    return hardening_here.problems(host, Stack.of(stack), workspace, model, VARIABLES)  # type: ignore[arg-type]
 
 
 def bind(host: Host, name: str) -> Model:
@@ -125,8 +131,8 @@ def test_a_release_from_before_is_not_asked(host: Host) -> None:
     stack = {name: value for name, value in STACK.items() if name != "hardening"}
     model = {"services": {"api": {"privileged": True}}}
     workspace = host.releases.workspace("1-a")
-    assert hardening_here.problems(host, stack, workspace, model, VARIABLES) == []  # type: ignore[arg-type]
-    assert hardening_here.strangers(stack, "shop", model, Here()) == []
+    assert hardening_here.problems(host, Stack.of(stack), workspace, model, VARIABLES) == []  # type: ignore[arg-type]
+    assert hardening_here.strangers(Stack.of(stack), "shop", model, Here()) == []
 
 
 MODEL: Model = {
@@ -191,9 +197,9 @@ STRANGERS = [
 def test_volumes_and_networks_that_are_not_what_they_seem(model: Model, here: Here, said: str) -> None:
     word = said.partition(":")[0]
     mend = f"give it another name, or name {word} in stack.hardening.exempt.api"
-    assert hardening_here.strangers(STACK, "shop", model, here) == ([f"services.api.{said}; {mend}"] if said else [])
+    assert hardening_here.strangers(Stack.of(STACK), "shop", model, here) == ([f"services.api.{said}; {mend}"] if said else [])
     exempt = {"hardening": {"exempt": {"api": ["volumes", "networks"]}}}
-    assert hardening_here.strangers(exempt, "shop", model, here) == []
+    assert hardening_here.strangers(Stack.of(exempt), "shop", model, here) == []
 
 
 def test_data_where_a_running_container_could_still_put_a_link(host: Host) -> None:
@@ -204,7 +210,7 @@ def test_data_where_a_running_container_could_still_put_a_link(host: Host) -> No
     said = (
         f'services.api.volumes: "{project}/uploads/a" lies in {project}/uploads, where shop-old-1, which runs, could put a link'
     )
-    assert hardening_here.strangers(STACK, "shop", model, Here(mounted=[runs])) == [
+    assert hardening_here.strangers(Stack.of(STACK), "shop", model, Here(mounted=[runs])) == [
         f"{said} to anything of the host; stop shop-old-1 before, {VOLUMES}"
     ]
     for harmless in (
@@ -213,7 +219,7 @@ def test_data_where_a_running_container_could_still_put_a_link(host: Host) -> No
         replace(runs, source=f"{project}/uploads/a"),
         replace(runs, source=f"{project}/up"),
     ):
-        assert hardening_here.strangers(STACK, "shop", model, Here(mounted=[harmless])) == []
+        assert hardening_here.strangers(Stack.of(STACK), "shop", model, Here(mounted=[harmless])) == []
 
 
 ROUTES = """Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT
@@ -245,7 +251,7 @@ def test_a_new_network_takes_no_addresses_that_the_host_has_another_way_to(subne
     here = Here(networks={"shop_default": OURS}) if exists else Here()
     routes = [IPv4Network("192.168.1.0/24"), IPv4Network("10.100.0.0/16")]
     said = f"services.api.networks: the network default takes {subnet}, and this host has a route to {route}; take another subnet"
-    found = hardening_here.strangers(STACK, "shop", {**MODEL, "networks": network}, here, routes)
+    found = hardening_here.strangers(Stack.of(STACK), "shop", {**MODEL, "networks": network}, here, routes)
     assert found == ([f"{said}, or none, or name networks in stack.hardening.exempt.api"] if route else [])
 
 
@@ -254,7 +260,7 @@ def test_prepare_refuses_strangers(monkeypatch: pytest.MonkeyPatch) -> None:
     stranger = Here(volumes={"shop_data": OURS})
 
     def strangers(*given: Any) -> list[str]:
-        assert given == (STACK, "shop", {"services": {}}, stranger, hardening_here.routes())
+        assert given == (Stack.of(STACK), "shop", {"services": {}}, stranger, hardening_here.routes())
         return ["a stranger"]
 
     class World:
@@ -267,6 +273,6 @@ def test_prepare_refuses_strangers(monkeypatch: pytest.MonkeyPatch) -> None:
             return Ground()
 
     monkeypatch.setattr(hardening_here, "strangers", strangers)
-    wanted = prepare.Wanted("1", "staging", STACK, {}, {})
+    wanted = Wanted("1", "staging", Stack.of(STACK), {}, {})
     with pytest.raises(ConfigError, match="a stranger"):
-        prepare._take_precautions(World(), wanted, None, {"services": {}}, {}, Lineage())  # type: ignore[arg-type]
+        harm.take_precautions(World(), wanted, None, {"services": {}}, {}, Lineage())  # type: ignore[arg-type]

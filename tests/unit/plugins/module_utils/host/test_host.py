@@ -10,11 +10,15 @@ from typing import Any
 
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError
-from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import FINGERPRINT, PARTS, RELEASE
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.labels import FINGERPRINT, PARTS, RELEASE
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Expectation
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import host as host_module
-from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost, Target, scratch, validate_edge
-from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Manifest, Releases, Rights
+from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
+from ansible_collections.morpheus.deploy.plugins.module_utils.host.target import Target
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.secret_files import Rights
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
 
 IMAGES = {"api": ("shop/api:1.0", "sha256:1"), "worker": ("shop/worker:1.0", "sha256:2")}
 HEALTH = {
@@ -52,7 +56,7 @@ def model(host: StackHost, mounts: tuple[str, ...] = ("migrations", "nginx.conf"
 
 
 def prepared(host: StackHost, files: Mapping[str, bytes] = FILES, name: str = "1.0") -> Manifest:
-    manifest = Manifest(f"{name}-a", name, "staging", STACK)
+    manifest = Manifest(f"{name}-a", name, "staging", Stack.of(STACK))
     host.releases.write_secrets({"api.env": 'TOKEN="canary"\n'})
     host.releases.write_files(manifest.id, name, "staging", files)
     host.releases.write_manifest(manifest)
@@ -124,7 +128,7 @@ def test_a_changed_file_secret_changes_the_fingerprint_of_who_uses_it_and_of_nob
 
 def hardened(host: StackHost, **exempt: list[str]) -> Target:
     hardening = {"exempt": exempt, "docker_socket": [], "privileged": []}
-    manifest = replace(prepared(host), stack={**STACK, "hardening": hardening})
+    manifest = replace(prepared(host), stack=Stack.of({**STACK, "hardening": hardening}))
     host.releases.activate(manifest.id)
     return target(host, manifest)
 
@@ -151,7 +155,9 @@ def test_a_service_that_says_all_of_it_itself_has_the_same_fingerprint(host: Sta
     before = hardened(host)
     found = model(host)
     found["services"]["api"].update(before.additions["api"])
-    manifest = replace(prepared(host), stack={**STACK, "hardening": {"exempt": {}, "docker_socket": [], "privileged": []}})
+    manifest = replace(
+        prepared(host), stack=Stack.of({**STACK, "hardening": {"exempt": {}, "docker_socket": [], "privileged": []}})
+    )
     after = target(host, manifest, found)
     assert after.additions["api"] == {}
     assert fingerprints(after)["api"] == fingerprints(before)["api"]
@@ -198,54 +204,6 @@ def test_dollars_in_labels_are_not_interpolated(host: StackHost) -> None:
     assert "$HOME" not in text.replace("$$", "")
 
 
-def test_a_scratch_workspace_is_like_a_release_and_leaves_no_trace() -> None:
-    with scratch("1.0", "staging", FILES, {"api.env": "canary"}) as workspace:
-        root = workspace.files.parent
-        assert (workspace.files / "migrations/1.sql").read_bytes() == b"create"
-        assert (workspace.files / "secrets/api.env").read_text() == "canary"
-        assert root.stat().st_mode & 0o077 == 0
-    assert not root.exists()
-
-
-def test_a_scratch_workspace_goes_when_something_fails_too() -> None:
-    with pytest.raises(ZeroDivisionError), scratch("1.0", "staging", FILES, {}) as workspace:
-        raise ZeroDivisionError
-    assert not workspace.files.parent.exists()
-
-
-class Tool:
-    """An engine that runs one tool."""
-
-    def __init__(self, code: int, output: str) -> None:
-        self.result = code, output
-        self.calls: list[tuple[Any, ...]] = []
-
-    def run_tool(self, *call: Any) -> tuple[int, str]:
-        self.calls.append(call)
-        return self.result
-
-
-COMPLAINTS = [
-    pytest.param(0, "[WARNING] (1) : config : a matter of taste", "", id="accepted"),
-    pytest.param(
-        1,
-        "[NOTICE] (1) : haproxy version is 3.0\n[ALERT] (1) : config : unknown keyword 'sever'\n[ALERT] (1) : config : fatal",
-        "config : unknown keyword 'sever'; config : fatal",
-        id="rejected",
-    ),
-    pytest.param(137, "Killed", "Killed", id="killed"),
-]
-
-
-@pytest.mark.parametrize(("code", "output", "complaint"), COMPLAINTS)
-def test_haproxy_checks_a_configuration_in_the_image_that_runs(code: int, output: str, complaint: str) -> None:
-    tool = Tool(code, output)
-    assert validate_edge(tool, {"image": "haproxy:3.0", "user": "99:99"}, Path("/x")) == complaint  # type: ignore[arg-type]
-    [(image, command, mounts, user)] = tool.calls
-    assert (image, user, list(mounts)) == ("haproxy:3.0", "99:99", [Path("/x")])
-    assert command[:2] == ["haproxy", "-c"]
-
-
 def test_a_host_without_an_edge_is_refused_at_once(tmp_path: Path) -> None:
     with pytest.raises(EdgeError, match="this host has no edge"):
         StackHost("shop", object(), tmp_path)
@@ -265,7 +223,7 @@ def test_models_have_the_paths_of_the_project_directory(host: StackHost, monkeyp
             return {"services": {"api": {"image": "a:1", "volumes": [{"type": "bind", "source": source, "target": "/x"}]}}}
 
     monkeypatch.setattr(host_module, "Compose", Compose)
-    found = host.model(STACK, workspace)
+    found = host.model(Stack.of(STACK), workspace)
     assert found["services"]["api"]["volumes"][0]["source"] == str(host.releases.project / "nginx.conf")
     assert seen[3] == workspace.interpolation
     assert seen[2] == [workspace.files / "compose.yml", workspace.files / "compose.staging.yml"]
@@ -284,11 +242,11 @@ def test_what_compose_makes_of_the_files_is_checked_again(host: StackHost, monke
 
     monkeypatch.setattr(host_module, "Compose", Compose)
     with pytest.raises(Exception, match="2 problems in the configuration"):
-        host.model(STACK, workspace)
+        host.model(Stack.of(STACK), workspace)
     # What it asks of the host is judged when it is prepared, and not of releases that are here: see test_hardening_here.
     hardening: dict[str, Any] = {"exempt": {}, "docker_socket": [], "privileged": []}
     with pytest.raises(Exception, match="2 problems in the configuration"):
-        host.model({**STACK, "hardening": hardening}, workspace)
+        host.model(Stack.of({**STACK, "hardening": hardening}), workspace)
 
 
 SHIPPING: dict[str, Any] = {**STACK, "files": ["migrations", "nginx.conf"], "live_files": ["flags"]}
@@ -296,14 +254,14 @@ PINNED = {"api": "shop/api@sha256:1", "worker": "w@sha256:1"}
 
 
 def shipping(host: StackHost, files: Mapping[str, bytes], name: str = "1.0", executable: tuple[str, ...] = ()) -> Manifest:
-    manifest = Manifest(f"{name}-a", name, "staging", SHIPPING)
+    manifest = Manifest(f"{name}-a", name, "staging", Stack.of(SHIPPING))
     host.releases.write_files(manifest.id, name, "staging", {**FILES, **files}, executable)
     host.releases.write_manifest(manifest)
     return manifest
 
 
 def shipped(host: StackHost, manifest: Manifest, mounts: tuple[str, ...] = ("migrations", "nginx.conf")) -> Target:
-    resolved = host.mounts(SHIPPING, host.releases.workspace(manifest.id)).resolved(model(host, mounts))
+    resolved = host.mounts(Stack.of(SHIPPING), host.releases.workspace(manifest.id)).resolved(model(host, mounts))
     return target(host, manifest, resolved)
 
 

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import Engine
-from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Answer, Endpoint, Expectation, Health
-from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import HostGate
-from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import Replica
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Endpoint, Expectation
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.seen import Answer, Health
+from ansible_collections.morpheus.deploy.plugins.module_utils.host.host_gate import HostGate
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Service, Stack
 from docker.errors import NotFound
 
 HEALTH = {"path": "/health", "successes": 3, "interval_seconds": 1.0, "timeout_seconds": 2.0, "deadline_seconds": 60.0}
@@ -53,7 +55,11 @@ class Host:
 
 @dataclass
 class Target:
-    services: dict[str, dict[str, Any]]
+    stack: Stack
+
+    @property
+    def services(self) -> dict[str, Service]:
+        return self.stack.by_name
 
     def expectation(self, service: str) -> Expectation:
         return Expectation()
@@ -74,7 +80,7 @@ class Bench:
         self.clock = Clock()
         self.api = Api(self.clock, self.restarted, self.restarts_at, self.docker)
         host = Host(Engine(type("Client", (), {"api": self.api})(), "shop", "edge"))
-        target = Target({"api": {"port": 8000, "health": self.health}})
+        target = Target(Stack.of({"services": [{"name": "api", "port": 8000, "health": self.health}]}))
         self.gate = HostGate(host, target, self.clock, probe=self._probe, since=BEGUN)  # type: ignore[arg-type]
         self.replicas = [Replica("id1", "shop-api-1", "api", 1, "f", created=self.created)]
 

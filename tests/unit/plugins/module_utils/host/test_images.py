@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EngineError, RegistryDownError
-from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import Image
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.images import Image
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import images
 
 API = {"reference": "shop/api:1.0", "digest": "sha256:d", "id": "sha256:i"}

@@ -13,6 +13,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.contents import Content
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.retention import prune
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Retention
 
 
 class Host:
@@ -46,7 +47,7 @@ def host(tmp_path: Path) -> Host:
 
 
 def pruned(host: Any) -> set[str]:
-    prune(host, 5, [])
+    prune(host, Retention(5))
     return {path.name for path in host.releases.root.glob("content/*/*")}
 
 
@@ -74,7 +75,7 @@ def test_nothing_goes_when_the_engine_does_not_say_what_is_mounted(host: Host) -
 
     host.engine = SimpleNamespace(mounts=fail)
     with pytest.raises(EngineError):
-        prune(host, 5, [])  # type: ignore[arg-type]
+        prune(host, Retention(5))  # type: ignore[arg-type]
     assert len(list(host.releases.root.glob("content/*/*"))) == 3
 
 
@@ -83,5 +84,5 @@ def test_data_and_live_files_are_never_pruned(host: Host) -> None:
         write_atomically(host.releases.root / path, "theirs", mode=0o644)
     host.live(config=host.placed("config"))
     host.placed("gone")
-    prune(host, 1, [])  # type: ignore[arg-type]
+    prune(host, Retention(1))  # type: ignore[arg-type]
     assert [(host.releases.root / path).read_text() for path in ("project/uploads/a.png", "live/flags/a.json")] == ["theirs"] * 2

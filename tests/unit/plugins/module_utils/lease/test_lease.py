@@ -13,18 +13,9 @@ from typing import Any
 
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease import history
-from ansible_collections.morpheus.deploy.plugins.module_utils.lease.lease import (
-    BEAT_SECONDS,
-    GONE,
-    TTL_SECONDS,
-    Claim,
-    Clock,
-    Held,
-    HostClock,
-    Lease,
-    LeaseError,
-    Record,
-)
+from ansible_collections.morpheus.deploy.plugins.module_utils.lease.held import TTL_SECONDS, Claim, Held, LeaseError, Record
+from ansible_collections.morpheus.deploy.plugins.module_utils.lease.host_clock import Clock, HostClock
+from ansible_collections.morpheus.deploy.plugins.module_utils.lease.lease import BEAT_SECONDS, GONE, Lease
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule

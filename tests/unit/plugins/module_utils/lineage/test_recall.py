@@ -12,7 +12,9 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.lineage import jou
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.journal import Journal
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage import Kind, Lineage, Rolling, Status
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.recall import Evidence, Kept, Running
-from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Manifest, Releases
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -88,6 +90,14 @@ def test_a_release_that_never_went_live_is_never_one_to_go_back_to(runs: list[tu
         assert told.again(Running("api", last, "f")).previous() in {*good, ""}
 
 
+@pytest.mark.parametrize("event", ["begin", "live", "failed"])
+def test_an_event_that_names_no_release_makes_none(event: str) -> None:
+    """A deploy that was refused before its release was known."""
+    told = Told()
+    told.tell(event, "", why="the edge is down")
+    assert set(told.again().fates) == set(KEPT)
+
+
 def test_events_keep_their_time_and_their_reason() -> None:
     told = Told()
     told.begin("1.0-a", Kind.DEPLOY)
@@ -155,7 +165,7 @@ def releases(tmp_path: Path) -> Releases:
     lineage, told = Lineage(), Journal(found.root / "journal.jsonl")
     for identity, outcome in zip(IDS, ("live", "live", "failed"), strict=True):
         found.write_files(identity, identity[:3], "staging", {"compose.yml": b""})
-        found.write_manifest(Manifest(identity, identity[:3], "staging", {"services": []}, created=CREATED[identity]))
+        found.write_manifest(Manifest(identity, identity[:3], "staging", Stack(), created=CREATED[identity]))
         lineage.prepared(identity)
         told.write("begin", release=identity, kind="deploy")
         if outcome == "live":

@@ -8,13 +8,17 @@ from typing import Any
 
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError, EngineError
-from ansible_collections.morpheus.deploy.plugins.module_utils.compose.file_mounts import ProjectMounts, Sources
-from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import Image
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose.file_mounts import Sources
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose.project_mounts import ProjectMounts
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.images import Image
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.one_offs import OneOff
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.migrate import migrate
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.migrations import Migrations
-from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Manifest, Releases, Workspace
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.schema_files import digests
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.workspace import Workspace
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
 
 from tests.unit.simulation import Clock
 
@@ -42,7 +46,7 @@ class Host:
         return {"services": {"migrate": {"image": "shop/api:1.0", "profiles": ["migrate"]}}}
 
     def mounts(self, stack: Any, workspace: Workspace) -> ProjectMounts:
-        sources = Sources.of({"files": [], **stack}, workspace.shipped())
+        sources = Sources.of(stack, workspace.shipped())
         return ProjectMounts(sources, self.releases.project, self.releases.live_files.root, self.releases.contents)
 
     def find(self, service: str) -> list[OneOff]:
@@ -84,7 +88,7 @@ def compose(host: Host, code: int, monkeypatch: pytest.MonkeyPatch) -> None:
 def written(host: Host, migration: dict[str, Any] | None) -> None:
     stack = {"compose_files": ["compose.yml"], "migration": migration, "services": []}
     schema = {"head": "2", "compatible_since": "1"} if migration else {}
-    host.releases.write_manifest(Manifest("1.0-a", "1.0", "staging", stack, IMAGES, schema=schema))
+    host.releases.write_manifest(Manifest("1.0-a", "1.0", "staging", Stack.of(stack), IMAGES, schema=schema))
 
 
 def migrated(host: Host) -> str:

@@ -8,10 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.morpheus.deploy.plugins.module_utils.compose.file_mounts import ProjectMounts, Sources
-from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import Image
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose.file_mounts import Sources
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose.project_mounts import ProjectMounts
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.images import Image
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations import migrate as migrate_module
-from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Manifest, Releases, Workspace
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.workspace import Workspace
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
 
 FILES = {"compose.yml": b"", "migrations/1.sql": b"create", "migrations/run.sh": b"#!/bin/sh"}
 STACK: dict[str, Any] = {
@@ -50,7 +54,7 @@ def test_it_reads_its_own_release_and_the_applications_data(tmp_path: Path, monk
     releases = host.releases
     image = {"reference": "shop/api:1", "digest": "sha256:1", "id": "sha256:1"}
     releases.write_files("1-a", "1", "staging", FILES, ["migrations/run.sh"])
-    manifest = Manifest("1-a", "1", "staging", STACK, {"migrate": image})
+    manifest = Manifest("1-a", "1", "staging", Stack.of(STACK), {"migrate": image})
     seen: dict[str, Any] = {}
 
     class Compose:

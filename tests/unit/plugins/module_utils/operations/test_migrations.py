@@ -8,6 +8,7 @@ import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError, EngineError, FencedError
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.one_offs import OneOff
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.migrations import Migrations, at_work
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Migration
 
 from tests.unit.simulation import Clock
 
@@ -161,7 +162,7 @@ def test_a_run_that_was_fenced_off_leaves_its_migration_to_the_one_that_has_take
 
 def test_a_migration_of_the_same_release_is_waited_for_as_long_as_its_own_run_would_have_done(containers: Containers) -> None:
     containers.lasts = 2.0
-    assert migrations(containers, now=STARTED + 2).settle(MIGRATION, "1.0-a") == [
+    assert migrations(containers, now=STARTED + 2).settle(Migration.of(MIGRATION), "1.0-a") == [
         "the migration of release 1.0-a, which an earlier run had started at 2026-11-26T01:02:03Z, was waited for; it ended well"
     ]
     assert containers.found == []
@@ -170,7 +171,7 @@ def test_a_migration_of_the_same_release_is_waited_for_as_long_as_its_own_run_wo
 @pytest.mark.parametrize(("age", "waited"), [(2.0, 3), (5.0, 0), (900.0, 0), (-3600.0, 5)])
 def test_its_time_counts_from_its_own_start_whatever_the_clock_does(containers: Containers, age: float, waited: int) -> None:
     with pytest.raises(DeployError) as caught:
-        migrations(containers, now=STARTED + age).settle(MIGRATION, "1.0-a")
+        migrations(containers, now=STARTED + age).settle(Migration.of(MIGRATION), "1.0-a")
     assert str(caught.value).startswith(
         "the migration of release 1.0-a, which an earlier run had started at 2026-11-26T01:02:03Z, failed: shop-migrate-run-1 "
         "did not end within 5 s (stack.migration.timeout_seconds) and was stopped"
@@ -181,7 +182,7 @@ def test_its_time_counts_from_its_own_start_whatever_the_clock_does(containers: 
 def test_one_that_was_waited_for_and_failed_is_the_answer(containers: Containers) -> None:
     containers.lasts, containers.exit_code = 1.0, 4
     with pytest.raises(DeployError) as caught:
-        migrations(containers).settle(MIGRATION, "1.0-a")
+        migrations(containers).settle(Migration.of(MIGRATION), "1.0-a")
     assert str(caught.value) == (
         "the migration of release 1.0-a, which an earlier run had started at 2026-11-26T01:02:03Z, failed: shop-migrate-run-1 "
         f"exited with code 4.{LOG}"
@@ -194,7 +195,7 @@ def test_one_that_was_waited_for_and_failed_is_the_answer(containers: Containers
 def test_any_other_migration_at_work_is_refused_and_left_alone(containers: Containers, release: str, whose: str) -> None:
     containers.found = [replace(OURS, release=release)]
     with pytest.raises(DeployError) as caught:
-        migrations(containers).settle(MIGRATION, "1.0-a")
+        migrations(containers).settle(Migration.of(MIGRATION), "1.0-a")
     assert str(caught.value) == (
         f"{whose} is still at work on this host: container shop-migrate-run-1, since 2026-11-26T01:02:03Z. Two at once are never "
         "run. Wait for its end (docker logs --follow shop-migrate-run-1) or stop it (docker stop shop-migrate-run-1); then run "
@@ -206,13 +207,13 @@ def test_any_other_migration_at_work_is_refused_and_left_alone(containers: Conta
 def test_what_has_ended_is_removed_unless_a_person_has_started_it(containers: Containers) -> None:
     own, others = replace(OURS, at_work=False, release="0.9-b"), OneOff("id2", "shop-migrate-run-2", exit_code=1)
     containers.found = [own, others]
-    assert migrations(containers).settle(MIGRATION, "1.0-a") == []
+    assert migrations(containers).settle(Migration.of(MIGRATION), "1.0-a") == []
     assert containers.found == [others]
 
 
 def test_check_mode_says_what_is_at_work_and_neither_waits_nor_removes(containers: Containers) -> None:
     containers.found.append(OneOff("id2", "shop-migrate-run-2", "0.9-b"))
-    assert migrations(containers).settle(MIGRATION, "1.0-a", look_only=True) == [
+    assert migrations(containers).settle(Migration.of(MIGRATION), "1.0-a", look_only=True) == [
         "the migration of release 1.0-a is at work on this host (shop-migrate-run-1, since 2026-11-26T01:02:03Z); a deploy would "
         "wait for it"
     ]

@@ -17,16 +17,17 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import
     RegistryDownError,
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.data import Ground
-from ansible_collections.morpheus.deploy.plugins.module_utils.compose.file_mounts import ProjectMounts, Sources
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose.file_mounts import Sources
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.precautions import Here
-from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import Disk, Image
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose.project_mounts import ProjectMounts
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.images import Disk, Image
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage import Kind, Lineage
-from ansible_collections.morpheus.deploy.plugins.module_utils.operations import prepare
-from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import (
-    Manifest,
-    Releases,
-    Workspace,
-)
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations import harm, prepare, usable, wanted_images
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.wanted import Wanted
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.workspace import Workspace
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
 
 MB = 1_000_000
 
@@ -69,14 +70,14 @@ class Host:
     def disk(self) -> Disk:
         return Disk("/var/lib/docker", self.free, 20_000 * MB)
 
-    def require_routes(self, stack: Mapping[str, Any]) -> None:
+    def require_routes(self, stack: Stack) -> None:
         """Nobody else has any."""
 
     def find(
         self, digests: Mapping[str, str] | None = None, known: Mapping[str, Any] | None = None, *, pull: bool = True
     ) -> dict[str, dict[str, str]]:
-        wanted = prepare.Wanted("1", "staging", {"keep_free_mb": 1000}, {}, {}, digests=digests or {})
-        finder = prepare._Images(self, wanted, known or {}, self.releases.live())  # type: ignore[arg-type]
+        wanted = Wanted("1", "staging", Stack(keep_free_mb=1000), {}, {}, digests=digests or {})
+        finder = wanted_images.WantedImages(self, wanted, known or {}, self.releases.live())  # type: ignore[arg-type]
         found = finder.find({"api": "shop/api:1", "migrate": "shop/api:1"}, pull=pull)
         self.warnings = finder.warnings
         return found
@@ -152,7 +153,7 @@ def test_check_mode_takes_a_tag_that_is_not_here_for_what_runs_under_its_name(ho
 
 def live(host: Host, reference: str = "shop/api:0") -> None:
     images = {"api": {"reference": reference, "digest": "d0", "id": "id-d0"}}
-    host.releases.write_manifest(Manifest("0-a", "0", "staging", {}, images))
+    host.releases.write_manifest(Manifest("0-a", "0", "staging", Stack(), images))
     lineage = host.releases.lineage()
     lineage.went_live("0-a", Kind.DEPLOY)
     host.releases.write_lineage(lineage)
@@ -160,13 +161,13 @@ def live(host: Host, reference: str = "shop/api:0") -> None:
 
 def test_secrets_that_a_release_reads_and_that_are_gone_are_named(host: Host) -> None:
     secrets = {"api.env": ["KEY", "URL"], "session_secret": [], "other": []}
-    manifest = Manifest("1-a", "1", "staging", {}, secrets=secrets)
+    manifest = Manifest("1-a", "1", "staging", Stack(), secrets=secrets)
     host.releases.write_secrets({"api.env": 'URL="x"\n', "other": "content"})
-    assert prepare.missing_secrets(host, manifest) == ["api.env: KEY", "session_secret"]  # type: ignore[arg-type]
+    assert usable.missing_secrets(host, manifest) == ["api.env: KEY", "session_secret"]  # type: ignore[arg-type]
 
 
 def test_a_release_names_the_variables_of_env_files_and_the_names_of_file_secrets() -> None:
-    wanted = prepare.Wanted("1", "staging", {}, {}, {"api.env": 'KEY="x"\n', "session_secret": 'KEY="x"\n'})
+    wanted = Wanted("1", "staging", Stack(), {}, {"api.env": 'KEY="x"\n', "session_secret": 'KEY="x"\n'})
     assert wanted.secret_names == {"api.env": ["KEY"], "session_secret": []}
 
 
@@ -211,20 +212,27 @@ def mounting(host: Host, **names: bool) -> None:
         for name, read_only in names.items()
     ]
 
-    def mounts(stack: Mapping[str, Any], workspace: Workspace) -> ProjectMounts:
+    def mounts(stack: Stack, workspace: Workspace) -> ProjectMounts:
         sources = Sources.of(stack, workspace.shipped())
         return ProjectMounts(sources, project, host.releases.live_files.root, host.releases.contents)
 
-    def model(stack: Mapping[str, Any], workspace: Workspace) -> dict[str, Any]:
+    def model(stack: Stack, workspace: Workspace) -> dict[str, Any]:
         return mounts(stack, workspace).resolved({"services": {"api": {"image": "shop/api:1", "volumes": volumes}}})
 
     def image(reference: str) -> None:
         raise AllWellError
 
     host.mounts, host.model, host.image = mounts, model, image  # type: ignore[attr-defined,method-assign]
-    wanted = prepare.Wanted("1", "staging", WANTED_STACK, WANTED_FILES, {}, digests={"shop/api:1": "d"})
+    wanted = Wanted("1", "staging", Stack.of(WANTED_STACK), WANTED_FILES, {}, digests={"shop/api:1": "d"})
     # The release has no migration, so none is looked for.
     prepare.prepare(host, wanted, None, check_mode=False)  # type: ignore[arg-type]
+
+
+HIDDEN = (
+    "stack.files: conf is shipped, and {}/conf holds what no release brought there (conf/a.png, conf/b.png, conf/c.png, ...), "
+    "which services would no longer see; move it elsewhere on this host, or take conf out of stack.files so that it stays the "
+    "application's data"
+)
 
 
 def test_files_that_would_hide_data_are_refused_before_anything_changes(host: Host) -> None:
@@ -233,11 +241,7 @@ def test_files_that_would_hide_data_are_refused_before_anything_changes(host: Ho
     before = sorted(host.releases.root.rglob("*"))
     with pytest.raises(ConfigError) as caught:
         mounting(host, conf=False)
-    assert caught.value.problems == [
-        f"stack.files: conf is shipped, and {host.releases.project}/conf holds what no release brought there (conf/a.png, "
-        "conf/b.png, conf/c.png, ...), which services would no longer see; move it elsewhere on this host, or take conf out of "
-        "stack.files so that it stays the application's data"
-    ]
+    assert caught.value.problems == [HIDDEN.format(host.releases.project)]
     assert sorted(host.releases.root.rglob("*")) == before
 
 
@@ -257,7 +261,7 @@ def test_what_only_compose_can_resolve_is_checked_on_the_host_too(host: Host) ->
 
 def test_what_can_be_run_is_a_part_of_the_id_and_live_files_are_none() -> None:
     def identity(**more: Any) -> str:
-        return prepare.Wanted("1", "staging", {}, {"run.sh": b""}, {}, **more).id
+        return Wanted("1", "staging", Stack(), {"run.sh": b""}, {}, **more).id
 
     assert identity(executable=["run.sh"]) != identity() == identity(live_files={"flags/a": b"1"})
     assert identity(live_files={"flags/a": b"1"}, executable=["flags/a"]) == identity()
@@ -272,41 +276,41 @@ class Projects:
         self.lost = False
         self.found = Here()
 
-    def resolved(self, stack: Mapping[str, Any], workspace: Any) -> dict[str, Any]:
+    def resolved(self, stack: Stack, workspace: Any) -> dict[str, Any]:
         self.asked += 1
         if self.lost:
             raise EngineError("env file secrets/api.env not found")
         return {"name": "live"}
 
-    def ground(self, stack: Mapping[str, Any], workspace: Any) -> Ground:
+    def ground(self, stack: Stack, workspace: Any) -> Ground:
         return Ground.of(stack, ())
 
     def here(self, model: Any, images: Mapping[str, str], live: Mapping[str, Any]) -> Here:
         return replace(self.found, live=live)
 
 
-def wanted(text: bytes) -> prepare.Wanted:
-    return prepare.Wanted("1", "staging", {"compose_files": ["compose.yml"]}, {"compose.yml": text}, {})
+def wanted(text: bytes) -> Wanted:
+    return Wanted("1", "staging", Stack.of({"compose_files": ["compose.yml"]}), {"compose.yml": text}, {})
 
 
 @pytest.fixture
 def projects(tmp_path: Path) -> Projects:
     found = Projects(tmp_path)
     found.releases.write_files("0-a", "0", "staging", {"compose.yml": b"services: {}"})
-    found.releases.write_manifest(Manifest("0-a", "0", "staging", {"compose_files": ["compose.yml"]}, {}))
+    found.releases.write_manifest(Manifest("0-a", "0", "staging", Stack.of({"compose_files": ["compose.yml"]}), {}))
     return found
 
 
 def test_compose_is_asked_for_the_live_release_only_where_its_files_differ(projects: Projects) -> None:
-    assert prepare._live_model(projects, wanted(b"services: {}"), "0-a") == {}  # type: ignore[arg-type]
-    assert prepare._live_model(projects, wanted(b"services: {}"), "") == {}  # type: ignore[arg-type]
+    assert harm._live_model(projects, wanted(b"services: {}"), "0-a") == {}  # type: ignore[arg-type]
+    assert harm._live_model(projects, wanted(b"services: {}"), "") == {}  # type: ignore[arg-type]
     assert projects.asked == 0
-    assert prepare._live_model(projects, wanted(b"services: {a: {}}"), "0-a") == {"name": "live"}  # type: ignore[arg-type]
+    assert harm._live_model(projects, wanted(b"services: {a: {}}"), "0-a") == {"name": "live"}  # type: ignore[arg-type]
 
 
 def test_a_live_release_whose_secrets_are_gone_stops_no_deploy(projects: Projects) -> None:
     projects.lost = True
-    assert prepare._live_model(projects, wanted(b"services: {a: {}}"), "0-a") == {}  # type: ignore[arg-type]
+    assert harm._live_model(projects, wanted(b"services: {a: {}}"), "0-a") == {}  # type: ignore[arg-type]
     assert projects.asked == 1
 
 
@@ -318,8 +322,8 @@ def test_what_an_image_declares_that_check_mode_does_not_pull_is_not_asked(proje
         return Here()
 
     projects.here = here  # type: ignore[method-assign]
-    images = {"api": {"id": f"{prepare.NOT_PULLED}shop/api:2"}, "db": {"id": "sha256:db"}}
-    prepare._take_precautions(projects, wanted(b""), None, {"services": {}}, images, Lineage())  # type: ignore[arg-type]
+    images = {"api": {"id": f"{wanted_images.NOT_PULLED}shop/api:2"}, "db": {"id": "sha256:db"}}
+    harm.take_precautions(projects, wanted(b""), None, {"services": {}}, images, Lineage())  # type: ignore[arg-type]
     assert asked == {"db": "sha256:db"}
 
 
@@ -328,7 +332,7 @@ def test_what_would_lose_data_is_refused_with_every_problem(projects: Projects) 
     model = {"services": {name: {"image": f"{name}:1"} for name in ("db", "cache")}}
     images = {name: {"id": f"sha256:{name}"} for name in ("db", "cache")}
     with pytest.raises(ConfigError) as caught:
-        prepare._take_precautions(projects, wanted(b""), None, model, images, Lineage())  # type: ignore[arg-type]
+        harm.take_precautions(projects, wanted(b""), None, model, images, Lineage())  # type: ignore[arg-type]
     assert [problem.split(":")[0] for problem in caught.value.problems] == ["services.db.volumes", "services.cache.volumes"]
 
 

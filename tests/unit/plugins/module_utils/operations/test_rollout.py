@@ -20,28 +20,32 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import
     FencedError,
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.data import Ground
-from ansible_collections.morpheus.deploy.plugins.module_utils.compose.precautions import Here, Mounted
-from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import Image
-from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Health
-from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import Target
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose.precautions import Here
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.images import Disk, Image
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.seen import Health
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.lock import alone
+from ansible_collections.morpheus.deploy.plugins.module_utils.host.target import Target
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease.fence import Fence
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.journal import Journal
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage import Kind, Lineage, Rolling, Status
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations import switch as rollout_module
-from ansible_collections.morpheus.deploy.plugins.module_utils.operations.switch import HostRollout, Rollout
-from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Manifest, Releases, Workspace
-from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import (
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.rollout import Rollout
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.switch import HostRollout
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.workspace import Workspace
+from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import plan
+from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.step import Step
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.desired import (
     DesiredService,
     FailureAction,
     Order,
-    Replica,
-    Routing,
-    State,
-    Step,
     UpdatePolicy,
-    plan,
 )
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.mounted import Mounted
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica, State
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.routing import Routing
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
 
 from tests.unit.simulation import Clock, Host, KilledError
 
@@ -88,6 +92,8 @@ class StackHost:
         self.edge_services: set[str] = set()
         self.left_behind = 0
         self.images: set[str] = set()
+        self.free = 10_000_000_000
+        self.pulls: list[str] = []
         self.engine = self
         self.found = Here()
         # Why users get nothing from what runs, and what keeps the edge from its work.
@@ -103,6 +109,18 @@ class StackHost:
         identity = reference if reference.startswith("sha256:") else f"sha256:{reference.rpartition(':')[2]}"
         return Image(reference, identity, "") if identity in self.images else None
 
+    def pull(self, reference: str) -> Image:
+        self.pulls.append(reference)
+        identity = f"sha256:{reference.partition('@')[0].rpartition(':')[2]}"
+        self.images.add(identity)
+        return Image(reference, identity, "")
+
+    def size(self, identity: str) -> int:
+        return 200_000_000 if identity in self.images else 0
+
+    def disk(self) -> Disk:
+        return Disk("/var/lib/docker", self.free, 20_000_000_000)
+
     def release(self, name: str, *services: DesiredService, at: Mapping[str, str] | None = None) -> str:
         """A prepared release; its id. ``at``: service -> host of its route, where that is not the service's name."""
         self.wanted[name] = list(services)
@@ -112,7 +130,7 @@ class StackHost:
         images = {one.name: {"reference": f"shop/{one.name}:{name}", "digest": "", "id": f"sha256:{name}"} for one in services}
         self.images.add(f"sha256:{name}")
         stack = {"drain_seconds": 30.0, "services": listed, "retention": {"releases": 5, "pinned": []}}
-        manifest = Manifest(f"{name}-id", name, "staging", stack, images)
+        manifest = Manifest(f"{name}-id", name, "staging", Stack.of(stack), images)
         self.releases.write_files(manifest.id, name, "staging", {"compose.yml": name.encode()})
         self.releases.write_manifest(manifest)
         return manifest.id
@@ -261,6 +279,42 @@ def test_a_release_whose_image_is_gone_is_refused_before_anything_changes(host: 
         "this host has lost shop/api:1.0, which release 1.0-id needs; deploy that release again to pull it, or choose another one"
     )
     assert not host.releases.project.exists()
+
+
+def with_digests(host: StackHost, identity: str) -> None:
+    """The release was pulled from a registry, and 1 GB is to stay free."""
+    found = host.releases.read(identity)
+    pulled = {name: {**one, "digest": "sha256:d"} for name, one in found.images.items()}
+    host.releases.write_manifest(replace(found, images=pulled, stack=Stack.of({**found.stack.document, "keep_free_mb": 1000})))
+
+
+@pytest.mark.parametrize("restart", [True, False], ids=["restart", "deploy"])
+def test_an_image_that_is_gone_is_pulled_again_only_onto_a_disk_with_room_for_it(host: StackHost, restart: bool) -> None:
+    """Expected to be as large as the one that another release has of the service: of the lost one nobody knows it."""
+    host.release("0.9", API)
+    identity = live(host, API)
+    with_digests(host, identity)
+    host.images.discard("sha256:1.0")
+    host.free = 1_199_000_000
+    with pytest.raises(DeployError) as caught:
+        host.rollout().prepare(identity, restart=restart)
+    assert str(caught.value) == (
+        "the engine's disk (/var/lib/docker) has 1,199 MB free of 20,000 MB, and 1,200 MB are needed: about 200 MB for 1 image "
+        "to be pulled (the size of what this host has of the same services) and 1,000 MB to be kept free (stack.keep_free_mb). "
+        "Nothing was pulled or changed. See what takes the space with: docker system df"
+    )
+    assert host.pulls == []
+    host.free += 1_000_000
+    rollout = host.rollout().prepare(identity, restart=restart)
+    assert host.pulls == ["shop/api:1.0@sha256:d"]
+    assert rollout.warnings == ["image shop/api:1.0 was gone from this host and was pulled again by its digest"]
+
+
+def test_a_full_disk_is_no_matter_when_nothing_is_to_be_pulled(host: StackHost) -> None:
+    identity = live(host, API)
+    with_digests(host, identity)
+    host.free = 0
+    assert host.rollout().prepare(identity, restart=True).steps
 
 
 def test_a_restart_replaces_every_replica_by_one_of_the_same_release(host: StackHost) -> None:
@@ -512,7 +566,7 @@ def checked(host: StackHost, *services: DesiredService, healthy: bool) -> Rollou
     identity = host.release("2.0", *services)
     manifest = host.releases.read(identity)
     check: dict[str, Any] = {"url": "https://shop.example/health", "successes": 3, "deadline_seconds": 5.0}
-    host.releases.write_manifest(replace(manifest, stack={**manifest.stack, "public_check": check}))
+    host.releases.write_manifest(replace(manifest, stack=Stack.of({**manifest.stack.document, "public_check": check})))
     violation = "" if healthy else "status 503 where 200 is expected"
     host.edge_health = Health("shop.example", check["url"], healthy=healthy, attempts=9, seconds=4.5, violation=violation)
     return host.roll(identity)
@@ -839,8 +893,8 @@ def test_after_a_good_deploy_old_releases_go_with_images_that_nobody_needs(host:
 def test_a_rollback_removes_nothing(host: StackHost) -> None:
     for number in ("1.0", "2.0"):
         host.roll(host.release(number, replace(API, fingerprint=number)))
-    stack = {**host.releases.read("1.0-id").stack, "retention": {"releases": 1, "pinned": []}}
-    host.releases.write_manifest(replace(host.releases.read("1.0-id"), stack=stack))
+    stack = {**host.releases.read("1.0-id").stack.document, "retention": {"releases": 1, "pinned": []}}
+    host.releases.write_manifest(replace(host.releases.read("1.0-id"), stack=Stack.of(stack)))
     host.roll("1.0-id", kind=Kind.ROLLBACK)
     assert host.releases.ids() == ["1.0-id", "2.0-id"]
 

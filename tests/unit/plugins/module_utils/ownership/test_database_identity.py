@@ -15,25 +15,30 @@ NO_MARKER = (
     "playbooks/claim.yml with the inventory of staging"
 )
 CLUSTER = "has the system identifier 2, where 1 is expected"
-
-
-@pytest.mark.parametrize(
-    ("expected", "seen", "found"),
-    [
-        pytest.param(Seen("staging", ""), Seen("staging", "2"), [], id="its own"),
-        pytest.param(Seen("staging", "2"), Seen("staging", "2"), [], id="its own, on the declared cluster"),
-        pytest.param(Seen("staging", ""), Seen("", "2"), [NO_MARKER], id="no marker"),
-        pytest.param(Seen("staging", ""), Seen("production", "2"), [MARKER], id="another's"),
-        pytest.param(Seen("staging", "1"), Seen("production", "2"), [CLUSTER, MARKER], id="another's on another cluster"),
-        pytest.param(Seen("staging", "1"), Seen("staging", "2"), [CLUSTER], id="a copy on another cluster"),
-        pytest.param(
-            Seen("staging", "1"),
-            Seen("staging", ""),
-            ["has the system identifier not told to this user, where 1 is expected"],
-            id="a cluster that does not tell",
-        ),
-    ],
+LEDGER = (
+    "has a ledger {} without a column version: stack.migration.ledger reads a ledger as Supabase keeps it, one row "
+    'per version. Set it to "" for another tool (Alembic, Django, Prisma and others): then the migration runs at every '
+    "deploy that changes something, and the tool itself finds what is to do"
 )
+
+
+DATABASES = [
+    pytest.param(Seen("staging", ""), Seen("staging", "2"), [], id="its own"),
+    pytest.param(Seen("staging", "2"), Seen("staging", "2"), [], id="its own, on the declared cluster"),
+    pytest.param(Seen("staging", ""), Seen("", "2"), [NO_MARKER], id="a database that nobody has claimed"),
+    pytest.param(Seen("staging", ""), Seen("production", "2"), [MARKER], id="a database of another environment"),
+    pytest.param(Seen("staging", "1"), Seen("production", "2"), [CLUSTER, MARKER], id="another's on another cluster"),
+    pytest.param(Seen("staging", "1"), Seen("staging", "2"), [CLUSTER], id="a copy of the database on another cluster"),
+    pytest.param(
+        Seen("staging", "1"),
+        Seen("staging", ""),
+        ["has the system identifier not told to this user, where 1 is expected"],
+        id="a cluster that does not tell which it is",
+    ),
+]
+
+
+@pytest.mark.parametrize(("expected", "seen", "found"), DATABASES)
 def test_a_database_that_differs_is_described(expected: Seen, seen: Seen, found: list[str]) -> None:
     assert problems(expected, seen) == found
 
@@ -124,8 +129,4 @@ def test_a_ledger_that_may_not_be_read_lists_nothing_and_the_transaction_goes_on
 def test_the_ledger_of_another_tool_is_told_from_an_empty_one(ledger: str, column: str) -> None:
     with pytest.raises(DeployError) as caught:
         versions(Tables({ledger: {column: ["ae1027a6acf"]}}), ledger, RefusedError)
-    assert str(caught.value) == (
-        f"has a ledger {ledger} without a column version: stack.migration.ledger reads a ledger as Supabase keeps it, one row "
-        'per version. Set it to "" for another tool (Alembic, Django, Prisma and others): then the migration runs at every '
-        "deploy that changes something, and the tool itself finds what is to do"
-    )
+    assert str(caught.value) == LEDGER.format(ledger)

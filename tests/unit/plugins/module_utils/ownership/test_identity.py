@@ -53,17 +53,17 @@ DEMO = (
 )
 
 
-@pytest.mark.parametrize(
-    ("expected", "owner", "sandbox_only", "is_sandbox", "found"),
-    [
-        pytest.param("staging", STAGING, False, False, [], id="its own"),
-        pytest.param("staging", Owner(), False, False, [NOBODYS], id="nobody's"),
-        pytest.param("production", STAGING, False, False, [ANOTHERS], id="another's"),
-        pytest.param("staging", STAGING, True, True, [], id="demo secrets in the sandbox"),
-        pytest.param("staging", STAGING, True, False, [DEMO], id="demo secrets elsewhere"),
-        pytest.param("production", STAGING, True, False, [ANOTHERS, DEMO], id="another's, and demo secrets"),
-    ],
-)
+HOSTS = [
+    pytest.param("staging", STAGING, False, False, [], id="its own host"),
+    pytest.param("staging", Owner(), False, False, [NOBODYS], id="a host that nobody has claimed"),
+    pytest.param("production", STAGING, False, False, [ANOTHERS], id="a host of another environment"),
+    pytest.param("staging", STAGING, True, True, [], id="demo secrets in the sandbox"),
+    pytest.param("staging", STAGING, True, False, [DEMO], id="demo secrets outside the sandbox"),
+    pytest.param("production", STAGING, True, False, [ANOTHERS, DEMO], id="another's host, and demo secrets"),
+]
+
+
+@pytest.mark.parametrize(("expected", "owner", "sandbox_only", "is_sandbox", "found"), HOSTS)
 def test_a_host_is_written_to_by_its_own_environment_only(
     expected: str, owner: Owner, sandbox_only: bool, is_sandbox: bool, found: list[str]
 ) -> None:

@@ -38,21 +38,23 @@ REFUSED = [
     pytest.param("", NO_URL, id="empty"),
     pytest.param("host=db user=postgres", NO_URL, id="libpq's keywords"),
     pytest.param("mysql://u:p@h/d", NO_URL, id="another scheme"),
-    pytest.param("postgresql:///postgres", NO_HOST, id="no host"),
+    pytest.param("postgresql:///postgres", NO_HOST, id="a URL without a host"),
     pytest.param("postgresql://u:hunter2@/d", NO_HOST, id="a login and no host"),
     pytest.param("postgresql://u:hunter2@h:port/d", NO_HOST, id="a port that is none"),
-    pytest.param("postgresql://u:hun@ter2@h/d", TWO_WAYS, id="at sign in the password"),
+    pytest.param("postgresql://u:hun@ter2@h/d", TWO_WAYS, id="a URL with an at sign in its password"),
     pytest.param("postgresql://u:hun/ter2@h/d", TWO_WAYS, id="slash in the password"),
     pytest.param("postgresql://u:12/hunter2@h/d", TWO_WAYS, id="a password that begins as a port"),
     pytest.param("postgresql://u:hun?ter2@h/d", TWO_WAYS, id="question mark in the password"),
     pytest.param("postgresql://u:hun#ter2@h/d", TWO_WAYS, id="number sign in the password"),
     pytest.param("postgresql://u:hun:ter2@h/d", TWO_WAYS, id="colon in the password"),
-    pytest.param("postgresql://u:hunter2 @h/d", "holds a space or a control character; percent-encode it", id="space"),
+    pytest.param(
+        "postgresql://u:hunter2 @h/d", "holds a space or a control character; percent-encode it", id="a URL with a space in it"
+    ),
     pytest.param("postgresql://u:hunter2@h/d\n", "holds a space or a control character; percent-encode it", id="line end"),
     pytest.param(
         "postgresql://u:hunter2@h/d?hostaddr=10.0.0.1&host=x",
         "has the parameter host, hostaddr, which leads elsewhere than its host; remove it",
-        id="parameters that lead elsewhere",
+        id="a URL with parameters that lead elsewhere",
     ),
 ]
 

@@ -8,8 +8,10 @@ import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import ConfigError
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage import Kind
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.applied import accepted_edits
-from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Manifest, Releases
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.schema_files import digests
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Migration, Stack
 
 A, B = "migrations/1_a.sql", "migrations/2_b.sql"
 MIGRATION = {"service": "migrate", "directory": "migrations", "accept_edited": []}
@@ -23,14 +25,14 @@ def releases(tmp_path: Path) -> Releases:
 def live(releases: Releases, migration: Mapping[str, Any] | None) -> None:
     """A release with one migration file is live, and nobody remembers what was applied."""
     releases.write_files("0-a", "0", "staging", {A: b"create a;"})
-    releases.write_manifest(Manifest("0-a", "0", "staging", {"migration": migration}))
+    releases.write_manifest(Manifest("0-a", "0", "staging", Stack.of({"migration": migration})))
     lineage = releases.lineage()
     lineage.went_live("0-a", Kind.DEPLOY)
     releases.write_lineage(lineage)
 
 
 def edits(releases: Releases, files: Mapping[str, bytes], **migration: Any) -> dict[str, str]:
-    return accepted_edits(releases, releases.lineage(), MIGRATION | migration, files)
+    return accepted_edits(releases, releases.lineage(), Migration.of(MIGRATION | migration), files)
 
 
 def remember(releases: Releases, files: Mapping[str, str]) -> None:

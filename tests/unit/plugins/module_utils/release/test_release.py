@@ -16,8 +16,11 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.env_file impo
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage import Kind
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import release as release_module
-from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Manifest, Releases, Rights, config_hash
-from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import release_id as identity_of
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest, config_hash
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import release_id as identity_of
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.secret_files import Rights
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -33,14 +36,14 @@ def releases(tmp_path: Path) -> Releases:
 
 
 def release_id(name: str, environment: str, stack: dict[str, Any], files: dict[str, bytes], **secrets: list[str]) -> str:
-    return identity_of(name, config_hash(environment, stack, files, secrets))
+    return identity_of(name, config_hash(environment, Stack.of(stack), files, secrets))
 
 
 def written(releases: Releases, files: dict[str, bytes], name: str = "1.0") -> str:
     """A prepared release; its id."""
     identity = release_id(name, "staging", STACK, files)
     releases.write_files(identity, name, "staging", files)
-    releases.write_manifest(Manifest(identity, name, "staging", STACK))
+    releases.write_manifest(Manifest(identity, name, "staging", Stack.of(STACK)))
     return identity
 
 
@@ -67,9 +70,9 @@ def test_the_same_release_always_has_the_same_id() -> None:
 
 
 def test_what_can_be_run_makes_another_release_and_without_any_the_id_is_the_one_of_old() -> None:
-    one, two = (config_hash("e", STACK, FILES, {}, executable) for executable in ((), {"migrations/1.sql"}))
-    assert one == config_hash("e", STACK, FILES, {}) != two
-    assert config_hash("e", STACK, FILES, {}, {"env/api.env"}) not in (one, two)
+    one, two = (config_hash("e", Stack.of(STACK), FILES, {}, executable) for executable in ((), {"migrations/1.sql"}))
+    assert one == config_hash("e", Stack.of(STACK), FILES, {}) != two
+    assert config_hash("e", Stack.of(STACK), FILES, {}, {"env/api.env"}) not in (one, two)
 
 
 CHANGES = [
@@ -110,7 +113,7 @@ def test_files_that_swap_their_content_make_another_release() -> None:
 def test_a_manifest_comes_back_as_it_was_written(releases: Releases) -> None:
     identity = written(releases, FILES)
     images = {"api": {"reference": "shop/api:1.0", "digest": "sha256:a", "id": "sha256:b"}}
-    manifest = Manifest(identity, "1.0", "staging", STACK, images, "2026-01-01T00:00:00Z", "abc")
+    manifest = Manifest(identity, "1.0", "staging", Stack.of(STACK), images, "2026-01-01T00:00:00Z", "abc")
     releases.write_manifest(manifest)
     assert releases.read(identity) == manifest
 
@@ -119,7 +122,7 @@ def test_a_release_is_there_once_its_manifest_is(releases: Releases) -> None:
     releases.write_files("1.0-a", "1.0", "staging", FILES)
     assert not releases.has("1.0-a")
     assert releases.ids() == []
-    releases.write_manifest(Manifest("1.0-a", "1.0", "staging", STACK))
+    releases.write_manifest(Manifest("1.0-a", "1.0", "staging", Stack.of(STACK)))
     assert releases.has("1.0-a")
     assert releases.ids() == ["1.0-a"]
 
@@ -176,7 +179,7 @@ def test_a_release_whose_manifest_cannot_be_read_counts_as_missing_so_that_deplo
 def test_a_manifest_that_was_cut_off_anywhere_is_an_error_in_words(length: int) -> None:
     with TemporaryDirectory() as directory:
         releases = Releases("shop", Path(directory))
-        releases.write_manifest(Manifest("1.0-a", "1.0", "staging", STACK))
+        releases.write_manifest(Manifest("1.0-a", "1.0", "staging", Stack.of(STACK)))
         path = releases.root / "releases" / "1.0-a" / "manifest.json"
         whole = path.read_bytes()
         path.write_bytes(whole[: length % (len(whole) - 2)])
@@ -400,7 +403,7 @@ def test_a_file_that_became_a_directory_in_a_crash_does_not_stop_the_next_releas
 
 
 def test_manifests_of_releases_differ_in_their_ids(releases: Releases) -> None:
-    manifest = Manifest("1.0-a", "1.0", "staging", STACK)
+    manifest = Manifest("1.0-a", "1.0", "staging", Stack.of(STACK))
     assert replace(manifest, id="1.0-b") != manifest
     assert json.loads(json.dumps(manifest.as_dict()))["id"] == "1.0-a"
 
@@ -409,7 +412,7 @@ def test_executable_bits_travel_into_the_release_and_the_project_directory(relea
     for executable, expected in (({"migrations/1.sql"}, 0o755), (set(), 0o644)):
         identity = release_id("1.0", "staging", STACK, FILES)
         releases.write_files(identity, "1.0", "staging", FILES, executable)
-        releases.write_manifest(Manifest(identity, "1.0", "staging", STACK))
+        releases.write_manifest(Manifest(identity, "1.0", "staging", Stack.of(STACK)))
         releases.activate(identity)
         for place in (releases.workspace(identity).files, releases.project):
             assert mode(place / "migrations/1.sql") == expected
@@ -479,7 +482,7 @@ def test_what_no_release_brought_and_a_release_would_hide_is_named(releases: Rel
     (releases.project / "healthchecks").mkdir()
     ships = {**FILES, "conf/a": b"", "uploads/a.png": b"", "settings.json": b"", "env/x.env": b"", "healthchecks/a.sh": b""}
     shipped = releases.workspace(written(releases, ships, "2.0")).shipped()
-    assert releases.strangers(STACK, shipped, ["uploads", "conf", "healthchecks", "."], {"conf/cache", "other"}) == {
+    assert releases.strangers(Stack.of(STACK), shipped, ["uploads", "conf", "healthchecks", "."], {"conf/cache", "other"}) == {
         "uploads": ["uploads/a.png", "uploads/deep/b.png"],
         "conf": ["conf/state.db"],
         "settings.json": ["settings.json"],
@@ -492,14 +495,14 @@ def test_a_file_that_became_data_and_never_changed_is_in_nobodys_way(releases: R
     releases.activate(written(releases, files))
     releases.activate(written(releases, FILES), data={"data"})
     shipped = releases.workspace(written(releases, files)).shipped()
-    assert releases.strangers(STACK, shipped, ["data"], set()) == {}
+    assert releases.strangers(Stack.of(STACK), shipped, ["data"], set()) == {}
     put(releases, "data/seed.sql", "changed")
-    assert releases.strangers(STACK, shipped, ["data"], set()) == {"data": ["data/seed.sql"]}
+    assert releases.strangers(Stack.of(STACK), shipped, ["data"], set()) == {"data": ["data/seed.sql"]}
 
 
 def test_on_a_new_host_nothing_is_in_the_way(releases: Releases) -> None:
     shipped = releases.workspace(written(releases, FILES)).shipped()
-    assert releases.strangers(STACK, shipped, ["migrations"], set()) == {}
+    assert releases.strangers(Stack.of(STACK), shipped, ["migrations"], set()) == {}
     assert releases.mounted() == set()
 
 

@@ -5,19 +5,15 @@ from dataclasses import replace
 
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError, EngineError
-from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Health
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.seen import Health
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.user_errors import Answered
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.cut import Count
-from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.execute import Busy, Executor, Outcome
-from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import (
-    Action,
-    DesiredService,
-    Order,
-    Replica,
-    State,
-    Step,
-    UpdatePolicy,
-)
+from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.execute import Executor
+from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.outcome import Outcome
+from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.step import Action, Step
+from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.verbs import Busy
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.desired import DesiredService, Order, UpdatePolicy
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica, State
 
 from tests.unit.simulation import REQUEST_RATE, Host, SimulatedEdge, SimulatedGate
 

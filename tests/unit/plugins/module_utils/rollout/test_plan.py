@@ -4,22 +4,17 @@ from dataclasses import replace
 
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
-from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import (
-    Action,
+from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import plan, waves
+from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.step import Action, Step
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.desired import (
     DesiredService,
     FailureAction,
     Order,
-    Replica,
-    Routing,
-    State,
-    Step,
     UpdatePolicy,
-    in_order,
-    plan,
-    reached,
     trouble,
-    waves,
 )
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica, State
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.routing import Routing, in_order, reached
 
 API = DesiredService("api", 2, "new", image="shop/api:2", routed=True)
 WORKER = DesiredService("worker", 1, "new")

@@ -6,13 +6,9 @@ import random
 from dataclasses import dataclass, replace
 
 import pytest
-from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import (
-    DesiredService,
-    Order,
-    State,
-    UpdatePolicy,
-    plan,
-)
+from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import plan
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.desired import DesiredService, Order, UpdatePolicy
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import State
 from hypothesis import assume, given, note
 from hypothesis import strategies as st
 

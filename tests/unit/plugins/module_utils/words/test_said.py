@@ -20,8 +20,8 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import env_file as dotenv
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
-from ansible_collections.morpheus.deploy.plugins.module_utils.engine import engine, one_offs
-from ansible_collections.morpheus.deploy.plugins.module_utils.health import gate
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine import answers, compose_command, one_offs
+from ansible_collections.morpheus.deploy.plugins.module_utils.health import gate, seen
 from ansible_collections.morpheus.deploy.plugins.module_utils.words import said
 from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import in_words
 
@@ -182,7 +182,7 @@ def words_of(log: str) -> str:
     api = Api()
     api.log = log.encode()
     with said.knowing():
-        found = engine.last_words(SimpleNamespace(api=api), "id1")
+        found = answers.last_words(SimpleNamespace(api=api), "id1")
         assert one_offs.OneOffs(SimpleNamespace(api=api), "shop").last_words(one_offs.OneOff("id1", "x")) == found
     return found
 
@@ -210,16 +210,16 @@ def test_a_long_log_is_cut_where_no_value_is_cut() -> None:
 def test_what_compose_says_is_masked_before_it_is_cut() -> None:
     with said.knowing():
         for length in range(560, 700, 7):
-            assert not is_shown(engine.scrub(f"invalid API_KEY={quote(VALUE)} {'x' * length}"))
+            assert not is_shown(compose_command.scrub(f"invalid API_KEY={quote(VALUE)} {'x' * length}"))
 
 
 def test_what_a_health_endpoint_answers_is_masked_before_it_is_cut() -> None:
     with said.knowing():
         for length in range(150, 200):
             body = f"{'x' * length} {VALUE} and more".encode()
-            assert MARK[:4] not in gate.Answer(0.1, 500, body).excerpt
+            assert MARK[:4] not in seen.Answer(0.1, 500, body).excerpt
             found = gate.Expectation(version="version", release="1").violation(
-                gate.Answer(0.1, 200, json.dumps({"version": "x" * length + VALUE}).encode())
+                seen.Answer(0.1, 200, json.dumps({"version": "x" * length + VALUE}).encode())
             )
             assert MARK[:4] not in found
 

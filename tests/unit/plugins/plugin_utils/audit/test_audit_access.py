@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit import access as audit_access
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit import secrets as audit_secrets
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit.rules import Finding
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit.finding import Finding
 
 from tests.unit.audited import ACCESS, DIGEST, access_with, bad, baseline, copied, facts, searched, settings
 

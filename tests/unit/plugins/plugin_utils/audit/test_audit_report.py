@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit import report as audit
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit.pages import html, markdown, proof, summary, verdict
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit.html_page import html
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit.pages import markdown, summary, verdict
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit.secrets import MaximumAge
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit.tables import proof
 
 from tests.unit.audited import container, facts, proofs, recorded, secret_file, settings
 

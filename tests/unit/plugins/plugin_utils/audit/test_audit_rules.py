@@ -6,16 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.morpheus.deploy.plugins.module_utils.facts import cis
+from ansible_collections.morpheus.deploy.plugins.module_utils.facts import cis_controls
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit import access as audit_access
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit.rules import (
-    RULES,
-    check_host,
-    is_allowed,
-    key_sources,
-    port_problems,
-    readers,
-)
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit.finding import RULES
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit.network import is_allowed, port_problems
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit.rules import check_host, key_sources, readers
 
 from tests.unit import certificates
 from tests.unit.audited import (
@@ -134,9 +129,9 @@ def test_what_is_wrong_is_found_with_its_level_and_nothing_else(
 
 
 def test_every_item_that_a_benchmark_finding_can_have_says_what_is_required() -> None:
-    for item in cis.CONTROLS:
+    for item in cis_controls.CONTROLS:
         [check] = [one for one in check_host("app-1", facts(engine=[finding(item)]), settings()) if one.findings]
-        assert check.findings[0].required == cis.CONTROLS[item].title
+        assert check.findings[0].required == cis_controls.CONTROLS[item].title
 
 
 def test_a_finding_says_what_was_seen_and_how_to_mend_it() -> None:

@@ -21,21 +21,22 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.facts.exemptions i
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import host as host_module
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations import prepare
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.wanted import Wanted
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit import finding
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit import pages as audit_report
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit import report as audit
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit import rules as audit_rules
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit.secrets import MaximumAge
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.check import StackConfig
 
-from tests.unit.attacks import ATTACKS, OWN, Attack
+from tests.unit.attacks import ATTACKS, LISTS, OWN, Attack
 from tests.unit.audited import facts, recorded, settings
 from tests.unit.resolved import resolved, written
 
 ROOT = Path(__file__).parents[5]
 OPTIONS = yaml.safe_load((ROOT / "roles/preflight/meta/argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
 SPECIFICATION = json.loads((ROOT / "tests/unit/compose_specification.json").read_text())
-LISTS = ("docker_socket", "privileged")
 FILE = "compose.yml"
 # Refused by another rule, whatever stands in it.
 NEVER = {"pre_stop"}
@@ -107,7 +108,7 @@ class Host:
     def prepare(self, model: Mapping[str, Any], config: StackConfig) -> None:
         self.model = json.loads(own_root(json.dumps(model), self.root))
         files = {FILE: b"written by the controller"}
-        wanted = prepare.Wanted("1.2.0", "production", config.release_config, files, {"key": "canary"})
+        wanted = Wanted("1.2.0", "production", Stack.of(config.release_config), files, {"key": "canary"})
         prepare.prepare(self.stack, wanted, None, check_mode=False)  # type: ignore[arg-type]
 
 
@@ -116,30 +117,17 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
     return Host(tmp_path, monkeypatch)
 
 
-def matches(problem: str, key: str, text: str, word: str) -> bool:
-    place = f"name api in stack.hardening.{word}" if word in LISTS else f"name {word} in stack.hardening.exempt.api"
-    return problem.startswith(f"services.api.{key}: {text}; ") and problem.endswith(f", or {place}")
-
-
-def named(problems: Sequence[str], says: Mapping[str, tuple[str, str]]) -> bool:
-    """Whether there is exactly one problem for each thing that is said, and each names what would admit it."""
-    left = list(says.items())
-    for problem in problems:
-        left = [(key, (text, word)) for key, (text, word) in left if not matches(problem, key, text, word)]
-    return not left and len(problems) == len(says)
-
-
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)
 def test_an_attack_is_refused_by_its_name_on_the_controller_and_on_the_host(attack: Attack, host: Host, tmp_path: Path) -> None:
     model = model_of(attack)
     config = configured(tmp_path, model, {})
     prefix = f"{FILE}: "
-    assert named([one.removeprefix(prefix) for one in config.problems], attack.says), config.problems
+    assert [one.removeprefix(prefix) for one in config.problems] == attack.problems
     assert all(one.startswith(prefix) for one in config.problems)
     with pytest.raises(ConfigError) as caught:
         host.prepare(model, config)
-    said = {key: (own_root(text, host.root), word) for key, (text, word) in {**attack.says, **attack.resolved}.items()}
-    assert named(caught.value.problems, said), caught.value.problems
+    said = {**attack.says, **attack.resolved}.items()
+    assert caught.value.problems == [attack.problem(key, own_root(text, host.root), word) for key, (text, word) in said]
     assert not host.root.exists() or not list(host.root.rglob("manifest.json"))
 
 
@@ -153,7 +141,7 @@ def test_an_attack_that_is_admitted_is_printed_by_the_audit(attack: Attack, host
     own = Own.of(OWN, [FILE], [FILE])
     directory = f"{OWN}/project"
     read = with_files(resolved("shop", directory, model), written(directory, model), {})
-    found = exemptions({"hardening": admitted, "services": []}, Project(read, own, written=False))
+    found = exemptions(Stack(hardening=admitted), Project(read, own, written=False))
     report = audited(found)
     [finding] = [one for one in report["findings"] if one["id"] == "hardening-exempt"]
     [(key, (text, word))] = {**attack.says, **attack.resolved}.items()
@@ -187,7 +175,7 @@ def test_a_key_that_is_the_services_own_business_may_say_anything(key: str) -> N
         below = [
             problem
             for written_ in (True, False)
-            for problem in hardening.problems({"hardening": {}}, Project(model, own, written_), ())
+            for problem in hardening.problems(Stack(hardening={}), Project(model, own, written_), ())
         ]
         # A mapping may hold keys that nobody knows, which is another matter.
         assert [one for one in below if "nobody has decided" not in one] == [], HARMLESS[key]
@@ -234,7 +222,7 @@ def test_what_hides_behind_a_variable_is_refused_on_the_host(attack: Attack, hos
 def test_what_an_exemption_takes_away_or_admits_in_vain_is_told_as_well() -> None:
     model = {"services": {"api": {"networks": {}}, "web": {"pid": "host", "networks": {}}}}
     stack = {"hardening": {"exempt": {"api": ["read_only", "mem_limit", "sysctls"]}}, "services": []}
-    found = audited(exemptions(stack, Project(model, Own.of(OWN), written=False)))
+    found = audited(exemptions(Stack.of(stack), Project(model, Own.of(OWN), written=False)))
     told = {(one["id"], one["level"], one["seen"], one["mend"]) for one in found["findings"] if one["id"].startswith("hardening")}
     assert told == {
         (
@@ -262,4 +250,4 @@ def test_what_an_exemption_takes_away_or_admits_in_vain_is_told_as_well() -> Non
             "remove it, or name pid in stack.hardening.exempt.web, and deploy",
         ),
     }
-    assert audit_rules.RULES.keys() >= {one[0] for one in told}
+    assert finding.RULES.keys() >= {one[0] for one in told}

@@ -22,32 +22,35 @@ def exposed(stack: dict[str, Any]) -> Exposed:
     return Exposed({**SECRETS, "api.SITE": "shop.example.com"}, {"name": "Morpheus", **stack}, ["staging"])
 
 
-@pytest.mark.parametrize(
-    ("stack", "problem"),
-    [
-        (
-            {"env": {"api": {"KEY": "canary-of-the-key"}}},
-            f"stack.env.api.KEY: holds the value of vault_key, {READ}; move KEY to stack_secrets.api, or, if it is no secret, "
-            "take vault_key out of the vault",
-        ),
-        (
-            {"env": {"api": {"DSN": "https://u:canary%40pass@other/1"}}},
-            f"stack.env.api.DSN: holds the value of vault_database_url, {READ}; move DSN to stack_secrets.api, or, if it is no "
-            "secret, take vault_database_url out of the vault",
-        ),
-        (
-            {"env": {"api": {"NEXT": base64.b64encode(b"x canary-of-tomorrow").decode()}}},
-            f"stack.env.api.NEXT: holds the value of vault_rotation.new, {READ}; move NEXT to stack_secrets.api, or, if it is no "
-            "secret, take vault_rotation.new out of the vault",
-        ),
-        (
-            {"public_check": {"headers": {"X-Key": "canary-of-the-key"}}},
-            f"stack.public_check.headers.X-Key: holds the value of vault_key, {READ}; nothing there may be secret, or, if it is "
-            "no secret, take vault_key out of the vault",
-        ),
-    ],
-    ids=["a value", "a password of a URL", "encoded", "elsewhere"],
-)
+EXPOSED = [
+    pytest.param(
+        {"env": {"api": {"KEY": "canary-of-the-key"}}},
+        f"stack.env.api.KEY: holds the value of vault_key, {READ}; move KEY to stack_secrets.api, or, if it is no secret, "
+        "take vault_key out of the vault",
+        id="a secret in the plain configuration",
+    ),
+    pytest.param(
+        {"env": {"api": {"DSN": "https://u:canary%40pass@other/1"}}},
+        f"stack.env.api.DSN: holds the value of vault_database_url, {READ}; move DSN to stack_secrets.api, or, if it is no "
+        "secret, take vault_database_url out of the vault",
+        id="the password of a secret URL",
+    ),
+    pytest.param(
+        {"env": {"api": {"NEXT": base64.b64encode(b"x canary-of-tomorrow").decode()}}},
+        f"stack.env.api.NEXT: holds the value of vault_rotation.new, {READ}; move NEXT to stack_secrets.api, or, if it is no "
+        "secret, take vault_rotation.new out of the vault",
+        id="a secret, encoded",
+    ),
+    pytest.param(
+        {"public_check": {"headers": {"X-Key": "canary-of-the-key"}}},
+        f"stack.public_check.headers.X-Key: holds the value of vault_key, {READ}; nothing there may be secret, or, if it is "
+        "no secret, take vault_key out of the vault",
+        id="a secret elsewhere in the stack",
+    ),
+]
+
+
+@pytest.mark.parametrize(("stack", "problem"), EXPOSED)
 def test_a_secret_is_named_by_its_place_and_its_variable(stack: dict[str, Any], problem: str) -> None:
     assert exposed(stack).problems() == [problem]
     assert "canary" not in problem

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -67,9 +68,11 @@ KEYS = [
     pytest.param(
         "",
         "stack_fingerprint_key: required, because stack_fingerprints is set; the same text in the vault of every environment",
-        id="missing",
+        id="fingerprints without their key",
     ),
-    pytest.param("short", "stack_fingerprint_key: 5 characters are too few for a key; 16 at least", id="too short"),
+    pytest.param(
+        "short", "stack_fingerprint_key: 5 characters are too few for a key; 16 at least", id="a short key of fingerprints"
+    ),
 ]
 
 
@@ -87,20 +90,83 @@ def test_another_key_is_one_problem_for_each_file_and_none_for_each_secret(inven
     ]
 
 
-def test_the_file_of_another_environment_is_not_taken_for_the_own_one(inventories: Path) -> None:
-    (inventories / "staging" / "fingerprints.json").write_text(fingerprints.render("production", KEY, STAGING, "2026-11-24"))
-    assert problems(inventories) == [
-        "stack_fingerprints: inventories/staging/fingerprints.json: is of production and not of staging; "
-        "run playbooks/fingerprint.yml"
-    ]
+Change = Callable[[Path], object]
 
 
-def test_an_environment_without_fingerprints_cannot_be_compared_and_that_is_a_problem(inventories: Path) -> None:
-    (inventories / "production" / "fingerprints.json").unlink()
-    assert problems(inventories) == [
+def as_they_are(inventories: Path) -> None:
+    """The files of both environments."""
+
+
+def written(name: str, environment: str, secrets: dict[str, str], key: str = KEY) -> Change:
+    text = fingerprints.render(environment, key, secrets, "2026-11-24")
+    return lambda inventories: (inventories / name / "fingerprints.json").write_text(text)
+
+
+SHARED = STAGING | {"api.SESSION_SECRET": "battery staple"}
+OWN_FILE = "inventories/staging/fingerprints.json"
+FINGERPRINTS = [
+    pytest.param(
+        written("staging", "staging", SHARED),
+        SHARED,
+        "stack_fingerprints: api.SESSION_SECRET has the same value as api.SESSION_SECRET of production; "
+        "give each environment its own",
+        id="a secret of another environment",
+    ),
+    pytest.param(
+        as_they_are,
+        STAGING | {"api.SESSION_SECRET": "changed since"},
+        f"stack_fingerprints: api.SESSION_SECRET is not the value that {OWN_FILE} was made of; if it is meant, "
+        "run playbooks/fingerprint.yml",
+        id="a secret that was changed",
+    ),
+    pytest.param(
+        as_they_are,
+        STAGING | {"ml.ML_API_KEY": "a new key"},
+        f"stack_fingerprints: ml.ML_API_KEY is not in {OWN_FILE}; if it is meant, run playbooks/fingerprint.yml",
+        id="a new secret",
+    ),
+    pytest.param(
+        as_they_are,
+        {"api.DATABASE_URL": "postgresql://staging"},
+        f"stack_fingerprints: api.SESSION_SECRET is in {OWN_FILE} and no longer among the secrets; if it is meant, "
+        "run playbooks/fingerprint.yml",
+        id="a removed secret",
+    ),
+    pytest.param(
+        lambda inventories: (inventories / "production" / "fingerprints.json").unlink(),
+        STAGING,
         "stack_fingerprints: nothing can be compared with the environment of inventories/production/fingerprints.json: "
-        "cannot be read (No such file or directory); make it with playbooks/fingerprint.yml of its environment"
-    ]
+        "cannot be read (No such file or directory); make it with playbooks/fingerprint.yml of its environment",
+        id="an environment without fingerprints",
+    ),
+    pytest.param(
+        written("staging", "production", STAGING),
+        STAGING,
+        f"stack_fingerprints: {OWN_FILE}: is of production and not of staging; run playbooks/fingerprint.yml",
+        id="the fingerprints of another environment",
+    ),
+    pytest.param(
+        written("staging", "staging", STAGING, "another key than the others"),
+        STAGING,
+        f"stack_fingerprints: {OWN_FILE}: was made with another key than stack_fingerprint_key; run playbooks/fingerprint.yml",
+        id="fingerprints of another key than the vault's",
+    ),
+    pytest.param(
+        written("production", "production", PRODUCTION, "another key than the others"),
+        STAGING,
+        "stack_fingerprints: the fingerprints of production were made with another key than those of staging, so no secret can "
+        "be compared; give both vaults the same vault_fingerprint_key and run playbooks/fingerprint.yml for both",
+        id="another environment's fingerprints of another key",
+    ),
+]
+
+
+@pytest.mark.parametrize(("change", "secrets", "problem"), FINGERPRINTS)
+def test_what_cannot_be_told_apart_or_compared_is_one_problem(
+    inventories: Path, change: Change, secrets: dict[str, str], problem: str
+) -> None:
+    change(inventories)
+    assert problems(inventories, secrets) == [problem]
 
 
 def test_a_directory_that_is_no_inventory_is_left_alone(inventories: Path) -> None:
@@ -124,19 +190,19 @@ DATABASES = [
         DATABASE,
         {"api.DATABASE_URL": "postgresql://u:canary@db.xyz.supabase.co/d"},
         ["stack.database.secret: api.DATABASE_URL leads to the Supabase project xyz, where abc is expected"],
-        id="another one",
+        id="another Supabase project",
     ),
     pytest.param(
         DATABASE,
         {"api.DATABASE_URL": "canary"},
         ["stack.database.secret: api.DATABASE_URL is not a connection URL (postgresql://user:password@host:5432/database)"],
-        id="no URL",
+        id="a secret that is no connection URL",
     ),
     pytest.param(
         DATABASE,
         {"api.DB": "canary", "ml.KEY": "canary"},
         ['stack.database.secret: "api.DATABASE_URL" is no secret of this environment; there is api.DB, ml.KEY'],
-        id="no such secret",
+        id="a database by an unknown secret",
     ),
 ]
 
@@ -155,19 +221,24 @@ VALUES = [
         "env.api.ML_ENDPOINT_ID",
         ["mock", "cheap"],
         ['stack.env.api.ML_ENDPOINT_ID: "comic-panels" is not one of mock, cheap (stack.allowed_values[0])'],
-        id="not on the list",
+        id="a value that is not on its list",
     ),
     pytest.param(
         "env.api.ML_ENDPOINT",
         ["mock"],
         ['stack.allowed_values[0].path: "env.api.ML_ENDPOINT" is no value of stack.env'],
-        id="unknown",
+        id="a list for an unknown value",
     ),
     pytest.param(
-        "env.web.X", ["mock"], ['stack.allowed_values[0].path: "env.web.X" is no value of stack.env'], id="unknown file"
+        "env.web.X",
+        ["mock"],
+        ['stack.allowed_values[0].path: "env.web.X" is no value of stack.env'],
+        id="a list for an unknown file",
     ),
     *(
-        pytest.param(path, ["mock"], [f'stack.allowed_values[0].path: "{path}" must be env.<name>.<variable>'], id=path)
+        pytest.param(
+            path, ["mock"], [f'stack.allowed_values[0].path: "{path}" must be env.<name>.<variable>'], id=f"a list for {path}"
+        )
         for path in ("api.ML_ENDPOINT_ID", "env.api", "secrets.api.KEY", "env.api.ML_ENDPOINT_ID.x", "env")
     ),
 ]

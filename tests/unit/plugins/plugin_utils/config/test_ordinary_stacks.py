@@ -13,6 +13,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.compose import har
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.host_paths import Own
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.refusals import Project
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.refused_mounts import with_files
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.check import StackConfig
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.compose_files import ComposeFiles
 
@@ -49,10 +50,10 @@ def test_an_ordinary_stack_needs_no_exemption(texts: Mapping[str, str], shipped:
     model = files.model()
     own = Own.of(STACK, [*texts, *shipped], list(texts))
     routed: list[str] = []
-    assert hardening.problems({"hardening": {}}, Project(model, own), routed) == []
+    assert hardening.problems(Stack(hardening={}), Project(model, own), routed) == []
     directory = f"{STACK}/project"
     on_host = with_files(resolved("shop", directory, model), written(directory, model), VARIABLES)
-    assert hardening.problems({"hardening": {}}, Project(on_host, own, written=False), routed) == []
+    assert hardening.problems(Stack(hardening={}), Project(on_host, own, written=False), routed) == []
 
 
 def test_the_ordinary_one_is_accepted_whole(tmp_path: Path) -> None:

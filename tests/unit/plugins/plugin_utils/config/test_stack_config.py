@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.morpheus.deploy.plugins.module_utils.secrets import fingerprints
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import check as stack_config_module
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import stack_files
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.check import StackConfig
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -201,6 +201,10 @@ def health(**changes: Any) -> Change:
     return lambda found, source: found["stack"]["services"][0]["health"].update(changes)
 
 
+def asks_with(headers: Raw) -> Change:
+    return stack(public_check={"url": "https://shop.example/", "headers": headers})
+
+
 def top(**changes: Any) -> Change:
     return lambda found, source: found.update(changes)
 
@@ -217,6 +221,10 @@ def live(name: str) -> Change:
         (source / name).write_text("1")
 
     return change
+
+
+def versions(*edited: str) -> Change:
+    return stack(migration={"service": "migrate", "directory": "migrations", "accept_edited": [*edited]})
 
 
 def both(*changes: Change) -> Change:
@@ -236,13 +244,15 @@ def production(api_yaml: str) -> Change:
 
 
 BAD = [
-    pytest.param(stack(drain_secs=5), ['stack.drain_secs: unknown key; did you mean "drain_seconds"?'], id="an unknown key"),
+    pytest.param(stack(drain_secs=5), ['stack.drain_secs: unknown key; did you mean "drain_seconds"?'], id="a misspelled option"),
     pytest.param(
-        health(pth="/"), ['stack.services[0].health.pth: unknown key; did you mean "path"?'], id="an unknown key far below"
+        health(pth="/"), ['stack.services[0].health.pth: unknown key; did you mean "path"?'], id="a misspelled option far below"
     ),
     pytest.param(
         stack(drain_seconds="long"), ["stack.drain_seconds: must be a number, 0 or more, not 'long'"], id="a wrong type"
     ),
+    pytest.param(stack(x=1), ["stack.x: unknown key; known are "], id="an option that is none"),
+    pytest.param(stack(name=None), ["stack.name: required; "], id="a missing option"),
     pytest.param(
         top(stack_release=None),
         [
@@ -259,7 +269,7 @@ BAD = [
     pytest.param(
         top(stack_release="latest"),
         ["stack_release: latest does not say what runs; give the version, for example 1.2.0"],
-        id="latest",
+        id="the release latest",
     ),
     pytest.param(
         top(stack_release=1.10), ["stack_release: must be a string, not a number (1.1); quote it"], id="an unquoted release"
@@ -277,7 +287,11 @@ BAD = [
         id="no stack",
     ),
     pytest.param(top(stack=[]), ["stack: must be a mapping, not a list"], id="a stack that is a list"),
-    pytest.param(stack(name="Shop!"), ['stack.name: "Shop!" may hold only lower-case letters, digits, - and _'], id="a bad name"),
+    pytest.param(
+        stack(name="Shop!"),
+        ['stack.name: "Shop!" may hold only lower-case letters, digits, - and _'],
+        id="a project's name that is none",
+    ),
     pytest.param(stack(hosts_at_once=0), ["stack.hosts_at_once: must be 1 or more"], id="no host at once"),
     pytest.param(
         api(name="api.any"),
@@ -286,6 +300,14 @@ BAD = [
             'stack.services[0].name: the Compose files have no service "api.any"; they have api, migrate, worker',
         ],
         id="a name that the edge makes of another",
+    ),
+    pytest.param(
+        both(api(name="api.any"), compose("services: {api.any: {image: 'shop/api:1'}}")),
+        ['stack.services[0].name: "api.any" ends with ".any", which the edge adds to names itself; rename the service'],
+        id="a name that the edge uses itself",
+    ),
+    pytest.param(
+        api(port="http"), ["stack.services[0].port: must be a whole number, 0 or more, not 'http'"], id="a port that is a word"
     ),
     pytest.param(api(port=0), ["stack.services[0].port: 0 is not a port"], id="port 0"),
     pytest.param(api(port=70000), ["stack.services[0].port: 70000 is not a port"], id="a port beyond the last"),
@@ -300,10 +322,17 @@ BAD = [
     pytest.param(
         health(version="version ==="),
         ['stack.services[0].health.version: "version ===" is not a JMESPath expression: '],
-        id="a bad JMESPath",
+        id="an expression that is none",
     ),
-    pytest.param(health(path="health"), ['stack.services[0].health.path: "health" must start with "/"'], id="a health path"),
-    pytest.param(health(successes=0), ["stack.services[0].health.successes: must be more than 0"], id="no success"),
+    pytest.param(
+        health(expect="ready ="),
+        ['stack.services[0].health.expect: "ready =" is not a JMESPath expression: '],
+        id="a condition that is no expression",
+    ),
+    pytest.param(
+        health(path="health"), ['stack.services[0].health.path: "health" must start with "/"'], id="a health path without a slash"
+    ),
+    pytest.param(health(successes=0), ["stack.services[0].health.successes: must be more than 0"], id="no good answer in a row"),
     pytest.param(
         health(successes=10, interval_seconds=0.6, timeout_seconds=0.1, deadline_seconds=6),
         ["stack.services[0].health.deadline_seconds: 6 s is too short for 10 answers, 0.6 s apart"],
@@ -312,7 +341,7 @@ BAD = [
     pytest.param(
         api(routes=[{"paths": ["/", "api"]}]),
         ['stack.services[0].routes[0].paths[1]: "api" must start with "/"'],
-        id="a route's path",
+        id="a route's path without a slash",
     ),
     pytest.param(
         api(routes=[{"host": "shop.example:8443", "paths": []}]),
@@ -322,6 +351,11 @@ BAD = [
             'stack.services[0].routes[0].paths: is empty, so the route would match nothing; leave it out for all paths, as ["/"]',
         ],
         id="a route's host, and no path",
+    ),
+    pytest.param(
+        api(routes=[{"host": "shop.example", "paths": []}]),
+        ['stack.services[0].routes[0].paths: is empty, so the route would match nothing; leave it out for all paths, as ["/"]'],
+        id="a route with no paths",
     ),
     pytest.param(
         stack(public_check={"url": "shop.example/health"}),
@@ -347,15 +381,19 @@ BAD = [
         id="an address of the public check that is a URL",
     ),
     pytest.param(
-        stack(
-            public_check={"url": "https://shop.example/", "headers": {"X Probe": "a", "X-Number": 1, "X-Lines": "a\r\nHost: b"}}
-        ),
-        [
-            'stack.public_check.headers: "X Probe" is no name of a header',
-            "stack.public_check.headers.X-Number: must be a string; quote it",
-            "stack.public_check.headers.X-Lines: must be one line without control characters",
-        ],
-        id="headers of the public check that are none",
+        asks_with({"X Probe": "a"}),
+        ['stack.public_check.headers: "X Probe" is no name of a header'],
+        id="a header's name that is none",
+    ),
+    pytest.param(
+        asks_with({"X-Number": 1}),
+        ["stack.public_check.headers.X-Number: must be a string; quote it"],
+        id="a header that is a number",
+    ),
+    pytest.param(
+        asks_with({"X-Lines": "a\r\nHost: b"}),
+        ["stack.public_check.headers.X-Lines: must be one line without control characters"],
+        id="a header of two lines",
     ),
     pytest.param(
         lambda found, source: found["stack"]["services"].append(copy.deepcopy(found["stack"]["services"][0])),
@@ -409,6 +447,24 @@ BAD = [
         id="an accepted edit of no migration",
     ),
     pytest.param(
+        both(live("migrations/1_b.sql"), live("migrations/1_a.sql"), versions()),
+        [
+            "stack.migration.directory: migrations/1_a.sql and migrations/1_b.sql have the same version: a tool applies one of "
+            "them and never the other; give each its own"
+        ],
+        id="two migrations with one version",
+    ),
+    pytest.param(
+        versions(),
+        ['stack.migration.directory: "migrations" holds no <version>_<name> file among stack.files; the version is a number'],
+        id="a directory without migrations",
+    ),
+    pytest.param(
+        both(live("migrations/1_a.sql"), versions("3")),
+        ['stack.migration.accept_edited: "3" is no version in "migrations"; remove it'],
+        id="an accepted edit of nothing",
+    ),
+    pytest.param(
         stack(migration={"service": "migrate", "ledger": "public.versions; drop table x"}),
         ['stack.migration.ledger: "public.versions; drop table x" is no <schema>.<table> (letters, digits and _)'],
         id="a ledger that is no table",
@@ -417,6 +473,24 @@ BAD = [
         stack(env={"api": {"LEVEL": 5}}),
         ["stack.env.api.LEVEL: must be a string, not a number; quote it in the inventory"],
         id="a variable that is a number",
+    ),
+    pytest.param(
+        stack(env={"api": {"A-B": "x"}}),
+        ["stack.env.api.A-B: is not a name for an environment variable (letters, digits and _, no digit first)"],
+        id="a name that is no variable",
+    ),
+    pytest.param(
+        top(stack_secrets={"api": {"TOKEN": 5}}),
+        ["stack_secrets.api.TOKEN: must be a string, not a number; quote it in the inventory"],
+        id="a secret that is a number",
+    ),
+    pytest.param(
+        top(stack_secrets={"api": {"KEY": "x" * 140_000}}),
+        [
+            "stack_secrets.api.KEY: takes 140005 bytes, and no environment variable may take more than 131072, or no container "
+            "starts with it; bring it as a file (stack_secret_files, or stack.files for what is no secret)"
+        ],
+        id="a value that is too long",
     ),
     pytest.param(
         stack(env={"api": ["x"]}), ["stack.env.api: must be a mapping of variables, not a list"], id="env that is a list"
@@ -451,16 +525,33 @@ BAD = [
     ),
     pytest.param(stack(files=["nothing"]), ['stack.files[0]: "SOURCE/nothing" does not exist'], id="a file that is not there"),
     pytest.param(
-        both(live("flags/a"), stack(live_files=["flags", "../x", "/x", ".", "secrets", "compose.yml", "nothing"])),
+        both(live("flags/a"), stack(live_files=["flags", "../x", "/x", "."])),
         [
             'stack.live_files[1]: "../x" must be a directory below stack_source',
             'stack.live_files[2]: "/x" must be a directory below stack_source',
             'stack.live_files[3]: "." must be a directory below stack_source',
-            'stack.live_files[4]: "secrets" is written by the deploy itself (from stack.env and the secrets); name it otherwise',
-            'stack.live_files[5]: "SOURCE/compose.yml" is a file; name its directory',
-            'stack.live_files[6]: "SOURCE/nothing" does not exist',
         ],
         id="live files that are none",
+    ),
+    pytest.param(
+        stack(live_files=["../x"]),
+        ['stack.live_files[0]: "../x" must be a directory below stack_source'],
+        id="live files elsewhere",
+    ),
+    pytest.param(
+        stack(live_files=["secrets"]),
+        ['stack.live_files[0]: "secrets" is written by the deploy itself (from stack.env and the secrets); name it otherwise'],
+        id="live files in the place of the secrets",
+    ),
+    pytest.param(
+        stack(live_files=["compose.yml"]),
+        ['stack.live_files[0]: "SOURCE/compose.yml" is a file; name its directory'],
+        id="a file for a directory of live files",
+    ),
+    pytest.param(
+        stack(live_files=["nothing"]),
+        ['stack.live_files[0]: "SOURCE/nothing" does not exist'],
+        id="live files that are not there",
     ),
     pytest.param(
         both(live("migrations/live/a"), stack(live_files=["migrations/live"])),
@@ -583,7 +674,7 @@ BAD = [
     pytest.param(
         production("deploy: {update_config: {order: parallel}}"),
         ['compose.production.yml: services.api.deploy.update_config.order: "parallel" is not one of start-first, stop-first'],
-        id="an update policy",
+        id="an order of another name",
     ),
     pytest.param(production("ports: !reset []"), [], id="a tag of Compose"),
     pytest.param(
@@ -658,7 +749,12 @@ BAD = [
             "secrets.key: must have file: ./secrets/<name>; hosts give Compose neither an environment nor external secrets",
             'services.api.secrets: the Compose files have no secret "kye"; they have key',
         ],
-        id="a secret from the environment",
+        id="a secret without a file, and one that is not defined",
+    ),
+    pytest.param(
+        compose("services: {}\nsecrets: {key: {environment: KEY}}\n"),
+        ["secrets.key: must have file: ./secrets/<name>; hosts give Compose neither an environment nor external secrets"],
+        id="a secret without a file",
     ),
     pytest.param(
         files(**{"a/b": {"content": "canary"}}),
@@ -673,7 +769,33 @@ BAD = [
     pytest.param(
         files(session="canary"),
         ["stack_secret_files.session: must be a mapping with content, not a string"],
-        id="a file secret without content",
+        id="a file secret without rights and content",
+    ),
+    pytest.param(
+        files(session={"content": "canary", "contents": "canary"}),
+        ["stack_secret_files.session.contents: unknown key; known are content, owner, mode"],
+        id="a misspelled key of a file secret",
+    ),
+    pytest.param(
+        files(session={}), ["stack_secret_files.session.content: required; the secret itself"], id="a file secret without content"
+    ),
+    pytest.param(
+        files(session={"content": 7}),
+        ["stack_secret_files.session.content: must be a string, not a number; quote it in the inventory"],
+        id="a file secret that is a number",
+    ),
+    pytest.param(
+        files(session={"content": "canary", "owner": "root"}),
+        ["stack_secret_files.session.owner: must be a uid, a whole number, not a string"],
+        id="an owner of a file secret by name",
+    ),
+    pytest.param(
+        files(session={"content": "canary", "mode": "0444"}),
+        [
+            'stack_secret_files.session.mode: must be "0400", "0600", "0440" or "0640", quoted; nobody but owner and group may '
+            "read a secret"
+        ],
+        id="a file secret that everybody may read",
     ),
     pytest.param(
         files(session={"contents": "canary", "owner": "root", "mode": 0o400}),
@@ -706,7 +828,48 @@ BAD = [
             'stack.hardening.privileged[0]: the Compose files have no service "agent"; they have api, migrate, worker',
             'stack.hardening.exempt.api: "cap-drop" is unknown; known are ',
         ],
-        id="exemptions that mean nothing",
+        id="two exemptions that mean nothing",
+    ),
+    pytest.param(
+        stack(hardening={"exempt": {"agent": ["read_only"]}}),
+        ['stack.hardening.exempt.agent: the Compose files have no service "agent"; they have api, migrate, worker'],
+        id="an exemption of no service",
+    ),
+    pytest.param(
+        stack(hardening={"privileged": ["agent"]}),
+        ['stack.hardening.privileged[0]: the Compose files have no service "agent"; they have api, migrate, worker'],
+        id="root on the host for no service",
+    ),
+    pytest.param(
+        stack(hardening={"exempt": {"api": ["cap-drop"]}}),
+        ['stack.hardening.exempt.api: "cap-drop" is unknown; known are '],
+        id="an exemption from nothing",
+    ),
+    pytest.param(
+        compose("services: {}\ninclude: [../blog/compose.yml]\n"),
+        ["include: reads files that no check sees; name them in stack.compose_files instead"],
+        id="files that no check sees",
+    ),
+    pytest.param(
+        compose("services: {}\nhosts: {}\n"),
+        ["hosts: nobody has decided yet what this element may do to the host; remove it"],
+        id="an element of a newer Compose",
+    ),
+    pytest.param(
+        production("extends: {file: /root/compose.yml, service: db}"),
+        [
+            'compose.production.yml: services.api.extends: "/root/compose.yml" is no Compose file of the stack, so no check sees '
+            "it; name it in stack.compose_files, or name extends in stack.hardening.exempt.api"
+        ],
+        id="a service that extends one of another file",
+    ),
+    pytest.param(
+        production("volumes: ['/run/docker.sock:/s']"),
+        [
+            'compose.production.yml: services.api.volumes: "/run/docker.sock" gives the engine\'s socket, which makes the '
+            "service root on the host; remove it, or name api in stack.hardening.docker_socket",
+        ],
+        id="the engine's socket",
     ),
     pytest.param(
         production("privileged: true, volumes: ['/run/docker.sock:/s']"),
@@ -807,7 +970,7 @@ def test_no_compose_file_makes_it_crash(source: Path, text: str) -> None:
 
 
 def test_too_much_data_is_refused(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stack_config_module, "MAXIMUM_BYTES", 1_000_000)
+    monkeypatch.setattr(stack_files, "MAXIMUM_BYTES", 1_000_000)
     (source / "migrations" / "dump.sql").write_text("x" * 1_000_001)
     assert checked(raw(source)).problems == ["stack.files: more than 1 MB in all; large data belongs into an image"]
 

@@ -64,50 +64,68 @@ PROBLEMS = [
     pytest.param(
         {**DATABASE, "secrets": ["api.NONE"]},
         ["secrets: api.NONE is no secret of this environment; there is api.DATABASE_URL"],
-        id="unknown",
+        id="a rotation of an unknown secret",
     ),
-    pytest.param({**DATABASE, "secrets": []}, ["secrets: must name one at least"], id="none"),
+    pytest.param({**DATABASE, "secrets": []}, ["secrets: must name one at least"], id="a rotation of no secret"),
     pytest.param(
-        {**KEY, "secrets": ["api.KEY", "api.OTHER"]}, ["secrets: api.KEY, api.OTHER do not have the same value"], id="two values"
+        {**KEY, "secrets": ["api.KEY", "api.OTHER"]},
+        ["secrets: api.KEY, api.OTHER do not have the same value"],
+        id="a rotation of two values",
     ),
     pytest.param(
         {**KEY, "provider": "runpod"},
         ['provider: "runpod" is not one of postgres_role_pair, command, manual, generated'],
-        id="provider",
+        id="an unknown provider",
     ),
     pytest.param(
         {**KEY, "command": None, "probe": None},
         ["command: required by the provider command", "probe: required by the provider command"],
         id="missing",
     ),
-    pytest.param({**DATABASE, "postgres": None}, ["postgres: required by the provider postgres_role_pair"], id="no pair"),
+    pytest.param({**KEY, "command": None}, ["command: required by the provider command"], id="a provider without its command"),
+    pytest.param({**KEY, "probe": None}, ["probe: required by the provider command"], id="a provider without its probe"),
+    pytest.param(
+        {**DATABASE, "postgres": None},
+        ["postgres: required by the provider postgres_role_pair"],
+        id="a provider without its options",
+    ),
     pytest.param(
         {**KEY, "command": {"create": ["x"], "revoke": []}},
         ["command.revoke: must hold a program and its arguments"],
-        id="no program",
+        id="a command that is none",
     ),
     pytest.param(
-        {**KEY, "probe": {**PROBE, "url": "ftp://x"}}, ["probe.url: must begin with http:// or https://"], id="probe's url"
+        {**KEY, "probe": {**PROBE, "url": "ftp://x"}},
+        ["probe.url: must begin with http:// or https://"],
+        id="a probe's URL without http",
     ),
     pytest.param(
         {**KEY, "probe": {**PROBE, "value": "Bearer"}},
         ['probe.value: must hold {secret}, for example "Bearer {secret}"'],
-        id="probe's value",
+        id="a probe that sends no secret",
     ),
-    pytest.param(pair(roles=["app_a"]), ["postgres.roles: must be two different ones"], id="one role"),
-    pytest.param(pair(roles=["app_a", "App B"]), ['postgres.roles: "App B" must be lower-case letters, digits and _'], id="name"),
-    pytest.param(pair(owner="app_a"), ["postgres.owner: must not be one of the roles"], id="owner in the pair"),
+    pytest.param(pair(roles=["app_a"]), ["postgres.roles: must be two different ones"], id="one role for a pair"),
+    pytest.param(
+        pair(roles=["app_a", "App B"]),
+        ['postgres.roles: "App B" must be lower-case letters, digits and _'],
+        id="a role's name that is none",
+    ),
+    pytest.param(pair(owner="app_a"), ["postgres.owner: must not be one of the roles"], id="the owner in the pair"),
     pytest.param(
         pair(roles=["app_a", "postgres"]),
         ["postgres.admin_url: must not log in as one of the roles"],
-        id="administrator in the pair",
+        id="the administrator in the pair",
     ),
     pytest.param(
         pair(admin_url=ADMIN.replace("projecta", "projectb")),
         ["postgres.admin_url: leads to another Supabase project than the secret"],
-        id="project",
+        id="an administrator of another project",
     ),
-    pytest.param(pair(admin_url="canary-x"), ["postgres.admin_url: it, or the secret, is not a connection URL"], id="no url"),
+    pytest.param(
+        pair(admin_url="canary-x"),
+        ["postgres.admin_url: it, or the secret, is not a connection URL"],
+        id="an administrator without a connection URL",
+    ),
 ]
 
 

@@ -136,4 +136,4 @@ WATCH = "watch it: ansible-playbook playbooks/status.yml -i inventories/staging"
     ],
 )
 def test_what_goes_on_on_a_host_is_said_with_how_to_watch_and_to_stop_it(at_work: dict[str, str], lines: list[str]) -> None:
-    assert goes_on(at_work, "inventories/staging") == lines
+    assert goes_on(at_work, "inventories/staging", "ansible-playbook rollback.yml -i inventories/staging") == lines

@@ -49,6 +49,13 @@ def test_the_commands_that_mend_are_said_once_and_whole() -> None:
     assert [line for line in lines if "Mend" in line] == [f"  Mend it with: {mend[0]}"]
 
 
+def test_several_commands_are_numbered_and_the_edge_comes_first() -> None:
+    deploy, edge = "ansible-playbook deploy.yml -i inventories/staging", "ansible-playbook playbooks/provision.yml --tags edge"
+    lines = table(report(hosts={"app-1": host(drift=["replicas are gone"], mend=[deploy, edge])}), NOW)
+    begin = lines.index("  Mend it with these, in this order:")
+    assert lines[begin + 1 : begin + 3] == [f"    1. {edge}", f"    2. {deploy}"]
+
+
 def test_a_host_that_could_not_be_asked_is_not_said_to_run_anything() -> None:
     lines = table(report(hosts={"app-1": {"msg": "Failed to connect"}}), NOW)
     assert "app-1  ?        -    ?     ?      could not be asked" in lines
@@ -115,3 +122,18 @@ def test_a_host_of_another_environment_is_named(owner: str, line: str) -> None:
 
 def test_a_host_of_the_environment_is_not_worth_a_line() -> None:
     assert table(report(hosts={"app-1": host(environment="staging")}), NOW) == table(report(), NOW)
+
+
+def test_a_host_that_a_balancer_keeps_off_is_not_said_to_be_up() -> None:
+    command = "ansible-playbook playbooks/edge_upgrade.yml -i inventories/staging"
+    lines = table(report(hosts={"app-1": host(kept_off=["lb-1 (balancer) sends nobody there"], mend=[command])}), NOW)
+    assert "app-1  1.1.0    3 h  kept off  none   api 2/2" in lines
+    assert "  app-1: lb-1 (balancer) sends nobody there" in lines
+    assert f"  Mend it with: {command}" in lines
+    down = table(report(hosts={"app-1": host(kept_off=["lb-1 (balancer) sends nobody there"], edge="down")}), NOW)
+    assert "app-1  1.1.0    3 h  down  none   api 2/2" in down
+
+
+def test_a_balancer_that_could_not_be_asked_is_named() -> None:
+    lines = table(report(balancers_unread={"lb-1": "could not be reached"}), NOW)
+    assert "  lb-1 (balancer) did not say whom it keeps off: could not be reached" in lines

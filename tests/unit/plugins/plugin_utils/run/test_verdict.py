@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.verdict import Run, history_line, summary
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.summary import history_line, summary
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.verdict import Run
 
 OLD, NEW = "1.0.0", "1.1.0"
 Event = Callable[[Run], None]
@@ -362,6 +363,33 @@ def test_a_host_that_is_left_with_the_release_that_failed_is_said_to_run_it_and_
         f"    ansible-playbook deploy.yml -i inventories/staging -e stack_release={NEW}",
         "    ansible-playbook rollback.yml -i inventories/staging",
     ]
+
+
+def identified(host: str, before: str) -> Event:
+    result = {"release": NEW, "id": f"{NEW}-b", "environment": "staging", "previous": OLD, "previous_id": before, "pending": True}
+    return lambda run: run.saw("stack_release", host, result, failed=False)
+
+
+@pytest.mark.parametrize(
+    ("before", "chosen"),
+    [
+        pytest.param({"a": f"{OLD}-a", "b": f"{OLD}-a"}, f" -e rollback_to={OLD}-a", id="all ran it"),
+        pytest.param({"a": f"{NEW}-b", "b": f"{OLD}-a"}, f" -e rollback_to={OLD}-a", id="one had been switched by a run before"),
+        pytest.param({"a": f"{OLD}-a", "b": f"{OLD}-c"}, "", id="they ran two"),
+        pytest.param({"a": "", "b": ""}, "", id="nothing ran"),
+    ],
+)
+def test_the_way_back_from_a_mix_names_what_hosts_ran_before_it(before: dict[str, str], chosen: str) -> None:
+    """Left to themselves they may not agree on it: the release that half of them got may have run on the others before."""
+    run = after(*(identified(host, identity) for host, identity in before.items()))
+    run.interrupted("the run was interrupted by Ctrl-C", {"a": "stack_rollout"})
+    assert run.verdict(1.0, check_mode=False)["mend"][1] == f"ansible-playbook rollback.yml -i inventories/staging{chosen}"
+
+
+def test_the_way_on_of_a_rollback_is_the_rollback() -> None:
+    run = after(identified("a", f"{OLD}-a"))
+    run.is_rollback = True
+    assert run.way_back("inventories/staging") == "ansible-playbook rollback.yml -i inventories/staging"
 
 
 def test_a_rollout_that_lost_its_lease_in_the_middle_is_told_in_its_own_words() -> None:

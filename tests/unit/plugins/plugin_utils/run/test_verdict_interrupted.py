@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.verdict import Run, history_line
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.summary import history_line
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.verdict import Run
 
 HOW = "the run was interrupted by Ctrl-C\napp-2: the rollout goes on there by itself, to its end"
 

@@ -1,0 +1,22 @@
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+"""Modules that ask a Postgres database."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    DOCUMENTATION = r"""
+attributes:
+  platform:
+    support: full
+    platforms: posix
+    description: Where the database can be reached from.
+requirements:
+  - psycopg2, on the host
+options:
+  system_identifier:
+    description: The system identifier that the cluster must have. Empty asks for none.
+    type: str
+    default: ""
+"""

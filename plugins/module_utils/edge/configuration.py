@@ -1,0 +1,116 @@
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+"""The files of HAProxy's configuration: written when HAProxy finds them good, reloaded, and put back when it does not."""
+
+from __future__ import annotations
+
+import fcntl
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from ansible_collections.morpheus.deploy.plugins.module_utils.base import leftovers
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import private, write_atomically
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats import EDGE_BASE, EDGE_STACKS
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.spoken import told
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import (
+    Socket,
+)
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
+
+# Runs ``haproxy -c`` over a configuration directory -> what it complained of, or ""
+Validate = Callable[[Path], str]
+
+
+class EdgeConfiguration:
+    """The files of HAProxy: changed together, only when HAProxy accepts them, and put back when the reload fails."""
+
+    def __init__(self, paths: EdgePaths, validate: Validate) -> None:
+        self.paths = paths
+        self._validate = validate
+
+    def differences(self, files: Mapping[str, str]) -> list[str]:
+        """Names, relative to the configuration directory, of files whose content is another."""
+        return sorted(name for name, content in files.items() if self._read(name) != content)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """While this lasts no other process writes these files, tells HAProxy anything or reloads it. Not to be nested.
+
+        Stacks share the map of routes; and a reload by another one, between what is written and what is told, would start a
+        worker that has read the old file and hears nothing of the change.
+        """
+        with open(self.paths.root / "files.lock", "a", opener=private) as stream:
+            fcntl.flock(stream, fcntl.LOCK_EX)
+            yield
+
+    def write(self, files: Mapping[str, str]) -> None:
+        """Put files in place that say what HAProxy is told at run time."""
+        for name in self.differences(files):
+            write_atomically(self.paths.conf / name, files[name], mode=0o644)
+
+    def apply(self, files: Mapping[str, str]) -> list[str]:
+        """Put ``files`` in place and make a running HAProxy use them; the names that changed. All or nothing."""
+        changed = self.differences(files)
+        if not changed:
+            return []
+        self.check(files)
+        before = {name: self._read(name) for name in changed}
+        for name in changed:
+            write_atomically(self.paths.conf / name, files[name], mode=0o644)
+        try:
+            self.reload()
+        except EdgeError:
+            for name, content in before.items():
+                if content is None:
+                    (self.paths.conf / name).unlink()
+                else:
+                    write_atomically(self.paths.conf / name, content, mode=0o644)
+            raise
+        return changed
+
+    def check(self, files: Mapping[str, str]) -> None:
+        """Raise EdgeError with HAProxy's own words when it would reject the configuration with ``files`` in it."""
+        with leftovers.directory(self.paths.root, leftovers.CANDIDATE) as candidate:
+            with told(candidate):
+                self._copy(files, candidate)
+            complaint = self._validate(candidate)
+        if complaint:
+            raise EdgeError(f"HAProxy rejects the new edge configuration, so the running one was left as it is: {complaint}")
+
+    def _copy(self, files: Mapping[str, str], candidate: Path) -> None:
+        # Hidden are files that others are writing; HAProxy reads none of them.
+        shutil.copytree(self.paths.conf, candidate, ignore=shutil.ignore_patterns(".*"), dirs_exist_ok=True)
+        candidate.chmod(0o755)
+        for name, content in files.items():
+            (candidate / name).parent.mkdir(parents=True, exist_ok=True)
+            (candidate / name).write_text(content)
+        for path in candidate.rglob("*"):
+            original = self.paths.conf / path.relative_to(candidate)
+            with suppress(FileNotFoundError):
+                shutil.chown(path, original.stat().st_uid, original.stat().st_gid)
+
+    def reload(self) -> None:
+        """Hitless: the new worker takes over the listening sockets, the old one answers what it has begun."""
+        if not self.paths.master.exists():
+            return
+        answer = Socket(str(self.paths.master), timeout=30).ask("reload")
+        if not answer.startswith("Success=1"):
+            raise EdgeError(
+                f"HAProxy could not load the new edge configuration, and goes on with the one before: {_alerts(answer)}. "
+                "See its log with: docker logs --tail 30 edge-haproxy-1"
+            )
+
+    def _read(self, name: str) -> str | None:
+        try:
+            kind = EDGE_STACKS if name.startswith(("stacks/", "routes")) else EDGE_BASE
+            return kind.commented(self.paths.conf / name)
+        except FileNotFoundError:
+            return None
+
+
+def _alerts(answer: str) -> str:
+    alerts = [line.strip() for line in answer.splitlines() if "[ALERT]" in line]
+    return " ".join(alerts) or answer.strip()

@@ -1,0 +1,52 @@
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+"""Where the edge has its files on this host, and what its role recorded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats import EDGE
+
+EDGE_ROOT = Path("/var/lib/morpheus.deploy/edge")
+HAPROXY_DIRECTORY = "/usr/local/etc/haproxy"
+# Below the configuration directory: what HAProxy serves sites with, and which of it.
+CERTIFICATES, CERTIFICATES_LIST = "certs", "certificates.list"
+
+
+@dataclass(frozen=True)
+class EdgePaths:
+    """Where the edge lives on the host; ``conf`` is HAProxy's configuration directory, ``run`` holds its sockets."""
+
+    root: Path
+
+    @property
+    def conf(self) -> Path:
+        return self.root / "conf"
+
+    @property
+    def settings(self) -> Path:
+        return self.root / "edge.json"
+
+    @property
+    def socket(self) -> Path:
+        return self.root / "run" / "admin.sock"
+
+    @property
+    def master(self) -> Path:
+        return self.root / "run" / "master.sock"
+
+
+def edge_settings(paths: EdgePaths) -> dict[str, str]:
+    """What the edge role recorded: the image and network of the edge. Raises EdgeError when there is no edge here."""
+    try:
+        found = EDGE.load(paths.settings)
+        return {name: str(found[name]) for name in ("image", "user")}
+    except FileNotFoundError:
+        raise EdgeError(
+            f"this host has no edge ({paths.settings} is missing): run playbooks/provision.yml for this inventory first"
+        ) from None
+    except KeyError as exc:
+        raise EDGE.damaged(paths.settings, f"it does not say {exc}") from exc

@@ -1,0 +1,159 @@
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+"""Images on this host: looked at, pulled, named, run and removed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EngineError
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine import pull
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.answers import LOOK, speaking
+from ansible_collections.morpheus.deploy.plugins.module_utils.words import said
+
+with suppress(ImportError):
+    from docker.errors import APIError, DockerException, ImageNotFound
+    from urllib3.exceptions import HTTPError
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image on this host. ``pinned`` is how to run exactly it: by digest, or by id when no registry knows it."""
+
+    reference: str
+    id: str
+    digest: str
+
+    @property
+    def pinned(self) -> str:
+        return f"{self.reference.partition('@')[0]}@{self.digest}" if self.digest else self.id
+
+
+@dataclass(frozen=True)
+class Disk:
+    """The file system that holds the engine's images; sizes in bytes."""
+
+    path: str
+    free: int
+    total: int
+
+
+class Images:
+    """Images on this host, and the disk that holds them."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def newest_digest(self, reference: str) -> str:
+        """What the registry has under a name, without bringing it here; empty when it does not say."""
+        try:
+            found: Mapping[str, Any] = self._client.api.inspect_distribution(reference)
+            return str(found["Descriptor"]["digest"])
+        except (DockerException, OSError, HTTPError, KeyError, TypeError):
+            return ""
+
+    def image(self, reference: str) -> Image | None:
+        """The local image behind ``reference``, or None."""
+        with speaking(f"look at image {reference}"):
+            try:
+                details = self._client.api.inspect_image(reference)
+            except ImageNotFound:
+                return None
+        name = _without_tag(reference)
+        digests = [entry.partition("@")[2] for entry in details.get("RepoDigests") or [] if entry.partition("@")[0] == name]
+        return Image(reference, details["Id"], digests[0] if digests else "")
+
+    def tag(self, identity: str, reference: str) -> None:
+        """Give a local image (by id) a name."""
+        name = _without_tag(reference)
+        with speaking(f"tag {reference}"):
+            self._client.api.tag(identity, name, reference.partition("@")[0].removeprefix(name).lstrip(":") or None)
+
+    def pull(self, reference: str) -> Image:
+        """Bring ``reference`` to this host; RegistryDownError when no registry answers, EngineError for any other reason.
+
+        An answer that begins well can still end in an error, and nothing but its text says so.
+        """
+        try:
+            for part in self._client.api.pull(reference, stream=True, decode=True):
+                if isinstance(part, Mapping) and (part.get("errorDetail") or part.get("error")):
+                    raise pull.failure(reference, str((part.get("errorDetail") or {}).get("message") or part.get("error")))
+        except EngineError:
+            raise
+        except APIError as exc:
+            raise pull.failure(reference, str(exc.explanation or exc)) from exc
+        # The SDK hands on what its HTTP library raises in the middle of a stream.
+        except (DockerException, OSError, HTTPError, RuntimeError) as exc:
+            raise EngineError(f"the engine did not answer when asked to pull {reference}: {exc}. {LOOK}") from exc
+        image = self.image(reference)
+        if image is None:
+            raise EngineError(f"image {reference} was pulled but is not there; is something pruning images on this host?")
+        return image
+
+    def declared_volumes(self, reference: str) -> list[str]:
+        """Paths for which a local image wants a volume; none when it is not here."""
+        with speaking(f"look at image {reference}"):
+            try:
+                details = self._client.api.inspect_image(reference)
+            except ImageNotFound:
+                return []
+        return sorted((details.get("Config") or {}).get("Volumes") or {})
+
+    def size(self, reference: str) -> int:
+        """Bytes of a local image, layers that it shares with others included; 0 when it is not here."""
+        with speaking(f"look at image {reference}"):
+            try:
+                return int(self._client.api.inspect_image(reference)["Size"])
+            except ImageNotFound:
+                return 0
+
+    def disk(self) -> Disk:
+        with speaking("say where it keeps its images"):
+            path = str(self._client.info()["DockerRootDir"])
+        found = os.statvfs(path)
+        return Disk(path, found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize)
+
+    def images_in_use(self) -> set[str]:
+        """Ids of the images of every container on this host, stopped ones too."""
+        with speaking("list containers"):
+            return {item["ImageID"] for item in self._client.api.containers(all=True)}
+
+    def remove_image(self, reference: str, identity: str, digest: str) -> None:
+        """Take our names off an image: the engine deletes it with its last name. One that others named or run stays."""
+        by_digest = f"{_without_tag(reference)}@{digest}" if digest else ""
+        for name in (reference, by_digest, identity):
+            with speaking(f"remove image {name}"), suppress(ImageNotFound):
+                found = self._client.api.inspect_image(name) if name else {"Id": ""}
+                if found["Id"] != identity or (name == identity and (found["RepoTags"] or found["RepoDigests"])):
+                    continue
+                try:
+                    self._client.api.remove_image(name)
+                except APIError as exc:
+                    if exc.status_code != HTTPStatus.CONFLICT:
+                        raise
+
+    def run_tool(self, image: str, command: Sequence[str], mounts: Mapping[Path, str], user: str) -> tuple[int, str]:
+        """(exit code, output) of a short-lived container without network."""
+        volumes = {str(path): {"bind": target, "mode": "ro"} for path, target in mounts.items()}
+        with speaking(f"run {image}"):
+            container = self._client.containers.create(
+                image, list(command), entrypoint=[], network_mode="none", user=user, volumes=volumes
+            )
+            try:
+                container.start()
+                code = int(container.wait(timeout=60)["StatusCode"])
+                return code, said.excerpt(container.logs())
+            finally:
+                container.remove(force=True)
+
+
+def _without_tag(reference: str) -> str:
+    name = reference.partition("@")[0]
+    head, colon, tail = name.rpartition(":")
+    return head if colon and "/" not in tail else name

@@ -1,0 +1,17 @@
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+"""Labels of containers and networks: this collection's, and those of Compose."""
+
+from __future__ import annotations
+
+LABEL = "morpheus.deploy."
+FINGERPRINT = LABEL + "fingerprint"
+PARTS = LABEL + "parts"
+RELEASE = LABEL + "release"
+PORT = LABEL + "port"
+PROJECT = "com.docker.compose.project"
+SERVICE = "com.docker.compose.service"
+NUMBER = "com.docker.compose.container-number"
+ONEOFF = "com.docker.compose.oneoff"
+# Of a network: its name in the Compose file.
+COMPOSE_NETWORK = "com.docker.compose.network"

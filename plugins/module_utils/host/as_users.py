@@ -1,0 +1,47 @@
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+"""What users of a stack would get at this host's own edge; the connection goes to this machine, whatever DNS says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import SystemClock
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge import own_edge, served
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Endpoint, Expectation, Gate
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.http import HttpProbe
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.seen import Health, Rules
+from ansible_collections.morpheus.deploy.plugins.module_utils.host.target import Target
+
+PUBLIC_INTERVAL_SECONDS = 0.05
+
+
+def endpoints(target: Target, paths: EdgePaths) -> list[Endpoint]:
+    """How users ask: the stack's public check, or every route at this host's own edge."""
+    check = target.stack.public_check
+    if check:
+        expectation = Expectation(version=check["version"], release=target.release)
+        return [served.public(check, own_edge.endpoint("edge", paths, check, expectation))]
+    if not target.routes:
+        return []
+    own = own_edge.OwnEdge.of(paths)
+    return [served.route(key, own.https if own.tls else own.http, tls=own.tls) for key in sorted(target.routes)]
+
+
+def public_check(target: Target, paths: EdgePaths, guard: Callable[[], None]) -> Health:
+    """What the stack's public check sees at this host's own edge; the connection goes to this machine, whatever DNS says."""
+    check = target.stack.public_check
+    expectation = Expectation(version=check["version"], release=target.release)
+    try:
+        endpoint = own_edge.endpoint("edge", paths, check, expectation)
+    except EdgeError as exc:
+        return Health("edge", check["url"], violation=str(exc))
+    rules = Rules(check["successes"], PUBLIC_INTERVAL_SECONDS, deadline_seconds=check["deadline_seconds"])
+
+    def give_up(_: Endpoint) -> str:
+        guard()
+        return ""
+
+    return Gate(rules, HttpProbe(), SystemClock(), give_up).wait([endpoint])[0]

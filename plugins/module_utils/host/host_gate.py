@@ -1,0 +1,86 @@
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+"""The gate that candidates pass: asked at their own addresses, or by what Docker makes of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import Clock
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Endpoint, Gate
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.http import HttpProbe
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.seen import Answer, Condemned, Health, Rules
+from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
+from ansible_collections.morpheus.deploy.plugins.module_utils.host.target import Target
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import HealthCheck
+
+# Without an HTTP health check Docker's verdict counts; a service without a healthcheck must at least keep running.
+DOCKER_RULES = Rules(successes=2, interval_seconds=0.25, timeout_seconds=5.0, deadline_seconds=120.0)
+NO_HEALTHCHECK_SECONDS = 3.0
+
+
+@dataclass
+class HostGate:
+    """execute.GateVerbs: asks each replica at its own address, by HTTP or, without a health check of ours, Docker."""
+
+    host: StackHost
+    target: Target
+    clock: Clock
+    guard: Callable[[], None] = lambda: None
+    probe: HttpProbe = field(default_factory=HttpProbe)
+    # When the run began, by the clock that dates containers; and container -> how often the engine had restarted it at its gate.
+    since: float = field(default_factory=time.time)
+    restarts: dict[str, int] = field(default_factory=dict)
+
+    def wait(self, service: str, replicas: Sequence[Replica]) -> list[Health]:
+        for replica in replicas:
+            # What this run has started must never have ended; what it found may have, long ago.
+            found = replica.created < int(self.since)
+            self.restarts[replica.id] = self.host.engine.restarts(replica) if found else 0
+        return self._gate(service, replicas).wait(self._endpoints(service, replicas))
+
+    def watch(self, service: str, replicas: Sequence[Replica], seconds: float, condemned: Condemned) -> list[Health]:
+        return self._gate(service, replicas).watch(self._endpoints(service, replicas), seconds, condemned)
+
+    def _gate(self, service: str, replicas: Sequence[Replica]) -> Gate:
+        by_name = {replica.name: replica for replica in replicas}
+
+        def give_up(endpoint: Endpoint) -> str:
+            self.guard()
+            replica = by_name[endpoint.name]
+            return self.host.engine.failure(replica, self.restarts.get(replica.id, 0))
+
+        def docker_verdict(endpoint: Endpoint, timeout: float) -> Answer:
+            return self._docker_verdict(by_name[endpoint.name])
+
+        health = self._health(service)
+        if not health:
+            return Gate(DOCKER_RULES, docker_verdict, self.clock, give_up)
+        return Gate(self._rules(health), self.probe, self.clock, give_up)
+
+    def _endpoints(self, service: str, replicas: Sequence[Replica]) -> list[Endpoint]:
+        health = self._health(service)
+        if not health:
+            return [Endpoint(replica.name, f"docker://{replica.name}/health") for replica in replicas]
+        addresses = self.host.engine.addresses(replicas)
+        port = self.target.services[service].port
+        return [
+            Endpoint(name, f"http://{address}:{port}{health.path}", expectation=self.target.expectation(service))
+            for name, address in addresses.items()
+        ]
+
+    def _rules(self, health: HealthCheck) -> Rules:
+        return Rules(health.successes, health.interval_seconds, health.timeout_seconds, health.deadline_seconds)
+
+    def _health(self, service: str) -> HealthCheck | None:
+        return self.target.stack.health(service)
+
+    def _docker_verdict(self, replica: Replica) -> Answer:
+        verdict = self.host.engine.health(replica)
+        if not verdict and time.time() - replica.created < NO_HEALTHCHECK_SECONDS:
+            verdict = "running for too short a time to tell (it has no healthcheck)"
+        good = verdict in ("healthy", "")
+        return Answer(0.0, 200 if good else 503, b"" if good else verdict.encode())

@@ -1,0 +1,48 @@
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+"""What a release asks of its host, ready to be compared with what runs there."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge import haproxy
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Expectation
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.workspace import Workspace
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.desired import DesiredService
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Service, Stack
+
+
+@dataclass(frozen=True)
+class Target:
+    """A release made ready to be compared with what runs: Compose's model and the services it asks for."""
+
+    release: str
+    stack: Stack
+    workspace: Workspace
+    model: Mapping[str, Any]
+    desired: list[DesiredService]
+    # Service -> what hardens it, beside what its files say. Part of ``model`` already.
+    additions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    # Paths in the project directory that belong to the application.
+    data: Collection[str] = ()
+
+    @property
+    def services(self) -> dict[str, Service]:
+        return self.stack.by_name
+
+    @property
+    def routed(self) -> set[str]:
+        return {service.name for service in self.desired if service.routed}
+
+    @property
+    def routes(self) -> dict[str, str]:
+        """Key of each route (see haproxy.route_key) -> service."""
+        return haproxy.stack_routes(self.stack.services)
+
+    def expectation(self, service: str) -> Expectation:
+        """What a good answer to the service's health check is; any will do without one."""
+        health = self.stack.health(service)
+        return Expectation(health.status, health.expect, health.version, self.release) if health else Expectation()

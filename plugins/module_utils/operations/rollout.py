@@ -1,0 +1,56 @@
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+"""A rollout on one host: what is to be done, and what was done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ansible_collections.morpheus.deploy.plugins.module_utils.host.target import Target
+from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage import Kind
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
+from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.outcome import Outcome
+from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.step import Step
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.desired import FailureAction
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica
+
+
+@dataclass
+class Rollout:
+    """What is to be done on this host, and, after ``execute``, what was done."""
+
+    manifest: Manifest
+    target: Target
+    kind: Kind
+    previous: Manifest | None
+    # Id of what was live, also where its manifest cannot be read.
+    was: str
+    steps: list[Step]
+    before: list[Replica]
+    edge_files: list[str]
+    # Whether an earlier rollout on this host was killed, so that its end is still to be written down.
+    resumes: bool = False
+    # Files of the live release that are not as they should be, a sentence each.
+    damage: list[str] = field(default_factory=list)
+    outcome: Outcome = field(default_factory=Outcome)
+    after: list[Replica] = field(default_factory=list)
+    # Where a failed rollout left this host: "as_before" (nothing was switched), "taken_back" (what was switched serves the old
+    # release again), "switched" (the release that failed runs, and nothing else) or "mixed". Empty after a good one.
+    left: str = ""
+    pruned: list[str] = field(default_factory=list)
+    # What went wrong that does not change which release serves.
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def switches(self) -> bool:
+        """Whether another release than before is live afterwards."""
+        return self.was != self.manifest.id
+
+    @property
+    def changed(self) -> bool:
+        return bool(self.steps or self.edge_files or self.damage) or self.switches or self.resumes
+
+    @property
+    def failure_action(self) -> FailureAction:
+        wants = any(service.policy.failure_action is FailureAction.ROLLBACK for service in self.target.desired)
+        return FailureAction.ROLLBACK if wants else FailureAction.PAUSE

@@ -1,0 +1,52 @@
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+"""How replicas end: requests that they hold are waited for, and what is cut by the stop is counted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+
+from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.cut import Cut
+from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.verbs import Means
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica
+
+POLL_SECONDS = 0.05
+# A little more than "timeout http-keep-alive" of the edge.
+IDLE_SECONDS = 80.0
+
+
+def let_end(means: Means, service: str, replicas: Sequence[Replica], seconds: float) -> int:
+    """Wait until ``replicas`` hold no request, or ``seconds`` have passed; how many sessions ended meanwhile.
+
+    Idle connections are waited for as long as the edge keeps them: their requests have not even begun.
+    """
+    start = means.clock.now()
+    deadline, patience = start + seconds, start + max(seconds, IDLE_SECONDS)
+    most = left = 0
+    quiet = 0
+    while quiet < 2:
+        means.guard()
+        busy = [means.edge.busy(service, replica) for replica in replicas]
+        left = sum(one.total for one in busy)
+        most = max(most, left)
+        idle = any(one.idle for one in busy)
+        quiet = 0 if idle or any(one.requests for one in busy) else quiet + 1
+        if means.clock.now() >= (patience if idle else deadline):
+            break
+        if quiet < 2:
+            means.clock.sleep(POLL_SECONDS)
+    return most - left
+
+
+def stop(means: Means, service: str, replicas: Sequence[Replica], grace: float | None, *, watched: bool) -> int:
+    """Stop with the grace period; how many sessions were cut. ``watched``: whether there may be any."""
+    by_name = {replica.name: replica for replica in replicas}
+    cut = Cut(
+        lambda name: means.edge.counts(service, by_name[name]),
+        list(by_name),
+        lambda name: means.engine.ended_at(by_name[name]),
+    )
+    with cut if watched else nullcontext():
+        means.engine.stop(replicas, grace)
+    return cut.total

@@ -1,0 +1,19 @@
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+"""A volume or directory of a running replica."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Mounted:
+    """A mount of a running container of the project. ``source``: the name of a volume, or a path of the host."""
+
+    container: str
+    service: str
+    kind: str
+    source: str
+    target: str
+    writable: bool = True

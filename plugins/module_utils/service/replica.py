@@ -1,0 +1,56 @@
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+"""One observed container of a service."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+# The edge's home: its published ports are there, and replicas that a version from before networks of stacks has started.
+EDGE_NETWORK = "edge"
+
+
+def stack_network(stack: str) -> str:
+    """The network on which the edge reaches the replicas of one stack. No project of Compose can have a dot in its name."""
+    return f"{EDGE_NETWORK}.{stack}"
+
+
+def is_edges(network: str) -> bool:
+    """Whether the edge reaches replicas on it: a stack's, or its home."""
+    return network == EDGE_NETWORK or network.startswith(stack_network(""))
+
+
+class State(str, Enum):
+    RUNNING = "running"
+    RESTARTING = "restarting"
+    DEAD = "dead"
+
+
+@dataclass(frozen=True)
+class Replica:
+    """One observed container. ``admitted``: the edge sends it new requests. ``created``: seconds since the epoch. ``port``: where
+    it answers the edge; 0 when that is not known. ``networks``: names of those that it is on now; None when that is not known.
+    ``word``: the engine's own for its state. ``unanswered``: why users get nothing from it, although it runs.
+    """
+
+    id: str
+    name: str
+    service: str
+    number: int
+    fingerprint: str
+    state: State = State.RUNNING
+    admitted: bool = False
+    created: float = 0.0
+    image: str = ""
+    parts: Mapping[str, str] = field(default_factory=dict)
+    port: int = 0
+    networks: frozenset[str] | None = None
+    word: str = ""
+    unanswered: str = ""
+
+    @property
+    def cut_off(self) -> bool:
+        """Whether the edge, which may send it requests, cannot reach it."""
+        return self.port > 0 and self.networks is not None and not any(map(is_edges, self.networks))

@@ -1,0 +1,169 @@
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+"""A stack as its configuration describes it: typed, and parsed in one place.
+
+Both sides have it: the controller from the configuration, a host from what a deploy brings or from a release's manifest. Parsing
+refuses nothing. On the controller the problems of a configuration are told with their paths beside it, and a release that an
+older version prepared, whose manifest lacks what came later, can be gone back to. What is missing has the default of the role
+preflight.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Route:
+    """Requests for ``host`` (empty: any) whose path is one of ``paths`` or lies below one."""
+
+    host: str = ""
+    paths: Sequence[str] = ("/",)
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Route:
+        return cls(**_said(given, host=str, paths=_texts))
+
+
+@dataclass(frozen=True)
+class HealthCheck:
+    """When a replica may serve. Its verdict is a ``gate.Health``."""
+
+    path: str = ""
+    status: int = 200
+    version: str = ""
+    expect: str = ""
+    successes: int = 3
+    interval_seconds: float = 0.25
+    timeout_seconds: float = 2.0
+    deadline_seconds: float = 60.0
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> HealthCheck:
+        texts = dict.fromkeys(("path", "version", "expect"), str)
+        seconds = dict.fromkeys(("interval_seconds", "timeout_seconds", "deadline_seconds"), float)
+        return cls(**_said(given, **texts, **seconds, status=int, successes=int))
+
+    @property
+    def failing_seconds(self) -> float:
+        """How long it may need to condemn a replica that has been admitted: ``successes`` bad answers, each with its timeout."""
+        return self.successes * (self.interval_seconds + self.timeout_seconds)
+
+
+@dataclass(frozen=True)
+class Service:
+    """One that the edge serves, or whose replicas are gated by an HTTP health check. The Compose files say the rest."""
+
+    name: str
+    port: int = 0
+    routes: Sequence[Route] = ()
+    health: HealthCheck | None = None
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Service:
+        health = given.get("health")
+        return cls(
+            str(given.get("name") or ""),
+            int(given.get("port") or 0),
+            tuple(map(Route.of, given.get("routes") or ())),
+            HealthCheck.of(health) if health else None,
+        )
+
+
+@dataclass(frozen=True)
+class Migration:
+    """``directory``: where the versions of the schema are; without it nobody knows of any."""
+
+    service: str
+    timeout_seconds: float = 300.0
+    directory: str = ""
+    compatible_since: str = ""
+    accept_edited: Sequence[str] = ()
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Migration:
+        texts = dict.fromkeys(("directory", "compatible_since"), str)
+        more = _said(given, **texts, timeout_seconds=float, accept_edited=_texts)
+        return cls(str(given.get("service") or ""), **more)
+
+
+@dataclass(frozen=True)
+class Retention:
+    """How many releases stay, and which (by id or name) stay whatever their age."""
+
+    releases: int = 5
+    pinned: Sequence[str] = ()
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Retention:
+        return cls(**_said(given, releases=int, pinned=_texts))
+
+
+@dataclass(frozen=True)
+class Stack:
+    """``document``: the whole as it was given, which is what manifests hold and what the hash of a release is over.
+
+    ``hardening`` is what compose/hardening.py reads (None: from before there was such a thing), ``public_check`` what
+    edge/own_edge.py asks.
+    """
+
+    document: Mapping[str, Any] = field(default_factory=dict)
+    compose_files: Sequence[str] = ()
+    files: Sequence[str] = ()
+    live_files: Sequence[str] = ()
+    shared_volumes: Sequence[str] = ()
+    services: Sequence[Service] = ()
+    migration: Migration | None = None
+    env: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    drain_seconds: float = 30.0
+    keep_free_mb: int = 1000
+    retention: Retention = Retention()
+    hardening: Mapping[str, Any] | None = None
+    public_check: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> Stack:
+        """Raises TypeError when it is no mapping."""
+        if not isinstance(document, Mapping):
+            raise TypeError("its stack is no mapping")
+        lists = dict.fromkeys(("compose_files", "files", "live_files", "shared_volumes"), _texts)
+        migration = document.get("migration")
+        return cls(
+            document,
+            services=tuple(map(Service.of, document.get("services") or ())),
+            migration=Migration.of(migration) if migration else None,
+            env=document.get("env") or {},
+            retention=Retention.of(document.get("retention") or {}),
+            hardening=document.get("hardening"),
+            public_check=document.get("public_check") or {},
+            **_said(document, **lists, drain_seconds=float, keep_free_mb=int),
+        )
+
+    @property
+    def by_name(self) -> dict[str, Service]:
+        return {service.name: service for service in self.services}
+
+    @property
+    def routed(self) -> set[str]:
+        """Names of the services that the edge serves."""
+        return {service.name for service in self.services if service.routes}
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """The port of each of these."""
+        return {service.name: service.port for service in self.services if service.routes}
+
+    def health(self, service: str) -> HealthCheck | None:
+        found = self.by_name.get(service)
+        return found.health if found else None
+
+
+def _texts(given: Any) -> tuple[str, ...]:
+    return tuple(map(str, given))
+
+
+def _said(given: Mapping[str, Any], **types: Any) -> dict[str, Any]:
+    """Name -> value of those that are said at all. 0 and "" are said."""
+    return {name: kind(given[name]) for name, kind in types.items() if given.get(name) is not None}

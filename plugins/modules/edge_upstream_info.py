@@ -1,0 +1,61 @@
+#!/usr/bin/python
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: edge_upstream_info
+short_description: Say whom a balancer keeps off, and why
+version_added: 0.1.0
+description:
+  - A host that is kept off gets no request from the balancer, however well it is. Nothing on the host itself shows it.
+options: {}
+extends_documentation_fragment:
+  - morpheus.deploy.attributes.balancer
+  - morpheus.deploy.attributes.read_only
+seealso:
+  - module: morpheus.deploy.edge_upstream
+author:
+  - The morpheus.deploy maintainers
+"""
+
+EXAMPLES = r"""
+- name: Ask the balancer whom it keeps off
+  morpheus.deploy.edge_upstream_info:
+  register: balancer
+"""
+
+RETURN = r"""
+kept_off:
+  description:
+    - The hosts that it sends nobody to. C(turn) says that one is worked on, or was when a run was killed, and C(playbook) by
+      which playbook, empty where nobody noted it. Without a turn it was away while others got another release, or
+      somebody has said so.
+  returned: success
+  type: list
+  elements: dict
+  sample: [{name: app-1, turn: true, playbook: engine_upgrade}]
+"""
+
+from dataclasses import asdict
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import SystemClock
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EDGE_ROOT, EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.upstream_turns import Turns
+from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import in_words
+
+
+@in_words
+def main() -> None:
+    module = AnsibleModule(argument_spec={}, supports_check_mode=True)
+    try:
+        found = Turns(EdgePaths(EDGE_ROOT), SystemClock()).kept_off()
+    except DeployError as exc:
+        module.fail_json(msg=str(exc))
+    module.exit_json(changed=False, kept_off=[asdict(one) for one in found])
+
+
+if __name__ == "__main__":
+    main()

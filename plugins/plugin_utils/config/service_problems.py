@@ -1,0 +1,71 @@
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+"""What is wrong with the services of a stack as they are configured: names, ports, routes and health."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge import haproxy, routes
+from ansible_collections.morpheus.deploy.plugins.module_utils.health import gate
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Route
+
+
+def problems(services: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What is wrong with ``stack.services`` by itself, whatever the Compose files say."""
+    seen: dict[str, int] = {}
+    found = _route_problems(services)
+    for number, service in enumerate(services):
+        path = f"stack.services[{number}]"
+        name = service.get("name")
+        if name in seen:
+            found.append(f'{path}.name: "{name}" stands already at stack.services[{seen[name]}]')
+        seen.setdefault(str(name), number)
+        if isinstance(service.get("port"), int) and not 0 < service["port"] < 65536:
+            found.append(f"{path}.port: {service['port']} is not a port")
+        suffix = next((one for one in haproxy.SUFFIXES if one and str(name).endswith(one)), "")
+        if service.get("routes") and suffix:
+            found.append(f'{path}.name: "{name}" ends with "{suffix}", which the edge adds to names itself; rename the service')
+        if service.get("routes") and not service.get("health"):
+            found.append(
+                f"{path}.health: required, because the service is routed: without it nobody can tell when a replica may serve"
+            )
+        found += routes.problems(path, [Route.of(one) for one in service.get("routes") or []])
+        if service.get("health"):
+            found += _health_problems(f"{path}.health", service["health"])
+    return found
+
+
+def _route_problems(services: Sequence[Mapping[str, Any]]) -> list[str]:
+    found: list[str] = []
+    taken: dict[str, tuple[str, str]] = {}
+    for number, service in enumerate(services):
+        for index, route in enumerate(service.get("routes") or []):
+            for prefix in route.get("paths") or []:
+                here = f"stack.services[{number}].routes[{index}]"
+                key = haproxy.route_key(route.get("host") or "", prefix)
+                owner, place = taken.setdefault(key, (str(service.get("name")), here))
+                if owner != str(service.get("name")):
+                    found.append(f'{here}: "{prefix}" of this host is taken already by {place}')
+    return found
+
+
+def _health_problems(path: str, health: Mapping[str, Any]) -> list[str]:
+    found: list[str] = []
+    if health["path"] and not health["path"].startswith("/"):
+        found.append(f'{path}.path: "{health["path"]}" must start with "/"')
+    for key in ("version", "expect"):
+        problem = gate.expression_problem(health[key]) if health[key] else ""
+        if problem:
+            found.append(f'{path}.{key}: "{health[key]}" is not a JMESPath expression: {problem}')
+    for key in ("successes", "timeout_seconds", "deadline_seconds"):
+        if health[key] == 0:
+            found.append(f"{path}.{key}: must be more than 0")
+    numbers = [health[key] for key in ("successes", "interval_seconds", "deadline_seconds")]
+    if all(numbers) and health["deadline_seconds"] <= health["successes"] * health["interval_seconds"]:
+        found.append(
+            f"{path}.deadline_seconds: {health['deadline_seconds']:g} s is too short for {health['successes']} "
+            f"answers, {health['interval_seconds']:g} s apart"
+        )
+    return found

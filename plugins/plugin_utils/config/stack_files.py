@@ -1,0 +1,103 @@
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+"""The files that a stack names, as they are below its source: what a release ships, and what changes under it."""
+
+from __future__ import annotations
+
+import base64
+import posixpath
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.morpheus.deploy.plugins.module_utils.base import env_file as dotenv
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import is_executable
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose import file_mounts
+
+# What a release's directory holds beside its own files.
+RESERVED = ("env", "secrets")
+RESERVED_FILES = (".env", "override.json", ".release-files.json")
+MAXIMUM_BYTES = 5_000_000
+
+
+class StackFiles:
+    """``files``, ``live_files``: path -> base64; ``executable``: those of both that can be run. ``problems``: what
+    cannot be shipped, and why.
+    """
+
+    def __init__(self) -> None:
+        self.problems: list[str] = []
+        self.files: dict[str, str] = {}
+        self.live_files: dict[str, str] = {}
+        self.executable: list[str] = []
+        self.config: dict[str, Any] = {}
+        self._source = Path()
+
+    def _read_files(self) -> None:
+        for option in ("compose_files", "files"):
+            for number, name in enumerate(self.config[option] or []):
+                self._read(f"stack.{option}[{number}]", str(name))
+        for name, values in (self.config["env"] or {}).items():
+            if isinstance(values, Mapping) and not dotenv.problems(values):
+                self.files[f"env/{name}.env"] = base64.b64encode(dotenv.render(values).encode()).decode()
+        self._read_live_files()
+        if sum(len(content) for content in (*self.files.values(), *self.live_files.values())) > MAXIMUM_BYTES:
+            self._say(f"stack.files: more than {MAXIMUM_BYTES // 1_000_000} MB in all; large data belongs into an image")
+
+    def _read(self, option: str, name: str) -> None:
+        path = self._source / name
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            self._say(f'{option}: "{name}" must lie below stack_source')
+        elif path.is_dir():
+            for found in sorted(item for item in path.rglob("*") if item.is_file()):
+                self._keep(option, str(found.relative_to(self._source)), found)
+        elif path.is_file():
+            self._keep(option, name, path)
+        else:
+            self._say(f'{option}: "{path}" does not exist')
+
+    def _keep(self, option: str, name: str, path: Path) -> None:
+        if Path(name).parts[0] in RESERVED or name in RESERVED_FILES:
+            self._say(f'{option}: "{name}" is written by the deploy itself (from stack.env and the secrets); name it otherwise')
+            return
+        self._take(self.files, name, path)
+
+    def _take(self, files: dict[str, str], name: str, path: Path) -> None:
+        files[name] = base64.b64encode(path.read_bytes()).decode()
+        if is_executable(path) and name not in self.executable:
+            self.executable.append(name)
+
+    def _read_live_files(self) -> None:
+        given = [str(name) for name in self.config["live_files"] or []]
+        for number, name in enumerate(given):
+            problem = self._live_problem(name, given[:number])
+            if problem:
+                self._say(f"stack.live_files[{number}]: {problem}")
+                continue
+            for path in sorted(item for item in (self._source / name).rglob("*") if item.is_file()):
+                self._take(self.live_files, str(path.relative_to(self._source)), path)
+
+    def _live_problem(self, name: str, before: list[str]) -> str:
+        path, here = self._source / name, posixpath.normpath(name)
+        if Path(name).is_absolute() or ".." in Path(name).parts or here == ".":
+            return f'"{name}" must be a directory below stack_source'
+        if Path(here).parts[0] in RESERVED:
+            return f'"{name}" is written by the deploy itself (from stack.env and the secrets); name it otherwise'
+        if not path.is_dir():
+            return f'"{path}" is a file; name its directory' if path.exists() else f'"{path}" does not exist'
+        others = [
+            f'"{other}" of stack.{key}'
+            for key in ("compose_files", "files")
+            for other in self.config[key] or []
+            if _overlap(here, other)
+        ]
+        others += [f'"{other}" of stack.live_files' for other in before if _overlap(here, other)]
+        return f'"{name}" overlaps {others[0]}; a file either changes with the release or under it' if others else ""
+
+    def _say(self, problem: str) -> None:
+        self.problems.append(problem)
+
+
+def _overlap(one: str, other: Any) -> bool:
+    two = posixpath.normpath(str(other))
+    return file_mounts.below(one, [two]) or file_mounts.below(two, [one])

@@ -1,0 +1,101 @@
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+"""What is known of a run and of each of its hosts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass
+class HostState:
+    """What is known of a host: the release it serves now, and what was done to it."""
+
+    release: str = ""
+    release_id: str = ""
+    previous: str = ""
+    previous_id: str = ""
+    # Whether a module has said what the host runs; otherwise an empty release does not mean that it runs none.
+    seen: bool = False
+    changed: bool = False
+    failed: str = ""
+    seconds: dict[str, float] = field(default_factory=dict)
+    drained: int = 0
+    cut: int = 0
+    left_behind: int = 0
+    errors: int = 0
+    # Service -> why it was gone for a while.
+    interrupted: dict[str, str] = field(default_factory=dict)
+    gates: list[Mapping[str, Any]] = field(default_factory=list)
+    mixed: bool = False
+    # Whether nobody knows what it runs, because it could not be reached or did not answer.
+    lost: bool = False
+    # Whether what was switched in this run was switched back, by the failed rollout itself or after another host's failure.
+    taken_back: bool = False
+    # Whether it runs the release that failed, and nothing was taken back.
+    stuck: bool = False
+    # What the run would do, or has done.
+    plan: list[str] = field(default_factory=list)
+    # What was written or removed under the running replicas.
+    live_files: list[str] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "release": self.release,
+            "release_id": self.release_id,
+            "seen": self.seen,
+            "changed": self.changed or bool(self.live_files),
+            "live_files": self.live_files,
+            "failed": self.failed,
+            "plan": self.plan,
+            "mixed": self.mixed,
+            "lost": self.lost,
+            "seconds": self.seconds,
+            "drained": self.drained,
+            "cut": self.cut,
+            "left_behind": self.left_behind,
+            "errors": self.errors,
+            "interrupted": self.interrupted,
+            "taken_back": self.taken_back,
+            "gates": [dict(gate) for gate in self.gates],
+        }
+
+
+@dataclass
+class Known:
+    """What is known of a run. ``inventory``: how the user named it, for the commands that are printed."""
+
+    started: float
+    environment: str = ""
+    inventory: str = ""
+    release: str = ""
+    release_id: str = ""
+    hosts: dict[str, HostState] = field(default_factory=dict)
+    refusals: list[str] = field(default_factory=list)
+    # Why hosts have failed, in the order in which it was seen: what came first is the reason of what followed.
+    reasons: list[str] = field(default_factory=list)
+    lease: Mapping[str, Any] = field(default_factory=dict)
+    is_deploy: bool = False
+    # Whether a release was prepared, so that it is a deploy whose hosts are switched.
+    is_prepared: bool = False
+    is_rollback: bool = False
+    # The plan of a rotation, and what there is to say at its end.
+    rotation: Mapping[str, Any] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    # Hosts that --limit leaves out, as fleet.LeftOut describes them, and whether the database of all hosts was migrated.
+    left_out: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    migrated: bool = False
+    # Host -> what is known of the image for its edge.
+    upgrades: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    # Host -> packages of its engine that have newer versions.
+    engines: dict[str, str] = field(default_factory=dict)
+    # Whether the edge of a host was replaced, or its engine upgraded.
+    upgraded: bool = False
+    # Hosts that the balancer lets serve again.
+    let_in: list[str] = field(default_factory=list)
+    not_let_in: bool = False
+    # How many hosts the run set out with, and what --limit said.
+    chosen: int = 0
+    limit: str = ""

@@ -1,0 +1,27 @@
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+"""What every worker of Ansible finds done already, because it is a fork of this process."""
+
+from __future__ import annotations
+
+import gc
+
+from ansible.plugins.loader import filter_loader, test_loader
+
+# One of each kind that has a loader of its own: with the first one Ansible loads all that lie beside it.
+JINJA_PLUGINS = (
+    (filter_loader, "ansible.builtin.b64encode"),
+    (filter_loader, "morpheus.deploy.env_file"),
+    (test_loader, "ansible.builtin.version"),
+)
+
+
+def load_jinja_plugins() -> None:
+    """Load what templates need. Every worker is a fork of this process and would else do it again, for each task."""
+    for loader, name in JINJA_PLUGINS:
+        loader.get(name)
+
+
+def keep_from_collector() -> None:
+    """Let the garbage collector of no worker look at what is here already: it all stays, and looking copies its memory."""
+    gc.freeze()

@@ -1,0 +1,30 @@
+"""Keeps any test from hanging. A conftest.py takes both names: ``from tests.hangs import never_hangs, pytest_configure``."""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+# Long: on a busy machine one of many runs takes minutes.
+HANGS_AFTER_SECONDS = 900
+
+_terminal = sys.__stderr__
+
+
+def pytest_configure() -> None:
+    global _terminal
+    # Here pytest does not capture, so this is where a person sees what hangs.
+    _terminal = os.fdopen(os.dup(2), "w")
+
+
+@pytest.fixture(autouse=True)
+def never_hangs() -> Iterator[None]:
+    """Threads that wait for each other end the whole run with every stack printed, instead of running on for ever."""
+    assert _terminal is not None
+    faulthandler.dump_traceback_later(HANGS_AFTER_SECONDS, exit=True, file=_terminal)
+    yield
+    faulthandler.cancel_dump_traceback_later()

@@ -1,0 +1,48 @@
+"""Which engine the role docker_engine lets be, shown by Ansible itself with the package manager's answer given."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.plays.played import LOCAL, play
+
+PLAN = """
+- hosts: app
+  gather_facts: false
+  tasks:
+    - ansible.builtin.import_role:
+        name: morpheus.deploy.docker_engine
+        tasks_from: plan
+"""
+GOES_ON = "See what a changed configuration asks of an engine that runs"
+REFUSED = (
+    "{0} is installed on this host, and docker_engine_source: {1} would replace it, which stops every container. "
+    "Set docker_engine_source: {2} for this host. Nothing was changed."
+)
+
+
+@pytest.mark.parametrize(
+    ("source", "packages", "words"),
+    [
+        pytest.param("distro", "docker-ce installed\n", REFUSED.format("docker-ce", "distro", "docker"), id="docker-ce"),
+        pytest.param("docker", "docker.io installed\n", REFUSED.format("docker.io", "docker", "distro"), id="docker.io"),
+        pytest.param("docker", "docker-ce installed\ndocker.io not-installed\n", "", id="what is wanted"),
+        pytest.param("distro", "docker-ce config-files\ndocker.io installed\n", "", id="removed, not purged"),
+        pytest.param("distro", "", "", id="a bare host"),
+    ],
+)
+def test_an_engine_that_is_installed_is_never_replaced_by_another_one(
+    tmp_path: Path, source: str, packages: str, words: str
+) -> None:
+    (tmp_path / "plan.yml").write_text(PLAN)
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (programs / "dpkg-query").write_text(f"#!/bin/sh\nprintf '%s' '{packages}'\nexit 1\n")
+    (programs / "dpkg-query").chmod(0o755)
+    run = play(tmp_path, "plan.yml", "-e", f"docker_engine_source={source}", hosts={"app-1": LOCAL}, path=str(programs))
+    if words:
+        assert words in run.stdout
+        assert "VERDICT refused" in run.stdout
+    assert (GOES_ON in run.stdout) == (not words)

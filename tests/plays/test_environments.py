@@ -1,0 +1,56 @@
+"""The example environments, by the command that shows them. No host is contacted and no vault opened."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from tests.commands import ENVIRONMENTS, ROOT, offline, vault
+
+
+@pytest.mark.parametrize(("environment", "other"), [ENVIRONMENTS, ENVIRONMENTS[::-1]])
+def test_the_examples_have_no_problem_and_break_no_rule(environment: str, other: str) -> None:
+    options = ("-i", f"inventories/{environment}", "-e", f"config_diff={other}", "-e", "config_format=json")
+    done = offline("ansible-playbook", "playbooks/config.yml", *options, passwords={})
+    assert done.code == 0, done
+    [line] = [line for line in done.output.splitlines() if line.startswith("{")]
+    report = json.loads(line)
+    assert json.loads((ROOT / ".deploy" / environment / "config.json").read_text()) == report
+    assert (report["problems"], report["drift"]["broken"]) == ([], [])
+    assert report["vault"] == {"path": vault(environment), "opened": False}
+    values = report["values"]
+    assert values["stack_environment"]["value"] == environment
+    assert values["stack_environment"]["origin"] == f"inventories/{environment}/group_vars/all/stack.yml:2"
+    assert values["stack_secrets.api.DATABASE_URL"]["secret"] == "set in vault.yml (vault not opened)"
+    assert [key for key, cell in values.items() if cell["origin"].startswith("not ")] == []
+
+
+@pytest.mark.parametrize(
+    "playbook", [("playbooks/config.yml",), ("deploy.yml", "--tags", "preflight", "-e", "stack_release=1.0.0")]
+)
+def test_the_inventory_to_read_has_no_problem_and_needs_no_vault(playbook: tuple[str, ...]) -> None:
+    done = offline("ansible-playbook", *playbook, "-i", "inventories/example", passwords={})
+    assert done.code == 0, done
+    assert "VERDICT done: staging " in done.output
+
+
+def test_rules_that_are_broken_are_named_in_one_message_and_end_the_run() -> None:
+    wrong = '{"config_must_match": ["stack.env.api.ML_ENDPOINT_ID"], "config_must_differ": ["stack.name"]}'
+    options = ("-i", "inventories/staging", "-e", "config_diff=production", "-e", wrong)
+    done = offline("ansible-playbook", "playbooks/config.yml", *options, passwords={})
+    assert done.code == 2, done
+    assert re.search(
+        r"msg: \|- In the configuration of staging: - stack.name must differ, and is morpheus in both "
+        r"\(inventories/staging/group_vars/all/stack.yml:\d+ and inventories/production/group_vars/all/stack.yml:\d+\) "
+        r"- stack.env.api.ML_ENDPOINT_ID must be the same, and is mock in staging ",
+        done.words,
+    )
+    assert done.output.rstrip().endswith("2 rules broken.")
+
+
+def test_the_reserved_name_of_before_is_refused_with_the_new_one() -> None:
+    done = offline("ansible-playbook", "playbooks/config.yml", "-i", "inventories/staging", "-e", "diff=production", passwords={})
+    assert done.code == 2, done
+    assert "diff: means nothing any more. To compare with another environment say -e config_diff=production." in done.words

@@ -1,0 +1,157 @@
+"""The newcomer's path, with what a newcomer types: an empty directory, the installed collection and nothing else. No host is
+contacted. From there to a served stack: tests/acceptance/test_new_environment.py.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.newcomer import ROOT, Newcomer, commands, install
+from tests.newcomer import new_environment as new
+
+COMPOSE = (ROOT / "stacks" / "example" / "compose.yml").read_text()
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    found = tmp_path_factory.mktemp("home")
+    install(found)
+    (found / "ssh").write_text("#!/bin/sh\nexit 255\n")
+    (found / "ssh").chmod(0o755)
+    return found
+
+
+@pytest.fixture
+def newcomer(home: Path, tmp_path: Path) -> Newcomer:
+    """No host answers."""
+    here = tmp_path / "shop"
+    here.mkdir(mode=0o755)
+    return Newcomer(home, here, {"ANSIBLE_SSH_EXECUTABLE": f"{home}/ssh"})
+
+
+def test_from_an_empty_directory_to_two_environments_that_pass_the_preflight(newcomer: Newcomer) -> None:
+    (newcomer.here / "compose.yml").write_text(COMPOSE)
+    said = newcomer.well(new("-e name=staging -e hosts=10.0.0.1,10.0.0.2 -e site=staging.shop.example"))
+    assert "Yours to fill in" not in said
+    # What it says to type next, as far as no host is asked.
+    for command in [command for command in commands(said) if re.search(r"\.(fingerprint|config) ", command)]:
+        assert "VERDICT done: staging " in newcomer.well(command)
+    [deploy] = [command for command in commands(said) if "morpheus.deploy.deploy " in command]
+    assert "VERDICT done: staging deploy (--tags preflight)" in newcomer.well(f"{deploy} --tags preflight")
+
+    before = newcomer.files()
+    newcomer.well(new("-e name=production -e hosts=10.1.0.1 -e site=shop.example"))
+    after = newcomer.files()
+    assert {path for path in before if before[path] != after[path]} == {
+        "ansible.cfg",
+        "inventories/staging/group_vars/all/stack.yml",
+    }
+    # With the callback that is enabled by now: it is still no run on an environment.
+    done = newcomer.types(new("-e name=production -e hosts=10.9.9.9"))
+    assert (done.returncode, "VERDICT" in done.stdout, "-e hosts=10.9.9.9 would be lost" in done.stdout) == (2, False, True)
+    for name, other in (("staging", "production"), ("production", "staging")):
+        inventory = f"-i inventories/{name}"
+        newcomer.well(f"ansible-playbook morpheus.deploy.config {inventory} -e config_diff={other}")
+        newcomer.well(f"ansible-playbook morpheus.deploy.deploy {inventory} -e stack_release=1.0.0 --tags preflight")
+
+
+def test_a_secret_that_both_environments_have_is_refused_in_each(newcomer: Newcomer) -> None:
+    (newcomer.here / "compose.yml").write_text(COMPOSE.replace("    restart:", "    env_file: secrets/web.env\n    restart:"))
+    editing = replace(newcomer, variables=newcomer.variables | {"EDITOR": "sed -i '$a vault_url: postgresql://canary-in-both'"})
+    for name in ("staging", "production"):
+        newcomer.well(new(f"-e name={name} -e hosts=h-{name} -e site={name}.shop.example"))
+        group_vars = newcomer.here / "inventories" / name / "group_vars"
+        editing.well(f"ansible-vault edit {group_vars}/vault.yml")
+        (group_vars / "all" / "secrets.yml").write_text('stack_secrets: {web: {DATABASE_URL: "{{ vault_url }}"}}\n')
+        newcomer.well(f"ansible-playbook morpheus.deploy.fingerprint -i inventories/{name}")
+    for name, other in (("staging", "production"), ("production", "staging")):
+        done = newcomer.types(f"ansible-playbook morpheus.deploy.deploy -i inventories/{name} -e stack_release=1.0.0")
+        words = f"web.DATABASE_URL has the same value as web.DATABASE_URL of {other}; give each environment its own"
+        assert (done.returncode, words in done.stdout) == (2, True), done.stdout
+        assert "canary-in-both" not in done.stdout
+
+
+def test_without_a_compose_file_what_is_left_empty_is_refused_with_its_path(newcomer: Newcomer) -> None:
+    said = newcomer.well(new("-e name=staging -e hosts=10.0.0.1"))
+    ends = [
+        line.split(": ")[1] for line in said.splitlines() if line.startswith("  inventories/staging/group_vars/all/stack.yml: ")
+    ]
+    assert ends == ["stack.services[0].name", "stack.services[0].port", "stack.services[0].health.path"]
+    done = newcomer.types("ansible-playbook morpheus.deploy.deploy -i inventories/staging -e stack_release=1.0.0")
+    assert done.returncode == 2
+    verdict = json.loads((newcomer.here / ".deploy" / "staging" / "verdict.json").read_text())
+    [message] = verdict["messages"]
+    assert message.splitlines() == [
+        "Nothing was contacted or changed. Problems in the configuration:",
+        "  - stack.services[0].name: required; the service's name in the Compose files",
+        "  - stack.services[0].port: required; the port on which a replica listens inside its container",
+        "  - stack.services[0].health.path: required; path that is asked of each replica",
+        f'  - stack.compose_files[0]: "{newcomer.here}/inventories/staging/../../compose.yml" does not exist',
+    ]
+
+
+def test_without_hosts_the_inventory_is_named(newcomer: Newcomer) -> None:
+    assert "\n  inventories/staging/hosts.yml: app.hosts\n" in newcomer.well(new("-e name=staging"))
+    done = newcomer.types("ansible-playbook morpheus.deploy.config -i inventories/staging")
+    words = f"the inventory {newcomer.here}/inventories/staging has no host in group app"
+    assert (done.returncode, words in done.stdout) == (2, True), done.stdout
+
+
+@pytest.mark.parametrize(
+    "options", ["", "-e name=Staging", "-e name=staging -e hosts=10.0.0.1:22", "-e name=staging -e port=http"]
+)
+def test_a_mistyped_command_ends_in_2_and_writes_nothing(newcomer: Newcomer, options: str) -> None:
+    done = newcomer.types(new(options))
+    assert (done.returncode, "Nothing was written or changed." in done.stdout) == (2, True), done.stdout
+    assert newcomer.files() == {}
+
+
+def test_check_mode_says_what_would_be_written_and_writes_nothing(newcomer: Newcomer) -> None:
+    said = newcomer.well(new("-e name=staging --check"))
+    assert "Would be written for staging:\n  .gitignore\n  .vault/staging (" in said
+    assert newcomer.files() == {}
+
+
+def test_no_password_and_no_key_is_printed(newcomer: Newcomer) -> None:
+    done = newcomer.types(new("-e name=staging -vvvv --diff"))
+    password = (newcomer.here / ".vault" / "staging").read_text().strip()
+    key = newcomer.well("ansible-vault view inventories/staging/group_vars/vault.yml").split("vault_fingerprint_key: ")[1].strip()
+    assert (done.returncode, len(key)) == (0, 64)
+    assert not [one for one in (password, key) if one in done.stdout + done.stderr]
+
+
+def test_a_write_that_fails_says_that_the_same_command_does_the_rest(newcomer: Newcomer) -> None:
+    # A link into a directory in which nobody can make anything.
+    link = newcomer.here / "inventories"
+    link.symlink_to("/proc/nowhere")
+    done = newcomer.types(new("-e name=staging"))
+    assert (done.returncode, f"{link}" in done.stdout) == (2, True), done.stdout
+    assert "Some files are written. The same command writes the others." in done.stdout
+    password = (newcomer.here / ".vault" / "staging").read_text()
+    link.unlink()
+    newcomer.well(new("-e name=staging"))
+    assert (newcomer.here / ".vault" / "staging").read_text() == password
+    newcomer.well("ansible-vault view inventories/staging/group_vars/vault.yml")
+
+
+def test_what_is_no_directory_is_named_before_anything_is_written(newcomer: Newcomer) -> None:
+    (newcomer.here / ".vault").write_text("a file\n")
+    done = newcomer.types(new("-e name=staging"))
+    words = ".vault/staging: cannot be read (Not a directory); nothing is written over it. Move it away, and run this again"
+    assert (done.returncode, words in done.stdout) == (2, True), done.stdout
+    assert newcomer.files() == {".vault": "a file\n"}
+
+
+def test_a_rollback_asks_for_no_password(newcomer: Newcomer) -> None:
+    (newcomer.here / "compose.yml").write_text(COMPOSE)
+    newcomer.well(new("-e name=staging -e hosts=10.0.0.1"))
+    (newcomer.here / ".vault" / "staging").unlink()
+    done = newcomer.types("ansible-playbook morpheus.deploy.rollback -i inventories/staging")
+    assert (done.returncode, "could be reached: 10.0.0.1. Nothing was changed." in done.stdout) == (4, True), (
+        done.stdout + done.stderr
+    )

@@ -1,0 +1,72 @@
+"""Where the public images of `make dev` come from. Docker is a script here, which writes down what it is asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from sandbox.images import ensure_public
+
+# `images` and `image inspect` answer from files, as does the registry; a build makes nothing.
+DOCKER = """#!/bin/sh
+cd "${0%/*}"
+echo "$*" >> asked
+case "$*" in
+    "images --quiet --no-trunc postgres:17") cat postgres 2>/dev/null; exit 0;;
+    "images --quiet"*) echo sha256:base;;
+    "image inspect"*) cat label 2>/dev/null; exit 0;;
+    "manifest inspect"*) test -e registry;;
+    "pull --quiet"*) test -e registry;;
+esac
+"""
+
+
+@dataclass(frozen=True)
+class Docker:
+    home: Path
+
+    def has(self, name: str, text: str = "") -> None:
+        (self.home / name).write_text(text)
+
+    def did(self) -> list[str]:
+        """Which images it was told to bring."""
+        asked = (self.home / "asked").read_text().splitlines()
+        return [line.split()[0] for line in asked if line.startswith(("pull ", "build "))]
+
+
+@pytest.fixture
+def docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Docker:
+    program = tmp_path / "docker"
+    program.write_text(DOCKER)
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    return Docker(tmp_path)
+
+
+def test_the_official_image_is_pulled_where_a_registry_answers(docker: Docker) -> None:
+    docker.has("registry")
+    assert ensure_public("postgres:17", "postgres") == "pulled"
+    assert docker.did() == ["pull"]
+
+
+def test_without_a_registry_what_stands_in_for_it_is_built(docker: Docker) -> None:
+    assert ensure_public("postgres:17", "postgres") == "built"
+    assert docker.did() == ["build"]
+
+
+def test_an_official_image_that_is_here_stays(docker: Docker) -> None:
+    docker.has("registry")
+    docker.has("postgres", "sha256:official\n")
+    assert ensure_public("postgres:17", "postgres") == "reused, the official image"
+    assert docker.did() == []
+
+
+def test_a_stand_in_that_is_out_of_date_is_built_anew_and_not_pulled_over(docker: Docker) -> None:
+    """Containers of the sandbox may run it."""
+    docker.has("registry")
+    docker.has("postgres", "sha256:stand-in\n")
+    docker.has("label", "outdated\n")
+    assert ensure_public("postgres:17", "postgres") == "built"
+    assert docker.did() == ["build"]
