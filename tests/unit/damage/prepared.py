@@ -74,7 +74,8 @@ STACK: dict[str, Any] = {
     "public_check": None,
 }
 EDGE = {
-    "config": "frontend https\n  bind :8443 ssl crt-list /usr/local/etc/haproxy/certificates.list\n",
+    "config": "frontend https\n  bind :8443 ssl crt-list /usr/local/etc/haproxy/certificates.list\n"
+    "frontend metrics\n  http-request return status 404 unless { dst -f /usr/local/etc/haproxy/home.list }\n",
     "files": {"certificates.list": "/usr/local/etc/haproxy/certs/site.pem\n"},
     "certificates": {"site": "-----BEGIN CERTIFICATE-----\n"},
     "ports": ["443:8443"],
@@ -128,7 +129,7 @@ class Api:
             "Labels": {"com.docker.compose.network": name, OF_STACK: "shop"},
             "Internal": True,
             "Options": {},
-            "IPAM": {"Config": []},
+            "IPAM": {"Config": [{"Subnet": "172.18.0.0/16"}]},
             "Containers": {},
         }
 
