@@ -32,7 +32,9 @@ class Container:
 
 
 class RunningEdge:
-    """engine.Engine of a host whose edge runs."""
+    """engine.Engine of a host whose edge runs. ``subnets``: of its home."""
+
+    subnets: tuple[str, ...] = ("172.18.0.0/16",)
 
     def observe(self, _: set[str]) -> list[Any]:
         return [Container()]
@@ -44,7 +46,7 @@ class RunningEdge:
         return "there"
 
     def network(self, _: str) -> dict[str, Any]:
-        return {"Labels": {COMPOSE_NETWORK: EDGE_NETWORK}, "IPAM": {"Config": [{"Subnet": "172.18.0.0/16"}]}}
+        return {"Labels": {COMPOSE_NETWORK: EDGE_NETWORK}, "IPAM": {"Config": [{"Subnet": one} for one in self.subnets]}}
 
     def routed_replicas(self) -> dict[str, list[Any]]:
         return {}
@@ -145,3 +147,31 @@ def test_half_written_keys_and_what_a_killed_check_left_go_with_the_next_provisi
     apply(setup, *wanted)
     assert certs(paths) == ["a.example.pem", "b.example.pem"]
     assert not left.parent.exists()
+
+
+def test_metrics_are_answered_on_the_networks_of_the_edges_home(
+    setup: EdgeSetup, paths: EdgePaths, reloads: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = paths.conf / "home.list"
+    assert home.read_text() == "172.18.0.0/16\n"
+    monkeypatch.setattr(RunningEdge, "subnets", ("172.30.0.0/16", "fd00:30::/64"))
+    wanted = {"certificates.list": "/c/certs/a.example.pem\n/c/certs/b.example.pem\n"}, TWO
+    assert setup.differences(*wanted) == ["home.list"]
+    apply(setup, *wanted)
+    assert (home.read_text(), reloads) == ("172.30.0.0/16\nfd00:30::/64\n", ["reload"])
+    assert setup.differences(*wanted) == []
+
+
+def test_haproxy_finds_its_home_in_the_list_when_it_starts_for_the_first_time(
+    setup: EdgeSetup, paths: EdgePaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The network is made with the container, after HAProxy has found the files good."""
+    home, read = paths.conf / "home.list", []
+    home.unlink()
+    monkeypatch.setattr(RunningEdge, "subnets", ())
+    monkeypatch.setattr(Compose, "create", lambda self, *, anew: monkeypatch.setattr(RunningEdge, "subnets", ("172.31.0.0/16",)))
+    monkeypatch.setattr(Compose, "up", lambda self: read.append(home.read_text()))
+    monkeypatch.setattr(EdgeSetup, "_await_answer", lambda self: None)
+    (paths.root / "compose.json").unlink()
+    setup.apply(LISTED, {"a.example": KEY}, allow_interruption=True)
+    assert read == ["172.31.0.0/16\n"]
