@@ -54,6 +54,8 @@ EDGE_IMAGE = "haproxy:3.0"
 EDGE_BOX = "edge-haproxy-1"
 PROVISION = "playbooks/provision.yml --tags edge"
 EDGE_FILES = {"haproxy.cfg": "global\n"}
+# How replicas are asked. What answers does so at once, but a busy machine may keep it waiting.
+PATIENT = Rules(1, 0.02, 1.0, 1.2)
 HEALTH = {
     "path": "/health",
     "status": 200,
@@ -410,8 +412,8 @@ class World:
         monkeypatch.setattr(ending, "POLL_SECONDS", 0.005)
         monkeypatch.setattr(haproxy_module, "PATIENCE_SECONDS", 0.0)
         monkeypatch.setattr(served_module, "PATIENCE_SECONDS", 0.0)
-        monkeypatch.setattr(served_module, "ASK", Rules(1, 0.02, 0.2, 0.3))
-        monkeypatch.setattr(status_module, "ASK", Rules(1, 0.02, 0.2, 0.3))
+        monkeypatch.setattr(served_module, "ASK", PATIENT)
+        monkeypatch.setattr(status_module, "ASK", PATIENT)
         monkeypatch.setattr(
             FakeHAProxy, "patience", property(lambda _: None if self._runs() else 0, lambda *_: None), raising=False
         )

@@ -202,7 +202,7 @@ ROWS = [
         "the network between edge and stack",
         "removed and made by hand",
         _fake_stack_network,
-        "is not on the network edge.shop",
+        'the network "edge.shop" was made by hand, so the edge does not use it',
         refused=True,
     ),
     Row(
