@@ -325,3 +325,13 @@ def test_live_files_are_no_part_of_a_fingerprint_and_that_they_are_live_is(host:
     assert before["api"] != fingerprints(target(host, manifest, model(host, ("flags",))))["api"]
     host.releases.live_files.write(["flags"], {"flags/a.json": b"{}"})
     assert fingerprints(shipped(host, manifest, ("flags",))) == before
+
+
+def test_a_stack_without_routed_services_gets_no_network_to_the_edge(host: StackHost) -> None:
+    """The engine is not even asked, nor is the edge marked as one that serves on networks of stacks."""
+    before = host.edge_paths.settings.read_text()
+    found = target(host, prepared(host))
+    host.join_edge(replace(found, desired=[replace(one, routed=False) for one in found.desired]))
+    assert host.edge_paths.settings.read_text() == before
+    with pytest.raises(AttributeError):
+        host.join_edge(found)
