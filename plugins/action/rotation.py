@@ -137,7 +137,7 @@ class Rotation:
             if problem:
                 raise DeployError(problem)
             fingerprints.read(self._arguments["fingerprints"])
-            problems = isolation.some_problems(self._comparison(), self._administers_with())
+            problems = isolation.secrets_problems(self._comparison(), self._administers_with(), some=True)
             if problems:
                 raise DeployError("; ".join([*problems, "nothing was made, added or revoked"]))
 

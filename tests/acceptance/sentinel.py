@@ -8,13 +8,13 @@ import os
 import secrets
 import stat
 import subprocess
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.acceptance.world import ROOT, on
+from tests.meanwhile import meanwhile
 
 MARK = "sentinel" + secrets.token_hex(16)
 # With all that encoders, parsers and shells stumble over around it.
@@ -55,28 +55,21 @@ class Traces:
     def watched(self) -> Iterator[None]:
         """Meanwhile: every command line of this machine, the hosts' processes included, and every temporary file of ours."""
         (self.directory / "tmp").mkdir(parents=True, exist_ok=True)
-        over = threading.Event()
         looks = [0]
 
         def look() -> None:
-            while not over.wait(0.02):
-                looks[0] += 1
-                for process in Path("/proc").glob("[0-9]*/cmdline"):
-                    with suppress(OSError):
-                        if holds(process.read_bytes()):
-                            self.found.append(f"command line of process {process.parent.name}")
-                for path in _files(self.directory):
-                    with suppress(OSError):
-                        if path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH) and holds(path.read_bytes()):
-                            self.found.append(f"temporary file that others can read: {path}")
+            looks[0] += 1
+            for process in Path("/proc").glob("[0-9]*/cmdline"):
+                with suppress(OSError):
+                    if holds(process.read_bytes()):
+                        self.found.append(f"command line of process {process.parent.name}")
+            for path in _files(self.directory):
+                with suppress(OSError):
+                    if path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH) and holds(path.read_bytes()):
+                        self.found.append(f"temporary file that others can read: {path}")
 
-        thread = threading.Thread(target=look)
-        thread.start()
-        try:
+        with meanwhile(look, 0.02):
             yield
-        finally:
-            over.set()
-            thread.join()
         assert looks[0] > 10, "the watch was asleep"
 
     def left(self) -> list[str]:

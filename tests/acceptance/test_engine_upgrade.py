@@ -7,7 +7,6 @@ lower number: what apt upgrades then are the distribution's own packages, and re
 from __future__ import annotations
 
 import subprocess
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -15,6 +14,7 @@ import pytest
 
 from tests.acceptance.test_engine import everywhere, started
 from tests.acceptance.world import ROOT, Environment, activated, eventually, on, says
+from tests.meanwhile import meanwhile
 
 PLAYBOOK = "playbooks/engine_upgrade.yml"
 BALANCER = "production-lb-1"
@@ -62,22 +62,15 @@ def kept_off() -> set[str]:
 def watched() -> Iterator[list[set[str]]]:
     """Each set of hosts that the balancer kept off meanwhile."""
     seen: list[set[str]] = []
-    over = threading.Event()
 
     def look() -> None:
-        while not over.wait(0.3):
-            # docker exec is answered by this machine's engine, whatever becomes of the host's own.
-            now = kept_off()
-            if now and now not in seen:
-                seen.append(now)
+        # docker exec is answered by this machine's engine, whatever becomes of the host's own.
+        now = kept_off()
+        if now and now not in seen:
+            seen.append(now)
 
-    thread = threading.Thread(target=look)
-    thread.start()
-    try:
+    with meanwhile(look, 0.3):
         yield seen
-    finally:
-        over.set()
-        thread.join()
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -11,6 +10,7 @@ import pytest
 
 from tests.acceptance.world import Environment, Run, eventually, on, says
 from tests.load import Load, Report
+from tests.meanwhile import meanwhile
 
 PLAYBOOK = "playbooks/maintenance.yml"
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
@@ -48,22 +48,15 @@ def shows_the_page(environment: Environment) -> bool:
 def asking_for_health(environment: Environment) -> Iterator[list[int]]:
     """Statuses of /health, asked again and again meanwhile."""
     seen: list[int] = []
-    over = threading.Event()
 
-    def go_on() -> None:
-        while not over.wait(0.05):
-            try:
-                seen.append(environment.ask("/health")[0])
-            except OSError:
-                seen.append(0)
+    def ask() -> None:
+        try:
+            seen.append(environment.ask("/health")[0])
+        except OSError:
+            seen.append(0)
 
-    thread = threading.Thread(target=go_on)
-    thread.start()
-    try:
+    with meanwhile(ask, 0.05):
         yield seen
-    finally:
-        over.set()
-        thread.join()
 
 
 def answers(load: Load, stream: str, since: Report) -> None:

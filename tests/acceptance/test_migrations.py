@@ -185,6 +185,7 @@ def test_two_files_with_one_version_are_refused_on_the_controller(project: Proje
     assert "UNREACHABLE" not in run.output
 
 
+@pytest.mark.deep
 def test_an_edited_file_that_was_applied_is_refused_until_the_edit_is_accepted(project: Project) -> None:
     file = project.migrations / "0001_init.sql"
     file.write_text(f"-- a comment\n{file.read_text()}")
@@ -200,6 +201,7 @@ def test_an_edited_file_that_was_applied_is_refused_until_the_edit_is_accepted(p
     project.environment.deployed("1.0.0")
 
 
+@pytest.mark.deep
 def test_the_ledger_of_another_tool_is_refused_in_words_and_one_that_is_not_there_yet_is_not(project: Project) -> None:
     ledger = "public.alembic_version"
     project.configure(ledger=ledger)

@@ -121,6 +121,7 @@ def test_a_rollout_that_is_killed_on_the_second_host_is_taken_back_there_and_on_
     assert load.report.is_clean, load.report.failures
 
 
+@pytest.mark.deep
 def test_the_second_of_two_deploys_is_refused_or_waits_and_says_whose_turn_it_is(staging: Environment) -> None:
     with staging.begun("1.1.0") as first:
         eventually(staging.lease, "the first deploy has the lease")

@@ -32,7 +32,7 @@ KEY = f"key-{sentinel.MARK}"
 STEPS = ("start", "gate", "admit", "drain", "watch", "await", "stop", "remove")
 PHASES = ("prepare", "migrate", *STEPS)
 VICTIMS = ("controller", "module")
-HANDFUL = [("module", "prepare"), ("controller", "gate"), ("module", "stop")]
+HANDFUL = [("module", "prepare"), ("controller", "gate")]
 
 # Waits for a phase and says so; kills the module in it, which is the one Python of the host itself, and Compose is none.
 _WATCH = """

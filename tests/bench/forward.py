@@ -8,6 +8,8 @@ from contextlib import contextmanager, suppress
 from socketserver import BaseRequestHandler, ThreadingTCPServer
 from threading import Thread
 
+from tests.edge_lab.traffic import pump
+
 
 class _Server(ThreadingTCPServer):
     daemon_threads = True
@@ -21,8 +23,8 @@ def forwarded(address: str, port: int) -> Iterator[int]:
     class Handler(BaseRequestHandler):
         def handle(self) -> None:
             with suppress(OSError), socket.create_connection((address, port)) as there:
-                Thread(target=_pump, args=(self.request, there), daemon=True).start()
-                _pump(there, self.request)
+                Thread(target=pump, args=(self.request, there), daemon=True).start()
+                pump(there, self.request)
 
     with _Server(("127.0.0.1", 0), Handler) as server:
         Thread(target=server.serve_forever, daemon=True).start()
@@ -30,11 +32,3 @@ def forwarded(address: str, port: int) -> Iterator[int]:
             yield int(server.server_address[1])
         finally:
             server.shutdown()
-
-
-def _pump(source: socket.socket, target: socket.socket) -> None:
-    with suppress(OSError):
-        while chunk := source.recv(65536):
-            target.sendall(chunk)
-    with suppress(OSError):
-        target.shutdown(socket.SHUT_WR)

@@ -14,7 +14,8 @@ from tests.bench.figures import WALL, Sample
 from tests.bench.inside import peaks
 from tests.load import Load
 
-OTHER, STANDARD = RELEASES = ("1.1.0", "1.0.0")
+STANDARD = "1.0.0"
+RELEASES = ("1.1.0", STANDARD)
 # The peers were measured without these two.
 LOAD: dict[str, Any] = {"websockets": 0, "uploads": 0}
 TAIL_SECONDS = 10

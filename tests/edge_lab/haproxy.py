@@ -8,8 +8,11 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import yaml
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError
@@ -19,6 +22,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import 
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.validation import HAPROXY_FILES
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.settings import RUN_DIRECTORY
 
+from tests.edge_lab.namespace import own_network
 from tests.templates.test_edge_templates import ROLE, render
 
 ROOT = Path(__file__).parents[2]
@@ -93,6 +97,15 @@ def configure(paths: EdgePaths) -> None:
     (paths.conf / "routes.map").write_text("")
     (paths.conf / HOME_LIST).write_text("127.0.0.0/8\n")
     paths.settings.write_text('{"image": "haproxy:3.0", "user": "99:99"}\n')
+
+
+@contextmanager
+def host_of_an_edge() -> Iterator[EdgePaths]:
+    """A directory and a network of its own for one edge, which is not running yet."""
+    with TemporaryDirectory(prefix="edge-lab.", ignore_cleanup_errors=True) as directory, own_network():
+        paths = EdgePaths(Path(directory) / "edge")
+        configure(paths)
+        yield paths
 
 
 class Haproxy:

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import shutil
 import ssl
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from http.server import ThreadingHTTPServer
-from pathlib import Path
 
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import Socket
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
 
-from tests.edge_lab.haproxy import Haproxy, configure, root_file_system
-from tests.edge_lab.namespace import in_a_thread, own_network
+from tests.edge_lab.haproxy import Haproxy, host_of_an_edge, root_file_system
+from tests.edge_lab.namespace import in_a_thread
 from tests.edge_lab.test_forwarded import CERTIFICATES, FORGED, OWN, SITE, STRANGER, TLS_END, Edge
 from tests.edge_lab.test_tunnels import H2C, SMUGGLED, WEBSOCKET, Eager, request, said, seen
 from tests.templates.test_edge_templates import render
@@ -30,20 +27,16 @@ UP_SECONDS = 20.0
 @contextmanager
 def _living(inside: ThreadPoolExecutor) -> Iterator[Edge]:
     with ExitStack() as stack:
-        directory = Path(tempfile.mkdtemp(prefix="edge-lab."))
-        stack.callback(shutil.rmtree, directory, ignore_errors=True)
-        stack.enter_context(own_network())
-        paths = EdgePaths(directory / "edge")
-        configure(paths)
+        paths = stack.enter_context(host_of_an_edge())
         certificate, key = certificates.make([SITE])
-        (directory / "host.pem").write_text(certificate + key)
+        (paths.root / "host.pem").write_text(certificate + key)
         (paths.conf / "upstream-ca.pem").write_text(certificate)
         (paths.conf / "away.map").write_text("")
         (paths.conf / "certs" / f"{SITE}.pem").write_text(certificate + key)
         (paths.conf / "certificates.list").write_text(render("certificates.list.j2", edge_certificate_paths=CERTIFICATES))
         host = ThreadingHTTPServer(("127.0.0.1", 0), Eager)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(directory / "host.pem")
+        context.load_cert_chain(paths.root / "host.pem")
         host.socket = context.wrap_socket(host.socket, server_side=True)
         stack.callback(host.server_close)
         threading.Thread(target=host.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()

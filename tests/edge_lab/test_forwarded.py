@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
 import ssl
-import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +11,6 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPSConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,8 +21,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.set
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Expectation
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.http import HttpProbe
 
-from tests.edge_lab.haproxy import Haproxy, configure, root_file_system
-from tests.edge_lab.namespace import in_a_thread, own_network
+from tests.edge_lab.haproxy import Haproxy, host_of_an_edge, root_file_system
+from tests.edge_lab.namespace import in_a_thread
 from tests.templates.test_edge_templates import render
 from tests.unit import certificates
 
@@ -122,11 +119,7 @@ def running(app: type[BaseHTTPRequestHandler] = App, **options: Any) -> Iterator
 @contextmanager
 def _living(inside: ThreadPoolExecutor, handler: type[BaseHTTPRequestHandler], options: Mapping[str, Any]) -> Iterator[Edge]:
     with ExitStack() as stack:
-        directory = Path(tempfile.mkdtemp(prefix="edge-lab."))
-        stack.callback(shutil.rmtree, directory, ignore_errors=True)
-        stack.enter_context(own_network())
-        paths = EdgePaths(directory / "edge")
-        configure(paths)
+        paths = stack.enter_context(host_of_an_edge())
         (paths.root / "run").chmod(0o777)
         (paths.conf / "haproxy.cfg").write_text(render("haproxy.cfg.j2", **options))
         certificate, key = certificates.make([SITE])

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing, contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -14,8 +13,8 @@ import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.networks import HOME_LIST
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
 
-from tests.edge_lab.haproxy import Haproxy, configure, root_file_system
-from tests.edge_lab.namespace import in_a_thread, own_network
+from tests.edge_lab.haproxy import Haproxy, host_of_an_edge, root_file_system
+from tests.edge_lab.namespace import in_a_thread
 
 # What the engine says of the edge's home here, and two addresses of HAProxy: one there, one on another network.
 HOME = "127.0.1.0/24\n"
@@ -24,17 +23,14 @@ AT_HOME, ELSEWHERE = "127.0.1.2", "127.0.2.2"
 
 @contextmanager
 def _living(inside: ThreadPoolExecutor) -> Iterator[tuple[Haproxy, EdgePaths, ThreadPoolExecutor]]:
-    with ExitStack() as stack:
-        directory = Path(tempfile.mkdtemp(prefix="edge-lab."))
-        stack.callback(shutil.rmtree, directory, ignore_errors=True)
-        stack.enter_context(own_network())
-        paths = EdgePaths(directory / "edge")
-        configure(paths)
+    with host_of_an_edge() as paths:
         (paths.conf / HOME_LIST).write_text(HOME)
         haproxy = Haproxy(root_file_system(), paths)
         haproxy.start()
-        stack.callback(haproxy.kill)
-        yield haproxy, paths, inside
+        try:
+            yield haproxy, paths, inside
+        finally:
+            haproxy.kill()
 
 
 @pytest.fixture(scope="module")

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import socket
-import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import BinaryIO
 
 import pytest
@@ -26,8 +23,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.service import sta
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.edge_lab.haproxy import Haproxy, configure, root_file_system
-from tests.edge_lab.namespace import in_a_thread, own_network
+from tests.edge_lab.haproxy import Haproxy, host_of_an_edge, root_file_system
+from tests.edge_lab.namespace import in_a_thread
 
 EXAMPLES = int(os.environ.get("EDGE_LAB_EXAMPLES", 300))
 SERVICES = [f"s{number}" for number in range(5)]
@@ -82,11 +79,7 @@ def _answer(stream: BinaryIO) -> str:
 @contextmanager
 def _living(inside: ThreadPoolExecutor) -> Iterator[Lab]:
     with ExitStack() as stack:
-        directory = Path(tempfile.mkdtemp(prefix="edge-lab."))
-        stack.callback(shutil.rmtree, directory, ignore_errors=True)
-        stack.enter_context(own_network())
-        paths = EdgePaths(directory / "edge")
-        configure(paths)
+        paths = stack.enter_context(host_of_an_edge())
         for name in ("lab", "mall"):
             (paths.conf / "stacks" / f"{name}.cfg").write_text("".join(_backend(name, one) for one in SERVICES))
         haproxy = Haproxy(root_file_system(), paths)

@@ -30,10 +30,10 @@ def proxy(here: str, outside: int, address: str, inside: int) -> None:
                 continue
             other.settimeout(None)
             for source, target in ((one, other), (other, one)):
-                Thread(target=_pump, args=(source, target), daemon=True).start()
+                Thread(target=pump, args=(source, target), daemon=True).start()
 
 
-def _pump(source: socket.socket, target: socket.socket) -> None:
+def pump(source: socket.socket, target: socket.socket) -> None:
     with suppress(OSError):
         while chunk := source.recv(65536):
             target.sendall(chunk)

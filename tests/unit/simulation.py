@@ -22,6 +22,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.service.desired im
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica, State
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.routing import Routing, in_order, reached
 
+from tests.unit.clock import Clock
+
 DRAIN_SECONDS = 30.0
 PORT = 8000
 # Requests that are looked at whether a route of theirs changes or not.
@@ -36,22 +38,6 @@ INTERVAL_SECONDS = 0.25
 
 class KilledError(BaseException):
     """The process is dead. No DeployError, so that nothing tidies up."""
-
-
-class Clock:
-    """Time that moves only when somebody sleeps."""
-
-    def __init__(self) -> None:
-        self._seconds = 1000.0
-        self._lock = threading.Lock()
-
-    def now(self) -> float:
-        return self._seconds
-
-    def sleep(self, seconds: float) -> None:
-        assert seconds >= 0
-        with self._lock:
-            self._seconds += seconds
 
 
 @dataclass
@@ -86,7 +72,7 @@ class Host:
     """
 
     def __init__(self, desired: Sequence[DesiredService] = (), drain_seconds: float = DRAIN_SECONDS) -> None:
-        self.clock = Clock()
+        self.clock = Clock(1000.0)
         self.lock = threading.RLock()
         self.desired: dict[str, DesiredService] = {}
         self.drain_seconds = drain_seconds

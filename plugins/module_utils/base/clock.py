@@ -1,17 +1,28 @@
 # Copyright (c) The morpheus.deploy authors
 # SPDX-License-Identifier: MIT
-"""Monotonic seconds, and the only place that waits."""
+"""The clocks of a host, and what waits by them."""
 
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Protocol
 
 
 class Clock(Protocol):
-    """Monotonic seconds and the only place that waits."""
+    """Monotonic seconds of this process, and what waits."""
 
     def now(self) -> float: ...
+
+    def sleep(self, seconds: float) -> None: ...
+
+
+class HostClock(Protocol):
+    """``uptime`` is the host's and decides; ``wall`` is for people and for the first token on a host that has seen none."""
+
+    def uptime(self) -> float: ...
+
+    def wall(self) -> float: ...
 
     def sleep(self, seconds: float) -> None: ...
 
@@ -19,6 +30,12 @@ class Clock(Protocol):
 class SystemClock:
     def now(self) -> float:
         return time.monotonic()
+
+    def uptime(self) -> float:
+        return float(Path("/proc/uptime").read_text().split()[0])
+
+    def wall(self) -> float:
+        return time.time()
 
     def sleep(self, seconds: float) -> None:
         time.sleep(seconds)

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import private, write_atomically
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import HostClock, SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import FencedError
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats import LEASE, DamagedError
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.spoken import spoken
@@ -38,7 +39,6 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.lease.held import 
     as_text,
     whose,
 )
-from ansible_collections.morpheus.deploy.plugins.module_utils.lease.host_clock import Clock, HostClock
 
 ROOT = Path("/var/lib/morpheus.deploy")
 BEAT_SECONDS = 5.0
@@ -49,14 +49,14 @@ _ENVIRONMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 class Lease:
-    def __init__(self, environment: str, root: Path = ROOT, clock: Clock | None = None) -> None:
+    def __init__(self, environment: str, root: Path = ROOT, clock: HostClock | None = None) -> None:
         if not _ENVIRONMENT.fullmatch(environment):
             raise LeaseError(f"{environment!r} is no name of an environment: letters, digits, dots, dashes and underscores")
         self.environment = environment
         self.directory = root / "leases" / environment
         self.history = root / "history" / f"{environment}.jsonl"
         self._stacks = root / "stacks"
-        self._clock = clock or HostClock()
+        self._clock = clock or SystemClock()
 
     def acquire(self, claim: Claim, wait_seconds: float = 0.0, token: int = 0) -> Record:
         """The lease, ours, and every fence of the host raised to its token, which is above all that this host has seen.

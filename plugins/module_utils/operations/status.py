@@ -15,6 +15,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.spoken import spoken
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import precautions
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import drift as edge_drift
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge import served
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import Edge
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import Socket
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.maintenance import Maintenance
@@ -33,9 +34,6 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest i
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.desired import DesiredService, trouble
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica, State
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import HealthCheck
-
-# One question to a replica, and one more when the first went wrong by chance.
-ASK = Rules(successes=1, interval_seconds=0.2, timeout_seconds=2.0, deadline_seconds=3.0)
 
 
 @spoken()
@@ -90,7 +88,7 @@ class _Asking(HostGate):
     """The gate's own question, asked once."""
 
     def _rules(self, health: HealthCheck) -> Rules:
-        return ASK
+        return served.ASK
 
 
 class _Listening(HttpProbe):

@@ -124,12 +124,8 @@ def make(environment: str, key: str, secrets: Mapping[str, str], today: str, bef
     return {"environment": environment, "key": key_fingerprint(key), "secrets": entries}
 
 
-def render(environment: str, key: str, secrets: Mapping[str, str], today: str, before: Fingerprints | None = None) -> str:
-    """The text of the environment's file."""
-    return text(make(environment, key, secrets, today, before))
-
-
 def text(file: Fingerprints) -> str:
+    """What stands in the environment's file."""
     return json.dumps(file, indent=2) + "\n"
 
 
@@ -145,11 +141,6 @@ def read(path: str | Path) -> Fingerprints:
     if problem:
         raise DeployError(f"{path}: {problem}; {_MEND}")
     return Fingerprints(environment=found["environment"], key=found["key"], secrets=found["secrets"])
-
-
-def outdated(file: Fingerprints, secrets: Mapping[str, str], key: str) -> dict[str, str]:
-    """Which keys of ``file`` do not match ``secrets``, as ``differences`` says it."""
-    return differences(file, make(file["environment"], key, secrets, ""))
 
 
 def differences(file: Fingerprints, now: Fingerprints) -> dict[str, str]:

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts import access, baseline
@@ -131,6 +131,3 @@ def rows(host: str, facts: Mapping[str, Any], settings: Settings) -> list[dict[s
     guarded = bool(before and known and before["digest"] == known["digest"])
     counts = {kind: len(facts["access"].get(kind, {})) for kind in access.KINDS}
     return [{"host": host, "recorded": before["recorded"] if before else "", "guarded": guarded, "counts": counts}]
-
-
-IDS: Sequence[str] = ("engine-socket", "baseline-missing", "baseline-changed", *access.KINDS)

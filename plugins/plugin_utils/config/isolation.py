@@ -48,22 +48,16 @@ def key_problem(key: str) -> str:
     return ""
 
 
-def secrets_problems(wanted: Comparison, secrets: Mapping[str, str]) -> list[str]:
-    """Why the secrets do not match the environment's own fingerprints, and which of them another environment has too."""
+def secrets_problems(wanted: Comparison, secrets: Mapping[str, str], *, some: bool = False) -> list[str]:
+    """Why the secrets do not match the environment's own fingerprints, and which of them another environment has too.
+
+    ``some``: the environment has more secrets than these.
+    """
     problem = key_problem(wanted.key)
     if problem:
         return [problem]
     now = fingerprints.make(wanted.environment, wanted.key, secrets, "")
-    return [f"stack_fingerprints: {problem}" for problem in [*_own_problems(wanted, now), *_shared(wanted, now)]]
-
-
-def some_problems(wanted: Comparison, secrets: Mapping[str, str]) -> list[str]:
-    """The same, of some of the environment's secrets alone."""
-    problem = key_problem(wanted.key)
-    if problem:
-        return [problem]
-    now = fingerprints.make(wanted.environment, wanted.key, secrets, "")
-    found = [*_own_problems(wanted, now, but_gone=True), *_shared(wanted, now)]
+    found = [*_own_problems(wanted, now, but_gone=some), *_shared(wanted, now)]
     return [f"stack_fingerprints: {problem}" for problem in found]
 
 

@@ -74,11 +74,6 @@ class Handover:
         directory = Path(str(found["handover"]))
         return cls(int(found["pid"]), directory) if directory.name.startswith(_PREFIX) else None
 
-    def finish(self, line: Mapping[str, Any], seconds: float = 10) -> bool:
-        """Whether the line is in the history, the lease given back and the keeper gone, all within ``seconds``."""
-        keeper = Process.of(self.keeper)
-        return self.say(line) and self.wait(keeper, time.monotonic() + seconds)
-
     def say(self, line: Mapping[str, Any]) -> bool:
         """Whether there was still a keeper to tell."""
         try:

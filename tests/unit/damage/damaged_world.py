@@ -413,7 +413,6 @@ class World:
         monkeypatch.setattr(haproxy_module, "PATIENCE_SECONDS", 0.0)
         monkeypatch.setattr(served_module, "PATIENCE_SECONDS", 0.0)
         monkeypatch.setattr(served_module, "ASK", PATIENT)
-        monkeypatch.setattr(status_module, "ASK", PATIENT)
         monkeypatch.setattr(
             FakeHAProxy, "patience", property(lambda _: None if self._runs() else 0, lambda *_: None), raising=False
         )

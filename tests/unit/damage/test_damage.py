@@ -7,9 +7,7 @@ what was said was done, users are served and status is clean.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from collections.abc import Callable
 from types import SimpleNamespace
 
 import pytest
@@ -24,15 +22,6 @@ COMMANDS: dict[str, Callable[[World], End]] = {
     "restart": World.restart,
     "rollback": World.rollback,
 }
-
-
-@pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    # Not tmp_path: the path of a socket may have 107 characters at most.
-    with TemporaryDirectory() as directory:
-        found = World(Path(directory), monkeypatch)
-        yield found
-        found.close()
 
 
 def each(row: Row) -> str:

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -22,18 +19,14 @@ def said() -> dict[str, dict[str, str]]:
     return {}
 
 
-@pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch, said: dict[str, dict[str, str]]) -> Iterator[World]:
+@pytest.fixture(autouse=True)
+def _replicas_say_more(monkeypatch: pytest.MonkeyPatch, said: dict[str, dict[str, str]]) -> None:
     health = World._health
 
     def more(self: World, box: Box) -> dict[str, Any]:
         return {**health(self, box), "dependencies": said.get(box.name, {"database": "ok", "ml": "ok"})}
 
     monkeypatch.setattr(World, "_health", more)
-    with TemporaryDirectory() as directory:
-        found = World(Path(directory), monkeypatch)
-        yield found
-        found.close()
 
 
 def test_what_replicas_say_is_down_is_in_the_status_and_is_no_drift(world: World, said: dict[str, dict[str, str]]) -> None:

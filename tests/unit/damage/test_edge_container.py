@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError
@@ -16,15 +13,6 @@ from tests.unit.damage.damaged_world import World
 EDGE = "edge-haproxy-1"
 STAND_IN = "edge-stand-in-stand-in-1"
 WHY = f"the edge of this host is being upgraded, or an upgrade was interrupted: the container {STAND_IN} stands in for it"
-
-
-@pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    # Not tmp_path: the path of a socket may have 107 characters at most.
-    with TemporaryDirectory() as directory:
-        found = World(Path(directory), monkeypatch)
-        yield found
-        found.close()
 
 
 def test_an_edge_of_an_older_version_gets_its_share_of_the_cpus_while_it_runs(world: World) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -38,14 +36,6 @@ def test_a_command_stands_alone_in_its_column_and_can_be_typed_as_it_is() -> Non
         if playbook := re.match(r"`ansible-playbook (\S+) ", one):
             assert (ROOT / playbook[1]).is_file(), one
             assert " -i inventories/<env>" in one
-
-
-@pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    with TemporaryDirectory() as directory:
-        found = World(Path(directory), monkeypatch)
-        yield found
-        found.close()
 
 
 def said(world: World) -> str:

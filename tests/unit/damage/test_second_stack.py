@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -18,14 +15,6 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.release.release im
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
 
 from tests.unit.damage.damaged_world import World, files, stack
-
-
-@pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    with TemporaryDirectory() as directory:
-        found = World(Path(directory), monkeypatch)
-        yield found
-        found.close()
 
 
 def prepared(world: World, routes: list[dict[str, Any]], *, check_mode: bool = False) -> Prepared:

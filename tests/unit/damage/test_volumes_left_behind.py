@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.migrations import Migrations
@@ -14,14 +11,6 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.operations.wanted 
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
 
 from tests.unit.damage.damaged_world import LIVE, World, files, stack
-
-
-@pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    with TemporaryDirectory() as directory:
-        found = World(Path(directory), monkeypatch)
-        yield found
-        found.close()
 
 
 def without_database(world: World, *, check_mode: bool) -> Prepared:

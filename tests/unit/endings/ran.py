@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import importlib
-import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -14,7 +13,8 @@ from unittest.mock import patch
 
 import pytest
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.testing import patch_module_args
+
+from tests.unit.module_run import run_module
 
 ENDS = ("exit_json", "fail_json")
 
@@ -24,12 +24,7 @@ def module(name: str) -> Any:
 
 
 def run(name: str, capsys: pytest.CaptureFixture[str], options: dict[str, Any], *, check_mode: bool = False) -> dict[str, Any]:
-    given = options | {"_ansible_check_mode": check_mode}
-    with patch_module_args(given), pytest.raises(SystemExit) as ended:
-        module(name).main()
-    result: dict[str, Any] = json.loads(capsys.readouterr().out)
-    assert bool(ended.value.code) == result.get("failed", False)
-    return result
+    return run_module(module(name), capsys, options | {"_ansible_check_mode": check_mode})
 
 
 def ends_of(name: str) -> set[tuple[int, int]]:

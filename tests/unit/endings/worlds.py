@@ -31,6 +31,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.release.release im
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.desired import DesiredService, FailureAction, UpdatePolicy
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
 
+from tests.unit.clock import Clock
 from tests.unit.endings.ran import module
 from tests.unit.plugins.module_utils.daemon import test_engine_setup as engines
 from tests.unit.plugins.module_utils.operations import test_migrate as migrating
@@ -304,7 +305,7 @@ def engine(world: World, there: dict[str, Any]) -> None:
     path = world.root / "daemon.json"
     path.write_text(json.dumps(there))
     dockerd = engines.FakeDockerd(path)
-    world.put("engine_config", SystemDockerd=lambda: dockerd, SystemClock=engines.FakeClock, PATH=path)
+    world.put("engine_config", SystemDockerd=lambda: dockerd, SystemClock=Clock, PATH=path)
 
 
 def full_engine(world: World) -> None:

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from tests.load.run import Run
 from tests.load.settings import Settings
 
-Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 

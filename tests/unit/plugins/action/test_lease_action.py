@@ -159,7 +159,7 @@ def test_a_lease_that_was_taken_has_a_keeper_that_runs_its_commands_on_the_lease
     process = Process.of(keeper.keeper)
     assert process.runs()
     assert keepers(tmp_path) == [keeper.directory]
-    assert keeper.finish({"verdict": "deployed"}, seconds=20)
+    assert handover.finish([keeper], {"verdict": "deployed"}, seconds=20) == 1
     assert not process.runs()
     assert "rm -f beat.7" in log.read_text()
     assert keepers(tmp_path) == []

@@ -278,7 +278,7 @@ def test_by_hand_the_first_run_ends_before_the_revocation_and_the_second_proves_
 def test_the_fingerprints_follow_the_vault_even_after_a_crash_between_the_two(tmp_path: Path) -> None:
     path = tmp_path / "fingerprints.json"
     own = {"api.DATABASE_URL": URL, "api.KEY": "canary-old-key", "ml.KEY": "canary-old-key", **ADMINS}
-    path.write_text(fingerprints.render("staging", FINGERPRINT_KEY, own, "2026-01-01"))
+    path.write_text(fingerprints.text(fingerprints.make("staging", FINGERPRINT_KEY, own, "2026-01-01")))
     before = fingerprints.read(path)
     world = World("database", path)
     # Made, kept; opened, twice; the variable changed, and no more.
@@ -287,15 +287,18 @@ def test_the_fingerprints_follow_the_vault_even_after_a_crash_between_the_two(tm
     assert fingerprints.read(path) == before
     world.run()
     after = fingerprints.read(path)
-    assert fingerprints.outdated(after, {**own, "api.DATABASE_URL": world.value}, FINGERPRINT_KEY) == {}
+    now = fingerprints.make("staging", FINGERPRINT_KEY, {**own, "api.DATABASE_URL": world.value}, "")
+    assert fingerprints.differences(after, now) == {}
     assert after["secrets"]["api.DATABASE_URL"]["since"] > "2026-01-01"
     assert after["secrets"]["api.KEY"] == before["secrets"]["api.KEY"]
 
 
 def test_a_value_that_another_environment_has_is_not_taken(tmp_path: Path) -> None:
     path, other = tmp_path / "own.json", tmp_path / "other.json"
-    path.write_text(fingerprints.render("staging", FINGERPRINT_KEY, {}, "2026-01-01"))
-    other.write_text(fingerprints.render("production", FINGERPRINT_KEY, {"api.KEY": "canary-by-hand"}, "2026-01-01"))
+    path.write_text(fingerprints.text(fingerprints.make("staging", FINGERPRINT_KEY, {}, "2026-01-01")))
+    other.write_text(
+        fingerprints.text(fingerprints.make("production", FINGERPRINT_KEY, {"api.KEY": "canary-by-hand"}, "2026-01-01"))
+    )
     world = World("by_hand", path)
     one = world.rotation()
     one._arguments = {**one._arguments, "other_fingerprints": [str(other)]}
@@ -310,7 +313,7 @@ def test_a_value_that_another_environment_has_is_not_taken(tmp_path: Path) -> No
 @pytest.mark.parametrize(("name", "admin"), [("database", "admin_url"), ("ml", "admin_key")])
 def test_what_administers_must_be_the_environments_own(tmp_path: Path, name: str, admin: str) -> None:
     path, other = tmp_path / "fingerprints.json", tmp_path / "other.json"
-    path.write_text(fingerprints.render("staging", FINGERPRINT_KEY, {}, "2026-01-01"))
+    path.write_text(fingerprints.text(fingerprints.make("staging", FINGERPRINT_KEY, {}, "2026-01-01")))
     one = World(name, path).rotation()
     with pytest.raises(DeployError) as caught:
         one.plan()
@@ -318,9 +321,9 @@ def test_what_administers_must_be_the_environments_own(tmp_path: Path, name: str
         f"stack_fingerprints: rotation.{name}.{admin} is not in {path}; if it is meant, run playbooks/fingerprint.yml; nothing "
         "was made, added or revoked"
     )
-    path.write_text(fingerprints.render("staging", FINGERPRINT_KEY, ADMINS, "2026-01-01"))
+    path.write_text(fingerprints.text(fingerprints.make("staging", FINGERPRINT_KEY, ADMINS, "2026-01-01")))
     assert one.plan()["name"] == name
-    other.write_text(fingerprints.render("production", FINGERPRINT_KEY, ADMINS, "2026-01-01"))
+    other.write_text(fingerprints.text(fingerprints.make("production", FINGERPRINT_KEY, ADMINS, "2026-01-01")))
     one._arguments = {**one._arguments, "other_fingerprints": [str(other)]}
     with pytest.raises(DeployError, match=rf"rotation\.{name}\.{admin} has the same value as .* of production"):
         one.plan()

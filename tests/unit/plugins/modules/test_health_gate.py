@@ -9,8 +9,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
-from ansible.module_utils.testing import patch_module_args
 from ansible_collections.morpheus.deploy.plugins.modules import health_gate
+
+from tests.unit.module_run import run_module
 
 
 class Application(BaseHTTPRequestHandler):
@@ -39,11 +40,7 @@ def server() -> Iterator[str]:
 def run(capsys: pytest.CaptureFixture[str], *endpoints: dict[str, Any], **options: Any) -> dict[str, Any]:
     """What the module prints for ``endpoints``; quick, unless ``options`` say otherwise."""
     quick = {"interval_seconds": 0.01, "timeout_seconds": 0.5, "deadline_seconds": 5}
-    with patch_module_args({"endpoints": list(endpoints)} | quick | options), pytest.raises(SystemExit) as ended:
-        health_gate.main()
-    result: dict[str, Any] = json.loads(capsys.readouterr().out)
-    assert bool(ended.value.code) == result.get("failed", False)
-    return result
+    return run_module(health_gate, capsys, {"endpoints": list(endpoints)} | quick | options)
 
 
 def test_endpoints_that_are_well_are_returned_with_what_was_seen(capsys: pytest.CaptureFixture[str], server: str) -> None:

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 from ansible.errors import AnsibleFilterError
-from ansible.module_utils.testing import patch_module_args
 from ansible_collections.morpheus.deploy.plugins.filter.known_baselines import known_baselines
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts import baseline, walk
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership.host import HostIdentity, Owner
 from ansible_collections.morpheus.deploy.plugins.modules import host_baseline
+
+from tests.unit.module_run import run_module
 
 CAPSYS = pytest.CaptureFixture[str]
 RENEW = "ansible-playbook playbooks/claim.yml -i inventories/staging --tags baseline -e audit_renew_baseline=true"  # fmt: skip
@@ -32,11 +33,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run(capsys: CAPSYS, **options: Any) -> dict[str, Any]:
-    with patch_module_args({"environment": "staging", **options}), pytest.raises(SystemExit) as ended:
-        host_baseline.main()
-    result: dict[str, Any] = json.loads(capsys.readouterr().out)
-    assert bool(ended.value.code) == result.get("failed", False)
-    return result
+    return run_module(host_baseline, capsys, {"environment": "staging", **options})
 
 
 def path(root: Path) -> Path:

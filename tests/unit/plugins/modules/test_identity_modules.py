@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ansible.module_utils.testing import patch_module_args
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError, missing_library
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership import database as declared_database
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership import marker as database_identity_of
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership.host import HostIdentity, Owner
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership.marker import Seen
 from ansible_collections.morpheus.deploy.plugins.modules import database_identity, host_identity
+
+from tests.unit.module_run import run_module
 
 URL = "postgresql://postgres:hunter2-canary@db.abc.supabase.co/postgres"
 
@@ -28,13 +28,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> HostIdentity:
 
 
 def run(module: Any, capsys: pytest.CaptureFixture[str], **options: Any) -> dict[str, Any]:
-    with patch_module_args(options), pytest.raises(SystemExit) as ended:
-        module.main()
-    output = capsys.readouterr().out
-    assert "canary" not in output
-    result: dict[str, Any] = json.loads(output)
-    assert bool(ended.value.code) == result.get("failed", False)
-    return result
+    return run_module(module, capsys, options)
 
 
 def test_a_claim_is_written_once(capsys: pytest.CaptureFixture[str], host: HostIdentity) -> None:

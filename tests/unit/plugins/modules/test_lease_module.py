@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.module_utils.testing import patch_module_args
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease.held import Claim
-from ansible_collections.morpheus.deploy.plugins.module_utils.lease.host_clock import HostClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease.lease import Lease
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership.host import HostIdentity, Owner
 from ansible_collections.morpheus.deploy.plugins.modules import lease as module
+
+from tests.unit.module_run import run_module
 
 ANNA = {"owner": "anna@laptop", "reason": "deploy 1.2.0", "run": "run-a"}
 
@@ -26,10 +26,7 @@ def there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lease:
 
 
 def run(capsys: pytest.CaptureFixture[str], **options: Any) -> dict[str, Any]:
-    with patch_module_args({"environment": "production"} | options), pytest.raises(SystemExit) as ended:
-        module.main()
-    result: dict[str, Any] = json.loads(capsys.readouterr().out)
-    assert bool(ended.value.code) == result.get("failed", False)
+    result = run_module(module, capsys, {"environment": "production"} | options)
     result.pop("invocation", None)
     return result
 
@@ -70,7 +67,7 @@ def test_another_run_that_lives_is_named_in_the_failure(capsys: pytest.CaptureFi
     def live() -> None:
         while not done.wait(0.05):
             draft = there.directory / "draft"
-            draft.write_text(f"{HostClock().uptime()}\n")
+            draft.write_text(f"{SystemClock().uptime()}\n")
             draft.replace(beat)
 
     keeper = threading.Thread(target=live)

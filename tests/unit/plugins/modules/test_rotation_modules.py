@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.module_utils.testing import patch_module_args
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError, missing_library
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
 from ansible_collections.morpheus.deploy.plugins.modules import key_probe, postgres_login, rotation, stack_secret
+
+from tests.unit.module_run import run_module
 
 STATUS = {"Bearer canary-good": 200, "Bearer canary-bad": 401, "Bearer canary-none": 403, "Bearer canary-broken": 500}
 
@@ -37,13 +37,7 @@ def api() -> Iterator[str]:
 
 
 def run(module: Any, capsys: pytest.CaptureFixture[str], **options: Any) -> dict[str, Any]:
-    with patch_module_args(options), pytest.raises(SystemExit) as ended:
-        module.main()
-    output = capsys.readouterr().out
-    assert "canary" not in output
-    result: dict[str, Any] = json.loads(output)
-    assert bool(ended.value.code) == result.get("failed", False)
-    return result
+    return run_module(module, capsys, options)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.engine import engi
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease import leased
 from ansible_collections.morpheus.deploy.plugins.modules import engine_config, engine_packages, postgres_login
 
-from tests.unit.plugins.module_utils.daemon.test_engine_setup import FakeClock, FakeDockerd
+from tests.unit.clock import Clock
+from tests.unit.plugins.module_utils.daemon.test_engine_setup import FakeDockerd
 
 ROOT = Path(__file__).parents[4]
 WORDS = (
@@ -119,7 +120,7 @@ def test_an_engine_that_runs_is_restarted_under_a_lease_only(
     dockerd = FakeDockerd(path)
     monkeypatch.setattr(engine_config, "PATH", path)
     monkeypatch.setattr(engine_config, "SystemDockerd", lambda: dockerd)
-    monkeypatch.setattr(engine_config, "SystemClock", FakeClock)
+    monkeypatch.setattr(engine_config, "SystemClock", Clock)
     with pytest.raises(SystemExit) as ended:
         run("engine_config", **{"options": {"live-restore": True, "mtu": 1400}, **options})
     result = json.loads(capsys.readouterr().out)

@@ -16,7 +16,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.daemon.packages im
     run,
 )
 
-from tests.unit.plugins.module_utils.daemon.test_engine_setup import FakeClock, FakeDockerd
+from tests.unit.clock import Clock
+from tests.unit.plugins.module_utils.daemon.test_engine_setup import FakeDockerd
 
 INSTALLED = """docker.io installed 26.1.5+dfsg1-9
 docker-ce not-installed
@@ -89,7 +90,7 @@ class Host:
         return 0, ""
 
     def packages(self) -> EnginePackages:
-        return EnginePackages(self.dockerd, FakeClock(), self.ask, self.services)
+        return EnginePackages(self.dockerd, Clock(), self.ask, self.services)
 
 
 @pytest.fixture

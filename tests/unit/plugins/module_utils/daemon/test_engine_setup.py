@@ -16,22 +16,13 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.daemon.config impo
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.daemon.setup import PENDING, EngineSetup, Outcome
 
+from tests.unit.clock import Clock
+
 MTU = {"live-restore": True, "mtu": 1400}
 
 
 class Killed(BaseException):
     """The run ends here."""
-
-
-class FakeClock:
-    def __init__(self) -> None:
-        self.seconds = 0.0
-
-    def now(self) -> float:
-        return self.seconds
-
-    def sleep(self, seconds: float) -> None:
-        self.seconds += seconds
 
 
 class FakeDockerd:
@@ -98,7 +89,7 @@ def apply(dockerd: FakeDockerd, wanted: dict[str, Any], *, allowed: bool = False
         Path(f"{name}.backup").write_text(Path(name).read_text())
         return f"{name}.backup"
 
-    setup = EngineSetup(dockerd, FakeClock(), dockerd.path, backup)
+    setup = EngineSetup(dockerd, Clock(), dockerd.path, backup)
     return setup.apply(wanted, allow_interruption=allowed, check_mode=check_mode)
 
 

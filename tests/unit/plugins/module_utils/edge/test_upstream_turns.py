@@ -12,6 +12,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import 
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.upstream_turns import Off, Turn, Turns
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.upstreams import KeptOff
 
+from tests.unit.clock import Clock
 from tests.unit.plugins.module_utils.edge import test_maintenance as maintenance
 
 HEAD = "1\n# be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state srv_uweight srv_iweight srv_fqdn srv_port\n"
@@ -36,17 +37,6 @@ class Balancer(maintenance.HAProxy):
             rows.append(f"4 upstreams 1 {name} 10.0.0.1 {2 if is_up else 0} 0 1 1 - 443\n")
             rows.append(f"5 upstreams.any 1 {name} 10.0.0.1 2 0 1 1 - 443\n")
         return HEAD + "".join(rows)
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.time = 0.0
-
-    def now(self) -> float:
-        return self.time
-
-    def sleep(self, seconds: float) -> None:
-        self.time += seconds
 
 
 @pytest.fixture

@@ -22,25 +22,11 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.set
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.upgrade import EdgeUpgrade, Outcome
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.upgrade_verbs import Wanted
 
+from tests.unit.clock import Clock
+
 OLD, NEW = "haproxy:3.0", "haproxy:3.1"
 GATEWAY = "127.0.0.1"
 WANTED = Wanted(NEW, f"id of {NEW}", drain_seconds=100, hands_over=True, bridge="br-edge", tls=False)
-
-
-class Clock:
-    """Time passes only where somebody waits; ``ticks`` are done one by one meanwhile."""
-
-    def __init__(self) -> None:
-        self.time = 0.0
-        self.ticks: list[Callable[[], None]] = []
-
-    def now(self) -> float:
-        return self.time
-
-    def sleep(self, seconds: float) -> None:
-        self.time += seconds
-        for tick in self.ticks:
-            tick()
 
 
 class Container:
@@ -270,7 +256,7 @@ def test_what_does_not_end_is_cut_after_its_time_and_counted(world: World) -> No
     world.clock.ticks.append(lambda: world.own.finish(1) if world.own.stopping and world.own.under_way > 2 else None)
     outcome = world.upgrade().run(WANTED)
     assert (outcome.drained, outcome.cut) == (1, 2)
-    assert 100 < world.clock.time < 110
+    assert 100 < world.clock.seconds < 110
 
 
 def test_no_container_is_told_to_stop_while_the_kernel_has_connections_for_it(world: World) -> None:
@@ -282,7 +268,7 @@ def test_no_container_is_told_to_stop_while_the_kernel_has_connections_for_it(wo
 def test_maintenance_that_is_switched_meanwhile_reaches_the_container_that_stands_in(world: World) -> None:
     world.own.under_way = 1
     (world.paths.conf / "maintenance.map").write_text("state on\n")
-    world.clock.ticks.append(lambda: world.own.finish(1) if world.clock.time > 5 and world.own.under_way else None)
+    world.clock.ticks.append(lambda: world.own.finish(1) if world.clock.seconds > 5 and world.own.under_way else None)
     world.upgrade().run(WANTED)
     assert f"stand-in: set map {edge_carry.MAPS[1]} state on" in world.done
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -10,25 +9,11 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.health.seen import
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.unit.clock import Clock
+
 GOOD = Answer(0.01, 200, b'{"status": "ok"}')
 BAD = Answer(0.02, 503, b"migrating")
 URL = "http://192.0.2.1:8000/health"
-
-
-class Clock:
-    """Time that moves only when somebody sleeps or a scripted request takes its seconds."""
-
-    def __init__(self) -> None:
-        self.seconds = 1000.0
-        self._lock = threading.Lock()
-
-    def now(self) -> float:
-        return self.seconds
-
-    def sleep(self, seconds: float) -> None:
-        assert seconds >= 0
-        with self._lock:
-            self.seconds += seconds
 
 
 @dataclass
@@ -54,7 +39,7 @@ class Script:
 def wait(
     answers: Sequence[Answer], rules: Rules | None = None, give_up: Callable[[Endpoint], str] = lambda endpoint: ""
 ) -> tuple[Health, Script, Clock]:
-    clock = Clock()
+    clock = Clock(1000.0)
     script = Script(clock, {"api-1": answers})
     [health] = Gate(rules or Rules(), script, clock, give_up).wait([Endpoint("api-1", URL)])
     return health, script, clock
@@ -63,7 +48,7 @@ def wait(
 def watch(
     answers: Sequence[Answer], seconds: float = 6.0, rules: Rules | None = None, give_up: Callable[[Endpoint], str] = lambda e: ""
 ) -> tuple[Health, Script, Clock]:
-    clock = Clock()
+    clock = Clock(1000.0)
     script = Script(clock, {"api-1": answers})
     [health] = Gate(rules or Rules(interval_seconds=1.0), script, clock, give_up).watch([Endpoint("api-1", URL)], seconds)
     return health, script, clock
@@ -291,7 +276,7 @@ def test_the_ground_is_looked_at_after_each_bad_answer_and_before_good_ones_are_
 
 def of_release(answers: Sequence[Answer], deadline: float = 60.0) -> tuple[Health, float]:
     """How the gate ends for release 2, and how long it took."""
-    clock = Clock()
+    clock = Clock(1000.0)
     expectation = Expectation(body="ready", version="version", release="2")
     gate = Gate(Rules(interval_seconds=1.0, deadline_seconds=deadline), Script(clock, {"api-1": answers}), clock)
     [health] = gate.wait([Endpoint("api-1", URL, expectation=expectation)])
@@ -347,7 +332,7 @@ def test_latencies_are_those_of_the_good_answers() -> None:
 def together(
     answers: dict[str, Sequence[Answer]], rules: Rules | None = None, give_up: Callable[[Endpoint], str] = lambda endpoint: ""
 ) -> list[Health]:
-    clock = Clock()
+    clock = Clock(1000.0)
     gate = Gate(rules or Rules(), Script(clock, answers), clock, give_up)
     return gate.wait([Endpoint(name, URL) for name in answers])
 
@@ -382,7 +367,7 @@ def test_one_that_was_well_when_another_was_lost_says_so_and_is_marked() -> None
 
 
 def test_each_endpoint_has_its_own_expectation() -> None:
-    clock = Clock()
+    clock = Clock(1000.0)
     script = Script(clock, {"old": [json_answer('{"version": "1"}')], "new": [json_answer('{"version": "2"}')]})
     endpoints = [Endpoint(name, URL, expectation=Expectation(body="version == '2'")) for name in ("new", "old")]
     results = Gate(Rules(deadline_seconds=3), script, clock).wait(endpoints)
@@ -486,14 +471,14 @@ def test_what_was_started_again_while_it_was_watched_has_failed_whatever_it_answ
 
 
 def test_a_condemned_endpoint_ends_the_watch_of_the_others_which_stay_well() -> None:
-    clock = Clock()
+    clock = Clock(1000.0)
     script = Script(clock, {"bad": [BAD], "good": [GOOD]})
     results = Gate(Rules(), script, clock).watch([Endpoint(name, URL) for name in ("bad", "good")], 1e6)
     assert [health.healthy for health in results] == [False, True]
 
 
 def test_a_watch_ends_as_soon_as_it_is_told_that_all_is_lost_and_says_nothing_bad_of_its_endpoints() -> None:
-    clock = Clock()
+    clock = Clock(1000.0)
     script = Script(clock, {"one": [GOOD], "other": [GOOD]})
     told = iter([False, False, True])
     results = Gate(Rules(), script, clock).watch([Endpoint(name, URL) for name in ("one", "other")], 1e6, lambda: next(told))

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,19 +17,9 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.lock import GHOST_SECONDS, STOPPED_SECONDS, alone
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.lock_holders import holders
 
+from tests.unit.clock import Clock
+
 HOLD = "import fcntl, sys; f = open(sys.argv[1], 'a'); fcntl.flock(f, fcntl.LOCK_EX); print('held', flush=True); sys.stdin.read()"
-
-
-@dataclass
-class Clock:
-    time: float = 0.0
-    hold: list[int] = field(default_factory=list)
-
-    def now(self) -> float:
-        return self.time
-
-    def sleep(self, seconds: float) -> None:
-        self.time += seconds
 
 
 @pytest.fixture
@@ -69,7 +58,7 @@ def test_whoever_has_the_lock_is_named(host: Any, other: subprocess.Popen[str]) 
 def test_one_that_is_at_work_is_waited_for_as_long_as_a_step_takes(host: Any, other: subprocess.Popen[str]) -> None:
     clock = Clock()
     assert f"process {other.pid} " in refusal(host, 7, clock)
-    assert clock.time >= GHOST_SECONDS
+    assert clock.seconds >= GHOST_SECONDS
 
 
 @pytest.mark.parametrize("token", [0, 7])
@@ -85,7 +74,7 @@ def test_one_that_is_stopped_is_not_waited_for_and_the_way_on_is_said(
         f"next step when another run has the lease; or end it (kill -KILL {other.pid}). Then run this again: it goes on from "
         "what is there"
     )
-    assert clock.time <= STOPPED_SECONDS + 0.2
+    assert clock.seconds <= STOPPED_SECONDS + 0.2
     os.kill(other.pid, signal.SIGKILL)
     other.wait()
     with alone(host, token, "run-b" if token else "", Clock()):

@@ -15,20 +15,11 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica im
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Service, Stack
 from docker.errors import NotFound
 
+from tests.unit.clock import Clock
+
 HEALTH = {"path": "/health", "successes": 3, "interval_seconds": 1.0, "timeout_seconds": 2.0, "deadline_seconds": 60.0}
 BEGUN = 1_700_000_000.5
 RESTARTED = "shop-api-1 ended and was started again by the engine; last answer: good"
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.seconds = 0.0
-
-    def now(self) -> float:
-        return self.seconds
-
-    def sleep(self, seconds: float) -> None:
-        self.seconds += seconds
 
 
 class Api:

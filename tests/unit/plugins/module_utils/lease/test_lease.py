@@ -12,9 +12,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import HostClock, SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease import history
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease.held import TTL_SECONDS, Claim, Held, LeaseError, Record
-from ansible_collections.morpheus.deploy.plugins.module_utils.lease.host_clock import Clock, HostClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease.lease import BEAT_SECONDS, GONE, Lease
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -361,9 +361,9 @@ def test_the_keepers_command_gives_a_sign_of_life(real: Lease) -> None:
     token = real.acquire(ANNA).token
     beat = real.directory / f"beat.{token}"
     beat.write_text("0.0\n")
-    before = HostClock().uptime()
+    before = SystemClock().uptime()
     assert shell(real.renewal(token)) == 0
-    assert before <= float(beat.read_text()) <= HostClock().uptime()
+    assert before <= float(beat.read_text()) <= SystemClock().uptime()
     assert stat.S_IMODE(beat.stat().st_mode) == 0o600
     assert sorted(path.name for path in real.directory.iterdir()) == sorted([beat.name, "lease.json", "lock"])
 
@@ -439,7 +439,7 @@ class MustWaitError(Exception):
     """Another run has the lease."""
 
 
-class ImpatientClock(HostClock):
+class ImpatientClock(SystemClock):
     def sleep(self, seconds: float) -> None:
         raise MustWaitError
 
@@ -597,7 +597,7 @@ TestLeaseMachine.settings = settings(max_examples=examples(60), stateful_step_co
 
 
 def test_the_clock_of_the_host_is_the_one_that_the_shell_reads() -> None:
-    clock: Clock = HostClock()
+    clock: HostClock = SystemClock()
     before = clock.uptime()
     read = float(subprocess.run(["cut", "-d ", "-f1", "/proc/uptime"], capture_output=True, text=True, check=True).stdout)
     assert before <= read <= clock.uptime()

@@ -20,7 +20,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.release.schema_fil
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.workspace import Workspace
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
 
-from tests.unit.simulation import Clock
+from tests.unit.clock import Clock
 
 FILES = {"compose.yml": b"services: {}\n", "migrations/1_a.sql": b"create a;", "migrations/2_b.sql": b"create b;"}
 MIGRATION = {"service": "migrate", "directory": "migrations", "timeout_seconds": 5.0}

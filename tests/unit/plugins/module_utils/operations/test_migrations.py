@@ -10,7 +10,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.engine.one_offs im
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.migrations import Migrations, at_work
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Migration
 
-from tests.unit.simulation import Clock
+from tests.unit.clock import Clock
 
 MIGRATION = {"service": "migrate", "timeout_seconds": 5.0}
 STARTED = 1_700_000_000.0
@@ -75,7 +75,7 @@ class Containers:
 
 @pytest.fixture
 def containers() -> Containers:
-    return Containers(Clock(), [OURS])
+    return Containers(Clock(1000.0), [OURS])
 
 
 def migrations(containers: Containers, now: float = STARTED) -> Migrations:

@@ -47,7 +47,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica im
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.routing import Routing
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
 
-from tests.unit.simulation import Clock, Host, KilledError
+from tests.unit.clock import Clock
+from tests.unit.simulation import Host, KilledError
 
 ONE_BY_ONE = UpdatePolicy(parallelism=1)
 API = DesiredService("api", 2, "old", routed=True, policy=ONE_BY_ONE)

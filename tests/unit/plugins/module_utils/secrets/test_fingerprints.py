@@ -10,13 +10,14 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import
 from ansible_collections.morpheus.deploy.plugins.module_utils.secrets.fingerprints import (
     Fingerprints,
     by_name,
+    differences,
     fingerprint,
     key_fingerprint,
+    make,
     not_compared,
-    outdated,
     read,
-    render,
     shared,
+    text,
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -26,7 +27,7 @@ SECRETS = {"api.DATABASE_URL": "postgresql://staging", "api.SESSION_SECRET": "co
 
 
 def made(environment: str, secrets: dict[str, str], key: str = KEY, today: str = "2026-11-24") -> Fingerprints:
-    found: Fingerprints = json.loads(render(environment, key, secrets, today))
+    found: Fingerprints = json.loads(text(make(environment, key, secrets, today)))
     return found
 
 
@@ -58,13 +59,13 @@ def test_a_fingerprint_costs_too_much_to_guess_many_and_too_little_to_be_felt() 
 
 
 def test_the_file_holds_names_days_and_fingerprints_and_no_value() -> None:
-    text = render("staging", KEY, SECRETS, "2026-11-24")
-    file = json.loads(text)
+    written = text(make("staging", KEY, SECRETS, "2026-11-24"))
+    file = json.loads(written)
     assert file["environment"] == "staging"
     assert file["key"] == key_fingerprint(KEY)
     assert file["secrets"]["api.SESSION_SECRET"] == {"fingerprint": fingerprint(KEY, "correct horse"), "since": "2026-11-24"}
     assert list(file["secrets"]) == sorted(SECRETS)
-    assert not any(value in text for value in [*SECRETS.values(), KEY])
+    assert not any(value in written for value in [*SECRETS.values(), KEY])
 
 
 def test_the_day_of_an_unchanged_value_is_kept() -> None:
@@ -72,7 +73,7 @@ def test_the_day_of_an_unchanged_value_is_kept() -> None:
     changed = {**SECRETS, "api.SESSION_SECRET": "battery staple", "api.NEW": "something else"}
     days = {
         name: secret["since"]
-        for name, secret in json.loads(render("staging", KEY, changed, "2026-11-24", before))["secrets"].items()
+        for name, secret in json.loads(text(make("staging", KEY, changed, "2026-11-24", before)))["secrets"].items()
     }
     assert days == {
         "api.DATABASE_URL": "2026-01-01",
@@ -84,7 +85,7 @@ def test_the_day_of_an_unchanged_value_is_kept() -> None:
 
 def test_a_file_comes_back_as_it_was_written(tmp_path: Path) -> None:
     path = tmp_path / "fingerprints.json"
-    path.write_text(render("staging", KEY, SECRETS, "2026-11-24"))
+    path.write_text(text(make("staging", KEY, SECRETS, "2026-11-24")))
     assert read(path) == made("staging", SECRETS)
 
 
@@ -149,11 +150,11 @@ OUTDATED = [
 
 @pytest.mark.parametrize(("now", "found"), OUTDATED)
 def test_secrets_that_do_not_match_the_file_are_named(now: dict[str, str], found: dict[str, str]) -> None:
-    assert outdated(made("staging", SECRETS), now, KEY) == found
+    assert differences(made("staging", SECRETS), made("staging", now)) == found
 
 
 def test_with_another_key_nothing_matches_the_file() -> None:
-    assert outdated(made("staging", SECRETS), SECRETS, "another key") == dict.fromkeys(SECRETS, "changed")
+    assert differences(made("staging", SECRETS), made("staging", SECRETS, "another key")) == dict.fromkeys(SECRETS, "changed")
 
 
 SHARED = [

@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.morpheus.deploy.plugins.module_utils.facts import cis_controls
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit import access as audit_access
+from ansible_collections.morpheus.deploy.plugins.module_utils.facts import access, cis_controls
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit.finding import RULES
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit.network import is_allowed, port_problems
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit.rules import check_host, key_sources, readers
@@ -45,7 +44,8 @@ def test_a_host_that_is_as_it_should_be_has_no_finding_and_passes_every_rule() -
     checks = check_host("app-1", facts(), settings())
     assert bad(checks) == []
     elsewhere = ("secret-shared", "secret-unrecorded", "secret-old", "secret-leftover", "secret-unsearched", "proof-absent")
-    own = {identity for identity in RULES if identity not in (*elsewhere, *audit_access.IDS)}
+    of_access = ("engine-socket", "baseline-missing", "baseline-changed", *access.KINDS)
+    own = {identity for identity in RULES if identity not in (*elsewhere, *of_access)}
     assert {identity for check in checks for identity in check.ids} == own
 
 

@@ -11,7 +11,6 @@ from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.isolation i
     database_problems,
     fingerprint_problems,
     secrets_problems,
-    some_problems,
     value_problems,
 )
 
@@ -25,7 +24,7 @@ def inventories(tmp_path: Path) -> Path:
     """Two environments with fingerprints that are up to date."""
     for name, secrets in {"staging": STAGING, "production": PRODUCTION}.items():
         (tmp_path / name / "group_vars").mkdir(parents=True)
-        (tmp_path / name / "fingerprints.json").write_text(fingerprints.render(name, KEY, secrets, "2026-11-24"))
+        (tmp_path / name / "fingerprints.json").write_text(fingerprints.text(fingerprints.make(name, KEY, secrets, "2026-11-24")))
     return tmp_path
 
 
@@ -51,7 +50,7 @@ def test_a_secret_of_production_is_named_though_the_own_file_is_not_up_to_date(i
 def test_a_secret_that_may_be_shared_is_no_problem(inventories: Path) -> None:
     secrets = STAGING | {"api.SESSION_SECRET": "battery staple"}
     own = inventories / "staging" / "fingerprints.json"
-    own.write_text(fingerprints.render("staging", KEY, secrets, "2026-11-24"))
+    own.write_text(fingerprints.text(fingerprints.make("staging", KEY, secrets, "2026-11-24")))
     assert problems(inventories, secrets, allowed=["api.SESSION_SECRET"]) == []
 
 
@@ -98,7 +97,7 @@ def as_they_are(inventories: Path) -> None:
 
 
 def written(name: str, environment: str, secrets: dict[str, str], key: str = KEY) -> Change:
-    text = fingerprints.render(environment, key, secrets, "2026-11-24")
+    text = fingerprints.text(fingerprints.make(environment, key, secrets, "2026-11-24"))
     return lambda inventories: (inventories / name / "fingerprints.json").write_text(text)
 
 
@@ -263,17 +262,17 @@ def test_some_secrets_are_compared_without_a_word_about_the_others(inventories: 
     admin = {"rotation.database.admin_url": "postgresql://admin:canary-of-staging@db/x"}
     own = inventories / "staging" / "fingerprints.json"
     wanted = Comparison("staging", str(own), KEY, None, [])
-    assert some_problems(wanted, admin) == [
+    assert secrets_problems(wanted, admin, some=True) == [
         f"stack_fingerprints: rotation.database.admin_url is not in {own}; if it is meant, run playbooks/fingerprint.yml"
     ]
-    own.write_text(fingerprints.render("staging", KEY, {**STAGING, **admin}, "2026-11-24"))
-    assert some_problems(wanted, admin) == []
+    own.write_text(fingerprints.text(fingerprints.make("staging", KEY, {**STAGING, **admin}, "2026-11-24")))
+    assert secrets_problems(wanted, admin, some=True) == []
     theirs = inventories / "production" / "fingerprints.json"
-    theirs.write_text(fingerprints.render("production", KEY, admin, "2026-11-24"))
-    assert some_problems(wanted, admin) == [
+    theirs.write_text(fingerprints.text(fingerprints.make("production", KEY, admin, "2026-11-24")))
+    assert secrets_problems(wanted, admin, some=True) == [
         "stack_fingerprints: rotation.database.admin_url has the same value as rotation.database.admin_url of production; give "
         "each environment its own"
     ]
-    assert some_problems(Comparison("staging", str(own), "short", None, []), admin) == [
+    assert secrets_problems(Comparison("staging", str(own), "short", None, []), admin, some=True) == [
         "stack_fingerprint_key: 5 characters are too few for a key; 16 at least"
     ]

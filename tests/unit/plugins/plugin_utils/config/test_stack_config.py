@@ -1093,7 +1093,7 @@ def isolated(source: Path, **more: Any) -> Raw:
     key = "one key for all environments"
     for name, token in {"production": "canary-t0ken", "staging": "canary-of-staging"}.items():
         (source / name / "group_vars").mkdir(parents=True, exist_ok=True)
-        text = fingerprints.render(name, key, {"api.TOKEN": token}, "2026-11-24")
+        text = fingerprints.text(fingerprints.make(name, key, {"api.TOKEN": token}, "2026-11-24"))
         (source / name / "fingerprints.json").write_text(text)
     path = str(source / "production" / "fingerprints.json")
     return raw(source) | {"stack_fingerprints": path, "stack_fingerprint_key": key, **more}

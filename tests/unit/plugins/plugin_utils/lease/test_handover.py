@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.lease import handover
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.lease.handover import Handover, Process
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.lease.handover import Handover, Process, finish
 
 WAIT_SECONDS = 20.0
 
@@ -111,7 +111,7 @@ def test_a_handover_ends_when_the_keeper_has_taken_the_line_and_is_gone(made: Ha
     assert made.directory.stat().st_mode & 0o777 == 0o700
     seen: list[object] = []
     keeper = keep(made, sleeper, seen)
-    assert with_keeper(made, sleeper).finish({"verdict": "deployed", "why": "Käse"}, seconds=WAIT_SECONDS)
+    assert finish([with_keeper(made, sleeper)], {"verdict": "deployed", "why": "Käse"}, seconds=WAIT_SECONDS) == 1
     keeper.join()
     assert seen == [{"verdict": "deployed", "why": "Käse"}]
     assert not made.directory.exists()
@@ -121,7 +121,7 @@ def test_a_handover_ends_when_the_keeper_has_taken_the_line_and_is_gone(made: Ha
 def test_a_keeper_that_was_killed_before_is_not_waited_for(made: Handover, sleeper: subprocess.Popen[bytes]) -> None:
     sleeper.kill()
     sleeper.wait()
-    assert not with_keeper(made, sleeper).finish({"verdict": "deployed"}, seconds=600)
+    assert not finish([with_keeper(made, sleeper)], {"verdict": "deployed"}, seconds=600)
     assert not made.directory.exists()
 
 
@@ -132,7 +132,7 @@ def test_a_keeper_that_dies_meanwhile_is_not_waited_for(made: Handover, sleeper:
 
     thread = threading.Thread(target=body)
     thread.start()
-    assert not with_keeper(made, sleeper).finish({"verdict": "deployed"}, seconds=600)
+    assert not finish([with_keeper(made, sleeper)], {"verdict": "deployed"}, seconds=600)
     thread.join()
     assert not made.directory.exists()
 
@@ -140,7 +140,7 @@ def test_a_keeper_that_dies_meanwhile_is_not_waited_for(made: Handover, sleeper:
 def test_a_keeper_that_is_busy_is_not_waited_for_longer_than_asked_and_keeps_the_line(
     made: Handover, sleeper: subprocess.Popen[bytes]
 ) -> None:
-    assert not with_keeper(made, sleeper).finish({"verdict": "deployed"}, seconds=0.1)
+    assert not finish([with_keeper(made, sleeper)], {"verdict": "deployed"}, seconds=0.1)
     assert made.line() == {"verdict": "deployed"}
 
 
@@ -153,7 +153,7 @@ def test_a_keeper_that_has_given_back_but_lives_is_waited_for(made: Handover, sl
 
     thread = threading.Thread(target=body)
     thread.start()
-    assert not with_keeper(made, sleeper).finish({"verdict": "deployed"}, seconds=0.3)
+    assert not finish([with_keeper(made, sleeper)], {"verdict": "deployed"}, seconds=0.3)
     thread.join()
 
 
@@ -161,7 +161,7 @@ def test_a_keeper_that_has_ended_long_ago_leaves_nothing_to_hand_over_to(
     made: Handover, sleeper: subprocess.Popen[bytes]
 ) -> None:
     made.remove()
-    assert not with_keeper(made, sleeper).finish({"verdict": "deployed"}, seconds=600)
+    assert not finish([with_keeper(made, sleeper)], {"verdict": "deployed"}, seconds=600)
     assert not made.directory.exists()
 
 
