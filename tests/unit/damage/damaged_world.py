@@ -306,7 +306,7 @@ class World:
             )
         chosen = min(slots, key=lambda one: one.total)
         chosen.total += 1
-        connection = HTTPConnection(chosen.address, chosen.port, timeout=0.5)
+        connection = HTTPConnection(chosen.address, chosen.port, timeout=0.9)
         try:
             connection.request("GET", "/", headers={"Connection": "close"})
             answer = connection.getresponse()
