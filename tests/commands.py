@@ -28,18 +28,18 @@ class Done:
         return " ".join(f"{self.output} {self.errors}".split())
 
 
-def environment() -> dict[str, str]:
-    """A copy of os.environ, for threads, too: while one walks over it, pytest changes PYTEST_CURRENT_TEST in it."""
+def environment(*without: str) -> dict[str, str]:
+    """A copy of os.environ but for names that begin so, for threads, too: pytest changes it while one walks over it."""
     while True:
         try:
-            return dict(os.environ)
+            return {name: value for name, value in os.environ.items() if not name.startswith(without)}
         except (KeyError, RuntimeError):
             continue
 
 
 def offline(command: str, *options: str, passwords: Mapping[str, str], **variables: str) -> Done:
     """Without SSH, so that no host can be contacted, without a keyring, and without the sandbox's files of passwords."""
-    own = {name: value for name, value in environment().items() if not name.startswith(("MORPHEUS_", "ANSIBLE_"))}
+    own = environment("MORPHEUS_", "ANSIBLE_")
     own |= {f"MORPHEUS_VAULT_PASSWORD_{name.upper()}": password for name, password in passwords.items()}
     own |= {"MORPHEUS_VAULT_PASSWORD_DIR": "/nowhere", "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring"}
     own |= {"ANSIBLE_SSH_EXECUTABLE": "/bin/false", **variables}

@@ -386,8 +386,7 @@ class Stage:
         own = self._set(name, playbook, case)
         path = self.collections / "ansible_collections" / "morpheus" / "deploy" / "playbooks" / f"{playbook}.yml"
         command = [str(BIN / "ansible-playbook"), str(path), "-i", case.inventory, *OPTIONS.get(playbook, ()), *case.options]
-        kept = {name: value for name, value in environment().items() if not name.startswith("ANSIBLE_")}
-        given = {**kept, "STAGE": str(own), "ANSIBLE_NOCOLOR": "1", **case.environment}
+        given = {**environment("ANSIBLE_"), "STAGE": str(own), "ANSIBLE_NOCOLOR": "1", **case.environment}
         with (own / "output").open("w+") as output:
             run = subprocess.Popen(
                 command, cwd=own, env=given, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True

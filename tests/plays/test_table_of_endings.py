@@ -7,7 +7,6 @@ which cells of the table are run each time. The others are marked deep: ``make e
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import subprocess
@@ -22,6 +21,7 @@ import yaml
 from ansible_collections.morpheus.deploy.plugins.action import begin
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease import leased
 
+from tests.commands import environment
 from tests.plays.staged import BIN, HOSTS, ROOT, Case, Done, Stage, rule
 
 # What the others import, and what makes the first environment: it has none to end in (test_newcomer.py).
@@ -502,11 +502,10 @@ def test_from_a_directory_whose_configuration_ansible_does_not_read_a_run_is_ref
     if mode == 0o777:
         (tmp_path / "ansible.cfg").write_text((ROOT / "ansible.cfg").read_text())
     tmp_path.chmod(mode)
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
     run = subprocess.run(
         [str(BIN / "ansible-playbook"), str(ROOT / "deploy.yml"), "-i", str(ROOT / "inventories" / "staging")],
         cwd=tmp_path,
-        env={**kept, "HOME": str(tmp_path), "ANSIBLE_SSH_EXECUTABLE": "/bin/false"},
+        env={**environment("ANSIBLE_"), "HOME": str(tmp_path), "ANSIBLE_SSH_EXECUTABLE": "/bin/false"},
         capture_output=True,
         text=True,
         check=False,

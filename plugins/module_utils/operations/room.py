@@ -40,8 +40,9 @@ def require_room(
 def _expected(engine: Engine, releases: Releases, services: set[str], live: str) -> int:
     """Bytes. Services that share an image count once."""
     sizes: dict[str, int] = {}
+    kept = [*_kept(releases)]
     for service in services:
-        images = [(found.id == live, found.images[service]["id"]) for found in _kept(releases) if service in found.images]
+        images = [(found.id == live, found.images[service]["id"]) for found in kept if service in found.images]
         here = [(is_live, engine.size(identity), identity) for is_live, identity in images]
         _, size, identity = max((one for one in here if one[1]), default=(False, 0, ""))
         sizes[identity] = size
