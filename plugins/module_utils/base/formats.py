@@ -192,3 +192,4 @@ BASELINE = Format(
 LEASE = Format("leases", "break it with playbooks/unlock.yml, which writes it anew", _QUIET)
 FENCE = Format("fences", "look at what runs (playbooks/status.yml), remove the file and run this again", _QUIET)
 HISTORY = Format("histories", "run this again, which begins a new one", _AWAY)
+EGRESS = Format("files of the packet filter", f"remove {{path}} and {_PROVISION}; then deploy the live releases of this host", _AWAY)
