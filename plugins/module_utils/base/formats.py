@@ -192,4 +192,8 @@ BASELINE = Format(
 LEASE = Format("leases", "break it with playbooks/unlock.yml, which writes it anew", _QUIET)
 FENCE = Format("fences", "look at what runs (playbooks/status.yml), remove the file and run this again", _QUIET)
 HISTORY = Format("histories", "run this again, which begins a new one", _AWAY)
-EGRESS = Format("files of the packet filter", f"remove {{path}} and {_PROVISION}; then deploy the live releases of this host", _AWAY)
+EGRESS = Format(
+    "files of the packet filter",
+    "remove it, run playbooks/provision.yml --tags egress for this inventory, and deploy the live releases again",
+    f"{_AWAY} and run playbooks/provision.yml --tags egress of this one, and deploy the live releases again",
+)

@@ -19,7 +19,7 @@ from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import write_atomically
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
-from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats import EGRESS
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats import EGRESS, DamagedError
 from ansible_collections.morpheus.deploy.plugins.module_utils.egress.rules import (
     CHAIN,
     Admitted,
@@ -38,8 +38,8 @@ _ENABLED = Path("/etc/systemd/system/multi-user.target.wants") / UNIT
 _SECONDS = 20
 _COMMANDS = {4: "iptables", 6: "ip6tables"}
 _WITHOUT = (
-    "Without it containers of this host reach SSH of the hosts and the metadata of the cloud. Mend that (a kernel with the table raw "
-    "and the matches tcp and addrtype, the package iptables, root), or let this host go without: egress_filter: false"
+    "Without it containers of this host reach SSH of the hosts and the metadata of the cloud. Mend that (a kernel with the table "
+    "raw and the matches tcp and addrtype, the package iptables, root), or let this host go without: egress_filter: false"
 )
 
 # (command, what it reads) -> what it prints; DeployError when it fails.
@@ -116,6 +116,13 @@ class EgressFilter:
             base = self.base()
             if base is not None:
                 self._load(base)
+
+    def admitted_to(self, stack: str) -> Sequence[str]:
+        """What a stack is let through to; nothing when that cannot be read, for it is about to be written anew."""
+        try:
+            return Admitted.of(EGRESS.load(self._stack(stack))).kinds
+        except (FileNotFoundError, DamagedError, KeyError, TypeError, ValueError):
+            return ()
 
     def admitted(self) -> dict[str, Admitted]:
         """Stack -> what it is let through to."""

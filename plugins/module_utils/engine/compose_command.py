@@ -58,10 +58,14 @@ class Compose:
             ) from None
         return found
 
-    def scale_up(self, service: str, total: int) -> None:
-        """Start replicas until there are ``total``, in the new configuration; the ones that run are left alone."""
+    def scale_up(self, service: str, total: int, *, started: bool = True) -> None:
+        """Start replicas until there are ``total``, in the new configuration; the ones that run are left alone.
+
+        Without ``started`` they and their networks are made, and start with the next call.
+        """
         self._run(
-            *("up", "--detach", "--no-deps", "--no-recreate", "--no-build", "--pull", "never"),
+            *("up", "--detach" if started else "--no-start"),
+            *("--no-deps", "--no-recreate", "--no-build", "--pull", "never"),
             *("--scale", f"{service}={total}", service),
         )
 

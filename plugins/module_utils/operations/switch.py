@@ -167,6 +167,7 @@ class HostRollout:
             lambda: self._note_live(rollout),
         )
         self._tidy(rollout, "take away what the edge no longer needs", lambda: self._contract(rollout.target))
+        self._tidy(rollout, "take away what stack.egress no longer admits", lambda: self._keep_away(rollout.target))
         if rollout.kind is Kind.DEPLOY:
             # A rollback brings nothing new, and an older release does not know what has been pinned since.
             self._tidy(rollout, "remove old releases", lambda: self._prune(rollout))
@@ -179,6 +180,9 @@ class HostRollout:
 
     def _contract(self, target: Target | None) -> None:
         self._host.edge(target).contract()
+
+    def _keep_away(self, target: Target | None) -> None:
+        self._host.let_through(target.stack.egress if target else ())
 
     def _prune(self, rollout: Rollout) -> None:
         rollout.pruned = prune(self._host, rollout.manifest.stack.retention)
@@ -207,12 +211,14 @@ class HostRollout:
         host.releases.activate(manifest.id, target.data)
         host.write_override(target, manifest.id, pinned_images(host, manifest))
         host.join_edge(target)
+        # Replicas from before still run.
+        host.let_through(target.stack.egress, beside=True)
         edge = host.edge(target)
         edge.expand()
         clock = SystemClock()
         executor = Executor(
             target.desired,
-            HostEngine(host, host.compose(target), edge),
+            HostEngine(host, host.compose(target), edge, target.stack.egress),
             HostEdge(host, edge, {service.name: service.port for service in target.desired}),
             HostGate(host, target, clock, self._fence.check),
             clock,
@@ -230,6 +236,7 @@ class HostRollout:
             rollout.left = self._left(rollout, is_back=not self._running() - {replica.id for replica in rollout.before})
             if rollout.left == "as_before":
                 self._contract(None)
+                self._tidy(rollout, "take away what stack.egress admitted", lambda: self._keep_away(None))
             return
         target = self._target(previous, "rollback_config")
         edge = host.edge(target)
@@ -253,6 +260,7 @@ class HostRollout:
             host.releases.activate(previous.id, target.data)
             host.write_override(target, previous.id, pinned_images(host, previous))
             self._tidy(rollout, "take away what the edge no longer needs", lambda: self._contract(target))
+            self._tidy(rollout, "take away what stack.egress does not admit", lambda: self._keep_away(target))
         rollout.left = self._left(rollout, is_back=is_back)
 
     def _left(self, rollout: Rollout, *, is_back: bool) -> str:

@@ -33,6 +33,8 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*\Z")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}\Z")
 # What is asked of a deploy and is no part of a release.
 _NOT_SHIPPED = ("allowed_values", "database")
+# Without them a release is the one that it was before there were any.
+_ADDED = ("live_files", "egress")
 
 
 class StackConfig(StackFiles):
@@ -79,8 +81,7 @@ class StackConfig(StackFiles):
         found = {name: value for name, value in self.config.items() if name not in _NOT_SHIPPED}
         if found.get("public_check"):
             found["public_check"] = public_check.released(found["public_check"])
-        # Without live files a release is the one that it was before there were any.
-        return found if found.get("live_files") else {name: value for name, value in found.items() if name != "live_files"}
+        return {name: value for name, value in found.items() if value or name not in _ADDED}
 
     def _check_exposed(self, raw: Mapping[str, Any]) -> None:
         """What is secret is nowhere but in secrets. ``raw``: beside what is checked, what the vault holds."""
