@@ -28,10 +28,9 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission imp
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.configuration import EdgeConfiguration
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EDGE_ROOT, EdgePaths, edge_settings
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.validation import validate_edge
-from ansible_collections.morpheus.deploy.plugins.module_utils.egress.egress_filter import EgressFilter
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.compose_command import Compose
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import Engine
-from ansible_collections.morpheus.deploy.plugins.module_utils.engine.labels import FINGERPRINT, PARTS, PORT, PROJECT, RELEASE
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.labels import FINGERPRINT, PARTS, PORT, RELEASE
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.one_offs import OneOffs
 from ansible_collections.morpheus.deploy.plugins.module_utils.health import gate
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Endpoint
@@ -39,6 +38,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.health.seen import
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import as_users
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.names import next_names, taken
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.target import Target
+from ansible_collections.morpheus.deploy.plugins.module_utils.host.through import Through
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import project_drift, project_files
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
@@ -65,7 +65,7 @@ class StackHost:
         self.edge_paths = EdgePaths(edge_root)
         self._settings = edge_settings(self.edge_paths)
         self._edge_engine = Engine(client, edge_state.PROJECT)
-        self.egress = EgressFilter()
+        self.through = Through(stack, self.engine)
 
     def target(
         self,
@@ -201,19 +201,6 @@ class StackHost:
             edge_networks.mark(self.edge_paths)
             edge_networks.join(self._edge_engine, self.stack)
 
-    def let_through(self, kinds: Collection[str], *, beside: bool = False) -> None:
-        """Containers of the stack reach ``kinds``, and nothing else that hosts keep containers away from; with ``beside`` also
-        what they reached before. To be called again when a network was made.
-        """
-        known = self.egress.admitted_to(self.stack)
-        wanted = {*kinds, *known} if beside else {*kinds}
-        self.egress.admit(self.stack, wanted, self._subnets() if wanted else ())
-
-    def _subnets(self) -> set[str]:
-        names = [*self.engine.networks(f"{PROJECT}={self.stack}"), stack_network(self.stack)]
-        pools = [((self.engine.network(name) or {}).get("IPAM") or {}).get("Config") or [] for name in names]
-        return {str(pool["Subnet"]) for found in pools for pool in found}
-
     def edge_unfinished(self) -> str:
         """See edge_state.interrupted."""
         return edge_state.interrupted(self._edge_engine)
@@ -256,10 +243,7 @@ class StackHost:
         """Of the live release: files that Compose, containers or HAProxy read and that are not as they should be."""
         found = project_drift.project(self.releases, manifest, self._lost_contents(target))
         differing = [self.edge_paths.conf / name for name in edge.differences()]
-        kinds = target.stack.egress
-        if not self.egress.admits(self.stack, kinds, self._subnets() if kinds else ()):
-            words = " and ".join(sorted(kinds)) or "nothing"
-            found.append(f"containers of {self.stack} are not let through to what stack.egress of the live release says: {words}")
+        found += self.through.troubles(target.stack.egress)
         return [*found, *(f"{path} is not as the live release and what is admitted have it" for path in differing)]
 
     def _lost_contents(self, target: Target) -> list[Path]:

@@ -34,7 +34,7 @@ class HostEngine:
         if self.egress:
             # The first replica brings its networks, and may ask at once for what it is let through to.
             self.compose.scale_up(service, total, started=False)
-            self.host.let_through(self.egress, beside=True)
+            self.host.through.let(self.egress, beside=True)
         self.compose.scale_up(service, total)
 
     def stop(self, replicas: Sequence[Replica], grace_seconds: float | None) -> None:

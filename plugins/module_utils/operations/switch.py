@@ -167,7 +167,7 @@ class HostRollout:
             lambda: self._note_live(rollout),
         )
         self._tidy(rollout, "take away what the edge no longer needs", lambda: self._contract(rollout.target))
-        self._tidy(rollout, "take away what stack.egress no longer admits", lambda: self._keep_away(rollout.target))
+        self._tidy(rollout, "end what stack.egress admitted", lambda: self._host.through.let(rollout.target.stack.egress))
         if rollout.kind is Kind.DEPLOY:
             # A rollback brings nothing new, and an older release does not know what has been pinned since.
             self._tidy(rollout, "remove old releases", lambda: self._prune(rollout))
@@ -180,9 +180,6 @@ class HostRollout:
 
     def _contract(self, target: Target | None) -> None:
         self._host.edge(target).contract()
-
-    def _keep_away(self, target: Target | None) -> None:
-        self._host.let_through(target.stack.egress if target else ())
 
     def _prune(self, rollout: Rollout) -> None:
         rollout.pruned = prune(self._host, rollout.manifest.stack.retention)
@@ -212,7 +209,7 @@ class HostRollout:
         host.write_override(target, manifest.id, pinned_images(host, manifest))
         host.join_edge(target)
         # Replicas from before still run.
-        host.let_through(target.stack.egress, beside=True)
+        host.through.let(target.stack.egress, beside=True)
         edge = host.edge(target)
         edge.expand()
         clock = SystemClock()
@@ -236,7 +233,7 @@ class HostRollout:
             rollout.left = self._left(rollout, is_back=not self._running() - {replica.id for replica in rollout.before})
             if rollout.left == "as_before":
                 self._contract(None)
-                self._tidy(rollout, "take away what stack.egress admitted", lambda: self._keep_away(None))
+                self._tidy(rollout, "end what stack.egress admitted", lambda: host.through.let(()))
             return
         target = self._target(previous, "rollback_config")
         edge = host.edge(target)
@@ -260,7 +257,7 @@ class HostRollout:
             host.releases.activate(previous.id, target.data)
             host.write_override(target, previous.id, pinned_images(host, previous))
             self._tidy(rollout, "take away what the edge no longer needs", lambda: self._contract(target))
-            self._tidy(rollout, "take away what stack.egress does not admit", lambda: self._keep_away(target))
+            self._tidy(rollout, "end what stack.egress admitted", lambda: host.through.let(target.stack.egress))
         rollout.left = self._left(rollout, is_back=is_back)
 
     def _left(self, rollout: Rollout, *, is_back: bool) -> str:

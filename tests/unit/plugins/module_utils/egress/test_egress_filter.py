@@ -180,7 +180,8 @@ def test_the_refusal_names_command_answer_and_mend(command: list[str], words: st
     assert words.replace("\\", "") in text
     assert text.endswith(
         "Without it containers of this host reach SSH of the hosts and the metadata of the cloud. Mend that (a kernel with the "
-        "table raw and the matches tcp and addrtype, the package iptables, root), or let this host go without: egress_filter: false"
+        "table raw and the matches tcp and addrtype, the package iptables, root), or let this host go without: "
+        "egress_filter: false"
     )
 
 
@@ -202,7 +203,9 @@ def test_a_stack_is_let_through_and_kept_away_again(found: EgressFilter, kernel:
     assert kernel.tables["iptables"] == [HOOK, *rules.render(BASE, [], 4)]
 
 
-def test_a_stack_that_asks_for_nothing_leaves_no_trace_and_asks_nobody(found: EgressFilter, kernel: Kernel, tmp_path: Path) -> None:
+def test_a_stack_that_asks_for_nothing_leaves_no_trace_and_asks_nobody(
+    found: EgressFilter, kernel: Kernel, tmp_path: Path
+) -> None:
     found.admit("shop", [], [])
     assert found.admits("shop", [], [])
     assert kernel.commands == []
@@ -239,5 +242,7 @@ def test_a_newer_version_is_never_written_over(found: EgressFilter, tmp_path: Pa
     found.apply(BASE)
     path = tmp_path / "egress/base.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "format": 2}))
-    with pytest.raises(DeployError, match="base.json has format 2, and this version of morpheus.deploy knows files of the packet"):
+    with pytest.raises(
+        DeployError, match=r"base\.json has format 2, and this version of morpheus\.deploy knows files of the packet"
+    ):
         found.base()

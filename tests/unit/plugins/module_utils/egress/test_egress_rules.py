@@ -56,7 +56,9 @@ def test_a_stack_is_let_through_to_what_it_names_before_anything_is_dropped(kind
     through = f"-A {chain} -s 172.18.0.0/16 -j RETURN"
     assert [one for one in found if one not in FOUR] == [through]
     assert [one for one in found if one != through] == FOUR
-    assert found.index(through) < next(number for number, one in enumerate(found) if one.startswith(f"-A {chain} ") and "DROP" in one)
+    assert found.index(through) < next(
+        number for number, one in enumerate(found) if one.startswith(f"-A {chain} ") and "DROP" in one
+    )
     six = rules.render(BASE, [Admitted([kind], ["172.18.0.0/16", "fd01::/64"])], 6)
     assert f"-A {chain} -s fd01::/64 -j RETURN" in six
 
