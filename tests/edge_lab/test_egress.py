@@ -111,7 +111,9 @@ def living(thread: ThreadPoolExecutor, root: Path) -> Iterator[Lab]:
             ("neighbour", ("22", "8080")),
         ):
             inside = places[place].inside() if place else []
-            server = subprocess.Popen([*inside, sys.executable, "-I", "-S", "-c", SERVER, *ports], stdout=subprocess.PIPE, text=True)
+            server = subprocess.Popen(
+                [*inside, sys.executable, "-I", "-S", "-c", SERVER, *ports], stdout=subprocess.PIPE, text=True
+            )
             ending.callback(server.wait)
             ending.callback(server.kill)
             assert server.stdout is not None

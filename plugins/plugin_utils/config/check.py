@@ -18,6 +18,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.compose import rul
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.hardening import Hardening
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.host_paths import STACKS, Own
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.refusals import Project
+from ansible_collections.morpheus.deploy.plugins.module_utils.egress.rules import KINDS
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership import marker as database_identity
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import schema_files
 from ansible_collections.morpheus.deploy.plugins.module_utils.secrets import files as secret_files
@@ -68,6 +69,7 @@ class StackConfig(StackFiles):
         self._check_env_files()
         self._check_secret_files()
         self.problems += service_problems.problems(self.config["services"])
+        self._check_egress()
         self._check_public()
         self._read_files()
         self._check_compose()
@@ -149,6 +151,11 @@ class StackConfig(StackFiles):
         self.problems += found
         if not found:
             self.secret_rights = {name: secret_files.rights(given) for name, given in self._secret_files.items()}
+
+    def _check_egress(self) -> None:
+        for number, word in enumerate(self.config["egress"] or []):
+            if word not in KINDS:
+                self._say(f'stack.egress[{number}]: "{word}" is none of {", ".join(sorted(KINDS))}')
 
     def _check_public(self) -> None:
         if self.config.get("public_check"):
