@@ -96,7 +96,7 @@ def merged(name: str, hosts: Iterable[Asked], known: Base | None, resolve: Calla
         elif one.looked:
             # A name that is unknown for a moment takes nothing away.
             found = resolve(one.reached) or before.get(one.name, Host()).addresses
-            others[one.name] = one.host([*one.looked["addresses"], *found])
+            others[one.name] = one.host([*(one.looked.get("addresses") or []), *found])
         else:
             others[one.name] = before.get(one.name) or one.host(resolve(one.reached))
     return Base.of({"own": vars(own), "others": {key: vars(host) for key, host in others.items()}, "spared": spared})
