@@ -15,6 +15,7 @@ description:
     edge runs, unless O(allow_interruption=true).
   - An edge that was taken off its network reaches no replica, so it gets a new container without being asked. When the network
     itself was lost it is made again, and the replicas of every stack that the edge serves are put on it.
+  - The edge is also put on the network of every stack of this host, while it runs.
   - The backends of stacks are not the module's business; M(morpheus.deploy.stack_rollout) keeps them beside this configuration.
 attributes:
   check_mode:

@@ -164,6 +164,11 @@ files:
   type: list
   elements: dict
   sample: [{path: /var/lib/morpheus.deploy/stacks/morpheus/secrets/api.env, kind: secret, uid: 0, gid: 0, mode: 384}]
+egress:
+  description: What is wrong with what keeps containers away, a sentence each, and what stacks are let through to.
+  returned: success
+  type: dict
+  sample: {problems: [], admitted: {morpheus: [metadata]}}
 engine_sockets:
   description: Owner and mode of the engine's sockets.
   returned: success

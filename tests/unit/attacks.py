@@ -400,7 +400,13 @@ NETWORKS = [
     _network(
         "the edge's network",
         {"name": "edge"},
-        'is called "edge", which every stack is on',
+        'is called "edge", as the networks of the edge are',
+        "give it another name, or route the service",
+    ),
+    _network(
+        "another stack's to the edge",
+        {"name": "edge.blog"},
+        'is called "edge.blog", as the networks of the edge are',
         "give it another name, or route the service",
     ),
     _network(

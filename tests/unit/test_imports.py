@@ -34,14 +34,15 @@ HOSTS = {
     "ownership": "postgres",
     "secrets": "postgres",
     "daemon": "",
+    "egress": "",
     "rollout": "health service words",
     "compose": "service",
     "engine": "lineage service words",
     "release": "compose engine lineage service",
     "edge": "engine health rollout service",
-    "host": "compose edge engine health lease release rollout service words",
+    "host": "compose edge egress engine health lease release rollout service words",
     "edge_container": "edge engine service",
-    "facts": "compose edge engine ownership postgres release secrets service",
+    "facts": "compose edge egress engine ownership postgres release secrets service",
     "operations": "compose edge engine health host lease lineage ownership release rollout service words",
 }
 # Upstairs: what runs on the controller only. Package -> those of this floor that it imports; of the one below, any.

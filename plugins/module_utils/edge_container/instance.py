@@ -14,6 +14,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats import EDGE
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.processes import PROC
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import carry as edge_carry
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge import networks as edge_networks
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import Socket
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.maintenance import current_workers
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
@@ -91,7 +92,7 @@ class Instance:
         )
 
     def start(self, *, anew: bool = False) -> None:
-        self._compose.up(anew=anew)
+        edge_networks.bring_up(self._compose, self._engine, anew=anew)
 
     def soft_stop(self) -> None:
         """It takes no new connection, answers what it has begun, and ends."""

@@ -48,7 +48,7 @@ def look(host: StackHost) -> dict[str, Any]:
     found["rolling"] = lineage.rolling.id if lineage.rolling else ""
     found["edge"], of_edge = _edge(host)
     is_well = not of_edge
-    of_edge += host.edge_image_trouble()
+    of_edge += [*host.stack_troubles(), *host.edge_image_trouble()]
     found["drift"] = [*unclaimed, *of_edge]
     inventory = f"inventories/{found['environment'] or '<environment>'}"
     if of_edge:

@@ -8,8 +8,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
-# The network of this name, on which the edge reaches the replicas of routed services.
+# The edge's home: its published ports are there, and replicas that a version from before networks of stacks has started.
 EDGE_NETWORK = "edge"
+
+
+def stack_network(stack: str) -> str:
+    """The network on which the edge reaches the replicas of one stack. No project of Compose can have a dot in its name."""
+    return f"{EDGE_NETWORK}.{stack}"
+
+
+def is_edges(network: str) -> bool:
+    """Whether the edge reaches replicas on it: a stack's, or its home."""
+    return network == EDGE_NETWORK or network.startswith(stack_network(""))
 
 
 class State(str, Enum):
@@ -43,4 +53,4 @@ class Replica:
     @property
     def cut_off(self) -> bool:
         """Whether the edge, which may send it requests, cannot reach it."""
-        return self.port > 0 and self.networks is not None and EDGE_NETWORK not in self.networks
+        return self.port > 0 and self.networks is not None and not any(map(is_edges, self.networks))

@@ -48,6 +48,8 @@ RULES: Mapping[str, str] = {
     "hardening-exempt": "a service asks nothing of its host that stack.hardening has to admit, and is given all that hardens it",
     "hardening-unused": "every exemption in stack.hardening admits something that the live release asks for",
     "hardening-refused": "the live release asks nothing of its host that would be refused today",
+    "egress-filter": "hosts keep containers away from SSH of the hosts, metadata of the cloud and metrics of the edge",
+    "egress-admitted": "stack.egress lets no stack through to what hosts keep containers away from",
     "port-open": "what listens beyond loopback is in audit_allowed_ports",
     "tls-expiry": "the certificate is valid for 30 days and more",
     "tls-name": "the certificate carries the name of the site",

@@ -18,6 +18,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.compose import rul
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.hardening import Hardening
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.host_paths import STACKS, Own
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.refusals import Project
+from ansible_collections.morpheus.deploy.plugins.module_utils.egress.rules import KINDS
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership import marker as database_identity
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import schema_files
 from ansible_collections.morpheus.deploy.plugins.module_utils.secrets import files as secret_files
@@ -33,6 +34,8 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*\Z")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}\Z")
 # What is asked of a deploy and is no part of a release.
 _NOT_SHIPPED = ("allowed_values", "database")
+# Without them a release is the one that it was before there were any.
+_ADDED = ("live_files", "egress")
 
 
 class StackConfig(StackFiles):
@@ -66,6 +69,7 @@ class StackConfig(StackFiles):
         self._check_env_files()
         self._check_secret_files()
         self.problems += service_problems.problems(self.config["services"])
+        self._check_egress()
         self._check_public()
         self._read_files()
         self._check_compose()
@@ -79,8 +83,7 @@ class StackConfig(StackFiles):
         found = {name: value for name, value in self.config.items() if name not in _NOT_SHIPPED}
         if found.get("public_check"):
             found["public_check"] = public_check.released(found["public_check"])
-        # Without live files a release is the one that it was before there were any.
-        return found if found.get("live_files") else {name: value for name, value in found.items() if name != "live_files"}
+        return {name: value for name, value in found.items() if value or name not in _ADDED}
 
     def _check_exposed(self, raw: Mapping[str, Any]) -> None:
         """What is secret is nowhere but in secrets. ``raw``: beside what is checked, what the vault holds."""
@@ -148,6 +151,11 @@ class StackConfig(StackFiles):
         self.problems += found
         if not found:
             self.secret_rights = {name: secret_files.rights(given) for name, given in self._secret_files.items()}
+
+    def _check_egress(self) -> None:
+        for number, word in enumerate(self.config["egress"] or []):
+            if word not in KINDS:
+                self._say(f'stack.egress[{number}]: "{word}" is none of {", ".join(sorted(KINDS))}')
 
     def _check_public(self) -> None:
         if self.config.get("public_check"):

@@ -292,7 +292,7 @@ def test_a_container_that_dns_does_not_know_is_not_admitted(world: World, monkey
         world.edge().admit("api", {"shop-api-1": Place("172.18.0.3", 8000)})
     assert str(caught.value) == (
         "the edge does not find the address 172.18.0.3 of shop.api/s1 by Docker's DNS within 0.1 s. "
-        "Are the service and the edge on the same network? See: docker network inspect edge"
+        "Are the service and the edge on the same network? See: docker network inspect edge.shop"
     )
     assert world.serves() == {}
 

@@ -651,6 +651,11 @@ BAD = [
         id="start-first with a volume that it writes",
     ),
     pytest.param(
+        stack(egress=["metadata", "169.254.169.254"]),
+        ['stack.egress[1]: "169.254.169.254" is none of metadata, metrics, ssh'],
+        id="an address where one of three words belongs",
+    ),
+    pytest.param(
         stack(shared_volumes=["db-data"]),
         ['stack.shared_volumes[0]: the Compose files have no volume "db-data"; they have none'],
         id="a shared volume that does not exist",
