@@ -93,8 +93,9 @@ begun:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError, EdgeError, FencedError
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import EDGE_NETWORK, EDGE_ROOT, STACKS_ROOT
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.own_edge import OwnEdge
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EDGE_ROOT, EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.state import PROJECT, STAND_IN
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container import upgrade as edge_upgrade
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container import upgrade_verbs
@@ -104,8 +105,6 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.upg
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import engine
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease import leased
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease.fence import Fence
-from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import STACKS_ROOT
-from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import EDGE_NETWORK
 from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import explained, in_words
 
 # An idle connection of a user lives for 75 s (timeout http-keep-alive).

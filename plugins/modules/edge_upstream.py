@@ -99,7 +99,8 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EDGE_ROOT, EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import EDGE_ROOT
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.upstream_turns import Turns
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.upstreams import KeptOff
 from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import in_words

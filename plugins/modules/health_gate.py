@@ -149,8 +149,9 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import clock
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError, missing_library
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import EDGE_ROOT
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import own_edge
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EDGE_ROOT, EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.health import gate, seen
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.http import HttpProbe
 from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import in_words

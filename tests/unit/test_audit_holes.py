@@ -159,7 +159,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
     found.containers.append(inspect())
     found.claim()
     daemon = found.put("etc/docker/daemon.json", '{"icc": false, "no-new-privileges": true}')
-    monkeypatch.setattr(audit_host, "DAEMON", daemon)
+    monkeypatch.setattr(audit_host, "DAEMON_FILE", daemon)
     monkeypatch.setattr(audit_host, "HostIdentity", lambda: identity)
     monkeypatch.setattr(Compose, "written", lambda _: {})
     monkeypatch.setattr(sockets, "listeners", list)

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import is_executable
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import EDGE_NETWORK
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import data as compose_data
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import rules as compose_rules
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.project_mounts import Overrides
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.desired import DesiredService
-from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import EDGE_NETWORK
 
 NO_MOUNTS = Overrides()
 NO_GROUND = compose_data.Ground()

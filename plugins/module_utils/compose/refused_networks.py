@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import EDGE_NETWORK
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import keys as compose_keys
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.refusals import Project, Refusal, as_list, as_mapping
-from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import EDGE_NETWORK
 
 _EVERYBODYS = (EDGE_NETWORK, "bridge", "host", "none")
 # What they change is inside the network, or makes it narrower.

@@ -12,6 +12,7 @@ from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats import EDGE
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import EDGE_NETWORK
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.processes import PROC
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import carry as edge_carry
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import Socket
@@ -28,7 +29,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.set
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.compose_command import Compose
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import Engine
-from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import EDGE_NETWORK, Replica, State
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica, State
 
 # The backend through which a balancer asks its hosts whether they are well: nobody's request.
 _CHECKS = "checks"

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import EDGE_NETWORK
+
 # The network of this name, on which the edge reaches the replicas of routed services.
-EDGE_NETWORK = "edge"
 
 
 class State(str, Enum):

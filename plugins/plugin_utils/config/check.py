@@ -12,11 +12,12 @@ from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import env_file as dotenv
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import schema
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import STACKS_ROOT
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import data as compose_data
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import file_mounts, refusals
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import rules as compose_rules
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.hardening import Hardening
-from ansible_collections.morpheus.deploy.plugins.module_utils.compose.host_paths import STACKS, Own
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose.host_paths import Own
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.refusals import Project
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership import marker as database_identity
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import schema_files
@@ -167,7 +168,7 @@ class StackConfig(StackFiles):
         self._check_names_of_services(services)
         self.problems += secret_files.reference_problems(model, self._secret_files, self._secrets)
         hardening = Hardening.of(self.stack) or Hardening()
-        project = Project(model, Own.of(f"{STACKS}/{self.config['name']}", self.files, names))
+        project = Project(model, Own.of(f"{STACKS_ROOT}/{self.config['name']}", self.files, names))
         self.problems += refusals.element_problems(model)
         self.problems += hardening.naming_problems(services)
         sources = file_mounts.Sources.of(self.stack, self.files, self.live_files)
