@@ -90,7 +90,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.facts import basel
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts.baseline import Baseline, BaselineFile
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership import host as identity
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership.host import HostIdentity
-from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import in_words
+from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import in_words, run_module
 
 # Of the host's own files.
 ROOT = Path("/")
@@ -134,6 +134,10 @@ def record(params: dict[str, Any], *, check_mode: bool) -> dict[str, Any]:
     return result
 
 
+def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
+    return record(module.params, check_mode=module.check_mode)
+
+
 @in_words
 def main() -> None:
     module = AnsibleModule(
@@ -144,11 +148,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    try:
-        result = record(module.params, check_mode=module.check_mode)
-    except DeployError as exc:
-        module.fail_json(msg=str(exc))
-    module.exit_json(**result)
+    run_module(module, body)
 
 
 if __name__ == "__main__":
