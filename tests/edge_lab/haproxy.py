@@ -17,8 +17,8 @@ from tempfile import TemporaryDirectory
 import yaml
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import HAPROXY_DIRECTORY, RUN_DIRECTORY
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import Socket
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.sockets import Socket
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.validation import HAPROXY_FILES
 
 from tests.edge_lab.namespace import own_network
