@@ -256,7 +256,7 @@ BAD = [
     pytest.param(
         top(stack_release=None),
         [
-            "stack_release: required; the release to deploy, as its images are tagged. C(latest) is refused because it "
+            "stack_release: required; the release to deploy, as its images are tagged. latest is refused because it "
             "does not say what runs"
         ],
         id="no release",
