@@ -126,7 +126,7 @@ def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
     names, state = module.params["names"], module.params["state"]
     wrong = [name for name in names if not NAME.fullmatch(name)]
     if wrong:
-        raise DeployError(f"names: {wrong[0]!r} is no name of a host: letters, digits, dots, dashes and underscores")
+        raise DeployError(f"names: {wrong[0]!r} is not a valid name of a host: letters, digits, dots, dashes and underscores")
     turns = Turns(EdgePaths(EDGE_ROOT), SystemClock())
     if module.params["turn"]:
         return {"names": names, "state": state, "turn": True, **turn(turns, module.params, check_mode=module.check_mode)}

@@ -115,7 +115,7 @@ def words(outcome: Outcome, *, check_mode: bool) -> str:
     found = [f"{PATH} {would} written"] if outcome.written else []
     found += [f"the engine {would} told to take over {', '.join(outcome.change.reload)}"] if outcome.change.reload else []
     found += [f"the engine {would} restarted for {', '.join(outcome.change.restart)}"] if outcome.change.restart else []
-    return "; ".join(found) or "nothing was to do"
+    return "; ".join(found) or "there was nothing to do"
 
 
 def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:

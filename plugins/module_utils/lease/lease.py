@@ -51,7 +51,9 @@ _ENVIRONMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 class Lease:
     def __init__(self, environment: str, root: Path = ROOT, clock: HostClock | None = None) -> None:
         if not _ENVIRONMENT.fullmatch(environment):
-            raise LeaseError(f"{environment!r} is no name of an environment: letters, digits, dots, dashes and underscores")
+            raise LeaseError(
+                f"{environment!r} is not a valid name of an environment: letters, digits, dots, dashes and underscores"
+            )
         self.environment = environment
         self.directory = root / "leases" / environment
         self.history = root / "history" / f"{environment}.jsonl"

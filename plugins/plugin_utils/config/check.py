@@ -242,7 +242,7 @@ class StackConfig(StackFiles):
 
     def _check_schema(self, migration: Mapping[str, Any]) -> None:
         if migration["ledger"] and not re.fullmatch(database_identity.TABLE, migration["ledger"]):
-            self._say(f'stack.migration.ledger: "{migration["ledger"]}" is no <schema>.<table> (letters, digits and _)')
+            self._say(f'stack.migration.ledger: "{migration["ledger"]}" is not a <schema>.<table> (letters, digits and _)')
         directory, since = migration["directory"], migration["compatible_since"]
         versions = schema_files.schema_versions(self.files, directory)
         self.problems += [f"stack.migration.directory: {problem}" for problem in schema_files.problems(self.files, directory)]
@@ -253,13 +253,15 @@ class StackConfig(StackFiles):
             )
         for version in migration["accept_edited"] or []:
             if version not in versions:
-                self._say(f'stack.migration.accept_edited: "{version}" is no version in "{directory}"; remove it')
+                self._say(f'stack.migration.accept_edited: "{version}" is not a version in "{directory}"; remove it')
         if since and not directory:
             self._say(
                 "stack.migration.compatible_since: needs stack.migration.directory, which says what the schema's versions are"
             )
         elif since and versions and since not in versions:
-            self._say(f'stack.migration.compatible_since: "{since}" is no version in "{directory}"; it has {", ".join(versions)}')
+            self._say(
+                f'stack.migration.compatible_since: "{since}" is not a version in "{directory}"; it has {", ".join(versions)}'
+            )
 
     def _check_env_references(self, name: str, service: Mapping[str, Any]) -> None:
         entries = service.get("env_file") or []
