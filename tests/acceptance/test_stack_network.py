@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,10 @@ def address(host: str) -> str:
     return str(own[0]["addr_info"][0]["local"])
 
 
+def answers(host: str, url: str) -> bool:
+    return on(host, "curl", "-s", "-o", "/dev/null", url, "-w", "%{http_code}", check=False) == "200"
+
+
 @contextmanager
 def listening(host: str) -> Iterator[None]:
     """The cloud's metadata and metrics that are published for other machines."""
@@ -87,9 +92,7 @@ def listening(host: str) -> Iterator[None]:
             )
         for where, port in stubs.values():
             ask = f"http://{where}:{port}/"
-            eventually(
-                lambda ask=ask: on(host, "curl", "-s", "-o", "/dev/null", ask, "-w", "%{http_code}", check=False) == "200", ask
-            )
+            eventually(partial(answers, host, ask), ask)
         yield
     finally:
         on(host, "systemctl", "stop", *stubs, check=False)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import Socket
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.sockets import Socket
 
 from sandbox.world import HAPROXY_IMAGE, LABEL
 from tests.edge_checks.upstreams import Upstream

@@ -169,7 +169,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
     found.egress.apply(BASE)
     found.claim()
     daemon = found.put("etc/docker/daemon.json", '{"icc": false, "no-new-privileges": true}')
-    monkeypatch.setattr(audit_host, "DAEMON", daemon)
+    monkeypatch.setattr(audit_host, "DAEMON_FILE", daemon)
     monkeypatch.setattr(audit_host, "HostIdentity", lambda: identity)
     monkeypatch.setattr(Compose, "written", lambda _: {})
     monkeypatch.setattr(sockets, "listeners", list)
@@ -243,6 +243,11 @@ def another_baseline(host: Host) -> Undo:
 def flushed(host: Host) -> Undo:
     host.kernel.tables["iptables"].clear()
     return lambda: host.egress.apply(BASE)
+
+
+def unloaded(host: Host) -> Undo:
+    (host.root / UNIT).unlink()
+    return lambda: host.put(UNIT, "")
 
 
 def never_provisioned(host: Host) -> Undo:
@@ -328,7 +333,7 @@ HOLES = {
     ),
     "rules of the packet filter that somebody flushed": (flushed, {"high egress-filter app-1"}),
     "rules that are gone after a reboot": (
-        lambda host: ((host.root / UNIT).unlink(), lambda: host.put(UNIT, ""))[1],
+        unloaded,
         {"high egress-filter app-1"},
     ),
     "a host from before there was a packet filter": (never_provisioned, {"high egress-filter app-1"}),

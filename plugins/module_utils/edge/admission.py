@@ -22,7 +22,6 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge.configuration
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import (
     Admitted,
     Place,
-    Socket,
     backend_name,
     render_backends,
     render_map,
@@ -32,6 +31,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy impor
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.old_workers import OldWorkers
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.seen import ROUTES_IN_HAPROXY, Seen
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.sockets import Socket
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import stack_network
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.routing import Routing, in_order
 

@@ -15,11 +15,12 @@ from typing import Any
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import write_atomically
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError, EngineError
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats import EDGE
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import EDGE_NETWORK
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.compose_command import Compose
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import Engine
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.labels import LABEL
-from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import EDGE_NETWORK, Replica, State, stack_network
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica, State, stack_network
 
 # Of such a network: the stack that it belongs to.
 STACK = LABEL + "stack"

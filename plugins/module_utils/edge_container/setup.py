@@ -14,11 +14,11 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import Clock
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats import EDGE, EDGE_BASE
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import EDGE_NETWORK
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.spoken import spoken
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import networks as edge_networks
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import state as edge_state
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.configuration import EdgeConfiguration
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import Socket
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.maintenance import MAP as MAINTENANCE_MAP
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.maintenance import render_state
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import (
@@ -26,6 +26,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import 
     CERTIFICATES_LIST,
     EdgePaths,
 )
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.sockets import Socket
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.state import PROJECT
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.upstreams import MAP as AWAY_MAP
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.validation import validate_edge
@@ -40,7 +41,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.set
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.compose_command import Compose
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import Engine
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.labels import COMPOSE_NETWORK
-from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import EDGE_NETWORK, Replica, State, stack_network
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica, State, stack_network
 
 START_SECONDS = 15.0
 _CHANGED = "image, user or ports of the edge changed"

@@ -14,6 +14,7 @@ from contextlib import suppress
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EngineError, missing_library
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import EDGE_NETWORK
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.answers import LOOK, last_words, speaking
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.images import Images
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.labels import (
@@ -28,7 +29,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.engine.listed impo
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.networks import Networks
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.recall import Running
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.mounted import Mounted
-from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import EDGE_NETWORK, Replica
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica
 
 import_error: ImportError | None = None
 try:

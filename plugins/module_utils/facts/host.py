@@ -14,6 +14,7 @@ from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import env_file as dotenv
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import DAEMON_FILE
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import refused_mounts
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.hardening import Hardening
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.host_paths import Own
@@ -52,7 +53,6 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.postgres import ur
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
 
-DAEMON = Path("/etc/docker/daemon.json")
 HTTPS = "8443/tcp"
 EVERYWHERE = "0.0.0.0"  # noqa: S104, RUF100 - told, not bound
 TLS_SECONDS = 5.0
@@ -93,7 +93,7 @@ class HostAudit:
             "services": self._services(manifest, trouble) if manifest else [],
             "env_files": self._env_files(manifest) if manifest else {},
             "containers": self._described(manifest),
-            "engine": [as_fact(one) for one in cis_daemon.daemon_findings(info, _mapping(DAEMON))],
+            "engine": [as_fact(one) for one in cis_daemon.daemon_findings(info, _mapping(DAEMON_FILE))],
             "exemptions": self._exemptions(manifest) if manifest else [],
             "images": self._images(),
             "database": self._database(database, project_ref),

@@ -13,6 +13,7 @@ from typing import Any
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import write_atomically
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import ConfigError, DeployError, missing_library
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats import OVERRIDE
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import EDGE_ROOT
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import data as compose_data
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import hardening, precautions
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import model as compose_model
@@ -26,7 +27,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge import networ
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import state as edge_state
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import Edge
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.configuration import EdgeConfiguration
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EDGE_ROOT, EdgePaths, edge_settings
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths, edge_settings
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.validation import validate_edge
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.compose_command import Compose
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import Engine

@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
-# The edge's home: its published ports are there, and replicas that a version from before networks of stacks has started.
-EDGE_NETWORK = "edge"
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import EDGE_NETWORK
 
 
 def stack_network(stack: str) -> str:

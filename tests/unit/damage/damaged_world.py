@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError, EngineError
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge import haproxy as haproxy_module
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import served as served_module
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge import sockets
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import state as edge_state
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container import setup as edge_setup_module
@@ -410,7 +410,7 @@ class World:
         HostIdentity().write(Owner("staging"))
         monkeypatch.setattr(host_gate_module, "DOCKER_RULES", Rules(1, 0.01, 1.0, 2.0))
         monkeypatch.setattr(ending, "POLL_SECONDS", 0.005)
-        monkeypatch.setattr(haproxy_module, "PATIENCE_SECONDS", 0.0)
+        monkeypatch.setattr(sockets, "PATIENCE_SECONDS", 0.0)
         monkeypatch.setattr(served_module, "PATIENCE_SECONDS", 0.0)
         monkeypatch.setattr(served_module, "ASK", PATIENT)
         monkeypatch.setattr(

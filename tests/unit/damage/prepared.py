@@ -394,7 +394,7 @@ def prepared_host() -> Iterator[PreparedHost]:
         patch.setattr(Lease.__init__, "__defaults__", (host.root, None))
         patch.setattr(lease, "ROOT", host.root)
         patch.setattr(HostIdentity.__init__, "__defaults__", (host.root / "etc",))
-        patch.setattr(identity, "ROOT", host.root / "etc")
+        patch.setattr(identity, "IDENTITY_ROOT", host.root / "etc")
         for module in (edge_config, edge_maintenance):
             patch.setattr(module, "EDGE_ROOT", host.root / "edge")
         (host.root / "edge").mkdir()

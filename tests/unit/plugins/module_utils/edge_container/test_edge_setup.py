@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import EDGE_NETWORK
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.configuration import EdgeConfiguration
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.settings import CPU_SHARES, EdgeSettings, place
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.setup import EdgeSetup
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.compose_command import Compose
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.labels import COMPOSE_NETWORK
-from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import EDGE_NETWORK, State
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import State
 
 LISTED = {"certificates.list": "/c/certs/a.example.pem\n"}
 KEY = "-----BEGIN PRIVATE KEY-----\n"
