@@ -10,6 +10,7 @@ from pathlib import Path
 ROOT = Path("/var/lib/morpheus.deploy")
 STACKS_ROOT = ROOT / "stacks"
 EDGE_ROOT = ROOT / "edge"
+EGRESS_ROOT = ROOT / "egress"
 # Whose the host is, and what it was like when it was taken over.
 IDENTITY_ROOT = Path("/etc/morpheus.deploy")
 OWNER_FILE = IDENTITY_ROOT / "identity.json"

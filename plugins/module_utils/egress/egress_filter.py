@@ -20,6 +20,7 @@ from typing import Any
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import write_atomically
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats import EGRESS, DamagedError
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import EGRESS_ROOT
 from ansible_collections.morpheus.deploy.plugins.module_utils.egress.rules import (
     CHAIN,
     Admitted,
@@ -30,7 +31,6 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.egress.rules impor
     restorable,
 )
 
-ROOT = Path("/var/lib/morpheus.deploy/egress")
 SIX = Path("/proc/net/if_inet6")
 # Loads the rules at boot.
 UNIT = "container-egress.service"
@@ -58,7 +58,7 @@ def run(command: Sequence[str], text: str = "") -> str:
 
 
 class EgressFilter:
-    def __init__(self, root: Path = ROOT, run: Run = run, six: Path = SIX, enabled: Path = _ENABLED) -> None:
+    def __init__(self, root: Path = EGRESS_ROOT, run: Run = run, six: Path = SIX, enabled: Path = _ENABLED) -> None:
         self._root = root
         self._run = run
         self._versions = (4, 6) if six.exists() else (4,)
