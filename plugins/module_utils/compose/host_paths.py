@@ -20,7 +20,7 @@ STACKS = "/var/lib/morpheus.deploy/stacks"
 # Below the stack's directory, as a host's containers have them.
 _RUNNING = re.compile(rf"(?P<stack>{re.escape(STACKS)}/[^/]+)/(?:content|live|project)(?:/|\Z)")
 # In the project directory, what the deploy itself writes and docker compose obeys.
-_ORDERS = (".env", ".release-files.json", "override.json")
+_ORDERS = (".env", ".release-files.json", "override.json", "by-hand.json", "inline.yml")
 _SETTINGS = "env"
 _SECRETS = "secrets"
 
@@ -99,7 +99,12 @@ class Own:
         """
         name = self.name(self.absolute(path))
         top, slash, _ = name.partition("/")
-        return name in self.files or (bool(slash) and top in (_SETTINGS, _SECRETS)) or (optional and bool(name) and not slash)
+        # Its .env is no such file: it is the deploy's, for people who type docker compose.
+        return (
+            name in self.files
+            or (bool(slash) and top in (_SETTINGS, _SECRETS))
+            or (optional and bool(name) and not slash and name not in _ORDERS)
+        )
 
     def absolute(self, path: str) -> str:
         """A path as Compose takes it: relative to the project directory, or with root's home."""

@@ -24,7 +24,14 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.secrets import fil
 from ansible_collections.morpheus.deploy.plugins.module_utils.secrets import fingerprints
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import HealthCheck, Stack
 from ansible_collections.morpheus.deploy.plugins.module_utils.words import openly
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import exposed, isolation, public_check, service_problems
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import (
+    exposed,
+    isolation,
+    profiles,
+    public_check,
+    service_problems,
+    variables,
+)
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.compose_files import ComposeFiles
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.stack_files import RESERVED, StackFiles
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.rotation import plan as rotation
@@ -33,6 +40,8 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*\Z")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}\Z")
 # What is asked of a deploy and is no part of a release.
 _NOT_SHIPPED = ("allowed_values", "database")
+# Options that were not there from the beginning.
+_LATER = ("live_files", "variables", "profiles", "brought_files")
 
 
 class StackConfig(StackFiles):
@@ -45,12 +54,15 @@ class StackConfig(StackFiles):
     def __init__(self, raw: Mapping[str, Any], options: Mapping[str, Any]) -> None:
         super().__init__()
         self.notes: list[str] = []
+        # The Compose files, merged, with plain variables in place.
+        self.model: dict[str, Any] = {"services": {}}
         given = schema.typed({key: raw.get(key) for key in options}, options, "", self.problems)
         self.environment: str = given["stack_environment"] or ""
         self.release: str = given["stack_release"] or ""
         # As with -e stack_release=. What is missing or of another type is a problem already.
         self._release_is_empty = raw.get("stack_release") == ""
         self._secrets: Mapping[str, Any] = given["stack_secrets"] or {}
+        self._secret_variables: Mapping[str, Any] = given["stack_secret_variables"] or {}
         self._secret_files: Mapping[str, Any] = given["stack_secret_files"] or {}
         # name -> {owner, mode} of each file secret
         self.secret_rights: dict[str, dict[str, Any]] = {}
@@ -58,6 +70,7 @@ class StackConfig(StackFiles):
         self.config = given["stack"] or {}
         if raw.get("stack") is None or not self.config:
             return
+        self._check_variables()
         self._secrets_by_name = fingerprints.by_name(self._secrets, raw.get("stack_secret_files") or {})
         # With what no container is given.
         self._credentials = self._secrets_by_name | fingerprints.of_rotations(raw.get("stack_rotation"))
@@ -79,8 +92,9 @@ class StackConfig(StackFiles):
         found = {name: value for name, value in self.config.items() if name not in _NOT_SHIPPED}
         if found.get("public_check"):
             found["public_check"] = public_check.released(found["public_check"])
-        # Without live files a release is the one that it was before there were any.
-        return found if found.get("live_files") else {name: value for name, value in found.items() if name != "live_files"}
+        found["brought_files"] = sorted(self.brought)
+        # Without these a release is the one that it was before there were any.
+        return {name: value for name, value in found.items() if value or name not in _LATER}
 
     def _check_exposed(self, raw: Mapping[str, Any]) -> None:
         """What is secret is nowhere but in secrets. ``raw``: beside what is checked, what the vault holds."""
@@ -143,6 +157,12 @@ class StackConfig(StackFiles):
                 else:
                     self.problems += [f"{option}.{name}.{problem}" for problem in dotenv.problems(values)]
 
+    def _check_variables(self) -> None:
+        plain, secret = self.config["variables"] or {}, self._secret_variables
+        self.problems += variables.problems(plain, secret, self.config["env"] or {}, self._secrets)
+        if secret:
+            self._secrets = {**self._secrets, variables.GROUP: secret}
+
     def _check_secret_files(self) -> None:
         found = secret_files.problems(self._secret_files)
         self.problems += found
@@ -158,16 +178,24 @@ class StackConfig(StackFiles):
         texts = {name: base64.b64decode(self.files[name]).decode("utf-8", "replace") for name in names}
         # A release that is refused is a problem of its own and must not make others appear.
         release = self.release if self._is_tag(self.release) else "unknown"
-        files = ComposeFiles(texts, {"STACK_RELEASE": release, "STACK_ENVIRONMENT": self.environment or "unknown"})
-        self.problems += files.problems
-        model = files.model()
+        given = {"STACK_RELEASE": release, "STACK_ENVIRONMENT": self.environment or "unknown"}
+        known = variables.Variables(
+            {**given, "COMPOSE_PROJECT_NAME": self.config["name"] or ""},
+            self.config["variables"] or {},
+            self._secret_variables,
+            variables.names_in_env(self._own_env()),
+        )
+        files = ComposeFiles(texts, {}, resolve=known.resolved, read=self._bring, profiles=self.config["profiles"] or [])
+        self.problems += [*files.problems, *known.missing()]
+        self.model = model = files.model()
         services = model["services"]
+        self.problems += profiles.problems(self.config["profiles"] or [], files.known_profiles(), services, self.stack.routed)
         if not services:
             return
         self._check_names_of_services(services)
         self.problems += secret_files.reference_problems(model, self._secret_files, self._secrets)
         hardening = Hardening.of(self.stack) or Hardening()
-        project = Project(model, Own.of(f"{STACKS}/{self.config['name']}", self.files, names))
+        project = Project(model, Own.of(f"{STACKS}/{self.config['name']}", self.files, [*names, *self.brought]))
         self.problems += refusals.element_problems(model)
         self.problems += hardening.naming_problems(services)
         sources = file_mounts.Sources.of(self.stack, self.files, self.live_files)
@@ -189,6 +217,11 @@ class StackConfig(StackFiles):
             if isinstance(service, Mapping):
                 self._check_env_references(name, service)
         self._check_migration(services)
+
+    def _own_env(self) -> str:
+        """The .env of the project, which no deploy reads."""
+        path = self._source / ".env"
+        return path.read_text(errors="replace") if path.is_file() else ""
 
     def _mount_problems(self, sources: file_mounts.Sources, mounts: list[file_mounts.Mount]) -> list[str]:
         found = [problem for mount in mounts for problem in sources.problems(mount)]
@@ -260,7 +293,7 @@ class StackConfig(StackFiles):
                 continue
             path = str(entry.get("path") if isinstance(entry, Mapping) else entry).removeprefix("./")
             directory, _, stem = path.removesuffix(".env").rpartition("/")
-            known = {"env": self.config["env"] or {}, "secrets": self._secrets}.get(directory)
+            known = {"env": self._env, "secrets": self._secrets}.get(directory)
             if known is not None and stem not in known:
                 option = "stack.env" if directory == "env" else "stack_secrets"
                 self._say(f"{option}.{stem}: required, because services.{name}.env_file reads {path}")

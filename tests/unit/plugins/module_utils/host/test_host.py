@@ -225,7 +225,7 @@ def test_models_have_the_paths_of_the_project_directory(host: StackHost, monkeyp
     monkeypatch.setattr(host_module, "Compose", Compose)
     found = host.model(Stack.of(STACK), workspace)
     assert found["services"]["api"]["volumes"][0]["source"] == str(host.releases.project / "nginx.conf")
-    assert seen[3] == workspace.interpolation
+    assert seen[3] == [workspace.interpolation]
     assert seen[2] == [workspace.files / "compose.yml", workspace.files / "compose.staging.yml"]
 
 

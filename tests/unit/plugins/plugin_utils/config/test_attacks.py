@@ -89,7 +89,7 @@ class Host:
         world = self
 
         class Compose:
-            def __init__(self, project: str, directory: Path, files: Sequence[Path], env_file: Path | None = None) -> None:
+            def __init__(self, project: str, directory: Path, files: Sequence[Path], *unused: Any) -> None:
                 self.directory = str(directory)
 
             def model(self) -> dict[str, Any]:
