@@ -161,7 +161,7 @@ REFUSED = [
     pytest.param(
         {"compose.yml": "include: ['https://example.com/x.git']\nservices: {web: {image: 'a:1'}}"},
         'compose.yml: include[0]: "https://example.com/x.git" comes from elsewhere, and hosts read '
-        'nothing but the release; copy it '
+        "nothing but the release; copy it "
         "into stack_source",
         id="a file of another place",
     ),
@@ -174,7 +174,7 @@ REFUSED = [
     pytest.param(
         {"compose.yml": "services: {web: {image: 'a:1'}}\nconfigs: {c: {environment: C}}"},
         'configs.c.environment: needs a root that can be written to; write content: "${C}" instead, '
-        'which becomes a file on the host',
+        "which becomes a file on the host",
         id="a config from the environment",
     ),
 ]
