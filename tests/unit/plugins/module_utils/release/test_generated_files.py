@@ -1,4 +1,4 @@
-"""What lies beside a release's files: a config in a Compose file becomes a file, and people type docker compose without options."""
+"""What lies beside a release's files: a config in a Compose file becomes one, and docker compose typed there needs no options."""
 
 from __future__ import annotations
 
