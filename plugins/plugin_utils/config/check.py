@@ -183,7 +183,7 @@ class StackConfig(StackFiles):
             {**given, "COMPOSE_PROJECT_NAME": self.config["name"] or ""},
             self.config["variables"] or {},
             self._secret_variables,
-            variables.names_in_env(self._own_env()),
+            list(variables.names_in_env(self._own_env())),
         )
         files = ComposeFiles(texts, {}, resolve=known.resolved, read=self._bring, profiles=self.config["profiles"] or [])
         self.problems += [*files.problems, *known.missing()]
