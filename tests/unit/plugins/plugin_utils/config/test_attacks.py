@@ -189,10 +189,9 @@ def test_files_that_no_check_sees_are_refused_where_they_are_written(tmp_path: P
         "hosts": {},
     }
     assert configured(tmp_path, model, {}).problems == [
-        "include: reads files that no check sees; name them in stack.compose_files instead",
+        f'{FILE}: include[0]: "../blog/compose.yml" must lie below stack_source, so that the release has it; copy it there',
+        f'{FILE}: services.api.extends: "/root/compose.yml" must lie below stack_source, so that the release has it; copy it there',
         "hosts: nobody has decided yet what this element may do to the host; remove it",
-        f'{FILE}: services.api.extends: "/root/compose.yml" is no Compose file of the stack, so no check sees it; name it in '
-        "stack.compose_files, or name extends in stack.hardening.exempt.api",
     ]
     own = {"services": {"api": {"image": "a:1", "extends": {"file": f"./{FILE}", "service": "db"}}, "db": {"image": "b:1"}}}
     assert configured(tmp_path, own, {}).problems == []
@@ -211,12 +210,15 @@ HIDDEN = [one for one in ATTACKS if "volumes" in one.asks and not one.elements a
 
 
 @pytest.mark.parametrize("attack", HIDDEN, ids=lambda attack: attack.name)
-def test_what_hides_behind_a_variable_is_refused_on_the_host(attack: Attack, host: Host, tmp_path: Path) -> None:
-    """The controller does not know it."""
-    hidden = json.loads(json.dumps(model_of(attack)).replace('"/', '"${X:-}/'))
-    assert configured(tmp_path, hidden, {}).problems == []
+def test_what_hides_behind_a_variable_is_refused_on_the_controller_and_on_the_host(
+    attack: Attack, host: Host, tmp_path: Path
+) -> None:
+    model = model_of(attack)
+    hidden = configured(tmp_path, json.loads(json.dumps(model).replace('"/', '"${X:-}/')), {})
+    assert hidden.problems
+    assert hidden.problems == configured(tmp_path, model, {}).problems
     with pytest.raises(ConfigError, match=r"services\.api\.volumes"):
-        host.prepare(model_of(attack), configured(tmp_path, hidden, {}))
+        host.prepare(model, hidden)
 
 
 def test_what_an_exemption_takes_away_or_admits_in_vain_is_told_as_well() -> None:

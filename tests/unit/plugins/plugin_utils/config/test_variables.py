@@ -99,7 +99,7 @@ REFUSED = [
     ),
     pytest.param(
         {"env_file": ".env"},
-        'compose.yml: services.web.env_file: ".env" is no file of the release; the .env of a project '
+        'compose.yml: services.web.env_file: ".env" is not a file of the release; the .env of a project '
         "reaches no container: put its "
         "variables into stack.variables and stack_secret_variables, and write env_file: "
         "[env/variables.env, secrets/variables.env] "
@@ -108,7 +108,7 @@ REFUSED = [
     ),
     pytest.param(
         {"env_file": [{"path": "./.env", "required": False}]},
-        'compose.yml: services.web.env_file: "./.env" is no file of the release; the .env of a project '
+        'compose.yml: services.web.env_file: "./.env" is not a file of the release; the .env of a project '
         "reaches no container: put its "
         "variables into stack.variables and stack_secret_variables, and write env_file: "
         "[env/variables.env, secrets/variables.env] "
