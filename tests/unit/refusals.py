@@ -60,7 +60,7 @@ PLACES = {
     "rotation": r"stack_rotation\b",
     "exemptions": r"stack\.(hardening|egress)\b",
     "files": r"stack\.(compose_files|files|live_files|shared_volumes)\b|configs\.|(volumes|include|hosts)\b"
-    r"|compose\.yml: include|stack\.profiles|compose\.\w+\.yml: must|services\.\w+\.(extends|profiles|\w+: \w+ needs )"
+    r"|compose(\.\w+)?\.yml: include|stack\.profiles|compose\.\w+\.yml: must|services\.\w+\.(extends|profiles|\w+: \w+ needs )"
     r"|services\.\w+\.volumes: .*stack\.(live_)?files",
     "stack": r"stack\b",
     "replicas": r"services\.\w+\.(image|container_name|pre_stop|deploy\.(update|rollback)_config|ports: (a routed|\d+ replicas)"

@@ -53,16 +53,14 @@ class Own:
     """What of a host is a stack's own.
 
     ``root``: its directory; empty when it has none. ``files``: every file of its release, env files of ``stack.env`` included.
-    ``compose_files``: those of them that Compose reads.
     """
 
     root: str
     files: Collection[str] = ()
-    compose_files: Collection[str] = ()
 
     @classmethod
-    def of(cls, root: str, files: Collection[str] = (), compose_files: Collection[str] = ()) -> Own:
-        return cls(root, frozenset(map(_normpath, files)), frozenset(map(_normpath, compose_files)))
+    def of(cls, root: str, files: Collection[str] = ()) -> Own:
+        return cls(root, frozenset(map(_normpath, files)))
 
     @property
     def project(self) -> str:

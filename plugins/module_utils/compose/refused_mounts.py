@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.interpolation import substituted
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import keys as compose_keys
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.host_paths import is_socket, reaches_socket
-from ansible_collections.morpheus.deploy.plugins.module_utils.compose.interpolation import substituted
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.refusals import (
     SOCKET,
     Project,

@@ -142,7 +142,7 @@ class HostAudit:
         files = workspace.compose_files(manifest.stack.compose_files)
         profiles = manifest.stack.profiles
         compose = Compose(self._releases.root.name, workspace.files, files, workspace.variables, (), profiles)
-        own = Own.of(str(self._releases.root), workspace.shipped(), manifest.stack.compose_files)
+        own = Own.of(str(self._releases.root), workspace.shipped())
         # Where secrets have gone, what can be read without them; that nothing can be read is told where services are.
         for read, is_written in ((compose.model, False), (compose.written, True)):
             with suppress(DeployError):

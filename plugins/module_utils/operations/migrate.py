@@ -83,8 +83,9 @@ def _compose(host: StackHost, manifest: Manifest, service: str) -> Iterator[Comp
         with told(override.name):
             json.dump(pin, override)
             override.flush()
-        reset.write(project_files.forgetting(inline))
-        reset.flush()
+        with told(reset.name):
+            reset.write(project_files.forgetting(inline))
+            reset.flush()
         generated = [*([Path(reset.name)] if inline else []), Path(override.name)]
         files = [*workspace.compose_files(manifest.stack.compose_files), *generated]
         yield Compose(host.stack, workspace.files, files, workspace.variables, host.hold, manifest.stack.profiles)

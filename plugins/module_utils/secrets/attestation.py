@@ -12,8 +12,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from ansible_collections.morpheus.deploy.plugins.module_utils.base import interpolation
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
-from ansible_collections.morpheus.deploy.plugins.module_utils.compose import interpolation
 from ansible_collections.morpheus.deploy.plugins.module_utils.postgres import url as connection_url
 from ansible_collections.morpheus.deploy.plugins.module_utils.secrets.fingerprints import MINIMUM_LENGTH, VARIABLES, fingerprint
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import yaml
-from ansible_collections.morpheus.deploy.plugins.module_utils.compose.interpolation import substituted
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.interpolation import substituted
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.compose_bring import Brought, Read
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.compose_merge import Override, merged, plain
 

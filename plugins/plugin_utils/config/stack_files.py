@@ -97,6 +97,11 @@ class StackFiles:
         others += [f'"{other}" of stack.live_files' for other in before if _overlap(here, other)]
         return f'"{name}" overlaps {others[0]}; a file either changes with the release or under it' if others else ""
 
+    def _own_env(self) -> str:
+        """The .env of the project, which no deploy reads."""
+        path = self._source / ".env"
+        return path.read_text(errors="replace") if path.is_file() else ""
+
     @property
     def _env(self) -> dict[str, Any]:
         """Plain env files by name, with the one of the variables for Compose."""

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import env_file as dotenv
-from ansible_collections.morpheus.deploy.plugins.module_utils.compose import interpolation
+from ansible_collections.morpheus.deploy.plugins.module_utils.base import interpolation
 
 # The env files that hold them: env/variables.env of the release, secrets/variables.env beside it.
 GROUP = "variables"

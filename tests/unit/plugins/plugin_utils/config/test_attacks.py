@@ -138,7 +138,7 @@ def test_an_attack_that_is_admitted_is_printed_by_the_audit(attack: Attack, host
     assert config.problems == []
     with pytest.raises(AllWellError):
         host.prepare(model, config)
-    own = Own.of(OWN, [FILE], [FILE])
+    own = Own.of(OWN, [FILE])
     directory = f"{OWN}/project"
     read = with_files(resolved("shop", directory, model), written(directory, model), {})
     found = exemptions(Stack(hardening=admitted), Project(read, own, written=False))
@@ -158,8 +158,6 @@ def audited(found: list[dict[str, str]]) -> dict[str, Any]:
 
 def test_every_key_of_the_specification_is_attacked_or_harms_nobody_else() -> None:
     attacked = {key.partition(".")[0] for attack in ATTACKS for key in [*attack.says, *attack.asks]}
-    # Written alone: on the host, what they brought is judged.
-    attacked |= {"extends"}
     assert set(SPECIFICATION["service"]) <= attacked | set(HARMLESS) | NEVER
 
 
@@ -171,7 +169,7 @@ def test_a_key_that_is_the_services_own_business_may_say_anything(key: str) -> N
     """That is what its decision means; whether the value makes sense is Compose's to say."""
     for value in HOSTILE:
         model = {"services": {"api": {key: value}}}
-        own = Own.of(OWN, [FILE], [FILE])
+        own = Own.of(OWN, [FILE])
         below = [
             problem
             for written_ in (True, False)
@@ -190,7 +188,8 @@ def test_files_that_no_check_sees_are_refused_where_they_are_written(tmp_path: P
     }
     assert configured(tmp_path, model, {}).problems == [
         f'{FILE}: include[0]: "../blog/compose.yml" must lie below stack_source, so that the release has it; copy it there',
-        f'{FILE}: services.api.extends: "/root/compose.yml" must lie below stack_source, so that the release has it; copy it there',
+        f'{FILE}: services.api.extends: "/root/compose.yml" must lie below stack_source, so that the release has it; '
+        "copy it there",
         "hosts: nobody has decided yet what this element may do to the host; remove it",
     ]
     own = {"services": {"api": {"image": "a:1", "extends": {"file": f"./{FILE}", "service": "db"}}, "db": {"image": "b:1"}}}

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from ansible_collections.morpheus.deploy.plugins.module_utils.compose.interpolation import (
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.interpolation import (
     Missing,
     interpolated,
     names,
