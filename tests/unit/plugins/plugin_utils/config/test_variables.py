@@ -229,6 +229,19 @@ def test_every_operator_counts_wherever_it_stands(tmp_path: Path, operator: str)
     assert not [one for one in given if "is given by nobody" in one]
 
 
+@pytest.mark.parametrize(("path", "template"), PLACES, ids=[f"{'.'.join(path)} {template}" for path, template in PLACES])
+@pytest.mark.parametrize("written", ["$S", "${S}", "${S:-x}", "${S:?}", "${S:+x}", "${X:-${S}}"])
+def test_a_secret_variable_may_stand_in_an_environment_and_nowhere_else(
+    tmp_path: Path, path: tuple[str, ...], template: Any, written: str
+) -> None:
+    value = yaml.safe_load(yaml.safe_dump(template).replace("{}", written))
+    service, top = ({path[2]: value}, {}) if path[0] == "services" else ({}, {path[0]: value})
+    found = checked(tmp_path, {"web": service}, {}, {"S": SECRET}, top=top)
+    told = [one for one in found.problems if "${S} is secret, and others on the host can read what stands there" in one]
+    assert [one.startswith(f"compose.yml: {'.'.join(path)}") for one in told] == ([] if path[2:] == ("environment",) else [True])
+    assert SECRET not in repr([found.problems, found.notes, found.release_config, found.files])
+
+
 def test_what_hosts_never_read_may_be_empty_but_not_demanded(tmp_path: Path) -> None:
     build = {"build": {"context": ".", "args": {"A": "${NPM_TOKEN}"}}}
     assert checked(tmp_path, {"web": build}, top={"x-a": "${UNUSED}"}).problems == []
