@@ -242,17 +242,13 @@ class StackHost:
 
     def damage(self, manifest: Manifest, target: Target, edge: Edge) -> list[str]:
         """Of the live release: files that Compose, containers or HAProxy read and that are not as they should be."""
-        found = project_drift.project(self.releases, manifest, self._lost_contents(target))
+        looking = LookingStore(self.releases.contents.root)
+        mounts = replace(self.mounts(target.stack, target.workspace), store=looking)
+        placed = mounts.overrides(target.model, target.workspace.shipped())
+        found = project_drift.project(self.releases, manifest, looking.differing, placed.inline)
         differing = [self.edge_paths.conf / name for name in edge.differences()]
         found += self.through.troubles(target.stack.egress)
         return [*found, *(f"{path} is not as the live release and what is admitted have it" for path in differing)]
-
-    def _lost_contents(self, target: Target) -> list[Path]:
-        """What services mount of the release in the content store and does not lie there as it should."""
-        looking = LookingStore(self.releases.contents.root)
-        mounts = replace(self.mounts(target.stack, target.workspace), store=looking)
-        mounts.overrides(target.model, target.workspace.shipped())
-        return looking.differing
 
     def compose(self, target: Target) -> Compose:
         """Compose in the project directory, which must hold the target's files (Releases.activate)."""

@@ -71,6 +71,12 @@ def write_inline(project: Path, configs: Collection[str]) -> None:
         (project / INLINE).unlink(missing_ok=True)
 
 
+def is_forgotten(project: Path, configs: Collection[str]) -> bool:
+    """Whether write_inline would change nothing."""
+    path = project / INLINE
+    return path.is_file() and path.read_bytes() == forgetting(configs).encode() if configs else not path.exists()
+
+
 def forgetting(configs: Collection[str]) -> str:
     return "".join(["configs:\n", *(f"  {json.dumps(name)}: !reset null\n" for name in sorted(configs))])
 
