@@ -51,6 +51,14 @@ CREDENTIALS = (
         ),
     ),
     Credential(
+        "stack_secret_variables.*",
+        "variables.<VARIABLE>",
+        f"{_BY_FILE}; files: secret-readable, secret-owner, secret-leftover; replicas: key-undeclared, key-missing",
+        "any provider",
+        MASKED_ON_HOSTS,
+        ("stack_release.secrets", "rotation.secrets"),
+    ),
+    Credential(
         "stack_secret_files.*.content",
         "files.<name>",
         f"{_BY_FILE}; files: secret-readable, secret-owner, secret-leftover",

@@ -25,7 +25,13 @@ from tests.unit.plugins.module_utils.operations import test_prepare
 from tests.unit.plugins.module_utils.ownership import test_database_identity, test_identity
 from tests.unit.plugins.module_utils.postgres import test_connection_url
 from tests.unit.plugins.modules import test_identity_modules
-from tests.unit.plugins.plugin_utils.config import test_exposed, test_isolation, test_stack_config
+from tests.unit.plugins.plugin_utils.config import (
+    test_compose_reading,
+    test_exposed,
+    test_isolation,
+    test_stack_config,
+    test_variables,
+)
 from tests.unit.plugins.plugin_utils.encrypted import test_encrypted_header
 from tests.unit.plugins.plugin_utils.rotation import test_rotation
 from tests.unit.reference import written
@@ -46,14 +52,16 @@ PLACES = {
     "services": r"stack\.services\b",
     "public_check": r"stack\.public_check\b",
     "migration": r"stack\.migration\b",
-    "variables": r"stack\.(env|allowed_values)\b|services\.\w+\.(env_file|label_file)\b",
+    "variables": r"stack\.(env|variables|allowed_values)\b|stack_secret_variables|services\.\w+\.(env_file|label_file)\b"
+    r"|services\.\w+\.\S+: \"?\$",
     "secrets": r"stack_secret|secrets\.|services\.\w+\.secrets: the Compose files",
     "database": r"stack\.database\b",
     "fingerprints": r"stack_fingerprint",
     "rotation": r"stack_rotation\b",
     "exemptions": r"stack\.(hardening|egress)\b",
     "files": r"stack\.(compose_files|files|live_files|shared_volumes)\b|configs\.|(volumes|include|hosts)\b"
-    r"|compose\.\w+\.yml: must|services\.\w+\.(extends|volumes: .*stack\.(live_)?files)",
+    r"|compose(\.\w+)?\.yml: include|stack\.profiles|compose\.\w+\.yml: must|services\.\w+\.(extends|profiles|\w+: \w+ needs )"
+    r"|services\.\w+\.volumes: .*stack\.(live_)?files",
     "stack": r"stack\b",
     "replicas": r"services\.\w+\.(image|container_name|pre_stop|deploy\.(update|rollback)_config|ports: (a routed|\d+ replicas)"
     r"|network_mode: old|volumes: .* has no name)",
@@ -87,6 +95,10 @@ def before_any_host() -> list[Refusal]:
     """What the controller refuses."""
     return [
         *cases(test_stack_config.BAD),
+        *cases(test_variables.REFUSED),
+        *cases(test_variables.VARIABLES),
+        *cases(test_compose_reading.REFUSED),
+        *cases(test_compose_reading.PROFILES),
         *cases(test_encrypted_header.REFUSED, 'stack_vault: "v/vault.yml" {}'),
         Refusal("a vault without its password", [test_encrypted_header.NO_PASSWORD]),
         Refusal("a vault that is not there", [test_encrypted_header.NOT_THERE]),

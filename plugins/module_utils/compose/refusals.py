@@ -117,8 +117,7 @@ def of_service(path: str, service: Mapping[str, Any], project: Project, *, route
 
 def element_problems(model: Mapping[str, Any]) -> list[str]:
     """Elements beside the services that nothing admits, because they are no service's."""
-    found = [f"{key}: {why}" for key, why in compose_keys.TOP_REFUSED.items() if _says(model.get(key))]
-    return found + [
+    return [
         f"{key}: nobody has decided yet what this element may do to the host; remove it"
         for key in compose_keys.unknown_elements(model)
     ]
@@ -244,11 +243,6 @@ def _names(path: str, service: Mapping[str, Any], project: Project) -> Iterator[
     if labels:
         text = f"{path}.labels: {', '.join(labels)} says whose container it is, which only the deploy may say"
         yield Refusal("labels", text)
-    extended = service.get("extends")
-    file = str(extended.get("file") or "") if isinstance(extended, Mapping) else ""
-    if file and project.own.name(project.own.absolute(file)) not in project.own.compose_files:
-        mend = "name it in stack.compose_files"
-        yield Refusal("extends", f'{path}.extends: "{file}" is no Compose file of the stack, so no check sees it', mend)
 
 
 def _ports(path: str, service: Mapping[str, Any], project: Project) -> Iterator[Refusal]:

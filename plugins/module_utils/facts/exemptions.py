@@ -17,7 +17,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.compose.refusals i
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
 
 # What nothing in the resolved project shows.
-_UNSEEN: Mapping[str, str] = {"mem_limit": "needs no memory limit", "extends": "may extend what no check sees"}
+_UNSEEN: Mapping[str, str] = {"mem_limit": "needs no memory limit"}
 ADMITTED, UNUSED, REFUSED = "admitted", "unused", "refused"
 
 

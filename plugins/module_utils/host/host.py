@@ -129,7 +129,7 @@ class StackHost:
 
     def _compose(self, stack: Stack, workspace: Workspace) -> Compose:
         files = workspace.compose_files(stack.compose_files)
-        return Compose(self.stack, workspace.files, files, workspace.interpolation)
+        return Compose(self.stack, workspace.files, files, workspace.variables, (), stack.profiles)
 
     def _in_project(self, found: Mapping[str, Any], workspace: Workspace) -> dict[str, Any]:
         text = json.dumps(found).replace(str(workspace.files), str(self.releases.project))
@@ -242,23 +242,20 @@ class StackHost:
 
     def damage(self, manifest: Manifest, target: Target, edge: Edge) -> list[str]:
         """Of the live release: files that Compose, containers or HAProxy read and that are not as they should be."""
-        found = project_drift.project(self.releases, manifest, self._lost_contents(target))
+        looking = LookingStore(self.releases.contents.root)
+        mounts = replace(self.mounts(target.stack, target.workspace), store=looking)
+        placed = mounts.overrides(target.model, target.workspace.shipped())
+        found = project_drift.project(self.releases, manifest, looking.differing, placed.inline)
         differing = [self.edge_paths.conf / name for name in edge.differences()]
         found += self.through.troubles(target.stack.egress)
         return [*found, *(f"{path} is not as the live release and what is admitted have it" for path in differing)]
 
-    def _lost_contents(self, target: Target) -> list[Path]:
-        """What services mount of the release in the content store and does not lie there as it should."""
-        looking = LookingStore(self.releases.contents.root)
-        mounts = replace(self.mounts(target.stack, target.workspace), store=looking)
-        mounts.overrides(target.model, target.workspace.shipped())
-        return looking.differing
-
     def compose(self, target: Target) -> Compose:
         """Compose in the project directory, which must hold the target's files (Releases.activate)."""
-        names = [*target.stack.compose_files, "override.json"]
+        names = project_files.composed(self.releases.project, target.stack.compose_files)
         files = [self.releases.project / name for name in names]
-        return Compose(self.stack, self.releases.project, files, self._interpolation, self.hold)
+        variables = target.workspace.variables
+        return Compose(self.stack, self.releases.project, files, variables, self.hold, target.stack.profiles)
 
     def write_override(self, target: Target, identity: str, pinned: Mapping[str, str]) -> None:
         """What compose_model.override says, and the files that it mounts; and an .env, so that people can type docker compose."""
@@ -278,13 +275,13 @@ class StackHost:
         override = compose_model.override(target.model, target.desired, pinned, labels, target.additions, placed)
         text = json.dumps(OVERRIDE.numbered(override), indent=2, sort_keys=True).replace("$", "$$") + "\n"
         write_atomically(self.releases.project / "override.json", text, mode=0o644)
+        project_files.write_inline(self.releases.project, placed.inline)
         interpolation = target.workspace.interpolation.read_text()
-        variables = project_files.environment(interpolation, self.stack, target.stack.compose_files)
-        write_atomically(self._interpolation, variables, mode=0o644)
-
-    @property
-    def _interpolation(self) -> Path:
-        return self.releases.project / ".env"
+        generated = project_files.by_hand(self.releases.project, target.stack, target.workspace, interpolation, self.stack)
+        for name, content in generated.items():
+            write_atomically(self.releases.project / name, content, mode=0o644)
+        if project_files.BY_HAND not in generated:
+            (self.releases.project / project_files.BY_HAND).unlink(missing_ok=True)
 
     def _configuration(self) -> EdgeConfiguration:
         return EdgeConfiguration(self.edge_paths, self._validate)

@@ -86,7 +86,7 @@ def prepare(host: StackHost, wanted: Wanted, migrations: Migrations, *, check_mo
         model = host.model(wanted.stack, workspace)
         host.require_routes(wanted.stack)
         check_watches(wanted.stack, model)
-        variables = {"STACK_RELEASE": wanted.release, "STACK_ENVIRONMENT": wanted.environment}
+        variables = {**wanted.stack.variables, "STACK_RELEASE": wanted.release, "STACK_ENVIRONMENT": wanted.environment}
         if asked := hardening_here.problems(host, wanted.stack, workspace, model, variables):
             raise ConfigError(asked)
         check_mounts(host, wanted, workspace, model)

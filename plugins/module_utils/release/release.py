@@ -287,4 +287,4 @@ def _same(one: Path, other: Path) -> bool:
 
 def _for_compose(stack: Stack) -> list[str]:
     """What Compose itself reads in the project directory."""
-    return ["env", *(str(Path(name)) for name in stack.compose_files)]
+    return ["env", *(str(Path(name)) for name in (*stack.compose_files, *stack.brought_files))]

@@ -123,13 +123,20 @@ class Stack:
     retention: Retention = Retention()
     hardening: Mapping[str, Any] | None = None
     public_check: Mapping[str, Any] = field(default_factory=dict)
+    # For Compose's interpolation; those of secrets are in no release.
+    variables: Mapping[str, str] = field(default_factory=dict)
+    # Those that are on.
+    profiles: Sequence[str] = ()
+    # Files that Compose files bring by extends and include.
+    brought_files: Sequence[str] = ()
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> Stack:
         """Raises TypeError when it is no mapping."""
         if not isinstance(document, Mapping):
             raise TypeError("its stack is no mapping")
-        lists = dict.fromkeys(("compose_files", "files", "live_files", "shared_volumes", "egress"), _texts)
+        names = ("compose_files", "files", "live_files", "shared_volumes", "egress", "profiles", "brought_files")
+        lists = dict.fromkeys(names, _texts)
         migration = document.get("migration")
         return cls(
             document,
@@ -139,6 +146,7 @@ class Stack:
             retention=Retention.of(document.get("retention") or {}),
             hardening=document.get("hardening"),
             public_check=document.get("public_check") or {},
+            variables={str(name): str(value) for name, value in (document.get("variables") or {}).items()},
             **_said(document, **lists, drain_seconds=float, keep_free_mb=int),
         )
 

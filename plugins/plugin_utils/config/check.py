@@ -20,13 +20,19 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.compose.hardening 
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.host_paths import Own
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.refusals import Project
 from ansible_collections.morpheus.deploy.plugins.module_utils.egress.rules import KINDS
-from ansible_collections.morpheus.deploy.plugins.module_utils.ownership import marker as database_identity
-from ansible_collections.morpheus.deploy.plugins.module_utils.release import schema_files
 from ansible_collections.morpheus.deploy.plugins.module_utils.secrets import files as secret_files
 from ansible_collections.morpheus.deploy.plugins.module_utils.secrets import fingerprints
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import HealthCheck, Stack
 from ansible_collections.morpheus.deploy.plugins.module_utils.words import openly
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import exposed, isolation, public_check, service_problems
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import (
+    exposed,
+    isolation,
+    migration,
+    profiles,
+    public_check,
+    service_problems,
+    variables,
+)
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.compose_files import ComposeFiles
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.stack_files import RESERVED, StackFiles
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.rotation import plan as rotation
@@ -36,7 +42,7 @@ _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}\Z")
 # What is asked of a deploy and is no part of a release.
 _NOT_SHIPPED = ("allowed_values", "database")
 # Without them a release is the one that it was before there were any.
-_ADDED = ("live_files", "egress")
+_ADDED = ("live_files", "egress", "variables", "profiles", "brought_files")
 
 
 class StackConfig(StackFiles):
@@ -49,6 +55,8 @@ class StackConfig(StackFiles):
     def __init__(self, raw: Mapping[str, Any], options: Mapping[str, Any]) -> None:
         super().__init__()
         self.notes: list[str] = []
+        # The Compose files, merged, with plain variables in place.
+        self.model: dict[str, Any] = {"services": {}}
         given = schema.typed({key: raw.get(key) for key in options}, options, "", self.problems)
         # What is of the wrong type is not judged any further, and neither is what depends on it.
         self._shape = list(self.problems)
@@ -57,6 +65,7 @@ class StackConfig(StackFiles):
         # As with -e stack_release=. What is missing or of another type is a problem already.
         self._release_is_empty = raw.get("stack_release") == ""
         self._secrets: Mapping[str, Any] = given["stack_secrets"] or {}
+        self._secret_variables: Mapping[str, Any] = given["stack_secret_variables"] or {}
         self._secret_files: Mapping[str, Any] = given["stack_secret_files"] or {}
         # name -> {owner, mode} of each file secret
         self.secret_rights: dict[str, dict[str, Any]] = {}
@@ -64,6 +73,7 @@ class StackConfig(StackFiles):
         self.config = given["stack"] or {}
         if not isinstance(raw.get("stack"), Mapping):
             return
+        self._check_variables()
         self._secrets_by_name = fingerprints.by_name(self._secrets, raw.get("stack_secret_files") or {})
         # With what no container is given.
         self._credentials = self._secrets_by_name | fingerprints.of_rotations(raw.get("stack_rotation"))
@@ -88,6 +98,7 @@ class StackConfig(StackFiles):
         found = {name: value for name, value in self.config.items() if name not in _NOT_SHIPPED}
         if found.get("public_check"):
             found["public_check"] = public_check.released(found["public_check"])
+        found["brought_files"] = sorted(self.brought)
         return {name: value for name, value in found.items() if value or name not in _ADDED}
 
     def _check_exposed(self, raw: Mapping[str, Any]) -> None:
@@ -152,6 +163,12 @@ class StackConfig(StackFiles):
                 else:
                     self.problems += [f"{option}.{name}.{problem}" for problem in dotenv.problems(values)]
 
+    def _check_variables(self) -> None:
+        plain, secret = self.config["variables"] or {}, self._secret_variables
+        self.problems += variables.problems(plain, secret, self.config["env"] or {}, self._secrets)
+        if secret:
+            self._secrets = {**self._secrets, variables.GROUP: secret}
+
     def _check_secret_files(self) -> None:
         found = secret_files.problems(self._secret_files)
         self.problems += found
@@ -172,10 +189,18 @@ class StackConfig(StackFiles):
         texts = {name: base64.b64decode(self.files[name]).decode("utf-8", "replace") for name in names}
         # A release that is refused is a problem of its own and must not make others appear.
         release = self.release if self._is_tag(self.release) else "unknown"
-        files = ComposeFiles(texts, {"STACK_RELEASE": release, "STACK_ENVIRONMENT": self.environment or "unknown"})
-        self.problems += files.problems
-        model = files.model()
+        given = {"STACK_RELEASE": release, "STACK_ENVIRONMENT": self.environment or "unknown"}
+        known = variables.Variables(
+            {**given, "COMPOSE_PROJECT_NAME": self.config["name"] or ""},
+            self.config["variables"] or {},
+            self._secret_variables,
+            list(variables.names_in_env(self._own_env())),
+        )
+        files = ComposeFiles(texts, {}, resolve=known.resolved, read=self._bring, profiles=self.config["profiles"] or [])
+        self.problems += [*files.problems, *known.missing()]
+        self.model = model = files.model()
         services = model["services"]
+        self.problems += profiles.problems(self.config["profiles"] or [], files.known_profiles(), services, self.stack.routed)
         if not services:
             return
         self._check_names_of_services(services)
@@ -183,7 +208,7 @@ class StackConfig(StackFiles):
         hardening = Hardening.of(self.stack) or Hardening()
         # As of a release: a name that is refused makes no other problems appear.
         name = self.config["name"] if _NAME.match(self.config["name"] or "") else "unknown"
-        project = Project(model, Own.of(f"{STACKS_ROOT}/{name}", self.files, names))
+        project = Project(model, Own.of(f"{STACKS_ROOT}/{name}", self.files))
         self.problems += refusals.element_problems(model)
         self.problems += hardening.naming_problems(services)
         sources = file_mounts.Sources.of(self.stack, self.files, self.live_files)
@@ -204,7 +229,7 @@ class StackConfig(StackFiles):
                 self._say(f"{files.where(name, key)}: {problem}")
             if isinstance(service, Mapping):
                 self._check_env_references(name, service)
-        self._check_migration(services)
+        self.problems += migration.problems(self.config.get("migration") or {}, services, self.files)
 
     def _mount_problems(self, sources: file_mounts.Sources, mounts: list[file_mounts.Mount]) -> list[str]:
         found = [problem for mount in mounts for problem in sources.problems(mount)]
@@ -234,43 +259,6 @@ class StackConfig(StackFiles):
                     f"they have {', '.join(sorted(services))}"
                 )
 
-    def _check_migration(self, services: Mapping[str, Any]) -> None:
-        migration = self.config.get("migration")
-        if not migration or not migration["service"]:
-            return
-        self._check_schema(migration)
-        service = services.get(migration["service"])
-        if service is None:
-            self._say(f'stack.migration.service: the Compose files have no service "{migration["service"]}"')
-        elif not service.get("profiles"):
-            self._say(
-                f'stack.migration.service: "{migration["service"]}" must stand behind a profile in the Compose files, '
-                "or it would run all the time"
-            )
-
-    def _check_schema(self, migration: Mapping[str, Any]) -> None:
-        if migration["ledger"] and not re.fullmatch(database_identity.TABLE, migration["ledger"]):
-            self._say(f'stack.migration.ledger: "{migration["ledger"]}" is not a <schema>.<table> (letters, digits and _)')
-        directory, since = migration["directory"], migration["compatible_since"]
-        versions = schema_files.schema_versions(self.files, directory)
-        self.problems += [f"stack.migration.directory: {problem}" for problem in schema_files.problems(self.files, directory)]
-        if directory and not versions:
-            self._say(
-                f'stack.migration.directory: "{directory}" holds no <version>_<name> file among stack.files; '
-                "the version is a number"
-            )
-        for version in migration["accept_edited"] or []:
-            if version not in versions:
-                self._say(f'stack.migration.accept_edited: "{version}" is not a version in "{directory}"; remove it')
-        if since and not directory:
-            self._say(
-                "stack.migration.compatible_since: needs stack.migration.directory, which says what the schema's versions are"
-            )
-        elif since and versions and since not in versions:
-            self._say(
-                f'stack.migration.compatible_since: "{since}" is not a version in "{directory}"; it has {", ".join(versions)}'
-            )
-
     def _check_env_references(self, name: str, service: Mapping[str, Any]) -> None:
         entries = service.get("env_file") or []
         for entry in entries if isinstance(entries, list) else [entries]:
@@ -278,7 +266,7 @@ class StackConfig(StackFiles):
                 continue
             path = str(entry.get("path") if isinstance(entry, Mapping) else entry).removeprefix("./")
             directory, _, stem = path.removesuffix(".env").rpartition("/")
-            known = {"env": self.config["env"] or {}, "secrets": self._secrets}.get(directory)
+            known = {"env": self._env, "secrets": self._secrets}.get(directory)
             if known is not None and stem not in known:
                 option = "stack.env" if directory == "env" else "stack_secrets"
                 if schema.is_well(self._shape, option):

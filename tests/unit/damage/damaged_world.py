@@ -325,8 +325,7 @@ class World:
                 project: str,
                 directory: Path,
                 files: Sequence[Path],
-                env_file: Path | None = None,
-                hold: Sequence[int] = (),
+                *unused: Any,
             ) -> None:
                 self.project, self.files = project, files
 

@@ -583,7 +583,7 @@ def test_compose_runs_without_the_variables_of_whoever_calls_it(tmp_path: Any, m
     (tmp_path / "docker").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     monkeypatch.setenv("STACK_RELEASE", "stray")
-    model = Compose("shop", tmp_path, [tmp_path / "compose.yml"], tmp_path / "release.env").model()
+    model = Compose("shop", tmp_path, [tmp_path / "compose.yml"], [tmp_path / "release.env"]).model()
     assert "STACK_RELEASE" not in model["environment"]
     assert "PATH" in model["environment"]
     for part in (

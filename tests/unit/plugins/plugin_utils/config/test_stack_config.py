@@ -852,8 +852,11 @@ BAD = [
     ),
     pytest.param(
         compose("services: {}\ninclude: [../blog/compose.yml]\n"),
-        ["include: reads files that no check sees; name them in stack.compose_files instead"],
-        id="files that no check sees",
+        [
+            'compose.production.yml: include[0]: "../blog/compose.yml" must lie below stack_source, so that the release has it; '
+            "copy it there"
+        ],
+        id="an included file outside of the stack",
     ),
     pytest.param(
         compose("services: {}\nhosts: {}\n"),
@@ -863,8 +866,8 @@ BAD = [
     pytest.param(
         production("extends: {file: /root/compose.yml, service: db}"),
         [
-            'compose.production.yml: services.api.extends: "/root/compose.yml" is no Compose file of the stack, so no check sees '
-            "it; name it in stack.compose_files, or name extends in stack.hardening.exempt.api"
+            'compose.production.yml: services.api.extends: "/root/compose.yml" must lie below stack_source, so that the release '
+            "has it; copy it there"
         ],
         id="a service that extends one of another file",
     ),
@@ -1140,8 +1143,9 @@ def test_database_and_lists_of_values_are_checked_and_no_part_of_a_release(sourc
     found = checked(given)
     assert [problem.split(":")[0] for problem in found.problems] == ["stack.database.secret", "stack.env.api.LEVEL"]
     assert "canary" not in str(found.problems)
-    # Without live files a release has the id that it had before there were any.
-    assert set(found.config) - set(found.release_config) == {"database", "allowed_values", "live_files", "egress"}
+    # Without what came later a release has the id that it had before there was any.
+    later = {"live_files", "egress", "variables", "profiles"}
+    assert set(found.config) - set(found.release_config) == {"database", "allowed_values", *later}
 
 
 def test_what_can_be_rotated_is_checked_with_all_the_rest(source: Path) -> None:
