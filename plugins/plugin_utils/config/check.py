@@ -24,7 +24,13 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.secrets import fil
 from ansible_collections.morpheus.deploy.plugins.module_utils.secrets import fingerprints
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import HealthCheck, Stack
 from ansible_collections.morpheus.deploy.plugins.module_utils.words import openly
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import exposed, isolation, public_check, service_problems
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import (
+    exposed,
+    isolation,
+    public_check,
+    registries,
+    service_problems,
+)
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.compose_files import ComposeFiles
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.stack_files import RESERVED, StackFiles
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.rotation import plan as rotation
@@ -59,19 +65,23 @@ class StackConfig(StackFiles):
         if raw.get("stack") is None or not self.config:
             return
         self._secrets_by_name = fingerprints.by_name(self._secrets, raw.get("stack_secret_files") or {})
+        # What can be rotated: with what images are pulled with.
+        rotated = self._secrets_by_name | fingerprints.of_registries(raw.get("stack_registries"))
         # With what no container is given.
-        self._credentials = self._secrets_by_name | fingerprints.of_rotations(raw.get("stack_rotation"))
+        self._credentials = rotated | fingerprints.of_rotations(raw.get("stack_rotation"))
         self.stack = Stack.of(self.config)
         self._check_names(given["preflight_environments"] or [])
         self._check_env_files()
         self._check_secret_files()
+        self._registries: list[Mapping[str, Any]] = given["stack_registries"] or []
+        self.problems += registries.problems(self._registries)
         self.problems += service_problems.problems(self.config["services"])
         self._check_public()
         self._read_files()
         self._check_compose()
         self._check_exposed(raw)
         self._check_isolation(given, raw.get("stack_fingerprint_key") or "")
-        self.problems += rotation.config_problems(given["stack_rotation"] or [], self._secrets_by_name)
+        self.problems += rotation.config_problems(given["stack_rotation"] or [], rotated)
 
     @property
     def release_config(self) -> dict[str, Any]:
@@ -165,6 +175,7 @@ class StackConfig(StackFiles):
         if not services:
             return
         self._check_names_of_services(services)
+        self.notes += registries.unused(self._registries, _images(services))
         self.problems += secret_files.reference_problems(model, self._secret_files, self._secrets)
         hardening = Hardening.of(self.stack) or Hardening()
         project = Project(model, Own.of(f"{STACKS}/{self.config['name']}", self.files, names))
@@ -267,6 +278,10 @@ class StackConfig(StackFiles):
 
     def _say(self, problem: str) -> None:
         self.problems.append(problem)
+
+
+def _images(services: Mapping[str, Any]) -> list[str]:
+    return [str(one["image"]) for one in services.values() if isinstance(one, Mapping) and one.get("image")]
 
 
 def _failing_seconds(health: Mapping[str, Any] | None) -> float | None:

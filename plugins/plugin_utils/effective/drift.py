@@ -23,6 +23,8 @@ MUST_DIFFER = (
     "stack_vault",
     "stack_secrets.*.*",
     "stack_secret_files.*.content",
+    "stack_registries.*.password",
+    "stack_registries.*.token",
     "stack.services.*.routes.*.host",
     "stack.public_check.url",
     "stack.database.project_ref",
@@ -263,8 +265,11 @@ def _without_fingerprint(side: Side) -> list[Path]:
 
 
 def _secret_path(name: str) -> Path:
-    """``api.DATABASE_URL`` and ``files.<name>`` as the configuration's paths."""
+    """``api.DATABASE_URL``, ``files.<name>`` and ``registries.<server>.password`` as the configuration's paths."""
     file, _, variable = name.partition(".")
+    if file == "registries":
+        server, _, option = variable.rpartition(".")
+        return ("stack_registries", server, option)
     return ("stack_secret_files", variable, "content") if file == "files" else ("stack_secrets", file, variable)
 
 

@@ -24,7 +24,10 @@ from ansible_collections.morpheus.deploy.plugins.plugin_utils.effective.variable
 Options = Mapping[str, Any]
 DEFAULT = "default"
 # Where secrets belong, whatever stands there.
-SECRET_PATHS = (("stack_secrets", "*", "*"), ("stack_secret_files", "*", "content"), ("stack_fingerprint_key",))
+SECRET_PATHS = (
+    *(("stack_secrets", "*", "*"), ("stack_secret_files", "*", "content"), ("stack_fingerprint_key",)),
+    *(("stack_registries", "*", option) for option in ("password", "token")),
+)
 # Named with each deploy, so it need not be set.
 RELEASE = "stack_release"
 # A path as people read it.
