@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import haproxy
@@ -24,6 +24,8 @@ class HostEngine:
     host: StackHost
     compose: Compose
     edge: Edge
+    # Service and why it failed -> what to do about its hardening; empty for nothing.
+    advise: Callable[[str, str], str] = lambda service, said: ""
 
     def observe(self) -> list[Replica]:
         return self.host.observe(self.edge)
@@ -39,6 +41,9 @@ class HostEngine:
 
     def last_words(self, replica: Replica) -> str:
         return self.host.engine.last_words(replica)
+
+    def advice(self, service: str, said: str) -> str:
+        return self.advise(service, said)
 
     def ended_at(self, replica: Replica) -> float | None:
         return self.host.engine.ended_at(replica)

@@ -7,11 +7,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.spoken import spoken
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose.advice import advice
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import served
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import Edge
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import images
@@ -211,7 +213,7 @@ class HostRollout:
         clock = SystemClock()
         executor = Executor(
             target.desired,
-            HostEngine(host, host.compose(target), edge),
+            HostEngine(host, host.compose(target), edge, advise=partial(advice, target.stack, target.additions)),
             HostEdge(host, edge, {service.name: service.port for service in target.desired}),
             HostGate(host, target, clock, self._fence.check),
             clock,

@@ -14,6 +14,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base import env_fi
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import schema
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import data as compose_data
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import file_mounts, refusals
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose import hardening as hardening_of
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import rules as compose_rules
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.hardening import Hardening
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.host_paths import STACKS, Own
@@ -89,6 +90,7 @@ class StackConfig(StackFiles):
         found = {name: value for name, value in self.config.items() if name not in _NOT_SHIPPED}
         if found.get("public_check"):
             found["public_check"] = public_check.released(found["public_check"])
+        found["hardening"] = hardening_of.released(found["hardening"])
         # Without live files a release is the one that it was before there were any.
         return found if found.get("live_files") else {name: value for name, value in found.items() if name != "live_files"}
 
@@ -175,7 +177,7 @@ class StackConfig(StackFiles):
         if not services:
             return
         self._check_names_of_services(services)
-        self.notes += registries.unused(self._registries, _images(services))
+        self.notes += registries.unused(self._registries, services)
         self.problems += secret_files.reference_problems(model, self._secret_files, self._secrets)
         hardening = Hardening.of(self.stack) or Hardening()
         project = Project(model, Own.of(f"{STACKS}/{self.config['name']}", self.files, names))
@@ -192,6 +194,7 @@ class StackConfig(StackFiles):
             problems += compose_rules.watch_problems(name, service or {}, _failing_seconds(healths.get(name)))
             if isinstance(service, Mapping):
                 problems += hardening.problems(name, service, project, routed=name in routed)
+                self.notes += hardening.notes(name, service)
                 problems += self._mount_problems(sources, file_mounts.written(name, service))
                 problems += self._data_problems(name, service, ground, routed=name in routed)
             for problem in problems:
@@ -278,10 +281,6 @@ class StackConfig(StackFiles):
 
     def _say(self, problem: str) -> None:
         self.problems.append(problem)
-
-
-def _images(services: Mapping[str, Any]) -> list[str]:
-    return [str(one["image"]) for one in services.values() if isinstance(one, Mapping) and one.get("image")]
 
 
 def _failing_seconds(health: Mapping[str, Any] | None) -> float | None:

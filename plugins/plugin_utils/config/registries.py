@@ -8,7 +8,7 @@ Names servers and users, never a password.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import registries
@@ -36,9 +36,9 @@ def problems(given: Sequence[Mapping[str, Any]]) -> list[str]:
     return found
 
 
-def unused(given: Sequence[Mapping[str, Any]], images: Iterable[str]) -> list[str]:
+def unused(given: Sequence[Mapping[str, Any]], services: Mapping[str, Any]) -> list[str]:
     """A sentence for each login that no image is pulled with; none while an image's name is not known whole."""
-    names = list(images)
+    names = [str(one["image"]) for one in services.values() if isinstance(one, Mapping) and one.get("image")]
     if any("$" in name for name in names):
         return []
     needed = {registries.server_of(name) for name in names}

@@ -93,11 +93,15 @@ def test_a_token_is_a_login_by_itself() -> None:
     assert registries.problems([{"server": "ghcr.io", "username": "", "password": "", "token": "token-canary"}]) == []
 
 
+def services(*images: str) -> dict[str, Any]:
+    return {str(number): {"image": image} for number, image in enumerate(images)} | {"none": None}
+
+
 def test_a_login_that_no_image_needs_is_said_and_stops_nobody() -> None:
     logins = [LOGIN, {**LOGIN, "server": "docker.io"}]
-    assert registries.unused(logins, ["ghcr.io/shop/api:1", "postgres:17"]) == []
-    assert registries.unused(logins, ["ghcr.io/shop/api:1"]) == [
+    assert registries.unused(logins, services("ghcr.io/shop/api:1", "postgres:17")) == []
+    assert registries.unused(logins, services("ghcr.io/shop/api:1")) == [
         'stack_registries[1].server: no image of the Compose files comes from "docker.io"; they come from ghcr.io'
     ]
     # What a variable stands for is not known here.
-    assert registries.unused(logins, ["${REGISTRY}/shop/api:1"]) == []
+    assert registries.unused(logins, services("${REGISTRY}/shop/api:1")) == []
