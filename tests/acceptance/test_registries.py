@@ -38,7 +38,7 @@ def registry(request: pytest.FixtureRequest, images: Images) -> Iterator[Registr
         for image in docker.from_env().images.list():
             for name in image.attrs["RepoTags"] + image.attrs["RepoDigests"]:
                 if name.startswith(f"{found.address}/"):
-                    images.remove_image(name, image.id, "")
+                    images.remove_image(name, str(image.id), "")
 
 
 def login(registry: Registry, password: str = PASSWORD, token: str = "") -> dict[str, Login]:

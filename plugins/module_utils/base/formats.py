@@ -47,7 +47,8 @@ class Format:
     ``number``: what this version writes, as ``key`` of the document. ``silent``: format 1 is written without its number, because
     versions from before there were numbers refuse what they do not know. ``mend``: what to do when the file is damaged;
     ``otherwise``: when a newer version has written it and is not to be had. ``{path}`` in both. ``steps``: number -> what makes
-    the next format of a document.
+    the next format of a document. ``least``: the number that a document is written with where versions from before read most of
+    them rightly; each with ``number`` when left out.
     """
 
     name: str
@@ -57,10 +58,12 @@ class Format:
     silent: bool = False
     key: str = "format"
     steps: Mapping[int, Callable[[Document], Document]] = field(default_factory=dict)
+    least: Callable[[Mapping[str, Any]], int] | None = None
 
     def numbered(self, content: Mapping[str, Any]) -> Document:
         """``content`` as it is to be written."""
-        return {**content} if self.silent and self.number == 1 else {self.key: self.number, **content}
+        number = self.least(content) if self.least else self.number
+        return {**content} if self.silent and number == 1 else {self.key: number, **content}
 
     def current(self, path: Path, content: Any) -> Document:
         """A document that was read from ``path``, without its number and in the format of this version.
@@ -144,7 +147,21 @@ _AWAY = "move the file away (mv {path} {path}.newer)"
 _BACK_FIRST = "go back with that version to a release of this one first"
 _QUIET = "wait until no run of that version is at work and remove the file"
 
-MANIFEST = Format("manifests", "deploy that release again, which writes it anew", _BACK_FIRST, silent=True)
+
+def _least_of_manifest(content: Mapping[str, Any]) -> int:
+    """Versions from before 2 cannot read how a release is hardened that is hardened otherwise than each was in their days."""
+    return 2 if "default" in (content.get("stack", {}).get("hardening") or {}) else 1
+
+
+MANIFEST = Format(
+    "manifests",
+    "deploy that release again, which writes it anew",
+    _BACK_FIRST,
+    number=2,
+    silent=True,
+    steps={1: lambda found: found},
+    least=_least_of_manifest,
+)
 LINEAGE = Format(
     "lineages",
     f"deploy the release that runs again, which writes it anew {_REMEMBERED}",
@@ -164,7 +181,14 @@ SECRETS = Format("secrets", "deploy the live release again, which brings its sec
 FINGERPRINT_KEY = Format(
     "keys of fingerprints", "deploy the live release again, which makes a new one and replaces every replica once"
 )
-EDGE = Format("settings of an edge", _PROVISION, "remove it and run playbooks/provision.yml of this one")
+# From 2 on replicas are on a network of their stack. Versions from before would take them for lost and let them go first.
+EDGE = Format(
+    "settings of an edge",
+    _PROVISION,
+    "remove it and run playbooks/provision.yml of this one, and deploy: requests are dropped then",
+    number=2,
+    steps={1: lambda found: found},
+)
 EDGE_BASE = Format("files of an edge", _PROVISION, f"{_AWAY} and run playbooks/provision.yml of this one", silent=True)
 EDGE_STACKS = Format(
     "files of stacks at an edge",
@@ -185,3 +209,8 @@ BASELINE = Format(
 LEASE = Format("leases", "break it with playbooks/unlock.yml, which writes it anew", _QUIET)
 FENCE = Format("fences", "look at what runs (playbooks/status.yml), remove the file and run this again", _QUIET)
 HISTORY = Format("histories", "run this again, which begins a new one", _AWAY)
+EGRESS = Format(
+    "files of the packet filter",
+    "remove it, run playbooks/provision.yml --tags egress for this inventory, and deploy the live releases again",
+    f"{_AWAY} and run playbooks/provision.yml --tags egress of this one, and deploy the live releases again",
+)

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import STACKS_ROOT
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.hardening import GIVEN_WORDS, Hardening
-from ansible_collections.morpheus.deploy.plugins.module_utils.compose.host_paths import STACKS, Own
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose.host_paths import Own
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.refusals import LISTS, Project
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import specifications
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.check import StackConfig
@@ -107,7 +108,7 @@ class Inspection:
         """What services ask of their host, by the rules that judge it, with the word that admits it."""
         texts = {self.path.name: self.text, self.override_name: self.override}
         model = ComposeFiles(texts, {"STACK_RELEASE": RELEASE, "STACK_ENVIRONMENT": self.name}).model()
-        project = Project(model, Own.of(f"{STACKS}/{self.project}", self.needed.stack.get("files", ()), list(texts)))
+        project = Project(model, Own.of(f"{STACKS_ROOT}/{self.project}", self.needed.stack.get("files", ()), list(texts)))
         hardening: dict[str, Any] = {}
         for name in services:
             one = model["services"].get(name)

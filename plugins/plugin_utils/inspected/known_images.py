@@ -7,8 +7,9 @@ Read in what their makers publish: which user they begin as, what they change be
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 # To give files to a user and to become that user, as entrypoints do that begin as root.
 CHANGE_USER = ("CHOWN", "SETGID", "SETUID")
@@ -46,20 +47,22 @@ _MARIADB = Needs(
     "MariaDB/mariadb-docker, docker-entrypoint.sh",
 )
 _REDIS = Needs(
-    CHANGE_USER,
+    OWN_DATA,
     ("/tmp",),
     "/data",
     (6379,),
-    "begins as root, gives /data to its user and becomes that user",
-    "docker-library/redis, Dockerfile",
+    "begins as root, gives /data to its user, also what only that user may enter (appendonlydir), and becomes that user",
+    "docker-library/redis 7.4, docker-entrypoint.sh",
 )
+# From 18 on its data lie in a directory below, called by the version.
+NEW_POSTGRES_DATA = "/var/lib/postgresql"
 # By the last part of an image's name.
 IMAGES: Mapping[str, Needs] = {
     "postgres": _POSTGRES,
-    "postgis": _POSTGRES,
-    "pgvector": _POSTGRES,
+    "postgis": replace(_POSTGRES, read="postgis/docker-postgis, Dockerfile.template: it is made from postgres"),
+    "pgvector": replace(_POSTGRES, read="pgvector/pgvector, Dockerfile: it is made from postgres"),
     "redis": _REDIS,
-    "valkey": _REDIS,
+    "valkey": replace(_REDIS, read="valkey-io/valkey-container, docker-entrypoint.sh"),
     "nginx": Needs(
         CHANGE_USER,
         ("/tmp", "/run", "/var/cache/nginx"),
@@ -75,7 +78,7 @@ IMAGES: Mapping[str, Needs] = {
         "/var/lib/mysql",
         (3306, 33060),
         "as mariadb, and writes to /var/lib/mysql-files",
-        "docker-library/mysql, docker-entrypoint.sh",
+        "docker-library/mysql, docker-entrypoint.sh, Dockerfile.oracle",
     ),
     "rabbitmq": Needs(
         OWN_DATA,
@@ -94,13 +97,23 @@ IMAGES: Mapping[str, Needs] = {
         "begins as root, gives its data to mongodb and becomes mongodb",
         "docker-library/mongo, docker-entrypoint.sh",
     ),
-    "memcached": Needs((), ("/tmp",), "", (11211,), "runs as a user of its own and writes nothing", "docker-library/memcached"),
+    "memcached": Needs(
+        (), ("/tmp",), "", (11211,), "runs as a user of its own and writes nothing", "docker-library/memcached, Dockerfile"
+    ),
 }
 
 
 def needs(image: str) -> Needs | None:
     """What an image needs that is known by its name; None for any other one."""
-    return IMAGES.get(image.partition("@")[0].rpartition("/")[2].partition(":")[0])
+    name, _, tag = image.partition("@")[0].rpartition("/")[2].partition(":")
+    found = IMAGES.get(name)
+    return replace(found, data=NEW_POSTGRES_DATA) if found and found.data == _POSTGRES.data and _is_new(tag) else found
+
+
+def _is_new(tag: str) -> bool:
+    """Whether a tag of postgres (17.5-alpine, 17-3.5, pg17) means 18 or later; without a number it is the newest."""
+    major = re.search(r"pg(\d+)", tag) or re.match(r"(\d+)", tag)
+    return not major or int(major[1]) >= 18
 
 
 def table() -> list[str]:
@@ -110,5 +123,7 @@ def table() -> list[str]:
         lines = [f"cap_add: [{', '.join(found.capabilities)}]"] if found.capabilities else []
         lines += [f"tmpfs: [{', '.join(found.temporary)}]"]
         shown = ", ".join(f"`{line}`" for line in lines)
-        rows.append(f"| `{name}` | {shown} | {f'`{found.data}`' if found.data else ''} | {found.why} | {found.read} |")
+        data = f"`{found.data}`" if found.data else ""
+        data += f", from 18 on `{NEW_POSTGRES_DATA}`" if found.data == _POSTGRES.data else ""
+        rows.append(f"| `{name}` | {shown} | {data} | {found.why} | {found.read} |")
     return rows

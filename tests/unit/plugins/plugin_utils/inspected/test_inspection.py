@@ -15,6 +15,7 @@ from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected import i
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.inspection import Inspection
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.needed import OFF
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.new_environment.asked import Asked
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.new_environment.project import NewEnvironment
 
 ROOT = Path(__file__).parents[5]
 PROJECTS = Path(__file__).parent / "projects"
@@ -29,8 +30,9 @@ OPTIONS = specifications.options("preflight")
 
 @pytest.fixture
 def project(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
-    shutil.copytree(PROJECTS / request.param, tmp_path / request.param)
-    return tmp_path / request.param / FILES[request.param]
+    name = str(request.param)
+    shutil.copytree(PROJECTS / name, tmp_path / name)
+    return tmp_path / name / FILES[name]
 
 
 def of(name: str, **options: Any) -> Inspection:
@@ -186,7 +188,7 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
         Inspection(tmp_path / "compose.yml")
 
 
-def made(root: Path, project: Path, *, name: str = "staging") -> written.NewEnvironment:
+def made(root: Path, project: Path, *, name: str = "staging") -> NewEnvironment:
     asked = Asked(name=name, hosts=["10.0.0.1"], site="shop.example", compose=str(project))
     found = Inspection(project, name, site="shop.example")
     return written.environment(root, asked, found, lambda path: None, lambda text, *unused: f"$ANSIBLE_VAULT\n{text}", {})
@@ -241,7 +243,36 @@ def test_the_documentation_has_the_table_of_images() -> None:
     assert "\n".join(known_images.table()) in (ROOT / "docs" / "hardening.md").read_text()
 
 
-@pytest.mark.parametrize("image", ["postgres:17", "docker.io/library/postgres", "ghcr.io/x/postgres:1@sha256:1"])
+@pytest.mark.parametrize("image", ["postgres:17", "docker.io/library/postgres:9.6-alpine", "ghcr.io/x/postgres:1@sha256:1"])
 def test_an_image_is_known_by_the_last_part_of_its_name(image: str) -> None:
     assert known_images.needs(image) is known_images.IMAGES["postgres"]
     assert known_images.needs("shop/postgres-backup:1") is None
+
+
+@pytest.mark.parametrize(
+    ("image", "data"),
+    [
+        ("postgres:17.5-alpine", "/var/lib/postgresql/data"),
+        ("postgis/postgis:17-3.5", "/var/lib/postgresql/data"),
+        ("pgvector/pgvector:0.8.0-pg17", "/var/lib/postgresql/data"),
+        ("postgres:18", "/var/lib/postgresql"),
+        ("postgres", "/var/lib/postgresql"),
+        ("postgres:alpine", "/var/lib/postgresql"),
+        ("postgis/postgis:18-3.6", "/var/lib/postgresql"),
+        ("pgvector/pgvector:pg18", "/var/lib/postgresql"),
+        ("redis:8", "/data"),
+    ],
+)
+def test_where_postgres_keeps_its_data_depends_on_its_version(image: str, data: str) -> None:
+    found = known_images.needs(image)
+    assert found
+    assert found.data == data
+
+
+@pytest.mark.parametrize("image", ["postgres:17", "postgres:18"])
+def test_a_database_without_a_volume_is_given_one_where_it_writes(tmp_path: Path, image: str) -> None:
+    (tmp_path / "compose.yml").write_text(f"services: {{db: {{image: '{image}', restart: always}}}}")
+    found = Inspection(tmp_path / "compose.yml", health="/")
+    asked = known_images.needs(image)
+    assert asked
+    assert f":{asked.data}'" in f"{found.needed.override['services']['db']}"
