@@ -7,13 +7,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.spoken import spoken
-from ansible_collections.morpheus.deploy.plugins.module_utils.compose.advice import advice
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import served
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import Edge
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import images
@@ -217,7 +215,7 @@ class HostRollout:
         clock = SystemClock()
         executor = Executor(
             target.desired,
-            HostEngine(host, host.compose(target), edge, target.stack.egress, partial(advice, target.stack, target.additions)),
+            HostEngine.of(host, target, edge),
             HostEdge(host, edge, {service.name: service.port for service in target.desired}),
             HostGate(host, target, clock, self._fence.check),
             clock,

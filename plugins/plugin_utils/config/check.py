@@ -21,8 +21,6 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.compose.hardening 
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.host_paths import Own
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.refusals import Project
 from ansible_collections.morpheus.deploy.plugins.module_utils.egress.rules import KINDS
-from ansible_collections.morpheus.deploy.plugins.module_utils.ownership import marker as database_identity
-from ansible_collections.morpheus.deploy.plugins.module_utils.release import schema_files
 from ansible_collections.morpheus.deploy.plugins.module_utils.secrets import files as secret_files
 from ansible_collections.morpheus.deploy.plugins.module_utils.secrets import fingerprints
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import HealthCheck, Stack
@@ -30,6 +28,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.words import openl
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import (
     exposed,
     isolation,
+    migration,
     public_check,
     registries,
     service_problems,
@@ -218,7 +217,8 @@ class StackConfig(StackFiles):
                 self._say(f"{files.where(name, key)}: {problem}")
             if isinstance(service, Mapping):
                 self._check_env_references(name, service)
-        self._check_migration(services)
+        if self.config.get("migration"):
+            self.problems += migration.problems(self.config["migration"], services, self.files)
 
     def _mount_problems(self, sources: file_mounts.Sources, mounts: list[file_mounts.Mount]) -> list[str]:
         found = [problem for mount in mounts for problem in sources.problems(mount)]
@@ -247,43 +247,6 @@ class StackConfig(StackFiles):
                     f'stack.services[{number}].name: the Compose files have no service "{service["name"]}"; '
                     f"they have {', '.join(sorted(services))}"
                 )
-
-    def _check_migration(self, services: Mapping[str, Any]) -> None:
-        migration = self.config.get("migration")
-        if not migration or not migration["service"]:
-            return
-        self._check_schema(migration)
-        service = services.get(migration["service"])
-        if service is None:
-            self._say(f'stack.migration.service: the Compose files have no service "{migration["service"]}"')
-        elif not service.get("profiles"):
-            self._say(
-                f'stack.migration.service: "{migration["service"]}" must stand behind a profile in the Compose files, '
-                "or it would run all the time"
-            )
-
-    def _check_schema(self, migration: Mapping[str, Any]) -> None:
-        if migration["ledger"] and not re.fullmatch(database_identity.TABLE, migration["ledger"]):
-            self._say(f'stack.migration.ledger: "{migration["ledger"]}" is not a <schema>.<table> (letters, digits and _)')
-        directory, since = migration["directory"], migration["compatible_since"]
-        versions = schema_files.schema_versions(self.files, directory)
-        self.problems += [f"stack.migration.directory: {problem}" for problem in schema_files.problems(self.files, directory)]
-        if directory and not versions:
-            self._say(
-                f'stack.migration.directory: "{directory}" holds no <version>_<name> file among stack.files; '
-                "the version is a number"
-            )
-        for version in migration["accept_edited"] or []:
-            if version not in versions:
-                self._say(f'stack.migration.accept_edited: "{version}" is not a version in "{directory}"; remove it')
-        if since and not directory:
-            self._say(
-                "stack.migration.compatible_since: needs stack.migration.directory, which says what the schema's versions are"
-            )
-        elif since and versions and since not in versions:
-            self._say(
-                f'stack.migration.compatible_since: "{since}" is not a version in "{directory}"; it has {", ".join(versions)}'
-            )
 
     def _check_env_references(self, name: str, service: Mapping[str, Any]) -> None:
         entries = service.get("env_file") or []
