@@ -26,7 +26,7 @@ from tests.unit.plugins.module_utils.operations import test_prepare
 from tests.unit.plugins.module_utils.ownership import test_database_identity, test_identity
 from tests.unit.plugins.module_utils.postgres import test_connection_url
 from tests.unit.plugins.modules import test_identity_modules
-from tests.unit.plugins.plugin_utils.config import test_exposed, test_isolation, test_registries, test_stack_config
+from tests.unit.plugins.plugin_utils.config import test_exposed, test_isolation, test_registry_options, test_stack_config
 from tests.unit.plugins.plugin_utils.encrypted import test_encrypted_header
 from tests.unit.plugins.plugin_utils.rotation import test_rotation
 from tests.unit.reference import written
@@ -94,7 +94,7 @@ def before_any_host() -> list[Refusal]:
         Refusal("a vault that is not there", [test_encrypted_header.NOT_THERE]),
         *texts(test_routes.HOSTS, "host", "stack.services[0].routes[0].host: {}"),
         *texts(test_routes.PATHS, "path", "stack.services[0].routes[0].paths[0]: {}"),
-        *cases(test_registries.PROBLEMS, "stack_registries{}"),
+        *cases(test_registry_options.PROBLEMS, "stack_registries{}"),
         *cases(test_exposed.EXPOSED),
         *cases(test_isolation.KEYS),
         *cases(test_isolation.FINGERPRINTS),

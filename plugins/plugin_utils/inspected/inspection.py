@@ -22,7 +22,7 @@ from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import spec
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.check import StackConfig
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.compose_files import ComposeFiles
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected import needed as needs
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected import reached
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected import reached, shipped
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.needed import Needed, Row, Source
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.tagged import dump
 
@@ -32,6 +32,7 @@ _MOST_FILES, _ENV_BYTES = 2000, 100_000
 _LEFT_OUT = (".git", "node_modules", ".venv", "__pycache__")
 # ${NAME} and $NAME without a default; $$ is a dollar.
 _VARIABLE = re.compile(r"\$\$|\$\{(?P<braced>[A-Za-z_][A-Za-z0-9_]*)(?P<how>:?[?+-])?[^}]*\}|\$(?P<bare>[A-Za-z_][A-Za-z0-9_]*)")
+_KEY_MARK = b"PRIVATE KEY-----"
 _GIVEN = ("STACK_RELEASE", "STACK_ENVIRONMENT", "COMPOSE_PROJECT_NAME")
 # Stands for a value of the vault while the rest is checked.
 _STAND_IN = "of-the-vault-0123456789"
@@ -70,7 +71,7 @@ class Inspection:
         ports = {service: port or reached.ports(on).get(service, 0)} if service else reached.ports(on)
         ports = {name: one for name, one in ports.items() if one and not on.get(name, {}).get("profiles")}
         needs.images(found, on, ports, self.project)
-        needs.mounts(found, on, source)
+        shipped.mounts(found, on, source)
         needs.entries(found, on, ports, site, health)
         needs.environment(found, on, source)
         needs.known(found, on)
@@ -222,13 +223,15 @@ def _read(path: Path) -> str:
 
 
 def _source(directory: Path) -> Source:
-    sizes, env_files = {}, {}
+    sizes, env_files, keys = {}, {}, []
     for path in _files(directory):
         name = str(path.relative_to(directory))
         sizes[name] = path.stat().st_size
         if (path.suffix == ".env" or path.name.startswith(".env")) and sizes[name] < _ENV_BYTES:
             env_files[name] = path.read_text(errors="replace")
-    return Source(sizes, env_files)
+        if sizes[name] < _ENV_BYTES and _KEY_MARK in path.read_bytes():
+            keys.append(name)
+    return Source(sizes, env_files, keys)
 
 
 def _files(directory: Path) -> Sequence[Path]:

@@ -8,7 +8,7 @@ What a project needs is decided here; whether that is enough is decided by the c
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
@@ -62,10 +62,13 @@ class Needed:
 
 @dataclass(frozen=True)
 class Source:
-    """The directory of the Compose file: relative path -> size of each file, and the text of those that are env files."""
+    """The directory of the Compose file: relative path -> size of each file, the text of those that are env files, and paths of
+    private keys.
+    """
 
     sizes: Mapping[str, int] = field(default_factory=dict)
     env_files: Mapping[str, str] = field(default_factory=dict)
+    keys: Collection[str] = ()
 
     def below(self, path: str) -> int:
         """Bytes of all files below a directory, hidden ones left out; 0 for none."""
@@ -160,44 +163,6 @@ def known(needed: Needed, services: Mapping[str, Mapping[str, Any]]) -> None:
             needed.override.setdefault("volumes", {})[f"{name}-data"] = {}
 
 
-def mounts(needed: Needed, services: Mapping[str, Mapping[str, Any]], source: Source) -> None:
-    """Files that a release ships, and mounts of sources that are in the image already."""
-    shipped: list[str] = []
-    for name, service in services.items():
-        given = service.get("volumes")
-        kept = []
-        for entry in given if isinstance(given, list) else []:
-            one = next(iter(compose_data.mounts({"volumes": [entry]})), None)
-            how = _mounted(one, source, built="build" in service) if one else "data"
-            if how == "shipped" and one:
-                shipped.append(str(PurePosixPath(one.source)))
-            if how != "code":
-                kept.append(entry)
-        if isinstance(given, list) and len(kept) < len(given):
-            why = "the sources are in the image; hosts have no checkout of them"
-            needed.change(name, "volumes", Override(kept) if kept else Reset(), why)
-    if shipped:
-        needed.stack["files"] = list(dict.fromkeys(shipped))
-        needed.say("stack.files", "given", f"a release ships {', '.join(needed.stack['files'])}, which services see read-only")
-
-
-def _mounted(mount: compose_data.Mount, source: Source, *, built: bool) -> str:
-    if mount.kind == "volume" and not mount.source:
-        # In the middle of the sources, it keeps what the image brought.
-        return "code" if built else "data"
-    path = str(PurePosixPath(mount.source))
-    if mount.kind != "bind" or path.startswith(("/", "~", "..", "$")):
-        return "data"
-    is_file, size = path in source.sizes, source.below(path)
-    if path == "." or (built and not mount.read_only and size):
-        return "code" if built else "data"
-    return "shipped" if is_file or (size and not _is_data(mount.target)) else "data"
-
-
-def _is_data(target: str) -> bool:
-    return target.startswith(("/var/lib/", "/data")) or target.rstrip("/").endswith(("/data", "/uploads", "/media", "/storage"))
-
-
 def vaulted(services: Mapping[str, Mapping[str, Any]]) -> dict[tuple[str, str], str]:
     """(service, variable) -> the vault's variable; services that have one value in common have one of these in common."""
     found: dict[tuple[str, str], str] = {}
@@ -213,8 +178,10 @@ def vaulted(services: Mapping[str, Mapping[str, Any]]) -> dict[tuple[str, str], 
 def environment(needed: Needed, services: Mapping[str, Mapping[str, Any]], source: Source) -> None:
     """Secrets out of the Compose file and out of env files that only a checkout has."""
     names = vaulted(services)
+    # Of env files: several services read one, and it has one value.
+    by_key: dict[str, str] = {}
     for name, service in services.items():
-        _own_env_files(needed, name, service, source)
+        _own_env_files(needed, name, service, source, by_key)
         pairs = _pairs(service.get("environment"))
         hidden = [key for key, value in pairs.items() if is_secret(key, value)]
         if not hidden:
@@ -224,7 +191,7 @@ def environment(needed: Needed, services: Mapping[str, Mapping[str, Any]], sourc
             value: Any = {key: Reset() for key in hidden}
         else:
             value = Override({key: one for key, one in pairs.items() if key not in hidden})
-        needed.change(name, "environment", value, f"{', '.join(hidden)} would be secrets that everybody reads")
+        needed.change(name, "environment", value, f"{', '.join(hidden)} would lie readable in every release; the vault gives it")
     for name, values in needed.secrets.items():
         files = needed.override["services"][name].setdefault("env_file", [])
         files_list = files.value if isinstance(files, Override) else files
@@ -232,7 +199,7 @@ def environment(needed: Needed, services: Mapping[str, Mapping[str, Any]], sourc
         needed.say(f"stack_secrets.{name}", "given", f"{', '.join(sorted(values))}, from the vault")
 
 
-def _own_env_files(needed: Needed, name: str, service: Mapping[str, Any], source: Source) -> None:
+def _own_env_files(needed: Needed, name: str, service: Mapping[str, Any], source: Source, by_key: dict[str, str]) -> None:
     given = service.get("env_file")
     listed = given if isinstance(given, list) else [given] if given else []
     paths = [str(one.get("path") if isinstance(one, Mapping) else one).removeprefix("./") for one in listed]
@@ -249,7 +216,9 @@ def _own_env_files(needed: Needed, name: str, service: Mapping[str, Any], source
     if plain:
         needed.stack.setdefault("env", {})[name] = plain
     if secret:
-        needed.secrets.setdefault(name, {}).update({key: vault(name, key) for key in secret})
+        needed.secrets.setdefault(name, {}).update(
+            {key: vault(key) if by_key.setdefault(key, found[key]) == found[key] else vault(name, key) for key in secret}
+        )
     kept = [one for one, path in zip(listed, paths, strict=True) if path not in own]
     files = [*kept, *([f"env/{name}.env"] if plain else [])]
     why = f"{', '.join(own)} is of a checkout; what it says stands in the inventory, and secrets in its vault"

@@ -117,6 +117,35 @@ def test_secrets_go_into_the_vault_and_one_value_under_one_name() -> None:
     assert "changethis" not in whole
 
 
+def test_services_that_read_one_env_file_have_its_secrets_under_one_name(tmp_path: Path) -> None:
+    for name, text in {".env": "API_KEY=abc\nDB_PASSWORD=one-1", "other.env": "DB_PASSWORD=two-2"}.items():
+        (tmp_path / name).write_text(text)
+    files = {"a": [".env"], "b": [".env"], "c": ["./other.env"]}
+    services = {name: {"image": "x:1", "restart": "always", "env_file": listed} for name, listed in files.items()}
+    (tmp_path / "compose.yml").write_text(yaml.safe_dump({"services": services}))
+    shared = {"API_KEY": "{{ vault_api_key }}", "DB_PASSWORD": "{{ vault_db_password }}"}
+    found = Inspection(tmp_path / "compose.yml")
+    assert found.needed.secrets == {"a": shared, "b": shared, "c": {"DB_PASSWORD": "{{ vault_c_db_password }}"}}
+    assert found.problems == []
+
+
+@pytest.mark.parametrize("mount", ["./certs:/certs:ro", "./certs/site.pem:/site.pem"])
+def test_a_private_key_is_shipped_by_no_release(tmp_path: Path, mount: str) -> None:
+    (tmp_path / "certs").mkdir()
+    (tmp_path / "certs" / "site.pem").write_text("-----BEGIN EC PRIVATE KEY-----\nMHc=\n")
+    (tmp_path / "proxy.conf").write_text("listen 80")
+    web = {"image": "x:1", "restart": "always", "volumes": [mount, "./proxy.conf:/proxy.conf:ro"], "ports": ["80:80"]}
+    (tmp_path / "compose.yml").write_text(yaml.safe_dump({"services": {"web": web}}))
+    found = Inspection(tmp_path / "compose.yml", health="/")
+    assert found.needed.stack["files"] == ["proxy.conf"]
+    assert "volumes: !override ['./proxy.conf:/proxy.conf:ro']" in found.override
+    assert rows(found, "yours") == {
+        "services.web.volumes": f"{mount.partition(':')[0]} holds a private key, which no release ships; mount it as a file "
+        "secret (stack_secret_files, docs/security.md)"
+    }
+    assert found.problems == []
+
+
 def test_what_a_service_keeps_is_said() -> None:
     assert "interrupts it" in "".join(row.said for row in of("letters").needed.rows)
     assert of("ballots").needed.stack["files"] == ["healthchecks"]
