@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.tagged i
 
 RELEASE = "1.0.0"
 # More is no configuration but data, and stays where it is.
-_MOST_FILES, _ENV_BYTES = 2000, 100_000
+_MOST_FILES, _TEXT_BYTES = 2000, 100_000
 _LEFT_OUT = (".git", "node_modules", ".venv", "__pycache__")
 # ${NAME} and $NAME without a default; $$ is a dollar.
 _VARIABLE = re.compile(r"\$\$|\$\{(?P<braced>[A-Za-z_][A-Za-z0-9_]*)(?P<how>:?[?+-])?[^}]*\}|\$(?P<bare>[A-Za-z_][A-Za-z0-9_]*)")
@@ -225,11 +226,14 @@ def _read(path: Path) -> str:
 def _source(directory: Path) -> Source:
     sizes, env_files, keys = {}, {}, []
     for path in _files(directory):
-        name = str(path.relative_to(directory))
-        sizes[name] = path.stat().st_size
-        if (path.suffix == ".env" or path.name.startswith(".env")) and sizes[name] < _ENV_BYTES:
-            env_files[name] = path.read_text(errors="replace")
-        if sizes[name] < _ENV_BYTES and _KEY_MARK in path.read_bytes():
+        name, content = str(path.relative_to(directory)), b""
+        # What only a service may read, as data that it has mounted, is nothing that a release ships.
+        with suppress(OSError):
+            sizes[name] = path.stat().st_size
+            content = path.read_bytes() if sizes[name] < _TEXT_BYTES else b""
+        if path.suffix == ".env" or path.name.startswith(".env"):
+            env_files[name] = content.decode(errors="replace")
+        if _KEY_MARK in content:
             keys.append(name)
     return Source(sizes, env_files, keys)
 
@@ -238,12 +242,19 @@ def _files(directory: Path) -> Sequence[Path]:
     found: list[Path] = []
     waiting = [directory]
     while waiting and len(found) < _MOST_FILES:
-        for path in sorted(waiting.pop().iterdir()):
+        for path in _inside(waiting.pop()):
             if path.is_dir() and not path.is_symlink() and path.name not in _LEFT_OUT:
                 waiting.append(path)
             elif path.is_file():
                 found.append(path)
     return found
+
+
+def _inside(directory: Path) -> list[Path]:
+    try:
+        return sorted(directory.iterdir())
+    except OSError:
+        return []
 
 
 def _as_project(name: str) -> str:

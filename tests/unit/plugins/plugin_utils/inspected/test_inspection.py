@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +145,30 @@ def test_a_private_key_is_shipped_by_no_release(tmp_path: Path, mount: str) -> N
         "secret (stack_secret_files, docs/security.md)"
     }
     assert found.problems == []
+
+
+def test_data_that_only_the_service_may_read_are_no_matter_of_a_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / ".env").write_text("A=1")
+    database = {"image": "x:1", "restart": "always", "volumes": ["./data:/var/lib/x"], "env_file": ".env"}
+    (tmp_path / "compose.yml").write_text(yaml.safe_dump({"services": {"db": database}}))
+    inside, read = Path.iterdir, Path.read_bytes
+
+    def refused(path: Path) -> Iterator[Path]:
+        if path == tmp_path / "data":
+            raise PermissionError(13, "Permission denied", str(path))
+        return inside(path)
+
+    def unreadable(path: Path) -> bytes:
+        if path == tmp_path / ".env":
+            raise PermissionError(13, "Permission denied", str(path))
+        return read(path)
+
+    monkeypatch.setattr(Path, "iterdir", refused)
+    monkeypatch.setattr(Path, "read_bytes", unreadable)
+    found = Inspection(tmp_path / "compose.yml")
+    assert found.needed.stack.get("files") is None
+    assert found.services == ["db"]
 
 
 def test_what_a_service_keeps_is_said() -> None:
