@@ -443,4 +443,4 @@ def test_the_password_of_a_registry_is_rotated_in_the_vault_and_on_no_host(tmp_p
     assert one().wait()
     assert one().plan()["steps"] == ["switch", "prove", "record"]
     assert one().end()
-    assert texts[-1] == "k: canary-new-key\n"
+    assert texts[-1] == 'k: "canary-new-key"\n'
