@@ -6,15 +6,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 
-from ansible_collections.morpheus.deploy.plugins.module_utils.compose.advice import advice
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import haproxy
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import Edge
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.compose_command import Compose
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.user_errors import Answered
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
-from ansible_collections.morpheus.deploy.plugins.module_utils.host.target import Target
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.cut import Count
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.verbs import Busy
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica
@@ -29,13 +26,8 @@ class HostEngine:
     edge: Edge
     # What the containers may reach: see stack.egress.
     egress: Sequence[str] = ()
-    # Service and why it failed -> what to do about its hardening; empty for nothing.
+    # See Target.advice.
     advise: Callable[[str, str], str] = lambda service, said: ""
-
-    @classmethod
-    def of(cls, host: StackHost, target: Target, edge: Edge) -> HostEngine:
-        advise = partial(advice, target.stack, target.additions)
-        return cls(host, host.compose(target), edge, target.stack.egress, advise)
 
     def observe(self) -> list[Replica]:
         return self.host.observe(self.edge)
