@@ -13,9 +13,9 @@ positional: _input
 options:
   _input:
     description: "The inventory's variables C(stack), C(stack_environment), C(stack_release), C(stack_secrets),
-      C(stack_secret_variables), C(stack_secret_files), C(stack_source), C(stack_fingerprints), C(stack_fingerprint_key),
-      C(stack_other_fingerprints), C(stack_shared_secrets) and C(preflight_environments) as one mapping. Missing ones count as not
-      set. Beside them
+      C(stack_secret_variables), C(stack_secret_files), C(stack_registries),
+      C(stack_source), C(stack_fingerprints), C(stack_fingerprint_key), C(stack_other_fingerprints),
+      C(stack_shared_secrets) and C(preflight_environments) as one mapping. Missing ones count as not set. Beside them
       C(stack_vault_variables), what the vault holds, and C(stack_vault_templates), names of what looks like a template in it, as
       the lookup P(morpheus.deploy.encrypted_variables#lookup) gives both."
     type: dict

@@ -71,6 +71,13 @@ options:
         counts as a changed secret.
     type: dict
     default: {}
+  registries:
+    description:
+      - Logins of registries, as server to base64 of JSON with C(username) and C(password), or with C(token). Images are pulled
+        with them through the engine's API, and nothing of them is left on the host.
+      - Base64 so that a short value is not masked wherever it occurs in what the module returns.
+    type: dict
+    default: {}
   git_sha:
     description: Commit of the deploy project, for the record.
     type: str
@@ -194,7 +201,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import ConfigError
-from ansible_collections.morpheus.deploy.plugins.module_utils.engine import engine
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine import engine, registries
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.lock import alone
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease import leased
@@ -211,6 +218,8 @@ def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
     leased.require(module.params, check_mode=module.check_mode)
     secret_files = _decoded(module.params["secret_files"])
     said.know(secret_files.items())
+    logins = registries.unpacked(module.params["registries"])
+    said.know(registries.secrets(logins))
     wanted = Wanted(
         release=module.params["release"],
         environment=module.params["environment"],
@@ -226,6 +235,7 @@ def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
     # What runs is said only once it is known.
     about |= {"release": wanted.release, "environment": wanted.environment}
     host = StackHost(module.params["stack"]["name"], engine.connect())
+    host.engine.logins = logins
     about |= {"previous": host.releases.live_release(), "previous_id": host.releases.live()}
     try:
         # In check mode nothing is written, so nobody has to wait for anybody.
@@ -266,6 +276,7 @@ def main() -> None:
             "secrets": {"type": "dict", "default": {}, "no_log": True},
             "secret_files": {"type": "dict", "default": {}, "no_log": True},
             "rights": {"type": "dict", "default": {}},
+            "registries": {"type": "dict", "default": {}, "no_log": True},
             "git_sha": {"type": "str", "default": ""},
             "digests": {"type": "dict", "default": {}},
             "token": {"type": "int", "default": 0, "no_log": False},

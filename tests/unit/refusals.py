@@ -21,6 +21,7 @@ from tests.unit.plugins.module_utils.compose import (
     test_precautions,
 )
 from tests.unit.plugins.module_utils.edge import test_edge, test_routes
+from tests.unit.plugins.module_utils.engine import test_pull
 from tests.unit.plugins.module_utils.operations import test_prepare
 from tests.unit.plugins.module_utils.ownership import test_database_identity, test_identity
 from tests.unit.plugins.module_utils.postgres import test_connection_url
@@ -29,6 +30,7 @@ from tests.unit.plugins.plugin_utils.config import (
     test_compose_reading,
     test_exposed,
     test_isolation,
+    test_registry_options,
     test_stack_config,
     test_variables,
 )
@@ -55,6 +57,7 @@ PLACES = {
     "variables": r"stack\.(env|variables|allowed_values)\b|stack_secret_variables|services\.\w+\.(env_file|label_file)\b"
     r"|services\.\w+\.\S+: \"?\$",
     "secrets": r"stack_secret|secrets\.|services\.\w+\.secrets: the Compose files",
+    "registries": r"stack_registries\b",
     "database": r"stack\.database\b",
     "fingerprints": r"stack_fingerprint",
     "rotation": r"stack_rotation\b",
@@ -104,6 +107,7 @@ def before_any_host() -> list[Refusal]:
         Refusal("a vault that is not there", [test_encrypted_header.NOT_THERE]),
         *texts(test_routes.HOSTS, "host", "stack.services[0].routes[0].host: {}"),
         *texts(test_routes.PATHS, "path", "stack.services[0].routes[0].paths[0]: {}"),
+        *cases(test_registry_options.PROBLEMS, "stack_registries{}"),
         *cases(test_exposed.EXPOSED),
         *cases(test_isolation.KEYS),
         *cases(test_isolation.FINGERPRINTS),
@@ -140,6 +144,8 @@ def before_any_change() -> list[Refusal]:
     networks = next(cases(test_precautions.CHANGED, test_precautions.NETWORK))
     volumes = next(cases(test_precautions.VOLUMES, test_precautions.VOLUME))
     return [
+        Refusal("an image for another processor", [test_prepare.FOREIGN]),
+        *cases(test_pull.REFUSED),
         Refusal("an image's volume that is not mounted", [test_compose_data.NOT_MOUNTED]),
         Refusal("data that change hands", [test_precautions.TWO_WRITERS]),
         Refusal("a changed network", networks.messages),

@@ -333,6 +333,9 @@ class SimulatedEngine:
     def ended_at(self, replica: Replica) -> float | None:
         return None
 
+    def advice(self, service: str, said: str) -> str:
+        return ""
+
     def last_words(self, replica: Replica) -> str:
         return f"the last words of {replica.name}"
 

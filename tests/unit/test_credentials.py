@@ -154,6 +154,10 @@ def test_what_the_table_says_has_a_fingerprint_gets_one(tmp_path: Path) -> None:
         "stack_secrets": {"api": {"KEY": "first-canary"}},
         "stack_secret_variables": {"KEY": "fifth-canary"},
         "stack_secret_files": {"token": {"content": "second-canary"}},
+        "stack_registries": [
+            {"server": "GHCR.io", "username": "deploy", "password": "fifth-canary"},
+            {"server": "r.example:5000", "token": "sixth-canary"},
+        ],
         "stack_rotation": [
             {"name": "database", "postgres": {"admin_url": "postgresql://a:third-canary@db/x"}},
             {"name": "ml", "command": {"admin_key": "fourth-canary"}},
@@ -165,6 +169,8 @@ def test_what_the_table_says_has_a_fingerprint_gets_one(tmp_path: Path) -> None:
         "<env file>.<VARIABLE>": "api.KEY",
         "variables.<VARIABLE>": "variables.KEY",
         "files.<name>": "files.token",
+        "registries.<server>.password": "registries.ghcr.io.password",
+        "registries.<server>.token": "registries.r.example:5000.token",
         "rotation.<name>.admin_url": "rotation.database.admin_url",
         "rotation.<name>.admin_key": "rotation.ml.admin_key",
     }

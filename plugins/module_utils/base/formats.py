@@ -47,7 +47,8 @@ class Format:
     ``number``: what this version writes, as ``key`` of the document. ``silent``: format 1 is written without its number, because
     versions from before there were numbers refuse what they do not know. ``mend``: what to do when the file is damaged;
     ``otherwise``: when a newer version has written it and is not to be had. ``{path}`` in both. ``steps``: number -> what makes
-    the next format of a document.
+    the next format of a document. ``least``: the number that a document is written with where versions from before read most of
+    them rightly; each with ``number`` when left out.
     """
 
     name: str
@@ -57,10 +58,12 @@ class Format:
     silent: bool = False
     key: str = "format"
     steps: Mapping[int, Callable[[Document], Document]] = field(default_factory=dict)
+    least: Callable[[Mapping[str, Any]], int] | None = None
 
     def numbered(self, content: Mapping[str, Any]) -> Document:
         """``content`` as it is to be written."""
-        return {**content} if self.silent and self.number == 1 else {self.key: self.number, **content}
+        number = self.least(content) if self.least else self.number
+        return {**content} if self.silent and number == 1 else {self.key: number, **content}
 
     def current(self, path: Path, content: Any) -> Document:
         """A document that was read from ``path``, without its number and in the format of this version.
@@ -144,7 +147,21 @@ _AWAY = "move the file away (mv {path} {path}.newer)"
 _BACK_FIRST = "go back with that version to a release of this one first"
 _QUIET = "wait until no run of that version is at work and remove the file"
 
-MANIFEST = Format("manifests", "deploy that release again, which writes it anew", _BACK_FIRST, silent=True)
+
+def _least_of_manifest(content: Mapping[str, Any]) -> int:
+    """Versions from before 2 cannot read how a release is hardened that is hardened otherwise than each was in their days."""
+    return 2 if "default" in (content.get("stack", {}).get("hardening") or {}) else 1
+
+
+MANIFEST = Format(
+    "manifests",
+    "deploy that release again, which writes it anew",
+    _BACK_FIRST,
+    number=2,
+    silent=True,
+    steps={1: lambda found: found},
+    least=_least_of_manifest,
+)
 LINEAGE = Format(
     "lineages",
     f"deploy the release that runs again, which writes it anew {_REMEMBERED}",

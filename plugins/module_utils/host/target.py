@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose import advice
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import haproxy
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Expectation
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.workspace import Workspace
@@ -46,3 +47,7 @@ class Target:
         """What a good answer to the service's health check is; any will do without one."""
         health = self.stack.health(service)
         return Expectation(health.status, health.expect, health.version, self.release) if health else Expectation()
+
+    def advice(self, service: str, said: str) -> str:
+        """What to do about the hardening of a service that failed with these words; empty for nothing."""
+        return advice.advice(self.stack, self.additions, service, said)

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import haproxy
@@ -26,6 +26,8 @@ class HostEngine:
     edge: Edge
     # What the containers may reach: see stack.egress.
     egress: Sequence[str] = ()
+    # See Target.advice.
+    advise: Callable[[str, str], str] = lambda service, said: ""
 
     def observe(self) -> list[Replica]:
         return self.host.observe(self.edge)
@@ -45,6 +47,9 @@ class HostEngine:
 
     def last_words(self, replica: Replica) -> str:
         return self.host.engine.last_words(replica)
+
+    def advice(self, service: str, said: str) -> str:
+        return self.advise(service, said)
 
     def ended_at(self, replica: Replica) -> float | None:
         return self.host.engine.ended_at(replica)

@@ -21,7 +21,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.operations.harm im
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.migrations import Migrations
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.usable import images_of
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.wanted import Wanted
-from ansible_collections.morpheus.deploy.plugins.module_utils.operations.wanted_images import WantedImages
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.wanted_images import WantedImages, refuse_foreign
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import project_drift
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.applied import accepted_edits
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
@@ -94,6 +94,7 @@ def prepare(host: StackHost, wanted: Wanted, migrations: Migrations, *, check_mo
         images = finder.find(_references(model), pull=not check_mode)
         if known and images != known:
             raise DeployError(_other_digests(identity, known, images))
+        refuse_foreign(host.engine, model, images)
         restored = [] if check_mode else local_images.restore(host.engine, images.values())
         hardened = hardening.applied(model, hardening.additions(wanted.stack, model))
         left_behind = take_precautions(host, wanted, workspace, hardened, images, lineage)

@@ -215,7 +215,7 @@ class HostRollout:
         clock = SystemClock()
         executor = Executor(
             target.desired,
-            HostEngine(host, host.compose(target), edge, target.stack.egress),
+            HostEngine(host, host.compose(target), edge, target.stack.egress, target.advice),
             HostEdge(host, edge, {service.name: service.port for service in target.desired}),
             HostGate(host, target, clock, self._fence.check),
             clock,

@@ -185,7 +185,9 @@ class ServiceRollout:
         name = failure.candidate if isinstance(failure, GateError) else ""
         words = next((self._means.engine.last_words(replica) for replica in self._batch.candidates if replica.name == name), "")
         reason = explained(failure)
-        return f"{reason}\nThe last log lines of {name}:\n{words}" if words else reason
+        told = f"{reason}\nThe last log lines of {name}:\n{words}" if words else reason
+        advice = self._means.engine.advice(self._service, told) if name else ""
+        return f"{told}\n{advice}" if advice else told
 
     def _drain(self, step: Step) -> None:
         # Only what served may serve again: a replica that a crashed run left behind has perhaps never passed a gate.

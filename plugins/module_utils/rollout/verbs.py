@@ -33,6 +33,10 @@ class EngineVerbs(Protocol):
 
     def last_words(self, replica: Replica) -> str: ...
 
+    def advice(self, service: str, said: str) -> str:
+        """What to do about the hardening of a service that failed with these words; empty for nothing."""
+        ...
+
     def ended_at(self, replica: Replica) -> float | None:
         """When a stopped replica ended, in seconds since the epoch; None when that is not known."""
         ...

@@ -87,6 +87,16 @@ def of_rotations(rotations: Any) -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
+def of_registries(logins: Any) -> dict[str, str]:
+    """What images are pulled with, by name: ``registries.<server>.password``, ``registries.<server>.token``."""
+    found = {}
+    for one in logins if isinstance(logins, list) else []:
+        for option in ("password", "token") if isinstance(one, Mapping) and isinstance(one.get("server"), str) else ():
+            if isinstance(one.get(option), str) and one[option]:
+                found[f"registries.{one['server'].lower()}.{option}"] = str(one[option])
+    return dict(sorted(found.items()))
+
+
 def value_problems(variables: Any, files: Any) -> list[str]:
     """Why no fingerprint can be made of a secret, each beginning with its path: ``stack_secrets`` and ``stack_secret_files``."""
     found = []

@@ -15,6 +15,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base import schema
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import STACKS_ROOT
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import data as compose_data
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import file_mounts, refusals
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose import hardening as hardening_of
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import rules as compose_rules
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.hardening import Hardening
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.host_paths import Own
@@ -30,6 +31,7 @@ from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import (
     migration,
     profiles,
     public_check,
+    registries,
     service_problems,
     variables,
 )
@@ -75,12 +77,16 @@ class StackConfig(StackFiles):
             return
         self._check_variables()
         self._secrets_by_name = fingerprints.by_name(self._secrets, raw.get("stack_secret_files") or {})
+        # What can be rotated: with what images are pulled with.
+        rotated = self._secrets_by_name | fingerprints.of_registries(raw.get("stack_registries"))
         # With what no container is given.
-        self._credentials = self._secrets_by_name | fingerprints.of_rotations(raw.get("stack_rotation"))
+        self._credentials = rotated | fingerprints.of_rotations(raw.get("stack_rotation"))
         self.stack = Stack.of(self.config)
         self._check_names(given["preflight_environments"] or [])
         self._check_env_files()
         self._check_secret_files()
+        self._registries: list[Mapping[str, Any]] = given["stack_registries"] or []
+        self.problems += registries.problems(self._registries)
         self.problems += service_problems.problems(self.config["services"])
         self._check_egress()
         self._check_public()
@@ -89,7 +95,7 @@ class StackConfig(StackFiles):
             self._check_compose()
         self._check_exposed(raw)
         self._check_isolation(given, raw.get("stack_fingerprint_key") or "")
-        self.problems += rotation.config_problems(given["stack_rotation"] or [], self._secrets_by_name)
+        self.problems += rotation.config_problems(given["stack_rotation"] or [], rotated)
         self.problems = schema.causes(self._shape, self.problems[len(self._shape) :])
 
     @property
@@ -99,6 +105,7 @@ class StackConfig(StackFiles):
         if found.get("public_check"):
             found["public_check"] = public_check.released(found["public_check"])
         found["brought_files"] = sorted(self.brought)
+        found["hardening"] = hardening_of.released(found["hardening"])
         return {name: value for name, value in found.items() if value or name not in _ADDED}
 
     def _check_exposed(self, raw: Mapping[str, Any]) -> None:
@@ -204,6 +211,7 @@ class StackConfig(StackFiles):
         if not services:
             return
         self._check_names_of_services(services)
+        self.notes += registries.unused(self._registries, services)
         self.problems += secret_files.reference_problems(model, self._secret_files, self._secrets)
         hardening = Hardening.of(self.stack) or Hardening()
         # As of a release: a name that is refused makes no other problems appear.
@@ -222,6 +230,7 @@ class StackConfig(StackFiles):
             problems += compose_rules.watch_problems(name, service or {}, _failing_seconds(healths.get(name)))
             if isinstance(service, Mapping):
                 problems += hardening.problems(name, service, project, routed=name in routed)
+                self.notes += hardening.notes(name, service)
                 problems += self._mount_problems(sources, file_mounts.written(name, service))
                 problems += self._data_problems(name, service, ground, routed=name in routed)
             for problem in problems:

@@ -25,6 +25,8 @@ MUST_DIFFER = (
     "stack_secrets.*.*",
     "stack_secret_variables.*",
     "stack_secret_files.*.content",
+    "stack_registries.*.password",
+    "stack_registries.*.token",
     "stack.services.*.routes.*.host",
     "stack.public_check.url",
     "stack.database.project_ref",
@@ -268,10 +270,13 @@ def _without_fingerprint(side: Side) -> list[Path]:
 
 
 def _secret_path(name: str) -> Path:
-    """``api.DATABASE_URL``, ``variables.<name>`` and ``files.<name>`` as the configuration's paths."""
+    """``api.DATABASE_URL``, ``variables.X``, ``files.<name>``, ``registries.<server>.password`` as the configuration's paths."""
     file, _, variable = name.partition(".")
     if file == VARIABLES:
         return ("stack_secret_variables", variable)
+    if file == "registries":
+        server, _, option = variable.rpartition(".")
+        return ("stack_registries", server, option)
     return ("stack_secret_files", variable, "content") if file == "files" else ("stack_secrets", file, variable)
 
 

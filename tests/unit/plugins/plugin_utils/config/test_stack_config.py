@@ -846,6 +846,11 @@ BAD = [
         id="root on the host for no service",
     ),
     pytest.param(
+        stack(hardening={"default": "off"}),
+        ['stack.hardening.default: "off" is neither give nor report'],
+        id="hardening that is neither given nor told",
+    ),
+    pytest.param(
         stack(hardening={"exempt": {"api": ["cap-drop"]}}),
         ['stack.hardening.exempt.api: "cap-drop" is unknown; known are '],
         id="an exemption from nothing",
@@ -1181,3 +1186,40 @@ def test_live_files_are_no_part_of_a_release_and_their_names_are(source: Path) -
     assert {name: base64.b64decode(content) for name, content in found.live_files.items()} == {"flags/a.json": b"{}"}
     assert "flags/a.json" not in found.files
     assert found.release_config["live_files"] == ["flags"]
+
+
+def test_hardening_that_is_only_told_is_noted_and_is_a_release_of_its_own(source: Path) -> None:
+    given = raw(source)
+    before = checked(given)
+    assert before.release_config["hardening"] == {"exempt": {"worker": ["read_only"]}, "docker_socket": [], "privileged": []}
+    given["stack"]["hardening"]["default"] = "give"
+    assert checked(given).release_config == before.release_config
+    given["stack"]["hardening"]["default"] = "report"
+    found = checked(given)
+    assert found.problems == []
+    assert found.release_config["hardening"]["default"] == "report"
+    told = [note for note in found.notes if "would be given" in note]
+    by_service = {note.partition(":")[0]: note for note in told}
+    assert set(by_service) == {"services.api", "services.migrate", "services.worker"}
+    # What is exempted would not be given either.
+    assert "a read-only root" not in by_service["services.worker"]
+    assert told[0].endswith("it is not, because stack.hardening.default is report")
+
+
+def test_logins_of_registries_are_checked_with_all_the_rest(source: Path) -> None:
+    given = raw(source)
+    given["stack_registries"] = [{"server": "https://ghcr.io", "username": "deploy", "password": "canary-pull-password"}]
+    found = checked(given)
+    assert [problem.partition(":")[0] for problem in found.problems] == ["stack_registries[0].server"]
+    given["stack_registries"][0]["server"] = "ghcr.io"
+    given["stack"]["env"]["api"]["LEVEL"] = "canary-pull-password"
+    problems = checked(given).problems
+    assert len(problems) == 1
+    assert "stack.env.api.LEVEL" in problems[0]
+    assert "canary" not in problems[0]
+    given["stack"]["env"]["api"]["LEVEL"] = "info"
+    found = checked(given)
+    assert found.problems == []
+    assert [note for note in found.notes if note.startswith("stack_registries")] == [
+        'stack_registries[0].server: no image of the Compose files comes from "ghcr.io"; they come from docker.io'
+    ]
