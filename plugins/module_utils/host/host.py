@@ -215,11 +215,15 @@ class StackHost:
 
     def unanswered(self, target: Target, observed: Sequence[Replica], edge: Edge) -> dict[str, str]:
         """See served.unanswered."""
-        return served.unanswered(target, observed, edge, self.users(target))
+        return served.unanswered(target, observed, edge, self.users(target), self.scheme(target))
 
     def users(self, target: Target) -> list[Endpoint]:
         """See as_users.endpoints."""
         return as_users.endpoints(target, self.edge_paths)
+
+    def scheme(self, target: Target) -> str:
+        """See as_users.scheme."""
+        return as_users.scheme(target.stack, self.edge_paths)
 
     def ask_edge(self, target: Target, guard: Callable[[], None]) -> Health:
         """See as_users.public_check."""

@@ -29,9 +29,16 @@ class Route:
 
 @dataclass(frozen=True)
 class HealthCheck:
-    """When a replica may serve. Its verdict is a ``gate.Health``."""
+    """When a replica may serve. Its verdict is a ``gate.Health``.
+
+    ``host``, ``headers``, ``port`` and ``scheme``: how it is asked, where that is not said by routes and edge.
+    """
 
     path: str = ""
+    host: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    port: int = 0
+    scheme: str = ""
     status: int = 200
     version: str = ""
     expect: str = ""
@@ -42,9 +49,10 @@ class HealthCheck:
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> HealthCheck:
-        texts = dict.fromkeys(("path", "version", "expect"), str)
+        texts = dict.fromkeys(("path", "host", "scheme", "version", "expect"), str)
         seconds = dict.fromkeys(("interval_seconds", "timeout_seconds", "deadline_seconds"), float)
-        return cls(**_said(given, **texts, **seconds, status=int, successes=int))
+        headers = {str(name): str(value) for name, value in (given.get("headers") or {}).items()}
+        return cls(headers=headers, **_said(given, **texts, **seconds, status=int, successes=int, port=int))
 
     @property
     def failing_seconds(self) -> float:
@@ -60,6 +68,8 @@ class Service:
     port: int = 0
     routes: Sequence[Route] = ()
     health: HealthCheck | None = None
+    # Until a replica without ``health`` must be well by Docker's own verdict; 0 leaves it to the healthcheck.
+    deadline_seconds: float = 0.0
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Service:
@@ -69,7 +79,23 @@ class Service:
             int(given.get("port") or 0),
             tuple(map(Route.of, given.get("routes") or ())),
             HealthCheck.of(health) if health else None,
+            float(given.get("deadline_seconds") or 0),
         )
+
+    @property
+    def asked_port(self) -> int:
+        """Where a replica answers its health check."""
+        return (self.health and self.health.port) or self.port
+
+    def asked_with(self, scheme: str) -> tuple[tuple[str, str], ...]:
+        """Headers of a question about its health, which are those of a user's request: an application may know no other host, and
+        may redirect what did not come by TLS. ``scheme``: of users' requests, as the edge tells it; empty when nobody knows.
+        """
+        check = self.health or HealthCheck()
+        host = check.host or next((route.host for route in self.routes if route.host and "*" not in route.host), "")
+        proto = check.scheme or (scheme if self.routes else "")
+        own = {"Host": host, "X-Forwarded-Proto": proto}
+        return (*((name, value) for name, value in own.items() if value), *check.headers.items())
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,13 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.secrets import fil
 from ansible_collections.morpheus.deploy.plugins.module_utils.secrets import fingerprints
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import HealthCheck, Stack
 from ansible_collections.morpheus.deploy.plugins.module_utils.words import openly
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import exposed, isolation, public_check, service_problems
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import (
+    exposed,
+    isolation,
+    public_check,
+    released,
+    service_problems,
+)
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.compose_files import ComposeFiles
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.stack_files import RESERVED, StackFiles
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.rotation import plan as rotation
@@ -65,7 +71,8 @@ class StackConfig(StackFiles):
         self._check_names(given["preflight_environments"] or [])
         self._check_env_files()
         self._check_secret_files()
-        self.problems += service_problems.problems(self.config["services"])
+        misshapen = {problem.partition(": ")[0] for problem in self.problems}
+        self.problems += service_problems.problems(self.config["services"], misshapen)
         self._check_public()
         self._read_files()
         self._check_compose()
@@ -77,6 +84,7 @@ class StackConfig(StackFiles):
     def release_config(self) -> dict[str, Any]:
         """What of ``config`` is a part of the release."""
         found = {name: value for name, value in self.config.items() if name not in _NOT_SHIPPED}
+        found["services"] = released.services(found["services"])
         if found.get("public_check"):
             found["public_check"] = public_check.released(found["public_check"])
         # Without live files a release is the one that it was before there were any.

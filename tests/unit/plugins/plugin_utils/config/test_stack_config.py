@@ -113,6 +113,30 @@ def test_two_migrations_with_one_version_are_a_problem_that_names_both(source: P
     assert checked(given).problems == []
 
 
+def test_a_service_that_says_nothing_new_is_the_release_that_it_was(source: Path) -> None:
+    given = raw(source)
+    given["stack"]["services"][0] |= {"deadline_seconds": None}
+    given["stack"]["services"][0]["health"] |= {"host": "", "headers": None, "port": None, "scheme": ""}
+    [service] = checked(given).release_config["services"]
+    assert set(service) == {"name", "port", "routes", "health"}
+    assert set(service["health"]) == {
+        *("path", "status", "version", "expect", "successes"),
+        *("interval_seconds", "timeout_seconds", "deadline_seconds"),
+    }
+
+
+def test_how_a_replica_is_asked_is_part_of_the_release(source: Path) -> None:
+    given = raw(source)
+    how = {"host": "api.internal:8080", "headers": {"X-Probe": "yes"}, "port": 9000, "scheme": "https"}
+    given["stack"]["services"][0]["health"] |= how
+    given["stack"]["services"].append({"name": "worker", "deadline_seconds": 600})
+    found = checked(given)
+    assert found.problems == []
+    api, worker = found.release_config["services"]
+    assert {name: api["health"][name] for name in how} == how
+    assert (worker["deadline_seconds"], worker["port"]) == (600.0, None)
+
+
 @pytest.mark.parametrize("more", [{}, {"address": "", "headers": {}}, {"address": None, "headers": None}])
 def test_a_public_check_that_says_nothing_new_is_the_release_that_it_was(source: Path, more: dict[str, Any]) -> None:
     given = raw(source)
@@ -155,8 +179,13 @@ def test_the_configuration_is_typed_and_complete(source: Path) -> None:
         "name": "api",
         "port": 8000,
         "routes": [{"host": "shop.example", "paths": ["/api"]}],
+        "deadline_seconds": None,
         "health": {
             "path": "/health",
+            "host": "",
+            "headers": {},
+            "port": None,
+            "scheme": "",
             "status": 200,
             "version": "version",
             "expect": "",
@@ -310,6 +339,62 @@ BAD = [
         api(port="http"), ["stack.services[0].port: must be a whole number, 0 or more, not 'http'"], id="a port that is a word"
     ),
     pytest.param(api(port=0), ["stack.services[0].port: 0 is not a port"], id="port 0"),
+    pytest.param(
+        api(port=None),
+        ["stack.services[0].port: required; the port on which a replica listens inside its container"],
+        id="a route without a port",
+    ),
+    pytest.param(
+        api(deadline_seconds=300),
+        ["stack.services[0].deadline_seconds: is for services without health; write stack.services[0].health.deadline_seconds"],
+        id="two deadlines",
+    ),
+    pytest.param(
+        health(host="https://shop.example"),
+        [
+            'stack.services[0].health.host: "https://shop.example" is no host name such as shop.example, nor one with a port',
+        ],
+        id="a URL as the host of a health check",
+    ),
+    pytest.param(health(port=0), ["stack.services[0].health.port: 0 is not a port"], id="a health check at port 0"),
+    pytest.param(
+        health(scheme="tls"),
+        [
+            'stack.services[0].health.scheme: "tls" is not one of http, https; it is what X-Forwarded-Proto says, and '
+            "replicas are asked in plain as the edge asks them"
+        ],
+        id="a scheme that is none",
+    ),
+    pytest.param(
+        health(headers={"host": "shop.example"}),
+        ["stack.services[0].health.headers.host: write stack.services[0].health.host"],
+        id="the host of a health check among its headers",
+    ),
+    pytest.param(
+        health(headers={"X-Forwarded-Proto": "https"}),
+        ["stack.services[0].health.headers.X-Forwarded-Proto: write stack.services[0].health.scheme"],
+        id="the scheme of a health check among its headers",
+    ),
+    pytest.param(
+        health(headers={"Content-Length": "0"}),
+        ["stack.services[0].health.headers.Content-Length: belongs to the gate's own request; remove it"],
+        id="a header that is the gate's own",
+    ),
+    pytest.param(
+        health(headers={"X Probe": "yes"}),
+        ["stack.services[0].health.headers.X Probe: is no name of a header"],
+        id="a header's name with a blank",
+    ),
+    pytest.param(
+        health(headers={"X-Probe": "a\nb"}),
+        ["stack.services[0].health.headers.X-Probe: must be a string on one line; quote it"],
+        id="a header of two lines",
+    ),
+    pytest.param(
+        health(headers={"X-Probe": True}),
+        ["stack.services[0].health.headers.X-Probe: must be a string on one line; quote it"],
+        id="a header that is no string",
+    ),
     pytest.param(api(port=70000), ["stack.services[0].port: 70000 is not a port"], id="a port beyond the last"),
     pytest.param(
         lambda found, source: found["stack"]["services"][0].pop("health"),
