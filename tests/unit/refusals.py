@@ -18,14 +18,17 @@ from tests.unit.plugins.module_utils.compose import (
     test_compose_rules,
     test_file_mounts,
     test_hardening,
+    test_jobs,
+    test_placement,
     test_precautions,
+    test_shared,
 )
 from tests.unit.plugins.module_utils.edge import test_edge, test_routes
 from tests.unit.plugins.module_utils.operations import test_prepare
 from tests.unit.plugins.module_utils.ownership import test_database_identity, test_identity
 from tests.unit.plugins.module_utils.postgres import test_connection_url
 from tests.unit.plugins.modules import test_identity_modules
-from tests.unit.plugins.plugin_utils.config import test_exposed, test_isolation, test_stack_config
+from tests.unit.plugins.plugin_utils.config import test_exposed, test_isolation, test_placed_services, test_stack_config
 from tests.unit.plugins.plugin_utils.encrypted import test_encrypted_header
 from tests.unit.plugins.plugin_utils.rotation import test_rotation
 from tests.unit.reference import written
@@ -55,7 +58,9 @@ PLACES = {
     "files": r"stack\.(compose_files|files|live_files|shared_volumes)\b|configs\.|(volumes|include|hosts)\b"
     r"|compose\.\w+\.yml: must|services\.\w+\.(extends|volumes: .*stack\.(live_)?files)",
     "stack": r"stack\b",
-    "replicas": r"services\.\w+\.(image|container_name|pre_stop|deploy\.(update|rollback)_config|ports: (a routed|\d+ replicas)"
+    "replicas": r"services\.\w+(: \w+ waits for its end|\.(restart|deploy\.(replicas|mode|placement|restart_policy)"
+    r"|(ipc|pid|network_mode): \"service:))"
+    r"|services\.\w+\.(image|container_name|pre_stop|deploy\.(update|rollback)_config|ports: (a routed|\d+ replicas)"
     r"|network_mode: old|volumes: .* has no name)",
     "mounts": r"services\.\w+\.(volumes|volumes_from|configs|secrets|use_api_socket)\b",
     "networks": r"services\.\w+\.(networks|network_mode|ports|external_links)\b",
@@ -102,6 +107,12 @@ def before_any_host() -> list[Refusal]:
         *cases(test_compose_rules.FINDINGS),
         *cases(test_compose_rules.WATCHES, "services.api.deploy.update_config.monitor: {}"),
         *cases(test_compose_data.REFUSED),
+        *cases(test_jobs.REFUSED),
+        Refusal("routes of a job", [test_jobs.ROUTED]),
+        *cases(test_shared.REFUSED),
+        Refusal("routes of a service in the network of another", [test_shared.ROUTED]),
+        *cases(test_placement.REFUSED),
+        *cases(test_placed_services.REFUSED),
         *cases(test_file_mounts.PROBLEMS),
         *cases(test_file_mounts.CONFIGS),
         Refusal("a named volume over shipped files", [test_file_mounts.DEVICE.format("./conf")]),

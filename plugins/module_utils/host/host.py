@@ -14,7 +14,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import ConfigError, DeployError, missing_library
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats import OVERRIDE
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import data as compose_data
-from ansible_collections.morpheus.deploy.plugins.module_utils.compose import hardening, precautions
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose import defaults, hardening, precautions
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose import jobs as compose_jobs
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import model as compose_model
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import rules as compose_rules
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.contents import LookingStore
@@ -57,6 +58,9 @@ class StackHost:
         said.know_directory(self.releases.secrets)
         self.engine = Engine(client, stack, EDGE_NETWORK)
         self.one_offs = OneOffs(client, stack)
+        # Of jobs that run on one host: whether on this one, and which have ended well for the release on another.
+        self.runs_jobs = True
+        self.jobs_done: Collection[str] = ()
         # The lock of the rollout at work, which the commands that it starts must keep too.
         self.hold: list[int] = []
         self.releases.running = self.engine.witnesses
@@ -77,8 +81,11 @@ class StackHost:
         """``images``: service -> (reference, identity), see compose_model.desired_services."""
         said.know_open(openly.of_manifest(manifest.as_dict()))
         found = model or self.model(manifest.stack, workspace)
-        additions = hardening.additions(manifest.stack, found)
+        given = defaults.additions(manifest.stack, found)
+        hardened = hardening.additions(manifest.stack, found)
+        additions = {name: {**parts, **given.get(name, {})} for name, parts in hardened.items()}
         model = hardening.applied(found, additions)
+        ending = compose_jobs.names(found["services"], manifest.stack.jobs)
 
         def locate(path: Path) -> Path:
             inside = path == self.releases.project or self.releases.project in path.parents
@@ -87,9 +94,14 @@ class StackHost:
         key = self.releases.key(create_key)
         fingerprints = compose_model.Fingerprints(model, self.releases.project, key, locate)
         ground = self.ground(manifest.stack, workspace)
-        desired = compose_model.desired_services(model, images, manifest.stack.ports, fingerprints, section, ground)
+        desired = compose_model.desired_services(model, images, manifest.stack.ports, fingerprints, section, ground, ending)
+        desired = [replace(one, due=self._is_due(manifest, one.name)) if one.job else one for one in desired]
         data = self.mounts(manifest.stack, workspace).data(model)
         return Target(manifest.release, manifest.stack, workspace, model, desired, additions, data)
+
+    def _is_due(self, manifest: Manifest, job: str) -> bool:
+        here = manifest.stack.job(job).hosts == "each" or (self.runs_jobs and job not in self.jobs_done)
+        return here and self.releases.lineage().is_due(manifest.id, job)
 
     def ground(self, stack: Stack, workspace: Workspace) -> compose_data.Ground:
         """What tells a service's data from the release's files."""
@@ -117,11 +129,17 @@ class StackHost:
 
     def resolved(self, stack: Stack, workspace: Workspace) -> dict[str, Any]:
         """The same, unchecked."""
-        return self._in_project(self._compose(stack, workspace).model(), workspace)
+        return self._here(stack, self._in_project(self._compose(stack, workspace).model(), workspace))
 
     def written(self, stack: Stack, workspace: Workspace) -> dict[str, Any]:
         """The same with variables and env files unread."""
-        return self._in_project(self._compose(stack, workspace).written(), workspace)
+        return self._here(stack, self._in_project(self._compose(stack, workspace).written(), workspace))
+
+    @staticmethod
+    def _here(stack: Stack, model: dict[str, Any]) -> dict[str, Any]:
+        """Without services that run on other hosts alone."""
+        services = model.get("services") or {}
+        return {**model, "services": {name: one for name, one in services.items() if name not in stack.elsewhere}}
 
     def _compose(self, stack: Stack, workspace: Workspace) -> Compose:
         files = workspace.compose_files(stack.compose_files)
@@ -259,6 +277,9 @@ class StackHost:
                 RELEASE: identity,
                 **({PORT: str(service.port)} if service.routed else {}),
             }
+            # A job has no replica that anybody would tell by them.
+            if not service.job
+            else {}
             for service in target.desired
         }
         mounts = self.mounts(target.stack, target.workspace)

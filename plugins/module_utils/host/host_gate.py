@@ -17,8 +17,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.host.target import
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import HealthCheck
 
-# Without an HTTP health check Docker's verdict counts; a service without a healthcheck must at least keep running. This deadline is
-# the least: a service has more when its healthcheck gives more, and whatever its inventory says.
+# Without an HTTP health check Docker's verdict counts; a service without a healthcheck must at least keep running. This deadline
+# is the least: a service has more when its healthcheck gives more, and whatever its inventory says.
 DOCKER_RULES = Rules(successes=2, interval_seconds=0.25, timeout_seconds=5.0, deadline_seconds=120.0)
 NO_HEALTHCHECK_SECONDS = 3.0
 

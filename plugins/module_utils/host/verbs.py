@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import haproxy
@@ -24,12 +24,16 @@ class HostEngine:
     host: StackHost
     compose: Compose
     edge: Edge
+    job: Callable[[str], None]
 
     def observe(self) -> list[Replica]:
         return self.host.observe(self.edge)
 
     def start(self, service: str, total: int) -> None:
         self.compose.scale_up(service, total)
+
+    def run_job(self, service: str) -> None:
+        self.job(service)
 
     def stop(self, replicas: Sequence[Replica], grace_seconds: float | None) -> None:
         self.host.engine.stop(replicas, grace_seconds)

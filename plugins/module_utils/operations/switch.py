@@ -14,6 +14,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.spoken import spoken
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import served
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import Edge
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.one_offs import JOB
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import images
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host_gate import HostGate
@@ -24,6 +25,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.lease.fence import
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.journal import Journal
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage import Kind
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.harm import require_harmless
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.jobs import Jobs
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.rollout import Rollout
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.room import require_room
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.usable import (
@@ -81,6 +83,8 @@ class HostRollout:
         rolling = lineage.rolling is not None
         rollout = Rollout(manifest, target, kind, previous, lineage.live, steps, before, edge.differences(), rolling, damage)
         rollout.warnings += restored
+        # None of this release's: a run to it waits for them. A way back must not wait for what it leaves.
+        rollout.warnings += Jobs.of(releases, self._host.one_offs).at_work_of_others(manifest.id)
         return rollout
 
     def _restore_images(self, manifest: Manifest, live: str) -> list[str]:
@@ -209,9 +213,14 @@ class HostRollout:
         edge = host.edge(target)
         edge.expand()
         clock = SystemClock()
+        compose, jobs = host.compose(target), Jobs.of(host.releases, host.one_offs, self._fence.check)
+
+        def run_job(service: str) -> None:
+            jobs.run(target.stack, service, manifest.id, lambda: compose.run_detached(service, {JOB: manifest.id}))
+
         executor = Executor(
             target.desired,
-            HostEngine(host, host.compose(target), edge),
+            HostEngine(host, compose, edge, run_job),
             HostEdge(host, edge, {service.name: service.port for service in target.desired}),
             HostGate(host, target, clock, self._fence.check),
             clock,

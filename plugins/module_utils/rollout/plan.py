@@ -7,7 +7,7 @@ Nothing is remembered between runs: after a crash the next plan starts from what
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
@@ -40,11 +40,14 @@ def plan(
         by_service.setdefault(replica.service, []).append(replica)
     steps = [Step(Action.PIN, EDGE, routes=pins)] if pins else []
     last: list[Step] = []
+    # Services none of whose replicas stays.
+    renewed: set[str] = set()
     wave = first = len(steps)
     for wave, names in enumerate(waves(desired, leading.givers()), first):
         for service in (item for item in desired if item.name in names):
-            found = by_service.pop(service.name, [])
+            found = [_outlived(replica, service, observed, renewed) for replica in by_service.pop(service.name, [])]
             rolled = _ServicePlan(service, found, drain_seconds, replace_created_before, leading.to_take(service.name))
+            renewed |= {service.name} if service.replicas and not rolled.keep else set()
             if rolled.must_wait:
                 last.extend(rolled.steps())
             else:
@@ -115,6 +118,8 @@ class _ServicePlan:
         self.reuse = [replica for replica in self.keep if service.routed and not replica.admitted]
         self.missing = service.replicas - len(self.keep)
         self.reason = _why(service, stale, self.missing, len(self.keep))
+        # What was a service that runs all the time goes first.
+        self.job = [Step(Action.RUN, service.name, reason="once for each release")] if service.due else []
 
     def steps(self) -> list[Step]:
         service = self.service
@@ -135,7 +140,7 @@ class _ServicePlan:
             if service.policy.delay_seconds and number + 1 < len(batches):
                 parts.append(Step(Action.PAUSE, service.name, seconds=service.policy.delay_seconds))
             steps.extend(replace(step, batch=number) for step in parts)
-        return steps
+        return steps + self.job
 
     @property
     def must_wait(self) -> bool:
@@ -243,6 +248,25 @@ def _is_current(replica: Replica, service: DesiredService, replace_created_befor
     if replace_created_before is not None and replica.created < replace_created_before:
         return False
     return service.replicas > 0 and replica.fingerprint == service.fingerprint and not trouble(replica, service)
+
+
+def outlives(replica: Replica, service: DesiredService, observed: Iterable[Replica], renewed: Collection[str] = ()) -> str:
+    """Which of the services that it follows has been replaced since, or is one of ``renewed``; in words, empty for none.
+
+    By the age of containers, so that a run that was killed in between is found as well.
+    """
+    for name in service.follows:
+        if name in renewed:
+            return f"follows {name}, which is replaced"
+        ages = [one.created for one in observed if one.service == name and one.state is State.RUNNING]
+        if ages and replica.created < min(ages):
+            return f"is older than {name}, which it follows"
+    return ""
+
+
+def _outlived(replica: Replica, service: DesiredService, observed: Iterable[Replica], renewed: Collection[str]) -> Replica:
+    """One that is no good any more for that is like one that users get nothing from."""
+    return replace(replica, unanswered=replica.unanswered or outlives(replica, service, observed, renewed))
 
 
 def _serves(replica: Replica) -> bool:

@@ -10,9 +10,12 @@ preflight.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
+from urllib.parse import urlsplit
+
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.routing import reached
 
 
 @dataclass(frozen=True)
@@ -116,6 +119,21 @@ class Migration:
 
 
 @dataclass(frozen=True)
+class Job:
+    """A service that ends. ``hosts``: "one" when it runs on the first host of a deploy alone, "each" when on every one."""
+
+    hosts: str = "one"
+    timeout_seconds: float = 300.0
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Job:
+        seconds = given.get("timeout_seconds")
+        # What is no number is a problem of its own.
+        more: dict[str, Any] = {"timeout_seconds": float(seconds)} if isinstance(seconds, int | float) else {}
+        return cls(**_said(given, hosts=str), **more)
+
+
+@dataclass(frozen=True)
 class Retention:
     """How many releases stay, and which (by id or name) stay whatever their age."""
 
@@ -142,12 +160,16 @@ class Stack:
     shared_volumes: Sequence[str] = ()
     services: Sequence[Service] = ()
     migration: Migration | None = None
+    # Of those that the Compose files do not tell to be jobs, too; what is not named has the defaults.
+    jobs: Mapping[str, Job] = field(default_factory=dict)
     env: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     drain_seconds: float = 30.0
     keep_free_mb: int = 1000
     retention: Retention = Retention()
     hardening: Mapping[str, Any] | None = None
     public_check: Mapping[str, Any] = field(default_factory=dict)
+    # Names of services that run on other hosts alone: they are not in ``services``.
+    elsewhere: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> Stack:
@@ -160,12 +182,28 @@ class Stack:
             document,
             services=tuple(map(Service.of, document.get("services") or ())),
             migration=Migration.of(migration) if migration else None,
+            jobs={str(name): Job.of(given) for name, given in _mappings(document.get("jobs"))},
             env=document.get("env") or {},
             retention=Retention.of(document.get("retention") or {}),
             hardening=document.get("hardening"),
             public_check=document.get("public_check") or {},
             **_said(document, **lists, drain_seconds=float, keep_free_mb=int),
         )
+
+    def without(self, names: Collection[str]) -> Stack:
+        """As it is on a host where services of these names do not run; ``document`` says what it is everywhere."""
+        kept = tuple(one for one in self.services if one.name not in names)
+        url = urlsplit(str(self.public_check.get("url") or ""))
+        asks = reached(self._keys, f"{(url.hostname or '').lower()}{url.path.rstrip('/')}/")
+        # What is not on this host, its edge cannot be asked for.
+        check: Mapping[str, Any] = {} if asks in names else self.public_check
+        return replace(self, services=kept, elsewhere=frozenset(names), public_check=check)
+
+    @property
+    def _keys(self) -> dict[str, str]:
+        """See haproxy.route_key."""
+        routes = [(one.name, route) for one in self.services for route in one.routes]
+        return {f"{route.host.lower() or '*'}{path.rstrip('/')}/": name for name, route in routes for path in route.paths}
 
     @property
     def by_name(self) -> dict[str, Service]:
@@ -181,9 +219,18 @@ class Stack:
         """The port of each of these."""
         return {service.name: service.port for service in self.services if service.routes}
 
+    def job(self, name: str) -> Job:
+        return self.jobs.get(name, Job())
+
     def health(self, service: str) -> HealthCheck | None:
         found = self.by_name.get(service)
         return found.health if found else None
+
+
+def _mappings(given: Any) -> list[tuple[str, Mapping[str, Any]]]:
+    """Entries of a mapping whose values may be left empty; what is of another shape is a problem of its own."""
+    entries = given.items() if isinstance(given, Mapping) else ()
+    return [(name, value if isinstance(value, Mapping) else {}) for name, value in entries]
 
 
 def _texts(given: Any) -> tuple[str, ...]:

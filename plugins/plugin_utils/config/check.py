@@ -13,7 +13,8 @@ from typing import Any
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import env_file as dotenv
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import schema
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import data as compose_data
-from ansible_collections.morpheus.deploy.plugins.module_utils.compose import file_mounts, refusals
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose import defaults, file_mounts, placement, refusals, shared
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose import jobs as compose_jobs
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import rules as compose_rules
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.hardening import Hardening
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.host_paths import STACKS, Own
@@ -27,6 +28,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.words import openl
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import (
     exposed,
     isolation,
+    jobs_problems,
+    placed_services,
     public_check,
     released,
     service_problems,
@@ -59,6 +62,8 @@ class StackConfig(StackFiles):
         self._secrets: Mapping[str, Any] = given["stack_secrets"] or {}
         self._secret_files: Mapping[str, Any] = given["stack_secret_files"] or {}
         # name -> {owner, mode} of each file secret
+        # service -> the hosts on which alone it runs
+        self.placement: dict[str, list[str]] = {}
         self.secret_rights: dict[str, dict[str, Any]] = {}
         self._source = Path(given["stack_source"] or "")
         self.config = given["stack"] or {}
@@ -73,6 +78,7 @@ class StackConfig(StackFiles):
         self._check_secret_files()
         misshapen = {problem.partition(": ")[0] for problem in self.problems}
         self.problems += service_problems.problems(self.config["services"], misshapen)
+        self._check_hosts(raw.get("stack_groups") or {})
         self._check_public()
         self._read_files()
         self._check_compose()
@@ -87,6 +93,8 @@ class StackConfig(StackFiles):
         found["services"] = released.services(found["services"])
         if found.get("public_check"):
             found["public_check"] = public_check.released(found["public_check"])
+        if not found.get("jobs"):
+            found.pop("jobs", None)
         # Without live files a release is the one that it was before there were any.
         return found if found.get("live_files") else {name: value for name, value in found.items() if name != "live_files"}
 
@@ -157,6 +165,11 @@ class StackConfig(StackFiles):
         if not found:
             self.secret_rights = {name: secret_files.rights(given) for name, given in self._secret_files.items()}
 
+    def _check_hosts(self, groups: Mapping[str, Any]) -> None:
+        placed = placed_services.Placed(self.config["services"], groups)
+        self.problems += placed.problems
+        self.placement = placed.hosts
+
     def _check_public(self) -> None:
         if self.config.get("public_check"):
             self.problems += public_check.problems(self.config["public_check"])
@@ -184,10 +197,18 @@ class StackConfig(StackFiles):
         healths = {service.get("name"): service.get("health") for service in self.config["services"]}
         ground = compose_data.Ground.of(self.stack, self.files)
         self.problems += compose_data.unknown_names(self.config["shared_volumes"] or [], model, ground)
+        named, jobs = self.stack.jobs, compose_jobs.problems(services, self.stack.jobs, routed)
+        self.problems += jobs_problems.problems(self.config["jobs"] or {}, services)
+        ending = compose_jobs.names(services, named)
+        self.problems += jobs_problems.placed(self.config["services"], ending)
+        self.notes += defaults.note(services, ending)
         for name, service in services.items():
             problems = compose_rules.problems(name, service or {}, routed=name in routed)
             problems += compose_rules.watch_problems(name, service or {}, _failing_seconds(healths.get(name)))
+            problems += jobs.get(name, [])
             if isinstance(service, Mapping):
+                problems += placement.problems(name, service)
+                problems += shared.problems(name, services, routed=name in routed)
                 problems += hardening.problems(name, service, project, routed=name in routed)
                 problems += self._mount_problems(sources, file_mounts.written(name, service))
                 problems += self._data_problems(name, service, ground, routed=name in routed)

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-_SERVICE = ("deadline_seconds",)
+_SERVICE = ("deadline_seconds", "hosts")
 _HEALTH = ("host", "headers", "port", "scheme")
 
 

@@ -69,7 +69,7 @@ PARTS = [
     pytest.param(HealthCheck, SERVICE["health"]["options"], id="health"),
     pytest.param(Migration, OPTIONS["migration"]["options"], id="migration"),
     pytest.param(Retention, OPTIONS["retention"]["options"], id="retention"),
-    pytest.param(Stack, {**OPTIONS, "document": {}}, id="stack"),
+    pytest.param(Stack, {**OPTIONS, "document": {}, "elsewhere": {}}, id="stack"),
 ]
 
 

@@ -24,8 +24,10 @@ services:
     env_file: [env/api.env, secrets/api.env]
     environment: {APP_ENVIRONMENT: "${STACK_ENVIRONMENT}"}
     healthcheck: {test: [CMD, "true"], interval: 1s, timeout: 2s, retries: 2}
+    restart: unless-stopped
   worker:
     image: shop/api:${STACK_RELEASE}
+    restart: unless-stopped
   migrate:
     image: shop/api:$STACK_RELEASE
     profiles: [migrate]
@@ -77,6 +79,32 @@ def checked(given_raw: Raw) -> StackConfig:
     return StackConfig(given_raw, OPTIONS)
 
 
+def test_services_without_restart_are_told_once_and_jobs_are_none_of_them(source: Path) -> None:
+    (source / "compose.yml").write_text(
+        "services:\n"
+        "  setup: {image: shop/api:1}\n"
+        "  api: {image: shop/api:1, depends_on: {setup: {condition: service_completed_successfully}}}\n"
+        "  worker: {image: shop/api:1}\n  migrate: {image: shop/api:1, profiles: [migrate]}\n"
+    )
+    given = raw(source)
+    given["stack"]["jobs"] = {"setup": {"hosts": "each"}}
+    found = checked(given)
+    assert (found.problems, found.release_config["jobs"]) == ([], {"setup": {"hosts": "each"}})
+    assert found.notes == [
+        "api, worker: have no restart and get restart: unless-stopped, so that they are there again after a reboot of the host; "
+        'write it, or restart: "no", to say otherwise'
+    ]
+
+
+def test_a_service_on_some_hosts_is_placed_by_the_inventory(source: Path) -> None:
+    given = raw(source)
+    given["stack"]["services"].append({"name": "worker", "hosts": "gpu"})
+    given["stack_groups"] = {"all": ["app-1", "app-2"], "app": ["app-1", "app-2"], "gpu": ["app-2"]}
+    found = checked(given)
+    assert (found.problems, found.placement) == ([], {"worker": ["app-2"]})
+    assert [one.get("hosts") for one in found.release_config["services"]] == [None, "gpu"]
+
+
 def test_a_routed_service_that_a_deploy_interrupts_is_noted_and_not_refused(source: Path) -> None:
     (source / "compose.production.yml").write_text('services: {api: {volumes: ["./uploads:/srv/uploads", "./migrations:/m"]}}')
     found = checked(raw(source))
@@ -115,9 +143,12 @@ def test_two_migrations_with_one_version_are_a_problem_that_names_both(source: P
 
 def test_a_service_that_says_nothing_new_is_the_release_that_it_was(source: Path) -> None:
     given = raw(source)
-    given["stack"]["services"][0] |= {"deadline_seconds": None}
+    given["stack"]["services"][0] |= {"deadline_seconds": None, "hosts": ""}
+    given["stack"]["jobs"] = None
     given["stack"]["services"][0]["health"] |= {"host": "", "headers": None, "port": None, "scheme": ""}
-    [service] = checked(given).release_config["services"]
+    found = checked(given).release_config
+    assert "jobs" not in found
+    [service] = found["services"]
     assert set(service) == {"name", "port", "routes", "health"}
     assert set(service["health"]) == {
         *("path", "status", "version", "expect", "successes"),
@@ -179,6 +210,7 @@ def test_the_configuration_is_typed_and_complete(source: Path) -> None:
         "name": "api",
         "port": 8000,
         "routes": [{"host": "shop.example", "paths": ["/api"]}],
+        "hosts": "",
         "deadline_seconds": None,
         "health": {
             "path": "/health",
@@ -339,6 +371,44 @@ BAD = [
         api(port="http"), ["stack.services[0].port: must be a whole number, 0 or more, not 'http'"], id="a port that is a word"
     ),
     pytest.param(api(port=0), ["stack.services[0].port: 0 is not a port"], id="port 0"),
+    pytest.param(
+        stack(jobs={"setup": None}),
+        ['stack.jobs.setup: the Compose files have no service "setup"; they have api, migrate, worker'],
+        id="a job of a service that is not there",
+    ),
+    pytest.param(
+        stack(jobs={"migrate": None}),
+        ["stack.jobs.migrate: the service stands behind a profile, so nobody runs it; take its profiles away"],
+        id="a job behind a profile",
+    ),
+    pytest.param(
+        stack(jobs={"worker": {"hosts": "all"}}),
+        ['stack.jobs.worker.hosts: "all" is not one of one, each'],
+        id="hosts of a job that are none",
+    ),
+    pytest.param(
+        stack(jobs={"worker": {"timeout_seconds": 0}}),
+        ["stack.jobs.worker.timeout_seconds: must be more than 0"],
+        id="a job without time",
+    ),
+    pytest.param(
+        stack(jobs={"worker": "each"}),
+        ["stack.jobs.worker: must be a mapping, not a string"],
+        id="a job that is a word",
+    ),
+    pytest.param(
+        stack(jobs={"worker": {"host": "each"}}),
+        ['stack.jobs.worker.host: unknown key; did you mean "hosts"?'],
+        id="a misspelled option of a job",
+    ),
+    pytest.param(
+        both(
+            stack(jobs={"worker": None}),
+            lambda found, source: found["stack"]["services"].append({"name": "worker", "hosts": "app-1"}),
+        ),
+        ['stack.services[1].hosts: "worker" is a job; write stack.jobs.worker.hosts: one, or each'],
+        id="a job that says twice where it runs",
+    ),
     pytest.param(
         api(port=None),
         ["stack.services[0].port: required; the port on which a replica listens inside its container"],
