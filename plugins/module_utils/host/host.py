@@ -129,26 +129,21 @@ class StackHost:
 
     def resolved(self, stack: Stack, workspace: Workspace) -> dict[str, Any]:
         """The same, unchecked."""
-        return self._here(stack, self._in_project(self._compose(stack, workspace).model(), workspace))
+        return self._in_project(self._compose(stack, workspace).model(), stack, workspace)
 
     def written(self, stack: Stack, workspace: Workspace) -> dict[str, Any]:
         """The same with variables and env files unread."""
-        return self._here(stack, self._in_project(self._compose(stack, workspace).written(), workspace))
-
-    @staticmethod
-    def _here(stack: Stack, model: dict[str, Any]) -> dict[str, Any]:
-        """Without services that run on other hosts alone."""
-        services = model.get("services") or {}
-        return {**model, "services": {name: one for name, one in services.items() if name not in stack.elsewhere}}
+        return self._in_project(self._compose(stack, workspace).written(), stack, workspace)
 
     def _compose(self, stack: Stack, workspace: Workspace) -> Compose:
         files = workspace.compose_files(stack.compose_files)
         return Compose(self.stack, workspace.files, files, workspace.interpolation)
 
-    def _in_project(self, found: Mapping[str, Any], workspace: Workspace) -> dict[str, Any]:
+    def _in_project(self, found: Mapping[str, Any], stack: Stack, workspace: Workspace) -> dict[str, Any]:
         text = json.dumps(found).replace(str(workspace.files), str(self.releases.project))
         model: dict[str, Any] = json.loads(text)
-        return model
+        # Not what runs on other hosts alone.
+        return {**model, "services": {name: one for name, one in model["services"].items() if name not in stack.elsewhere}}
 
     def here(self, model: Mapping[str, Any], images: Mapping[str, str], live: Mapping[str, Any]) -> Here:
         """What the precautions look at. ``images``: service -> id of its new image; ``live``: see Here."""

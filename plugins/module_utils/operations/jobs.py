@@ -15,7 +15,8 @@ from threading import Lock
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import Clock, SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError, EngineError
-from ansible_collections.morpheus.deploy.plugins.module_utils.engine.one_offs import OneOff, OneOffs
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.compose_command import Compose
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.one_offs import JOB, OneOff, OneOffs
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.journal import Journal
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.migrations import Migrations
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
@@ -62,6 +63,10 @@ class Jobs:
                 raise DeployError(f"{whose} failed: {exc}") from exc
             said.append(f"{whose} was waited for; it ended well")
         return said
+
+    def runner(self, stack: Stack, identity: str, compose: Compose) -> Callable[[str], None]:
+        """How a rollout to a release runs each of its jobs."""
+        return lambda service: self.run(stack, service, identity, lambda: compose.run_detached(service, {JOB: identity}))
 
     def run(self, stack: Stack, service: str, identity: str, start: Callable[[], None]) -> None:
         """Run a job of a release unless it has ended well by now. ``start``: starts its container, which has its label."""

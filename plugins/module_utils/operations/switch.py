@@ -14,7 +14,6 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.spoken import spoken
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import served
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import Edge
-from ansible_collections.morpheus.deploy.plugins.module_utils.engine.one_offs import JOB
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import images
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host_gate import HostGate
@@ -213,11 +212,8 @@ class HostRollout:
         edge = host.edge(target)
         edge.expand()
         clock = SystemClock()
-        compose, jobs = host.compose(target), Jobs.of(host.releases, host.one_offs, self._fence.check)
-
-        def run_job(service: str) -> None:
-            jobs.run(target.stack, service, manifest.id, lambda: compose.run_detached(service, {JOB: manifest.id}))
-
+        compose = host.compose(target)
+        run_job = Jobs.of(host.releases, host.one_offs, self._fence.check).runner(target.stack, manifest.id, compose)
         executor = Executor(
             target.desired,
             HostEngine(host, compose, edge, run_job),

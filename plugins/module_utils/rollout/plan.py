@@ -45,7 +45,9 @@ def plan(
     wave = first = len(steps)
     for wave, names in enumerate(waves(desired, leading.givers()), first):
         for service in (item for item in desired if item.name in names):
-            found = [_outlived(replica, service, observed, renewed) for replica in by_service.pop(service.name, [])]
+            found = by_service.pop(service.name, [])
+            # One that outlives what it follows is like one that users get nothing from.
+            found = [replace(one, unanswered=one.unanswered or outlives(one, service, observed, renewed)) for one in found]
             rolled = _ServicePlan(service, found, drain_seconds, replace_created_before, leading.to_take(service.name))
             renewed |= {service.name} if service.replicas and not rolled.keep else set()
             if rolled.must_wait:
@@ -262,11 +264,6 @@ def outlives(replica: Replica, service: DesiredService, observed: Iterable[Repli
         if ages and replica.created < min(ages):
             return f"is older than {name}, which it follows"
     return ""
-
-
-def _outlived(replica: Replica, service: DesiredService, observed: Iterable[Replica], renewed: Collection[str]) -> Replica:
-    """One that is no good any more for that is like one that users get nothing from."""
-    return replace(replica, unanswered=replica.unanswered or outlives(replica, service, observed, renewed))
 
 
 def _serves(replica: Replica) -> bool:

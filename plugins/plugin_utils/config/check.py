@@ -23,7 +23,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.ownership import m
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import schema_files
 from ansible_collections.morpheus.deploy.plugins.module_utils.secrets import files as secret_files
 from ansible_collections.morpheus.deploy.plugins.module_utils.secrets import fingerprints
-from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import HealthCheck, Stack
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
 from ansible_collections.morpheus.deploy.plugins.module_utils.words import openly
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import (
     exposed,
@@ -204,7 +204,7 @@ class StackConfig(StackFiles):
         self.notes += defaults.note(services, ending)
         for name, service in services.items():
             problems = compose_rules.problems(name, service or {}, routed=name in routed)
-            problems += compose_rules.watch_problems(name, service or {}, _failing_seconds(healths.get(name)))
+            problems += compose_rules.watch_problems(name, service or {}, service_problems.failing_seconds(healths.get(name)))
             problems += jobs.get(name, [])
             if isinstance(service, Mapping):
                 problems += placement.problems(name, service)
@@ -296,11 +296,3 @@ class StackConfig(StackFiles):
 
     def _say(self, problem: str) -> None:
         self.problems.append(problem)
-
-
-def _failing_seconds(health: Mapping[str, Any] | None) -> float | None:
-    """See HealthCheck; 0 where it has no such numbers, which is a problem of its own."""
-    if not health:
-        return None
-    numbers = ("successes", "interval_seconds", "timeout_seconds")
-    return HealthCheck.of({**health, **{name: health.get(name) or 0 for name in numbers}}).failing_seconds

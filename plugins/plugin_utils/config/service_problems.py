@@ -10,7 +10,7 @@ from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import haproxy, routes
 from ansible_collections.morpheus.deploy.plugins.module_utils.health import gate
-from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Route
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import HealthCheck, Route
 
 _HOST = re.compile(r"(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
@@ -111,3 +111,11 @@ def _asking_problems(path: str, health: Mapping[str, Any]) -> list[str]:
         elif not isinstance(value, str) or not _VALUE.fullmatch(value):
             found.append(f"{path}.headers.{name}: must be a string on one line; quote it")
     return found
+
+
+def failing_seconds(health: Mapping[str, Any] | None) -> float | None:
+    """See HealthCheck; 0 where it has no such numbers, which is a problem of its own."""
+    if not health:
+        return None
+    numbers = ("successes", "interval_seconds", "timeout_seconds")
+    return HealthCheck.of({**health, **{name: health.get(name) or 0 for name in numbers}}).failing_seconds

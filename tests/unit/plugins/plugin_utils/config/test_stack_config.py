@@ -304,6 +304,7 @@ def production(api_yaml: str) -> Change:
     return compose(f"services: {{api: {{{api_yaml}}}}}\n")
 
 
+ENDS = compose("services: {worker: {restart: 'no'}}")
 BAD = [
     pytest.param(stack(drain_secs=5), ['stack.drain_secs: unknown key; did you mean "drain_seconds"?'], id="a misspelled option"),
     pytest.param(
@@ -382,28 +383,29 @@ BAD = [
         id="a job behind a profile",
     ),
     pytest.param(
-        stack(jobs={"worker": {"hosts": "all"}}),
+        both(stack(jobs={"worker": {"hosts": "all"}}), ENDS),
         ['stack.jobs.worker.hosts: "all" is not one of one, each'],
         id="hosts of a job that are none",
     ),
     pytest.param(
-        stack(jobs={"worker": {"timeout_seconds": 0}}),
+        both(stack(jobs={"worker": {"timeout_seconds": 0}}), ENDS),
         ["stack.jobs.worker.timeout_seconds: must be more than 0"],
         id="a job without time",
     ),
     pytest.param(
-        stack(jobs={"worker": "each"}),
+        both(stack(jobs={"worker": "each"}), ENDS),
         ["stack.jobs.worker: must be a mapping, not a string"],
         id="a job that is a word",
     ),
     pytest.param(
-        stack(jobs={"worker": {"host": "each"}}),
+        both(stack(jobs={"worker": {"host": "each"}}), ENDS),
         ['stack.jobs.worker.host: unknown key; did you mean "hosts"?'],
         id="a misspelled option of a job",
     ),
     pytest.param(
         both(
             stack(jobs={"worker": None}),
+            ENDS,
             lambda found, source: found["stack"]["services"].append({"name": "worker", "hosts": "app-1"}),
         ),
         ['stack.services[1].hosts: "worker" is a job; write stack.jobs.worker.hosts: one, or each'],
