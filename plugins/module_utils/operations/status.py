@@ -129,6 +129,9 @@ def _dependencies(service: str, bodies: Sequence[bytes]) -> list[str]:
 
 def _replica_drift(target: Target, replicas: Sequence[Replica]) -> list[str]:
     desired = {service.name: service for service in target.desired}
+    running: dict[str, list[Replica]] = {}
+    for one in (one for one in replicas if one.state is State.RUNNING):
+        running.setdefault(one.service, []).append(one)
     found = []
     for one in replicas:
         service = desired.get(one.service)
@@ -143,7 +146,7 @@ def _replica_drift(target: Target, replicas: Sequence[Replica]) -> list[str]:
             found.append(f"{one.name} differs in {', '.join(changed) or 'its configuration'}")
         elif one.state is not State.RUNNING:
             found.append(f"{one.name} does not run ({one.word})")
-        elif why := trouble(one, service) or outlives(one, service, replicas):
+        elif why := trouble(one, service) or outlives(one, service, running):
             found.append(f"{one.name} {why}")
     return found
 

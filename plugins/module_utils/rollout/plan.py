@@ -7,7 +7,7 @@ Nothing is remembered between runs: after a crash the next plan starts from what
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
@@ -40,16 +40,16 @@ def plan(
         by_service.setdefault(replica.service, []).append(replica)
     steps = [Step(Action.PIN, EDGE, routes=pins)] if pins else []
     last: list[Step] = []
-    # Services none of whose replicas stays.
-    renewed: set[str] = set()
+    # Service that has been planned -> those of its replicas that stay.
+    staying: dict[str, Sequence[Replica]] = {}
     wave = first = len(steps)
     for wave, names in enumerate(waves(desired, leading.givers()), first):
         for service in (item for item in desired if item.name in names):
             found = by_service.pop(service.name, [])
             # One that outlives what it follows is like one that users get nothing from.
-            found = [replace(one, unanswered=one.unanswered or outlives(one, service, observed, renewed)) for one in found]
+            found = [replace(one, unanswered=one.unanswered or outlives(one, service, staying)) for one in found]
             rolled = _ServicePlan(service, found, drain_seconds, replace_created_before, leading.to_take(service.name))
-            renewed |= {service.name} if service.replicas and not rolled.keep else set()
+            staying |= {service.name: rolled.keep} if service.replicas else {}
             if rolled.must_wait:
                 last.extend(rolled.steps())
             else:
@@ -252,16 +252,16 @@ def _is_current(replica: Replica, service: DesiredService, replace_created_befor
     return service.replicas > 0 and replica.fingerprint == service.fingerprint and not trouble(replica, service)
 
 
-def outlives(replica: Replica, service: DesiredService, observed: Iterable[Replica], renewed: Collection[str] = ()) -> str:
-    """Which of the services that it follows has been replaced since, or is one of ``renewed``; in words, empty for none.
+def outlives(replica: Replica, service: DesiredService, staying: Mapping[str, Sequence[Replica]]) -> str:
+    """Which of the services that it follows was replaced since it was made, or is going to be; in words, empty for none.
 
-    By the age of containers, so that a run that was killed in between is found as well.
+    ``staying``: service -> those of its replicas that stay. By the age of containers, so that a run that was killed between the
+    two is found as well.
     """
-    for name in service.follows:
-        if name in renewed:
+    for name in (one for one in service.follows if one in staying):
+        if not staying[name]:
             return f"follows {name}, which is replaced"
-        ages = [one.created for one in observed if one.service == name and one.state is State.RUNNING]
-        if ages and replica.created < min(ages):
+        if replica.created < min(one.created for one in staying[name]):
             return f"is older than {name}, which it follows"
     return ""
 

@@ -117,6 +117,17 @@ def test_one_more_replica_of_the_one_changes_nothing_for_the_other() -> None:
     assert plan([replace(DB, replicas=2), replace(WEB, depends_on=("db",), follows=("db",))], observed) == []
 
 
+def test_what_stays_of_the_one_after_a_killed_run_decides() -> None:
+    """The old replica is still there and goes: nothing is left then of what the other one knew."""
+    observed = [
+        Replica("1", "shop-db-1", "db", 1, "old", created=1.0),
+        Replica("2", "shop-web-1", "web", 1, "new", created=2.0),
+        Replica("3", "shop-db-2", "db", 2, "new", created=3.0),
+    ]
+    steps = plan([replace(DB, replicas=2), replace(WEB, depends_on=("db",), follows=("db",))], observed)
+    assert "web: start 1 candidate (shop-web-1 is older than db, which it follows)" in [str(step) for step in steps]
+
+
 def test_a_restart_replaces_each_once() -> None:
     observed = [
         Replica("1", "shop-vpn-1", "vpn", 1, "new", created=1.0),
