@@ -143,7 +143,9 @@ class StackHost:
         text = json.dumps(found).replace(str(workspace.files), str(self.releases.project))
         model: dict[str, Any] = json.loads(text)
         # Not what runs on other hosts alone.
-        return {**model, "services": {name: one for name, one in model["services"].items() if name not in stack.elsewhere}}
+        for name in stack.elsewhere:
+            (model.get("services") or {}).pop(name, None)
+        return model
 
     def here(self, model: Mapping[str, Any], images: Mapping[str, str], live: Mapping[str, Any]) -> Here:
         """What the precautions look at. ``images``: service -> id of its new image; ``live``: see Here."""
