@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils.compose import jobs
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose import hardening, jobs
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
 
 RESTART = "unless-stopped"
@@ -16,7 +16,7 @@ RESTART = "unless-stopped"
 def without_restart(services: Mapping[str, Any], ending: Collection[str]) -> list[str]:
     """Services that run all the time and do not say what becomes of them when they end or their host was started anew."""
     return sorted(
-        name
+        str(name)
         for name, service in services.items()
         if isinstance(service, Mapping)
         and name not in ending
@@ -34,6 +34,12 @@ def additions(stack: Stack, model: Mapping[str, Any]) -> dict[str, dict[str, Any
         return {}
     services = model.get("services") or {}
     return {name: {"restart": RESTART} for name in without_restart(services, jobs.names(services, stack.jobs))}
+
+
+def beside_hardening(stack: Stack, model: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Service -> all that it is given beside what its files say."""
+    given = additions(stack, model)
+    return {name: {**parts, **given.get(name, {})} for name, parts in hardening.additions(stack, model).items()}
 
 
 def note(services: Mapping[str, Any], ending: Collection[str]) -> list[str]:

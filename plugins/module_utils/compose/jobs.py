@@ -18,7 +18,7 @@ ENDED = "service_completed_successfully"
 def waiting(services: Mapping[str, Any]) -> dict[str, list[str]]:
     """Service whose end is waited for -> those that wait for it."""
     found: dict[str, list[str]] = {}
-    for name, service in sorted(services.items()):
+    for name, service in sorted(services.items(), key=lambda one: str(one[0])):
         needs = service.get("depends_on") if isinstance(service, Mapping) else None
         for other, how in needs.items() if isinstance(needs, Mapping) else ():
             if isinstance(how, Mapping) and how.get("condition") == ENDED:
@@ -30,9 +30,9 @@ def names(services: Mapping[str, Any], named: Collection[str]) -> list[str]:
     """Those that end: whose end is waited for, and those that ``stack.jobs`` names. One behind a profile is nobody's to run."""
     waited_for = waiting(services)
     return sorted(
-        name
+        str(name)
         for name, service in services.items()
-        if (name in waited_for or name in named) and not (service or {}).get("profiles")
+        if (name in waited_for or name in named) and not (isinstance(service, Mapping) and service.get("profiles"))
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import write_atomically
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import ConfigError, DeployError, missing_library
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats import OVERRIDE
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import EDGE_ROOT
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import data as compose_data
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import defaults, hardening, precautions
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import jobs as compose_jobs
@@ -23,14 +24,14 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.compose.file_mount
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.precautions import Here
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.project_mounts import ProjectMounts
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import haproxy, routes, served
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge import networks as edge_networks
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import state as edge_state
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import Edge
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.configuration import EdgeConfiguration
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EDGE_ROOT, EdgePaths, edge_settings
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths, edge_settings
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.validation import validate_edge
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.compose_command import Compose
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import Engine
-from ansible_collections.morpheus.deploy.plugins.module_utils.engine.labels import FINGERPRINT, PARTS, PORT, RELEASE
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.one_offs import OneOffs
 from ansible_collections.morpheus.deploy.plugins.module_utils.health import gate
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Endpoint
@@ -38,13 +39,14 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.health.seen import
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import as_users
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.names import next_names, taken
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.target import Target
+from ansible_collections.morpheus.deploy.plugins.module_utils.host.through import Through
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import project_drift, project_files
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.workspace import Workspace
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import plan
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.step import Action, Step
-from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import EDGE_NETWORK, Replica
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica, stack_network
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
 from ansible_collections.morpheus.deploy.plugins.module_utils.words import openly, said
 
@@ -56,7 +58,7 @@ class StackHost:
         self.stack = stack
         self.releases = releases or Releases(stack)
         said.know_directory(self.releases.secrets)
-        self.engine = Engine(client, stack, EDGE_NETWORK)
+        self.engine = Engine(client, stack, stack_network(stack))
         self.one_offs = OneOffs(client, stack)
         # Of jobs that run on one host: whether on this one, and which have ended well for the release on another.
         self.runs_jobs = True
@@ -67,6 +69,7 @@ class StackHost:
         self.edge_paths = EdgePaths(edge_root)
         self._settings = edge_settings(self.edge_paths)
         self._edge_engine = Engine(client, edge_state.PROJECT)
+        self.through = Through(stack, self.engine)
 
     def target(
         self,
@@ -81,9 +84,7 @@ class StackHost:
         """``images``: service -> (reference, identity), see compose_model.desired_services."""
         said.know_open(openly.of_manifest(manifest.as_dict()))
         found = model or self.model(manifest.stack, workspace)
-        given = defaults.additions(manifest.stack, found)
-        hardened = hardening.additions(manifest.stack, found)
-        additions = {name: {**parts, **given.get(name, {})} for name, parts in hardened.items()}
+        additions = defaults.beside_hardening(manifest.stack, found)
         model = hardening.applied(found, additions)
         ending = compose_jobs.names(found["services"], manifest.stack.jobs)
 
@@ -203,6 +204,16 @@ class StackHost:
         """See edge_state.troubles."""
         return edge_state.troubles(self._edge_engine)
 
+    def stack_troubles(self) -> list[str]:
+        """See edge_networks.troubles."""
+        return edge_networks.troubles(self._edge_engine, self.stack)
+
+    def join_edge(self, target: Target) -> None:
+        """Before any replica starts: it and the edge meet on a network that no other stack is on."""
+        if target.routed:
+            edge_networks.mark(self.edge_paths)
+            edge_networks.join(self._edge_engine, self.stack)
+
     def edge_unfinished(self) -> str:
         """See edge_state.interrupted."""
         return edge_state.interrupted(self._edge_engine)
@@ -219,6 +230,7 @@ class StackHost:
         if target.routed:
             edge_state.require_whole(self._edge_engine)
             edge_state.require(self.edge_troubles())
+            edge_networks.require_own(self._edge_engine, self.stack)
         if starts:
             counts = {
                 name: sum(step.count for step in steps if step.service == name and step.action is Action.START) for name in starts
@@ -248,6 +260,7 @@ class StackHost:
         """Of the live release: files that Compose, containers or HAProxy read and that are not as they should be."""
         found = project_drift.project(self.releases, manifest, self._lost_contents(target))
         differing = [self.edge_paths.conf / name for name in edge.differences()]
+        found += self.through.troubles(target.stack.egress)
         return [*found, *(f"{path} is not as the live release and what is admitted have it" for path in differing)]
 
     def _lost_contents(self, target: Target) -> list[Path]:
@@ -259,29 +272,16 @@ class StackHost:
 
     def compose(self, target: Target) -> Compose:
         """Compose in the project directory, which must hold the target's files (Releases.activate)."""
-        names = [*target.stack.compose_files, "override.json"]
-        files = [self.releases.project / name for name in names]
+        files = [self.releases.project / name for name in (*target.stack.compose_files, "override.json")]
         return Compose(self.stack, self.releases.project, files, self._interpolation, self.hold)
 
     def write_override(self, target: Target, identity: str, pinned: Mapping[str, str]) -> None:
         """What compose_model.override says, and the files that it mounts; and an .env, so that people can type docker compose."""
         # The fingerprints of the target are kept from here on, and so is their key.
         self.releases.key(create=True)
-        labels = {
-            service.name: {
-                FINGERPRINT: service.fingerprint,
-                PARTS: json.dumps(dict(service.parts), sort_keys=True),
-                RELEASE: identity,
-                **({PORT: str(service.port)} if service.routed else {}),
-            }
-            # A job has no replica that anybody would tell by them.
-            if not service.job
-            else {}
-            for service in target.desired
-        }
         mounts = self.mounts(target.stack, target.workspace)
         placed = mounts.overrides(target.model, target.workspace.shipped())
-        override = compose_model.override(target.model, target.desired, pinned, labels, target.additions, placed)
+        override = compose_model.override(target.model, target.desired, pinned, target.labels(identity), target.additions, placed)
         text = json.dumps(OVERRIDE.numbered(override), indent=2, sort_keys=True).replace("$", "$$") + "\n"
         write_atomically(self.releases.project / "override.json", text, mode=0o644)
         interpolation = target.workspace.interpolation.read_text()

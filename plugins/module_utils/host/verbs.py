@@ -25,11 +25,17 @@ class HostEngine:
     compose: Compose
     edge: Edge
     job: Callable[[str], None]
+    # What the containers may reach: see stack.egress.
+    egress: Sequence[str] = ()
 
     def observe(self) -> list[Replica]:
         return self.host.observe(self.edge)
 
     def start(self, service: str, total: int) -> None:
+        if self.egress:
+            # The first replica brings its networks, and may ask at once for what it is let through to.
+            self.compose.scale_up(service, total, started=False)
+            self.host.through.let(self.egress, beside=True)
         self.compose.scale_up(service, total)
 
     def run_job(self, service: str) -> None:

@@ -100,7 +100,7 @@ def prepare(host: StackHost, wanted: Wanted, migrations: Migrations, *, check_mo
         if asked := hardening_here.problems(host, wanted.stack, workspace, model, variables):
             raise ConfigError(asked)
         check_mounts(host, wanted, workspace, model)
-        jobs = Jobs(releases, migrations.one_offs, migrations)
+        jobs = Jobs(releases, host.one_offs, migrations)
         ending = compose_jobs.names(model["services"], wanted.stack.jobs)
         waited_for += jobs.settle(wanted.stack, ending, identity, look_only=check_mode)
         lineage.jobs = releases.lineage().jobs

@@ -14,7 +14,6 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.spoken import spoken
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import served
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import Edge
-from ansible_collections.morpheus.deploy.plugins.module_utils.host import images
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host_gate import HostGate
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.retention import prune
@@ -26,12 +25,12 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage im
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.harm import require_harmless
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.jobs import Jobs
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.rollout import Rollout
-from ansible_collections.morpheus.deploy.plugins.module_utils.operations.room import require_room
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.usable import (
     pinned_images,
     require_files,
     require_images,
     require_secrets,
+    restore_images,
     target_of,
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
@@ -66,7 +65,7 @@ class HostRollout:
         if not (release_id or lineage.live):
             raise DeployError("no release of this stack is live on this host yet; deploy one first")
         manifest = releases.read(release_id or lineage.live)
-        restored = [] if look_only else self._restore_images(manifest, lineage.live)
+        restored = [] if look_only else restore_images(self._host, manifest, lineage.live)
         require_images(self._host, manifest)
         require_secrets(self._host, manifest)
         require_files(self._host, manifest)
@@ -85,17 +84,6 @@ class HostRollout:
         # None of this release's: a run to it waits for them. A way back must not wait for what it leaves.
         rollout.warnings += Jobs.of(releases, self._host.one_offs).at_work_of_others(manifest.id)
         return rollout
-
-    def _restore_images(self, manifest: Manifest, live: str) -> list[str]:
-        """What was done, in words. Nothing when the disk has no room for what was taken away."""
-        engine, entries = self._host.engine, list(manifest.images.values())
-        gone = [one["id"] for one in images.missing(engine, entries) if one["digest"]]
-        if gone:
-            services = [name for name, one in manifest.images.items() if one["id"] in gone]
-            # What an older version prepared says nothing of it.
-            keep_free_mb = int(manifest.stack.document.get("keep_free_mb", 0))
-            require_room(engine, self._host.releases, services, live=live, count=len(gone), keep_free_mb=keep_free_mb)
-        return [*images.restore(engine, entries), *images.fetch(engine, entries)]
 
     def execute(self, rollout: Rollout) -> None:
         """Do what ``rollout`` plans. After a failure, see ``rollout.outcome.failures`` and ``rollout.left``.
@@ -170,6 +158,7 @@ class HostRollout:
             lambda: self._note_live(rollout),
         )
         self._tidy(rollout, "take away what the edge no longer needs", lambda: self._contract(rollout.target))
+        self._tidy(rollout, "end what stack.egress admitted", lambda: self._host.through.let(rollout.target.stack.egress))
         if rollout.kind is Kind.DEPLOY:
             # A rollback brings nothing new, and an older release does not know what has been pinned since.
             self._tidy(rollout, "remove old releases", lambda: self._prune(rollout))
@@ -209,6 +198,9 @@ class HostRollout:
         self._fence.check()
         host.releases.activate(manifest.id, target.data)
         host.write_override(target, manifest.id, pinned_images(host, manifest))
+        host.join_edge(target)
+        # Replicas from before still run.
+        host.through.let(target.stack.egress, beside=True)
         edge = host.edge(target)
         edge.expand()
         clock = SystemClock()
@@ -216,7 +208,7 @@ class HostRollout:
         run_job = Jobs.of(host.releases, host.one_offs, self._fence.check).runner(target.stack, manifest.id, compose)
         executor = Executor(
             target.desired,
-            HostEngine(host, compose, edge, run_job),
+            HostEngine(host, compose, edge, run_job, target.stack.egress),
             HostEdge(host, edge, {service.name: service.port for service in target.desired}),
             HostGate(host, target, clock, self._fence.check),
             clock,
@@ -234,6 +226,7 @@ class HostRollout:
             rollout.left = self._left(rollout, is_back=not self._running() - {replica.id for replica in rollout.before})
             if rollout.left == "as_before":
                 self._contract(None)
+                self._tidy(rollout, "end what stack.egress admitted", lambda: host.through.let(()))
             return
         target = self._target(previous, "rollback_config")
         edge = host.edge(target)
@@ -257,6 +250,7 @@ class HostRollout:
             host.releases.activate(previous.id, target.data)
             host.write_override(target, previous.id, pinned_images(host, previous))
             self._tidy(rollout, "take away what the edge no longer needs", lambda: self._contract(target))
+            self._tidy(rollout, "end what stack.egress admitted", lambda: host.through.let(target.stack.egress))
         rollout.left = self._left(rollout, is_back=is_back)
 
     def _left(self, rollout: Rollout, *, is_back: bool) -> str:

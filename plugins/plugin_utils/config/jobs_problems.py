@@ -21,7 +21,7 @@ def problems(jobs: Mapping[str, Any], services: Mapping[str, Any]) -> list[str]:
         typed = schema.typed({} if given is None else given, _OPTIONS, path, found)
         service = services.get(name)
         if name not in services:
-            found.append(f'{path}: the Compose files have no service "{name}"; they have {", ".join(sorted(services))}')
+            found.append(f'{path}: the Compose files have no service "{name}"; they have {", ".join(sorted(map(str, services)))}')
         elif isinstance(service, Mapping) and service.get("profiles"):
             found.append(f"{path}: the service stands behind a profile, so nobody runs it; take its profiles away")
         if typed.get("hosts") not in (*HOSTS, "", None):

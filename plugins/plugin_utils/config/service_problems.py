@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import haproxy, routes
@@ -23,20 +23,17 @@ _ELSEWHERE = {
 }
 
 
-def problems(services: Sequence[Mapping[str, Any]], misshapen: Collection[str] = ()) -> list[str]:
-    """What is wrong with ``stack.services`` by itself, whatever the Compose files say. ``misshapen``: paths of which that
-    has been said already.
-    """
+def problems(services: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What is wrong with ``stack.services`` by itself, whatever the Compose files say."""
     seen: dict[str, int] = {}
     found = _route_problems(services)
     for number, service in enumerate(services):
         path = f"stack.services[{number}]"
         name = service.get("name")
         if name in seen:
-            found.append(f'{path}.name: "{name}" stands already at stack.services[{seen[name]}]')
+            found.append(f'{path}.name: "{name}" is already used by stack.services[{seen[name]}]')
         seen.setdefault(str(name), number)
-        asked = bool(service.get("routes") or service.get("health"))
-        if service.get("port") is None and asked and f"{path}.port" not in misshapen:
+        if service.get("port") is None and (service.get("routes") or service.get("health")):
             found.append(f"{path}.port: required; the port on which a replica listens inside its container")
         if isinstance(service.get("port"), int) and not 0 < service["port"] < 65536:
             found.append(f"{path}.port: {service['port']} is not a port")

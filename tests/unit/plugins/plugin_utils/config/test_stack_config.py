@@ -318,7 +318,7 @@ BAD = [
     pytest.param(
         top(stack_release=None),
         [
-            "stack_release: required; the release to deploy, as its images are tagged. C(latest) is refused because it "
+            "stack_release: required; the release to deploy, as its images are tagged. latest is refused because it "
             "does not say what runs"
         ],
         id="no release",
@@ -539,7 +539,7 @@ BAD = [
     ),
     pytest.param(
         asks_with({"X Probe": "a"}),
-        ['stack.public_check.headers: "X Probe" is no name of a header'],
+        ['stack.public_check.headers: "X Probe" is not a valid name of a header'],
         id="a header's name that is none",
     ),
     pytest.param(
@@ -554,7 +554,7 @@ BAD = [
     ),
     pytest.param(
         lambda found, source: found["stack"]["services"].append(copy.deepcopy(found["stack"]["services"][0])),
-        ['stack.services[1].name: "api" stands already at stack.services[0]'],
+        ['stack.services[1].name: "api" is already used by stack.services[0]'],
         id="a service twice",
     ),
     pytest.param(
@@ -599,7 +599,7 @@ BAD = [
         stack(migration={"service": "migrate", "directory": "migrations", "accept_edited": ["3"]}),
         [
             'stack.migration.directory: "migrations" holds no <version>_<name> file among stack.files; the version is a number',
-            'stack.migration.accept_edited: "3" is no version in "migrations"; remove it',
+            'stack.migration.accept_edited: "3" is not a version in "migrations"; remove it',
         ],
         id="an accepted edit of no migration",
     ),
@@ -618,12 +618,12 @@ BAD = [
     ),
     pytest.param(
         both(live("migrations/1_a.sql"), versions("3")),
-        ['stack.migration.accept_edited: "3" is no version in "migrations"; remove it'],
+        ['stack.migration.accept_edited: "3" is not a version in "migrations"; remove it'],
         id="an accepted edit of nothing",
     ),
     pytest.param(
         stack(migration={"service": "migrate", "ledger": "public.versions; drop table x"}),
-        ['stack.migration.ledger: "public.versions; drop table x" is no <schema>.<table> (letters, digits and _)'],
+        ['stack.migration.ledger: "public.versions; drop table x" is not a <schema>.<table> (letters, digits and _)'],
         id="a ledger that is no table",
     ),
     pytest.param(
@@ -670,7 +670,7 @@ BAD = [
     pytest.param(
         production("env_file: other.env"),
         [
-            'compose.production.yml: services.api.env_file: "other.env" is no file of the release; use env/<name>.env (from '
+            'compose.production.yml: services.api.env_file: "other.env" is not a file of the release; use env/<name>.env (from '
             "stack.env) or secrets/<name>.env (from stack_secrets), or name env_file in stack.hardening.exempt.api"
         ],
         id="an env file of another place",
@@ -806,6 +806,11 @@ BAD = [
             "stack.shared_volumes if it stands two writers"
         ],
         id="start-first with a volume that it writes",
+    ),
+    pytest.param(
+        stack(egress=["metadata", "169.254.169.254"]),
+        ['stack.egress[1]: "169.254.169.254" is none of metadata, metrics, ssh'],
+        id="an address where one of three words belongs",
     ),
     pytest.param(
         stack(shared_volumes=["db-data"]),
@@ -1116,6 +1121,7 @@ def test_a_compose_file_that_is_no_yaml_is_said_once_and_where(source: Path) -> 
         "services: {api: {secrets: [x]}}\nsecrets: [x]\n",
         "services: {api: {secrets: [x]}}\nsecrets: {x: {file: [1]}}\nvolumes: 5\nconfigs: x\n",
         "services: {5: {image: 'a:1'}, api: {image: 'a:1'}}\n",
+        "services: {5: {ipc: 'service:x'}, api: x, b: {depends_on: {api: {condition: service_completed_successfully}}}}\n",
         "\0",
         "a: &a [*a]\n",
     ],
@@ -1293,7 +1299,7 @@ def test_database_and_lists_of_values_are_checked_and_no_part_of_a_release(sourc
     assert [problem.split(":")[0] for problem in found.problems] == ["stack.database.secret", "stack.env.api.LEVEL"]
     assert "canary" not in str(found.problems)
     # Without live files a release has the id that it had before there were any.
-    assert set(found.config) - set(found.release_config) == {"database", "allowed_values", "jobs", "live_files"}
+    assert set(found.config) - set(found.release_config) == {"database", "allowed_values", "egress", "jobs", "live_files"}
 
 
 def test_what_can_be_rotated_is_checked_with_all_the_rest(source: Path) -> None:
@@ -1302,7 +1308,7 @@ def test_what_can_be_rotated_is_checked_with_all_the_rest(source: Path) -> None:
     problems = [problem for problem in StackConfig(given, OPTIONS).problems if problem.startswith("stack_rotation")]
     assert problems == [
         'stack_rotation[0].prob: unknown key; did you mean "probe"?',
-        "stack_rotation[0].secrets: api.TOKE is no secret of this environment; there is api.TOKEN",
+        "stack_rotation[0].secrets: unknown: api.TOKE; known: api.TOKEN",
         "stack_rotation[0].probe: required by the provider manual",
     ]
 
