@@ -88,6 +88,7 @@ def test_a_job_runs_once_for_a_release_and_what_waits_for_it_comes_after(project
     assert load.report.is_clean, load.report.failures
 
 
+@pytest.mark.deep
 def test_a_job_that_fails_is_quoted_and_nothing_that_waits_for_it_is_touched(project: Project) -> None:
     project.write({"setup": job("print('no such bucket'); raise SystemExit(3)"), "extra": sleeper(depends_on=WAITS)})
     run = project.environment.deploy("1.0.0")
@@ -96,6 +97,7 @@ def test_a_job_that_fails_is_quoted_and_nothing_that_waits_for_it_is_touched(pro
     assert (containers("extra", "--all"), containers("setup", "--all")) == ([], [])
 
 
+@pytest.mark.deep
 def test_a_job_that_a_killed_run_has_left_is_waited_for_and_not_run_twice(project: Project) -> None:
     project.write({"setup": job("import time; time.sleep(40)"), "extra": sleeper(depends_on=WAITS)})
     with project.environment.begun("1.0.0") as deploy:
@@ -111,6 +113,7 @@ def test_a_job_that_a_killed_run_has_left_is_waited_for_and_not_run_twice(projec
     assert (len(containers("extra")), containers("setup", "--all")) == (1, [])
 
 
+@pytest.mark.deep
 def test_what_shares_the_network_of_another_is_replaced_after_it(project: Project) -> None:
     services = {"tunnel": sleeper(environment={"VERSION": "1"}), "inside": sleeper(network_mode="service:tunnel")}
     project.write(services)
