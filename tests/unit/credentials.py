@@ -179,6 +179,8 @@ NEITHER = {
     "rollout_token": "the lease's number",
     "stack.database.secret": "the name of a secret",
     "stack.hosts_at_once": "a number",
+    "stack.services[].health.host": "the Host header that a replica is asked with, at its own address",
+    "stack.services[].hosts": "names of the inventory",
     "stack_fingerprints": "the path of a file that holds no secret",
     "stack_registries": "each of its options has a row of its own",
     "stack_rotation[].secrets": "names of secrets",

@@ -18,7 +18,10 @@ from tests.unit.plugins.module_utils.compose import (
     test_compose_rules,
     test_file_mounts,
     test_hardening,
+    test_jobs,
+    test_placement,
     test_precautions,
+    test_shared,
 )
 from tests.unit.plugins.module_utils.edge import test_edge, test_routes
 from tests.unit.plugins.module_utils.engine import test_pull
@@ -30,6 +33,7 @@ from tests.unit.plugins.plugin_utils.config import (
     test_compose_reading,
     test_exposed,
     test_isolation,
+    test_placed_services,
     test_registry_options,
     test_stack_config,
     test_variables,
@@ -66,7 +70,9 @@ PLACES = {
     r"|compose(\.\w+)?\.yml: include|stack\.profiles|compose\.\w+\.yml: must|services\.\w+\.(extends|profiles|\w+: \w+ needs )"
     r"|services\.\w+\.volumes: .*stack\.(live_)?files",
     "stack": r"stack\b",
-    "replicas": r"services\.\w+\.(image|container_name|pre_stop|deploy\.(update|rollback)_config|ports: (a routed|\d+ replicas)"
+    "replicas": r"services\.\w+(: \w+ waits for its end|\.(restart|deploy\.(replicas|mode|placement|restart_policy)"
+    r"|(ipc|pid|network_mode): \"service:))"
+    r"|services\.\w+\.(image|container_name|pre_stop|deploy\.(update|rollback)_config|ports: (a routed|\d+ replicas)"
     r"|network_mode: old|volumes: .* has no name)",
     "mounts": r"services\.\w+\.(volumes|volumes_from|configs|secrets|use_api_socket)\b",
     "networks": r"services\.\w+\.(networks|network_mode|ports|external_links)\b",
@@ -118,6 +124,12 @@ def before_any_host() -> list[Refusal]:
         *cases(test_compose_rules.FINDINGS),
         *cases(test_compose_rules.WATCHES, "services.api.deploy.update_config.monitor: {}"),
         *cases(test_compose_data.REFUSED),
+        *cases(test_jobs.REFUSED),
+        Refusal("routes of a job", [test_jobs.ROUTED]),
+        *cases(test_shared.REFUSED),
+        Refusal("routes of a service in the network of another", [test_shared.ROUTED]),
+        *cases(test_placement.REFUSED),
+        *cases(test_placed_services.REFUSED),
         *cases(test_file_mounts.PROBLEMS),
         *cases(test_file_mounts.CONFIGS),
         Refusal("a named volume over shipped files", [test_file_mounts.DEVICE.format("./conf")]),

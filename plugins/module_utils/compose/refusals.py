@@ -32,6 +32,8 @@ _MODES: Mapping[str, tuple[tuple[str, ...], str, str]] = {
     "cgroup": (("private",), "control groups", "is not private"),
 }
 _OTHERS = ("container:", "service:")
+# Those that a service of the same stack may share; what it shares itself counts.
+_SHARED = ("network_mode", "ipc", "pid")
 _SAFE_OPTIONS = ("no-new-privileges", "no-new-privileges=true", "seccomp=builtin", "apparmor=docker-default")
 # option -> (word, what any value but the safe one does)
 _OPTIONS: Mapping[str, tuple[str, str]] = {
@@ -176,7 +178,7 @@ def _privileged(path: str, service: Mapping[str, Any], project: Project) -> Iter
 
 def _modes(path: str, service: Mapping[str, Any], project: Project, *, routed: bool) -> Iterator[Refusal]:
     for key, (own, what, why) in _MODES.items():
-        value = service.get(key)
+        value = _shown(project, key, service.get(key))
         # What two replicas behind the edge cannot have at all is refused by compose_rules.
         elsewhere = routed and (key, value) == ("network_mode", "host")
         if value in (None, "", *own) or project.is_open(value) or elsewhere:
@@ -187,6 +189,18 @@ def _modes(path: str, service: Mapping[str, Any], project: Project, *, routed: b
             yield Refusal(key, f'{path}.{key}: "{value}" shares the {what} of another container with the service')
         else:
             yield Refusal(key, f'{path}.{key}: "{value}" {why}')
+
+
+def _shown(project: Project, key: str, value: Any) -> Any:
+    """What a service has that is in what another one of its stack has: the very same, as that one says it."""
+    seen: set[str] = set()
+    while key in _SHARED and str(value).startswith("service:") and value not in seen:
+        seen.add(value)
+        services = as_mapping(project.model.get("services"))
+        name = value.removeprefix("service:")
+        # One that is not there is refused by shared.problems.
+        value = as_mapping(services.get(name)).get(key)
+    return value
 
 
 def _security_options(path: str, service: Mapping[str, Any], project: Project) -> Iterator[Refusal]:

@@ -24,6 +24,7 @@ class HostEngine:
     host: StackHost
     compose: Compose
     edge: Edge
+    job: Callable[[str], None]
     # What the containers may reach: see stack.egress.
     egress: Sequence[str] = ()
     # See Target.advice.
@@ -38,6 +39,9 @@ class HostEngine:
             self.compose.scale_up(service, total, started=False)
             self.host.through.let(self.egress, beside=True)
         self.compose.scale_up(service, total)
+
+    def run_job(self, service: str) -> None:
+        self.job(service)
 
     def stop(self, replicas: Sequence[Replica], grace_seconds: float | None) -> None:
         self.host.engine.stop(replicas, grace_seconds)

@@ -52,6 +52,7 @@ class ServiceRollout:
     def run(self) -> None:
         handlers: Mapping[Action, Callable[[Step], None]] = {
             Action.SWEEP: self._remove,
+            Action.RUN: lambda step: self._means.engine.run_job(self._service),
             Action.START: self._start,
             Action.GATE: self._pass_gate,
             Action.ADMIT: self._admit,
@@ -94,7 +95,7 @@ class ServiceRollout:
     def _stop_here_if_a_neighbour_failed(self, action: Action) -> None:
         if action in _LETTING_GO:
             self._meet(Action.STOP)
-        if action in (Action.START, Action.ADMIT, *_LETTING_GO):
+        if action in (Action.RUN, Action.START, Action.ADMIT, *_LETTING_GO):
             self._give_way()
         # Once the first incumbent of a batch has been told to stop, the batch is carried to its end.
         self._batch.ending = self._batch.ending or action is Action.STOP

@@ -25,6 +25,10 @@ class EngineVerbs(Protocol):
         """Start replicas in the desired configuration until the service has ``total``."""
         ...
 
+    def run_job(self, service: str) -> None:
+        """Run a service that ends, wait for its end and remember that; DeployError with its last words when it ended badly."""
+        ...
+
     def stop(self, replicas: Sequence[Replica], grace_seconds: float | None) -> None:
         """``grace_seconds``: None for what each container was made with."""
         ...

@@ -14,8 +14,9 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base import env_fi
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import schema
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import STACKS_ROOT
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import data as compose_data
-from ansible_collections.morpheus.deploy.plugins.module_utils.compose import file_mounts, refusals
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose import defaults, file_mounts, placement, refusals, shared
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import hardening as hardening_of
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose import jobs as compose_jobs
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import rules as compose_rules
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.hardening import Hardening
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.host_paths import Own
@@ -23,15 +24,18 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.compose.refusals i
 from ansible_collections.morpheus.deploy.plugins.module_utils.egress.rules import KINDS
 from ansible_collections.morpheus.deploy.plugins.module_utils.secrets import files as secret_files
 from ansible_collections.morpheus.deploy.plugins.module_utils.secrets import fingerprints
-from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import HealthCheck, Stack
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
 from ansible_collections.morpheus.deploy.plugins.module_utils.words import openly
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import (
     exposed,
     isolation,
+    jobs_problems,
     migration,
+    placed_services,
     profiles,
     public_check,
     registries,
+    released,
     service_problems,
     variables,
 )
@@ -44,7 +48,7 @@ _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}\Z")
 # What is asked of a deploy and is no part of a release.
 _NOT_SHIPPED = ("allowed_values", "database")
 # Without them a release is the one that it was before there were any.
-_ADDED = ("live_files", "egress", "variables", "profiles", "brought_files")
+_ADDED = ("live_files", "egress", "jobs", "variables", "profiles", "brought_files")
 
 
 class StackConfig(StackFiles):
@@ -69,6 +73,8 @@ class StackConfig(StackFiles):
         self._secrets: Mapping[str, Any] = given["stack_secrets"] or {}
         self._secret_variables: Mapping[str, Any] = given["stack_secret_variables"] or {}
         self._secret_files: Mapping[str, Any] = given["stack_secret_files"] or {}
+        # service -> the hosts on which alone it runs
+        self.placement: dict[str, list[str]] = {}
         # name -> {owner, mode} of each file secret
         self.secret_rights: dict[str, dict[str, Any]] = {}
         self._source = Path(given["stack_source"] or "")
@@ -88,8 +94,12 @@ class StackConfig(StackFiles):
         self._registries: list[Mapping[str, Any]] = given["stack_registries"] or []
         self.problems += registries.problems(self._registries)
         self.problems += service_problems.problems(self.config["services"])
+        placed = placed_services.Placed(self.config["services"], raw.get("stack_groups") or {})
+        self.problems += placed.problems
+        self.placement = placed.hosts
         self._check_egress()
-        self._check_public()
+        if self.config.get("public_check"):
+            self.problems += public_check.problems(self.config["public_check"])
         if schema.is_well(self._shape, "stack_source", "stack.compose_files", "stack.files", "stack.live_files"):
             self._read_files()
             self._check_compose()
@@ -102,6 +112,7 @@ class StackConfig(StackFiles):
     def release_config(self) -> dict[str, Any]:
         """What of ``config`` is a part of the release."""
         found = {name: value for name, value in self.config.items() if name not in _NOT_SHIPPED}
+        found["services"] = released.services(found["services"])
         if found.get("public_check"):
             found["public_check"] = public_check.released(found["public_check"])
         found["brought_files"] = sorted(self.brought)
@@ -187,10 +198,6 @@ class StackConfig(StackFiles):
             if word not in KINDS:
                 self._say(f'stack.egress[{number}]: "{word}" is none of {", ".join(sorted(KINDS))}')
 
-    def _check_public(self) -> None:
-        if self.config.get("public_check"):
-            self.problems += public_check.problems(self.config["public_check"])
-
     def _check_compose(self) -> None:
         names = [name for name in self.config["compose_files"] or [] if name in self.files]
         texts = {name: base64.b64decode(self.files[name]).decode("utf-8", "replace") for name in names}
@@ -225,10 +232,18 @@ class StackConfig(StackFiles):
         healths = {service.get("name"): service.get("health") for service in self.config["services"]}
         ground = compose_data.Ground.of(self.stack, self.files)
         self.problems += compose_data.unknown_names(self.config["shared_volumes"] or [], model, ground)
+        named, jobs = self.stack.jobs, compose_jobs.problems(services, self.stack.jobs, routed)
+        self.problems += jobs_problems.problems(self.config["jobs"] or {}, services)
+        ending = compose_jobs.names(services, named)
+        self.problems += jobs_problems.placed(self.config["services"], ending)
+        self.notes += defaults.note(services, ending)
         for name, service in services.items():
             problems = compose_rules.problems(name, service or {}, routed=name in routed)
-            problems += compose_rules.watch_problems(name, service or {}, _failing_seconds(healths.get(name)))
+            problems += compose_rules.watch_problems(name, service or {}, service_problems.failing_seconds(healths.get(name)))
+            problems += jobs.get(name, [])
             if isinstance(service, Mapping):
+                problems += placement.problems(name, service)
+                problems += shared.problems(name, services, routed=name in routed)
                 problems += hardening.problems(name, service, project, routed=name in routed)
                 self.notes += hardening.notes(name, service)
                 problems += self._mount_problems(sources, file_mounts.written(name, service))
@@ -265,7 +280,7 @@ class StackConfig(StackFiles):
             if service.get("name") and service["name"] not in services:
                 self._say(
                     f'stack.services[{number}].name: the Compose files have no service "{service["name"]}"; '
-                    f"they have {', '.join(sorted(services))}"
+                    f"they have {', '.join(sorted(map(str, services)))}"
                 )
 
     def _check_env_references(self, name: str, service: Mapping[str, Any]) -> None:
@@ -283,11 +298,3 @@ class StackConfig(StackFiles):
 
     def _say(self, problem: str) -> None:
         self.problems.append(problem)
-
-
-def _failing_seconds(health: Mapping[str, Any] | None) -> float | None:
-    """See HealthCheck; 0 where it has no such numbers, which is a problem of its own."""
-    if not health:
-        return None
-    numbers = ("successes", "interval_seconds", "timeout_seconds")
-    return HealthCheck.of({**health, **{name: health.get(name) or 0 for name in numbers}}).failing_seconds

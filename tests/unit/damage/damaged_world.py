@@ -333,6 +333,9 @@ class World:
                 found: dict[str, Any] = json.loads(self.files[0].read_text())
                 return found
 
+            def written(self) -> dict[str, Any]:
+                return self.model()
+
             def scale_up(self, service: str, total: int, *, started: bool = True) -> None:
                 override = json.loads(self.files[-1].read_text().replace("$$", "$"))["services"][service]
                 world._daemon(self.project, lambda: world._scale_up(service, total, override, self.model()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -39,6 +40,7 @@ class Host:
     def __init__(self, root: Path) -> None:
         self.releases = Releases("shop", root)
         self.engine = self
+        self.one_offs = SimpleNamespace(jobs=lambda names: [])
         self.registry: dict[str, str] = {}
         self.here: dict[str, str] = {}
         self.free = 10_000 * MB

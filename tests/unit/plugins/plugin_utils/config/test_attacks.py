@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -85,6 +86,7 @@ class Host:
         self.stack = StackHost("shop", object(), root / "edge", Releases("shop", root / "stacks"))
         # Nothing runs yet.
         self.stack.releases.running = tuple
+        self.stack.one_offs = SimpleNamespace(jobs=lambda names: [])  # type: ignore[assignment]
         self.model: Mapping[str, Any] = {}
         world = self
 
