@@ -113,8 +113,7 @@ def prepare(host: StackHost, wanted: Wanted, migrations: Migrations, *, check_mo
         hardened = hardening.applied(model, hardening.additions(wanted.stack, model))
         left_behind = take_precautions(host, wanted, workspace, hardened, images, lineage)
         broken = project_drift.kept(releases, releases.read(identity)) if retained is not None else []
-        moved = kept is not None and kept.stack.elsewhere != wanted.stack.elsewhere
-        is_new = images != retained or bool(broken) or moved
+        is_new = images != retained or bool(broken)
         manifest = Manifest(
             id=identity,
             release=wanted.release,

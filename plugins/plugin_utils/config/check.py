@@ -112,7 +112,8 @@ class StackConfig(StackFiles):
     def release_config(self) -> dict[str, Any]:
         """What of ``config`` is a part of the release."""
         found = {name: value for name, value in self.config.items() if name not in _NOT_SHIPPED}
-        found["services"] = released.services(found["services"])
+        if found.get("services"):
+            found["services"] = released.services(found["services"])
         if found.get("public_check"):
             found["public_check"] = public_check.released(found["public_check"])
         found["brought_files"] = sorted(self.brought)
