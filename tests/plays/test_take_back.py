@@ -62,7 +62,7 @@ def test_a_deploy_that_goes_well_takes_nothing_back(deploy: Deploy) -> None:
 def test_the_host_that_runs_a_job_for_all_goes_first_and_alone(deploy: Deploy, tmp_path: Path) -> None:
     first = rolled(prepared={"jobs": ["setup"]})
     # They wait for each other in vain when they are in two batches.
-    both = {"meets": ["app-2", "app-3"], "patience": 20}
+    both: dict[str, Any] = {"meets": ["app-2", "app-3"], "patience": 20}
     ended = deploy(app_1=[first], app_2=[rolled(**both)], app_3=[rolled(**both)], hosts_at_once=2)
     assert (ended.status, ended.asked[3]) == (0, "app-1 deploy"), ended.screen
     given = {name: json.loads((tmp_path / f"{name}.deploy").read_text()) for name in ("app-1", "app-2", "app-3")}
