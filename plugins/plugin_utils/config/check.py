@@ -80,7 +80,8 @@ class StackConfig(StackFiles):
         self._check_env_files()
         self._check_secret_files()
         self._registries: list[Mapping[str, Any]] = given["stack_registries"] or []
-        self.problems += registries.problems(self._registries)
+        if schema.is_well(self._shape, "stack_registries"):
+            self.problems += registries.problems(self._registries)
         self.problems += service_problems.problems(self.config["services"])
         self._check_egress()
         self._check_public()
@@ -98,7 +99,8 @@ class StackConfig(StackFiles):
         found = {name: value for name, value in self.config.items() if name not in _NOT_SHIPPED}
         if found.get("public_check"):
             found["public_check"] = public_check.released(found["public_check"])
-        found["hardening"] = hardening_of.released(found["hardening"])
+        if found.get("hardening"):
+            found["hardening"] = hardening_of.released(found["hardening"])
         return {name: value for name, value in found.items() if value or name not in _ADDED}
 
     def _check_exposed(self, raw: Mapping[str, Any]) -> None:
