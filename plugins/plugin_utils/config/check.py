@@ -21,7 +21,6 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.compose import rul
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.hardening import Hardening
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.host_paths import Own
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.refusals import Project
-from ansible_collections.morpheus.deploy.plugins.module_utils.egress.rules import KINDS
 from ansible_collections.morpheus.deploy.plugins.module_utils.secrets import files as secret_files
 from ansible_collections.morpheus.deploy.plugins.module_utils.secrets import fingerprints
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
@@ -92,12 +91,13 @@ class StackConfig(StackFiles):
         self._check_env_files()
         self._check_secret_files()
         self._registries: list[Mapping[str, Any]] = given["stack_registries"] or []
-        self.problems += registries.problems(self._registries)
+        if schema.is_well(self._shape, "stack_registries"):
+            self.problems += registries.problems(self._registries)
         self.problems += service_problems.problems(self.config["services"])
         placed = placed_services.Placed(self.config["services"], raw.get("stack_groups") or {})
         self.problems += placed.problems
         self.placement = placed.hosts
-        self._check_egress()
+        self.problems += service_problems.egress(self.config["egress"] or [])
         if self.config.get("public_check"):
             self.problems += public_check.problems(self.config["public_check"])
         if schema.is_well(self._shape, "stack_source", "stack.compose_files", "stack.files", "stack.live_files"):
@@ -117,7 +117,8 @@ class StackConfig(StackFiles):
         if found.get("public_check"):
             found["public_check"] = public_check.released(found["public_check"])
         found["brought_files"] = sorted(self.brought)
-        found["hardening"] = hardening_of.released(found["hardening"])
+        if found.get("hardening"):
+            found["hardening"] = hardening_of.released(found["hardening"])
         return {name: value for name, value in found.items() if value or name not in _ADDED}
 
     def _check_exposed(self, raw: Mapping[str, Any]) -> None:
@@ -193,11 +194,6 @@ class StackConfig(StackFiles):
         self.problems += found
         if not found:
             self.secret_rights = {name: secret_files.rights(given) for name, given in self._secret_files.items()}
-
-    def _check_egress(self) -> None:
-        for number, word in enumerate(self.config["egress"] or []):
-            if word not in KINDS:
-                self._say(f'stack.egress[{number}]: "{word}" is none of {", ".join(sorted(KINDS))}')
 
     def _check_compose(self) -> None:
         names = [name for name in self.config["compose_files"] or [] if name in self.files]

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import haproxy, routes
+from ansible_collections.morpheus.deploy.plugins.module_utils.egress.rules import KINDS
 from ansible_collections.morpheus.deploy.plugins.module_utils.health import gate
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import HealthCheck, Route
 
@@ -116,3 +117,12 @@ def failing_seconds(health: Mapping[str, Any] | None) -> float | None:
         return None
     numbers = ("successes", "interval_seconds", "timeout_seconds")
     return HealthCheck.of({**health, **{name: health.get(name) or 0 for name in numbers}}).failing_seconds
+
+
+def egress(words: Sequence[str]) -> list[str]:
+    """Of ``stack.egress``."""
+    return [
+        f'stack.egress[{number}]: "{word}" is none of {", ".join(sorted(KINDS))}'
+        for number, word in enumerate(words)
+        if word not in KINDS
+    ]

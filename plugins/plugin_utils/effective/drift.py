@@ -275,8 +275,7 @@ def _secret_path(name: str) -> Path:
     if file == VARIABLES:
         return ("stack_secret_variables", variable)
     if file == "registries":
-        server, _, option = variable.rpartition(".")
-        return ("stack_registries", server, option)
+        return ("stack_registries", *variable.rsplit(".", 1))
     return ("stack_secret_files", variable, "content") if file == "files" else ("stack_secrets", file, variable)
 
 
