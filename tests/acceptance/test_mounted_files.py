@@ -13,7 +13,7 @@ import yaml
 from tests.acceptance.world import ROOT, STACK, Environment, eventually, on, says
 
 HOST = "staging-app-1"
-# The script is the health check, so it must be executable. With bad files a replica is never healthy, and gives up when it is told.
+# The script is the health check, so it must be executable. With bad files a replica is never healthy; it ends when it is told.
 SERVICES = """
 services:
   notes: &notes
