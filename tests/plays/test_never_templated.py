@@ -183,8 +183,8 @@ def test_a_value_of_the_vault_in_the_plain_configuration_is_refused(place: Place
     assert done.code == 2
     assert json.loads(done.verdict)["messages"] == [
         "Nothing was contacted or changed. Problems in the configuration:\n"
-        "  - stack.env.web.DSN: holds the value of vault_dsn, and lands in files that everybody on the hosts may read; move DSN "
-        "to stack_secrets.web, or, if it is no secret, take vault_dsn out of the vault\n"
-        "  - stack.public_check.headers.X-Key: holds the value of vault_dsn, and lands in files that everybody on the hosts may "
-        "read; nothing there may be secret, or, if it is no secret, take vault_dsn out of the vault"
+        "  - stack.env.web.DSN: holds the value of vault_dsn, and goes into files that everybody on the hosts can read; move DSN "
+        "to stack_secrets.web, or, if it is not a secret, take vault_dsn out of the vault\n"
+        "  - stack.public_check.headers.X-Key: holds the value of vault_dsn, and goes into files that everybody on the hosts can "
+        "read; nothing there may be secret, or, if it is not a secret, take vault_dsn out of the vault"
     ]

@@ -33,7 +33,7 @@ def problems(values: Mapping[str, object]) -> list[str]:
         elif (size := len(f"{name}={value}".encode()) + 1) > LONGEST_VARIABLE:
             found.append(
                 f"{name}: takes {size} bytes, and no environment variable may take more than {LONGEST_VARIABLE}, or no container "
-                "starts with it; bring it as a file (stack_secret_files, or stack.files for what is no secret)"
+                "starts with it; bring it as a file (stack_secret_files, or stack.files for what is not secret)"
             )
     return found
 

@@ -95,9 +95,9 @@ class Format:
         try:
             return path.read_text(errors=errors)
         except (IsADirectoryError, NotADirectoryError) as exc:
-            raise self.damaged(path, "it is a directory" if path.is_dir() else "it lies below what is no directory") from exc
+            raise self.damaged(path, "it is a directory" if path.is_dir() else "it lies below a file") from exc
         except UnicodeDecodeError as exc:
-            raise self.damaged(path, f"it holds bytes that are no text (at {exc.start})") from exc
+            raise self.damaged(path, f"it holds bytes that are not text (at {exc.start})") from exc
 
     def commented(self, path: Path) -> str:
         """The text of a file that is HAProxy's, whose number stands in a comment.
@@ -138,7 +138,7 @@ def _broken_json(exc: json.JSONDecodeError) -> str:
         return "it is empty"
     if exc.pos >= len(exc.doc.rstrip()) or exc.msg.startswith("Unterminated"):
         return "it ends in the middle"
-    return f"it is no JSON, line {exc.lineno}: {exc.msg}"
+    return f"it is not JSON, line {exc.lineno}: {exc.msg}"
 
 
 _PROVISION = "run playbooks/provision.yml for this inventory, which writes it anew"

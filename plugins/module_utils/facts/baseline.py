@@ -160,4 +160,4 @@ def known(path: str | Path) -> dict[str, dict[str, str]]:
         raise DeployError(f"{path}: cannot be read ({exc.strerror}); {_BACK}") from None
     except (ValueError, KeyError, TypeError, AttributeError):
         pass
-    raise DeployError(f"{path}: is no file of baselines; {_BACK}")
+    raise DeployError(f"{path}: is not a file of baselines; {_BACK}")

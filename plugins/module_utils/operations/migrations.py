@@ -70,7 +70,7 @@ class Migrations:
         with suppress(EngineError):
             self.one_offs.remove(one)
         if ended.exit_code:
-            memory = " for want of memory" if ended.out_of_memory else ""
+            memory = " (out of memory)" if ended.out_of_memory else ""
             raise DeployError(_with_log(f"{one.name} exited with code {ended.exit_code}{memory}", one, words))
         return words
 

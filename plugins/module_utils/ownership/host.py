@@ -69,7 +69,7 @@ def problems(expected: str, owner: Owner, *, sandbox_only: bool, is_sandbox: boo
         )
     if sandbox_only and not is_sandbox:
         found.append(
-            "The secrets of this inventory are the demo's, whose password is public, and this is no host of the sandbox (it has "
+            "The secrets of this inventory are the demo's, whose password is public, and this host is not a sandbox host (it has "
             f"no {IDENTITY_ROOT}/sandbox). Make a vault of your own, without vault_demo."
         )
     return found

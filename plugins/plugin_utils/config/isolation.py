@@ -152,7 +152,7 @@ def value_problems(allowed: Sequence[Mapping[str, Any]], env: Mapping[str, Any])
         if root != "env" or not variable or path.count(".") != 2:
             problems.append(f'{option}.path: "{path}" must be env.<name>.<variable>')
         elif not isinstance(group, Mapping) or variable not in group:
-            problems.append(f'{option}.path: "{path}" is no value of stack.env')
+            problems.append(f'{option}.path: "{path}" is not a value of stack.env')
         elif group[variable] not in values:
             problems.append(f'stack.{path}: "{group[variable]}" is not one of {", ".join(values)} ({option})')
     return problems

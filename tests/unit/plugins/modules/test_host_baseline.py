@@ -160,7 +160,7 @@ def test_a_file_that_says_nothing_is_refused_by_its_path(tmp_path: Path, text: s
     with pytest.raises(DeployError) as caught:
         baseline.known(file)
     assert str(caught.value) == (
-        f"{file}: is no file of baselines; bring it back from the repository, or remove it and record the baselines anew"
+        f"{file}: is not a file of baselines; bring it back from the repository, or remove it and record the baselines anew"
     )
-    with pytest.raises(AnsibleFilterError, match="is no file of baselines"):
+    with pytest.raises(AnsibleFilterError, match="is not a file of baselines"):
         known_baselines(str(file))

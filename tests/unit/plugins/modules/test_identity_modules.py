@@ -106,7 +106,7 @@ def test_a_database_of_another_project_is_not_even_contacted(
     drive(monkeypatch, connect)
     options = {"url": URL, "variable": "api.DATABASE_URL", "environment": "staging", "project_ref": "xyz", "state": state}
     assert run(database_identity, capsys, **options)["msg"] == (
-        "api.DATABASE_URL leads to the Supabase project abc, where xyz is expected; nothing was contacted"
+        "api.DATABASE_URL leads to the Supabase project abc, expected xyz; nothing was contacted"
     )
 
 

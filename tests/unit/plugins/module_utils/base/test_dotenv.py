@@ -99,7 +99,7 @@ def test_a_variable_longer_than_linux_takes_is_refused() -> None:
     assert problems({"KEY": "x" * (131_072 - len("KEY=") - 1)}) == []
     said = (
         "KEY: takes 131073 bytes, and no environment variable may take more than 131072, or no container starts with it; "
-        "bring it as a file (stack_secret_files, or stack.files for what is no secret)"
+        "bring it as a file (stack_secret_files, or stack.files for what is not secret)"
     )
     assert problems({"KEY": "é" * ((131_072 - len("KEY=")) // 2)}) == [said]
 

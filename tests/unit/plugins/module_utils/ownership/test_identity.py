@@ -48,7 +48,7 @@ ANOTHERS = (
     "playbooks/provision.yml -e identity_release_from=staging"
 )
 DEMO = (
-    "The secrets of this inventory are the demo's, whose password is public, and this is no host of the sandbox (it has no "
+    "The secrets of this inventory are the demo's, whose password is public, and this host is not a sandbox host (it has no "
     "/etc/morpheus.deploy/sandbox). Make a vault of your own, without vault_demo."
 )
 

@@ -15,7 +15,7 @@ SECRETS = {
     "vault_stack": "morpheus",
     "vault_rotation.new": "canary-of-tomorrow",
 }
-READ = "and lands in files that everybody on the hosts may read"
+READ = "and goes into files that everybody on the hosts can read"
 
 
 def exposed(stack: dict[str, Any]) -> Exposed:
@@ -71,5 +71,5 @@ def test_one_in_a_file_that_is_shipped_is_worth_a_note() -> None:
     files = {"compose.yml": "services: {}", "seed.sql": "insert into keys values ('canary-of-the-key')", "logo.png": "\udcff\0"}
     encoded = {name: base64.b64encode(text.encode("utf-8", "surrogateescape")).decode() for name, text in files.items()}
     assert exposed({}).notes(encoded) == [
-        "seed.sql: holds the value of vault_key, which everybody on the hosts, and whoever has this repository, may read"
+        "seed.sql: holds the value of vault_key, which everybody on the hosts and everybody with this repository can read"
     ]

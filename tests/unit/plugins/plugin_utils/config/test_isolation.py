@@ -188,7 +188,7 @@ DATABASES = [
     pytest.param(
         DATABASE,
         {"api.DATABASE_URL": "postgresql://u:canary@db.xyz.supabase.co/d"},
-        ["stack.database.secret: api.DATABASE_URL leads to the Supabase project xyz, where abc is expected"],
+        ["stack.database.secret: api.DATABASE_URL leads to the Supabase project xyz, expected abc"],
         id="another Supabase project",
     ),
     pytest.param(
@@ -225,13 +225,13 @@ VALUES = [
     pytest.param(
         "env.api.ML_ENDPOINT",
         ["mock"],
-        ['stack.allowed_values[0].path: "env.api.ML_ENDPOINT" is no value of stack.env'],
+        ['stack.allowed_values[0].path: "env.api.ML_ENDPOINT" is not a value of stack.env'],
         id="a list for an unknown value",
     ),
     pytest.param(
         "env.web.X",
         ["mock"],
-        ['stack.allowed_values[0].path: "env.web.X" is no value of stack.env'],
+        ['stack.allowed_values[0].path: "env.web.X" is not a value of stack.env'],
         id="a list for an unknown file",
     ),
     *(

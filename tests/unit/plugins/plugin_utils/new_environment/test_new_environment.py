@@ -273,7 +273,7 @@ def test_files_of_a_persons_own_stay_as_they_are(root: Path) -> None:
             replace(STAGING, compose="no.yml"),
             "compose: {root}/no.yml does not exist; name the Compose file, for example -e compose=",
         ),
-        (replace(STAGING, service="api"), 'service: "api" is no service that runs by {root}/compose.yml; it has web'),
+        (replace(STAGING, service="api"), 'service: "api" is not a service that runs by {root}/compose.yml; it has web'),
     ],
 )
 def test_what_the_compose_file_does_not_have_is_refused(root: Path, asked: Asked, words: str) -> None:
