@@ -100,9 +100,7 @@ def test_a_database_without_a_marker_or_without_an_answer_is_refused() -> None:
             silent = PRODUCTION.deploy("1.1.0")
         finally:
             on("production-app-1", "iptables", "-D", *closed)
-        refused(
-            unmarked, "carries no marker, so nobody can tell whose it is; if it is production's, claim it: playbooks/claim.yml"
-        )
+        refused(unmarked, "carries no marker, so its owner is unknown; if it is production's, claim it: playbooks/claim.yml")
         refused(silent, "api.DATABASE_URL leads to a database that cannot be used from this host", "Connection refused")
         assert DATABASE_PASSWORDS["production"] not in silent.output
 

@@ -88,7 +88,7 @@ class Divergence:
 
 
 def network_divergences(model: Definition, here: Here) -> list[Divergence]:
-    """Networks that services use and that Compose could not use, or would make anew under the containers on them."""
+    """Networks that services use and that Compose could not use, or would recreate under the containers on them."""
     found = []
     for key, wanted, exists in _used(model, "networks", here.networks):
         name = str(wanted["name"])

@@ -78,7 +78,7 @@ class Migrations:
         """The container when it has ended; None when it is still at work at the deadline."""
         while True:
             self.guard()
-            # An engine that starts anew does not end what it runs.
+            # An engine that restarts does not end what it runs.
             with suppress(EngineError):
                 seen = self.one_offs.look(one.id)
                 if seen is None:

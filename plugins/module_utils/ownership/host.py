@@ -44,8 +44,8 @@ class HostIdentity:
             owner = Owner()
         if not owner.environment:
             raise DeployError(
-                f"{self.path} is not what a claim writes, so nobody can tell whose host this is. Find out, remove the file, and "
-                "claim the host anew with playbooks/provision.yml of its environment."
+                f"{self.path} is not what a claim writes, so the owner of this host is unknown. Find out, remove the file, and "
+                "claim the host again with playbooks/provision.yml of its environment."
             )
         return owner
 

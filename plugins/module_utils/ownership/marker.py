@@ -114,7 +114,7 @@ def problems(expected: Seen, seen: Seen) -> list[str]:
     found = identifier_problems(expected, seen)
     if not seen.environment:
         found.append(
-            f"carries no marker, so nobody can tell whose it is; if it is {expected.environment}'s, claim it: "
+            f"carries no marker, so its owner is unknown; if it is {expected.environment}'s, claim it: "
             f"playbooks/claim.yml with the inventory of {expected.environment}"
         )
     elif seen.environment != expected.environment:

@@ -18,7 +18,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.release.workspace 
 
 
 def kept(releases: Releases, manifest: Manifest) -> list[str]:
-    """What is wrong where the release is kept. Deploying it again writes it anew."""
+    """What is wrong where the release is kept. Deploying it again restores it."""
     workspace = releases.workspace(manifest.id)
     found = []
     if manifest.config_hash and _hash(manifest, workspace.shipped()) != manifest.config_hash:

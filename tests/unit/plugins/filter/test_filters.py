@@ -110,7 +110,7 @@ def test_fingerprints_are_made_and_what_is_new_is_said(tmp_path: Path) -> None:
 def test_a_broken_file_of_fingerprints_is_made_anew_and_that_is_said(tmp_path: Path) -> None:
     path = tmp_path / "fingerprints.json"
     path.write_text("<<<<<<< HEAD")
-    assert fingerprints(variables(path))["changes"][0].startswith(f"the file is made anew: {path}: is not JSON")
+    assert fingerprints(variables(path))["changes"][0].startswith(f"the file is recreated: {path}: is not JSON")
 
 
 def test_a_file_of_another_key_is_made_anew_and_that_is_said(tmp_path: Path) -> None:

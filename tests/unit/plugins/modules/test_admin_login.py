@@ -107,8 +107,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 
 FOREIGN = "is marked as production's, expected staging's; correct the secret"
 UNMARKED = (
-    "carries no marker, so nobody can tell whose it is; if it is staging's, claim it: playbooks/claim.yml with the inventory of "
-    "staging"
+    "carries no marker, so its owner is unknown; if it is staging's, claim it: playbooks/claim.yml with the inventory of staging"
 )
 OTHER_CLUSTER = "has the system identifier 7, expected 8"
 

@@ -167,7 +167,7 @@ def another_tools(connection: Any, ledger: str, refusal: type[Exception]) -> lis
 LEDGERS = [
     pytest.param(
         unreadable,
-        "api.DATABASE_URL leads to a database whose ledger public.ledger cannot be read: canceling statement due to lock timeout "
+        "api.DATABASE_URL leads to a database with an unreadable ledger, public.ledger: canceling statement due to lock timeout "
         "in ***. A migration that is at work may have locked it",
         id="a ledger that is locked",
     ),

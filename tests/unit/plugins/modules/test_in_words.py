@@ -43,7 +43,7 @@ def _ends(error: BaseException, capsys: pytest.CaptureFixture[str]) -> dict[str,
     [
         (
             PermissionError(errno.EACCES, "Permission denied", "/etc/morpheus.deploy/identity.json"),
-            "/etc/morpheus.deploy/identity.json could not be read or written: Permission denied. See whose it is with: namei -l "
+            "/etc/morpheus.deploy/identity.json could not be read or written: Permission denied. See who owns it with: namei -l "
             "/etc/morpheus.deploy/identity.json; lsattr -d /etc. Modules of this collection need root (become: true)",
         ),
         (

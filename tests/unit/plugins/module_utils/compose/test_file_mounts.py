@@ -102,8 +102,8 @@ PROBLEMS = [
         "./flags/a.json",
         False,
         [
-            'services.api.volumes: "./flags/a.json" is a single file of stack.live_files, which a container would never see '
-            "change; mount ./flags"
+            'services.api.volumes: "./flags/a.json" is a single file of stack.live_files, and containers never see '
+            "one change; mount ./flags"
         ],
         id="one live file",
     ),

@@ -175,7 +175,7 @@ def test_an_edge_that_does_not_listen_is_no_fault_of_a_replica() -> None:
             ask(places(port), [served.route("shop.example/", front, tls=False)])
     assert str(caught.value) == (
         "this host's edge does not answer http://shop.example/: [Errno 111] Connection refused. See why with docker logs "
-        "--tail 20 edge-haproxy-1; playbooks/provision.yml --tags edge for this inventory sets it up anew. Nothing was changed"
+        "--tail 20 edge-haproxy-1; playbooks/provision.yml --tags edge for this inventory sets it up again. Nothing was changed"
     )
 
 

@@ -11,8 +11,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.ownership.marker i
 
 MARKER = "is marked as production's, expected staging's; correct the secret"
 NO_MARKER = (
-    "carries no marker, so nobody can tell whose it is; if it is staging's, claim it: "
-    "playbooks/claim.yml with the inventory of staging"
+    "carries no marker, so its owner is unknown; if it is staging's, claim it: playbooks/claim.yml with the inventory of staging"
 )
 CLUSTER = "has the system identifier 2, expected 1"
 LEDGER = (

@@ -25,19 +25,19 @@ def exposed(stack: dict[str, Any]) -> Exposed:
 EXPOSED = [
     pytest.param(
         {"env": {"api": {"KEY": "canary-of-the-key"}}},
-        f"stack.env.api.KEY: holds the value of vault_key, {READ}; move KEY to stack_secrets.api, or, if it is no secret, "
-        "take vault_key out of the vault",
+        f"stack.env.api.KEY: holds the value of vault_key, {READ}; move KEY to stack_secrets.api, or, if it is not a "
+        "secret, take vault_key out of the vault",
         id="a secret in the plain configuration",
     ),
     pytest.param(
         {"env": {"api": {"DSN": "https://u:canary%40pass@other/1"}}},
-        f"stack.env.api.DSN: holds the value of vault_database_url, {READ}; move DSN to stack_secrets.api, or, if it is no "
+        f"stack.env.api.DSN: holds the value of vault_database_url, {READ}; move DSN to stack_secrets.api, or, if it is not a "
         "secret, take vault_database_url out of the vault",
         id="the password of a secret URL",
     ),
     pytest.param(
         {"env": {"api": {"NEXT": base64.b64encode(b"x canary-of-tomorrow").decode()}}},
-        f"stack.env.api.NEXT: holds the value of vault_rotation.new, {READ}; move NEXT to stack_secrets.api, or, if it is no "
+        f"stack.env.api.NEXT: holds the value of vault_rotation.new, {READ}; move NEXT to stack_secrets.api, or, if it is not a "
         "secret, take vault_rotation.new out of the vault",
         id="a secret, encoded",
     ),

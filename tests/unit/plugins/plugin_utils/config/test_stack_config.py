@@ -91,7 +91,7 @@ def test_services_without_restart_are_told_once_and_jobs_are_none_of_them(source
     found = checked(given)
     assert (found.problems, found.release_config["jobs"]) == ([], {"setup": {"hosts": "each"}})
     assert found.notes == [
-        "api, worker: have no restart and get restart: unless-stopped, so that they are there again after a reboot of the host; "
+        "api, worker: have no restart and get restart: unless-stopped, so that they come back after a reboot of the host; "
         'write it, or restart: "no", to say otherwise'
     ]
 
@@ -345,7 +345,7 @@ BAD = [
     pytest.param(top(stack_environment="qa", preflight_environments=["qa"]), [], id="an environment that was made known"),
     pytest.param(
         top(stack=None),
-        ["stack: required; the stack, one Compose project. Only what Compose has no word for stands here"],
+        ["stack: required; the stack, one Compose project. It holds only what a Compose file cannot say"],
         id="no stack",
     ),
     pytest.param(top(stack=[]), ["stack: must be a mapping, not a list"], id="a stack that is a list"),
@@ -739,8 +739,8 @@ BAD = [
     pytest.param(
         production('volumes: ["./migrations:/m:rw"]'),
         [
-            'compose.production.yml: services.api.volumes: "./migrations" is to be written to, and is shipped by stack.files, so '
-            "it never changes; add :ro, or take it out of stack.files so that it becomes the application's data"
+            'compose.production.yml: services.api.volumes: "./migrations" is mounted writable, but is shipped by stack.files '
+            "and never changes; add :ro, or take it out of stack.files so that it becomes the application's data"
         ],
         id="a shipped directory that is written to",
     ),
@@ -763,8 +763,8 @@ BAD = [
     pytest.param(
         both(live("flags/a"), stack(live_files=["flags"]), production('volumes: ["./flags/a:/a"]')),
         [
-            'compose.production.yml: services.api.volumes: "./flags/a" is a single file of stack.live_files, which a container '
-            "would never see change; mount ./flags"
+            'compose.production.yml: services.api.volumes: "./flags/a" is a single file of stack.live_files, and containers '
+            "never see one change; mount ./flags"
         ],
         id="a single live file",
     ),
@@ -1005,7 +1005,7 @@ BAD = [
     ),
     pytest.param(
         stack(hardening={"default": "off"}),
-        ['stack.hardening.default: "off" is neither give nor report'],
+        ['stack.hardening.default: "off" is not one of give, report'],
         id="hardening that is neither given nor told",
     ),
     pytest.param(
