@@ -2,10 +2,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible.errors import AnsibleFilterError
 from ansible_collections.morpheus.deploy.plugins.filter.audit_report import audit_report
+from ansible_collections.morpheus.deploy.plugins.filter.batches import batches
+from ansible_collections.morpheus.deploy.plugins.filter.bullets import bullets
 from ansible_collections.morpheus.deploy.plugins.filter.common_digests import common_digests
 from ansible_collections.morpheus.deploy.plugins.filter.env_file import env_file
 from ansible_collections.morpheus.deploy.plugins.filter.file_content import file_content
@@ -201,3 +204,27 @@ def test_the_audit_says_when_secrets_are_not_compared(tmp_path: Path, path: str,
     found = audit_report({"app-1": audited.facts()}, "staging", STACK, fingerprints=given)
     assert [one["id"] for one in found["findings"] if words in one["seen"]] == ["secret-unrecorded"]
     assert not [one for one in found["findings"] if one["id"] == "secret-shared"]
+
+
+def test_sentences_stand_below_their_heading() -> None:
+    assert bullets(["one", "two"], "Problems:") == "Problems:\n  - one\n  - two"
+    assert bullets([], "Problems:") == "Problems:"
+
+
+@pytest.mark.parametrize(
+    ("hosts", "sizes"),
+    [
+        pytest.param({}, [1], id="no host"),
+        pytest.param({"app-1": {}}, [1], id="nothing said"),
+        pytest.param({"app-1": {"stack": {"hosts_at_once": 2}}, "app-2": {}}, [2], id="said in the inventory"),
+        pytest.param({"app-1": {"stack": {"hosts_at_once": 2}, "stack_prepared": {"jobs": []}}}, [2], id="no job"),
+        pytest.param(
+            {"app-1": {"stack": {"hosts_at_once": 2}}, "app-2": {"stack_prepared": {"jobs": ["setup"]}}},
+            [1, 2],
+            id="a job runs before other hosts begin",
+        ),
+    ],
+)
+def test_hosts_are_switched_in_batches(hosts: dict[str, Any], sizes: list[int]) -> None:
+    assert batches({"app": ["app-1", "app-2"], "all": ["app-1"]}, hosts) == sizes
+    assert batches({"all": ["app-1"]}, hosts) == [1]

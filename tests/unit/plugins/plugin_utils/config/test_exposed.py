@@ -43,8 +43,8 @@ EXPOSED = [
     ),
     pytest.param(
         {"public_check": {"headers": {"X-Key": "canary-of-the-key"}}},
-        f"stack.public_check.headers.X-Key: holds the value of vault_key, {READ}; nothing there may be secret, or, if it is "
-        "no secret, take vault_key out of the vault",
+        f"stack.public_check.headers.X-Key: holds the value of vault_key, {READ}; nothing there may be secret, or, if it is not "
+        "a secret, take vault_key out of the vault",
         id="a secret elsewhere in the stack",
     ),
 ]
