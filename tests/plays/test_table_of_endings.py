@@ -182,7 +182,7 @@ OTHERS: dict[str, tuple[str, Case]] = {
     "status, a tag skipped that no task has": ("status", Case(options=("--skip-tags", "molecule-notest"))),
     "restart, looked at only": ("restart", Case(options=("--tags", "identity"))),
     "restart, begun in the middle": ("restart", Case(options=("--start-at-task", "Replace every replica"))),
-    "maintenance, begun in the middle": ("maintenance", Case(options=("--start-at-task", "Switch"))),
+    "maintenance, begun in the middle": ("maintenance", Case(options=("--start-at-task", "Switch maintenance on or off"))),
     "deploy, an empty release": ("deploy", Case(options=("-e", "stack_release="))),
     "deploy, Ctrl-C": ("deploy", Case(rules=[ROLLING], sent=signal.SIGINT)),
     "deploy, SIGTERM": ("deploy", Case(rules=[ROLLING], sent=signal.SIGTERM)),
