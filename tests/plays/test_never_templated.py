@@ -132,9 +132,7 @@ def test_a_secret_that_looks_like_a_template_arrives_as_it_stands(place: Place) 
     assert found == {name.lower(): value for name, value in NASTY.items()}
     for name in NASTY:
         # The variable alone is named.
-        words = (
-            f"vault_{name.lower()}: looks like a template and is none; nothing of a vault is, so it arrives as it stands there"
-        )
+        words = f"vault_{name.lower()}: looks like a template, but values of a vault never are: it is passed on as it is"
         assert (words in done.output) == (name != "PLAIN")
     assert MARK not in done.output
     assert not place.executed

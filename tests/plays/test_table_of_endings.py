@@ -31,7 +31,7 @@ AT_ONCE = 4
 YESTERDAY = {"verdict": "deployed", "release": "yesterday"}
 BEGAN = time.time()
 NOTHING = "Nothing was contacted or changed."
-NOBODY = "it holds no host at all, so its path may be wrong, or its content (Ansible's warnings above)"
+NOBODY = "it has no hosts, so its path or its content may be wrong (see Ansible's warnings above)"
 
 # The word and the exit status. Playbooks that contact nobody do not notice that hosts are lost. A lease is broken on the hosts
 # that answer; a status or an audit has failed while a host was not asked.

@@ -97,7 +97,7 @@ class Variables:
         secret = sorted(found.names & self.secret)
         if secret and is_read and not _may_be_secret(path):
             problems.append(
-                f"{where}: ${{{secret[0]}}} is secret, and others on the host can read what stands there (ps, docker inspect); "
+                f"{where}: ${{{secret[0]}}} is secret, and others on the host can read it there (ps, docker inspect); "
                 "give it to the program under environment, or as a file (stack_secret_files)"
             )
         return _typed(found.text) if path[-1] in _TYPED else found.text

@@ -645,8 +645,8 @@ BAD = [
     pytest.param(
         top(stack_secrets={"api": {"KEY": "x" * 140_000}}),
         [
-            "stack_secrets.api.KEY: takes 140005 bytes, and no environment variable may take more than 131072, or no container "
-            "starts with it; bring it as a file (stack_secret_files, or stack.files for what is not secret)"
+            "stack_secrets.api.KEY: is 140005 bytes long, and no container starts with an environment variable of more than "
+            "131072; bring it as a file (stack_secret_files, or stack.files for what is not secret)"
         ],
         id="a value that is too long",
     ),

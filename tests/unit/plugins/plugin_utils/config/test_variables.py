@@ -86,14 +86,14 @@ REFUSED = [
     pytest.param(
         {"command": ["serve", "--password=${DB_PASSWORD_OF_VAULT}"]},
         "compose.yml: services.web.command[1]: ${DB_PASSWORD_OF_VAULT} is secret, and others on the "
-        "host can read what stands there "
+        "host can read it there "
         "(ps, docker inspect); give it to the program under environment, or as a file (stack_secret_files)",
         id="a secret variable in a command line",
     ),
     pytest.param(
         {"labels": {"token": "x${DB_PASSWORD_OF_VAULT}"}},
         "compose.yml: services.web.labels.token: ${DB_PASSWORD_OF_VAULT} is secret, and others on the "
-        "host can read what stands there "
+        "host can read it there "
         "(ps, docker inspect); give it to the program under environment, or as a file (stack_secret_files)",
         id="a secret variable in a label",
     ),
@@ -237,7 +237,7 @@ def test_a_secret_variable_may_stand_in_an_environment_and_nowhere_else(
     value = yaml.safe_load(yaml.safe_dump(template).replace("{}", written))
     service, top = ({path[2]: value}, {}) if path[0] == "services" else ({}, {path[0]: value})
     found = checked(tmp_path, {"web": service}, {}, {"S": SECRET}, top=top)
-    told = [one for one in found.problems if "${S} is secret, and others on the host can read what stands there" in one]
+    told = [one for one in found.problems if "${S} is secret, and others on the host can read it there" in one]
     assert [one.startswith(f"compose.yml: {'.'.join(path)}") for one in told] == ([] if path[2:] == ("environment",) else [True])
     assert SECRET not in repr([found.problems, found.notes, found.release_config, found.files])
 
