@@ -225,7 +225,7 @@ def test_a_container_with_the_old_login_blocks_the_revocation_and_a_cancelled_ro
     says(run, ["nothing was revoked: left-behind (which is not a replica of the stack) still has the old value in its variable"])
     assert staging.verdict()["verdict"] == "failed"
     assert (logs_in_as(staging, old), logs_in_as(staging, new)) == ("postgres", "postgres")
-    says(database.rotate("ml"), ['"ml" does not stand in stack_rotation'])
+    says(database.rotate("ml"), ['"ml" is not in stack_rotation'])
     back = database.rotate("database", "-e", "rotation_cancel=true")
     assert back.code == 0, back.output
     assert (logs_in_as(staging, old), logs_in_as(staging, new)) == ("postgres", "")

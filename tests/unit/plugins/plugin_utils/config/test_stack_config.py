@@ -804,7 +804,7 @@ BAD = [
         [
             "compose.production.yml: services.api.deploy.update_config.order: start-first runs old and new at once, "
             "and the service writes to the volume db-data; write stop-first, or remove order, or name db-data in "
-            "stack.shared_volumes if it stands two writers"
+            "stack.shared_volumes if two may write to it at once"
         ],
         id="start-first with a volume that it writes",
     ),
