@@ -33,7 +33,7 @@ sandbox-down: ## Remove every trace of the sandbox
 	$(PYTHON) -m sandbox down
 
 .PHONY: provisioned
-# The sandbox makes its hosts anew when it likes, so whoever may get in is recorded anew as well.
+# The sandbox recreates its hosts when it likes, so whoever may get in is recorded again as well.
 provisioned: sandbox
 	@provision() { \
 		tests/quietly "provision $$1" ansible-playbook playbooks/provision.yml -i inventories/$$1; \

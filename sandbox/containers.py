@@ -1,4 +1,4 @@
-"""One container as it is wanted: reused, started or made anew."""
+"""One container as it is wanted: reused, started or recreated."""
 
 from __future__ import annotations
 

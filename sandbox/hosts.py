@@ -27,7 +27,7 @@ _DEPLOY_UID = 1000
 
 def ensure_host(host: Host, state: Path) -> str:
     """The host runs and answers SSH as the user deploy."""
-    # Without a name, so that it goes with its host: a machine that is made anew has an empty disk.
+    # Without a name, so that it goes with its host: a machine that is recreated has an empty disk.
     options = (*_OPTIONS, "--volume", "/var/lib/docker")
     outcome = ensure_container(host.name, HOST_IMAGE, (host.place,), host.ports, options, _files(host, state))
     wait_until_ready(host.name, "ssh", "-F", state / "ssh_config", "-o", "ConnectTimeout=2", host.name, "true")

@@ -73,7 +73,7 @@ def build(name: str, context: Path, content: str, **arguments: str) -> None:
 
 
 def remove_outdated() -> str:
-    """Images that lost their name to a newer build are gone; the containers that ran them are made anew by now."""
+    """Images that lost their name to a newer build are gone; the containers that ran them are recreated by now."""
     filters = ("--filter", f"label={LABEL}", "--filter", "dangling=true")
     found = run("docker", "images", "--quiet", *filters, what="Listing outdated images").split()
     if found:

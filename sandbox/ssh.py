@@ -22,7 +22,7 @@ Host {name}
 
 
 def ensure_ssh(state: Path) -> str:
-    """Keys are made once and kept: a host that is made anew is still the host that known_hosts knows."""
+    """Keys are made once and kept: a host that is recreated is still the host that known_hosts knows."""
     made = _ensure_key(state / "id_ed25519", "sandbox")
     for host in HOSTS:
         _ensure_key(host_key(state, host), host.name)

@@ -21,7 +21,7 @@ def no_host(group: str, groups: Mapping[str, Sequence[str]], sources: Sequence[s
         return ""
     named = " and ".join(str(source) for source in sources) or "that Ansible has by default"
     others = sorted(name for name, hosts in groups.items() if hosts and name not in ("all", "ungrouped"))
-    nobody = "it holds no host at all, so its path may be wrong, or its content (Ansible's warnings above)"
+    nobody = "it has no hosts, so its path or its content may be wrong (see Ansible's warnings above)"
     has = f"it has hosts in {', '.join(others)}" if others else nobody
     return f"the inventory {named} has no host in group {group}; {has}"
 

@@ -71,7 +71,7 @@ class Rotation:
         known = [str(one.get("name")) for one in given]
         if name not in known:
             listed = ", ".join(known) or "nothing"
-            problems.append(f'secret: "{name or ""}" does not stand in stack_rotation, which has {listed}; say -e secret=<name>')
+            problems.append(f'secret: "{name or ""}" is not in stack_rotation, which has {listed}; give -e secret=<name>')
         if not self._arguments.get("vault"):
             problems.append("stack_vault: required; the new value is written there")
         if problems:
@@ -86,7 +86,7 @@ class Rotation:
         except DeployError as exc:
             raise DeployError(f"{self._vault.path}: {exc}") from None
         if current is None:
-            raise DeployError(f"{self._vault.path}: has no {variable}, from which {self.entry.name} is said to come")
+            raise DeployError(f"{self._vault.path}: has no {variable}, from which stack_rotation takes {self.entry.name}")
         if state and state.name != self.entry.name:
             raise DeployError(
                 f"the rotation of {state.name}, begun {state.since}, is not finished. Finish it first: "

@@ -8,7 +8,7 @@ short_description: Make the fingerprints of an environment's secrets
 version_added: 0.1.0
 description:
   - Equal values have equal fingerprints under one key, so that environments can be compared without the password of another.
-  - The day of a value that the file holds already is kept. A missing or broken file is made anew.
+  - The day of a value that the file holds already is kept. A missing or broken file is recreated.
 positional: _input
 options:
   _input:

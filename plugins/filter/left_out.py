@@ -25,7 +25,7 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Keep it for the verdict
+- name: Keep what they run for the verdict
   ansible.builtin.set_fact:
     fleet_left_out: "{{ {'app-1': info} | morpheus.deploy.left_out }}"
 """

@@ -59,7 +59,7 @@ class LookupModule(LookupBase):  # type: ignore[misc]
         except AnsibleError as exc:
             return {"variables": {}, "error": str(exc) or "not decrypted", "templates": []}
         if found is not None and not isinstance(found, Mapping):
-            return {"variables": {}, "error": "no mapping of variables", "templates": []}
+            return {"variables": {}, "error": "not a mapping of variables", "templates": []}
         # Not trusted as templates. The loader gives them so already; that it does is nothing to rely on.
         opened = wrap_var(dict(found or {}))
         looks = sorted(str(name) for name, value in opened.items() if _looks_like_a_template(value))

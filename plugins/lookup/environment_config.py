@@ -226,7 +226,7 @@ def _fingerprints(path: Path) -> drift.Fingerprints:
         secrets = {str(name): str(one["fingerprint"]) for name, one in (found.get("secrets") or {}).items() if one["fingerprint"]}
         return drift.Fingerprints(shown, str(found.get("key") or ""), secrets)
     except (ValueError, AttributeError, TypeError, KeyError):
-        raise AnsibleLookupError(f"{shown} is not a file of fingerprints; write it anew with playbooks/fingerprint.yml") from None
+        raise AnsibleLookupError(f"{shown} is not a file of fingerprints; make it again with playbooks/fingerprint.yml") from None
 
 
 def _patterns(name: str, given: Any) -> list[str]:

@@ -11,7 +11,7 @@ description:
   - While maintenance is on, the edge answers every request with status 503 and C(Retry-After), browsers with a page and
     programs with JSON. Exempt paths, such as that of health checks, are answered as ever.
   - Nothing is reloaded. Requests and tunnels that have begun go on to their end.
-  - What was switched stays, whether HAProxy reloads or starts anew, through deploys, and when the role C(edge) runs.
+  - What was switched stays, whether HAProxy reloads or restarts, through deploys, and when the role C(edge) runs.
   - The page, C(Retry-After) and the exempt paths are variables of the role.
 attributes:
   diff_mode:
@@ -48,7 +48,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 changes:
-  description: Where the state was another, or is, in check mode. The file for when HAProxy starts anew, and its workers.
+  description: Where the state was another, or is, in check mode. The file for when HAProxy restarts, and its workers.
   returned: success
   type: list
   elements: str

@@ -12,7 +12,7 @@ description:
     servers that it had before, and with what was told to it by hand, weights and drains.
   - Unless O(drained=true) a second container of the new image stands in. It must answer for every route as the one that runs
     does; then new connections are led to it, by rules of the kernel. The old container takes no new connection, answers what it
-    has begun and ends; the edge's own container is made anew, and new connections are led back to it.
+    has begun and ends; the edge's own container is recreated, and new connections are led back to it.
   - Requests that have begun are waited for, and so are idle connections of users, which live for 75 s at most. WebSockets and
     other tunnels do not end by themselves. What is still open after O(drain_seconds) is cut and counted.
   - When the new edge does not serve, the one before goes on, or comes back, and the module fails.

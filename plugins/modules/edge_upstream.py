@@ -12,7 +12,7 @@ description:
     release would otherwise serve the old one as soon as it comes back.
   - When no other host is up either, it is tried all the same, as each host is then.
   - Nothing is reloaded. Requests and tunnels that have begun go on to their end.
-  - What was said stays, whether HAProxy reloads or starts anew, and when the role C(edge) runs.
+  - What was said stays, whether HAProxy reloads or restarts, and when the role C(edge) runs.
 attributes:
   diff_mode:
     support: none

@@ -53,7 +53,7 @@ EXAMPLES = r"""
   morpheus.deploy.host_baseline:
     environment: staging
 
-- name: Record it anew, because an account has been added
+- name: Record it again, because an account has been added
   morpheus.deploy.host_baseline:
     environment: staging
     renew: true

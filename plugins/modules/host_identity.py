@@ -42,7 +42,7 @@ options:
     default: ""
   sandbox_only:
     description:
-      - Refuse a host that is none of the sandbox, which has the file C(/etc/morpheus.deploy/sandbox).
+      - Refuse a host outside of the sandbox, which has the file C(/etc/morpheus.deploy/sandbox).
       - For inventories whose secrets are known to everybody.
     type: bool
     default: false

@@ -228,7 +228,7 @@ def _wait_for_end_of_sessions(params: dict[str, Any], role: str) -> None:
             where = ", ".join(sorted({str(session) for session in found}))
             raise DeployError(
                 f"{len(found)} sessions are logged in as {role} still, {where}: nothing was revoked. "
-                "Let whoever it is use the new login, or end it, and run this again"
+                "Let that client use the new login, or end its sessions, and run this again"
             )
         time.sleep(POLL_SECONDS)
 

@@ -11,7 +11,7 @@ description:
   - When the module returns, every running replica of a service that reads the secret was started with the new value, and no
     running container of the host has the old one, whoever started it. Environment, command and mounted secret files count.
   - Otherwise the module fails and names each container with what it uses.
-  - Values are compared on the host. What is returned are fingerprints under O(key), which is made anew for each run when empty.
+  - Values are compared on the host. What is returned are fingerprints under O(key), which is recreated for each run when empty.
 options:
   names:
     description: Names of the secrets that have the value, C(<env file>.<variable>) or C(files.<name>).

@@ -41,7 +41,7 @@ def lane(item: pytest.Item) -> str:
     if marked:
         (name,) = marked.args
         if name not in LANES:
-            raise pytest.UsageError(f"{item.nodeid}: lane {name!r} is none of {', '.join(LANES)}, so no lane would run it")
+            raise pytest.UsageError(f"{item.nodeid}: lane {name!r} is not one of {', '.join(LANES)}, so no lane would run it")
         return str(name)
     fixtures = set(getattr(item, "fixturenames", ()))
     used = [name for name in ("staging", "production") if name in fixtures]

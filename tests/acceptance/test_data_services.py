@@ -163,7 +163,7 @@ def test_what_would_lose_or_mix_data_is_refused_before_anything_is_changed(ledge
     run = ledger.deploy("2.0.0")
     says(
         run,
-        ["VERDICT refused", f'networks.default: the network "{NAME}_default" exists with internal false, where true is wanted'],
+        ["VERDICT refused", f'networks.default: the network "{NAME}_default" exists with internal false, expected true'],
     )
     assert run.code == 2
 

@@ -58,7 +58,7 @@ class Developer:
         return json.loads(text)
 
     def sees(self, status: int, words: str, method: str, path: str, body: object = None) -> None:
-        """Sooner or later: what starts anew may answer nothing meanwhile."""
+        """Sooner or later: what restarts may answer nothing meanwhile."""
 
         def shown() -> bool:
             try:

@@ -9,9 +9,9 @@ import pytest
 from tests.acceptance.world import STACK, Environment, on, says
 
 BAD_RELEASES = {
-    "1.9.0-unhealthy": ("did not pass its gate", 'status 503 where 200 is expected: {"status":"unhealthy"'),
+    "1.9.0-unhealthy": ("did not pass its gate", 'status 503, expected 200: {"status":"unhealthy"'),
     "1.9.1-crash": ("did not pass its gate", "fault: crash"),
-    "1.9.2-lies": ("did not pass its gate", 'its version is "1.0.0-other" where "1.9.2-lies" is expected'),
+    "1.9.2-lies": ("did not pass its gate", 'it reports version "1.0.0-other", expected "1.9.2-lies"'),
     "1.9.3-hangs": ("did not pass its gate", "no complete answer within 2.0 s"),
 }
 

@@ -68,7 +68,7 @@ def test_staging_with_the_database_of_production_is_refused_before_any_connectio
         run = STAGING.deploy("1.1.0", "-vvv", "-e", json.dumps({"vault_database_url": url} | unreachable))
         refused(
             run,
-            "api.DATABASE_URL leads to the Supabase project productionmorpheuspr, where stagingmorpheusproj1 is expected",
+            "api.DATABASE_URL leads to the Supabase project productionmorpheuspr, expected stagingmorpheusproj1",
             "api.DATABASE_URL has the same value as api.DATABASE_URL of production",
         )
         assert "UNREACHABLE" not in run.output
@@ -83,7 +83,7 @@ def test_a_url_that_reaches_another_database_than_it_names_is_refused() -> None:
             check = PRODUCTION.deploy("1.1.0", "--check")
             claim = PRODUCTION.play("playbooks/claim.yml")
         words = "production-app-1: api.DATABASE_URL leads to a database that is staging's by its marker"
-        refused(run, f"{words}, where production's is expected")
+        refused(run, f"{words}, expected production's")
         refused(check, words)
         refused(claim, f"{words} and cannot become production's")
         assert DATABASE_PASSWORDS["production"] not in run.output
@@ -100,9 +100,7 @@ def test_a_database_without_a_marker_or_without_an_answer_is_refused() -> None:
             silent = PRODUCTION.deploy("1.1.0")
         finally:
             on("production-app-1", "iptables", "-D", *closed)
-        refused(
-            unmarked, "carries no marker, so nobody can tell whose it is; if it is production's, claim it: playbooks/claim.yml"
-        )
+        refused(unmarked, "carries no marker, so its owner is unknown; if it is production's, claim it: playbooks/claim.yml")
         refused(silent, "api.DATABASE_URL leads to a database that cannot be used from this host", "Connection refused")
         assert DATABASE_PASSWORDS["production"] not in silent.output
 

@@ -139,7 +139,7 @@ def test_replicas_keep_the_files_that_they_were_started_with(project: Project) -
     project.ship("uploads")
     run = staging.deploy("1.0.0")
     assert run.code == 2
-    says(run, [f"uploads is shipped, and {STACK}/project/uploads holds what no release brought there (uploads/data)"])
+    says(run, [f"uploads is shipped, and {STACK}/project/uploads contains files that no release brought (uploads/data)"])
     assert staging.everything() == before
 
 

@@ -59,7 +59,7 @@ def sandbox(command: str) -> None:
 
 @pytest.fixture
 def bare_host() -> Iterator[None]:
-    """Without an engine and without an owner. Molecule's: it makes it anew for each of its scenarios."""
+    """Without an engine and without an owner. Molecule's: it recreates it for each of its scenarios."""
     sandbox("down")
     sandbox("up")
     try:

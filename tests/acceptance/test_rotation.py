@@ -222,10 +222,10 @@ def test_a_container_with_the_old_login_blocks_the_revocation_and_a_cancelled_ro
         run = database.rotate("database")
         new = database.vault["vault_database_url"]
     assert run.code == 2
-    says(run, ["nothing was revoked: left-behind (which is no replica of the stack) still has the old value in its variable"])
+    says(run, ["nothing was revoked: left-behind (which is not a replica of the stack) still has the old value in its variable"])
     assert staging.verdict()["verdict"] == "failed"
     assert (logs_in_as(staging, old), logs_in_as(staging, new)) == ("postgres", "postgres")
-    says(database.rotate("ml"), ['"ml" does not stand in stack_rotation'])
+    says(database.rotate("ml"), ['"ml" is not in stack_rotation'])
     back = database.rotate("database", "-e", "rotation_cancel=true")
     assert back.code == 0, back.output
     assert (logs_in_as(staging, old), logs_in_as(staging, new)) == ("postgres", "")
@@ -267,7 +267,7 @@ def test_a_secret_in_a_file_is_rotated_under_load_and_a_container_with_the_old_o
         run = database.rotated("session")
     new = database.vault["vault_session_secret"]
     assert blocked.code == 2
-    says(blocked, ["left-behind (which is no replica of the stack) still has the old value in its file session_secret"])
+    says(blocked, ["left-behind (which is not a replica of the stack) still has the old value in its file session_secret"])
     says(run, ["session: every replica uses the new value, and no container has the old one"])
     assert new != old
     for name in staging.containers("staging-app-1", "api"):

@@ -129,7 +129,7 @@ class Release:
 
 
 def write(release: Release, directory: Path, name: str) -> Path:
-    """An inventory of staging's host with this release of the shop in it; made anew."""
+    """An inventory of staging's host with this release of the shop in it; recreated."""
     inventory, source = directory / "inventories" / "staging", directory / "shop"
     for made in (inventory, source):
         shutil.rmtree(made, ignore_errors=True)

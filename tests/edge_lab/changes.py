@@ -48,7 +48,7 @@ class Changes:
                     self.note(f"*** killed before: {what}")
                 raise KilledError
             if self._count == self.disturbed:
-                self.note("*** HAProxy ends and is started anew")
+                self.note("*** HAProxy ends and is restarted")
                 self.disturb()
             self.note(what)
 

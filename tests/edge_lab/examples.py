@@ -67,7 +67,7 @@ class Example:
     """The first release is live and under load when the others come, one after another.
 
     ``crash``: the controller dies at this change of the rollout to the last one; ``after``: what is done then ("again" or
-    "back"). ``restart``: HAProxy is started anew at this change. ``way_back``: at the end a rollback leads to the release before.
+    "back"). ``restart``: HAProxy is restarted at this change. ``way_back``: at the end a rollback leads to the release before.
     ``strict``: a replica must get no request for a path that its own release does not have.
     """
 
@@ -96,7 +96,7 @@ class Example:
                     f"monitor {one.monitor:g} s" + "".join(f", {extra}" for extra in extras)
                 )
         lines += [f"crash at change {self.crash}, then {self.after}"] if self.crash else []
-        lines += [f"HAProxy is started anew at change {self.restart}"] if self.restart else []
+        lines += [f"HAProxy is restarted at change {self.restart}"] if self.restart else []
         lines += ["then the way back"] if self.way_back else []
         return "\n".join(lines)
 

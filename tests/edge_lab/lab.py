@@ -132,7 +132,7 @@ class _Trial:
             load.stop()
         self._start_anew()
         if not any(one.crashed_at for one in self._lab.docker.history):
-            self._compare(self._live, "after HAProxy was started anew")
+            self._compare(self._live, "after HAProxy was restarted")
         self._judge_all(load, zero)
 
     def _rolls(self, live: Release, others: list[Release], peace: float) -> None:
@@ -228,7 +228,7 @@ class _Trial:
         self._judge.gaps.append((self._ended, time.monotonic()))
 
     def _start_anew(self) -> None:
-        """Whenever HAProxy starts anew it admits what was admitted."""
+        """Whenever HAProxy restarts it admits what was admitted."""
         began = time.monotonic()
         self._lab.haproxy.kill()
         self._lab.haproxy.start()

@@ -184,7 +184,7 @@ def test_containers_reach_what_they_may_and_nothing_else(lab: Lab, suffix: str) 
 
 
 def test_rules_of_engine_and_firewall_come_and_go_without_it(lab: Lab) -> None:
-    """What the engine does when it restarts, and what a firewall does that begins anew with its own rules."""
+    """What the engine does when it restarts, and what a firewall does that begins again with its own rules."""
     found = lab.filter("nft")
     found.apply(BASE)
     try:

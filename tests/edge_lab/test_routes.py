@@ -175,7 +175,7 @@ def test_what_is_accepted_matches_its_own_requests_and_nothing_else(lab: Lab, fo
     assert all(means(wanted, a_host(host), path) == service for (host, path), service in wanted.items())
     asked = list(dict.fromkeys(one for host, path in wanted for one in asked_of(host, path)))
     assert lab.answers(asked) == {one: means(wanted, *one) for one in asked}
-    # HAProxy would read the same when it is started anew.
+    # HAProxy would read the same when it is restarted.
     told = parse_map(lab.edge()._socket.ask("show map /usr/local/etc/haproxy/routes.map"))
     assert told == {key: f"lab.{service}" for key, service in keys.items()}
     assert (lab.paths.conf / "routes.map").read_text() == render_map("lab", keys)

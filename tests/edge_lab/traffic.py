@@ -75,7 +75,7 @@ class Users:
             time.sleep(0.002)
 
     def kept(self) -> None:
-        """What says "Connection: close" in its answer is opened anew by the library."""
+        """What says "Connection: close" in its answer is opened again by the library."""
         connection = HTTPConnection(*self._place, timeout=TIMEOUT)
         while not self._over.exists():
             self.ask(connection, "kept connection", "/", close=False)

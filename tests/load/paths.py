@@ -34,7 +34,7 @@ class Asked:
         return self._known(echoed(answer, sent))
 
     def _known(self, body: dict[str, object]) -> Seen:
-        """Who answered which path; raises when it is none of those that may."""
+        """Who answered which path; raises when it is not one of those that may."""
         who = str(body.get("release", NONE))
         seen = f"{self.path} {who}"
         replica = str(body["replica"]) if "replica" in body else None

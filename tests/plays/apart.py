@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from tests.plays.played import PIPELINING
+
 SUDO = """#!/bin/sh
 while [ "$1" != /bin/sh ]; do shift; done
 exec unshare {how} /bin/sh -c '
@@ -47,6 +49,7 @@ def host(root: Path, environment: str = "staging") -> dict[str, Any]:
     sudo.write_text(SUDO.format(root=root, how=how()))
     sudo.chmod(0o755)
     return {
+        **PIPELINING,
         "ansible_connection": "local",
         "ansible_python_interpreter": sys.executable,
         "ansible_become_exe": str(sudo),

@@ -39,7 +39,7 @@ STAGE_HOST=$host sh -c "$command"; code=$?
 exit $code
 """
 
-# Ansible writes the options into the text. What imports basic.py is packed, unpacked and compiled anew each time instead, which
+# Ansible writes the options into the text. What imports basic.py is packed, unpacked and compiled again each time instead, which
 # takes longer than all else in a run.
 MODULE = """#!/usr/bin/python
 import json, os, sys, time

@@ -18,9 +18,9 @@ def test_options_that_cannot_work_are_refused_before_any_host_is_contacted(tmp_p
     assert done.returncode == 2
     for line in (
         "Nothing was changed. Problems in the options of the edge:",
-        "edge_https_port: 80 is edge_http_port, too; give each a port of its own",
+        "edge_https_port: 80 is also edge_http_port; give each its own port",
         'edge_trusted_proxies[0]: \\"10.0.0.5/24\\" is one address of a network; write 10.0.0.0/24 for the network,',
-        'edge_trusted_proxies[1]: \\"0.0.0.0/0\\" is everybody',
+        'edge_trusted_proxies[1]: \\"0.0.0.0/0\\" means everybody',
     ):
         assert line in done.stdout
     assert "UNREACHABLE" not in done.stdout

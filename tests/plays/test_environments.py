@@ -53,4 +53,4 @@ def test_rules_that_are_broken_are_named_in_one_message_and_end_the_run() -> Non
 def test_the_reserved_name_of_before_is_refused_with_the_new_one() -> None:
     done = offline("ansible-playbook", "playbooks/config.yml", "-i", "inventories/staging", "-e", "diff=production", passwords={})
     assert done.code == 2, done
-    assert "diff: means nothing any more. To compare with another environment say -e config_diff=production." in done.words
+    assert "diff: no longer does anything. To compare environments give -e config_diff=production." in done.words

@@ -256,7 +256,7 @@ def test_in_check_mode_nothing_is_taken(fleet: Callable[[int], Fleet]) -> None:
 def test_the_host_of_the_lease_is_a_word_of_the_past(fleet: Callable[[int], Fleet]) -> None:
     run = fleet(1).play("take.yml", "-e", "lease_host=app-1")
     assert run.returncode == 2
-    assert 'lease_host: "app-1" means nothing any more, because no single host keeps the lease' in run.stdout
+    assert 'lease_host: "app-1" no longer does anything, because no single host keeps the lease' in run.stdout
 
 
 def begun(fleet: Fleet, *hosts: str) -> None:
@@ -298,7 +298,7 @@ def test_status_tells_what_the_hosts_know_that_answer(fleet: Callable[[int], Fle
     run = three.play(ROOT / "playbooks" / "status.yml", "-e", "status_format=json")
     # A table that cannot say what a host runs does not end green.
     assert run.returncode == 4, run.stdout
-    assert "Nobody can say what" in " ".join((run.stdout + run.stderr).split())
+    assert "It is unknown what" in " ".join((run.stdout + run.stderr).split())
     report = json.loads((three.directory / ".deploy" / "staging" / "status.json").read_text())
     assert (report["lease"], report["lease_problem"], report["lease_unread"]) == (None, "", {"app-1": "could not be reached"})
     assert [line["verdict"] for line in report["runs"]] == ["deployed", "unchanged"]

@@ -91,7 +91,7 @@ def test_a_rotation_with_limit_is_refused_before_anything_else(play: Play, tmp_p
     run = play(ROOT / "playbooks" / "rotate_secrets.yml", "-e", "secret=ml", "--limit", "app-2")
     assert run.returncode == 2
     assert re.findall(r"^TASK \[(.*)\]", run.stdout, re.MULTILINE) == [
-        "Refuse a run that could not",
+        "Refuse a run that cannot do anything",
         "morpheus.deploy.fleet : Refuse to go on without every host",
     ]
     assert "app-1 is left out by --limit; app-3 is left out by --limit. A value is taken away from every host" in run.stdout

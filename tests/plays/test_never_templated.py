@@ -132,9 +132,7 @@ def test_a_secret_that_looks_like_a_template_arrives_as_it_stands(place: Place) 
     assert found == {name.lower(): value for name, value in NASTY.items()}
     for name in NASTY:
         # The variable alone is named.
-        words = (
-            f"vault_{name.lower()}: looks like a template and is none; nothing of a vault is, so it arrives as it stands there"
-        )
+        words = f"vault_{name.lower()}: looks like a template, but values of a vault never are: it is passed on as it is"
         assert (words in done.output) == (name != "PLAIN")
     assert MARK not in done.output
     assert not place.executed
@@ -183,8 +181,8 @@ def test_a_value_of_the_vault_in_the_plain_configuration_is_refused(place: Place
     assert done.code == 2
     assert json.loads(done.verdict)["messages"] == [
         "Nothing was contacted or changed. Problems in the configuration:\n"
-        "  - stack.env.web.DSN: holds the value of vault_dsn, and lands in files that everybody on the hosts may read; move DSN "
-        "to stack_secrets.web, or, if it is no secret, take vault_dsn out of the vault\n"
-        "  - stack.public_check.headers.X-Key: holds the value of vault_dsn, and lands in files that everybody on the hosts may "
-        "read; nothing there may be secret, or, if it is no secret, take vault_dsn out of the vault"
+        "  - stack.env.web.DSN: holds the value of vault_dsn, and goes into files that everybody on the hosts can read; move DSN "
+        "to stack_secrets.web, or, if it is not a secret, take vault_dsn out of the vault\n"
+        "  - stack.public_check.headers.X-Key: holds the value of vault_dsn, and goes into files that everybody on the hosts can "
+        "read; nothing there may be secret, or, if it is not a secret, take vault_dsn out of the vault"
     ]

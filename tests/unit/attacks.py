@@ -15,7 +15,7 @@ OWN = "/var/lib/morpheus.deploy/stacks/shop"
 OTHER = "/var/lib/morpheus.deploy/stacks/blog"
 _HOST = "belongs to the host"
 _SOCKET = "gives the engine's socket, which makes the service root on the host"
-_DECIDED = "nobody has decided yet what this key may do to the host"
+_DECIDED = "nobody has reviewed yet what this key may do to the host"
 _SAFE = "CHOWN, DAC_OVERRIDE, FOWNER, FSETID, KILL, NET_BIND_SERVICE, SETGID, SETUID"
 _DEVICES = "gives the service devices of the host"
 _REMOVE = "remove it"
@@ -177,7 +177,7 @@ MOUNTS = [
     _one(
         "a pipe of another system",
         {"volumes": [{"type": "npipe", "source": "/x", "target": "/y"}]},
-        'the type "npipe" is none of bind, image, tmpfs, volume',
+        'the type "npipe" is not one of bind, image, tmpfs, volume',
     ),
     _one(
         "a link in data that a service writes",
@@ -200,7 +200,7 @@ MOUNTS = [
     ),
     _volume("another driver", {"driver": "rexray/ebs"}, 'has the driver "rexray/ebs", a program of the host'),
     _volume("another stack's volume", {"external": True, "name": "blog_data"}, "is external, so it may be another stack's"),
-    _volume("a key of a newer volume", {"mirror": "/etc"}, "has mirror, on which nobody has decided yet"),
+    _volume("a key of a newer volume", {"mirror": "/etc"}, "has mirror, which nobody has reviewed yet"),
     _one(
         "a config of the host",
         {"configs": ["c"]},
@@ -228,13 +228,13 @@ MOUNTS = [
     _one(
         "a config by a program of the host",
         {"configs": ["c"]},
-        "configs.c has template_driver, on which nobody has decided yet",
+        "configs.c has template_driver, which nobody has reviewed yet",
         configs={"c": {"content": "x", "template_driver": "golang"}},
     ),
     _one(
         "a secret by a program of the host",
         {"secrets": ["key"]},
-        "secrets.key has driver, on which nobody has decided yet",
+        "secrets.key has driver, which nobody has reviewed yet",
         secrets={"key": {"file": "./secrets/key", "driver": "vault"}},
     ),
 ]
@@ -295,12 +295,12 @@ VALUES = [
     _one(
         "labels of another project",
         {"labels": {"com.docker.compose.project": "edge", "traefik.enable": "true"}},
-        "com.docker.compose.project says whose container it is, which only the deploy may say",
+        "com.docker.compose.project is set by the deploy itself",
     ),
     _one(
         "labels of the deploy",
         {"labels": ["morpheus.deploy.port=22"]},
-        "morpheus.deploy.port says whose container it is, which only the deploy may say",
+        "morpheus.deploy.port is set by the deploy itself",
     ),
     _one(
         "logging",
@@ -353,7 +353,7 @@ VALUES = [
             ("no-new-privileges:false", "lets setuid files give privileges", "no_new_privileges"),
             ("seccomp:unconfined", "lets every system call pass", "seccomp"),
             ("writable-cgroups=true", "lets the service change control groups", "writable_cgroups"),
-            ("of-a-newer-engine=on", "is an option that nobody has decided on", "security_opt"),
+            ("of-a-newer-engine=on", "is an option that nobody has reviewed yet", "security_opt"),
         )
     ],
     *[
@@ -435,7 +435,7 @@ NETWORKS = [
         "has ipam.options, which are for drivers of the host",
         "remove them",
     ),
-    _network("a key of a newer network", {"route": "0.0.0.0/0"}, "has route, on which nobody has decided yet"),
+    _network("a key of a newer network", {"route": "0.0.0.0/0"}, "has route, which nobody has reviewed yet"),
     _one(
         "options of one attachment",
         {"networks": {"back": {"driver_opts": {"parent": "eth0"}}}},

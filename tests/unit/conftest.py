@@ -1,4 +1,4 @@
-"""Makes the collection importable as users import it, says how hard property tests try, and keeps any test from hanging."""
+"""Makes the collection importable as users import it, says how hard property tests try and what units cost; none may hang."""
 
 from __future__ import annotations
 
@@ -11,10 +11,17 @@ ROOT = Path(__file__).parents[2]
 # First, so that no other installed copy of the collection is tested by mistake; the root is there for tests.unit.simulation.
 sys.path[:0] = [str(ROOT / "collections"), str(ROOT)]
 
+from tests.cpu_seconds import pytest_runtest_call, pytest_runtest_setup, pytest_terminal_summary
 from tests.hangs import never_hangs, pytest_configure
 from tests.unit.effort import examples
 
-__all__ = ["never_hangs", "pytest_configure"]
+__all__ = [
+    "never_hangs",
+    "pytest_configure",
+    "pytest_runtest_call",
+    "pytest_runtest_setup",
+    "pytest_terminal_summary",
+]
 
 configuration.set_hypothesis_home_dir(ROOT / ".cache" / "hypothesis")
 # A simulated rollout takes milliseconds, but not the same ones on every machine: no deadline per example.

@@ -97,7 +97,7 @@ CREDENTIALS = (
         "stack_fingerprint_key",
         "no: it is the key of the fingerprints, and the same in every environment",
         "secret-unrecorded, when files were made with another key",
-        "no: a new one makes every fingerprint anew, playbooks/fingerprint.yml in each environment",
+        "no: a new one makes every fingerprint again, playbooks/fingerprint.yml in each environment",
         MASKED_AS_OPTION,
         ("stack_attestation.key", "rotation.fingerprint_key"),
     ),

@@ -1,4 +1,4 @@
-"""The tables of docs/reference.md, from argument specs and documentation. Write them anew: python -m tests.unit.reference"""
+"""The tables of docs/reference.md, from argument specs and documentation. Regenerate: python -m tests.unit.reference"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tables of docs/refusals.md, from the tests that assert the messages. Write them anew: python -m tests.unit.refusals"""
+"""The tables of docs/refusals.md, from the tests that assert the messages. Regenerate: python -m tests.unit.refusals"""
 
 from __future__ import annotations
 

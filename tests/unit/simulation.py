@@ -497,7 +497,7 @@ class SimulatedGate:
         self._begin("wait", service)
         host.clock.sleep(2.0)
         with host.lock:
-            results = [self._health(replica, host.bad, "status 503 where 200 is expected") for replica in replicas]
+            results = [self._health(replica, host.bad, "status 503, expected 200") for replica in replicas]
             for replica, health in zip(replicas, results, strict=True):
                 if health.healthy:
                     host.containers[replica.id].proven = True
@@ -511,7 +511,7 @@ class SimulatedGate:
             asked += INTERVAL_SECONDS
             host.clock.sleep(INTERVAL_SECONDS)
         with host.lock:
-            return [self._health(replica, host.flaky, "status 500 where 200 is expected") for replica in replicas]
+            return [self._health(replica, host.flaky, "status 500, expected 200") for replica in replicas]
 
     def _begin(self, verb: str, service: str) -> None:
         self.seen.setdefault(service, []).append(verb)

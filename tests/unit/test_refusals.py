@@ -25,7 +25,7 @@ from tests.unit.refusals import (
 def test_the_page_is_as_the_tests_say() -> None:
     text = PAGE.read_text()
     assert set(re.findall(r"<!-- (\w+) -->", text)) == set(tables())
-    assert text == written(text, tables()), "write it anew: python -m tests.unit.refusals"
+    assert text == written(text, tables()), "regenerate it: python -m tests.unit.refusals"
 
 
 @pytest.mark.parametrize("found", [before_any_host, before_any_write, before_any_change])

@@ -32,8 +32,8 @@ def problems(values: Mapping[str, object]) -> list[str]:
             found.append(f"{name}: holds half of a surrogate pair, which UTF-8 cannot carry")
         elif (size := len(f"{name}={value}".encode()) + 1) > LONGEST_VARIABLE:
             found.append(
-                f"{name}: takes {size} bytes, and no environment variable may take more than {LONGEST_VARIABLE}, or no container "
-                "starts with it; bring it as a file (stack_secret_files, or stack.files for what is no secret)"
+                f"{name}: is {size} bytes long, and no container starts with an environment variable of more than "
+                f"{LONGEST_VARIABLE}; bring it as a file (stack_secret_files, or stack.files for what is not secret)"
             )
     return found
 

@@ -95,14 +95,14 @@ class Format:
         try:
             return path.read_text(errors=errors)
         except (IsADirectoryError, NotADirectoryError) as exc:
-            raise self.damaged(path, "it is a directory" if path.is_dir() else "it lies below what is no directory") from exc
+            raise self.damaged(path, "it is a directory" if path.is_dir() else "it lies below a file") from exc
         except UnicodeDecodeError as exc:
-            raise self.damaged(path, f"it holds bytes that are no text (at {exc.start})") from exc
+            raise self.damaged(path, f"it holds bytes that are not text (at {exc.start})") from exc
 
     def commented(self, path: Path) -> str:
         """The text of a file that is HAProxy's, whose number stands in a comment.
 
-        Bytes that are no text are not refused here: such a file is another one than it should be, and is written anew.
+        Bytes that are not text are not refused here: such a file is another one than it should be, and is written again.
         """
         found = self.text(path, "replace")
         number = _COMMENT.search(found)
@@ -138,10 +138,10 @@ def _broken_json(exc: json.JSONDecodeError) -> str:
         return "it is empty"
     if exc.pos >= len(exc.doc.rstrip()) or exc.msg.startswith("Unterminated"):
         return "it ends in the middle"
-    return f"it is no JSON, line {exc.lineno}: {exc.msg}"
+    return f"it is not JSON, line {exc.lineno}: {exc.msg}"
 
 
-_PROVISION = "run playbooks/provision.yml for this inventory, which writes it anew"
+_PROVISION = "run playbooks/provision.yml for this inventory, which restores it"
 _REMEMBERED = "from the journal, the manifests and the containers"
 _AWAY = "move the file away (mv {path} {path}.newer)"
 _BACK_FIRST = "go back with that version to a release of this one first"
@@ -155,7 +155,7 @@ def _least_of_manifest(content: Mapping[str, Any]) -> int:
 
 MANIFEST = Format(
     "manifests",
-    "deploy that release again, which writes it anew",
+    "deploy that release again to restore it",
     _BACK_FIRST,
     number=2,
     silent=True,
@@ -164,15 +164,15 @@ MANIFEST = Format(
 )
 LINEAGE = Format(
     "lineages",
-    f"deploy the release that runs again, which writes it anew {_REMEMBERED}",
+    f"deploy the running release again to restore it {_REMEMBERED}",
     f"{_AWAY}, and what it said is taken {_REMEMBERED}",
 )
 JOURNAL = Format("journals", "run this again, which begins a new one", _AWAY)
-LISTING = Format("listings", "deploy the release that runs again, which writes it anew", _BACK_FIRST, silent=True)
+LISTING = Format("listings", "deploy the running release again to restore it", _BACK_FIRST, silent=True)
 # Compose takes a key of its own at the top of a file only when it begins with x-.
 OVERRIDE = Format(
     "overrides",
-    "deploy the release that runs again, which writes it anew",
+    "deploy the running release again to restore it",
     _BACK_FIRST,
     silent=True,
     key="x-morpheus.deploy.format",
@@ -192,21 +192,21 @@ EDGE = Format(
 EDGE_BASE = Format("files of an edge", _PROVISION, f"{_AWAY} and run playbooks/provision.yml of this one", silent=True)
 EDGE_STACKS = Format(
     "files of stacks at an edge",
-    "deploy the live release again, which writes it anew",
+    "deploy the live release again to restore it",
     f"{_AWAY} and deploy the live release again",
     silent=True,
 )
 IDENTITY = Format(
     "claims of hosts",
-    "find out whose host this is, remove the file, and claim the host anew with playbooks/provision.yml of its environment",
-    "remove the file and claim the host anew with playbooks/provision.yml of its environment",
+    "find out which environment owns this host, remove the file, and claim the host again with its playbooks/provision.yml",
+    "remove the file and claim the host again with playbooks/provision.yml of its environment",
 )
 BASELINE = Format(
     "baselines of hosts",
-    "look at the host, and record it anew: playbooks/claim.yml --tags baseline -e audit_renew_baseline=true",
-    "record it anew: playbooks/claim.yml --tags baseline -e audit_renew_baseline=true",
+    "look at the host, and record it again: playbooks/claim.yml --tags baseline -e audit_renew_baseline=true",
+    "record it again: playbooks/claim.yml --tags baseline -e audit_renew_baseline=true",
 )
-LEASE = Format("leases", "break it with playbooks/unlock.yml, which writes it anew", _QUIET)
+LEASE = Format("leases", "break it with playbooks/unlock.yml, which restores it", _QUIET)
 FENCE = Format("fences", "look at what runs (playbooks/status.yml), remove the file and run this again", _QUIET)
 HISTORY = Format("histories", "run this again, which begins a new one", _AWAY)
 EGRESS = Format(

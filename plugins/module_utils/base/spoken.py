@@ -20,7 +20,7 @@ _WHAT = {
 }
 _FULL = "See what fills it with: df -h {place}; df -i {place}; docker system df. Make room, then run this again"
 _BROKEN = "See what the kernel says of it with: dmesg | tail -50. Mend the disk, or take this host out of the inventory"
-_RIGHTS = "See whose it is with: namei -l {path}; lsattr -d {place}. Modules of this collection need root (become: true)"
+_RIGHTS = "See who owns it with: namei -l {path}; lsattr -d {place}. Modules of this collection need root (become: true)"
 # Of the disk and of the rights, whatever the file.
 _MENDS: Mapping[int, str] = {
     errno.ENOSPC: _FULL,
@@ -103,9 +103,9 @@ def _existing(path: Path) -> Path:
 def _writer(parts: tuple[str, ...]) -> str:
     if "releases" in parts[:-2]:
         identity = parts[parts.index("releases") + 1]
-        return f"deploy release {identity} again, which writes its files anew"
+        return f"deploy release {identity} again to restore its files"
     if "edge" in parts:
-        return "run playbooks/provision.yml for this inventory, which writes it anew"
+        return "run playbooks/provision.yml for this inventory, which restores it"
     if "stacks" in parts:
-        return "deploy the release that runs again, which writes it anew"
+        return "deploy the running release again to restore it"
     return "run this again"

@@ -5,7 +5,7 @@
 <root>/<hash>/<name>    a file, or a directory with all that is in it. The hash is over names, contents and executable bits, so
                         what did not change keeps its path from release to release.
 
-Everything can be made anew from a release's files, so only what containers mount has to be kept.
+Everything can be recreated from a release's files, so only what containers mount has to be kept.
 """
 
 from __future__ import annotations

@@ -208,7 +208,7 @@ def _two_at_once(claimed: list[Claim]) -> str:
     words = " and ".join(claim.words for claim in claimed)
     text = f"start-first runs old and new at once, and the service {words}; write stop-first, or remove order"
     if all(claim.data for claim in claimed):
-        text += f", or name {', '.join(claim.data for claim in claimed)} in stack.shared_volumes if it stands two writers"
+        text += f", or name {', '.join(claim.data for claim in claimed)} in stack.shared_volumes if two may write to it at once"
     return text
 
 

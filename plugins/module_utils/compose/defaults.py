@@ -14,7 +14,7 @@ RESTART = "unless-stopped"
 
 
 def without_restart(services: Mapping[str, Any], ending: Collection[str]) -> list[str]:
-    """Services that run all the time and do not say what becomes of them when they end or their host was started anew."""
+    """Services that run all the time and do not say what becomes of them when they end or their host was restarted."""
     return sorted(
         str(name)
         for name, service in services.items()
@@ -49,7 +49,7 @@ def note(services: Mapping[str, Any], ending: Collection[str]) -> list[str]:
     return (
         [
             f"{', '.join(found)}: {'have' if many else 'has'} no restart and {'get' if many else 'gets'} restart: {RESTART}, so "
-            f"that {'they are' if many else 'it is'} there again after a reboot of the host; write it, or "
+            f"that {'they come' if many else 'it comes'} back after a reboot of the host; write it, or "
             'restart: "no", to say otherwise'
         ]
         if found

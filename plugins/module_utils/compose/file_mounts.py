@@ -75,7 +75,7 @@ class Sources:
         parts = sorted(one for one in self.live if one != mount.name and holds(mount.name, [one]))
         if parts:
             return [
-                f'{path}: "{mount.text}" holds {parts[0]} of stack.live_files, which changes while the rest does not; '
+                f'{path}: "{mount.text}" contains {parts[0]} of stack.live_files, which changes while the rest does not; '
                 f"mount ./{parts[0]} by itself"
             ]
         if mount.name in self.live_files:
@@ -91,7 +91,7 @@ class Sources:
             return []
         if below(mount.name, self.entries):
             mend = "add :ro, or take it out of stack.files so that it becomes the application's data"
-            text = f'{path}: "{mount.text}" is to be written to, and is shipped by stack.files, so it never changes; {mend}'
+            text = f'{path}: "{mount.text}" is mounted writable, but is shipped by stack.files and never changes; {mend}'
             return [text] if mount.writable else []
         return [
             f'{path}: "{mount.text}" can be written to, and stack.files ships {shipped[0]} in it, which never changes; add :ro, '
@@ -131,7 +131,7 @@ class Sources:
 
     def _no_single_file(self, text: str, name: str) -> str:
         directory = next(one for one in self.live if below(name, [one]))
-        return f'"{text}" is a single file of stack.live_files, which a container would never see change; mount ./{directory}'
+        return f'"{text}" is a single file of stack.live_files, and containers never see one change; mount ./{directory}'
 
 
 def below(name: str, directories: Collection[str]) -> bool:

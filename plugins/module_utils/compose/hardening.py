@@ -111,7 +111,7 @@ class Hardening:
         found = (
             []
             if self.default in (GIVE, REPORT)
-            else [f'stack.hardening.default: "{self.default}" is neither {GIVE} nor {REPORT}']
+            else [f'stack.hardening.default: "{self.default}" is not one of {GIVE}, {REPORT}']
         )
         found += [
             f'stack.hardening.{key}[{number}]: the Compose files have no service "{name}"; they have {", ".join(known)}'

@@ -88,7 +88,7 @@ class Divergence:
 
 
 def network_divergences(model: Definition, here: Here) -> list[Divergence]:
-    """Networks that services use and that Compose could not use, or would make anew under the containers on them."""
+    """Networks that services use and that Compose could not use, or would recreate under the containers on them."""
     found = []
     for key, wanted, exists in _used(model, "networks", here.networks):
         name = str(wanted["name"])
@@ -219,13 +219,9 @@ def _source(model: Definition, mount: compose_data.Mount) -> str:
 def _differences(wanted: Mapping[str, str], exists: Mapping[str, str], live: Mapping[str, str]) -> list[str]:
     """``live``: what the live release says. The engine adds options of its own, so what the files do not say counts only if "
     "they did."""
-    found = [
-        f"{key} {exists.get(key, 'not set')}, where {value} is wanted"
-        for key, value in wanted.items()
-        if exists.get(key) != value
-    ]
+    found = [f"{key} {exists.get(key, 'not set')}, expected {value}" for key, value in wanted.items() if exists.get(key) != value]
     gone = [key for key in exists if key not in wanted and (key in live or key.startswith("labels."))]
-    return found + [f"{key} {exists[key]}, which is wanted no more" for key in gone]
+    return found + [f"{key} {exists[key]}, which is no longer declared" for key in gone]
 
 
 def _flat_network(wanted: Definition) -> dict[str, str]:

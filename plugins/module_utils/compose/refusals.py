@@ -25,10 +25,10 @@ LISTS = (SOCKET, PRIVILEGED)
 # key -> (values that are the service's own, what any other one shares, why a name that is neither does not do)
 _MODES: Mapping[str, tuple[tuple[str, ...], str, str]] = {
     "network_mode": (("none",), "network", "is a network that is not the stack's own; list networks instead"),
-    "pid": ((), "processes", "is none of the service's own"),
-    "ipc": (("none", "private", "shareable"), "IPC", "is none of none, private, shareable"),
-    "uts": ((), "host name", "is none of the service's own"),
-    "userns_mode": ((), "user namespace", "is none of the service's own"),
+    "pid": ((), "processes", "is not the service's own"),
+    "ipc": (("none", "private", "shareable"), "IPC", "is not one of none, private, shareable"),
+    "uts": ((), "host name", "is not the service's own"),
+    "userns_mode": ((), "user namespace", "is not the service's own"),
     "cgroup": (("private",), "control groups", "is not private"),
 }
 _OTHERS = ("container:", "service:")
@@ -105,7 +105,7 @@ def of_service(path: str, service: Mapping[str, Any], project: Project, *, route
             mend = "write the mounts out" if key == "volumes_from" else "remove it"
             yield Refusal(compose_keys.word(key), f"{path}.{key}: {why}", mend)
     for key in compose_keys.undecided(service):
-        yield Refusal(key, f"{path}.{key}: nobody has decided yet what this key may do to the host")
+        yield Refusal(key, f"{path}.{key}: nobody has reviewed yet what this key may do to the host")
     yield from _privileged(path, service, project)
     yield from _modes(path, service, project, routed=routed)
     yield from _security_options(path, service, project)
@@ -120,7 +120,7 @@ def of_service(path: str, service: Mapping[str, Any], project: Project, *, route
 def element_problems(model: Mapping[str, Any]) -> list[str]:
     """Elements beside the services that nothing admits, because they are no service's."""
     return [
-        f"{key}: nobody has decided yet what this element may do to the host; remove it"
+        f"{key}: nobody has reviewed yet what this element may do to the host; remove it"
         for key in compose_keys.unknown_elements(model)
     ]
 
@@ -209,7 +209,7 @@ def _security_options(path: str, service: Mapping[str, Any], project: Project) -
         if option in _SAFE_OPTIONS or project.is_open(option):
             continue
         name = option.partition("=")[0]
-        word, does = _OPTIONS.get(name, ("security_opt", "is an option that nobody has decided on"))
+        word, does = _OPTIONS.get(name, ("security_opt", "is an option that nobody has reviewed yet"))
         yield Refusal(word, f"{path}.security_opt: {option.replace('=', ':', 1)} {_OFF.get(option, does)}")
 
 
@@ -255,7 +255,7 @@ def _names(path: str, service: Mapping[str, Any], project: Project) -> Iterator[
         yield Refusal("logging", text, f"write one of {', '.join(_LOG_DRIVERS)}")
     labels = sorted(name for name in names_of(service.get("labels")) if name.startswith(_OWN_LABELS))
     if labels:
-        text = f"{path}.labels: {', '.join(labels)} says whose container it is, which only the deploy may say"
+        text = f"{path}.labels: {', '.join(labels)} is set by the deploy itself"
         yield Refusal("labels", text)
 
 

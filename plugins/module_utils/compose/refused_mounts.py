@@ -121,7 +121,7 @@ def _of_mount(path: str, mount: _Mount, project: Project) -> Iterator[Refusal]:
     elif mount.kind == "bind":
         yield from _of_path(path, mount, project)
     elif mount.kind not in _TYPES:
-        yield Refusal("volumes", f'{path}: the type "{mount.kind}" is none of {", ".join(_TYPES)}')
+        yield Refusal("volumes", f'{path}: the type "{mount.kind}" is not one of {", ".join(_TYPES)}')
 
 
 def _of_path(path: str, mount: _Mount, project: Project) -> Iterator[Refusal]:
@@ -162,7 +162,7 @@ def _odd_volume(volume: Mapping[str, Any], options: Mapping[str, Any], project: 
         yield "is external, so it may be another stack's"
     unknown = compose_keys.unknown_keys("volumes", volume)
     if unknown:
-        yield f"has {', '.join(unknown)}, on which nobody has decided yet"
+        yield f"has {', '.join(unknown)}, which nobody has reviewed yet"
 
 
 def _of_definition(path: str, mount: _Mount, project: Project) -> Iterator[Refusal]:
@@ -176,7 +176,7 @@ def _of_definition(path: str, mount: _Mount, project: Project) -> Iterator[Refus
             yield Refusal("volumes", f'{path}: "{file}" is not a file of the release', "name it in stack.files")
     unknown = compose_keys.unknown_keys(mount.kind, definition)
     if unknown:
-        text = f"{path}: {mount.kind}.{mount.source} has {', '.join(unknown)}, on which nobody has decided yet"
+        text = f"{path}: {mount.kind}.{mount.source} has {', '.join(unknown)}, which nobody has reviewed yet"
         yield Refusal(mount.kind, text)
 
 

@@ -56,7 +56,7 @@ def _odd(network: Mapping[str, Any], use: Mapping[str, Any], project: Project) -
     yield from _odd_addresses(as_mapping(network.get("ipam")), project)
     unknown = compose_keys.unknown_keys("networks", network)
     if unknown:
-        yield f"has {', '.join(unknown)}, on which nobody has decided yet", "remove it"
+        yield f"has {', '.join(unknown)}, which nobody has reviewed yet", "remove it"
 
 
 def _odd_addresses(ipam: Mapping[str, Any], project: Project) -> Iterator[tuple[str, str]]:

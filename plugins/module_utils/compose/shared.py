@@ -55,10 +55,10 @@ def _problems(name: str, service: Mapping[str, Any], services: Mapping[str, Any]
         donor = services.get(other)
         if not isinstance(donor, Mapping) or not well_formed(donor):
             if donor is None:
-                yield f"{path}: {value} is no service of the Compose files; they have {', '.join(sorted(map(str, services)))}"
+                yield f"{path}: {value} is not a service of the Compose files; they have {', '.join(sorted(map(str, services)))}"
             continue
         if donor.get("profiles") and not service.get("profiles"):
-            yield f"{path}: {value} stands behind a profile, so it never runs; take its profiles away"
+            yield f"{path}: {value} is behind a profile, so it never runs; remove its profiles"
         if replicas(donor) != 1:
             yield (
                 f"{path}: {value} has {replicas(donor)} replicas, and nobody can say whose {KEYS[key]} are meant; set "

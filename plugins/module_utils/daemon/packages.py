@@ -119,7 +119,7 @@ class EnginePackages:
         self._restart_outdated(names)
         if engine and not comes(self._dockerd, self._clock, ANSWER_SECONDS):
             raise PackagesError(
-                f"the engine was upgraded ({names}) and gives no answer; containers run on without it. See why on this host "
+                f"the engine was upgraded ({names}) and gives no answer; containers go on without it. See why on this host "
                 "with: journalctl -u docker -n 50",
                 begun=True,
             )
@@ -152,7 +152,7 @@ class EnginePackages:
             problem = self._services.restart(unit)
             if problem:
                 raise PackagesError(
-                    f"the engine was upgraded ({names}), and {unit} does not start; containers run on without it: {problem}",
+                    f"the engine was upgraded ({names}), and {unit} does not start; containers go on without it: {problem}",
                     begun=True,
                 )
 

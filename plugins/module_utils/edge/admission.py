@@ -3,7 +3,7 @@
 """The edge of one host: which replicas HAProxy sends new requests to, by which routes, and what they are still busy with.
 
 What is admitted and where routes lead changes at run time, without a reload, and is written to the stack's files first:
-whenever HAProxy starts anew it does what it did. A rollout expands first, so that HAProxy knows the services of both
+whenever HAProxy restarts it does what it did. A rollout expands first, so that HAProxy knows the services of both
 releases; then it switches; and what nobody needs any more goes when it contracts. Only backends that come or go, and more
 slots, need a reload.
 """
@@ -89,7 +89,7 @@ class Edge(Seen):
         A slot that is in use stays, and those before it.
         """
         with self._lock, self._configuration.alone():
-            # As when HAProxy was started anew just before it was told to drain: nobody has this slot, so nobody would free it.
+            # As when HAProxy was restarted just before it was told to drain: nobody has this slot, so nobody would free it.
             for server in self._backends().servers:
                 if not (server.is_free or server.fqdn):
                     self._free(f"{server.backend}/{server.name}")

@@ -16,7 +16,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge.maintenance i
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.networks import HOME_LIST
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
 
-_PROVISION = "run playbooks/provision.yml for this inventory, which writes it anew"
+_PROVISION = "run playbooks/provision.yml for this inventory, which restores it"
 _NO_START = "and HAProxy would not start again"
 
 

@@ -3,7 +3,7 @@
 """Maintenance of one host's edge: people get a page, programs JSON, both with status 503; exempt paths are answered as ever.
 
 One entry of a map says whether it is on. It is switched at run time, without a reload, and in the map's file first:
-whenever HAProxy starts anew it does what it did.
+whenever HAProxy restarts it does what it did.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Maintenance:
         while pending := {pid: found for pid, found in self._workers().items() if found != state}:
             if time.monotonic() > deadline:
                 raise EdgeError(
-                    f"HAProxy did not switch {self.what} {state} within {PATIENCE_SECONDS:g} s. It will when it starts anew; "
+                    f"HAProxy did not switch {self.what} {state} within {PATIENCE_SECONDS:g} s. It will when it restarts; "
                     "run this again. Does somebody else switch it at the same time?"
                 )
             for pid in pending:

@@ -20,6 +20,7 @@ LONGEST_HOST = 253
 LONGEST_LABEL = 63
 LONGEST_PATH = 1024
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?\Z")
+_PARTS = "each part between dots holds letters, digits, - and _, and does not begin or end with -"
 _PORT = re.compile(r":[0-9]*\Z")
 # Those of RFC 3986 without "%", "*" and ";", which ends a command of HAProxy's.
 _OTHERS = "-._~!$&'()+,=:@"
@@ -59,7 +60,7 @@ def host_problem(text: str) -> str:
     if not text or text == ANY_HOST:
         return ""
     if "*" in text:
-        return f"{_quoted(text)} has a wildcard, and a route has none; name each host, or leave host out for requests to any host"
+        return f"{_quoted(text)} has a wildcard, which routes do not support; name each host, or leave host out for any host"
     if "/" in text:
         bare, _, path = re.sub(r"^.*?://", "", text).partition("/")
         bare = _PORT.sub("", bare)
@@ -67,20 +68,20 @@ def host_problem(text: str) -> str:
         mend += f" and paths: [{_quoted(f'/{path}')}]" if path and not path_problem(f"/{path}") else ""
         return f"{_quoted(text)} is more than a host; {mend}"
     if text.startswith("[") or text.count(":") > 1:
-        return f"{_quoted(text)} is an address of IPv6, which no route can name; leave host out for requests to any host"
+        return f"{_quoted(text)} is an IPv6 address, which routes do not support; leave host out for requests to any host"
     if ":" in text:
         bare = _PORT.sub("", text)
         mend = "leave it out" if ":" in bare or host_problem(bare) or not bare else f"write host: {_quoted(bare)}"
-        return f"{_quoted(text)} names a port, and requests are compared without theirs; {mend}"
+        return f"{_quoted(text)} has a port, and routes are compared without it; {mend}"
     if not text.isascii():
         return f"{_quoted(text)} is not as browsers send it; write {_as_sent(host)}"
     if re.search(r"\s", text):
-        return f"{_quoted(text)} holds a blank or a line's end; write one host, without any"
+        return f"{_quoted(text)} contains white space; write one host without it"
     labels = host.split(".")
     if len(host) > LONGEST_HOST or any(len(label) > LONGEST_LABEL for label in labels):
-        return f"{_quoted(text)} is longer than any name: {LONGEST_HOST} characters, and {LONGEST_LABEL} between two dots"
+        return f"{_quoted(text)} is too long: at most {LONGEST_HOST} characters, and {LONGEST_LABEL} between two dots"
     if not all(map(_LABEL.match, labels)):
-        return f"{_quoted(text)} is no host name; between dots may stand letters, digits, - and _, and - neither first nor last"
+        return f"{_quoted(text)} is not a host name; {_PARTS}"
     return ""
 
 
@@ -94,16 +95,16 @@ def path_problem(text: str) -> str:
         if sign in text:
             return f'{_quoted(text)} holds {what}, and only paths are compared; leave out what begins with "{sign}"'
     if "*" in text:
-        return f"{_quoted(text)} has a wildcard, and what lies below a path belongs to it anyway; {_shorter(text, '*')}"
+        return f"{_quoted(text)} has a wildcard, and a route matches all paths below its own anyway; {_shorter(text, '*')}"
     if "%" in text:
         return (
-            f"{_quoted(text)} is encoded, and the edge decodes nothing, so it would match one way to write it only; "
+            f"{_quoted(text)} is percent-encoded, and the edge does not decode paths, so only this spelling would match; "
             f"{_shorter(text, '%')}"
         )
     foreign = _FOREIGN.search(text)
     if foreign:
         return (
-            f"{_quoted(text)} holds {_quoted(foreign[0])}; a path is made of letters, digits, / and {_OTHERS}; "
+            f"{_quoted(text)} holds {_quoted(foreign[0])}; a path may hold letters, digits, / and {_OTHERS}; "
             f"{_shorter(text, foreign[0])}"
         )
     if {".", ".."} & set(text.split("/")):

@@ -207,7 +207,7 @@ def _blame(target: Target, serving: Sequence[Replica], asked: Sequence[Health], 
         if not service or one.name not in heard:
             raise EdgeError(
                 f"this host's edge does not answer {one.url}: {one.violation}. See why with docker logs --tail 20 "
-                "edge-haproxy-1; playbooks/provision.yml --tags edge for this inventory sets it up anew. Nothing was changed"
+                "edge-haproxy-1; playbooks/provision.yml --tags edge for this inventory sets it up again. Nothing was changed"
             )
         found |= {two.name: f"does not answer users: {one.url}: {one.violation}" for two in serving if two.service == service}
     return found

@@ -10,7 +10,7 @@ import time
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError
 
-# The master takes no connection while it loads a configuration, perhaps for another stack; and a HAProxy that ended starts anew.
+# The master takes no connection while it loads a configuration, perhaps for another stack; and a HAProxy that ended restarts.
 PATIENCE_SECONDS = 5.0
 POLL_SECONDS = 0.05
 _ONCE = ("reload", "add map ")
@@ -33,7 +33,7 @@ class Socket:
         self._prefix = prefix
 
     def ask(self, command: str) -> str:
-        """The whole answer. While the master loads a configuration, or HAProxy is started anew, it is waited for."""
+        """The whole answer. While the master loads a configuration, or HAProxy is restarted, it is waited for."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
             try:
@@ -75,7 +75,7 @@ class Socket:
         """Run commands that answer nothing when they succeed."""
         for command in commands:
             answer = self.ask(command)
-            # As when HAProxy was started anew meanwhile: it has read the file, which has no such route any more.
+            # As when HAProxy was restarted meanwhile: it has read the file, which has no such route any more.
             if command.startswith("del map ") and answer == "Key not found.":
                 continue
             # "set server" for a name or an address alone says what it did ("FDQN" is HAProxy's spelling).

@@ -54,7 +54,7 @@ class Turns:
         """Keep a host off. Not done where it is the last one that serves: the balancer would try it all the same."""
         hosts = self._hosts()
         if name not in hosts:
-            return Turn(False, False, f"{name} is none of the balancer's hosts ({', '.join(sorted(hosts)) or 'it has none'})")
+            return Turn(False, False, f"{name} is not one of the balancer's hosts ({', '.join(sorted(hosts)) or 'it has none'})")
         kept_off = self._is_off(name)
         if not kept_off:
             others = [other for other, server in hosts.items() if other != name and self._serves(other, server)]

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Hosts that a balancer keeps off, although they may be well: one that was away comes back with the release that it had.
 
-The balancer's own check of such a host fails, in every worker and whenever HAProxy starts anew. Nothing is reloaded.
+The balancer's own check of such a host fails, in every worker and whenever HAProxy restarts. Nothing is reloaded.
 """
 
 from __future__ import annotations

@@ -108,7 +108,7 @@ class EdgeSetup:
             self._await_answer()
         else:
             self._apply_to_running(files, changed)
-        # Last: until now an HAProxy that starts anew may have read the configuration that names them.
+        # Last: until now an HAProxy that restarts may have read the configuration that names them.
         for name in left:
             (self._paths.conf / name).unlink(missing_ok=True)
         return changed

@@ -118,7 +118,7 @@ class EgressFilter:
                 self._load(base)
 
     def admitted_to(self, stack: str) -> Sequence[str]:
-        """What a stack is let through to; nothing when that cannot be read, for it is about to be written anew."""
+        """What a stack is let through to; nothing when that cannot be read, for it is about to be written again."""
         try:
             return Admitted.of(EGRESS.load(self._stack(stack))).kinds
         except (FileNotFoundError, DamagedError, KeyError, TypeError, ValueError):

@@ -84,7 +84,7 @@ class Compose:
         )
 
     def create(self, *, anew: bool = False) -> None:
-        """Make what is missing and anew what changed, or everything, and start nothing: only for what may be interrupted."""
+        """Create what is missing, recreate what changed or everything, and start nothing: only for what may be interrupted."""
         self._run("up", "--no-start", "--no-build", *(["--force-recreate"] if anew else []))
 
     def up(self) -> None:

@@ -162,7 +162,7 @@ class Engine(Images, Networks):
         if details is None:
             return f"{replica.name} is gone"
         state = details["State"]
-        oom = " for want of memory" if state.get("OOMKilled") else ""
+        oom = " (out of memory)" if state.get("OOMKilled") else ""
         if not state["Running"] or state["Restarting"]:
             return f"{replica.name} exited with code {state['ExitCode']}{oom}"
         if details["RestartCount"] <= restarts:

@@ -49,7 +49,7 @@ def mislabelled(item: Mapping[str, Any]) -> str:
     number = labels.get(NUMBER, "0")
     if number.isdecimal() and labels.get(SERVICE):
         return ""
-    what = f"has no label {SERVICE}" if not labels.get(SERVICE) else f'has the label {NUMBER}="{number}", which is no number'
+    what = f"has no label {SERVICE}" if not labels.get(SERVICE) else f'has the label {NUMBER}="{number}", which is not a number'
     return (
         f"the container {name} carries the labels of the Compose project {labels.get(PROJECT)} and {what}, so it was made by "
         f"hand. Labels cannot be changed: when nobody needs it, docker rm -f {name} on this host, then run this again"

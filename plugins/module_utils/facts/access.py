@@ -158,11 +158,11 @@ def key_line(line: str) -> tuple[str, str]:
     """A line of authorized_keys -> what tells it from others, as ssh-keygen -l shows it, and its comment."""
     found = _KEY.search(line)
     if not found:
-        return f"a line that is no key ({_short(line)})", ""
+        return f"a line that is not a key ({_short(line)})", ""
     try:
         digest = hashlib.sha256(base64.b64decode(found["blob"], validate=True)).digest()
     except binascii.Error:
-        return f"a line that is no key ({_short(line)})", ""
+        return f"a line that is not a key ({_short(line)})", ""
     shown_digest = base64.b64encode(digest).decode().rstrip("=")
     options = line[: found.start()].strip()
     # Their values are commands and may be anything.

@@ -26,7 +26,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.facts.access impor
 RECORD = "ansible-playbook playbooks/claim.yml -i inventories/{environment} --tags baseline"
 RENEW = f"{RECORD} -e audit_renew_baseline=true"
 _MODE = 0o600
-_BACK = "bring it back from the repository, or remove it and record the baselines anew"
+_BACK = "bring it back from the repository, or remove it and record the baselines again"
 
 
 @dataclass(frozen=True)
@@ -82,14 +82,14 @@ def require_known(path: Path, found: Baseline | None, environment: str, known: s
     renew = RENEW.format(environment=environment)
     if found is None:
         if known:
-            raise DeployError(f"{path} was recorded, and is gone. Find out who removed it; then record it anew: {renew}")
+            raise DeployError(f"{path} was recorded, and is gone. Find out who removed it; then record it again: {renew}")
         return
     if found.environment != environment:
-        raise DeployError(f"{path} was recorded for {found.environment}. Look at the host; then record it anew: {renew}")
+        raise DeployError(f"{path} was recorded for {found.environment}. Look at the host; then record it again: {renew}")
     if known and known != found.digest:
         raise DeployError(
             f"{path} is not the baseline that was recorded: its SHA-256 begins with {found.digest[:8]}, where {known[:8]} is "
-            f"known. Find out who changed it, and look at all that the host is; then record it anew: {renew}"
+            f"known. Find out who changed it, and look at all that the host is; then record it again: {renew}"
         )
 
 
@@ -160,4 +160,4 @@ def known(path: str | Path) -> dict[str, dict[str, str]]:
         raise DeployError(f"{path}: cannot be read ({exc.strerror}); {_BACK}") from None
     except (ValueError, KeyError, TypeError, AttributeError):
         pass
-    raise DeployError(f"{path}: is no file of baselines; {_BACK}")
+    raise DeployError(f"{path}: is not a file of baselines; {_BACK}")

@@ -52,7 +52,7 @@ class Expectation:
         if answer.error:
             return answer.error
         if answer.status != self.status:
-            return f"status {answer.status} where {self.status} is expected{_quoted(answer.excerpt)}"
+            return f"status {answer.status}, expected {self.status}{_quoted(answer.excerpt)}"
         asked = self.version or self.body
         if not asked:
             return ""
@@ -79,7 +79,7 @@ class Expectation:
             return ""
         found = _search(self.version, document)
         seen = said.masked(json.dumps(found))[:EXCERPT_CHARACTERS]
-        return "" if found == self.release else f'its {self.version} is {seen} where "{self.release}" is expected'
+        return "" if found == self.release else f'it reports {self.version} {seen}, expected "{self.release}"'
 
     def _wrong_body(self, document: Any, answer: Answer) -> str:
         if not self.body or _search(self.body, document) is True:

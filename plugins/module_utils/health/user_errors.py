@@ -29,7 +29,7 @@ class Answered:
         return Answered(self.total + other.total, self.bad + other.bad)
 
     def since(self, before: Answered) -> Answered:
-        """What came after ``before``. Counters that are lower have begun anew with a worker, so all they count is newer."""
+        """What came after ``before``. Counters that are lower have begun again with a worker, so all they count is newer."""
         if self.total < before.total or self.bad < before.bad:
             return self
         return Answered(self.total - before.total, self.bad - before.bad)

@@ -34,7 +34,7 @@ def alone(host: StackHost, token: int, run: str = "", clock: Clock | None = None
     Without one it is respected, and DeployError says so.
     """
     if token and not run:
-        raise DeployError('token without run: say whose it is, with run: "{{ lease_taken.run }}"')
+        raise DeployError('token without run: say which run holds it, with run: "{{ lease_taken.run }}"')
     fence = Fence(host.releases.root, token, run)
     fence.enter()
     path = host.releases.root / "rollout.lock"

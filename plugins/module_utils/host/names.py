@@ -37,6 +37,6 @@ def taken(names: Sequence[str]) -> str:
         else f"the containers {listed} have the names that new replicas get"
     )
     return (
-        f"{what}, and is none of this stack's replicas. On this host: docker rename {first} {first}-other, or, when nobody needs "
+        f"{what}, and not a replica of this stack. On this host: docker rename {first} {first}-other, or, when nobody needs "
         f"it, docker rm -f {first}; then run this again. Nothing was changed"
     )

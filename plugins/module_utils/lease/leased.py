@@ -22,7 +22,7 @@ def problem(arguments: Mapping[str, Any], *, check_mode: bool) -> str:
     return (
         "This run holds no lease of the environment, so another run may be at work. Nothing was changed. Run the playbook whole, "
         "without --start-at-task, --tags and --skip-tags. A playbook of your own takes the lease by the role "
-        "morpheus.deploy.lease and hands on lease_taken.token, or says without_lease: true."
+        "morpheus.deploy.lease and passes lease_taken.token on, or says without_lease: true."
     )
 
 

@@ -1,6 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
 # SPDX-License-Identifier: MIT
-"""What was meant and what was done, one JSON line each, on the host. Read by people, and by who makes a lost lineage anew."""
+"""What was meant and what was done, one JSON line each, on the host. Read by people, and by who rebuilds a lost lineage."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
 # SPDX-License-Identifier: MIT
-"""A lineage that was lost, made anew from what else remembers: the journal, the manifests, and the containers that run. Pure.
+"""A lineage that was lost, recreated from what else remembers: the journal, the manifests, and the containers that run. Pure.
 
 The journal tells the same events in the same order, so it is replayed. Where it tells nothing of what runs, the containers do:
 they carry the id and the fingerprints of the release that started them. A release is good only when one of the two says that it
@@ -76,7 +76,7 @@ def sentence(found: Lineage, evidence: Evidence) -> str:
     said += [f"{found.previous()} was before it"] if found.previous() else []
     said += [f"the rollout to {found.rolling.id} has not ended"] if found.rolling else []
     never = [identity for identity, fate in found.fates.items() if fate.status in (Status.FAILED, Status.PREPARED)]
-    said += [f"no good, or never live: {', '.join(never)}"] if never else []
+    said += [f"failed or never live: {', '.join(never)}"] if never else []
     return f"{evidence}: {'; '.join(said)}"
 
 

@@ -44,9 +44,9 @@ def check_mounts(host: StackHost, wanted: Wanted, workspace: Workspace, model: M
     problems = mounts.problems(model)
     strangers = host.releases.strangers(wanted.stack, workspace.shipped(), mounts.contents(model), mounts.data(model))
     problems += [
-        f"stack.files: {name} is shipped, and {host.releases.project / name} holds what no release brought there "
-        f"({', '.join(found[:3])}{', ...' if found[3:] else ''}), which services would no longer see; move it elsewhere on this "
-        f"host, or take {name} out of stack.files so that it stays the application's data"
+        f"stack.files: {name} is shipped, and {host.releases.project / name} contains files that no release brought "
+        f"({', '.join(found[:3])}{', ...' if found[3:] else ''}), and services would no longer see them; move them elsewhere on "
+        f"this host, or take {name} out of stack.files so that they stay the application's data"
         for name, found in strangers.items()
     ]
     if problems:

@@ -51,7 +51,7 @@ class Migrations:
         with suppress(EngineError):
             self.one_offs.remove(one)
         if ended.exit_code:
-            memory = " for want of memory" if ended.out_of_memory else ""
+            memory = " (out of memory)" if ended.out_of_memory else ""
             raise DeployError(_with_log(f"{one.name} exited with code {ended.exit_code}{memory}", one, words))
         return words
 
@@ -59,7 +59,7 @@ class Migrations:
         """The container when it has ended; None when it is still at work at the deadline."""
         while True:
             self.guard()
-            # An engine that starts anew does not end what it runs.
+            # An engine that restarts does not end what it runs.
             with suppress(EngineError):
                 seen = self.one_offs.look(one.id)
                 if seen is None:

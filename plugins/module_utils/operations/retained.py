@@ -39,7 +39,7 @@ def releases(host: StackHost) -> dict[str, Any]:
 
 def _broken(host: StackHost, manifest: Manifest) -> str:
     found = project_drift.kept(host.releases, manifest)
-    return f"{'; '.join(found)}: deploy release {manifest.id} again, which writes them anew" if found else ""
+    return f"{'; '.join(found)}: deploy release {manifest.id} again to restore them" if found else ""
 
 
 def _migration_service(host: StackHost, live: str) -> str:

@@ -61,9 +61,7 @@ def require_files(host: StackHost, manifest: Manifest) -> None:
     """Raise DeployError when what is kept of a release is not what was tried and found good."""
     broken = project_drift.kept(host.releases, manifest)
     if broken:
-        raise DeployError(
-            f"{'; '.join(broken)}. Deploy release {manifest.id} again, which writes them anew, or choose another one"
-        )
+        raise DeployError(f"{'; '.join(broken)}. Deploy release {manifest.id} again to restore them, or choose another one")
 
 
 def missing_secrets(host: StackHost, manifest: Manifest) -> list[str]:

@@ -102,7 +102,7 @@ def _asked(options: Mapping[str, Any], act: Callable[[Any], tuple[Seen, Seen]]) 
         raise DeployError(f"{name} {exc}") from None
     except psycopg2.Error as exc:
         why = connection_url.scrubbed(str(exc), url)
-        raise DeployError(f"{name} leads to a database that does not tell whose it is: {why}") from None
+        raise DeployError(f"{name} leads to a database that does not say which environment it belongs to: {why}") from None
     return Answer(before, after, versions)
 
 
@@ -117,7 +117,7 @@ def _versions(connection: Any, options: Mapping[str, Any]) -> list[str]:
     except psycopg2.Error as exc:
         why = connection_url.scrubbed(str(exc), options["url"])
         raise DeployError(
-            f"leads to a database whose ledger {ledger} cannot be read: {why}. A migration that is at work may have locked it"
+            f"leads to a database with an unreadable ledger, {ledger}: {why}. A migration that is at work may have locked it"
         ) from None
 
 

@@ -44,8 +44,8 @@ class HostIdentity:
             owner = Owner()
         if not owner.environment:
             raise DeployError(
-                f"{self.path} is not what a claim writes, so nobody can tell whose host this is. Find out, remove the file, and "
-                "claim the host anew with playbooks/provision.yml of its environment."
+                f"{self.path} is not what a claim writes, so the owner of this host is unknown. Find out, remove the file, and "
+                "claim the host again with playbooks/provision.yml of its environment."
             )
         return owner
 
@@ -69,7 +69,7 @@ def problems(expected: str, owner: Owner, *, sandbox_only: bool, is_sandbox: boo
         )
     if sandbox_only and not is_sandbox:
         found.append(
-            "The secrets of this inventory are the demo's, whose password is public, and this is no host of the sandbox (it has "
+            "The secrets of this inventory are the demo's, whose password is public, and this host is not a sandbox host (it has "
             f"no {IDENTITY_ROOT}/sandbox). Make a vault of your own, without vault_demo."
         )
     return found

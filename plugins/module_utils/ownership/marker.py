@@ -114,11 +114,11 @@ def problems(expected: Seen, seen: Seen) -> list[str]:
     found = identifier_problems(expected, seen)
     if not seen.environment:
         found.append(
-            f"carries no marker, so nobody can tell whose it is; if it is {expected.environment}'s, claim it: "
+            f"carries no marker, so its owner is unknown; if it is {expected.environment}'s, claim it: "
             f"playbooks/claim.yml with the inventory of {expected.environment}"
         )
     elif seen.environment != expected.environment:
-        found.append(f"is {seen.environment}'s by its marker, where {expected.environment}'s is expected; correct the secret")
+        found.append(f"is marked as {seen.environment}'s, expected {expected.environment}'s; correct the secret")
     return found
 
 
@@ -137,4 +137,4 @@ def identifier_problems(expected: Seen, seen: Seen) -> list[str]:
     if expected.system_identifier in ("", seen.system_identifier):
         return []
     told = seen.system_identifier or "not told to this user"
-    return [f"has the system identifier {told}, where {expected.system_identifier} is expected"]
+    return [f"has the system identifier {told}, expected {expected.system_identifier}"]

@@ -79,7 +79,7 @@ def new_login(url: str, roles: Sequence[str]) -> str:
 
 
 def is_refusal(message: str) -> bool:
-    """Whether a failed connection was refused for its login, and not for want of a server."""
+    """Whether a failed connection was refused for its login, and not because no server answered."""
     return bool(_REFUSED.search(message))
 
 

@@ -88,10 +88,8 @@ def project_problem(address: Address, expected: str) -> str:
     if not expected or seen == {expected}:
         return ""
     if not seen:
-        return (
-            f"names no Supabase project, where {expected} is expected (db.{expected}.supabase.co, or the user <role>.{expected})"
-        )
-    return f"leads to the Supabase project {', '.join(sorted(seen))}, where {expected} is expected"
+        return f"names no Supabase project, expected {expected} (db.{expected}.supabase.co, or the user <role>.{expected})"
+    return f"leads to the Supabase project {', '.join(sorted(seen))}, expected {expected}"
 
 
 def scrubbed(text: str, url: str) -> str:

@@ -18,7 +18,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.release.workspace 
 
 
 def kept(releases: Releases, manifest: Manifest) -> list[str]:
-    """What is wrong where the release is kept. Deploying it again writes it anew."""
+    """What is wrong where the release is kept. Deploying it again restores it."""
     workspace = releases.workspace(manifest.id)
     found = []
     if manifest.config_hash and _hash(manifest, workspace.shipped()) != manifest.config_hash:
@@ -26,7 +26,7 @@ def kept(releases: Releases, manifest: Manifest) -> list[str]:
     if _bytes(workspace.interpolation) != _interpolation(manifest).encode():
         found.append(_not_as_written(workspace.interpolation))
     if not (workspace.files / "secrets").is_symlink():
-        found.append(f"{workspace.files / 'secrets'} is no link to the secrets")
+        found.append(f"{workspace.files / 'secrets'} is not a link to the secrets")
     return found
 
 
@@ -48,7 +48,7 @@ def project(releases: Releases, manifest: Manifest, lost: Collection[Path], inli
     if not project_files.is_forgotten(directory, inline):
         found.append(_not_as_written(directory / project_files.INLINE))
     if not (directory / "secrets").is_symlink():
-        found.append(f"{directory / 'secrets'} is no link to the secrets")
+        found.append(f"{directory / 'secrets'} is not a link to the secrets")
     try:
         project_files.mounted(directory)
     except DamagedError as exc:

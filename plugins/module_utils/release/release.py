@@ -51,7 +51,7 @@ class Releases(SecretFiles):
         self.project = self.root / "project"
         self.contents = ContentStore(self.root / "content")
         self.live_files = LiveFiles(self.root / "live")
-        # What was lost and is made anew, in words for people.
+        # What was lost and is recreated, in words for people.
         self.notes: list[str] = []
         # Whether the lineage was among it, and is to be written.
         self.is_recalled = False
@@ -71,7 +71,7 @@ class Releases(SecretFiles):
         )
 
     def lineage(self) -> Lineage:
-        """One that is lost is made anew from what else remembers, and ``notes`` says so. Raises NewerFormatError."""
+        """One that is lost is recreated from what else remembers, and ``notes`` says so. Raises NewerFormatError."""
         path = self.root / "lineage.json"
         try:
             return read_lineage(path)
@@ -134,7 +134,7 @@ class Releases(SecretFiles):
             raise MANIFEST.damaged(path, f"it is not what this collection writes: {exc}") from exc
 
     def has(self, identity: str) -> bool:
-        """Whether the release is there whole: one whose manifest cannot be read is written anew. Raises NewerFormatError."""
+        """Whether the release is there whole: one whose manifest cannot be read is written again. Raises NewerFormatError."""
         return not self.problem(identity)
 
     def problem(self, identity: str) -> str:
@@ -278,7 +278,7 @@ def all_manifests(root: Path = STACKS_ROOT) -> list[Manifest]:
 
 def _anew(path: Path) -> str:
     away = f"Move it away (mv {path} {path}.damaged), and the" if path.is_dir() else "The"
-    return f"{away} next deploy writes it anew"
+    return f"{away} next deploy restores it"
 
 
 def _same(one: Path, other: Path) -> bool:

@@ -83,7 +83,7 @@ class SecretFiles:
         return sorted(path.name for path in self.secrets.glob("*") if path.is_file())
 
     def changed_secrets(self, contents: Mapping[str, str], rights: Mapping[str, Rights] | None = None) -> list[str]:
-        """A file with another owner or mode counts as changed too: it is written anew."""
+        """A file with another owner or mode counts as changed too: it is written again."""
         given = rights or {}
         return [name for name in sorted(contents) if self._secret(name, given.get(name, Rights())) != contents[name].encode()]
 

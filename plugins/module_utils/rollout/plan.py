@@ -80,9 +80,7 @@ def waves(desired: Sequence[DesiredService], givers: Mapping[str, set[str]] | No
     while waiting:
         free = {name for name, needs in waiting.items() if not needs & waiting.keys()}
         if not free:
-            raise DeployError(
-                f"depends_on goes round in a circle between the services {', '.join(sorted(waiting))}; take one away"
-            )
+            raise DeployError(f"depends_on forms a cycle between the services {', '.join(sorted(waiting))}; take one away")
         ready = {name for name in free if not takers[name] & waiting.keys()} or free
         ordered.append(ready)
         waiting = {name: needs for name, needs in waiting.items() if name not in ready}

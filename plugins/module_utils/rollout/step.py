@@ -67,7 +67,7 @@ class Step:
             Action.UNROUTE: f"end {plural('route', self.routes)}",
             Action.DRAIN: f"drain {names} at the edge",
             Action.WATCH: f"watch {self._candidates()} for {self.seconds:g} s",
-            Action.AWAIT: f"wait until {names} holds no request, at most {self.seconds:g} s",
+            Action.AWAIT: f"wait for open requests on {names} to finish (at most {self.seconds:g} s)",
             Action.STOP: f"stop {names}",
             Action.REMOVE: f"remove {names}",
             Action.PAUSE: f"pause {self.seconds:g} s before the next batch",

@@ -32,7 +32,7 @@ class Uses(str, Enum):
 
 @dataclass(frozen=True)
 class Container:
-    """A running container. ``service`` is empty for one that is none of the stack's replicas.
+    """A running container. ``service`` is empty for one that is not a replica of the stack.
 
     ``files``: name of a file secret that is mounted -> its content as the container reads it.
     """
@@ -177,7 +177,7 @@ def _elsewhere(container: Container, values: Values) -> list[str]:
     places = [f"its variable {name}" for name, value in sorted(container.variables.items()) if values.old_in(value)]
     places += ["its command"] if any(map(values.old_in, container.command)) else []
     places += [f"its file {name}" for name, content in sorted(container.files.items()) if values.old_in(content)]
-    whose = f"a replica of {container.service}" if container.service else "which is no replica of the stack"
+    whose = f"a replica of {container.service}" if container.service else "which is not a replica of the stack"
     return [f"{container.name} ({whose}) still has the old value in {', '.join(places)}"] if places else []
 
 

@@ -210,11 +210,11 @@ def shared(own: Fingerprints, others: Iterable[Fingerprints], allowed: Collectio
 def _problem(found: Any) -> str:
     """What keeps ``found`` from being a file of fingerprints."""
     if not isinstance(found, dict) or not isinstance(found.get("secrets"), dict):
-        return 'is no file of fingerprints, which has "environment", "key" and "secrets"'
+        return 'is not a file of fingerprints, which has "environment", "key" and "secrets"'
     if not isinstance(found.get("environment"), str) or not found["environment"]:
         return '"environment" does not name one'
     if not _matches(_FINGERPRINT, found.get("key")):
-        return '"key" is no fingerprint'
+        return '"key" is not a fingerprint'
     for name, secret in found["secrets"].items():
         if not isinstance(secret, dict) or not _is_day(secret.get("since")):
             return f'"{name}" has no "since" with a day'

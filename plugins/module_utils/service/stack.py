@@ -182,7 +182,7 @@ class Stack:
     def of(cls, document: Mapping[str, Any]) -> Stack:
         """Raises TypeError when it is no mapping."""
         if not isinstance(document, Mapping):
-            raise TypeError("its stack is no mapping")
+            raise TypeError("its stack is not a mapping")
         names = ("compose_files", "files", "live_files", "shared_volumes", "egress", "profiles", "brought_files")
         lists = dict.fromkeys(names, _texts)
         migration = document.get("migration")

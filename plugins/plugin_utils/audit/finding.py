@@ -31,7 +31,7 @@ RULES: Mapping[str, str] = {
     "secret-old": "no secret is older than audit_secret_max_age_days",
     "secret-readable": "the file's owner alone may read it (mode 0600 or less)",
     "secret-owner": "secrets belong to root, or to a user that nobody can log in as",
-    "secret-leftover": "no copy of a secret is left anywhere: it stands in its own file, and nowhere else",
+    "secret-leftover": "no copy of a secret is left anywhere but in its own file",
     "secret-unsearched": "every file that could hold a copy of a secret was read",
     "file-writable": f"nothing below {ROOT} can be changed by anybody but its owner",
     "account-docker": "nobody is in the group docker, which is root without a password and without a trace",

@@ -212,7 +212,7 @@ def _keys(asked: Mapping[str, Mapping[str, Any]], settings: Settings) -> list[di
 
 
 def _is_listed(file: Mapping[str, Any]) -> bool:
-    """Of settings, which every release has anew, the ones that run."""
+    """Of settings, which every release has for itself, the ones that run."""
     return file["kind"] != audit_files.SETTINGS or "/project/" in file["path"]
 
 

@@ -134,7 +134,7 @@ class StackConfig(StackFiles):
         self.notes += seen.notes({name: text for name, text in self.files.items() if not name.startswith("env/")})
         self.notes += seen.notes(self.live_files)
         self.notes += [
-            f"{name}: looks like a template and is none; nothing of a vault is, so it arrives as it stands there"
+            f"{name}: looks like a template, but values of a vault never are: it is passed on as it is"
             for name in raw.get("stack_vault_templates") or []
         ]
 

@@ -75,7 +75,7 @@ class Brought:
         file = str(given.get("file") or "") if isinstance(given, Mapping) else ""
         own = {field: value for field, value in service.items() if field != "extends"}
         if (name, key) in seen:
-            self._problems.append(f"{where}: goes round in a circle ({' -> '.join(one for _, one in (*seen, (name, key)))})")
+            self._problems.append(f"{where}: forms a cycle ({' -> '.join(one for _, one in (*seen, (name, key)))})")
             return own
         source, path = services, name
         if file:

@@ -20,7 +20,7 @@ HTTPS_PORT = 443
 LAST_PORT = 65535
 _UPSTREAM_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\Z")
 _DNS_NAME = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+\.?\Z")
-_EACH = "give each a port of its own"
+_EACH = "give each its own port"
 # What only a proxy may say of a request: whose it is, how it came, what it was for. "*" stands for any end.
 PROXY_HEADERS = (
     *("forwarded", "x-forwarded", "x-forwarded-*"),
@@ -83,15 +83,15 @@ def _port_problems(typed: Mapping[str, Any]) -> list[str]:
     # 0 says that users see the host's own port.
     found += [port_problem("edge_public_https_port", public)] if public else []
     if http == https:
-        found.append(f"edge_https_port: {https} is edge_http_port, too; {_EACH}")
+        found.append(f"edge_https_port: {https} is also edge_http_port; {_EACH}")
     metrics = typed["edge_metrics_address"]
     address, _, port = metrics.rpartition(":")
     if not port.isdecimal() or _address(address.strip("[]")) is None:
-        found.append(f'edge_metrics_address: "{metrics}" is no <address>:<port>, such as 127.0.0.1:8405')
+        found.append(f'edge_metrics_address: "{metrics}" is not an <address>:<port>, such as 127.0.0.1:8405')
     else:
         found.append(port_problem("edge_metrics_address", int(port)))
         name = {http: "edge_http_port", https: "edge_https_port"}.get(int(port), "")
-        found += [f"edge_metrics_address: {port} is {name}, too; {_EACH}"] if name else []
+        found += [f"edge_metrics_address: {port} is also {name}; {_EACH}"] if name else []
     return [problem for problem in found if problem]
 
 
@@ -106,7 +106,7 @@ def _network_problem(text: str) -> str:
     except ValueError:
         return f'"{text}" is neither an address nor a network; write it as 10.0.0.5 or 10.0.0.0/24, a name is not looked up'
     if not network.prefixlen:
-        return f'"{text}" is everybody, so that anyone could claim another address; name what stands in front of this host'
+        return f'"{text}" means everybody, so anyone could fake their address; name the proxies in front of this host'
     address = text.partition("/")[0]
     if "/" in text and address != str(network.network_address) and ipaddress.ip_address(address) != network.network_address:
         return f'"{text}" is one address of a network; write {network} for the network, or {address} for the address'
@@ -139,7 +139,7 @@ def _upstream_address_problem(text: str) -> str:
     if _DNS_NAME.match(text):
         return ""
     if re.fullmatch(r"[A-Za-z0-9_-]+", text):
-        return f'"{text}" has no dot, and the engine resolves no name of a single word; write an address, or the whole name'
+        return f'"{text}" has no dot, and the engine does not resolve names without a dot; write an address, or the whole name'
     return f'"{text}" is neither an address nor a DNS name'
 
 

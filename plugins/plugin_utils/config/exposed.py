@@ -27,8 +27,8 @@ class Exposed:
     def problems(self) -> list[str]:
         """Values of the plain configuration that are secrets. It lands in files of the release that all on the host may read."""
         return [
-            f"{path}: holds the value of {name}, and lands in files that everybody on the hosts may read; {_mend(path)}, or, "
-            f"if it is no secret, take {name} out of the vault"
+            f"{path}: holds the value of {name}, and goes into files that everybody on the hosts can read; {_mend(path)}, or, "
+            f"if it is not a secret, take {name} out of the vault"
             for path, text in leaves("stack", self._stack)
             if is_chosen(path) and (name := self.name_in(text))
         ]
@@ -37,7 +37,7 @@ class Exposed:
         """``files``: name -> base64 of what a release ships, but for what ``problems`` has looked at."""
         texts = ((name, base64.b64decode(content).decode("utf-8", "replace")) for name, content in files.items())
         return [
-            f"{name}: holds the value of {found}, which everybody on the hosts, and whoever has this repository, may read"
+            f"{name}: holds the value of {found}, which everybody on the hosts and everybody with this repository can read"
             for name, text in texts
             if (found := self.name_in(text))
         ]

@@ -21,8 +21,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.secrets.fingerprin
 MINIMUM_KEY_LENGTH = 16
 _DIFFERENCES = {
     "missing": "{name} is not in {path}",
-    "changed": "{name} is not the value that {path} was made of",
-    "gone": "{name} is in {path} and no longer among the secrets",
+    "changed": "{name} is not the value recorded in {path}",
+    "gone": "{name} is recorded in {path} and is no longer a secret",
 }
 
 
@@ -44,7 +44,7 @@ def key_problem(key: str) -> str:
             "stack_fingerprint_key: required, because stack_fingerprints is set; the same text in the vault of every environment"
         )
     if len(key) < MINIMUM_KEY_LENGTH:
-        return f"stack_fingerprint_key: {len(key)} characters are too few for a key; {MINIMUM_KEY_LENGTH} at least"
+        return f"stack_fingerprint_key: {len(key)} characters are too few for a key; use at least {MINIMUM_KEY_LENGTH}"
     return ""
 
 
@@ -92,13 +92,13 @@ def fingerprint_problems(environment: str, environments: Sequence[str], path: st
 
 
 def file_before(path: str) -> tuple[Fingerprints | None, list[str]]:
-    """The file as it is, or nothing and why it will be made anew."""
+    """The file as it is, or nothing and why it will be recreated."""
     if not Path(path).exists():
         return None, []
     try:
         return fingerprints.read(path), []
     except DeployError as exc:
-        return None, [f"the file is made anew: {exc}"]
+        return None, [f"the file is recreated: {exc}"]
 
 
 def _own_problems(wanted: Comparison, now: Fingerprints, *, but_gone: bool = False) -> list[str]:
@@ -152,7 +152,7 @@ def value_problems(allowed: Sequence[Mapping[str, Any]], env: Mapping[str, Any])
         if root != "env" or not variable or path.count(".") != 2:
             problems.append(f'{option}.path: "{path}" must be env.<name>.<variable>')
         elif not isinstance(group, Mapping) or variable not in group:
-            problems.append(f'{option}.path: "{path}" is no value of stack.env')
+            problems.append(f'{option}.path: "{path}" is not a value of stack.env')
         elif group[variable] not in values:
             problems.append(f'stack.{path}: "{group[variable]}" is not one of {", ".join(values)} ({option})')
     return problems

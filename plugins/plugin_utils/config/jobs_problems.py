@@ -23,7 +23,7 @@ def problems(jobs: Mapping[str, Any], services: Mapping[str, Any]) -> list[str]:
         if name not in services:
             found.append(f'{path}: the Compose files have no service "{name}"; they have {", ".join(sorted(map(str, services)))}')
         elif isinstance(service, Mapping) and service.get("profiles"):
-            found.append(f"{path}: the service stands behind a profile, so nobody runs it; take its profiles away")
+            found.append(f"{path}: the service is behind a profile, so nothing runs it; remove its profiles")
         if typed.get("hosts") not in (*HOSTS, "", None):
             found.append(f'{path}.hosts: "{typed["hosts"]}" is not one of {", ".join(HOSTS)}')
         if typed.get("timeout_seconds") == 0:

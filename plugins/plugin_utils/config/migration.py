@@ -23,9 +23,7 @@ def _of_service(name: str, services: Mapping[str, Any]) -> Iterator[str]:
     if service is None:
         yield f'stack.migration.service: the Compose files have no service "{name}"'
     elif not service.get("profiles"):
-        yield (
-            f'stack.migration.service: "{name}" must stand behind a profile in the Compose files, or it would run all the time'
-        )
+        yield (f'stack.migration.service: "{name}" must be behind a profile in the Compose files, or it would run all the time')
 
 
 def _of_schema(migration: Mapping[str, Any], files: Collection[str]) -> Iterator[str]:

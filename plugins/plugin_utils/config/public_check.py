@@ -42,7 +42,7 @@ def _url_problem(url: str) -> str:
         port = parts.port
     except ValueError:
         port = 0
-    return f'url: "{url}" has a port that is none; give a number from 1 to {LAST_PORT}' if port == 0 else ""
+    return f'url: "{url}" has an invalid port; give a number from 1 to {LAST_PORT}' if port == 0 else ""
 
 
 def _address_problem(address: str) -> str:
@@ -50,7 +50,7 @@ def _address_problem(address: str) -> str:
         return ""
     found = _ADDRESS.match(address)
     if not found or (found["port"] and not 0 < int(found["port"]) <= LAST_PORT):
-        return f'address: "{address}" is no <address> or <address>:<port>, such as 10.0.0.5:8080 or [2001:db8::5]:8080'
+        return f'address: "{address}" is not an <address> or <address>:<port>, such as 10.0.0.5:8080 or [2001:db8::5]:8080'
     return ""
 
 

@@ -30,7 +30,8 @@ def problems(given: Sequence[Mapping[str, Any]]) -> list[str]:
         elif server:
             name = registries.canonical(server)
             if name in seen:
-                found.append(f'{path}.server: "{server}" stands already at stack_registries[{seen[name]}]; one login for each')
+                first = f"stack_registries[{seen[name]}]"
+                found.append(f'{path}.server: "{server}" is already used by {first}; give each registry one login')
             seen.setdefault(name, number)
         found += [f"{path}{problem}" for problem in _login_problems(one, server)]
     return found
@@ -59,7 +60,8 @@ def _server_problem(server: str) -> str:
     found = _SERVER.fullmatch(server)
     if not found or (found["port"] and not 0 < int(found["port"]) < 65536):
         return (
-            f'"{server}" is no name of a registry; write it as images begin with it, for example ghcr.io or registry.example:5000'
+            f'"{server}" is not the name of a registry; write it as images begin with it, for example ghcr.io or '
+            "registry.example:5000"
         )
     if "." not in server and ":" not in server and server != "localhost":
         return (
@@ -77,8 +79,8 @@ def _login_problems(one: Mapping[str, Any], server: str) -> list[str]:
     if not token and not password:
         return [f'.password: required, or token; the vault\'s, such as "{{{{ vault_registry_password }}}}", for the login{where}']
     if password and not username:
-        return [f".username: required with a password; whom the registry knows the password{where} by"]
+        return [f".username: required with a password; the user that the password{where} belongs to"]
     key, value = ("token", token) if token else ("password", password)
     if value != value.strip() or any(character in value for character in "\n\r\0"):
-        return [f".{key}: must be one line, without spaces around it; a file's last line break, perhaps"]
-    return [".username: must not hold a colon, which ends it"] if ":" in username else []
+        return [f".{key}: must be one line, without spaces around it (a trailing line break from a file?)"]
+    return [".username: must not contain a colon"] if ":" in username else []

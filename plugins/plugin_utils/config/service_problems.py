@@ -64,7 +64,7 @@ def _route_problems(services: Sequence[Mapping[str, Any]]) -> list[str]:
                 key = haproxy.route_key(route.get("host") or "", prefix)
                 owner, place = taken.setdefault(key, (str(service.get("name")), here))
                 if owner != str(service.get("name")):
-                    found.append(f'{here}: "{prefix}" of this host is taken already by {place}')
+                    found.append(f'{here}: "{prefix}" of this host is already taken by {place}')
     return found
 
 
@@ -92,7 +92,7 @@ def _asking_problems(path: str, health: Mapping[str, Any]) -> list[str]:
     """Of how a replica is asked: what a request cannot hold, and what has a place of its own."""
     found: list[str] = []
     if health["host"] and not _HOST.fullmatch(health["host"]):
-        found.append(f'{path}.host: "{health["host"]}" is no host name such as shop.example, nor one with a port')
+        found.append(f'{path}.host: "{health["host"]}" is not a host name such as shop.example, with or without a port')
     if health["port"] is not None and not 0 < health["port"] < 65536:
         found.append(f"{path}.port: {health['port']} is not a port")
     if health["scheme"] not in ("", "http", "https"):
@@ -105,7 +105,7 @@ def _asking_problems(path: str, health: Mapping[str, Any]) -> list[str]:
         if place:
             found.append(f"{path}.headers.{name}: {place.format(path=path)}")
         elif not _HEADER.fullmatch(str(name)):
-            found.append(f"{path}.headers.{name}: is no name of a header")
+            found.append(f"{path}.headers.{name}: is not a valid name of a header")
         elif not isinstance(value, str) or not _VALUE.fullmatch(value):
             found.append(f"{path}.headers.{name}: must be a string on one line; quote it")
     return found
@@ -122,7 +122,7 @@ def failing_seconds(health: Mapping[str, Any] | None) -> float | None:
 def egress(words: Sequence[str]) -> list[str]:
     """Of ``stack.egress``."""
     return [
-        f'stack.egress[{number}]: "{word}" is none of {", ".join(sorted(KINDS))}'
+        f'stack.egress[{number}]: "{word}" is not one of {", ".join(sorted(KINDS))}'
         for number, word in enumerate(words)
         if word not in KINDS
     ]

@@ -61,7 +61,8 @@ class StackFiles:
 
     def _keep(self, option: str, name: str, path: Path) -> None:
         if Path(name).parts[0] in RESERVED or name in RESERVED_FILES:
-            self._say(f'{option}: "{name}" is written by the deploy itself (from stack.env and the secrets); name it otherwise')
+            problem = "is written by the deploy itself (from stack.env and the secrets); give it another name"
+            self._say(f'{option}: "{name}" {problem}')
             return
         self._take(self.files, name, path)
 
@@ -85,7 +86,7 @@ class StackFiles:
         if Path(name).is_absolute() or ".." in Path(name).parts or here == ".":
             return f'"{name}" must be a directory below stack_source'
         if Path(here).parts[0] in RESERVED:
-            return f'"{name}" is written by the deploy itself (from stack.env and the secrets); name it otherwise'
+            return f'"{name}" is written by the deploy itself (from stack.env and the secrets); give it another name'
         if not path.is_dir():
             return f'"{path}" is a file; name its directory' if path.exists() else f'"{path}" does not exist'
         others = [
@@ -114,7 +115,7 @@ class StackFiles:
         if not path.is_file():
             return None, "does not exist below stack_source"
         if Path(name).parts[0] in RESERVED or name in RESERVED_FILES:
-            return None, "is written by the deploy itself; name it otherwise"
+            return None, "is written by the deploy itself; give it another name"
         if name not in self.files:
             self._take(self.files, name, path)
         self.brought.add(name)

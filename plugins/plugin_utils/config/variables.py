@@ -66,7 +66,7 @@ class Variables:
             return "write the path itself"
         if name in _RESERVED or name.startswith(_RESERVED_PREFIXES):
             return "write its value itself"
-        there = f"{name} stands in the .env of stack_source, which no deploy reads: " if name in self._unread else ""
+        there = f"{name} is in the .env of stack_source, which no deploy reads: " if name in self._unread else ""
         return (
             f"{there}write {name}: <value> under stack.variables, or, if it is a secret, "
             f'{name}: "{{{{ vault_{name.lower()} }}}}" under stack_secret_variables, or a default, ${{{name}:-}}'
@@ -87,7 +87,7 @@ class Variables:
         where = f"{file}: {_shown(path)}"
         found = interpolation.interpolated(text, self.known)
         if found.invalid:
-            problems.append(f'{where}: "{found.invalid}" is no variable; write $$ for a dollar sign')
+            problems.append(f'{where}: "{found.invalid}" is not a variable; write $$ for a dollar sign')
             return text
         is_read = not (path[:1] == ("services",) and path[2:3] and path[2] in _UNREAD)
         for one in found.missing:
@@ -97,14 +97,14 @@ class Variables:
         secret = sorted(found.names & self.secret)
         if secret and is_read and not _may_be_secret(path):
             problems.append(
-                f"{where}: ${{{secret[0]}}} is secret, and others on the host can read what stands there (ps, docker inspect); "
+                f"{where}: ${{{secret[0]}}} is secret, and others on the host can read it there (ps, docker inspect); "
                 "give it to the program under environment, or as a file (stack_secret_files)"
             )
         return _typed(found.text) if path[-1] in _TYPED else found.text
 
     def _note(self, where: str, one: interpolation.Missing) -> None:
         said = f' ("{one.words}")' if one.words else ""
-        what = "is given by nobody" if one.name not in self.known else "is empty"
+        what = "has no value" if one.name not in self.known else "is empty"
         self._first.setdefault(one.name, f"{where}: {one.text} {what}{said}")
         self._missing.setdefault(one.name, []).append(where)
 
@@ -132,14 +132,12 @@ def problems(plain: Any, secret: Any, env: Mapping[str, Any], secrets: Mapping[s
     for option, values in (("stack.variables", plain), ("stack_secret_variables", secret)):
         found += [f"{option}.{problem}" for problem in dotenv.problems(values)]
         found += [
-            f"{option}.{name}: is what the deploy itself says, and nobody else may; choose another name"
+            f"{option}.{name}: is set by the deploy itself; choose another name"
             for name in map(str, values)
             if name in _RESERVED or name.startswith(_RESERVED_PREFIXES)
         ]
     found += [
-        f"stack_secret_variables.{name}: stands under stack.variables, too; remove one of them"
-        for name in secret
-        if name in plain
+        f"stack_secret_variables.{name}: is also in stack.variables; remove one of them" for name in secret if name in plain
     ]
     for option, groups, mine in (("stack.env", env, "stack.variables"), ("stack_secrets", secrets, "stack_secret_variables")):
         if GROUP in groups:

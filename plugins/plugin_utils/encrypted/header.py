@@ -22,7 +22,7 @@ def problem(path: str, text: str, environment: str) -> str:
     body = [line for line in rest if line.strip()]
     if not header or not body or not all(_BODY.match(line) for line in body):
         return (
-            f'stack_vault: "{path}" is not wholly encrypted. If secrets stand in it, rotate them; then '
+            f'stack_vault: "{path}" is not wholly encrypted. If it contains secrets, rotate them; then '
             f"ansible-vault encrypt --encrypt-vault-id {environment or '<environment>'} {path}"
         )
     if environment in ("", header["id"]):

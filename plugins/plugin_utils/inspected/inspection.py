@@ -56,7 +56,7 @@ class Inspection:
         if not services:
             raise DeployError(f"{path}: has no services")
         if service and service not in services:
-            raise DeployError(f'service: "{service}" is no service of {path}; it has {", ".join(services)}')
+            raise DeployError(f'service: "{service}" is not a service of {path}; it has {", ".join(services)}')
         self.project = _as_project(str(model.get("name") or path.absolute().parent.name))
         self.services = list(services)
         self.needed = Needed()

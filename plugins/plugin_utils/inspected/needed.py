@@ -221,7 +221,7 @@ def _own_env_files(needed: Needed, name: str, service: Mapping[str, Any], source
         )
     kept = [one for one, path in zip(listed, paths, strict=True) if path not in own]
     files = [*kept, *([f"env/{name}.env"] if plain else [])]
-    why = f"{', '.join(own)} is of a checkout; what it says stands in the inventory, and secrets in its vault"
+    why = f"{', '.join(own)} belongs to a checkout; its values go into the inventory, and secrets into the vault"
     needed.change(name, "env_file", Override(files) if files or secret else Reset(), why)
 
 

@@ -23,7 +23,7 @@ from ansible_collections.morpheus.deploy.plugins.plugin_utils.new_environment.pr
 )
 
 # Between these lies what the look has found, in the file that new_environment writes.
-BEGIN = "# What Compose has no word for. How services run and are updated stands in the Compose files.\n"
+BEGIN = "# What a Compose file cannot say. How services run and are updated stands in the Compose files.\n"
 END = "# HTTPS: certificate"
 _RELEASE = """
 # The release is the tag of the images: ${STACK_RELEASE} in the Compose files. Named with each deploy, or here.

@@ -53,7 +53,7 @@ def problems(asked: Asked) -> list[str]:
                 "your SSH configuration, and hosts are parted by commas, for example -e hosts=10.0.0.1,10.0.0.2"
             )
         elif host in asked.hosts[:number]:
-            found.append(f'hosts[{number}]: "{host}" stands there twice')
+            found.append(f'hosts[{number}]: "{host}" is listed twice')
     if asked.user and not _USER.fullmatch(asked.user):
         found.append(f'user: "{asked.user}" is not a valid name of a user of Linux, for example -e user=deploy')
     problem = routes.host_problem(asked.site)

@@ -44,7 +44,7 @@ preflight_environments: [{names}]
 # Where the Compose files lie, on this machine.
 stack_source: "{source}"
 
-# What Compose has no word for. How services run and are updated stands in the Compose files.
+# What a Compose file cannot say. How services run and are updated stands in the Compose files.
 stack:
   name: {stack}
   compose_files: [{compose}]

@@ -191,7 +191,7 @@ class NewEnvironment:
             raise DeployError(f"compose: {path.parent}/{exc}") from None
         if asked.service and texts and asked.service not in said.services:
             has = ", ".join(said.services) or "none"
-            raise DeployError(f'service: "{asked.service}" is no service that runs by {path}; it has {has}')
+            raise DeployError(f'service: "{asked.service}" is not a service that runs by {path}; it has {has}')
         inventory = self._root / self.here
         return Answers(
             name=asked.name,

@@ -234,7 +234,7 @@ def _probe_problems(probe: Mapping[str, Any]) -> list[str]:
         problems.append("probe.url: must begin with http:// or https://")
     value = str(probe.get("value"))
     if "{basic}" in value and not probe.get("username"):
-        problems.append("probe.username: required, because probe.value holds {basic}; whose password it is")
+        problems.append("probe.username: required, because probe.value holds {basic}; the user that the password belongs to")
     elif "{secret}" not in value and "{basic}" not in value:
         problems.append('probe.value: must hold {secret}, for example "Bearer {secret}"')
     return problems

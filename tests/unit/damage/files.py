@@ -147,7 +147,7 @@ def _commands(label: str) -> dict[str, Callable[[PreparedHost], Answer]]:
 
 @dataclass
 class Case:
-    """``words``: command -> "as ever", "said" or "refused". ``wrong``: command -> an answer that is none of them."""
+    """``words``: command -> "as ever", "said" or "refused". ``wrong``: command -> an answer that is not one of them."""
 
     label: str
     damage: str

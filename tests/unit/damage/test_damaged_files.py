@@ -2,7 +2,7 @@
 
 No command may end in a traceback, and none may say what is not so. It works as ever; or it works and says what was lost; or it
 refuses in words that name the path, what is wrong and the command that mends. That command is then run, and all is as before.
-What comes of it is the table in docs/damage.md. Written anew with: python -m tests.unit.damage
+What comes of it is the table in docs/damage.md. Regenerate it with python -m tests.unit.damage
 """
 
 from __future__ import annotations
@@ -56,4 +56,4 @@ def test_the_table_in_the_docs_is_what_was_found_here() -> None:
     if len(_found) < len(CASES):
         pytest.skip("needs the tests above, all of them, in this process")
     text = (ROOT / "docs/damage.md").read_text()
-    assert table(_found.values()) in text, "write it anew: python -m tests.unit.damage"
+    assert table(_found.values()) in text, "regenerate it: python -m tests.unit.damage"

@@ -125,7 +125,7 @@ def silent_edge(world: World, action: FailureAction) -> None:
     manifest = world.stack.releases.read("2.0-id")
     check: dict[str, Any] = {"url": "https://shop.example/health", "successes": 3, "deadline_seconds": 5.0}
     world.stack.releases.write_manifest(replace(manifest, stack=Stack.of({**manifest.stack.document, "public_check": check})))
-    world.stack.edge_health = Health("edge", check["url"], attempts=9, violation="status 503 where 200 is expected")
+    world.stack.edge_health = Health("edge", check["url"], attempts=9, violation="status 503, expected 200")
 
 
 def nothing_to_go_back_to(world: World) -> None:

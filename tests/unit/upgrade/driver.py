@@ -1,6 +1,7 @@
 """Works on a host's files as whichever version of the collection stands first in PYTHONPATH.
 
-Run by test_upgrade.py as a process of its own, once per step: two versions of a collection cannot be imported side by side.
+Run by test_upgrade.py as a process for each version: two versions of a collection cannot be imported side by side. It reads a
+request per line, and each step is a process of its own that knows nothing of the steps before but what is on disk.
 
 Files are real and below a directory; containers are those of the version's own simulation, and are carried from step to step.
 Everything that is called here has to exist in every version that is compared.
@@ -9,7 +10,9 @@ Everything that is called here has to exist in every version that is compared.
 from __future__ import annotations
 
 import json
+import os
 import sys
+from contextlib import redirect_stdout
 from dataclasses import asdict, replace
 from importlib import import_module
 from pathlib import Path
@@ -87,6 +90,7 @@ def step(root: Path, request: dict[str, Any]) -> dict[str, Any]:
         identity_file.write(owners.Owner("staging", "2026-01-01T00:00:00Z"))
     lineage = host.releases.lineage()
     return {
+        "code": str(Path(*import_module(CODE).__path__).resolve()),
         "was": known[1],
         "live": host.releases.live_release(),
         "previous": lineage.previous(),
@@ -111,5 +115,19 @@ def step(root: Path, request: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def serve() -> None:
+    """Answers requests until there are no more, or one fails."""
+    for line in sys.stdin:
+        pid = os.fork()
+        if not pid:
+            request = json.loads(line)
+            with redirect_stdout(sys.stderr):
+                answer = step(Path(request.pop("root")), request)
+            print(json.dumps(answer), flush=True)
+            os._exit(0)
+        if os.waitpid(pid, 0)[1]:
+            sys.exit(1)
+
+
 if __name__ == "__main__":
-    print(json.dumps(step(Path(sys.argv[1]), json.loads(sys.argv[2]))))
+    serve()

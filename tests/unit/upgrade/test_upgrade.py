@@ -1,6 +1,7 @@
 """Two versions of the collection on one host: this one, and one from before, whose code comes from the history of the repository.
 
-One deploys, the other goes on and rolls back, and the other way round. Each step is a process of its own, see driver.py.
+One deploys, the other goes on and rolls back, and the other way round. Each step is a process of its own, forked from one
+that has imported the version, see driver.py.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 import subprocess
 import sys
 import tarfile
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -43,9 +45,52 @@ def tree(base: str, directory: Path) -> Path:
     return directory
 
 
-@pytest.fixture(params=BASES)
-def before(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    return tree(request.param, tmp_path / "before")
+class Version:
+    """A version of the collection at work: a process that has imported it, and takes one step after the other."""
+
+    def __init__(self, path: Path, errors: Path) -> None:
+        self.path, self._errors = path, errors
+        paths = f"{path / 'collections'}{os.pathsep}{path}"
+        with errors.open("w") as stream:
+            self._process = subprocess.Popen(
+                [sys.executable, str(DRIVER)],
+                cwd=path,
+                env={**os.environ, "PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1"},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=stream,
+                text=True,
+            )
+
+    def step(self, request: dict[str, Any]) -> dict[str, Any]:
+        assert self._process.stdin
+        assert self._process.stdout
+        self._process.stdin.write(json.dumps(request) + "\n")
+        self._process.stdin.flush()
+        answer = self._process.stdout.readline()
+        if not answer:
+            pytest.fail(self._errors.read_text())
+        found: dict[str, Any] = json.loads(answer)
+        assert found["code"] == str((self.path / "plugins" / "module_utils").resolve()), "the driver works on another version"
+        return found
+
+    def end(self) -> None:
+        self._process.communicate()
+
+
+@pytest.fixture(scope="module", params=BASES)
+def before(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Version]:
+    directory = tmp_path_factory.mktemp("before")
+    version = Version(tree(request.param, directory / "version"), directory / "errors")
+    yield version
+    version.end()
+
+
+@pytest.fixture(scope="module")
+def now(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Version]:
+    version = Version(ROOT, tmp_path_factory.mktemp("now") / "errors")
+    yield version
+    version.end()
 
 
 @dataclass
@@ -58,26 +103,15 @@ class Host:
     releases: dict[str, str] = field(default_factory=dict)
     tokens: list[int] = field(default_factory=list)
 
-    def deploy(self, version: Path, name: str, fingerprint: str = "") -> dict[str, Any]:
+    def deploy(self, version: Version, name: str, fingerprint: str = "") -> dict[str, Any]:
         self.releases[name] = fingerprint or f"of {name}"
         return self._step(version, {"what": "deploy", "new": name})
 
-    def roll_back(self, version: Path) -> dict[str, Any]:
+    def roll_back(self, version: Version) -> dict[str, Any]:
         return self._step(version, {"what": "rollback"})
 
-    def _step(self, version: Path, request: dict[str, Any]) -> dict[str, Any]:
-        request |= {"containers": self.containers, "releases": self.releases}
-        done = subprocess.run(
-            [sys.executable, str(DRIVER), str(self.root), json.dumps(request)],
-            cwd=version,
-            env={**os.environ, "PYTHONPATH": f"{version / 'collections'}{os.pathsep}{version}", "PYTHONDONTWRITEBYTECODE": "1"},
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    def _step(self, version: Version, request: dict[str, Any]) -> dict[str, Any]:
+        found = version.step({**request, "root": str(self.root), "containers": self.containers, "releases": self.releases})
         assert (found["violations"], found["notes"]) == ([], []), "each must read what the other wrote, and need no other source"
         self.tokens.append(found["token"])
         assert self.tokens == sorted(set(self.tokens)), "tokens only ever grow"
@@ -95,17 +129,9 @@ def host(tmp_path: Path) -> Host:
     return Host(root)
 
 
-def test_the_driver_works_on_the_version_that_it_is_given(before: Path) -> None:
-    code = "from ansible_collections.morpheus.deploy.plugins.module_utils import __path__ as where; print(*where)"
-    for version in (before, ROOT):
-        env = {**os.environ, "PYTHONPATH": f"{version / 'collections'}{os.pathsep}{version}"}
-        path = subprocess.run([sys.executable, "-c", code], cwd=version, env=env, capture_output=True, text=True, check=True)
-        assert Path(path.stdout.strip()).resolve() == version / "plugins/module_utils"
-
-
 @pytest.mark.parametrize("upgrade", [True, False], ids=["an older version, then this one", "this version, then an older one"])
-def test_one_version_deploys_and_another_goes_on_and_rolls_back(before: Path, host: Host, upgrade: bool) -> None:
-    first, then = (before, ROOT) if upgrade else (ROOT, before)
+def test_one_version_deploys_and_another_goes_on_and_rolls_back(before: Version, now: Version, host: Host, upgrade: bool) -> None:
+    first, then = (before, now) if upgrade else (now, before)
     assert host.deploy(first, "1.0")["live"] == "1.0"
     assert host.deploy(first, "1.1")["live"] == "1.1"
 
@@ -127,8 +153,10 @@ def test_one_version_deploys_and_another_goes_on_and_rolls_back(before: Path, ho
 
 
 @pytest.mark.parametrize("upgrade", [True, False], ids=["an older version, then this one", "this version, then an older one"])
-def test_a_release_that_failed_under_one_version_is_no_good_to_the_other(before: Path, host: Host, upgrade: bool) -> None:
-    first, then = (before, ROOT) if upgrade else (ROOT, before)
+def test_a_release_that_failed_under_one_version_is_no_good_to_the_other(
+    before: Version, now: Version, host: Host, upgrade: bool
+) -> None:
+    first, then = (before, now) if upgrade else (now, before)
     host.deploy(first, "1.0")
     found = host.deploy(first, "1.1", "bad")
     assert (found["live"], found["left"], found["runs"]) == ("1.0", "as_before", ["api of 1.0"] * 2)

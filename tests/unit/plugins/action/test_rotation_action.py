@@ -363,7 +363,7 @@ def test_all_problems_come_in_one_message_and_without_a_value() -> None:
         "  - stack_rotation[0].postgres.roles: must be two different ones",
         "  - stack_rotation[0].postgres.owner: must not be one of the roles; it is the role that owns what the application has "
         "in the database",
-        '  - secret: "x" does not stand in stack_rotation, which has database; say -e secret=<name>',
+        '  - secret: "x" is not in stack_rotation, which has database; give -e secret=<name>',
         "  - stack_vault: required; the new value is written there",
     ]
 

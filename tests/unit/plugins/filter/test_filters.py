@@ -2,10 +2,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible.errors import AnsibleFilterError
 from ansible_collections.morpheus.deploy.plugins.filter.audit_report import audit_report
+from ansible_collections.morpheus.deploy.plugins.filter.batches import batches
+from ansible_collections.morpheus.deploy.plugins.filter.bullets import bullets
 from ansible_collections.morpheus.deploy.plugins.filter.common_digests import common_digests
 from ansible_collections.morpheus.deploy.plugins.filter.env_file import env_file
 from ansible_collections.morpheus.deploy.plugins.filter.file_content import file_content
@@ -110,7 +113,7 @@ def test_fingerprints_are_made_and_what_is_new_is_said(tmp_path: Path) -> None:
 def test_a_broken_file_of_fingerprints_is_made_anew_and_that_is_said(tmp_path: Path) -> None:
     path = tmp_path / "fingerprints.json"
     path.write_text("<<<<<<< HEAD")
-    assert fingerprints(variables(path))["changes"][0].startswith(f"the file is made anew: {path}: is not JSON")
+    assert fingerprints(variables(path))["changes"][0].startswith(f"the file is recreated: {path}: is not JSON")
 
 
 def test_a_file_of_another_key_is_made_anew_and_that_is_said(tmp_path: Path) -> None:
@@ -201,3 +204,27 @@ def test_the_audit_says_when_secrets_are_not_compared(tmp_path: Path, path: str,
     found = audit_report({"app-1": audited.facts()}, "staging", STACK, fingerprints=given)
     assert [one["id"] for one in found["findings"] if words in one["seen"]] == ["secret-unrecorded"]
     assert not [one for one in found["findings"] if one["id"] == "secret-shared"]
+
+
+def test_sentences_stand_below_their_heading() -> None:
+    assert bullets(["one", "two"], "Problems:") == "Problems:\n  - one\n  - two"
+    assert bullets([], "Problems:") == "Problems:"
+
+
+@pytest.mark.parametrize(
+    ("hosts", "sizes"),
+    [
+        pytest.param({}, [1], id="no host"),
+        pytest.param({"app-1": {}}, [1], id="nothing said"),
+        pytest.param({"app-1": {"stack": {"hosts_at_once": 2}}, "app-2": {}}, [2], id="said in the inventory"),
+        pytest.param({"app-1": {"stack": {"hosts_at_once": 2}, "stack_prepared": {"jobs": []}}}, [2], id="no job"),
+        pytest.param(
+            {"app-1": {"stack": {"hosts_at_once": 2}}, "app-2": {"stack_prepared": {"jobs": ["setup"]}}},
+            [1, 2],
+            id="a job runs before other hosts begin",
+        ),
+    ],
+)
+def test_hosts_are_switched_in_batches(hosts: dict[str, Any], sizes: list[int]) -> None:
+    assert batches({"app": ["app-1", "app-2"], "all": ["app-1"]}, hosts) == sizes
+    assert batches({"all": ["app-1"]}, hosts) == [1]

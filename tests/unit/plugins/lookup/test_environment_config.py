@@ -224,7 +224,7 @@ REFUSED = [
     pytest.param(
         {"production/fingerprints.json": "{"},
         "production",
-        "production/fingerprints.json is not a file of fingerprints; write it anew with playbooks/fingerprint.yml",
+        "production/fingerprints.json is not a file of fingerprints; make it again with playbooks/fingerprint.yml",
         id="a broken file of fingerprints",
     ),
     pytest.param(

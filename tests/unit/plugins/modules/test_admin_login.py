@@ -105,12 +105,11 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
     return ran
 
 
-FOREIGN = "is production's by its marker, where staging's is expected; correct the secret"
+FOREIGN = "is marked as production's, expected staging's; correct the secret"
 UNMARKED = (
-    "carries no marker, so nobody can tell whose it is; if it is staging's, claim it: playbooks/claim.yml with the inventory of "
-    "staging"
+    "carries no marker, so its owner is unknown; if it is staging's, claim it: playbooks/claim.yml with the inventory of staging"
 )
-OTHER_CLUSTER = "has the system identifier 7, where 8 is expected"
+OTHER_CLUSTER = "has the system identifier 7, expected 8"
 
 
 @pytest.mark.parametrize(

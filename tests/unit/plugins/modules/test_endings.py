@@ -519,7 +519,7 @@ ENDINGS: dict[str, dict[str, Ending]] = {
         ),
     },
     "rotation": {
-        "it is none of a host": fails(
+        "it is not one of a host": fails(
             "refused",
             "rotation happens on the controller",
             options={"name": "ml", "rotations": [], "vault": "/v", "environment": "staging"},

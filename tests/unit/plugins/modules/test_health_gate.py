@@ -67,7 +67,7 @@ def test_an_endpoint_that_is_not_well_fails_with_its_last_answer_and_all_the_cou
     result = run(capsys, {"url": f"http://{server}/other", "name": "api"}, deadline_seconds=30, interval_seconds=10)
     assert result["failed"] is True
     assert result["msg"].startswith("api was not healthy 3 times in a row within 30 s: after 3 attempts in 30.0 s ")
-    assert 'the last answer was: status 503 where 200 is expected: {"version": "1.2.0"' in result["msg"]
+    assert 'the last answer was: status 503, expected 200: {"version": "1.2.0"' in result["msg"]
     assert result["endpoints"][0]["failures"] == result["endpoints"][0]["attempts"] == 3
 
 
@@ -77,7 +77,7 @@ def test_the_release_that_is_attested_must_be_the_one_that_was_asked_for(capsys:
     assert "failed" not in run(capsys, endpoint | {"release": "1.2.0"})
     result = run(capsys, endpoint | {"release": "1.3.0"}, deadline_seconds=30, interval_seconds=10)
     assert result["msg"].endswith(
-        'the last answer was: its version is "1.2.0" where "1.3.0" is expected, and that in good answers for 10 s, '
+        'the last answer was: it reports version "1.2.0", expected "1.3.0", and that in good answers for 10 s, '
         "so it will not change"
     )
 

@@ -89,18 +89,18 @@ def test_a_baseline_that_is_gone_or_another_one_is_refused(root: Path, capsys: C
     own.write("staging", "2026-11-24T10:00:00Z", {"account-root": {"root": "", "toor": ""}})
     assert run(capsys, known=digest)["msg"] == (
         f"{path(root)} is not the baseline that was recorded: its SHA-256 begins with {sha(root)[:8]}, where {digest[:8]} is "
-        f"known. Find out who changed it, and look at all that the host is; then record it anew: {RENEW}"
+        f"known. Find out who changed it, and look at all that the host is; then record it again: {RENEW}"
     )
     path(root).unlink()
     assert run(capsys, known=digest)["msg"] == (
-        f"{path(root)} was recorded, and is gone. Find out who removed it; then record it anew: {RENEW}"
+        f"{path(root)} was recorded, and is gone. Find out who removed it; then record it again: {RENEW}"
     )
     assert run(capsys, known=digest, renew=True)["changed"]
 
 
 def test_a_baseline_of_another_environment_is_refused(root: Path, capsys: CAPSYS) -> None:
     baseline.BaselineFile(root / "etc/morpheus.deploy").write("production", "2026-11-24T10:00:00Z", {})
-    assert run(capsys)["msg"] == (f"{path(root)} was recorded for production. Look at the host; then record it anew: {RENEW}")
+    assert run(capsys)["msg"] == (f"{path(root)} was recorded for production. Look at the host; then record it again: {RENEW}")
     assert run(capsys, renew=True)["changed"]
 
 
@@ -116,7 +116,7 @@ def test_a_host_of_another_environment_is_refused_before_anything_is_read(
 def test_a_damaged_baseline_says_how_to_go_on_and_a_renewal_replaces_it(root: Path, capsys: CAPSYS) -> None:
     path(root).write_text('{"format": 1')
     assert run(capsys)["msg"] == (
-        f"{path(root)} cannot be read (it ends in the middle): look at the host, and record it anew: playbooks/claim.yml --tags "
+        f"{path(root)} cannot be read (it ends in the middle): look at the host, and record it again: playbooks/claim.yml --tags "
         "baseline -e audit_renew_baseline=true"
     )
     path(root).write_text('{"format": 1, "entries": []}')
@@ -160,7 +160,7 @@ def test_a_file_that_says_nothing_is_refused_by_its_path(tmp_path: Path, text: s
     with pytest.raises(DeployError) as caught:
         baseline.known(file)
     assert str(caught.value) == (
-        f"{file}: is no file of baselines; bring it back from the repository, or remove it and record the baselines anew"
+        f"{file}: is not a file of baselines; bring it back from the repository, or remove it and record the baselines again"
     )
-    with pytest.raises(AnsibleFilterError, match="is no file of baselines"):
+    with pytest.raises(AnsibleFilterError, match="is not a file of baselines"):
         known_baselines(str(file))

@@ -106,7 +106,7 @@ def test_a_database_of_another_project_is_not_even_contacted(
     drive(monkeypatch, connect)
     options = {"url": URL, "variable": "api.DATABASE_URL", "environment": "staging", "project_ref": "xyz", "state": state}
     assert run(database_identity, capsys, **options)["msg"] == (
-        "api.DATABASE_URL leads to the Supabase project abc, where xyz is expected; nothing was contacted"
+        "api.DATABASE_URL leads to the Supabase project abc, expected xyz; nothing was contacted"
     )
 
 
@@ -167,7 +167,7 @@ def another_tools(connection: Any, ledger: str, refusal: type[Exception]) -> lis
 LEDGERS = [
     pytest.param(
         unreadable,
-        "api.DATABASE_URL leads to a database whose ledger public.ledger cannot be read: canceling statement due to lock timeout "
+        "api.DATABASE_URL leads to a database with an unreadable ledger, public.ledger: canceling statement due to lock timeout "
         "in ***. A migration that is at work may have locked it",
         id="a ledger that is locked",
     ),

@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[4]
 WORDS = (
     "This run holds no lease of the environment, so another run may be at work. Nothing was changed. Run the playbook whole, "
     "without --start-at-task, --tags and --skip-tags. A playbook of your own takes the lease by the role "
-    "morpheus.deploy.lease and hands on lease_taken.token, or says without_lease: true."
+    "morpheus.deploy.lease and passes lease_taken.token on, or says without_lease: true."
 )
 URL = "postgresql://app:canary@db.example.com/app"
 WRITING: dict[str, dict[str, Any]] = {

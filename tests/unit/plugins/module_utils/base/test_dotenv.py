@@ -98,8 +98,8 @@ def test_a_variable_longer_than_linux_takes_is_refused() -> None:
     """The kernel counts bytes of name, sign, value and end; a container with more does not start ("argument list too long")."""
     assert problems({"KEY": "x" * (131_072 - len("KEY=") - 1)}) == []
     said = (
-        "KEY: takes 131073 bytes, and no environment variable may take more than 131072, or no container starts with it; "
-        "bring it as a file (stack_secret_files, or stack.files for what is no secret)"
+        "KEY: is 131073 bytes long, and no container starts with an environment variable of more than 131072; "
+        "bring it as a file (stack_secret_files, or stack.files for what is not secret)"
     )
     assert problems({"KEY": "é" * ((131_072 - len("KEY=")) // 2)}) == [said]
 

@@ -67,7 +67,7 @@ DAMAGED = [
     pytest.param('{"colour": "re', "it ends in the middle", id="torn in a word"),
     pytest.param('{"colour": ', "it ends in the middle", id="torn after a colon"),
     pytest.param('{"colour": "red"\n', "it ends in the middle", id="torn before its end"),
-    pytest.param("colour", "it is no JSON, line 1: Expecting value", id="text"),
+    pytest.param("colour", "it is not JSON, line 1: Expecting value", id="text"),
     pytest.param("[1]", "it holds a list where a mapping belongs", id="a list"),
     pytest.param("null", "it holds nothing where a mapping belongs", id="null"),
     pytest.param("7", "it holds a number where a mapping belongs", id="a number"),
@@ -88,7 +88,7 @@ def test_what_cannot_be_read_is_named_with_what_is_wrong_and_the_mend(text: str,
 def test_bytes_that_are_no_text_and_a_directory_in_its_place_are_named_too(tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_bytes(b'{"colour": "\xff"}')
-    with pytest.raises(DamagedError, match=r"\(it holds bytes that are no text \(at 12\)\): paint"):
+    with pytest.raises(DamagedError, match=r"\(it holds bytes that are not text \(at 12\)\): paint"):
         THIRD.load(path)
     path.unlink()
     path.mkdir()

@@ -34,7 +34,7 @@ FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 ROOM = "See what fills it with: df -h {0}; df -i {0}; docker system df. Make room, then run this again"
 DISK = "See what the kernel says of it with: dmesg | tail -50. Mend the disk, or take this host out of the inventory"
-RIGHTS = "See whose it is with: namei -l {1}; lsattr -d {0}. Modules of this collection need root (become: true)"
+RIGHTS = "See who owns it with: namei -l {1}; lsattr -d {0}. Modules of this collection need root (become: true)"
 
 
 @pytest.mark.parametrize(

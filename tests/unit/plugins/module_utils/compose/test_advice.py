@@ -76,7 +76,7 @@ def test_a_port_that_only_root_has_needs_a_capability_and_no_exemption(words: st
 
 
 def test_other_words_blame_nothing_and_say_what_it_ran_under() -> None:
-    assert said("status 503 where 200 is expected") == f"{GIVEN} docs/hardening.md says what to do where that is in its way."
+    assert said("status 503, expected 200") == f"{GIVEN} docs/hardening.md says what to do where that is in its way."
     # A high port is no matter of rights.
     assert "cap_add" not in said("bind 0.0.0.0:8000: permission denied").partition("In the Compose file")[2]
 

@@ -119,8 +119,8 @@ REFUSED = [
     pytest.param(
         DB | {"deploy": {"rollback_config": {"order": "start-first"}}},
         "services.db.deploy.rollback_config.order: start-first runs old and new at once, and the service "
-        "writes to the volume db-data; write stop-first, or remove order, or name db-data in stack.shared_volumes if it stands "
-        "two writers",
+        "writes to the volume db-data; write stop-first, or remove order, or name db-data in stack.shared_volumes if two "
+        "may write to it at once",
         id="start-first with data",
     ),
     pytest.param(

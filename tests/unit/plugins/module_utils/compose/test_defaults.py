@@ -41,12 +41,12 @@ def test_a_release_from_before_hardening_runs_as_it_ran() -> None:
 def test_it_is_said_once_for_all() -> None:
     services = {"web": {}, "db": {}, "api": {"restart": "always"}, "base": {"extends": "api"}}
     assert defaults.note(services, []) == [
-        "db, web: have no restart and get restart: unless-stopped, so that they are there again after a reboot of the host; "
+        "db, web: have no restart and get restart: unless-stopped, so that they come back after a reboot of the host; "
         "write it, "
         'or restart: "no", to say otherwise'
     ]
     assert defaults.note({"web": {}}, []) == [
-        "web: has no restart and gets restart: unless-stopped, so that it is there again after a reboot of the host; write "
+        "web: has no restart and gets restart: unless-stopped, so that it comes back after a reboot of the host; write "
         "it, or "
         'restart: "no", to say otherwise'
     ]

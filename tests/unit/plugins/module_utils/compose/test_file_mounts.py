@@ -69,7 +69,7 @@ PROBLEMS = [
         "./conf",
         True,
         [
-            'services.api.volumes: "./conf" is to be written to, and is shipped by stack.files, so it never changes; add :ro, or '
+            'services.api.volumes: "./conf" is mounted writable, but is shipped by stack.files and never changes; add :ro, or '
             "take it out of stack.files so that it becomes the application's data"
         ],
         id="a shipped directory that is said to be written to",
@@ -87,7 +87,7 @@ PROBLEMS = [
         "./app",
         False,
         [
-            'services.api.volumes: "./app" holds app/live of stack.live_files, which changes while the rest does not; mount '
+            'services.api.volumes: "./app" contains app/live of stack.live_files, which changes while the rest does not; mount '
             "./app/live by itself"
         ],
         id="a directory with live files in it",
@@ -102,8 +102,8 @@ PROBLEMS = [
         "./flags/a.json",
         False,
         [
-            'services.api.volumes: "./flags/a.json" is a single file of stack.live_files, which a container would never see '
-            "change; mount ./flags"
+            'services.api.volumes: "./flags/a.json" is a single file of stack.live_files, and containers never see '
+            "one change; mount ./flags"
         ],
         id="one live file",
     ),
@@ -117,8 +117,8 @@ def test_what_cannot_work_is_refused_with_the_way_out(source: str, writable: boo
 
 def test_the_whole_project_cannot_be_mounted_when_a_part_of_it_is_live() -> None:
     assert SOURCES.problems(Mount("api", ".", ".", False)) == [
-        'services.api.volumes: "." holds app/live of stack.live_files, which changes while the rest does not; mount ./app/live '
-        "by itself"
+        'services.api.volumes: "." contains app/live of stack.live_files, which changes while the rest does not; mount ./app/'
+        "live by itself"
     ]
 
 
@@ -136,7 +136,7 @@ CONFIGS = [
     pytest.param(
         {"file": "./flags/a.json"},
         [
-            'configs.c.file: "./flags/a.json" is a single file of stack.live_files, which a container would never see change; '
+            'configs.c.file: "./flags/a.json" is a single file of stack.live_files, and containers never see one change; '
             "mount ./flags"
         ],
         id="a config that is a live file",

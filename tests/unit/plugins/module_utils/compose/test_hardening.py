@@ -374,7 +374,7 @@ def test_words_that_are_no_list_of_words_admit_nothing(words: Any) -> None:
 
 def test_a_key_that_nobody_has_decided_on_is_admitted_by_its_own_name_where_it_is_used() -> None:
     asked = {"host_shell": True, "deploy": {"firewall": "off"}}
-    said = "nobody has decided yet what this key may do to the host; remove it, or name"
+    said = "nobody has reviewed yet what this key may do to the host; remove it, or name"
     assert refused(asked) == [
         f"services.api.deploy.firewall: {said} deploy.firewall in stack.hardening.exempt.api",
         f"services.api.host_shell: {said} host_shell in stack.hardening.exempt.api",

@@ -77,31 +77,30 @@ def test_what_does_not_exist_yet_is_no_problem() -> None:
 SUBNET = {"ipam": {"config": [{"subnet": "10.9.0.0/24", "gateway": "10.9.0.1"}]}}
 POOL = {"Driver": "default", "Config": [{"Subnet": "10.9.0.0/24", "Gateway": "10.9.0.1"}]}
 CHANGED = [
-    pytest.param({"internal": True}, {}, "internal false, where true is wanted", id="internal"),
-    pytest.param({}, {"Internal": True}, "internal true, where false is wanted", id="no longer internal"),
-    pytest.param({"attachable": True}, {}, "attachable false, where true is wanted", id="attachable"),
-    pytest.param({"driver": "macvlan"}, {}, "driver bridge, where macvlan is wanted", id="driver"),
-    pytest.param({"enable_ipv6": True}, {}, "enable_ipv6 false, where true is wanted", id="IPv6"),
+    pytest.param({"internal": True}, {}, "internal false, expected true", id="internal"),
+    pytest.param({}, {"Internal": True}, "internal true, expected false", id="no longer internal"),
+    pytest.param({"attachable": True}, {}, "attachable false, expected true", id="attachable"),
+    pytest.param({"driver": "macvlan"}, {}, "driver bridge, expected macvlan", id="driver"),
+    pytest.param({"enable_ipv6": True}, {}, "enable_ipv6 false, expected true", id="IPv6"),
     pytest.param(
         {"driver_opts": {"com.docker.network.driver.mtu": 1400}},
         {},
-        "driver_opts.com.docker.network.driver.mtu not set, where 1400 is wanted",
+        "driver_opts.com.docker.network.driver.mtu not set, expected 1400",
         id="an option",
     ),
-    pytest.param({"labels": {"tier": "back"}}, {}, "labels.tier not set, where back is wanted", id="a label"),
-    pytest.param({}, {"Labels": network()["Labels"] | {"a": "b"}}, "labels.a b, which is wanted no more", id="no label any more"),
-    pytest.param({"ipam": {"driver": "mine"}}, {}, "ipam.driver default, where mine is wanted", id="IPAM driver"),
+    pytest.param({"labels": {"tier": "back"}}, {}, "labels.tier not set, expected back", id="a label"),
+    pytest.param({}, {"Labels": network()["Labels"] | {"a": "b"}}, "labels.a b, which is no longer declared", id="no label"),
+    pytest.param({"ipam": {"driver": "mine"}}, {}, "ipam.driver default, expected mine", id="IPAM driver"),
     pytest.param(
         SUBNET,
         {},
-        "ipam subnet 10.9.0.0/24 not set, where set is wanted; ipam gateway of 10.9.0.0/24 not set, where 10.9.0.1 is wanted",
+        "ipam subnet 10.9.0.0/24 not set, expected set; ipam gateway of 10.9.0.0/24 not set, expected 10.9.0.1",
         id="a subnet",
     ),
     pytest.param(
         {"ipam": {"config": [{"subnet": "10.9.0.0/24", "gateway": "10.9.0.254", "aux_addresses": {"a": "10.9.0.3"}}]}},
         {"IPAM": POOL},
-        "ipam gateway of 10.9.0.0/24 10.9.0.1, where 10.9.0.254 is wanted; ipam address a of 10.9.0.0/24 not set, where "
-        "10.9.0.3 is wanted",
+        "ipam gateway of 10.9.0.0/24 10.9.0.1, expected 10.9.0.254; ipam address a of 10.9.0.0/24 not set, expected 10.9.0.3",
         id="a gateway and an address",
     ),
 ]
@@ -143,11 +142,11 @@ def test_a_network_that_only_looks_another_is_left_in_peace(wanted: Changes, exi
 
 
 GONE = [
-    pytest.param(SUBNET, {"IPAM": POOL}, "ipam subnet 10.9.0.0/24 set, which is wanted no more", id="a subnet"),
+    pytest.param(SUBNET, {"IPAM": POOL}, "ipam subnet 10.9.0.0/24 set, which is no longer declared", id="a subnet"),
     pytest.param(
-        {"driver_opts": {"a": "1"}}, {"Options": {"a": "1"}}, "driver_opts.a 1, which is wanted no more", id="an option"
+        {"driver_opts": {"a": "1"}}, {"Options": {"a": "1"}}, "driver_opts.a 1, which is no longer declared", id="an option"
     ),
-    pytest.param({"enable_ipv6": True}, {"EnableIPv6": True}, "enable_ipv6 true, which is wanted no more", id="IPv6"),
+    pytest.param({"enable_ipv6": True}, {"EnableIPv6": True}, "enable_ipv6 true, which is no longer declared", id="IPv6"),
 ]
 
 
@@ -205,9 +204,9 @@ def test_only_what_services_use_is_looked_at() -> None:
 
 
 VOLUMES = [
-    pytest.param({"driver": "nfs"}, {}, "driver local, where nfs is wanted", id="driver"),
-    pytest.param({"driver_opts": {"type": "tmpfs"}}, {}, "driver_opts.type not set, where tmpfs is wanted", id="an option"),
-    pytest.param({"labels": {"a": "b"}}, {}, "labels.a not set, where b is wanted", id="a label"),
+    pytest.param({"driver": "nfs"}, {}, "driver local, expected nfs", id="driver"),
+    pytest.param({"driver_opts": {"type": "tmpfs"}}, {}, "driver_opts.type not set, expected tmpfs", id="an option"),
+    pytest.param({"labels": {"a": "b"}}, {}, "labels.a not set, expected b", id="a label"),
 ]
 
 
@@ -225,7 +224,7 @@ def test_a_volume_that_exists_and_is_to_be_another_is_refused(wanted: Changes, e
 def test_an_option_that_a_volume_no_longer_has_is_found() -> None:
     exists = here(volumes={"shop_db-data": volume(Options={"type": "nfs"})}, live=model(volume={"driver_opts": {"type": "nfs"}}))
     [problem] = problems(model(), GROUND, exists)
-    assert "exists with driver_opts.type nfs, which is wanted no more, and the engine would keep it as it is" in problem
+    assert "exists with driver_opts.type nfs, which is no longer declared, and the engine would keep it as it is" in problem
 
 
 def test_an_images_volume_that_nobody_mounts_is_refused_with_what_runs_there_now() -> None:

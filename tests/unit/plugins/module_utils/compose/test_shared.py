@@ -33,7 +33,7 @@ REFUSED = [
     pytest.param(
         {"network_mode": "service:vpm"},
         {},
-        'services.worker.network_mode: "service:vpm" is no service of the Compose files; they have vpn, worker',
+        'services.worker.network_mode: "service:vpm" is not a service of the Compose files; they have vpn, worker',
         id="the network of nobody",
     ),
     pytest.param(
@@ -52,7 +52,7 @@ REFUSED = [
     pytest.param(
         {"network_mode": "service:vpn"},
         {"profiles": ["vpn"]},
-        'services.worker.network_mode: "service:vpn" stands behind a profile, so it never runs; take its profiles away',
+        'services.worker.network_mode: "service:vpn" is behind a profile, so it never runs; remove its profiles',
         id="the network of a service that does not run",
     ),
     pytest.param(

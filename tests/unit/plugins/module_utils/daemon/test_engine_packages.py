@@ -149,7 +149,7 @@ def test_a_service_that_does_not_start_is_told(host: Host) -> None:
     names = f"{CONTAINERD}, {DOCKER}"
     refused(
         host,
-        f"the engine was upgraded ({names}), and docker does not start; containers run on without it: failed to start daemon",
+        f"the engine was upgraded ({names}), and docker does not start; containers go on without it: failed to start daemon",
         begun=True,
     )
 
@@ -232,7 +232,7 @@ def test_an_engine_that_does_not_come_back_is_told(host: Host) -> None:
     names = f"{CONTAINERD}, {DOCKER}"
     refused(
         host,
-        f"the engine was upgraded ({names}) and gives no answer; containers run on without it. See why on this host with: "
+        f"the engine was upgraded ({names}) and gives no answer; containers go on without it. See why on this host with: "
         "journalctl -u docker -n 50",
         begun=True,
     )

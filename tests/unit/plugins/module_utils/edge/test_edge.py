@@ -71,7 +71,7 @@ class World:
         return {name: Place(address, port) for name, address in found.items()}
 
     def in_file(self, service: str = "api", stack: str = "shop") -> set[str]:
-        """The containers that HAProxy would admit if it began anew."""
+        """The containers that HAProxy would admit if it began again."""
         text = (self.paths.conf / "stacks" / f"{stack}.cfg").read_text()
         section = text.split(f"backend {stack}.{service} ")[1].split("backend ")[0]
         return {

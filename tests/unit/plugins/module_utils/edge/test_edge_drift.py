@@ -8,7 +8,7 @@ import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import drift
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
 
-PROVISION = "run playbooks/provision.yml for this inventory, which writes it anew"
+PROVISION = "run playbooks/provision.yml for this inventory, which restores it"
 
 
 @pytest.fixture

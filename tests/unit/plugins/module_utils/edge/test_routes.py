@@ -10,35 +10,35 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy impor
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Route, Service
 
 MORE = "is more than a host; write"
-PORT = "names a port, and requests are compared without theirs;"
-WILDCARD = "has a wildcard, and a route has none;"
-NO_NAME = "is no host name; between dots may stand letters, digits, - and _, and - neither first nor last"
-MADE_OF = "a path is made of letters, digits, / and -._~!$&'()+,=:@; write the path above it,"
-ENCODED = "is encoded, and the edge decodes nothing, so it would match one way to write it only; write the path above it,"
-BELOW = "has a wildcard, and what lies below a path belongs to it anyway; write the path above it,"
+PORT = "has a port, and routes are compared without it;"
+WILDCARD = "has a wildcard, which routes do not support;"
+NO_NAME = "is not a host name; each part between dots holds letters, digits, - and _, and does not begin or end with -"
+MADE_OF = "a path may hold letters, digits, / and -._~!$&'()+,=:@; write the path above it,"
+ENCODED = "is percent-encoded, and the edge does not decode paths, so only this spelling would match; write the path above it,"
+BELOW = "has a wildcard, and a route matches all paths below its own anyway; write the path above it,"
 RESOLVED = 'holds "." or "..", which clients resolve before they ask; write the path that they ask for'
 
 HOSTS = {
-    "**": f'"**" {WILDCARD} name each host, or leave host out for requests to any host',
-    "*.shop.example": f'"*.shop.example" {WILDCARD} name each host, or leave host out for requests to any host',
+    "**": f'"**" {WILDCARD} name each host, or leave host out for any host',
+    "*.shop.example": f'"*.shop.example" {WILDCARD} name each host, or leave host out for any host',
     "https://shop.example": f'"https://shop.example" {MORE} host: "shop.example"',
     "https://shop.example:8443/api": f'"https://shop.example:8443/api" {MORE} host: "shop.example" and paths: ["/api"]',
     "shop.example/a b": f'"shop.example/a b" {MORE} host: "shop.example"',
     "http://": f'"http://" {MORE} the host alone',
     "shop.example:8443": f'"shop.example:8443" {PORT} write host: "shop.example"',
     "shop.example:x": f'"shop.example:x" {PORT} leave it out',
-    "[::1]:80": '"[::1]:80" is an address of IPv6, which no route can name; leave host out for requests to any host',
+    "[::1]:80": '"[::1]:80" is an IPv6 address, which routes do not support; leave host out for requests to any host',
     "münchen.example": '"münchen.example" is not as browsers send it; write host: "xn--mnchen-3ya.example"',
     # Browsers and Python mean different names.
     "straße.example": '"straße.example" is not as browsers send it; '
     "write what its registrar shows for it, which begins with xn--",
-    "shop example": '"shop example" holds a blank or a line\'s end; write one host, without any',
-    "x.example/ shop.web\n*": f'"x.example/ shop.web\\n*" {WILDCARD} name each host, or leave host out for requests to any host',
-    "x\nmall.example": '"x\\nmall.example" holds a blank or a line\'s end; write one host, without any',
+    "shop example": '"shop example" contains white space; write one host without it',
+    "x.example/ shop.web\n*": f'"x.example/ shop.web\\n*" {WILDCARD} name each host, or leave host out for any host',
+    "x\nmall.example": '"x\\nmall.example" contains white space; write one host without it',
     "-shop.example": f'"-shop.example" {NO_NAME}',
     "shop..example": f'"shop..example" {NO_NAME}',
     ".": f'"." {NO_NAME}',
-    "a" * 64: f'"{"a" * 64}" is longer than any name: 253 characters, and 63 between two dots',
+    "a" * 64: f'"{"a" * 64}" is too long: at most 253 characters, and 63 between two dots',
 }
 PATHS = {
     "": '"" must start with "/"',

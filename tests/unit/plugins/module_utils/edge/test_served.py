@@ -133,7 +133,7 @@ def test_a_replica_that_answers_badly_is_named_and_the_others_are_not() -> None:
         edge.servers["shop-api-2"] = Server("shop.api", "s2", "127.0.0.1", 0, "shop-api-2", bad)
         users = [served.route("shop.example/", bad, tls=False)]
         assert ask(edge, users, replica(), replica("shop-api-2")) == {
-            "shop-api-2": "does not answer as it should: status 503 where 200 is expected: ill"
+            "shop-api-2": "does not answer as it should: status 503, expected 200: ill"
         }
 
 
@@ -175,7 +175,7 @@ def test_an_edge_that_does_not_listen_is_no_fault_of_a_replica() -> None:
             ask(places(port), [served.route("shop.example/", front, tls=False)])
     assert str(caught.value) == (
         "this host's edge does not answer http://shop.example/: [Errno 111] Connection refused. See why with docker logs "
-        "--tail 20 edge-haproxy-1; playbooks/provision.yml --tags edge for this inventory sets it up anew. Nothing was changed"
+        "--tail 20 edge-haproxy-1; playbooks/provision.yml --tags edge for this inventory sets it up again. Nothing was changed"
     )
 
 
@@ -184,7 +184,7 @@ def test_a_public_check_that_sees_another_release_is_its_services() -> None:
         url = f"http://127.0.0.1:{front}/health"
         check = Endpoint("edge", url, expectation=Expectation(version="version", release="1.0"))
         found = ask(places(port), [served.public({"url": url}, check)])
-    assert found == {"shop-api-1": f'does not answer users: {url}: its version is "0.9" where "1.0" is expected'}
+    assert found == {"shop-api-1": f'does not answer users: {url}: it reports version "0.9", expected "1.0"'}
 
 
 def test_a_route_of_any_host_is_asked_for_by_a_name_of_this_machine() -> None:

@@ -112,7 +112,7 @@ def test_a_host_that_does_not_come_up_again_is_named(balancer: Balancer) -> None
 
 
 def test_a_host_that_the_balancer_does_not_know_is_none_to_keep_off(balancer: Balancer) -> None:
-    assert turns(balancer).begin("app-9", 30) == Turn(False, False, "app-9 is none of the balancer's hosts (app-1, app-2)")
+    assert turns(balancer).begin("app-9", 30) == Turn(False, False, "app-9 is not one of the balancer's hosts (app-1, app-2)")
 
 
 def test_check_mode_is_told_what_would_change(balancer: Balancer) -> None:

@@ -192,12 +192,12 @@ def test_a_container_of_the_project_is_a_replica(client: Client) -> None:
 MISLABELLED = [
     pytest.param(
         {"com.docker.compose.container-number": "abc"},
-        'the label com.docker.compose.container-number="abc", which is no number',
+        'the label com.docker.compose.container-number="abc", which is not a number',
         id="a number that is none",
     ),
     pytest.param(
         {"com.docker.compose.container-number": "-1"},
-        'the label com.docker.compose.container-number="-1", which is no number',
+        'the label com.docker.compose.container-number="-1", which is not a number',
         id="less than nothing",
     ),
     pytest.param({"com.docker.compose.service": ""}, "no label com.docker.compose.service", id="no service"),
@@ -276,7 +276,7 @@ FAILURES = [
     pytest.param(state(Restarting=True, ExitCode=1), "shop-api-1 exited with code 1", id="it is about to be started again"),
     pytest.param(
         state(Running=False, ExitCode=137, OOMKilled=True),
-        "shop-api-1 exited with code 137 for want of memory",
+        "shop-api-1 exited with code 137 (out of memory)",
         id="out of memory",
     ),
     pytest.param(state(RestartCount=2), "shop-api-1 ended and was started again by the engine", id="it was started again"),

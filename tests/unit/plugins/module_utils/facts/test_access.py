@@ -98,8 +98,8 @@ def test_keys_are_looked_for_where_sshd_looks_for_them(root: Path) -> None:
     [
         (f"ssh-ed25519 {BLOB} anna@laptop", (f"ssh-ed25519 SHA256:{SHA}", "anna@laptop")),
         (f"sk-ssh-ed25519@openssh.com {BLOB}", (f"sk-ssh-ed25519@openssh.com SHA256:{SHA}", "")),
-        ("ssh-ed25519 AAA", ("a line that is no key (c6fde8b2)", "")),
-        ("nonsense", ("a line that is no key (b1e9cd93)", "")),
+        ("ssh-ed25519 AAA", ("a line that is not a key (c6fde8b2)", "")),
+        ("nonsense", ("a line that is not a key (b1e9cd93)", "")),
     ],
 )
 def test_a_key_is_told_as_ssh_tells_it(line: str, said: tuple[str, str]) -> None:
@@ -123,4 +123,4 @@ def test_what_would_steer_a_terminal_is_shown_as_a_question_mark(root: Path) -> 
 def test_a_file_that_is_too_long_says_so_in_an_entry(root: Path) -> None:
     (root / "home/deploy/.ssh/authorized_keys").write_text("#" * (1 << 20) + f"\nssh-rsa {BLOB}\n")
     [found] = entries(root)["account-key"]
-    assert found.startswith("deploy: a line that is no key (")
+    assert found.startswith("deploy: a line that is not a key (")

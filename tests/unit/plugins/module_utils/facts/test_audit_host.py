@@ -189,7 +189,7 @@ def test_no_value_leaves_the_host(audit: HostAudit) -> None:
 @pytest.mark.parametrize(
     ("name", "project", "words"),
     [
-        ("api.DATABASE_URL", "productionproj", "leads to the Supabase project stagingproj, where productionproj is expected"),
+        ("api.DATABASE_URL", "productionproj", "leads to the Supabase project stagingproj, expected productionproj"),
         ("api.DATABASE_URL", "", None),
         ("api.OTHER", "stagingproj", None),
         ("", "stagingproj", None),

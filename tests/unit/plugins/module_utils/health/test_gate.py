@@ -62,9 +62,9 @@ EXPECTATIONS = [
     pytest.param(Expectation(), GOOD, "", id="a good status is enough when nothing is asked of the body"),
     pytest.param(Expectation(), Answer(0.0, 200), "", id="an empty body is good when nothing is asked of it"),
     pytest.param(Expectation(204), Answer(0.0, 204), "", id="another status can be the good one"),
-    pytest.param(Expectation(), BAD, "status 503 where 200 is expected: migrating", id="a wrong status is quoted"),
-    pytest.param(Expectation(), Answer(0.0, 500), "status 500 where 200 is expected", id="without a body nothing is quoted"),
-    pytest.param(Expectation(), Answer(0.0, 302, b"elsewhere"), "status 302 where 200 is expected: elsewhere", id="a redirect"),
+    pytest.param(Expectation(), BAD, "status 503, expected 200: migrating", id="a wrong status is quoted"),
+    pytest.param(Expectation(), Answer(0.0, 500), "status 500, expected 200", id="without a body nothing is quoted"),
+    pytest.param(Expectation(), Answer(0.0, 302, b"elsewhere"), "status 302, expected 200: elsewhere", id="a redirect"),
     pytest.param(Expectation(), Answer(0.0, error="connection refused"), "connection refused", id="an error stands for itself"),
     pytest.param(
         Expectation(body="version == '2'"),
@@ -116,32 +116,32 @@ EXPECTATIONS = [
     pytest.param(
         Expectation(503, "ready"),
         json_answer('{"ready": true}'),
-        'status 200 where 503 is expected: {"ready": true}',
+        'status 200, expected 503: {"ready": true}',
         id="a good body does not make up for the status",
     ),
     pytest.param(Expectation(version="version", release="2"), json_answer('{"version": "2"}'), "", id="the release is attested"),
     pytest.param(
         Expectation(version="app.version", release="2"),
         json_answer('{"app": {"version": "1"}}'),
-        'its app.version is "1" where "2" is expected',
+        'it reports app.version "1", expected "2"',
         id="another release is attested",
     ),
     pytest.param(
         Expectation(version="version", release="2"),
         json_answer('{"status": "ok"}'),
-        'its version is null where "2" is expected',
+        'it reports version null, expected "2"',
         id="no release is attested",
     ),
     pytest.param(
         Expectation(version="version", release="2"),
         json_answer('{"version": 2}'),
-        'its version is 2 where "2" is expected',
+        'it reports version 2, expected "2"',
         id="a number is no release",
     ),
     pytest.param(
         Expectation(version="version", release="2"),
         Answer(0.0, 200, b"2"),
-        'its version is null where "2" is expected',
+        'it reports version null, expected "2"',
         id="a body that is a number",
     ),
     pytest.param(
@@ -159,7 +159,7 @@ EXPECTATIONS = [
     pytest.param(
         Expectation(body="ready", version="version", release="2"),
         json_answer('{"version": "1", "ready": false}'),
-        'its version is "1" where "2" is expected',
+        'it reports version "1", expected "2"',
         id="the wrong release comes first",
     ),
     pytest.param(Expectation(body="[0].ready"), json_answer('[{"ready": true}]'), "", id="a body that is a list"),
@@ -218,7 +218,7 @@ def test_what_never_becomes_good_fails_at_the_deadline_with_its_last_answer() ->
         "seconds": 10.0,
         "status": 503,
         "last": "migrating",
-        "violation": "status 503 where 200 is expected: migrating",
+        "violation": "status 503, expected 200: migrating",
         "latency_seconds": {"median": None, "max": None},
     }
 
@@ -240,7 +240,7 @@ def test_the_deadline_includes_the_timeouts_of_requests_that_hang() -> None:
 def test_a_last_request_that_the_deadline_cut_short_does_not_hide_what_was_seen_before() -> None:
     answers = [BAD, Answer(1.5, 503, b"still migrating")]
     health, _, _ = wait(answers, Rules(timeout_seconds=2, interval_seconds=1, deadline_seconds=2))
-    assert health.violation == "status 503 where 200 is expected: migrating"
+    assert health.violation == "status 503, expected 200: migrating"
 
 
 def test_a_request_that_begins_just_before_the_deadline_gets_only_the_time_that_is_left() -> None:
@@ -292,7 +292,7 @@ def test_a_good_answer_that_goes_on_naming_another_release_fails_at_once() -> No
     assert (health.healthy, health.cut_short, health.violation) == (
         False,
         False,
-        'its version is "1" where "2" is expected, and that in good answers for 5 s, so it will not change',
+        'it reports version "1", expected "2", and that in good answers for 5 s, so it will not change',
     )
 
 
@@ -320,7 +320,7 @@ def test_another_release_that_gives_way_in_time_is_well() -> None:
 
 def test_a_deadline_that_comes_first_is_the_end() -> None:
     health, seconds = of_release([OTHER], deadline=3.0)
-    assert (health.violation, round(seconds)) == ('its version is "1" where "2" is expected', 3)
+    assert (health.violation, round(seconds)) == ('it reports version "1", expected "2"', 3)
 
 
 def test_latencies_are_those_of_the_good_answers() -> None:
@@ -355,7 +355,7 @@ def test_one_that_gives_up_ends_the_wait_for_the_others() -> None:
         {"lost": [BAD], "slow": [BAD]}, Rules(deadline_seconds=1e9), lambda e: "it exited with code 3" if e.name == "lost" else ""
     )
     assert [health.healthy for health in results] == [False, False]
-    assert results[0].violation == "it exited with code 3; last answer: status 503 where 200 is expected: migrating"
+    assert results[0].violation == "it exited with code 3; last answer: status 503, expected 200: migrating"
 
 
 def test_one_that_was_well_when_another_was_lost_says_so_and_is_marked() -> None:
@@ -405,15 +405,13 @@ def test_only_as_many_bad_answers_in_a_row_as_were_asked_for_condemn_what_was_ad
     assert (health.healthy, health.failures) == (healthy, failures)
     if not healthy:
         assert clock.now() < 1006
-        assert health.violation == "status 503 where 200 is expected: migrating"
+        assert health.violation == "status 503, expected 200: migrating"
 
 
 def test_a_watch_gives_up_at_once_on_what_exited() -> None:
-    health, _, _ = watch([BAD], give_up=lambda endpoint: "api-1 exited with code 137, killed for want of memory")
+    health, _, _ = watch([BAD], give_up=lambda endpoint: "api-1 exited with code 137, out of memory")
     assert (health.healthy, health.attempts) == (False, 1)
-    assert health.violation == (
-        "api-1 exited with code 137, killed for want of memory; last answer: status 503 where 200 is expected: migrating"
-    )
+    assert health.violation == ("api-1 exited with code 137, out of memory; last answer: status 503, expected 200: migrating")
 
 
 SILENT = Answer(99.0)
@@ -436,7 +434,7 @@ CUT_OFF = [
         [GOOD, BAD],
         1.0,
         Rules(interval_seconds=1.0),
-        "status 503 where 200 is expected: migrating; only 1 of 2 answers were good in the 1 s that it was watched, "
+        "status 503, expected 200: migrating; only 1 of 2 answers were good in the 1 s that it was watched, "
         "and the last 3 must be",
         id="a row that was cut off ended badly",
     ),

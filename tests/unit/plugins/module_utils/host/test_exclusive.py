@@ -90,4 +90,4 @@ def test_who_has_a_file_open_and_not_locked_is_no_holder(host: Any) -> None:
 def test_a_token_without_its_run_is_refused(host: Any) -> None:
     with pytest.raises(DeployError) as caught, alone(host, 7):
         pass
-    assert str(caught.value) == 'token without run: say whose it is, with run: "{{ lease_taken.run }}"'
+    assert str(caught.value) == 'token without run: say which run holds it, with run: "{{ lease_taken.run }}"'

@@ -144,7 +144,7 @@ def test_a_watch_too_short_to_condemn_is_not_passed_by_what_never_answers() -> N
     by_us, by_docker = Bench(answer=Answer(9.0, error="silence")), Bench(None, docker="unhealthy")
     assert [bench.watch(0.1).violation for bench in (by_us, by_docker)] == [
         "silence; only 0 of 2 answers were good in the 5 s that it was watched, and the last 3 must be",
-        "status 503 where 200 is expected: unhealthy",
+        "status 503, expected 200: unhealthy",
     ]
 
 
@@ -211,5 +211,5 @@ def test_the_deadline_of_docker_is_that_of_the_healthcheck(
     healthcheck: Mapping[str, Any] | None, service: Mapping[str, Any], seconds: float
 ) -> None:
     found = Bench(None, docker="starting", healthcheck=healthcheck, service=service).wait()
-    assert (found.healthy, found.violation) == (False, "status 503 where 200 is expected: starting")
+    assert (found.healthy, found.violation) == (False, "status 503, expected 200: starting")
     assert found.seconds == pytest.approx(seconds, abs=1)

@@ -368,7 +368,7 @@ def test_the_keepers_command_gives_a_sign_of_life(real: Lease) -> None:
     assert sorted(path.name for path in real.directory.iterdir()) == sorted([beat.name, "lease.json", "lock"])
 
 
-@pytest.mark.parametrize("remains", [True, False], ids=["taken over", "the lease host was built anew"])
+@pytest.mark.parametrize("remains", [True, False], ids=["taken over", "the lease host was rebuilt"])
 def test_a_run_that_has_lost_its_lease_is_told_and_cannot_bring_it_back(real: Lease, remains: bool) -> None:
     token = real.acquire(ANNA).token
     if remains:
@@ -489,7 +489,7 @@ class Run:
 
 
 class LeaseMachine(RuleBasedStateMachine):
-    """Runs take, renew, lose and break the lease while clocks are set and the lease host comes up anew."""
+    """Runs take, renew, lose and break the lease while clocks are set and the lease host comes up again."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The lease of a fleet under attack: partitions, clocks, reboots, hosts built anew, controllers that are stopped or killed."""
+"""The lease of a fleet under attack: partitions, clocks, reboots, hosts rebuilt, controllers that are stopped or killed."""
 
 from __future__ import annotations
 

@@ -160,5 +160,5 @@ def test_a_lineage_that_cannot_be_read_is_named_with_the_mend(tmp_path: Path, te
         read_lineage(path)
     assert str(caught.value).startswith(f"{path} cannot be read (it ")
     assert str(caught.value).endswith(
-        "): deploy the release that runs again, which writes it anew from the journal, the manifests and the containers"
+        "): deploy the running release again to restore it from the journal, the manifests and the containers"
     )

@@ -1,4 +1,4 @@
-"""A lineage that was lost. What is made anew is compared with the one that was there."""
+"""A lineage that was lost. What is recreated is compared with the one that was there."""
 
 from __future__ import annotations
 
@@ -187,7 +187,7 @@ def test_a_host_without_its_lineage_says_what_it_took_from_where(releases: Relea
     assert (releases.live(), releases.live_release(), found.previous()) == ("1.1-b", "1.1", "1.0-a")
     assert releases.notes == [
         f"{path} {said}; what it said is taken from 6 events of the journal, 3 manifests of releases/, 0 running containers of "
-        "the engine: 1.1-b is live; 1.0-a was before it; no good, or never live: 1.2-c. The next deploy writes it anew"
+        "the engine: 1.1-b is live; 1.0-a was before it; failed or never live: 1.2-c. The next deploy restores it"
     ]
 
 
@@ -204,8 +204,8 @@ def test_a_directory_in_its_place_is_told_away_before_anything_is_written(releas
     with pytest.raises(DamagedError) as caught:
         releases.write_lineage(releases.lineage())
     assert str(caught.value) == (
-        f"{path} cannot be read (it is a directory): move it away (mv {path} {path}.damaged); then deploy the release that runs "
-        "again, which writes it anew from the journal, the manifests and the containers"
+        f"{path} cannot be read (it is a directory): move it away (mv {path} {path}.damaged); then deploy the running release "
+        "again to restore it from the journal, the manifests and the containers"
     )
 
 

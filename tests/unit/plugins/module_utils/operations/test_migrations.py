@@ -102,7 +102,7 @@ def test_a_migration_that_fails_is_quoted_and_removed(containers: Containers) ->
 
 def test_a_migration_without_memory_says_so_and_one_without_words_too(containers: Containers) -> None:
     containers.found, containers.log = [replace(OURS, at_work=False, exit_code=137, out_of_memory=True)], ""
-    assert failure(containers) == "shop-migrate-run-1 exited with code 137 for want of memory, and had printed nothing"
+    assert failure(containers) == "shop-migrate-run-1 exited with code 137 (out of memory), and had printed nothing"
 
 
 def test_after_the_timeout_nothing_is_at_work_and_the_log_is_quoted(containers: Containers) -> None:

@@ -310,9 +310,9 @@ def mounting(host: Host, **names: bool) -> None:
 
 
 HIDDEN = (
-    "stack.files: conf is shipped, and {}/conf holds what no release brought there (conf/a.png, conf/b.png, conf/c.png, ...), "
-    "which services would no longer see; move it elsewhere on this host, or take conf out of stack.files so that it stays the "
-    "application's data"
+    "stack.files: conf is shipped, and {}/conf contains files that no release brought (conf/a.png, conf/b.png, conf/c.png, ...), "
+    "and services would no longer see them; move them elsewhere on this host, or take conf out of stack.files so that they stay "
+    "the application's data"
 )
 
 

@@ -592,7 +592,7 @@ def test_wherever_a_rollout_fails_what_it_says_it_left_is_what_runs(
 
 BAD_EDGE = [
     "this host's edge did not answer https://shop.example/health as it should 3 times in a row within 5 s: after 9 attempts in "
-    "4.5 s the last answer was: status 503 where 200 is expected."
+    "4.5 s the last answer was: status 503, expected 200."
 ]
 
 
@@ -602,7 +602,7 @@ def checked(host: StackHost, *services: DesiredService, healthy: bool) -> Rollou
     manifest = host.releases.read(identity)
     check: dict[str, Any] = {"url": "https://shop.example/health", "successes": 3, "deadline_seconds": 5.0}
     host.releases.write_manifest(replace(manifest, stack=Stack.of({**manifest.stack.document, "public_check": check})))
-    violation = "" if healthy else "status 503 where 200 is expected"
+    violation = "" if healthy else "status 503, expected 200"
     host.edge_health = Health("shop.example", check["url"], healthy=healthy, attempts=9, seconds=4.5, violation=violation)
     return host.roll(identity)
 

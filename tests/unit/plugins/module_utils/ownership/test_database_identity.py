@@ -9,12 +9,11 @@ import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership.marker import Seen, claim_problems, problems, versions
 
-MARKER = "is production's by its marker, where staging's is expected; correct the secret"
+MARKER = "is marked as production's, expected staging's; correct the secret"
 NO_MARKER = (
-    "carries no marker, so nobody can tell whose it is; if it is staging's, claim it: "
-    "playbooks/claim.yml with the inventory of staging"
+    "carries no marker, so its owner is unknown; if it is staging's, claim it: playbooks/claim.yml with the inventory of staging"
 )
-CLUSTER = "has the system identifier 2, where 1 is expected"
+CLUSTER = "has the system identifier 2, expected 1"
 LEDGER = (
     "has a ledger {} without a column version: stack.migration.ledger reads a ledger as Supabase keeps it, one row "
     'per version. Set it to "" for another tool (Alembic, Django, Prisma and others): then the migration runs at every '
@@ -32,7 +31,7 @@ DATABASES = [
     pytest.param(
         Seen("staging", "1"),
         Seen("staging", ""),
-        ["has the system identifier not told to this user, where 1 is expected"],
+        ["has the system identifier not told to this user, expected 1"],
         id="a cluster that does not tell which it is",
     ),
 ]

@@ -30,7 +30,7 @@ def test_a_claim_that_says_nothing_is_nobodys_guess(tmp_path: Path, content: str
     host.path.write_text(content)
     with pytest.raises(DeployError) as caught:
         host.read()
-    assert str(caught.value).startswith(f"{host.path} is not what a claim writes, so nobody can tell whose host this is.")
+    assert str(caught.value).startswith(f"{host.path} is not what a claim writes, so the owner of this host is unknown.")
 
 
 def test_a_host_of_the_sandbox_has_its_mark(tmp_path: Path) -> None:
@@ -48,7 +48,7 @@ ANOTHERS = (
     "playbooks/provision.yml -e identity_release_from=staging"
 )
 DEMO = (
-    "The secrets of this inventory are the demo's, whose password is public, and this is no host of the sandbox (it has no "
+    "The secrets of this inventory are the demo's, whose password is public, and this host is not a sandbox host (it has no "
     "/etc/morpheus.deploy/sandbox). Make a vault of your own, without vault_demo."
 )
 

@@ -101,19 +101,19 @@ def test_the_project_is_told_by_host_or_user(url: str, found: set[str]) -> None:
         pytest.param(
             "postgresql://u@db.xyz.supabase.co/d",
             "abc",
-            "leads to the Supabase project xyz, where abc is expected",
+            "leads to the Supabase project xyz, expected abc",
             id="another one",
         ),
         pytest.param(
             "postgresql://u@db.abc.supabase.co,db.xyz.supabase.co/d",
             "abc",
-            "leads to the Supabase project abc, xyz, where abc is expected",
+            "leads to the Supabase project abc, xyz, expected abc",
             id="another one too",
         ),
         pytest.param(
             "postgresql://u@db.example.com/d",
             "abc",
-            "names no Supabase project, where abc is expected (db.abc.supabase.co, or the user <role>.abc)",
+            "names no Supabase project, expected abc (db.abc.supabase.co, or the user <role>.abc)",
             id="none",
         ),
     ],

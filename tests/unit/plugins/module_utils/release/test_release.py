@@ -186,7 +186,7 @@ def test_a_manifest_that_cannot_be_read_is_named(releases: Releases, text: str) 
     with pytest.raises(DeployError) as caught:
         releases.read(identity)
     assert str(caught.value).startswith(f"{path} cannot be read (")
-    assert str(caught.value).endswith("): deploy that release again, which writes it anew")
+    assert str(caught.value).endswith("): deploy that release again to restore it")
 
 
 @pytest.mark.parametrize("text", BROKEN)

@@ -46,7 +46,7 @@ def test_an_outcome_tells_what_was_done() -> None:
         "api: admit 2 candidates at the edge",
         "api: drain shop-api-1, shop-api-2 at the edge",
         "api: watch 2 candidates for 3 s",
-        "api: wait until shop-api-1, shop-api-2 holds no request, at most 30 s",
+        "api: wait for open requests on shop-api-1, shop-api-2 to finish (at most 30 s)",
         "api: stop shop-api-1, shop-api-2",
         "api: remove shop-api-1, shop-api-2",
     ]
@@ -92,7 +92,7 @@ def test_a_failed_gate_says_what_was_seen_last_and_leaves_the_incumbents() -> No
     outcome = host.run()
     assert outcome.failures == [
         'service "api": shop-api-3 did not pass its gate: after 3 attempts in 0.0 s the last answer of http://shop-api-3/health '
-        "was: status 503 where 200 is expected.\nThe last log lines of shop-api-3:\nthe last words of shop-api-3"
+        "was: status 503, expected 200.\nThe last log lines of shop-api-3:\nthe last words of shop-api-3"
     ]
     assert serving(host) == before == sorted(host.containers)
 
@@ -104,7 +104,7 @@ def test_a_failed_watch_says_so_and_lets_the_incumbents_serve_again() -> None:
     outcome = host.run()
     assert outcome.failures == [
         'service "api": shop-api-3 failed within 3 s after it was admitted: after 3 attempts in 0.0 s the last answer of '
-        "http://shop-api-3/health was: status 500 where 200 is expected.\n"
+        "http://shop-api-3/health was: status 500, expected 200.\n"
         "The last log lines of shop-api-3:\nthe last words of shop-api-3"
     ]
     assert serving(host) == before == sorted(host.containers)

@@ -64,7 +64,7 @@ PLANS = [
             "0.0 api: admit 1 candidate at the edge",
             "0.0 api: drain shop-api-1 at the edge",
             "0.0 api: watch 1 candidate for 6 s",
-            "0.0 api: wait until shop-api-1 holds no request, at most 30 s",
+            "0.0 api: wait for open requests on shop-api-1 to finish (at most 30 s)",
             "0.0 api: stop shop-api-1",
             "0.0 api: remove shop-api-1",
             "0.0 api: pause 5 s before the next batch",
@@ -73,7 +73,7 @@ PLANS = [
             "0.1 api: admit 1 candidate at the edge",
             "0.1 api: drain shop-api-2 at the edge",
             "0.1 api: watch 1 candidate for 6 s",
-            "0.1 api: wait until shop-api-2 holds no request, at most 30 s",
+            "0.1 api: wait for open requests on shop-api-2 to finish (at most 30 s)",
             "0.1 api: stop shop-api-2",
             "0.1 api: remove shop-api-2",
         ],
@@ -84,7 +84,7 @@ PLANS = [
         [replica(1), replica(2)],
         [
             "0.0 api: drain shop-api-1, shop-api-2 at the edge",
-            "0.0 api: wait until shop-api-1, shop-api-2 holds no request, at most 30 s",
+            "0.0 api: wait for open requests on shop-api-1, shop-api-2 to finish (at most 30 s)",
             "0.0 api: stop shop-api-1, shop-api-2 (interrupts api; stop-first: its file says so)",
             "0.0 api: remove shop-api-1, shop-api-2",
             "0.0 api: start 2 candidates (configuration changed)",
@@ -110,14 +110,14 @@ PLANS = [
         [replica(1, service="db"), replica(2, service="db")],
         [
             "0.0 db: drain shop-db-1 at the edge",
-            "0.0 db: wait until shop-db-1 holds no request, at most 30 s",
+            "0.0 db: wait for open requests on shop-db-1 to finish (at most 30 s)",
             "0.0 db: stop shop-db-1 (stop-first: writes to the volume db-data)",
             "0.0 db: remove shop-db-1",
             "0.0 db: start 1 candidate (configuration changed)",
             "0.0 db: gate 1 candidate",
             "0.0 db: admit 1 candidate at the edge",
             "0.1 db: drain shop-db-2 at the edge",
-            "0.1 db: wait until shop-db-2 holds no request, at most 30 s",
+            "0.1 db: wait for open requests on shop-db-2 to finish (at most 30 s)",
             "0.1 db: stop shop-db-2 (stop-first: writes to the volume db-data)",
             "0.1 db: remove shop-db-2",
             "0.1 db: start 1 candidate (configuration changed)",
@@ -168,7 +168,7 @@ PLANS = [
             "0.0 api: gate shop-api-1 and 1 candidate",
             "0.0 api: admit shop-api-1 and 1 candidate at the edge",
             "0.0 api: drain shop-api-2 at the edge",
-            "0.0 api: wait until shop-api-2 holds no request, at most 30 s",
+            "0.0 api: wait for open requests on shop-api-2 to finish (at most 30 s)",
             "0.0 api: stop shop-api-2",
             "0.0 api: remove shop-api-2",
         ],
@@ -179,7 +179,7 @@ PLANS = [
         [replica(1, "new"), replica(2, "new"), replica(3, admitted=False)],
         [
             "0.0 api: drain shop-api-3 at the edge",
-            "0.0 api: wait until shop-api-3 holds no request, at most 30 s",
+            "0.0 api: wait for open requests on shop-api-3 to finish (at most 30 s)",
             "0.0 api: stop shop-api-3",
             "0.0 api: remove shop-api-3",
         ],
@@ -207,7 +207,7 @@ PLANS = [
         [replica(1, "new"), replica(2, "new"), replica(3, "new")],
         [
             "0.0 api: drain shop-api-3 at the edge",
-            "0.0 api: wait until shop-api-3 holds no request, at most 30 s",
+            "0.0 api: wait for open requests on shop-api-3 to finish (at most 30 s)",
             "0.0 api: stop shop-api-3",
             "0.0 api: remove shop-api-3",
         ],
@@ -218,7 +218,7 @@ PLANS = [
         [replica(1, "new", admitted=False), replica(2, "new")],
         [
             "0.0 api: drain shop-api-1 at the edge",
-            "0.0 api: wait until shop-api-1 holds no request, at most 30 s",
+            "0.0 api: wait for open requests on shop-api-1 to finish (at most 30 s)",
             "0.0 api: stop shop-api-1",
             "0.0 api: remove shop-api-1",
         ],
@@ -229,7 +229,7 @@ PLANS = [
         [replica(1, "new")],
         [
             "0.0 api: drain shop-api-1 at the edge",
-            "0.0 api: wait until shop-api-1 holds no request, at most 30 s",
+            "0.0 api: wait for open requests on shop-api-1 to finish (at most 30 s)",
             "0.0 api: stop shop-api-1",
             "0.0 api: remove shop-api-1",
         ],
@@ -240,7 +240,7 @@ PLANS = [
         [replica(1, "new", "worker", admitted=False), replica(1), replica(1, service="cron", admitted=False)],
         [
             "1.0 api: drain shop-api-1 at the edge",
-            "1.0 api: wait until shop-api-1 holds no request, at most 30 s",
+            "1.0 api: wait for open requests on shop-api-1 to finish (at most 30 s)",
             "1.0 api: stop shop-api-1",
             "1.0 api: remove shop-api-1",
             "1.0 cron: stop shop-cron-1",
@@ -262,14 +262,14 @@ PLANS = [
             "0.0 api: gate 1 candidate",
             "0.0 api: admit 1 candidate at the edge",
             "0.0 api: drain shop-api-2 at the edge",
-            "0.0 api: wait until shop-api-2 holds no request, at most 30 s",
+            "0.0 api: wait for open requests on shop-api-2 to finish (at most 30 s)",
             "0.0 api: stop shop-api-2",
             "0.0 api: remove shop-api-2",
             "0.1 api: start 1 candidate (configuration changed)",
             "0.1 api: gate 1 candidate",
             "0.1 api: admit 1 candidate at the edge",
             "0.1 api: drain shop-api-1, shop-api-3 at the edge",
-            "0.1 api: wait until shop-api-1, shop-api-3 holds no request, at most 30 s",
+            "0.1 api: wait for open requests on shop-api-1, shop-api-3 to finish (at most 30 s)",
             "0.1 api: stop shop-api-1, shop-api-3",
             "0.1 api: remove shop-api-1, shop-api-3",
         ],
@@ -324,7 +324,7 @@ def test_a_restart_replaces_what_was_created_before_it_and_says_so() -> None:
         "api: gate 1 candidate",
         "api: admit 1 candidate at the edge",
         "api: drain shop-api-1 at the edge",
-        "api: wait until shop-api-1 holds no request, at most 30 s",
+        "api: wait for open requests on shop-api-1 to finish (at most 30 s)",
         "api: stop shop-api-1",
         "api: remove shop-api-1",
     ]
@@ -357,7 +357,7 @@ def test_a_circle_of_dependencies_is_refused() -> None:
     ]
     with pytest.raises(DeployError) as caught:
         plan(desired, [])
-    assert str(caught.value) == "depends_on goes round in a circle between the services a, b; take one away"
+    assert str(caught.value) == "depends_on forms a cycle between the services a, b; take one away"
 
 
 def test_a_step_can_be_written_as_data() -> None:
@@ -397,7 +397,7 @@ def test_a_renamed_service_takes_the_route_over_once_its_first_candidates_are_ad
         "0 site: admit 2 candidates at the edge",
         "0 site: take over the route */",
         "1 web: drain shop-web-1 at the edge",
-        "1 web: wait until shop-web-1 holds no request, at most 30 s",
+        "1 web: wait for open requests on shop-web-1 to finish (at most 30 s)",
         "1 web: stop shop-web-1",
         "1 web: remove shop-web-1",
     ]
@@ -411,7 +411,7 @@ def test_a_route_that_nobody_wants_ends_before_the_replicas_that_served_it() -> 
         "0 web: gate 1 candidate",
         "1 edge: end the routes a/, b/",
         "2 web: drain shop-web-1 at the edge",
-        "2 web: wait until shop-web-1 holds no request, at most 30 s",
+        "2 web: wait for open requests on shop-web-1 to finish (at most 30 s)",
         "2 web: stop shop-web-1",
         "2 web: remove shop-web-1",
     ]

@@ -47,12 +47,12 @@ BLOCKED = [
     ),
     pytest.param(
         Container("psql", "", {"PGPASSWORD": "canary-old-password"}),
-        "psql (which is no replica of the stack) still has the old value in its variable PGPASSWORD",
+        "psql (which is not a replica of the stack) still has the old value in its variable PGPASSWORD",
         id="password alone, by hand",
     ),
     pytest.param(
         Container("psql", "", {}, ["psql", OLD]),
-        "psql (which is no replica of the stack) still has the old value in its command",
+        "psql (which is not a replica of the stack) still has the old value in its command",
         id="command",
     ),
     pytest.param(

@@ -92,12 +92,12 @@ def test_a_file_comes_back_as_it_was_written(tmp_path: Path) -> None:
 GOOD = {"environment": "staging", "key": "0" * 32, "secrets": {"api.A": {"fingerprint": "1" * 32, "since": "2026-11-24"}}}
 BROKEN = [
     pytest.param("{", "is not JSON", id="not JSON"),
-    pytest.param("[]", 'is no file of fingerprints, which has "environment", "key" and "secrets"', id="a list"),
+    pytest.param("[]", 'is not a file of fingerprints, which has "environment", "key" and "secrets"', id="a list"),
     pytest.param(
-        {**GOOD, "secrets": []}, 'is no file of fingerprints, which has "environment", "key" and "secrets"', id="secrets"
+        {**GOOD, "secrets": []}, 'is not a file of fingerprints, which has "environment", "key" and "secrets"', id="secrets"
     ),
     pytest.param({**GOOD, "environment": ""}, '"environment" does not name one', id="environment"),
-    pytest.param({**GOOD, "key": "x"}, '"key" is no fingerprint', id="key"),
+    pytest.param({**GOOD, "key": "x"}, '"key" is not a fingerprint', id="key"),
     pytest.param({**GOOD, "secrets": {"api.A": "1" * 32}}, '"api.A" has no "since" with a day', id="secret is text"),
     pytest.param(
         {**GOOD, "secrets": {"api.A": {"fingerprint": "1" * 32, "since": "2026-02-30"}}},

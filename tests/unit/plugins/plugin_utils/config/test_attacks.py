@@ -178,7 +178,7 @@ def test_a_key_that_is_the_services_own_business_may_say_anything(key: str) -> N
             for problem in hardening.problems(Stack(hardening={}), Project(model, own, written_), ())
         ]
         # A mapping may hold keys that nobody knows, which is another matter.
-        assert [one for one in below if "nobody has decided" not in one] == [], HARMLESS[key]
+        assert [one for one in below if "nobody has reviewed" not in one] == [], HARMLESS[key]
 
 
 def test_files_that_no_check_sees_are_refused_where_they_are_written(tmp_path: Path) -> None:
@@ -192,7 +192,7 @@ def test_files_that_no_check_sees_are_refused_where_they_are_written(tmp_path: P
         f'{FILE}: include[0]: "../blog/compose.yml" must lie below stack_source, so that the release has it; copy it there',
         f'{FILE}: services.api.extends: "/root/compose.yml" must lie below stack_source, so that the release has it; '
         "copy it there",
-        "hosts: nobody has decided yet what this element may do to the host; remove it",
+        "hosts: nobody has reviewed yet what this element may do to the host; remove it",
     ]
     own = {"services": {"api": {"image": "a:1", "extends": {"file": f"./{FILE}", "service": "db"}}, "db": {"image": "b:1"}}}
     assert configured(tmp_path, own, {}).problems == []

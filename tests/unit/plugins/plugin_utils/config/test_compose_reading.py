@@ -155,7 +155,7 @@ REFUSED = [
     ),
     pytest.param(
         {"compose.yml": "services: {web: {extends: api}, api: {extends: web}}"},
-        "compose.yml: services.web.extends: goes round in a circle (web -> api -> web)",
+        "compose.yml: services.web.extends: forms a cycle (web -> api -> web)",
         id="services that extend each other",
     ),
     pytest.param(

@@ -30,12 +30,12 @@ def problems(**given: Any) -> list[str]:
         ({"edge_http_port": 65536}, [f"edge_http_port: 65536 {NO_PORT}"]),
         ({"edge_public_https_port": 70000}, [f"edge_public_https_port: 70000 {NO_PORT}"]),
         ({"edge_https_port": "https"}, ["edge_https_port: must be a whole number, 0 or more, not 'https'"]),
-        ({"edge_https_port": 80}, ["edge_https_port: 80 is edge_http_port, too; give each a port of its own"]),
+        ({"edge_https_port": 80}, ["edge_https_port: 80 is also edge_http_port; give each its own port"]),
         (
             {"edge_metrics_address": "127.0.0.1:443"},
-            ["edge_metrics_address: 443 is edge_https_port, too; give each a port of its own"],
+            ["edge_metrics_address: 443 is also edge_https_port; give each its own port"],
         ),
-        ({"edge_metrics_address": "8405"}, ['edge_metrics_address: "8405" is no <address>:<port>, such as 127.0.0.1:8405']),
+        ({"edge_metrics_address": "8405"}, ['edge_metrics_address: "8405" is not an <address>:<port>, such as 127.0.0.1:8405']),
         ({"edge_metrics_address": "127.0.0.1:0"}, [f"edge_metrics_address: 0 {NO_PORT}"]),
     ],
 )
@@ -69,9 +69,9 @@ def test_a_port_that_cannot_be_is_refused(given: dict[str, Any], expected: list[
         ),
         (
             "0.0.0.0/0",
-            '"0.0.0.0/0" is everybody, so that anyone could claim another address; name what stands in front of this host',
+            '"0.0.0.0/0" means everybody, so anyone could fake their address; name the proxies in front of this host',
         ),
-        ("::/0", '"::/0" is everybody, so that anyone could claim another address; name what stands in front of this host'),
+        ("::/0", '"::/0" means everybody, so anyone could fake their address; name the proxies in front of this host'),
     ],
 )
 def test_whoever_is_not_an_address_or_network_is_not_trusted(trusted: str, expected: str) -> None:
@@ -98,7 +98,7 @@ def test_addresses_and_networks_are_trusted(trusted: str) -> None:
         (
             {"address": "app-2"},
             [
-                'edge_upstreams[1].address: "app-2" has no dot, and the engine resolves no name of a single word; '
+                'edge_upstreams[1].address: "app-2" has no dot, and the engine does not resolve names without a dot; '
                 "write an address, or the whole name"
             ],
         ),

@@ -15,7 +15,7 @@ SECRETS = {
     "vault_stack": "morpheus",
     "vault_rotation.new": "canary-of-tomorrow",
 }
-READ = "and lands in files that everybody on the hosts may read"
+READ = "and goes into files that everybody on the hosts can read"
 
 
 def exposed(stack: dict[str, Any]) -> Exposed:
@@ -25,26 +25,26 @@ def exposed(stack: dict[str, Any]) -> Exposed:
 EXPOSED = [
     pytest.param(
         {"env": {"api": {"KEY": "canary-of-the-key"}}},
-        f"stack.env.api.KEY: holds the value of vault_key, {READ}; move KEY to stack_secrets.api, or, if it is no secret, "
-        "take vault_key out of the vault",
+        f"stack.env.api.KEY: holds the value of vault_key, {READ}; move KEY to stack_secrets.api, or, if it is not a "
+        "secret, take vault_key out of the vault",
         id="a secret in the plain configuration",
     ),
     pytest.param(
         {"env": {"api": {"DSN": "https://u:canary%40pass@other/1"}}},
-        f"stack.env.api.DSN: holds the value of vault_database_url, {READ}; move DSN to stack_secrets.api, or, if it is no "
+        f"stack.env.api.DSN: holds the value of vault_database_url, {READ}; move DSN to stack_secrets.api, or, if it is not a "
         "secret, take vault_database_url out of the vault",
         id="the password of a secret URL",
     ),
     pytest.param(
         {"env": {"api": {"NEXT": base64.b64encode(b"x canary-of-tomorrow").decode()}}},
-        f"stack.env.api.NEXT: holds the value of vault_rotation.new, {READ}; move NEXT to stack_secrets.api, or, if it is no "
+        f"stack.env.api.NEXT: holds the value of vault_rotation.new, {READ}; move NEXT to stack_secrets.api, or, if it is not a "
         "secret, take vault_rotation.new out of the vault",
         id="a secret, encoded",
     ),
     pytest.param(
         {"public_check": {"headers": {"X-Key": "canary-of-the-key"}}},
-        f"stack.public_check.headers.X-Key: holds the value of vault_key, {READ}; nothing there may be secret, or, if it is "
-        "no secret, take vault_key out of the vault",
+        f"stack.public_check.headers.X-Key: holds the value of vault_key, {READ}; nothing there may be secret, or, if it is not "
+        "a secret, take vault_key out of the vault",
         id="a secret elsewhere in the stack",
     ),
 ]
@@ -71,5 +71,5 @@ def test_one_in_a_file_that_is_shipped_is_worth_a_note() -> None:
     files = {"compose.yml": "services: {}", "seed.sql": "insert into keys values ('canary-of-the-key')", "logo.png": "\udcff\0"}
     encoded = {name: base64.b64encode(text.encode("utf-8", "surrogateescape")).decode() for name, text in files.items()}
     assert exposed({}).notes(encoded) == [
-        "seed.sql: holds the value of vault_key, which everybody on the hosts, and whoever has this repository, may read"
+        "seed.sql: holds the value of vault_key, which everybody on the hosts and everybody with this repository can read"
     ]

@@ -40,7 +40,7 @@ def test_secrets_that_match_their_file_and_no_other_have_no_problems(inventories
 
 def test_a_secret_of_production_is_named_though_the_own_file_is_not_up_to_date(inventories: Path) -> None:
     assert problems(inventories, STAGING | {"api.SESSION_SECRET": "battery staple"}) == [
-        "stack_fingerprints: api.SESSION_SECRET is not the value that inventories/staging/fingerprints.json was made of; "
+        "stack_fingerprints: api.SESSION_SECRET is not the value recorded in inventories/staging/fingerprints.json; "
         "if it is meant, run playbooks/fingerprint.yml",
         "stack_fingerprints: api.SESSION_SECRET has the same value as api.SESSION_SECRET of production; "
         "give each environment its own",
@@ -57,8 +57,8 @@ def test_a_secret_that_may_be_shared_is_no_problem(inventories: Path) -> None:
 def test_new_changed_and_gone_secrets_are_all_named(inventories: Path) -> None:
     found = problems(inventories, {"api.DATABASE_URL": "postgresql://elsewhere", "ml.ML_API_KEY": "a new key"})
     assert [problem.split(";")[0].removeprefix("stack_fingerprints: ") for problem in found] == [
-        "api.DATABASE_URL is not the value that inventories/staging/fingerprints.json was made of",
-        "api.SESSION_SECRET is in inventories/staging/fingerprints.json and no longer among the secrets",
+        "api.DATABASE_URL is not the value recorded in inventories/staging/fingerprints.json",
+        "api.SESSION_SECRET is recorded in inventories/staging/fingerprints.json and is no longer a secret",
         "ml.ML_API_KEY is not in inventories/staging/fingerprints.json",
     ]
 
@@ -70,7 +70,7 @@ KEYS = [
         id="fingerprints without their key",
     ),
     pytest.param(
-        "short", "stack_fingerprint_key: 5 characters are too few for a key; 16 at least", id="a short key of fingerprints"
+        "short", "stack_fingerprint_key: 5 characters are too few for a key; use at least 16", id="a short key of fingerprints"
     ),
 ]
 
@@ -114,7 +114,7 @@ FINGERPRINTS = [
     pytest.param(
         as_they_are,
         STAGING | {"api.SESSION_SECRET": "changed since"},
-        f"stack_fingerprints: api.SESSION_SECRET is not the value that {OWN_FILE} was made of; if it is meant, "
+        f"stack_fingerprints: api.SESSION_SECRET is not the value recorded in {OWN_FILE}; if it is meant, "
         "run playbooks/fingerprint.yml",
         id="a secret that was changed",
     ),
@@ -127,7 +127,7 @@ FINGERPRINTS = [
     pytest.param(
         as_they_are,
         {"api.DATABASE_URL": "postgresql://staging"},
-        f"stack_fingerprints: api.SESSION_SECRET is in {OWN_FILE} and no longer among the secrets; if it is meant, "
+        f"stack_fingerprints: api.SESSION_SECRET is recorded in {OWN_FILE} and is no longer a secret; if it is meant, "
         "run playbooks/fingerprint.yml",
         id="a removed secret",
     ),
@@ -188,7 +188,7 @@ DATABASES = [
     pytest.param(
         DATABASE,
         {"api.DATABASE_URL": "postgresql://u:canary@db.xyz.supabase.co/d"},
-        ["stack.database.secret: api.DATABASE_URL leads to the Supabase project xyz, where abc is expected"],
+        ["stack.database.secret: api.DATABASE_URL leads to the Supabase project xyz, expected abc"],
         id="another Supabase project",
     ),
     pytest.param(
@@ -225,13 +225,13 @@ VALUES = [
     pytest.param(
         "env.api.ML_ENDPOINT",
         ["mock"],
-        ['stack.allowed_values[0].path: "env.api.ML_ENDPOINT" is no value of stack.env'],
+        ['stack.allowed_values[0].path: "env.api.ML_ENDPOINT" is not a value of stack.env'],
         id="a list for an unknown value",
     ),
     pytest.param(
         "env.web.X",
         ["mock"],
-        ['stack.allowed_values[0].path: "env.web.X" is no value of stack.env'],
+        ['stack.allowed_values[0].path: "env.web.X" is not a value of stack.env'],
         id="a list for an unknown file",
     ),
     *(
@@ -274,5 +274,5 @@ def test_some_secrets_are_compared_without_a_word_about_the_others(inventories: 
         "each environment its own"
     ]
     assert secrets_problems(Comparison("staging", str(own), "short", None, []), admin, some=True) == [
-        "stack_fingerprint_key: 5 characters are too few for a key; 16 at least"
+        "stack_fingerprint_key: 5 characters are too few for a key; use at least 16"
     ]

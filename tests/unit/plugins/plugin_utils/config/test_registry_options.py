@@ -28,7 +28,7 @@ PROBLEMS = [
     pytest.param(
         [{**LOGIN, "server": "registry.example:99999"}],
         [
-            '[0].server: "registry.example:99999" is no name of a registry; write it as images begin with it, for example '
+            '[0].server: "registry.example:99999" is not the name of a registry; write it as images begin with it, for example '
             "ghcr.io or registry.example:5000"
         ],
         id="a registry's port that is none",
@@ -43,7 +43,7 @@ PROBLEMS = [
     ),
     pytest.param(
         [LOGIN, {**LOGIN, "server": "GHCR.io"}],
-        ['[1].server: "GHCR.io" stands already at stack_registries[0]; one login for each'],
+        ['[1].server: "GHCR.io" is already used by stack_registries[0]; give each registry one login'],
         id="two logins of a registry",
     ),
     pytest.param(
@@ -55,7 +55,7 @@ PROBLEMS = [
     ),
     pytest.param(
         [{**LOGIN, "username": ""}],
-        ["[0].username: required with a password; whom the registry knows the password of ghcr.io by"],
+        ["[0].username: required with a password; the user that the password of ghcr.io belongs to"],
         id="a password without its user",
     ),
     pytest.param(
@@ -65,12 +65,12 @@ PROBLEMS = [
     ),
     pytest.param(
         [{**LOGIN, "password": "pass-canary\n"}],
-        ["[0].password: must be one line, without spaces around it; a file's last line break, perhaps"],
+        ["[0].password: must be one line, without spaces around it (a trailing line break from a file?)"],
         id="a registry's password with a line break",
     ),
     pytest.param(
         [{**LOGIN, "username": "de:ploy"}],
-        ["[0].username: must not hold a colon, which ends it"],
+        ["[0].username: must not contain a colon"],
         id="a registry's user with a colon",
     ),
 ]

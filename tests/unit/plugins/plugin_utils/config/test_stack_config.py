@@ -91,7 +91,7 @@ def test_services_without_restart_are_told_once_and_jobs_are_none_of_them(source
     found = checked(given)
     assert (found.problems, found.release_config["jobs"]) == ([], {"setup": {"hosts": "each"}})
     assert found.notes == [
-        "api, worker: have no restart and get restart: unless-stopped, so that they are there again after a reboot of the host; "
+        "api, worker: have no restart and get restart: unless-stopped, so that they come back after a reboot of the host; "
         'write it, or restart: "no", to say otherwise'
     ]
 
@@ -345,7 +345,7 @@ BAD = [
     pytest.param(top(stack_environment="qa", preflight_environments=["qa"]), [], id="an environment that was made known"),
     pytest.param(
         top(stack=None),
-        ["stack: required; the stack, one Compose project. Only what Compose has no word for stands here"],
+        ["stack: required; the stack, one Compose project. It holds only what a Compose file cannot say"],
         id="no stack",
     ),
     pytest.param(top(stack=[]), ["stack: must be a mapping, not a list"], id="a stack that is a list"),
@@ -379,7 +379,7 @@ BAD = [
     ),
     pytest.param(
         stack(jobs={"migrate": None}),
-        ["stack.jobs.migrate: the service stands behind a profile, so nobody runs it; take its profiles away"],
+        ["stack.jobs.migrate: the service is behind a profile, so nothing runs it; remove its profiles"],
         id="a job behind a profile",
     ),
     pytest.param(
@@ -424,7 +424,8 @@ BAD = [
     pytest.param(
         health(host="https://shop.example"),
         [
-            'stack.services[0].health.host: "https://shop.example" is no host name such as shop.example, nor one with a port',
+            'stack.services[0].health.host: "https://shop.example" is not a host name such as shop.example, with or without a '
+            "port",
         ],
         id="a URL as the host of a health check",
     ),
@@ -454,7 +455,7 @@ BAD = [
     ),
     pytest.param(
         health(headers={"X Probe": "yes"}),
-        ["stack.services[0].health.headers.X Probe: is no name of a header"],
+        ["stack.services[0].health.headers.X Probe: is not a valid name of a header"],
         id="a header's name with a blank",
     ),
     pytest.param(
@@ -503,7 +504,7 @@ BAD = [
     pytest.param(
         api(routes=[{"host": "shop.example:8443", "paths": []}]),
         [
-            'stack.services[0].routes[0].host: "shop.example:8443" names a port, and requests are compared without theirs; '
+            'stack.services[0].routes[0].host: "shop.example:8443" has a port, and routes are compared without it; '
             'write host: "shop.example"',
             'stack.services[0].routes[0].paths: is empty, so the route would match nothing; leave it out for all paths, as ["/"]',
         ],
@@ -526,13 +527,13 @@ BAD = [
     ),
     pytest.param(
         stack(public_check={"url": "https://shop.example:70000/"}),
-        ['stack.public_check.url: "https://shop.example:70000/" has a port that is none; give a number from 1 to 65535'],
+        ['stack.public_check.url: "https://shop.example:70000/" has an invalid port; give a number from 1 to 65535'],
         id="a URL with a port that is none",
     ),
     pytest.param(
         stack(public_check={"url": "https://shop.example/", "address": "https://10.0.0.5"}),
         [
-            'stack.public_check.address: "https://10.0.0.5" is no <address> or <address>:<port>, such as 10.0.0.5:8080 or '
+            'stack.public_check.address: "https://10.0.0.5" is not an <address> or <address>:<port>, such as 10.0.0.5:8080 or '
             "[2001:db8::5]:8080"
         ],
         id="an address of the public check that is a URL",
@@ -561,7 +562,7 @@ BAD = [
         lambda found, source: found["stack"]["services"].append(
             {**copy.deepcopy(found["stack"]["services"][0]), "name": "worker"}
         ),
-        ['stack.services[1].routes[0]: "/api" of this host is taken already by stack.services[0].routes[0]'],
+        ['stack.services[1].routes[0]: "/api" of this host is already taken by stack.services[0].routes[0]'],
         id="a route of two services",
     ),
     pytest.param(
@@ -572,7 +573,7 @@ BAD = [
                 "routes": [{"host": "SHOP.example.", "paths": ["/api/"]}],
             }
         ),
-        ['stack.services[1].routes[0]: "/api/" of this host is taken already by stack.services[0].routes[0]'],
+        ['stack.services[1].routes[0]: "/api/" of this host is already taken by stack.services[0].routes[0]'],
         id="a route of two services, written in two ways",
     ),
     pytest.param(
@@ -587,7 +588,7 @@ BAD = [
     ),
     pytest.param(
         stack(migration={"service": "worker"}),
-        ['stack.migration.service: "worker" must stand behind a profile in the Compose files, or it would run all the time'],
+        ['stack.migration.service: "worker" must be behind a profile in the Compose files, or it would run all the time'],
         id="a migration that is not behind a profile",
     ),
     pytest.param(
@@ -644,8 +645,8 @@ BAD = [
     pytest.param(
         top(stack_secrets={"api": {"KEY": "x" * 140_000}}),
         [
-            "stack_secrets.api.KEY: takes 140005 bytes, and no environment variable may take more than 131072, or no container "
-            "starts with it; bring it as a file (stack_secret_files, or stack.files for what is no secret)"
+            "stack_secrets.api.KEY: is 140005 bytes long, and no container starts with an environment variable of more than "
+            "131072; bring it as a file (stack_secret_files, or stack.files for what is not secret)"
         ],
         id="a value that is too long",
     ),
@@ -697,7 +698,7 @@ BAD = [
     ),
     pytest.param(
         stack(live_files=["secrets"]),
-        ['stack.live_files[0]: "secrets" is written by the deploy itself (from stack.env and the secrets); name it otherwise'],
+        ['stack.live_files[0]: "secrets" is written by the deploy itself (from stack.env and the secrets); give it another name'],
         id="live files in the place of the secrets",
     ),
     pytest.param(
@@ -738,8 +739,8 @@ BAD = [
     pytest.param(
         production('volumes: ["./migrations:/m:rw"]'),
         [
-            'compose.production.yml: services.api.volumes: "./migrations" is to be written to, and is shipped by stack.files, so '
-            "it never changes; add :ro, or take it out of stack.files so that it becomes the application's data"
+            'compose.production.yml: services.api.volumes: "./migrations" is mounted writable, but is shipped by stack.files '
+            "and never changes; add :ro, or take it out of stack.files so that it becomes the application's data"
         ],
         id="a shipped directory that is written to",
     ),
@@ -762,8 +763,8 @@ BAD = [
     pytest.param(
         both(live("flags/a"), stack(live_files=["flags"]), production('volumes: ["./flags/a:/a"]')),
         [
-            'compose.production.yml: services.api.volumes: "./flags/a" is a single file of stack.live_files, which a container '
-            "would never see change; mount ./flags"
+            'compose.production.yml: services.api.volumes: "./flags/a" is a single file of stack.live_files, and containers '
+            "never see one change; mount ./flags"
         ],
         id="a single live file",
     ),
@@ -803,13 +804,13 @@ BAD = [
         [
             "compose.production.yml: services.api.deploy.update_config.order: start-first runs old and new at once, "
             "and the service writes to the volume db-data; write stop-first, or remove order, or name db-data in "
-            "stack.shared_volumes if it stands two writers"
+            "stack.shared_volumes if two may write to it at once"
         ],
         id="start-first with a volume that it writes",
     ),
     pytest.param(
         stack(egress=["metadata", "169.254.169.254"]),
-        ['stack.egress[1]: "169.254.169.254" is none of metadata, metrics, ssh'],
+        ['stack.egress[1]: "169.254.169.254" is not one of metadata, metrics, ssh'],
         id="an address where one of three words belongs",
     ),
     pytest.param(
@@ -1004,7 +1005,7 @@ BAD = [
     ),
     pytest.param(
         stack(hardening={"default": "off"}),
-        ['stack.hardening.default: "off" is neither give nor report'],
+        ['stack.hardening.default: "off" is not one of give, report'],
         id="hardening that is neither given nor told",
     ),
     pytest.param(
@@ -1022,7 +1023,7 @@ BAD = [
     ),
     pytest.param(
         compose("services: {}\nhosts: {}\n"),
-        ["hosts: nobody has decided yet what this element may do to the host; remove it"],
+        ["hosts: nobody has reviewed yet what this element may do to the host; remove it"],
         id="an element of a newer Compose",
     ),
     pytest.param(

@@ -46,7 +46,7 @@ def checked(
 
 
 def problem(where: str, text: str, name: str) -> str:
-    return f"compose.yml: {where}: {text} is given by nobody; {give(name)}"
+    return f"compose.yml: {where}: {text} has no value; {give(name)}"
 
 
 REFUSED = [
@@ -60,7 +60,7 @@ REFUSED = [
     ),
     pytest.param(
         {"environment": {"A": "${KEY:?set the key}"}},
-        f'compose.yml: services.web.environment.A: ${{KEY:?set the key}} is given by nobody ("set the key"); {give("KEY")}',
+        f'compose.yml: services.web.environment.A: ${{KEY:?set the key}} has no value ("set the key"); {give("KEY")}',
         id="a variable that the file demands",
     ),
     pytest.param(
@@ -70,30 +70,30 @@ REFUSED = [
     ),
     pytest.param(
         {"environment": {"A": "${X.y}"}},
-        'compose.yml: services.web.environment.A: "${X.y}" is no variable; write $$ for a dollar sign',
+        'compose.yml: services.web.environment.A: "${X.y}" is not a variable; write $$ for a dollar sign',
         id="a brace that is no variable",
     ),
     pytest.param(
         {"environment": {"A": "${HOME}/x"}},
-        "compose.yml: services.web.environment.A: ${HOME} is given by nobody; write the path itself",
+        "compose.yml: services.web.environment.A: ${HOME} has no value; write the path itself",
         id="the home of whoever runs Compose",
     ),
     pytest.param(
         {"environment": {"A": "${NEW}", "B": "${NEW}"}, "command": ["${NEW}"]},
-        f"compose.yml: services.web.command[0]: ${{NEW}} is given by nobody (and in 2 more places); {give('NEW')}",
+        f"compose.yml: services.web.command[0]: ${{NEW}} has no value (and in 2 more places); {give('NEW')}",
         id="one variable in three places",
     ),
     pytest.param(
         {"command": ["serve", "--password=${DB_PASSWORD_OF_VAULT}"]},
         "compose.yml: services.web.command[1]: ${DB_PASSWORD_OF_VAULT} is secret, and others on the "
-        "host can read what stands there "
+        "host can read it there "
         "(ps, docker inspect); give it to the program under environment, or as a file (stack_secret_files)",
         id="a secret variable in a command line",
     ),
     pytest.param(
         {"labels": {"token": "x${DB_PASSWORD_OF_VAULT}"}},
         "compose.yml: services.web.labels.token: ${DB_PASSWORD_OF_VAULT} is secret, and others on the "
-        "host can read what stands there "
+        "host can read it there "
         "(ps, docker inspect); give it to the program under environment, or as a file (stack_secret_files)",
         id="a secret variable in a label",
     ),
@@ -131,19 +131,19 @@ VARIABLES = [
     pytest.param(
         {"STACK_RELEASE": "2"},
         {},
-        "stack.variables.STACK_RELEASE: is what the deploy itself says, and nobody else may; choose another name",
+        "stack.variables.STACK_RELEASE: is set by the deploy itself; choose another name",
         id="a release of one's own",
     ),
     pytest.param(
         {},
         {"COMPOSE_FILE": "x"},
-        "stack_secret_variables.COMPOSE_FILE: is what the deploy itself says, and nobody else may; choose another name",
+        "stack_secret_variables.COMPOSE_FILE: is set by the deploy itself; choose another name",
         id="what Compose itself reads",
     ),
     pytest.param(
         {"A": "1"},
         {"A": "2"},
-        "stack_secret_variables.A: stands under stack.variables, too; remove one of them",
+        "stack_secret_variables.A: is also in stack.variables; remove one of them",
         id="a variable that is plain and secret",
     ),
     pytest.param({"A": 1}, {}, "stack.variables.A: must be a string, not a number; quote it in the inventory", id="a number"),
@@ -222,11 +222,11 @@ def test_every_operator_counts_wherever_it_stands(tmp_path: Path, operator: str)
         else:
             top[path[0]] = value
         places[f"X{number}"] = f"services.web{number}.{path[2]}" if path[0] == "services" else path[0]
-    found = [one for one in checked(tmp_path, services, top=top).problems if "is given by nobody" in one]
+    found = [one for one in checked(tmp_path, services, top=top).problems if "has no value" in one]
     told = {place for place in places.values() for one in found if one.startswith(f"compose.yml: {place}")}
     assert told == (set(places.values()) if OPERATORS[operator] else set())
     given = checked(tmp_path, services, dict.fromkeys(places, "1s"), top=top).problems
-    assert not [one for one in given if "is given by nobody" in one]
+    assert not [one for one in given if "has no value" in one]
 
 
 @pytest.mark.parametrize(("path", "template"), PLACES, ids=[f"{'.'.join(path)} {template}" for path, template in PLACES])
@@ -237,7 +237,7 @@ def test_a_secret_variable_may_stand_in_an_environment_and_nowhere_else(
     value = yaml.safe_load(yaml.safe_dump(template).replace("{}", written))
     service, top = ({path[2]: value}, {}) if path[0] == "services" else ({}, {path[0]: value})
     found = checked(tmp_path, {"web": service}, {}, {"S": SECRET}, top=top)
-    told = [one for one in found.problems if "${S} is secret, and others on the host can read what stands there" in one]
+    told = [one for one in found.problems if "${S} is secret, and others on the host can read it there" in one]
     assert [one.startswith(f"compose.yml: {'.'.join(path)}") for one in told] == ([] if path[2:] == ("environment",) else [True])
     assert SECRET not in repr([found.problems, found.notes, found.release_config, found.files])
 
@@ -267,9 +267,9 @@ def test_a_template_of_an_environment_may_hold_a_secret_variable(tmp_path: Path)
 def test_a_secret_among_the_plain_variables_is_refused(tmp_path: Path) -> None:
     found = checked(tmp_path, {"web": {"environment": {"A": "${S}"}}}, {"PLAIN": SECRET}, {"S": SECRET})
     assert found.problems == [
-        "stack.variables.PLAIN: holds the value of variables.S, and lands in files that everybody on "
-        "the hosts may read; move PLAIN "
-        "to stack_secret_variables, or, if it is no secret, take variables.S out of the vault"
+        "stack.variables.PLAIN: holds the value of variables.S, and goes into files that everybody on "
+        "the hosts can read; move PLAIN "
+        "to stack_secret_variables, or, if it is not a secret, take variables.S out of the vault"
     ]
 
 
@@ -284,9 +284,8 @@ def test_a_variable_that_stands_in_the_projects_env_file_is_said_to_stand_there(
     (tmp_path / ".env").write_text("# ours\nexport DB_PASSWORD=abc\n")
     found = checked(tmp_path, {"web": {"environment": {"A": "${DB_PASSWORD}"}}})
     assert found.problems == [
-        "compose.yml: services.web.environment.A: ${DB_PASSWORD} is given by nobody; DB_PASSWORD stands "
-        "in the .env of stack_source, "
-        f"which no deploy reads: {give('DB_PASSWORD')}"
+        "compose.yml: services.web.environment.A: ${DB_PASSWORD} has no value; DB_PASSWORD is in the "
+        f".env of stack_source, which no deploy reads: {give('DB_PASSWORD')}"
     ]
 
 

@@ -30,7 +30,7 @@ REFUSED = [
     *(
         pytest.param(
             text,
-            "is not wholly encrypted. If secrets stand in it, rotate them; then "
+            "is not wholly encrypted. If it contains secrets, rotate them; then "
             "ansible-vault encrypt --encrypt-vault-id staging v/vault.yml",
             id=name,
         )

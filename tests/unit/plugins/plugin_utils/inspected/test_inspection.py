@@ -224,7 +224,7 @@ def test_what_the_checks_still_refuse_is_left_to_a_person(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("services: {a: {image: x:1}}", 'service: "b" is no service of {}; it has a'),
+        ("services: {a: {image: x:1}}", 'service: "b" is not a service of {}; it has a'),
         ("a: {}", "{}: has no services"),
         ("[", "compose.yml: is not YAML"),
     ],

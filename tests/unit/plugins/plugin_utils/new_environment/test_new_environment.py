@@ -214,7 +214,7 @@ WRONG = {
     "called by it; for example -e name=staging": Asked("Prod"),
     'hosts[1]: "10.0.0.256" is neither an address nor the name of a host; users are named by -e user=, ports in your SSH '
     "configuration, and hosts are parted by commas, for example -e hosts=10.0.0.1,10.0.0.2": Asked("a", ["::1", "10.0.0.256"]),
-    'hosts[1]: "web-1" stands there twice': Asked("a", ["web-1", "web-1"]),
+    'hosts[1]: "web-1" is listed twice': Asked("a", ["web-1", "web-1"]),
     'user: "a b" is not a valid name of a user of Linux, for example -e user=deploy': Asked("a", user="a b"),
     'site: "https://a.b/c" is more than a host; write host: "a.b" and paths: ["/c"]': Asked("a", site="https://a.b/c"),
     'port: "65536" is not a port; the one inside the container, for example -e port=8080': Asked("a", port="65536"),
@@ -273,7 +273,7 @@ def test_files_of_a_persons_own_stay_as_they_are(root: Path) -> None:
             replace(STAGING, compose="no.yml"),
             "compose: {root}/no.yml does not exist; name the Compose file, for example -e compose=",
         ),
-        (replace(STAGING, service="api"), 'service: "api" is no service that runs by {root}/compose.yml; it has web'),
+        (replace(STAGING, service="api"), 'service: "api" is not a service that runs by {root}/compose.yml; it has web'),
     ],
 )
 def test_what_the_compose_file_does_not_have_is_refused(root: Path, asked: Asked, words: str) -> None:

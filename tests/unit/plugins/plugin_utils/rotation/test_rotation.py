@@ -107,7 +107,7 @@ PROBLEMS = [
     ),
     pytest.param(
         {**KEY, "probe": {**PROBE, "value": "Basic {basic}"}},
-        ["probe.username: required, because probe.value holds {basic}; whose password it is"],
+        ["probe.username: required, because probe.value holds {basic}; the user that the password belongs to"],
         id="a probe with a password of nobody",
     ),
     pytest.param(
