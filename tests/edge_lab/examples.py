@@ -36,6 +36,8 @@ class Service:
     follows: bool = True
     listens: tuple[int, ...] = ()
     fault: str = ""
+    # Of all its routes.
+    timeout_seconds: int = 0
 
     def __repr__(self) -> str:
         return _short(self)
@@ -50,9 +52,9 @@ class Release:
         return {route: service.name for service in self.services for route in service.routes}
 
     def service_of(self, host: str, path: str) -> str:
-        """The service that a request means: the longest route of its host, else of any host; "" for none."""
+        """The service that a request means: the longest route of its host, else its wildcard's, else of any host; "" for none."""
         routes = self.routes()
-        for known in (host, ""):
+        for known in (host, f"*.{host.partition('.')[2]}", ""):
             below = [route for owner, route in routes if owner == known and f"{path}/".startswith(route.rstrip("/") + "/")]
             if below:
                 return routes[known, max(below, key=len)]
@@ -91,6 +93,7 @@ class Example:
                 extras += [f"depends on {one.depends_on}"] if one.depends_on else []
                 extras += [] if one.follows else ["unchanged image"]
                 extras += [f"fault: {one.fault}"] if one.fault else []
+                extras += [f"timeout {one.timeout_seconds} s"] if one.timeout_seconds else []
                 lines.append(
                     f"  {one.name}:{one.port} x{one.replicas} [{routes}] {one.order} by {one.parallelism}, "
                     f"monitor {one.monitor:g} s" + "".join(f", {extra}" for extra in extras)

@@ -157,6 +157,6 @@ def _service(one: Service) -> dict[str, Any]:
     return {
         "name": one.name,
         "port": one.port,
-        "routes": [{"host": host, "paths": paths} for host, paths in by_host.items()],
+        "routes": [{"host": host, "paths": paths, "timeout_seconds": one.timeout_seconds} for host, paths in by_host.items()],
         "health": {**HEALTH, "deadline_seconds": deadline, "version": "version" if one.follows else ""},
     }

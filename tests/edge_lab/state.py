@@ -82,8 +82,15 @@ def _backends(socket: Socket, release: Release) -> Iterator[str]:
 
 
 def _routes(host: LabHost, socket: Socket, release: Release) -> Iterator[str]:
-    wanted = sorted(f"{owner or '*'}{path.rstrip('/')}/ {PREFIX}{service}" for (owner, path), service in release.routes().items())
-    written = sorted((host.edge_paths.conf / "routes.map").read_text().splitlines())
+    options = {
+        one.name: f'|{{"timeout_seconds":{one.timeout_seconds}}}' if one.timeout_seconds else "" for one in release.services
+    }
+    wanted = sorted(
+        f"{owner or '*'}{path.rstrip('/')}/ {PREFIX}{service}{options[service]}"
+        for (owner, path), service in release.routes().items()
+    )
+    lines = (host.edge_paths.conf / "routes.map").read_text().splitlines()
+    written = sorted(line for line in lines if not line.startswith("#"))
     table = socket.ask(f"show map {HAPROXY_DIRECTORY}/routes.map")
     running = sorted(" ".join(line.split()[1:]) for line in table.splitlines() if line.strip())
     if written != wanted:

@@ -50,6 +50,19 @@ CHANGES = {
     "a service goes": (old(API, WEB), new(API)),
     "a service with a route below another one's goes": (old(API, WEB), new(API, Service("ml", (("", "/web/admin"),)))),
     "a service comes": (old(API), new(API, WEB)),
+    "options of routes": (old(API, replace(WEB, timeout_seconds=9)), new(replace(API, timeout_seconds=300), WEB)),
+    "options of routes and nothing else": (
+        old(replace(API, follows=False), replace(WEB, follows=False, timeout_seconds=9)),
+        new(replace(API, follows=False, timeout_seconds=300), replace(WEB, follows=False, timeout_seconds=7)),
+    ),
+    "a path with options moves between two services": (
+        old(replace(API, routes=(ROOT, ("", "/api")), timeout_seconds=300), WEB),
+        new(API, replace(WEB, routes=(("", "/web"), ("", "/api")), timeout_seconds=9)),
+    ),
+    "a wildcard comes between a host and any": (
+        old(API, replace(WEB, routes=(("shop.example.com", "/web"),))),
+        new(API, replace(WEB, routes=(("*.example.com", "/"), ("shop.example.com", "/web")))),
+    ),
     "a host of its own": (old(API), new(API, replace(WEB, routes=(("shop.example.com", "/"),)))),
     "from 12 replicas to 3": (
         old(replace(API, replicas=12, parallelism=0, follows=False)),

@@ -103,6 +103,7 @@ def lab() -> Iterator[Lab]:
 LABELS = st.text("abXY09_-", min_size=1, max_size=3).filter(lambda text: text[0] != "-" and text[-1] != "-")
 NAMED = st.one_of(
     st.sampled_from(["shop.example", "Shop.Example", "shop.example.", "a.shop.example", "10.0.0.5", "localhost"]),
+    st.sampled_from(["*.shop.example", "*.Shop.Example.", "*.a.shop.example", "*.example"]),
     st.lists(LABELS, min_size=1, max_size=3).map(".".join),
 )
 HOSTS = st.one_of(st.sampled_from(["", "*"]), NAMED)
@@ -114,11 +115,14 @@ ROUTES = st.lists(st.tuples(HOSTS, PATHS), min_size=1, max_size=6)
 
 
 def means(wanted: Mapping[Route, str], host: str, target: str) -> str:
-    """The service that a request is for: among the routes of its host the one with most segments, else of any host."""
+    """The service that a request is for: among the routes of its host the one with most segments, else of its wildcard, else of
+    any host.
+    """
     asked = re.sub(r":[0-9]*$", "", host).lower()
     asked = asked[:-1] if asked.endswith(".") else asked
     segments = target.partition("?")[0].split("/")[1:]
-    for owner in (asked, ""):
+    _, dot, rest = asked.partition(".")
+    for owner in (asked, f"*.{rest}" if dot else "", ""):
         best: tuple[int, str] | None = None
         for (name, path), service in wanted.items():
             own = [one for one in path.split("/") if one]
@@ -132,7 +136,7 @@ def means(wanted: Mapping[Route, str], host: str, target: str) -> str:
 
 def a_host(host: str) -> str:
     """One that a route of ``host`` serves."""
-    return "other.example" if host in ("", "*") else host
+    return "other.example.org" if host in ("", "*") else f"some-label{host[1:]}" if host.startswith("*.") else host
 
 
 def asked_of(host: str, path: str) -> list[Route]:
@@ -144,7 +148,7 @@ def asked_of(host: str, path: str) -> list[Route]:
     targets = [target if target.startswith("/") else f"/{target}" for target in targets]
     bare = name.rstrip(".")
     own = [name, name.upper(), name.swapcase(), f"{bare}:8080", f"{bare}.", f"{bare}.:80"]
-    strangers = [f"x{name}", f"x.{name}", name[1:] or "x", f"{name}x", "*", ""]
+    strangers = [f"x{name}", f"x.{name}", name[1:] or "x", f"{name}x", name.partition(".")[2] or "x", "*", ""]
     return [(one, target) for one in own for target in targets[:6]] + [(one, target) for one in strangers for target in targets]
 
 

@@ -58,9 +58,10 @@ class Format:
     key: str = "format"
     steps: Mapping[int, Callable[[Document], Document]] = field(default_factory=dict)
 
-    def numbered(self, content: Mapping[str, Any]) -> Document:
-        """``content`` as it is to be written."""
-        return {**content} if self.silent and self.number == 1 else {self.key: self.number, **content}
+    def numbered(self, content: Mapping[str, Any], number: int = 0) -> Document:
+        """``content`` as it is to be written. ``number``: of an earlier format, which says all that is in it."""
+        number = number or self.number
+        return {**content} if self.silent and number == 1 else {self.key: number, **content}
 
     def current(self, path: Path, content: Any) -> Document:
         """A document that was read from ``path``, without its number and in the format of this version.
@@ -102,8 +103,7 @@ class Format:
         Bytes that are no text are not refused here: such a file is another one than it should be, and is written anew.
         """
         found = self.text(path, "replace")
-        number = _COMMENT.search(found)
-        self.refuse_newer(path, int(number[1]) if number else 1)
+        self.refuse_newer(path, commented_number(found))
         return found
 
     def refuse_newer(self, path: Path, number: int) -> None:
@@ -124,6 +124,12 @@ class Format:
         return DamagedError(path, f"cannot be read ({what})", mend)
 
 
+def commented_number(text: str) -> int:
+    """The format of a file that is HAProxy's."""
+    number = _COMMENT.search(text)
+    return int(number[1]) if number else 1
+
+
 def _kind(content: Any) -> str:
     return {"list": "a list", "str": "a string", "NoneType": "nothing", "bool": "true or false"}.get(
         type(content).__name__, "a number"
@@ -138,13 +144,21 @@ def _broken_json(exc: json.JSONDecodeError) -> str:
     return f"it is no JSON, line {exc.lineno}: {exc.msg}"
 
 
+def _as_it_is(document: Document) -> Document:
+    """The step to a format that only says more."""
+    return document
+
+
 _PROVISION = "run playbooks/provision.yml for this inventory, which writes it anew"
 _REMEMBERED = "from the journal, the manifests and the containers"
 _AWAY = "move the file away (mv {path} {path}.newer)"
 _BACK_FIRST = "go back with that version to a release of this one first"
 _QUIET = "wait until no run of that version is at work and remove the file"
 
-MANIFEST = Format("manifests", "deploy that release again, which writes it anew", _BACK_FIRST, silent=True)
+# Format 2: routes have options (edge/route_options.py), or wildcards. What has none is written in format 1.
+MANIFEST = Format(
+    "manifests", "deploy that release again, which writes it anew", _BACK_FIRST, number=2, silent=True, steps={1: _as_it_is}
+)
 LINEAGE = Format(
     "lineages",
     f"deploy the release that runs again, which writes it anew {_REMEMBERED}",
@@ -165,12 +179,22 @@ FINGERPRINT_KEY = Format(
     "keys of fingerprints", "deploy the live release again, which makes a new one and replaces every replica once"
 )
 EDGE = Format("settings of an edge", _PROVISION, "remove it and run playbooks/provision.yml of this one")
-EDGE_BASE = Format("files of an edge", _PROVISION, f"{_AWAY} and run playbooks/provision.yml of this one", silent=True)
+# Format 2 of haproxy.cfg knows options of routes and wildcards, and of the files of stacks has them.
+EDGE_BASE = Format(
+    "files of an edge",
+    _PROVISION,
+    f"{_AWAY} and run playbooks/provision.yml of this one",
+    number=2,
+    silent=True,
+    steps={1: _as_it_is},
+)
 EDGE_STACKS = Format(
     "files of stacks at an edge",
     "deploy the live release again, which writes it anew",
     f"{_AWAY} and deploy the live release again",
+    number=2,
     silent=True,
+    steps={1: _as_it_is},
 )
 IDENTITY = Format(
     "claims of hosts",

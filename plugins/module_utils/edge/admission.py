@@ -51,8 +51,8 @@ class Edge(Seen):
         routes: Mapping[str, str],
         replicas: int,
     ) -> None:
-        """What the release wants: its routed ``services``, its ``routes`` (key, see haproxy.route_key -> service) and how many
-        ``replicas`` the largest of the services has.
+        """What the release wants: its routed ``services``, its ``routes`` (key, see haproxy.route_key -> destination, see
+        service/routing.py) and how many ``replicas`` the largest of the services has.
         """
         super().__init__(stack, Socket(str(configuration.paths.socket)), OldWorkers(str(configuration.paths.master)))
         self._configuration = configuration
@@ -95,14 +95,14 @@ class Edge(Seen):
             return self._configuration.apply(self._contracted(self._backends()))
 
     def route(self, routes: Mapping[str, str]) -> None:
-        """Let new requests for each key go to a service (empty: to none). What leads to another stack is not touched."""
+        """Let new requests for each key go to a destination (empty: to none). What leads to another stack is not touched."""
         with self._lock, self._configuration.alone():
             now = self._all_routes()
             others = self._of_others(now)
             # As when both stacks were prepared before either had the route.
             self._require_free({key for key, service in routes.items() if service}, others)
-            routes = {key: service for key, service in routes.items() if key not in others}
-            after = {key: service for key, service in {**self._own_routes(now), **routes}.items() if service}
+            routes = {key: leads for key, leads in routes.items() if key not in others}
+            after = {key: leads for key, leads in {**self._own_routes(now), **routes}.items() if leads}
             self._configuration.write(self._map_files(after))
             for key in in_order(routes):
                 self._point_route(key, routes[key], key in now)
@@ -188,10 +188,9 @@ class Edge(Seen):
                         told.add(server)
             time.sleep(POLL_SECONDS)
 
-    def _point_route(self, key: str, service: str, exists: bool) -> None:
-        backend = backend_name(self._stack, service)
-        if service:
-            self._socket.tell(f"{'set' if exists else 'add'} map {ROUTES_IN_HAPROXY} {key} {backend}")
+    def _point_route(self, key: str, leads: str, exists: bool) -> None:
+        if leads:
+            self._socket.tell(f"{'set' if exists else 'add'} map {ROUTES_IN_HAPROXY} {key} {backend_name(self._stack, leads)}")
         elif exists:
             self._socket.tell(f"del map {ROUTES_IN_HAPROXY} {key}")
 

@@ -16,7 +16,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge import route_options
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.routes import folded, writable
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.routing import destination, options_of
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Service
 
 TUNNELS = ".tunnels"
@@ -113,11 +115,14 @@ def route_key(host: str, path: str) -> str:
 
 
 def stack_routes(services: Iterable[Service]) -> dict[str, str]:
-    """Key of each route of ``stack.services`` -> service. Without those that a map cannot hold: they were accepted once, and a
-    release that has one can be gone back to.
+    """Key of each route of ``stack.services`` -> its destination, see service/routing.py. Without those that a map cannot hold:
+    they were accepted once, and a release that has one can be gone back to.
     """
     found = {
-        route_key(route.host, path): service.name for service in services for route in service.routes for path in route.paths
+        route_key(route.host, path): destination(service.name, route_options.written(route, path))
+        for service in services
+        for route in service.routes
+        for path in route.paths
     }
     return {key: found[key] for key in writable(found)}
 
@@ -131,6 +136,9 @@ def service_of(stack: str, backend: str) -> str:
     name = backend.removeprefix(backend_name(stack, ""))
     return next((name.removesuffix(suffix) for suffix in SUFFIXES if suffix and name.endswith(suffix)), name)
 
+
+# Versions from before there were options of routes neither read nor write such a map.
+OPTIONS_FORMAT = "# morpheus.deploy format 2\n"
 
 # service -> slot -> (container name, port)
 Admitted = Mapping[str, Mapping[str, tuple[str, int]]]
@@ -156,8 +164,15 @@ def render_backends(stack: str, services: Iterable[str], slots: int, admitted: A
 
 
 def render_map(stack: str, routes: Mapping[str, str]) -> str:
-    """Lines of the route map (``routes``: key -> service). HAProxy takes the longest key that fits."""
-    return "".join(f"{key} {backend_name(stack, service)}\n" for key, service in sorted(routes.items()))
+    """Lines of the route map (``routes``: key -> destination). HAProxy takes the longest key that fits."""
+    lines = "".join(f"{key} {backend_name(stack, leads)}\n" for key, leads in sorted(routes.items()))
+    return f"{OPTIONS_FORMAT}{lines}" if any(map(needs_options, routes.items())) else lines
+
+
+def needs_options(route: tuple[str, str]) -> bool:
+    """Whether an edge of before there were options and wildcards would serve a route (key, destination) wrongly."""
+    key, leads = route
+    return options_of(leads) != "" or key.startswith("*.")
 
 
 def parse_map(table: str) -> dict[str, str]:

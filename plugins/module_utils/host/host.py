@@ -21,7 +21,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.compose.contents i
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.file_mounts import Sources
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.precautions import Here
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.project_mounts import ProjectMounts
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge import haproxy, routes, served
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge import haproxy, route_options, routes, served
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import state as edge_state
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import Edge
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.configuration import EdgeConfiguration
@@ -178,9 +178,17 @@ class StackHost:
             for number, service in enumerate(stack.services)
             for problem in routes.problems(f"stack.services[{number}]", service.routes)
         ]
+        problems += [
+            problem
+            for number, service in enumerate(stack.services)
+            for index, route in enumerate(service.routes)
+            for problem in route_options.problems(f"stack.services[{number}].routes[{index}]", route)
+        ]
         if problems:
             raise ConfigError(problems)
         wanted = haproxy.stack_routes(stack.services)
+        if stack.has_route_options:
+            route_options.require_known(self.edge_paths)
         if wanted:
             Edge(self.stack, self._configuration(), (), wanted, 0).routing()
 

@@ -164,7 +164,8 @@ class Releases(SecretFiles):
         path = self._directory / manifest.id / "manifest.json"
         if path.is_dir():
             raise MANIFEST.damaged(path, "it is a directory")
-        text = json.dumps(MANIFEST.numbered(manifest.as_dict()), indent=2, sort_keys=True) + "\n"
+        number = MANIFEST.number if manifest.stack.has_route_options else 1
+        text = json.dumps(MANIFEST.numbered(manifest.as_dict(), number), indent=2, sort_keys=True) + "\n"
         write_atomically(path, text, mode=0o600)
 
     def activate(self, identity: str, data: Collection[str] = ()) -> None:

@@ -44,7 +44,8 @@ def plan(
     for wave, names in enumerate(waves(desired, leading.givers()), first):
         for service in (item for item in desired if item.name in names):
             found = by_service.pop(service.name, [])
-            rolled = _ServicePlan(service, found, drain_seconds, replace_created_before, leading.to_take(service.name))
+            routes = {key: leading.wanted[key] for key in leading.to_take(service.name)}
+            rolled = _ServicePlan(service, found, drain_seconds, replace_created_before, routes)
             if rolled.must_wait:
                 last.extend(rolled.steps())
             else:
@@ -91,12 +92,12 @@ class _ServicePlan:
         observed: Sequence[Replica],
         drain_seconds: float,
         replace_created_before: float | None,
-        routes: tuple[str, ...] = (),
+        routes: Mapping[str, str] | None = None,
     ) -> None:
-        """``routes``: keys that are to lead to this service and do not yet."""
+        """``routes``: keys that are to lead to this service and do not yet, with their destinations."""
         self.service = service
         self.drain_seconds = drain_seconds
-        self.routes = routes
+        self.routes = routes or {}
         self.dead = [replica for replica in observed if replica.state is State.DEAD]
         alive = [replica for replica in observed if replica.state is not State.DEAD]
         current = [replica for replica in alive if _is_current(replica, service, replace_created_before)]
@@ -120,7 +121,7 @@ class _ServicePlan:
         service = self.service
         steps = [self._step(Action.SWEEP, self.dead)] if self.dead else []
         batches = self._batches()
-        route = [Step(Action.ROUTE, service.name, routes=self.routes)] if self.routes else []
+        route = [self._take_over()] if self.routes else []
         if route and not batches:
             batches = [([], 0, [])]
         takes_over = self._takes_over(batches)
@@ -165,6 +166,11 @@ class _ServicePlan:
             reuse = [replica for replica in taken if replica is not None]
             batches.append((reuse, len(taken) - len(reuse), going))
         return batches
+
+    def _take_over(self) -> Step:
+        plain = set(self.routes.values()) == {self.service.name}
+        leads = () if plain else tuple(self.routes.values())
+        return Step(Action.ROUTE, self.service.name, routes=tuple(self.routes), leads=leads)
 
     def _takes_over(self, batches: Sequence[tuple[list[Replica], int, list[Replica]]]) -> int:
         """The batch in which the service takes its new routes over: the first one after whose drain no incumbent gets new

@@ -16,15 +16,38 @@ from typing import Any
 
 
 @dataclass(frozen=True)
+class Redirect:
+    """Where requests of a route are sent instead: the same path of another ``host``, or ``url``."""
+
+    host: str = ""
+    url: str = ""
+    status: int = 308
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Redirect:
+        return cls(**_said(given, host=str, url=str, status=int))
+
+
+@dataclass(frozen=True)
 class Route:
-    """Requests for ``host`` (empty: any) whose path is one of ``paths`` or lies below one."""
+    """Requests for ``host`` (empty: any) whose path is one of ``paths`` or lies below one.
+
+    The rest is what edge/route_options.py makes of it; 0 and "" are the edge's own.
+    """
 
     host: str = ""
     paths: Sequence[str] = ("/",)
+    timeout_seconds: int = 0
+    stream: bool = False
+    max_body: str = ""
+    strip_prefix: bool = False
+    redirect: Redirect | None = None
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Route:
-        return cls(**_said(given, host=str, paths=_texts))
+        redirect = given.get("redirect")
+        said = _said(given, host=str, paths=_texts, timeout_seconds=int, stream=bool, max_body=str, strip_prefix=bool)
+        return cls(**said, redirect=Redirect.of(redirect) if redirect else None)
 
 
 @dataclass(frozen=True)
@@ -144,6 +167,12 @@ class Stack:
     @property
     def by_name(self) -> dict[str, Service]:
         return {service.name: service for service in self.services}
+
+    @property
+    def has_route_options(self) -> bool:
+        """Whether a version from before there were options and wildcards of routes would read them wrongly."""
+        found = [route for service in self.services for route in service.routes]
+        return any(route != Route(route.host, route.paths) or route.host.startswith("*.") for route in found)
 
     @property
     def routed(self) -> set[str]:

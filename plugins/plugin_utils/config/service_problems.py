@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge import haproxy, routes
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge import haproxy, route_options, routes
 from ansible_collections.morpheus.deploy.plugins.module_utils.health import gate
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Route
 
@@ -15,7 +15,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack impo
 def problems(services: Sequence[Mapping[str, Any]]) -> list[str]:
     """What is wrong with ``stack.services`` by itself, whatever the Compose files say."""
     seen: dict[str, int] = {}
-    found = _route_problems(services)
+    found = [*_route_problems(services), *_redirect_problems(services)]
     for number, service in enumerate(services):
         path = f"stack.services[{number}]"
         name = service.get("name")
@@ -31,10 +31,33 @@ def problems(services: Sequence[Mapping[str, Any]]) -> list[str]:
             found.append(
                 f"{path}.health: required, because the service is routed: without it nobody can tell when a replica may serve"
             )
-        found += routes.problems(path, [Route.of(one) for one in service.get("routes") or []])
+        own = [Route.of(one) for one in service.get("routes") or []]
+        found += routes.problems(path, own)
+        for index, route in enumerate(own):
+            found += route_options.problems(f"{path}.routes[{index}]", route)
+        if own and all(route.redirect for route in own):
+            found.append(
+                f"{path}.routes: every route redirects, so nobody reaches the service; give it one without redirect, or move "
+                "these to a service that has one"
+            )
         if service.get("health"):
             found += _health_problems(f"{path}.health", service["health"])
     return found
+
+
+def _redirect_problems(services: Sequence[Mapping[str, Any]]) -> list[str]:
+    places: dict[str, str] = {}
+    found: dict[str, Route] = {}
+    for number, service in enumerate(services):
+        for index, route in enumerate(map(Route.of, service.get("routes") or [])):
+            for prefix in route.paths:
+                key = haproxy.route_key(route.host, prefix)
+                places[key], found[key] = f"stack.services[{number}].routes[{index}]", route
+    return [
+        f"{places[key]}.redirect: sends requests for {key} to {target}, which this very redirect meets again, for ever; give "
+        f"{target.partition('/')[0]} a route of its own, or redirect elsewhere"
+        for key, target in route_options.loops(found).items()
+    ]
 
 
 def _route_problems(services: Sequence[Mapping[str, Any]]) -> list[str]:

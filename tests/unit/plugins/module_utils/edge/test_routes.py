@@ -11,7 +11,10 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack impo
 
 MORE = "is more than a host; write"
 PORT = "names a port, and requests are compared without theirs;"
-WILDCARD = "has a wildcard, and a route has none;"
+WILDCARD = (
+    'has a wildcard that no route can have; "*" may stand in the place of the first label, as in "*.shop.example", or alone for '
+    "any host"
+)
 NO_NAME = "is no host name; between dots may stand letters, digits, - and _, and - neither first nor last"
 MADE_OF = "a path is made of letters, digits, / and -._~!$&'()+,=:@; write the path above it,"
 ENCODED = "is encoded, and the edge decodes nothing, so it would match one way to write it only; write the path above it,"
@@ -19,8 +22,12 @@ BELOW = "has a wildcard, and what lies below a path belongs to it anyway; write 
 RESOLVED = 'holds "." or "..", which clients resolve before they ask; write the path that they ask for'
 
 HOSTS = {
-    "**": f'"**" {WILDCARD} name each host, or leave host out for requests to any host',
-    "*.shop.example": f'"*.shop.example" {WILDCARD} name each host, or leave host out for requests to any host',
+    "**": f'"**" {WILDCARD}',
+    "*shop.example": f'"*shop.example" {WILDCARD}',
+    "*.*.example": f'"*.*.example" {WILDCARD}',
+    "*.": f'"*." {WILDCARD}',
+    "*.shop.example:8443": f'"*.shop.example:8443" {PORT} write host: "*.shop.example"',
+    "https://*.shop.example": f'"https://*.shop.example" {MORE} host: "*.shop.example"',
     "https://shop.example": f'"https://shop.example" {MORE} host: "shop.example"',
     "https://shop.example:8443/api": f'"https://shop.example:8443/api" {MORE} host: "shop.example" and paths: ["/api"]',
     "shop.example/a b": f'"shop.example/a b" {MORE} host: "shop.example"',
@@ -33,7 +40,7 @@ HOSTS = {
     "straße.example": '"straße.example" is not as browsers send it; '
     "write what its registrar shows for it, which begins with xn--",
     "shop example": '"shop example" holds a blank or a line\'s end; write one host, without any',
-    "x.example/ shop.web\n*": f'"x.example/ shop.web\\n*" {WILDCARD} name each host, or leave host out for requests to any host',
+    "x.example/ shop.web\n*": f'"x.example/ shop.web\\n*" {MORE} host: "x.example"',
     "x\nmall.example": '"x\\nmall.example" holds a blank or a line\'s end; write one host, without any',
     "-shop.example": f'"-shop.example" {NO_NAME}',
     "shop..example": f'"shop..example" {NO_NAME}',
@@ -61,6 +68,8 @@ PATHS = {
 FINE = [
     "",
     "*",
+    "*.shop.example",
+    "*.Shop.Example.",
     "shop.example",
     "Shop.Example",
     "shop.example.",
@@ -98,6 +107,7 @@ KEYS: list[tuple[str, str, str]] = [
     ("", "/", "*/"),
     ("*", "/api", "*/api/"),
     ("Shop.EXAMPLE.", "/", "shop.example/"),
+    ("*.Shop.EXAMPLE.", "/api", "*.shop.example/api/"),
     ("shop.example", "/Api/", "shop.example/Api/"),
 ]
 

@@ -1,0 +1,150 @@
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+"""What a route may say beside host and paths, and how the edge is told of it. Pure.
+
+The options of a route stand in the map of routes, behind its service (service/routing.py), as JSON without blanks. So they are
+set and changed at run time, in the same step in which the route changes hands, and a request meets those of one release only.
+haproxy.cfg holds one set of rules for all routes, which read them.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats import EDGE_BASE, commented_number
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.routes import folded, host_problem
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.routing import reached
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Redirect, Route
+
+LONGEST_TIMEOUT_SECONDS = 86400
+REDIRECTS = (301, 302, 307, 308)
+LONGEST_URL = 1024
+_SIZE = re.compile(r"([0-9]{1,12})(b|k|m|g|kb|mb|gb)?\Z")
+_POWERS = {"b": 0, "k": 1, "m": 2, "g": 3}
+UNKNOWN = (
+    "the edge of this host was set up before there were options and wildcards of routes, and this release has some; run "
+    "playbooks/provision.yml --tags edge for this inventory, which drops no request; then run this again. Nothing was changed"
+)
+# Those of RFC 3986 without what ends a command of HAProxy's, and what would have to be escaped in JSON.
+_URL = re.compile(r"[A-Za-z0-9\-._~!$&'()*+,/:=?@#%]*\Z")
+
+
+def written(route: Route, path: str) -> str:
+    """The options of a route for one of its paths, as they stand in the map; empty when it has none."""
+    said: dict[str, Any] = {
+        "timeout_seconds": route.timeout_seconds,
+        "stream": int(route.stream),
+        "max_body": size(route.max_body),
+        "strip_prefix": path.rstrip("/") if route.strip_prefix else "",
+        **(_redirect(route.redirect) if route.redirect else {}),
+    }
+    found = {name: value for name, value in said.items() if value}
+    return json.dumps(found, sort_keys=True, separators=(",", ":")) if found else ""
+
+
+def require_known(paths: EdgePaths) -> None:
+    """Raise EdgeError when this host's edge was set up before there were options and wildcards of routes."""
+    if commented_number(EDGE_BASE.text(paths.conf / "haproxy.cfg")) < EDGE_BASE.number:
+        raise EdgeError(UNKNOWN)
+
+
+def _redirect(redirect: Redirect) -> dict[str, Any]:
+    return {"redirect_status": redirect.status, "redirect_host": folded(redirect.host), "redirect_url": redirect.url}
+
+
+def size(text: str) -> int:
+    """Bytes; 0 for none, and for what is no size."""
+    found = _SIZE.match(text.lower())
+    return int(found[1]) * 1024 ** _POWERS[(found[2] or "b")[0]] if found else 0
+
+
+def problems(path: str, route: Route) -> list[str]:
+    """Of the options of the route that stands at ``path``: each with its path, the value and what to write."""
+    found = [*_own_problems(route)]
+    if route.redirect:
+        found += [f"redirect{problem}" for problem in _redirect_problems(route.redirect)]
+        idle = [name for name in ("timeout_seconds", "stream", "max_body", "strip_prefix") if getattr(route, name)]
+        found += [
+            f"{name}: does nothing where redirect keeps requests from the service; leave one of the two out" for name in idle
+        ]
+    return [f"{path}.{problem}" for problem in found]
+
+
+def _own_problems(route: Route) -> Iterator[str]:
+    if route.timeout_seconds > LONGEST_TIMEOUT_SECONDS:
+        yield f"timeout_seconds: {route.timeout_seconds} is more than a day; write {LONGEST_TIMEOUT_SECONDS} at most"
+    if route.max_body and not _SIZE.match(route.max_body.lower()):
+        yield f'max_body: {_quoted(route.max_body)} is no size; write a number with b, k, m or g behind it, as in "10m"'
+    elif route.max_body and not size(route.max_body):
+        yield f"max_body: {_quoted(route.max_body)} would let no body pass; leave it out for bodies of any size"
+    if route.strip_prefix and "/" in route.paths:
+        yield (
+            'strip_prefix: there is nothing to take away from the path "/"; write the prefix in its place, or give "/" a route '
+            "without strip_prefix"
+        )
+
+
+def _redirect_problems(redirect: Redirect) -> Iterator[str]:
+    if redirect.status not in REDIRECTS:
+        yield f".status: {redirect.status} is none of {', '.join(map(str, REDIRECTS))}; write 308 for good, or 307 for now"
+    if bool(redirect.host) == bool(redirect.url):
+        many = "both host and url are said" if redirect.host else "it says neither host nor url"
+        yield f": {many}; write host for the same path of another host, or url for one address"
+        return
+    problem = host_problem(redirect.host) if redirect.host else url_problem(redirect.url)
+    if not problem and "*" in redirect.host:
+        problem = f"{_quoted(redirect.host)} is no single host; name the one that requests are sent to"
+    if problem:
+        yield f".{'host' if redirect.host else 'url'}: {problem}"
+
+
+def url_problem(text: str) -> str:
+    """Why ``text`` is nothing to redirect to, in words; empty when it is."""
+    if len(text) > LONGEST_URL:
+        return f"{_quoted(text[:40])}... has {len(text)} characters; a redirect's URL has {LONGEST_URL} at most"
+    if not text.startswith(("/", "https://", "http://")) or text.startswith("//"):
+        return f'{_quoted(text)} is no address; write a path such as "/new", or a whole URL such as "https://shop.example/new"'
+    if not _URL.match(text):
+        return f"{_quoted(text)} holds what a URL cannot; write it as browsers show it when it is copied, with %20 for a blank"
+    if not text.startswith("/") and (not urlsplit(text).hostname or host_problem(urlsplit(text).hostname or "")):
+        return f'{_quoted(text)} names no host; write it as in "https://shop.example/new"'
+    return ""
+
+
+def loops(routes: Mapping[str, Route]) -> dict[str, str]:
+    """Key (see haproxy.route_key) of each route that redirects to itself, at once or by way of others -> where it leads first.
+
+    ``routes``: all of a stack, by key.
+    """
+    itself = {key: key for key in routes}
+    found: dict[str, str] = {}
+    for key in routes:
+        at, seen = key, [key]
+        while (redirect := routes[at].redirect) and (target := _target(redirect, at)):
+            at = reached(itself, target)
+            if not at:
+                break
+            if at in seen:
+                found |= {key: _target(routes[key].redirect or redirect, key)} if at == key else {}
+                break
+            seen.append(at)
+    return found
+
+
+def _target(redirect: Redirect, key: str) -> str:
+    """The key that a request for ``key`` has after the redirect."""
+    host, _, path = key.partition("/")
+    if redirect.host:
+        return f"{folded(redirect.host)}/{path}"
+    url = urlsplit(redirect.url)
+    return f"{folded(url.hostname or host)}{url.path.rstrip('/')}/"
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=not text.isprintable())
