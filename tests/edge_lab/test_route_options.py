@@ -20,8 +20,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack impo
 
 from tests.edge_lab.test_forwarded import SITE, Edge, running
 
-EDGE_TIMEOUT_SECONDS = 1
-SILENT_SECONDS = 2.5
+EDGE_TIMEOUT_SECONDS = 2
+SILENT_SECONDS = 4.0
 
 
 class App(BaseHTTPRequestHandler):
@@ -86,27 +86,34 @@ class Users:
 
 @pytest.fixture(scope="module")
 def users() -> Iterator[Users]:
+    with running(App, edge_trusted_proxies=["127.0.0.1"]) as edge:
+        yield Users(edge)
+
+
+@pytest.fixture(scope="module")
+def hurried() -> Iterator[Users]:
+    """Of an edge that has little patience by itself."""
     with running(App, edge_timeout_seconds=EDGE_TIMEOUT_SECONDS) as edge:
         yield Users(edge)
 
 
 @pytest.mark.parametrize("path", ["/chat/silent", "/chat/halting"])
-def test_a_route_has_its_own_timeout_before_and_within_an_answer(users: Users, path: str) -> None:
-    users.lead({"host": SITE, "paths": ["/chat"], "timeout_seconds": 20})
-    answer, seen = users.ask(path)
+def test_a_route_has_its_own_timeout_before_and_within_an_answer(hurried: Users, path: str) -> None:
+    hurried.lead({"host": SITE, "paths": ["/chat"], "timeout_seconds": 20})
+    answer, seen = hurried.ask(path)
     assert (answer.status, seen["path"]) == (200, path)
     # Another route of the same service, at the same time, has the edge's.
-    assert users.ask("/silent")[0].status == 504
-    users.lead()
-    assert users.ask("/chat/silent")[0].status == 504
+    assert hurried.ask("/silent")[0].status == 504
+    hurried.lead()
+    assert hurried.ask("/chat/silent")[0].status == 504
 
 
-def test_a_stream_may_be_silent_and_is_none_of_the_requests_that_a_drain_waits_for(users: Users) -> None:
-    users.lead({"host": SITE, "paths": ["/events"], "stream": True})
-    before = users.served("test.web"), users.served("test.web.tunnels")
-    answer, seen = users.ask("/events/halting")
+def test_a_stream_may_be_silent_and_is_none_of_the_requests_that_a_drain_waits_for(hurried: Users) -> None:
+    hurried.lead({"host": SITE, "paths": ["/events"], "stream": True})
+    before = hurried.served("test.web"), hurried.served("test.web.tunnels")
+    answer, seen = hurried.ask("/events/halting")
     assert (answer.status, seen["path"]) == (200, "/events/halting")
-    assert (users.served("test.web"), users.served("test.web.tunnels")) == (before[0], before[1] + 1)
+    assert (hurried.served("test.web"), hurried.served("test.web.tunnels")) == (before[0], before[1] + 1)
 
 
 def test_a_body_that_is_too_large_never_reaches_the_service(users: Users) -> None:
@@ -139,7 +146,7 @@ def test_a_body_that_is_too_large_never_reaches_the_service(users: Users) -> Non
 )
 def test_a_prefix_is_taken_away_and_said(users: Users, asked: str, seen: str) -> None:
     users.lead({"host": SITE, "paths": ["/api", "/a.b/c"], "strip_prefix": True})
-    answer, found = users.ask(asked, **{"X-Forwarded-Prefix": "/evil"})
+    answer, found = users.ask(asked)
     prefix = next((one for one in ("/api", "/a.b/c") if f"{asked.partition('?')[0]}/".startswith(f"{one}/")), None)
     assert (answer.status, found["path"], found["prefix"]) == (200, seen, [prefix] if prefix else None)
 
@@ -168,3 +175,20 @@ def test_a_wildcard_serves_one_label(users: Users) -> None:
     assert set(found.values()) == {200}
     found = {host: users.ask("/", host=host)[0].status for host in ("wild.example", "a.b.wild.example", "awild.example")}
     assert set(found.values()) == {404}
+
+
+@pytest.mark.parametrize(
+    ("hsts", "said"),
+    [
+        ({}, "max-age=31536000"),
+        ({"max_age_seconds": 0}, "max-age=0"),
+        ({"include_subdomains": True}, "max-age=31536000; includeSubDomains"),
+        ({"include_subdomains": True, "preload": True}, "max-age=31536000; includeSubDomains; preload"),
+    ],
+)
+def test_a_route_says_for_how_long_browsers_come_by_https(users: Users, hsts: dict[str, Any], said: str) -> None:
+    """Redirects say it, too; and nobody who came by plain HTTP is told."""
+    users.lead({"host": SITE, "hsts": hsts}, {"host": "www.shop.example", "hsts": hsts, "redirect": {"host": SITE}})
+    for host in (SITE, "www.shop.example"):
+        assert users.ask("/", host=host, **{"X-Forwarded-Proto": "https"})[0].headers["Strict-Transport-Security"] == said
+        assert users.ask("/", host=host)[0].headers["Strict-Transport-Security"] is None

@@ -20,11 +20,12 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats impor
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.routes import folded, host_problem
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.routing import reached
-from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Redirect, Route
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Hsts, Redirect, Route
 
 LONGEST_TIMEOUT_SECONDS = 86400
 REDIRECTS = (301, 302, 307, 308)
 LONGEST_URL = 1024
+PRELOADED_SECONDS = 31536000
 _SIZE = re.compile(r"([0-9]{1,12})(b|k|m|g|kb|mb|gb)?\Z")
 _POWERS = {"b": 0, "k": 1, "m": 2, "g": 3}
 UNKNOWN = (
@@ -43,6 +44,7 @@ def written(route: Route, path: str) -> str:
         "max_body": size(route.max_body),
         "strip_prefix": path.rstrip("/") if route.strip_prefix else "",
         **(_redirect(route.redirect) if route.redirect else {}),
+        **(_hsts(route.hsts) if route.hsts else {}),
     }
     found = {name: value for name, value in said.items() if value}
     return json.dumps(found, sort_keys=True, separators=(",", ":")) if found else ""
@@ -58,6 +60,12 @@ def _redirect(redirect: Redirect) -> dict[str, Any]:
     return {"redirect_status": redirect.status, "redirect_host": folded(redirect.host), "redirect_url": redirect.url}
 
 
+def _hsts(hsts: Hsts) -> dict[str, Any]:
+    more = {"hsts_subdomains": int(hsts.include_subdomains), "hsts_preload": int(hsts.preload)}
+    # A text, because 0 is said, too.
+    return {"hsts": str(hsts.max_age_seconds), **more}
+
+
 def size(text: str) -> int:
     """Bytes; 0 for none, and for what is no size."""
     found = _SIZE.match(text.lower())
@@ -67,6 +75,7 @@ def size(text: str) -> int:
 def problems(path: str, route: Route) -> list[str]:
     """Of the options of the route that stands at ``path``: each with its path, the value and what to write."""
     found = [*_own_problems(route)]
+    found += [f"hsts.preload: {problem}" for problem in _preload_problems(route.hsts)] if route.hsts else []
     if route.redirect:
         found += [f"redirect{problem}" for problem in _redirect_problems(route.redirect)]
         idle = [name for name in ("timeout_seconds", "stream", "max_body", "strip_prefix") if getattr(route, name)]
@@ -102,6 +111,14 @@ def _redirect_problems(redirect: Redirect) -> Iterator[str]:
         problem = f"{_quoted(redirect.host)} is no single host; name the one that requests are sent to"
     if problem:
         yield f".{'host' if redirect.host else 'url'}: {problem}"
+
+
+def _preload_problems(hsts: Hsts) -> Iterator[str]:
+    if hsts.preload and not (hsts.include_subdomains and hsts.max_age_seconds >= PRELOADED_SECONDS):
+        yield (
+            "browsers take only those into their list that are meant for a year and for all subdomains; write "
+            f"include_subdomains: true and max_age_seconds: {PRELOADED_SECONDS}, or leave preload out"
+        )
 
 
 def url_problem(text: str) -> str:

@@ -29,6 +29,19 @@ class Redirect:
 
 
 @dataclass(frozen=True)
+class Hsts:
+    """How long browsers ask for the route's host by https only, in seconds; 0 ends it."""
+
+    max_age_seconds: int = 31536000
+    include_subdomains: bool = False
+    preload: bool = False
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Hsts:
+        return cls(**_said(given, max_age_seconds=int, include_subdomains=bool, preload=bool))
+
+
+@dataclass(frozen=True)
 class Route:
     """Requests for ``host`` (empty: any) whose path is one of ``paths`` or lies below one.
 
@@ -42,12 +55,17 @@ class Route:
     max_body: str = ""
     strip_prefix: bool = False
     redirect: Redirect | None = None
+    hsts: Hsts | None = None
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Route:
-        redirect = given.get("redirect")
+        redirect, hsts = given.get("redirect"), given.get("hsts")
         said = _said(given, host=str, paths=_texts, timeout_seconds=int, stream=bool, max_body=str, strip_prefix=bool)
-        return cls(**said, redirect=Redirect.of(redirect) if redirect else None)
+        return cls(
+            **said,
+            redirect=Redirect.of(redirect) if redirect is not None else None,
+            hsts=Hsts.of(hsts) if hsts is not None else None,
+        )
 
 
 @dataclass(frozen=True)

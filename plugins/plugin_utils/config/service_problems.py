@@ -50,7 +50,7 @@ def _redirect_problems(services: Sequence[Mapping[str, Any]]) -> list[str]:
     found: dict[str, Route] = {}
     for number, service in enumerate(services):
         for index, route in enumerate(map(Route.of, service.get("routes") or [])):
-            for prefix in route.paths:
+            for prefix in () if route_options.problems("", route) else route.paths:
                 key = haproxy.route_key(route.host, prefix)
                 places[key], found[key] = f"stack.services[{number}].routes[{index}]", route
     return [

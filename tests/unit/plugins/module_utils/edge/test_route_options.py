@@ -15,6 +15,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack impo
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import service_problems
 
 SHOP = {"host": "shop.example"}
+_NO_URL_SIGNS = '"{}" holds what a URL cannot; write it as browsers show it when it is copied, with %20 for a blank'
 NO_URL = 'is no address; write a path such as "/new", or a whole URL such as "https://shop.example/new"'
 OLDER_EDGE = (
     "the edge of this host was set up before there were options and wildcards of routes, and this release has some; run "
@@ -79,6 +80,12 @@ PROBLEMS = [
         "stream: does nothing where redirect keeps requests from the service; leave one of the two out",
         id="a redirect with another option",
     ),
+    pytest.param(
+        {"hsts": {"preload": True, "max_age_seconds": 31536000}},
+        "hsts.preload: browsers take only those into their list that are meant for a year and for all subdomains; write "
+        "include_subdomains: true and max_age_seconds: 31536000, or leave preload out",
+        id="a host that browsers would not preload",
+    ),
 ]
 
 
@@ -92,7 +99,8 @@ FINE: list[dict[str, Any]] = [
     {"timeout_seconds": 86400, "stream": True, "max_body": "10M", "paths": ["/api"], "strip_prefix": True},
     {"redirect": {"host": "Shop.Example.", "status": 301}},
     {"redirect": {"url": "https://shop.example:8443/a%20b?c=d#e"}},
-    {"redirect": {"url": "/new?a=b&c=(d)"}},
+    {"redirect": {"url": "/new?a=b&c=(d)"}, "hsts": {"max_age_seconds": 0}},
+    {"hsts": {"include_subdomains": True, "preload": True}},
 ]
 
 
@@ -180,6 +188,11 @@ LOOPS = [
         ],
         [_for_ever(1, "a.example/", "b.example/"), _for_ever(2, "b.example/", "a.example/x/")],
         id="two redirects to each other",
+    ),
+    pytest.param(
+        [SHOP, {"host": "a.example", "redirect": {"url": "http://[::1/"}}],
+        ["stack.services[0].routes[1].redirect.url: " + _NO_URL_SIGNS.format("http://[::1/")],
+        id="a redirect that is no URL is not followed",
     ),
     pytest.param([SHOP, {"host": "*.shop.example", "redirect": {"host": "shop.example"}}], [], id="a wildcard to its apex"),
     pytest.param([SHOP, {"host": "", "redirect": {"host": "shop.example"}}], [], id="any host to one with a route"),
