@@ -18,7 +18,8 @@ import pytest
 from tests.acceptance.world import ROOT, eventually
 from tests.commands import environment
 
-pytestmark = pytest.mark.lane("rest")
+# It needs no environment; here it makes the lanes even.
+pytestmark = pytest.mark.lane("production")
 
 # What `make dev` reads; a fresh clone has no .venv and no .sandbox.
 CHECKOUT = ("Makefile", "sandbox", "services", "stacks")

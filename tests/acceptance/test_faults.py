@@ -65,6 +65,7 @@ def test_a_host_that_reboots_in_mid_rollout_is_mended_by_the_next_run(production
     assert load.report.is_clean, load.report.failures
 
 
+@pytest.mark.deep
 def test_a_run_that_was_stopped_and_wakes_after_another_took_over_is_refused_at_its_next_write(staging: Environment) -> None:
     with staging.begun("1.1.0") as ghost:
         eventually(staging.lease, "the first run has the lease")

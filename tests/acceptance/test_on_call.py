@@ -27,7 +27,7 @@ def without_registry(host: str) -> Iterator[None]:
         on(host, "ip", "route", "del", *route)
 
 
-def test_back_and_back_and_forward_again_under_load(staging: Environment) -> None:
+def test_back_and_back_under_load(staging: Environment) -> None:
     with staging.load() as load:
         staging.deployed("1.1.0")
         staging.deployed("1.2.0")
@@ -39,16 +39,12 @@ def test_back_and_back_and_forward_again_under_load(staging: Environment) -> Non
             print(
                 f"\nrollback to {release}: {run.seconds:.1f} s, of these {staging.verdict()['hosts']['staging-app-1']['seconds']}"
             )
-        staging.deployed("1.2.0")
-        load.wait_for_release("1.2.0", seconds=20)
-    assert staging.health()[1]["version"] == "1.2.0"
-    lines = staging.history()[-5:]
+    lines = staging.history()[-4:]
     assert [(line["verdict"], line["to"]) for line in lines] == [
         ("deployed", "1.1.0"),
         ("deployed", "1.2.0"),
         ("rolled_back", "1.1.0"),
         ("rolled_back", "1.0.0"),
-        ("deployed", "1.2.0"),
     ]
     tokens = [int(str(line["token"])) for line in lines]
     assert tokens == sorted(set(tokens))

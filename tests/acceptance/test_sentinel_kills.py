@@ -171,6 +171,7 @@ def nothing_stays(marked: Marked, tmp_path: Path, phases: list[tuple[str, str]])
     assert [*marked.leaks, *marked.traces.found] == []
 
 
+@pytest.mark.deep
 def test_marked_secrets_stay_where_they_belong_when_a_rollout_is_killed(marked: Marked, tmp_path: Path) -> None:
     nothing_stays(marked, tmp_path, HANDFUL)
 

@@ -9,8 +9,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+from ansible_collections.morpheus.deploy.plugins.module_utils.base import clock
 from ansible_collections.morpheus.deploy.plugins.modules import health_gate
 
+from tests.unit.clock import Clock
 from tests.unit.module_run import run_module
 
 
@@ -37,9 +39,15 @@ def server() -> Iterator[str]:
         found.shutdown()
 
 
+@pytest.fixture
+def _in_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pauses pass at once, so a deadline is one of attempts and none of this machine's speed."""
+    monkeypatch.setattr(clock, "SystemClock", Clock)
+
+
 def run(capsys: pytest.CaptureFixture[str], *endpoints: dict[str, Any], **options: Any) -> dict[str, Any]:
     """What the module prints for ``endpoints``; quick, unless ``options`` say otherwise."""
-    quick = {"interval_seconds": 0.01, "timeout_seconds": 0.5, "deadline_seconds": 5}
+    quick = {"interval_seconds": 0.01, "timeout_seconds": 30, "deadline_seconds": 60}
     return run_module(health_gate, capsys, {"endpoints": list(endpoints)} | quick | options)
 
 
@@ -49,24 +57,29 @@ def test_endpoints_that_are_well_are_returned_with_what_was_seen(capsys: pytest.
     one, two = result["endpoints"]
     assert (one["name"], one["healthy"], one["attempts"], one["failures"], one["status"]) == ("api", True, 3, 0, 200)
     assert two["name"] == f"http://{server}/other"
-    assert one["latency_seconds"]["max"] < 0.5
+    assert one["latency_seconds"]["max"] < 30
 
 
+@pytest.mark.usefixtures("_in_no_time")
 def test_an_endpoint_that_is_not_well_fails_with_its_last_answer_and_all_the_counts(
     capsys: pytest.CaptureFixture[str], server: str
 ) -> None:
-    result = run(capsys, {"url": f"http://{server}/other", "name": "api"}, deadline_seconds=0.2)
+    result = run(capsys, {"url": f"http://{server}/other", "name": "api"}, deadline_seconds=30, interval_seconds=10)
     assert result["failed"] is True
-    assert result["msg"].startswith("api was not healthy 3 times in a row within 0.2 s: after ")
+    assert result["msg"].startswith("api was not healthy 3 times in a row within 30 s: after 3 attempts in 30.0 s ")
     assert 'the last answer was: status 503 where 200 is expected: {"version": "1.2.0"' in result["msg"]
-    assert result["endpoints"][0]["failures"] == result["endpoints"][0]["attempts"] > 0
+    assert result["endpoints"][0]["failures"] == result["endpoints"][0]["attempts"] == 3
 
 
+@pytest.mark.usefixtures("_in_no_time")
 def test_the_release_that_is_attested_must_be_the_one_that_was_asked_for(capsys: pytest.CaptureFixture[str], server: str) -> None:
     endpoint = {"url": f"http://{server}/health", "version": "version"}
     assert "failed" not in run(capsys, endpoint | {"release": "1.2.0"})
-    result = run(capsys, endpoint | {"release": "1.3.0"}, deadline_seconds=0.2)
-    assert result["msg"].endswith('the last answer was: its version is "1.2.0" where "1.3.0" is expected')
+    result = run(capsys, endpoint | {"release": "1.3.0"}, deadline_seconds=30, interval_seconds=10)
+    assert result["msg"].endswith(
+        'the last answer was: its version is "1.2.0" where "1.3.0" is expected, and that in good answers for 10 s, '
+        "so it will not change"
+    )
 
 
 def test_an_expression_address_and_headers_reach_the_server(capsys: pytest.CaptureFixture[str], server: str) -> None:

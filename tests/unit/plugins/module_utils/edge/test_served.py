@@ -18,6 +18,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.health.seen import
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import HealthCheck, Service, Stack
 
+from tests.unit.clock import Clock
+
 HAPROXY_503 = b"<html><body><h1>503 Service Unavailable</h1>\nNo server is available to handle this request.\n</body></html>\n"
 NO_ROUTE = b"No service is reached by this address."
 GOOD = (200, b'{"version": "1.0"}')
@@ -77,9 +79,10 @@ class Target:
 
 @pytest.fixture(autouse=True)
 def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(served, "ASK", Rules(1, 0.02, 0.3, 0.4))
-    monkeypatch.setattr(served, "PATIENCE_SECONDS", 0.3)
-    monkeypatch.setattr(served, "POLL_SECONDS", 0.01)
+    """Nobody waits between two tries, and an answer has all the time of a busy machine."""
+    monkeypatch.setattr(served, "SystemClock", Clock)
+    monkeypatch.setattr(served, "ASK", Rules(1, 4, 4, 4))
+    monkeypatch.setattr(served, "POLL_SECONDS", 0.001)
 
 
 def replica(name: str = "shop-api-1", **more: Any) -> Replica:
@@ -110,9 +113,14 @@ def test_a_replica_that_haproxy_has_no_place_of_is_not_reached() -> None:
 
 
 @pytest.mark.parametrize(
-    ("looks", "found"), [(3, {}), (10**6, {"shop-api-1": "is not reached by the edge"})], ids=["soon", "never"]
+    ("looks", "patience", "found"),
+    [(3, 30, {}), (10**6, 0.05, {"shop-api-1": "is not reached by the edge"})],
+    ids=["soon", "never"],
 )
-def test_a_server_that_is_down_has_a_moment_to_come_back(looks: int, found: dict[str, str]) -> None:
+def test_a_server_that_is_down_has_a_moment_to_come_back(
+    monkeypatch: pytest.MonkeyPatch, looks: int, patience: float, found: dict[str, str]
+) -> None:
+    monkeypatch.setattr(served, "PATIENCE_SECONDS", patience)
     with answering(*GOOD) as port:
         edge = places(port)
         edge.down_for = looks
