@@ -64,7 +64,7 @@ msg:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import in_words
+from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import in_words, on_the_controller, run_module
 
 
 @in_words
@@ -77,7 +77,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    module.fail_json(msg="begin happens on the controller, in its action plugin of the same name")
+    run_module(module, on_the_controller("begin"))
 
 
 if __name__ == "__main__":

@@ -105,11 +105,25 @@ versions:
   sample: ["0001", "0002"]
 """
 
+from typing import Any
+
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership import database as declared_database
-from ansible_collections.morpheus.deploy.plugins.module_utils.words import said
-from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import in_words
+from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import in_words, run_module
+
+
+def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
+    params = module.params
+    environment = params["environment"]
+    if not environment:
+        raise DeployError("environment must not be empty")
+    if params["state"] == "claimed":
+        answer = declared_database.claim(params, environment, params["release_from"], check_mode=module.check_mode)
+    else:
+        answer = declared_database.check(params, environment)
+    diff = {"before": f"{answer.before.environment}\n", "after": f"{answer.after.environment}\n"}
+    return {"changed": answer.after != answer.before, **answer.as_result(), "diff": diff}
 
 
 @in_words
@@ -123,20 +137,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    said.know_options(module)
-    params = module.params
-    environment = params["environment"]
-    if not environment:
-        module.fail_json(msg="environment must not be empty")
-    try:
-        if params["state"] == "claimed":
-            answer = declared_database.claim(params, environment, params["release_from"], check_mode=module.check_mode)
-        else:
-            answer = declared_database.check(params, environment)
-    except DeployError as exc:
-        module.fail_json(msg=str(exc))
-    diff = {"before": f"{answer.before.environment}\n", "after": f"{answer.after.environment}\n"}
-    module.exit_json(changed=answer.after != answer.before, **answer.as_result(), diff=diff)
+    run_module(module, body)
 
 
 if __name__ == "__main__":

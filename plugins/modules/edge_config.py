@@ -15,6 +15,7 @@ description:
     edge runs, unless O(allow_interruption=true).
   - An edge that was taken off its network reaches no replica, so it gets a new container without being asked. When the network
     itself was lost it is made again, and the replicas of every stack that the edge serves are put on it.
+  - The edge is also put on the network of every stack of this host, while it runs.
   - The backends of stacks are not the module's business; M(morpheus.deploy.stack_rollout) keeps them beside this configuration.
 attributes:
   check_mode:
@@ -87,14 +88,28 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import SystemClock
-from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import EDGE_ROOT
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import state as edge_state
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EDGE_ROOT, EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container import setup as edge_setup
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.settings import EdgeSettings
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import engine
-from ansible_collections.morpheus.deploy.plugins.module_utils.words import said
-from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import in_words
+from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import in_words, run_module
+
+
+def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
+    params = module.params
+    files: dict[str, str] = {"haproxy.cfg": params["config"], **params["files"]}
+    paths = EdgePaths(EDGE_ROOT)
+    before = _read(paths, files)
+    settings = EdgeSettings(params["image"], params["user"], params["ports"])
+    setup = edge_setup.EdgeSetup(paths, engine.Engine(engine.connect(), edge_state.PROJECT), settings, SystemClock())
+    if module.check_mode:
+        changes = setup.differences(files, params["certificates"])
+    else:
+        changes = setup.apply(files, params["certificates"], allow_interruption=params["allow_interruption"])
+    after = "".join(files[name] for name in sorted(files))
+    return {"changed": bool(changes), "changes": changes, "diff": {"before": before, "after": after}}
 
 
 @in_words
@@ -111,22 +126,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    said.know_options(module)
-    params = module.params
-    files: dict[str, str] = {"haproxy.cfg": params["config"], **params["files"]}
-    paths = EdgePaths(EDGE_ROOT)
-    before = _read(paths, files)
-    try:
-        settings = EdgeSettings(params["image"], params["user"], params["ports"])
-        setup = edge_setup.EdgeSetup(paths, engine.Engine(engine.connect(), edge_state.PROJECT), settings, SystemClock())
-        if module.check_mode:
-            changes = setup.differences(files, params["certificates"])
-        else:
-            changes = setup.apply(files, params["certificates"], allow_interruption=params["allow_interruption"])
-    except DeployError as exc:
-        module.fail_json(msg=str(exc))
-    result: dict[str, Any] = {"changed": bool(changes), "changes": changes}
-    module.exit_json(**result, diff={"before": before, "after": "".join(files[name] for name in sorted(files))})
+    run_module(module, body)
 
 
 def _read(paths: EdgePaths, files: dict[str, str]) -> str:

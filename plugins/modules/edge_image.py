@@ -65,29 +65,31 @@ after:
   sample: HAProxy 3.0.11 (haproxy:3.0, ba9876543210)
 """
 
+from typing import Any
+
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import EDGE_ROOT
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import state as edge_state
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EDGE_ROOT, EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.image import EdgeImage
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import engine
-from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import in_words
+from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import in_words, run_module
+
+
+def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
+    there = engine.Engine(engine.connect(), edge_state.PROJECT)
+    before = there.image(module.params["image"])
+    found = EdgeImage(there, EdgePaths(EDGE_ROOT)).look(module.params["image"], look_only=module.check_mode)
+    after = there.image(module.params["image"])
+    for warning in found.warnings:
+        module.warn(warning)
+    changed = before != after or (module.check_mode and found.due)
+    return {"changed": changed, "due": found.due, "plan": found.plan, "before": found.before, "after": found.after}
 
 
 @in_words
 def main() -> None:
-    module = AnsibleModule(argument_spec={"image": {"type": "str", "required": True}}, supports_check_mode=True)
-    try:
-        there = engine.Engine(engine.connect(), edge_state.PROJECT)
-        before = there.image(module.params["image"])
-        found = EdgeImage(there, EdgePaths(EDGE_ROOT)).look(module.params["image"], look_only=module.check_mode)
-        after = there.image(module.params["image"])
-    except DeployError as exc:
-        module.fail_json(msg=str(exc))
-    for warning in found.warnings:
-        module.warn(warning)
-    changed = before != after or (module.check_mode and found.due)
-    module.exit_json(changed=changed, due=found.due, plan=found.plan, before=found.before, after=found.after)
+    run_module(AnsibleModule(argument_spec={"image": {"type": "str", "required": True}}, supports_check_mode=True), body)
 
 
 if __name__ == "__main__":

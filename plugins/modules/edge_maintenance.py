@@ -55,12 +55,24 @@ changes:
   sample: [maintenance.map, worker 12]
 """
 
+from typing import Any
+
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import EDGE_ROOT
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.maintenance import Maintenance, describe
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EDGE_ROOT, EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease import leased
-from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import in_words
+from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import in_words, run_module
+
+
+def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
+    leased.require(module.params, check_mode=module.check_mode)
+    state = module.params["state"]
+    maintenance = Maintenance(EdgePaths(EDGE_ROOT))
+    before = maintenance.look() if module.check_mode else maintenance.switch(state)
+    changes = [place for place, found in before.items() if found != state]
+    diff = {"before": describe(before), "after": describe(dict.fromkeys(before, state))}
+    return {"changed": bool(changes), "changes": changes, "diff": diff}
 
 
 @in_words
@@ -73,18 +85,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    unleased = leased.problem(module.params, check_mode=module.check_mode)
-    if unleased:
-        module.fail_json(msg=unleased)
-    state = module.params["state"]
-    maintenance = Maintenance(EdgePaths(EDGE_ROOT))
-    try:
-        before = maintenance.look() if module.check_mode else maintenance.switch(state)
-    except DeployError as exc:
-        module.fail_json(msg=str(exc))
-    changes = [place for place, found in before.items() if found != state]
-    diff = {"before": describe(before), "after": describe(dict.fromkeys(before, state))}
-    module.exit_json(changed=bool(changes), changes=changes, diff=diff)
+    run_module(module, body)
 
 
 if __name__ == "__main__":

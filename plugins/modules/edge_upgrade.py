@@ -90,11 +90,14 @@ begun:
   sample: true
 """
 
+from typing import Any
+
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import SystemClock
-from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError, EdgeError, FencedError
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError, EdgeError
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import EDGE_NETWORK, EDGE_ROOT, STACKS_ROOT
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.own_edge import OwnEdge
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EDGE_ROOT, EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.state import PROJECT, STAND_IN
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container import upgrade as edge_upgrade
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container import upgrade_verbs
@@ -104,9 +107,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.upg
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import engine
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease import leased
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease.fence import Fence
-from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import STACKS_ROOT
-from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import EDGE_NETWORK
-from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import explained, in_words
+from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import in_words, run_module
 
 # An idle connection of a user lives for 75 s (timeout http-keep-alive).
 LEAST_SECONDS = 80
@@ -148,6 +149,26 @@ class Upgrade:
         self.begun = True
 
 
+def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
+    params = module.params
+    about["begun"] = False
+    leased.require(params, check_mode=module.check_mode)
+    seconds = params["drain_seconds"]
+    if seconds < LEAST_SECONDS:
+        raise DeployError(
+            f"drain_seconds: {seconds:g} is less than {LEAST_SECONDS}, and idle connections of users live "
+            "for 75 s, so that requests could be lost; give more. Nothing was changed"
+        )
+    fence = Fence.of_host(STACKS_ROOT, 0 if module.check_mode else params["token"], params["run"])
+    upgrade = Upgrade(EdgePaths(EDGE_ROOT), params["image"], seconds, drained=params["drained"], fence=fence)
+    try:
+        due = upgrade.due
+        outcome = Outcome() if module.check_mode or not due else upgrade.run()
+    finally:
+        about["begun"] = upgrade.begun
+    return {"changed": due, "done": outcome.done, "drained": outcome.drained, "cut": outcome.cut}
+
+
 @in_words
 def main() -> None:
     module = AnsibleModule(
@@ -161,26 +182,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    params = module.params
-    unleased = leased.problem(params, check_mode=module.check_mode)
-    if unleased:
-        module.fail_json(msg=unleased, begun=False)
-    if params["drain_seconds"] < LEAST_SECONDS:
-        module.fail_json(
-            msg=f"drain_seconds: {params['drain_seconds']:g} is less than {LEAST_SECONDS}, and idle connections of users live "
-            "for 75 s, so that requests could be lost; give more. Nothing was changed",
-            begun=False,
-        )
-    upgrade: Upgrade | None = None
-    try:
-        fence = Fence.of_host(STACKS_ROOT, 0 if module.check_mode else params["token"], params["run"])
-        seconds = params["drain_seconds"]
-        upgrade = Upgrade(EdgePaths(EDGE_ROOT), params["image"], seconds, drained=params["drained"], fence=fence)
-        due = upgrade.due
-        outcome = Outcome() if module.check_mode or not due else upgrade.run()
-    except (DeployError, FencedError, OSError) as exc:
-        module.fail_json(msg=explained(exc), begun=upgrade is not None and upgrade.begun)
-    module.exit_json(changed=due, done=outcome.done, drained=outcome.drained, cut=outcome.cut)
+    run_module(module, body)
 
 
 if __name__ == "__main__":

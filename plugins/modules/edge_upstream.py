@@ -99,10 +99,11 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EDGE_ROOT, EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import EDGE_ROOT
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.upstream_turns import Turns
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.upstreams import KeptOff
-from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import in_words
+from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import in_words, run_module
 
 # It becomes a word of a map and of a command.
 NAME = re.compile(r"[A-Za-z0-9._-]+")
@@ -121,6 +122,26 @@ def turn(turns: Turns, params: Mapping[str, Any], *, check_mode: bool) -> dict[s
     }
 
 
+def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
+    names, state = module.params["names"], module.params["state"]
+    wrong = [name for name in names if not NAME.fullmatch(name)]
+    if wrong:
+        raise DeployError(f"names: {wrong[0]!r} is not a valid name of a host: letters, digits, dots, dashes and underscores")
+    turns = Turns(EdgePaths(EDGE_ROOT), SystemClock())
+    if module.params["turn"]:
+        return {"names": names, "state": state, "turn": True, **turn(turns, module.params, check_mode=module.check_mode)}
+    wanted = "on" if state == "off" else "off"
+    changed = False
+    for name in names:
+        upstream = KeptOff(EdgePaths(EDGE_ROOT), name)
+        if not module.check_mode:
+            # First, or an upgrade that is finished later would let in what is kept off for another reason by then.
+            turns.over(name)
+        before = upstream.look() if module.check_mode else upstream.switch(wanted)
+        changed = changed or any(found != wanted for found in before.values())
+    return {"changed": changed, "names": names, "state": state}
+
+
 @in_words
 def main() -> None:
     module = AnsibleModule(
@@ -133,30 +154,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    names, state = module.params["names"], module.params["state"]
-    wrong = [name for name in names if not NAME.fullmatch(name)]
-    if wrong:
-        module.fail_json(msg=f"names: {wrong[0]!r} is no name of a host: letters, digits, dots, dashes and underscores")
-    turns = Turns(EdgePaths(EDGE_ROOT), SystemClock())
-    if module.params["turn"]:
-        try:
-            turned = turn(turns, module.params, check_mode=module.check_mode)
-        except DeployError as exc:
-            module.fail_json(msg=str(exc))
-        module.exit_json(names=names, state=state, turn=True, **turned)
-    wanted = "on" if state == "off" else "off"
-    changed = False
-    try:
-        for name in names:
-            upstream = KeptOff(EdgePaths(EDGE_ROOT), name)
-            if not module.check_mode:
-                # First, or an upgrade that is finished later would let in what is kept off for another reason by then.
-                turns.over(name)
-            before = upstream.look() if module.check_mode else upstream.switch(wanted)
-            changed = changed or any(found != wanted for found in before.values())
-    except DeployError as exc:
-        module.fail_json(msg=str(exc))
-    module.exit_json(changed=changed, names=names, state=state)
+    run_module(module, body)
 
 
 if __name__ == "__main__":

@@ -38,23 +38,24 @@ kept_off:
 """
 
 from dataclasses import asdict
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import SystemClock
-from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EDGE_ROOT, EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import EDGE_ROOT
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.upstream_turns import Turns
-from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import in_words
+from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import in_words, run_module
+
+
+def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
+    kept_off = Turns(EdgePaths(EDGE_ROOT), SystemClock()).kept_off()
+    return {"changed": False, "kept_off": [asdict(one) for one in kept_off]}
 
 
 @in_words
 def main() -> None:
-    module = AnsibleModule(argument_spec={}, supports_check_mode=True)
-    try:
-        found = Turns(EdgePaths(EDGE_ROOT), SystemClock()).kept_off()
-    except DeployError as exc:
-        module.fail_json(msg=str(exc))
-    module.exit_json(changed=False, kept_off=[asdict(one) for one in found])
+    run_module(AnsibleModule(argument_spec={}, supports_check_mode=True), body)
 
 
 if __name__ == "__main__":

@@ -103,10 +103,11 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import DAEMON_FILE as PATH
 from ansible_collections.morpheus.deploy.plugins.module_utils.daemon.config import RestartError
-from ansible_collections.morpheus.deploy.plugins.module_utils.daemon.setup import PATH, EngineSetup, Outcome, SystemDockerd
+from ansible_collections.morpheus.deploy.plugins.module_utils.daemon.setup import EngineSetup, Outcome, SystemDockerd
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease import leased
-from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import explained, in_words
+from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import in_words, run_module
 
 
 def words(outcome: Outcome, *, check_mode: bool) -> str:
@@ -114,7 +115,31 @@ def words(outcome: Outcome, *, check_mode: bool) -> str:
     found = [f"{PATH} {would} written"] if outcome.written else []
     found += [f"the engine {would} told to take over {', '.join(outcome.change.reload)}"] if outcome.change.reload else []
     found += [f"the engine {would} restarted for {', '.join(outcome.change.restart)}"] if outcome.change.restart else []
-    return "; ".join(found) or "nothing was to do"
+    return "; ".join(found) or "there was nothing to do"
+
+
+def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
+    params, is_check = module.params, module.check_mode
+    setup = EngineSetup(SystemDockerd(), SystemClock(), PATH, module.backup_local)
+    about["restarted"] = False
+    unleased = leased.problem(params, check_mode=is_check)
+    if unleased:
+        due = setup.apply(params["options"], allow_interruption=params["allow_interruption"], check_mode=True).change.restart
+        if due:
+            raise DeployError(f"the engine must be restarted for {', '.join(due)}. {unleased}")
+    try:
+        outcome = setup.apply(params["options"], allow_interruption=params["allow_interruption"], check_mode=is_check)
+    except RestartError:
+        about["restarted"] = True
+        raise
+    return {
+        "changed": outcome.written or bool(outcome.change.restart or outcome.change.reload),
+        "restart": list(outcome.change.restart),
+        "reload": list(outcome.change.reload),
+        "backup_file": outcome.backup,
+        "msg": words(outcome, check_mode=is_check),
+        "diff": {"before": outcome.before, "after": outcome.after, "before_header": str(PATH), "after_header": str(PATH)},
+    }
 
 
 @in_words
@@ -128,25 +153,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    params: dict[str, Any] = module.params
-    setup = EngineSetup(SystemDockerd(), SystemClock(), PATH, module.backup_local)
-    unleased = leased.problem(params, check_mode=module.check_mode)
-    try:
-        if unleased:
-            due = setup.apply(params["options"], allow_interruption=params["allow_interruption"], check_mode=True).change.restart
-            if due:
-                raise DeployError(f"the engine must be restarted for {', '.join(due)}. {unleased}")
-        outcome = setup.apply(params["options"], allow_interruption=params["allow_interruption"], check_mode=module.check_mode)
-    except (DeployError, OSError) as exc:
-        module.fail_json(msg=explained(exc), restarted=isinstance(exc, RestartError))
-    module.exit_json(
-        changed=outcome.written or bool(outcome.change.restart or outcome.change.reload),
-        restart=list(outcome.change.restart),
-        reload=list(outcome.change.reload),
-        backup_file=outcome.backup,
-        msg=words(outcome, check_mode=module.check_mode),
-        diff={"before": outcome.before, "after": outcome.after, "before_header": str(PATH), "after_header": str(PATH)},
-    )
+    run_module(module, body)
 
 
 if __name__ == "__main__":

@@ -64,12 +64,26 @@ begun:
   sample: false
 """
 
+from typing import Any
+
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.daemon.packages import EnginePackages, PackagesError
 from ansible_collections.morpheus.deploy.plugins.module_utils.daemon.setup import SystemDockerd
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease import leased
-from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import in_words
+from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import in_words, run_module
+
+
+def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
+    about["begun"] = False
+    leased.require(module.params, check_mode=module.check_mode)
+    packages = EnginePackages(SystemDockerd(), SystemClock())
+    try:
+        upgrades = packages.due() if module.check_mode else packages.apply(allow_interruption=module.params["allow_interruption"])
+    except PackagesError as exc:
+        about["begun"] = exc.begun
+        raise
+    return {"changed": bool(upgrades), "upgrades": [str(one) for one in upgrades]}
 
 
 @in_words
@@ -82,16 +96,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    params = module.params
-    unleased = leased.problem(params, check_mode=module.check_mode)
-    if unleased:
-        module.fail_json(msg=unleased, begun=False)
-    packages = EnginePackages(SystemDockerd(), SystemClock())
-    try:
-        upgrades = packages.due() if module.check_mode else packages.apply(allow_interruption=params["allow_interruption"])
-    except PackagesError as exc:
-        module.fail_json(msg=str(exc), begun=exc.begun)
-    module.exit_json(changed=bool(upgrades), upgrades=[str(one) for one in upgrades])
+    run_module(module, body)
 
 
 if __name__ == "__main__":

@@ -148,12 +148,13 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import clock
-from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError, missing_library
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError, GateError, missing_library
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import EDGE_ROOT
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import own_edge
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EDGE_ROOT, EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.health import gate, seen
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.http import HttpProbe
-from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import in_words
+from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import in_words, run_module
 
 ENDPOINT = {
     "url": {"type": "str", "required": True},
@@ -166,6 +167,39 @@ ENDPOINT = {
     "version": {"type": "str", "default": ""},
     "release": {"type": "str", "default": ""},
 }
+
+
+def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
+    if gate.import_error:
+        raise missing_library("jmespath")
+    for number, item in enumerate(module.params["endpoints"]):
+        for key in ("expect", "version"):
+            problem = gate.expression_problem(item[key]) if item[key] else ""
+            if problem:
+                raise DeployError(f"endpoints[{number}].{key}: {item[key]!r} is not a JMESPath expression: {problem}")
+    rules = seen.Rules(
+        module.params["successes"],
+        module.params["interval_seconds"],
+        module.params["timeout_seconds"],
+        module.params["deadline_seconds"],
+    )
+    if rules.successes < 1 or rules.timeout_seconds <= 0 or rules.deadline_seconds <= 0 or rules.interval_seconds < 0:
+        raise DeployError(
+            "successes must be 1 or more, timeout_seconds and deadline_seconds more than 0, interval_seconds 0 or more"
+        )
+    endpoints = [_endpoint(item) for item in module.params["endpoints"]]
+    results = gate.Gate(rules, HttpProbe(module.params["ca_path"] or ""), clock.SystemClock()).wait(endpoints)
+    about["endpoints"] = [health.as_dict() for health in results]
+    bad = [health for health in results if not health.healthy]
+    if bad:
+        raise GateError(
+            "; ".join(
+                f"{health.name} was not healthy {rules.successes} times in a row within {rules.deadline_seconds:g} s: "
+                f"after {health.attempts} attempts in {health.seconds:.1f} s the last answer was: {health.violation}"
+                for health in bad
+            )
+        )
+    return {"changed": False, **about}
 
 
 @in_words
@@ -181,38 +215,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    if gate.import_error:
-        module.fail_json(msg=str(missing_library("jmespath")))
-    for number, item in enumerate(module.params["endpoints"]):
-        for key in ("expect", "version"):
-            problem = gate.expression_problem(item[key]) if item[key] else ""
-            if problem:
-                module.fail_json(msg=f"endpoints[{number}].{key}: {item[key]!r} is not a JMESPath expression: {problem}")
-    rules = seen.Rules(
-        module.params["successes"],
-        module.params["interval_seconds"],
-        module.params["timeout_seconds"],
-        module.params["deadline_seconds"],
-    )
-    if rules.successes < 1 or rules.timeout_seconds <= 0 or rules.deadline_seconds <= 0 or rules.interval_seconds < 0:
-        module.fail_json(
-            msg="successes must be 1 or more, timeout_seconds and deadline_seconds more than 0, interval_seconds 0 or more"
-        )
-    try:
-        endpoints = [_endpoint(item) for item in module.params["endpoints"]]
-    except DeployError as exc:
-        module.fail_json(msg=str(exc))
-    results = gate.Gate(rules, HttpProbe(module.params["ca_path"] or ""), clock.SystemClock()).wait(endpoints)
-    found = [health.as_dict() for health in results]
-    bad = [health for health in results if not health.healthy]
-    if bad:
-        words = "; ".join(
-            f"{health.name} was not healthy {rules.successes} times in a row within {rules.deadline_seconds:g} s: "
-            f"after {health.attempts} attempts in {health.seconds:.1f} s the last answer was: {health.violation}"
-            for health in bad
-        )
-        module.fail_json(msg=words, endpoints=found)
-    module.exit_json(changed=False, endpoints=found)
+    run_module(module, body)
 
 
 def _endpoint(item: Mapping[str, Any]) -> gate.Endpoint:

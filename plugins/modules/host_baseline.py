@@ -85,11 +85,12 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats import DamagedError
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import IDENTITY_ROOT
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts import baseline
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts.baseline import Baseline, BaselineFile
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership import host as identity
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership.host import HostIdentity
-from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import in_words
+from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import in_words, run_module
 
 # Of the host's own files.
 ROOT = Path("/")
@@ -108,11 +109,11 @@ def before(file: BaselineFile, *, renew: bool) -> Baseline | None:
 def record(params: dict[str, Any], *, check_mode: bool) -> dict[str, Any]:
     """What the module returns. Raises DeployError when the baseline may not be touched."""
     environment, renew = params["environment"], params["renew"]
-    owner = HostIdentity(ROOT / str(identity.ROOT).lstrip("/")).read()
+    owner = HostIdentity(ROOT / str(IDENTITY_ROOT).lstrip("/")).read()
     problems = identity.problems(environment, owner, sandbox_only=False, is_sandbox=False)
     if problems:
         raise DeployError("\n".join(problems))
-    file = BaselineFile(ROOT / str(identity.ROOT).lstrip("/"))
+    file = BaselineFile(ROOT / str(IDENTITY_ROOT).lstrip("/"))
     found = before(file, renew=renew)
     if not renew:
         baseline.require_known(file.path, found, environment, params["known"])
@@ -133,6 +134,10 @@ def record(params: dict[str, Any], *, check_mode: bool) -> dict[str, Any]:
     return result
 
 
+def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
+    return record(module.params, check_mode=module.check_mode)
+
+
 @in_words
 def main() -> None:
     module = AnsibleModule(
@@ -143,11 +148,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    try:
-        result = record(module.params, check_mode=module.check_mode)
-    except DeployError as exc:
-        module.fail_json(msg=str(exc))
-    module.exit_json(**result)
+    run_module(module, body)
 
 
 if __name__ == "__main__":

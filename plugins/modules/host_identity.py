@@ -132,8 +132,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership import check as environment_check
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership import host as identity
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership.host import HostIdentity, Owner
-from ansible_collections.morpheus.deploy.plugins.module_utils.words import said
-from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import in_words
+from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import in_words, run_module
 
 
 def claim(host: HostIdentity, params: dict[str, Any], before: Owner, *, check_mode: bool) -> Owner:
@@ -150,6 +149,29 @@ def claim(host: HostIdentity, params: dict[str, Any], before: Owner, *, check_mo
     return after
 
 
+def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
+    params = module.params
+    if not params["environment"]:
+        raise DeployError("environment must not be empty")
+    if params["database"] and params["state"] == "claimed":
+        raise DeployError("database: only with state=checked; morpheus.deploy.database_identity claims a database")
+    host = HostIdentity()
+    before = after = host.read()
+    database = {}
+    if params["state"] == "claimed":
+        after = claim(host, params, before, check_mode=module.check_mode)
+    else:
+        database = environment_check.check(host, params["environment"], params)
+    return {
+        "changed": after != before,
+        "environment": after.environment,
+        "claimed": after.claimed,
+        "sandbox": host.is_sandbox,
+        "database": database,
+        "diff": {"before": f"{before.environment}\n", "after": f"{after.environment}\n"},
+    }
+
+
 @in_words
 def main() -> None:
     module = AnsibleModule(
@@ -161,30 +183,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    said.know_options(module)
-    params = module.params
-    if not params["environment"]:
-        module.fail_json(msg="environment must not be empty")
-    if params["database"] and params["state"] == "claimed":
-        module.fail_json(msg="database: only with state=checked; morpheus.deploy.database_identity claims a database")
-    host = HostIdentity()
-    try:
-        before = after = host.read()
-        database = {}
-        if params["state"] == "claimed":
-            after = claim(host, params, before, check_mode=module.check_mode)
-        else:
-            database = environment_check.check(host, params["environment"], params)
-    except DeployError as exc:
-        module.fail_json(msg=str(exc))
-    module.exit_json(
-        changed=after != before,
-        environment=after.environment,
-        claimed=after.claimed,
-        sandbox=host.is_sandbox,
-        database=database,
-        diff={"before": f"{before.environment}\n", "after": f"{after.environment}\n"},
-    )
+    run_module(module, body)
 
 
 if __name__ == "__main__":

@@ -80,11 +80,11 @@ import time
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Endpoint
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.http import HttpProbe
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.seen import Answer
-from ansible_collections.morpheus.deploy.plugins.module_utils.words import said
-from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import in_words
+from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import in_words, run_module
 
 ASK_SECONDS = 5.0
 POLL_SECONDS = 0.5
@@ -117,6 +117,21 @@ def ask(params: dict[str, Any]) -> Answer:
         time.sleep(POLL_SECONDS)
 
 
+def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
+    params = module.params
+    answer = ask(params)
+    found = verdict(answer)
+    about |= {"accepted": found == "accepted", "status": answer.status}
+    if not found or params["state"] not in ("told", found):
+        wanted = (
+            "tell whether it accepts" if params["state"] == "told" else "accept" if params["state"] == "accepted" else "refuse"
+        )
+        raise DeployError(
+            f"{params['url']} should {wanted} {params['name']}, and {seen(answer)}, for {params['wait_seconds']:g} s"
+        )
+    return {"changed": False, **about}
+
+
 @in_words
 def main() -> None:
     module = AnsibleModule(
@@ -131,20 +146,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    said.know_options(module)
-    params = module.params
-    answer = ask(params)
-    found = verdict(answer)
-    if not found or params["state"] not in ("told", found):
-        wanted = (
-            "tell whether it accepts" if params["state"] == "told" else "accept" if params["state"] == "accepted" else "refuse"
-        )
-        module.fail_json(
-            msg=f"{params['url']} should {wanted} {params['name']}, and {seen(answer)}, for {params['wait_seconds']:g} s",
-            accepted=found == "accepted",
-            status=answer.status,
-        )
-    module.exit_json(changed=False, accepted=found == "accepted", status=answer.status)
+    run_module(module, body)
 
 
 if __name__ == "__main__":

@@ -330,8 +330,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.lease.held import 
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease.lease import Lease
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership import check as environment_check
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership.host import HostIdentity
-from ansible_collections.morpheus.deploy.plugins.module_utils.words import said
-from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import explained, in_words
+from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import explained, in_words, run_module
 
 # How many runs back a host may have been kept off.
 REMEMBERED = 200
@@ -411,6 +410,33 @@ def _just_taken(record: Record) -> dict[str, Any]:
     return Held(record, 0.0, 0.0).as_dict()
 
 
+def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
+    params = module.params
+    who = {name: params[name] for name in ("environment", "owner", "reason", "run")}
+    about |= {"holder": None, **who}
+    # Also refuses nan, which would be waited for without end.
+    if not (params["wait_seconds"] >= 0 and params["ttl_seconds"] >= 1):
+        raise DeployError("wait_seconds must be 0 or more, ttl_seconds 1 or more")
+    if params["state"] == "broken" and not params["reason"].strip():
+        raise DeployError("reason must say why the lease is broken: the next one to look will want to know")
+    database: dict[str, Any] = {}
+    if params["identity"] and params["state"] in ("held", "broken"):
+        try:
+            database = environment_check.check(HostIdentity(), params["environment"], params["identity"])
+        except DeployError:
+            about["foreign"] = True
+            raise
+    try:
+        lease = Lease(params["environment"])
+        done = STATES[params["state"]](lease, params, check_mode=module.check_mode)
+    except LeaseError as exc:
+        about["holder"] = _shown(exc.holder)
+        raise
+    except (DeployError, OSError) as exc:
+        raise DeployError(f"the lease of {params['environment']} cannot be read or written: {explained(exc)}") from exc
+    return {"changed": False, "token": 0, "taken_over": None, "database": database} | who | done
+
+
 @in_words
 def main() -> None:
     module = AnsibleModule(
@@ -433,32 +459,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    said.know_options(module)
-    params = module.params
-    who = {name: params[name] for name in ("environment", "owner", "reason", "run")}
-    # Also refuses nan, which would be waited for without end.
-    if not (params["wait_seconds"] >= 0 and params["ttl_seconds"] >= 1):
-        module.fail_json(msg="wait_seconds must be 0 or more, ttl_seconds 1 or more", holder=None, **who)
-    if params["state"] == "broken" and not params["reason"].strip():
-        module.fail_json(
-            msg="reason must say why the lease is broken: the next one to look will want to know", holder=None, **who
-        )
-    database: dict[str, Any] = {}
-    try:
-        if params["identity"] and params["state"] in ("held", "broken"):
-            database = environment_check.check(HostIdentity(), params["environment"], params["identity"])
-    except DeployError as exc:
-        module.fail_json(msg=str(exc), foreign=True, holder=None, **who)
-    try:
-        lease = Lease(params["environment"])
-        done = STATES[params["state"]](lease, params, check_mode=module.check_mode)
-    except LeaseError as exc:
-        module.fail_json(msg=str(exc), holder=_shown(exc.holder), **who)
-    except (DeployError, OSError) as exc:
-        module.fail_json(
-            msg=f"the lease of {params['environment']} cannot be read or written: {explained(exc)}", holder=None, **who
-        )
-    module.exit_json(**{"changed": False, "token": 0, "taken_over": None, "database": database} | who | done)
+    run_module(module, body)
 
 
 if __name__ == "__main__":

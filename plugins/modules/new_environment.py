@@ -95,7 +95,7 @@ open:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import in_words
+from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import in_words, on_the_controller, run_module
 
 OPTIONS = {
     "name": {"type": "str", "default": ""},
@@ -111,8 +111,7 @@ OPTIONS = {
 
 @in_words
 def main() -> None:
-    module = AnsibleModule(argument_spec=OPTIONS, supports_check_mode=True)
-    module.fail_json(msg="new_environment happens on the controller, in its action plugin of the same name")
+    run_module(AnsibleModule(argument_spec=OPTIONS, supports_check_mode=True), on_the_controller("new_environment"))
 
 
 if __name__ == "__main__":

@@ -115,8 +115,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.lease import lease
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership import marker as database_identity
 from ansible_collections.morpheus.deploy.plugins.module_utils.postgres import role_pair
 from ansible_collections.morpheus.deploy.plugins.module_utils.postgres import url as connection_url
-from ansible_collections.morpheus.deploy.plugins.module_utils.words import said
-from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import in_words
+from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import in_words, run_module
 
 try:
     import psycopg2  # type: ignore[import-not-found,import-untyped,unused-ignore] # on hosts only
@@ -242,6 +241,20 @@ def _until(condition: Any, seconds: float, words: str) -> None:
         time.sleep(POLL_SECONDS)
 
 
+def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
+    params = module.params
+    leased.require(params, check_mode=module.check_mode)
+    if psycopg2 is None:
+        raise missing_library("psycopg2")
+    # libpq would take what a URL leaves open from there.
+    for name in [name for name in os.environ if name.startswith("PG")]:
+        del os.environ[name]
+    act = open_login if params["state"] == "open" else close_login
+    role = role_pair.role_of(params["url"])
+    changed, ended = act(params, check_mode=module.check_mode)
+    return {"changed": changed, "role": role, "ended_sessions": ended}
+
+
 @in_words
 def main() -> None:
     module = AnsibleModule(
@@ -259,23 +272,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    said.know_options(module)
-    params = module.params
-    unleased = leased.problem(params, check_mode=module.check_mode)
-    if unleased:
-        module.fail_json(msg=unleased)
-    if psycopg2 is None:
-        module.fail_json(msg=str(missing_library("psycopg2")))
-    # libpq would take what a URL leaves open from there.
-    for name in [name for name in os.environ if name.startswith("PG")]:
-        del os.environ[name]
-    act = open_login if params["state"] == "open" else close_login
-    try:
-        role = role_pair.role_of(params["url"])
-        changed, ended = act(params, check_mode=module.check_mode)
-    except DeployError as exc:
-        module.fail_json(msg=str(exc))
-    module.exit_json(changed=changed, role=role, ended_sessions=ended)
+    run_module(module, body)
 
 
 if __name__ == "__main__":

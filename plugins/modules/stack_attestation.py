@@ -64,14 +64,14 @@ replicas:
 """
 
 import secrets
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import engine
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
 from ansible_collections.morpheus.deploy.plugins.module_utils.secrets import attestation as attest
-from ansible_collections.morpheus.deploy.plugins.module_utils.words import said
-from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import explained, in_words
+from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import in_words, run_module
 
 
 def look(host: StackHost, names: list[str], values: attest.Values, key: str) -> tuple[list[attest.Attestation], list[str]]:
@@ -81,6 +81,18 @@ def look(host: StackHost, names: list[str], values: attest.Values, key: str) -> 
     model = host.model(host.releases.read(live).stack, host.releases.workspace(live))
     containers = [attest.container(details, host.stack) for details in host.engine.running()]
     return attest.attest(containers, attest.readers(model, names, values.new), names, values, key)
+
+
+def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
+    params = module.params
+    about["replicas"] = []
+    values = attest.Values(params["new"], params["old"])
+    host = StackHost(params["stack"], engine.connect())
+    found, problems = look(host, params["names"], values, params["key"] or secrets.token_hex(16))
+    about["replicas"] = [one.as_dict() for one in found]
+    if problems:
+        raise DeployError(f"nothing was revoked: {'; '.join(problems)}. Replace or remove it, and run this again")
+    return {"changed": False, **about}
 
 
 @in_words
@@ -95,19 +107,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    said.know_options(module)
-    params = module.params
-    values = attest.Values(params["new"], params["old"])
-    try:
-        host = StackHost(params["stack"], engine.connect())
-        found, problems = look(host, params["names"], values, params["key"] or secrets.token_hex(16))
-    except (DeployError, OSError) as exc:
-        module.fail_json(msg=explained(exc), replicas=[])
-    replicas = [one.as_dict() for one in found]
-    if problems:
-        advice = "Replace or remove it, and run this again"
-        module.fail_json(msg=f"nothing was revoked: {'; '.join(problems)}. {advice}", replicas=replicas)
-    module.exit_json(changed=False, replicas=replicas)
+    run_module(module, body)
 
 
 if __name__ == "__main__":

@@ -164,6 +164,11 @@ files:
   type: list
   elements: dict
   sample: [{path: /var/lib/morpheus.deploy/stacks/morpheus/secrets/api.env, kind: secret, uid: 0, gid: 0, mode: 384}]
+egress:
+  description: What is wrong with what keeps containers away, a sentence each, and what stacks are let through to.
+  returned: success
+  type: dict
+  sample: {problems: [], admitted: {morpheus: [metadata]}}
 engine_sockets:
   description: Owner and mode of the engine's sockets.
   returned: success
@@ -233,11 +238,10 @@ import os
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import engine, everything
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts.host import HostAudit
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
-from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import explained, in_words
+from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import in_words, run_module
 
 TARGET: dict[str, Any] = {
     "name": {"type": "str", "required": True},
@@ -245,6 +249,15 @@ TARGET: dict[str, Any] = {
     "port": {"type": "int", "required": True},
     "address": {"type": "str", "default": ""},
 }
+
+
+def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
+    given = module.params
+    connections = [{**one, "wanted": "open"} for one in given["must_reach"]]
+    connections += [{**one, "wanted": "closed"} for one in given["must_not_reach"]]
+    audit = HostAudit(everything.Everything(engine.connect()), Releases(given["stack"]))
+    found = audit.look(connections, given["timeout_seconds"], given["database"], given["project_ref"], given["sites"])
+    return {"changed": False, **found}
 
 
 @in_words
@@ -261,15 +274,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    given = module.params
-    connections = [{**one, "wanted": "open"} for one in given["must_reach"]]
-    connections += [{**one, "wanted": "closed"} for one in given["must_not_reach"]]
-    try:
-        audit = HostAudit(everything.Everything(engine.connect()), Releases(given["stack"]))
-        found = audit.look(connections, given["timeout_seconds"], given["database"], given["project_ref"], given["sites"])
-    except (DeployError, OSError) as exc:
-        module.fail_json(msg=explained(exc))
-    module.exit_json(changed=False, **found)
+    run_module(module, body)
 
 
 if __name__ == "__main__":

@@ -68,6 +68,7 @@ answered:
 """
 
 import json
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError, FencedError
@@ -77,7 +78,20 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.host.lock import a
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease import leased
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.migrate import migrate
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.migrations import Migrations
-from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import explained, in_words
+from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import explained, in_words, run_module
+
+
+def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
+    about["answered"] = True
+    leased.require(module.params, check_mode=False)
+    try:
+        host = StackHost(module.params["stack"], engine.connect())
+        with alone(host, module.params["token"], module.params["run"]) as fence:
+            output = migrate(host, module.params["release_id"], Migrations(host.one_offs, fence.check))
+    except (DeployError, FencedError, OSError) as exc:
+        raise DeployError(f"the migration failed, and no host was switched: {explained(exc)}") from exc
+    result = _last_json(output)
+    return {"changed": bool(result.get("applied", True)), "result": result}
 
 
 @in_words
@@ -91,17 +105,7 @@ def main() -> None:
             "without_lease": leased.WITHOUT_LEASE,
         },
     )
-    unleased = leased.problem(module.params, check_mode=False)
-    if unleased:
-        module.fail_json(msg=unleased, answered=True)
-    try:
-        host = StackHost(module.params["stack"], engine.connect())
-        with alone(host, module.params["token"], module.params["run"]) as fence:
-            output = migrate(host, module.params["release_id"], Migrations(host.one_offs, fence.check))
-    except (DeployError, FencedError, OSError) as exc:
-        module.fail_json(msg=f"the migration failed, and no host was switched: {explained(exc)}", answered=True)
-    result = _last_json(output)
-    module.exit_json(changed=bool(result.get("applied", True)), result=result)
+    run_module(module, body)
 
 
 def _last_json(output: str) -> dict[str, object]:

@@ -190,9 +190,10 @@ problems:
 import base64
 from collections.abc import Mapping
 from contextlib import nullcontext
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import ConfigError, DeployError, FencedError
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import ConfigError
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import engine
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.lock import alone
@@ -203,7 +204,53 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.operations.wanted 
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.secret_files import Rights
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
 from ansible_collections.morpheus.deploy.plugins.module_utils.words import said
-from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import explained, in_words
+from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import in_words, run_module
+
+
+def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
+    leased.require(module.params, check_mode=module.check_mode)
+    secret_files = _decoded(module.params["secret_files"])
+    said.know(secret_files.items())
+    wanted = Wanted(
+        release=module.params["release"],
+        environment=module.params["environment"],
+        stack=Stack.of(module.params["stack"]),
+        files=_bytes(module.params["files"]),
+        live_files=_bytes(module.params["live_files"]),
+        executable=module.params["executable"],
+        secrets={**module.params["secrets"], **secret_files},
+        git_sha=module.params["git_sha"],
+        digests=module.params["digests"],
+        rights={name: Rights(int(given["owner"]), int(given["mode"], 8)) for name, given in module.params["rights"].items()},
+    )
+    # What runs is said only once it is known.
+    about |= {"release": wanted.release, "environment": wanted.environment}
+    host = StackHost(module.params["stack"]["name"], engine.connect())
+    about |= {"previous": host.releases.live_release(), "previous_id": host.releases.live()}
+    try:
+        # In check mode nothing is written, so nobody has to wait for anybody.
+        with nullcontext() if module.check_mode else alone(host, module.params["token"], module.params["run"]) as fence:
+            migrations = Migrations(host.one_offs, fence.check) if fence else Migrations(host.one_offs)
+            prepared = prepare(host, wanted, migrations, check_mode=module.check_mode)
+    except ConfigError as exc:
+        about["problems"] = exc.problems
+        raise
+    for warning in [*host.releases.notes, *prepared.warnings]:
+        module.warn(warning)
+    return {
+        "changed": prepared.changed,
+        "id": prepared.id,
+        **about,
+        "was_live": prepared.was_live,
+        "pending": prepared.pending,
+        "versions": prepared.versions,
+        "on_host": not (module.check_mode and prepared.is_new),
+        "plan": [*_live_plan(prepared, wanted), *(str(step) for step in prepared.steps)],
+        "images": prepared.images,
+        "changed_secrets": prepared.changed_secrets,
+        "changed_live_files": prepared.changed_live_files,
+        "diff": _diff(prepared),
+    }
 
 
 @in_words
@@ -227,53 +274,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    said.know_options(module)
-    unleased = leased.problem(module.params, check_mode=module.check_mode)
-    if unleased:
-        module.fail_json(msg=unleased)
-    secret_files = _decoded(module.params["secret_files"])
-    said.know(secret_files.items())
-    wanted = Wanted(
-        release=module.params["release"],
-        environment=module.params["environment"],
-        stack=Stack.of(module.params["stack"]),
-        files=_bytes(module.params["files"]),
-        live_files=_bytes(module.params["live_files"]),
-        executable=module.params["executable"],
-        secrets={**module.params["secrets"], **secret_files},
-        git_sha=module.params["git_sha"],
-        digests=module.params["digests"],
-        rights={name: Rights(int(given["owner"]), int(given["mode"], 8)) for name, given in module.params["rights"].items()},
-    )
-    # What runs is said only once it is known.
-    about = {"release": wanted.release, "environment": wanted.environment}
-    try:
-        host = StackHost(module.params["stack"]["name"], engine.connect())
-        about |= {"previous": host.releases.live_release(), "previous_id": host.releases.live()}
-        # In check mode nothing is written, so nobody has to wait for anybody.
-        with nullcontext() if module.check_mode else alone(host, module.params["token"], module.params["run"]) as fence:
-            migrations = Migrations(host.one_offs, fence.check) if fence else Migrations(host.one_offs)
-            prepared = prepare(host, wanted, migrations, check_mode=module.check_mode)
-    except ConfigError as exc:
-        module.fail_json(msg=str(exc), problems=exc.problems, **about)
-    except (DeployError, FencedError, OSError) as exc:
-        module.fail_json(msg=explained(exc), **about)
-    for warning in [*host.releases.notes, *prepared.warnings]:
-        module.warn(warning)
-    module.exit_json(
-        changed=prepared.changed,
-        id=prepared.id,
-        **about,
-        was_live=prepared.was_live,
-        pending=prepared.pending,
-        versions=prepared.versions,
-        on_host=not (module.check_mode and prepared.is_new),
-        plan=[*_live_plan(prepared, wanted), *(str(step) for step in prepared.steps)],
-        images=prepared.images,
-        changed_secrets=prepared.changed_secrets,
-        changed_live_files=prepared.changed_live_files,
-        diff=_diff(prepared),
-    )
+    run_module(module, body)
 
 
 def _live_plan(prepared: Prepared, wanted: Wanted) -> list[str]:

@@ -212,7 +212,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.operations.prepare
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.rollout import Rollout
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.switch import HostRollout
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import name_in
-from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import explained, in_words
+from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import in_words, run_module
 
 LEFT = {
     "as_before": "Nothing was switched: this host runs what it ran before{previous}",
@@ -222,6 +222,40 @@ LEFT = {
 }
 # Of a first release there is nothing to go back to.
 FIRST = "This host runs a part of the release, and none was live here before; deploy a good one to mend it"
+
+
+def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
+    params = module.params
+    # What goes wrong while it is carried out is in the rollout.
+    about["left"] = "as_before"
+    leased.require(params, check_mode=module.check_mode)
+    host = StackHost(params["stack"], engine.connect())
+    host_rollout: HostRollout | None = None
+    try:
+        with alone(host, 0 if module.check_mode else params["token"], params["run"]) as fence:
+            host_rollout = HostRollout(host, fence)
+            rollout = host_rollout.prepare(
+                params["release_id"], restart=params["restart"], kind=Kind(params["kind"]), look_only=module.check_mode
+            )
+            for note in [*host.releases.notes, *rollout.damage]:
+                module.warn(note)
+            if module.check_mode:
+                return _result(rollout, [str(step) for step in rollout.steps])
+            if rollout.changed:
+                host_rollout.execute(rollout)
+    except FencedError:
+        about["fenced"] = True
+        if host_rollout and host_rollout.begun:
+            del about["left"]
+        raise
+    for warning in [*host.engine.kept, *rollout.warnings]:
+        module.warn(warning)
+    about.clear()
+    result = _result(rollout, rollout.outcome.done)
+    if rollout.outcome.failures:
+        about |= {"left": rollout.left, **result}
+        raise DeployError("\n".join([*rollout.outcome.failures, _left(rollout)]))
+    return result
 
 
 @in_words
@@ -238,37 +272,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    params = module.params
-    unleased = leased.problem(params, check_mode=module.check_mode)
-    if unleased:
-        module.fail_json(msg=unleased, left="as_before")
-    host_rollout: HostRollout | None = None
-    try:
-        host = StackHost(params["stack"], engine.connect())
-        with alone(host, 0 if module.check_mode else params["token"], params["run"]) as fence:
-            host_rollout = HostRollout(host, fence)
-            rollout = host_rollout.prepare(
-                params["release_id"], restart=params["restart"], kind=Kind(params["kind"]), look_only=module.check_mode
-            )
-            for note in [*host.releases.notes, *rollout.damage]:
-                module.warn(note)
-            if module.check_mode:
-                module.exit_json(**_result(rollout, [str(step) for step in rollout.steps]))
-            if rollout.changed:
-                host_rollout.execute(rollout)
-    except (DeployError, OSError) as exc:
-        # Nothing had changed yet: what goes wrong later is in the rollout.
-        module.fail_json(msg=explained(exc), left="as_before")
-    except FencedError as exc:
-        module.fail_json(msg=str(exc), fenced=True, **({} if host_rollout and host_rollout.begun else {"left": "as_before"}))
-    for kept in host.engine.kept:
-        module.warn(kept)
-    result = _result(rollout, rollout.outcome.done)
-    for warning in rollout.warnings:
-        module.warn(warning)
-    if rollout.outcome.failures:
-        module.fail_json(msg="\n".join([*rollout.outcome.failures, _left(rollout)]), left=rollout.left, **result)
-    module.exit_json(**result)
+    run_module(module, body)
 
 
 def _left(rollout: Rollout) -> str:

@@ -65,16 +65,15 @@ files:
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError, FencedError
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import engine
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.lock import alone
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease import leased
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
-from ansible_collections.morpheus.deploy.plugins.module_utils.words import said
-from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import explained, in_words
+from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import in_words, run_module
 
 
 def give(releases: Releases, names: Sequence[str], value: str, *, check_mode: bool) -> list[str]:
@@ -84,6 +83,18 @@ def give(releases: Releases, names: Sequence[str], value: str, *, check_mode: bo
         for name, content in changed.items():
             releases.rewrite_secret(name, content)
     return sorted(changed)
+
+
+def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
+    params = module.params
+    leased.require(params, check_mode=module.check_mode)
+    host = StackHost(params["stack"], engine.connect())
+    if module.check_mode:
+        files = give(host.releases, params["names"], params["value"], check_mode=True)
+    else:
+        with alone(host, params["token"], params["run"]):
+            files = give(host.releases, params["names"], params["value"], check_mode=False)
+    return {"changed": bool(files), "files": files}
 
 
 @in_words
@@ -99,21 +110,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    said.know_options(module)
-    params = module.params
-    unleased = leased.problem(params, check_mode=module.check_mode)
-    if unleased:
-        module.fail_json(msg=unleased)
-    try:
-        host = StackHost(params["stack"], engine.connect())
-        if module.check_mode:
-            files = give(host.releases, params["names"], params["value"], check_mode=True)
-        else:
-            with alone(host, params["token"], params["run"]):
-                files = give(host.releases, params["names"], params["value"], check_mode=False)
-    except (DeployError, FencedError, OSError) as exc:
-        module.fail_json(msg=explained(exc))
-    module.exit_json(changed=bool(files), files=files)
+    run_module(module, body)
 
 
 if __name__ == "__main__":

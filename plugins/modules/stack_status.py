@@ -91,25 +91,26 @@ mend:
   sample: ["ansible-playbook deploy.yml -i inventories/production -e stack_release=1.2.0"]
 """
 
+from typing import Any
+
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import engine
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations import status
-from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import in_words
+from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import in_words, run_module
+
+
+def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
+    host = StackHost(module.params["stack"], engine.connect())
+    found = status.look(host)
+    for note in host.releases.notes:
+        module.warn(note)
+    return {"changed": False, **found}
 
 
 @in_words
 def main() -> None:
-    module = AnsibleModule(argument_spec={"stack": {"type": "str", "required": True}}, supports_check_mode=True)
-    try:
-        host = StackHost(module.params["stack"], engine.connect())
-        found = status.look(host)
-    except DeployError as exc:
-        module.fail_json(msg=str(exc))
-    for note in host.releases.notes:
-        module.warn(note)
-    module.exit_json(changed=False, **found)
+    run_module(AnsibleModule(argument_spec={"stack": {"type": "str", "required": True}}, supports_check_mode=True), body)
 
 
 if __name__ == "__main__":

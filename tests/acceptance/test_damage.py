@@ -16,6 +16,8 @@ from tests.acceptance.world import Environment, Run, eventually, on, says
 
 HOST = "staging-app-1"
 EDGE = "edge-haproxy-1"
+# Between the edge and the stack.
+SHARED = "edge.morpheus"
 IMAGE = "docker inspect --format '{{.Image}}'"
 PROVISION = ("playbooks/provision.yml", "--tags", "edge")
 
@@ -48,15 +50,15 @@ def is_well(environment: Environment) -> None:
     assert re.search(rf"{HOST}\s+1\.0\.0\s+.*\bup\s+none\b", found.output), found.output
 
 
-def off_the_network(*names: str, network: str = "edge") -> None:
+def off_the_network(*names: str, network: str = SHARED) -> None:
     for name in names or replicas():
         shell(f"docker network disconnect -f {network} {name}")
 
 
-def lose_the_network() -> None:
+def lose_the_network(name: str = "edge") -> None:
     shell(
-        "for one in $(docker network inspect edge --format '{{range .Containers}}{{.Name}} {{end}}'); do "
-        "docker network disconnect -f edge $one; done; docker network rm edge"
+        f"for one in $(docker network inspect {name} --format '{{{{range .Containers}}}}{{{{.Name}}}} {{{{end}}}}'); do "
+        f"docker network disconnect -f {name} $one; done; docker network rm {name}"
     )
 
 
@@ -90,8 +92,12 @@ class Row:
 
 
 EVERY_ROW = {
-    "every replica off the edge's network": Row(off_the_network, "is not on the network edge"),
-    "one replica off the edge's network": Row(lambda: off_the_network(replicas()[0]), "is not on the network edge"),
+    "every replica off the network to the edge": Row(off_the_network, "is not on the network edge.morpheus"),
+    "one replica off the network to the edge": Row(lambda: off_the_network(replicas()[0]), "is not on the network edge.morpheus"),
+    "the network to the edge removed": Row(lambda: lose_the_network(SHARED), "is not on the network edge.morpheus"),
+    "the edge off the network to the stack": Row(
+        lambda: off_the_network(EDGE), 'the edge is not on the network "edge.morpheus", so it reaches no replica of morpheus'
+    ),
     "a replica off its stack's network": Row(
         lambda: off_the_network(replicas()[0], network="morpheus_default"), "is not on the network morpheus_default"
     ),
@@ -114,13 +120,15 @@ EVERY_ROW = {
     "the edge removed": Row(
         lambda: shell(f"docker rm -f {EDGE}"), "the edge has no container on this host", PROVISION, refused=True
     ),
-    "the edge off its network": Row(lambda: off_the_network(EDGE), "is not on the network", PROVISION, refused=True),
+    "the edge off its network": Row(
+        lambda: off_the_network(EDGE, network="edge"), "is not on the network", PROVISION, refused=True
+    ),
     "the edge's network removed": Row(
         lose_the_network, "on which the edge reaches replicas, is not on this host", PROVISION, refused=True
     ),
 }
 # Those that take least time and could differ most.
-IN_CI = ("every replica off the edge's network",)
+IN_CI = ("every replica off the network to the edge",)
 
 
 def go_through(staging: Environment, row: Row) -> None:

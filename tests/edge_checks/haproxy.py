@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import Socket
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.sockets import Socket
 
 from sandbox.world import HAPROXY_IMAGE, LABEL
 from tests.edge_checks.upstreams import Upstream
@@ -24,7 +24,7 @@ from tests.unit import certificates
 
 SITE = "www.example.com"
 CONF = "/usr/local/etc/haproxy"
-EMPTY_FILES = ("away.map", "maintenance.map", "maintenance.html", "routes.map")
+EMPTY_FILES = ("away.map", "maintenance.map", "maintenance.html", "routes.map", "home.list")
 POLL_SECONDS = 0.02
 # Of a line in "show stat".
 SERVER = "2"

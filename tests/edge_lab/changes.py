@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import Socket
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.sockets import Socket
 
 from tests.edge_lab.toys import ToyDocker
 

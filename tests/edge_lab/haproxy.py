@@ -16,10 +16,11 @@ from tempfile import TemporaryDirectory
 
 import yaml
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import Socket
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import HAPROXY_DIRECTORY, EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import HAPROXY_DIRECTORY, RUN_DIRECTORY
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.networks import HOME_LIST
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.sockets import Socket
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.validation import HAPROXY_FILES
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.settings import RUN_DIRECTORY
 
 from tests.edge_lab.namespace import own_network
 from tests.templates.test_edge_templates import ROLE, render
@@ -94,6 +95,7 @@ def configure(paths: EdgePaths) -> None:
     (paths.conf / "maintenance.html").write_text((ROLE / "files" / "maintenance.html").read_text())
     (paths.conf / "maintenance.map").write_text("state off\n")
     (paths.conf / "routes.map").write_text("")
+    (paths.conf / HOME_LIST).write_text("127.0.0.0/8\n")
     paths.settings.write_text('{"image": "haproxy:3.0", "user": "99:99"}\n')
 
 

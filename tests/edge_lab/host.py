@@ -80,6 +80,9 @@ class LabHost(StackHost):
         """HAProxy runs beside the toys and in no container."""
         return []
 
+    def join_edge(self, target: Target) -> None:
+        """Toys are on the network of the laboratory."""
+
     def users(self, target: Target) -> list[Endpoint]:
         return [served.route(key, EDGE_PORT, tls=False) for key in target.routes]
 

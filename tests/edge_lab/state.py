@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import Socket
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import HAPROXY_DIRECTORY
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import HAPROXY_DIRECTORY
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.sockets import Socket
 
 from tests.edge_lab.examples import Release
 from tests.edge_lab.host import STACK, LabHost

@@ -11,8 +11,8 @@ from contextlib import ExitStack, contextmanager
 from http.server import ThreadingHTTPServer
 
 import pytest
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import Socket
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.sockets import Socket
 
 from tests.edge_lab.haproxy import Haproxy, host_of_an_edge, root_file_system
 from tests.edge_lab.namespace import in_a_thread

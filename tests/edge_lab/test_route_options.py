@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import admission
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.configuration import EdgeConfiguration
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import Socket, stack_routes
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import stack_routes
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.sockets import Socket
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.tables import parse_load
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Service
 

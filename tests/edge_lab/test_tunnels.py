@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import Socket
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.sockets import Socket
 
 from tests.edge_lab.test_forwarded import SITE, Edge, running
 

@@ -328,6 +328,10 @@ class ToyDocker:
     def logs(self, identity: str, tail: int) -> bytes:
         return "\n".join(self._find(identity).log[-tail:]).encode()
 
+    def inspect_network(self, name: str) -> dict[str, Any]:
+        """All are on the laboratory's own, which the engine does not know."""
+        raise NotFound(f"network {name} not found")
+
     def inspect_image(self, reference: str) -> dict[str, Any]:
         for name, identity in self.known_images.items():
             if reference in (name, identity):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -315,7 +316,7 @@ def collection(directory: Path) -> Path:
         if path.name != "modules" and path.is_dir():
             (own / "plugins" / path.name).symlink_to(path)
     for path in (ROOT / "plugins" / "modules").glob("*.py"):
-        asks = "leased.problem(module.params" in (text := path.read_text()) or "leased.problem(params" in text
+        asks = re.search(r"leased\.(require|problem)\(", path.read_text()) is not None
         text = MODULE.format(name=path.stem, asks_for_lease=asks, noted=NOTED, collections=str(directory / "collections"))
         (own / "plugins" / "modules" / path.name).write_text(text)
     (own / "roles").mkdir()

@@ -25,7 +25,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.words import said
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import in_words
 
-said.STACKS = pathlib.Path(os.environ["STAGE"]) / "stacks"
+said.STACKS_ROOT = pathlib.Path(os.environ["STAGE"]) / "stacks"
 
 
 @in_words

@@ -110,13 +110,13 @@ DONE = [
     Attack(
         "an env file of the host",
         {"env_file": [{"path": "/root/other.env", "required": False}]},
-        {"env_file": ('"/root/other.env" is no file of the release', "env_file")},
+        {"env_file": ('"/root/other.env" is not a file of the release', "env_file")},
         mend=_ENV_FILES,
     ),
     Attack(
         "a label file of the host",
         {"label_file": f"{OTHER}/secrets/api.env"},
-        {"label_file": (f'"{OTHER}/secrets/api.env" is no file of the release', "label_file")},
+        {"label_file": (f'"{OTHER}/secrets/api.env" is not a file of the release', "label_file")},
         mend=_SHIP,
     ),
     *[
@@ -220,7 +220,7 @@ MOUNTS = [
     _one(
         "a config behind a link",
         {"configs": ["c"]},
-        f'"{OWN}/project/data/link" is no file of the release',
+        f'"{OWN}/project/data/link" is not a file of the release',
         "volumes",
         _SHIP,
         configs={"c": {"file": f"{OWN}/project/data/link"}},
@@ -243,8 +243,8 @@ FILES = [
     Attack(
         f"{key} {path}",
         {key: path},
-        {key: (f'"{path}" is no file of the release', key)},
-        resolved={key: (f'"{lies}" is no file of the release', key)},
+        {key: (f'"{path}" is not a file of the release', key)},
+        resolved={key: (f'"{lies}" is not a file of the release', key)},
         mend=mend,
     )
     for key, mend in (("env_file", _ENV_FILES), ("label_file", _SHIP))
@@ -400,7 +400,13 @@ NETWORKS = [
     _network(
         "the edge's network",
         {"name": "edge"},
-        'is called "edge", which every stack is on',
+        'is called "edge", as the networks of the edge are',
+        "give it another name, or route the service",
+    ),
+    _network(
+        "another stack's to the edge",
+        {"name": "edge.blog"},
+        'is called "edge.blog", as the networks of the edge are',
         "give it another name, or route the service",
     ),
     _network(

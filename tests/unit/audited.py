@@ -130,6 +130,7 @@ def facts(**more: Any) -> dict[str, Any]:
             "docker": [],
             "sudo": ["deploy"],
         },
+        "egress": {"problems": [], "admitted": {}},
         "engine_sockets": [{"path": "/run/docker.sock", "uid": 0, "gid": 102, "mode": 0o660}],
         "access": ACCESS,
         "baseline": baseline(),

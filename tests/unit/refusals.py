@@ -51,7 +51,7 @@ PLACES = {
     "database": r"stack\.database\b",
     "fingerprints": r"stack_fingerprint",
     "rotation": r"stack_rotation\b",
-    "exemptions": r"stack\.hardening\b",
+    "exemptions": r"stack\.(hardening|egress)\b",
     "files": r"stack\.(compose_files|files|live_files|shared_volumes)\b|configs\.|(volumes|include|hosts)\b"
     r"|compose\.\w+\.yml: must|services\.\w+\.(extends|volumes: .*stack\.(live_)?files)",
     "stack": r"stack\b",

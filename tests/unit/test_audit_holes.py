@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import env_file as dotenv
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import leftovers
+from ansible_collections.morpheus.deploy.plugins.module_utils.egress.egress_filter import EgressFilter
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.compose_command import Compose
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts import baseline, sockets
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts import host as audit_host
@@ -32,9 +33,11 @@ from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit import repor
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit.secrets import MaximumAge
 
 from tests.unit.audited import recorded, settings
+from tests.unit.plugins.module_utils.egress.test_egress_filter import BASE, Kernel
 from tests.unit.plugins.module_utils.facts.test_audit_host import inspect
 
 OWN = "var/lib/morpheus.deploy"
+UNIT = "etc/systemd/system/multi-user.target.wants/container-egress.service"
 SECRETS = f"{OWN}/stacks/shop/secrets"
 TOKEN = "sk-canary-0123456789"
 ENV = dotenv.render({"TOKEN": TOKEN})
@@ -67,6 +70,7 @@ class Host:
     containers: list[dict[str, Any]] = field(default_factory=list)
     digest: str = ""
     passed: set[str] = field(default_factory=set)
+    kernel: Kernel = field(default_factory=Kernel)
 
     def put(self, name: str, content: str, mode: int = 0o644) -> Path:
         path = self.root / name
@@ -89,6 +93,10 @@ class Host:
     def baseline(self) -> BaselineFile:
         return BaselineFile(self.root / "etc/morpheus.deploy")
 
+    @property
+    def egress(self) -> EgressFilter:
+        return EgressFilter(self.root / OWN / "egress", self.kernel, self.root / "no/six", self.root / UNIT)
+
     def claim(self) -> None:
         self.baseline.write("staging", "2026-01-02T00:00:00Z", baseline.now(self.root))
         found = self.baseline.read()
@@ -98,7 +106,7 @@ class Host:
     def audited(self) -> dict[str, str]:
         """``<level> <id> <where>`` of what was found -> what was seen."""
         releases = Releases("shop", self.root / OWN / "stacks")
-        facts = HostAudit(Engine(self), releases, self.root).look([], 1.0, sites=["shop.example"])  # type: ignore[arg-type]
+        facts = HostAudit(Engine(self), releases, self.root, self.egress).look([], 1.0, sites=["shop.example"])  # type: ignore[arg-type]
         assert "canary" not in json.dumps(facts)
         for one in (*facts["engine_sockets"], *facts["searched"]["copies"], *facts["files"]):
             # Who runs this test is root on this host.
@@ -157,9 +165,11 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
     identity = HostIdentity(tmp_path / "etc/morpheus.deploy")
     identity.write(Owner("staging", "2026-01-01T00:00:00Z"))
     found.containers.append(inspect())
+    found.put(UNIT, "")
+    found.egress.apply(BASE)
     found.claim()
     daemon = found.put("etc/docker/daemon.json", '{"icc": false, "no-new-privileges": true}')
-    monkeypatch.setattr(audit_host, "DAEMON", daemon)
+    monkeypatch.setattr(audit_host, "DAEMON_FILE", daemon)
     monkeypatch.setattr(audit_host, "HostIdentity", lambda: identity)
     monkeypatch.setattr(Compose, "written", lambda _: {})
     monkeypatch.setattr(sockets, "listeners", list)
@@ -228,6 +238,21 @@ def another_baseline(host: Host) -> Undo:
     before = host.baseline.path.read_text()
     host.baseline.write("staging", "2026-01-02T00:00:00Z", baseline.now(host.root))
     return lambda: (undo(), host.baseline.path.write_text(before))
+
+
+def flushed(host: Host) -> Undo:
+    host.kernel.tables["iptables"].clear()
+    return lambda: host.egress.apply(BASE)
+
+
+def unloaded(host: Host) -> Undo:
+    (host.root / UNIT).unlink()
+    return lambda: host.put(UNIT, "")
+
+
+def never_provisioned(host: Host) -> Undo:
+    (host.root / OWN / "egress/base.json").unlink()
+    return lambda: host.egress.apply(BASE)
 
 
 def no_baseline(host: Host) -> Undo:
@@ -306,6 +331,12 @@ HOLES = {
         mode("etc/morpheus.deploy/baseline.json", 0o666),
         {"high baseline-changed /etc/morpheus.deploy/baseline.json"},
     ),
+    "rules of the packet filter that somebody flushed": (flushed, {"high egress-filter app-1"}),
+    "rules that are gone after a reboot": (
+        unloaded,
+        {"high egress-filter app-1"},
+    ),
+    "a host from before there was a packet filter": (never_provisioned, {"high egress-filter app-1"}),
     "no baseline": (no_baseline, {"high baseline-missing app-1"}),
 }
 

@@ -1,6 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
 # SPDX-License-Identifier: MIT
-"""What can go wrong. Modules catch DeployError, and FencedError, once and turn them into fail_json."""
+"""What can go wrong. ``run_module`` catches DeployError, and FencedError, once and turns them into fail_json."""
 
 from __future__ import annotations
 

@@ -178,7 +178,14 @@ SECRETS = Format("secrets", "deploy the live release again, which brings its sec
 FINGERPRINT_KEY = Format(
     "keys of fingerprints", "deploy the live release again, which makes a new one and replaces every replica once"
 )
-EDGE = Format("settings of an edge", _PROVISION, "remove it and run playbooks/provision.yml of this one")
+# From 2 on replicas are on a network of their stack. Versions from before would take them for lost and let them go first.
+EDGE = Format(
+    "settings of an edge",
+    _PROVISION,
+    "remove it and run playbooks/provision.yml of this one, and deploy: requests are dropped then",
+    number=2,
+    steps={1: lambda found: found},
+)
 # Format 2 of haproxy.cfg knows options of routes and wildcards, and of the files of stacks has them.
 EDGE_BASE = Format(
     "files of an edge",
@@ -209,3 +216,8 @@ BASELINE = Format(
 LEASE = Format("leases", "break it with playbooks/unlock.yml, which writes it anew", _QUIET)
 FENCE = Format("fences", "look at what runs (playbooks/status.yml), remove the file and run this again", _QUIET)
 HISTORY = Format("histories", "run this again, which begins a new one", _AWAY)
+EGRESS = Format(
+    "files of the packet filter",
+    "remove it, run playbooks/provision.yml --tags egress for this inventory, and deploy the live releases again",
+    f"{_AWAY} and run playbooks/provision.yml --tags egress of this one, and deploy the live releases again",
+)

@@ -10,15 +10,20 @@ from __future__ import annotations
 import copy
 import difflib
 import math
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
+
+# What ansible-doc reads in a description: C(code), V(value), O(option), L(text, address) and others.
+_MARKUP = re.compile(r"\b(?:[BCEIMOPUV]|RV)\(((?:\\.|[^\\)])+)\)")
+_LINK = re.compile(r"\b[LR]\(([^,)]+),[^)]+\)")
 
 
 def typed(value: Any, options: Mapping[str, Any], path: str, problems: list[str]) -> dict[str, Any]:
     """``value`` with defaults filled and types made right; what is wrong is appended to ``problems``."""
     if not isinstance(value, Mapping):
         problems.append(f"{path}: must be a mapping, not {kind(value)}")
-        return {}
+        return typed({}, options, path, [])
     prefix = f"{path}." if path else ""
     for key in value:
         if key not in options:
@@ -38,6 +43,25 @@ def typed(value: Any, options: Mapping[str, Any], path: str, problems: list[str]
         else:
             result[key] = _value(found, option, f"{prefix}{key}", problems)
     return result
+
+
+def causes(shape: Iterable[str], more: Iterable[str]) -> list[str]:
+    """``shape``, the problems of ``typed``, and of ``more`` those that are not about an option that is in it already."""
+    first = list(shape)
+    wrong = {problem.partition(": ")[0] for problem in first}
+    return first + [problem for problem in more if not any(_is_about(problem, path) for path in wrong)]
+
+
+def _is_about(problem: str, path: str) -> bool:
+    """Whether it is the option at ``path``, something in it, or the list that it is an entry of."""
+    about = problem.partition(": ")[0]
+    whole = path.rpartition("[")[0] if path.endswith("]") else path
+    return about in (path, whole) or about.startswith((f"{path}.", f"{path}["))
+
+
+def is_well(shape: Iterable[str], *options: str) -> bool:
+    """Whether none of ``options``, and nothing in them, has a problem in ``shape``."""
+    return not any(problem.startswith(f"{option}{end}") for problem in shape for option in options for end in ":.[")
 
 
 def kind(value: Any) -> str:
@@ -118,7 +142,8 @@ def _checked(value: Any, fits: bool, words: str, path: str, problems: list[str])
 def _sentence(option: Mapping[str, Any]) -> str:
     description = option.get("description", "")
     text = description if isinstance(description, str) else next(iter(description), "")
-    return text[:1].lower() + text[1:].rstrip(".")
+    said = _LINK.sub(r"\1", _MARKUP.sub(lambda found: re.sub(r"\\(.)", r"\1", found[1]), text))
+    return said[:1].lower() + said[1:].rstrip(".")
 
 
 _SCALARS: Mapping[str, Callable[[Any, str, list[str]], Any]] = {

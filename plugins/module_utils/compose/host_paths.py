@@ -9,6 +9,8 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import STACKS_ROOT
+
 _SOCKETS = ("/run/docker.sock", "/var/run/docker.sock", "/run/containerd/containerd.sock")
 _SOCKET_NAMES = ("docker.sock", "containerd.sock", "podman.sock")
 # To read only, and without new SELinux labels.
@@ -16,9 +18,8 @@ HARMLESS = (
     *("/etc/localtime", "/etc/timezone", "/etc/ssl/certs", "/etc/ca-certificates", "/etc/pki/tls/certs"),
     *("/usr/share/zoneinfo", "/usr/share/ca-certificates", "/usr/local/share/ca-certificates"),
 )
-STACKS = "/var/lib/morpheus.deploy/stacks"
 # Below the stack's directory, as a host's containers have them.
-_RUNNING = re.compile(rf"(?P<stack>{re.escape(STACKS)}/[^/]+)/(?:content|live|project)(?:/|\Z)")
+_RUNNING = re.compile(rf"(?P<stack>{re.escape(str(STACKS_ROOT))}/[^/]+)/(?:content|live|project)(?:/|\Z)")
 # In the project directory, what the deploy itself writes and docker compose obeys.
 _ORDERS = (".env", ".release-files.json", "override.json")
 _SETTINGS = "env"

@@ -20,7 +20,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.compose import dat
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import rules as compose_rules
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.project_mounts import Overrides
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.desired import DesiredService
-from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import EDGE_NETWORK
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import stack_network
 
 NO_MOUNTS = Overrides()
 NO_GROUND = compose_data.Ground()
@@ -174,7 +174,7 @@ def networks(model: Mapping[str, Any], service: Mapping[str, Any], *, routed: bo
         return None
     defined = model.get("networks") or {}
     names = [str((defined.get(key) or {}).get("name") or "") for key in service.get("networks") or {"default": None}]
-    return frozenset([*names, *([EDGE_NETWORK] if routed else [])]) if all(names) else None
+    return frozenset([*names, *([stack_network(model["name"])] if routed else [])]) if all(names) else None
 
 
 def override(
@@ -185,8 +185,8 @@ def override(
     additions: Mapping[str, Mapping[str, Any]],
     mounts: Overrides = NO_MOUNTS,
 ) -> dict[str, Any]:
-    """The generated Compose file: images pinned, our labels, the edge's network for routed services, what hardens each, and where
-    the files lie that it mounts.
+    """The generated Compose file: images pinned, our labels, the network to the edge for routed services, what hardens each, and
+    where the files lie that it mounts.
 
     Services behind a profile are in it too when they are hardened or mount files: people run them by hand.
     """
@@ -199,8 +199,9 @@ def override(
         }
         if service.routed:
             networks = dict.fromkeys((model["services"][service.name].get("networks") or {"default": None}).keys())
-            own["networks"] = {**{name: {} for name in networks}, EDGE_NETWORK: {}}
-            result["networks"] = {EDGE_NETWORK: {"external": True, "name": EDGE_NETWORK}}
+            shared = stack_network(model["name"])
+            own["networks"] = {**{name: {} for name in networks}, shared: {}}
+            result["networks"] = {shared: {"external": True, "name": shared}}
         result["services"][service.name] = own
     for name, volumes in mounts.volumes.items():
         result["services"].setdefault(name, {})["volumes"] = list(volumes)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import SECRETS_IN_CONTAINER
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.contents import Content, ContentStore
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.file_mounts import Kind, Mount, Sources, holds
 
@@ -133,7 +134,7 @@ class ProjectMounts:
             (single if is_file else directories).add(str(other.get("target")))
         directories |= {str(one).partition(":")[0] for one in _list(service.get("tmpfs"))}
         for kind in ("configs", "secrets"):
-            default = "/run/secrets" if kind == "secrets" else "/"
+            default = SECRETS_IN_CONTAINER.rstrip("/") if kind == "secrets" else "/"
             single |= {str(PurePosixPath(default, use.get("target") or use["source"])) for use in service.get(kind) or []}
         root = PurePosixPath(str(entry.get("target")))
         return (

@@ -49,7 +49,7 @@ def of_service(path: str, service: Mapping[str, Any], project: Project) -> Itera
             # A variable could be anything; those that every release has stand there no more.
             if "$" in file or not project.own.is_file(file, optional):
                 mend = _FROM_RELEASE if key == "env_file" else "name it in stack.files"
-                yield Refusal(key, f'{path}.{key}: "{file}" is no file of the release', mend)
+                yield Refusal(key, f'{path}.{key}: "{file}" is not a file of the release', mend)
 
 
 def with_files(model: Mapping[str, Any], written: Mapping[str, Any], variables: Mapping[str, str]) -> dict[str, Any]:
@@ -158,7 +158,7 @@ def _of_definition(path: str, mount: _Mount, project: Project) -> Iterator[Refus
         name = project.own.name(project.own.absolute(file))
         # Of a relative path, file_mounts and secret_files say it on the controller, with what to do.
         if name and not project.own.is_file(file) and (file.startswith("/") or not project.written):
-            yield Refusal("volumes", f'{path}: "{file}" is no file of the release', "name it in stack.files")
+            yield Refusal("volumes", f'{path}: "{file}" is not a file of the release', "name it in stack.files")
     unknown = compose_keys.unknown_keys(mount.kind, definition)
     if unknown:
         text = f"{path}: {mount.kind}.{mount.source} has {', '.join(unknown)}, on which nobody has decided yet"

@@ -10,9 +10,9 @@ from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import keys as compose_keys
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.refusals import Project, Refusal, as_list, as_mapping
-from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import EDGE_NETWORK
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import is_edges
 
-_EVERYBODYS = (EDGE_NETWORK, "bridge", "host", "none")
+_EVERYBODYS = ("bridge", "host", "none")
 # What they change is inside the network, or makes it narrower.
 _OPTIONS = frozenset(
     {
@@ -51,6 +51,8 @@ def _odd(network: Mapping[str, Any], use: Mapping[str, Any], project: Project) -
         yield "is external, so other stacks are on it", "declare one of the stack's own, or route the service"
     elif network.get("name") in _EVERYBODYS:
         yield f'is called "{network["name"]}", which every stack is on', "give it another name, or route the service"
+    elif is_edges(str(network.get("name") or "")):
+        yield f'is called "{network["name"]}", as the networks of the edge are', "give it another name, or route the service"
     yield from _odd_addresses(as_mapping(network.get("ipam")), project)
     unknown = compose_keys.unknown_keys("networks", network)
     if unknown:

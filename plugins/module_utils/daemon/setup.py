@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import write_atomically
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import Clock
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import DAEMON_FILE as PATH
 from ansible_collections.morpheus.deploy.plugins.module_utils.daemon.config import (
     LIVE_RESTORE,
     Change,
@@ -27,7 +28,6 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.daemon.config impo
     text,
 )
 
-PATH = Path("/etc/docker/daemon.json")
 # What the engine has not taken over yet of what was written; beside daemon.json, so that it is not forgotten without it.
 PENDING = ".daemon.json.pending"
 SOCKET = "unix:///var/run/docker.sock"

@@ -22,7 +22,6 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge.configuration
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import (
     Admitted,
     Place,
-    Socket,
     backend_name,
     render_backends,
     render_map,
@@ -32,6 +31,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy impor
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.old_workers import OldWorkers
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.seen import ROUTES_IN_HAPROXY, Seen
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.sockets import Socket
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import stack_network
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.routing import Routing, in_order
 
 # The edge's name on its own network: that of its Compose service.
@@ -178,7 +179,8 @@ class Edge(Seen):
                 server, place = next(iter(missing.items()))
                 raise EdgeError(
                     f"the edge does not find the address {place.address} of {server} by Docker's DNS within "
-                    f"{RESOLVE_SECONDS:g} s. Are the service and the edge on the same network? See: docker network inspect edge"
+                    f"{RESOLVE_SECONDS:g} s. Are the service and the edge on the same network? See: docker network inspect "
+                    f"{stack_network(self._stack)}"
                 )
             for server, place in missing.items():
                 # Refused while a server has no address at all, because its last name has died: then DNS must give it one first.

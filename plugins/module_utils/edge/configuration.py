@@ -15,10 +15,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats import EDGE_BASE, EDGE_STACKS
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.spoken import told
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import (
-    Socket,
-)
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.sockets import Socket
 
 # Runs ``haproxy -c`` over a configuration directory -> what it complained of, or ""
 Validate = Callable[[Path], str]

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
@@ -12,6 +13,7 @@ from typing import Any
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats import EDGE_BASE, DamagedError
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.maintenance import MAP as MAINTENANCE_MAP
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.maintenance import entry
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.networks import HOME_LIST
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
 
 _PROVISION = "run playbooks/provision.yml for this inventory, which writes it anew"
@@ -24,12 +26,14 @@ def problems(paths: EdgePaths) -> list[str]:
     found = [_problem(main), _problem(paths.root / "compose.json", json.loads)]
     if listed.exists() or listed.name in _text(main):
         found.append(_problem(listed))
+    if HOME_LIST in _text(main):
+        found.append(_problem(paths.conf / HOME_LIST, _subnets, "so nobody gets the edge's metrics"))
     for path in certificates(paths):
         found.append(_problem(path) if path.exists() else f"{listed} names {path}, which is missing: {_PROVISION}")
     return [one for one in [*found, _maintenance(paths.conf / MAINTENANCE_MAP)] if one]
 
 
-def _problem(path: Path, read: Callable[[str], Any] = str) -> str:
+def _problem(path: Path, read: Callable[[str], Any] = str, without: str = _NO_START) -> str:
     try:
         text = EDGE_BASE.text(path)
         read(text)
@@ -39,7 +43,12 @@ def _problem(path: Path, read: Callable[[str], Any] = str) -> str:
         return str(exc)
     except ValueError:
         return f"{path} cannot be read: {_PROVISION}"
-    return "" if text.strip() else f"{path} is empty, {_NO_START}: {_PROVISION}"
+    return "" if text.strip() else f"{path} is empty, {without}: {_PROVISION}"
+
+
+def _subnets(text: str) -> None:
+    for line in text.split():
+        ipaddress.ip_network(line, strict=False)
 
 
 def _text(path: Path) -> str:

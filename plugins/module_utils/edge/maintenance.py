@@ -15,9 +15,9 @@ from pathlib import Path
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import write_atomically
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats import EDGE_BASE
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import Socket
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import HAPROXY_DIRECTORY, EdgePaths, edge_settings
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.tables import parse_old_workers
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import HAPROXY_DIRECTORY
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths, edge_settings
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.sockets import Socket, current_workers, parse_old_workers
 
 MAP = "maintenance.map"
 # What HAProxy calls the map is the path by which its configuration names it.
@@ -134,18 +134,6 @@ class Maintenance:
                 if time.monotonic() > deadline:
                     raise
             time.sleep(POLL_SECONDS)
-
-
-def current_workers(table: str) -> list[int]:
-    """Process ids below ``# workers`` in the master's ``show proc``."""
-    pids = []
-    heading = ""
-    for line in table.splitlines():
-        if line.startswith("#"):
-            heading = line
-        elif heading == "# workers" and line.split():
-            pids.append(int(line.split()[0]))
-    return pids
 
 
 def entry(text: str, key: str = KEY) -> str:

@@ -12,13 +12,8 @@ from __future__ import annotations
 from contextlib import suppress
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import Socket
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.tables import (
-    parse_clients,
-    parse_load,
-    parse_old_workers,
-    parse_servers,
-)
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.sockets import Socket, parse_old_workers
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.tables import parse_clients, parse_load, parse_servers
 
 
 class OldWorkers:

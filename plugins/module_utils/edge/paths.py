@@ -10,8 +10,6 @@ from pathlib import Path
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats import EDGE
 
-EDGE_ROOT = Path("/var/lib/morpheus.deploy/edge")
-HAPROXY_DIRECTORY = "/usr/local/etc/haproxy"
 # Below the configuration directory: what HAProxy serves sites with, and which of it.
 CERTIFICATES, CERTIFICATES_LIST = "certs", "certificates.list"
 

@@ -6,16 +6,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import HAPROXY_DIRECTORY
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.backends import Backends
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import (
-    SUFFIXES,
-    TUNNELS,
-    Socket,
-    backend_name,
-    parse_map,
-)
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import SUFFIXES, TUNNELS, backend_name, parse_map
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.old_workers import OldWorkers
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import HAPROXY_DIRECTORY
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.sockets import Socket
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.tables import Load, Server, parse_load, parse_servers
 
 # What HAProxy calls the map is the path by which its configuration names it.

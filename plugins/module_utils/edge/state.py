@@ -7,8 +7,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import EDGE_NETWORK
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import Engine
-from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import EDGE_NETWORK, State
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import State
 
 # The edge's own Compose project.
 PROJECT = "edge"

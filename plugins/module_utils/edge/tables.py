@@ -1,6 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
 # SPDX-License-Identifier: MIT
-"""The tables that HAProxy answers with: servers, counters, clients, workers."""
+"""The tables that HAProxy answers with: servers, counters, clients."""
 
 from __future__ import annotations
 
@@ -117,15 +117,3 @@ def parse_accepted(table: str) -> int:
     """Connections that users have opened since the worker began, in the answer to ``show stat`` for frontends."""
     rows = csv.DictReader(table.lstrip("# ").splitlines())
     return sum(int(row.get("conn_tot") or 0) for row in rows if row.get("pxname") in ("http", "https"))
-
-
-def parse_old_workers(table: str) -> list[int]:
-    """Process ids of workers that an earlier reload left behind with connections, from the master's ``show proc``."""
-    pids = []
-    old = False
-    for line in table.splitlines():
-        if line.startswith("#"):
-            old = line.startswith("# old workers")
-        elif old and line.split():
-            pids.append(int(line.split()[0]))
-    return pids

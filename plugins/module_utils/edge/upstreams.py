@@ -10,8 +10,9 @@ from __future__ import annotations
 from contextlib import suppress
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats import EDGE_BASE
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import HAPROXY_DIRECTORY
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.maintenance import Maintenance
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import HAPROXY_DIRECTORY, EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
 
 MAP = "away.map"
 IN_HAPROXY = f"{HAPROXY_DIRECTORY}/{MAP}"

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import HAPROXY_DIRECTORY
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import HAPROXY_DIRECTORY
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import Engine
 
 HAPROXY_FILES = ("haproxy.cfg", "stacks")

@@ -12,13 +12,14 @@ from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats import EDGE
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import EDGE_NETWORK
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.processes import PROC
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import carry as edge_carry
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import Socket
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.maintenance import current_workers
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge import networks as edge_networks
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.sockets import Socket, current_workers, parse_old_workers
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.state import PROJECT, STAND_IN
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.tables import parse_load, parse_old_workers
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.tables import parse_load
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.redirect import Port, has_six, parse_ports
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.settings import (
     EdgeSettings,
@@ -28,7 +29,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.set
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.compose_command import Compose
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import Engine
-from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import EDGE_NETWORK, Replica, State
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica, State
 
 # The backend through which a balancer asks its hosts whether they are well: nobody's request.
 _CHECKS = "checks"
@@ -91,7 +92,7 @@ class Instance:
         )
 
     def start(self, *, anew: bool = False) -> None:
-        self._compose.up(anew=anew)
+        edge_networks.bring_up(self._compose, self._engine, anew=anew)
 
     def soft_stop(self) -> None:
         """It takes no new connection, answers what it has begun, and ends."""

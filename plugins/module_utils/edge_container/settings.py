@@ -13,15 +13,11 @@ from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import write_atomically
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats import EDGE
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import (
-    HAPROXY_DIRECTORY,
-    EdgePaths,
-)
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import EDGE_NETWORK, HAPROXY_DIRECTORY, RUN_DIRECTORY
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.state import PROJECT
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.validation import HAPROXY_FILES
-from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import EDGE_NETWORK
 
-RUN_DIRECTORY = "/run/haproxy"
 # No application has anything to do without the edge, so it comes before them when the CPUs are busy. With cgroup v2 a container
 # without a number has as much as others have by 1024 or by 2597, by the engine's version: less would be a step back.
 CPU_SHARES = 16384

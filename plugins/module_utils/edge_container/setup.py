@@ -14,10 +14,11 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import Clock
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats import EDGE, EDGE_BASE
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import EDGE_NETWORK
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.spoken import spoken
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge import networks as edge_networks
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import state as edge_state
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.configuration import EdgeConfiguration
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import Socket
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.maintenance import MAP as MAINTENANCE_MAP
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.maintenance import render_state
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import (
@@ -25,6 +26,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import 
     CERTIFICATES_LIST,
     EdgePaths,
 )
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.sockets import Socket
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.state import PROJECT
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.upstreams import MAP as AWAY_MAP
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.validation import validate_edge
@@ -39,7 +41,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.set
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.compose_command import Compose
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import Engine
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.labels import COMPOSE_NETWORK
-from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import EDGE_NETWORK, Replica, State
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica, State, stack_network
 
 START_SECONDS = 15.0
 _CHANGED = "image, user or ports of the edge changed"
@@ -56,7 +58,7 @@ class EdgeSetup:
     @spoken()
     def differences(self, files: Mapping[str, str], certificates: Mapping[str, str]) -> list[str]:
         """What ``apply`` would change, in words; empty when the edge is as it should be."""
-        found = [*self._configuration.differences(files), *self._changed_certificates(certificates)]
+        found = [*self._configuration.differences(self._with_home(files)), *self._changed_certificates(certificates)]
         found += [f"{name} (removed)" for name in self._left_over(files, certificates)]
         if self._lost_compose():
             found.append("compose.json")
@@ -64,6 +66,8 @@ class EdgeSetup:
             found.append("container")
         if self._is_cut_off():
             found.append("network")
+        found += [f"network {name}" for name in edge_networks.apart(self._engine)]
+        found += [f"network {stack_network(stack)}" for stack in edge_networks.lost(self._engine)]
         if "container" not in found and self._lacks_shares():
             found.append("cpu_shares")
         return found
@@ -73,6 +77,7 @@ class EdgeSetup:
         """Bring the edge up or up to date; what changed. A change that would cut connections is refused unless allowed."""
         edge_state.require_whole(self._engine)
         changed = self.differences(files, certificates)
+        files = self._with_home(files)
         left = self._left_over(files, certificates)
         running = self._is_running()
         # One that reaches no replica has nobody to interrupt.
@@ -98,9 +103,8 @@ class EdgeSetup:
             self._write_files(files)
             compose = Compose(PROJECT, self._paths.root, [self._paths.root / "compose.json"])
             # Compose starts none that is paused, and sees none that was taken off its network.
-            compose.up(anew=cut_off or not running)
-            if not network:
-                self._bring_replicas_back()
+            edge_networks.bring_up(compose, self._engine, anew=cut_off or not running, ready=lambda: self._write_home(files))
+            edge_networks.bring_back(self._engine, home_was_there=network)
             self._await_answer()
         else:
             self._apply_to_running(files, changed)
@@ -109,11 +113,20 @@ class EdgeSetup:
             (self._paths.conf / name).unlink(missing_ok=True)
         return changed
 
+    def _with_home(self, files: Mapping[str, str]) -> dict[str, str]:
+        return {**files, edge_networks.HOME_LIST: edge_networks.home(self._engine)}
+
+    def _write_home(self, files: Mapping[str, str]) -> None:
+        """The network may have been made with the container, which has not started yet."""
+        self._write_files(self._with_home(files))
+
     def _apply_to_running(self, files: Mapping[str, str], changed: Sequence[str]) -> None:
         for one in self._lacks_shares():
             # While it runs, without a restart.
             self._engine.give_cpu_shares(one, CPU_SHARES)
-        if set(changed) - {"cpu_shares"}:
+        edge_networks.connect(self._engine)
+        edge_networks.bring_back(self._engine)
+        if any(one != "cpu_shares" and not one.startswith("network ") for one in changed):
             with self._configuration.alone():
                 if not self._configuration.apply(files):
                     # A renewed certificate changes no file of the configuration, yet HAProxy reads it only when it loads.
@@ -139,11 +152,6 @@ class EdgeSetup:
                 f"docker network rm {EDGE_NETWORK}; then run this again"
             )
         return found is not None
-
-    def _bring_replicas_back(self) -> None:
-        """The network is another one now, and whoever was on the one before is on none: replicas that the edge serves."""
-        lost = [one for one in self._engine.routed_replicas() if one.cut_off]
-        self._engine.connect(EDGE_NETWORK, lost)
 
     def _place_certificates(self, files: Mapping[str, str], certificates: Mapping[str, str]) -> None:
         """Put certificates in place; when HAProxy rejects the configuration with them, the old ones come back."""

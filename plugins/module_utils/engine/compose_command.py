@@ -58,16 +58,24 @@ class Compose:
             ) from None
         return found
 
-    def scale_up(self, service: str, total: int) -> None:
-        """Start replicas until there are ``total``, in the new configuration; the ones that run are left alone."""
+    def scale_up(self, service: str, total: int, *, started: bool = True) -> None:
+        """Start replicas until there are ``total``, in the new configuration; the ones that run are left alone.
+
+        Without ``started`` they and their networks are made, and start with the next call.
+        """
         self._run(
-            *("up", "--detach", "--no-deps", "--no-recreate", "--no-build", "--pull", "never"),
+            *("up", "--detach" if started else "--no-start"),
+            *("--no-deps", "--no-recreate", "--no-build", "--pull", "never"),
             *("--scale", f"{service}={total}", service),
         )
 
-    def up(self, *, anew: bool = False) -> None:
-        """Start what is missing and recreate what changed, or everything: only for what may be interrupted."""
-        self._run("up", "--detach", "--no-build", "--wait", *(["--force-recreate"] if anew else []))
+    def create(self, *, anew: bool = False) -> None:
+        """Make what is missing and anew what changed, or everything, and start nothing: only for what may be interrupted."""
+        self._run("up", "--no-start", "--no-build", *(["--force-recreate"] if anew else []))
+
+    def up(self) -> None:
+        """Start what is there, make what is missing, recreate what changed: only for what may be interrupted."""
+        self._run("up", "--detach", "--no-build", "--wait")
 
     def run_detached(self, service: str, labels: Mapping[str, str]) -> None:
         """Start a one-off container of ``service`` that ends by itself and stays until somebody removes it."""

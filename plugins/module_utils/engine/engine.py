@@ -14,6 +14,7 @@ from contextlib import suppress
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EngineError, missing_library
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import EDGE_NETWORK
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.answers import LOOK, last_words, speaking
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.images import Images
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.labels import (
@@ -25,6 +26,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.engine.labels impo
     SERVICE,
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.listed import mislabelled, replica_of
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.networks import Networks
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.recall import Running
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.mounted import Mounted
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica
@@ -55,7 +57,7 @@ def connect() -> Any:
         ) from exc
 
 
-class Engine(Images):
+class Engine(Images, Networks):
     """Replicas and images of one Compose project on this host."""
 
     def __init__(self, client: Any, project: str, network: str = "") -> None:
@@ -92,11 +94,6 @@ class Engine(Images):
             for item in found
             if item["Labels"].get(PROJECT) != self._project or item["Labels"].get(ONEOFF) != "False"
         }
-
-    def connect(self, network: str, replicas: Sequence[Replica]) -> None:
-        for replica in replicas:
-            with speaking(f"connect {replica.name} to the network {network}"):
-                self._client.api.connect_container_to_network(replica.id, network)
 
     def witnesses(self) -> list[Running]:
         """Replicas that run and that this collection has started, with the release that each is of."""
@@ -209,16 +206,6 @@ class Engine(Images):
             for mount in item.get("Mounts") or []
         ]
 
-    def network(self, name: str) -> Mapping[str, Any] | None:
-        """The network of this very name as the engine inspects it, or None."""
-        with speaking(f"look at network {name}"):
-            try:
-                found: Mapping[str, Any] = self._client.api.inspect_network(name)
-            except NotFound:
-                return None
-        # The engine takes the beginning of an id for a name, too.
-        return found if found["Name"] == name else None
-
     def volume(self, name: str) -> Mapping[str, Any] | None:
         """The volume as the engine inspects it, or None."""
         with speaking(f"look at volume {name}"):
@@ -228,11 +215,15 @@ class Engine(Images):
                 return None
         return found
 
-    def routed_replicas(self) -> list[Replica]:
-        """Running replicas of every stack on this host that the edge may send requests to."""
+    def routed_replicas(self) -> dict[str, list[Replica]]:
+        """Stack -> its running replicas that the edge may send requests to, for every stack on this host."""
         with speaking("list containers"):
-            found = self._client.api.containers(filters={"label": [PORT]})
-        return [replica_of(item, set()) for item in found if not mislabelled(item)]
+            listed = self._client.api.containers(filters={"label": [PORT]})
+        found: dict[str, list[Replica]] = {}
+        for item in listed:
+            if not mislabelled(item) and item["Labels"].get(PROJECT):
+                found.setdefault(item["Labels"][PROJECT], []).append(replica_of(item, set()))
+        return found
 
     def strangers(self, images: set[str]) -> list[str]:
         """Names of running containers of these images (ids) that belong to no Compose project."""
@@ -263,7 +254,7 @@ class Engine(Images):
         if details is None:
             raise EngineError(f"{replica.name} is gone: somebody has removed it meanwhile. Run this again")
         networks = details["NetworkSettings"]["Networks"]
-        chosen: Mapping[str, Any] = networks.get(self._network) or next(iter(networks.values()), {})
+        chosen: Mapping[str, Any] = networks.get(self._network) or networks.get(EDGE_NETWORK) or next(iter(networks.values()), {})
         return str(chosen.get("IPAddress", ""))
 
     def _stop(self, identity: str, grace_seconds: float | None) -> None:

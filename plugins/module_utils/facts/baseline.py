@@ -19,9 +19,9 @@ from typing import Any
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import write_atomically
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats import BASELINE
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import BASELINE_FILE, IDENTITY_ROOT
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts import access, walk
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts.access import KINDS, SETUID, Entries
-from ansible_collections.morpheus.deploy.plugins.module_utils.ownership.host import ROOT
 
 RECORD = "ansible-playbook playbooks/claim.yml -i inventories/{environment} --tags baseline"
 RENEW = f"{RECORD} -e audit_renew_baseline=true"
@@ -44,8 +44,8 @@ class Baseline:
 
 
 class BaselineFile:
-    def __init__(self, root: Path = ROOT) -> None:
-        self.path = root / "baseline.json"
+    def __init__(self, root: Path = IDENTITY_ROOT) -> None:
+        self.path = root / BASELINE_FILE.name
 
     def read(self) -> Baseline | None:
         """None when the host has none. DeployError when it says nothing that can be used."""

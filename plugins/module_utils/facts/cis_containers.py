@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import EDGE_ROOT
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import hardening
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts.cis_controls import (
     HIGH,
@@ -31,7 +32,7 @@ _WORST_CAPABILITIES = frozenset(
 )
 _EVERY_ADDRESS = ("", "0.0.0.0", "::")  # noqa: S104, RUF100 - compared with, not bound
 _WEB_PORTS = ("80", "443")
-_EDGE_FILES = "/var/lib/morpheus.deploy/edge/"
+_EDGE_FILES = f"{EDGE_ROOT}/"
 _DEFAULT_CPU_SHARES = (0, 1024)
 _PRIVILEGED_PORTS = 1024
 

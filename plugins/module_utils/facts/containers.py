@@ -7,12 +7,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import SECRETS_IN_CONTAINER
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.hardening import Hardening
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts import (
     cis_containers,
     cis_controls,
 )
-from ansible_collections.morpheus.deploy.plugins.module_utils.facts.declared import SECRETS_IN_CONTAINER
 
 PROJECT = "com.docker.compose.project"
 SERVICE = "com.docker.compose.service"

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-SECRETS_IN_CONTAINER = "/run/secrets/"
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import SECRETS_IN_CONTAINER
 
 
 def declared(name: str, service: Mapping[str, Any], model: Mapping[str, Any], files: Path) -> dict[str, Any]:

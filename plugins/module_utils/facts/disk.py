@@ -13,20 +13,19 @@ from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import leftovers
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import EDGE_ROOT, IDENTITY_ROOT, ROOT, STACKS_ROOT
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import drift as edge_drift
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import CERTIFICATES, EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts import access, baseline, secret_copies, walk
-from ansible_collections.morpheus.deploy.plugins.module_utils.facts import files as audit_files
-from ansible_collections.morpheus.deploy.plugins.module_utils.ownership import host as identity
 
 # Who may write to one of them is root.
 _SOCKETS = ("run/docker.sock", "run/containerd/containerd.sock")
-_STACKS = f"{audit_files.ROOT}/stacks"
+_STACKS = str(STACKS_ROOT)
 
 
 def own(root: Path) -> Path:
     """Where all that is ours lies, on the host whose files are below ``root``."""
-    return root / str(audit_files.ROOT).lstrip("/")
+    return root / str(ROOT).lstrip("/")
 
 
 def sockets(root: Path) -> list[dict[str, Any]]:
@@ -41,13 +40,13 @@ def sockets(root: Path) -> list[dict[str, Any]]:
 
 def abandoned(root: Path) -> list[str]:
     """Directories with secrets that killed runs have left."""
-    places = {root / "run": leftovers.PREPARING, own(root) / "edge": leftovers.CANDIDATE}
+    places = {root / "run": leftovers.PREPARING, own(root) / EDGE_ROOT.name: leftovers.CANDIDATE}
     return [access.shown(root, path) for place, prefix in places.items() for path in leftovers.abandoned(place, prefix)]
 
 
 def certificates_left(root: Path, sites: Collection[str] | None) -> list[str]:
     """Certificates that the edge does not use, or that the inventory has no more. ``sites``: None where it does not say."""
-    paths = EdgePaths(own(root) / "edge")
+    paths = EdgePaths(own(root) / EDGE_ROOT.name)
     used = set(edge_drift.certificates(paths))
     # Half-written ones, whose names begin with a dot, are a finding of their own.
     there = sorted((paths.conf / CERTIFICATES).glob("[!.]*"))
@@ -74,7 +73,7 @@ def look(root: Path, engine_root: str, trouble: list[str]) -> dict[str, Any]:
 def _compared(root: Path, now: access.Entries, trouble: list[str]) -> dict[str, Any]:
     before = None
     try:
-        before = baseline.BaselineFile(root / str(identity.ROOT).lstrip("/")).read()
+        before = baseline.BaselineFile(root / str(IDENTITY_ROOT).lstrip("/")).read()
     except DeployError as exc:
         trouble.append(str(exc))
     changed = baseline.differences(before.entries, now) if before else []

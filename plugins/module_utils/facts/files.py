@@ -10,7 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-ROOT = Path("/var/lib/morpheus.deploy")
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import ROOT
+
 SECRET, LEFTOVER, PRIVATE_KEY, SETTINGS, OTHER = "secret", "half-written secret", "private key", "settings", "other"
 SECRET_KINDS = (SECRET, LEFTOVER, PRIVATE_KEY)
 NO_LOGIN = ("nologin", "false", "sync")

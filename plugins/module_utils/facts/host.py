@@ -14,12 +14,14 @@ from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import env_file as dotenv
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import DAEMON_FILE
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import refused_mounts
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.hardening import Hardening
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.host_paths import Own
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.refusals import Project
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import drift as edge_drift
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.egress.egress_filter import EgressFilter
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.compose_command import Compose
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.everything import Everything
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts import (
@@ -51,7 +53,6 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.postgres import ur
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
 
-DAEMON = Path("/etc/docker/daemon.json")
 HTTPS = "8443/tcp"
 EVERYWHERE = "0.0.0.0"  # noqa: S104, RUF100 - told, not bound
 TLS_SECONDS = 5.0
@@ -61,8 +62,11 @@ _ASSIGNED = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*(?:[=:]|$)
 class HostAudit:
     """``root``: of the host's own files."""
 
-    def __init__(self, engine: Everything, releases: Releases, root: Path = Path("/")) -> None:
+    def __init__(
+        self, engine: Everything, releases: Releases, root: Path = Path("/"), egress: EgressFilter | None = None
+    ) -> None:
         self._engine = engine
+        self._egress = egress or EgressFilter()
         self._releases = releases
         self._root = root
         volumes = engine.volumes()
@@ -89,7 +93,7 @@ class HostAudit:
             "services": self._services(manifest, trouble) if manifest else [],
             "env_files": self._env_files(manifest) if manifest else {},
             "containers": self._described(manifest),
-            "engine": [as_fact(one) for one in cis_daemon.daemon_findings(info, _mapping(DAEMON))],
+            "engine": [as_fact(one) for one in cis_daemon.daemon_findings(info, _mapping(DAEMON_FILE))],
             "exemptions": self._exemptions(manifest) if manifest else [],
             "images": self._images(),
             "database": self._database(database, project_ref),
@@ -97,6 +101,7 @@ class HostAudit:
             "accounts": audit_files.accounts(
                 _text(self._root / "etc/passwd"), _text(self._root / "etc/group"), access.sudoers(self._root)
             ),
+            "egress": self._egressed(trouble),
             "engine_sockets": audit_disk.sockets(self._root),
             "sockets": self._sockets(),
             "certificates": self._certificates(),
@@ -152,6 +157,15 @@ class HostAudit:
         known = {f"env/{name}.env": sorted(values) for name, values in manifest.stack.env.items()}
         others = [str(path.relative_to(files)) for path in files.rglob("*.env") if "secrets" not in path.relative_to(files).parts]
         return {**{name: sorted(set(_ASSIGNED.findall(_text(files / name)))) for name in others}, **known}
+
+    def _egressed(self, trouble: list[str]) -> dict[str, Any]:
+        """What is wrong with what keeps containers away, and what stacks are let through to."""
+        try:
+            admitted = {stack: [*one.kinds] for stack, one in self._egress.admitted().items()}
+        except DeployError as exc:
+            trouble.append(str(exc))
+            admitted = {}
+        return {"problems": self._egress.problems(), "admitted": admitted}
 
     def _identity(self, trouble: list[str]) -> dict[str, str]:
         try:

@@ -18,6 +18,7 @@ from urllib.parse import quote
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import env_file as dotenv
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import leftovers
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import ROOT
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts.access import printable
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts.walk import File
 from ansible_collections.morpheus.deploy.plugins.module_utils.postgres import url as connection_url
@@ -32,7 +33,7 @@ _PREPARING = f"{leftovers.RUN}/{leftovers.PREPARING}"
 # Where people and programs put copies. They are read first, so that a search that runs out of time has read them.
 LIKELY = (
     *("/dev/shm/", "/etc/", "/home/", "/mnt/", "/opt/", "/root/", "/run/", "/srv/", "/tmp/", "/var/tmp/"),
-    "/var/lib/morpheus.deploy/",
+    f"{ROOT}/",
 )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import write_atomically
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import ConfigError, DeployError, missing_library
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats import OVERRIDE
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import EDGE_ROOT
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import data as compose_data
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import hardening, precautions
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import model as compose_model
@@ -22,10 +23,11 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.compose.file_mount
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.precautions import Here
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.project_mounts import ProjectMounts
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import haproxy, route_options, routes, served
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge import networks as edge_networks
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import state as edge_state
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import Edge
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.configuration import EdgeConfiguration
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EDGE_ROOT, EdgePaths, edge_settings
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths, edge_settings
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.validation import validate_edge
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.compose_command import Compose
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import Engine
@@ -37,13 +39,14 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.health.seen import
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import as_users
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.names import next_names, taken
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.target import Target
+from ansible_collections.morpheus.deploy.plugins.module_utils.host.through import Through
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import project_drift, project_files
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.workspace import Workspace
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import plan
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.step import Action, Step
-from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import EDGE_NETWORK, Replica
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica, stack_network
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
 from ansible_collections.morpheus.deploy.plugins.module_utils.words import openly, said
 
@@ -55,7 +58,7 @@ class StackHost:
         self.stack = stack
         self.releases = releases or Releases(stack)
         said.know_directory(self.releases.secrets)
-        self.engine = Engine(client, stack, EDGE_NETWORK)
+        self.engine = Engine(client, stack, stack_network(stack))
         self.one_offs = OneOffs(client, stack)
         # The lock of the rollout at work, which the commands that it starts must keep too.
         self.hold: list[int] = []
@@ -63,6 +66,7 @@ class StackHost:
         self.edge_paths = EdgePaths(edge_root)
         self._settings = edge_settings(self.edge_paths)
         self._edge_engine = Engine(client, edge_state.PROJECT)
+        self.through = Through(stack, self.engine)
 
     def target(
         self,
@@ -196,6 +200,16 @@ class StackHost:
         """See edge_state.troubles."""
         return edge_state.troubles(self._edge_engine)
 
+    def stack_troubles(self) -> list[str]:
+        """See edge_networks.troubles."""
+        return edge_networks.troubles(self._edge_engine, self.stack)
+
+    def join_edge(self, target: Target) -> None:
+        """Before any replica starts: it and the edge meet on a network that no other stack is on."""
+        if target.routed:
+            edge_networks.mark(self.edge_paths)
+            edge_networks.join(self._edge_engine, self.stack)
+
     def edge_unfinished(self) -> str:
         """See edge_state.interrupted."""
         return edge_state.interrupted(self._edge_engine)
@@ -212,6 +226,7 @@ class StackHost:
         if target.routed:
             edge_state.require_whole(self._edge_engine)
             edge_state.require(self.edge_troubles())
+            edge_networks.require_own(self._edge_engine, self.stack)
         if starts:
             counts = {
                 name: sum(step.count for step in steps if step.service == name and step.action is Action.START) for name in starts
@@ -237,6 +252,7 @@ class StackHost:
         """Of the live release: files that Compose, containers or HAProxy read and that are not as they should be."""
         found = project_drift.project(self.releases, manifest, self._lost_contents(target))
         differing = [self.edge_paths.conf / name for name in edge.differences()]
+        found += self.through.troubles(target.stack.egress)
         return [*found, *(f"{path} is not as the live release and what is admitted have it" for path in differing)]
 
     def _lost_contents(self, target: Target) -> list[Path]:

@@ -24,11 +24,17 @@ class HostEngine:
     host: StackHost
     compose: Compose
     edge: Edge
+    # What the containers may reach: see stack.egress.
+    egress: Sequence[str] = ()
 
     def observe(self) -> list[Replica]:
         return self.host.observe(self.edge)
 
     def start(self, service: str, total: int) -> None:
+        if self.egress:
+            # The first replica brings its networks, and may ask at once for what it is let through to.
+            self.compose.scale_up(service, total, started=False)
+            self.host.through.let(self.egress, beside=True)
         self.compose.scale_up(service, total)
 
     def stop(self, replicas: Sequence[Replica], grace_seconds: float | None) -> None:

@@ -26,6 +26,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import HostClock, SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import FencedError
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats import LEASE, DamagedError
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import ROOT
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.spoken import spoken
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease import history
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease.fence import Fence, seen_by_host
@@ -40,7 +41,6 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.lease.held import 
     whose,
 )
 
-ROOT = Path("/var/lib/morpheus.deploy")
 BEAT_SECONDS = 5.0
 POLL_SECONDS = 0.2
 # Exit status of the shell commands below when the lease is no longer this run's.
@@ -51,7 +51,9 @@ _ENVIRONMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 class Lease:
     def __init__(self, environment: str, root: Path = ROOT, clock: HostClock | None = None) -> None:
         if not _ENVIRONMENT.fullmatch(environment):
-            raise LeaseError(f"{environment!r} is no name of an environment: letters, digits, dots, dashes and underscores")
+            raise LeaseError(
+                f"{environment!r} is not a valid name of an environment: letters, digits, dots, dashes and underscores"
+            )
         self.environment = environment
         self.directory = root / "leases" / environment
         self.history = root / "history" / f"{environment}.jsonl"

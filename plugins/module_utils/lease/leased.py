@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
+
 WITHOUT_LEASE = {"type": "bool", "default": False}
 
 
@@ -22,3 +24,9 @@ def problem(arguments: Mapping[str, Any], *, check_mode: bool) -> str:
         "without --start-at-task, --tags and --skip-tags. A playbook of your own takes the lease by the role "
         "morpheus.deploy.lease and hands on lease_taken.token, or says without_lease: true."
     )
+
+
+def require(arguments: Mapping[str, Any], *, check_mode: bool) -> None:
+    """Raises DeployError when a module must not begin."""
+    if words := problem(arguments, check_mode=check_mode):
+        raise DeployError(words)

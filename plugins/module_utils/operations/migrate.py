@@ -49,13 +49,17 @@ def _start(host: StackHost, manifest: Manifest, service: str, one_offs: OneOffs)
     def ours() -> list[OneOff]:
         return [one for one in one_offs.find(service) if one.release == manifest.id]
 
+    egress = manifest.stack.egress
     with _compose(host, manifest, service) as compose:
         try:
+            host.through.let(egress, beside=True)
             compose.run_detached(service, {MIGRATION: manifest.id})
+            # The first one of a stack brings its network.
+            host.through.let(egress, beside=True)
             found = ours()
             if not found:
                 raise EngineError("its container was gone before anybody could look at it; is something pruning containers here?")
-        except EngineError:
+        except DeployError:
             with suppress(EngineError):
                 for one in ours():
                     one_offs.stop(one)

@@ -17,8 +17,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.compose import pre
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import drift as edge_drift
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import served
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import Edge
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import Socket
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.maintenance import Maintenance
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.sockets import Socket
 from ansible_collections.morpheus.deploy.plugins.module_utils.health import dependencies
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Endpoint
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.http import HttpProbe
@@ -49,7 +49,7 @@ def look(host: StackHost) -> dict[str, Any]:
     found["rolling"] = lineage.rolling.id if lineage.rolling else ""
     found["edge"], of_edge = _edge(host)
     is_well = not of_edge
-    of_edge += host.edge_image_trouble()
+    of_edge += [*host.stack_troubles(), *host.edge_image_trouble()]
     found["drift"] = [*unclaimed, *of_edge]
     inventory = f"inventories/{found['environment'] or '<environment>'}"
     if of_edge:

@@ -167,6 +167,7 @@ class HostRollout:
             lambda: self._note_live(rollout),
         )
         self._tidy(rollout, "take away what the edge no longer needs", lambda: self._contract(rollout.target))
+        self._tidy(rollout, "end what stack.egress admitted", lambda: self._host.through.let(rollout.target.stack.egress))
         if rollout.kind is Kind.DEPLOY:
             # A rollback brings nothing new, and an older release does not know what has been pinned since.
             self._tidy(rollout, "remove old releases", lambda: self._prune(rollout))
@@ -206,12 +207,15 @@ class HostRollout:
         self._fence.check()
         host.releases.activate(manifest.id, target.data)
         host.write_override(target, manifest.id, pinned_images(host, manifest))
+        host.join_edge(target)
+        # Replicas from before still run.
+        host.through.let(target.stack.egress, beside=True)
         edge = host.edge(target)
         edge.expand()
         clock = SystemClock()
         executor = Executor(
             target.desired,
-            HostEngine(host, host.compose(target), edge),
+            HostEngine(host, host.compose(target), edge, target.stack.egress),
             HostEdge(host, edge, {service.name: service.port for service in target.desired}),
             HostGate(host, target, clock, self._fence.check),
             clock,
@@ -229,6 +233,7 @@ class HostRollout:
             rollout.left = self._left(rollout, is_back=not self._running() - {replica.id for replica in rollout.before})
             if rollout.left == "as_before":
                 self._contract(None)
+                self._tidy(rollout, "end what stack.egress admitted", lambda: host.through.let(()))
             return
         target = self._target(previous, "rollback_config")
         edge = host.edge(target)
@@ -252,6 +257,7 @@ class HostRollout:
             host.releases.activate(previous.id, target.data)
             host.write_override(target, previous.id, pinned_images(host, previous))
             self._tidy(rollout, "take away what the edge no longer needs", lambda: self._contract(target))
+            self._tidy(rollout, "end what stack.egress admitted", lambda: host.through.let(target.stack.egress))
         rollout.left = self._left(rollout, is_back=is_back)
 
     def _left(self, rollout: Rollout, *, is_back: bool) -> str:

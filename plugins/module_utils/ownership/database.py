@@ -90,7 +90,7 @@ def _asked(options: Mapping[str, Any], act: Callable[[Any], tuple[Seen, Seen]]) 
         raise missing_library("psycopg2")
     name, url, ledger = options["variable"], options["url"], options["ledger"]
     if ledger and not re.fullmatch(database_identity.TABLE, ledger):
-        raise DeployError(f'ledger: "{ledger}" is no <schema>.<table>')
+        raise DeployError(f'ledger: "{ledger}" is not a <schema>.<table>')
     try:
         connection = _reach(options)
         try:

@@ -11,8 +11,7 @@ from pathlib import Path
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import write_atomically
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats import IDENTITY, NewerFormatError
-
-ROOT = Path("/etc/morpheus.deploy")
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import IDENTITY_ROOT, OWNER_FILE
 
 
 @dataclass(frozen=True)
@@ -24,8 +23,8 @@ class Owner:
 
 
 class HostIdentity:
-    def __init__(self, root: Path = ROOT) -> None:
-        self.path = root / "identity.json"
+    def __init__(self, root: Path = IDENTITY_ROOT) -> None:
+        self.path = root / OWNER_FILE.name
         self._marker = root / "sandbox"
 
     @property
@@ -71,7 +70,7 @@ def problems(expected: str, owner: Owner, *, sandbox_only: bool, is_sandbox: boo
     if sandbox_only and not is_sandbox:
         found.append(
             "The secrets of this inventory are the demo's, whose password is public, and this is no host of the sandbox (it has "
-            f"no {ROOT}/sandbox). Make a vault of your own, without vault_demo."
+            f"no {IDENTITY_ROOT}/sandbox). Make a vault of your own, without vault_demo."
         )
     return found
 

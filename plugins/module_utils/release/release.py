@@ -28,6 +28,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats impor
     DamagedError,
     NewerFormatError,
 )
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import STACKS_ROOT
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.contents import ContentStore
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.file_mounts import below
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage import journal, recall
@@ -40,7 +41,6 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.release.secret_fil
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.workspace import Workspace, link_secrets, place_files
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
 
-STACKS_ROOT = Path("/var/lib/morpheus.deploy/stacks")
 KEY_BYTES = 32
 
 

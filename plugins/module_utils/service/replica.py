@@ -8,8 +8,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
-# The network of this name, on which the edge reaches the replicas of routed services.
-EDGE_NETWORK = "edge"
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import EDGE_NETWORK
+
+
+def stack_network(stack: str) -> str:
+    """The network on which the edge reaches the replicas of one stack. No project of Compose can have a dot in its name."""
+    return f"{EDGE_NETWORK}.{stack}"
+
+
+def is_edges(network: str) -> bool:
+    """Whether the edge reaches replicas on it: a stack's, or its home."""
+    return network == EDGE_NETWORK or network.startswith(stack_network(""))
 
 
 class State(str, Enum):
@@ -43,4 +52,4 @@ class Replica:
     @property
     def cut_off(self) -> bool:
         """Whether the edge, which may send it requests, cannot reach it."""
-        return self.port > 0 and self.networks is not None and EDGE_NETWORK not in self.networks
+        return self.port > 0 and self.networks is not None and not any(map(is_edges, self.networks))

@@ -147,7 +147,7 @@ class Stack:
     """``document``: the whole as it was given, which is what manifests hold and what the hash of a release is over.
 
     ``hardening`` is what compose/hardening.py reads (None: from before there was such a thing), ``public_check`` what
-    edge/own_edge.py asks.
+    edge/own_edge.py asks, ``egress`` what containers are let through to although egress/rules.py keeps others away from it.
     """
 
     document: Mapping[str, Any] = field(default_factory=dict)
@@ -155,6 +155,7 @@ class Stack:
     files: Sequence[str] = ()
     live_files: Sequence[str] = ()
     shared_volumes: Sequence[str] = ()
+    egress: Sequence[str] = ()
     services: Sequence[Service] = ()
     migration: Migration | None = None
     env: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -169,7 +170,7 @@ class Stack:
         """Raises TypeError when it is no mapping."""
         if not isinstance(document, Mapping):
             raise TypeError("its stack is no mapping")
-        lists = dict.fromkeys(("compose_files", "files", "live_files", "shared_volumes"), _texts)
+        lists = dict.fromkeys(("compose_files", "files", "live_files", "shared_volumes", "egress"), _texts)
         migration = document.get("migration")
         return cls(
             document,

@@ -1,6 +1,8 @@
 # Copyright (c) The morpheus.deploy authors
 # SPDX-License-Identifier: MIT
-"""How a module ends: with what it says masked, and where this host fails it unexpectedly, with a sentence and no traceback."""
+"""How a module runs and ends: with its result, or its error in words. Whatever it says is masked, and a host that fails it
+unexpectedly gets a sentence and no traceback.
+"""
 
 from __future__ import annotations
 
@@ -10,21 +12,46 @@ import json
 import subprocess
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import redirect_stderr, redirect_stdout
+from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import spoken
-from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError, FencedError
 from ansible_collections.morpheus.deploy.plugins.module_utils.words import said
 
 _REPORT = "Report it, with the traceback that -vvv shows"
 _ANY = "See what this host says with: dmesg | tail -20; systemctl --failed. Mend it, then run this again"
 
+# What a module does, given its AnsibleModule: its result. What it puts into the mapping is returned beside an error, too.
+Body = Callable[[Any, dict[str, Any]], Mapping[str, Any]]
+
+
+def run_module(module: Any, body: Body) -> None:
+    """The one place where a module ends. Options that have ``no_log`` are masked before ``body`` begins."""
+    said.know_options(module)
+    about: dict[str, Any] = {}
+    try:
+        result = body(module, about)
+    except (DeployError, FencedError, OSError) as exc:
+        module.fail_json(msg=explained(exc), **about)
+    else:
+        module.exit_json(**result)
+
+
+def on_the_controller(name: str) -> Body:
+    """The body of a module whose action plugin does all the work."""
+
+    def body(module: Any, about: dict[str, Any]) -> Mapping[str, Any]:
+        raise DeployError(f"{name} happens on the controller, in its action plugin of the same name")
+
+    return body
+
 
 def in_words(main: Callable[[], None]) -> Callable[[], None]:
     """For the ``main`` of a module. Whatever it prints leaves the host without secrets, however the module ends.
 
-    Errors of our own are the module's business; a mistake in the code keeps its traceback.
+    A mistake in the code keeps its traceback.
     """
 
     @functools.wraps(main)

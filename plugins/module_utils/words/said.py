@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import env_file as dotenv
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import STACKS_ROOT
 from ansible_collections.morpheus.deploy.plugins.module_utils.words import openly
 from ansible_collections.morpheus.deploy.plugins.module_utils.words.masking import Masker
 from ansible_collections.morpheus.deploy.plugins.module_utils.words.plain_text import plain
 
-STACKS = Path("/var/lib/morpheus.deploy/stacks")
 # Of a log; lines that are longer are cut, too.
 LOG_BYTES = 65_536
 LINE_CHARACTERS = 2_000
@@ -176,7 +176,7 @@ def texts(name: str, value: Any) -> Iterator[Secret]:
 
 def _stacks() -> list[Path]:
     with suppress(OSError):
-        return sorted(STACKS.iterdir())
+        return sorted(STACKS_ROOT.iterdir())
     return []
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import BASELINE_FILE
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts import access, baseline
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit.finding import HIGH, LOW, MEDIUM, Check, Finding, Settings
 
@@ -75,7 +76,7 @@ def _guard(
     host: str, before: Mapping[str, Any], known: Mapping[str, str] | None, settings: Settings, record: str, renew: str
 ) -> list[Finding]:
     """Whether the baseline is the one that was recorded: who is root here can write another one."""
-    path = "/etc/morpheus.deploy/baseline.json"
+    path = str(BASELINE_FILE)
     look = f"find out who changed it, and look at all that the host is; then {renew}"
     found = []
     if before["trouble"]:

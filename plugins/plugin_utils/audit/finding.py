@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import ROOT
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts import cis_controls
 
 HIGH, MEDIUM, LOW, ACCEPTED, PASSED = "high", "medium", "low", "accepted", "passed"
@@ -32,7 +33,7 @@ RULES: Mapping[str, str] = {
     "secret-owner": "secrets belong to root, or to a user that nobody can log in as",
     "secret-leftover": "no copy of a secret is left anywhere: it stands in its own file, and nowhere else",
     "secret-unsearched": "every file that could hold a copy of a secret was read",
-    "file-writable": "nothing below /var/lib/morpheus.deploy can be changed by anybody but its owner",
+    "file-writable": f"nothing below {ROOT} can be changed by anybody but its owner",
     "account-docker": "nobody is in the group docker, which is root without a password and without a trace",
     "engine-socket": "the engine's socket belongs to root, and nobody else can write to it but the group docker",
     "baseline-missing": "playbooks/claim.yml has recorded who may get into the host and become root on it",
@@ -48,6 +49,8 @@ RULES: Mapping[str, str] = {
     "hardening-exempt": "a service asks nothing of its host that stack.hardening has to admit, and is given all that hardens it",
     "hardening-unused": "every exemption in stack.hardening admits something that the live release asks for",
     "hardening-refused": "the live release asks nothing of its host that would be refused today",
+    "egress-filter": "hosts keep containers away from SSH of the hosts, metadata of the cloud and metrics of the edge",
+    "egress-admitted": "stack.egress lets no stack through to what hosts keep containers away from",
     "port-open": "what listens beyond loopback is in audit_allowed_ports",
     "tls-expiry": "the certificate is valid for 30 days and more",
     "tls-name": "the certificate carries the name of the site",

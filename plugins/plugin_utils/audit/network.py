@@ -22,7 +22,7 @@ _ALLOWED = re.compile(r"(?:(?P<address>\[[0-9A-Fa-f:.]+\]|[0-9.]+):)?(?P<port>\d
 
 def port_problems(allowed: Sequence[Any]) -> list[str]:
     return [
-        f"audit_allowed_ports[{number}]: {entry} is no port such as 443, 53/udp or 10.0.0.5:9100"
+        f"audit_allowed_ports[{number}]: {entry} is not a port such as 443, 53/udp or 10.0.0.5:9100"
         for number, entry in enumerate(allowed)
         if not _ALLOWED.match(str(entry))
     ]

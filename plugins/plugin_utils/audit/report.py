@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import SECRETS_IN_CONTAINER as IN_CONTAINER
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts import cis_controls, reach
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts import files as audit_files
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit import access as audit_access
@@ -193,10 +194,10 @@ def _keys(asked: Mapping[str, Mapping[str, Any]], settings: Settings) -> list[di
                 if one["service"] == service["name"] and finding.is_replica(one, settings.stack)
             ]
             sources = audit_rules.key_sources(service, facts, settings)
-            files = {f"/run/secrets/{file['target']}": file["file"] or "a secret of Compose" for file in service["files"]}
+            files = {f"{IN_CONTAINER}{file['target']}": file["file"] or "a secret of Compose" for file in service["files"]}
             for key, source in sorted({**sources, **files}.items()):
                 counted = rows.setdefault((service["name"], key, source), [0, 0])
-                counted[0] += sum(key in one["keys"] or key.removeprefix("/run/secrets/") in one["files"] for one in replicas)
+                counted[0] += sum(key in one["keys"] or key.removeprefix(IN_CONTAINER) in one["files"] for one in replicas)
                 counted[1] += len(replicas)
     return [
         {

@@ -209,6 +209,23 @@ def _exemption(host: str, one: Mapping[str, Any]) -> Finding:
     return Finding("hardening-refused", HIGH, host, service, one["text"], mend)
 
 
+def _egress(host: str, facts: Mapping[str, Any], settings: Settings) -> Check:
+    mend = f"playbooks/provision.yml --tags egress for the inventory of {settings.environment}"
+    admitted = facts["egress"]["admitted"]
+    found = [Finding("egress-filter", HIGH, host, "", problem, mend) for problem in facts["egress"]["problems"]]
+    found += [
+        Finding(
+            *("egress-admitted", ACCEPTED, host, stack),
+            f"containers of {stack} reach {kind}; admitted by stack.egress",
+            "see whether the stack still needs it",
+        )
+        for stack, kinds in sorted(admitted.items())
+        for kind in kinds
+    ]
+    return Check(["egress-filter", "egress-admitted"], "rules of the kernel, and what loads them at boot", found)
+
+
 _RULES: Sequence[Callable[[str, Mapping[str, Any], Settings], Check]] = (
-    *(_trouble, _identity, _database, proofs_of, _keys, _files, _accounts, _exemptions, _containers, open_ports, certificates),
+    *(_trouble, _identity, _database, proofs_of, _keys, _files, _accounts, _exemptions, _egress, _containers, open_ports),
+    certificates,
 )

@@ -12,12 +12,14 @@ from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import env_file as dotenv
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import schema
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import STACKS_ROOT
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import data as compose_data
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import file_mounts, refusals
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import rules as compose_rules
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.hardening import Hardening
-from ansible_collections.morpheus.deploy.plugins.module_utils.compose.host_paths import STACKS, Own
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose.host_paths import Own
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.refusals import Project
+from ansible_collections.morpheus.deploy.plugins.module_utils.egress.rules import KINDS
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership import marker as database_identity
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import schema_files
 from ansible_collections.morpheus.deploy.plugins.module_utils.secrets import files as secret_files
@@ -33,6 +35,8 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*\Z")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}\Z")
 # What is asked of a deploy and is no part of a release.
 _NOT_SHIPPED = ("allowed_values", "database")
+# Without them a release is the one that it was before there were any.
+_ADDED = ("live_files", "egress")
 
 
 class StackConfig(StackFiles):
@@ -46,6 +50,8 @@ class StackConfig(StackFiles):
         super().__init__()
         self.notes: list[str] = []
         given = schema.typed({key: raw.get(key) for key in options}, options, "", self.problems)
+        # What is of the wrong type is not judged any further, and neither is what depends on it.
+        self._shape = list(self.problems)
         self.environment: str = given["stack_environment"] or ""
         self.release: str = given["stack_release"] or ""
         # As with -e stack_release=. What is missing or of another type is a problem already.
@@ -56,7 +62,7 @@ class StackConfig(StackFiles):
         self.secret_rights: dict[str, dict[str, Any]] = {}
         self._source = Path(given["stack_source"] or "")
         self.config = given["stack"] or {}
-        if raw.get("stack") is None or not self.config:
+        if not isinstance(raw.get("stack"), Mapping):
             return
         self._secrets_by_name = fingerprints.by_name(self._secrets, raw.get("stack_secret_files") or {})
         # With what no container is given.
@@ -66,12 +72,15 @@ class StackConfig(StackFiles):
         self._check_env_files()
         self._check_secret_files()
         self.problems += service_problems.problems(self.config["services"])
+        self._check_egress()
         self._check_public()
-        self._read_files()
-        self._check_compose()
+        if schema.is_well(self._shape, "stack_source", "stack.compose_files", "stack.files", "stack.live_files"):
+            self._read_files()
+            self._check_compose()
         self._check_exposed(raw)
         self._check_isolation(given, raw.get("stack_fingerprint_key") or "")
         self.problems += rotation.config_problems(given["stack_rotation"] or [], self._secrets_by_name)
+        self.problems = schema.causes(self._shape, self.problems[len(self._shape) :])
 
     @property
     def release_config(self) -> dict[str, Any]:
@@ -79,8 +88,7 @@ class StackConfig(StackFiles):
         found = {name: value for name, value in self.config.items() if name not in _NOT_SHIPPED}
         if found.get("public_check"):
             found["public_check"] = public_check.released(found["public_check"])
-        # Without live files a release is the one that it was before there were any.
-        return found if found.get("live_files") else {name: value for name, value in found.items() if name != "live_files"}
+        return {name: value for name, value in found.items() if value or name not in _ADDED}
 
     def _check_exposed(self, raw: Mapping[str, Any]) -> None:
         """What is secret is nowhere but in secrets. ``raw``: beside what is checked, what the vault holds."""
@@ -113,7 +121,8 @@ class StackConfig(StackFiles):
         name = self.config["name"]
         if name and not _NAME.match(name):
             self._say(f'stack.name: "{name}" may hold only lower-case letters, digits, - and _')
-        if self.environment and self.environment not in environments:
+        is_known = self.environment in environments or not schema.is_well(self._shape, "preflight_environments")
+        if self.environment and not is_known:
             self._say(
                 f'stack_environment: "{self.environment}" is not one of {", ".join(environments)}; '
                 "name it in preflight_environments if it is meant"
@@ -149,6 +158,11 @@ class StackConfig(StackFiles):
         if not found:
             self.secret_rights = {name: secret_files.rights(given) for name, given in self._secret_files.items()}
 
+    def _check_egress(self) -> None:
+        for number, word in enumerate(self.config["egress"] or []):
+            if word not in KINDS:
+                self._say(f'stack.egress[{number}]: "{word}" is none of {", ".join(sorted(KINDS))}')
+
     def _check_public(self) -> None:
         if self.config.get("public_check"):
             self.problems += public_check.problems(self.config["public_check"])
@@ -167,7 +181,9 @@ class StackConfig(StackFiles):
         self._check_names_of_services(services)
         self.problems += secret_files.reference_problems(model, self._secret_files, self._secrets)
         hardening = Hardening.of(self.stack) or Hardening()
-        project = Project(model, Own.of(f"{STACKS}/{self.config['name']}", self.files, names))
+        # As of a release: a name that is refused makes no other problems appear.
+        name = self.config["name"] if _NAME.match(self.config["name"] or "") else "unknown"
+        project = Project(model, Own.of(f"{STACKS_ROOT}/{name}", self.files, names))
         self.problems += refusals.element_problems(model)
         self.problems += hardening.naming_problems(services)
         sources = file_mounts.Sources.of(self.stack, self.files, self.live_files)
@@ -234,7 +250,7 @@ class StackConfig(StackFiles):
 
     def _check_schema(self, migration: Mapping[str, Any]) -> None:
         if migration["ledger"] and not re.fullmatch(database_identity.TABLE, migration["ledger"]):
-            self._say(f'stack.migration.ledger: "{migration["ledger"]}" is no <schema>.<table> (letters, digits and _)')
+            self._say(f'stack.migration.ledger: "{migration["ledger"]}" is not a <schema>.<table> (letters, digits and _)')
         directory, since = migration["directory"], migration["compatible_since"]
         versions = schema_files.schema_versions(self.files, directory)
         self.problems += [f"stack.migration.directory: {problem}" for problem in schema_files.problems(self.files, directory)]
@@ -245,13 +261,15 @@ class StackConfig(StackFiles):
             )
         for version in migration["accept_edited"] or []:
             if version not in versions:
-                self._say(f'stack.migration.accept_edited: "{version}" is no version in "{directory}"; remove it')
+                self._say(f'stack.migration.accept_edited: "{version}" is not a version in "{directory}"; remove it')
         if since and not directory:
             self._say(
                 "stack.migration.compatible_since: needs stack.migration.directory, which says what the schema's versions are"
             )
         elif since and versions and since not in versions:
-            self._say(f'stack.migration.compatible_since: "{since}" is no version in "{directory}"; it has {", ".join(versions)}')
+            self._say(
+                f'stack.migration.compatible_since: "{since}" is not a version in "{directory}"; it has {", ".join(versions)}'
+            )
 
     def _check_env_references(self, name: str, service: Mapping[str, Any]) -> None:
         entries = service.get("env_file") or []
@@ -263,7 +281,8 @@ class StackConfig(StackFiles):
             known = {"env": self.config["env"] or {}, "secrets": self._secrets}.get(directory)
             if known is not None and stem not in known:
                 option = "stack.env" if directory == "env" else "stack_secrets"
-                self._say(f"{option}.{stem}: required, because services.{name}.env_file reads {path}")
+                if schema.is_well(self._shape, option):
+                    self._say(f"{option}.{stem}: required, because services.{name}.env_file reads {path}")
 
     def _say(self, problem: str) -> None:
         self.problems.append(problem)

@@ -73,7 +73,8 @@ def proxy_headers() -> str:
 
 def port_problem(path: str, port: Any) -> str:
     """Why ``port`` is none, in words; empty when it is one."""
-    return "" if isinstance(port, int) and 0 < port <= LAST_PORT else f"{path}: {port} is no port; give a number from 1 to 65535"
+    is_port = isinstance(port, int) and 0 < port <= LAST_PORT
+    return "" if is_port else f"{path}: {port} is not a port; give a number from 1 to 65535"
 
 
 def _port_problems(typed: Mapping[str, Any]) -> list[str]:
@@ -120,7 +121,7 @@ def _upstream_problems(typed: Mapping[str, Any]) -> list[str]:
         if not _UPSTREAM_NAME.match(name):
             found.append(f'{path}.name: "{name}" may hold only letters, digits, -, _ and .')
         elif name in seen:
-            found.append(f'{path}.name: "{name}" stands already at edge_upstreams[{seen[name]}]')
+            found.append(f'{path}.name: "{name}" is already used by edge_upstreams[{seen[name]}]')
         seen.setdefault(name, number)
         problem = _upstream_address_problem(upstream["address"])
         found += [f"{path}.address: {problem}"] if problem else []

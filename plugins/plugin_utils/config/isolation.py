@@ -134,7 +134,7 @@ def database_problems(database: Mapping[str, Any] | None, secrets: Mapping[str, 
     name = database["secret"]
     if name not in secrets:
         known = ", ".join(secrets) or "none"
-        return [f'stack.database.secret: "{name}" is no secret of this environment; there is {known}']
+        return [f'stack.database.secret: "{name}" is not a secret of this environment; there is {known}']
     try:
         problem = connection_url.project_problem(connection_url.parse(secrets[name]), database["project_ref"])
     except DeployError as exc:

@@ -56,7 +56,7 @@ def _address_problem(address: str) -> str:
 
 def _header_problem(name: str, value: Any) -> str:
     if not _HEADER.match(name):
-        return f'headers: "{name}" is no name of a header'
+        return f'headers: "{name}" is not a valid name of a header'
     if not isinstance(value, str):
         return f"headers.{name}: must be a string; quote it"
     return f"headers.{name}: must be one line without control characters" if not value.isprintable() else ""

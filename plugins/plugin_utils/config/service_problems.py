@@ -20,7 +20,7 @@ def problems(services: Sequence[Mapping[str, Any]]) -> list[str]:
         path = f"stack.services[{number}]"
         name = service.get("name")
         if name in seen:
-            found.append(f'{path}.name: "{name}" stands already at stack.services[{seen[name]}]')
+            found.append(f'{path}.name: "{name}" is already used by stack.services[{seen[name]}]')
         seen.setdefault(str(name), number)
         if isinstance(service.get("port"), int) and not 0 < service["port"] < 65536:
             found.append(f"{path}.port: {service['port']} is not a port")

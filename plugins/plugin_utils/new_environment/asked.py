@@ -55,7 +55,7 @@ def problems(asked: Asked) -> list[str]:
         elif host in asked.hosts[:number]:
             found.append(f'hosts[{number}]: "{host}" stands there twice')
     if asked.user and not _USER.fullmatch(asked.user):
-        found.append(f'user: "{asked.user}" is no name of a user of Linux, for example -e user=deploy')
+        found.append(f'user: "{asked.user}" is not a valid name of a user of Linux, for example -e user=deploy')
     problem = routes.host_problem(asked.site)
     found += [f"site: {problem}"] if asked.site and problem else []
     if asked.port and not (re.fullmatch(r"[0-9]{1,5}", asked.port) and 0 < int(asked.port) < 65536):

@@ -162,7 +162,7 @@ def config_problems(given: Sequence[Mapping[str, Any]], secrets: Mapping[str, st
     for number, one in enumerate(given):
         path = f"stack_rotation[{number}]"
         if one.get("name") in names:
-            problems.append(f'{path}.name: "{one["name"]}" stands already at stack_rotation[{names[one["name"]]}]')
+            problems.append(f'{path}.name: "{one["name"]}" is already used by stack_rotation[{names[one["name"]]}]')
         names.setdefault(str(one.get("name")), number)
         problems += [f"{path}.{problem}" for problem in _entry_problems(one, secrets)]
     return problems
@@ -173,11 +173,9 @@ def _entry_problems(one: Mapping[str, Any], secrets: Mapping[str, str]) -> list[
     names = one.get("secrets") or []
     unknown = [name for name in names if name not in secrets]
     if unknown:
-        problems.append(
-            f"secrets: {', '.join(unknown)} is no secret of this environment; there is {', '.join(secrets) or 'none'}"
-        )
+        problems.append(f"secrets: unknown: {', '.join(unknown)}; known: {', '.join(secrets) or 'none'}")
     elif not names:
-        problems.append("secrets: must name one at least")
+        problems.append("secrets: must name at least one")
     elif len({secrets[name] for name in names}) > 1:
         problems.append(f"secrets: {', '.join(names)} do not have the same value, so they cannot be rotated together")
     provider = one.get("provider")

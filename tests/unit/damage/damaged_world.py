@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError, EngineError
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge import haproxy as haproxy_module
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import served as served_module
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge import sockets
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import state as edge_state
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container import setup as edge_setup_module
@@ -41,6 +41,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.operations.wanted 
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership.host import HostIdentity, Owner
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout import ending
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import is_edges
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
 from docker.errors import APIError
 
@@ -53,6 +54,8 @@ EDGE_IMAGE = "haproxy:3.0"
 EDGE_BOX = "edge-haproxy-1"
 PROVISION = "playbooks/provision.yml --tags edge"
 EDGE_FILES = {"haproxy.cfg": "global\n"}
+# How replicas are asked. What answers does so at once, but a busy machine may keep it waiting.
+PATIENT = Rules(1, 0.02, 1.0, 1.2)
 HEALTH = {
     "path": "/health",
     "status": 200,
@@ -254,7 +257,9 @@ class World:
     def _reaches(self, slot: Slot) -> bool:
         """Whether HAProxy gets a connection to what a server points to."""
         edge, box = self._edge(), self._named(slot.fqdn)
-        shares = edge is not None and box is not None and "edge" in edge.networks & box.networks
+        # The ports at which users ask are published on the edge's home.
+        at_home = edge is not None and "edge" in edge.networks
+        shares = at_home and edge is not None and box is not None and any(map(is_edges, edge.networks & box.networks))
         return shares and box is not None and box.state in ("running", "paused") and box.address == slot.address
 
     def _named(self, name: str) -> Box | None:
@@ -301,7 +306,7 @@ class World:
             )
         chosen = min(slots, key=lambda one: one.total)
         chosen.total += 1
-        connection = HTTPConnection(chosen.address, chosen.port, timeout=0.5)
+        connection = HTTPConnection(chosen.address, chosen.port, timeout=0.9)
         try:
             connection.request("GET", "/", headers={"Connection": "close"})
             answer = connection.getresponse()
@@ -329,12 +334,15 @@ class World:
                 found: dict[str, Any] = json.loads(self.files[0].read_text())
                 return found
 
-            def scale_up(self, service: str, total: int) -> None:
+            def scale_up(self, service: str, total: int, *, started: bool = True) -> None:
                 override = json.loads(self.files[-1].read_text().replace("$$", "$"))["services"][service]
                 world._daemon(self.project, lambda: world._scale_up(service, total, override, self.model()))
 
+            def create(self, *, anew: bool = False) -> None:
+                world._daemon(self.project, lambda: world._create(anew=anew))
+
             def up(self, *, anew: bool = False) -> None:
-                world._daemon(self.project, lambda: world._up(anew=anew))
+                world._daemon(self.project, world._up)
 
         return Compose
 
@@ -346,8 +354,9 @@ class World:
             raise EngineError(f"docker compose failed for {project}: {said}") from None
 
     def _scale_up(self, service: str, total: int, override: Mapping[str, Any], model: Mapping[str, Any]) -> None:
-        if "edge" in override.get("networks", {}) and "edge" not in self.docker.networks:
-            raise APIError("", explanation="network edge declared as external, but could not be found")
+        shared = [name for name in override.get("networks", {}) if is_edges(name)]
+        for name in {*shared} - {*self.docker.networks}:
+            raise APIError("", explanation=f"network {name} declared as external, but could not be found")
         definition = model["services"][service]
         for key, network in model["networks"].items():
             self.docker.networks.setdefault(network["name"], {"com.docker.compose.network": key})
@@ -363,7 +372,7 @@ class World:
                 **override["labels"],
             }
             image = self.docker.inspect_image(override["image"])["Id"]
-            networks = {f"{STACK}_default", *(["edge"] if "networks" in override else [])}
+            networks = {f"{STACK}_default", *shared}
             box = self.docker.create(f"{STACK}-{service}-{number}", image, labels, networks)
             for volume in definition.get("volumes", []):
                 name = model["volumes"][volume["source"]]["name"]
@@ -372,7 +381,7 @@ class World:
             self.docker.start(box.name)
             self.haproxy.addresses[box.name] = box.address
 
-    def _up(self, *, anew: bool) -> None:
+    def _create(self, *, anew: bool) -> None:
         self.docker.networks.setdefault("edge", {"com.docker.compose.project": "edge", "com.docker.compose.network": "edge"})
         labels = {
             "com.docker.compose.project": "edge",
@@ -385,9 +394,12 @@ class World:
             self.docker.rm(found.name)
         if not found or anew:
             self.docker.create(EDGE_BOX, f"sha256:{EDGE_IMAGE}", labels, ["edge"])
+
+    def _up(self) -> None:
+        found = self._edge()
+        assert found is not None
+        if not found.runs:
             self.docker.start(EDGE_BOX)
-        else:
-            found.state = "running"
         self.haproxy.load_files()
 
     def _patch(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -398,9 +410,9 @@ class World:
         HostIdentity().write(Owner("staging"))
         monkeypatch.setattr(host_gate_module, "DOCKER_RULES", Rules(1, 0.01, 1.0, 2.0))
         monkeypatch.setattr(ending, "POLL_SECONDS", 0.005)
-        monkeypatch.setattr(haproxy_module, "PATIENCE_SECONDS", 0.0)
+        monkeypatch.setattr(sockets, "PATIENCE_SECONDS", 0.0)
         monkeypatch.setattr(served_module, "PATIENCE_SECONDS", 0.0)
-        monkeypatch.setattr(served_module, "ASK", Rules(1, 0.02, 0.2, 0.3))
+        monkeypatch.setattr(served_module, "ASK", PATIENT)
         monkeypatch.setattr(
             FakeHAProxy, "patience", property(lambda _: None if self._runs() else 0, lambda *_: None), raising=False
         )

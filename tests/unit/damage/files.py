@@ -22,6 +22,7 @@ FILES = [
     "edge/conf/certificates.list",
     "edge/conf/certs/site.pem",
     "edge/conf/haproxy.cfg",
+    "edge/conf/home.list",
     "edge/conf/maintenance.map",
     "edge/conf/routes.d/shop.map",
     "edge/conf/routes.map",

@@ -25,6 +25,10 @@ NETWORK = f"127.{os.getpid() // 250 % 100 + 100}.{os.getpid() % 250}"
 Details = dict[str, Any]
 
 
+# A label that stands for a network's being so.
+INTERNAL = "internal"
+
+
 @dataclass
 class Box:
     """A container."""
@@ -51,14 +55,20 @@ class Box:
         return self.state == "running"
 
 
+class Networks(dict[str, dict[str, str]]):
+    """Name -> labels; and the SDK's question for them."""
+
+    def __call__(self, filters: Mapping[str, Any]) -> list[Details]:
+        return [{"Name": name} for name, labels in self.items() if {*filters["label"]} <= {*labels}]
+
+
 class Docker:
     """What the SDK calls ``api``; ``client`` is the rest of it."""
 
     def __init__(self, answer: Callable[[Box], Details]) -> None:
         """``answer``: what a container's application says of its health."""
         self.boxes: dict[str, Box] = {}
-        # name -> labels.
-        self.networks: dict[str, dict[str, str]] = {}
+        self.networks = Networks()
         self.volumes: dict[str, dict[str, str]] = {}
         # id -> names, and what a registry has: name by digest -> id.
         self.images: dict[str, set[str]] = {}
@@ -204,12 +214,20 @@ class Docker:
         self._change(f"connect {self.box(identity).name} to {network}")
         self.box(identity).networks.add(network)
 
+    def create_network(self, name: str, *, driver: str, internal: bool, labels: Mapping[str, str], check_duplicate: bool) -> None:
+        assert (driver, internal, check_duplicate) == ("bridge", True, True)
+        self._change(f"make the network {name}")
+        if name in self.networks:
+            raise self._refusal(f"network with name {name} already exists")
+        self.networks[name] = {**labels, INTERNAL: "true"}
+
     def inspect_network(self, name: str) -> Details:
         self._ask()
         if name not in self.networks:
             raise NotFound("no such network")
         on_it = {box.id: {"Name": box.name} for box in self.boxes.values() if name in box.networks}
-        return {"Name": name, "Labels": self.networks[name], "Containers": on_it, "Driver": "bridge"}
+        internal = INTERNAL in self.networks[name]
+        return {"Name": name, "Labels": self.networks[name], "Containers": on_it, "Driver": "bridge", "Internal": internal}
 
     def inspect_volume(self, name: str) -> Details:
         self._ask()

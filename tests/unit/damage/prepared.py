@@ -21,6 +21,7 @@ import pytest
 import yaml
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EngineError
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.networks import STACK as OF_STACK
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.settings import CPU_SHARES
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import engine
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.compose_command import Compose
@@ -73,7 +74,8 @@ STACK: dict[str, Any] = {
     "public_check": None,
 }
 EDGE = {
-    "config": "frontend https\n  bind :8443 ssl crt-list /usr/local/etc/haproxy/certificates.list\n",
+    "config": "frontend https\n  bind :8443 ssl crt-list /usr/local/etc/haproxy/certificates.list\n"
+    "frontend metrics\n  http-request return status 404 unless { dst -f /usr/local/etc/haproxy/home.list }\n",
     "files": {"certificates.list": "/usr/local/etc/haproxy/certs/site.pem\n"},
     "certificates": {"site": "-----BEGIN CERTIFICATE-----\n"},
     "ports": ["443:8443"],
@@ -119,16 +121,20 @@ class Api:
         return []
 
     def inspect_network(self, name: str) -> Answer:
-        if name != "edge":
+        if name not in ("edge", "edge.shop"):
             raise NotFound("no such network")
         return {
             "Name": name,
             "Id": name,
-            "Labels": {"com.docker.compose.network": name},
+            "Labels": {"com.docker.compose.network": name, OF_STACK: "shop"},
+            "Internal": True,
             "Options": {},
-            "IPAM": {"Config": []},
+            "IPAM": {"Config": [{"Subnet": "172.18.0.0/16"}]},
             "Containers": {},
         }
+
+    def networks(self, **unused: Any) -> list[Answer]:
+        return []
 
     def inspect_volume(self, name: str) -> Answer:
         raise NotFound("no such volume")
@@ -163,7 +169,9 @@ class Api:
             "Labels": {**labels, **given},
             "Mounts": [],
             "HostConfig": {"NetworkMode": "edge"},
-            "NetworkSettings": {"Networks": {"edge": {}, f"{project}_default": {}} if PORT in labels else {"edge": {}}},
+            "NetworkSettings": {
+                "Networks": {f"edge.{project}": {}, f"{project}_default": {}} if PORT in labels else {"edge": {}}
+            },
             "address": f"172.18.0.{self.serial + 1}",
         }
         return name
@@ -315,7 +323,7 @@ class PreparedHost:
         options = dict(zip(compose._command, compose._command[1:], strict=False))
         names = [Path(word) for before, word in zip(compose._command, compose._command[1:], strict=False) if before == "--file"]
         if compose.project == "edge":
-            self.client.api.start("edge", "haproxy", {}, "haproxy:3.0") if "up" in arguments else None
+            self.client.api.start("edge", "haproxy", {}, "haproxy:3.0") if "--no-start" in arguments else None
             self.haproxy.load_files()
             return ""
         if "config" in arguments:
@@ -386,7 +394,7 @@ def prepared_host() -> Iterator[PreparedHost]:
         patch.setattr(Lease.__init__, "__defaults__", (host.root, None))
         patch.setattr(lease, "ROOT", host.root)
         patch.setattr(HostIdentity.__init__, "__defaults__", (host.root / "etc",))
-        patch.setattr(identity, "ROOT", host.root / "etc")
+        patch.setattr(identity, "IDENTITY_ROOT", host.root / "etc")
         for module in (edge_config, edge_maintenance):
             patch.setattr(module, "EDGE_ROOT", host.root / "edge")
         (host.root / "edge").mkdir()

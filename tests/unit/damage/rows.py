@@ -61,6 +61,11 @@ def _fake_network(world: World) -> None:
     world.docker.networks["edge"] = {}
 
 
+def _fake_stack_network(world: World) -> None:
+    world.docker.rm_network("edge.shop")
+    world.docker.networks["edge.shop"] = {}
+
+
 def _lose_image_and_replicas(world: World) -> None:
     _each(world, world.docker.rm)
     world.docker.rmi("shop/api:1.1")
@@ -93,13 +98,16 @@ ROWS = [
     Row("a replica", "hanging", lambda w: w.docker.hang(_api(w)), "does not answer as it should: no complete answer"),
     Row("every replica", "hanging", lambda w: _each(w, w.docker.hang), "does not answer as it should: no complete answer"),
     Row(
-        "a replica", "taken off the edge's network", lambda w: w.docker.disconnect("edge", _api(w)), "is not on the network edge"
+        "a replica",
+        "taken off the network to the edge",
+        lambda w: w.docker.disconnect("edge.shop", _api(w)),
+        "is not on the network edge.shop",
     ),
     Row(
         "every replica",
-        "taken off the edge's network",
-        lambda w: _each(w, lambda name: w.docker.disconnect("edge", name)),
-        "is not on the network edge",
+        "taken off the network to the edge",
+        lambda w: _each(w, lambda name: w.docker.disconnect("edge.shop", name)),
+        "is not on the network edge.shop",
     ),
     Row(
         "a replica",
@@ -176,6 +184,25 @@ ROWS = [
         "removed and made by hand",
         _fake_network,
         'edge-haproxy-1 is not on the network "edge"',
+        refused=True,
+    ),
+    Row(
+        "the edge",
+        "taken off the network to a stack",
+        lambda w: w.docker.disconnect("edge.shop", EDGE_BOX),
+        'the edge is not on the network "edge.shop", so it reaches no replica of shop',
+    ),
+    Row(
+        "the network between edge and stack",
+        "removed",
+        lambda w: w.docker.rm_network("edge.shop"),
+        "is not on the network edge.shop",
+    ),
+    Row(
+        "the network between edge and stack",
+        "removed and made by hand",
+        _fake_stack_network,
+        'the network "edge.shop" was made by hand, so the edge does not use it',
         refused=True,
     ),
     Row(

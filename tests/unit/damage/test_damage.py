@@ -117,10 +117,10 @@ def test_the_edges_role_alone_brings_users_back_when_its_network_was_lost(world:
 def test_the_edges_role_leaves_alone_who_was_taken_off_a_network_that_is_there(world: World) -> None:
     """Somebody may have had a reason."""
     name = world.replicas()[0].name
-    world.docker.disconnect("edge", name)
+    world.docker.disconnect("edge.shop", name)
     world.docker.kill("edge-haproxy-1")
     world.provision()
-    assert "edge" not in world.docker.box(name).networks
+    assert "edge.shop" not in world.docker.box(name).networks
 
 
 def test_users_are_asked_as_the_public_check_says_at_the_ports_that_the_edge_has(world: World) -> None:
@@ -137,9 +137,9 @@ def test_users_are_asked_as_the_public_check_says_at_the_ports_that_the_edge_has
 
 def test_a_replica_that_is_cut_off_is_named_once_and_not_called_healthy(world: World) -> None:
     name = world.replicas()[0].name
-    world.docker.disconnect("edge", name)
+    world.docker.disconnect("edge.shop", name)
     found = world.status()
-    assert found["drift"] == [f"{name} is not on the network edge"]
+    assert found["drift"] == [f"{name} is not on the network edge.shop"]
     assert found["services"][0] == {"name": "api", "wanted": 2, "running": 2, "healthy": 1}
     assert found["mend"] == ["ansible-playbook deploy.yml -i inventories/staging -e stack_release=1.1"]
 

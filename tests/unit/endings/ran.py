@@ -1,4 +1,4 @@
-"""Modules as Ansible runs them: what main() prints, and from which of its calls it ended."""
+"""Modules as Ansible runs them: what main() prints, and from which of its lines it ended."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import ast
 import importlib
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any
-from unittest.mock import patch
 
 import pytest
-from ansible.module_utils.basic import AnsibleModule
 
 from tests.unit.module_run import run_module
 
-ENDS = ("exit_json", "fail_json")
+TraceFunction = Callable[[FrameType, str, Any], Any]
+BELOW = 0
 
 
 def module(name: str) -> Any:
@@ -27,28 +27,29 @@ def run(name: str, capsys: pytest.CaptureFixture[str], options: dict[str, Any], 
     return run_module(module(name), capsys, options | {"_ansible_check_mode": check_mode})
 
 
-def ends_of(name: str) -> set[tuple[int, int]]:
-    """First and last line of each call by which the module may end."""
+def ends_of(name: str) -> set[int]:
+    """Lines of the module's body from which it may end: each ``return`` and ``raise``."""
     tree = ast.parse(Path(module(name).__file__).read_text())
-    calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute))
-    return {(node.lineno, node.end_lineno or node.lineno) for node in calls if node.func.attr in ENDS}  # type: ignore[attr-defined]
+    bodies = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "body"]
+    return {node.lineno for body in bodies for node in ast.walk(body) if isinstance(node, ast.Return | ast.Raise)}
 
 
 @contextmanager
 def watching(name: str) -> Iterator[set[int]]:
-    """Lines of the module from which it has ended meanwhile."""
-    path, seen = module(name).__file__, set[int]()
+    """Lines of the module's body that have run meanwhile; ``BELOW`` where what it calls has failed."""
+    body, seen, ends = getattr(module(name), "body", None), set[int](), ends_of(name)
 
-    def noting(end: Callable[..., None]) -> Callable[..., None]:
-        def noted(self: AnsibleModule, *arguments: Any, **keywords: Any) -> None:
-            caller = sys._getframe(1)
-            if caller.f_code.co_filename == path:
-                seen.add(caller.f_lineno)
-            end(self, *arguments, **keywords)
+    def inside(frame: FrameType, event: str, argument: Any) -> TraceFunction:
+        raised = event == "exception" and not issubclass(argument[0], SystemExit)
+        seen.add(BELOW if raised and frame.f_lineno not in ends else frame.f_lineno)
+        return inside
 
-        return noted
+    def entered(frame: FrameType, event: str, argument: Any) -> TraceFunction | None:
+        return inside if body and frame.f_code is body.__code__ else None
 
-    with ExitStack() as patched:
-        for end in ENDS:
-            patched.enter_context(patch.object(AnsibleModule, end, noting(getattr(AnsibleModule, end))))
+    before = sys.gettrace()
+    sys.settrace(entered)
+    try:
         yield seen
+    finally:
+        sys.settrace(before)

@@ -359,7 +359,7 @@ def test_all_problems_come_in_one_message_and_without_a_value() -> None:
         Rotation(arguments, world, str, world.run_program)  # type: ignore[arg-type]
     assert str(caught.value).splitlines() == [
         "Nothing was contacted or changed. Problems of the rotation:",
-        "  - stack_rotation[0].secrets: api.NONE is no secret of this environment; there is api.A",
+        "  - stack_rotation[0].secrets: unknown: api.NONE; known: api.A",
         "  - stack_rotation[0].postgres.roles: must be two different ones",
         "  - stack_rotation[0].postgres.owner: must not be one of the roles; it is the role that owns what the application has "
         "in the database",

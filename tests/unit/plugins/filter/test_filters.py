@@ -152,7 +152,7 @@ def test_an_audit_with_settings_that_mean_nothing_judges_nothing() -> None:
     with pytest.raises(AnsibleFilterError) as caught:
         audit_report({}, "staging", STACK, allowed_ports=["x"], max_age_days=0, max_age_days_by_name={"api.KEY": True})
     assert str(caught.value) == (
-        "nothing was judged: audit_allowed_ports[0]: x is no port such as 443, 53/udp or 10.0.0.5:9100; "
+        "nothing was judged: audit_allowed_ports[0]: x is not a port such as 443, 53/udp or 10.0.0.5:9100; "
         "audit_secret_max_age_days: must be a number of days; audit_secret_max_age_days_by_name.api.KEY: must be a number of days"
     )
 

@@ -28,7 +28,7 @@ from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.summary import
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.verdict import Run
 
 from tests.unit.endings import worlds
-from tests.unit.endings.ran import ends_of, run, watching
+from tests.unit.endings.ran import BELOW, ends_of, run, watching
 from tests.unit.endings.worlds import World
 from tests.unit.plugins.action import test_rotation_action as rotations
 
@@ -592,7 +592,9 @@ def test_no_ending_of_a_module_is_left_out(
             (tmp_path / str(number)).mkdir()
             with monkeypatch.context() as own:
                 ended(name, ending, World(tmp_path / str(number), own), capsys)
-    left_out = [first for first, last in ends_of(name) if not any(first <= line <= last for line in lines)]
+    # A probe tells every error as an answer.
+    ends = ends_of(name) | ({BELOW} if ends_of(name) and name != "key_probe" else set())
+    left_out = sorted(ends - lines)
     assert left_out == [], f"{name} ends here too, and no ending of this table comes from there"
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import errno
 import importlib
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 import textwrap
@@ -14,8 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EngineError
-from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import explained, in_words
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.testing import patch_module_args
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EngineError, FencedError
+from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import Body, explained, in_words, run_module
 
 ROOT = Path(__file__).parents[4]
 MODULES = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("*.py"))
@@ -94,6 +98,71 @@ def test_an_end_stays_that_end(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_an_error_of_ours_says_it_itself() -> None:
     assert explained(EngineError("the engine is asleep")) == "the engine is asleep"
+
+
+def _run(body: Body, capsys: pytest.CaptureFixture[str], **options: Any) -> dict[str, Any]:
+    """What a module prints that does this and has one option, which is secret."""
+
+    @in_words
+    def main() -> None:
+        run_module(AnsibleModule({"key": {"type": "str", "no_log": True}}), body)
+
+    with patch_module_args(options), pytest.raises(SystemExit) as ended:
+        main()
+    found: dict[str, Any] = json.loads(capsys.readouterr().out)
+    assert bool(ended.value.code) == found.get("failed", False)
+    del found["invocation"]
+    return found
+
+
+def test_what_a_body_returns_is_the_result(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run(lambda module, about: {"changed": True, "steps": ["one"]}, capsys) == {"changed": True, "steps": ["one"]}
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (EngineError("the engine is asleep"), "the engine is asleep"),
+        (FencedError("another run has the lease"), "another run has the lease"),
+        (OSError(errno.ENOMEM, "No memory"), f"this host failed in the middle of it: [Errno 12] No memory. {SEE}"),
+    ],
+    ids=["ours", "fenced", "the host's"],
+)
+def test_an_error_fails_the_module_with_what_was_known_by_then(
+    error: Exception, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
+        about["release"] = "1.0"
+        raise error
+
+    assert _run(body, capsys) == {"failed": True, "msg": message, "release": "1.0"}
+
+
+def test_a_mistake_of_ours_in_a_body_keeps_its_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
+        return about["missing"]  # type: ignore[no-any-return]
+
+    @in_words
+    def main() -> None:
+        run_module(AnsibleModule({}), body)
+
+    with patch_module_args({}), pytest.raises(SystemExit):
+        main()
+    assert "in body" in json.loads(capsys.readouterr().out)["exception"]
+
+
+def test_secret_options_are_masked_without_a_word_of_the_body(capsys: pytest.CaptureFixture[str]) -> None:
+    def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
+        raise EngineError(f"refused: {base64.b64encode(module.params['key'].encode()).decode()}")
+
+    assert _run(body, capsys, key="canary-of-a-key")["msg"] == "refused: ***"
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_module_ends_in_one_place_only(name: str) -> None:
+    text = (ROOT / "plugins" / "modules" / f"{name}.py").read_text()
+    assert re.findall(r"\b(?:fail_json|exit_json|know_options)\(", text) == []
+    assert text.count("    run_module(") == 1
 
 
 @pytest.mark.parametrize("name", MODULES)

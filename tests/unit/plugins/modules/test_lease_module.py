@@ -173,7 +173,7 @@ REFUSED = [
     ({"wait_seconds": "nan"}, "wait_seconds must be 0 or more, ttl_seconds 1 or more"),
     ({"ttl_seconds": 0}, "wait_seconds must be 0 or more, ttl_seconds 1 or more"),
     ({"state": "broken", "reason": " "}, "reason must say why the lease is broken: the next one to look will want to know"),
-    ({"environment": "../x"}, "'../x' is no name of an environment: letters, digits, dots, dashes and underscores"),
+    ({"environment": "../x"}, "'../x' is not a valid name of an environment: letters, digits, dots, dashes and underscores"),
 ]
 
 

@@ -167,7 +167,7 @@ def test_hosts_are_kept_off_and_let_in_again_in_the_file_and_in_the_worker(world
         assert not run("edge_upstream", capsys, {"names": ["app-2"], "state": "off"})["changed"]
         assert not note.exists()
     wrong = run("edge_upstream", capsys, {"names": ["app 1"], "state": "off"})
-    assert wrong["msg"] == "names: 'app 1' is no name of a host: letters, digits, dots, dashes and underscores"
+    assert wrong["msg"] == "names: 'app 1' is not a valid name of a host: letters, digits, dots, dashes and underscores"
 
 
 def looks(world: World) -> None:

@@ -182,3 +182,19 @@ def test_a_secret_of_the_wrong_type_is_not_printed() -> None:
     assert [problem.split(",")[0] for problem in problems] == ["key: must be a string"] * 5
     assert "canary" not in str(problems)
     assert "73317731" not in str(problems)
+
+
+@pytest.mark.parametrize(
+    ("description", "said"),
+    [
+        ("C(latest) is refused, V(1.0) is not", "latest is refused, 1.0 is not"),
+        (r"As O(stack.name=V\(x\)) says it.", "as stack.name=V(x) says it"),
+        ("See L(the manual,https://example.com/a) and M(morpheus.deploy.lease)", "see the manual and morpheus.deploy.lease"),
+        ("Of U(https://example.com), B(bold), I(italic)", "of https://example.com, bold, italic"),
+        ("A call of f(x) stays", "a call of f(x) stays"),
+    ],
+)
+def test_markup_of_a_description_is_not_shown_to_people(description: str, said: str) -> None:
+    problems: list[str] = []
+    typed({}, {"name": {"required": True, "description": [description]}}, "", problems)
+    assert problems == [f"name: required; {said}"]

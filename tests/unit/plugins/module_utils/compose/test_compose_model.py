@@ -308,12 +308,13 @@ def test_a_rollback_has_the_policy_for_rollbacks_and_the_same_fingerprint(worksp
 
 def test_the_override_pins_images_labels_replicas_and_joins_the_edge() -> None:
     found: Model = {
+        "name": "shop",
         "services": {
             "api": {"image": "shop/api:1", "networks": {"default": None, "backend": {"aliases": ["a"]}}},
             "web": {"image": "shop/web:1"},
             "worker": {"image": "shop/worker:1"},
             "migrate": {"image": "shop/api:1", "profiles": ["migrate"]},
-        }
+        },
     }
     desired = [DesiredService(name, 1, "f", routed=name != "worker") for name in ("api", "web", "worker")]
     pinned = {name: f"shop/{name}@sha256:1" for name in ("api", "web", "worker", "migrate")}
@@ -323,9 +324,9 @@ def test_the_override_pins_images_labels_replicas_and_joins_the_edge() -> None:
     assert result["services"]["api"] == {
         "image": "shop/api@sha256:1",
         "labels": {"morpheus.deploy.fingerprint": "f-api"},
-        "networks": {"default": {}, "backend": {}, "edge": {}},
+        "networks": {"default": {}, "backend": {}, "edge.shop": {}},
     }
-    assert result["services"]["web"]["networks"] == {"default": {}, "edge": {}}
+    assert result["services"]["web"]["networks"] == {"default": {}, "edge.shop": {}}
     assert result["services"]["worker"] == {
         "image": "shop/worker@sha256:1",
         "labels": {"morpheus.deploy.fingerprint": "f-worker"},
@@ -333,7 +334,7 @@ def test_the_override_pins_images_labels_replicas_and_joins_the_edge() -> None:
     }
     # Not ours to start, but nobody who does by hand should be less safe.
     assert result["services"]["migrate"] == {"read_only": True}
-    assert result["networks"] == {"edge": {"external": True, "name": "edge"}}
+    assert result["networks"] == {"edge.shop": {"external": True, "name": "edge.shop"}}
 
 
 def test_the_override_says_where_mounted_files_lie_for_services_behind_a_profile_too() -> None:

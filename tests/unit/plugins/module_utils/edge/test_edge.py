@@ -13,11 +13,12 @@ from tempfile import TemporaryDirectory
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import admission as edge_module
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge import haproxy as haproxy_module
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge import sockets
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import Edge
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.configuration import EdgeConfiguration
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import Place, Socket
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import Place
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths, edge_settings
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.sockets import Socket
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.tables import parse_servers
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.routing import Routing
 from hypothesis import given, settings
@@ -100,7 +101,7 @@ class World:
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     # One that ends here is not started anew by anybody.
-    monkeypatch.setattr(haproxy_module, "PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(sockets, "PATIENCE_SECONDS", 0.0)
     # Not tmp_path: the path of a socket may have 107 characters at most.
     with TemporaryDirectory() as directory, FakeHAProxy(Path(directory)) as haproxy:
         world = World(Path(directory), haproxy)
@@ -292,7 +293,7 @@ def test_a_container_that_dns_does_not_know_is_not_admitted(world: World, monkey
         world.edge().admit("api", {"shop-api-1": Place("172.18.0.3", 8000)})
     assert str(caught.value) == (
         "the edge does not find the address 172.18.0.3 of shop.api/s1 by Docker's DNS within 0.1 s. "
-        "Are the service and the edge on the same network? See: docker network inspect edge"
+        "Are the service and the edge on the same network? See: docker network inspect edge.shop"
     )
     assert world.serves() == {}
 

@@ -12,9 +12,8 @@ from tempfile import TemporaryDirectory
 
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge import haproxy as haproxy_module
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge import sockets
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import (
-    Socket,
     backend_name,
     parse_map,
     render_backends,
@@ -24,13 +23,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy impor
     slot_names,
     slots_for,
 )
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.tables import (
-    Load,
-    Server,
-    parse_load,
-    parse_old_workers,
-    parse_servers,
-)
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.sockets import Socket, parse_old_workers
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.tables import Load, Server, parse_load, parse_servers
 
 from tests.unit.fake_haproxy import STATE_HEADER, FakeHAProxy
 
@@ -252,7 +246,7 @@ def test_a_command_that_is_refused_is_an_error_in_the_words_of_haproxy(haproxy: 
 
 
 def test_a_socket_that_nobody_listens_on_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(haproxy_module, "PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(sockets, "PATIENCE_SECONDS", 0.0)
     with TemporaryDirectory() as directory:
         path = f"{directory}/admin.sock"
         with pytest.raises(EdgeError) as caught:

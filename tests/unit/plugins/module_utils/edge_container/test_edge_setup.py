@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import EDGE_NETWORK
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.configuration import EdgeConfiguration
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.settings import CPU_SHARES, EdgeSettings, place
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.setup import EdgeSetup
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.compose_command import Compose
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.labels import COMPOSE_NETWORK
-from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import EDGE_NETWORK, State
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import State
 
 LISTED = {"certificates.list": "/c/certs/a.example.pem\n"}
 KEY = "-----BEGIN PRIVATE KEY-----\n"
@@ -27,11 +28,14 @@ TWO = {"a.example": KEY, "b.example": KEY}
 @dataclass(frozen=True)
 class Container:
     state: State = State.RUNNING
-    networks: tuple[str, ...] = (EDGE_NETWORK,)
+    id: str = "c1"
+    networks: tuple[str, ...] = (EDGE_NETWORK, "edge.shop")
 
 
 class RunningEdge:
-    """engine.Engine of a host whose edge runs."""
+    """engine.Engine of a host whose edge runs. ``subnets``: of its home."""
+
+    subnets: tuple[str, ...] = ("172.18.0.0/16",)
 
     def observe(self, _: set[str]) -> list[Any]:
         return [Container()]
@@ -43,7 +47,13 @@ class RunningEdge:
         return "there"
 
     def network(self, _: str) -> dict[str, Any]:
-        return {"Labels": {COMPOSE_NETWORK: EDGE_NETWORK}}
+        return {"Labels": {COMPOSE_NETWORK: EDGE_NETWORK}, "IPAM": {"Config": [{"Subnet": one} for one in self.subnets]}}
+
+    def routed_replicas(self) -> dict[str, list[Any]]:
+        return {}
+
+    def networks(self, _: str) -> list[str]:
+        return ["edge.shop"]
 
     def others(self) -> list[str]:
         return []
@@ -110,7 +120,8 @@ def test_it_goes_only_once_haproxy_no_longer_reads_it(
 def test_it_goes_also_when_the_edge_gets_a_new_container(
     setup: EdgeSetup, paths: EdgePaths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Compose, "up", lambda self, *, anew: None)
+    monkeypatch.setattr(Compose, "create", lambda self, *, anew: None)
+    monkeypatch.setattr(Compose, "up", lambda self: None)
     monkeypatch.setattr(EdgeSetup, "_await_answer", lambda self: None)
     (paths.root / "compose.json").unlink()
     setup.apply(LISTED, {"a.example": KEY}, allow_interruption=True)
@@ -137,3 +148,31 @@ def test_half_written_keys_and_what_a_killed_check_left_go_with_the_next_provisi
     apply(setup, *wanted)
     assert certs(paths) == ["a.example.pem", "b.example.pem"]
     assert not left.parent.exists()
+
+
+def test_metrics_are_answered_on_the_networks_of_the_edges_home(
+    setup: EdgeSetup, paths: EdgePaths, reloads: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = paths.conf / "home.list"
+    assert home.read_text() == "172.18.0.0/16\n"
+    monkeypatch.setattr(RunningEdge, "subnets", ("172.30.0.0/16", "fd00:30::/64"))
+    wanted = {"certificates.list": "/c/certs/a.example.pem\n/c/certs/b.example.pem\n"}, TWO
+    assert setup.differences(*wanted) == ["home.list"]
+    apply(setup, *wanted)
+    assert (home.read_text(), reloads) == ("172.30.0.0/16\nfd00:30::/64\n", ["reload"])
+    assert setup.differences(*wanted) == []
+
+
+def test_haproxy_finds_its_home_in_the_list_when_it_starts_for_the_first_time(
+    setup: EdgeSetup, paths: EdgePaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The network is made with the container, after HAProxy has found the files good."""
+    home, read = paths.conf / "home.list", []
+    home.unlink()
+    monkeypatch.setattr(RunningEdge, "subnets", ())
+    monkeypatch.setattr(Compose, "create", lambda self, *, anew: monkeypatch.setattr(RunningEdge, "subnets", ("172.31.0.0/16",)))
+    monkeypatch.setattr(Compose, "up", lambda self: read.append(home.read_text()))
+    monkeypatch.setattr(EdgeSetup, "_await_answer", lambda self: None)
+    (paths.root / "compose.json").unlink()
+    setup.apply(LISTED, {"a.example": KEY}, allow_interruption=True)
+    assert read == ["172.31.0.0/16\n"]

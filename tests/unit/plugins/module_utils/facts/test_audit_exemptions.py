@@ -20,7 +20,7 @@ READS = {
     "service": "api",
     "word": "env_file",
     "state": "admitted",
-    "text": 'services.api.env_file: "/root/x.env" is no file of the release',
+    "text": 'services.api.env_file: "/root/x.env" is not a file of the release',
 }
 UNUSED = {"service": "api", "word": "volumes", "state": "unused", "text": "services.api: asks nothing that volumes admits"}
 

@@ -105,7 +105,7 @@ def test_env_files_that_compose_takes_over_are_judged_as_written(host: Host, pat
     given = path.format(project=host.releases.project)
     host.read = {"services": {"api": {"env_file": [{"path": given, "required": False}]}}}
     mend = "use env/<name>.env (from stack.env) or secrets/<name>.env (from stack_secrets), or name env_file in"
-    sentence = f'services.api.env_file: "{given}" is no file of the release; {mend} stack.hardening.exempt.api'
+    sentence = f'services.api.env_file: "{given}" is not a file of the release; {mend} stack.hardening.exempt.api'
     assert problems(host) == ([sentence] if refused else [])
     assert problems(host, "env_file") == []
 

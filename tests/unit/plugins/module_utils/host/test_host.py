@@ -52,7 +52,10 @@ def host(tmp_path: Path) -> StackHost:
 def model(host: StackHost, mounts: tuple[str, ...] = ("migrations", "nginx.conf", "secrets")) -> dict[str, Any]:
     project = host.releases.project
     volumes = [{"type": "bind", "source": str(project / name) if name else str(project), "target": f"/{name}"} for name in mounts]
-    return {"services": {"api": {"image": "shop/api:1.0", "volumes": volumes}, "worker": {"image": "shop/worker:1.0"}}}
+    return {
+        "name": "shop",
+        "services": {"api": {"image": "shop/api:1.0", "volumes": volumes}, "worker": {"image": "shop/worker:1.0"}},
+    }
 
 
 def prepared(host: StackHost, files: Mapping[str, bytes] = FILES, name: str = "1.0") -> Manifest:
@@ -220,7 +223,10 @@ def test_models_have_the_paths_of_the_project_directory(host: StackHost, monkeyp
 
         def model(self) -> dict[str, Any]:
             source = str(workspace.files / "nginx.conf")
-            return {"services": {"api": {"image": "a:1", "volumes": [{"type": "bind", "source": source, "target": "/x"}]}}}
+            return {
+                "name": "shop",
+                "services": {"api": {"image": "a:1", "volumes": [{"type": "bind", "source": source, "target": "/x"}]}},
+            }
 
     monkeypatch.setattr(host_module, "Compose", Compose)
     found = host.model(Stack.of(STACK), workspace)
@@ -238,7 +244,7 @@ def test_what_compose_makes_of_the_files_is_checked_again(host: StackHost, monke
 
         def model(self) -> dict[str, Any]:
             off = {"image": "b", "profiles": ["x"], "privileged": True}
-            return {"services": {"api": {"image": "a:latest", "ports": [80]}, "off": off}}
+            return {"name": "shop", "services": {"api": {"image": "a:latest", "ports": [80]}, "off": off}}
 
     monkeypatch.setattr(host_module, "Compose", Compose)
     with pytest.raises(Exception, match="2 problems in the configuration"):
@@ -319,3 +325,13 @@ def test_live_files_are_no_part_of_a_fingerprint_and_that_they_are_live_is(host:
     assert before["api"] != fingerprints(target(host, manifest, model(host, ("flags",))))["api"]
     host.releases.live_files.write(["flags"], {"flags/a.json": b"{}"})
     assert fingerprints(shipped(host, manifest, ("flags",))) == before
+
+
+def test_a_stack_without_routed_services_gets_no_network_to_the_edge(host: StackHost) -> None:
+    """The engine is not even asked, nor is the edge marked as one that serves on networks of stacks."""
+    before = host.edge_paths.settings.read_text()
+    found = target(host, prepared(host))
+    host.join_edge(replace(found, desired=[replace(one, routed=False) for one in found.desired]))
+    assert host.edge_paths.settings.read_text() == before
+    with pytest.raises(AttributeError):
+        host.join_edge(found)

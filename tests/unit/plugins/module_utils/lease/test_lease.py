@@ -100,7 +100,7 @@ def test_each_environment_has_a_lease_of_its_own(tmp_path: Path, clock: FakeCloc
 
 @pytest.mark.parametrize("name", ["", "..", "a/b", "../x", "-x", "a b", "a\n", "$(x)"])
 def test_a_name_that_would_lead_elsewhere_is_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(LeaseError, match="is no name of an environment"):
+    with pytest.raises(LeaseError, match="is not a valid name of an environment"):
         Lease(name, tmp_path)
 
 

@@ -34,10 +34,16 @@ class Host:
         self.releases = Releases("shop", root)
         self.stack, self.engine, self.one_offs = "shop", self, self
         self.hold: list[int] = []
+        self.through = self
+        self.let_to: list[tuple[list[str], str]] = []
         self.told = root / "told"
         self.ends = OneOff("id1", "shop-migrate-run-1", "1.0-a")
         self.before: list[OneOff] = []
         self.calls: list[str] = []
+
+    def let(self, kinds: Any, *, beside: bool) -> None:
+        assert beside
+        self.let_to.append((sorted(kinds), "after" if self.told.exists() else "before"))
 
     def image(self, identity: str) -> Image:
         return Image("shop/api:1.0", identity, "sha256:d")
@@ -85,8 +91,8 @@ def compose(host: Host, code: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
 
 
-def written(host: Host, migration: dict[str, Any] | None) -> None:
-    stack = {"compose_files": ["compose.yml"], "migration": migration, "services": []}
+def written(host: Host, migration: dict[str, Any] | None, egress: tuple[str, ...] = ()) -> None:
+    stack = {"compose_files": ["compose.yml"], "migration": migration, "services": [], "egress": list(egress)}
     schema = {"head": "2", "compatible_since": "1"} if migration else {}
     host.releases.write_manifest(Manifest("1.0-a", "1.0", "staging", Stack.of(stack), IMAGES, schema=schema))
 
@@ -102,6 +108,12 @@ def test_a_migration_that_ended_well_is_remembered_with_the_content_of_its_files
     assert schema.files == digests(FILES, "migrations")
     assert "--label morpheus.deploy.migration=1.0-a migrate" in host.told.read_text()
     assert host.calls == ["remove shop-migrate-run-1"]
+
+
+def test_a_migration_is_let_through_before_it_starts_and_once_more_when_its_network_is_there(host: Host) -> None:
+    written(host, MIGRATION, ("metadata",))
+    migrated(host)
+    assert host.let_to == [(["metadata"], "before"), (["metadata"], "after")]
 
 
 def test_files_are_remembered_also_when_their_versions_are_known(host: Host) -> None:

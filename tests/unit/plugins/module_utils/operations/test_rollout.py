@@ -82,6 +82,16 @@ class Edge:
         self.host.simulated.known_to_edge &= existing
 
 
+class Through:
+    """Notes what the stack is let through to, and whether beside what it was."""
+
+    def __init__(self) -> None:
+        self.let_to: list[tuple[list[str], bool]] = []
+
+    def let(self, kinds: Any, *, beside: bool = False) -> None:
+        self.let_to.append((sorted(kinds), beside))
+
+
 class StackHost:
     """host.StackHost over a simulated host. ``wanted``: release -> its services."""
 
@@ -89,6 +99,7 @@ class StackHost:
         self.stack = "shop"
         self.releases = Releases("shop", root)
         self.simulated = Host()
+        self.through = Through()
         self.wanted: dict[str, list[DesiredService]] = {}
         self.edge_services: set[str] = set()
         self.left_behind = 0
@@ -122,7 +133,9 @@ class StackHost:
     def disk(self) -> Disk:
         return Disk("/var/lib/docker", self.free, 20_000_000_000)
 
-    def release(self, name: str, *services: DesiredService, at: Mapping[str, str] | None = None) -> str:
+    def release(
+        self, name: str, *services: DesiredService, at: Mapping[str, str] | None = None, egress: tuple[str, ...] = ()
+    ) -> str:
         """A prepared release; its id. ``at``: service -> host of its route, where that is not the service's name."""
         self.wanted[name] = list(services)
         routes = {one.name: [{"host": one.name, "paths": ["/"]}] if one.routed else [] for one in services}
@@ -131,6 +144,7 @@ class StackHost:
         images = {one.name: {"reference": f"shop/{one.name}:{name}", "digest": "", "id": f"sha256:{name}"} for one in services}
         self.images.add(f"sha256:{name}")
         stack = {"drain_seconds": 30.0, "services": listed, "retention": {"releases": 5, "pinned": []}}
+        stack["egress"] = list(egress)
         manifest = Manifest(f"{name}-id", name, "staging", Stack.of(stack), images)
         self.releases.write_files(manifest.id, name, "staging", {"compose.yml": name.encode()})
         self.releases.write_manifest(manifest)
@@ -159,6 +173,9 @@ class StackHost:
         return self.simulated.observe()
 
     def compose(self, target: Target) -> None: ...
+
+    def join_edge(self, target: Target) -> None:
+        self.joined = True
 
     def write_override(self, target: Target, identity: str, pinned: Any) -> None:
         self.simulated.want(target.desired)
@@ -230,6 +247,24 @@ def test_a_first_rollout_makes_the_release_live(host: StackHost) -> None:
     assert host.runs() == ["api old"] * 2
     assert (host.releases.project / "compose.yml").read_text() == "1.0"
     assert [replica.admitted for replica in done.after] == [True, True]
+
+
+def test_a_stack_reaches_what_either_release_may_until_the_new_one_is_live(host: StackHost) -> None:
+    host.roll(host.release("1.0", API, egress=("metadata", "ssh")))
+    assert host.through.let_to == [(["metadata", "ssh"], True), (["metadata", "ssh"], False)]
+    host.through.let_to.clear()
+    host.roll(host.release("2.0", replace(API, fingerprint="new"), egress=("metrics",)))
+    assert host.through.let_to == [(["metrics"], True), (["metrics"], False)]
+
+
+def test_a_release_that_failed_leaves_nothing_that_only_it_may_reach(host: StackHost) -> None:
+    live(host, API)
+    host.through.let_to.clear()
+    host.simulated.bad = {"new"}
+    done = host.roll(host.release("2.0", replace(API, fingerprint="new"), egress=("ssh",)))
+    assert done.left == "as_before"
+    assert host.through.let_to[0] == (["ssh"], True)
+    assert host.through.let_to[-1] == ([], False)
 
 
 def test_the_same_release_again_changes_nothing(host: StackHost) -> None:

@@ -48,7 +48,7 @@ def is_shown(text: str) -> bool:
 @pytest.fixture(autouse=True)
 def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A host that has the secrets of one stack."""
-    monkeypatch.setattr(said, "STACKS", tmp_path)
+    monkeypatch.setattr(said, "STACKS_ROOT", tmp_path)
     secrets = tmp_path / "shop" / "secrets"
     secrets.mkdir(parents=True)
     (secrets / "api.env").write_text(dotenv.render({"API_KEY": VALUE, "DATABASE_URL": URL, "DEBUG": "true", "STACK": "shop"}))

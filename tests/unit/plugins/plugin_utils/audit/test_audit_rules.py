@@ -200,7 +200,7 @@ def test_a_port_is_allowed_as_it_is_written(entry: Any, socket: dict[str, Any], 
 
 @pytest.mark.parametrize("entry", ["http", "443/sctp", "10.0.0.5", "", None, "-1"])
 def test_what_is_no_port_is_refused_with_its_place(entry: Any) -> None:
-    assert port_problems([22, entry]) == [f"audit_allowed_ports[1]: {entry} is no port such as 443, 53/udp or 10.0.0.5:9100"]
+    assert port_problems([22, entry]) == [f"audit_allowed_ports[1]: {entry} is not a port such as 443, 53/udp or 10.0.0.5:9100"]
 
 
 def test_a_certificate_says_how_long_it_lasts() -> None:

@@ -15,7 +15,7 @@ EVERYDAY = {
     "edge_trusted_proxies": [],
     "edge_upstreams": [],
 }
-NO_PORT = "is no port; give a number from 1 to 65535"
+NO_PORT = "is not a port; give a number from 1 to 65535"
 
 
 def problems(**given: Any) -> list[str]:
@@ -89,7 +89,7 @@ def test_addresses_and_networks_are_trusted(trusted: str) -> None:
     ("upstream", "expected"),
     [
         ({"name": "app 2"}, ['edge_upstreams[1].name: "app 2" may hold only letters, digits, -, _ and .']),
-        ({"name": "app-1"}, ['edge_upstreams[1].name: "app-1" stands already at edge_upstreams[0]']),
+        ({"name": "app-1"}, ['edge_upstreams[1].name: "app-1" is already used by edge_upstreams[0]']),
         ({"port": 0}, [f"edge_upstreams[1].port: 0 {NO_PORT}"]),
         (
             {"address": "192.0.2.12:8443"},

@@ -200,7 +200,7 @@ DATABASES = [
     pytest.param(
         DATABASE,
         {"api.DB": "canary", "ml.KEY": "canary"},
-        ['stack.database.secret: "api.DATABASE_URL" is no secret of this environment; there is api.DB, ml.KEY'],
+        ['stack.database.secret: "api.DATABASE_URL" is not a secret of this environment; there is api.DB, ml.KEY'],
         id="a database by an unknown secret",
     ),
 ]

@@ -256,7 +256,7 @@ BAD = [
     pytest.param(
         top(stack_release=None),
         [
-            "stack_release: required; the release to deploy, as its images are tagged. C(latest) is refused because it "
+            "stack_release: required; the release to deploy, as its images are tagged. latest is refused because it "
             "does not say what runs"
         ],
         id="no release",
@@ -382,7 +382,7 @@ BAD = [
     ),
     pytest.param(
         asks_with({"X Probe": "a"}),
-        ['stack.public_check.headers: "X Probe" is no name of a header'],
+        ['stack.public_check.headers: "X Probe" is not a valid name of a header'],
         id="a header's name that is none",
     ),
     pytest.param(
@@ -397,7 +397,7 @@ BAD = [
     ),
     pytest.param(
         lambda found, source: found["stack"]["services"].append(copy.deepcopy(found["stack"]["services"][0])),
-        ['stack.services[1].name: "api" stands already at stack.services[0]'],
+        ['stack.services[1].name: "api" is already used by stack.services[0]'],
         id="a service twice",
     ),
     pytest.param(
@@ -442,7 +442,7 @@ BAD = [
         stack(migration={"service": "migrate", "directory": "migrations", "accept_edited": ["3"]}),
         [
             'stack.migration.directory: "migrations" holds no <version>_<name> file among stack.files; the version is a number',
-            'stack.migration.accept_edited: "3" is no version in "migrations"; remove it',
+            'stack.migration.accept_edited: "3" is not a version in "migrations"; remove it',
         ],
         id="an accepted edit of no migration",
     ),
@@ -461,12 +461,12 @@ BAD = [
     ),
     pytest.param(
         both(live("migrations/1_a.sql"), versions("3")),
-        ['stack.migration.accept_edited: "3" is no version in "migrations"; remove it'],
+        ['stack.migration.accept_edited: "3" is not a version in "migrations"; remove it'],
         id="an accepted edit of nothing",
     ),
     pytest.param(
         stack(migration={"service": "migrate", "ledger": "public.versions; drop table x"}),
-        ['stack.migration.ledger: "public.versions; drop table x" is no <schema>.<table> (letters, digits and _)'],
+        ['stack.migration.ledger: "public.versions; drop table x" is not a <schema>.<table> (letters, digits and _)'],
         id="a ledger that is no table",
     ),
     pytest.param(
@@ -513,7 +513,7 @@ BAD = [
     pytest.param(
         production("env_file: other.env"),
         [
-            'compose.production.yml: services.api.env_file: "other.env" is no file of the release; use env/<name>.env (from '
+            'compose.production.yml: services.api.env_file: "other.env" is not a file of the release; use env/<name>.env (from '
             "stack.env) or secrets/<name>.env (from stack_secrets), or name env_file in stack.hardening.exempt.api"
         ],
         id="an env file of another place",
@@ -649,6 +649,11 @@ BAD = [
             "stack.shared_volumes if it stands two writers"
         ],
         id="start-first with a volume that it writes",
+    ),
+    pytest.param(
+        stack(egress=["metadata", "169.254.169.254"]),
+        ['stack.egress[1]: "169.254.169.254" is none of metadata, metrics, ssh'],
+        id="an address where one of three words belongs",
     ),
     pytest.param(
         stack(shared_volumes=["db-data"]),
@@ -1145,7 +1150,7 @@ def test_what_can_be_rotated_is_checked_with_all_the_rest(source: Path) -> None:
     problems = [problem for problem in StackConfig(given, OPTIONS).problems if problem.startswith("stack_rotation")]
     assert problems == [
         'stack_rotation[0].prob: unknown key; did you mean "probe"?',
-        "stack_rotation[0].secrets: api.TOKE is no secret of this environment; there is api.TOKEN",
+        "stack_rotation[0].secrets: unknown: api.TOKE; known: api.TOKEN",
         "stack_rotation[0].probe: required by the provider manual",
     ]
 

@@ -215,7 +215,7 @@ WRONG = {
     'hosts[1]: "10.0.0.256" is neither an address nor the name of a host; users are named by -e user=, ports in your SSH '
     "configuration, and hosts are parted by commas, for example -e hosts=10.0.0.1,10.0.0.2": Asked("a", ["::1", "10.0.0.256"]),
     'hosts[1]: "web-1" stands there twice': Asked("a", ["web-1", "web-1"]),
-    'user: "a b" is no name of a user of Linux, for example -e user=deploy': Asked("a", user="a b"),
+    'user: "a b" is not a valid name of a user of Linux, for example -e user=deploy': Asked("a", user="a b"),
     'site: "https://a.b/c" is more than a host; write host: "a.b" and paths: ["/c"]': Asked("a", site="https://a.b/c"),
     'port: "65536" is not a port; the one inside the container, for example -e port=8080': Asked("a", port="65536"),
     'port: "http" is not a port; the one inside the container, for example -e port=8080': Asked("a", port="http"),

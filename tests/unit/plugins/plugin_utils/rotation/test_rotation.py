@@ -63,10 +63,10 @@ def pair(**changed: Any) -> dict[str, Any]:
 PROBLEMS = [
     pytest.param(
         {**DATABASE, "secrets": ["api.NONE"]},
-        ["secrets: api.NONE is no secret of this environment; there is api.DATABASE_URL"],
+        ["secrets: unknown: api.NONE; known: api.DATABASE_URL"],
         id="a rotation of an unknown secret",
     ),
-    pytest.param({**DATABASE, "secrets": []}, ["secrets: must name one at least"], id="a rotation of no secret"),
+    pytest.param({**DATABASE, "secrets": []}, ["secrets: must name at least one"], id="a rotation of no secret"),
     pytest.param(
         {**KEY, "secrets": ["api.KEY", "api.OTHER"]},
         ["secrets: api.KEY, api.OTHER do not have the same value"],
@@ -139,7 +139,7 @@ def test_every_problem_is_named_with_its_path_and_no_value(entry: dict[str, Any]
 
 
 def test_a_name_stands_once() -> None:
-    assert rotation.config_problems([KEY, KEY], SECRETS) == ['stack_rotation[1].name: "ml" stands already at stack_rotation[0]']
+    assert rotation.config_problems([KEY, KEY], SECRETS) == ['stack_rotation[1].name: "ml" is already used by stack_rotation[0]']
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,199 @@
+"""What containers reach through the packet filter, tried by packets: the real kernel and iptables, in network namespaces."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from ansible_collections.morpheus.deploy.plugins.module_utils.egress import egress_filter
+from ansible_collections.morpheus.deploy.plugins.module_utils.egress.egress_filter import EgressFilter
+from ansible_collections.morpheus.deploy.plugins.module_utils.egress.rules import Base, Host
+
+from tests.edge_lab.handed_over import Network, sh
+from tests.edge_lab.namespace import in_a_thread, own_network
+
+# As the engine names them; and one of the host's own.
+SHOP, BLOG, LAN = "br-0123456789ab", "br-ba9876543210", "br-lan"
+METADATA = "169.254.169.254"
+OTHER = "10.9.0.2"
+BASE = Base(Host((), (22,), 8405), {"app-2": Host((OTHER,), (2222,), 8405)}, (LAN,))
+# Answers with a word on each of the ports, by TCP, until it ends.
+SERVER = """
+import selectors, socket, sys
+found = selectors.DefaultSelector()
+for port in sys.argv[1:]:
+    one = socket.create_server(("", int(port)))
+    found.register(one, selectors.EVENT_READ)
+print("ready", flush=True)
+while True:
+    for key, _ in found.select():
+        key.fileobj.accept()[0].close()
+"""
+# All at once, a line each.
+TRY = """
+import concurrent.futures, socket, sys
+def attempt(target):
+    try: socket.create_connection(target, 1.0).close()
+    except TimeoutError: return "dropped"
+    except OSError as exc: return str(exc)
+    return "connected"
+targets = [(address, int(port)) for address, _, port in (one.rpartition(":") for one in sys.argv[1:])]
+with concurrent.futures.ThreadPoolExecutor(len(targets)) as pool: print(*pool.map(attempt, targets), sep="\\n")
+"""
+
+
+@dataclass
+class Lab:
+    """A host with two stacks, a machine behind a bridge of its own, another host, and the cloud. Lives in one thread."""
+
+    thread: ThreadPoolExecutor
+    root: Path
+    places: dict[str, Network]
+
+    def reaches(self, place: str, targets: Sequence[tuple[str, int]]) -> dict[tuple[str, int], str]:
+        inside = self.places[place].inside() if place else []
+        words = [f"{address}:{port}" for address, port in targets]
+        said = self.thread.submit(sh, *inside, sys.executable, "-I", "-S", "-c", TRY, *words).result()
+        return dict(zip(targets, said.splitlines(), strict=True))
+
+    def sh(self, *command: str) -> str:
+        return self.thread.submit(sh, *command).result()
+
+    def filter(self, suffix: str) -> EgressFilter:
+        """With one of the two kinds of iptables. ``submit``: its commands run where the host is."""
+
+        def run(command: list[str], text: str) -> str:
+            program = command[0].replace("tables", f"tables-{suffix}", 1)
+            return self.thread.submit(egress_filter.run, [program, *command[1:]], text).result()
+
+        enabled = self.root / "enabled"
+        enabled.touch()
+        return EgressFilter(self.root / suffix, run, self.root / "no-ipv6", enabled)  # type: ignore[arg-type]
+
+
+@contextmanager
+def living(thread: ThreadPoolExecutor, root: Path) -> Iterator[Lab]:
+    with own_network(), ExitStack() as ending:
+        for bridge, number in ((SHOP, 18), (BLOG, 19), (LAN, 20)):
+            sh("ip", "link", "add", bridge, "type", "bridge")
+            sh("ip", "addr", "add", f"172.{number}.0.1/24", "dev", bridge)
+            sh("ip", "link", "set", bridge, "up")
+        Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
+        places = {
+            "shop": Network("v-shop", "172.18.0.2", "172.18.0.1", SHOP),
+            "neighbour": Network("v-neighbour", "172.18.0.3", "172.18.0.1", SHOP),
+            "blog": Network("v-blog", "172.19.0.2", "172.19.0.1", BLOG),
+            "machine": Network("v-machine", "172.20.0.2", "172.20.0.1", LAN),
+            "app-2": Network("v-outside", OTHER, "10.9.0.1"),
+            "cloud": Network("v-cloud", METADATA, "169.254.169.1"),
+        }
+        # The edge's published port leads to a container, as the engine does it.
+        sh(
+            "iptables",
+            "-t",
+            "nat",
+            "-A",
+            "PREROUTING",
+            *["-p", "tcp", "-m", "addrtype", "--dst-type", "LOCAL", "--dport", "80"],
+            *["-j", "DNAT", "--to-destination", "172.18.0.3:8080"],
+        )
+        for place, ports in (
+            ("", ("22", "8405", "9000")),
+            ("app-2", ("22", "2222", "8405")),
+            ("cloud", ("53", "80")),
+            ("shop", ("22", "8080")),
+            ("neighbour", ("22", "8080")),
+        ):
+            inside = places[place].inside() if place else []
+            server = subprocess.Popen(
+                [*inside, sys.executable, "-I", "-S", "-c", SERVER, *ports], stdout=subprocess.PIPE, text=True
+            )
+            ending.callback(server.wait)
+            ending.callback(server.kill)
+            assert server.stdout is not None
+            assert server.stdout.readline() == "ready\n"
+        for one in places.values():
+            ending.callback(one.process.wait)
+            ending.callback(one.process.kill)
+        yield Lab(thread, root, places)
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    root = tmp_path_factory.mktemp("egress")
+    with in_a_thread(lambda thread: living(thread, root)) as found:
+        yield found
+
+
+FORBIDDEN = {
+    "metadata": [(METADATA, 80)],
+    # This host by each of its addresses, and the other one.
+    "ssh": [("172.18.0.1", 22), ("172.19.0.1", 22), ("10.9.0.1", 22), (OTHER, 2222)],
+    "metrics": [("172.18.0.1", 8405), ("10.9.0.1", 8405), (OTHER, 8405)],
+}
+ALL = [place for places in FORBIDDEN.values() for place in places]
+ALLOWED = {
+    # Services of both hosts, the cloud's resolver, the edge by the host's address, the neighbour, also by SSH.
+    "shop": [("172.18.0.1", 9000), (OTHER, 22), (METADATA, 53), ("10.9.0.1", 80), ("172.18.0.3", 22), ("172.18.0.3", 8080)],
+    # The gate's probes and SSH from the host to containers; the host itself.
+    "": [("172.18.0.2", 8080), ("172.18.0.2", 22), ("127.0.0.1", 22), ("127.0.0.1", 8405), ("10.9.0.1", 22), (OTHER, 2222)],
+    # Users, administrators and who collects metrics, from outside.
+    "app-2": [("10.9.0.1", 80), ("10.9.0.1", 22), ("10.9.0.1", 8405)],
+    # Behind a bridge of the host itself.
+    "machine": [("172.20.0.1", 22), (METADATA, 80)],
+}
+
+
+def every(word: str, targets: list[tuple[str, int]]) -> dict[tuple[str, int], str]:
+    return dict.fromkeys(targets, word)
+
+
+@pytest.mark.parametrize("suffix", ["nft", "legacy"])
+def test_containers_reach_what_they_may_and_nothing_else(lab: Lab, suffix: str) -> None:
+    found = lab.filter(suffix)
+    # Without it all of it is reached, so what is dropped below is dropped by it.
+    assert lab.reaches("shop", ALL) == every("connected", ALL)
+    try:
+        found.apply(BASE)
+        assert found.problems() == []
+        for place in ("shop", "blog"):
+            assert lab.reaches(place, ALL) == every("dropped", ALL)
+        for place, targets in ALLOWED.items():
+            assert lab.reaches(place, targets) == every("connected", targets)
+        for kind, targets in FORBIDDEN.items():
+            found.admit("shop", [kind], ["172.18.0.0/24"])
+            assert lab.reaches("shop", targets) == every("connected", targets)
+            others = [target for target in ALL if target not in targets]
+            assert lab.reaches("shop", others) == every("dropped", others)
+            assert lab.reaches("blog", targets) == every("dropped", targets)
+            assert found.problems() == []
+        found.admit("shop", [], [])
+        assert lab.reaches("shop", ALL) == every("dropped", ALL)
+        assert found.apply(BASE) == []
+    finally:
+        lab.sh(f"iptables-{suffix}", "-t", "raw", "-F")
+    assert found.problems() == [
+        "rules that keep containers away are not in the kernel as they should be (iptables -t raw -S)",
+    ]
+
+
+def test_rules_of_engine_and_firewall_come_and_go_without_it(lab: Lab) -> None:
+    """What the engine does when it restarts, and what a firewall does that begins anew with its own rules."""
+    found = lab.filter("nft")
+    found.apply(BASE)
+    try:
+        lab.sh("iptables-nft", "-I", "FORWARD", "-j", "ACCEPT")
+        lab.sh("iptables-nft", "-I", "INPUT", "-j", "ACCEPT")
+        assert lab.reaches("shop", ALL) == every("dropped", ALL)
+        lab.sh("iptables-nft", "-F")
+        lab.sh("iptables-nft", "-X")
+        assert lab.reaches("shop", ALL) == every("dropped", ALL)
+        assert found.problems() == []
+    finally:
+        lab.sh("iptables-nft", "-t", "raw", "-F")
