@@ -88,6 +88,7 @@ class StackConfig(StackFiles):
         found = {name: value for name, value in self.config.items() if name not in _NOT_SHIPPED}
         if found.get("public_check"):
             found["public_check"] = public_check.released(found["public_check"])
+        found["services"] = service_problems.released(found["services"])
         return {name: value for name, value in found.items() if value or name not in _ADDED}
 
     def _check_exposed(self, raw: Mapping[str, Any]) -> None:
@@ -165,7 +166,7 @@ class StackConfig(StackFiles):
 
     def _check_public(self) -> None:
         if self.config.get("public_check"):
-            self.problems += public_check.problems(self.config["public_check"])
+            self.problems += public_check.problems(self.config["public_check"], self.config["services"])
 
     def _check_compose(self) -> None:
         names = [name for name in self.config["compose_files"] or [] if name in self.files]

@@ -1,6 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
 # SPDX-License-Identifier: MIT
-"""What is wrong with the services of a stack as they are configured: names, ports, routes and health."""
+"""The services of a stack as they are configured: what is wrong with names, ports, routes and health, and what a release has."""
 
 from __future__ import annotations
 
@@ -10,6 +10,21 @@ from typing import Any
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import haproxy, route_options, routes
 from ansible_collections.morpheus.deploy.plugins.module_utils.health import gate
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Route
+
+# What every route of a release says. Without the options that it does not use it is the one that it was before there were any.
+_OF_EVERY_ROUTE = ("host", "paths")
+
+
+def released(services: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What of ``stack.services`` is a part of the release."""
+    return [
+        {**service, "routes": [_released_route(route) for route in service["routes"]]} if service.get("routes") else {**service}
+        for service in services
+    ]
+
+
+def _released_route(route: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in route.items() if value or name in _OF_EVERY_ROUTE}
 
 
 def problems(services: Sequence[Mapping[str, Any]]) -> list[str]:
