@@ -92,13 +92,27 @@ changes:
   sample: ["rules.v4, loaded"]
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.egress import addresses
 from ansible_collections.morpheus.deploy.plugins.module_utils.egress.egress_filter import EgressFilter
-from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import explained, in_words
+from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import in_words, run_module
+
+
+def body(module: Any, about: dict[str, Any]) -> Mapping[str, Any]:
+    params: dict[str, Any] = module.params
+    looked = addresses.looked()
+    if not params["hosts"]:
+        return {"changed": False, "looked": looked, "changes": []}
+    found = EgressFilter()
+    before = found.text()
+    hosts = addresses.asked({**params, "looked": {**params["looked"], params["name"]: looked}})
+    base = addresses.merged(params["name"], hosts, found.base())
+    changes = found.differences(base) if module.check_mode else found.apply(base)
+    diff = {"before": before, "after": found.text(base)}
+    return {"changed": bool(changes), "looked": looked, "changes": changes, "diff": diff}
 
 
 @in_words
@@ -111,20 +125,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    params: dict[str, Any] = module.params
-    looked = addresses.looked()
-    if not params["hosts"]:
-        module.exit_json(changed=False, looked=looked, changes=[])
-    found = EgressFilter()
-    before = found.text()
-    try:
-        hosts = addresses.asked({**params, "looked": {**params["looked"], params["name"]: looked}})
-        base = addresses.merged(params["name"], hosts, found.base())
-        changes = found.differences(base) if module.check_mode else found.apply(base)
-        after = found.text(base)
-    except (DeployError, OSError) as exc:
-        module.fail_json(msg=explained(exc))
-    module.exit_json(changed=bool(changes), looked=looked, changes=changes, diff={"before": before, "after": after})
+    run_module(module, body)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container import settings
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container import setup as edge_setup
+from ansible_collections.morpheus.deploy.plugins.module_utils.egress import addresses
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import engine, everything
 from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import explained
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.verdict import _MODULES
@@ -22,9 +23,19 @@ from tests.unit.endings import worlds
 from tests.unit.endings.ran import run
 from tests.unit.endings.worlds import World
 from tests.unit.plugins.module_utils.edge import test_maintenance as maintenance
+from tests.unit.plugins.module_utils.egress.test_egress_filter import Kernel, filter_of
 
 CAPSYS = pytest.CaptureFixture[str]
-HERE = {"edge_config", "edge_maintenance", "edge_upstream", "edge_upstream_info", "host_baseline", "stack_status", "stack_audit"}
+HERE = {
+    "edge_config",
+    "edge_maintenance",
+    "edge_upstream",
+    "edge_upstream_info",
+    "host_baseline",
+    "host_egress",
+    "stack_status",
+    "stack_audit",
+}
 
 
 def test_every_module_is_run_by_a_test() -> None:
@@ -180,6 +191,7 @@ def looks(world: World) -> None:
         "edge_troubles": list,
         "edge_unfinished": str,
         "edge_image_trouble": list,
+        "stack_troubles": list,
         "look": lambda edge: (world.stack.simulated.observe(), []),
     }
     for name, value in more.items():
@@ -261,3 +273,27 @@ def test_an_audit_that_cannot_look_says_why(world: World, capsys: CAPSYS, error:
     without_engine(world)
     world.raises("stack_audit", "HostAudit", error)
     assert run("stack_audit", capsys, {"stack": "shop"})["msg"] == explained(error)
+
+
+def test_a_packet_filter_is_loaded_once_and_check_mode_loads_nothing(
+    world: World, capsys: CAPSYS, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kernel = Kernel()
+    world.put("host_egress", EgressFilter=lambda: filter_of(tmp_path, kernel))
+    own = {"addresses": ["203.0.113.5"], "ssh_ports": [22], "bridges": []}
+    monkeypatch.setattr(addresses, "looked", lambda: own)
+    assert run("host_egress", capsys, {"name": "app-1"})["looked"] == own
+    options = {"name": "app-1", "hosts": ["app-1", "app-2"], "reached": {"app-2": "203.0.113.6"}, "ports": {"app-2": 2222}}
+    would = run("host_egress", capsys, options, check_mode=True)
+    assert (would["changed"], kernel.changes) == (True, [])
+    assert run("host_egress", capsys, options)["changes"] == would["changes"]
+    assert any("203.0.113.6" in rule and "2222" in rule for rule in kernel.tables["iptables"])
+    assert not run("host_egress", capsys, options)["changed"]
+
+
+def test_a_kernel_that_cannot_filter_is_said_in_words(
+    world: World, capsys: CAPSYS, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.put("host_egress", EgressFilter=lambda: filter_of(tmp_path, Kernel("no table raw")))
+    monkeypatch.setattr(addresses, "looked", lambda: {"addresses": ["203.0.113.5"], "ssh_ports": [22], "bridges": []})
+    assert run("host_egress", capsys, {"name": "app-1", "hosts": ["app-1"]})["msg"] == "no table raw"

@@ -1209,7 +1209,7 @@ def test_database_and_lists_of_values_are_checked_and_no_part_of_a_release(sourc
     assert [problem.split(":")[0] for problem in found.problems] == ["stack.database.secret", "stack.env.api.LEVEL"]
     assert "canary" not in str(found.problems)
     # Without live files a release has the id that it had before there were any.
-    assert set(found.config) - set(found.release_config) == {"database", "allowed_values", "live_files"}
+    assert set(found.config) - set(found.release_config) == {"database", "allowed_values", "live_files", "egress"}
 
 
 def test_what_can_be_rotated_is_checked_with_all_the_rest(source: Path) -> None:
