@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats import EDGE_BASE, commented_number
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge import routes
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.routes import folded, host_problem
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.routing import reached
@@ -70,6 +71,12 @@ def size(text: str) -> int:
     """Bytes; 0 for none, and for what is no size."""
     found = _SIZE.match(text.lower())
     return int(found[1]) * 1024 ** _POWERS[(found[2] or "b")[0]] if found else 0
+
+
+def all_problems(path: str, given: Sequence[Route]) -> list[str]:
+    """Of the routes of one service, which stand at ``path``: those of their hosts and paths (see routes.problems), and these."""
+    found = routes.problems(path, given)
+    return found + [one for index, route in enumerate(given) for one in problems(f"{path}.routes[{index}]", route)]
 
 
 def problems(path: str, route: Route) -> list[str]:
@@ -134,28 +141,32 @@ def url_problem(text: str) -> str:
     return ""
 
 
-def loops(routes: Mapping[str, Route]) -> dict[str, str]:
-    """Key (see haproxy.route_key) of each route that redirects to itself, at once or by way of others -> where it leads first.
+def loops(given: Mapping[str, Route]) -> dict[str, str]:
+    """Key (see haproxy.route_key) of a route that redirects to itself, at once or by way of others -> where it leads first. Of
+    several that make a circle the first one.
 
-    ``routes``: all of a stack, by key.
+    ``given``: all routes of a stack, by key.
     """
-    itself = {key: key for key in routes}
+    itself = {key: key for key in given}
     found: dict[str, str] = {}
-    for key in routes:
-        at, seen = key, [key]
-        while (redirect := routes[at].redirect) and (target := _target(redirect, at)):
-            at = reached(itself, target)
-            if not at:
-                break
+    circles: set[str] = set()
+    for key in given:
+        seen = [key]
+        while (target := _target(given[seen[-1]], seen[-1])) and (at := reached(itself, target)):
             if at in seen:
-                found |= {key: _target(routes[key].redirect or redirect, key)} if at == key else {}
+                if at == key and at not in circles:
+                    found[key] = _target(given[key], key)
+                    circles.update(seen)
                 break
             seen.append(at)
     return found
 
 
-def _target(redirect: Redirect, key: str) -> str:
-    """The key that a request for ``key`` has after the redirect."""
+def _target(route: Route, key: str) -> str:
+    """The key that a request for ``key`` has after the redirect; empty where the route has none."""
+    redirect = route.redirect
+    if not redirect:
+        return ""
     host, _, path = key.partition("/")
     if redirect.host:
         return f"{folded(redirect.host)}/{path}"

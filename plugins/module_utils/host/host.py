@@ -22,7 +22,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.compose.contents i
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.file_mounts import Sources
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.precautions import Here
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.project_mounts import ProjectMounts
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge import haproxy, route_options, routes, served
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge import haproxy, route_options, served
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import networks as edge_networks
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import state as edge_state
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import Edge
@@ -180,13 +180,7 @@ class StackHost:
         problems = [
             problem
             for number, service in enumerate(stack.services)
-            for problem in routes.problems(f"stack.services[{number}]", service.routes)
-        ]
-        problems += [
-            problem
-            for number, service in enumerate(stack.services)
-            for index, route in enumerate(service.routes)
-            for problem in route_options.problems(f"stack.services[{number}].routes[{index}]", route)
+            for problem in route_options.all_problems(f"stack.services[{number}]", service.routes)
         ]
         if problems:
             raise ConfigError(problems)

@@ -71,7 +71,7 @@ class StackConfig(StackFiles):
         self._check_names(given["preflight_environments"] or [])
         self._check_env_files()
         self._check_secret_files()
-        self.problems += service_problems.problems(self.config["services"])
+        self.problems += service_problems.problems(self.config["services"], self._shape)
         self._check_egress()
         self._check_public()
         if schema.is_well(self._shape, "stack_source", "stack.compose_files", "stack.files", "stack.live_files"):
@@ -166,7 +166,8 @@ class StackConfig(StackFiles):
 
     def _check_public(self) -> None:
         if self.config.get("public_check"):
-            self.problems += public_check.problems(self.config["public_check"], self.config["services"])
+            services = self.config["services"] if schema.is_well(self._shape, "stack.services") else []
+            self.problems += public_check.problems(self.config["public_check"], services)
 
     def _check_compose(self) -> None:
         names = [name for name in self.config["compose_files"] or [] if name in self.files]

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible_collections.morpheus.deploy.plugins.module_utils.base import schema
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import haproxy, route_options, routes
 from ansible_collections.morpheus.deploy.plugins.module_utils.health import gate
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Route
@@ -27,10 +28,11 @@ def _released_route(route: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in route.items() if value or name in _OF_EVERY_ROUTE}
 
 
-def problems(services: Sequence[Mapping[str, Any]]) -> list[str]:
-    """What is wrong with ``stack.services`` by itself, whatever the Compose files say."""
+def problems(services: Sequence[Mapping[str, Any]], shape: Sequence[str] = ()) -> list[str]:
+    """What is wrong with ``stack.services`` by itself, whatever the Compose files say. ``shape``: what schema.typed says."""
     seen: dict[str, int] = {}
-    found = [*_route_problems(services), *_redirect_problems(services)]
+    is_well = schema.is_well(shape, "stack.services")
+    found = [*_route_problems(services), *(_redirect_problems(services) if is_well else [])]
     for number, service in enumerate(services):
         path = f"stack.services[{number}]"
         name = service.get("name")
@@ -49,8 +51,9 @@ def problems(services: Sequence[Mapping[str, Any]]) -> list[str]:
         own = [Route.of(one) for one in service.get("routes") or []]
         found += routes.problems(path, own)
         for index, route in enumerate(own):
-            found += route_options.problems(f"{path}.routes[{index}]", route)
-        if own and all(route.redirect for route in own):
+            here = f"{path}.routes[{index}]"
+            found += route_options.problems(here, route) if schema.is_well(shape, here) else []
+        if is_well and own and all(route.redirect for route in own):
             found.append(
                 f"{path}.routes: every route redirects, so nobody reaches the service; give it one without redirect, or move "
                 "these to a service that has one"
