@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 FAULTS = ("sick", "lies", "errors", "slow", "crashes-at-start", "crashes-later", "compose")
 # With these a rollout is to end well all the same.
 HARMLESS = ("", "slow")
-HOSTS = ("", "shop.example.com")
+HOSTS = ("", "*.example.com", "shop.example.com")
 PATHS = ("/", "/api", "/api/v1", "/web", "/web/admin")
 NAMES = ("api", "web", "jobs", "ml")
 PORTS = (8000, 9000, 7000)
+TIMEOUTS = (0, 0, 30, 300)
 
 
 @dataclass(frozen=True, repr=False)
@@ -126,6 +127,7 @@ def services(draw: st.DrawFn, name: str, routes: Sequence[tuple[str, str]], othe
         tuple(sorted(draw(st.sets(st.sampled_from(others), max_size=1)))) if others else (),
         draw(st.sampled_from([True, True, False])),
         draw(st.sampled_from([(), (), PORTS])),
+        timeout_seconds=draw(st.sampled_from(TIMEOUTS)),
     )
 
 
@@ -156,7 +158,7 @@ def successors(draw: st.DrawFn, before: Release, name: str) -> Release:
 
 @st.composite
 def _changes(draw: st.DrawFn, found: list[Service]) -> list[Service]:
-    change = draw(st.sampled_from([_port, _rename, _move, _unroute, _route, _scale, _drop, _add, _policy, _nothing]))
+    change = draw(st.sampled_from([_port, _rename, _move, _unroute, _route, _scale, _drop, _add, _policy, _options, _nothing]))
     return change(draw, found, draw(st.integers(0, len(found) - 1)))
 
 
@@ -214,6 +216,10 @@ def _add(draw: st.DrawFn, found: list[Service], number: int) -> list[Service]:
 
 def _policy(draw: st.DrawFn, found: list[Service], number: int) -> list[Service]:
     return _with(found, number, parallelism=draw(st.integers(0, 2)), monitor=draw(st.sampled_from([0.0, 0.2])))
+
+
+def _options(draw: st.DrawFn, found: list[Service], number: int) -> list[Service]:
+    return _with(found, number, timeout_seconds=draw(st.sampled_from(TIMEOUTS)))
 
 
 def _nothing(draw: st.DrawFn, found: list[Service], number: int) -> list[Service]:
