@@ -24,6 +24,7 @@ MUST_DIFFER = (
     "stack_secrets.*.*",
     "stack_secret_files.*.content",
     "stack.services.*.routes.*.host",
+    "stack.services.*.routes.*.redirect.host",
     "stack.public_check.url",
     "stack.database.project_ref",
     "stack.database.system_identifier",

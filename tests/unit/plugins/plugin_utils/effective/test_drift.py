@@ -109,6 +109,15 @@ BROKEN = [
         id="a key with dots",
     ),
     pytest.param(
+        {"stack/services/web/routes/1/redirect/host": "shop.example"},
+        {"stack/services/web/routes/1/redirect/host": "shop.example"},
+        [
+            "stack.services.web.routes.1.redirect.host must differ, and is shop.example in both (staging.yml:1 and "
+            "production.yml:1)"
+        ],
+        id="users who are sent to the other one",
+    ),
+    pytest.param(
         {"stack/services/api/routes/0/host": ""}, {"stack/services/api/routes/0/host": ""}, [], id="nothing is in common"
     ),
     pytest.param({"stack/drain_seconds": 1}, {"stack/drain_seconds": 2}, [], id="what may differ"),
