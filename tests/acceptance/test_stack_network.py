@@ -61,8 +61,8 @@ def reached(host: str, name: str, targets: Sequence[str]) -> dict[str, str]:
 def address(host: str) -> str:
     """By which other machines reach it."""
     links = json.loads(on(host, "ip", "-json", "-4", "address", "show", "scope", "global"))
-    own = [link for link in links if not link["ifname"].startswith(("br-", "docker"))]
-    return str(own[0]["addr_info"][0]["local"])
+    own = [link for link in links if not link.get("ifname", "").startswith(("br-", "docker"))]
+    return next(str(info["local"]) for link in own for info in link.get("addr_info", ()) if "local" in info)
 
 
 def answers(host: str, url: str) -> bool:
