@@ -56,6 +56,7 @@ class Rotation:
         self._run = run
         self._environment = str(arguments.get("environment") or "")
         self._secrets = fingerprints.by_name(arguments.get("secrets") or {}, arguments.get("secret_files") or {})
+        self._secrets |= fingerprints.of_registries(arguments.get("registries"))
         self.entry = self._entry()
         self._text = vault.read()
         self.state = None if described_only else self._state()
@@ -102,7 +103,7 @@ class Rotation:
         """What is left to do, for the playbook and for people; no value in it."""
         self._require_sources()
         keeps = self.entry.is_foreign(self.old)
-        steps = rotation.remaining(self.entry.provider, self.state, keeps_old=keeps)
+        steps = rotation.remaining(self.entry.provider, self.state, keeps_old=keeps, on_hosts=bool(self.entry.on_hosts))
         sentences = rotation.describe(self.entry, self.state, self.old)
         waits = self.entry.postgres or self.entry.probe
         return {
@@ -113,6 +114,7 @@ class Rotation:
             "steps": [step.value for step in steps],
             "plan": [sentences[step.value] for step in steps],
             "secrets": list(self.entry.secrets),
+            "on_hosts": self.entry.on_hosts,
             # What a person has to commit afterwards.
             "written": [str(path) for path in (self._vault.path, self._arguments.get("fingerprints")) if path],
             "old": self.entry.label(self.old, "old"),
@@ -120,9 +122,7 @@ class Rotation:
             "wait_seconds": waits.get("wait_seconds", 0.0),
             # A login that is not of the pair is tried and not changed.
             "owner": "" if self.state and self.entry.is_foreign(self.state.new) else self.entry.postgres.get("owner", ""),
-            "url": self.entry.probe.get("url", ""),
-            "header": self.entry.probe.get("header", ""),
-            "value": self.entry.probe.get("value", ""),
+            **{key: self.entry.probe.get(key, "") for key in ("url", "header", "value", "username")},
         }
 
     def _require_sources(self) -> None:

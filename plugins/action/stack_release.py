@@ -13,7 +13,7 @@ from typing import Any
 
 from ansible.plugins.action.normal import ActionModule as NormalAction
 
-_CONTENTS = ("files", "live_files", "secrets", "secret_files")
+_CONTENTS = ("files", "live_files", "secrets", "secret_files", "registries")
 
 
 class ActionModule(NormalAction):  # type: ignore[misc] # ansible-core has no types

@@ -39,10 +39,14 @@ from typing import Any
 
 def common_digests(prepared: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     found = [{image["reference"]: image["digest"] for image in one["images"].values()} for one in prepared]
-    if all(digests == found[0] for digests in found):
+    # Not every host runs every service.
+    first: dict[str, str] = {}
+    for digests in found:
+        first = {**digests, **first}
+    if all(digest == first[reference] for digests in found for reference, digest in digests.items()):
         return {}
     veterans = [digests for digests, one in zip(found, prepared, strict=True) if one["was_live"]]
-    return (veterans or found)[0]
+    return {**first, **(veterans or found)[0]}
 
 
 class FilterModule:

@@ -12,7 +12,8 @@ description:
 positional: _input
 options:
   _input:
-    description: "The inventory's variables C(stack_environment), C(stack_secrets), C(stack_secret_files), C(stack_rotation),
+    description: "The inventory's variables C(stack_environment), C(stack_secrets), C(stack_secret_variables),
+      C(stack_secret_files), C(stack_registries), C(stack_rotation),
       C(stack_fingerprints), C(stack_fingerprint_key) and C(preflight_environments) as one mapping. Missing ones count as not
       set."
     type: dict
@@ -52,11 +53,12 @@ def fingerprints(variables: Mapping[str, Any]) -> dict[str, Any]:
     environment, key = str(variables.get("stack_environment") or ""), variables.get("stack_fingerprint_key") or ""
     path = str(variables.get("stack_fingerprints") or "")
     result: dict[str, Any] = {"problems": [], "path": path, "text": "", "changes": [], "notes": []}
-    env_files, files = variables.get("stack_secrets") or {}, variables.get("stack_secret_files") or {}
+    env_files, files = topic.env_files(variables), variables.get("stack_secret_files") or {}
     result["problems"] = isolation.fingerprint_problems(environment, variables.get("preflight_environments") or [], path, key)
     result["problems"] += topic.value_problems(env_files, files)
     if not result["problems"]:
         secrets = topic.by_name(env_files, files) | topic.of_rotations(variables.get("stack_rotation"))
+        secrets |= topic.of_registries(variables.get("stack_registries"))
         before, result["changes"] = isolation.file_before(path)
         now = topic.make(environment, key, secrets, date.today().isoformat(), before)
         result["changes"] += topic.changes(before, now)

@@ -13,10 +13,12 @@ positional: _input
 options:
   _input:
     description: "The inventory's variables C(stack), C(stack_environment), C(stack_release), C(stack_secrets),
-      C(stack_secret_files), C(stack_source), C(stack_fingerprints), C(stack_fingerprint_key), C(stack_other_fingerprints),
+      C(stack_secret_variables), C(stack_secret_files), C(stack_registries),
+      C(stack_source), C(stack_fingerprints), C(stack_fingerprint_key), C(stack_other_fingerprints),
       C(stack_shared_secrets) and C(preflight_environments) as one mapping. Missing ones count as not set. Beside them
-      C(stack_vault_variables), what the vault holds, and C(stack_vault_templates), names of what looks like a template in it, as
-      the lookup P(morpheus.deploy.encrypted_variables#lookup) gives both."
+      C(stack_groups), the inventory's groups with their hosts, C(stack_vault_variables), what the vault holds, and
+      C(stack_vault_templates), names of what looks like a template in it, as the lookup
+      P(morpheus.deploy.encrypted_variables#lookup) gives both."
     type: dict
     required: true
 author:
@@ -42,6 +44,7 @@ _value:
     files: {compose.yml: c2VydmljZXM6IHt9Cg==}
     live_files: {}
     executable: []
+    placement: {scheduler: [app-1]}
     secret_rights: {session_secret: {owner: 10001, mode: "0400"}}
 """
 
@@ -71,6 +74,7 @@ def stack_config(variables: Mapping[str, Any]) -> dict[str, Any]:
         "live_files": checked.live_files,
         "executable": checked.executable,
         "secret_rights": checked.secret_rights,
+        "placement": checked.placement,
     }
 
 

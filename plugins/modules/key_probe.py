@@ -31,9 +31,15 @@ options:
     type: str
     default: Authorization
   value:
-    description: What the header holds, C({secret}) in the place of the key.
+    description:
+      - What the header holds, C({secret}) in the place of the key, or C({basic}) in the place of O(username) and the key as
+        C(Basic) takes both, in base64.
     type: str
     default: Bearer {secret}
+  username:
+    description: Whose password the key is, for C({basic}).
+    type: str
+    default: ""
   state:
     description: What the answer must be. V(told) asks until there is one, and fails for neither.
     type: str
@@ -76,6 +82,8 @@ status:
   sample: 401
 """
 
+import base64
+import re
 import time
 from typing import Any
 
@@ -106,7 +114,10 @@ def seen(answer: Answer) -> str:
 
 def ask(params: dict[str, Any]) -> Answer:
     """The first answer that is as wanted, or the last one."""
-    headers = ((params["header"], params["value"].replace("{secret}", params["key"])),)
+    basic = base64.b64encode(f"{params['username']}:{params['key']}".encode()).decode()
+    # One after the other, or a key that holds {basic} would be taken for the place of one.
+    value = re.sub(r"\{(secret|basic)\}", lambda found: params["key"] if found[1] == "secret" else basic, params["value"])
+    headers = ((params["header"], value),)
     endpoint = Endpoint("api", params["url"], headers=headers)
     deadline = time.monotonic() + params["wait_seconds"]
     wanted = ("accepted", "refused") if params["state"] == "told" else (params["state"],)
@@ -140,6 +151,7 @@ def main() -> None:
             "key": {"type": "str", "required": True, "no_log": True},
             "header": {"type": "str", "default": "Authorization"},
             "value": {"type": "str", "default": "Bearer {secret}", "no_log": False},
+            "username": {"type": "str", "default": ""},
             "state": {"type": "str", "choices": ["accepted", "refused", "told"], "default": "accepted"},
             "wait_seconds": {"type": "float", "default": 30.0},
             "name": {"type": "str", "default": "the key"},

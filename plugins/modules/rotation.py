@@ -38,6 +38,11 @@ options:
     description: C(stack_secret_files) of the inventory.
     type: dict
     default: {}
+  registries:
+    description: C(stack_registries) of the inventory.
+    type: list
+    elements: dict
+    default: []
   vault:
     description: The encrypted file on the controller.
     type: path
@@ -130,6 +135,7 @@ def main() -> None:
             "rotations": {"type": "list", "elements": "dict", "required": True, "no_log": True},
             "secrets": {"type": "dict", "default": {}, "no_log": True},
             "secret_files": {"type": "dict", "default": {}, "no_log": True},
+            "registries": {"type": "list", "elements": "dict", "default": [], "no_log": True},
             "vault": {"type": "path", "required": True},
             "environment": {"type": "str", "required": True},
             "fingerprints": {"type": "path"},

@@ -71,6 +71,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import engine
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
 from ansible_collections.morpheus.deploy.plugins.module_utils.secrets import attestation as attest
+from ansible_collections.morpheus.deploy.plugins.module_utils.secrets.fingerprints import VARIABLES
 from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import in_words, run_module
 
 
@@ -78,9 +79,12 @@ def look(host: StackHost, names: list[str], values: attest.Values, key: str) -> 
     live = host.releases.live()
     if not live:
         raise DeployError("no release is live on this host; deploy one first")
-    model = host.model(host.releases.read(live).stack, host.releases.workspace(live))
+    stack, workspace = host.releases.read(live).stack, host.releases.workspace(live)
+    model = host.model(stack, workspace)
+    of_compose = [name for name in names if name.partition(".")[0] == VARIABLES]
+    parts = attest.composed(model, host.written(stack, workspace), of_compose) if of_compose else attest.NONE
     containers = [attest.container(details, host.stack) for details in host.engine.running()]
-    return attest.attest(containers, attest.readers(model, names, values.new), names, values, key)
+    return attest.attest(containers, attest.readers(model, names, values.new, parts), names, values, key, parts)
 
 
 def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:

@@ -71,6 +71,7 @@ releases:
       status: superseded
       at: "2026-01-01T12:00:00Z"
       why: ""
+      jobs: [setup]
       created: "2026-01-01T11:00:00Z"
       git_sha: 1c3a9d0e
       schema: {head: "0002", compatible_since: ""}

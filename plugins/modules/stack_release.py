@@ -71,6 +71,24 @@ options:
         counts as a changed secret.
     type: dict
     default: {}
+  registries:
+    description:
+      - Logins of registries, as server to base64 of JSON with C(username) and C(password), or with C(token). Images are pulled
+        with them through the engine's API, and nothing of them is left on the host.
+      - Base64 so that a short value is not masked wherever it occurs in what the module returns.
+    type: dict
+    default: {}
+  elsewhere:
+    description: Services that run on other hosts alone. They are neither checked nor pulled, nor run on this one.
+    type: list
+    elements: str
+    default: []
+  runs_jobs:
+    description:
+      - Whether jobs that run on one host (C(hosts=one), the default of C(stack.jobs)) run on this one. To be true on one host
+        of a deploy.
+    type: bool
+    default: true
   git_sha:
     description: Commit of the deploy project, for the record.
     type: str
@@ -150,6 +168,18 @@ versions:
   type: list
   elements: str
   sample: ["0001"]
+jobs:
+  description: Jobs of the release that run on one host, are yet to be run, and would run on this one.
+  returned: success
+  type: list
+  elements: str
+  sample: [setup]
+jobs_done:
+  description: Jobs of the release that have ended well on this host.
+  returned: success
+  type: list
+  elements: str
+  sample: []
 on_host:
   description: Whether the host holds the release now. False only in check mode, for a release that is not there yet.
   returned: success
@@ -194,7 +224,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import ConfigError
-from ansible_collections.morpheus.deploy.plugins.module_utils.engine import engine
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine import engine, registries
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.lock import alone
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease import leased
@@ -211,10 +241,12 @@ def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
     leased.require(module.params, check_mode=module.check_mode)
     secret_files = _decoded(module.params["secret_files"])
     said.know(secret_files.items())
+    logins = registries.unpacked(module.params["registries"])
+    said.know(registries.secrets(logins))
     wanted = Wanted(
         release=module.params["release"],
         environment=module.params["environment"],
-        stack=Stack.of(module.params["stack"]),
+        stack=Stack.of(module.params["stack"]).without(module.params["elsewhere"]),
         files=_bytes(module.params["files"]),
         live_files=_bytes(module.params["live_files"]),
         executable=module.params["executable"],
@@ -226,6 +258,8 @@ def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
     # What runs is said only once it is known.
     about |= {"release": wanted.release, "environment": wanted.environment}
     host = StackHost(module.params["stack"]["name"], engine.connect())
+    host.engine.logins = logins
+    host.runs_jobs = module.params["runs_jobs"]
     about |= {"previous": host.releases.live_release(), "previous_id": host.releases.live()}
     try:
         # In check mode nothing is written, so nobody has to wait for anybody.
@@ -244,6 +278,8 @@ def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
         "was_live": prepared.was_live,
         "pending": prepared.pending,
         "versions": prepared.versions,
+        "jobs": prepared.jobs,
+        "jobs_done": prepared.jobs_done,
         "on_host": not (module.check_mode and prepared.is_new),
         "plan": [*_live_plan(prepared, wanted), *(str(step) for step in prepared.steps)],
         "images": prepared.images,
@@ -266,6 +302,9 @@ def main() -> None:
             "secrets": {"type": "dict", "default": {}, "no_log": True},
             "secret_files": {"type": "dict", "default": {}, "no_log": True},
             "rights": {"type": "dict", "default": {}},
+            "registries": {"type": "dict", "default": {}, "no_log": True},
+            "elsewhere": {"type": "list", "elements": "str", "default": []},
+            "runs_jobs": {"type": "bool", "default": True},
             "git_sha": {"type": "str", "default": ""},
             "digests": {"type": "dict", "default": {}},
             "token": {"type": "int", "default": 0, "no_log": False},

@@ -24,6 +24,8 @@ description:
   - A service that writes to a volume or a directory of its own, or that has a fixed host port, address or name, is replaced
     stop-first, one replica at a time. When its new version is no good, the old one is started again whatever C(failure_action)
     says.
+  - A job, a service that ends, runs in its turn, once for each release. When it does not end well, the services that wait for its
+    end are not touched, and its last log lines are in the message.
   - Services whose configuration, image content, env files, secret files and mounted files are the same are not touched.
 attributes:
   check_mode:
@@ -51,6 +53,17 @@ options:
     type: str
     choices: [deploy, rollback]
     default: deploy
+  runs_jobs:
+    description:
+      - Whether jobs that run on one host (C(hosts=one), the default of C(stack.jobs)) run on this one. To be true on one host
+        of a deploy, whose rollout must have ended well before that of another one begins.
+    type: bool
+    default: true
+  jobs_done:
+    description: Of these jobs, those that have ended well for the release on another host.
+    type: list
+    elements: str
+    default: []
 extends_documentation_fragment:
   - morpheus.deploy.engine.stacks
   - morpheus.deploy.stack
@@ -230,6 +243,7 @@ def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
     about["left"] = "as_before"
     leased.require(params, check_mode=module.check_mode)
     host = StackHost(params["stack"], engine.connect())
+    host.runs_jobs, host.jobs_done = params["runs_jobs"], params["jobs_done"]
     host_rollout: HostRollout | None = None
     try:
         with alone(host, 0 if module.check_mode else params["token"], params["run"]) as fence:
@@ -266,6 +280,8 @@ def main() -> None:
             "release_id": {"type": "str", "default": ""},
             "restart": {"type": "bool", "default": False},
             "kind": {"type": "str", "choices": [kind.value for kind in Kind], "default": Kind.DEPLOY.value},
+            "runs_jobs": {"type": "bool", "default": True},
+            "jobs_done": {"type": "list", "elements": "str", "default": []},
             "token": {"type": "int", "default": 0, "no_log": False},
             "run": {"type": "str", "default": ""},
             "without_lease": leased.WITHOUT_LEASE,

@@ -77,7 +77,7 @@ def judged(files: Sequence[dict[str, str]]) -> list[list[str] | None]:
     done = subprocess.run(command, input=json.dumps(files), capture_output=True, text=True, timeout=600, check=True)
     found: list[list[str] | None] = []
     for given, (model, written) in zip(files, json.loads(done.stdout.replace("PROJECT", f"{OWN}/project")), strict=True):
-        own = Own.of(OWN, list(given), ["compose.json"])
+        own = Own.of(OWN, list(given))
         project = Project(with_files(model, written or {}, {}), own, written=False) if model else None
         found.append(hardening.problems(Stack(hardening={}), project, ()) if project else None)
     return found

@@ -48,7 +48,8 @@ with open(place + "/asked", "a") as stream:
     stream.write(f"{{host}} {{what}}\\n")
 # Nobody answers before all of them have been asked, so that it hangs where one waits for the other.
 others = [f"{{place}}/{{other}}.{{what}}" for other in answer.pop("meets", [])]
-open(f"{{place}}/{{host}}.{{what}}", "w").close()
+with open(f"{{place}}/{{host}}.{{what}}", "w") as stream:
+    json.dump(given, stream)
 deadline = time.monotonic() + answer.pop("patience", 300)
 while not all(os.path.exists(path) for path in others):
     if time.monotonic() > deadline:
@@ -63,7 +64,7 @@ end({{"changed": False, **answer}})
 # Module -> the options that it knows.
 SCRIPTED = {
     "stack_release": ("stack",),
-    "stack_rollout": ("stack", "release_id", "restart", "kind", "token", "run", "without_lease"),
+    "stack_rollout": ("stack", "release_id", "restart", "kind", "runs_jobs", "jobs_done", "token", "run", "without_lease"),
     "health_gate": ("endpoints", "successes", "deadline_seconds"),
     "edge_upstream": ("names", "state"),
 }

@@ -87,6 +87,11 @@ ENGINE_ROLE: Tasks = {
     ],
     "main": [{"name": "Install the engine", "morpheus.deploy.engine_config": {"options": {}, "token": 7}}],
 }
+# What it writes beside its module would be this machine's.
+EGRESS_ROLE: Tasks = {
+    "look": [{"name": "Learn how a host is reached", "morpheus.deploy.host_egress": {"name": "{{ inventory_hostname }}"}}],
+    "main": [{"name": "Keep containers away", "morpheus.deploy.host_egress": {"name": "{{ inventory_hostname }}"}}],
+}
 EDGE_TASKS = ("look", "upgrade", "keep_off", "take_back")
 EDGE_ROLE: Tasks = {
     "check": [{"name": "Look at the options", "ansible.builtin.debug": {"msg": "They are well."}}],
@@ -321,7 +326,7 @@ def collection(directory: Path) -> Path:
         (own / "plugins" / "modules" / path.name).write_text(text)
     (own / "roles").mkdir()
     for path in sorted((ROOT / "roles").iterdir()):
-        stand_in = {"docker_engine": ENGINE_ROLE, "edge": EDGE_ROLE}.get(path.name)
+        stand_in = {"docker_engine": ENGINE_ROLE, "edge": EDGE_ROLE, "egress": EGRESS_ROLE}.get(path.name)
         if stand_in is None:
             (own / "roles" / path.name).symlink_to(path)
             continue

@@ -155,3 +155,38 @@ def test_a_rollback_asks_for_no_password(newcomer: Newcomer) -> None:
     assert (done.returncode, "could be reached: 10.0.0.1. Nothing was changed." in done.stdout) == (4, True), (
         done.stdout + done.stderr
     )
+
+
+PROJECTS = ROOT / "tests" / "unit" / "plugins" / "plugin_utils" / "inspected" / "projects"
+
+
+def test_a_first_look_at_a_strangers_compose_file_leads_to_an_environment_that_passes_the_preflight(newcomer: Newcomer) -> None:
+    (newcomer.here / "docker-compose.yml").write_text((PROJECTS / "letters" / "docker-compose.yml").read_text())
+    before = newcomer.files()
+    look = "ansible-playbook morpheus.deploy.inspect -e compose=docker-compose.yml"
+    said = newcomer.well(look)
+    assert "1 left to you, see above." in said
+    assert "VERDICT" not in said
+    assert newcomer.files() == before
+    said = newcomer.well(f"{look} -e write=inventories/staging -e hosts=10.0.0.1 -e site=letters.example -e health=/health")
+    assert "With these lines a deploy's checks accept it." in said
+    assert "docker-compose.staging.yml" in said
+    deploy = "ansible-playbook morpheus.deploy.deploy -i inventories/staging -e stack_release=1.0.0 --tags preflight"
+    done = newcomer.types(deploy)
+    assert done.returncode != 0
+    assert "'vault_postgres_password' is undefined" in done.stdout
+    vault = "inventories/staging/group_vars/vault.yml"
+    editing = replace(newcomer, variables=newcomer.variables | {"EDITOR": "sed -i '$a vault_postgres_password: a-long-canary'"})
+    editing.well(f"ansible-vault edit {vault}")
+    newcomer.well("ansible-playbook morpheus.deploy.fingerprint -i inventories/staging")
+    assert "VERDICT done: staging deploy (--tags preflight)" in newcomer.well(deploy)
+    # What is there is not written over, and looking again does not need it.
+    done = newcomer.types(f"{look} -e write=inventories/staging -e site=other.example")
+    assert (done.returncode, "is there already and stays as it is" in done.stdout) == (2, True)
+
+
+def test_a_first_look_says_what_to_type(newcomer: Newcomer) -> None:
+    done = newcomer.types("ansible-playbook morpheus.deploy.inspect")
+    assert (done.returncode, "compose: required; the Compose file" in done.stdout) == (2, True)
+    done = newcomer.types("ansible-playbook morpheus.deploy.inspect -e compose=nowhere.yml")
+    assert (done.returncode, "compose: nowhere.yml does not exist" in done.stdout) == (2, True)

@@ -37,7 +37,11 @@ def deploy(tmp_path: Path) -> Deploy:
 
     def run(*options: str, balancers: Any = None, hosts_at_once: int = 1, lost: tuple[str, ...] = (), **hosts: Any) -> Ended:
         answers = {
-            name.replace("_", "-"): {"stack_release": prepared(), "deploy": steps[0], "rollback": (*steps, rolled(back=True))[1]}
+            name.replace("_", "-"): {
+                "stack_release": {**prepared(), **steps[0].pop("prepared", {})},
+                "deploy": steps[0],
+                "rollback": (*steps, rolled(back=True))[1],
+            }
             for name, steps in hosts.items()
         }
         return scripted.play(tmp_path, DEPLOY, answers, *options, hosts_at_once=hosts_at_once, lost=lost, balancers=balancers)
@@ -53,6 +57,23 @@ def test_a_deploy_that_goes_well_takes_nothing_back(deploy: Deploy) -> None:
     ended = deploy(app_1=[rolled()], app_2=[rolled()], balancers={"lb-1": {}})
     assert (ended.status, ended.said[0].split()[:2]) == (0, ["VERDICT", "deployed:"])
     assert ended.asked[2:] == ["app-1 deploy", "lb-1 health_gate", "app-2 deploy", "lb-1 health_gate"]
+
+
+def test_the_host_that_runs_a_job_for_all_goes_first_and_alone(deploy: Deploy, tmp_path: Path) -> None:
+    first = rolled(prepared={"jobs": ["setup"]})
+    # They wait for each other in vain when they are in two batches.
+    both: dict[str, Any] = {"meets": ["app-2", "app-3"], "patience": 20}
+    ended = deploy(app_1=[first], app_2=[rolled(**both)], app_3=[rolled(**both)], hosts_at_once=2)
+    assert (ended.status, ended.asked[3]) == (0, "app-1 deploy"), ended.screen
+    given = {name: json.loads((tmp_path / f"{name}.deploy").read_text()) for name in ("app-1", "app-2", "app-3")}
+    assert [one["runs_jobs"] for one in given.values()] == [True, False, False]
+
+
+def test_what_has_run_on_one_host_is_told_to_all(deploy: Deploy, tmp_path: Path) -> None:
+    done = rolled(prepared={"jobs_done": ["setup"]})
+    ended = deploy(app_1=[rolled()], app_2=[done], hosts_at_once=2)
+    assert ended.status == 0, ended.screen
+    assert [json.loads((tmp_path / f"app-{one}.deploy").read_text())["jobs_done"] for one in (1, 2)] == [["setup"]] * 2
 
 
 def test_every_host_that_was_switched_goes_back_at_the_same_time_when_a_later_one_fails(deploy: Deploy) -> None:

@@ -122,7 +122,7 @@ DONE = [
     *[
         _one(f"{key} {value}", {key: value}, f'"{value}" shares the {what} of another container with the service')
         for key, what in (("pid", "processes"), ("network_mode", "network"), ("ipc", "IPC"))
-        for value in ("container:edge-haproxy-1", "service:worker")
+        for value in ("container:edge-haproxy-1",)
     ],
     _one(
         "a control group of the host",

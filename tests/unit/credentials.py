@@ -51,12 +51,31 @@ CREDENTIALS = (
         ),
     ),
     Credential(
+        "stack_secret_variables.*",
+        "variables.<VARIABLE>",
+        f"{_BY_FILE}; files: secret-readable, secret-owner, secret-leftover; replicas: key-undeclared, key-missing",
+        "any provider",
+        MASKED_ON_HOSTS,
+        ("stack_release.secrets", "rotation.secrets"),
+    ),
+    Credential(
         "stack_secret_files.*.content",
         "files.<name>",
         f"{_BY_FILE}; files: secret-readable, secret-owner, secret-leftover",
         "any provider",
         MASKED_ON_HOSTS,
         ("stack_release.secret_files", "rotation.secret_files"),
+    ),
+    *(
+        Credential(
+            f"stack_registries[].{option}",
+            f"registries.<server>.{option}",
+            "secret-shared, secret-old",
+            "manual, command",
+            MASKED_AS_OPTION,
+            ("stack_release.registries", "rotation.registries"),
+        )
+        for option in ("password", "token")
     ),
     Credential(
         "stack_rotation[].postgres.admin_url",
@@ -131,6 +150,7 @@ ADDRESSES = (
         "its fingerprint, and the marker, through each connection",
         "audit_must_not_reach, as the database",
     ),
+    Address("stack_registries[].server", "the fingerprint of its login", "no: asked by a deploy alone, for images"),
     Address("stack_rotation[].probe.url", "no: the key decides; it is asked with this environment's key alone", "no: as the API"),
     Address("stack.env.*.*", "stack.allowed_values", "audit_must_not_reach, where it names another environment's"),
     Address("stack.public_check.url", "config_must_differ; each host asks its own edge", "tls-name, tls-protocol"),
@@ -148,6 +168,7 @@ ADDRESSES = (
 # Options that sound like either, and why they are none.
 NEITHER = {
     "docker_engine_source": "the name of a repository: distro or docker",
+    "docker_engine_registry_ca_paths": "certificates, which are public, by the registry that shows them",
     "docker_engine_token": "the lease's number",
     "edge_metrics_address": "an address of the host's own to listen on",
     "edge_upstream_name": "the name that certificates of hosts must have",
@@ -160,7 +181,10 @@ NEITHER = {
     "rollout_token": "the lease's number",
     "stack.database.secret": "the name of a secret",
     "stack.hosts_at_once": "a number",
+    "stack.services[].health.host": "the Host header that a replica is asked with, at its own address",
+    "stack.services[].hosts": "names of the inventory",
     "stack_fingerprints": "the path of a file that holds no secret",
+    "stack_registries": "each of its options has a row of its own",
     "stack_rotation[].secrets": "names of secrets",
     "stack_shared_secrets": "names of secrets",
     "stack_source": "a directory of the controller",

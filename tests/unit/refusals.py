@@ -18,14 +18,26 @@ from tests.unit.plugins.module_utils.compose import (
     test_compose_rules,
     test_file_mounts,
     test_hardening,
+    test_jobs,
+    test_placement,
     test_precautions,
+    test_shared,
 )
 from tests.unit.plugins.module_utils.edge import test_edge, test_route_options, test_routes
+from tests.unit.plugins.module_utils.engine import test_pull
 from tests.unit.plugins.module_utils.operations import test_prepare
 from tests.unit.plugins.module_utils.ownership import test_database_identity, test_identity
 from tests.unit.plugins.module_utils.postgres import test_connection_url
 from tests.unit.plugins.modules import test_identity_modules
-from tests.unit.plugins.plugin_utils.config import test_exposed, test_isolation, test_stack_config
+from tests.unit.plugins.plugin_utils.config import (
+    test_compose_reading,
+    test_exposed,
+    test_isolation,
+    test_placed_services,
+    test_registry_options,
+    test_stack_config,
+    test_variables,
+)
 from tests.unit.plugins.plugin_utils.encrypted import test_encrypted_header
 from tests.unit.plugins.plugin_utils.rotation import test_rotation
 from tests.unit.reference import written
@@ -46,16 +58,21 @@ PLACES = {
     "services": r"stack\.services\b",
     "public_check": r"stack\.public_check\b",
     "migration": r"stack\.migration\b",
-    "variables": r"stack\.(env|allowed_values)\b|services\.\w+\.(env_file|label_file)\b",
+    "variables": r"stack\.(env|variables|allowed_values)\b|stack_secret_variables|services\.\w+\.(env_file|label_file)\b"
+    r"|services\.\w+\.\S+: \"?\$",
     "secrets": r"stack_secret|secrets\.|services\.\w+\.secrets: the Compose files",
+    "registries": r"stack_registries\b",
     "database": r"stack\.database\b",
     "fingerprints": r"stack_fingerprint",
     "rotation": r"stack_rotation\b",
     "exemptions": r"stack\.(hardening|egress)\b",
     "files": r"stack\.(compose_files|files|live_files|shared_volumes)\b|configs\.|(volumes|include|hosts)\b"
-    r"|compose\.\w+\.yml: must|services\.\w+\.(extends|volumes: .*stack\.(live_)?files)",
+    r"|compose(\.\w+)?\.yml: include|stack\.profiles|compose\.\w+\.yml: must|services\.\w+\.(extends|profiles|\w+: \w+ needs )"
+    r"|services\.\w+\.volumes: .*stack\.(live_)?files",
     "stack": r"stack\b",
-    "replicas": r"services\.\w+\.(image|container_name|pre_stop|deploy\.(update|rollback)_config|ports: (a routed|\d+ replicas)"
+    "replicas": r"services\.\w+(: \w+ waits for its end|\.(restart|deploy\.(replicas|mode|placement|restart_policy)"
+    r"|(ipc|pid|network_mode): \"service:))"
+    r"|services\.\w+\.(image|container_name|pre_stop|deploy\.(update|rollback)_config|ports: (a routed|\d+ replicas)"
     r"|network_mode: old|volumes: .* has no name)",
     "mounts": r"services\.\w+\.(volumes|volumes_from|configs|secrets|use_api_socket)\b",
     "networks": r"services\.\w+\.(networks|network_mode|ports|external_links)\b",
@@ -87,6 +104,10 @@ def before_any_host() -> list[Refusal]:
     """What the controller refuses."""
     return [
         *cases(test_stack_config.BAD),
+        *cases(test_variables.REFUSED),
+        *cases(test_variables.VARIABLES),
+        *cases(test_compose_reading.REFUSED),
+        *cases(test_compose_reading.PROFILES),
         *cases(test_encrypted_header.REFUSED, 'stack_vault: "v/vault.yml" {}'),
         Refusal("a vault without its password", [test_encrypted_header.NO_PASSWORD]),
         Refusal("a vault that is not there", [test_encrypted_header.NOT_THERE]),
@@ -94,6 +115,7 @@ def before_any_host() -> list[Refusal]:
         *texts(test_routes.PATHS, "path", "stack.services[0].routes[0].paths[0]: {}"),
         *cases(test_route_options.PROBLEMS, "stack.services[0].routes[0].{}"),
         *cases(test_route_options.LOOPS),
+        *cases(test_registry_options.PROBLEMS, "stack_registries{}"),
         *cases(test_exposed.EXPOSED),
         *cases(test_isolation.KEYS),
         *cases(test_isolation.FINGERPRINTS),
@@ -104,6 +126,12 @@ def before_any_host() -> list[Refusal]:
         *cases(test_compose_rules.FINDINGS),
         *cases(test_compose_rules.WATCHES, "services.api.deploy.update_config.monitor: {}"),
         *cases(test_compose_data.REFUSED),
+        *cases(test_jobs.REFUSED),
+        Refusal("routes of a job", [test_jobs.ROUTED]),
+        *cases(test_shared.REFUSED),
+        Refusal("routes of a service in the network of another", [test_shared.ROUTED]),
+        *cases(test_placement.REFUSED),
+        *cases(test_placed_services.REFUSED),
         *cases(test_file_mounts.PROBLEMS),
         *cases(test_file_mounts.CONFIGS),
         Refusal("a named volume over shipped files", [test_file_mounts.DEVICE.format("./conf")]),
@@ -131,6 +159,8 @@ def before_any_change() -> list[Refusal]:
     networks = next(cases(test_precautions.CHANGED, test_precautions.NETWORK))
     volumes = next(cases(test_precautions.VOLUMES, test_precautions.VOLUME))
     return [
+        Refusal("an image for another processor", [test_prepare.FOREIGN]),
+        *cases(test_pull.REFUSED),
         Refusal("an image's volume that is not mounted", [test_compose_data.NOT_MOUNTED]),
         Refusal("data that change hands", [test_precautions.TWO_WRITERS]),
         Refusal("a changed network", networks.messages),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EngineError
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.seen import Condemned, Health
@@ -57,6 +57,8 @@ class Container:
     admitted_seconds: float = 0.0
     # Requests that ended because it was stopped, and how many of its tunnels did.
     broken_off: int = 0
+    # When it was made, by an order without gaps.
+    created: float = 0.0
     # Where it answers the edge; 0 when no route led to its service when it was made.
     port: int = 0
 
@@ -78,6 +80,9 @@ class Host:
         self.drain_seconds = drain_seconds
         self.containers: dict[str, Container] = {}
         self.removed: list[Container] = []
+        # Jobs that have ended well, in their order; and those that end badly.
+        self.jobs: list[str] = []
+        self.bad_jobs: set[str] = set()
         # Name of a container that was stopped -> with which grace period.
         self.graces: dict[str, float | None] = {}
         self.admitted: set[str] = set()
@@ -124,6 +129,7 @@ class Host:
         container = Container(
             f"id{self._serial}", f"shop-{service}-{number}", service, number, fingerprint, state, list(sessions)
         )
+        container.created = float(self._serial)
         self.containers[container.id] = container
         if admitted:
             self.admitted.add(container.name)
@@ -143,6 +149,7 @@ class Host:
                     one.fingerprint,
                     one.state,
                     one.name in self.admitted,
+                    created=one.created,
                     port=one.port,
                 )
                 for one in self.containers.values()
@@ -150,7 +157,8 @@ class Host:
 
     def plan(self) -> list[Step]:
         routing = Routing(self.routes, self.routes if self.wanted_routes is None else self.wanted_routes)
-        return plan(list(self.desired.values()), self.observe(), drain_seconds=self.drain_seconds, routing=routing)
+        desired = [replace(one, due=one.job and one.name not in self.jobs) for one in self.desired.values()]
+        return plan(desired, self.observe(), drain_seconds=self.drain_seconds, routing=routing)
 
     def run(self, steps: Sequence[Step] | None = None, record: Callable[[str, Step], None] = lambda event, step: None) -> Outcome:
         """What HostRollout does: plan from what is observed, forget what is gone, execute."""
@@ -193,6 +201,10 @@ class Host:
             found += [f"{one.name}: is too much" for one in own if one not in good]
             if service.routed:
                 found += [f"{one.name}: is not admitted" for one in good if one.name not in self.admitted]
+            found += [f"{name}: the job was not run"] if service.job and name not in self.jobs else []
+            for other in service.follows:
+                ages = [one.created for one in self.alive(other)]
+                found += [f"{one.name}: is older than {other}" for one in good if ages and one.created < min(ages)]
         found += [f"{one.name}: belongs to no service" for one in self.containers.values() if one.service not in self.desired]
         existing = {one.name for one in self.containers.values()}
         if self.wanted_routes is not None and self.routes != self.wanted_routes:
@@ -277,6 +289,8 @@ class SimulatedEngine:
         host = self._host
         with host.lock:
             own = [one for one in host.containers.values() if one.service == service]
+            jobs = [one for one in host.desired[service].depends_on if one in host.desired and host.desired[one].job]
+            host.violations += [f"{service}: starts before the job {one} has ended" for one in jobs if one not in host.jobs]
             if len(own) > total:
                 host.violations.append(f"{service}: Compose would remove {len(own) - total} replicas to have only {total}")
             host.violations += [f"{one.name}: Compose would start it again" for one in own if one.state is State.DEAD]
@@ -298,6 +312,23 @@ class SimulatedEngine:
                     host.violations.append(f"{service}: {running} run at once where {wanted.replicas} may, after {host.log[-1]}")
             host.clock.sleep(0.3)
         host.fail_at("start")
+
+    def run_job(self, service: str) -> None:
+        host = self._host
+        with host.lock:
+            host.change(f"run the job {service}")
+            if service in host.jobs:
+                host.violations.append(f"{service}: the job is run again")
+            for other in host.desired[service].depends_on:
+                wanted = host.desired.get(other)
+                good = [one for one in host.alive(other) if wanted and one.fingerprint == wanted.fingerprint]
+                if wanted and not wanted.job and len(good) < wanted.replicas:
+                    host.violations.append(f"{service}: the job is run before {other} runs")
+                if wanted and wanted.job and other not in host.jobs:
+                    host.violations.append(f"{service}: the job is run before {other}")
+            if service in host.bad_jobs:
+                raise EngineError(f"the job {service} failed")
+            host.jobs.append(service)
 
     def stop(self, replicas: Sequence[Replica], grace_seconds: float | None) -> None:
         host = self._host
@@ -332,6 +363,9 @@ class SimulatedEngine:
 
     def ended_at(self, replica: Replica) -> float | None:
         return None
+
+    def advice(self, service: str, said: str) -> str:
+        return ""
 
     def last_words(self, replica: Replica) -> str:
         return f"the last words of {replica.name}"

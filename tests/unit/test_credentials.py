@@ -21,7 +21,7 @@ ENVIRONMENTS = ("staging", "production")
 SOUNDS_SECRET = re.compile(r"secret|passw|token|key|credential|cert|private|vault", re.IGNORECASE)
 SOUNDS_OUTSIDE = re.compile(r"url|address|host|mirror|registr|upstream|prox|dns|source|repositor", re.IGNORECASE)
 # What an item of a list of mappings is called where users give names.
-NAMED = {"stack_secrets", "stack_secret_files", "edge_certificate_paths"}
+NAMED = {"stack_secrets", "stack_secret_variables", "stack_secret_files", "edge_certificate_paths"}
 
 
 def options(specification: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -152,7 +152,12 @@ def test_what_the_table_says_has_a_fingerprint_gets_one(tmp_path: Path) -> None:
         "stack_fingerprints": str(tmp_path / "fingerprints.json"),
         "stack_fingerprint_key": "one key for all environments",
         "stack_secrets": {"api": {"KEY": "first-canary"}},
+        "stack_secret_variables": {"KEY": "fifth-canary"},
         "stack_secret_files": {"token": {"content": "second-canary"}},
+        "stack_registries": [
+            {"server": "GHCR.io", "username": "deploy", "password": "fifth-canary"},
+            {"server": "r.example:5000", "token": "sixth-canary"},
+        ],
         "stack_rotation": [
             {"name": "database", "postgres": {"admin_url": "postgresql://a:third-canary@db/x"}},
             {"name": "ml", "command": {"admin_key": "fourth-canary"}},
@@ -162,7 +167,10 @@ def test_what_the_table_says_has_a_fingerprint_gets_one(tmp_path: Path) -> None:
     assert made["problems"] == []
     names = {
         "<env file>.<VARIABLE>": "api.KEY",
+        "variables.<VARIABLE>": "variables.KEY",
         "files.<name>": "files.token",
+        "registries.<server>.password": "registries.ghcr.io.password",
+        "registries.<server>.token": "registries.r.example:5000.token",
         "rotation.<name>.admin_url": "rotation.database.admin_url",
         "rotation.<name>.admin_key": "rotation.ml.admin_key",
     }

@@ -52,6 +52,7 @@ CONTROLLER = {
     "rotation": "",
     "config": "rotation",
     "new_environment": "config",
+    "inspected": "config new_environment",
     "audit": "config",
     "effective": "config",
     "run": "audit effective",

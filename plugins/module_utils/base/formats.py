@@ -47,7 +47,8 @@ class Format:
     ``number``: what this version writes, as ``key`` of the document. ``silent``: format 1 is written without its number, because
     versions from before there were numbers refuse what they do not know. ``mend``: what to do when the file is damaged;
     ``otherwise``: when a newer version has written it and is not to be had. ``{path}`` in both. ``steps``: number -> what makes
-    the next format of a document.
+    the next format of a document. ``least``: the number that a document is written with where versions from before read most of
+    them rightly; each with ``number`` when left out.
     """
 
     name: str
@@ -57,10 +58,11 @@ class Format:
     silent: bool = False
     key: str = "format"
     steps: Mapping[int, Callable[[Document], Document]] = field(default_factory=dict)
+    least: Callable[[Mapping[str, Any]], int] | None = None
 
-    def numbered(self, content: Mapping[str, Any], number: int = 0) -> Document:
-        """``content`` as it is to be written. ``number``: of an earlier format, which says all that is in it."""
-        number = number or self.number
+    def numbered(self, content: Mapping[str, Any]) -> Document:
+        """``content`` as it is to be written."""
+        number = self.least(content) if self.least else self.number
         return {**content} if self.silent and number == 1 else {self.key: number, **content}
 
     def current(self, path: Path, content: Any) -> Document:
@@ -155,9 +157,23 @@ _AWAY = "move the file away (mv {path} {path}.newer)"
 _BACK_FIRST = "go back with that version to a release of this one first"
 _QUIET = "wait until no run of that version is at work and remove the file"
 
-# Format 2: routes have options (edge/route_options.py), or wildcards. What has none is written in format 1.
+
+def _least_of_manifest(content: Mapping[str, Any]) -> int:
+    """Versions from before 2 know no options of routes (edge/route_options.py), no wildcards, and one way of hardening."""
+    stack = content.get("stack", {})
+    routes = [route for service in stack.get("services") or [] for route in service.get("routes") or []]
+    said = any({*route} - {"host", "paths"} or str(route.get("host") or "").startswith("*.") for route in routes)
+    return 2 if said or "default" in (stack.get("hardening") or {}) else 1
+
+
 MANIFEST = Format(
-    "manifests", "deploy that release again, which writes it anew", _BACK_FIRST, number=2, silent=True, steps={1: _as_it_is}
+    "manifests",
+    "deploy that release again, which writes it anew",
+    _BACK_FIRST,
+    number=2,
+    silent=True,
+    steps={1: _as_it_is},
+    least=_least_of_manifest,
 )
 LINEAGE = Format(
     "lineages",

@@ -30,20 +30,19 @@ HASH_DIGITS = 32
 
 @dataclass(frozen=True)
 class Content:
-    """``name``: of the file or directory. ``files``: path, beginning with ``name`` -> where its content lies now.
+    """``name``: of the file or directory. ``files``: path, beginning with ``name`` -> where its content lies now, or the content.
 
     ``directories`` and ``points`` (files): empty ones, over which the service mounts something else. Nobody can make them later.
     """
 
     name: str
-    files: Mapping[str, Path]
+    files: Mapping[str, Path | bytes]
     directories: Collection[str] = ()
     points: Collection[str] = ()
 
     def hash(self) -> str:
         listed = [
-            [path, hashlib.sha256(source.read_bytes()).hexdigest(), is_executable(source)]
-            for path, source in sorted(self.files.items())
+            [path, hashlib.sha256(_read(source)).hexdigest(), _can_run(source)] for path, source in sorted(self.files.items())
         ]
         text = json.dumps([self.name, listed, sorted(self.directories), sorted(self.points)])
         return hashlib.sha256(text.encode()).hexdigest()[:HASH_DIGITS]
@@ -91,6 +90,14 @@ class LookingStore(ContentStore):
         return place / content.name
 
 
+def _read(source: Path | bytes) -> bytes:
+    return source if isinstance(source, bytes) else source.read_bytes()
+
+
+def _can_run(source: Path | bytes) -> bool:
+    return not isinstance(source, bytes) and is_executable(source)
+
+
 def _is_filled(place: Path, content: Content) -> bool:
     """Whether ``_fill`` would write nothing."""
     there = {str(path.relative_to(place)) for path in place.rglob("*") if path.is_symlink() or not path.is_dir()}
@@ -98,7 +105,7 @@ def _is_filled(place: Path, content: Content) -> bool:
         there == {*content.files, *content.points}
         and all((place / name).is_dir() for name in content.directories)
         and all(
-            (place / name).read_bytes() == source.read_bytes() and is_executable(place / name) == is_executable(source)
+            (place / name).read_bytes() == _read(source) and is_executable(place / name) == _can_run(source)
             for name, source in content.files.items()
         )
     )
@@ -124,7 +131,7 @@ def _fill(place: Path, content: Content) -> None:
         (place / name).chmod(0o755)
     for name in wanted:
         source = content.files.get(name)
-        data, mode = (source.read_bytes(), file_mode(is_executable(source))) if source else (b"", file_mode(False))
+        data, mode = (_read(source), file_mode(_can_run(source))) if source is not None else (b"", file_mode(False))
         target = place / name
         if not target.is_file() or target.read_bytes() != data or target.stat().st_mode & 0o777 != mode:
             write_atomically(target, data, mode=mode)

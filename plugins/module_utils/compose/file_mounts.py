@@ -57,7 +57,7 @@ class Sources:
 
     @classmethod
     def of(cls, stack: Stack, shipped: Collection[str], live_files: Collection[str] = ()) -> Sources:
-        entries = [posixpath.normpath(name) for name in (*stack.compose_files, *stack.files)]
+        entries = [posixpath.normpath(name) for name in (*stack.compose_files, *stack.brought_files, *stack.files)]
         live = [posixpath.normpath(name) for name in stack.live_files]
         return cls([*entries, "env"], frozenset(map(posixpath.normpath, shipped)), live, frozenset(live_files))
 
@@ -103,6 +103,9 @@ class Sources:
         found = []
         for name, definition in configs.items() if isinstance(configs, Mapping) else []:
             source = str(definition.get("file") or "") if isinstance(definition, Mapping) else ""
+            if isinstance(definition, Mapping) and definition.get("environment"):
+                mend = f'write content: "${{{definition["environment"]}}}" instead, which becomes a file on the host'
+                found.append(f"configs.{name}.environment: needs a root that can be written to; {mend}")
             relative = _relative(source if source.startswith((".", "/", "~", "$")) or not source else f"./{source}")
             if below(relative, self.live):
                 found.append(f"configs.{name}.file: {self._no_single_file(source, relative)}")

@@ -27,6 +27,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.compose.refusals i
     capability,
     normalised_option,
 )
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose.rules import well_formed
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
 
 __all__ = [
@@ -57,6 +58,15 @@ GIVEN_WORDS: Mapping[str, str] = {
     "logging": "limits of its log",
 }
 GIVEN = tuple(GIVEN_WORDS)
+# What of a service's definition each word gives.
+GIVEN_KEYS: Mapping[str, tuple[str, ...]] = {
+    "no_new_privileges": ("security_opt",),
+    "cap_drop": ("cap_drop",),
+    "read_only": ("read_only",),
+    "pids_limit": ("pids_limit", "deploy"),
+    "logging": ("logging",),
+}
+GIVE, REPORT = "give", "report"
 MISSED = ("mem_limit",)
 WORDS = tuple(dict.fromkeys([*GIVEN, *MISSED, *compose_keys.words()]))
 
@@ -73,6 +83,8 @@ class Hardening:
     exempt: Mapping[str, Sequence[str]] = field(default_factory=dict)
     docker_socket: Sequence[str] = ()
     privileged: Sequence[str] = ()
+    # GIVE, or REPORT: what services would be given is only told.
+    default: str = "give"
 
     @classmethod
     def of(cls, stack: Stack) -> Hardening | None:
@@ -85,10 +97,23 @@ class Hardening:
         exempt = [word for word in as_list(self.exempt.get(service)) if word in WORDS or _may_be_undecided(word)]
         return {*exempt, *(word for word, services in named.items() if service in services)}
 
+    @property
+    def reports(self) -> bool:
+        return self.default == REPORT
+
+    def ungiven(self, service: str) -> set[str]:
+        """All that is admitted for a service, with what it is not given because that is only told."""
+        return self.words(service) | (set(GIVEN) if self.reports else set())
+
     def naming_problems(self, services: Mapping[str, Any]) -> list[str]:
         """Names of services and words that mean nothing, each beginning with its path. ``services``: of the Compose files."""
         known = sorted(map(str, services))
-        found = [
+        found = (
+            []
+            if self.default in (GIVE, REPORT)
+            else [f'stack.hardening.default: "{self.default}" is neither {GIVE} nor {REPORT}']
+        )
+        found += [
             f'stack.hardening.{key}[{number}]: the Compose files have no service "{name}"; they have {", ".join(known)}'
             for key, names in ((SOCKET, self.docker_socket), (PRIVILEGED, self.privileged))
             for number, name in enumerate(names)
@@ -121,6 +146,10 @@ class Hardening:
 
     def additions(self, name: str, service: Mapping[str, Any]) -> dict[str, Any]:
         """What the service is given beside what its resolved definition says; empty when it says all of it."""
+        return {} if self.reports else self.would_give(name, service)
+
+    def would_give(self, name: str, service: Mapping[str, Any]) -> dict[str, Any]:
+        """The same, whether it is given or only told."""
         exempt = self.words(name)
         wanted: dict[str, dict[str, Any]] = {
             "no_new_privileges": {} if forbids_new_privileges(_options(service)) else {"security_opt": [NO_NEW_PRIVILEGES]},
@@ -131,6 +160,21 @@ class Hardening:
         }
         return {key: value for word, parts in wanted.items() if word not in exempt for key, value in parts.items()}
 
+    def told(self, name: str, service: Mapping[str, Any]) -> str:
+        """What the service would be given, where that is only told; empty for nothing."""
+        would = self.would_give(name, service) if self.reports else {}
+        found = [GIVEN_WORDS[word] for word in GIVEN if any(key in would for key in GIVEN_KEYS[word])]
+        return (
+            f"services.{name}: would be given {', '.join(found)}; it is not, because stack.hardening.default is {REPORT}"
+            if found
+            else ""
+        )
+
+    def notes(self, name: str, service: Mapping[str, Any]) -> list[str]:
+        """The same of a service as it is written, which may have any shape."""
+        told = self.told(name, service) if well_formed(service) else ""
+        return [told] if told else []
+
     def warnings(self, name: str, service: Mapping[str, Any]) -> list[str]:
         if "mem_limit" in self.words(name) or _limit(service, "mem_limit", "memory"):
             return []
@@ -138,6 +182,11 @@ class Hardening:
             f"services.{name}: has no memory limit and may take all memory of its host; set deploy.resources.limits.memory, "
             f"or name mem_limit in stack.hardening.exempt.{name}"
         ]
+
+
+def released(given: Mapping[str, Any]) -> dict[str, Any]:
+    """As a release says it: that every service is hardened is as old as hardening itself, and stands in none."""
+    return {name: value for name, value in given.items() if (name, value) != ("default", GIVE)}
 
 
 def problems(stack: Stack, project: Project, routed: Collection[str]) -> list[str]:
@@ -153,8 +202,9 @@ def problems(stack: Stack, project: Project, routed: Collection[str]) -> list[st
 def warnings(stack: Stack, model: Mapping[str, Any]) -> list[str]:
     """What a careful operator would want to know, and what stops nothing."""
     rules = Hardening.of(stack)
-    found = [rules.warnings(name, one) for name, one in model["services"].items()] if rules else []
-    return [warning for warnings in found for warning in warnings]
+    services = model["services"].items() if rules else ()
+    found = [warning for name, one in services for warning in (rules.warnings(name, one) if rules else ())]
+    return [*found, *(told for name, one in services if rules and (told := rules.told(name, one)))]
 
 
 def additions(stack: Stack, model: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

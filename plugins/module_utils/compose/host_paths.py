@@ -21,7 +21,7 @@ HARMLESS = (
 # Below the stack's directory, as a host's containers have them.
 _RUNNING = re.compile(rf"(?P<stack>{re.escape(str(STACKS_ROOT))}/[^/]+)/(?:content|live|project)(?:/|\Z)")
 # In the project directory, what the deploy itself writes and docker compose obeys.
-_ORDERS = (".env", ".release-files.json", "override.json")
+_ORDERS = (".env", ".release-files.json", "override.json", "by-hand.json", "inline.yml")
 _SETTINGS = "env"
 _SECRETS = "secrets"
 
@@ -53,16 +53,14 @@ class Own:
     """What of a host is a stack's own.
 
     ``root``: its directory; empty when it has none. ``files``: every file of its release, env files of ``stack.env`` included.
-    ``compose_files``: those of them that Compose reads.
     """
 
     root: str
     files: Collection[str] = ()
-    compose_files: Collection[str] = ()
 
     @classmethod
-    def of(cls, root: str, files: Collection[str] = (), compose_files: Collection[str] = ()) -> Own:
-        return cls(root, frozenset(map(_normpath, files)), frozenset(map(_normpath, compose_files)))
+    def of(cls, root: str, files: Collection[str] = ()) -> Own:
+        return cls(root, frozenset(map(_normpath, files)))
 
     @property
     def project(self) -> str:
@@ -100,7 +98,12 @@ class Own:
         """
         name = self.name(self.absolute(path))
         top, slash, _ = name.partition("/")
-        return name in self.files or (bool(slash) and top in (_SETTINGS, _SECRETS)) or (optional and bool(name) and not slash)
+        # Its .env is no such file: it is the deploy's, for people who type docker compose.
+        return (
+            name in self.files
+            or (bool(slash) and top in (_SETTINGS, _SECRETS))
+            or (optional and bool(name) and not slash and name not in _ORDERS)
+        )
 
     def absolute(self, path: str) -> str:
         """A path as Compose takes it: relative to the project directory, or with root's home."""

@@ -36,6 +36,7 @@ HARMLESS: Mapping[str, str] = {
     "entrypoint": "runs inside",
     "environment": "the service's own variables; Compose runs without the host's",
     "expose": "a note without effect",
+    "extends": "what it takes over stands in the service itself, and is judged there",
     "extra_hosts": "names inside",
     "group_add": "a group inside; files of the host are not in reach",
     "healthcheck": "runs inside",
@@ -91,7 +92,6 @@ JUDGED: Mapping[str, tuple[str, ...]] = {
     "configs": ("configs", "volumes"),
     "deploy": ("gpus", "pids_limit"),
     "env_file": ("env_file",),
-    "extends": ("extends",),
     "ipc": ("ipc",),
     "label_file": ("label_file",),
     "labels": ("labels",),
@@ -164,11 +164,7 @@ BELOW: Mapping[str, frozenset[str]] = {
 }
 
 # Elements beside services. What they define counts for the services that use it, so these are harmless by themselves.
-TOP = frozenset({"configs", "models", "name", "networks", "secrets", "services", "version", "volumes"})
-# Refused whatever it says, with what to do instead.
-TOP_REFUSED: Mapping[str, str] = {
-    "include": "reads files that no check sees; name them in stack.compose_files instead",
-}
+TOP = frozenset({"configs", "include", "models", "name", "networks", "secrets", "services", "version", "volumes"})
 # Of what they define, the keys that are known; an unknown one is refused to every service that uses it, by the element's word.
 DEFINED: Mapping[str, frozenset[str]] = {
     "configs": frozenset({"content", "environment", "external", "file", "labels", "name"}),
@@ -201,7 +197,7 @@ def undecided(service: Mapping[str, Any]) -> list[str]:
 
 
 def unknown_elements(model: Mapping[str, Any]) -> list[str]:
-    return sorted(str(key) for key in model if key not in TOP and key not in TOP_REFUSED and not _is_extension(key))
+    return sorted(str(key) for key in model if key not in TOP and not _is_extension(key))
 
 
 def unknown_keys(element: str, definition: Mapping[str, Any]) -> list[str]:

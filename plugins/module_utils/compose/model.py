@@ -11,13 +11,14 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import is_executable
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import data as compose_data
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import rules as compose_rules
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose import shared
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.project_mounts import Overrides
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.desired import DesiredService
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import stack_network
@@ -139,9 +140,10 @@ def desired_services(
     fingerprints: Fingerprints,
     section: str = "update_config",
     ground: compose_data.Ground = NO_GROUND,
+    ending: Collection[str] = (),
 ) -> list[DesiredService]:
     """``images``: service -> (reference as people know it, identity of its content); ``ports``: routed service -> its port;
-    ``ground``: what is data of a service.
+    ``ground``: what is data of a service; ``ending``: names of jobs.
     """
     found = []
     for name, service in sorted(services(model).items()):
@@ -153,19 +155,25 @@ def desired_services(
         found.append(
             DesiredService(
                 name=name,
-                replicas=compose_rules.replicas(service),
+                replicas=0 if name in ending else compose_rules.replicas(service),
                 fingerprint=fingerprints.whole(parts),
                 image=reference,
                 routed=name in ports,
                 port=ports.get(name, 0),
-                policy=compose_rules.update_policy(service, section, compose_data.reason(service, ground)),
-                depends_on=tuple(sorted(service.get("depends_on") or {})),
+                policy=compose_rules.update_policy(service, section, _exclusive(service, ground)),
+                depends_on=tuple(sorted({*(service.get("depends_on") or {}), *shared.follows(service)})),
+                follows=shared.follows(service),
                 stop_grace_seconds=compose_rules.seconds(service.get("stop_grace_period"), 10.0),
                 parts=parts,
                 networks=networks(model, service, routed=name in ports),
+                job=name in ending,
             )
         )
     return found
+
+
+def _exclusive(service: Mapping[str, Any], ground: compose_data.Ground) -> str:
+    return " and ".join(part for part in (compose_data.reason(service, ground), shared.reason(service)) if part)
 
 
 def networks(model: Mapping[str, Any], service: Mapping[str, Any], *, routed: bool) -> frozenset[str] | None:

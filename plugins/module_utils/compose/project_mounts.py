@@ -71,7 +71,17 @@ class ProjectMounts:
             volumes |= {name: own} if own else {}
         placed = {name: self._config(definition) for name, definition in (model.get("configs") or {}).items()}
         configs = {name: {"file": str(self.store.place(_content(file, files)))} for name, file in placed.items() if file}
-        return Overrides(volumes, configs)
+        inline = self.inline(model)
+        return Overrides(volumes, {**configs, **inline}, frozenset(inline))
+
+    def inline(self, model: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+        """Configs whose content stands in the Compose files themselves, as files in the store."""
+        return {
+            # Compose doubles $ in what it prints.
+            name: {"file": str(self.store.place(Content(name, {name: str(one["content"]).replace("$$", "$").encode()})))}
+            for name, one in (model.get("configs") or {}).items()
+            if isinstance(one, Mapping) and one.get("content") is not None
+        }
 
     def _mounts(self, model: Mapping[str, Any]) -> Iterator[tuple[Mount, Mapping[str, Any]]]:
         for name, service in (model.get("services") or {}).items():
@@ -145,10 +155,14 @@ class ProjectMounts:
 
 @dataclass(frozen=True)
 class Overrides:
-    """What a generated Compose file says of mounts: service -> its bind mounts, config -> where it lies."""
+    """What a generated Compose file says of mounts: service -> its bind mounts, config -> where it lies.
+
+    ``inline``: those configs whose content stands in the Compose files themselves, which must forget it first.
+    """
 
     volumes: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
     configs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    inline: Collection[str] = ()
 
 
 def _content(name: str, files: Mapping[str, Path], directories: Collection[str] = (), points: Collection[str] = ()) -> Content:

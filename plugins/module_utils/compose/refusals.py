@@ -32,6 +32,8 @@ _MODES: Mapping[str, tuple[tuple[str, ...], str, str]] = {
     "cgroup": (("private",), "control groups", "is not private"),
 }
 _OTHERS = ("container:", "service:")
+# Those that a service of the same stack may share; what it shares itself counts.
+_SHARED = ("network_mode", "ipc", "pid")
 _SAFE_OPTIONS = ("no-new-privileges", "no-new-privileges=true", "seccomp=builtin", "apparmor=docker-default")
 # option -> (word, what any value but the safe one does)
 _OPTIONS: Mapping[str, tuple[str, str]] = {
@@ -117,8 +119,7 @@ def of_service(path: str, service: Mapping[str, Any], project: Project, *, route
 
 def element_problems(model: Mapping[str, Any]) -> list[str]:
     """Elements beside the services that nothing admits, because they are no service's."""
-    found = [f"{key}: {why}" for key, why in compose_keys.TOP_REFUSED.items() if _says(model.get(key))]
-    return found + [
+    return [
         f"{key}: nobody has decided yet what this element may do to the host; remove it"
         for key in compose_keys.unknown_elements(model)
     ]
@@ -177,7 +178,7 @@ def _privileged(path: str, service: Mapping[str, Any], project: Project) -> Iter
 
 def _modes(path: str, service: Mapping[str, Any], project: Project, *, routed: bool) -> Iterator[Refusal]:
     for key, (own, what, why) in _MODES.items():
-        value = service.get(key)
+        value = _shown(project, key, service.get(key))
         # What two replicas behind the edge cannot have at all is refused by compose_rules.
         elsewhere = routed and (key, value) == ("network_mode", "host")
         if value in (None, "", *own) or project.is_open(value) or elsewhere:
@@ -188,6 +189,18 @@ def _modes(path: str, service: Mapping[str, Any], project: Project, *, routed: b
             yield Refusal(key, f'{path}.{key}: "{value}" shares the {what} of another container with the service')
         else:
             yield Refusal(key, f'{path}.{key}: "{value}" {why}')
+
+
+def _shown(project: Project, key: str, value: Any) -> Any:
+    """What a service has that is in what another one of its stack has: the very same, as that one says it."""
+    seen: set[str] = set()
+    while key in _SHARED and str(value).startswith("service:") and value not in seen:
+        seen.add(value)
+        services = as_mapping(project.model.get("services"))
+        name = value.removeprefix("service:")
+        # One that is not there is refused by shared.problems.
+        value = as_mapping(services.get(name)).get(key)
+    return value
 
 
 def _security_options(path: str, service: Mapping[str, Any], project: Project) -> Iterator[Refusal]:
@@ -244,11 +257,6 @@ def _names(path: str, service: Mapping[str, Any], project: Project) -> Iterator[
     if labels:
         text = f"{path}.labels: {', '.join(labels)} says whose container it is, which only the deploy may say"
         yield Refusal("labels", text)
-    extended = service.get("extends")
-    file = str(extended.get("file") or "") if isinstance(extended, Mapping) else ""
-    if file and project.own.name(project.own.absolute(file)) not in project.own.compose_files:
-        mend = "name it in stack.compose_files"
-        yield Refusal("extends", f'{path}.extends: "{file}" is no Compose file of the stack, so no check sees it', mend)
 
 
 def _ports(path: str, service: Mapping[str, Any], project: Project) -> Iterator[Refusal]:

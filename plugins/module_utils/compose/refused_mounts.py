@@ -4,11 +4,12 @@
 
 from __future__ import annotations
 
-import json
+import posixpath
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.interpolation import substituted
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import keys as compose_keys
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.host_paths import is_socket, reaches_socket
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.refusals import (
@@ -19,13 +20,16 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.compose.refusals i
     as_mapping,
     is_true,
 )
-from ansible_collections.morpheus.deploy.plugins.module_utils.compose.release_variables import substituted
 
 _KEEP = "keep data in a named volume or in a directory of the stack (./data)"
 _TYPES = ("bind", "image", "tmpfs", "volume")
 _PRIVATE = ("", "private", "rprivate")
 _PROPAGATIONS = ("private", "rprivate", "rshared", "rslave", "shared", "slave")
 _READ = ("env_file", "label_file")
+_NO_DOTENV = (
+    "the .env of a project reaches no container: put its variables into stack.variables and stack_secret_variables, and write "
+    "env_file: [env/variables.env, secrets/variables.env] for a service that reads them all"
+)
 _FROM_RELEASE = "use env/<name>.env (from stack.env) or secrets/<name>.env (from stack_secrets)"
 
 
@@ -48,7 +52,7 @@ def of_service(path: str, service: Mapping[str, Any], project: Project) -> Itera
         for file, optional in _files(service.get(key)):
             # A variable could be anything; those that every release has stand there no more.
             if "$" in file or not project.own.is_file(file, optional):
-                mend = _FROM_RELEASE if key == "env_file" else "name it in stack.files"
+                mend = "name it in stack.files" if key != "env_file" else _NO_DOTENV if _is_dotenv(file) else _FROM_RELEASE
                 yield Refusal(key, f'{path}.{key}: "{file}" is not a file of the release', mend)
 
 
@@ -58,10 +62,21 @@ def with_files(model: Mapping[str, Any], written: Mapping[str, Any], variables: 
     ``written``: what Compose says of its files with variables unread. ``variables``: those that every release has.
     """
     said = as_mapping(written.get("services"))
-    text = json.dumps({name: {key: one[key] for key in _READ if key in one} for name, one in said.items()})
-    read: dict[str, Any] = json.loads(substituted(text, variables))
+    read = {name: {key: _substituted(one[key], variables) for key in _READ if key in one} for name, one in said.items()}
     services = {name: {**service, **read.get(name, {})} for name, service in as_mapping(model.get("services")).items()}
     return {**model, "services": services}
+
+
+def _substituted(value: Any, variables: Mapping[str, str]) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _substituted(part, variables) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_substituted(part, variables) for part in value]
+    return substituted(value, variables) if isinstance(value, str) else value
+
+
+def _is_dotenv(file: str) -> bool:
+    return posixpath.normpath(file) == ".env"
 
 
 def _mounts(service: Mapping[str, Any]) -> Iterator[tuple[str, _Mount]]:

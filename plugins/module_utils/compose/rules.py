@@ -52,6 +52,7 @@ def update_policy(service: Mapping[str, Any], section: str = "update_config", ex
 
 
 def replicas(service: Mapping[str, Any]) -> int:
+    """On each host."""
     return int((service.get("deploy") or {}).get("replicas", service.get("scale", 1)) or 0)
 
 

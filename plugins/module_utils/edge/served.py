@@ -89,10 +89,13 @@ def due(
     return steps
 
 
-def unanswered(target: Target, observed: Sequence[Replica], edge: Edge, users: Sequence[Endpoint]) -> dict[str, str]:
+def unanswered(
+    target: Target, observed: Sequence[Replica], edge: Edge, users: Sequence[Endpoint], scheme: str = ""
+) -> dict[str, str]:
     """Name of a replica that serves -> why users get nothing from it. EdgeError when it is the edge that does not answer them.
 
     Every replica is asked at the address that the edge has of it, and ``users`` (see ``as_users``) through the edge.
+    ``scheme``: of users' requests, see ``as_users``.
     """
     serving = [one for one in observed if one.service in target.routed and one.admitted and one.state is State.RUNNING]
     if not serving:
@@ -107,7 +110,7 @@ def unanswered(target: Target, observed: Sequence[Replica], edge: Edge, users: S
             heard.add(endpoint.name)
         return answer
 
-    asked = Gate(ASK, fetch, SystemClock()).wait([*_own(target, serving, servers), *users])
+    asked = Gate(ASK, fetch, SystemClock()).wait([*_own(target, serving, servers, scheme), *users])
     results = {one.name: one for one in asked}
     found = {}
     for one in serving:
@@ -188,13 +191,13 @@ def _servers(edge: Edge, serving: Sequence[Replica]) -> dict[str, Server]:
         time.sleep(POLL_SECONDS)
 
 
-def _own(target: Target, serving: Sequence[Replica], servers: Mapping[str, Server]) -> list[Endpoint]:
+def _own(target: Target, serving: Sequence[Replica], servers: Mapping[str, Server], scheme: str) -> list[Endpoint]:
     found = []
     for one in serving:
-        server, health = servers.get(one.name), target.stack.health(one.service)
-        if server and health and server.is_resolved:
-            url = f"http://{server.address}:{server.port}{health.path}"
-            found.append(Endpoint(one.name, url, expectation=target.expectation(one.service)))
+        server, service = servers.get(one.name), target.stack.by_name.get(one.service)
+        if server and service and service.health and server.is_resolved:
+            url = f"http://{server.address}:{service.health.port or server.port}{service.health.path}"
+            found.append(Endpoint(one.name, url, service.asked_with(scheme), expectation=target.expectation(one.service)))
     return found
 
 

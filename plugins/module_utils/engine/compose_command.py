@@ -28,16 +28,26 @@ class Compose:
     """One Compose project. Runs with an environment of its own: a stray shell variable would beat the env files."""
 
     def __init__(
-        self, project: str, directory: Path, files: Sequence[Path], env_file: Path | None = None, hold: Sequence[int] = ()
+        self,
+        project: str,
+        directory: Path,
+        files: Sequence[Path],
+        env_files: Sequence[Path] = (),
+        hold: Sequence[int] = (),
+        profiles: Sequence[str] = (),
     ) -> None:
-        """``hold``: file descriptors that a command keeps open, so that a lock lasts until it ends even when we are killed."""
+        """``env_files``: with the variables of the files, the last one wins. ``profiles``: those that are on.
+
+        ``hold``: file descriptors that a command keeps open, so that a lock lasts until it ends even when we are killed."""
         self._hold = hold
         self.project = project
         self.directory = directory
         self._command = ["docker", "compose", "--progress", "quiet"]
         self._command += ["--project-name", project, "--project-directory", str(directory)]
-        self._command += ["--env-file", str(env_file)] if env_file else []
+        self._command += [part for path in env_files for part in ("--env-file", str(path))]
         self._command += [part for path in files for part in ("--file", str(path))]
+        self._profiles = tuple(profiles)
+        self._command += [part for name in profiles for part in ("--profile", name)]
 
     def model(self) -> dict[str, Any]:
         """The resolved project, services of inactive profiles included. Holds secret values: never print it."""
@@ -50,6 +60,10 @@ class Compose:
     def _config(self, *options: str) -> dict[str, Any]:
         try:
             found: dict[str, Any] = json.loads(self._run("--profile", "*", "config", *options))
+            for service in (found.get("services") or {}).values():
+                # A service whose profile is on is one like any other.
+                if set(self._profiles).intersection(service.get("profiles") or ()):
+                    del service["profiles"]
         except ValueError:
             # Not what it printed: it may hold values of secrets.
             raise EngineError(

@@ -40,6 +40,9 @@ except ImportError as exc:
 
 # The engine's own, of a container that was made without one.
 DEFAULT_GRACE_SECONDS = 10.0
+# Its own of a healthcheck, where nothing is said.
+DEFAULT_CHECK_NANOSECONDS = 30e9
+DEFAULT_CHECK_RETRIES = 3
 # What the engine calls a volume that nobody has named.
 _NO_NAME = re.compile(r"[0-9a-f]{64}")
 
@@ -172,6 +175,17 @@ class Engine(Images, Networks):
             return "unhealthy"
         state = details["State"]
         return str(state.get("Health", {}).get("Status", "")) if state["Running"] else "unhealthy"
+
+    def seconds_to_health(self, replica: Replica) -> float:
+        """How long its healthcheck, of the Compose file or of the image, gives it before it is unhealthy; 0 without one."""
+        details = self._inspect(replica)
+        check = ((details or {}).get("Config") or {}).get("Healthcheck") or {}
+        if not check.get("Test") or check["Test"] == ["NONE"]:
+            return 0.0
+        # What nobody has said is 0 here, and times are nanoseconds.
+        interval, timeout = (float(check.get(key) or DEFAULT_CHECK_NANOSECONDS) for key in ("Interval", "Timeout"))
+        tries = int(check.get("Retries") or DEFAULT_CHECK_RETRIES)
+        return (float(check.get("StartPeriod") or 0) + (interval + timeout) * tries) / 1e9
 
     def ended_at(self, replica: Replica) -> float | None:
         """When a replica that is stopped ended, in seconds since the epoch; None when it runs, is gone or does not say."""

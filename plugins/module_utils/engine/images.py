@@ -15,11 +15,16 @@ from typing import Any
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EngineError
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import pull
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.answers import LOOK, speaking
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.registries import Login, server_of
 from ansible_collections.morpheus.deploy.plugins.module_utils.words import said
 
 with suppress(ImportError):
     from docker.errors import APIError, DockerException, ImageNotFound
     from urllib3.exceptions import HTTPError
+
+
+# What a processor of 64 bits runs, too.
+_OLDER: Mapping[str, str] = {"amd64": "386", "arm64": "arm"}
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,8 @@ class Images:
 
     def __init__(self, client: Any) -> None:
         self._client = client
+        # Server -> what it is asked with. Without one the engine's own, as root's ``docker login`` has left it.
+        self.logins: Mapping[str, Login] = {}
 
     def newest_digest(self, reference: str) -> str:
         """What the registry has under a name, without bringing it here; empty when it does not say."""
@@ -81,13 +88,13 @@ class Images:
         An answer that begins well can still end in an error, and nothing but its text says so.
         """
         try:
-            for part in self._client.api.pull(reference, stream=True, decode=True):
+            for part in self._client.api.pull(reference, stream=True, decode=True, **self._as_whom(reference)):
                 if isinstance(part, Mapping) and (part.get("errorDetail") or part.get("error")):
-                    raise pull.failure(reference, str((part.get("errorDetail") or {}).get("message") or part.get("error")))
+                    raise self._failure(reference, str((part.get("errorDetail") or {}).get("message") or part.get("error")))
         except EngineError:
             raise
         except APIError as exc:
-            raise pull.failure(reference, str(exc.explanation or exc)) from exc
+            raise self._failure(reference, str(exc.explanation or exc)) from exc
         # The SDK hands on what its HTTP library raises in the middle of a stream.
         except (DockerException, OSError, HTTPError, RuntimeError) as exc:
             raise EngineError(f"the engine did not answer when asked to pull {reference}: {exc}. {LOOK}") from exc
@@ -95,6 +102,56 @@ class Images:
         if image is None:
             raise EngineError(f"image {reference} was pulled but is not there; is something pruning images on this host?")
         return image
+
+    def ask(self, reference: str) -> None:
+        """Ask the registry for ``reference`` without bringing it here; raises as ``pull`` does, also for another platform."""
+        try:
+            found = self._client.api.inspect_distribution(reference, **self._as_whom(reference))
+        except APIError as exc:
+            raise self._failure(reference, str(exc.explanation or exc)) from exc
+        except (DockerException, OSError, HTTPError, RuntimeError) as exc:
+            raise EngineError(f"the engine did not answer when asked about {reference}: {exc}. {LOOK}") from exc
+        built = [str(one.get("architecture") or "") for one in found.get("Platforms") or []]
+        host = self.architecture()
+        if built and not any(_runs(host, one) for one in built):
+            listed = ", ".join(f"linux/{one}" for one in sorted(set(built)))
+            raise pull.failure(reference, f"no matching manifest for linux/{host}, it has {listed}")
+
+    def architecture(self) -> str:
+        """Of this host, in the engine's words; empty when it does not say."""
+        with speaking("say what it is"):
+            return str(self._client.api.version().get("Arch") or "")
+
+    def foreign(self, reference: str) -> str:
+        """The architecture that a local image was built for, when it is one that this host does not run; else empty."""
+        with speaking(f"look at image {reference}"):
+            try:
+                built = str(self._client.api.inspect_image(reference).get("Architecture") or "")
+            except ImageNotFound:
+                return ""
+        return "" if not built or _runs(self.architecture(), built) else built
+
+    def _as_whom(self, reference: str) -> dict[str, Any]:
+        login = self.logins.get(server_of(reference))
+        return {"auth_config": login.auth} if login else {}
+
+    def _failure(self, reference: str, words: str) -> EngineError:
+        login = self.logins.get(server_of(reference))
+        accepted = self._accepts(login) if login and pull.is_denied(reference, words) else None
+        return pull.failure(reference, words, login, accepted=accepted)
+
+    def _accepts(self, login: Login) -> bool | None:
+        """Whether the registry lets this login in, whatever image is asked for; None when that cannot be told."""
+        if login.token:
+            # The engine has no way to try one without an image.
+            return None
+        try:
+            self._client.api.login(login.username, login.password, registry=login.address, reauth=True)
+        except APIError as exc:
+            return False if pull.is_denied("", str(exc.explanation or exc)) else None
+        except (DockerException, OSError, HTTPError, RuntimeError):
+            return None
+        return True
 
     def declared_volumes(self, reference: str) -> list[str]:
         """Paths for which a local image wants a volume; none when it is not here."""
@@ -157,3 +214,8 @@ def _without_tag(reference: str) -> str:
     name = reference.partition("@")[0]
     head, colon, tail = name.rpartition(":")
     return head if colon and "/" not in tail else name
+
+
+def _runs(host: str, built: str) -> bool:
+    """Whether a host of this architecture runs what was built for the other one by itself, as engines name them."""
+    return not host or not built or built in (host, _OLDER.get(host))

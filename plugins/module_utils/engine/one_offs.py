@@ -1,7 +1,7 @@
 # Copyright (c) The morpheus.deploy authors
 # SPDX-License-Identifier: MIT
-"""One-off containers of a stack on this host that migrate. Their labels are what the next run finds them by, however the one
-that started them has ended.
+"""One-off containers of a stack on this host: migrations, and jobs. Their labels are what the next run finds them by, however
+the one that started them has ended.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import calendar
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -22,13 +22,15 @@ with suppress(ImportError):
 
 # Carries the id of the release whose migration it is.
 MIGRATION = LABEL + "migration"
+# Carries the id of the release whose job it is.
+JOB = LABEL + "job"
 # Enough of what a migration printed to find its last line of JSON.
 OUTPUT_LINES = 200
 
 
 @dataclass(frozen=True)
 class OneOff:
-    """``release``: id of the release that it migrates to; empty when a person has started it. ``since``: UTC, for people."""
+    """``release``: id of the release that it is of; empty when a person has started it. ``since``: UTC, for people."""
 
     id: str
     name: str
@@ -39,6 +41,7 @@ class OneOff:
     started: float = 0.0
     grace_seconds: float = 10.0
     out_of_memory: bool = False
+    service: str = ""
 
 
 class OneOffs:
@@ -48,10 +51,16 @@ class OneOffs:
 
     def find(self, service: str) -> list[OneOff]:
         """Those of a migration: whatever we have started, and what a person has started of ``service``."""
+        return self._those(lambda labels: MIGRATION in labels or labels.get(SERVICE) == service)
+
+    def jobs(self, names: Collection[str]) -> list[OneOff]:
+        """Those of jobs: whatever we have started, and what a person has started of these services."""
+        return self._those(lambda labels: JOB in labels or labels.get(SERVICE) in names)
+
+    def _those(self, meant: Callable[[Mapping[str, str]], bool]) -> list[OneOff]:
         with speaking("list containers"):
             listed = self._client.api.containers(all=True, filters={"label": [f"{PROJECT}={self._project}", f"{ONEOFF}=True"]})
-        ours = [item for item in listed if MIGRATION in item["Labels"] or item["Labels"].get(SERVICE) == service]
-        return [found for item in ours if (found := self.look(item["Id"]))]
+        return [found for item in listed if meant(item["Labels"]) and (found := self.look(item["Id"]))]
 
     def look(self, identity: str) -> OneOff | None:
         """What became of one; None when it is gone."""
@@ -61,11 +70,13 @@ class OneOffs:
             except NotFound:
                 return None
         state, config = details["State"], details["Config"]
+        labels = config.get("Labels") or {}
         started = str(state.get("StartedAt", ""))[:19]
         return OneOff(
             id=details["Id"],
             name=details["Name"].lstrip("/"),
-            release=(config.get("Labels") or {}).get(MIGRATION, ""),
+            release=labels.get(MIGRATION) or labels.get(JOB, ""),
+            service=labels.get(SERVICE, ""),
             # A paused one runs on when somebody says so.
             at_work=bool(state["Running"] or state.get("Paused") or state.get("Restarting")),
             exit_code=int(state["ExitCode"]),

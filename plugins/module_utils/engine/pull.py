@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EngineError, RegistryDownError
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.registries import Login, server_of
 
 _URL = re.compile(r"https?://[^\s\"]+")
 # In this order: what comes first is the more certain, and a full disk or a wrong platform may be told with a timeout in it.
@@ -30,11 +31,13 @@ _DOWN = re.compile(
 _NO_NAME = re.compile(r"\blookup \S|no such host|dial tcp", re.IGNORECASE)
 
 
-def failure(reference: str, words: str) -> EngineError:
-    """What to raise for ``words``. RegistryDownError alone leaves open whether the image exists."""
-    said = " ".join(words.split())
-    # A tag may look like a status, a name like a word.
-    told = _URL.sub("", said).replace(reference, "")
+def failure(reference: str, words: str, login: Login | None = None, *, accepted: bool | None = None) -> EngineError:
+    """What to raise for ``words``. RegistryDownError alone leaves open whether the image exists.
+
+    ``accepted``: whether the registry lets ``login`` in at all; None when nobody could say.
+    """
+    said, server = " ".join(words.split()), server_of(reference)
+    told = _told(reference, words)
     if _NO_SPACE.search(told):
         return EngineError(
             f"image {reference} does not fit onto the engine's disk: {said}. Make room and run this again; see what takes the "
@@ -47,19 +50,53 @@ def failure(reference: str, words: str) -> EngineError:
     if _NO_NAME.search(told):
         return _down(reference, said)
     if _DENIED.search(told):
-        return EngineError(
-            f"the registry gives image {reference} to nobody who asks from this host: {said}. Either root is not logged in there "
-            "(docker login on this host), or there is no such image"
-        )
+        return EngineError(_denied(reference, said, login, accepted))
     if _ABSENT.search(told):
-        return EngineError(f"the registry has no image {reference}: {said}. Was it built and pushed?")
+        return EngineError(f"the registry {server} has no image {reference}: {said}. Was it built and pushed?")
     if _DOWN.search(told):
         return _down(reference, said)
-    return EngineError(f"image {reference} could not be pulled: {said}. Try it on this host with: docker pull {reference}")
+    return EngineError(
+        f"image {reference} could not be pulled from {server}: {said}. Try it on this host with: docker pull {reference}"
+    )
+
+
+def is_denied(reference: str, words: str) -> bool:
+    """Whether the registry says that this one may not, and not that it is down or that a disk is full."""
+    told = _told(reference, words)
+    return bool(_DENIED.search(told)) and not any(one.search(told) for one in (_NO_SPACE, _PLATFORM, _NO_NAME))
+
+
+def _told(reference: str, words: str) -> str:
+    # A tag may look like a status, a name like a word.
+    return _URL.sub("", " ".join(words.split())).replace(reference, "")
+
+
+def _denied(reference: str, said: str, login: Login | None, accepted: bool | None) -> str:
+    server = server_of(reference)
+    if login is None:
+        return (
+            f"the registry {server} gives image {reference} to nobody who asks from this host: {said}. Either it wants a login, "
+            f"which belongs into stack_registries with server: {server}, or there is no such image"
+        )
+    if accepted:
+        return (
+            f"the registry {server} accepts {login.called} of stack_registries, and gives it no image {reference}: {said}. "
+            "Either there is no such image, or this login may not read it"
+        )
+    if accepted is None:
+        return (
+            f"the registry {server} gives {login.called} of stack_registries no image {reference}: {said}. Either the vault has "
+            "the wrong value, or this login may not read the image, or there is no such image"
+        )
+    wrong = "username and password" if login.password else "token"
+    return (
+        f"the registry {server} refuses {login.called} of stack_registries, so image {reference} could not be pulled: {said}. "
+        f"Correct the {wrong} there, or in the vault"
+    )
 
 
 def _down(reference: str, said: str) -> EngineError:
     return RegistryDownError(
-        f"image {reference} could not be pulled: {said}. Either no registry that this host asks has it, or none can be "
-        f"reached; try it there with: docker pull {reference}"
+        f"image {reference} could not be pulled from {server_of(reference)}: {said}. Either no registry that this host asks has "
+        f"it, or none can be reached; try it there with: docker pull {reference}"
     )

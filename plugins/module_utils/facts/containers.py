@@ -23,7 +23,7 @@ def described(inspect: Mapping[str, Any], image_names: Iterable[str], hardening:
     """A container without the values in its environment and its command."""
     host, config, labels = inspect.get("HostConfig") or {}, inspect.get("Config") or {}, labels_of(inspect)
     project, service = labels.get(PROJECT, ""), labels.get(SERVICE, "")
-    words = hardening.words(service) if hardening and project == stack else set()
+    words = hardening.ungiven(service) if hardening and project == stack else set()
     plain, judged = cis_containers.container_findings(inspect), cis_containers.container_findings(inspect, words)
     return {
         "name": inspect["Name"].lstrip("/"),

@@ -17,7 +17,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.compose.refusals i
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
 
 # What nothing in the resolved project shows.
-_UNSEEN: Mapping[str, str] = {"mem_limit": "needs no memory limit", "extends": "may extend what no check sees"}
+_UNSEEN: Mapping[str, str] = {"mem_limit": "needs no memory limit"}
 ADMITTED, UNUSED, REFUSED = "admitted", "unused", "refused"
 
 
@@ -35,9 +35,15 @@ def exemptions(stack: Stack, project: Project) -> list[dict[str, str]]:
 
 
 def _of_service(rules: Hardening, name: str, service: Mapping[str, Any], project: Project, routed: bool) -> list[dict[str, str]]:
-    words = rules.words(name)
+    words, told = rules.words(name), rules.told(name, service)
     asked = list(rules.asked(name, service, project, routed=routed))
     found = [_one(name, one.word, ADMITTED if one.word in words else REFUSED, one.text) for one in asked]
+    if told:
+        found += [
+            _one(name, word, ADMITTED, f"services.{name}: is not given {hardening.GIVEN_WORDS[word]}, which is only reported")
+            for word in hardening.GIVEN
+            if word not in words and any(key in rules.would_give(name, service) for key in hardening.GIVEN_KEYS[word])
+        ]
     for word in sorted(words - {one.word for one in asked}):
         if word in hardening.GIVEN:
             found.append(_one(name, word, ADMITTED, f"services.{name}: is not given {hardening.GIVEN_WORDS[word]}"))

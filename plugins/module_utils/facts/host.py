@@ -125,7 +125,8 @@ class HostAudit:
         workspace = self._releases.workspace(manifest.id)
         files = workspace.compose_files(manifest.stack.compose_files)
         try:
-            model = Compose(self._releases.root.name, workspace.files, files, workspace.interpolation).written()
+            profiles = manifest.stack.profiles
+            model = Compose(self._releases.root.name, workspace.files, files, workspace.variables, (), profiles).written()
         except DeployError as exc:
             trouble.append(str(exc))
             return []
@@ -139,13 +140,15 @@ class HostAudit:
             return []
         workspace = self._releases.workspace(manifest.id)
         files = workspace.compose_files(manifest.stack.compose_files)
-        compose = Compose(self._releases.root.name, workspace.files, files, workspace.interpolation)
-        own = Own.of(str(self._releases.root), workspace.shipped(), manifest.stack.compose_files)
+        profiles = manifest.stack.profiles
+        compose = Compose(self._releases.root.name, workspace.files, files, workspace.variables, (), profiles)
+        own = Own.of(str(self._releases.root), workspace.shipped())
         # Where secrets have gone, what can be read without them; that nothing can be read is told where services are.
         for read, is_written in ((compose.model, False), (compose.written, True)):
             with suppress(DeployError):
                 found = json.dumps([read(), compose.written()]).replace(str(workspace.files), str(self._releases.project))
-                variables = {"STACK_RELEASE": manifest.release, "STACK_ENVIRONMENT": manifest.environment}
+                given = {"STACK_RELEASE": manifest.release, "STACK_ENVIRONMENT": manifest.environment}
+                variables = {**manifest.stack.variables, **given}
                 model, written = json.loads(found)
                 project = Project(refused_mounts.with_files(model, written, variables), own, is_written)
                 return audit_exemptions.exemptions(manifest.stack, project)

@@ -10,6 +10,7 @@ import socket
 import ssl
 import threading
 import time
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Endpoint
@@ -56,7 +57,7 @@ class HttpProbe:
         try:
             connection.sock = self._tls(raw, host) if url.scheme == "https" else raw
             path = (url.path or "/") + (f"?{url.query}" if url.query else "")
-            connection.request("GET", path, headers={"Host": url.netloc, "Connection": "close", **dict(endpoint.headers)})
+            connection.request("GET", path, headers=_headers(url.netloc, endpoint.headers))
             response = connection.getresponse()
             body = response.read(BODY_LIMIT_BYTES)
             if response.length and len(body) < BODY_LIMIT_BYTES:
@@ -71,6 +72,13 @@ class HttpProbe:
     def _tls(self, raw: socket.socket, host: str) -> socket.socket:
         context = ssl.create_default_context(cafile=self._ca_path or None)
         return context.wrap_socket(raw, server_hostname=host)
+
+
+def _headers(netloc: str, given: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """However it is spelled, what is given takes the place of our own: two lines of Host are a bad request."""
+    own = {"Host": netloc, "Connection": "close"}
+    named = {name.lower() for name, _ in given}
+    return {**{name: value for name, value in own.items() if name.lower() not in named}, **dict(given)}
 
 
 def _shut(sock: socket.socket) -> None:

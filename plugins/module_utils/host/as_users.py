@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
+from urllib.parse import urlsplit
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError
@@ -14,6 +16,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.http import HttpProbe
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.seen import Health, Rules
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.target import Target
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
 
 PUBLIC_INTERVAL_SECONDS = 0.05
 
@@ -28,6 +31,17 @@ def endpoints(target: Target, paths: EdgePaths) -> list[Endpoint]:
         return []
     own = own_edge.OwnEdge.of(paths)
     return [served.route(key, own.https if own.tls else own.http, tls=own.tls) for key in sorted(target.routes)]
+
+
+def scheme(stack: Stack, paths: EdgePaths) -> str:
+    """Of users' requests, as replicas are told it: https where TLS ends at this host's edge, or in front of it, which only the
+    public check tells. Empty when the edge cannot be read.
+    """
+    if urlsplit(str(stack.public_check.get("url") or "")).scheme == "https":
+        return "https"
+    with suppress(EdgeError):
+        return "https" if own_edge.OwnEdge.of(paths).tls else "http"
+    return ""
 
 
 def public_check(target: Target, paths: EdgePaths, guard: Callable[[], None]) -> Health:

@@ -37,7 +37,7 @@ def problems(
     rules = Hardening.of(stack)
     if rules is None:
         return []
-    own = Own.of(str(host.releases.root), workspace.shipped(), stack.compose_files)
+    own = Own.of(str(host.releases.root), workspace.shipped())
     written: Mapping[str, Any] = {}
     # What Compose cannot say with variables unread, the controller has judged in the same files.
     with suppress(EngineError):

@@ -15,7 +15,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats import OVERRIDE
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import EDGE_ROOT
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import data as compose_data
-from ansible_collections.morpheus.deploy.plugins.module_utils.compose import hardening, precautions
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose import defaults, hardening, precautions
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose import jobs as compose_jobs
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import model as compose_model
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import rules as compose_rules
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.contents import LookingStore
@@ -31,7 +32,6 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import 
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.validation import validate_edge
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.compose_command import Compose
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import Engine
-from ansible_collections.morpheus.deploy.plugins.module_utils.engine.labels import FINGERPRINT, PARTS, PORT, RELEASE
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.one_offs import OneOffs
 from ansible_collections.morpheus.deploy.plugins.module_utils.health import gate
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Endpoint
@@ -60,6 +60,9 @@ class StackHost:
         said.know_directory(self.releases.secrets)
         self.engine = Engine(client, stack, stack_network(stack))
         self.one_offs = OneOffs(client, stack)
+        # Of jobs that run on one host: whether on this one, and which have ended well for the release on another.
+        self.runs_jobs = True
+        self.jobs_done: Collection[str] = ()
         # The lock of the rollout at work, which the commands that it starts must keep too.
         self.hold: list[int] = []
         self.releases.running = self.engine.witnesses
@@ -81,8 +84,9 @@ class StackHost:
         """``images``: service -> (reference, identity), see compose_model.desired_services."""
         said.know_open(openly.of_manifest(manifest.as_dict()))
         found = model or self.model(manifest.stack, workspace)
-        additions = hardening.additions(manifest.stack, found)
+        additions = defaults.beside_hardening(manifest.stack, found)
         model = hardening.applied(found, additions)
+        ending = compose_jobs.names(found["services"], manifest.stack.jobs)
 
         def locate(path: Path) -> Path:
             inside = path == self.releases.project or self.releases.project in path.parents
@@ -91,9 +95,14 @@ class StackHost:
         key = self.releases.key(create_key)
         fingerprints = compose_model.Fingerprints(model, self.releases.project, key, locate)
         ground = self.ground(manifest.stack, workspace)
-        desired = compose_model.desired_services(model, images, manifest.stack.ports, fingerprints, section, ground)
+        desired = compose_model.desired_services(model, images, manifest.stack.ports, fingerprints, section, ground, ending)
+        desired = [replace(one, due=self._is_due(manifest, one.name)) if one.job else one for one in desired]
         data = self.mounts(manifest.stack, workspace).data(model)
         return Target(manifest.release, manifest.stack, workspace, model, desired, additions, data)
+
+    def _is_due(self, manifest: Manifest, job: str) -> bool:
+        here = manifest.stack.job(job).hosts == "each" or (self.runs_jobs and job not in self.jobs_done)
+        return here and self.releases.lineage().is_due(manifest.id, job)
 
     def ground(self, stack: Stack, workspace: Workspace) -> compose_data.Ground:
         """What tells a service's data from the release's files."""
@@ -121,19 +130,22 @@ class StackHost:
 
     def resolved(self, stack: Stack, workspace: Workspace) -> dict[str, Any]:
         """The same, unchecked."""
-        return self._in_project(self._compose(stack, workspace).model(), workspace)
+        return self._in_project(self._compose(stack, workspace).model(), stack, workspace)
 
     def written(self, stack: Stack, workspace: Workspace) -> dict[str, Any]:
         """The same with variables and env files unread."""
-        return self._in_project(self._compose(stack, workspace).written(), workspace)
+        return self._in_project(self._compose(stack, workspace).written(), stack, workspace)
 
     def _compose(self, stack: Stack, workspace: Workspace) -> Compose:
         files = workspace.compose_files(stack.compose_files)
-        return Compose(self.stack, workspace.files, files, workspace.interpolation)
+        return Compose(self.stack, workspace.files, files, workspace.variables, (), stack.profiles)
 
-    def _in_project(self, found: Mapping[str, Any], workspace: Workspace) -> dict[str, Any]:
+    def _in_project(self, found: Mapping[str, Any], stack: Stack, workspace: Workspace) -> dict[str, Any]:
         text = json.dumps(found).replace(str(workspace.files), str(self.releases.project))
         model: dict[str, Any] = json.loads(text)
+        # Not what runs on other hosts alone.
+        for name in stack.elsewhere:
+            (model.get("services") or {}).pop(name, None)
         return model
 
     def here(self, model: Mapping[str, Any], images: Mapping[str, str], live: Mapping[str, Any]) -> Here:
@@ -232,11 +244,15 @@ class StackHost:
 
     def unanswered(self, target: Target, observed: Sequence[Replica], edge: Edge) -> dict[str, str]:
         """See served.unanswered."""
-        return served.unanswered(target, observed, edge, self.users(target))
+        return served.unanswered(target, observed, edge, self.users(target), self.scheme(target))
 
     def users(self, target: Target) -> list[Endpoint]:
         """See as_users.endpoints."""
         return as_users.endpoints(target, self.edge_paths)
+
+    def scheme(self, target: Target) -> str:
+        """See as_users.scheme."""
+        return as_users.scheme(target.stack, self.edge_paths)
 
     def ask_edge(self, target: Target, guard: Callable[[], None]) -> Health:
         """See as_users.public_check."""
@@ -244,49 +260,37 @@ class StackHost:
 
     def damage(self, manifest: Manifest, target: Target, edge: Edge) -> list[str]:
         """Of the live release: files that Compose, containers or HAProxy read and that are not as they should be."""
-        found = project_drift.project(self.releases, manifest, self._lost_contents(target))
+        looking = LookingStore(self.releases.contents.root)
+        mounts = replace(self.mounts(target.stack, target.workspace), store=looking)
+        placed = mounts.overrides(target.model, target.workspace.shipped())
+        found = project_drift.project(self.releases, manifest, looking.differing, placed.inline)
         differing = [self.edge_paths.conf / name for name in edge.differences()]
         found += self.through.troubles(target.stack.egress)
         return [*found, *(f"{path} is not as the live release and what is admitted have it" for path in differing)]
 
-    def _lost_contents(self, target: Target) -> list[Path]:
-        """What services mount of the release in the content store and does not lie there as it should."""
-        looking = LookingStore(self.releases.contents.root)
-        mounts = replace(self.mounts(target.stack, target.workspace), store=looking)
-        mounts.overrides(target.model, target.workspace.shipped())
-        return looking.differing
-
     def compose(self, target: Target) -> Compose:
         """Compose in the project directory, which must hold the target's files (Releases.activate)."""
-        names = [*target.stack.compose_files, "override.json"]
+        names = project_files.composed(self.releases.project, target.stack.compose_files)
         files = [self.releases.project / name for name in names]
-        return Compose(self.stack, self.releases.project, files, self._interpolation, self.hold)
+        variables = target.workspace.variables
+        return Compose(self.stack, self.releases.project, files, variables, self.hold, target.stack.profiles)
 
     def write_override(self, target: Target, identity: str, pinned: Mapping[str, str]) -> None:
         """What compose_model.override says, and the files that it mounts; and an .env, so that people can type docker compose."""
         # The fingerprints of the target are kept from here on, and so is their key.
         self.releases.key(create=True)
-        labels = {
-            service.name: {
-                FINGERPRINT: service.fingerprint,
-                PARTS: json.dumps(dict(service.parts), sort_keys=True),
-                RELEASE: identity,
-                **({PORT: str(service.port)} if service.routed else {}),
-            }
-            for service in target.desired
-        }
         mounts = self.mounts(target.stack, target.workspace)
         placed = mounts.overrides(target.model, target.workspace.shipped())
-        override = compose_model.override(target.model, target.desired, pinned, labels, target.additions, placed)
+        override = compose_model.override(target.model, target.desired, pinned, target.labels(identity), target.additions, placed)
         text = json.dumps(OVERRIDE.numbered(override), indent=2, sort_keys=True).replace("$", "$$") + "\n"
         write_atomically(self.releases.project / "override.json", text, mode=0o644)
+        project_files.write_inline(self.releases.project, placed.inline)
         interpolation = target.workspace.interpolation.read_text()
-        variables = project_files.environment(interpolation, self.stack, target.stack.compose_files)
-        write_atomically(self._interpolation, variables, mode=0o644)
-
-    @property
-    def _interpolation(self) -> Path:
-        return self.releases.project / ".env"
+        generated = project_files.by_hand(self.releases.project, target.stack, target.workspace, interpolation, self.stack)
+        for name, content in generated.items():
+            write_atomically(self.releases.project / name, content, mode=0o644)
+        if project_files.BY_HAND not in generated:
+            (self.releases.project / project_files.BY_HAND).unlink(missing_ok=True)
 
     def _configuration(self) -> EdgeConfiguration:
         return EdgeConfiguration(self.edge_paths, self._validate)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import Clock
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Endpoint, Gate
@@ -17,7 +17,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.host.target import
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import HealthCheck
 
-# Without an HTTP health check Docker's verdict counts; a service without a healthcheck must at least keep running.
+# Without an HTTP health check Docker's verdict counts; a service without a healthcheck must at least keep running. This deadline
+# is the least: a service has more when its healthcheck gives more, and whatever its inventory says.
 DOCKER_RULES = Rules(successes=2, interval_seconds=0.25, timeout_seconds=5.0, deadline_seconds=120.0)
 NO_HEALTHCHECK_SECONDS = 3.0
 
@@ -58,7 +59,7 @@ class HostGate:
 
         health = self._health(service)
         if not health:
-            return Gate(DOCKER_RULES, docker_verdict, self.clock, give_up)
+            return Gate(self._docker_rules(service, replicas), docker_verdict, self.clock, give_up)
         return Gate(self._rules(health), self.probe, self.clock, give_up)
 
     def _endpoints(self, service: str, replicas: Sequence[Replica]) -> list[Endpoint]:
@@ -66,11 +67,19 @@ class HostGate:
         if not health:
             return [Endpoint(replica.name, f"docker://{replica.name}/health") for replica in replicas]
         addresses = self.host.engine.addresses(replicas)
-        port = self.target.services[service].port
+        asked = self.target.services[service]
+        headers, expectation = asked.asked_with(self.host.scheme(self.target)), self.target.expectation(service)
         return [
-            Endpoint(name, f"http://{address}:{port}{health.path}", expectation=self.target.expectation(service))
+            Endpoint(name, f"http://{address}:{asked.asked_port}{health.path}", headers, expectation=expectation)
             for name, address in addresses.items()
         ]
+
+    def _docker_rules(self, service: str, replicas: Sequence[Replica]) -> Rules:
+        known = self.target.services.get(service)
+        if known and known.deadline_seconds:
+            return replace(DOCKER_RULES, deadline_seconds=known.deadline_seconds)
+        seconds = [self.host.engine.seconds_to_health(replica) for replica in replicas]
+        return replace(DOCKER_RULES, deadline_seconds=max([DOCKER_RULES.deadline_seconds, *seconds]))
 
     def _rules(self, health: HealthCheck) -> Rules:
         return Rules(health.successes, health.interval_seconds, health.timeout_seconds, health.deadline_seconds)

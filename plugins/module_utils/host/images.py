@@ -49,7 +49,8 @@ def restore(engine: Engine, entries: Iterable[Entry]) -> list[str]:
     """Give those that lost their name the tag back, unless that is another image's now; what was done, in words."""
     done = []
     for one in nameless(engine, entries):
-        if engine.image(one["reference"]) is None:
+        # By its content an image is named where it was pulled; no tag gives that name back.
+        if "@" not in one["reference"] and engine.image(one["reference"]) is None:
             engine.tag(one["id"], one["reference"])
             done.append(f"image {one['reference']} had lost its name on this host (docker rmi); {one['id']} has it again")
     return done

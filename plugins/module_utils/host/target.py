@@ -4,11 +4,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose import advice
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import haproxy
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.labels import FINGERPRINT, PARTS, PORT, RELEASE
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Expectation
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.workspace import Workspace
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.desired import DesiredService
@@ -42,7 +45,25 @@ class Target:
         """Key of each route (see haproxy.route_key) -> service."""
         return haproxy.stack_routes(self.stack.services)
 
+    def labels(self, identity: str) -> dict[str, dict[str, str]]:
+        """Service -> what its replicas are told by. ``identity``: id of the release. A job has no replica."""
+        return {
+            service.name: {
+                FINGERPRINT: service.fingerprint,
+                PARTS: json.dumps(dict(service.parts), sort_keys=True),
+                RELEASE: identity,
+                **({PORT: str(service.port)} if service.routed else {}),
+            }
+            if not service.job
+            else {}
+            for service in self.desired
+        }
+
     def expectation(self, service: str) -> Expectation:
         """What a good answer to the service's health check is; any will do without one."""
         health = self.stack.health(service)
         return Expectation(health.status, health.expect, health.version, self.release) if health else Expectation()
+
+    def advice(self, service: str, said: str) -> str:
+        """What to do about the hardening of a service that failed with these words; empty for nothing."""
+        return advice.advice(self.stack, self.additions, service, said)

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import haproxy
@@ -24,8 +24,11 @@ class HostEngine:
     host: StackHost
     compose: Compose
     edge: Edge
+    job: Callable[[str], None]
     # What the containers may reach: see stack.egress.
     egress: Sequence[str] = ()
+    # See Target.advice.
+    advise: Callable[[str, str], str] = lambda service, said: ""
 
     def observe(self) -> list[Replica]:
         return self.host.observe(self.edge)
@@ -37,6 +40,9 @@ class HostEngine:
             self.host.through.let(self.egress, beside=True)
         self.compose.scale_up(service, total)
 
+    def run_job(self, service: str) -> None:
+        self.job(service)
+
     def stop(self, replicas: Sequence[Replica], grace_seconds: float | None) -> None:
         self.host.engine.stop(replicas, grace_seconds)
 
@@ -45,6 +51,9 @@ class HostEngine:
 
     def last_words(self, replica: Replica) -> str:
         return self.host.engine.last_words(replica)
+
+    def advice(self, service: str, said: str) -> str:
+        return self.advise(service, said)
 
     def ended_at(self, replica: Replica) -> float | None:
         return self.host.engine.ended_at(replica)

@@ -91,6 +91,8 @@ class Lineage:
     # Release id -> its fate; the one that changed last stands last.
     fates: dict[str, Fate] = field(default_factory=dict)
     schema: Schema = field(default_factory=Schema)
+    # Release id -> jobs that have ended well for it on this host.
+    jobs: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def live(self) -> str:
@@ -112,6 +114,16 @@ class Lineage:
     def prepared(self, identity: str) -> None:
         if identity not in self.fates:
             self._mark(identity, Status.PREPARED)
+
+    def has_run(self, identity: str, job: str) -> None:
+        names = self.jobs.setdefault(identity, [])
+        names += [] if job in names else [job]
+
+    def is_due(self, identity: str, job: str) -> bool:
+        """Whether a job is yet to be run for a release. No host goes live before the jobs of its release have ended well, on
+        whichever host they ran.
+        """
+        return identity not in self.trail and job not in self.jobs.get(identity, [])
 
     def begin(self, identity: str, kind: Kind) -> None:
         self.rolling = Rolling(identity, kind)
@@ -154,6 +166,7 @@ class Lineage:
 
     def forget(self, identity: str) -> None:
         self.fates.pop(identity, None)
+        self.jobs.pop(identity, None)
         self.trail = [one for one in self.trail if one != identity]
 
     def _mark(self, identity: str, status: Status, why: str = "") -> None:
@@ -175,6 +188,7 @@ def read_lineage(path: Path) -> Lineage:
             Rolling(rolling["id"], Kind(rolling["kind"])) if rolling else None,
             {identity: Fate(Status(fate.pop("status")), **fate) for identity, fate in found["fates"].items()},
             Schema(**found["schema"]),
+            {identity: list(names) for identity, names in found.get("jobs", {}).items()},
         )
     except (ValueError, KeyError, TypeError, AttributeError) as exc:
         raise LINEAGE.damaged(path, f"it is not what this collection writes: {exc!r}") from exc

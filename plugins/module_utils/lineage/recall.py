@@ -104,12 +104,20 @@ def _replay(found: Lineage, evidence: Evidence) -> None:
             found.went_live(identity, kind)
         elif name == "failed":
             found.failed(identity, str(event.get("why", "")), unfinished=event.get("left") in ("mixed", "switched"))
-        elif name == "pruned":
-            for one in event.get("releases") or []:
-                found.forget(str(one))
+        else:
+            _replay_more(found, event)
         for one, fate in found.fates.items():
             if fate is not before.get(one):
                 fate.at = _utc(event.get("at"))
+
+
+def _replay_more(found: Lineage, event: Mapping[str, Any]) -> None:
+    """What decides nothing about which release is good."""
+    if event.get("event") == "job":
+        found.has_run(str(event.get("release", "")), str(event.get("job", "")))
+    elif event.get("event") == "pruned":
+        for one in event.get("releases") or []:
+            found.forget(str(one))
 
 
 def _ask_containers(found: Lineage, evidence: Evidence) -> None:

@@ -9,8 +9,9 @@ from contextlib import suppress
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import ConfigError, EngineError
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose import jobs as compose_jobs
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import model as compose_model
-from ansible_collections.morpheus.deploy.plugins.module_utils.compose import precautions
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose import placement, precautions, shared
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import rules as compose_rules
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.precautions import Here
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import hardening_here
@@ -24,10 +25,15 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.release.workspace 
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
 
 
-def check_watches(stack: Stack, model: Mapping[str, Any]) -> None:
+def check_declared(stack: Stack, model: Mapping[str, Any]) -> None:
+    """Refuse what services say that cannot be done. Not asked of a release that a host has: it can be gone back to."""
     seconds = {one.name: one.health.failing_seconds for one in stack.services if one.health}
     services = compose_model.services(model)
     found = [one for name, service in services.items() for one in compose_rules.watch_problems(name, service, seconds.get(name))]
+    for problems in compose_jobs.problems(services, stack.jobs, stack.routed).values():
+        found += problems
+    for name, service in services.items():
+        found += [*placement.problems(name, service), *shared.problems(name, services, routed=name in stack.routed)]
     if found:
         raise ConfigError(found)
 

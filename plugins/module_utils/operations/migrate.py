@@ -19,7 +19,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import S
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.journal import Journal
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.migrations import Migrations
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.usable import pinned_images, require_images
-from ansible_collections.morpheus.deploy.plugins.module_utils.release import schema_files
+from ansible_collections.morpheus.deploy.plugins.module_utils.release import project_files, schema_files
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
 
 
@@ -77,10 +77,15 @@ def _compose(host: StackHost, manifest: Manifest, service: str) -> Iterator[Comp
     # Data is where the application has it, and not below the release.
     volumes = host.mounts(manifest.stack, workspace).placed(model, service, workspace.shipped())
     own = {**given, "image": pinned_images(host, manifest)[service], "pull_policy": "never", "volumes": volumes}
-    pin = {"services": {service: own}}
-    with tempfile.NamedTemporaryFile("w", suffix=".json") as override:
+    inline = host.mounts(manifest.stack, workspace).inline(model)
+    pin = {"services": {service: own}, **({"configs": inline} if inline else {})}
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as override, tempfile.NamedTemporaryFile("w", suffix=".yml") as reset:
         with told(override.name):
             json.dump(pin, override)
             override.flush()
-        files = [*workspace.compose_files(manifest.stack.compose_files), Path(override.name)]
-        yield Compose(host.stack, workspace.files, files, workspace.interpolation, host.hold)
+        with told(reset.name):
+            reset.write(project_files.forgetting(inline))
+            reset.flush()
+        generated = [*([Path(reset.name)] if inline else []), Path(override.name)]
+        files = [*workspace.compose_files(manifest.stack.compose_files), *generated]
+        yield Compose(host.stack, workspace.files, files, workspace.variables, host.hold, manifest.stack.profiles)

@@ -28,6 +28,10 @@ class Migrations:
     guard: Callable[[], None] = lambda: None
     clock: Clock = field(default_factory=SystemClock)
     now: Callable[[], float] = time.time
+    # Where its time is said.
+    option: str = "stack.migration.timeout_seconds"
+    # Told of one that ended well, before its container goes.
+    ended_well: Callable[[OneOff], None] = lambda one: None
 
     def settle(self, migration: Migration, release_id: str, *, look_only: bool = False) -> list[str]:
         """Bring what an earlier run has left to its end, so that none is at work any more. What there is to say about it.
@@ -61,6 +65,8 @@ class Migrations:
         if not ended:
             raise DeployError(self._stopped(one, timeout))
         words = self.one_offs.last_words(one) if ended.exit_code else self.one_offs.output(one)
+        if not ended.exit_code:
+            self.ended_well(one)
         with suppress(EngineError):
             self.one_offs.remove(one)
         if ended.exit_code:
@@ -87,7 +93,7 @@ class Migrations:
 
     def _stopped(self, one: OneOff, timeout: float) -> str:
         """Stop it and say so; nothing that may still be at work is called stopped, or removed."""
-        late = f"{one.name} did not end within {timeout:g} s (stack.migration.timeout_seconds)"
+        late = f"{one.name} did not end within {timeout:g} s ({self.option})"
         try:
             self.one_offs.stop(one)
             seen = self.one_offs.look(one.id)

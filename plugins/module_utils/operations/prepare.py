@@ -13,21 +13,27 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base import leftov
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import ConfigError, DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.spoken import spoken
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import hardening
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose import jobs as compose_jobs
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import served
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import hardening_here
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import images as local_images
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
-from ansible_collections.morpheus.deploy.plugins.module_utils.operations.harm import check_mounts, check_watches, take_precautions
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.harm import (
+    check_declared,
+    check_mounts,
+    take_precautions,
+)
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.jobs import Jobs
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.migrations import Migrations
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.usable import images_of
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.wanted import Wanted
-from ansible_collections.morpheus.deploy.plugins.module_utils.operations.wanted_images import WantedImages
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.wanted_images import WantedImages, refuse_foreign
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import project_drift
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.applied import accepted_edits
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.scratch import scratch
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.workspace import Workspace
-from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.step import Step
+from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.step import Action, Step
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica
 
 
@@ -53,6 +59,9 @@ class Prepared:
     # migration tells it.
     versions: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    # Jobs of this release that are yet to be run on one host, which is this one; and those that have ended well for it here.
+    jobs: list[str] = field(default_factory=list)
+    jobs_done: list[str] = field(default_factory=list)
 
     @property
     def pending(self) -> bool:
@@ -73,7 +82,8 @@ def prepare(host: StackHost, wanted: Wanted, migrations: Migrations, *, check_mo
     releases = host.releases
     swept = [] if check_mode else _sweep(host)
     identity = wanted.id
-    retained = releases.read(identity).images if releases.has(identity) else None
+    kept = releases.read(identity) if releases.has(identity) else None
+    retained = kept.images if kept else None
     lineage = releases.lineage()
     lost = [problem] if identity in lineage.fates and (problem := releases.problem(identity)) else []
     migration = wanted.stack.migration
@@ -85,15 +95,20 @@ def prepare(host: StackHost, wanted: Wanted, migrations: Migrations, *, check_mo
     with scratch(wanted.release, wanted.environment, wanted.files, wanted.secrets, wanted.rights, wanted.executable) as workspace:
         model = host.model(wanted.stack, workspace)
         host.require_routes(wanted.stack)
-        check_watches(wanted.stack, model)
-        variables = {"STACK_RELEASE": wanted.release, "STACK_ENVIRONMENT": wanted.environment}
+        check_declared(wanted.stack, model)
+        variables = {**wanted.stack.variables, "STACK_RELEASE": wanted.release, "STACK_ENVIRONMENT": wanted.environment}
         if asked := hardening_here.problems(host, wanted.stack, workspace, model, variables):
             raise ConfigError(asked)
         check_mounts(host, wanted, workspace, model)
+        jobs = Jobs(releases, host.one_offs, migrations)
+        ending = compose_jobs.names(model["services"], wanted.stack.jobs)
+        waited_for += jobs.settle(wanted.stack, ending, identity, look_only=check_mode)
+        lineage.jobs = releases.lineage().jobs
         finder = WantedImages(host, wanted, known, lineage.live)
         images = finder.find(_references(model), pull=not check_mode)
-        if known and images != known:
+        if any(images[name] != known[name] for name in images.keys() & known.keys()):
             raise DeployError(_other_digests(identity, known, images))
+        refuse_foreign(host.engine, model, images)
         restored = [] if check_mode else local_images.restore(host.engine, images.values())
         hardened = hardening.applied(model, hardening.additions(wanted.stack, model))
         left_behind = take_precautions(host, wanted, workspace, hardened, images, lineage)
@@ -138,6 +153,8 @@ def prepare(host: StackHost, wanted: Wanted, migrations: Migrations, *, check_mo
         resumes=lineage.rolling is not None,
         damage=damage,
         versions=wanted.versions if manifest.schema and lineage.schema.knows(manifest.schema) else [],
+        jobs=[one.service for one in steps if one.action is Action.RUN and wanted.stack.job(one.service).hosts == "one"],
+        jobs_done=lineage.jobs.get(identity, []),
         warnings=[
             *hardening.warnings(wanted.stack, model),
             *swept,

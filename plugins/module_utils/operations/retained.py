@@ -10,6 +10,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats impor
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.spoken import spoken
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage import Fate, Lineage, Status
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.jobs import Jobs
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.migrations import at_work
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.usable import missing_images, missing_secrets
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import project_drift
@@ -28,7 +29,10 @@ def releases(host: StackHost) -> dict[str, Any]:
         "previous": lineage.previous(),
         "rolling": {"id": rolling.id, "kind": rolling.kind.value} if rolling and rolling.id != lineage.live else {},
         "schema": {"head": lineage.schema.head, "compatible_since": lineage.schema.compatible_since},
-        "migrating": at_work(host.one_offs, _migration_service(host, lineage.live)),
+        "migrating": [
+            *at_work(host.one_offs, _migration_service(host, lineage.live)),
+            *Jobs.of(host.releases, host.one_offs).at_work(),
+        ],
         "releases": [_release(host, lineage, identity) for identity in retained],
     }
 
@@ -46,7 +50,8 @@ def _migration_service(host: StackHost, live: str) -> str:
 
 def _release(host: StackHost, lineage: Lineage, identity: str) -> dict[str, Any]:
     fate = lineage.fates.get(identity, Fate(Status.PREPARED))
-    found = {"id": identity, "status": fate.status.value, "at": fate.at, "why": fate.why}
+    found: dict[str, Any] = {"id": identity, "status": fate.status.value, "at": fate.at, "why": fate.why}
+    found["jobs"] = lineage.jobs.get(identity, [])
     try:
         manifest = host.releases.read(identity)
         return found | {

@@ -27,10 +27,12 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.host import images
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host_gate import HostGate
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.target import Target
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.jobs import Jobs
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.usable import missing_secrets, target_of
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership.host import HostIdentity
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import project_drift
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
+from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import outlives
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.desired import DesiredService, trouble
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica, State
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.routing import Routing, service_at
@@ -68,7 +70,7 @@ def look(host: StackHost) -> dict[str, Any]:
     replicas, strange = host.look(edge)
     found["release"] = manifest.release
     found["since"] = lineage.fates[lineage.live].at if lineage.live in lineage.fates else ""
-    asked = [_service(host, target, service, replicas) for service in target.desired]
+    asked = [_service(host, target, service, replicas) for service in target.desired if not service.job]
     found["services"] = [service for service, _ in asked]
     found["dependencies"] = [sentence for _, sentences in asked for sentence in sentences]
     mended = [*_replica_drift(target, replicas), *_missing(target, replicas), *_image_drift(host, manifest)]
@@ -77,7 +79,7 @@ def look(host: StackHost) -> dict[str, Any]:
         named = {sentence.partition(" ")[0] for sentence in mended}
         mended += [one for one in _user_drift(host, target, replicas, edge) if one.partition(" ")[0] not in named]
     mended += _file_drift(host, target, manifest, edge)
-    others = [*_volume_drift(host, target), *_strangers(host, manifest)]
+    others = [*_volume_drift(host, target), *_strangers(host, manifest), *Jobs.of(host.releases, host.one_offs).at_work()]
     found["drift"] = [*unclaimed, *of_edge, *strange, *mended, *others, *edge_drift.problems(host.edge_paths)]
     if mended:
         found["mend"].append(f"ansible-playbook deploy.yml -i {inventory} -e stack_release={manifest.release}")
@@ -128,6 +130,9 @@ def _dependencies(service: str, bodies: Sequence[bytes]) -> list[str]:
 
 def _replica_drift(target: Target, replicas: Sequence[Replica]) -> list[str]:
     desired = {service.name: service for service in target.desired}
+    running: dict[str, list[Replica]] = {}
+    for one in (one for one in replicas if one.state is State.RUNNING):
+        running.setdefault(one.service, []).append(one)
     found = []
     for one in replicas:
         service = desired.get(one.service)
@@ -142,7 +147,7 @@ def _replica_drift(target: Target, replicas: Sequence[Replica]) -> list[str]:
             found.append(f"{one.name} differs in {', '.join(changed) or 'its configuration'}")
         elif one.state is not State.RUNNING:
             found.append(f"{one.name} does not run ({one.word})")
-        elif why := trouble(one, service):
+        elif why := trouble(one, service) or outlives(one, service, running):
             found.append(f"{one.name} {why}")
     return found
 

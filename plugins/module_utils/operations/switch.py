@@ -14,7 +14,6 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.spoken import spoken
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import served
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import Edge
-from ansible_collections.morpheus.deploy.plugins.module_utils.host import images
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host_gate import HostGate
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.retention import prune
@@ -24,13 +23,14 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.lease.fence import
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.journal import Journal
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage import Kind
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.harm import require_harmless
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.jobs import Jobs
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.rollout import Rollout
-from ansible_collections.morpheus.deploy.plugins.module_utils.operations.room import require_room
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.usable import (
     pinned_images,
     require_files,
     require_images,
     require_secrets,
+    restore_images,
     target_of,
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
@@ -65,7 +65,7 @@ class HostRollout:
         if not (release_id or lineage.live):
             raise DeployError("no release of this stack is live on this host yet; deploy one first")
         manifest = releases.read(release_id or lineage.live)
-        restored = [] if look_only else self._restore_images(manifest, lineage.live)
+        restored = [] if look_only else restore_images(self._host, manifest, lineage.live)
         require_images(self._host, manifest)
         require_secrets(self._host, manifest)
         require_files(self._host, manifest)
@@ -81,18 +81,9 @@ class HostRollout:
         rolling = lineage.rolling is not None
         rollout = Rollout(manifest, target, kind, previous, lineage.live, steps, before, edge.differences(), rolling, damage)
         rollout.warnings += restored
+        # None of this release's: a run to it waits for them. A way back must not wait for what it leaves.
+        rollout.warnings += Jobs.of(releases, self._host.one_offs).at_work_of_others(manifest.id)
         return rollout
-
-    def _restore_images(self, manifest: Manifest, live: str) -> list[str]:
-        """What was done, in words. Nothing when the disk has no room for what was taken away."""
-        engine, entries = self._host.engine, list(manifest.images.values())
-        gone = [one["id"] for one in images.missing(engine, entries) if one["digest"]]
-        if gone:
-            services = [name for name, one in manifest.images.items() if one["id"] in gone]
-            # What an older version prepared says nothing of it.
-            keep_free_mb = int(manifest.stack.document.get("keep_free_mb", 0))
-            require_room(engine, self._host.releases, services, live=live, count=len(gone), keep_free_mb=keep_free_mb)
-        return [*images.restore(engine, entries), *images.fetch(engine, entries)]
 
     def execute(self, rollout: Rollout) -> None:
         """Do what ``rollout`` plans. After a failure, see ``rollout.outcome.failures`` and ``rollout.left``.
@@ -213,9 +204,11 @@ class HostRollout:
         edge = host.edge(target)
         edge.expand()
         clock = SystemClock()
+        compose = host.compose(target)
+        run_job = Jobs.of(host.releases, host.one_offs, self._fence.check).runner(target.stack, manifest.id, compose)
         executor = Executor(
             target.desired,
-            HostEngine(host, host.compose(target), edge, target.stack.egress),
+            HostEngine(host, compose, edge, run_job, target.stack.egress, target.advice),
             HostEdge(host, edge, {service.name: service.port for service in target.desired}),
             HostGate(host, target, clock, self._fence.check),
             clock,

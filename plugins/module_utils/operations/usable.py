@@ -8,6 +8,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import images as local_images
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.target import Target
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.room import require_room
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import project_drift
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
 
@@ -30,6 +31,18 @@ def require_images(host: StackHost, manifest: Manifest) -> None:
             f"this host has lost {', '.join(missing)}, which release {manifest.id} needs; "
             "deploy that release again to pull it, or choose another one"
         )
+
+
+def restore_images(host: StackHost, manifest: Manifest, live: str) -> list[str]:
+    """Bring back what somebody took away; what was done, in words. Nothing when the disk has no room for it."""
+    engine, entries = host.engine, list(manifest.images.values())
+    gone = [one["id"] for one in local_images.missing(engine, entries) if one["digest"]]
+    if gone:
+        services = [name for name, one in manifest.images.items() if one["id"] in gone]
+        # What an older version prepared says nothing of it.
+        keep_free_mb = int(manifest.stack.document.get("keep_free_mb", 0))
+        require_room(engine, host.releases, services, live=live, count=len(gone), keep_free_mb=keep_free_mb)
+    return [*local_images.restore(engine, entries), *local_images.fetch(engine, entries)]
 
 
 def target_of(host: StackHost, manifest: Manifest, section: str = "update_config") -> Target:

@@ -6,11 +6,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Protocol
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import (
+    DeployError,
     RegistryDownError,
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.images import Image
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.registries import server_of
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.room import require_room
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.wanted import Wanted
@@ -70,9 +73,12 @@ class WantedImages:
 
     def _digest(self, reference: str) -> str:
         known = self._known.get(reference, {})
-        return self._wanted.digests.get(reference) or known.get("digest", "")
+        # What is named by its content cannot mean anything else.
+        return reference.partition("@")[2] or self._wanted.digests.get(reference) or known.get("digest", "")
 
     def _not_pulled(self, reference: str) -> Mapping[str, str]:
+        if server_of(reference) in self._engine.logins:
+            self._ask(reference)
         known = self._known.get(reference)
         if known and known["digest"] and known["digest"] == self._digest(reference):
             # It was taken away; the digest would bring the very same again.
@@ -86,6 +92,14 @@ class WantedImages:
             return running
         return {"reference": reference, "digest": "", "id": f"{NOT_PULLED}{reference}"}
 
+    def _ask(self, reference: str) -> None:
+        """A login that is refused, or an image that is not there, is told before a deploy needs it."""
+        digest = self._digest(reference)
+        try:
+            self._engine.ask(_pinned(reference, digest) if digest else reference)
+        except RegistryDownError as exc:
+            self.warnings.append(f"{reference}: {exc}")
+
     def _require_room(self, services: list[str], count: int) -> None:
         keep_free_mb = self._wanted.stack.keep_free_mb
         require_room(self._engine, self._releases, services, live=self._live_id, count=count, keep_free_mb=keep_free_mb)
@@ -97,3 +111,24 @@ def _entry(reference: str, image: Image, digest: str) -> dict[str, str]:
 
 def _pinned(reference: str, digest: str) -> str:
     return Image(reference, "", digest).pinned
+
+
+class Local(Protocol):
+    def foreign(self, reference: str) -> str: ...
+
+    def architecture(self) -> str: ...
+
+
+def refuse_foreign(engine: Local, model: Mapping[str, Any], images: Mapping[str, Mapping[str, str]]) -> None:
+    """Raise DeployError for images that were built for another processor. A service that names its ``platform`` means it."""
+    found = []
+    for name, image in images.items():
+        built = "" if model["services"].get(name, {}).get("platform") else engine.foreign(image["id"])
+        if built:
+            found.append(
+                f"services.{name}.image: {image['reference']} was built for linux/{built}, and this host is "
+                f"linux/{engine.architecture()}. Build and push it for this one, too, or say platform: linux/{built} where the "
+                "host emulates it"
+            )
+    if found:
+        raise DeployError("\n".join(found))

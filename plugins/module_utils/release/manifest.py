@@ -40,7 +40,9 @@ class Manifest:
     def of(cls, document: Mapping[str, Any]) -> Manifest:
         """As ``as_dict`` has it. Raises TypeError when it is not what this collection writes."""
         stack = {"stack": Stack.of(document["stack"])} if "stack" in document else {}
-        return cls(**{**document, **stack})
+        found = {**document, **stack}
+        elsewhere = found.pop("elsewhere", [])
+        return cls(**({**found, "stack": found["stack"].without(elsewhere)} if elsewhere else found))
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -54,6 +56,8 @@ class Manifest:
             "secrets": {name: list(variables) for name, variables in self.secrets.items()},
             "schema": dict(self.schema),
             "stack": dict(self.stack.document),
+            # Of this host alone, so no part of what the release is. A version that does not know it must not run all of it.
+            **({"elsewhere": sorted(self.stack.elsewhere)} if self.stack.elsewhere else {}),
         }
 
 

@@ -30,10 +30,11 @@ def kept(releases: Releases, manifest: Manifest) -> list[str]:
     return found
 
 
-def project(releases: Releases, manifest: Manifest, lost: Collection[Path]) -> list[str]:
+def project(releases: Releases, manifest: Manifest, lost: Collection[Path], inline: Collection[str] = ()) -> list[str]:
     """What is wrong in the project directory and in the content store. A rollout of the release mends it, even without a step.
 
-    ``lost``: what services mount of the content store and does not lie there as it should.
+    ``lost``: what services mount of the content store and does not lie there as it should. ``inline``: configs whose content
+    stands in the Compose files.
     """
     shipped = releases.workspace(manifest.id).shipped()
     ours, directory = releases.activated(), releases.project
@@ -41,9 +42,11 @@ def project(releases: Releases, manifest: Manifest, lost: Collection[Path]) -> l
     found = [f"{name} in the project directory is not the release's" for name in differing]
     found += [f"{path}, which services mount, is not the release's" for path in lost]
     found += [note for note in releases.notes if str(directory) in note]
-    variables = project_files.environment(_interpolation(manifest), releases.root.name, manifest.stack.compose_files)
-    if _bytes(directory / ".env") != variables.encode():
-        found.append(_not_as_written(directory / ".env"))
+    workspace = releases.workspace(manifest.id)
+    generated = project_files.by_hand(directory, manifest.stack, workspace, _interpolation(manifest), releases.root.name)
+    found += [_not_as_written(directory / name) for name, text in generated.items() if _bytes(directory / name) != text.encode()]
+    if not project_files.is_forgotten(directory, inline):
+        found.append(_not_as_written(directory / project_files.INLINE))
     if not (directory / "secrets").is_symlink():
         found.append(f"{directory / 'secrets'} is no link to the secrets")
     try:

@@ -12,6 +12,12 @@ from typing import Any
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import write_atomically
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats import LISTING, OVERRIDE, DamagedError
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.labels import FINGERPRINT, RELEASE
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.workspace import VARIABLES, Workspace
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
+
+# Generated beside override.json, where they are needed.
+INLINE = "inline.yml"
+BY_HAND = "by-hand.json"
 
 
 class LostListingError(Exception):
@@ -49,10 +55,49 @@ class Listing:
         write_atomically(self.path, json.dumps(sorted(names)), mode=0o600)
 
 
-def environment(interpolation: str, stack: str, compose_files: Sequence[str]) -> str:
-    """The .env beside them, so that people can type docker compose."""
-    names = ":".join([*compose_files, "override.json"])
-    return f"{interpolation}COMPOSE_PROJECT_NAME={stack}\nCOMPOSE_FILE={names}\n"
+def composed(project: Path, compose_files: Sequence[str]) -> list[str]:
+    """Names of the files that Compose reads in the project directory."""
+    return [*compose_files, *([INLINE] if (project / INLINE).exists() else []), "override.json"]
+
+
+def write_inline(project: Path, configs: Collection[str]) -> None:
+    """Make Compose forget the content of these configs, so that override.json can say where each lies as a file.
+
+    It would copy the content into the container, which it cannot where the root is read-only. JSON has no word for it.
+    """
+    if configs:
+        write_atomically(project / INLINE, forgetting(configs), mode=0o644)
+    else:
+        (project / INLINE).unlink(missing_ok=True)
+
+
+def is_forgotten(project: Path, configs: Collection[str]) -> bool:
+    """Whether write_inline would change nothing."""
+    path = project / INLINE
+    return path.is_file() and path.read_bytes() == forgetting(configs).encode() if configs else not path.exists()
+
+
+def forgetting(configs: Collection[str]) -> str:
+    return "".join(["configs:\n", *(f"  {json.dumps(name)}: !reset null\n" for name in sorted(configs))])
+
+
+def by_hand(project: Path, stack: Stack, workspace: Workspace, interpolation: str, name: str) -> dict[str, str]:
+    """File beside them -> its content, so that people can type docker compose. No rollout reads any of these.
+
+    Compose reads secret variables from a file of their own only where it is told to, which a file that includes all others can.
+    """
+    names = composed(project, stack.compose_files)
+    found = {}
+    secret = f"secrets/{VARIABLES}"
+    if (workspace.files / secret).is_file():
+        included = {"path": names, "project_directory": ".", "env_file": [".env", secret]}
+        found[BY_HAND] = json.dumps({"include": [included]}, indent=2) + "\n"
+        names = [BY_HAND]
+    lines = [f"COMPOSE_PROJECT_NAME={name}", f"COMPOSE_FILE={':'.join(names)}"]
+    lines += [f"COMPOSE_PROFILES={','.join(stack.profiles)}"] if stack.profiles else []
+    plain = workspace.files / "env" / VARIABLES
+    given = plain.read_text() if plain.is_file() else ""
+    return {**found, ".env": "".join([given, interpolation, *(f"{line}\n" for line in lines)])}
 
 
 def override(project: Path) -> dict[str, Any]:

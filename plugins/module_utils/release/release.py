@@ -164,8 +164,7 @@ class Releases(SecretFiles):
         path = self._directory / manifest.id / "manifest.json"
         if path.is_dir():
             raise MANIFEST.damaged(path, "it is a directory")
-        number = MANIFEST.number if manifest.stack.has_route_options else 1
-        text = json.dumps(MANIFEST.numbered(manifest.as_dict(), number), indent=2, sort_keys=True) + "\n"
+        text = json.dumps(MANIFEST.numbered(manifest.as_dict()), indent=2, sort_keys=True) + "\n"
         write_atomically(path, text, mode=0o600)
 
     def activate(self, identity: str, data: Collection[str] = ()) -> None:
@@ -288,4 +287,4 @@ def _same(one: Path, other: Path) -> bool:
 
 def _for_compose(stack: Stack) -> list[str]:
     """What Compose itself reads in the project directory."""
-    return ["env", *(str(Path(name)) for name in stack.compose_files)]
+    return ["env", *(str(Path(name)) for name in (*stack.compose_files, *stack.brought_files))]

@@ -11,6 +11,9 @@ from pathlib import Path
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import file_mode, write_atomically
 
+# Below env/ and below secrets/: what stack.variables and stack_secret_variables give.
+VARIABLES = "variables.env"
+
 
 def interpolation(release: str, environment: str) -> str:
     """The content of release.env."""
@@ -23,6 +26,12 @@ class Workspace:
 
     files: Path
     interpolation: Path
+
+    @property
+    def variables(self) -> list[Path]:
+        """Env files for Compose's interpolation: the release's, current secrets, and last what nobody may say otherwise."""
+        given = [self.files / "env" / VARIABLES, self.files / "secrets" / VARIABLES]
+        return [*(path for path in given if path.is_file()), self.interpolation]
 
     def compose_files(self, names: Sequence[str]) -> list[Path]:
         return [self.files / name for name in names]

@@ -40,12 +40,17 @@ def plan(
         by_service.setdefault(replica.service, []).append(replica)
     steps = [Step(Action.PIN, EDGE, routes=pins)] if pins else []
     last: list[Step] = []
+    # Service that has been planned -> those of its replicas that stay.
+    staying: dict[str, Sequence[Replica]] = {}
     wave = first = len(steps)
     for wave, names in enumerate(waves(desired, leading.givers()), first):
         for service in (item for item in desired if item.name in names):
             found = by_service.pop(service.name, [])
+            # One that outlives what it follows is like one that users get nothing from.
+            found = [replace(one, unanswered=one.unanswered or outlives(one, service, staying)) for one in found]
             routes = {key: leading.wanted[key] for key in leading.to_take(service.name)}
             rolled = _ServicePlan(service, found, drain_seconds, replace_created_before, routes)
+            staying |= {service.name: rolled.keep} if service.replicas else {}
             if rolled.must_wait:
                 last.extend(rolled.steps())
             else:
@@ -116,6 +121,8 @@ class _ServicePlan:
         self.reuse = [replica for replica in self.keep if service.routed and not replica.admitted]
         self.missing = service.replicas - len(self.keep)
         self.reason = _why(service, stale, self.missing, len(self.keep))
+        # What was a service that runs all the time goes first.
+        self.job = [Step(Action.RUN, service.name, reason="once for each release")] if service.due else []
 
     def steps(self) -> list[Step]:
         service = self.service
@@ -136,7 +143,7 @@ class _ServicePlan:
             if service.policy.delay_seconds and number + 1 < len(batches):
                 parts.append(Step(Action.PAUSE, service.name, seconds=service.policy.delay_seconds))
             steps.extend(replace(step, batch=number) for step in parts)
-        return steps
+        return steps + self.job
 
     @property
     def must_wait(self) -> bool:
@@ -249,6 +256,20 @@ def _is_current(replica: Replica, service: DesiredService, replace_created_befor
     if replace_created_before is not None and replica.created < replace_created_before:
         return False
     return service.replicas > 0 and replica.fingerprint == service.fingerprint and not trouble(replica, service)
+
+
+def outlives(replica: Replica, service: DesiredService, staying: Mapping[str, Sequence[Replica]]) -> str:
+    """Which of the services that it follows was replaced since it was made, or is going to be; in words, empty for none.
+
+    ``staying``: service -> those of its replicas that stay. By the age of containers, so that a run that was killed between the
+    two is found as well.
+    """
+    for name in (one for one in service.follows if one in staying):
+        if not staying[name]:
+            return f"follows {name}, which is replaced"
+        if replica.created < min(one.created for one in staying[name]):
+            return f"is older than {name}, which it follows"
+    return ""
 
 
 def _serves(replica: Replica) -> bool:

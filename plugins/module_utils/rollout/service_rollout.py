@@ -52,6 +52,7 @@ class ServiceRollout:
     def run(self) -> None:
         handlers: Mapping[Action, Callable[[Step], None]] = {
             Action.SWEEP: self._remove,
+            Action.RUN: lambda step: self._means.engine.run_job(self._service),
             Action.START: self._start,
             Action.GATE: self._pass_gate,
             Action.ADMIT: self._admit,
@@ -94,7 +95,7 @@ class ServiceRollout:
     def _stop_here_if_a_neighbour_failed(self, action: Action) -> None:
         if action in _LETTING_GO:
             self._meet(Action.STOP)
-        if action in (Action.START, Action.ADMIT, *_LETTING_GO):
+        if action in (Action.RUN, Action.START, Action.ADMIT, *_LETTING_GO):
             self._give_way()
         # Once the first incumbent of a batch has been told to stop, the batch is carried to its end.
         self._batch.ending = self._batch.ending or action is Action.STOP
@@ -188,7 +189,9 @@ class ServiceRollout:
         name = failure.candidate if isinstance(failure, GateError) else ""
         words = next((self._means.engine.last_words(replica) for replica in self._batch.candidates if replica.name == name), "")
         reason = explained(failure)
-        return f"{reason}\nThe last log lines of {name}:\n{words}" if words else reason
+        told = f"{reason}\nThe last log lines of {name}:\n{words}" if words else reason
+        advice = self._means.engine.advice(self._service, told) if name else ""
+        return f"{told}\n{advice}" if advice else told
 
     def _drain(self, step: Step) -> None:
         # Only what served may serve again: a replica that a crashed run left behind has perhaps never passed a gate.

@@ -15,6 +15,7 @@ class Action(str, Enum):
     """What a step does, in the words that operators read."""
 
     SWEEP = "sweep"
+    RUN = "run"
     START = "start"
     GATE = "gate"
     ADMIT = "admit"
@@ -59,6 +60,7 @@ class Step:
         names = ", ".join(self.replicas)
         text = {
             Action.SWEEP: f"remove {names}, which does not run",
+            Action.RUN: "run the job, and wait for its end",
             Action.START: f"start {_count(self.count, 'candidate')}",
             Action.GATE: f"gate {self._candidates()}",
             Action.ADMIT: f"admit {self._candidates()} at the edge",

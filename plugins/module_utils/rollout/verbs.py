@@ -25,6 +25,10 @@ class EngineVerbs(Protocol):
         """Start replicas in the desired configuration until the service has ``total``."""
         ...
 
+    def run_job(self, service: str) -> None:
+        """Run a service that ends, wait for its end and remember that; DeployError with its last words when it ended badly."""
+        ...
+
     def stop(self, replicas: Sequence[Replica], grace_seconds: float | None) -> None:
         """``grace_seconds``: None for what each container was made with."""
         ...
@@ -32,6 +36,10 @@ class EngineVerbs(Protocol):
     def remove(self, replicas: Sequence[Replica]) -> None: ...
 
     def last_words(self, replica: Replica) -> str: ...
+
+    def advice(self, service: str, said: str) -> str:
+        """What to do about the hardening of a service that failed with these words; empty for nothing."""
+        ...
 
     def ended_at(self, replica: Replica) -> float | None:
         """When a stopped replica ended, in seconds since the epoch; None when that is not known."""

@@ -9,13 +9,18 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
+from ansible_collections.morpheus.deploy.plugins.module_utils.base import interpolation
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.postgres import url as connection_url
-from ansible_collections.morpheus.deploy.plugins.module_utils.secrets.fingerprints import MINIMUM_LENGTH, fingerprint
+from ansible_collections.morpheus.deploy.plugins.module_utils.secrets.fingerprints import MINIMUM_LENGTH, VARIABLES, fingerprint
 
 FILES = "files"
+# Service -> secret variable of its Compose files -> variable of its containers that is composed of it -> its value.
+Composed = Mapping[str, Mapping[str, Mapping[str, str]]]
+NONE: Composed = MappingProxyType({})
 PROC = Path("/proc")
 
 
@@ -86,8 +91,26 @@ class Attestation:
         }
 
 
-def readers(model: Mapping[str, Any], secrets: Sequence[str], new: str) -> dict[str, list[str]]:
-    """Service -> which of ``secrets`` it reads in a project whose secrets are the current ones."""
+def composed(model: Mapping[str, Any], written: Mapping[str, Any], secrets: Sequence[str]) -> Composed:
+    """What services are given that is composed of secret variables, in a project whose secrets are the current ones.
+
+    ``written``: the project with variables unread.
+    """
+    found: dict[str, dict[str, dict[str, str]]] = {}
+    for service, definition in (written.get("services") or {}).items():
+        resolved = ((model.get("services") or {}).get(service) or {}).get("environment") or {}
+        for name, text in (definition.get("environment") or {}).items():
+            mentioned = interpolation.names(str(text))
+            for secret in secrets:
+                group, _, variable = secret.partition(".")
+                if group == VARIABLES and variable in mentioned and name in resolved:
+                    of_service = found.setdefault(service, {}).setdefault(secret, {})
+                    of_service[name] = str(resolved[name]).replace("$$", "$")
+    return found
+
+
+def readers(model: Mapping[str, Any], secrets: Sequence[str], new: str, parts: Composed = NONE) -> dict[str, list[str]]:
+    """Service -> which of ``secrets`` it reads in a project whose secrets are the current ones. ``parts``: see ``composed``."""
     found: dict[str, list[str]] = {}
     for service, definition in (model.get("services") or {}).items():
         environment = definition.get("environment") or {}
@@ -96,7 +119,7 @@ def readers(model: Mapping[str, Any], secrets: Sequence[str], new: str) -> dict[
             group, _, variable = secret.partition(".")
             # Compose doubles $ in what it prints.
             reads = variable in mounted if group == FILES else str(environment.get(variable)).replace("$$", "$") == new
-            if reads:
+            if reads or secret in parts.get(service, {}):
                 found.setdefault(service, []).append(secret)
     return found
 
@@ -107,7 +130,12 @@ def _mounted(model: Mapping[str, Any], definition: Mapping[str, Any]) -> set[str
 
 
 def attest(
-    containers: Sequence[Container], reads: Mapping[str, Sequence[str]], secrets: Sequence[str], values: Values, key: str
+    containers: Sequence[Container],
+    reads: Mapping[str, Sequence[str]],
+    secrets: Sequence[str],
+    values: Values,
+    key: str,
+    parts: Composed = NONE,
 ) -> tuple[list[Attestation], list[str]]:
     """What each replica that reads one of ``secrets`` uses; and every reason not to revoke the old value, a sentence each."""
     found, problems = [], []
@@ -116,7 +144,10 @@ def attest(
             f"no service of the live release reads {', '.join(secrets)}, so nothing can attest it; deploy the release first"
         )
     for container in containers:
-        own = [_attested(container, secret, values, key) for secret in reads.get(container.service, ())]
+        of_service = parts.get(container.service, {})
+        own = [
+            _attested(container, secret, values, key, of_service.get(secret, {})) for secret in reads.get(container.service, ())
+        ]
         found += own
         problems += [_sentence(one) for one in own if one.uses is not Uses.NEW]
         if all(one.uses is Uses.NEW for one in own):
@@ -124,7 +155,13 @@ def attest(
     return found, problems
 
 
-def _attested(container: Container, secret: str, values: Values, key: str) -> Attestation:
+def _attested(container: Container, secret: str, values: Values, key: str, parts: Mapping[str, str]) -> Attestation:
+    if parts:
+        given = {name: container.variables.get(name, "") for name in parts}
+        old = bool(values.old) and any(map(values.old_in, given.values()))
+        uses = Uses.NEW if given == parts else Uses.OLD if old else Uses.NEITHER
+        told = {Uses.NEW: values.new, Uses.OLD: values.old}.get(uses, "")
+        return Attestation(container.name, container.service, secret, uses, fingerprint(key, told))
     group, _, variable = secret.partition(".")
     value = (container.files if group == FILES else container.variables).get(variable, "")
     return Attestation(container.name, container.service, secret, values.told_by(value), fingerprint(key, value))

@@ -30,6 +30,8 @@ _EFFORT = {"n": 2**13, "r": 8, "p": 1, "dklen": 32}
 _ADMINISTERS = (("postgres", "admin_url"), ("command", "admin_key"))
 _OF_THE_KEY = "morpheus.deploy: which key is this"
 _FINGERPRINT = re.compile(r"[0-9a-f]{32}\Z")
+# The env file of stack_secret_variables.
+VARIABLES = "variables"
 _MEND = "make it with playbooks/fingerprint.yml of its environment"
 
 
@@ -85,6 +87,16 @@ def of_rotations(rotations: Any) -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
+def of_registries(logins: Any) -> dict[str, str]:
+    """What images are pulled with, by name: ``registries.<server>.password``, ``registries.<server>.token``."""
+    found = {}
+    for one in logins if isinstance(logins, list) else []:
+        for option in ("password", "token") if isinstance(one, Mapping) and isinstance(one.get("server"), str) else ():
+            if isinstance(one.get(option), str) and one[option]:
+                found[f"registries.{one['server'].lower()}.{option}"] = str(one[option])
+    return dict(sorted(found.items()))
+
+
 def value_problems(variables: Any, files: Any) -> list[str]:
     """Why no fingerprint can be made of a secret, each beginning with its path: ``stack_secrets`` and ``stack_secret_files``."""
     found = []
@@ -92,11 +104,18 @@ def value_problems(variables: Any, files: Any) -> list[str]:
         if not isinstance(given, Mapping):
             found.append(f"{option}: must be a mapping, not {schema.kind(given)}")
     for env_file, values in variables.items() if isinstance(variables, Mapping) else []:
+        option = "stack_secret_variables" if env_file == VARIABLES else f"stack_secrets.{env_file}"
         if isinstance(values, Mapping):
-            found += [f"stack_secrets.{env_file}.{problem}" for problem in dotenv.problems(values)]
+            found += [f"{option}.{problem}" for problem in dotenv.problems(values)]
         else:
-            found.append(f"stack_secrets.{env_file}: must be a mapping of variables, not {schema.kind(values)}")
+            found.append(f"{option}: must be a mapping of variables, not {schema.kind(values)}")
     return found + (secret_files.problems(files) if isinstance(files, Mapping) else [])
+
+
+def env_files(given: Mapping[str, Any]) -> Any:
+    """Of an inventory's variables, every env file of secrets by name, that of the secret variables of Compose files included."""
+    found, of_compose = given.get("stack_secrets") or {}, given.get("stack_secret_variables") or {}
+    return {**found, VARIABLES: of_compose} if of_compose and isinstance(found, Mapping) else found
 
 
 def by_name(variables: Mapping[str, Any], files: Mapping[str, Any]) -> dict[str, str]:

@@ -55,6 +55,11 @@ class DesiredService:
     parts: Mapping[str, str] = field(default_factory=dict)
     # Names of the networks that its replicas are on; None where nobody can say.
     networks: frozenset[str] | None = None
+    # Services after which its replicas are replaced whenever those were: what they hold of them is gone then.
+    follows: tuple[str, ...] = ()
+    # Whether it ends by itself: then it has no replicas, and is run once for each release. ``due``: whether it is yet to be run.
+    job: bool = False
+    due: bool = False
 
 
 def trouble(replica: Replica, service: DesiredService) -> str:

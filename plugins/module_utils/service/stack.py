@@ -10,9 +10,12 @@ preflight.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
+from urllib.parse import urlsplit
+
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.routing import reached
 
 
 @dataclass(frozen=True)
@@ -70,9 +73,16 @@ class Route:
 
 @dataclass(frozen=True)
 class HealthCheck:
-    """When a replica may serve. Its verdict is a ``gate.Health``."""
+    """When a replica may serve. Its verdict is a ``gate.Health``.
+
+    ``host``, ``headers``, ``port`` and ``scheme``: how it is asked, where that is not said by routes and edge.
+    """
 
     path: str = ""
+    host: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    port: int = 0
+    scheme: str = ""
     status: int = 200
     version: str = ""
     expect: str = ""
@@ -83,9 +93,10 @@ class HealthCheck:
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> HealthCheck:
-        texts = dict.fromkeys(("path", "version", "expect"), str)
+        texts = dict.fromkeys(("path", "host", "scheme", "version", "expect"), str)
         seconds = dict.fromkeys(("interval_seconds", "timeout_seconds", "deadline_seconds"), float)
-        return cls(**_said(given, **texts, **seconds, status=int, successes=int))
+        headers = {str(name): str(value) for name, value in (given.get("headers") or {}).items()}
+        return cls(headers=headers, **_said(given, **texts, **seconds, status=int, successes=int, port=int))
 
     @property
     def failing_seconds(self) -> float:
@@ -101,6 +112,8 @@ class Service:
     port: int = 0
     routes: Sequence[Route] = ()
     health: HealthCheck | None = None
+    # Until a replica without ``health`` must be well by Docker's own verdict; 0 leaves it to the healthcheck.
+    deadline_seconds: float = 0.0
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Service:
@@ -110,7 +123,23 @@ class Service:
             int(given.get("port") or 0),
             tuple(map(Route.of, given.get("routes") or ())),
             HealthCheck.of(health) if health else None,
+            float(given.get("deadline_seconds") or 0),
         )
+
+    @property
+    def asked_port(self) -> int:
+        """Where a replica answers its health check."""
+        return (self.health and self.health.port) or self.port
+
+    def asked_with(self, scheme: str) -> tuple[tuple[str, str], ...]:
+        """Headers of a question about its health, which are those of a user's request: an application may know no other host, and
+        may redirect what did not come by TLS. ``scheme``: of users' requests, as the edge tells it; empty when nobody knows.
+        """
+        check = self.health or HealthCheck()
+        host = check.host or next((route.host for route in self.routes if route.host and "*" not in route.host), "")
+        proto = check.scheme or (scheme if self.routes else "")
+        own = {"Host": host, "X-Forwarded-Proto": proto}
+        return (*((name, value) for name, value in own.items() if value), *check.headers.items())
 
 
 @dataclass(frozen=True)
@@ -128,6 +157,21 @@ class Migration:
         texts = dict.fromkeys(("directory", "compatible_since"), str)
         more = _said(given, **texts, timeout_seconds=float, accept_edited=_texts)
         return cls(str(given.get("service") or ""), **more)
+
+
+@dataclass(frozen=True)
+class Job:
+    """A service that ends. ``hosts``: "one" when it runs on the first host of a deploy alone, "each" when on every one."""
+
+    hosts: str = "one"
+    timeout_seconds: float = 300.0
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Job:
+        seconds = given.get("timeout_seconds")
+        # What is no number is a problem of its own.
+        more: dict[str, Any] = {"timeout_seconds": float(seconds)} if isinstance(seconds, int | float) else {}
+        return cls(**_said(given, hosts=str), **more)
 
 
 @dataclass(frozen=True)
@@ -158,30 +202,58 @@ class Stack:
     egress: Sequence[str] = ()
     services: Sequence[Service] = ()
     migration: Migration | None = None
+    # Of those that the Compose files do not tell to be jobs, too; what is not named has the defaults.
+    jobs: Mapping[str, Job] = field(default_factory=dict)
     env: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     drain_seconds: float = 30.0
     keep_free_mb: int = 1000
     retention: Retention = Retention()
     hardening: Mapping[str, Any] | None = None
     public_check: Mapping[str, Any] = field(default_factory=dict)
+    # For Compose's interpolation; those of secrets are in no release.
+    variables: Mapping[str, str] = field(default_factory=dict)
+    # Those that are on.
+    profiles: Sequence[str] = ()
+    # Files that Compose files bring by extends and include.
+    brought_files: Sequence[str] = ()
+    # Names of services that run on other hosts alone: they are not in ``services``.
+    elsewhere: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> Stack:
         """Raises TypeError when it is no mapping."""
         if not isinstance(document, Mapping):
             raise TypeError("its stack is no mapping")
-        lists = dict.fromkeys(("compose_files", "files", "live_files", "shared_volumes", "egress"), _texts)
+        names = ("compose_files", "files", "live_files", "shared_volumes", "egress", "profiles", "brought_files")
+        lists = dict.fromkeys(names, _texts)
         migration = document.get("migration")
         return cls(
             document,
             services=tuple(map(Service.of, document.get("services") or ())),
             migration=Migration.of(migration) if migration else None,
+            jobs={str(name): Job.of(given) for name, given in _mappings(document.get("jobs"))},
             env=document.get("env") or {},
             retention=Retention.of(document.get("retention") or {}),
             hardening=document.get("hardening"),
             public_check=document.get("public_check") or {},
+            variables={str(name): str(value) for name, value in (document.get("variables") or {}).items()},
             **_said(document, **lists, drain_seconds=float, keep_free_mb=int),
         )
+
+    def without(self, names: Collection[str]) -> Stack:
+        """As it is on a host where services of these names do not run; ``document`` says what it is everywhere."""
+        kept = tuple(one for one in self.services if one.name not in names)
+        url = urlsplit(str(self.public_check.get("url") or ""))
+        asks = reached(self._keys, f"{(url.hostname or '').lower()}{url.path.rstrip('/')}/")
+        # What is not on this host, its edge cannot be asked for.
+        check: Mapping[str, Any] = {} if asks in names else self.public_check
+        return replace(self, services=kept, elsewhere=frozenset(names), public_check=check)
+
+    @property
+    def _keys(self) -> dict[str, str]:
+        """See haproxy.route_key."""
+        routes = [(one.name, route) for one in self.services for route in one.routes]
+        return {f"{route.host.lower() or '*'}{path.rstrip('/')}/": name for name, route in routes for path in route.paths}
 
     @property
     def by_name(self) -> dict[str, Service]:
@@ -203,9 +275,18 @@ class Stack:
         """The port of each of these."""
         return {service.name: service.port for service in self.services if service.routes}
 
+    def job(self, name: str) -> Job:
+        return self.jobs.get(name, Job())
+
     def health(self, service: str) -> HealthCheck | None:
         found = self.by_name.get(service)
         return found.health if found else None
+
+
+def _mappings(given: Any) -> list[tuple[str, Mapping[str, Any]]]:
+    """Entries of a mapping whose values may be left empty; what is of another shape is a problem of its own."""
+    entries = given.items() if isinstance(given, Mapping) else ()
+    return [(name, value if isinstance(value, Mapping) else {}) for name, value in entries]
 
 
 def _texts(given: Any) -> tuple[str, ...]:

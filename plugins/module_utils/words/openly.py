@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 # Values that users choose, which may be secrets by mistake.
-_CHOSEN = ("stack.env.", "stack.public_check.headers.")
+_CHOSEN = ("stack.env.", "stack.variables.", "stack.public_check.headers.")
 
 
 def leaves(path: str, found: Any) -> Iterator[tuple[str, str]]:

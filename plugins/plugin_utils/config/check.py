@@ -14,19 +14,30 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base import env_fi
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import schema
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import STACKS_ROOT
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import data as compose_data
-from ansible_collections.morpheus.deploy.plugins.module_utils.compose import file_mounts, refusals
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose import defaults, file_mounts, placement, refusals, shared
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose import hardening as hardening_of
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose import jobs as compose_jobs
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import rules as compose_rules
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.hardening import Hardening
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.host_paths import Own
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.refusals import Project
-from ansible_collections.morpheus.deploy.plugins.module_utils.egress.rules import KINDS
-from ansible_collections.morpheus.deploy.plugins.module_utils.ownership import marker as database_identity
-from ansible_collections.morpheus.deploy.plugins.module_utils.release import schema_files
 from ansible_collections.morpheus.deploy.plugins.module_utils.secrets import files as secret_files
 from ansible_collections.morpheus.deploy.plugins.module_utils.secrets import fingerprints
-from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import HealthCheck, Stack
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
 from ansible_collections.morpheus.deploy.plugins.module_utils.words import openly
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import exposed, isolation, public_check, service_problems
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import (
+    exposed,
+    isolation,
+    jobs_problems,
+    migration,
+    placed_services,
+    profiles,
+    public_check,
+    registries,
+    released,
+    service_problems,
+    variables,
+)
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.compose_files import ComposeFiles
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.stack_files import RESERVED, StackFiles
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.rotation import plan as rotation
@@ -36,7 +47,7 @@ _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}\Z")
 # What is asked of a deploy and is no part of a release.
 _NOT_SHIPPED = ("allowed_values", "database")
 # Without them a release is the one that it was before there were any.
-_ADDED = ("live_files", "egress")
+_ADDED = ("live_files", "egress", "jobs", "variables", "profiles", "brought_files")
 
 
 class StackConfig(StackFiles):
@@ -49,6 +60,8 @@ class StackConfig(StackFiles):
     def __init__(self, raw: Mapping[str, Any], options: Mapping[str, Any]) -> None:
         super().__init__()
         self.notes: list[str] = []
+        # The Compose files, merged, with plain variables in place.
+        self.model: dict[str, Any] = {"services": {}}
         given = schema.typed({key: raw.get(key) for key in options}, options, "", self.problems)
         # What is of the wrong type is not judged any further, and neither is what depends on it.
         self._shape = list(self.problems)
@@ -57,38 +70,56 @@ class StackConfig(StackFiles):
         # As with -e stack_release=. What is missing or of another type is a problem already.
         self._release_is_empty = raw.get("stack_release") == ""
         self._secrets: Mapping[str, Any] = given["stack_secrets"] or {}
+        self._secret_variables: Mapping[str, Any] = given["stack_secret_variables"] or {}
         self._secret_files: Mapping[str, Any] = given["stack_secret_files"] or {}
+        # service -> the hosts on which alone it runs
+        self.placement: dict[str, list[str]] = {}
         # name -> {owner, mode} of each file secret
         self.secret_rights: dict[str, dict[str, Any]] = {}
         self._source = Path(given["stack_source"] or "")
         self.config = given["stack"] or {}
         if not isinstance(raw.get("stack"), Mapping):
             return
+        self._check_variables()
         self._secrets_by_name = fingerprints.by_name(self._secrets, raw.get("stack_secret_files") or {})
+        # What can be rotated: with what images are pulled with.
+        rotated = self._secrets_by_name | fingerprints.of_registries(raw.get("stack_registries"))
         # With what no container is given.
-        self._credentials = self._secrets_by_name | fingerprints.of_rotations(raw.get("stack_rotation"))
+        self._credentials = rotated | fingerprints.of_rotations(raw.get("stack_rotation"))
         self.stack = Stack.of(self.config)
         self._check_names(given["preflight_environments"] or [])
         self._check_env_files()
         self._check_secret_files()
+        self._registries: list[Mapping[str, Any]] = given["stack_registries"] or []
+        if schema.is_well(self._shape, "stack_registries"):
+            self.problems += registries.problems(self._registries)
         self.problems += service_problems.problems(self.config["services"], self._shape)
-        self._check_egress()
-        self._check_public()
+        placed = placed_services.Placed(self.config["services"], raw.get("stack_groups") or {})
+        self.problems += placed.problems
+        self.placement = placed.hosts
+        self.problems += service_problems.egress(self.config["egress"] or [])
+        if self.config.get("public_check"):
+            services = self.config["services"] if schema.is_well(self._shape, "stack.services") else []
+            self.problems += public_check.problems(self.config["public_check"], services)
         if schema.is_well(self._shape, "stack_source", "stack.compose_files", "stack.files", "stack.live_files"):
             self._read_files()
             self._check_compose()
         self._check_exposed(raw)
         self._check_isolation(given, raw.get("stack_fingerprint_key") or "")
-        self.problems += rotation.config_problems(given["stack_rotation"] or [], self._secrets_by_name)
+        self.problems += rotation.config_problems(given["stack_rotation"] or [], rotated)
         self.problems = schema.causes(self._shape, self.problems[len(self._shape) :])
 
     @property
     def release_config(self) -> dict[str, Any]:
         """What of ``config`` is a part of the release."""
         found = {name: value for name, value in self.config.items() if name not in _NOT_SHIPPED}
+        if found.get("services"):
+            found["services"] = released.services(found["services"])
         if found.get("public_check"):
             found["public_check"] = public_check.released(found["public_check"])
-        found["services"] = service_problems.released(found["services"])
+        found["brought_files"] = sorted(self.brought)
+        if found.get("hardening"):
+            found["hardening"] = hardening_of.released(found["hardening"])
         return {name: value for name, value in found.items() if value or name not in _ADDED}
 
     def _check_exposed(self, raw: Mapping[str, Any]) -> None:
@@ -153,39 +184,44 @@ class StackConfig(StackFiles):
                 else:
                     self.problems += [f"{option}.{name}.{problem}" for problem in dotenv.problems(values)]
 
+    def _check_variables(self) -> None:
+        plain, secret = self.config["variables"] or {}, self._secret_variables
+        self.problems += variables.problems(plain, secret, self.config["env"] or {}, self._secrets)
+        if secret:
+            self._secrets = {**self._secrets, variables.GROUP: secret}
+
     def _check_secret_files(self) -> None:
         found = secret_files.problems(self._secret_files)
         self.problems += found
         if not found:
             self.secret_rights = {name: secret_files.rights(given) for name, given in self._secret_files.items()}
 
-    def _check_egress(self) -> None:
-        for number, word in enumerate(self.config["egress"] or []):
-            if word not in KINDS:
-                self._say(f'stack.egress[{number}]: "{word}" is none of {", ".join(sorted(KINDS))}')
-
-    def _check_public(self) -> None:
-        if self.config.get("public_check"):
-            services = self.config["services"] if schema.is_well(self._shape, "stack.services") else []
-            self.problems += public_check.problems(self.config["public_check"], services)
-
     def _check_compose(self) -> None:
         names = [name for name in self.config["compose_files"] or [] if name in self.files]
         texts = {name: base64.b64decode(self.files[name]).decode("utf-8", "replace") for name in names}
         # A release that is refused is a problem of its own and must not make others appear.
         release = self.release if self._is_tag(self.release) else "unknown"
-        files = ComposeFiles(texts, {"STACK_RELEASE": release, "STACK_ENVIRONMENT": self.environment or "unknown"})
-        self.problems += files.problems
-        model = files.model()
+        given = {"STACK_RELEASE": release, "STACK_ENVIRONMENT": self.environment or "unknown"}
+        known = variables.Variables(
+            {**given, "COMPOSE_PROJECT_NAME": self.config["name"] or ""},
+            self.config["variables"] or {},
+            self._secret_variables,
+            list(variables.names_in_env(self._own_env())),
+        )
+        files = ComposeFiles(texts, {}, resolve=known.resolved, read=self._bring, profiles=self.config["profiles"] or [])
+        self.problems += [*files.problems, *known.missing()]
+        self.model = model = files.model()
         services = model["services"]
+        self.problems += profiles.problems(self.config["profiles"] or [], files.known_profiles(), services, self.stack.routed)
         if not services:
             return
         self._check_names_of_services(services)
+        self.notes += registries.unused(self._registries, services)
         self.problems += secret_files.reference_problems(model, self._secret_files, self._secrets)
         hardening = Hardening.of(self.stack) or Hardening()
         # As of a release: a name that is refused makes no other problems appear.
         name = self.config["name"] if _NAME.match(self.config["name"] or "") else "unknown"
-        project = Project(model, Own.of(f"{STACKS_ROOT}/{name}", self.files, names))
+        project = Project(model, Own.of(f"{STACKS_ROOT}/{name}", self.files))
         self.problems += refusals.element_problems(model)
         self.problems += hardening.naming_problems(services)
         sources = file_mounts.Sources.of(self.stack, self.files, self.live_files)
@@ -194,11 +230,20 @@ class StackConfig(StackFiles):
         healths = {service.get("name"): service.get("health") for service in self.config["services"]}
         ground = compose_data.Ground.of(self.stack, self.files)
         self.problems += compose_data.unknown_names(self.config["shared_volumes"] or [], model, ground)
+        named, jobs = self.stack.jobs, compose_jobs.problems(services, self.stack.jobs, routed)
+        self.problems += jobs_problems.problems(self.config["jobs"] or {}, services)
+        ending = compose_jobs.names(services, named)
+        self.problems += jobs_problems.placed(self.config["services"], ending)
+        self.notes += defaults.note(services, ending)
         for name, service in services.items():
             problems = compose_rules.problems(name, service or {}, routed=name in routed)
-            problems += compose_rules.watch_problems(name, service or {}, _failing_seconds(healths.get(name)))
+            problems += compose_rules.watch_problems(name, service or {}, service_problems.failing_seconds(healths.get(name)))
+            problems += jobs.get(name, [])
             if isinstance(service, Mapping):
+                problems += placement.problems(name, service)
+                problems += shared.problems(name, services, routed=name in routed)
                 problems += hardening.problems(name, service, project, routed=name in routed)
+                self.notes += hardening.notes(name, service)
                 problems += self._mount_problems(sources, file_mounts.written(name, service))
                 problems += self._data_problems(name, service, ground, routed=name in routed)
             for problem in problems:
@@ -206,7 +251,7 @@ class StackConfig(StackFiles):
                 self._say(f"{files.where(name, key)}: {problem}")
             if isinstance(service, Mapping):
                 self._check_env_references(name, service)
-        self._check_migration(services)
+        self.problems += migration.problems(self.config.get("migration") or {}, services, self.files)
 
     def _mount_problems(self, sources: file_mounts.Sources, mounts: list[file_mounts.Mount]) -> list[str]:
         found = [problem for mount in mounts for problem in sources.problems(mount)]
@@ -233,45 +278,8 @@ class StackConfig(StackFiles):
             if service.get("name") and service["name"] not in services:
                 self._say(
                     f'stack.services[{number}].name: the Compose files have no service "{service["name"]}"; '
-                    f"they have {', '.join(sorted(services))}"
+                    f"they have {', '.join(sorted(map(str, services)))}"
                 )
-
-    def _check_migration(self, services: Mapping[str, Any]) -> None:
-        migration = self.config.get("migration")
-        if not migration or not migration["service"]:
-            return
-        self._check_schema(migration)
-        service = services.get(migration["service"])
-        if service is None:
-            self._say(f'stack.migration.service: the Compose files have no service "{migration["service"]}"')
-        elif not service.get("profiles"):
-            self._say(
-                f'stack.migration.service: "{migration["service"]}" must stand behind a profile in the Compose files, '
-                "or it would run all the time"
-            )
-
-    def _check_schema(self, migration: Mapping[str, Any]) -> None:
-        if migration["ledger"] and not re.fullmatch(database_identity.TABLE, migration["ledger"]):
-            self._say(f'stack.migration.ledger: "{migration["ledger"]}" is not a <schema>.<table> (letters, digits and _)')
-        directory, since = migration["directory"], migration["compatible_since"]
-        versions = schema_files.schema_versions(self.files, directory)
-        self.problems += [f"stack.migration.directory: {problem}" for problem in schema_files.problems(self.files, directory)]
-        if directory and not versions:
-            self._say(
-                f'stack.migration.directory: "{directory}" holds no <version>_<name> file among stack.files; '
-                "the version is a number"
-            )
-        for version in migration["accept_edited"] or []:
-            if version not in versions:
-                self._say(f'stack.migration.accept_edited: "{version}" is not a version in "{directory}"; remove it')
-        if since and not directory:
-            self._say(
-                "stack.migration.compatible_since: needs stack.migration.directory, which says what the schema's versions are"
-            )
-        elif since and versions and since not in versions:
-            self._say(
-                f'stack.migration.compatible_since: "{since}" is not a version in "{directory}"; it has {", ".join(versions)}'
-            )
 
     def _check_env_references(self, name: str, service: Mapping[str, Any]) -> None:
         entries = service.get("env_file") or []
@@ -280,7 +288,7 @@ class StackConfig(StackFiles):
                 continue
             path = str(entry.get("path") if isinstance(entry, Mapping) else entry).removeprefix("./")
             directory, _, stem = path.removesuffix(".env").rpartition("/")
-            known = {"env": self.config["env"] or {}, "secrets": self._secrets}.get(directory)
+            known = {"env": self._env, "secrets": self._secrets}.get(directory)
             if known is not None and stem not in known:
                 option = "stack.env" if directory == "env" else "stack_secrets"
                 if schema.is_well(self._shape, option):
@@ -288,11 +296,3 @@ class StackConfig(StackFiles):
 
     def _say(self, problem: str) -> None:
         self.problems.append(problem)
-
-
-def _failing_seconds(health: Mapping[str, Any] | None) -> float | None:
-    """See HealthCheck; 0 where it has no such numbers, which is a problem of its own."""
-    if not health:
-        return None
-    numbers = ("successes", "interval_seconds", "timeout_seconds")
-    return HealthCheck.of({**health, **{name: health.get(name) or 0 for name in numbers}}).failing_seconds

@@ -1,41 +1,65 @@
 # Copyright (c) The morpheus.deploy authors
 # SPDX-License-Identifier: MIT
-"""Compose files as they are written, merged well enough to check them on a controller that has no Docker.
+"""Compose files as they are written, read well enough to check them on a controller that has no Docker.
 
-What a host runs is decided there, by Compose itself. This reader knows merging, ``!reset``, ``!override`` and the two variables
-that every release has, and takes everything else as text.
+What a host runs is decided there, by Compose itself. This reader knows merging, ``extends``, ``include``, ``!reset``,
+``!override``, profiles and the variables that are given, and takes everything else as text.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import yaml
-from ansible_collections.morpheus.deploy.plugins.module_utils.compose.release_variables import substituted
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.interpolation import substituted
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.compose_bring import Brought, Read
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.compose_merge import Override, merged, plain
 
-
-@dataclass(frozen=True)
-class _Override:
-    """A value that replaces what earlier files say instead of being merged with it."""
-
-    value: Any
+# file, its content -> the content with variables in place, and what is wrong with them
+Resolve = Callable[[str, Mapping[str, Any], list[str]], dict[str, Any]]
 
 
 class ComposeFiles:
-    def __init__(self, texts: Mapping[str, str], variables: Mapping[str, str]) -> None:
-        """``texts``: file name -> content, in Compose's order."""
+    def __init__(
+        self,
+        texts: Mapping[str, str],
+        variables: Mapping[str, str],
+        *,
+        resolve: Resolve | None = None,
+        read: Read | None = None,
+        profiles: Collection[str] = (),
+    ) -> None:
+        """``texts``: file name -> content, in Compose's order. ``variables``: put in place; ``resolve`` is asked for all others.
+
+        ``read``: gives the content of a file that another one names, by its path below the stack's source. Without it such files
+        are left to the hosts. ``profiles``: those that are on.
+        """
         self.problems: list[str] = []
-        self._files = {name: self._load(name, text, variables) for name, text in texts.items()}
+        self._variables = variables
+        self._resolve = resolve
+        self._profiles = frozenset(profiles)
+        self._files: dict[str, Mapping[str, Any]] = {}
+        self._brought = Brought(self._parsed, read, self.problems) if read else None
+        self._merged: Any = {}
+        for name, text in texts.items():
+            self._merged = merged(self._merged, self._load(name, text))
 
     def model(self) -> dict[str, Any]:
-        """Everything, merged; services are a mapping, as far as they can be read."""
-        merged: Any = {}
-        for content in self._files.values():
-            merged = _merged(merged, content)
-        found: dict[str, Any] = _plain(merged)
-        return {**found, "services": found["services"] if isinstance(found.get("services"), dict) else {}}
+        """Everything, merged; services are a mapping, as far as they can be read. One whose profile is on is behind none."""
+        found: dict[str, Any] = plain(self._merged)
+        services = found["services"] if isinstance(found.get("services"), dict) else {}
+        return {**found, "services": {name: self._shown(service) for name, service in services.items()}}
+
+    def known_profiles(self) -> set[str]:
+        """Of all services."""
+        services = plain(self._merged).get("services")
+        given = (
+            [service.get("profiles") for service in services.values() if isinstance(service, dict)]
+            if isinstance(services, dict)
+            else []
+        )
+        return {str(one) for names in given if isinstance(names, list) for one in names}
 
     def where(self, service: str, key: str) -> str:
         """The last file that says something about a service's ``key``, or else about the service."""
@@ -43,15 +67,36 @@ class ComposeFiles:
         exact = [name for name in speaking if key in (self._said(self._files[name], service) or ())]
         return next(reversed(exact or speaking or list(self._files)), "")
 
+    def _shown(self, service: Any) -> Any:
+        given = service.get("profiles") if isinstance(service, Mapping) else None
+        if isinstance(given, list) and self._profiles.intersection(map(str, given)):
+            return {key: value for key, value in service.items() if key != "profiles"}
+        return service
+
     @staticmethod
     def _said(content: Mapping[str, Any], service: str) -> Any:
         services = content.get("services")
         said = services.get(service) if isinstance(services, Mapping) else None
         return said if isinstance(said, Mapping) else None
 
-    def _load(self, name: str, text: str, variables: Mapping[str, str]) -> Mapping[str, Any]:
+    def _load(self, name: str, text: str) -> Mapping[str, Any]:
+        content = self._parsed(name, text)
+        if self._brought:
+            included = self._brought.included(name, content)
+            for path, one in included.items():
+                self._files[path] = one
+            content = {key: value for key, value in content.items() if key != "include"}
+            self._files[name] = content
+            content = self._brought.extended(name, content)
+            for one in included.values():
+                content = merged(one, content)
+        else:
+            self._files[name] = content
+        return content
+
+    def _parsed(self, name: str, text: str) -> Mapping[str, Any]:
         try:
-            found = yaml.load(substituted(text, variables), Loader=_Loader)
+            found = yaml.load(text, Loader=_Loader)
         except (yaml.YAMLError, RecursionError) as exc:
             self.problems.append(f"{name}: is not YAML: {' '.join(str(exc).split())}")
             return {}
@@ -61,7 +106,22 @@ class ComposeFiles:
         if not isinstance(found.get("services") or {}, Mapping):
             self.problems.append(f"{name}: services must be a mapping")
             return {}
-        return found
+        if self._resolve:
+            return self._resolve(name, found, self.problems)
+        known: Mapping[str, Any] = _substituted(found, self._variables)
+        return known
+
+
+def _substituted(value: Any, variables: Mapping[str, str], depth: int = 0) -> Any:
+    if isinstance(value, Override):
+        return Override(_substituted(value.value, variables, depth))
+    if depth > 20:
+        return None
+    if isinstance(value, Mapping):
+        return {key: _substituted(part, variables, depth + 1) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_substituted(part, variables, depth + 1) for part in value]
+    return substituted(value, variables) if isinstance(value, str) else value
 
 
 class _Loader(yaml.SafeLoader):
@@ -74,31 +134,10 @@ def _tagged(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> Any:
     elif isinstance(node, yaml.SequenceNode):
         value = loader.construct_sequence(node, deep=True)
     else:
-        value = None
+        value = loader.construct_scalar(node) if isinstance(node, yaml.ScalarNode) and suffix == "override" else None
     if suffix == "reset":
-        return _Override(None)
-    return _Override(value) if suffix == "override" else value
+        return Override(None)
+    return Override(value) if suffix == "override" else value
 
 
 _Loader.add_multi_constructor("!", _tagged)
-
-
-def _merged(base: Any, over: Any) -> Any:
-    if isinstance(over, _Override):
-        return over.value
-    if isinstance(base, Mapping) and isinstance(over, Mapping):
-        return {key: _merged(base.get(key), over[key]) if key in over else base[key] for key in [*base, *over]}
-    if isinstance(base, list) and isinstance(over, list):
-        return [*base, *over]
-    return base if over is None else over
-
-
-def _plain(value: Any, depth: int = 0) -> Any:
-    """Without markers; what refers to itself is cut off, because no check looks that deep."""
-    if isinstance(value, _Override):
-        value = value.value
-    if depth > 20:
-        return None
-    if isinstance(value, Mapping):
-        return {key: _plain(part, depth + 1) for key, part in value.items()}
-    return [_plain(part, depth + 1) for part in value] if isinstance(value, list) else value

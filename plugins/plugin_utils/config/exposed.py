@@ -51,6 +51,8 @@ class Exposed:
 
 def _mend(path: str) -> str:
     root, group, rest = (*path.split(".", 2), "", "")[:3]
+    if (root, group) == ("stack", "variables"):
+        return f"move {rest} to stack_secret_variables"
     if (root, group) != ("stack", "env") or "." not in rest:
         return "nothing there may be secret"
     name, _, variable = rest.partition(".")

@@ -4,28 +4,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import schema
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import haproxy, route_options, routes
+from ansible_collections.morpheus.deploy.plugins.module_utils.egress.rules import KINDS
 from ansible_collections.morpheus.deploy.plugins.module_utils.health import gate
-from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Route
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import HealthCheck, Route
 
-# What every route of a release says. Without the options that it does not use it is the one that it was before there were any.
-_OF_EVERY_ROUTE = ("host", "paths")
-
-
-def released(services: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """What of ``stack.services`` is a part of the release."""
-    return [
-        {**service, "routes": [_released_route(route) for route in service["routes"]]} if service.get("routes") else {**service}
-        for service in services
-    ]
-
-
-def _released_route(route: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in route.items() if value or name in _OF_EVERY_ROUTE}
+_HOST = re.compile(r"(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
+_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_VALUE = re.compile(r"[\x20-\x7e\t]*")
+# Headers that the gate writes itself -> what to do instead.
+_ELSEWHERE = {
+    "host": "write {path}.host",
+    "x-forwarded-proto": "write {path}.scheme",
+    **dict.fromkeys(("connection", "content-length", "transfer-encoding"), "belongs to the gate's own request; remove it"),
+}
 
 
 def problems(services: Sequence[Mapping[str, Any]], shape: Sequence[str] = ()) -> list[str]:
@@ -39,8 +36,12 @@ def problems(services: Sequence[Mapping[str, Any]], shape: Sequence[str] = ()) -
         if name in seen:
             found.append(f'{path}.name: "{name}" is already used by stack.services[{seen[name]}]')
         seen.setdefault(str(name), number)
+        if service.get("port") is None and (service.get("routes") or service.get("health")):
+            found.append(f"{path}.port: required; the port on which a replica listens inside its container")
         if isinstance(service.get("port"), int) and not 0 < service["port"] < 65536:
             found.append(f"{path}.port: {service['port']} is not a port")
+        if service.get("deadline_seconds") and service.get("health"):
+            found.append(f"{path}.deadline_seconds: is for services without health; write {path}.health.deadline_seconds")
         suffix = next((one for one in haproxy.SUFFIXES if one and str(name).endswith(one)), "")
         if service.get("routes") and suffix:
             found.append(f'{path}.name: "{name}" ends with "{suffix}", which the edge adds to names itself; rename the service')
@@ -48,18 +49,24 @@ def problems(services: Sequence[Mapping[str, Any]], shape: Sequence[str] = ()) -
             found.append(
                 f"{path}.health: required, because the service is routed: without it nobody can tell when a replica may serve"
             )
-        own = [Route.of(one) for one in service.get("routes") or []]
-        found += routes.problems(path, own)
-        for index, route in enumerate(own):
-            here = f"{path}.routes[{index}]"
-            found += route_options.problems(here, route) if schema.is_well(shape, here) else []
-        if is_well and own and all(route.redirect for route in own):
-            found.append(
-                f"{path}.routes: every route redirects, so nobody reaches the service; give it one without redirect, or move "
-                "these to a service that has one"
-            )
+        found += _own_routes(path, [Route.of(one) for one in service.get("routes") or []], shape)
         if service.get("health"):
             found += _health_problems(f"{path}.health", service["health"])
+            found += _asking_problems(f"{path}.health", service["health"])
+    return found
+
+
+def _own_routes(path: str, own: Sequence[Route], shape: Sequence[str]) -> list[str]:
+    """``path``: of the service."""
+    found = [*routes.problems(path, own)]
+    for index, route in enumerate(own):
+        here = f"{path}.routes[{index}]"
+        found += route_options.problems(here, route) if schema.is_well(shape, here) else []
+    if own and schema.is_well(shape, "stack.services") and all(route.redirect for route in own):
+        found.append(
+            f"{path}.routes: every route redirects, so nobody reaches the service; give it one without redirect, or move "
+            "these to a service that has one"
+        )
     return found
 
 
@@ -110,3 +117,43 @@ def _health_problems(path: str, health: Mapping[str, Any]) -> list[str]:
             f"answers, {health['interval_seconds']:g} s apart"
         )
     return found
+
+
+def _asking_problems(path: str, health: Mapping[str, Any]) -> list[str]:
+    """Of how a replica is asked: what a request cannot hold, and what has a place of its own."""
+    found: list[str] = []
+    if health["host"] and not _HOST.fullmatch(health["host"]):
+        found.append(f'{path}.host: "{health["host"]}" is no host name such as shop.example, nor one with a port')
+    if health["port"] is not None and not 0 < health["port"] < 65536:
+        found.append(f"{path}.port: {health['port']} is not a port")
+    if health["scheme"] not in ("", "http", "https"):
+        found.append(
+            f'{path}.scheme: "{health["scheme"]}" is not one of http, https; it is what X-Forwarded-Proto says, and '
+            "replicas are asked in plain as the edge asks them"
+        )
+    for name, value in (health["headers"] or {}).items():
+        place = _ELSEWHERE.get(str(name).lower())
+        if place:
+            found.append(f"{path}.headers.{name}: {place.format(path=path)}")
+        elif not _HEADER.fullmatch(str(name)):
+            found.append(f"{path}.headers.{name}: is no name of a header")
+        elif not isinstance(value, str) or not _VALUE.fullmatch(value):
+            found.append(f"{path}.headers.{name}: must be a string on one line; quote it")
+    return found
+
+
+def failing_seconds(health: Mapping[str, Any] | None) -> float | None:
+    """See HealthCheck; 0 where it has no such numbers, which is a problem of its own."""
+    if not health:
+        return None
+    numbers = ("successes", "interval_seconds", "timeout_seconds")
+    return HealthCheck.of({**health, **{name: health.get(name) or 0 for name in numbers}}).failing_seconds
+
+
+def egress(words: Sequence[str]) -> list[str]:
+    """Of ``stack.egress``."""
+    return [
+        f'stack.egress[{number}]: "{word}" is none of {", ".join(sorted(KINDS))}'
+        for number, word in enumerate(words)
+        if word not in KINDS
+    ]

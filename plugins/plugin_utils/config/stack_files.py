@@ -13,10 +13,11 @@ from typing import Any
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import env_file as dotenv
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import is_executable
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import file_mounts
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.variables import GROUP
 
 # What a release's directory holds beside its own files.
 RESERVED = ("env", "secrets")
-RESERVED_FILES = (".env", "override.json", ".release-files.json")
+RESERVED_FILES = (".env", "override.json", "by-hand.json", "inline.yml", ".release-files.json")
 MAXIMUM_BYTES = 5_000_000
 
 
@@ -32,12 +33,14 @@ class StackFiles:
         self.executable: list[str] = []
         self.config: dict[str, Any] = {}
         self._source = Path()
+        # Files that Compose files name by extends and include.
+        self.brought: set[str] = set()
 
     def _read_files(self) -> None:
         for option in ("compose_files", "files"):
             for number, name in enumerate(self.config[option] or []):
                 self._read(f"stack.{option}[{number}]", str(name))
-        for name, values in (self.config["env"] or {}).items():
+        for name, values in self._env.items():
             if isinstance(values, Mapping) and not dotenv.problems(values):
                 self.files[f"env/{name}.env"] = base64.b64encode(dotenv.render(values).encode()).decode()
         self._read_live_files()
@@ -93,6 +96,29 @@ class StackFiles:
         ]
         others += [f'"{other}" of stack.live_files' for other in before if _overlap(here, other)]
         return f'"{name}" overlaps {others[0]}; a file either changes with the release or under it' if others else ""
+
+    def _own_env(self) -> str:
+        """The .env of the project, which no deploy reads."""
+        path = self._source / ".env"
+        return path.read_text(errors="replace") if path.is_file() else ""
+
+    @property
+    def _env(self) -> dict[str, Any]:
+        """Plain env files by name, with the one of the variables for Compose."""
+        plain = self.config["variables"]
+        return {**(self.config["env"] or {}), **({GROUP: plain} if plain else {})}
+
+    def _bring(self, name: str) -> tuple[str | None, str]:
+        """The content of a file that a Compose file names, which a release then ships; or why there is none."""
+        path = self._source / name
+        if not path.is_file():
+            return None, "does not exist below stack_source"
+        if Path(name).parts[0] in RESERVED or name in RESERVED_FILES:
+            return None, "is written by the deploy itself; name it otherwise"
+        if name not in self.files:
+            self._take(self.files, name, path)
+        self.brought.add(name)
+        return path.read_bytes().decode("utf-8", "replace"), ""
 
     def _say(self, problem: str) -> None:
         self.problems.append(problem)

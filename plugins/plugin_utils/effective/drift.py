@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
+from ansible_collections.morpheus.deploy.plugins.module_utils.secrets.fingerprints import VARIABLES
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.effective.entries import Configuration, Entry
 from yaml.nodes import ScalarNode
 from yaml.resolver import Resolver
@@ -22,7 +23,10 @@ MUST_DIFFER = (
     "stack_environment",
     "stack_vault",
     "stack_secrets.*.*",
+    "stack_secret_variables.*",
     "stack_secret_files.*.content",
+    "stack_registries.*.password",
+    "stack_registries.*.token",
     "stack.services.*.routes.*.host",
     "stack.services.*.routes.*.redirect.host",
     "stack.public_check.url",
@@ -68,6 +72,7 @@ MUST_EXIST = (
     "stack.public_check",
     "stack_secrets.*",
     "stack_secrets.*.*",
+    "stack_secret_variables.*",
     "stack_secret_files.*",
     "compose.services.*",
     "compose.services.*.environment.*",
@@ -259,13 +264,19 @@ def _shared(sides: Iterable[Side]) -> set[str]:
 
 def _without_fingerprint(side: Side) -> list[Path]:
     known = {_secret_path(name) for name in side.fingerprints.secrets}
-    secrets = [entry.path for entry in side.configuration.entries if entry.path[0] in ("stack_secrets", "stack_secret_files")]
-    return [path for path in secrets if path not in known and (path[0] == "stack_secrets" or path[-1] == "content")]
+    places = ("stack_secrets", "stack_secret_variables", "stack_secret_files")
+    secrets = [entry.path for entry in side.configuration.entries if entry.path[0] in places]
+    named = [path for path in secrets if len(path) > 1 and (path[0] != "stack_secret_files" or path[-1] == "content")]
+    return [path for path in named if path not in known]
 
 
 def _secret_path(name: str) -> Path:
-    """``api.DATABASE_URL`` and ``files.<name>`` as the configuration's paths."""
+    """``api.DATABASE_URL``, ``variables.X``, ``files.<name>``, ``registries.<server>.password`` as the configuration's paths."""
     file, _, variable = name.partition(".")
+    if file == VARIABLES:
+        return ("stack_secret_variables", variable)
+    if file == "registries":
+        return ("stack_registries", *variable.rsplit(".", 1))
     return ("stack_secret_files", variable, "content") if file == "files" else ("stack_secrets", file, variable)
 
 

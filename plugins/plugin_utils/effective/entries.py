@@ -15,7 +15,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import schema
-from ansible_collections.morpheus.deploy.plugins.module_utils.compose.release_variables import substituted
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.interpolation import substituted
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.check import StackConfig
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.compose_files import ComposeFiles
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.effective.origins import origin, source
@@ -24,7 +24,13 @@ from ansible_collections.morpheus.deploy.plugins.plugin_utils.effective.variable
 Options = Mapping[str, Any]
 DEFAULT = "default"
 # Where secrets belong, whatever stands there.
-SECRET_PATHS = (("stack_secrets", "*", "*"), ("stack_secret_files", "*", "content"), ("stack_fingerprint_key",))
+SECRET_PATHS = (
+    ("stack_secrets", "*", "*"),
+    ("stack_secret_variables", "*"),
+    ("stack_secret_files", "*", "content"),
+    ("stack_fingerprint_key",),
+    *(("stack_registries", "*", option) for option in ("password", "token")),
+)
 # Named with each deploy, so it need not be set.
 RELEASE = "stack_release"
 # A path as people read it.

@@ -116,7 +116,7 @@ def _place(path: Sequence[str], scope: str) -> tuple[str, str]:
     """(title of the group, what remains of the key)."""
     if path[0] == "compose" or path[:2] in (["stack", "services"], ["stack", "env"]):
         return ".".join(path[:3]), ".".join(path[3:])
-    if path[0] in ("stack", "stack_secrets", "stack_secret_files") and len(path) > 1:
+    if path[0] in ("stack", "stack_secrets", "stack_secret_variables", "stack_secret_files") and len(path) > 1:
         return path[0], ".".join(path[1:])
     if path[0].startswith(("stack_", "preflight_")):
         return "environment", ".".join(path)

@@ -42,10 +42,10 @@ def read(texts: Mapping[str, str], environment: str, service: str = "") -> Said:
     running = {name: one for name, one in model["services"].items() if isinstance(one, Mapping) and not one.get("profiles")}
     project = model.get("name")
     said = Said(project if isinstance(project, str) else "", tuple(running))
-    chosen = service or _only(running) or _only(name for name, one in running.items() if _ports(one) or _asked(one))
+    chosen = service or _only(running) or _only(name for name, one in running.items() if _ports(one) or asked(one))
     if chosen not in running:
         return said
-    port, health = _port(running[chosen]), _only(path for _, path in _asked(running[chosen]) if path)
+    port, health = _port(running[chosen]), _only(path for _, path in asked(running[chosen]) if path)
     return Said(said.project, said.services, chosen, port, health or "")
 
 
@@ -56,9 +56,9 @@ def _only(found: Iterable[Any]) -> Any:
 
 
 def _port(service: Mapping[str, Any]) -> int:
-    listed, asked = _ports(service), {port for port, _ in _asked(service) if port}
+    listed, checked = _ports(service), {port for port, _ in asked(service) if port}
     # Of several, the one that the service is asked on.
-    return _only(listed & asked) or _only(listed or asked) or 0
+    return _only(listed & checked) or _only(listed or checked) or 0
 
 
 def _ports(service: Mapping[str, Any]) -> set[int]:
@@ -68,7 +68,7 @@ def _ports(service: Mapping[str, Any]) -> set[int]:
     return {int(found["port"]) for text in texts if (found := _PORT.search(text))}
 
 
-def _asked(service: Mapping[str, Any]) -> set[tuple[int, str]]:
+def asked(service: Mapping[str, Any]) -> set[tuple[int, str]]:
     """Port and path that the service's own health check asks; 0 and "" where it does not name one."""
     check = service.get("healthcheck")
     test = check.get("test") if isinstance(check, Mapping) else None

@@ -18,6 +18,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.postgres import ro
 from ansible_collections.morpheus.deploy.plugins.module_utils.postgres import url as connection_url
 
 ROLE_PAIR, COMMAND, MANUAL, GENERATED = PROVIDERS = ("postgres_role_pair", "command", "manual", "generated")
+# What secrets are called that pull images.
+OF_REGISTRIES = "registries."
 NEW_VALUE_VARIABLE = "MORPHEUS_NEW_SECRET"
 # The line that a rotation writes into the vault, and takes away at its end.
 STATE_VARIABLE = "vault_rotation"
@@ -84,9 +86,11 @@ class State:
         return replace(self, phase=Phase.ADDING, old=self.new, new=self.old)
 
 
-def remaining(provider: str, state: State | None, *, keeps_old: bool = False) -> list[Step]:
-    """Steps from ``state`` to the end. ``keeps_old``: the old login is not of the pair and stays."""
+def remaining(provider: str, state: State | None, *, keeps_old: bool = False, on_hosts: bool = True) -> list[Step]:
+    """Steps from ``state`` to the end. ``keeps_old``: the old login is not of the pair and stays; ``on_hosts``: hosts hold it."""
     steps = list(Step)
+    if not on_hosts:
+        steps = [step for step in steps if step not in (Step.SPREAD, Step.ROLL, Step.ATTEST)]
     if provider == GENERATED:
         # Only the replicas themselves know the value: nobody else accepts or refuses it.
         steps = [step for step in steps if step not in (Step.ADD, Step.REVOKE, Step.PROVE)]
@@ -118,6 +122,11 @@ class Entry:
 
     def new_login(self, old: str) -> str:
         return role_pair.new_login(old, self.postgres["roles"])
+
+    @property
+    def on_hosts(self) -> list[str]:
+        """Those of its secrets that hosts keep; what images are pulled with is in the vault alone."""
+        return [name for name in self.secrets if not name.startswith(OF_REGISTRIES)]
 
     def is_foreign(self, value: str) -> bool:
         """Whether ``value`` is a login that is not of the pair: nobody but a person may change or close it."""
@@ -181,6 +190,11 @@ def _entry_problems(one: Mapping[str, Any], secrets: Mapping[str, str]) -> list[
     provider = one.get("provider")
     if provider not in PROVIDERS:
         return [*problems, f'provider: "{provider}" is not one of {", ".join(PROVIDERS)}']
+    pulling = [name for name in names if name.startswith(OF_REGISTRIES)]
+    if pulling and provider not in (COMMAND, MANUAL):
+        problems.append(
+            f"provider: {provider} cannot renew {', '.join(pulling)}, which a registry gives out; use {MANUAL} or {COMMAND}"
+        )
     needed = {ROLE_PAIR: ("postgres",), COMMAND: ("command", "probe"), MANUAL: ("probe",), GENERATED: ()}[provider]
     problems += [f"{key}: required by the provider {provider}" for key in needed if not one.get(key)]
     if provider == ROLE_PAIR and one.get("postgres"):
@@ -218,7 +232,10 @@ def _probe_problems(probe: Mapping[str, Any]) -> list[str]:
     problems = []
     if not str(probe.get("url")).startswith(("http://", "https://")):
         problems.append("probe.url: must begin with http:// or https://")
-    if "{secret}" not in str(probe.get("value")):
+    value = str(probe.get("value"))
+    if "{basic}" in value and not probe.get("username"):
+        problems.append("probe.username: required, because probe.value holds {basic}; whose password it is")
+    elif "{secret}" not in value and "{basic}" not in value:
         problems.append('probe.value: must hold {secret}, for example "Bearer {secret}"')
     return problems
 

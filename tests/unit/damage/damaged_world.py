@@ -325,14 +325,16 @@ class World:
                 project: str,
                 directory: Path,
                 files: Sequence[Path],
-                env_file: Path | None = None,
-                hold: Sequence[int] = (),
+                *unused: Any,
             ) -> None:
                 self.project, self.files = project, files
 
             def model(self) -> dict[str, Any]:
                 found: dict[str, Any] = json.loads(self.files[0].read_text())
                 return found
+
+            def written(self) -> dict[str, Any]:
+                return self.model()
 
             def scale_up(self, service: str, total: int, *, started: bool = True) -> None:
                 override = json.loads(self.files[-1].read_text().replace("$$", "$"))["services"][service]

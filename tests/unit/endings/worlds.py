@@ -50,7 +50,7 @@ class World:
         self.root, self.monkeypatch = root, monkeypatch
         self.stack = rolling.StackHost(root / "stack")
         self.stack.kept = []  # type: ignore[attr-defined]
-        self.stack.one_offs = SimpleNamespace(find=lambda service: [])  # type: ignore[attr-defined]
+        self.stack.one_offs = SimpleNamespace(find=lambda service: [], jobs=lambda names: [])
         self.answers: dict[str, int] = {}
         self.server = ""
 

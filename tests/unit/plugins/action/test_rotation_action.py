@@ -413,3 +413,34 @@ def test_a_step_that_has_nothing_to_go_on_from_is_refused() -> None:
         with pytest.raises(DeployError, match="no rotation of database is under way"):
             step(world.rotation())
     assert Rotation.end(world.rotation()) is False
+
+
+def test_the_password_of_a_registry_is_rotated_in_the_vault_and_on_no_host(tmp_path: Path) -> None:
+    texts = ["k: canary-old-key\n"]
+
+    class Vault:
+        path = "/v"
+
+        def read(self) -> str:
+            return texts[-1]
+
+        def write(self, text: str) -> None:
+            texts.append(text)
+
+    def one() -> Rotation:
+        login = {"server": "ghcr.io", "username": "deploy", "password": variables_text.read(texts[-1], "k")}
+        secrets = ["registries.ghcr.io.password"]
+        probe = {**PROBE, "value": "Basic {basic}", "username": "deploy"}
+        entry = {"name": "pull", "secrets": secrets, "variable": "k", "provider": "manual", "probe": probe}
+        arguments = {"name": "pull", "rotations": [entry], "registries": [login], "vault": "/v", "environment": "staging"}
+        given = Vault()
+        return Rotation(arguments, given, lambda text: "canary-new-key", lambda *unused: "")  # type: ignore[arg-type]
+
+    plan = one().plan()
+    assert (plan["steps"], plan["on_hosts"], plan["username"]) == (["make", "add", "switch", "wait"], [], "deploy")
+    assert one().begin()
+    assert one().switch()
+    assert one().wait()
+    assert one().plan()["steps"] == ["switch", "prove", "record"]
+    assert one().end()
+    assert texts[-1] == 'k: "canary-new-key"\n'

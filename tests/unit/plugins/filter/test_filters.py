@@ -70,9 +70,12 @@ def found(digest: str, *, was_live: bool = False) -> dict[str, object]:
     return {"images": {"api": {"reference": "shop/api:1", "digest": digest, "id": ""}}, "was_live": was_live}
 
 
+BEAT: dict[str, object] = {"images": {"beat": {"reference": "shop/beat:1", "digest": "b", "id": ""}}, "was_live": False}
 DIGESTS = [
     pytest.param([found("x"), found("x")], {}, id="all agree"),
     pytest.param([found("x"), found("y")], {"shop/api:1": "x"}, id="the first host decides"),
+    pytest.param([BEAT, found("x")], {}, id="one runs less than the other"),
+    pytest.param([BEAT, found("x"), found("y")], {"shop/api:1": "x", "shop/beat:1": "b"}, id="all get what any of them runs"),
     pytest.param([found("x"), found("y", was_live=True)], {"shop/api:1": "y"}, id="a host that has run the release decides"),
 ]
 

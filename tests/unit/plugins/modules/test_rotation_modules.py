@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -72,6 +73,14 @@ def test_another_answer_fails_and_says_what_it_was(
 ) -> None:
     result = run(key_probe, capsys, url=api, key=f"canary-{key}", state=state, wait_seconds=0, name="the old key")
     assert result["msg"] == f"{api} {words}, for 0 s"
+
+
+def test_a_password_is_tried_as_basic_authentication_sends_it(capsys: pytest.CaptureFixture[str], api: str) -> None:
+    STATUS["Basic " + base64.b64encode(b"deploy:canary-{secret}").decode()] = 200
+    options = {"url": api, "value": "Basic {basic}", "username": "deploy", "wait_seconds": 0}
+    # A password may look like the place of one.
+    assert run(key_probe, capsys, key="canary-{secret}", **options)["accepted"]
+    assert run(key_probe, capsys, key="canary-wrong", state="refused", **options)["accepted"] is False
 
 
 def test_silence_is_no_refusal(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,13 @@ def test_what_is_written_carries_its_number_and_is_read_without_it(tmp_path: Pat
 def test_where_older_versions_refuse_what_they_do_not_know_format_1_is_written_without_a_number(tmp_path: Path) -> None:
     assert FIRST.numbered({"colour": "red"}) == {"colour": "red"}
     assert FIRST.load(write(tmp_path / "a", {"colour": "red"})) == {"colour": "red"}
+
+
+def test_a_document_that_older_versions_read_rightly_is_written_for_them(tmp_path: Path) -> None:
+    kind = replace(FIRST, number=2, steps={1: lambda old: old}, least=lambda found: 2 if "new" in found else 1)
+    assert kind.numbered({"colour": "red"}) == {"colour": "red"}
+    assert kind.numbered({"new": "red"}) == {"format": 2, "new": "red"}
+    assert kind.load(write(tmp_path / "a", kind.numbered({"new": "red"}))) == {"new": "red"}
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,6 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.compose.keys impor
     REFUSED,
     SERVICE,
     TOP,
-    TOP_REFUSED,
     undecided,
     unknown_elements,
     unknown_keys,
@@ -40,7 +39,7 @@ def test_keys_that_hold_keys_are_known_as_the_specification_has_them(path: str) 
 
 def test_elements_and_what_they_define_are_known() -> None:
     # The host's models are refused to the services that use them.
-    assert {*TOP, *TOP_REFUSED} == set(SPECIFICATION["elements"])
+    assert set(TOP) == set(SPECIFICATION["elements"])
     for element, keys in SPECIFICATION["defined"].items():
         # Of Swarm alone, where a driver is a program of the host.
         assert sorted({*keys} - DEFINED[element]) == [key for key in keys if key.endswith(("driver", "driver_opts"))] * (

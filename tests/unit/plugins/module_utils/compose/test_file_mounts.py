@@ -246,7 +246,10 @@ def test_every_kind_of_mount_comes_from_its_place(mounts: ProjectMounts, files: 
     assert Path(conf["source"], "run.sh").stat().st_mode & 0o777 == 0o755
     assert (Path(nginx["source"]).read_bytes(), nginx["read_only"]) == (b"4", True)
     assert (flags["source"], flags["read_only"]) == (str(tmp_path / "live" / "flags"), True)
-    assert found.configs == {"own": {"file": nginx["source"]}}
+    assert found.configs.keys() == {"own", "inline"}
+    assert found.configs["own"] == {"file": nginx["source"]}
+    assert Path(found.configs["inline"]["file"]).read_bytes() == b"x"
+    assert found.inline == {"inline"}
     # All that a one-off container of another project directory must be told.
     sources = [one["source"] for one in mounts.placed(model, "api", files)]
     assert sources == [conf["source"], nginx["source"], flags["source"], str(mounts.project / "uploads"), "/etc/ssl/certs"]

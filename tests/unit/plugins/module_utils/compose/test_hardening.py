@@ -20,7 +20,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack impo
 
 Service = dict[str, Any]
 NONE: dict[str, Any] = {"exempt": {}, "docker_socket": [], "privileged": []}
-OWN = Own.of("/var/lib/morpheus.deploy/stacks/shop", ["compose.yml", "migrations/1.sql", "env/api.env"], ["compose.yml"])
+OWN = Own.of("/var/lib/morpheus.deploy/stacks/shop", ["compose.yml", "migrations/1.sql", "env/api.env"])
 SOCKET = (
     "gives the engine's socket, which makes the service root on the host; remove it, or name api in stack.hardening.docker_socket"
 )

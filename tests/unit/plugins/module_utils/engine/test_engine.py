@@ -17,6 +17,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.engine.compose_com
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import Engine
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.images import Image
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.labels import FINGERPRINT, PARTS
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.registries import Login
 from ansible_collections.morpheus.deploy.plugins.module_utils.health import gate
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.mounted import Mounted
@@ -38,6 +39,10 @@ class Api:
         self.volumes: dict[str, Details] = {}
         self.log = b""
         self.pulls: dict[str, list[Details] | Exception] = {}
+        # Of each pull, what it was asked with; username and password that the registry lets in.
+        self.auths: list[Details | None] = []
+        self.lets_in: tuple[str, str] | Exception = ("", "")
+        self.distributions: dict[str, Details | Exception] = {}
         self.calls: list[tuple[Any, ...]] = []
         self.raises: Exception | None = None
 
@@ -80,9 +85,10 @@ class Api:
     def remove_container(self, identity: str, **options: Any) -> None:
         self._call("remove", identity, options)
 
-    def pull(self, reference: str, *, stream: bool, decode: bool) -> Iterator[Details]:
+    def pull(self, reference: str, *, stream: bool, decode: bool, auth_config: Details | None = None) -> Iterator[Details]:
         assert stream
         assert decode
+        self.auths.append(auth_config)
         answer = self.pulls[reference]
         if isinstance(answer, Exception):
             raise answer
@@ -90,6 +96,24 @@ class Api:
             if isinstance(part, Exception):
                 raise part
             yield part
+
+    def login(self, username: str, password: str, *, registry: str, reauth: bool) -> None:
+        assert reauth
+        self._call("login", username, registry)
+        if isinstance(self.lets_in, Exception):
+            raise self.lets_in
+        if (username, password) != self.lets_in:
+            raise APIError("500", explanation=f"login attempt to https://{registry}/v2/ failed with status: 401 Unauthorized")
+
+    def inspect_distribution(self, reference: str, auth_config: Details | None = None) -> Details:
+        self.auths.append(auth_config)
+        found = self.distributions[reference]
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    def version(self) -> Details:
+        return {"Arch": "amd64"}
 
     def logs(self, identity: str, tail: int) -> bytes:
         self._call("logs", identity, tail)
@@ -496,12 +520,12 @@ def test_an_error_in_the_middle_of_a_pull_is_no_pull_whatever_is_here_under_that
 PULLS = [
     pytest.param(
         NotFound("404", explanation="manifest unknown"),
-        "the registry has no image shop/api:1.0: manifest unknown. Was it built and pushed?",
+        "the registry docker.io has no image shop/api:1.0: manifest unknown. Was it built and pushed?",
         id="unknown",
     ),
     pytest.param(
         APIError("500", explanation="dial tcp: timeout"),
-        "image shop/api:1.0 could not be pulled: dial tcp: timeout. ",
+        "image shop/api:1.0 could not be pulled from docker.io: dial tcp: timeout. ",
         id="no registry",
     ),
     pytest.param(
@@ -521,6 +545,86 @@ def test_an_image_that_cannot_be_had_says_why(client: Client, answer: list[Detai
     with pytest.raises(EngineError) as caught:
         engine(client).pull("shop/api:1.0")
     assert str(caught.value).startswith(words)
+
+
+PRIVATE = "ghcr.io/shop/api:1.0"
+LOGIN = Login("ghcr.io", "deploy", "pass-canary")
+
+
+def with_login(client: Client) -> Engine:
+    found = engine(client)
+    found.logins = {"ghcr.io": LOGIN}
+    return found
+
+
+def test_each_image_is_pulled_with_the_login_of_its_own_registry_only(client: Client) -> None:
+    client.api.pulls = {PRIVATE: PULLED, "shop/api:1.0": PULLED}
+    client.api.images = {name: {"Id": "sha256:id"} for name in client.api.pulls}
+    for name in client.api.pulls:
+        with_login(client).pull(name)
+    assert client.api.auths == [LOGIN.auth, None]
+
+
+@pytest.mark.parametrize(
+    ("lets_in", "said"),
+    [
+        pytest.param(("deploy", "pass-canary"), 'accepts the login "deploy"', id="accepted"),
+        pytest.param(("deploy", "another"), 'refuses the login "deploy"', id="refused"),
+        pytest.param(APIError("500", explanation="dial tcp: connection refused"), 'gives the login "deploy"', id="down by now"),
+        pytest.param(OSError("reset"), 'gives the login "deploy"', id="no engine"),
+    ],
+)
+@pytest.mark.parametrize("streamed", [True, False])
+def test_when_an_image_is_refused_the_registry_is_asked_for_the_login_itself(
+    client: Client, lets_in: tuple[str, str] | Exception, said: str, streamed: bool
+) -> None:
+    refusal: list[Details] | Exception = [{"error": "unauthorized"}] if streamed else APIError("500", explanation="unauthorized")
+    client.api.pulls, client.api.lets_in = {PRIVATE: refusal}, lets_in
+    with pytest.raises(EngineError) as caught:
+        with_login(client).pull(PRIVATE)
+    assert str(caught.value).startswith(f"the registry ghcr.io {said} of stack_registries")
+    assert "canary" not in str(caught.value)
+    assert ("login", "deploy", "ghcr.io") in client.api.calls
+
+
+def test_what_is_no_refusal_asks_for_no_login(client: Client) -> None:
+    client.api.pulls = {PRIVATE: APIError("500", explanation="manifest unknown")}
+    with pytest.raises(EngineError, match="has no image"):
+        with_login(client).pull(PRIVATE)
+    assert client.api.calls == []
+
+
+ASKED = [
+    pytest.param(APIError("500", explanation="unauthorized"), 'refuses the login "deploy"', id="a wrong password"),
+    pytest.param(NotFound("404", explanation="manifest unknown"), "has no image", id="a missing image"),
+    pytest.param(
+        {"Platforms": [{"architecture": "arm64", "os": "linux"}]},
+        "was not built for this host's platform: no matching manifest for linux/amd64, it has linux/arm64",
+        id="another platform",
+    ),
+    pytest.param(OSError("reset"), "the engine did not answer when asked about", id="no engine"),
+]
+
+
+@pytest.mark.parametrize(("answer", "said"), ASKED)
+def test_what_a_pull_would_fail_with_is_told_without_one(client: Client, answer: Details | Exception, said: str) -> None:
+    client.api.distributions = {PRIVATE: answer}
+    with pytest.raises(EngineError) as caught:
+        with_login(client).ask(PRIVATE)
+    assert said in str(caught.value)
+    assert client.api.auths == [LOGIN.auth]
+
+
+@pytest.mark.parametrize("platforms", [[], [{"architecture": "arm64"}, {"architecture": "amd64"}], [{"architecture": "386"}]])
+def test_an_image_that_this_host_runs_can_be_had(client: Client, platforms: list[Details]) -> None:
+    client.api.distributions = {PRIVATE: {"Platforms": platforms}}
+    with_login(client).ask(PRIVATE)
+
+
+@pytest.mark.parametrize(("built", "foreign"), [("amd64", ""), ("", ""), ("386", ""), ("arm64", "arm64"), ("s390x", "s390x")])
+def test_an_image_for_another_processor_is_told(client: Client, built: str, foreign: str) -> None:
+    client.api.images["shop/api:1.0"] = {"Id": "sha256:id", "Architecture": built}
+    assert engine(client).foreign("shop/api:1.0") == foreign
 
 
 # What Compose 2.26 prints when an env file cannot be parsed, as it was printed; "canary" stands for a secret.
@@ -583,7 +687,7 @@ def test_compose_runs_without_the_variables_of_whoever_calls_it(tmp_path: Any, m
     (tmp_path / "docker").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     monkeypatch.setenv("STACK_RELEASE", "stray")
-    model = Compose("shop", tmp_path, [tmp_path / "compose.yml"], tmp_path / "release.env").model()
+    model = Compose("shop", tmp_path, [tmp_path / "compose.yml"], [tmp_path / "release.env"]).model()
     assert "STACK_RELEASE" not in model["environment"]
     assert "PATH" in model["environment"]
     for part in (

@@ -66,7 +66,7 @@ def details(labels: Details | None = None, **state: Any) -> Details:
     }
 
 
-ONE = OneOff("id1", "shop-migrate-run-1", "1.0-a", True, 0, "2026-11-26T01:02:03Z", 1795654923.0, 30.0)
+ONE = OneOff("id1", "shop-migrate-run-1", "1.0-a", True, 0, "2026-11-26T01:02:03Z", 1795654923.0, 30.0, service="migrate")
 
 
 def test_a_migration_is_found_by_its_label_or_its_service_among_one_off_containers(api: Api) -> None:

@@ -82,3 +82,17 @@ def test_where_compose_says_nothing_nothing_is_told(world: World) -> None:
 def test_a_release_from_before_has_no_exemptions_and_compose_is_not_asked(world: World) -> None:
     assert world.told() == []
     assert world.files == []
+
+
+def test_hardening_that_is_only_told_is_in_the_audit_word_by_word(world: World) -> None:
+    world.model = {"api": {"image": "shop/api:1", "read_only": True}}
+    world.written = world.model
+    given = {"exempt": {"api": ["logging"]}, "docker_socket": [], "privileged": []}
+    assert [one["word"] for one in world.told(hardening=given)] == ["logging"]
+    told = world.told(hardening={**given, "default": "report"})
+    assert {one["word"]: one["text"] for one in told} == {
+        "no_new_privileges": "services.api: is not given no-new-privileges, which is only reported",
+        "cap_drop": "services.api: is not given cap_drop: [ALL], which is only reported",
+        "pids_limit": "services.api: is not given a limit of processes, which is only reported",
+        "logging": "services.api: is not given limits of its log",
+    }

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -231,7 +232,7 @@ def test_models_have_the_paths_of_the_project_directory(host: StackHost, monkeyp
     monkeypatch.setattr(host_module, "Compose", Compose)
     found = host.model(Stack.of(STACK), workspace)
     assert found["services"]["api"]["volumes"][0]["source"] == str(host.releases.project / "nginx.conf")
-    assert seen[3] == workspace.interpolation
+    assert seen[3] == [workspace.interpolation]
     assert seen[2] == [workspace.files / "compose.yml", workspace.files / "compose.staging.yml"]
 
 
@@ -310,6 +311,48 @@ def test_an_executable_bit_alone_is_another_content_and_another_fingerprint(host
     before, after = switched(host, one), switched(host, two)
     assert before["/migrations"] != after["/migrations"]
     assert Path(after["/migrations"], "1.sql").stat().st_mode & 0o777 == 0o755
+
+
+def _become_directory(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+INLINE_DAMAGES: dict[str, Callable[[Path], object]] = {
+    "gone": Path.unlink,
+    "another's": lambda path: path.write_text("configs:\n"),
+    "a directory": _become_directory,
+}
+
+
+@pytest.mark.parametrize("damage", INLINE_DAMAGES)
+def test_damage_to_what_makes_compose_forget_a_config_is_said_and_mended(
+    host: StackHost, monkeypatch: pytest.MonkeyPatch, damage: str
+) -> None:
+    manifest = shipping(host, {})
+    found = {**model(host, ()), "configs": {"motd": {"name": "shop_motd", "content": "hello $$USER"}}}
+    host.releases.write_secrets({})
+    host.releases.activate(manifest.id)
+    host.write_override(target(host, manifest, found), manifest.id, PINNED)
+    monkeypatch.setattr(host.through, "troubles", lambda words: [])
+    edge: Any = SimpleNamespace(differences=list)
+
+    def said() -> list[str]:
+        return host.damage(manifest, target(host, manifest, found), edge)
+
+    inline = host.releases.project / "inline.yml"
+    assert inline.read_text() == 'configs:\n  "motd": !reset null\n'
+    assert said() == []
+    INLINE_DAMAGES[damage](inline)
+    assert [one for one in said() if one.startswith(str(inline))] != []
+    if damage == "a directory":
+        inline.rmdir()
+    host.write_override(target(host, manifest, found), manifest.id, PINNED)
+    assert said() == []
+    # A release without such configs leaves nothing of it.
+    host.write_override(target(host, manifest, model(host, ())), manifest.id, PINNED)
+    assert host.damage(manifest, target(host, manifest, model(host, ())), edge) == []
+    assert not inline.exists()
 
 
 def test_the_same_files_of_another_release_make_the_same_fingerprint(host: StackHost) -> None:

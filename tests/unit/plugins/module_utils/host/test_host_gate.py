@@ -28,6 +28,8 @@ class Api:
     def __init__(self, clock: Clock, restarted: int, restarts_at: float, health: str) -> None:
         self._clock, self._restarted, self._restarts_at, self._health = clock, restarted, restarts_at, health
         self.looks = 0
+        # As the engine has it, of the Compose file or of the image: nanoseconds, and 0 for what nobody has said.
+        self.healthcheck: Mapping[str, Any] | None = None
 
     def inspect_container(self, identity: str) -> Mapping[str, Any]:
         if identity != "id1":
@@ -36,12 +38,20 @@ class Api:
         again = self._clock.now() >= self._restarts_at
         state = {"Running": True, "Restarting": False, "OOMKilled": False, "Health": {"Status": self._health}}
         networks = {"edge": {"IPAddress": "192.0.2.1"}}
-        return {"State": state, "RestartCount": self._restarted + again, "NetworkSettings": {"Networks": networks}}
+        return {
+            "State": state,
+            "RestartCount": self._restarted + again,
+            "NetworkSettings": {"Networks": networks},
+            "Config": {"Healthcheck": self.healthcheck},
+        }
 
 
 @dataclass
 class Host:
     engine: Engine
+
+    def scheme(self, target: Target) -> str:
+        return "https"
 
 
 @dataclass
@@ -66,16 +76,20 @@ class Bench:
     restarts_at: float = 1e9
     answer: Answer = field(default_factory=lambda: Answer(0.0, 200))
     docker: str = "healthy"
+    service: Mapping[str, Any] = field(default_factory=dict)
+    healthcheck: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         self.clock = Clock()
         self.api = Api(self.clock, self.restarted, self.restarts_at, self.docker)
         host = Host(Engine(type("Client", (), {"api": self.api})(), "shop", "edge"))
-        target = Target(Stack.of({"services": [{"name": "api", "port": 8000, "health": self.health}]}))
+        self.api.healthcheck = self.healthcheck
+        target = Target(Stack.of({"services": [{"name": "api", "port": 8000, "health": self.health, **self.service}]}))
         self.gate = HostGate(host, target, self.clock, probe=self._probe, since=BEGUN)  # type: ignore[arg-type]
         self.replicas = [Replica("id1", "shop-api-1", "api", 1, "f", created=self.created)]
 
     def _probe(self, endpoint: Endpoint, timeout: float) -> Answer:
+        self.asked = endpoint
         self.clock.sleep(min(timeout, self.answer.seconds))
         return self.answer
 
@@ -129,3 +143,70 @@ def test_a_watch_too_short_to_condemn_is_not_passed_by_what_never_answers() -> N
         "silence; only 0 of 2 answers were good in the 5 s that it was watched, and the last 3 must be",
         "status 503 where 200 is expected: unhealthy",
     ]
+
+
+ROUTES = [{"paths": ["/x"]}, {"host": "*.shop.example"}, {"host": "shop.example"}, {"host": "www.shop.example"}]
+MORE = {"host": "api.internal:8080", "scheme": "http", "port": 9000, "headers": {"X-Probe": "yes"}}
+
+
+@pytest.mark.parametrize(
+    ("service", "health", "url", "headers"),
+    [
+        pytest.param({}, {}, "http://192.0.2.1:8000/health", {}, id="of no route: its own address"),
+        pytest.param(
+            {"routes": ROUTES},
+            {},
+            "http://192.0.2.1:8000/health",
+            {"Host": "shop.example", "X-Forwarded-Proto": "https"},
+            id="as a user: the first host that is one, and the scheme of the edge",
+        ),
+        pytest.param({"routes": [{}]}, {}, "http://192.0.2.1:8000/health", {"X-Forwarded-Proto": "https"}, id="of any host"),
+        pytest.param(
+            {"routes": ROUTES},
+            MORE,
+            "http://192.0.2.1:9000/health",
+            {"Host": "api.internal:8080", "X-Forwarded-Proto": "http", "X-Probe": "yes"},
+            id="what the inventory says comes first",
+        ),
+        pytest.param(
+            {},
+            MORE,
+            "http://192.0.2.1:9000/health",
+            {"Host": "api.internal:8080", "X-Forwarded-Proto": "http", "X-Probe": "yes"},
+            id="and without routes, too",
+        ),
+    ],
+)
+def test_a_replica_is_asked_as_users_ask_it(
+    service: Mapping[str, Any], health: Mapping[str, Any], url: str, headers: Mapping[str, str]
+) -> None:
+    bench = Bench({**HEALTH, **health}, service=service)
+    assert bench.wait().healthy
+    assert (bench.asked.url, dict(bench.asked.headers)) == (url, headers)
+
+
+SECOND = 1_000_000_000
+TEST = {"Test": ["CMD-SHELL", "test -f /ready"]}
+
+
+@pytest.mark.parametrize(
+    ("healthcheck", "service", "seconds"),
+    [
+        pytest.param(
+            {**TEST, "Interval": 30 * SECOND, "Retries": 10, "StartPeriod": 300 * SECOND}, {}, 900, id="its own, Docker's timeout"
+        ),
+        pytest.param(TEST, {}, 180, id="Docker's defaults"),
+        pytest.param({**TEST, "Timeout": 0, "Interval": 0, "Retries": 0, "StartPeriod": 0}, {}, 180, id="0 is what nobody said"),
+        pytest.param({**TEST, "Interval": SECOND, "Timeout": SECOND}, {}, 120, id="at least as long as ever"),
+        pytest.param({"Test": ["NONE"], "StartPeriod": 900 * SECOND}, {}, 120, id="switched off"),
+        pytest.param(None, {}, 120, id="none"),
+        pytest.param(TEST, {"deadline_seconds": 20}, 20, id="less, by the inventory"),
+        pytest.param(None, {"deadline_seconds": 600}, 600, id="more, by the inventory"),
+    ],
+)
+def test_the_deadline_of_docker_is_that_of_the_healthcheck(
+    healthcheck: Mapping[str, Any] | None, service: Mapping[str, Any], seconds: float
+) -> None:
+    found = Bench(None, docker="starting", healthcheck=healthcheck, service=service).wait()
+    assert (found.healthy, found.violation) == (False, "status 503 where 200 is expected: starting")
+    assert found.seconds == pytest.approx(seconds, abs=1)

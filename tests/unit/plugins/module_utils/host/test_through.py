@@ -107,5 +107,5 @@ def test_replicas_start_when_their_networks_are_let_through(egress: tuple[str, .
         def scale_up(self, service: str, total: int, *, started: bool = True) -> None:
             said.append(f"{'start' if started else 'make'} {service} {total}")
 
-    HostEngine(Host(), Compose(), None, egress).start("api", 2)  # type: ignore[arg-type]
+    HostEngine(Host(), Compose(), None, print, egress).start("api", 2)  # type: ignore[arg-type]
     assert said == done

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.compose.file_mount
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.precautions import Here
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.project_mounts import ProjectMounts
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.images import Disk, Image
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.registries import Login
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage import Kind, Lineage
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations import harm, prepare, usable, wanted_images
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.wanted import Wanted
@@ -38,12 +40,27 @@ class Host:
     def __init__(self, root: Path) -> None:
         self.releases = Releases("shop", root)
         self.engine = self
+        self.one_offs = SimpleNamespace(jobs=lambda names: [])
         self.registry: dict[str, str] = {}
         self.here: dict[str, str] = {}
         self.free = 10_000 * MB
         self.pulls: list[str] = []
         self.broken: EngineError | None = None
         self.warnings: list[str] = []
+        self.logins: dict[str, Login] = {}
+        self.asked: list[str] = []
+        self.built: dict[str, str] = {}
+
+    def ask(self, reference: str) -> None:
+        self.asked.append(reference)
+        if self.broken:
+            raise self.broken
+
+    def architecture(self) -> str:
+        return "amd64"
+
+    def foreign(self, reference: str) -> str:
+        return self.built.get(reference, "")
 
     def image(self, reference: str) -> Image | None:
         if reference.startswith("id-"):
@@ -74,11 +91,16 @@ class Host:
         """Nobody else has any."""
 
     def find(
-        self, digests: Mapping[str, str] | None = None, known: Mapping[str, Any] | None = None, *, pull: bool = True
+        self,
+        digests: Mapping[str, str] | None = None,
+        known: Mapping[str, Any] | None = None,
+        *,
+        pull: bool = True,
+        reference: str = "shop/api:1",
     ) -> dict[str, dict[str, str]]:
         wanted = Wanted("1", "staging", Stack(keep_free_mb=1000), {}, {}, digests=digests or {})
         finder = wanted_images.WantedImages(self, wanted, known or {}, self.releases.live())  # type: ignore[arg-type]
-        found = finder.find({"api": "shop/api:1", "migrate": "shop/api:1"}, pull=pull)
+        found = finder.find({"api": reference, "migrate": reference}, pull=pull)
         self.warnings = finder.warnings
         return found
 
@@ -149,6 +171,59 @@ def test_check_mode_takes_a_tag_that_is_not_here_for_what_runs_under_its_name(ho
     host.here = {}
     assert host.find(pull=False)["api"]["id"] == "not pulled: shop/api:1"
     assert host.pulls == []
+
+
+BY_DIGEST = "shop/api:1@d0"
+
+
+def test_what_is_named_by_its_digest_is_pulled_once_and_never_asked_for_again(host: Host) -> None:
+    assert host.find(reference=BY_DIGEST)["api"] == {"reference": BY_DIGEST, "digest": "d0", "id": "id-d0"}
+    host.broken = RegistryDownError("no route to host")
+    assert host.find(reference=BY_DIGEST)["api"]["id"] == "id-d0"
+    # Whatever another host of this run has found under its tag.
+    assert host.find({BY_DIGEST: "d1"}, reference=BY_DIGEST)["api"]["id"] == "id-d0"
+    assert (host.pulls, host.warnings) == ([BY_DIGEST], [])
+
+
+HUB = {"docker.io": Login("docker.io", "deploy", "x")}
+
+
+def test_check_mode_asks_registries_that_want_a_login_and_no_others(host: Host) -> None:
+    host.find(pull=False)
+    assert host.asked == []
+    host.logins = HUB
+    host.find(pull=False)
+    host.find({"shop/api:1": "d0"}, pull=False)
+    assert (host.asked, host.pulls) == (["shop/api:1", "shop/api:1@d0"], [])
+    host.here = {"shop/api:1": "d0"}
+    host.find({"shop/api:1": "d0"}, pull=False)
+    assert len(host.asked) == 2
+
+
+def test_check_mode_refuses_what_a_registry_refuses_and_warns_of_one_that_is_down(host: Host) -> None:
+    host.logins, host.broken = HUB, EngineError("the registry docker.io refuses the login")
+    with pytest.raises(EngineError, match=r"^the registry docker\.io refuses the login$"):
+        host.find(pull=False)
+    host.broken = RegistryDownError("no route to host")
+    assert host.find(pull=False)["api"]["id"] == "not pulled: shop/api:1"
+    assert host.warnings == ["shop/api:1: no route to host"]
+
+
+FOREIGN = (
+    "services.api.image: shop/api:1 was built for linux/arm64, and this host is linux/amd64. Build and push it for this one, "
+    "too, or say platform: linux/arm64 where the host emulates it"
+)
+
+
+def test_an_image_for_another_processor_is_refused_unless_the_service_names_its_platform(host: Host) -> None:
+    host.built = {"id-d0": "arm64"}
+    images = recorded("d0")
+    with pytest.raises(DeployError) as caught:
+        wanted_images.refuse_foreign(host, {"services": {"api": {}}}, images)
+    assert str(caught.value) == FOREIGN
+    wanted_images.refuse_foreign(host, {"services": {"api": {"platform": "linux/arm64"}}}, images)
+    host.built = {}
+    wanted_images.refuse_foreign(host, {"services": {"api": {}}}, images)
 
 
 def live(host: Host, reference: str = "shop/api:0") -> None:

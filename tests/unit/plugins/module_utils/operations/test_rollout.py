@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -108,6 +109,7 @@ class StackHost:
         self.pulls: list[str] = []
         self.engine = self
         self.found = Here()
+        self.one_offs = SimpleNamespace(jobs=lambda names: [])
         # Why users get nothing from what runs, and what keeps the edge from its work.
         self.silent = self.trouble = ""
         self.model: dict[str, Any] = {}

@@ -14,6 +14,7 @@ import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import write_atomically
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.env_file import render
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats import MANIFEST, NewerFormatError
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage import Kind
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import release as release_module
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest, config_hash
@@ -116,6 +117,29 @@ def test_a_manifest_comes_back_as_it_was_written(releases: Releases) -> None:
     manifest = Manifest(identity, "1.0", "staging", Stack.of(STACK), images, "2026-01-01T00:00:00Z", "abc")
     releases.write_manifest(manifest)
     assert releases.read(identity) == manifest
+
+
+@pytest.mark.parametrize(("hardening", "number"), [({}, None), ({"exempt": {}}, None), ({"default": "report"}, 2)])
+def test_only_hardening_that_is_told_is_of_a_format_that_versions_from_before_refuse(
+    releases: Releases, hardening: dict[str, Any], number: int | None
+) -> None:
+    """They would read anything else as it is meant, and this one not at all."""
+    identity = written(releases, FILES)
+    manifest = Manifest(identity, "1.0", "staging", Stack.of({**STACK, "hardening": hardening}))
+    releases.write_manifest(manifest)
+    path = releases.root / "releases" / identity / "manifest.json"
+    assert json.loads(path.read_text()).get("format") == number
+    assert releases.read(identity) == manifest
+    before = replace(MANIFEST, number=1, steps={})
+    if number is None:
+        assert before.load(path) == manifest.as_dict()
+        return
+    with pytest.raises(NewerFormatError) as caught:
+        before.load(path)
+    assert str(caught.value) == (
+        f"{path} has format 2, and this version of morpheus.deploy knows manifests only up to format 1: run this with the newer "
+        "version that wrote it, or go back with that version to a release of this one first"
+    )
 
 
 def test_a_release_is_there_once_its_manifest_is(releases: Releases) -> None:

@@ -44,7 +44,15 @@ def desired_services(draw: st.DrawFn, order: Order | None = None) -> list[Desire
                 depends_on=tuple(draw(st.sets(st.sampled_from(names[:number])))) if number else (),
             )
         )
-    return services
+    return [_related(draw, service) for service in services]
+
+
+def _related(draw: st.DrawFn, service: DesiredService) -> DesiredService:
+    """Some are jobs, and some are replaced after others."""
+    follows = tuple(one for one in service.depends_on if draw(st.booleans()))
+    job = draw(st.integers(0, 4)) == 0
+    found = replace(service, follows=follows, job=job)
+    return replace(found, replicas=0, routed=False) if job else found
 
 
 @st.composite

@@ -69,7 +69,8 @@ PARTS = [
     pytest.param(HealthCheck, SERVICE["health"]["options"], id="health"),
     pytest.param(Migration, OPTIONS["migration"]["options"], id="migration"),
     pytest.param(Retention, OPTIONS["retention"]["options"], id="retention"),
-    pytest.param(Stack, {**OPTIONS, "document": {}}, id="stack"),
+    # Which files are brought, and what runs elsewhere, nobody says: the checks find it.
+    pytest.param(Stack, {**OPTIONS, "document": {}, "brought_files": {}, "elsewhere": {}}, id="stack"),
 ]
 
 

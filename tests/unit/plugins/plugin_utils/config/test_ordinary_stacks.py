@@ -48,7 +48,7 @@ def test_an_ordinary_stack_needs_no_exemption(texts: Mapping[str, str], shipped:
     files = ComposeFiles(texts, VARIABLES)
     assert files.problems == []
     model = files.model()
-    own = Own.of(STACK, [*texts, *shipped], list(texts))
+    own = Own.of(STACK, [*texts, *shipped])
     routed: list[str] = []
     assert hardening.problems(Stack(hardening={}), Project(model, own), routed) == []
     directory = f"{STACK}/project"

@@ -24,8 +24,10 @@ services:
     env_file: [env/api.env, secrets/api.env]
     environment: {APP_ENVIRONMENT: "${STACK_ENVIRONMENT}"}
     healthcheck: {test: [CMD, "true"], interval: 1s, timeout: 2s, retries: 2}
+    restart: unless-stopped
   worker:
     image: shop/api:${STACK_RELEASE}
+    restart: unless-stopped
   migrate:
     image: shop/api:$STACK_RELEASE
     profiles: [migrate]
@@ -80,6 +82,32 @@ def checked(given_raw: Raw) -> StackConfig:
     return StackConfig(given_raw, OPTIONS)
 
 
+def test_services_without_restart_are_told_once_and_jobs_are_none_of_them(source: Path) -> None:
+    (source / "compose.yml").write_text(
+        "services:\n"
+        "  setup: {image: shop/api:1}\n"
+        "  api: {image: shop/api:1, depends_on: {setup: {condition: service_completed_successfully}}}\n"
+        "  worker: {image: shop/api:1}\n  migrate: {image: shop/api:1, profiles: [migrate]}\n"
+    )
+    given = raw(source)
+    given["stack"]["jobs"] = {"setup": {"hosts": "each"}}
+    found = checked(given)
+    assert (found.problems, found.release_config["jobs"]) == ([], {"setup": {"hosts": "each"}})
+    assert found.notes == [
+        "api, worker: have no restart and get restart: unless-stopped, so that they are there again after a reboot of the host; "
+        'write it, or restart: "no", to say otherwise'
+    ]
+
+
+def test_a_service_on_some_hosts_is_placed_by_the_inventory(source: Path) -> None:
+    given = raw(source)
+    given["stack"]["services"].append({"name": "worker", "hosts": "gpu"})
+    given["stack_groups"] = {"all": ["app-1", "app-2"], "app": ["app-1", "app-2"], "gpu": ["app-2"]}
+    found = checked(given)
+    assert (found.problems, found.placement) == ([], {"worker": ["app-2"]})
+    assert [one.get("hosts") for one in found.release_config["services"]] == [None, "gpu"]
+
+
 def test_a_routed_service_that_a_deploy_interrupts_is_noted_and_not_refused(source: Path) -> None:
     (source / "compose.production.yml").write_text('services: {api: {volumes: ["./uploads:/srv/uploads", "./migrations:/m"]}}')
     found = checked(raw(source))
@@ -114,6 +142,33 @@ def test_two_migrations_with_one_version_are_a_problem_that_names_both(source: P
     ]
     (source / "migrations" / "20260701000000_b.sql").unlink()
     assert checked(given).problems == []
+
+
+def test_a_service_that_says_nothing_new_is_the_release_that_it_was(source: Path) -> None:
+    given = raw(source)
+    given["stack"]["services"][0] |= {"deadline_seconds": None, "hosts": ""}
+    given["stack"]["jobs"] = None
+    given["stack"]["services"][0]["health"] |= {"host": "", "headers": None, "port": None, "scheme": ""}
+    found = checked(given).release_config
+    assert "jobs" not in found
+    [service] = found["services"]
+    assert set(service) == {"name", "port", "routes", "health"}
+    assert set(service["health"]) == {
+        *("path", "status", "version", "expect", "successes"),
+        *("interval_seconds", "timeout_seconds", "deadline_seconds"),
+    }
+
+
+def test_how_a_replica_is_asked_is_part_of_the_release(source: Path) -> None:
+    given = raw(source)
+    how = {"host": "api.internal:8080", "headers": {"X-Probe": "yes"}, "port": 9000, "scheme": "https"}
+    given["stack"]["services"][0]["health"] |= how
+    given["stack"]["services"].append({"name": "worker", "deadline_seconds": 600})
+    found = checked(given)
+    assert found.problems == []
+    api, worker = found.release_config["services"]
+    assert {name: api["health"][name] for name in how} == how
+    assert (worker["deadline_seconds"], worker["port"]) == (600.0, None)
 
 
 @pytest.mark.parametrize("more", [{}, {"address": "", "headers": {}}, {"address": None, "headers": None}])
@@ -212,8 +267,14 @@ def test_the_configuration_is_typed_and_complete(source: Path) -> None:
         "name": "api",
         "port": 8000,
         "routes": [WRITTEN | UNUSED],
+        "hosts": "",
+        "deadline_seconds": None,
         "health": {
             "path": "/health",
+            "host": "",
+            "headers": {},
+            "port": None,
+            "scheme": "",
             "status": 200,
             "version": "version",
             "expect": "",
@@ -300,6 +361,7 @@ def production(api_yaml: str) -> Change:
     return compose(f"services: {{api: {{{api_yaml}}}}}\n")
 
 
+ENDS = compose("services: {worker: {restart: 'no'}}")
 BAD = [
     pytest.param(stack(drain_secs=5), ['stack.drain_secs: unknown key; did you mean "drain_seconds"?'], id="a misspelled option"),
     pytest.param(
@@ -367,6 +429,101 @@ BAD = [
         api(port="http"), ["stack.services[0].port: must be a whole number, 0 or more, not 'http'"], id="a port that is a word"
     ),
     pytest.param(api(port=0), ["stack.services[0].port: 0 is not a port"], id="port 0"),
+    pytest.param(
+        stack(jobs={"setup": None}),
+        ['stack.jobs.setup: the Compose files have no service "setup"; they have api, migrate, worker'],
+        id="a job of a service that is not there",
+    ),
+    pytest.param(
+        stack(jobs={"migrate": None}),
+        ["stack.jobs.migrate: the service stands behind a profile, so nobody runs it; take its profiles away"],
+        id="a job behind a profile",
+    ),
+    pytest.param(
+        both(stack(jobs={"worker": {"hosts": "all"}}), ENDS),
+        ['stack.jobs.worker.hosts: "all" is not one of one, each'],
+        id="hosts of a job that are none",
+    ),
+    pytest.param(
+        both(stack(jobs={"worker": {"timeout_seconds": 0}}), ENDS),
+        ["stack.jobs.worker.timeout_seconds: must be more than 0"],
+        id="a job without time",
+    ),
+    pytest.param(
+        both(stack(jobs={"worker": "each"}), ENDS),
+        ["stack.jobs.worker: must be a mapping, not a string"],
+        id="a job that is a word",
+    ),
+    pytest.param(
+        both(stack(jobs={"worker": {"host": "each"}}), ENDS),
+        ['stack.jobs.worker.host: unknown key; did you mean "hosts"?'],
+        id="a misspelled option of a job",
+    ),
+    pytest.param(
+        both(
+            stack(jobs={"worker": None}),
+            ENDS,
+            lambda found, source: found["stack"]["services"].append({"name": "worker", "hosts": "app-1"}),
+        ),
+        ['stack.services[1].hosts: "worker" is a job; write stack.jobs.worker.hosts: one, or each'],
+        id="a job that says twice where it runs",
+    ),
+    pytest.param(
+        api(port=None),
+        ["stack.services[0].port: required; the port on which a replica listens inside its container"],
+        id="a route without a port",
+    ),
+    pytest.param(
+        api(deadline_seconds=300),
+        ["stack.services[0].deadline_seconds: is for services without health; write stack.services[0].health.deadline_seconds"],
+        id="two deadlines",
+    ),
+    pytest.param(
+        health(host="https://shop.example"),
+        [
+            'stack.services[0].health.host: "https://shop.example" is no host name such as shop.example, nor one with a port',
+        ],
+        id="a URL as the host of a health check",
+    ),
+    pytest.param(health(port=0), ["stack.services[0].health.port: 0 is not a port"], id="a health check at port 0"),
+    pytest.param(
+        health(scheme="tls"),
+        [
+            'stack.services[0].health.scheme: "tls" is not one of http, https; it is what X-Forwarded-Proto says, and '
+            "replicas are asked in plain as the edge asks them"
+        ],
+        id="a scheme that is none",
+    ),
+    pytest.param(
+        health(headers={"host": "shop.example"}),
+        ["stack.services[0].health.headers.host: write stack.services[0].health.host"],
+        id="the host of a health check among its headers",
+    ),
+    pytest.param(
+        health(headers={"X-Forwarded-Proto": "https"}),
+        ["stack.services[0].health.headers.X-Forwarded-Proto: write stack.services[0].health.scheme"],
+        id="the scheme of a health check among its headers",
+    ),
+    pytest.param(
+        health(headers={"Content-Length": "0"}),
+        ["stack.services[0].health.headers.Content-Length: belongs to the gate's own request; remove it"],
+        id="a header that is the gate's own",
+    ),
+    pytest.param(
+        health(headers={"X Probe": "yes"}),
+        ["stack.services[0].health.headers.X Probe: is no name of a header"],
+        id="a header's name with a blank",
+    ),
+    pytest.param(
+        health(headers={"X-Probe": "a\nb"}),
+        ["stack.services[0].health.headers.X-Probe: must be a string on one line; quote it"],
+        id="a header of two lines",
+    ),
+    pytest.param(
+        health(headers={"X-Probe": True}),
+        ["stack.services[0].health.headers.X-Probe: must be a string on one line; quote it"],
+        id="a header that is no string",
+    ),
     pytest.param(api(port=70000), ["stack.services[0].port: 70000 is not a port"], id="a port beyond the last"),
     pytest.param(
         lambda found, source: found["stack"]["services"][0].pop("health"),
@@ -914,14 +1071,22 @@ BAD = [
         id="root on the host for no service",
     ),
     pytest.param(
+        stack(hardening={"default": "off"}),
+        ['stack.hardening.default: "off" is neither give nor report'],
+        id="hardening that is neither given nor told",
+    ),
+    pytest.param(
         stack(hardening={"exempt": {"api": ["cap-drop"]}}),
         ['stack.hardening.exempt.api: "cap-drop" is unknown; known are '],
         id="an exemption from nothing",
     ),
     pytest.param(
         compose("services: {}\ninclude: [../blog/compose.yml]\n"),
-        ["include: reads files that no check sees; name them in stack.compose_files instead"],
-        id="files that no check sees",
+        [
+            'compose.production.yml: include[0]: "../blog/compose.yml" must lie below stack_source, so that the release has it; '
+            "copy it there"
+        ],
+        id="an included file outside of the stack",
     ),
     pytest.param(
         compose("services: {}\nhosts: {}\n"),
@@ -931,8 +1096,8 @@ BAD = [
     pytest.param(
         production("extends: {file: /root/compose.yml, service: db}"),
         [
-            'compose.production.yml: services.api.extends: "/root/compose.yml" is no Compose file of the stack, so no check sees '
-            "it; name it in stack.compose_files, or name extends in stack.hardening.exempt.api"
+            'compose.production.yml: services.api.extends: "/root/compose.yml" must lie below stack_source, so that the release '
+            "has it; copy it there"
         ],
         id="a service that extends one of another file",
     ),
@@ -1032,6 +1197,7 @@ def test_a_compose_file_that_is_no_yaml_is_said_once_and_where(source: Path) -> 
         "services: {api: {secrets: [x]}}\nsecrets: [x]\n",
         "services: {api: {secrets: [x]}}\nsecrets: {x: {file: [1]}}\nvolumes: 5\nconfigs: x\n",
         "services: {5: {image: 'a:1'}, api: {image: 'a:1'}}\n",
+        "services: {5: {ipc: 'service:x'}, api: x, b: {depends_on: {api: {condition: service_completed_successfully}}}}\n",
         "\0",
         "a: &a [*a]\n",
     ],
@@ -1208,8 +1374,9 @@ def test_database_and_lists_of_values_are_checked_and_no_part_of_a_release(sourc
     found = checked(given)
     assert [problem.split(":")[0] for problem in found.problems] == ["stack.database.secret", "stack.env.api.LEVEL"]
     assert "canary" not in str(found.problems)
-    # Without live files a release has the id that it had before there were any.
-    assert set(found.config) - set(found.release_config) == {"database", "allowed_values", "live_files", "egress"}
+    # Without what came later a release has the id that it had before there was any.
+    later = {"live_files", "egress", "variables", "profiles", "jobs"}
+    assert set(found.config) - set(found.release_config) == {"database", "allowed_values", *later}
 
 
 def test_what_can_be_rotated_is_checked_with_all_the_rest(source: Path) -> None:
@@ -1245,3 +1412,40 @@ def test_live_files_are_no_part_of_a_release_and_their_names_are(source: Path) -
     assert {name: base64.b64decode(content) for name, content in found.live_files.items()} == {"flags/a.json": b"{}"}
     assert "flags/a.json" not in found.files
     assert found.release_config["live_files"] == ["flags"]
+
+
+def test_hardening_that_is_only_told_is_noted_and_is_a_release_of_its_own(source: Path) -> None:
+    given = raw(source)
+    before = checked(given)
+    assert before.release_config["hardening"] == {"exempt": {"worker": ["read_only"]}, "docker_socket": [], "privileged": []}
+    given["stack"]["hardening"]["default"] = "give"
+    assert checked(given).release_config == before.release_config
+    given["stack"]["hardening"]["default"] = "report"
+    found = checked(given)
+    assert found.problems == []
+    assert found.release_config["hardening"]["default"] == "report"
+    told = [note for note in found.notes if "would be given" in note]
+    by_service = {note.partition(":")[0]: note for note in told}
+    assert set(by_service) == {"services.api", "services.migrate", "services.worker"}
+    # What is exempted would not be given either.
+    assert "a read-only root" not in by_service["services.worker"]
+    assert told[0].endswith("it is not, because stack.hardening.default is report")
+
+
+def test_logins_of_registries_are_checked_with_all_the_rest(source: Path) -> None:
+    given = raw(source)
+    given["stack_registries"] = [{"server": "https://ghcr.io", "username": "deploy", "password": "canary-pull-password"}]
+    found = checked(given)
+    assert [problem.partition(":")[0] for problem in found.problems] == ["stack_registries[0].server"]
+    given["stack_registries"][0]["server"] = "ghcr.io"
+    given["stack"]["env"]["api"]["LEVEL"] = "canary-pull-password"
+    problems = checked(given).problems
+    assert len(problems) == 1
+    assert "stack.env.api.LEVEL" in problems[0]
+    assert "canary" not in problems[0]
+    given["stack"]["env"]["api"]["LEVEL"] = "info"
+    found = checked(given)
+    assert found.problems == []
+    assert [note for note in found.notes if note.startswith("stack_registries")] == [
+        'stack_registries[0].server: no image of the Compose files comes from "ghcr.io"; they come from docker.io'
+    ]

@@ -5,11 +5,12 @@ from typing import Any
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.rotation import plan as rotation
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.rotation.plan import Phase, State
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.rotation.plan import Entry, Phase, State, Step
 
 URL = "postgresql://app_a:canary-old@db.projecta.supabase.co:5432/postgres"
 ADMIN = "postgresql://postgres:canary-admin@db.projecta.supabase.co:5432/postgres"
 SECRETS = {"api.DATABASE_URL": URL, "api.KEY": "canary-key", "ml.KEY": "canary-key", "api.OTHER": "canary-other"}
+SECRETS |= {"registries.ghcr.io.password": "canary-pull"}
 PAIR = {"admin_url": ADMIN, "roles": ["app_a", "app_b"], "owner": "app", "wait_seconds": 30.0}
 DATABASE = {
     "name": "database",
@@ -104,6 +105,18 @@ PROBLEMS = [
         ['probe.value: must hold {secret}, for example "Bearer {secret}"'],
         id="a probe that sends no secret",
     ),
+    pytest.param(
+        {**KEY, "probe": {**PROBE, "value": "Basic {basic}"}},
+        ["probe.username: required, because probe.value holds {basic}; whose password it is"],
+        id="a probe with a password of nobody",
+    ),
+    pytest.param(
+        {**DATABASE, "secrets": ["registries.ghcr.io.password"], "provider": "generated", "postgres": None},
+        [
+            "provider: generated cannot renew registries.ghcr.io.password, which a registry gives out; use manual or command",
+        ],
+        id="a registry's password that is generated",
+    ),
     pytest.param(pair(roles=["app_a"]), ["postgres.roles: must be two different ones"], id="one role for a pair"),
     pytest.param(
         pair(roles=["app_a", "App B"]),
@@ -185,3 +198,12 @@ def test_people_read_roles_and_no_values() -> None:
     assert sentences["add"] == "let the provider accept app_b, and see that it does"
     assert sentences["revoke"] == "revoke app_a"
     assert "canary" not in str(sentences)
+
+
+def test_what_no_host_holds_is_neither_spread_nor_rolled_nor_attested() -> None:
+    steps = rotation.remaining(rotation.MANUAL, None, on_hosts=False)
+    assert steps == [Step.MAKE, Step.ADD, Step.SWITCH, Step.WAIT]
+    waiting = State("pull", "id", Phase.WAITING, "2026-11-26", "old", "new")
+    assert rotation.remaining(rotation.MANUAL, waiting, on_hosts=False) == [Step.SWITCH, Step.PROVE, Step.RECORD]
+    entry = Entry("pull", ["registries.ghcr.io.password", "api.KEY"], "v", rotation.MANUAL, {}, {}, {})
+    assert entry.on_hosts == ["api.KEY"]

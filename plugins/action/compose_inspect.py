@@ -1,0 +1,59 @@
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+"""Says what a Compose file needs to be deployed, and writes a first environment on request. Contacts no host."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from pathlib import Path
+from typing import Any
+
+from ansible.utils.display import Display
+from ansible_collections.morpheus.deploy.plugins.action.new_environment import NOTHING, encrypted
+from ansible_collections.morpheus.deploy.plugins.action.new_environment import ActionModule as NewEnvironmentAction
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.modules.compose_inspect import OPTIONS
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected import inspection, written
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.inspection import Inspection
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.new_environment import project as new_environment
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.new_environment.asked import Asked, problems
+
+
+class ActionModule(NewEnvironmentAction):
+    def run(self, tmp: Any = None, task_vars: Any = None) -> dict[str, Any]:
+        _, given = self.validate_argument_spec(OPTIONS)
+        root, write = Path.cwd(), str(given.pop("write"))
+        try:
+            asked = Asked(name=written.name_of(write) if write else "deploy", **given)
+            new_environment.refuse(problems(asked))
+            found = look(root, asked)
+            made = None
+            if write:
+                made = written.environment(root, asked, found, lambda path: self._opened(root, path), encrypted, os.environ)
+        except DeployError as exc:
+            return {"failed": True, "msg": f"{exc}\n{NOTHING}"}
+        lines = inspection.said(found)
+        try:
+            if made and not self._task.check_mode:
+                made.write()
+        except DeployError as exc:
+            return {"failed": True, "msg": f"{exc}\nSome files are written. The same command writes the others."}
+        for line in [*lines, *(["", *new_environment.said(made, check_mode=self._task.check_mode)] if made else [])]:
+            Display().display(line)
+        return {
+            "changed": bool(made and made.files),
+            "rows": [dataclasses.asdict(row) for row in found.needed.rows],
+            "override": found.override,
+            "inventory": found.inventory,
+            "problems": found.problems,
+            "written": [file.path for file in made.files] if made else [],
+        }
+
+
+def look(root: Path, asked: Asked) -> Inspection:
+    if not asked.compose:
+        raise DeployError("compose: required; the Compose file, for example -e compose=compose.yml")
+    path = root / Path(asked.compose).expanduser()
+    shown = Path(os.path.relpath(path, root)) if path.is_relative_to(root) else path
+    return Inspection(shown, asked.name, site=asked.site, service=asked.service, port=int(asked.port or 0), health=asked.health)

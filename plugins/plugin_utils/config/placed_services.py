@@ -1,0 +1,42 @@
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+"""On which hosts a service runs that must not run on every one (stack.services[].hosts). Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+APP, BALANCERS = "app", "lb"
+
+
+class Placed:
+    """``hosts``: service -> its hosts, in the order of the inventory; none for one that runs on all. ``problems``: each with
+    its path. ``groups``: of the inventory, with their hosts; without any nothing can be said.
+    """
+
+    def __init__(self, services: Sequence[Mapping[str, Any]], groups: Mapping[str, Sequence[str]]) -> None:
+        self.hosts: dict[str, list[str]] = {}
+        self.problems: list[str] = []
+        self._every = list(groups.get(APP) or [])
+        self._groups = groups
+        for number, service in enumerate(services):
+            if service.get("hosts") and groups:
+                self._place(f"stack.services[{number}].hosts", service)
+
+    def _place(self, path: str, service: Mapping[str, Any]) -> None:
+        wanted = str(service["hosts"])
+        meant = [wanted] if wanted in self._every else list(self._groups.get(wanted) or [])
+        hosts = [host for host in self._every if host in meant]
+        left_out = [host for host in self._every if host not in meant]
+        balancers = list(self._groups.get(BALANCERS) or [])
+        if not hosts:
+            what = "has no host of the group app" if meant else "is neither a host of the group app nor a group that has one"
+            self.problems.append(f'{path}: "{wanted}" {what}; the group app has {", ".join(self._every)}')
+        elif service.get("routes") and left_out and balancers:
+            self.problems.append(
+                f'{path}: "{wanted}" leaves out {", ".join(left_out)}, and {", ".join(balancers)} (balancer) sends requests for '
+                "its routes there as well; take hosts away, or its routes"
+            )
+        elif left_out:
+            self.hosts[str(service.get("name"))] = hosts

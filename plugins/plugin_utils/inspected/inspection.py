@@ -1,0 +1,262 @@
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+"""A first look at a Compose file: what it needs is worked out, and the checks of a deploy say whether that is enough.
+
+No host and no inventory is needed, and nothing is written.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import STACKS_ROOT
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose.hardening import GIVEN_WORDS, Hardening
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose.host_paths import Own
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose.refusals import LISTS, Project
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import specifications
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.check import StackConfig
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.compose_files import ComposeFiles
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected import needed as needs
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected import reached, shipped
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.needed import Needed, Row, Source
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.tagged import dump
+
+RELEASE = "1.0.0"
+# More is no configuration but data, and stays where it is.
+_MOST_FILES, _TEXT_BYTES = 2000, 100_000
+_LEFT_OUT = (".git", "node_modules", ".venv", "__pycache__")
+# ${NAME} and $NAME without a default; $$ is a dollar.
+_VARIABLE = re.compile(r"\$\$|\$\{(?P<braced>[A-Za-z_][A-Za-z0-9_]*)(?P<how>:?[?+-])?[^}]*\}|\$(?P<bare>[A-Za-z_][A-Za-z0-9_]*)")
+_KEY_MARK = b"PRIVATE KEY-----"
+_GIVEN = ("STACK_RELEASE", "STACK_ENVIRONMENT", "COMPOSE_PROJECT_NAME")
+# Stands for a value of the vault while the rest is checked.
+_STAND_IN = "of-the-vault-0123456789"
+
+
+class Inspection:
+    """``needed.rows``: what is to be known; ``override`` and ``inventory``: lines to copy; ``problems``: still refused."""
+
+    def __init__(
+        self, path: Path, name: str = "deploy", *, site: str = "", service: str = "", port: int = 0, health: str = ""
+    ) -> None:
+        self.path, self.name = path, name
+        self.override_name = f"{path.stem}.{name}{path.suffix}"
+        self.text = _read(path)
+        files = ComposeFiles({path.name: self.text}, {"STACK_RELEASE": RELEASE, "STACK_ENVIRONMENT": name})
+        if files.problems:
+            raise DeployError("\n".join(files.problems))
+        model = files.model()
+        services = {one: content for one, content in model["services"].items() if isinstance(content, Mapping)}
+        if not services:
+            raise DeployError(f"{path}: has no services")
+        if service and service not in services:
+            raise DeployError(f'service: "{service}" is no service of {path}; it has {", ".join(services)}')
+        self.project = _as_project(str(model.get("name") or path.absolute().parent.name))
+        self.services = list(services)
+        self.needed = Needed()
+        self._work_out(services, site, service, port, health)
+        self._check(site)
+
+    def _work_out(self, services: Mapping[str, Mapping[str, Any]], site: str, service: str, port: int, health: str) -> None:
+        found, source = self.needed, _source(self.path.absolute().parent)
+        found.stack |= {"name": self.project, "compose_files": [self.path.name, self.override_name]}
+        off = needs.proxies(found, services)
+        on = {name: one for name, one in services.items() if name not in off}
+        ends = needs.ending(on)
+        ports = {service: port or reached.ports(on).get(service, 0)} if service else reached.ports(on)
+        ports = {name: one for name, one in ports.items() if one and not on.get(name, {}).get("profiles")}
+        needs.images(found, on, ports, self.project)
+        shipped.mounts(found, on, source)
+        needs.entries(found, on, ports, site, health)
+        needs.environment(found, on, source)
+        needs.known(found, on)
+        needs.policies(found, {name: one for name, one in on.items() if not one.get("profiles")}, ends)
+        if not ports:
+            found.say("stack.services", "yours", "no service has a port that users reach; name one with -e service= -e port=")
+        self._variables(source)
+        if not found.override:
+            found.stack["compose_files"] = [self.path.name]
+        self._exempt(on, set(ports))
+        found.say("services", "given", f"all are hardened: {', '.join(GIVEN_WORDS.values())}")
+
+    def _variables(self, source: Source) -> None:
+        """What a variable of the Compose file stands for, where nobody else says it."""
+        names = list(dict.fromkeys(_without_default(self.text)))
+        if not names:
+            return
+        known = needs.env_lines(source.env_files.get(".env", ""))
+        options = specifications.options("preflight")
+        if "variables" not in options["stack"]["options"]:
+            self.needed.say(
+                "compose", "yours", f"{', '.join(names)}: given by nobody; write the values out, secrets into stack_secrets"
+            )
+            return
+        secret = [name for name in names if needs.SECRET.search(name)]
+        plain = {name: known.get(name) or "change-me" for name in names if name not in secret}
+        if plain:
+            self.needed.stack["variables"] = plain
+            self.needed.say("stack.variables", "given", f"{', '.join(plain)}; see that the values are those of this environment")
+        if secret:
+            self.needed.variables.update({name: needs.vault(name) for name in secret})
+            self.needed.say("stack_secret_variables", "given", f"{', '.join(secret)}, from the vault")
+
+    def _exempt(self, services: Mapping[str, Mapping[str, Any]], routed: set[str]) -> None:
+        """What services ask of their host, by the rules that judge it, with the word that admits it."""
+        texts = {self.path.name: self.text, self.override_name: self.override}
+        model = ComposeFiles(texts, {"STACK_RELEASE": RELEASE, "STACK_ENVIRONMENT": self.name}).model()
+        project = Project(model, Own.of(f"{STACKS_ROOT}/{self.project}", [*self.needed.stack.get("files", ()), *texts]))
+        hardening: dict[str, Any] = {}
+        for name in services:
+            one = model["services"].get(name)
+            asked = Hardening().asked(name, one, project, routed=name in routed) if isinstance(one, Mapping) else ()
+            for refusal in asked:
+                if refusal.word in LISTS:
+                    hardening.setdefault(refusal.word, []).append(name)
+                else:
+                    hardening.setdefault("exempt", {}).setdefault(name, []).append(refusal.word)
+                self.needed.say(f"services.{name}", "exempted", f"{refusal.text}; {refusal.mend}, if you can ({refusal.word})")
+        for word in LISTS:
+            if word in hardening:
+                hardening[word] = list(dict.fromkeys(hardening[word]))
+        for name, words in hardening.get("exempt", {}).items():
+            hardening["exempt"][name] = list(dict.fromkeys(words))
+        if hardening:
+            self.needed.stack["hardening"] = hardening
+
+    def _check(self, site: str) -> None:
+        """By the checks of a deploy, with all lines in place."""
+        with tempfile.TemporaryDirectory(prefix="morpheus-inspect-") as name:
+            beside = Path(name)
+            for one in self.path.absolute().parent.iterdir():
+                if one.name != self.override_name:
+                    (beside / one.name).symlink_to(one)
+            (beside / self.override_name).write_text(self.override)
+            checked = StackConfig(self.raw(str(beside)), specifications.options("preflight"))
+            self.problems = [problem.replace(str(beside), str(self.path.parent)) for problem in checked.problems]
+        for problem in self.problems:
+            # The file is one of two, and the lines of the other are known to be good.
+            place, _, said = problem.removeprefix(f"{self.path.name}: ").removeprefix(f"{self.override_name}: ").partition(": ")
+            self.needed.say(place, "yours", said)
+        for note in checked.notes:
+            place, colon, said = note.partition(": ")
+            self.needed.say(place if colon else "", "given", said if colon else note)
+        told = {row.place for row in self.needed.rows}
+        for one in self.services:
+            if not any(place == f"services.{one}" or place.startswith(f"services.{one}.") for place in told):
+                self.needed.say(f"services.{one}", "accepted", "as it is")
+
+    def raw(self, source: str) -> dict[str, Any]:
+        """As an inventory with the lines gives it to a deploy; something stands for what only the vault knows."""
+        filled = {name: dict.fromkeys(values, _STAND_IN) for name, values in self.needed.secrets.items()}
+        return {
+            "preflight_environments": [self.name],
+            "stack_environment": self.name,
+            "stack_release": RELEASE,
+            "stack_source": source,
+            "stack_secrets": filled,
+            "stack_secret_variables": dict.fromkeys(self.needed.variables, _STAND_IN),
+            "stack": self.needed.stack,
+        }
+
+    @property
+    def override(self) -> str:
+        """The file beside the Compose file; it says nothing when nothing needs to be said."""
+        return "---\n" + dump(self.needed.override or {"services": {}})
+
+    @property
+    def inventory(self) -> str:
+        """Lines of the inventory."""
+        found: dict[str, Any] = {"stack": self.needed.stack}
+        found |= {"stack_secrets": self.needed.secrets} if self.needed.secrets else {}
+        found |= {"stack_secret_variables": self.needed.variables} if self.needed.variables else {}
+        return dump(found)
+
+    @property
+    def vault_names(self) -> list[str]:
+        """Variables that the vault must have."""
+        return sorted(set(re.findall(r"vault_\w+", self.inventory)))
+
+
+_ORDER = ("yours", "exempted", "changed", "given", "accepted")
+
+
+def table(rows: Iterable[Row]) -> list[str]:
+    """For the screen: what a person must do first."""
+    found = sorted(rows, key=lambda row: _ORDER.index(row.how))
+    width = max(len(row.place) for row in found)
+    return [f"{row.how:<8}  {row.place:<{width}}  {row.said}" for row in found]
+
+
+def said(one: Inspection) -> list[str]:
+    yours = sum(row.how == "yours" for row in one.needed.rows)
+    count = f"{len(one.services)} service{'s' if len(one.services) > 1 else ''}"
+    lines = [f"{one.path}: {count}. A deploy reads it as follows.", "", *table(one.needed.rows), ""]
+    lines += [f"--- {one.override_name}, beside it:", *one.override.splitlines()[1:], ""] if one.needed.override else []
+    lines += ["--- group_vars/all/stack.yml of the inventory:", *one.inventory.splitlines(), ""]
+    if one.vault_names:
+        lines += [f"--- the vault of the inventory holds: {', '.join(one.vault_names)}", ""]
+    verdict = f"{yours} left to you, see above." if yours else "With these lines a deploy's checks accept it."
+    return [*lines, verdict, "-e write=inventories/<name> writes them, and all that a first environment has."]
+
+
+def _without_default(text: str) -> Iterable[str]:
+    # What a comment says is asked of nobody.
+    for line in text.splitlines():
+        for found in _VARIABLE.finditer(re.sub(r"(^|\s)#.*", "", line)):
+            name = found["braced"] or found["bare"]
+            if name and name not in _GIVEN and "-" not in (found["how"] or "") and "+" not in (found["how"] or ""):
+                yield name
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except FileNotFoundError:
+        raise DeployError(f"compose: {path} does not exist; name the Compose file, for example -e compose=compose.yml") from None
+    except (OSError, UnicodeDecodeError) as exc:
+        raise DeployError(f"compose: {path} cannot be read ({exc})") from None
+
+
+def _source(directory: Path) -> Source:
+    sizes, env_files, keys = {}, {}, []
+    for path in _files(directory):
+        name, content = str(path.relative_to(directory)), b""
+        # What only a service may read, as data that it has mounted, is nothing that a release ships.
+        with suppress(OSError):
+            sizes[name] = path.stat().st_size
+            content = path.read_bytes() if sizes[name] < _TEXT_BYTES else b""
+        if path.suffix == ".env" or path.name.startswith(".env"):
+            env_files[name] = content.decode(errors="replace")
+        if _KEY_MARK in content:
+            keys.append(name)
+    return Source(sizes, env_files, keys)
+
+
+def _files(directory: Path) -> Sequence[Path]:
+    found: list[Path] = []
+    waiting = [directory]
+    while waiting and len(found) < _MOST_FILES:
+        for path in _inside(waiting.pop()):
+            if path.is_dir() and not path.is_symlink() and path.name not in _LEFT_OUT:
+                waiting.append(path)
+            elif path.is_file():
+                found.append(path)
+    return found
+
+
+def _inside(directory: Path) -> list[Path]:
+    try:
+        return sorted(directory.iterdir())
+    except OSError:
+        return []
+
+
+def _as_project(name: str) -> str:
+    """As Compose makes a project's name of a directory's."""
+    return re.sub(r"[^a-z0-9_-]", "", name.lower()).lstrip("_-") or "app"

@@ -1,0 +1,77 @@
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+"""A first environment with what a look at the Compose file has found: the files that new_environment writes, and an override."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.inspection import Inspection
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.tagged import dump
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.new_environment.asked import Asked
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.new_environment.project import (
+    INVENTORIES,
+    Encrypts,
+    File,
+    NewEnvironment,
+    Opens,
+)
+
+# Between these lies what the look has found, in the file that new_environment writes.
+BEGIN = "# What Compose has no word for. How services run and are updated stands in the Compose files.\n"
+END = "# HTTPS: certificate"
+_RELEASE = """
+# The release is the tag of the images: ${STACK_RELEASE} in the Compose files. Named with each deploy, or here.
+# stack_release: "1.0.0"
+
+"""
+
+
+def name_of(write: str) -> str:
+    """The environment that ``-e write=`` names."""
+    parent, _, name = write.rstrip("/").rpartition("/")
+    if parent != INVENTORIES or not name:
+        raise DeployError(
+            f'write: "{write}" must be {INVENTORIES}/<name> in the current directory, such as {INVENTORIES}/staging'
+        )
+    return name
+
+
+def environment(
+    root: Path, asked: Asked, found: Inspection, opens: Opens, encrypts: Encrypts, variables: Mapping[str, str]
+) -> NewEnvironment:
+    """As a new environment is, with more in its stack.yml and with the override; what is there stays as it is."""
+    made = NewEnvironment(root, asked, opens, encrypts, variables)
+    made.files = [
+        replace(file, text=with_found(file.text, found)) if file.path == f"{made.here}/group_vars/all/stack.yml" else file
+        for file in made.files
+    ]
+    # What users reach is known by now, so nothing is left to be filled in.
+    first: Mapping[str, Any] = next(iter(found.needed.stack["services"]), {})
+    known = {"service": first.get("name", ""), "port": first.get("port", 0), "health": first.get("health", {}).get("path", "")}
+    made.answers = replace(made.answers, **known)
+    path = os.path.relpath(found.path.absolute().parent / found.override_name, root)
+    if found.needed.override:
+        if (root / path).exists():
+            made.left.append(path)
+        else:
+            made.files.append(File(path, found.override, None))
+    if found.vault_names:
+        made.notes.append(f"{made.here}/group_vars/vault.yml must hold {', '.join(found.vault_names)} before a deploy")
+    return made
+
+
+def with_found(text: str, found: Inspection) -> str:
+    head, begin, rest = text.partition(BEGIN)
+    _, end, tail = rest.partition(END)
+    assert begin
+    assert end
+    secrets = {"stack_secrets": found.needed.secrets, "stack_secret_variables": found.needed.variables}
+    given = {name: values for name, values in secrets.items() if values}
+    more = "# Secrets; the values stand in the vault.\n" + dump(given) + "\n" if given else ""
+    return f"{head}{begin}{dump({'stack': found.needed.stack})}{_RELEASE}{more}{end}{tail}"

@@ -1,0 +1,332 @@
+"""A first look at Compose files in the shapes of public applications: its lines are copied, and checked as a deploy does."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import specifications
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.check import StackConfig
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected import inspection, known_images, written
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.inspection import Inspection
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.needed import OFF
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.new_environment.asked import Asked
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.new_environment.project import NewEnvironment
+
+ROOT = Path(__file__).parents[5]
+PROJECTS = Path(__file__).parent / "projects"
+FILES = {
+    "ballots": "compose.yml",
+    "shop-api": "compose.yml",
+    "letters": "docker-compose.yml",
+    "plain": "compose.yml",
+}
+OPTIONS = specifications.options("preflight")
+
+
+@pytest.fixture
+def project(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    name = str(request.param)
+    shutil.copytree(PROJECTS / name, tmp_path / name)
+    return tmp_path / name / FILES[name]
+
+
+def of(name: str, **options: Any) -> Inspection:
+    return Inspection(PROJECTS / name / FILES[name], **options)
+
+
+def rows(found: Inspection, how: str) -> dict[str, str]:
+    return {row.place: row.said for row in found.needed.rows if row.how == how}
+
+
+def filled(lines: dict[str, Any]) -> dict[str, Any]:
+    """With something in the place of what the vault holds."""
+    return {
+        name: {
+            key: dict.fromkeys(one, "a-value-of-the-vault") if isinstance(one, dict) else "a-value" for key, one in part.items()
+        }
+        for name, part in lines.items()
+        if name.startswith("stack_secret")
+    }
+
+
+@pytest.mark.parametrize("project", FILES, indirect=True)
+def test_the_lines_are_accepted_as_they_are_copied(project: Path) -> None:
+    found = Inspection(project, "staging", site="shop.example")
+    assert found.problems == []
+    if found.needed.override:
+        (project.parent / found.override_name).write_text(found.override)
+    lines = yaml.safe_load(found.inventory)
+    given = {"stack_environment": "staging", "stack_release": "1.0.0", "stack_source": str(project.parent)}
+    checked = StackConfig({**given, "preflight_environments": ["staging"], "stack": lines["stack"], **filled(lines)}, OPTIONS)
+    assert checked.problems == []
+    assert checked.config["services"]
+
+
+@pytest.mark.parametrize("project", ["ballots", "shop-api", "letters"], indirect=True)
+def test_without_the_lines_a_deploy_refuses_it(project: Path) -> None:
+    """Or a look would be of no use."""
+    found = Inspection(project)
+    stack = {**found.needed.stack, "compose_files": [project.name], "hardening": {}}
+    raw = {**found.raw(str(project.parent)), "stack": stack}
+    assert StackConfig(raw, OPTIONS).problems != []
+
+
+def test_services_that_publish_a_port_are_routed_and_databases_are_not() -> None:
+    services = {one["name"]: one for one in of("ballots", site="vote.example").needed.stack["services"]}
+    assert {name: (one["port"], one["routes"]) for name, one in services.items()} == {
+        "ballot": (80, [{"host": "vote.example"}]),
+        "tally": (80, [{"host": "tally.vote.example"}]),
+    }
+    assert rows(of("ballots"), "yours") == {"services.tally": "which path answers 200 when it is well? / is taken (health.path)"}
+
+
+def test_a_label_of_the_proxy_that_is_replaced_says_the_port() -> None:
+    found = of("shop-api")
+    assert [(one["name"], one["port"]) for one in found.needed.stack["services"]] == [("pages", 8080), ("api", 8000)]
+    override = found.needed.override["services"]
+    assert override["proxy"]["profiles"] == [OFF]
+    assert "the edge routes requests" in rows(found, "changed")["services.proxy.profiles"]
+    assert override["pages"]["image"] == "adminer:VERSION"
+    assert override["api"]["image"] == "shop-api:${STACK_RELEASE:?}"
+
+
+def test_variables_that_nobody_gives_are_named() -> None:
+    found = of("shop-api")
+    names = ["POSTGRES_USER", "POSTGRES_DB", "POSTGRES_PASSWORD", "SECRET_KEY", "DOMAIN"]
+    said = " ".join(f"{row.place} {row.said}" for row in found.needed.rows)
+    assert [name for name in names if name not in said] == []
+    # One with a default is fine.
+    assert "SENTRY_URL" not in said
+
+
+def test_secrets_go_into_the_vault_and_one_value_under_one_name() -> None:
+    found = of("letters")
+    assert found.needed.secrets == {
+        "app": {"LETTERS_db__password": "{{ vault_postgres_password }}"},
+        "db": {"POSTGRES_PASSWORD": "{{ vault_postgres_password }}"},
+    }
+    assert found.vault_names == ["vault_postgres_password"]
+    assert "secrets/db.env" in found.override
+    whole = "\n".join(inspection.said(of("ballots"))) + "\n".join(inspection.said(of("shop-api")))
+    assert "ballots-password" not in whole
+    assert "changethis" not in whole
+
+
+def test_services_that_read_one_env_file_have_its_secrets_under_one_name(tmp_path: Path) -> None:
+    for name, text in {".env": "API_KEY=abc\nDB_PASSWORD=one-1", "other.env": "DB_PASSWORD=two-2"}.items():
+        (tmp_path / name).write_text(text)
+    files = {"a": [".env"], "b": [".env"], "c": ["./other.env"]}
+    services = {name: {"image": "x:1", "restart": "always", "env_file": listed} for name, listed in files.items()}
+    (tmp_path / "compose.yml").write_text(yaml.safe_dump({"services": services}))
+    shared = {"API_KEY": "{{ vault_api_key }}", "DB_PASSWORD": "{{ vault_db_password }}"}
+    found = Inspection(tmp_path / "compose.yml")
+    assert found.needed.secrets == {"a": shared, "b": shared, "c": {"DB_PASSWORD": "{{ vault_c_db_password }}"}}
+    assert found.problems == []
+
+
+@pytest.mark.parametrize("mount", ["./certs:/certs:ro", "./certs/site.pem:/site.pem"])
+def test_a_private_key_is_shipped_by_no_release(tmp_path: Path, mount: str) -> None:
+    (tmp_path / "certs").mkdir()
+    (tmp_path / "certs" / "site.pem").write_text("-----BEGIN EC PRIVATE KEY-----\nMHc=\n")
+    (tmp_path / "proxy.conf").write_text("listen 80")
+    web = {"image": "x:1", "restart": "always", "volumes": [mount, "./proxy.conf:/proxy.conf:ro"], "ports": ["80:80"]}
+    (tmp_path / "compose.yml").write_text(yaml.safe_dump({"services": {"web": web}}))
+    found = Inspection(tmp_path / "compose.yml", health="/")
+    assert found.needed.stack["files"] == ["proxy.conf"]
+    assert "volumes: !override ['./proxy.conf:/proxy.conf:ro']" in found.override
+    assert rows(found, "yours") == {
+        "services.web.volumes": f"{mount.partition(':')[0]} holds a private key, which no release ships; mount it as a file "
+        "secret (stack_secret_files, docs/security.md)"
+    }
+    assert found.problems == []
+
+
+def test_data_that_only_the_service_may_read_are_no_matter_of_a_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / ".env").write_text("A=1")
+    database = {"image": "x:1", "restart": "always", "volumes": ["./data:/var/lib/x"], "env_file": ".env"}
+    (tmp_path / "compose.yml").write_text(yaml.safe_dump({"services": {"db": database}}))
+    inside, read = Path.iterdir, Path.read_bytes
+
+    def refused(path: Path) -> Iterator[Path]:
+        if path == tmp_path / "data":
+            raise PermissionError(13, "Permission denied", str(path))
+        return inside(path)
+
+    def unreadable(path: Path) -> bytes:
+        if path == tmp_path / ".env":
+            raise PermissionError(13, "Permission denied", str(path))
+        return read(path)
+
+    monkeypatch.setattr(Path, "iterdir", refused)
+    monkeypatch.setattr(Path, "read_bytes", unreadable)
+    found = Inspection(tmp_path / "compose.yml")
+    assert found.needed.stack.get("files") is None
+    assert found.services == ["db"]
+
+
+def test_what_a_service_keeps_is_said() -> None:
+    assert "interrupts it" in "".join(row.said for row in of("letters").needed.rows)
+    assert of("ballots").needed.stack["files"] == ["healthchecks"]
+    # Sources that a build has put into the image are mounted on no host.
+    assert "services.ballot.volumes" in rows(of("ballots"), "changed")
+
+
+ASKS = """
+services:
+  agent:
+    image: shop/agent:1.0
+    restart: always
+    privileged: true
+    pid: host
+    volumes: ["/var/run/docker.sock:/var/run/docker.sock", "/srv/x:/x"]
+  web:
+    image: shop/web:1.0
+    restart: always
+    ports: ["80:8000"]
+"""
+
+
+def test_what_a_service_asks_of_its_host_is_exempted_in_the_words_of_the_checks(tmp_path: Path) -> None:
+    (tmp_path / "compose.yml").write_text(ASKS)
+    found = Inspection(tmp_path / "compose.yml")
+    assert found.problems == []
+    assert found.needed.stack["hardening"] == {
+        "privileged": ["agent"],
+        "exempt": {"agent": ["pid", "volumes"]},
+        "docker_socket": ["agent"],
+    }
+    assert rows(found, "exempted")["services.agent"]
+
+
+def test_a_file_that_needs_nothing_says_so() -> None:
+    found = of("plain")
+    assert (found.needed.override, rows(found, "yours")) == ({}, {})
+    assert inspection.said(found)[-2] == "With these lines a deploy's checks accept it."
+
+
+def test_what_the_checks_still_refuse_is_left_to_a_person(tmp_path: Path) -> None:
+    (tmp_path / "compose.yml").write_text(
+        "services: {web: {image: 'a:1', restart: always, pre_stop: [{command: x}], ports: ['80:80']}}"
+    )
+    found = Inspection(tmp_path / "compose.yml")
+    assert len(found.problems) == 1
+    assert "replicas are drained" in rows(found, "yours")["services.web.pre_stop"]
+    assert inspection.said(found)[-2] == "2 left to you, see above."
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("services: {a: {image: x:1}}", 'service: "b" is no service of {}; it has a'),
+        ("a: {}", "{}: has no services"),
+        ("[", "compose.yml: is not YAML"),
+    ],
+)
+def test_what_is_no_compose_file_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "compose.yml"
+    path.write_text(text)
+    with pytest.raises(DeployError) as caught:
+        Inspection(path, service="b" if "image" in text else "")
+    assert str(caught.value).startswith(said.format(path))
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DeployError, match="does not exist; name the Compose file, for example -e compose="):
+        Inspection(tmp_path / "compose.yml")
+
+
+def made(root: Path, project: Path, *, name: str = "staging") -> NewEnvironment:
+    asked = Asked(name=name, hosts=["10.0.0.1"], site="shop.example", compose=str(project))
+    found = Inspection(project, name, site="shop.example")
+    return written.environment(root, asked, found, lambda path: None, lambda text, *unused: f"$ANSIBLE_VAULT\n{text}", {})
+
+
+@pytest.mark.parametrize("project", FILES, indirect=True)
+def test_an_environment_is_written_whose_checks_accept_it(tmp_path: Path, project: Path) -> None:
+    root = tmp_path / "deploy"
+    root.mkdir()
+    environment = made(root, project)
+    environment.write()
+    text = (root / "inventories/staging/group_vars/all/stack.yml").read_text()
+    assert text.count("\nstack:\n") == 1
+    assert environment.open_ends() == []
+    lines = yaml.safe_load(text)
+    source = lines["stack_source"].replace("{{ inventory_dir }}", str(root / "inventories/staging"))
+    given = {"stack_environment": lines["stack_environment"], "stack_release": "1.0.0", "stack_source": source}
+    options = {**given, "preflight_environments": lines["preflight_environments"], "stack": lines["stack"]}
+    assert StackConfig({**options, **filled(lines)}, OPTIONS).problems == []
+    assert lines["stack_fingerprints"]
+    assert "10.0.0.1" in (root / "inventories/staging/hosts.yml").read_text()
+
+
+class Tagged(str):
+    """As Ansible hands a text on: it knows where it comes from."""
+
+
+def test_what_ansible_hands_on_is_written_as_text(tmp_path: Path) -> None:
+    found = of("plain", site=Tagged("shop.example"), health=Tagged("/well"))
+    assert yaml.safe_load(found.inventory)["stack"]["services"][0]["routes"] == [{"host": "shop.example"}]
+
+
+def test_a_second_look_writes_nothing_over_what_is_there(tmp_path: Path) -> None:
+    shutil.copytree(PROJECTS / "ballots", tmp_path / "ballots")
+    project, root = tmp_path / "ballots" / "compose.yml", tmp_path
+    made(root, project).write()
+    override = tmp_path / "ballots" / "compose.staging.yml"
+    override.write_text("services: {}\n")
+    with pytest.raises(DeployError, match="is there already and stays as it is"):
+        made(root, project)
+    assert override.read_text() == "services: {}\n"
+
+
+@pytest.mark.parametrize("write", ["/etc/x", "elsewhere/staging", "inventories/", "../inventories/x"])
+def test_an_environment_is_written_below_inventories_only(write: str) -> None:
+    with pytest.raises(DeployError, match=r"must be inventories/<name> in the current directory"):
+        written.name_of(write)
+    assert written.name_of("inventories/staging/") == "staging"
+
+
+def test_the_documentation_has_the_table_of_images() -> None:
+    assert "\n".join(known_images.table()) in (ROOT / "docs" / "hardening.md").read_text()
+
+
+@pytest.mark.parametrize("image", ["postgres:17", "docker.io/library/postgres:9.6-alpine", "ghcr.io/x/postgres:1@sha256:1"])
+def test_an_image_is_known_by_the_last_part_of_its_name(image: str) -> None:
+    assert known_images.needs(image) is known_images.IMAGES["postgres"]
+    assert known_images.needs("shop/postgres-backup:1") is None
+
+
+@pytest.mark.parametrize(
+    ("image", "data"),
+    [
+        ("postgres:17.5-alpine", "/var/lib/postgresql/data"),
+        ("postgis/postgis:17-3.5", "/var/lib/postgresql/data"),
+        ("pgvector/pgvector:0.8.0-pg17", "/var/lib/postgresql/data"),
+        ("postgres:18", "/var/lib/postgresql"),
+        ("postgres", "/var/lib/postgresql"),
+        ("postgres:alpine", "/var/lib/postgresql"),
+        ("postgis/postgis:18-3.6", "/var/lib/postgresql"),
+        ("pgvector/pgvector:pg18", "/var/lib/postgresql"),
+        ("redis:8", "/data"),
+    ],
+)
+def test_where_postgres_keeps_its_data_depends_on_its_version(image: str, data: str) -> None:
+    found = known_images.needs(image)
+    assert found
+    assert found.data == data
+
+
+@pytest.mark.parametrize("image", ["postgres:17", "postgres:18"])
+def test_a_database_without_a_volume_is_given_one_where_it_writes(tmp_path: Path, image: str) -> None:
+    (tmp_path / "compose.yml").write_text(f"services: {{db: {{image: '{image}', restart: always}}}}")
+    found = Inspection(tmp_path / "compose.yml", health="/")
+    asked = known_images.needs(image)
+    assert asked
+    assert f":{asked.data}'" in f"{found.needed.override['services']['db']}"
