@@ -123,6 +123,8 @@ def refuse_foreign(engine: Local, model: Mapping[str, Any], images: Mapping[str,
     """Raise DeployError for images that were built for another processor. A service that names its ``platform`` means it."""
     found = []
     for name, image in images.items():
+        if image["id"].startswith(NOT_PULLED):
+            continue
         built = "" if model["services"].get(name, {}).get("platform") else engine.foreign(image["id"])
         if built:
             found.append(

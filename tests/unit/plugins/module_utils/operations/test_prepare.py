@@ -60,6 +60,8 @@ class Host:
         return "amd64"
 
     def foreign(self, reference: str) -> str:
+        if " " in reference:
+            raise EngineError("the Docker engine could not look at it: invalid reference format")
         return self.built.get(reference, "")
 
     def image(self, reference: str) -> Image | None:
@@ -224,6 +226,10 @@ def test_an_image_for_another_processor_is_refused_unless_the_service_names_its_
     wanted_images.refuse_foreign(host, {"services": {"api": {"platform": "linux/arm64"}}}, images)
     host.built = {}
     wanted_images.refuse_foreign(host, {"services": {"api": {}}}, images)
+
+
+def test_an_image_that_check_mode_did_not_pull_is_of_no_processor_yet(host: Host) -> None:
+    wanted_images.refuse_foreign(host, {"services": {"api": {}}}, host.find(pull=False))
 
 
 def live(host: Host, reference: str = "shop/api:0") -> None:
