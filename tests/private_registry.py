@@ -179,7 +179,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _forward(self, upstream: str) -> None:
         asked = http.client.HTTPConnection(upstream, timeout=60)
-        asked.request(self.command, self.path, headers={one: self.headers[one] for one in _FORWARDED if self.headers[one]})
+        # An engine says what it takes in several headers of one name.
+        said = {one: ", ".join(self.headers.get_all(one, [])) for one in _FORWARDED}
+        asked.request(self.command, self.path, headers={name: value for name, value in said.items() if value})
         got = asked.getresponse()
         text = got.read()
         more = {name: got.headers[name] for name in _ANSWERED if got.headers[name]}

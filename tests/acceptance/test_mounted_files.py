@@ -13,12 +13,12 @@ import yaml
 from tests.acceptance.world import ROOT, STACK, Environment, eventually, on, says
 
 HOST = "staging-app-1"
-# The script is the health check, so it must be executable. With bad files a replica is never healthy, and gives up after a while.
+# The script is the health check, so it must be executable. With bad files a replica is never healthy, and gives up when it is told.
 SERVICES = """
 services:
   notes: &notes
     image: morpheus/web:1.0.0
-    command: [bash, -c, "/scripts/check.sh || { sleep 8; exit 1; }; exec sleep infinity"]
+    command: [bash, -c, "/scripts/check.sh || { until [ -e /dev/shm/told ]; do sleep 0.1; done; exit 1; }; exec sleep infinity"]
     stop_signal: SIGKILL
     healthcheck: {test: /scripts/check.sh, interval: 1s, timeout: 2s, retries: 1}
     volumes: ["./scripts:/scripts", "./notes:/notes", "./notes/one.txt:/one.txt:ro", "./flags:/flags"]
@@ -107,6 +107,7 @@ def test_replicas_keep_the_files_that_they_were_started_with(project: Project) -
         [candidate] = staging.containers(HOST, "notes").keys() - incumbent.keys()
         assert sees(candidate) == {"second, bad"}
         assert sees(only(incumbent)) == {"first, good"}
+        inside(candidate, "touch /dev/shm/told")
         output, _ = failing.communicate(timeout=240)
     assert failing.returncode == 2, output
     assert f"{candidate} exited with code 1" in output

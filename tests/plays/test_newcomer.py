@@ -89,8 +89,8 @@ def test_without_a_compose_file_what_is_left_empty_is_refused_with_its_path(newc
     assert message.splitlines() == [
         "Nothing was contacted or changed. Problems in the configuration:",
         "  - stack.services[0].name: required; the service's name in the Compose files",
-        "  - stack.services[0].port: required; the port on which a replica listens inside its container",
         "  - stack.services[0].health.path: required; path that is asked of each replica",
+        "  - stack.services[0].port: required; the port on which a replica listens inside its container",
         f'  - stack.compose_files[0]: "{newcomer.here}/inventories/staging/../../compose.yml" does not exist',
     ]
 

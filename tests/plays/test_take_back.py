@@ -14,6 +14,8 @@ from tests.plays import scripted
 from tests.plays.played import ROOT
 from tests.plays.scripted import Ended, failed, prepared, rolled
 
+PLAYS = yaml.safe_load((ROOT / "playbooks" / "deploy.yml").read_text())
+LEARN = "Learn which jobs have ended well on other hosts"
 PREPARE = {
     "hosts": "app",
     "gather_facts": False,
@@ -23,11 +25,12 @@ PREPARE = {
             "morpheus.deploy.stack_release": {"stack": "{{ stack.name }}"},
             "register": "stack_prepared",
             "delegate_to": "localhost",
-        }
+        },
+        next(task for play in PLAYS for task in play.get("tasks", []) if task["name"] == LEARN),
     ],
 }
 # The plays that switch and take back, as they stand in the playbook.
-DEPLOY = [PREPARE, *yaml.safe_load((ROOT / "playbooks" / "deploy.yml").read_text())[-2:]]
+DEPLOY = [PREPARE, *PLAYS[-2:]]
 Deploy = Callable[..., Ended]
 
 

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 # Every release has these, given by the deploy.
@@ -47,35 +47,32 @@ def names(text: str) -> set[str]:
 
 def substituted(text: str, known: Mapping[str, str]) -> str:
     """``text`` with these variables in place and everything else as it is written."""
-    parts = []
-    position = 0
-    while (start := text.find("$", position)) >= 0:
-        parts.append(text[position:start])
-        end, name = _end(text, start)
-        written = text[start:end]
-        parts.append(_read(written, known, Interpolated(), used=True) if name in known else written)
-        position = end
-    return "".join([*parts, text[position:]])
+    return "".join(
+        _read(written, known, Interpolated(), used=True) if name in known else written for written, name in _pieces(text)
+    )
 
 
 def _read(text: str, known: Mapping[str, str], found: Interpolated, *, used: bool) -> str:
     parts = []
+    for written, name in _pieces(text):
+        if name:
+            parts.append(_value(name, written, known, found, used=used))
+            continue
+        # A lone dollar sign stands for itself; a brace that is no variable is an error.
+        parts.append("$" if written == "$$" else written)
+        if written.startswith("${"):
+            found.invalid = found.invalid or written
+    return "".join(parts)
+
+
+def _pieces(text: str) -> Iterator[tuple[str, str]]:
+    """``text`` cut where a dollar sign begins something and where that ends: (as it is written, variable's name or empty)."""
     position = 0
     while (start := text.find("$", position)) >= 0:
-        parts.append(text[position:start])
-        end, name = _end(text, start)
-        written = text[start:end]
-        if written == "$$":
-            parts.append("$")
-        elif name:
-            parts.append(_value(name, written, known, found, used=used))
-        else:
-            # A lone dollar sign stands for itself; a brace that is no variable is an error.
-            parts.append(written)
-            if written != "$":
-                found.invalid = found.invalid or written
-        position = end
-    return "".join([*parts, text[position:]])
+        yield text[position:start], ""
+        position, name = _end(text, start)
+        yield text[start:position], name
+    yield text[position:], ""
 
 
 def _end(text: str, start: int) -> tuple[int, str]:

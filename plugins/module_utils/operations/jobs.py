@@ -18,7 +18,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.compose_command import Compose
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.one_offs import JOB, OneOff, OneOffs
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.journal import Journal
-from ansible_collections.morpheus.deploy.plugins.module_utils.operations.migrations import Migrations
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.migrations import Migrations, still_at_work
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
 
@@ -52,7 +52,7 @@ class Jobs:
                     self._ended(one)
                 continue
             if one.release != identity:
-                raise DeployError(still_at_work(one))
+                raise DeployError(still_at_work(_whose(one), one))
             if look_only:
                 said.append(f"{_whose(one)} is at work on this host ({one.name}, since {one.since}); a deploy would wait for it")
                 continue
@@ -95,7 +95,7 @@ class Jobs:
 
     def at_work_of_others(self, identity: str) -> list[str]:
         """The same of those that are of another release than this."""
-        return [still_at_work(one) for one in self.one_offs.jobs(()) if one.at_work and one.release != identity]
+        return [still_at_work(_whose(one), one) for one in self.one_offs.jobs(()) if one.at_work and one.release != identity]
 
     def _ours(self, service: str, identity: str) -> list[OneOff]:
         return [one for one in self.one_offs.jobs([service]) if (one.service, one.release) == (service, identity)]
@@ -121,13 +121,6 @@ class Jobs:
         # It tells the same when the lineage is lost; a disk without room for it is no reason to fail.
         with suppress(OSError):
             Journal(self.releases.root / "journal.jsonl").write("job", release=one.release, job=one.service)
-
-
-def still_at_work(one: OneOff) -> str:
-    return (
-        f"{_whose(one)} is still at work on this host: container {one.name}, since {one.since}. Two at once are never run. "
-        f"Wait for its end (docker logs --follow {one.name}) or stop it (docker stop {one.name}); then run this again"
-    )
 
 
 def _whose(one: OneOff) -> str:

@@ -46,7 +46,7 @@ class Migrations:
                     self.one_offs.remove(one)
                 continue
             if one.release != release_id:
-                raise DeployError(_still_at_work(one))
+                raise DeployError(still_at_work(_whose(one), one))
             if look_only:
                 said.append(f"{_whose(one)} is at work on this host ({one.name}, since {one.since}); a deploy would wait for it")
                 continue
@@ -109,12 +109,12 @@ class Migrations:
 
 def at_work(one_offs: OneOffs, service: str) -> list[str]:
     """A sentence for each migration at work here, for runs that do not use this host and may not migrate beside it."""
-    return [_still_at_work(one) for one in one_offs.find(service) if one.at_work]
+    return [still_at_work(_whose(one), one) for one in one_offs.find(service) if one.at_work]
 
 
-def _still_at_work(one: OneOff) -> str:
+def still_at_work(whose: str, one: OneOff) -> str:
     return (
-        f"{_whose(one)} is still at work on this host: container {one.name}, since {one.since}. Two at once are never run. "
+        f"{whose} is still at work on this host: container {one.name}, since {one.since}. Two at once are never run. "
         f"Wait for its end (docker logs --follow {one.name}) or stop it (docker stop {one.name}); then run this again"
     )
 
