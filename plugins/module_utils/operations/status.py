@@ -32,7 +32,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.operations.usable 
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership.host import HostIdentity
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import project_drift
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
-from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import outlives
+from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.reasons import outlives
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.desired import DesiredService, trouble
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica, State
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.routing import Routing, service_at

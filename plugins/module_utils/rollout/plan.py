@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.reasons import outlives, why
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.step import EDGE, Action, Step
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.desired import DesiredService, Order, trouble
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica, State
@@ -120,7 +121,7 @@ class _ServicePlan:
         self.retire = [one for one in self.retire if one not in self.retire_last]
         self.reuse = [replica for replica in self.keep if service.routed and not replica.admitted]
         self.missing = service.replicas - len(self.keep)
-        self.reason = _why(service, stale, self.missing, len(self.keep))
+        self.reason = why(service, stale, self.missing, len(self.keep))
         # What was a service that runs all the time goes first.
         self.job = [Step(Action.RUN, service.name, reason="once for each release")] if service.due else []
 
@@ -258,20 +259,6 @@ def _is_current(replica: Replica, service: DesiredService, replace_created_befor
     return service.replicas > 0 and replica.fingerprint == service.fingerprint and not trouble(replica, service)
 
 
-def outlives(replica: Replica, service: DesiredService, staying: Mapping[str, Sequence[Replica]]) -> str:
-    """Which of the services that it follows was replaced since it was made, or is going to be; in words, empty for none.
-
-    ``staying``: service -> those of its replicas that stay. By the age of containers, so that a run that was killed between the
-    two is found as well.
-    """
-    for name in (one for one in service.follows if one in staying):
-        if not staying[name]:
-            return f"follows {name}, which is replaced"
-        if replica.created < min(one.created for one in staying[name]):
-            return f"is older than {name}, which it follows"
-    return ""
-
-
 def _serves(replica: Replica) -> bool:
     return replica.admitted and replica.state is State.RUNNING and not replica.cut_off
 
@@ -279,27 +266,3 @@ def _serves(replica: Replica) -> bool:
 def _has_users(replica: Replica) -> bool:
     """Whether it may hold requests: one that a killed run has drained is admitted no more, and still has what it had begun."""
     return replica.admitted or replica.port > 0
-
-
-def _why(service: DesiredService, stale: Sequence[Replica], missing: int, alive: int) -> str:
-    if not stale:
-        return f"{alive} of {service.replicas} run" if missing else ""
-    seen = stale[0]
-    if seen.fingerprint == service.fingerprint:
-        what = trouble(seen, service)
-        return f"{seen.name} {what}" if what else "restart"
-    changed = sorted(name for name in service.parts.keys() | seen.parts.keys() if service.parts.get(name) != seen.parts.get(name))
-    if not changed or not seen.parts:
-        return "configuration changed"
-    words = [_changed(name, seen, service) for name in changed]
-    return f"changed: {', '.join(words)}"
-
-
-def _changed(part: str, seen: Replica, service: DesiredService) -> str:
-    if part == "image":
-        if seen.image == service.image:
-            return f"the content of image {service.image}"
-        return f"image {seen.image or 'unknown'} -> {service.image}"
-    if part == "port":
-        return f"port {seen.port or 'none'} -> {service.port or 'none'}"
-    return part

@@ -5,18 +5,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.effective.drift import (
-    MUST_DIFFER,
-    MUST_MATCH,
-    Drift,
-    Fingerprints,
-    Rules,
-    Side,
-    compare,
-    fits,
-    say,
-)
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.effective.drift import Drift, Fingerprints, Side, compare, say
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.effective.entries import Configuration, Entry
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.effective.rules import MUST_DIFFER, MUST_MATCH, Rules, fits
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.effective.variables import Vault
 
 HIDDEN = object()
