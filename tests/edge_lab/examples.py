@@ -17,6 +17,7 @@ PATHS = ("/", "/api", "/api/v1", "/web", "/web/admin")
 NAMES = ("api", "web", "jobs", "ml")
 PORTS = (8000, 9000, 7000)
 TIMEOUTS = (0, 0, 30, 300)
+TAGS = ("", "", "a", "b")
 
 
 @dataclass(frozen=True, repr=False)
@@ -39,6 +40,8 @@ class Service:
     fault: str = ""
     # Of all its routes.
     timeout_seconds: int = 0
+    # A header that the edge gives answers by them, for which its file needs a rule.
+    tag: str = ""
 
     def __repr__(self) -> str:
         return _short(self)
@@ -95,6 +98,7 @@ class Example:
                 extras += [] if one.follows else ["unchanged image"]
                 extras += [f"fault: {one.fault}"] if one.fault else []
                 extras += [f"timeout {one.timeout_seconds} s"] if one.timeout_seconds else []
+                extras += [f"tag {one.tag}"] if one.tag else []
                 lines.append(
                     f"  {one.name}:{one.port} x{one.replicas} [{routes}] {one.order} by {one.parallelism}, "
                     f"monitor {one.monitor:g} s" + "".join(f", {extra}" for extra in extras)
@@ -128,6 +132,7 @@ def services(draw: st.DrawFn, name: str, routes: Sequence[tuple[str, str]], othe
         draw(st.sampled_from([True, True, False])),
         draw(st.sampled_from([(), (), PORTS])),
         timeout_seconds=draw(st.sampled_from(TIMEOUTS)),
+        tag=draw(st.sampled_from(TAGS)),
     )
 
 
@@ -219,7 +224,7 @@ def _policy(draw: st.DrawFn, found: list[Service], number: int) -> list[Service]
 
 
 def _options(draw: st.DrawFn, found: list[Service], number: int) -> list[Service]:
-    return _with(found, number, timeout_seconds=draw(st.sampled_from(TIMEOUTS)))
+    return _with(found, number, timeout_seconds=draw(st.sampled_from(TIMEOUTS)), tag=draw(st.sampled_from(TAGS)))
 
 
 def _nothing(draw: st.DrawFn, found: list[Service], number: int) -> list[Service]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible.plugins.filter.core import comment
+from ansible.plugins.filter.core import comment, get_hash
 from ansible_collections.morpheus.deploy.plugins.filter.edge_options import edge_options
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.ending import IDLE_SECONDS
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -17,13 +17,16 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 ROLE = Path(__file__).parents[2] / "roles" / "edge"
 
 
+HOST_ID = "0a1b2c3d"
+
+
 def render(template: str, **variables: Any) -> str:
     environment = Environment(
         loader=FileSystemLoader(ROLE / "templates"), undefined=StrictUndefined, trim_blocks=True, keep_trailing_newline=True
     )
-    environment.filters["comment"] = comment
+    environment.filters |= {"comment": comment, "hash": get_hash}
     known = {name: value for path in ("defaults", "vars") for name, value in _yaml(ROLE / path / "main.yml").items()}
-    given = {**known, "ansible_managed": "Managed", **variables}
+    given = {**known, "ansible_managed": "Managed", "__edge_host_id": HOST_ID, **variables}
     options = edge_options({name: value for name, value in given.items() if name.startswith("edge_")})
     assert options["problems"] == []
     return environment.get_template(template).render({**given, "__edge_options": options})

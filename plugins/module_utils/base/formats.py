@@ -161,8 +161,10 @@ _QUIET = "wait until no run of that version is at work and remove the file"
 def _least_of_manifest(content: Mapping[str, Any]) -> int:
     """Versions from before 2 know no options of routes (edge/route_options.py), no wildcards, and one way of hardening."""
     stack = content.get("stack", {})
-    routes = [route for service in stack.get("services") or [] for route in service.get("routes") or []]
+    services = stack.get("services") or []
+    routes = [route for service in services for route in service.get("routes") or []]
     said = any({*route} - {"host", "paths"} or str(route.get("host") or "").startswith("*.") for route in routes)
+    said = said or any(service.get("protocol") for service in services)
     return 2 if said or "default" in (stack.get("hardening") or {}) else 1
 
 

@@ -17,11 +17,11 @@ from urllib.parse import urlsplit
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats import EDGE_BASE, commented_number
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge import routes
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge import route_rules, routes
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.routes import folded, host_problem
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.route import Hsts, Redirect, Route
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.routing import reached
-from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Hsts, Redirect, Route
 
 LONGEST_TIMEOUT_SECONDS = 86400
 REDIRECTS = (301, 302, 307, 308)
@@ -33,12 +33,14 @@ UNKNOWN = (
     "the edge of this host was set up before there were options and wildcards of routes, and this release has some; run "
     "playbooks/provision.yml --tags edge for this inventory, which drops no request; then run this again. Nothing was changed"
 )
+# Options that belong to requests which reach a service.
+_OF_SERVICE = ("timeout_seconds", "stream", "max_body", "strip_prefix")
 # Those of RFC 3986 without what ends a command of HAProxy's, and what would have to be escaped in JSON.
 _URL = re.compile(r"[A-Za-z0-9\-._~!$&'()*+,/:=?@#%]*\Z")
 
 
-def written(route: Route, path: str) -> str:
-    """The options of a route for one of its paths, as they stand in the map; empty when it has none."""
+def written(route: Route, path: str, protocol: str = "") -> str:
+    """The options of a route of a service that speaks ``protocol``, for one path, as they stand in the map; empty for none."""
     said: dict[str, Any] = {
         "timeout_seconds": route.timeout_seconds,
         "stream": int(route.stream),
@@ -46,6 +48,7 @@ def written(route: Route, path: str) -> str:
         "strip_prefix": path.rstrip("/") if route.strip_prefix else "",
         **(_redirect(route.redirect) if route.redirect else {}),
         **(_hsts(route.hsts) if route.hsts else {}),
+        **route_rules.written(route, protocol),
     }
     found = {name: value for name, value in said.items() if value}
     return json.dumps(found, sort_keys=True, separators=(",", ":")) if found else ""
@@ -81,11 +84,11 @@ def all_problems(path: str, given: Sequence[Route]) -> list[str]:
 
 def problems(path: str, route: Route) -> list[str]:
     """Of the options of the route that stands at ``path``: each with its path, the value and what to write."""
-    found = [*_own_problems(route)]
+    found = [*_own_problems(route), *route_rules.problems(route)]
     found += [f"hsts.preload: {problem}" for problem in _preload_problems(route.hsts)] if route.hsts else []
     if route.redirect:
         found += [f"redirect{problem}" for problem in _redirect_problems(route.redirect)]
-        idle = [name for name in ("timeout_seconds", "stream", "max_body", "strip_prefix") if getattr(route, name)]
+        idle = [name for name in (*_OF_SERVICE, *route_rules.NAMES) if getattr(route, name)]
         found += [
             f"{name}: does nothing where redirect keeps requests from the service; leave one of the two out" for name in idle
         ]

@@ -13,7 +13,7 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 
-from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Route
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.route import Route
 
 # What people write for any host, and the map has.
 ANY_HOST = "*"

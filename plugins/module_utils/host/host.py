@@ -164,9 +164,9 @@ class StackHost:
 
     def edge(self, target: Target | None) -> Edge:
         """The edge as it shall be with ``target``; without one the stack has nothing there."""
-        desired = target.desired if target else []
-        replicas = max((service.replicas for service in desired if service.routed), default=0)
-        return Edge(self.stack, self._configuration(), target.routed if target else (), target.routes if target else {}, replicas)
+        if target is None:
+            return Edge(self.stack, self._configuration(), (), {}, 0)
+        return Edge(self.stack, self._configuration(), target.routed, target.routes, target.most, target.workspace.users)
 
     def observe(self, edge: Edge) -> list[Replica]:
         return self.engine.observe(edge.admitted())

@@ -15,7 +15,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.reasons im
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.step import EDGE, Action, Step
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.desired import DesiredService, Order, trouble
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica, State
-from ansible_collections.morpheus.deploy.plugins.module_utils.service.routing import Routing
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.routing import Routing, service_at
 
 
 def plan(
@@ -44,12 +44,14 @@ def plan(
     # Service that has been planned -> those of its replicas that stay.
     staying: dict[str, Sequence[Replica]] = {}
     wave = first = len(steps)
-    for wave, names in enumerate(waves(desired, leading.givers()), first):
+    ordered = waves(desired, leading.givers())
+    late = leading.late({name: number for number, names in enumerate(ordered) for name in names})
+    for wave, names in enumerate(ordered, first):
         for service in (item for item in desired if item.name in names):
             found = by_service.pop(service.name, [])
             # One that outlives what it follows is like one that users get nothing from.
             found = [replace(one, unanswered=one.unanswered or outlives(one, service, staying)) for one in found]
-            routes = {key: leading.wanted[key] for key in leading.to_take(service.name)}
+            routes = {key: leading.wanted[key] for key in leading.to_take(service.name) if key not in late}
             rolled = _ServicePlan(service, found, drain_seconds, replace_created_before, routes)
             staying |= {service.name: rolled.keep} if service.replicas else {}
             if rolled.must_wait:
@@ -58,6 +60,10 @@ def plan(
                 steps.extend(replace(step, wave=wave) for step in rolled.steps())
             last.extend(rolled.last_steps())
     wave += 1
+    for key in late:
+        leads = leading.wanted[key]
+        steps.append(take_over(service_at(leads), {key: leads}, wave))
+        wave += 1
     if routing.to_end:
         steps.append(Step(Action.UNROUTE, EDGE, wave=wave, routes=routing.to_end))
         wave += 1
@@ -89,6 +95,12 @@ def waves(desired: Sequence[DesiredService], givers: Mapping[str, set[str]] | No
         ordered.append(ready)
         waiting = {name: needs for name, needs in waiting.items() if name not in ready}
     return ordered
+
+
+def take_over(service: str, routes: Mapping[str, str], wave: int = 0) -> Step:
+    """``routes``: key -> destination."""
+    leads = () if set(routes.values()) == {service} else tuple(routes.values())
+    return Step(Action.ROUTE, service, wave=wave, routes=tuple(routes), leads=leads)
 
 
 class _ServicePlan:
@@ -129,7 +141,7 @@ class _ServicePlan:
         service = self.service
         steps = [self._step(Action.SWEEP, self.dead)] if self.dead else []
         batches = self._batches()
-        route = [self._take_over()] if self.routes else []
+        route = [take_over(service.name, self.routes)] if self.routes else []
         if route and not batches:
             batches = [([], 0, [])]
         takes_over = self._takes_over(batches)
@@ -174,11 +186,6 @@ class _ServicePlan:
             reuse = [replica for replica in taken if replica is not None]
             batches.append((reuse, len(taken) - len(reuse), going))
         return batches
-
-    def _take_over(self) -> Step:
-        plain = set(self.routes.values()) == {self.service.name}
-        leads = () if plain else tuple(self.routes.values())
-        return Step(Action.ROUTE, self.service.name, routes=tuple(self.routes), leads=leads)
 
     def _takes_over(self, batches: Sequence[tuple[list[Replica], int, list[Replica]]]) -> int:
         """The batch in which the service takes its new routes over: the first one after whose drain no incumbent gets new

@@ -125,6 +125,21 @@ class Routing:
         """Keys that lead somewhere and shall lead nowhere."""
         return tuple(sorted(self.now.keys() - self.wanted.keys()))
 
+    def late(self, waves: Mapping[str, int]) -> list[str]:
+        """Keys to be taken over last, one after the other. Nothing leads there yet, and a route below comes no earlier, of
+        another service: its requests, which nobody answers until then, would reach the wrong one for a moment.
+
+        ``waves``: service -> when it rolls.
+        """
+        new = {key: service_at(leads) for key, leads in self.wanted.items() if key not in self.now}
+        found = {
+            above: self.wanted[above]
+            for above, service in new.items()
+            for key, taker in new.items()
+            if taker != service and reached({above: above}, key) and waves.get(taker, -1) >= waves.get(service, -1)
+        }
+        return in_order(found)
+
     def givers(self) -> dict[str, set[str]]:
         """Service -> those that take routes over before it rolls: from it, or below a route that it is to take itself."""
         found: dict[str, set[str]] = {}

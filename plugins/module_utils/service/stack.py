@@ -15,60 +15,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.given import listed, said
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.route import Route
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.routing import reached
-
-
-@dataclass(frozen=True)
-class Redirect:
-    """Where requests of a route are sent instead: the same path of another ``host``, or ``url``."""
-
-    host: str = ""
-    url: str = ""
-    status: int = 308
-
-    @classmethod
-    def of(cls, given: Mapping[str, Any]) -> Redirect:
-        return cls(**_said(given, host=str, url=str, status=int))
-
-
-@dataclass(frozen=True)
-class Hsts:
-    """How long browsers ask for the route's host by https only, in seconds; 0 ends it."""
-
-    max_age_seconds: int = 31536000
-    include_subdomains: bool = False
-    preload: bool = False
-
-    @classmethod
-    def of(cls, given: Mapping[str, Any]) -> Hsts:
-        return cls(**_said(given, max_age_seconds=int, include_subdomains=bool, preload=bool))
-
-
-@dataclass(frozen=True)
-class Route:
-    """Requests for ``host`` (empty: any) whose path is one of ``paths`` or lies below one.
-
-    The rest is what edge/route_options.py makes of it; 0 and "" are the edge's own.
-    """
-
-    host: str = ""
-    paths: Sequence[str] = ("/",)
-    timeout_seconds: int = 0
-    stream: bool = False
-    max_body: str = ""
-    strip_prefix: bool = False
-    redirect: Redirect | None = None
-    hsts: Hsts | None = None
-
-    @classmethod
-    def of(cls, given: Mapping[str, Any]) -> Route:
-        redirect, hsts = given.get("redirect"), given.get("hsts")
-        said = _said(given, host=str, paths=_texts, timeout_seconds=int, stream=bool, max_body=str, strip_prefix=bool)
-        return cls(
-            **said,
-            redirect=Redirect.of(redirect) if redirect is not None else None,
-            hsts=Hsts.of(hsts) if hsts is not None else None,
-        )
 
 
 @dataclass(frozen=True)
@@ -96,7 +45,7 @@ class HealthCheck:
         texts = dict.fromkeys(("path", "host", "scheme", "version", "expect"), str)
         seconds = dict.fromkeys(("interval_seconds", "timeout_seconds", "deadline_seconds"), float)
         headers = {str(name): str(value) for name, value in (given.get("headers") or {}).items()}
-        return cls(headers=headers, **_said(given, **texts, **seconds, status=int, successes=int, port=int))
+        return cls(headers=headers, **said(given, **texts, **seconds, status=int, successes=int, port=int))
 
     @property
     def failing_seconds(self) -> float:
@@ -114,6 +63,8 @@ class Service:
     health: HealthCheck | None = None
     # Until a replica without ``health`` must be well by Docker's own verdict; 0 leaves it to the healthcheck.
     deadline_seconds: float = 0.0
+    # What replicas speak with the edge: "" is HTTP/1.1, "h2" HTTP/2 in plain, as gRPC does.
+    protocol: str = ""
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Service:
@@ -124,6 +75,7 @@ class Service:
             tuple(map(Route.of, given.get("routes") or ())),
             HealthCheck.of(health) if health else None,
             float(given.get("deadline_seconds") or 0),
+            str(given.get("protocol") or ""),
         )
 
     @property
@@ -155,7 +107,7 @@ class Migration:
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Migration:
         texts = dict.fromkeys(("directory", "compatible_since"), str)
-        more = _said(given, **texts, timeout_seconds=float, accept_edited=_texts)
+        more = said(given, **texts, timeout_seconds=float, accept_edited=listed)
         return cls(str(given.get("service") or ""), **more)
 
 
@@ -171,7 +123,7 @@ class Job:
         seconds = given.get("timeout_seconds")
         # What is no number is a problem of its own.
         more: dict[str, Any] = {"timeout_seconds": float(seconds)} if isinstance(seconds, int | float) else {}
-        return cls(**_said(given, hosts=str), **more)
+        return cls(**said(given, hosts=str), **more)
 
 
 @dataclass(frozen=True)
@@ -183,7 +135,7 @@ class Retention:
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Retention:
-        return cls(**_said(given, releases=int, pinned=_texts))
+        return cls(**said(given, releases=int, pinned=listed))
 
 
 @dataclass(frozen=True)
@@ -225,7 +177,7 @@ class Stack:
         if not isinstance(document, Mapping):
             raise TypeError("its stack is no mapping")
         names = ("compose_files", "files", "live_files", "shared_volumes", "egress", "profiles", "brought_files")
-        lists = dict.fromkeys(names, _texts)
+        lists = dict.fromkeys(names, listed)
         migration = document.get("migration")
         return cls(
             document,
@@ -237,7 +189,7 @@ class Stack:
             hardening=document.get("hardening"),
             public_check=document.get("public_check") or {},
             variables={str(name): str(value) for name, value in (document.get("variables") or {}).items()},
-            **_said(document, **lists, drain_seconds=float, keep_free_mb=int),
+            **said(document, **lists, drain_seconds=float, keep_free_mb=int),
         )
 
     def without(self, names: Collection[str]) -> Stack:
@@ -263,7 +215,9 @@ class Stack:
     def has_route_options(self) -> bool:
         """Whether a version from before there were options and wildcards of routes would read them wrongly."""
         found = [route for service in self.services for route in service.routes]
-        return any(route != Route(route.host, route.paths) or route.host.startswith("*.") for route in found)
+        return any(one.protocol for one in self.services) or any(
+            route != Route(route.host, route.paths) or route.host.startswith("*.") for route in found
+        )
 
     @property
     def routed(self) -> set[str]:
@@ -287,12 +241,3 @@ def _mappings(given: Any) -> list[tuple[str, Mapping[str, Any]]]:
     """Entries of a mapping whose values may be left empty; what is of another shape is a problem of its own."""
     entries = given.items() if isinstance(given, Mapping) else ()
     return [(name, value if isinstance(value, Mapping) else {}) for name, value in entries]
-
-
-def _texts(given: Any) -> tuple[str, ...]:
-    return tuple(map(str, given))
-
-
-def _said(given: Mapping[str, Any], **types: Any) -> dict[str, Any]:
-    """Name -> value of those that are said at all. 0 and "" are said."""
-    return {name: kind(given[name]) for name, kind in types.items() if given.get(name) is not None}

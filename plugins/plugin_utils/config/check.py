@@ -35,6 +35,7 @@ from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import (
     public_check,
     registries,
     released,
+    routed_service,
     service_problems,
     variables,
 )
@@ -94,6 +95,7 @@ class StackConfig(StackFiles):
         if schema.is_well(self._shape, "stack_registries"):
             self.problems += registries.problems(self._registries)
         self.problems += service_problems.problems(self.config["services"], self._shape)
+        self.problems += routed_service.user_problems(self.config["services"], self._secrets, self._shape)
         placed = placed_services.Placed(self.config["services"], raw.get("stack_groups") or {})
         self.problems += placed.problems
         self.placement = placed.hosts

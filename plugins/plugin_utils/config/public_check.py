@@ -25,7 +25,7 @@ def problems(check: Mapping[str, Any], services: Sequence[Mapping[str, Any]] = (
     url = _url_problem(check["url"]) if check["url"] else ""
     found = [url, _address_problem(check["address"] or "")]
     found += [_header_problem(str(name), value) for name, value in (check["headers"] or {}).items()]
-    found.append(_redirect_problem(check["url"], check["headers"] or {}, services) if check["url"] and not url else "")
+    found.append(_route_problem(check["url"], check["headers"] or {}, services) if check["url"] and not url else "")
     return [f"stack.public_check.{problem}" for problem in found if problem]
 
 
@@ -49,7 +49,7 @@ def _url_problem(url: str) -> str:
     return f'url: "{url}" has a port that is none; give a number from 1 to {LAST_PORT}' if port == 0 else ""
 
 
-def _redirect_problem(url: str, headers: Mapping[str, Any], services: Sequence[Mapping[str, Any]]) -> str:
+def _route_problem(url: str, headers: Mapping[str, Any], services: Sequence[Mapping[str, Any]]) -> str:
     routes = {
         haproxy.route_key(route.get("host") or "", prefix): (f"stack.services[{number}].routes[{index}]", route)
         for number, service in enumerate(services)
@@ -61,11 +61,17 @@ def _redirect_problem(url: str, headers: Mapping[str, Any], services: Sequence[M
     asked = urlsplit(f"//{host}").hostname or ""
     key = reached(dict(zip(routes, routes, strict=True)), haproxy.route_key(asked, parts.path))
     place, route = routes.get(key, ("", {}))
-    if not route.get("redirect"):
-        return ""
+    if route.get("redirect"):
+        return (
+            f'url: "{url}" is one that {place} redirects, so the check would never get a good answer; write an address whose '
+            "route leads to a service"
+        )
+    closed = next((name for name in ("allow", "basic_auth") if route.get(name)), "")
     return (
-        f'url: "{url}" is one that {place} redirects, so the check would never get a good answer; write an address whose route '
-        "leads to a service"
+        f'url: "{url}" is one that {place} opens to some by {closed}, and the check comes as anybody; give its path a route '
+        "without allow and basic_auth"
+        if closed
+        else ""
     )
 
 

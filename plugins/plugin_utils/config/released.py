@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-_SERVICE = ("deadline_seconds", "hosts")
+_SERVICE = ("deadline_seconds", "hosts", "protocol")
 # What every route says.
 _ROUTE = ("host", "paths")
 _HEALTH = ("host", "headers", "port", "scheme")

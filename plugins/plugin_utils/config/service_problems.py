@@ -12,7 +12,9 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base import schema
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import haproxy, route_options, routes
 from ansible_collections.morpheus.deploy.plugins.module_utils.egress.rules import KINDS
 from ansible_collections.morpheus.deploy.plugins.module_utils.health import gate
-from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import HealthCheck, Route
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.route import Route
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import HealthCheck
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import routed_service
 
 _HOST = re.compile(r"(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
@@ -50,6 +52,7 @@ def problems(services: Sequence[Mapping[str, Any]], shape: Sequence[str] = ()) -
                 f"{path}.health: required, because the service is routed: without it nobody can tell when a replica may serve"
             )
         found += _own_routes(path, [Route.of(one) for one in service.get("routes") or []], shape)
+        found += routed_service.problems(path, service) if is_well else []
         if service.get("health"):
             found += _health_problems(f"{path}.health", service["health"])
             found += _asking_problems(f"{path}.health", service["health"])

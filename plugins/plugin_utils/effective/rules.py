@@ -34,6 +34,7 @@ MUST_MATCH = (
     "stack.name",
     "stack.files",
     "stack.services.*.port",
+    "stack.services.*.protocol",
     "stack.services.*.routes.*.paths",
     "stack.services.*.health.path",
     "stack.services.*.health.status",

@@ -11,7 +11,8 @@ import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import haproxy, route_options
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
-from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Route, Service, Stack
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.route import Route
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Service, Stack
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import service_problems
 
 SHOP = {"host": "shop.example"}

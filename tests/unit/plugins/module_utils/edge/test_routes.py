@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import routes
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import route_key, stack_routes
-from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Route, Service
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.route import Route
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Service
 
 MORE = "is more than a host; write"
 PORT = "names a port, and requests are compared without theirs;"

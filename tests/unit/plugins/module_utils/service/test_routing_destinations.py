@@ -69,3 +69,39 @@ def test_a_route_that_ends_goes_with_the_options_of_the_one_above_it() -> None:
         (Action.ROUTE, ("a/x/",), (f"web|{OPTIONS}",)),
         (Action.UNROUTE, ("a/x/",), ()),
     ]
+
+
+BOTH_NEW = {"a/": "web", "a/x/": "ml"}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "waves", "late"),
+    [
+        (BOTH_NEW, {"web": 0, "ml": 1}, ["a/"]),
+        (BOTH_NEW, {"web": 1, "ml": 1}, ["a/"]),
+        (BOTH_NEW, {"web": 1, "ml": 0}, []),
+        ({"a/": "web", "a/x/": f"web|{OPTIONS}"}, {"web": 0}, []),
+        (
+            {"*/": "web", "*.shop.example/": "jobs", "a.shop.example/": "ml"},
+            {"web": 0, "jobs": 1, "ml": 2},
+            ["*.shop.example/", "*/"],
+        ),
+    ],
+)
+def test_a_new_route_waits_for_new_ones_below_it(wanted: dict[str, str], waves: dict[str, int], late: list[str]) -> None:
+    """Their requests would reach its service for a moment. Where something leads there already they have a pin."""
+    assert Routing({}, wanted).late(waves) == late
+    assert Routing({"a/": "web", "*/": "web"}, wanted).pinned.late(waves) == []
+
+
+def test_a_new_route_is_taken_over_last_where_its_service_must_roll_first() -> None:
+    desired = [
+        DesiredService("web", 1, "new", routed=True, port=80),
+        DesiredService("ml", 1, "new", routed=True, port=80, depends_on=("web",)),
+    ]
+    steps = plan(desired, [], routing=Routing({}, {"a/": f"web|{OPTIONS}", "a/x/": "ml"}))
+    assert [(step.service, step.routes, step.leads) for step in steps if step.action is Action.ROUTE] == [
+        ("ml", ("a/x/",), ()),
+        ("web", ("a/",), (f"web|{OPTIONS}",)),
+    ]
+    assert steps[-1].wave > max(step.wave for step in steps[:-1])

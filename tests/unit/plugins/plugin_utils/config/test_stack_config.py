@@ -237,6 +237,26 @@ def test_a_public_check_that_would_be_redirected_is_refused(
     assert checked(given).problems == ([said] if number is not None else [])
 
 
+HASH = "$6$salt$" + "a" * 86
+
+
+@pytest.mark.parametrize(("option", "value"), [("allow", ["10.0.0.0/8"]), ("basic_auth", "staff")])
+def test_a_public_check_that_would_not_be_let_in_is_refused(source: Path, option: str, value: Any) -> None:
+    given = raw(source)
+    given["stack_secrets"]["staff"] = {"anna": HASH}
+    given["stack"]["services"][0]["routes"] = [
+        {"host": "shop.example", option: value},
+        {"host": "shop.example", "paths": ["/health"]},
+    ]
+    given["stack"]["public_check"] = {"url": "https://shop.example/"}
+    assert checked(given).problems == [
+        f'stack.public_check.url: "https://shop.example/" is one that stack.services[0].routes[0] opens to some by {option}, and '
+        "the check comes as anybody; give its path a route without allow and basic_auth"
+    ]
+    given["stack"]["public_check"] = {"url": "https://shop.example/health"}
+    assert checked(given).problems == []
+
+
 def test_how_the_public_check_asks_is_part_of_the_release(source: Path) -> None:
     given = raw(source)
     how = {"address": "[2001:db8::5]:8080", "headers": {"X-Probe": "yes"}}
