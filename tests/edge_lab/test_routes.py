@@ -19,6 +19,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission imp
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.configuration import EdgeConfiguration
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import parse_map, render_map, route_key, stack_routes
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.service import route as described
 from ansible_collections.morpheus.deploy.plugins.module_utils.service import stack as stacks
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -161,7 +162,7 @@ def spread(found: Sequence[Route]) -> dict[Route, str]:
 
 
 def keys_of(wanted: Mapping[Route, str]) -> dict[str, str]:
-    return stack_routes([stacks.Service(name, routes=[stacks.Route(host, [path])]) for (host, path), name in wanted.items()])
+    return stack_routes([stacks.Service(name, routes=[described.Route(host, [path])]) for (host, path), name in wanted.items()])
 
 
 PLAIN = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -214,7 +215,7 @@ def test_a_sign_in_a_route_is_refused_or_works(lab: Lab, sign: str) -> None:
 
 
 def refused_or_works(lab: Lab, host: str, path: str) -> None:
-    problems = routes.problems("stack.services[0]", [stacks.Route(host, [path])])
+    problems = routes.problems("stack.services[0]", [described.Route(host, [path])])
     for place in ("host", "paths[0]"):
         own = [one for one in problems if one.startswith(f"stack.services[0].routes[0].{place}: ")]
         assert len(own) <= 1
