@@ -70,6 +70,7 @@ from ansible_collections.morpheus.deploy.plugins.plugin_utils.effective.entries 
     is_secret_path,
 )
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.effective.origins import Source, of_inventory, source
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.effective.rules import Rules
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.effective.variables import Effective, Vault
 
 RULES = ("config_must_differ", "config_must_match", "config_must_exist", "config_exempt")
@@ -86,7 +87,7 @@ class LookupModule(LookupBase):  # type: ignore[misc]
         if not other:
             return config_report.data(mine.configuration, None, "")
         theirs = _Environment(_beside(inventory, other), _plain_loader(self._loader), own=False)
-        rules = drift.Rules().extended(mine.rules, theirs.rules)
+        rules = Rules().extended(mine.rules, theirs.rules)
         found = drift.compare(mine.side, theirs.side, rules)
         return config_report.data(mine.configuration, found, theirs.configuration.environment)
 

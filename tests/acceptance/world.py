@@ -112,13 +112,17 @@ class Environment:
         status, _, body = self.ask("/health")
         return status, json.loads(body)
 
-    def ask(self, path: str, accept: str = "*/*") -> tuple[int, Mapping[str, str], str]:
+    def ask(self, path: str, accept: str = "*/*", more: Mapping[str, str] | None = None) -> tuple[int, Mapping[str, str], str]:
         """Status, headers and body as a user of the site gets them, on a connection of its own."""
         context = ssl.create_default_context(cafile=str(CA))
         with closing(_At(self.site, self.port, context)) as connection:
-            connection.request("GET", path, headers={"Accept": accept})
+            connection.request("GET", path, headers={"Accept": accept, **(more or {})})
             answer = connection.getresponse()
-            return answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read().decode()
+            return (
+                answer.status,
+                {name.lower(): value for name, value in answer.getheaders()},
+                answer.read().decode(errors="replace"),
+            )
 
     def containers(self, host: str, service: str = "") -> dict[str, str]:
         """Name -> id of the stack's running containers on a host, of one service or of all."""

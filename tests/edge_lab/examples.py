@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 FAULTS = ("sick", "lies", "errors", "slow", "crashes-at-start", "crashes-later", "compose")
 # With these a rollout is to end well all the same.
 HARMLESS = ("", "slow")
-HOSTS = ("", "shop.example.com")
+HOSTS = ("", "*.example.com", "shop.example.com")
 PATHS = ("/", "/api", "/api/v1", "/web", "/web/admin")
 NAMES = ("api", "web", "jobs", "ml")
 PORTS = (8000, 9000, 7000)
+TIMEOUTS = (0, 0, 30, 300)
+TAGS = ("", "", "a", "b")
 
 
 @dataclass(frozen=True, repr=False)
@@ -36,6 +38,10 @@ class Service:
     follows: bool = True
     listens: tuple[int, ...] = ()
     fault: str = ""
+    # Of all its routes.
+    timeout_seconds: int = 0
+    # A header that the edge gives answers by them, for which its file needs a rule.
+    tag: str = ""
 
     def __repr__(self) -> str:
         return _short(self)
@@ -50,9 +56,9 @@ class Release:
         return {route: service.name for service in self.services for route in service.routes}
 
     def service_of(self, host: str, path: str) -> str:
-        """The service that a request means: the longest route of its host, else of any host; "" for none."""
+        """The service that a request means: the longest route of its host, else its wildcard's, else of any host; "" for none."""
         routes = self.routes()
-        for known in (host, ""):
+        for known in (host, f"*.{host.partition('.')[2]}", ""):
             below = [route for owner, route in routes if owner == known and f"{path}/".startswith(route.rstrip("/") + "/")]
             if below:
                 return routes[known, max(below, key=len)]
@@ -91,6 +97,8 @@ class Example:
                 extras += [f"depends on {one.depends_on}"] if one.depends_on else []
                 extras += [] if one.follows else ["unchanged image"]
                 extras += [f"fault: {one.fault}"] if one.fault else []
+                extras += [f"timeout {one.timeout_seconds} s"] if one.timeout_seconds else []
+                extras += [f"tag {one.tag}"] if one.tag else []
                 lines.append(
                     f"  {one.name}:{one.port} x{one.replicas} [{routes}] {one.order} by {one.parallelism}, "
                     f"monitor {one.monitor:g} s" + "".join(f", {extra}" for extra in extras)
@@ -123,6 +131,8 @@ def services(draw: st.DrawFn, name: str, routes: Sequence[tuple[str, str]], othe
         tuple(sorted(draw(st.sets(st.sampled_from(others), max_size=1)))) if others else (),
         draw(st.sampled_from([True, True, False])),
         draw(st.sampled_from([(), (), PORTS])),
+        timeout_seconds=draw(st.sampled_from(TIMEOUTS)),
+        tag=draw(st.sampled_from(TAGS)),
     )
 
 
@@ -153,7 +163,7 @@ def successors(draw: st.DrawFn, before: Release, name: str) -> Release:
 
 @st.composite
 def _changes(draw: st.DrawFn, found: list[Service]) -> list[Service]:
-    change = draw(st.sampled_from([_port, _rename, _move, _unroute, _route, _scale, _drop, _add, _policy, _nothing]))
+    change = draw(st.sampled_from([_port, _rename, _move, _unroute, _route, _scale, _drop, _add, _policy, _options, _nothing]))
     return change(draw, found, draw(st.integers(0, len(found) - 1)))
 
 
@@ -211,6 +221,10 @@ def _add(draw: st.DrawFn, found: list[Service], number: int) -> list[Service]:
 
 def _policy(draw: st.DrawFn, found: list[Service], number: int) -> list[Service]:
     return _with(found, number, parallelism=draw(st.integers(0, 2)), monitor=draw(st.sampled_from([0.0, 0.2])))
+
+
+def _options(draw: st.DrawFn, found: list[Service], number: int) -> list[Service]:
+    return _with(found, number, timeout_seconds=draw(st.sampled_from(TIMEOUTS)), tag=draw(st.sampled_from(TAGS)))
 
 
 def _nothing(draw: st.DrawFn, found: list[Service], number: int) -> list[Service]:

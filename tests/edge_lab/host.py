@@ -154,12 +154,13 @@ def _stack(release: Release) -> dict[str, Any]:
 
 def _service(one: Service) -> dict[str, Any]:
     deadline = SICK_SECONDS if one.fault in ("sick", "lies") else HEALTH["deadline_seconds"]
+    options = {"timeout_seconds": one.timeout_seconds, "response_headers": {"X-Tag": one.tag} if one.tag else {}}
     by_host: dict[str, list[str]] = {}
     for host, path in one.routes:
         by_host.setdefault(host, []).append(path)
     return {
         "name": one.name,
         "port": one.port,
-        "routes": [{"host": host, "paths": paths} for host, paths in by_host.items()],
+        "routes": [{"host": host, "paths": paths, **options} for host, paths in by_host.items()],
         "health": {**HEALTH, "deadline_seconds": deadline, "version": "version" if one.follows else ""},
     }

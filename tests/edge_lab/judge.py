@@ -47,10 +47,15 @@ class Judge:
         # A route leads to a service, whichever version of it runs: what swaps its paths with another one cannot do better.
         names = {one.name for _, one in services}
         able = [(release, one) for release in releases for one in release.services if one.name in names]
-        if _is_from(request, services if self.strict else able) if good else self._is_excused(request, spans, able, containers):
+        # The options of a route are those of the release by which it leads to the service.
+        tagged = (request.said.get("service"), request.tag) in {(one.name, one.tag) for _, one in services}
+        from_one = _is_from(request, services if self.strict else able)
+        if from_one and tagged if good else self._is_excused(request, spans, able, containers):
             return ""
-        wanted = " or ".join(f"{one.name} of release {release.name}" for release, one in services) or "404"
-        return f"{request}; expected {wanted}"
+        wanted = " or ".join(
+            f"{one.name} of release {release.name}{f' with the tag {one.tag}' if one.tag else ''}" for release, one in services
+        )
+        return f"{request}{f' with the tag {request.tag}' if request.tag else ''}; expected {wanted or '404'}"
 
     def _is_excused(
         self, request: Request, spans: Sequence[Span], able: Sequence[tuple[Release, Service]], containers: Sequence[Container]

@@ -257,7 +257,8 @@ class _Trial:
 
 
 def places(example: Example) -> list[Place]:
-    """What users ask: every route of any release, and a path below each."""
-    routes = sorted({route for release in example.releases for route in release.routes()})
+    """What users ask: every route of any release, and a path below each; of a wildcard one of its hosts."""
+    wanted = {route for release in example.releases for route in release.routes()}
+    routes = sorted((f"any{host[1:]}" if host.startswith("*.") else host, path) for host, path in wanted)
     found = [Place(host, path) for host, path in routes]
     return [*found, *(Place(host, f"{path.rstrip('/')}/below") for host, path in routes)]

@@ -44,6 +44,8 @@ class Request:
     error: str = ""
     said: dict[str, Any] = field(default_factory=dict)
     text: str = ""
+    # What the edge was to add for the route.
+    tag: str = ""
 
     def __str__(self) -> str:
         how = f"{self.method} {self.place.host or '*'}{self.place.path}" + (" slow" if self.slow else "")
@@ -80,6 +82,7 @@ class _Pipe:
         answer = await self.reader.readexactly(int(known.get("content-length", 0)))
         request.status = int(status.split(" ")[1])
         request.text = answer.decode("utf-8", "replace")
+        request.tag = known.get("x-tag", "")
         if known.get("content-type") == "application/json":
             request.said = json.loads(answer)
             _check_echo(request, body)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from collections import Counter
 from collections.abc import Iterator
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import HAPROXY_DIRECTORY
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.sockets import Socket
 
-from tests.edge_lab.examples import Release
+from tests.edge_lab.examples import Release, Service
 from tests.edge_lab.host import STACK, LabHost
 from tests.edge_lab.toys import ToyDocker
 
@@ -82,11 +84,26 @@ def _backends(socket: Socket, release: Release) -> Iterator[str]:
 
 
 def _routes(host: LabHost, socket: Socket, release: Release) -> Iterator[str]:
-    wanted = sorted(f"{owner or '*'}{path.rstrip('/')}/ {PREFIX}{service}" for (owner, path), service in release.routes().items())
-    written = sorted((host.edge_paths.conf / "routes.map").read_text().splitlines())
+    options = {one.name: _options(one) for one in release.services}
+    wanted = sorted(
+        f"{owner or '*'}{path.rstrip('/')}/ {PREFIX}{service}{options[service]}"
+        for (owner, path), service in release.routes().items()
+    )
+    lines = (host.edge_paths.conf / "routes.map").read_text().splitlines()
+    written = sorted(line for line in lines if not line.startswith("#"))
     table = socket.ask(f"show map {HAPROXY_DIRECTORY}/routes.map")
     running = sorted(" ".join(line.split()[1:]) for line in table.splitlines() if line.strip())
     if written != wanted:
         yield f"routes.map should be {wanted} and is {written}"
     if running != wanted:
         yield f"HAProxy's routes should be {wanted} and are {running}"
+
+
+def _options(one: Service) -> str:
+    """As they stand in the map."""
+    tag = json.dumps([["X-Tag", one.tag]], separators=(",", ":")).encode()
+    said = {
+        **({"response_headers": base64.urlsafe_b64encode(tag).decode().rstrip("=")} if one.tag else {}),
+        **({"timeout_seconds": one.timeout_seconds} if one.timeout_seconds else {}),
+    }
+    return f"|{json.dumps(said, separators=(',', ':'))}" if said else ""

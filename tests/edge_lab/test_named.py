@@ -50,6 +50,27 @@ CHANGES = {
     "a service goes": (old(API, WEB), new(API)),
     "a service with a route below another one's goes": (old(API, WEB), new(API, Service("ml", (("", "/web/admin"),)))),
     "a service comes": (old(API), new(API, WEB)),
+    "options of routes": (old(API, replace(WEB, timeout_seconds=9)), new(replace(API, timeout_seconds=300), WEB)),
+    "options of routes and nothing else": (
+        old(replace(API, follows=False), replace(WEB, follows=False, timeout_seconds=9)),
+        new(replace(API, follows=False, timeout_seconds=300), replace(WEB, follows=False, timeout_seconds=7)),
+    ),
+    "options of routes that need rules": (
+        old(replace(API, tag="a", follows=False), replace(WEB, tag="b")),
+        new(replace(API, tag="b", follows=False), WEB),
+    ),
+    "a path with rules moves between two services": (
+        old(replace(API, routes=(ROOT, ("", "/api")), tag="a"), WEB),
+        new(API, replace(WEB, routes=(("", "/web"), ("", "/api")), tag="b")),
+    ),
+    "a path with options moves between two services": (
+        old(replace(API, routes=(ROOT, ("", "/api")), timeout_seconds=300), WEB),
+        new(API, replace(WEB, routes=(("", "/web"), ("", "/api")), timeout_seconds=9)),
+    ),
+    "a wildcard comes between a host and any": (
+        old(API, replace(WEB, routes=(("shop.example.com", "/web"),))),
+        new(API, replace(WEB, routes=(("*.example.com", "/"), ("shop.example.com", "/web")))),
+    ),
     "a host of its own": (old(API), new(API, replace(WEB, routes=(("shop.example.com", "/"),)))),
     "from 12 replicas to 3": (
         old(replace(API, replicas=12, parallelism=0, follows=False)),
@@ -70,6 +91,18 @@ CHANGES = {
             Service("ml", (("", "/web"),)),
             API,
             Service("jobs", (("shop.example.com", "/web"),), depends_on=("ml",)),
+        ),
+    ),
+    "two new routes, of which the lower one comes later": (
+        old(WEB),
+        new(WEB, Service("jobs", (("", "/api"),)), Service("ml", (("", "/api/v1"),), depends_on=("jobs",))),
+    ),
+    "two new routes, of which the one with a host comes later": (
+        old(WEB),
+        new(
+            WEB,
+            Service("jobs", (("", "/api"),)),
+            Service("ml", (("shop.example.com", "/api"),), depends_on=("jobs",)),
         ),
     ),
     "stop-first": (

@@ -19,6 +19,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission imp
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.configuration import EdgeConfiguration
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import parse_map, render_map, route_key, stack_routes
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.service import route as described
 from ansible_collections.morpheus.deploy.plugins.module_utils.service import stack as stacks
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -103,6 +104,7 @@ def lab() -> Iterator[Lab]:
 LABELS = st.text("abXY09_-", min_size=1, max_size=3).filter(lambda text: text[0] != "-" and text[-1] != "-")
 NAMED = st.one_of(
     st.sampled_from(["shop.example", "Shop.Example", "shop.example.", "a.shop.example", "10.0.0.5", "localhost"]),
+    st.sampled_from(["*.shop.example", "*.Shop.Example.", "*.a.shop.example", "*.example"]),
     st.lists(LABELS, min_size=1, max_size=3).map(".".join),
 )
 HOSTS = st.one_of(st.sampled_from(["", "*"]), NAMED)
@@ -114,11 +116,14 @@ ROUTES = st.lists(st.tuples(HOSTS, PATHS), min_size=1, max_size=6)
 
 
 def means(wanted: Mapping[Route, str], host: str, target: str) -> str:
-    """The service that a request is for: among the routes of its host the one with most segments, else of any host."""
+    """The service that a request is for: among the routes of its host the one with most segments, else of its wildcard, else of
+    any host.
+    """
     asked = re.sub(r":[0-9]*$", "", host).lower()
     asked = asked[:-1] if asked.endswith(".") else asked
     segments = target.partition("?")[0].split("/")[1:]
-    for owner in (asked, ""):
+    _, dot, rest = asked.partition(".")
+    for owner in (asked, f"*.{rest}" if dot else "", ""):
         best: tuple[int, str] | None = None
         for (name, path), service in wanted.items():
             own = [one for one in path.split("/") if one]
@@ -132,7 +137,7 @@ def means(wanted: Mapping[Route, str], host: str, target: str) -> str:
 
 def a_host(host: str) -> str:
     """One that a route of ``host`` serves."""
-    return "other.example" if host in ("", "*") else host
+    return "other.example.org" if host in ("", "*") else f"some-label{host[1:]}" if host.startswith("*.") else host
 
 
 def asked_of(host: str, path: str) -> list[Route]:
@@ -144,7 +149,7 @@ def asked_of(host: str, path: str) -> list[Route]:
     targets = [target if target.startswith("/") else f"/{target}" for target in targets]
     bare = name.rstrip(".")
     own = [name, name.upper(), name.swapcase(), f"{bare}:8080", f"{bare}.", f"{bare}.:80"]
-    strangers = [f"x{name}", f"x.{name}", name[1:] or "x", f"{name}x", "*", ""]
+    strangers = [f"x{name}", f"x.{name}", name[1:] or "x", f"{name}x", name.partition(".")[2] or "x", "*", ""]
     return [(one, target) for one in own for target in targets[:6]] + [(one, target) for one in strangers for target in targets]
 
 
@@ -157,7 +162,7 @@ def spread(found: Sequence[Route]) -> dict[Route, str]:
 
 
 def keys_of(wanted: Mapping[Route, str]) -> dict[str, str]:
-    return stack_routes([stacks.Service(name, routes=[stacks.Route(host, [path])]) for (host, path), name in wanted.items()])
+    return stack_routes([stacks.Service(name, routes=[described.Route(host, [path])]) for (host, path), name in wanted.items()])
 
 
 PLAIN = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -210,7 +215,7 @@ def test_a_sign_in_a_route_is_refused_or_works(lab: Lab, sign: str) -> None:
 
 
 def refused_or_works(lab: Lab, host: str, path: str) -> None:
-    problems = routes.problems("stack.services[0]", [stacks.Route(host, [path])])
+    problems = routes.problems("stack.services[0]", [described.Route(host, [path])])
     for place in ("host", "paths[0]"):
         own = [one for one in problems if one.startswith(f"stack.services[0].routes[0].{place}: ")]
         assert len(own) <= 1

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible.plugins.filter.core import comment
+from ansible.plugins.filter.core import comment, get_hash
 from ansible_collections.morpheus.deploy.plugins.filter.edge_options import edge_options
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.ending import IDLE_SECONDS
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -17,13 +17,16 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 ROLE = Path(__file__).parents[2] / "roles" / "edge"
 
 
+HOST_ID = "0a1b2c3d"
+
+
 def render(template: str, **variables: Any) -> str:
     environment = Environment(
         loader=FileSystemLoader(ROLE / "templates"), undefined=StrictUndefined, trim_blocks=True, keep_trailing_newline=True
     )
-    environment.filters["comment"] = comment
+    environment.filters |= {"comment": comment, "hash": get_hash}
     known = {name: value for path in ("defaults", "vars") for name, value in _yaml(ROLE / path / "main.yml").items()}
-    given = {**known, "ansible_managed": "Managed", **variables}
+    given = {**known, "ansible_managed": "Managed", "__edge_host_id": HOST_ID, **variables}
     options = edge_options({name: value for name, value in given.items() if name.startswith("edge_")})
     assert options["problems"] == []
     return environment.get_template(template).render({**given, "__edge_options": options})
@@ -55,7 +58,7 @@ def test_without_certificates_the_edge_serves_plain_http_and_redirects_nothing()
     found = sections(render("haproxy.cfg.j2"))
     assert "frontend https from base" not in found
     http = found["frontend http from base"]
-    assert not [line for line in http if "redirect" in line]
+    assert not [line for line in http if "redirect prefix" in line]
     assert "default_backend no_route" in http
 
 
@@ -67,9 +70,10 @@ def test_with_certificates_http_only_redirects_and_https_routes() -> None:
     ]
     https = found["frontend https from base"]
     assert https[0] == "bind :8443 ssl crt-list /usr/local/etc/haproxy/certificates.list alpn h2,http/1.1"
-    anything, tunnels, requests = [line for line in https if line.startswith("use_backend")]
+    anything, tunnels, streams, requests = [line for line in https if line.startswith("use_backend")]
     assert ".any " in anything
     assert ".tunnels " in tunnels
+    assert ".tunnels " in streams
     assert ".tunnels" not in requests
 
 
@@ -102,7 +106,7 @@ def test_each_trusted_network_has_a_line_of_its_own_because_haproxy_takes_64_wor
 @pytest.mark.parametrize("trusted", [[], ["192.0.2.1"]], ids=["nobody", "a TLS end in front"])
 def test_a_redirect_leads_to_the_port_that_users_see(trusted: list[str], ports: dict[str, int], expected: str) -> None:
     text = render("haproxy.cfg.j2", edge_certificate_paths=CERTIFICATES, edge_trusted_proxies=trusted, **ports)
-    [redirect] = [line for line in sections(text)["frontend http from base"] if "redirect" in line]
+    [redirect] = [line for line in sections(text)["frontend http from base"] if "redirect prefix" in line]
     assert redirect.split(" code 308")[0] == f"http-request redirect prefix {expected}"
 
 

@@ -156,6 +156,8 @@ ADDRESSES = (
     Address("stack.public_check.url", "config_must_differ; each host asks its own edge", "tls-name, tls-protocol"),
     Address("stack.public_check.address", "each host asks its own edge when it is left out", "no: as public_check.url"),
     Address("stack.services[].routes[].host", "config_must_differ", "tls-name"),
+    Address("stack.services[].routes[].redirect.host", "config_must_differ; users are sent there", "no: no host asks it"),
+    Address("stack.services[].routes[].redirect.url", "no: users are sent there", "no: no host asks it"),
     Address("docker_engine_repository_url", "no: packages are signed", "no: asked by provision.yml alone"),
     Address("docker_engine_registry_mirrors", "no: images run by digest", "cis-2.5 when it is trusted without TLS"),
     Address("docker_engine_dns", "no: names lead where the network lets them; the marker tells a wrong database", "no: UDP"),

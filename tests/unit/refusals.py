@@ -23,7 +23,7 @@ from tests.unit.plugins.module_utils.compose import (
     test_precautions,
     test_shared,
 )
-from tests.unit.plugins.module_utils.edge import test_edge, test_routes
+from tests.unit.plugins.module_utils.edge import test_edge, test_route_options, test_route_rules, test_routes
 from tests.unit.plugins.module_utils.engine import test_pull
 from tests.unit.plugins.module_utils.operations import test_prepare
 from tests.unit.plugins.module_utils.ownership import test_database_identity, test_identity
@@ -113,6 +113,11 @@ def before_any_host() -> list[Refusal]:
         Refusal("a vault that is not there", [test_encrypted_header.NOT_THERE]),
         *texts(test_routes.HOSTS, "host", "stack.services[0].routes[0].host: {}"),
         *texts(test_routes.PATHS, "path", "stack.services[0].routes[0].paths[0]: {}"),
+        *cases(test_route_options.PROBLEMS, "stack.services[0].routes[0].{}"),
+        *cases(test_route_options.LOOPS),
+        *cases(test_route_rules.PROBLEMS, "stack.services[0].routes[0].{}"),
+        *cases(test_route_rules.SERVICES),
+        *cases(test_route_rules.USERS),
         *cases(test_registry_options.PROBLEMS, "stack_registries{}"),
         *cases(test_exposed.EXPOSED),
         *cases(test_isolation.KEYS),
@@ -147,6 +152,8 @@ def before_any_write() -> list[Refusal]:
         Refusal("a ledger of another tool", [f"{DATABASE} {test_database_identity.LEDGER.format('public.alembic_version')}"]),
         *cases(one for one in test_identity_modules.LEDGERS if one.id == "a ledger that is locked"),
         Refusal("a route of another stack", [test_edge.ANOTHERS_ROUTE]),
+        Refusal("options of routes at an edge of an older version", [test_route_options.OLDER_EDGE]),
+        Refusal("another protocol of a service that runs", [test_route_rules.ANOTHER_PROTOCOL]),
         Refusal("shipped files that would hide data", [test_prepare.HIDDEN.format(PROJECT)]),
     ]
 

@@ -105,8 +105,7 @@ class Format:
         Bytes that are not text are not refused here: such a file is another one than it should be, and is written again.
         """
         found = self.text(path, "replace")
-        number = _COMMENT.search(found)
-        self.refuse_newer(path, int(number[1]) if number else 1)
+        self.refuse_newer(path, commented_number(found))
         return found
 
     def refuse_newer(self, path: Path, number: int) -> None:
@@ -127,6 +126,12 @@ class Format:
         return DamagedError(path, f"cannot be read ({what})", mend)
 
 
+def commented_number(text: str) -> int:
+    """The format of a file that is HAProxy's."""
+    number = _COMMENT.search(text)
+    return int(number[1]) if number else 1
+
+
 def _kind(content: Any) -> str:
     return {"list": "a list", "str": "a string", "NoneType": "nothing", "bool": "true or false"}.get(
         type(content).__name__, "a number"
@@ -141,6 +146,11 @@ def _broken_json(exc: json.JSONDecodeError) -> str:
     return f"it is not JSON, line {exc.lineno}: {exc.msg}"
 
 
+def _as_it_is(document: Document) -> Document:
+    """The step to a format that only says more."""
+    return document
+
+
 _PROVISION = "run playbooks/provision.yml for this inventory, which restores it"
 _REMEMBERED = "from the journal, the manifests and the containers"
 _AWAY = "move the file away (mv {path} {path}.newer)"
@@ -149,8 +159,13 @@ _QUIET = "wait until no run of that version is at work and remove the file"
 
 
 def _least_of_manifest(content: Mapping[str, Any]) -> int:
-    """Versions from before 2 cannot read how a release is hardened that is hardened otherwise than each was in their days."""
-    return 2 if "default" in (content.get("stack", {}).get("hardening") or {}) else 1
+    """Versions from before 2 know no options of routes (edge/route_options.py), no wildcards, and one way of hardening."""
+    stack = content.get("stack", {})
+    services = stack.get("services") or []
+    routes = [route for service in services for route in service.get("routes") or []]
+    said = any({*route} - {"host", "paths"} or str(route.get("host") or "").startswith("*.") for route in routes)
+    said = said or any(service.get("protocol") for service in services)
+    return 2 if said or "default" in (stack.get("hardening") or {}) else 1
 
 
 MANIFEST = Format(
@@ -159,7 +174,7 @@ MANIFEST = Format(
     _BACK_FIRST,
     number=2,
     silent=True,
-    steps={1: lambda found: found},
+    steps={1: _as_it_is},
     least=_least_of_manifest,
 )
 LINEAGE = Format(
@@ -189,12 +204,22 @@ EDGE = Format(
     number=2,
     steps={1: lambda found: found},
 )
-EDGE_BASE = Format("files of an edge", _PROVISION, f"{_AWAY} and run playbooks/provision.yml of this one", silent=True)
+# Format 2 of haproxy.cfg knows options of routes and wildcards, and of the files of stacks has them.
+EDGE_BASE = Format(
+    "files of an edge",
+    _PROVISION,
+    f"{_AWAY} and run playbooks/provision.yml of this one",
+    number=2,
+    silent=True,
+    steps={1: _as_it_is},
+)
 EDGE_STACKS = Format(
     "files of stacks at an edge",
     "deploy the live release again to restore it",
     f"{_AWAY} and deploy the live release again",
+    number=2,
     silent=True,
+    steps={1: _as_it_is},
 )
 IDENTITY = Format(
     "claims of hosts",

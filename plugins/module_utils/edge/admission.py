@@ -11,12 +11,13 @@ slots, need a reload.
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from threading import RLock
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats import EDGE_STACKS
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge import route_rules
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.backends import Backends
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.configuration import EdgeConfiguration
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import (
@@ -30,15 +31,22 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy impor
     slots_for,
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.old_workers import OldWorkers
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import users_file
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.seen import ROUTES_IN_HAPROXY, Seen
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.sockets import Socket
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import stack_network
-from ansible_collections.morpheus.deploy.plugins.module_utils.service.routing import Routing, in_order
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.routing import Routing, in_order, options_of
 
+# A file of secrets -> its users, each with the hash of a password.
+Users = Callable[[str], Mapping[str, str]]
 # The edge's name on its own network: that of its Compose service.
 OWN_NAME = "haproxy"
 RESOLVE_SECONDS = 10.0
 POLL_SECONDS = 0.01
+
+
+def nobody(_: str) -> dict[str, str]:
+    return {}
 
 
 class Edge(Seen):
@@ -51,15 +59,19 @@ class Edge(Seen):
         services: Iterable[str],
         routes: Mapping[str, str],
         replicas: int,
+        users: Users = nobody,
     ) -> None:
-        """What the release wants: its routed ``services``, its ``routes`` (key, see haproxy.route_key -> service) and how many
-        ``replicas`` the largest of the services has.
+        """What the release wants: its routed ``services``, its ``routes`` (key, see haproxy.route_key -> destination, see
+        service/routing.py) and how many ``replicas`` the largest of the services has. ``users``: of a file of secrets, by name.
         """
         super().__init__(stack, Socket(str(configuration.paths.socket)), OldWorkers(str(configuration.paths.master)))
         self._configuration = configuration
         self._services = set(services)
         self._routes = dict(routes)
         self._replicas = replicas
+        self._users = users
+        # Where routes have led since this began, and where they shall: the way back leads there, too.
+        self._leads = set(self._routes.values())
         self._lock = RLock()
 
     def routing(self) -> Routing:
@@ -67,7 +79,9 @@ class Edge(Seen):
         everyone = self._all_routes()
         others = self._of_others(everyone)
         self._require_free(self._routes.keys(), others, ". Nothing was changed")
-        return Routing(self._own_routes(everyone), self._routes, frozenset(others))
+        own = self._own_routes(everyone)
+        route_rules.require_same_protocol(own.values(), self._routes.values())
+        return Routing(own, self._routes, frozenset(others))
 
     def differences(self) -> list[str]:
         """Files that are not as the release and what is admitted now would have them."""
@@ -81,7 +95,11 @@ class Edge(Seen):
         with self._lock, self._configuration.alone():
             now = self._backends()
             slots = max(now.slots, self._slots, slots_for(now.used + self._replicas))
-            return self._configuration.apply(self._files(self._services | now.services, slots, now.admitted(), self.routes()))
+            routes = self.routes()
+            self._leads |= set(routes.values())
+            return self._configuration.apply(
+                self._files(self._services | now.services, slots, now.admitted(), routes, self._leads)
+            )
 
     def contract(self) -> list[str]:
         """Take away backends, routes and slots that the release does not need. Names of changed files.
@@ -96,14 +114,16 @@ class Edge(Seen):
             return self._configuration.apply(self._contracted(self._backends()))
 
     def route(self, routes: Mapping[str, str]) -> None:
-        """Let new requests for each key go to a service (empty: to none). What leads to another stack is not touched."""
+        """Let new requests for each key go to a destination (empty: to none). What leads to another stack is not touched."""
         with self._lock, self._configuration.alone():
             now = self._all_routes()
             others = self._of_others(now)
             # As when both stacks were prepared before either had the route.
             self._require_free({key for key, service in routes.items() if service}, others)
-            routes = {key: service for key, service in routes.items() if key not in others}
-            after = {key: service for key, service in {**self._own_routes(now), **routes}.items() if service}
+            routes = {key: leads for key, leads in routes.items() if key not in others}
+            own = self._own_routes(now)
+            self._leads |= {*own.values(), *routes.values()} - {""}
+            after = {key: leads for key, leads in {**own, **routes}.items() if leads}
             self._configuration.write(self._map_files(after))
             for key in in_order(routes):
                 self._point_route(key, routes[key], key in now)
@@ -190,10 +210,9 @@ class Edge(Seen):
                         told.add(server)
             time.sleep(POLL_SECONDS)
 
-    def _point_route(self, key: str, service: str, exists: bool) -> None:
-        backend = backend_name(self._stack, service)
-        if service:
-            self._socket.tell(f"{'set' if exists else 'add'} map {ROUTES_IN_HAPROXY} {key} {backend}")
+    def _point_route(self, key: str, leads: str, exists: bool) -> None:
+        if leads:
+            self._socket.tell(f"{'set' if exists else 'add'} map {ROUTES_IN_HAPROXY} {key} {backend_name(self._stack, leads)}")
         elif exists:
             self._socket.tell(f"del map {ROUTES_IN_HAPROXY} {key}")
 
@@ -222,7 +241,8 @@ class Edge(Seen):
     def _write(self, assigned: Admitted) -> None:
         """Write what is admitted into the stack's file, whose backends stay as HAProxy has them."""
         now = self._backends()
-        text = render_backends(self._stack, now.services | assigned.keys(), now.slots, assigned)
+        self._leads |= set(self.routes().values())
+        text = render_backends(self._stack, now.services | assigned.keys(), now.slots, assigned, self._leads)
         self._configuration.write({f"stacks/{self._stack}.cfg": text})
 
     @property
@@ -234,7 +254,7 @@ class Edge(Seen):
         admitted = {service: slots for service, slots in now.admitted().items() if service in self._services}
         used = [one for one in now.servers if not one.is_free and service_of(self._stack, one.backend) in self._services]
         slots = max([self._slots, *(slot_number(server.name) for server in used)])
-        return self._files(self._services, slots, admitted, self._routes)
+        return self._files(self._services, slots, admitted, self._routes, set(self._routes.values()))
 
     def _files(
         self,
@@ -242,11 +262,20 @@ class Edge(Seen):
         slots: int,
         admitted: Admitted,
         routes: Mapping[str, str],
+        leads: Collection[str],
     ) -> dict[str, str]:
         return {
-            f"stacks/{self._stack}.cfg": render_backends(self._stack, services, slots, admitted),
+            f"stacks/{self._stack}.cfg": render_backends(self._stack, services, slots, admitted, leads),
+            **self._user_files(leads),
             **self._map_files(routes),
         }
+
+    def _user_files(self, leads: Collection[str]) -> dict[str, str]:
+        """Empty where nobody has ever asked for users."""
+        name = users_file(self._stack)
+        lists = route_rules.user_lists(map(options_of, leads))
+        there = (self._configuration.paths.conf / name).exists()
+        return {name: route_rules.render_users(self._stack, {one: self._users(one) for one in lists})} if lists or there else {}
 
     def _map_files(self, routes: Mapping[str, str]) -> dict[str, str]:
         routes_dir = self._configuration.paths.conf / "routes.d"

@@ -15,7 +15,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats import EDGE_BASE, EDGE_STACKS
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.spoken import told
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths, edge_settings, holds_users
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.sockets import Socket
 
 # Runs ``haproxy -c`` over a configuration directory -> what it complained of, or ""
@@ -47,7 +47,7 @@ class EdgeConfiguration:
     def write(self, files: Mapping[str, str]) -> None:
         """Put files in place that say what HAProxy is told at run time."""
         for name in self.differences(files):
-            write_atomically(self.paths.conf / name, files[name], mode=0o644)
+            self._put(name, files[name])
 
     def apply(self, files: Mapping[str, str]) -> list[str]:
         """Put ``files`` in place and make a running HAProxy use them; the names that changed. All or nothing."""
@@ -57,7 +57,7 @@ class EdgeConfiguration:
         self.check(files)
         before = {name: self._read(name) for name in changed}
         for name in changed:
-            write_atomically(self.paths.conf / name, files[name], mode=0o644)
+            self._put(name, files[name])
         try:
             self.reload()
         except EdgeError:
@@ -65,7 +65,7 @@ class EdgeConfiguration:
                 if content is None:
                     (self.paths.conf / name).unlink()
                 else:
-                    write_atomically(self.paths.conf / name, content, mode=0o644)
+                    self._put(name, content)
             raise
         return changed
 
@@ -84,11 +84,23 @@ class EdgeConfiguration:
         candidate.chmod(0o755)
         for name, content in files.items():
             (candidate / name).parent.mkdir(parents=True, exist_ok=True)
-            (candidate / name).write_text(content)
+            write_atomically(candidate / name, content, mode=0o600 if holds_users(name) else 0o644)
         for path in candidate.rglob("*"):
             original = self.paths.conf / path.relative_to(candidate)
             with suppress(FileNotFoundError):
                 shutil.chown(path, original.stat().st_uid, original.stat().st_gid)
+            if holds_users(path.name):
+                shutil.chown(path, self._user)
+
+    def _put(self, name: str, content: str) -> None:
+        secret = holds_users(name)
+        mode, owner = (0o400, self._user) if secret else (0o644, None)
+        write_atomically(self.paths.conf / name, content, mode=mode, owner=owner)
+
+    @property
+    def _user(self) -> int:
+        """HAProxy's, inside its container."""
+        return int(edge_settings(self.paths)["user"].partition(":")[0])
 
     def reload(self) -> None:
         """Hitless: the new worker takes over the listening sockets, the old one answers what it has begun."""

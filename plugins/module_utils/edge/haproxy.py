@@ -9,10 +9,12 @@ checks call every server down: trying them all beats answering 503.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge import route_options, route_rules
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.routes import folded, writable
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.routing import destination, options_of, service_at
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Service
 
 TUNNELS = ".tunnels"
@@ -38,11 +40,14 @@ def route_key(host: str, path: str) -> str:
 
 
 def stack_routes(services: Iterable[Service]) -> dict[str, str]:
-    """Key of each route of ``stack.services`` -> service. Without those that a map cannot hold: they were accepted once, and a
-    release that has one can be gone back to.
+    """Key of each route of ``stack.services`` -> its destination, see service/routing.py. Without those that a map cannot hold:
+    they were accepted once, and a release that has one can be gone back to.
     """
     found = {
-        route_key(route.host, path): service.name for service in services for route in service.routes for path in route.paths
+        route_key(route.host, path): destination(service.name, route_options.written(route, path, service.protocol))
+        for service in services
+        for route in service.routes
+        for path in route.paths
     }
     return {key: found[key] for key in writable(found)}
 
@@ -57,32 +62,45 @@ def service_of(stack: str, backend: str) -> str:
     return next((name.removesuffix(suffix) for suffix in SUFFIXES if suffix and name.endswith(suffix)), name)
 
 
+# Versions from before there were options of routes neither read nor write such a map.
+OPTIONS_FORMAT = "# morpheus.deploy format 2\n"
+
 # service -> slot -> (container name, port)
 Admitted = Mapping[str, Mapping[str, tuple[str, int]]]
 
 
-def render_backends(stack: str, services: Iterable[str], slots: int, admitted: Admitted) -> str:
+def render_backends(stack: str, services: Iterable[str], slots: int, admitted: Admitted, leads: Collection[str] = ()) -> str:
     """The stack's own configuration file: per service its backends, each slot with its container or empty.
 
-    HAProxy finds a container's address by Docker's DNS, and finds it again when it changes.
+    HAProxy finds a container's address by Docker's DNS, and finds it again when it changes. ``leads``: every destination (see
+    service/routing.py) that a route may lead to while this file is in use; rules for their options stand in the backends.
     """
     lines = [f"# Backends of the stack {stack}. Written by morpheus.deploy with every change of what is admitted."]
     for service in sorted(services):
         name = backend_name(stack, service)
         own = admitted.get(service, {})
+        options = [options_of(one) for one in leads if service_at(one) == service]
+        rules, spoken = route_rules.lines(stack, options), route_rules.spoken(options)
         # Closing the server side after each answer leaves no idle connection that a stopping replica could cut.
-        lines += ["", f"backend {name} from replicas", "    option http-server-close"]
-        lines += [_server(slot, own, "") for slot in slot_names(slots)]
-        lines += ["", f"backend {name}{TUNNELS} from tunnels"]
-        lines += [_server(slot, own, f" track {name}/{slot}") for slot in slot_names(slots)]
-        lines += ["", f"backend {name}{ANY} from tunnels", "    option http-server-close"]
-        lines += [_server(slot, own, "") for slot in slot_names(slots)]
+        lines += ["", f"backend {name} from replicas", "    option http-server-close", *rules]
+        lines += [_server(slot, own, spoken) for slot in slot_names(slots)]
+        lines += ["", f"backend {name}{TUNNELS} from tunnels", *rules]
+        lines += [_server(slot, own, f"{spoken} track {name}/{slot}") for slot in slot_names(slots)]
+        lines += ["", f"backend {name}{ANY} from tunnels", "    option http-server-close", *rules]
+        lines += [_server(slot, own, spoken) for slot in slot_names(slots)]
     return "\n".join(lines) + "\n"
 
 
 def render_map(stack: str, routes: Mapping[str, str]) -> str:
-    """Lines of the route map (``routes``: key -> service). HAProxy takes the longest key that fits."""
-    return "".join(f"{key} {backend_name(stack, service)}\n" for key, service in sorted(routes.items()))
+    """Lines of the route map (``routes``: key -> destination). HAProxy takes the longest key that fits."""
+    lines = "".join(f"{key} {backend_name(stack, leads)}\n" for key, leads in sorted(routes.items()))
+    return f"{OPTIONS_FORMAT}{lines}" if any(map(needs_options, routes.items())) else lines
+
+
+def needs_options(route: tuple[str, str]) -> bool:
+    """Whether an edge of before there were options and wildcards would serve a route (key, destination) wrongly."""
+    key, leads = route
+    return options_of(leads) != "" or key.startswith("*.")
 
 
 def parse_map(table: str) -> dict[str, str]:

@@ -12,6 +12,17 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats impor
 
 # Below the configuration directory: what HAProxy serves sites with, and which of it.
 CERTIFICATES, CERTIFICATES_LIST = "certs", "certificates.list"
+# Users of a stack with the hashes of their passwords. No other file of a stack at the edge is for its HAProxy alone.
+_USERS = ".users.cfg"
+
+
+def users_file(stack: str) -> str:
+    """Below the configuration directory."""
+    return f"stacks/{stack}{_USERS}"
+
+
+def holds_users(name: str) -> bool:
+    return name.endswith(_USERS)
 
 
 @dataclass(frozen=True)

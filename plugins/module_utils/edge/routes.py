@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: MIT
 """What a route may be. What is accepted here, the edge matches as it is written; all else is refused with what to write. Pure.
 
-A request's host is compared without its case, its port and a dot at its end. Its path is compared as it is sent, by whole
-segments: nothing is decoded, and a slash at the end makes no difference.
+A request's host is compared without its case, its port and a dot at its end; "*" as the first label of a route's host stands for
+any one label. Its path is compared as it is sent, by whole segments: nothing is decoded, and a slash at the end makes no
+difference.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 
-from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Route
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.route import Route
 
 # What people write for any host, and the map has.
 ANY_HOST = "*"
+_WILDCARD = "*."
 LONGEST_HOST = 253
 LONGEST_LABEL = 63
 LONGEST_PATH = 1024
@@ -59,8 +61,8 @@ def host_problem(text: str) -> str:
     host = folded(text)
     if not text or text == ANY_HOST:
         return ""
-    if "*" in text:
-        return f"{_quoted(text)} has a wildcard, which routes do not support; name each host, or leave host out for any host"
+    if "*" in text and not re.search(r"[/:\s]", text):
+        return _wildcard_problem(text, host)
     if "/" in text:
         bare, _, path = re.sub(r"^.*?://", "", text).partition("/")
         bare = _PORT.sub("", bare)
@@ -83,6 +85,16 @@ def host_problem(text: str) -> str:
     if not all(map(_LABEL.match, labels)):
         return f"{_quoted(text)} is not a host name; {_PARTS}"
     return ""
+
+
+def _wildcard_problem(text: str, host: str) -> str:
+    rest = host.removeprefix(_WILDCARD)
+    if host == rest or "*" in rest or not rest:
+        return (
+            f'{_quoted(text)} has a wildcard that no route can have; "*" may stand in the place of the first label, as in '
+            '"*.shop.example", or alone for any host'
+        )
+    return host_problem(f"x.{rest}").replace(_quoted(f"x.{rest}"), _quoted(text))
 
 
 def path_problem(text: str) -> str:

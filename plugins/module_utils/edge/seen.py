@@ -30,7 +30,7 @@ class Seen:
         return {container for slots in self._backends().admitted().values() for container, _ in slots.values()}
 
     def routes(self) -> dict[str, str]:
-        """Where the routes of this stack lead now: key -> service. The worker is asked, not the file: it knows better."""
+        """Where the routes of this stack lead now: key -> destination. The worker is asked, not the file: it knows better."""
         return self._own_routes(self._all_routes())
 
     def places(self) -> dict[str, Server]:

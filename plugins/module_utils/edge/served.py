@@ -27,7 +27,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.health.http import
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.seen import Answer, Health, Rules
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.step import Step
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica, State
-from ansible_collections.morpheus.deploy.plugins.module_utils.service.routing import reached
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.routing import reached, service_at
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
 
 # One good answer is enough; one that went wrong by chance is asked for again.
@@ -37,6 +37,8 @@ PATIENCE_SECONDS = 3.0
 POLL_SECONDS = 0.1
 # What is asked as a user is called so; a container's name has no blank.
 _USERS = "users of "
+# Asked in the place of a wildcard. Nobody's site is called so.
+_ANY_LABEL = "any-label-of-a-wildcard"
 _NO_ROUTE = b"No service is reached by this address."
 _OWN_PAGE = re.compile(rb"<html><body><h1>[45]\d\d ")
 _OWN_PAGE_BYTES = 512
@@ -128,7 +130,8 @@ def public(check: Mapping[str, str], endpoint: Endpoint) -> Endpoint:
 def route(key: str, port: int, *, tls: bool) -> Endpoint:
     """One route (see haproxy.route_key), to be asked as a user at the edge's own port on this machine."""
     host, _, path = key.partition("/")
-    url = f"{'https' if tls else 'http'}://{'localhost' if host == '*' else host}/{path.rstrip('/')}"
+    host = "localhost" if host == "*" else f"{_ANY_LABEL}{host[1:]}" if host.startswith("*.") else host
+    url = f"{'https' if tls else 'http'}://{host}/{path.rstrip('/')}"
     return Endpoint(f"{_USERS}{url}", url, address=f"127.0.0.1:{port}", expectation=FromService())
 
 
@@ -203,7 +206,7 @@ def _blame(target: Target, serving: Sequence[Replica], asked: Sequence[Health], 
     found: dict[str, str] = {}
     for one in (one for one in asked if not one.healthy):
         url = urlsplit(one.url)
-        service = reached(target.routes, haproxy.route_key(url.hostname or "", url.path))
+        service = service_at(reached(target.routes, haproxy.route_key(url.hostname or "", url.path)))
         if not service or one.name not in heard:
             raise EdgeError(
                 f"this host's edge does not answer {one.url}: {one.violation}. See why with docker logs --tail 20 "

@@ -18,7 +18,8 @@ from urllib.parse import quote
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import env_file as dotenv
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import leftovers
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
-from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import ROOT
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import EDGE_ROOT, ROOT
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import holds_users
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts.access import printable
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts.walk import File
 from ansible_collections.morpheus.deploy.plugins.module_utils.postgres import url as connection_url
@@ -165,5 +166,8 @@ def _shown(file: File) -> dict[str, Any]:
 def is_in_place(path: str, stacks: str, abandoned: tuple[str, ...] = ()) -> bool:
     """Whether ``path`` is in the place of secrets, ``<stacks>/<stack>/secrets/``, or below what is a finding of its own."""
     if path.startswith((*abandoned, _PREPARING)):
+        return True
+    if path.startswith(f"{EDGE_ROOT}/conf/stacks/") and holds_users(path):
+        # Users of routes, with the hashes that stand in stack_secrets.
         return True
     return path.startswith(f"{stacks}/") and path[len(stacks) + 1 :].split("/")[1:2] == ["secrets"]

@@ -23,7 +23,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.compose.contents i
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.file_mounts import Sources
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.precautions import Here
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.project_mounts import ProjectMounts
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge import haproxy, routes, served
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge import haproxy, route_options, served
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import networks as edge_networks
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import state as edge_state
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import Edge
@@ -164,9 +164,9 @@ class StackHost:
 
     def edge(self, target: Target | None) -> Edge:
         """The edge as it shall be with ``target``; without one the stack has nothing there."""
-        desired = target.desired if target else []
-        replicas = max((service.replicas for service in desired if service.routed), default=0)
-        return Edge(self.stack, self._configuration(), target.routed if target else (), target.routes if target else {}, replicas)
+        if target is None:
+            return Edge(self.stack, self._configuration(), (), {}, 0)
+        return Edge(self.stack, self._configuration(), target.routed, target.routes, target.most, target.workspace.users)
 
     def observe(self, edge: Edge) -> list[Replica]:
         return self.engine.observe(edge.admitted())
@@ -192,11 +192,13 @@ class StackHost:
         problems = [
             problem
             for number, service in enumerate(stack.services)
-            for problem in routes.problems(f"stack.services[{number}]", service.routes)
+            for problem in route_options.all_problems(f"stack.services[{number}]", service.routes)
         ]
         if problems:
             raise ConfigError(problems)
         wanted = haproxy.stack_routes(stack.services)
+        if stack.has_route_options:
+            route_options.require_known(self.edge_paths)
         if wanted:
             Edge(self.stack, self._configuration(), (), wanted, 0).routing()
 

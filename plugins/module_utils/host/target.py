@@ -41,6 +41,11 @@ class Target:
         return {service.name for service in self.desired if service.routed}
 
     @property
+    def most(self) -> int:
+        """Replicas of the routed service that has most."""
+        return max((service.replicas for service in self.desired if service.routed), default=0)
+
+    @property
     def routes(self) -> dict[str, str]:
         """Key of each route (see haproxy.route_key) -> service."""
         return haproxy.stack_routes(self.stack.services)

@@ -32,9 +32,10 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.operations.usable 
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership.host import HostIdentity
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import project_drift
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
-from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import outlives
+from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.reasons import outlives
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.desired import DesiredService, trouble
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica, State
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.routing import Routing, service_at
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import HealthCheck
 
 
@@ -174,7 +175,7 @@ def _user_drift(host: StackHost, target: Target, replicas: Sequence[Replica], ed
     try:
         routing = edge.routing()
         led_astray = sorted(key for key, service in routing.wanted.items() if routing.now.get(key) != service)
-        found = [f"the route {key} does not lead to {routing.wanted[key]}" for key in led_astray]
+        found = [_led_astray(key, routing) for key in led_astray]
         found += [
             f"{one.name} is not admitted at the edge"
             for one in replicas
@@ -183,6 +184,13 @@ def _user_drift(host: StackHost, target: Target, replicas: Sequence[Replica], ed
         return found + [f"{name} {why}" for name, why in host.unanswered(target, replicas, edge).items()]
     except EdgeError as exc:
         return [str(exc)]
+
+
+def _led_astray(key: str, routing: Routing) -> str:
+    service = service_at(routing.wanted[key])
+    if service_at(routing.now.get(key, "")) == service:
+        return f"the route {key} to {service} has other options at the edge than the release"
+    return f"the route {key} does not lead to {service}"
 
 
 def _volume_drift(host: StackHost, target: Target) -> list[str]:

@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ansible_collections.morpheus.deploy.plugins.module_utils.base import env_file
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import file_mode, write_atomically
 
 # Below env/ and below secrets/: what stack.variables and stack_secret_variables give.
@@ -35,6 +36,11 @@ class Workspace:
 
     def compose_files(self, names: Sequence[str]) -> list[Path]:
         return [self.files / name for name in names]
+
+    def users(self, name: str) -> dict[str, str]:
+        """What a current file of secrets holds, for an edge that asks for users; nothing when it has been taken away."""
+        path = self.files / "secrets" / f"{name}.env"
+        return env_file.values(path.read_text()) if path.is_file() else {}
 
     def shipped(self) -> dict[str, Path]:
         """Name -> path of every file of the release."""

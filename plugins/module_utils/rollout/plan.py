@@ -11,10 +11,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.reasons import outlives, why
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.step import EDGE, Action, Step
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.desired import DesiredService, Order, trouble
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica, State
-from ansible_collections.morpheus.deploy.plugins.module_utils.service.routing import Routing
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.routing import Routing, service_at
 
 
 def plan(
@@ -43,12 +44,15 @@ def plan(
     # Service that has been planned -> those of its replicas that stay.
     staying: dict[str, Sequence[Replica]] = {}
     wave = first = len(steps)
-    for wave, names in enumerate(waves(desired, leading.givers()), first):
+    ordered = waves(desired, leading.givers())
+    late = leading.late({name: number for number, names in enumerate(ordered) for name in names})
+    for wave, names in enumerate(ordered, first):
         for service in (item for item in desired if item.name in names):
             found = by_service.pop(service.name, [])
             # One that outlives what it follows is like one that users get nothing from.
             found = [replace(one, unanswered=one.unanswered or outlives(one, service, staying)) for one in found]
-            rolled = _ServicePlan(service, found, drain_seconds, replace_created_before, leading.to_take(service.name))
+            routes = {key: leading.wanted[key] for key in leading.to_take(service.name) if key not in late}
+            rolled = _ServicePlan(service, found, drain_seconds, replace_created_before, routes)
             staying |= {service.name: rolled.keep} if service.replicas else {}
             if rolled.must_wait:
                 last.extend(rolled.steps())
@@ -56,6 +60,10 @@ def plan(
                 steps.extend(replace(step, wave=wave) for step in rolled.steps())
             last.extend(rolled.last_steps())
     wave += 1
+    for key in late:
+        leads = leading.wanted[key]
+        steps.append(take_over(service_at(leads), {key: leads}, wave))
+        wave += 1
     if routing.to_end:
         steps.append(Step(Action.UNROUTE, EDGE, wave=wave, routes=routing.to_end))
         wave += 1
@@ -87,6 +95,12 @@ def waves(desired: Sequence[DesiredService], givers: Mapping[str, set[str]] | No
     return ordered
 
 
+def take_over(service: str, routes: Mapping[str, str], wave: int = 0) -> Step:
+    """``routes``: key -> destination."""
+    leads = () if set(routes.values()) == {service} else tuple(routes.values())
+    return Step(Action.ROUTE, service, wave=wave, routes=tuple(routes), leads=leads)
+
+
 class _ServicePlan:
     def __init__(
         self,
@@ -94,12 +108,12 @@ class _ServicePlan:
         observed: Sequence[Replica],
         drain_seconds: float,
         replace_created_before: float | None,
-        routes: tuple[str, ...] = (),
+        routes: Mapping[str, str] | None = None,
     ) -> None:
-        """``routes``: keys that are to lead to this service and do not yet."""
+        """``routes``: keys that are to lead to this service and do not yet, with their destinations."""
         self.service = service
         self.drain_seconds = drain_seconds
-        self.routes = routes
+        self.routes = routes or {}
         self.dead = [replica for replica in observed if replica.state is State.DEAD]
         alive = [replica for replica in observed if replica.state is not State.DEAD]
         current = [replica for replica in alive if _is_current(replica, service, replace_created_before)]
@@ -117,7 +131,7 @@ class _ServicePlan:
         self.retire = [one for one in self.retire if one not in self.retire_last]
         self.reuse = [replica for replica in self.keep if service.routed and not replica.admitted]
         self.missing = service.replicas - len(self.keep)
-        self.reason = _why(service, stale, self.missing, len(self.keep))
+        self.reason = why(service, stale, self.missing, len(self.keep))
         # What was a service that runs all the time goes first.
         self.job = [Step(Action.RUN, service.name, reason="once for each release")] if service.due else []
 
@@ -125,7 +139,7 @@ class _ServicePlan:
         service = self.service
         steps = [self._step(Action.SWEEP, self.dead)] if self.dead else []
         batches = self._batches()
-        route = [Step(Action.ROUTE, service.name, routes=self.routes)] if self.routes else []
+        route = [take_over(service.name, self.routes)] if self.routes else []
         if route and not batches:
             batches = [([], 0, [])]
         takes_over = self._takes_over(batches)
@@ -250,20 +264,6 @@ def _is_current(replica: Replica, service: DesiredService, replace_created_befor
     return service.replicas > 0 and replica.fingerprint == service.fingerprint and not trouble(replica, service)
 
 
-def outlives(replica: Replica, service: DesiredService, staying: Mapping[str, Sequence[Replica]]) -> str:
-    """Which of the services that it follows was replaced since it was made, or is going to be; in words, empty for none.
-
-    ``staying``: service -> those of its replicas that stay. By the age of containers, so that a run that was killed between the
-    two is found as well.
-    """
-    for name in (one for one in service.follows if one in staying):
-        if not staying[name]:
-            return f"follows {name}, which is replaced"
-        if replica.created < min(one.created for one in staying[name]):
-            return f"is older than {name}, which it follows"
-    return ""
-
-
 def _serves(replica: Replica) -> bool:
     return replica.admitted and replica.state is State.RUNNING and not replica.cut_off
 
@@ -271,27 +271,3 @@ def _serves(replica: Replica) -> bool:
 def _has_users(replica: Replica) -> bool:
     """Whether it may hold requests: one that a killed run has drained is admitted no more, and still has what it had begun."""
     return replica.admitted or replica.port > 0
-
-
-def _why(service: DesiredService, stale: Sequence[Replica], missing: int, alive: int) -> str:
-    if not stale:
-        return f"{alive} of {service.replicas} run" if missing else ""
-    seen = stale[0]
-    if seen.fingerprint == service.fingerprint:
-        what = trouble(seen, service)
-        return f"{seen.name} {what}" if what else "restart"
-    changed = sorted(name for name in service.parts.keys() | seen.parts.keys() if service.parts.get(name) != seen.parts.get(name))
-    if not changed or not seen.parts:
-        return "configuration changed"
-    words = [_changed(name, seen, service) for name in changed]
-    return f"changed: {', '.join(words)}"
-
-
-def _changed(part: str, seen: Replica, service: DesiredService) -> str:
-    if part == "image":
-        if seen.image == service.image:
-            return f"the content of image {service.image}"
-        return f"image {seen.image or 'unknown'} -> {service.image}"
-    if part == "port":
-        return f"port {seen.port or 'none'} -> {service.port or 'none'}"
-    return part

@@ -150,8 +150,11 @@ class ServiceRollout:
         before = self._means.edge.routes()
         # First, so that a change that breaks off half-way can be taken back.
         self._batch.routed |= {key: before.get(key, "") for key in step.routes}
+        leads = dict(zip(step.routes, step.leads, strict=True)) if step.leads else {}
         services = {Action.ROUTE: self._service, Action.UNROUTE: ""}
-        self._means.edge.route({key: services.get(step.action, reached(before, key)) for key in step.routes})
+        self._means.edge.route(
+            {key: leads[key] if leads else services.get(step.action, reached(before, key)) for key in step.routes}
+        )
 
     def _watch(self, step: Step) -> None:
         results = self._means.gate.watch(self._service, self._batch.candidates, step.seconds, self._users.condemn)

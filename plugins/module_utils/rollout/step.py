@@ -53,6 +53,8 @@ class Step:
     interrupts: str = ""
     # Keys of routes, see haproxy.route_key.
     routes: tuple[str, ...] = ()
+    # Where each of them shall lead, see service/routing.py. None where all lead to the service and have no options.
+    leads: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         names = ", ".join(self.replicas)

@@ -54,11 +54,11 @@ class EdgeVerbs(Protocol):
     def forget(self, service: str, replicas: Sequence[Replica]) -> None: ...
 
     def routes(self) -> Mapping[str, str]:
-        """Where the routes lead now: key -> service."""
+        """Where the routes lead now: key -> destination, see service/routing.py."""
         ...
 
     def route(self, routes: Mapping[str, str]) -> None:
-        """Let new requests for each key go to a service (empty: to none)."""
+        """Let new requests for each key go to a destination (empty: to none)."""
         ...
 
     def busy(self, service: str, replica: Replica) -> Busy: ...

@@ -15,19 +15,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.given import listed, said
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.route import Route
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.routing import reached
-
-
-@dataclass(frozen=True)
-class Route:
-    """Requests for ``host`` (empty: any) whose path is one of ``paths`` or lies below one."""
-
-    host: str = ""
-    paths: Sequence[str] = ("/",)
-
-    @classmethod
-    def of(cls, given: Mapping[str, Any]) -> Route:
-        return cls(**_said(given, host=str, paths=_texts))
 
 
 @dataclass(frozen=True)
@@ -55,7 +45,7 @@ class HealthCheck:
         texts = dict.fromkeys(("path", "host", "scheme", "version", "expect"), str)
         seconds = dict.fromkeys(("interval_seconds", "timeout_seconds", "deadline_seconds"), float)
         headers = {str(name): str(value) for name, value in (given.get("headers") or {}).items()}
-        return cls(headers=headers, **_said(given, **texts, **seconds, status=int, successes=int, port=int))
+        return cls(headers=headers, **said(given, **texts, **seconds, status=int, successes=int, port=int))
 
     @property
     def failing_seconds(self) -> float:
@@ -73,6 +63,8 @@ class Service:
     health: HealthCheck | None = None
     # Until a replica without ``health`` must be well by Docker's own verdict; 0 leaves it to the healthcheck.
     deadline_seconds: float = 0.0
+    # What replicas speak with the edge: "" is HTTP/1.1, "h2" HTTP/2 in plain, as gRPC does.
+    protocol: str = ""
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Service:
@@ -83,6 +75,7 @@ class Service:
             tuple(map(Route.of, given.get("routes") or ())),
             HealthCheck.of(health) if health else None,
             float(given.get("deadline_seconds") or 0),
+            str(given.get("protocol") or ""),
         )
 
     @property
@@ -114,7 +107,7 @@ class Migration:
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Migration:
         texts = dict.fromkeys(("directory", "compatible_since"), str)
-        more = _said(given, **texts, timeout_seconds=float, accept_edited=_texts)
+        more = said(given, **texts, timeout_seconds=float, accept_edited=listed)
         return cls(str(given.get("service") or ""), **more)
 
 
@@ -130,7 +123,7 @@ class Job:
         seconds = given.get("timeout_seconds")
         # What is no number is a problem of its own.
         more: dict[str, Any] = {"timeout_seconds": float(seconds)} if isinstance(seconds, int | float) else {}
-        return cls(**_said(given, hosts=str), **more)
+        return cls(**said(given, hosts=str), **more)
 
 
 @dataclass(frozen=True)
@@ -142,7 +135,7 @@ class Retention:
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Retention:
-        return cls(**_said(given, releases=int, pinned=_texts))
+        return cls(**said(given, releases=int, pinned=listed))
 
 
 @dataclass(frozen=True)
@@ -184,7 +177,7 @@ class Stack:
         if not isinstance(document, Mapping):
             raise TypeError("its stack is not a mapping")
         names = ("compose_files", "files", "live_files", "shared_volumes", "egress", "profiles", "brought_files")
-        lists = dict.fromkeys(names, _texts)
+        lists = dict.fromkeys(names, listed)
         migration = document.get("migration")
         return cls(
             document,
@@ -196,7 +189,7 @@ class Stack:
             hardening=document.get("hardening"),
             public_check=document.get("public_check") or {},
             variables={str(name): str(value) for name, value in (document.get("variables") or {}).items()},
-            **_said(document, **lists, drain_seconds=float, keep_free_mb=int),
+            **said(document, **lists, drain_seconds=float, keep_free_mb=int),
         )
 
     def without(self, names: Collection[str]) -> Stack:
@@ -217,6 +210,14 @@ class Stack:
     @property
     def by_name(self) -> dict[str, Service]:
         return {service.name: service for service in self.services}
+
+    @property
+    def has_route_options(self) -> bool:
+        """Whether a version from before there were options and wildcards of routes would read them wrongly."""
+        found = [route for service in self.services for route in service.routes]
+        return any(one.protocol for one in self.services) or any(
+            route != Route(route.host, route.paths) or route.host.startswith("*.") for route in found
+        )
 
     @property
     def routed(self) -> set[str]:
@@ -240,12 +241,3 @@ def _mappings(given: Any) -> list[tuple[str, Mapping[str, Any]]]:
     """Entries of a mapping whose values may be left empty; what is of another shape is a problem of its own."""
     entries = given.items() if isinstance(given, Mapping) else ()
     return [(name, value if isinstance(value, Mapping) else {}) for name, value in entries]
-
-
-def _texts(given: Any) -> tuple[str, ...]:
-    return tuple(map(str, given))
-
-
-def _said(given: Mapping[str, Any], **types: Any) -> dict[str, Any]:
-    """Name -> value of those that are said at all. 0 and "" are said."""
-    return {name: kind(given[name]) for name, kind in types.items() if given.get(name) is not None}

@@ -8,11 +8,14 @@ each other useless.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 # Values that users choose, which may be secrets by mistake.
-_CHOSEN = ("stack.env.", "stack.variables.", "stack.public_check.headers.")
+_CHOSEN = re.compile(
+    r"stack\.(env\.|variables\.|public_check\.headers\.|services\[\d+\]\.routes\[\d+\]\.(request|response)_headers\.)"
+)
 
 
 def leaves(path: str, found: Any) -> Iterator[tuple[str, str]]:
@@ -28,7 +31,7 @@ def leaves(path: str, found: Any) -> Iterator[tuple[str, str]]:
 
 
 def is_chosen(path: str) -> bool:
-    return path.startswith(_CHOSEN)
+    return bool(_CHOSEN.match(path))
 
 
 def of_stack(stack: Mapping[str, Any]) -> Iterator[str]:

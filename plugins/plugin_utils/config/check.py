@@ -35,6 +35,7 @@ from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import (
     public_check,
     registries,
     released,
+    routed_service,
     service_problems,
     variables,
 )
@@ -93,13 +94,15 @@ class StackConfig(StackFiles):
         self._registries: list[Mapping[str, Any]] = given["stack_registries"] or []
         if schema.is_well(self._shape, "stack_registries"):
             self.problems += registries.problems(self._registries)
-        self.problems += service_problems.problems(self.config["services"])
+        self.problems += service_problems.problems(self.config["services"], self._shape)
+        self.problems += routed_service.user_problems(self.config["services"], self._secrets, self._shape)
         placed = placed_services.Placed(self.config["services"], raw.get("stack_groups") or {})
         self.problems += placed.problems
         self.placement = placed.hosts
         self.problems += service_problems.egress(self.config["egress"] or [])
         if self.config.get("public_check"):
-            self.problems += public_check.problems(self.config["public_check"])
+            services = self.config["services"] if schema.is_well(self._shape, "stack.services") else []
+            self.problems += public_check.problems(self.config["public_check"], services)
         if schema.is_well(self._shape, "stack_source", "stack.compose_files", "stack.files", "stack.live_files"):
             self._read_files()
             self._check_compose()

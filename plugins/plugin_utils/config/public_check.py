@@ -5,10 +5,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge import haproxy
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.routing import reached
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.edge_options import LAST_PORT
 
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+\Z")
@@ -18,10 +20,12 @@ _ADDRESS = re.compile(r"(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[0-9]
 _LATER: Mapping[str, Any] = {"address": "", "headers": {}}
 
 
-def problems(check: Mapping[str, Any]) -> list[str]:
-    """Each with its path."""
-    found = [_url_problem(check["url"]) if check["url"] else "", _address_problem(check["address"] or "")]
+def problems(check: Mapping[str, Any], services: Sequence[Mapping[str, Any]] = ()) -> list[str]:
+    """Each with its path. ``services``: those of the stack, for their routes."""
+    url = _url_problem(check["url"]) if check["url"] else ""
+    found = [url, _address_problem(check["address"] or "")]
     found += [_header_problem(str(name), value) for name, value in (check["headers"] or {}).items()]
+    found.append(_route_problem(check["url"], check["headers"] or {}, services) if check["url"] and not url else "")
     return [f"stack.public_check.{problem}" for problem in found if problem]
 
 
@@ -43,6 +47,32 @@ def _url_problem(url: str) -> str:
     except ValueError:
         port = 0
     return f'url: "{url}" has an invalid port; give a number from 1 to {LAST_PORT}' if port == 0 else ""
+
+
+def _route_problem(url: str, headers: Mapping[str, Any], services: Sequence[Mapping[str, Any]]) -> str:
+    routes = {
+        haproxy.route_key(route.get("host") or "", prefix): (f"stack.services[{number}].routes[{index}]", route)
+        for number, service in enumerate(services)
+        for index, route in enumerate(service.get("routes") or [])
+        for prefix in route.get("paths") or []
+    }
+    parts = urlsplit(url)
+    host = next((str(value) for name, value in headers.items() if str(name).lower() == "host"), parts.netloc)
+    asked = urlsplit(f"//{host}").hostname or ""
+    key = reached(dict(zip(routes, routes, strict=True)), haproxy.route_key(asked, parts.path))
+    place, route = routes.get(key, ("", {}))
+    if route.get("redirect"):
+        return (
+            f'url: "{url}" is one that {place} redirects, so the check would never get a good answer; write an address whose '
+            "route leads to a service"
+        )
+    closed = next((name for name in ("allow", "basic_auth") if route.get(name)), "")
+    return (
+        f'url: "{url}" is one that {place} opens to some by {closed}, and the check comes as anybody; give its path a route '
+        "without allow and basic_auth"
+        if closed
+        else ""
+    )
 
 
 def _address_problem(address: str) -> str:

@@ -1,6 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
 # SPDX-License-Identifier: MIT
-"""What is wrong with the services of a stack as they are configured: names, ports, routes and health."""
+"""The services of a stack as they are configured: what is wrong with names, ports, routes and health, and what a release has."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge import haproxy, routes
+from ansible_collections.morpheus.deploy.plugins.module_utils.base import schema
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge import haproxy, route_options, routes
 from ansible_collections.morpheus.deploy.plugins.module_utils.egress.rules import KINDS
 from ansible_collections.morpheus.deploy.plugins.module_utils.health import gate
-from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import HealthCheck, Route
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.route import Route
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import HealthCheck
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import routed_service
 
 _HOST = re.compile(r"(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
@@ -24,10 +27,11 @@ _ELSEWHERE = {
 }
 
 
-def problems(services: Sequence[Mapping[str, Any]]) -> list[str]:
-    """What is wrong with ``stack.services`` by itself, whatever the Compose files say."""
+def problems(services: Sequence[Mapping[str, Any]], shape: Sequence[str] = ()) -> list[str]:
+    """What is wrong with ``stack.services`` by itself, whatever the Compose files say. ``shape``: what schema.typed says."""
     seen: dict[str, int] = {}
-    found = _route_problems(services)
+    is_well = schema.is_well(shape, "stack.services")
+    found = [*_route_problems(services), *(_redirect_problems(services) if is_well else [])]
     for number, service in enumerate(services):
         path = f"stack.services[{number}]"
         name = service.get("name")
@@ -47,11 +51,41 @@ def problems(services: Sequence[Mapping[str, Any]]) -> list[str]:
             found.append(
                 f"{path}.health: required, because the service is routed: without it nobody can tell when a replica may serve"
             )
-        found += routes.problems(path, [Route.of(one) for one in service.get("routes") or []])
+        found += _own_routes(path, [Route.of(one) for one in service.get("routes") or []], shape)
+        found += routed_service.problems(path, service) if is_well else []
         if service.get("health"):
             found += _health_problems(f"{path}.health", service["health"])
             found += _asking_problems(f"{path}.health", service["health"])
     return found
+
+
+def _own_routes(path: str, own: Sequence[Route], shape: Sequence[str]) -> list[str]:
+    """``path``: of the service."""
+    found = [*routes.problems(path, own)]
+    for index, route in enumerate(own):
+        here = f"{path}.routes[{index}]"
+        found += route_options.problems(here, route) if schema.is_well(shape, here) else []
+    if own and schema.is_well(shape, "stack.services") and all(route.redirect for route in own):
+        found.append(
+            f"{path}.routes: every route redirects, so nobody reaches the service; give it one without redirect, or move "
+            "these to a service that has one"
+        )
+    return found
+
+
+def _redirect_problems(services: Sequence[Mapping[str, Any]]) -> list[str]:
+    places: dict[str, str] = {}
+    found: dict[str, Route] = {}
+    for number, service in enumerate(services):
+        for index, route in enumerate(map(Route.of, service.get("routes") or [])):
+            for prefix in () if route_options.problems("", route) else route.paths:
+                key = haproxy.route_key(route.host, prefix)
+                places[key], found[key] = f"stack.services[{number}].routes[{index}]", route
+    return [
+        f"{places[key]}.redirect: sends requests for {key} to {target}, which this very redirect meets again, for ever; give "
+        f"{target.partition('/')[0]} a route of its own, or redirect elsewhere"
+        for key, target in route_options.loops(found).items()
+    ]
 
 
 def _route_problems(services: Sequence[Mapping[str, Any]]) -> list[str]:

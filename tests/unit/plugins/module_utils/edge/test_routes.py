@@ -7,11 +7,15 @@ from typing import Any
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import routes
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import route_key, stack_routes
-from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Route, Service
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.route import Route
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Service
 
 MORE = "is more than a host; write"
 PORT = "has a port, and routes are compared without it;"
-WILDCARD = "has a wildcard, which routes do not support;"
+WILDCARD = (
+    'has a wildcard that no route can have; "*" may stand in the place of the first label, as in "*.shop.example", or alone for '
+    "any host"
+)
 NO_NAME = "is not a host name; each part between dots holds letters, digits, - and _, and does not begin or end with -"
 MADE_OF = "a path may hold letters, digits, / and -._~!$&'()+,=:@; write the path above it,"
 ENCODED = "is percent-encoded, and the edge does not decode paths, so only this spelling would match; write the path above it,"
@@ -19,8 +23,12 @@ BELOW = "has a wildcard, and a route matches all paths below its own anyway; wri
 RESOLVED = 'holds "." or "..", which clients resolve before they ask; write the path that they ask for'
 
 HOSTS = {
-    "**": f'"**" {WILDCARD} name each host, or leave host out for any host',
-    "*.shop.example": f'"*.shop.example" {WILDCARD} name each host, or leave host out for any host',
+    "**": f'"**" {WILDCARD}',
+    "*shop.example": f'"*shop.example" {WILDCARD}',
+    "*.*.example": f'"*.*.example" {WILDCARD}',
+    "*.": f'"*." {WILDCARD}',
+    "*.shop.example:8443": f'"*.shop.example:8443" {PORT} write host: "*.shop.example"',
+    "https://*.shop.example": f'"https://*.shop.example" {MORE} host: "*.shop.example"',
     "https://shop.example": f'"https://shop.example" {MORE} host: "shop.example"',
     "https://shop.example:8443/api": f'"https://shop.example:8443/api" {MORE} host: "shop.example" and paths: ["/api"]',
     "shop.example/a b": f'"shop.example/a b" {MORE} host: "shop.example"',
@@ -33,7 +41,7 @@ HOSTS = {
     "straße.example": '"straße.example" is not as browsers send it; '
     "write what its registrar shows for it, which begins with xn--",
     "shop example": '"shop example" contains white space; write one host without it',
-    "x.example/ shop.web\n*": f'"x.example/ shop.web\\n*" {WILDCARD} name each host, or leave host out for any host',
+    "x.example/ shop.web\n*": f'"x.example/ shop.web\\n*" {MORE} host: "x.example"',
     "x\nmall.example": '"x\\nmall.example" contains white space; write one host without it',
     "-shop.example": f'"-shop.example" {NO_NAME}',
     "shop..example": f'"shop..example" {NO_NAME}',
@@ -61,6 +69,8 @@ PATHS = {
 FINE = [
     "",
     "*",
+    "*.shop.example",
+    "*.Shop.Example.",
     "shop.example",
     "Shop.Example",
     "shop.example.",
@@ -98,6 +108,7 @@ KEYS: list[tuple[str, str, str]] = [
     ("", "/", "*/"),
     ("*", "/api", "*/api/"),
     ("Shop.EXAMPLE.", "/", "shop.example/"),
+    ("*.Shop.EXAMPLE.", "/api", "*.shop.example/api/"),
     ("shop.example", "/Api/", "shop.example/Api/"),
 ]
 

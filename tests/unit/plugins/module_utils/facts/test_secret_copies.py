@@ -119,6 +119,9 @@ def test_more_copies_than_anybody_reads_are_counted(tmp_path: Path, monkeypatch:
         ("/run/morpheus.deploy.held-1/secrets/api.env", True),
         ("/edge/candidate.held-1/x.pem", True),
         ("/run/other/api.env", False),
+        ("/var/lib/morpheus.deploy/edge/conf/stacks/shop.users.cfg", True),
+        ("/var/lib/morpheus.deploy/edge/conf/stacks/shop.cfg", False),
+        ("/tmp/shop.users.cfg", False),
     ],
 )
 def test_secrets_have_one_place(path: str, in_place: bool) -> None:

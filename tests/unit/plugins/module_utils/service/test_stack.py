@@ -11,11 +11,11 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base import schema
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats import DamagedError
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest, config_hash
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.route import Route
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import (
     HealthCheck,
     Migration,
     Retention,
-    Route,
     Service,
     Stack,
 )

@@ -47,6 +47,12 @@ EXPOSED = [
         "a secret, take vault_key out of the vault",
         id="a secret elsewhere in the stack",
     ),
+    pytest.param(
+        {"services": [{"routes": [{"host": "a.example"}, {"request_headers": {"X-Key": "canary-of-the-key"}}]}]},
+        f"stack.services[0].routes[1].request_headers.X-Key: holds the value of vault_key, {READ}; nothing there may be secret, "
+        "or, if it is no secret, take vault_key out of the vault",
+        id="a secret in a header of a route",
+    ),
 ]
 
 

@@ -38,6 +38,9 @@ services:
     deploy: {replicas: 2, update_config: {monitor: 7s}}
 """
 Raw = dict[str, Any]
+# A route as it is written, and the options that it does not use.
+WRITTEN = {"host": "shop.example", "paths": ["/api"]}
+UNUSED = {"timeout_seconds": 0, "stream": False, "max_body": "", "strip_prefix": False, "redirect": None, "hsts": None}
 
 
 @pytest.fixture
@@ -180,6 +183,80 @@ def test_a_public_check_that_says_nothing_new_is_the_release_that_it_was(source:
     }
 
 
+@pytest.mark.parametrize("more", [{}, UNUSED])
+def test_a_route_without_options_is_part_of_the_release_as_before_there_were_any(source: Path, more: dict[str, Any]) -> None:
+    """With them the id of every release that was deployed would change by an upgrade of this collection alone."""
+    given = raw(source)
+    given["stack"]["services"][0]["routes"] = [{**WRITTEN, **more}]
+    found = checked(given)
+    assert set(found.config["services"][0]["routes"][0]) == WRITTEN.keys() | UNUSED.keys()
+    assert found.release_config["services"][0]["routes"] == [WRITTEN]
+
+
+def test_options_of_routes_that_are_used_are_part_of_the_release(source: Path) -> None:
+    given = raw(source)
+    options = {"timeout_seconds": 300, "strip_prefix": True, "hsts": {"max_age_seconds": 0}}
+    given["stack"]["services"][0]["routes"] = [{**WRITTEN, **options}]
+    found = checked(given)
+    assert found.problems == []
+    hsts = {"max_age_seconds": 0, "include_subdomains": False, "preload": False}
+    assert found.release_config["services"][0]["routes"] == [{**WRITTEN, **options, "hsts": hsts}]
+
+
+REDIRECTING = [
+    {"host": "shop.example"},
+    {"host": "www.shop.example", "redirect": {"host": "shop.example"}},
+    {"host": "www.shop.example", "paths": ["/health"]},
+    {"host": "*.shop.example", "redirect": {"url": "https://shop.example/"}},
+]
+
+
+@pytest.mark.parametrize(
+    ("url", "headers", "number"),
+    [
+        ("https://www.shop.example/", {}, 1),
+        ("http://WWW.shop.example:8080/health.html", {}, 1),
+        ("https://old.shop.example?a=b", {}, 3),
+        ("https://10.0.0.5/", {"host": "www.shop.example:8443"}, 1),
+        ("https://shop.example/", {}, None),
+        ("https://www.shop.example/health", {}, None),
+        ("https://www.shop.example/", {"Host": "shop.example"}, None),
+        ("https://other.example/", {}, None),
+    ],
+)
+def test_a_public_check_that_would_be_redirected_is_refused(
+    source: Path, url: str, headers: dict[str, str], number: int | None
+) -> None:
+    given = raw(source)
+    given["stack"]["services"][0]["routes"] = REDIRECTING
+    given["stack"]["public_check"] = {"url": url, "headers": headers}
+    said = (
+        f'stack.public_check.url: "{url}" is one that stack.services[0].routes[{number}] redirects, so the check would never get '
+        "a good answer; write an address whose route leads to a service"
+    )
+    assert checked(given).problems == ([said] if number is not None else [])
+
+
+HASH = "$6$salt$" + "a" * 86
+
+
+@pytest.mark.parametrize(("option", "value"), [("allow", ["10.0.0.0/8"]), ("basic_auth", "staff")])
+def test_a_public_check_that_would_not_be_let_in_is_refused(source: Path, option: str, value: Any) -> None:
+    given = raw(source)
+    given["stack_secrets"]["staff"] = {"anna": HASH}
+    given["stack"]["services"][0]["routes"] = [
+        {"host": "shop.example", option: value},
+        {"host": "shop.example", "paths": ["/health"]},
+    ]
+    given["stack"]["public_check"] = {"url": "https://shop.example/"}
+    assert checked(given).problems == [
+        f'stack.public_check.url: "https://shop.example/" is one that stack.services[0].routes[0] opens to some by {option}, and '
+        "the check comes as anybody; give its path a route without allow and basic_auth"
+    ]
+    given["stack"]["public_check"] = {"url": "https://shop.example/health"}
+    assert checked(given).problems == []
+
+
 def test_how_the_public_check_asks_is_part_of_the_release(source: Path) -> None:
     given = raw(source)
     how = {"address": "[2001:db8::5]:8080", "headers": {"X-Probe": "yes"}}
@@ -209,7 +286,7 @@ def test_the_configuration_is_typed_and_complete(source: Path) -> None:
     assert found.config["services"][0] == {
         "name": "api",
         "port": 8000,
-        "routes": [{"host": "shop.example", "paths": ["/api"]}],
+        "routes": [WRITTEN | UNUSED],
         "hosts": "",
         "deadline_seconds": None,
         "health": {
@@ -552,6 +629,17 @@ BAD = [
         asks_with({"X-Lines": "a\r\nHost: b"}),
         ["stack.public_check.headers.X-Lines: must be one line without control characters"],
         id="a header of two lines",
+    ),
+    pytest.param(
+        both(
+            api(routes=[{"host": "shop.example"}, {"host": "www.shop.example", "redirect": {"host": "shop.example"}}]),
+            stack(public_check={"url": "https://www.shop.example/health"}),
+        ),
+        [
+            'stack.public_check.url: "https://www.shop.example/health" is one that stack.services[0].routes[1] redirects, so the '
+            "check would never get a good answer; write an address whose route leads to a service"
+        ],
+        id="a public check that would be redirected",
     ),
     pytest.param(
         lambda found, source: found["stack"]["services"].append(copy.deepcopy(found["stack"]["services"][0])),

@@ -5,18 +5,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.effective.drift import (
-    MUST_DIFFER,
-    MUST_MATCH,
-    Drift,
-    Fingerprints,
-    Rules,
-    Side,
-    compare,
-    fits,
-    say,
-)
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.effective.drift import Drift, Fingerprints, Side, compare, say
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.effective.entries import Configuration, Entry
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.effective.rules import MUST_DIFFER, MUST_MATCH, Rules, fits
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.effective.variables import Vault
 
 HIDDEN = object()
@@ -107,6 +98,15 @@ BROKEN = [
         {"edge_certificate_paths/a.example.com": "x.pem"},
         ["edge_certificate_paths.a.example.com must differ, and is x.pem in both (staging.yml:1 and production.yml:1)"],
         id="a key with dots",
+    ),
+    pytest.param(
+        {"stack/services/web/routes/1/redirect/host": "shop.example"},
+        {"stack/services/web/routes/1/redirect/host": "shop.example"},
+        [
+            "stack.services.web.routes.1.redirect.host must differ, and is shop.example in both (staging.yml:1 and "
+            "production.yml:1)"
+        ],
+        id="users who are sent to the other one",
     ),
     pytest.param(
         {"stack/services/api/routes/0/host": ""}, {"stack/services/api/routes/0/host": ""}, [], id="nothing is in common"
