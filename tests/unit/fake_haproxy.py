@@ -143,7 +143,7 @@ class FakeHAProxy:
             self.old.append(self.worker)
         path = self.root / "conf" / "routes.map"
         lines = path.read_text().splitlines() if path.exists() else []
-        self.worker = Worker(self.worker.pid + 10, slots, dict(line.split() for line in lines))
+        self.worker = Worker(self.worker.pid + 10, slots, dict(line.split() for line in lines if not line.startswith("#")))
 
     def _serve(self, listening: socket.socket, answer: Callable[[str], str], keeps_open: bool) -> None:
         with listening:
