@@ -22,13 +22,13 @@ def spent() -> float:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
     item.stash[_began] = spent()
     return (yield)
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     try:
         return (yield)
     finally:
@@ -37,8 +37,8 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
 
 def dear(reports: Iterable[pytest.TestReport]) -> list[str]:
     """Those that cost more than a unit may, the dearest first."""
-    found = [(value, report.nodeid) for report in reports for name, value in report.user_properties if name == _SPENT]
-    return [f"{seconds:5.1f}  {name}" for seconds, name in sorted(found, reverse=True) if float(str(seconds)) > A_UNIT]
+    found = [(float(str(value)), one.nodeid) for one in reports for name, value in one.user_properties if name == _SPENT]
+    return [f"{seconds:5.1f}  {name}" for seconds, name in sorted(found, reverse=True) if seconds > A_UNIT]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -136,7 +136,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words imp
 
 
 def claim(host: HostIdentity, params: dict[str, Any], before: Owner, *, check_mode: bool) -> Owner:
-    """Whose host it is afterwards. Raises DeployError when another environment has it."""
+    """The owner of the host afterwards. Raises DeployError when another environment has it."""
     refused = identity.claim_problem(params["environment"], before, params["release_from"])
     if refused:
         raise DeployError(refused)

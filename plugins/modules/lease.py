@@ -16,7 +16,7 @@ description:
     stopped. Nothing but the keeper's connection is used for that.
   - A run that gives no sign of life for O(ttl_seconds) loses the lease to the next one that asks. The next one's token is
     higher, and the modules of this collection refuse the lower one on every host. A host raises its fence when it grants.
-  - When another run has the lease and lives, the module fails and says whose it is. Seeing that takes at most five seconds,
+  - When another run has the lease and lives, the module fails and names its owner. Seeing that takes at most five seconds,
     also without O(wait_seconds).
   - Takes the host's uptime for time, so clocks that differ or are set do not matter.
   - Taking and giving back is not reported as a change, because nothing of it is left when the run has ended.

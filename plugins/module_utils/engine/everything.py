@@ -1,6 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
 # SPDX-License-Identifier: MIT
-"""All that is on this engine, whosever it is: for an audit."""
+"""Everything on this engine, of any owner: for an audit."""
 
 from __future__ import annotations
 

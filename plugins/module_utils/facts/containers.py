@@ -1,6 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
 # SPDX-License-Identifier: MIT
-"""A container as an audit describes it: whose it is, what it may do, and no value that it was given."""
+"""A container as an audit describes it: its owner, what it may do, and no value that it was given."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def own(root: Path) -> Path:
 
 
 def sockets(root: Path) -> list[dict[str, Any]]:
-    """Whose the engine's sockets are, and who may write to them."""
+    """Owners of the engine's sockets, and who may write to them."""
     found = []
     for name in _SOCKETS:
         with suppress(OSError):

@@ -29,7 +29,7 @@ FILE = "fence.json"
 
 @dataclass(frozen=True)
 class Mark:
-    """Whose writes a fence lets in. ``run`` is empty in a file that an older version has written."""
+    """The run that a fence lets write. ``run`` is empty in a file that an older version has written."""
 
     token: int = 0
     run: str = ""

@@ -216,7 +216,7 @@ def _strangers(host: StackHost, manifest: Manifest) -> list[str]:
 
 
 def _environment() -> tuple[str, list[str]]:
-    """Whose host this is, and why nobody can tell."""
+    """The owner of this host, and why it is unknown."""
     identity = HostIdentity()
     try:
         environment = identity.read().environment

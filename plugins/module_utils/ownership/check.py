@@ -1,6 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
 # SPDX-License-Identifier: MIT
-"""Whether this host, and the database that a secret reaches from it, are the environment's: to be asked before a write."""
+"""Before a write: do this host, and the database that a secret reaches from it, belong to the environment?"""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
 # SPDX-License-Identifier: MIT
-"""Whose database a connection has reached: a marker row in it, and the identifier of its cluster.
+"""The owner of a database, told by a marker row in it and by the identifier of its cluster.
 
 Knows a connection by DB-API's verbs only, and no URL.
 """

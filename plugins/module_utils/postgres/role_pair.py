@@ -58,7 +58,7 @@ def role_of(url: str) -> str:
 
 
 def next_role(url: str, roles: Sequence[str]) -> str:
-    """Whose turn it is after the login of ``url``."""
+    """The role that comes after the login of ``url``."""
     first, second = roles
     return second if role_of(url) == first else first
 

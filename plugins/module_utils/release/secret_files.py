@@ -1,6 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
 # SPDX-License-Identifier: MIT
-"""Files with secrets of one stack: the current ones only, whose they are and who may read them."""
+"""Files with secrets of one stack: the current ones only, with their owners and modes."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class SecretFiles:
         return {name: content for name, content in after.items() if content != before[name]}
 
     def rewrite_secret(self, name: str, content: str) -> None:
-        """Put another content into a secret file; whose it is and who may read it stays."""
+        """Put another content into a secret file; its owner and mode stay."""
         status = (self.secrets / name).stat()
         write_atomically(self.secrets / name, content, mode=status.st_mode & 0o777, owner=status.st_uid)
 

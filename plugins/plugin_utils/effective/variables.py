@@ -59,7 +59,7 @@ class Vault:
 
 @dataclass(frozen=True)
 class Leaf:
-    """``hidden``: what can be said of a secret, whose ``value`` is always None. "" for what is no secret."""
+    """``hidden``: what can be said of a secret, whose ``value`` is always None. "" for what is not a secret."""
 
     value: Any
     origin: str

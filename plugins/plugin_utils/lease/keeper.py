@@ -45,7 +45,7 @@ class Watched(Protocol):
 
 @dataclass(frozen=True)
 class Kept:
-    """Whose lease is kept, as the module ``lease`` returned it."""
+    """The lease that is kept, as the module ``lease`` returned it."""
 
     token: int
     owner: str
