@@ -50,6 +50,12 @@ def require_own(engine: Engine, stack: str) -> None:
     )
 
 
+def own(engine: Engine, stack: str) -> list[str]:
+    """The stack's network, where it is there and ours."""
+    name = stack_network(stack)
+    return [name] if engine.network(name) and not _stranger(engine, stack) else []
+
+
 def join(engine: Engine, stack: str) -> None:
     """Make the stack's network where it is missing, and have the edge on it. ``engine``: of the edge's own project."""
     require_own(engine, stack)
