@@ -32,14 +32,12 @@ from ansible.errors import AnsibleError
 from ansible.plugins.callback import CallbackBase
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease.history import utc
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.lease.handover import Handover, finish
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import part_runs, parts, run_file, watch
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import for_stacks, run_file, watch
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.ends import CHECKED, FAILED, Seen, file_name, goes_on
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.interruption import Interruption
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.opened import knowledge
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.summary import history_line, summary
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.verdict import Run
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.workers import keep_from_collector, load_jinja_plugins
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.stacks import several
 
 PREFIX = "morpheus.deploy."
 BEGIN = f"{PREFIX}begin"
@@ -63,7 +61,6 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__()
         self._interruption = Interruption(self._end_early)
-        self._played = 0
         self._forget()
         watch.begin()
 
@@ -77,9 +74,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         self._reports: dict[str, dict[str, Any]] = {}
         self._file = ""
         self._play: Any = None
-        # In an inventory with several stacks: what is done for each, or the one that this run is a part for.
-        self._several: several.Several | None = None
-        self._part = ""
+        self._stacks = for_stacks.ForStacks()
         # Host -> module that has begun and not answered.
         self._at_work: dict[str, str] = {}
 
@@ -87,7 +82,6 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         load_jinja_plugins()
         self._forget()
         arguments = context.CLIARGS
-        self._played += 1
         self._run.limit = str(arguments.get("subset") or "")
         self._run.inventory = " -i ".join(str(one) for one in arguments.get("inventory") or ())
         plays = playbook.get_plays()
@@ -101,8 +95,9 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         self._seen.limit = str(arguments.get("subset") or "")
         if names:
             with suppress(AnsibleError):
-                self._learn_environment(plays[0])
-                self._learn_stacks(playbook, names)
+                self._stacks.learn(playbook, names, arguments)
+                self._run.inventory = self._stacks.inventory(self._run.inventory)
+                self._learn_environment(playbook.get_plays()[0])
             self._begin()
 
     def v2_playbook_on_play_start(self, play: Any) -> None:
@@ -158,7 +153,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
             self._run.lost(name, module, ours=role in ROLES)
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
-        self._play_parts()
+        say, tags = self._display.display, list(context.CLIARGS.get("tags") or ())
+        self._stacks.play_parts(self._seen, self._run, self._file, tags, self._interruption.sent_by, say)
         self._interruption.over()
         code = self._end()
         # Ansible's own is 0 when there was no host or nothing to do, and 2 for a host that was lost in a block with a rescue.
@@ -180,34 +176,16 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
                 self._check_mode = bool(variables.get("ansible_check_mode")) or self._check_mode
         self._seen.environment = self._run.environment
 
-    def _learn_stacks(self, playbook: Any, names: list[str]) -> None:
-        self._part = several.part_of(playbook)
-        if self._part:
-            # So that commands which are printed name it, too.
-            self._run.inventory = f"{self._run.inventory} -e stack_name={self._part}"
-        self._several = several.begin(playbook, names, [str(one) for one in context.CLIARGS.get("args") or ()], self._played)
-
-    def _play_parts(self) -> None:
-        """What is done for each stack, when all that is done for all of them together ended well."""
-        one = self._several
-        # With --tags somebody asks for what comes before, and no more.
-        chosen = [tag for tag in context.CLIARGS.get("tags") or () if tag != "all"] if one and one.is_leased else []
-        if not one or not one.has_parts or chosen or self._seen.failures or self._seen.lost or self._run.refusals:
-            return
-        part_runs.play(one, self._seen, self._file, self._run.lease, self._interruption.sent_by, self._display.display)
-
     def _begin(self) -> None:
         """Replace the file of the run before, so that none is found with another one's verdict."""
         self._file = file_name(self._seen.playbooks, check_mode=self._seen.check_mode or self._check_mode)
         self._interruption.begin()
         try:
-            run_file.write(self._place(self._seen.environment), self._file, self._seen.begun(os.getpid()), everywhere=False)
+            run_file.write(
+                self._stacks.place(self._seen.environment), self._file, self._seen.begun(os.getpid()), everywhere=False
+            )
         except OSError as exc:
             self._display.warning(f"what this run has done cannot be written, and an earlier run's file may stay: {exc}")
-
-    def _place(self, environment: str) -> str:
-        """The directory of this run's files below .deploy."""
-        return f"{environment}/{self._part}" if environment and self._part else environment
 
     def _end_early(self, how: str) -> None:
         """The run ends before its end; what was told to hosts may go on there."""
@@ -226,29 +204,24 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
             verdict["playbook"] = self._seen.what
             # Only the hosts that were to be changed have a word of their own then.
             verdict["verdict"] = CHECKED if self._check_mode and not verdict["failed"] else verdict["verdict"]
-            verdict = self._with_parts(verdict)
+            verdict = self._stacks.with_parts(verdict)
             self._print_reports()
             self._hand_over(verdict)
             path = self._write(verdict)
-            for line in (
-                parts.lines(verdict, path) if "stacks" in verdict else summary(verdict | ({"path": path} if path else {}))
-            ):
+            for line in for_stacks.lines(verdict, path):
                 self._display.display(line)
         elif self._seen.playbooks:
             self._seen.reported = bool(self._reports)
-            verdict = self._with_parts(knowledge(self._play).result(self._seen.verdict(seconds)))
+            verdict = self._stacks.with_parts(knowledge(self._play).result(self._seen.verdict(seconds)))
             # The report of one that only looks is its file.
             path = "" if self._reports else self._write(verdict)
-            for line in parts.lines(verdict, path) if "stacks" in verdict else self._seen.lines(verdict, path):
+            for line in for_stacks.lines(verdict, path) if "stacks" in verdict else self._seen.lines(verdict, path):
                 self._display.display(line)
             self._print_reports()
         else:
             self._print_reports()
             return 0
         return self._seen.exit_status(failed=verdict["failed"])
-
-    def _with_parts(self, verdict: dict[str, Any]) -> dict[str, Any]:
-        return parts.combined(verdict, self._several.verdicts) if self._several and self._several.verdicts else verdict
 
     def _print_reports(self) -> None:
         for name, facts in self._reports.items():
@@ -257,13 +230,12 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
 
             as_json = facts.get(f"{name}_report_format") == "json"
             report = knowledge(self._play).result(facts[f"{name}_report"])
-            for line in reports.write(name, report, as_json=as_json, place=self._place(report["environment"])):
+            for line in reports.write(name, report, as_json=as_json, place=self._stacks.place(report["environment"])):
                 self._display.display(line)
 
     def _hand_over(self, verdict: dict[str, Any]) -> None:
         # Every keeper writes the same line, so that hosts agree on when it was.
-        line = parts.history_line(verdict) if "stacks" in verdict else history_line(verdict)
-        ended = {"at": utc(time.time()), **line}
+        ended = {"at": utc(time.time()), **for_stacks.line(verdict)}
         if finish(self._handovers, ended) < len(self._handovers):
             self._display.warning("the lease could not be given back everywhere; there it ends by itself within a minute")
 
@@ -271,7 +243,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         """Where it was written; empty when it could not be."""
         file = self._file or file_name(self._seen.playbooks, check_mode=self._check_mode)
         try:
-            return str(run_file.write(self._place(verdict["environment"]), file, verdict))
+            return str(run_file.write(self._stacks.place(verdict["environment"]), file, verdict))
         except OSError as exc:
             self._display.warning(f"the verdict could not be written: {exc}")
             return ""
@@ -287,8 +259,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         facts = result._result.get("ansible_facts") or {}
         self._run.left_out = facts.get("fleet_left_out") or self._run.left_out
         self._reports |= {name: facts for name in REPORTS if f"{name}_report" in facts}
-        if self._several and "several_stacks" in facts:
-            self._several.choose(facts["several_stacks"])
+        self._stacks.choose(facts)
         if not name.startswith(PREFIX):
             if failed:
                 ours = self._role(result) in ROLES

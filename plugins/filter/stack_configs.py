@@ -9,7 +9,7 @@ version_added: 0.1.0
 description:
   - Checks each stack as P(morpheus.deploy.stack_config#filter) checks a single one, and reports the problems of all at once, each
     with its path below C(stacks).
-positional: _input, stacks, hosts
+positional: _input, stacks, names, hosts
 options:
   _input:
     description: What stacks have in common, the variables that P(morpheus.deploy.stack_config#filter) takes.
@@ -18,6 +18,11 @@ options:
   stacks:
     description: The stacks by name, as the inventory has them in C(stacks).
     type: dict
+    required: true
+  names:
+    description: Those that are checked, in this order. Nothing of any other one is read.
+    type: list
+    elements: str
     required: true
   hosts:
     description: Hosts by stack, of those that do not run on every one.
@@ -30,7 +35,7 @@ author:
 EXAMPLES = r"""
 - name: Check the configuration of every stack
   ansible.builtin.set_fact:
-    result: "{{ {'stack_environment': 'staging', 'stack_groups': groups} | morpheus.deploy.stack_configs(stacks) }}"
+    result: "{{ {'stack_environment': 'staging', 'stack_groups': groups} | morpheus.deploy.stack_configs(stacks, ['web']) }}"
 """
 
 RETURN = r"""
@@ -54,14 +59,17 @@ from ansible_collections.morpheus.deploy.plugins.plugin_utils.stacks import desc
 
 
 def stack_configs(
-    common: Mapping[str, Any], stacks: Mapping[str, Any], hosts: Mapping[str, Sequence[str]] | None = None
+    common: Mapping[str, Any],
+    stacks: Mapping[str, Any],
+    names: Sequence[str],
+    hosts: Mapping[str, Sequence[str]] | None = None,
 ) -> dict[str, Any]:
     if gate.import_error:
         return {"problems": [NO_JMESPATH], "notes": []}
     options = specifications.options("preflight")
     problems, notes, releases = [], [], []
-    for name, stack in stacks.items():
-        raw = described.as_single(name, stack, common, (hosts or {}).get(name))
+    for name in names:
+        raw = described.as_single(name, stacks[name], common, (hosts or {}).get(name))
         missing = described.missing_source(name, raw)
         checked = StackConfig(raw, options)
         found = [missing] if missing else [described.renamed(name, problem) for problem in checked.problems]

@@ -32,7 +32,6 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import 
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.validation import validate_edge
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.compose_command import Compose
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import Engine
-from ansible_collections.morpheus.deploy.plugins.module_utils.engine.labels import PROJECT
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.one_offs import OneOffs
 from ansible_collections.morpheus.deploy.plugins.module_utils.health import gate
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Endpoint
@@ -214,10 +213,6 @@ class StackHost:
         if target.routed:
             edge_networks.mark(self.edge_paths)
             edge_networks.join(self._edge_engine, self.stack)
-
-    def networks(self) -> list[str]:
-        """Names of the networks that are the stack's alone: those that Compose has made, and the one with the edge."""
-        return [*self.engine.networks(f"{PROJECT}={self.stack}"), *edge_networks.own(self._edge_engine, self.stack)]
 
     def edge_unfinished(self) -> str:
         """See edge_state.interrupted."""

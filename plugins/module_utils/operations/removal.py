@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge import networks as edge_networks
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.compose_command import Compose
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.retention import remove_images
@@ -85,7 +86,7 @@ class Removal:
             release=host.releases.live_release(),
             steps=steps,
             one_offs=[one.name for one in one_offs],
-            networks=host.networks(),
+            networks=edge_networks.own(host.engine, host.stack),
             volumes=host.engine.volumes_of_project(),
             data=self._data(),
             edge_files=self._edge.own_files(),

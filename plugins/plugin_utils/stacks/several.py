@@ -87,10 +87,10 @@ def part_of(playbook: Any) -> str:
     return str((given.get(part.PART) or {}).get("name") or "")
 
 
-def begin(playbook: Any, names: Sequence[str], playbooks: Sequence[str], number: int) -> Several | None:
+def begin(playbook: Any, names: Sequence[str], playbooks: Sequence[str]) -> Several | None:
     """See whether this run is for several stacks; then replace what ``playbook`` plays, or say what is wrong with them.
 
-    ``names``: playbooks of the collection in it. ``playbooks``: as they were typed, of which this is the one with ``number``.
+    ``names``: playbooks of the collection in it. ``playbooks``: all that this command plays, as they were typed.
     """
     plays.refuse([])
     manager = playbook.get_plays()[0].get_variable_manager()
@@ -108,7 +108,7 @@ def begin(playbook: Any, names: Sequence[str], playbooks: Sequence[str], number:
         wrong = wrong_name(given, variables.get("stack"))
         plays.refuse([wrong] if wrong else [])
         return None
-    path = playbooks[number - 1] if len(playbooks) >= number else ""
+    path = str(playbook._file_name)
     groups = {name: [host.get_name() for host in group.get_hosts()] for name, group in inventory.groups.items()}
     found = described(variables["stacks"], groups, given, variables, ours[0])
     if len(names) > 1:

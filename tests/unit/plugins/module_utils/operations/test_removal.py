@@ -68,8 +68,12 @@ class StackHost:
     def look(self, edge: Any) -> tuple[list[Replica], list[str]]:
         return self.simulated.observe(), []
 
-    def networks(self) -> list[str]:
-        return list(self.found)
+    def network(self, name: str) -> dict[str, Any] | None:
+        return {"Labels": {"morpheus.deploy.stack": "shop"}, "Internal": True} if name in self.found else None
+
+    def networks(self, label: str) -> list[str]:
+        assert label == "com.docker.compose.project=shop"
+        return [name for name in self.found if name == "shop_default"]
 
     def remove_network(self, name: str) -> None:
         assert not self.simulated.containers
