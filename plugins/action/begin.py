@@ -12,6 +12,7 @@ from ansible import context
 from ansible.plugins.action import ActionBase
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import run_file, watch
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.ends import Seen, file_name
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.stacks import plays
 
 NOTHING = "Nothing was contacted or changed."
 
@@ -59,6 +60,7 @@ class ActionModule(ActionBase):  # type: ignore[misc] # ansible-core has no type
             unwatched.rstrip("."),
             no_host("app", task_vars["groups"], sources),
             left_out(task_vars["ansible_run_tags"], task_vars["ansible_skip_tags"], known, always),
+            *plays.refused(),
         ]
         found = [problem for problem in problems if problem]
         message = f"{'. '.join(found)}. {NOTHING}" if found else ""

@@ -32,11 +32,10 @@ from ansible.errors import AnsibleError
 from ansible.plugins.callback import CallbackBase
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease.history import utc
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.lease.handover import Handover, finish
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import run_file, watch
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import for_stacks, run_file, watch
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.ends import CHECKED, FAILED, Seen, file_name, goes_on
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.interruption import Interruption
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.opened import knowledge
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.summary import history_line, summary
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.verdict import Run
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.workers import keep_from_collector, load_jinja_plugins
 
@@ -75,6 +74,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         self._reports: dict[str, dict[str, Any]] = {}
         self._file = ""
         self._play: Any = None
+        self._stacks = for_stacks.ForStacks()
         # Host -> module that has begun and not answered.
         self._at_work: dict[str, str] = {}
 
@@ -95,7 +95,9 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         self._seen.limit = str(arguments.get("subset") or "")
         if names:
             with suppress(AnsibleError):
-                self._learn_environment(plays[0])
+                self._stacks.learn(playbook, names, arguments)
+                self._run.inventory = self._stacks.inventory(self._run.inventory)
+                self._learn_environment(playbook.get_plays()[0])
             self._begin()
 
     def v2_playbook_on_play_start(self, play: Any) -> None:
@@ -151,6 +153,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
             self._run.lost(name, module, ours=role in ROLES)
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
+        say, tags = self._display.display, list(context.CLIARGS.get("tags") or ())
+        self._stacks.play_parts(self._seen, self._run, self._file, tags, self._interruption.sent_by, say)
         self._interruption.over()
         code = self._end()
         # Ansible's own is 0 when there was no host or nothing to do, and 2 for a host that was lost in a block with a rescue.
@@ -177,7 +181,9 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         self._file = file_name(self._seen.playbooks, check_mode=self._seen.check_mode or self._check_mode)
         self._interruption.begin()
         try:
-            run_file.write(self._seen.environment, self._file, self._seen.begun(os.getpid()), everywhere=False)
+            run_file.write(
+                self._stacks.place(self._seen.environment), self._file, self._seen.begun(os.getpid()), everywhere=False
+            )
         except OSError as exc:
             self._display.warning(f"what this run has done cannot be written, and an earlier run's file may stay: {exc}")
 
@@ -198,17 +204,18 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
             verdict["playbook"] = self._seen.what
             # Only the hosts that were to be changed have a word of their own then.
             verdict["verdict"] = CHECKED if self._check_mode and not verdict["failed"] else verdict["verdict"]
+            verdict = self._stacks.with_parts(verdict)
             self._print_reports()
             self._hand_over(verdict)
             path = self._write(verdict)
-            for line in summary(verdict | ({"path": path} if path else {})):
+            for line in for_stacks.lines(verdict, path):
                 self._display.display(line)
         elif self._seen.playbooks:
             self._seen.reported = bool(self._reports)
-            verdict = knowledge(self._play).result(self._seen.verdict(seconds))
+            verdict = self._stacks.with_parts(knowledge(self._play).result(self._seen.verdict(seconds)))
             # The report of one that only looks is its file.
             path = "" if self._reports else self._write(verdict)
-            for line in self._seen.lines(verdict, path):
+            for line in for_stacks.lines(verdict, path) if "stacks" in verdict else self._seen.lines(verdict, path):
                 self._display.display(line)
             self._print_reports()
         else:
@@ -222,12 +229,13 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
             from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import reports
 
             as_json = facts.get(f"{name}_report_format") == "json"
-            for line in reports.write(name, knowledge(self._play).result(facts[f"{name}_report"]), as_json=as_json):
+            report = knowledge(self._play).result(facts[f"{name}_report"])
+            for line in reports.write(name, report, as_json=as_json, place=self._stacks.place(report["environment"])):
                 self._display.display(line)
 
     def _hand_over(self, verdict: dict[str, Any]) -> None:
         # Every keeper writes the same line, so that hosts agree on when it was.
-        ended = {"at": utc(time.time()), **history_line(verdict)}
+        ended = {"at": utc(time.time()), **for_stacks.line(verdict)}
         if finish(self._handovers, ended) < len(self._handovers):
             self._display.warning("the lease could not be given back everywhere; there it ends by itself within a minute")
 
@@ -235,7 +243,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         """Where it was written; empty when it could not be."""
         file = self._file or file_name(self._seen.playbooks, check_mode=self._check_mode)
         try:
-            return str(run_file.write(verdict["environment"], file, verdict))
+            return str(run_file.write(self._stacks.place(verdict["environment"]), file, verdict))
         except OSError as exc:
             self._display.warning(f"the verdict could not be written: {exc}")
             return ""
@@ -251,6 +259,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         facts = result._result.get("ansible_facts") or {}
         self._run.left_out = facts.get("fleet_left_out") or self._run.left_out
         self._reports |= {name: facts for name in REPORTS if f"{name}_report" in facts}
+        self._stacks.choose(facts)
         if not name.startswith(PREFIX):
             if failed:
                 ours = self._role(result) in ROLES

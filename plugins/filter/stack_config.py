@@ -48,16 +48,13 @@ _value:
     secret_rights: {session_secret: {owner: 10001, mode: "0400"}}
 """
 
-import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.health import gate
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import specifications
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.check import StackConfig
-
-# As a problem and not as an error, which would not be shown: the task that uses the filter holds secrets.
-NO_JMESPATH = f"jmespath is not installed on the controller; install it with: {sys.executable} -m pip install jmespath"
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.no_jmespath import NO_JMESPATH
 
 
 def stack_config(variables: Mapping[str, Any]) -> dict[str, Any]:

@@ -72,6 +72,7 @@ from ansible_collections.morpheus.deploy.plugins.plugin_utils.effective.entries 
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.effective.origins import Source, of_inventory, source
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.effective.rules import Rules
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.effective.variables import Effective, Vault
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.stacks import part
 
 RULES = ("config_must_differ", "config_must_match", "config_must_exist", "config_exempt")
 
@@ -100,11 +101,12 @@ class _Environment:
         try:
             found = InventoryManager(loader=loader, sources=[inventory])
             manager = VariableManager(loader=loader, inventory=found)
+            part_of = str((manager.extra_vars.get(part.PART) or {}).get("name") or "")
             if not own:
                 # What -e gives is said of this run's environment, and there is no public way to read variables without it.
                 manager._extra_vars = {}
             hosts = [*found.get_hosts("app"), *found.get_hosts("all:!app")]
-            raw = {host.name: manager.get_vars(host=host) for host in hosts}
+            raw = {host.name: _of_stack(manager.get_vars(host=host), part_of) for host in hosts}
         except AnsibleError as exc:
             raise AnsibleLookupError(f"{inventory} cannot be read: {exc}") from exc
         if not raw:
@@ -129,6 +131,13 @@ class _Environment:
     @property
     def side(self) -> drift.Side:
         return drift.Side(self.configuration, self._fingerprints)
+
+
+def _of_stack(variables: dict[str, Any], name: str) -> dict[str, Any]:
+    """With those of one of several stacks, which another environment of a comparison has as well."""
+    stacks = variables.get("stacks")
+    stack = stacks.get(name) if name and isinstance(stacks, Mapping) and "stack" not in variables else None
+    return {**variables, **part.variables(name, stack, {})} if isinstance(stack, Mapping) else variables
 
 
 class _Files:

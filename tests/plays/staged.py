@@ -74,7 +74,7 @@ print(json.dumps(answer if isinstance(answer, dict) else dict(changed=False)))
 """
 
 # Options that a test may want to see of what was asked.
-NOTED = ("names", "state", "drained")
+NOTED = ("names", "state", "drained", "stack", "token", "run")
 Tasks = dict[str, list[dict[str, Any]]]
 ENGINE_ROLE: Tasks = {
     "plan": [
@@ -247,6 +247,18 @@ WELL = [
     ),
     rule("stack_audit", {"changed": False, "failed": True, "msg": "no engine"}),
     rule("host_baseline", {"changed": True, "digest": "d" * 64, "recorded": "2026-01-01T12:00:00Z", "differences": []}),
+    rule(
+        "stack_removal",
+        {
+            "changed": True,
+            "here": True,
+            "release": NOW["release"],
+            "plan": ["remove the network edge.shop"],
+            "kept": ["volume shop_data"],
+            "drained": 0,
+            "cut": 0,
+        },
+    ),
     rule("stack_secret", {"changed": True, "files": ["web.env"]}),
     rule("edge_maintenance", {"changed": True, "changes": ["maintenance.map"]}),
     rule("engine_config", {"changed": True, "restart": [], "reload": []}),
@@ -272,6 +284,7 @@ ROLLOUTS = {
 OPTIONS = {
     "fingerprint": ("-e", "stack_fingerprints={{ inventory_dir }}/fingerprints.json"),
     "maintenance": ("-e", "state=on"),
+    "remove_stack": ("-e", "stack_name=shop"),
     "rotate_secrets": ("-e", "secret=key"),
     "unlock": ("-e", "unlock_reason=gone"),
 }

@@ -46,6 +46,7 @@ engine_upgrade  refused 2     refused 2    refused 2  deployed 0     checked 0
 fingerprint     refused 2     refused 2    refused 2  done 0         checked 0
 maintenance     refused 2     refused 2    refused 2  done 0         checked 0
 provision       refused 2     refused 2    refused 2  done 0         checked 0
+remove_stack    refused 2     refused 2    refused 2  deployed 0     checked 0
 restart         refused 2     refused 2    refused 2  deployed 0     checked 0
 rollback        refused 2     refused 2    refused 2  rolled_back 0  checked 0
 rotate_secrets  refused 2     refused 2    refused 2  refused 2      checked 0
@@ -63,6 +64,7 @@ engine_upgrade  refused 4     refused 4   refused 4    failed 4   running -9
 fingerprint     done 0        done 0      done 0       done 0     running -9
 maintenance     refused 4     refused 4   refused 4    failed 4   running -9
 provision       refused 4     refused 4   refused 4    failed 4   running -9
+remove_stack    refused 4     refused 4   refused 4    failed 4   running -9
 restart         refused 4     refused 4   refused 4    mixed 4    running -9
 rollback        refused 4     refused 4   refused 4    mixed 4    running -9
 rotate_secrets  refused 4     refused 4   refused 4    failed 4   running -9
@@ -78,6 +80,7 @@ MIDWAY = {
     "engine_upgrade": rule("engine_packages", "lost", host="app-2", check_mode=True),
     "maintenance": rule("edge_maintenance", "lost", host="app-2", check_mode=True),
     "provision": rule("host_identity", "lost", host="app-2", check_mode=False),
+    "remove_stack": rule("stack_removal", "lost", host="app-2", check_mode=True),
     "restart": rule("lease", "lost", host="app-1"),
     "rollback": rule("stack_info", "lost", host="app-2"),
     "rotate_secrets": rule("stack_secret", "lost", host="app-2"),
@@ -92,6 +95,7 @@ LAST = {
     "engine_upgrade": rule("engine_packages", "lost", host="app-2", check_mode=False),
     "maintenance": rule("edge_maintenance", "lost", host="app-2", check_mode=False),
     "provision": rule("edge_config", "lost", host="app-2"),
+    "remove_stack": rule("stack_removal", "lost", host="app-2", check_mode=False),
     "restart": rule("stack_rollout", "lost", host="app-2"),
     "rollback": rule("stack_rollout", "lost", host="app-2"),
     "rotate_secrets": rule("stack_attestation", "lost", host="app-2"),

@@ -55,7 +55,8 @@ CONTROLLER = {
     "inspected": "config new_environment",
     "audit": "config",
     "effective": "config",
-    "run": "audit effective",
+    "stacks": "",
+    "run": "audit effective stacks",
 }
 FLOORS = {"module_utils": HOSTS, "plugin_utils": CONTROLLER}
 ROOMS = [(floor, package) for floor, rows in FLOORS.items() for package in rows]

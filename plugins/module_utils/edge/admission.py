@@ -113,6 +113,19 @@ class Edge(Seen):
                     self._free(f"{server.backend}/{server.name}")
             return self._configuration.apply(self._contracted(self._backends()))
 
+    def own_files(self) -> list[str]:
+        """Names of the files that the stack alone has here."""
+        names = (f"stacks/{self._stack}.cfg", f"routes.d/{self._stack}.map")
+        return [name for name in names if (self._configuration.paths.conf / name).exists()]
+
+    def end(self) -> None:
+        """Take the stack away as a whole, when it serves nobody. HAProxy has nothing to hear of files without content."""
+        if self.own_files():
+            self.contract()
+        with self._lock, self._configuration.alone():
+            for name in self.own_files():
+                (self._configuration.paths.conf / name).unlink()
+
     def route(self, routes: Mapping[str, str]) -> None:
         """Let new requests for each key go to a destination (empty: to none). What leads to another stack is not touched."""
         with self._lock, self._configuration.alone():

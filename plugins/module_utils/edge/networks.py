@@ -19,7 +19,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.compose_command import Compose
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import Engine
-from ansible_collections.morpheus.deploy.plugins.module_utils.engine.labels import LABEL
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.labels import LABEL, PROJECT
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica, State, stack_network
 
 # Of such a network: the stack that it belongs to.
@@ -48,6 +48,13 @@ def require_own(engine: Engine, stack: str) -> None:
         f'the network "{name}" of this host was made by hand, and the edge does not use it. On this host: {leave}docker network '
         f"rm {name}; then run this again. Nothing was changed"
     )
+
+
+def own(engine: Engine, stack: str) -> list[str]:
+    """Names of the networks that are the stack's alone: those that Compose has made, and the one with the edge if it is ours."""
+    name = stack_network(stack)
+    with_edge = [name] if engine.network(name) and not _stranger(engine, stack) else []
+    return [*engine.networks(f"{PROJECT}={stack}"), *with_edge]
 
 
 def join(engine: Engine, stack: str) -> None:

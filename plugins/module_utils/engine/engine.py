@@ -238,6 +238,16 @@ class Engine(Images, Networks):
                 return None
         return found
 
+    def volumes_of_project(self) -> list[str]:
+        """Names of those that Compose has made for the project."""
+        with speaking("list volumes"):
+            found = self._client.api.volumes(filters={"label": [f"{PROJECT}={self._project}"]}).get("Volumes") or []
+        return sorted(str(one["Name"]) for one in found)
+
+    def remove_volume(self, name: str) -> None:
+        with speaking(f"remove the volume {name}"), suppress(NotFound):
+            self._client.api.remove_volume(name)
+
     def routed_replicas(self) -> dict[str, list[Replica]]:
         """Stack -> its running replicas that the edge may send requests to, for every stack on this host."""
         with speaking("list containers"):

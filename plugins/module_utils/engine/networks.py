@@ -41,6 +41,14 @@ class Networks:
         # The engine takes the beginning of an id for a name, too.
         return found if found["Name"] == name else None
 
+    def remove_network(self, name: str) -> None:
+        """Whoever is on it is taken off first, ended containers too."""
+        with speaking(f"remove the network {name}"), suppress(NotFound):
+            for identity in self._client.api.inspect_network(name).get("Containers") or {}:
+                with suppress(NotFound):
+                    self._client.api.disconnect_container_from_network(identity, name, force=True)
+            self._client.api.remove_network(name)
+
     def connect(self, network: str, replicas: Sequence[Replica]) -> None:
         for replica in replicas:
             with speaking(f"connect {replica.name} to the network {network}"):

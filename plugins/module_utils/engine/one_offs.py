@@ -57,6 +57,10 @@ class OneOffs:
         """Those of jobs: whatever we have started, and what a person has started of these services."""
         return self._those(lambda labels: JOB in labels or labels.get(SERVICE) in names)
 
+    def all(self) -> list[OneOff]:
+        """Every one of the project, whoever has started it."""
+        return self._those(lambda labels: True)
+
     def _those(self, meant: Callable[[Mapping[str, str]], bool]) -> list[OneOff]:
         with speaking("list containers"):
             listed = self._client.api.containers(all=True, filters={"label": [f"{PROJECT}={self._project}", f"{ONEOFF}=True"]})

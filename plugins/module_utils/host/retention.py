@@ -25,7 +25,7 @@ def prune(host: StackHost, retention: Retention) -> list[str]:
     kept.write_lineage(lineage)
     for identity in doomed:
         kept.remove(identity)
-    _remove_images(host, manifests)
+    remove_images(host, manifests)
     if doomed:
         # Only now: a file that nobody reads any more may be a secret that should be gone.
         read = {name for identity in kept.ids() for name in kept.read(identity).secrets}
@@ -41,7 +41,7 @@ def _remove_contents(host: StackHost) -> None:
         contents.prune({*named, *host.engine.mounts()})
 
 
-def _remove_images(host: StackHost, manifests: list[Manifest]) -> None:
+def remove_images(host: StackHost, manifests: list[Manifest]) -> None:
     """Of the removed releases' images, those that no release of any stack and no container on this host needs."""
     doomed = {image["id"]: image for manifest in manifests for image in manifest.images.values()}
     needed = {image["id"] for manifest in all_manifests(host.releases.root.parent) for image in manifest.images.values()}

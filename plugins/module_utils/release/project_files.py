@@ -18,6 +18,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack impo
 # Generated beside override.json, where they are needed.
 INLINE = "inline.yml"
 BY_HAND = "by-hand.json"
+# What stands in a project directory and is neither a file of a release nor data. The last one is a link.
+OWN = (".release-files.json", ".env", "override.json", INLINE, BY_HAND, "secrets")
 
 
 class LostListingError(Exception):

@@ -23,7 +23,8 @@ Path = tuple[str | int, ...]
 ELSEWHERE = "not a YAML file of the inventory"
 # What Ansible itself sets.
 _MAGIC = re.compile(r"inventory_|ansible_|playbook_dir$|group_names$|groups$|omit$|environment$|role_")
-_REFERENCE = re.compile(r"\{\{\s*([A-Za-z_]\w*)((?:\.[A-Za-z_]\w*)*)\s*\}\}\Z")
+_PART = r"""\.([A-Za-z_]\w*)|\["([^"\\\]]+)"\]"""
+_REFERENCE = re.compile(rf"\{{\{{\s*([A-Za-z_]\w*)((?:{_PART})*)\s*\}}\}}\Z")
 # Private characters of Unicode, so that no value of anybody's holds them.
 _OPEN, _CLOSE = "\ue0f7", "\ue0f8"
 _PLACEHOLDER = re.compile(f"{_OPEN}([^{_CLOSE}]*){_CLOSE}")
@@ -212,7 +213,7 @@ def dotted(path: Sequence[str | int]) -> str:
 
 def _reference(text: str) -> Path | None:
     found = _REFERENCE.match(text.strip())
-    return (found[1], *found[2].split(".")[1:]) if found else None
+    return (found[1], *(one[1] or one[2] for one in re.finditer(_PART, found[2]))) if found else None
 
 
 def _walk(value: Any, path: Path) -> Any:

@@ -47,6 +47,10 @@ class Interruption:
             if signal.getsignal(number) != signal.SIG_IGN:
                 signal.signal(number, interrupted)
 
+    def sent_by(self) -> int:
+        """The signal that has interrupted the run; 0 for none."""
+        return self._signal
+
     def over(self) -> None:
         self._armed = False
 

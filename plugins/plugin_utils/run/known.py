@@ -91,7 +91,9 @@ class Known:
     upgrades: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     # Host -> packages of its engine that have newer versions.
     engines: dict[str, str] = field(default_factory=dict)
-    # Whether the edge of a host was replaced, or its engine upgraded.
+    # Host -> what the removal of a stack finds there.
+    removals: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    # Whether the edge of a host was replaced, its engine upgraded, or a stack removed.
     upgraded: bool = False
     # Hosts that the balancer lets serve again.
     let_in: list[str] = field(default_factory=list)

@@ -16,9 +16,11 @@ from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import run_fil
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.status_table import table
 
 
-def write(name: str, report: Mapping[str, Any], *, as_json: bool) -> list[str]:
-    """Write the files of the report ``name`` (status, config or audit) and return its lines for the screen."""
-    directory = run_file.DIRECTORY / (report["environment"] or run_file.UNKNOWN)
+def write(name: str, report: Mapping[str, Any], *, as_json: bool, place: str = "") -> list[str]:
+    """Write the files of the report ``name`` (status, config or audit) and return its lines for the screen. ``place``: the
+    directory of the run's files; that of the environment when it is empty.
+    """
+    directory = run_file.DIRECTORY / (place or report["environment"] or run_file.UNKNOWN)
     texts = {f"{name}.json": json.dumps(report, indent=2, sort_keys=True) + "\n"}
     if name == "audit":
         texts = {"audit.html": html_page.html(report), "audit.md": audit_report.markdown(report), **texts}

@@ -31,9 +31,17 @@ def write(environment: str, name: str, content: Mapping[str, Any], *, everywhere
     return path
 
 
+def read(environment: str, name: str) -> dict[str, Any]:
+    """What stands in the file of a run; nothing when it cannot be read."""
+    with suppress(OSError, ValueError):
+        found = json.loads((DIRECTORY / (environment or UNKNOWN) / name).read_text())
+        return found if isinstance(found, dict) else {}
+    return {}
+
+
 def keep(path: Path, text: str) -> None:
     """Write a file below DIRECTORY. Directories that an older version has left open are closed."""
-    for directory in (DIRECTORY, path.parent):
+    for directory in (DIRECTORY, *[one for one in reversed(path.parents) if DIRECTORY in one.parents]):
         directory.mkdir(mode=0o700, exist_ok=True)
         # Somebody else's stays as it is.
         with suppress(PermissionError):

@@ -4,7 +4,7 @@
 
 ``report``: {environment, hosts: name -> result of stack_status or {unreachable}, lease: holder or None, lease_problem: why
 no host said it, lease_unread: host -> why it did not, balancers_unread: balancer -> why it did not say whom it keeps off, runs:
-history lines}.
+history lines}. Of several stacks, stacks: name -> hosts as above, in the place of hosts.
 """
 
 from __future__ import annotations
@@ -22,16 +22,23 @@ def table(report: Mapping[str, Any], now: float) -> list[str]:
     """Lines; ``now`` is seconds since the epoch."""
     lines = [f"STATUS of {report['environment']}", ""]
     rows: list[tuple[str, ...]] = [("HOST", "RELEASE", "AGE", "EDGE", "DRIFT", "HEALTHY/WANTED")]
-    rows += [_row(name, host, now) for name, host in sorted(report["hosts"].items())]
+    stacks = report.get("stacks")
+    hosts = report["hosts"]
+    if stacks is None:
+        rows += [_row(name, host, now) for name, host in sorted(hosts.items())]
+    else:
+        rows = [("STACK", *rows[0])]
+        rows += [(stack, *_row(name, host, now)) for stack, found in stacks.items() for name, host in sorted(found.items())]
+        hosts = {f"{stack} on {name}": host for stack, found in stacks.items() for name, host in found.items()}
     lines += _columns(rows)
-    lines += _details(report["hosts"], report["environment"], report.get("balancers_unread", {}))
+    lines += _details(hosts, report["environment"], report.get("balancers_unread", {}))
     problem = report.get("lease_problem")
     lease = f"? (it could not be read: {problem})" if problem else _lease(report["lease"])
     lines += ["", *_wrapped(f"LEASE  {lease}", "       ")]
     for name, why in sorted(report.get("lease_unread", {}).items() if not problem else []):
         lines += _wrapped(f"       {name}, which keeps it too, {why}", "       ")
     lines.append("")
-    runs = [("LAST RUNS", "VERDICT", "WHAT", "BY", "SECONDS"), *(_run(line) for line in reversed(report["runs"]))]
+    runs = [("LAST RUNS", "VERDICT", "WHAT", "BY", "SECONDS"), *(row for line in reversed(report["runs"]) for row in _run(line))]
     none = "The history could not be read." if problem else "No run is in the history yet."
     lines += _columns(runs) if len(runs) > 1 else [none]
     return lines
@@ -94,15 +101,19 @@ def _lease(holder: Mapping[str, Any] | None) -> str:
     return f"{holder['owner']}: {holder['reason']}, since {holder['acquired']}, token {holder['token']}"
 
 
-def _run(line: Mapping[str, Any]) -> tuple[str, ...]:
+def _run(line: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """The run, and below it each of several stacks."""
     seconds = line.get("seconds")
-    return (
+    whole = (
         str(line.get("at", "-")),
         str(line.get("verdict", "-")),
         str(line.get("what", "")) or "-",
         str(line.get("owner", "")) or "-",
         f"{seconds:.1f}" if isinstance(seconds, int | float) else "-",
     )
+    stacks = line.get("stacks") or {}
+    of_each = [("", str(one["verdict"]), f"{name} {one.get('to', '')}".rstrip(), "", "") for name, one in stacks.items()]
+    return [whole, *(of_each if len(of_each) > 1 else [])]
 
 
 def _columns(rows: Sequence[tuple[str, ...]]) -> list[str]:

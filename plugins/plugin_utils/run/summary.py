@@ -46,9 +46,10 @@ def summary(verdict: Mapping[str, Any]) -> list[str]:
         if verdict["rotation"]:
             lines = [f"CHECK MODE: nothing was changed in {environment}. The rotation of {verdict['rotation']['name']} would:"]
             return lines + [f"  {step}" for step in verdict["rotation"]["plan"]]
-        for what, plans in (("edge", verdict["edges"]), ("engine", verdict["engines"])):
+        for what, key in (("upgrade of the edge", "edges"), ("upgrade of the engine", "engines"), ("removal", "removals")):
+            plans = verdict[key]
             if plans:
-                lines = [f"CHECK MODE: nothing was changed in {environment}. The upgrade of the {what} would:"]
+                lines = [f"CHECK MODE: nothing was changed in {environment}. The {what} would:"]
                 lines += [f"  {name}: {plan}" for name, plan in sorted(plans.items())]
         for name, host in sorted(verdict["hosts"].items()):
             lines += [f"  {name}: {step}" for step in host["plan"] or ["nothing to do"]]

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease import fleet
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import notes
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.known import HostState, Known
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.release_names import are_one
 
@@ -18,9 +19,9 @@ _ROTATION = ("rotation", "stack_secret", "stack_attestation", "postgres_login", 
 # Modules that replace the edge's container.
 _EDGE = ("edge_image", "edge_upgrade")
 # Modules whose message does not name the host that it is about.
-_OF_ONE_HOST = ("stack_attestation", "stack_secret", "engine_config", "engine_packages", *_EDGE)
+_OF_ONE_HOST = ("stack_attestation", "stack_secret", "stack_removal", "engine_config", "engine_packages", *_EDGE)
 # Modules by which a run is one that switches something, also in check mode.
-_DEPLOYS = ("stack_info", "stack_release", "stack_rollout", "edge_image", "engine_packages")
+_DEPLOYS = ("stack_info", "stack_release", "stack_rollout", "edge_image", "engine_packages", "stack_removal")
 _MODULES = (
     *_IDENTITY,
     *_ROTATION,
@@ -31,6 +32,7 @@ _MODULES = (
     "stack_release",
     "stack_rollout",
     "stack_migration",
+    "stack_removal",
     "health_gate",
     *_EDGE,
 )
@@ -69,8 +71,8 @@ class Run(Known):
         elif module == "engine_packages" and result["upgrades"]:
             self.upgraded = True
             self.notes.append(f"{host}: the engine was upgraded: {', '.join(result['upgrades'])}")
-        if module == "edge_upgrade" and result["changed"]:
-            self._upgraded(host, result)
+        if module in ("stack_removal", "edge_upgrade"):
+            self._once(module, host, result)
         if module == "stack_info" and self.rotation:
             state = self.hosts.setdefault(host, HostState())
             state.release, state.release_id = result["live_release"], result.get("live", "")
@@ -102,7 +104,7 @@ class Run(Known):
             state.failed = "\n".join([*filter(None, [state.failed]), where + message])
             self.reasons.append(where + message)
             # A module that was killed does not say what it has begun.
-            begun = module in ("edge_upgrade", "engine_packages") and result.get("begun", True)
+            begun = module in ("edge_upgrade", "engine_packages", "stack_removal") and result.get("begun", True)
             state.changed = state.changed or bool(result.get("restarted")) or begun
 
     def refused(self, host: str, message: str, *, ours: bool) -> None:
@@ -130,7 +132,8 @@ class Run(Known):
         self.reasons.append(state.failed)
         state.mixed = state.mixed or module == "stack_rollout"
         # Whichever edge serves there: the same command goes on from it.
-        state.changed = state.changed or module == "edge_upgrade" or (module == "engine_packages" and host in self.engines)
+        begun = (module == "engine_packages" and host in self.engines) or (module == "stack_removal" and host in self.removals)
+        state.changed = state.changed or module == "edge_upgrade" or begun
 
     def interrupted(self, how: str, at_work: Mapping[str, str]) -> None:
         """The run ended before its end. ``at_work``: host -> module that had not answered, and may go on there."""
@@ -168,6 +171,7 @@ class Run(Known):
             "lease": {key: self.lease.get(key) for key in ("token", "owner", "reason", "taken_over")} if self.lease else {},
             "mend": self._mend() if word == "mixed" or any(state.stuck for state in self.hosts.values()) else [],
             "rotation": {key: self.rotation[key] for key in ("name", "plan")} if self.rotation else {},
+            "removals": {name: "; ".join(found["plan"]) or "nothing to do" for name, found in self.removals.items()},
             "edges": {name: found["plan"] or f"nothing to do: {found['before']}" for name, found in self.upgrades.items()},
             "engines": {name: f"upgrade {found}" if found else "nothing to do" for name, found in self.engines.items()},
             "notes": self.notes,
@@ -211,12 +215,15 @@ class Run(Known):
         chosen = f" -e rollback_to={before.pop()}" if len(before) == 1 and not self.is_rollback else ""
         return f"ansible-playbook rollback.yml -i {inventory}{chosen}"
 
-    def _upgraded(self, host: str, result: Mapping[str, Any]) -> None:
-        self.upgraded = True
-        found = self.upgrades.get(host, {})
-        counts = [f"{number} {words}" for words, number in (("drained", result["drained"]), ("cut", result["cut"])) if number]
-        tail = f"; requests and tunnels: {', '.join(counts)}" if counts else ""
-        self.notes.append(f"{host}: the edge was replaced: {found.get('before', '?')} -> {found.get('after', '?')}{tail}")
+    def _once(self, module: str, host: str, result: Mapping[str, Any]) -> None:
+        """An edge was replaced or a stack removed, or each host was looked at before."""
+        if module == "stack_removal" and host not in self.removals:
+            self.removals[host] = result
+        elif result["changed"]:
+            self.upgraded = True
+            replaced = module == "edge_upgrade"
+            said = notes.upgraded(host, self.upgrades.get(host, {}), result) if replaced else notes.removed(host, result)
+            self.notes.append(said)
 
     def _let_in(self, result: Mapping[str, Any]) -> None:
         """``result``: of a balancer, which the run goes on without."""
@@ -233,16 +240,7 @@ class Run(Known):
             self.rotation = result["rotation"]
         if result["state"] not in ("ended", "waiting") or not result["changed"]:
             return
-        name, old = self.rotation["name"], self.rotation["old"]
-        if result["state"] == "waiting":
-            how = f"every replica uses the new value; now revoke {old} at the provider, then run the same command again"
-        elif self.rotation["keeps_old"]:
-            how = f"every replica uses the new value; {old} is a login that is not of the pair and was left as it is"
-        elif "prove" not in self.rotation["steps"]:
-            how = "every replica uses the new value, and no container has the old one"
-        else:
-            how = f"every replica uses the new value, and {old} is refused"
-        self.notes.append(f"{name}: {how}")
+        self.notes.append(notes.rotated(self.rotation, result["state"]))
         self.notes.append(f"commit {' and '.join(self.rotation['written'])}")
 
     def _prepared(self, state: HostState, result: Mapping[str, Any]) -> None:

@@ -1,0 +1,10 @@
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+"""What is said where the controller lacks jmespath."""
+
+from __future__ import annotations
+
+import sys
+
+# As a problem and not as an error, which would not be shown: tasks that check a configuration hold secrets.
+NO_JMESPATH = f"jmespath is not installed on the controller; install it with: {sys.executable} -m pip install jmespath"

@@ -1,0 +1,35 @@
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+"""Sentences of a verdict about what a run did beside a rollout. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def upgraded(host: str, found: Mapping[str, Any], result: Mapping[str, Any]) -> str:
+    """``found``: what was known of the image before; ``result``: of the module edge_upgrade."""
+    counts = [f"{number} {words}" for words, number in (("drained", result["drained"]), ("cut", result["cut"])) if number]
+    tail = f"; requests and tunnels: {', '.join(counts)}" if counts else ""
+    return f"{host}: the edge was replaced: {found.get('before', '?')} -> {found.get('after', '?')}{tail}"
+
+
+def removed(host: str, result: Mapping[str, Any]) -> str:
+    """``result``: of the module stack_removal."""
+    kept = f"; its data is still there: {', '.join(result['kept'])}" if result["kept"] else ""
+    return f"{host}: the stack was removed{kept}"
+
+
+def rotated(rotation: Mapping[str, Any], state: str) -> str:
+    """``rotation``: its plan; ``state``: what it has come to, ``waiting`` for a person or ended."""
+    old = rotation["old"]
+    if state == "waiting":
+        how = f"every replica uses the new value; now revoke {old} at the provider, then run the same command again"
+    elif rotation["keeps_old"]:
+        how = f"every replica uses the new value; {old} is a login that is not of the pair and was left as it is"
+    elif "prove" not in rotation["steps"]:
+        how = "every replica uses the new value, and no container has the old one"
+    else:
+        how = f"every replica uses the new value, and {old} is refused"
+    return f"{rotation['name']}: {how}"
