@@ -15,19 +15,19 @@ extends_documentation_fragment:
   - morpheus.deploy.attributes.read_only
 options:
   release:
-    description: Name of the release, as its images are tagged.
+    description: Name of the release that is to take over.
     type: str
     required: true
   environment:
-    description: Name of the environment that the host belongs to.
+    description: Name of the environment, which the Compose files may use.
     type: str
     required: true
   stack:
-    description: The stack's configuration as the filter P(morpheus.deploy.stack_config#filter) gives it.
+    description: The stack as the filter P(morpheus.deploy.stack_config#filter) gives it.
     type: dict
     required: true
   files:
-    description: The release's files, as relative path to base64 of the content.
+    description: What the release ships, as relative path to base64 of the content.
     type: dict
     required: true
   secrets:

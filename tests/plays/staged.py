@@ -74,7 +74,7 @@ print(json.dumps(answer if isinstance(answer, dict) else dict(changed=False)))
 """
 
 # Options that a test may want to see of what was asked.
-NOTED = ("names", "state", "drained", "adopts", "ports", "ports_from")
+NOTED = ("names", "state", "drained", "adopts", "ports", "ports_from", "hosts")
 Tasks = dict[str, list[dict[str, Any]]]
 ENGINE_ROLE: Tasks = {
     "plan": [
@@ -91,7 +91,13 @@ ENGINE_ROLE: Tasks = {
 # What it writes beside its module would be this machine's.
 EGRESS_ROLE: Tasks = {
     "look": [{"name": "Learn how a host is reached", "morpheus.deploy.host_egress": {"name": "{{ inventory_hostname }}"}}],
-    "main": [{"name": "Keep containers away", "morpheus.deploy.host_egress": {"name": "{{ inventory_hostname }}"}}],
+    "main": [
+        {
+            "name": "Keep containers away",
+            "when": "egress_filter | default(true)",
+            "morpheus.deploy.host_egress": {"name": "{{ inventory_hostname }}", "hosts": ["{{ inventory_hostname }}"]},
+        }
+    ],
 }
 EDGE_TASKS = ("look", "upgrade", "keep_off", "take_back")
 EDGE_ROLE: Tasks = {

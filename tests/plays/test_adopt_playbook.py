@@ -38,7 +38,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
 
 def asked(done: Done, host: str = "app-1") -> list[str]:
     """Modules that were asked of a host, with what matters here."""
-    about = {"edge_config": "ports", "stack_rollout": "adopts"}
+    about = {"edge_config": "ports", "stack_rollout": "adopts", "host_egress": "hosts"}
     return [
         f"{one['module']} {one[about[one['module']]]}" if about.get(one["module"]) in one else str(one["module"])
         for one in done.asked
@@ -58,6 +58,7 @@ def test_everything_is_looked_at_before_the_host_is_provisioned_and_the_edge_wai
     waits = found.index("edge_config ['waits']")
     rollout = found.index(f"stack_rollout {{'ports': {PORTS}, 'holders': ['proxy']}}")
     assert first < waits < found.index("stack_release") < rollout < found.index("edge_config ['serves']")
+    assert found.index("host_egress ['app-1']") > rollout
     [looked] = [one for one in done.asked if one["module"] == "stack_adoption_info" and one["host"] == "app-1"]
     assert looked["ports_from"] == ["proxy", "other"]
     assert "db: shop-db-1 is replaced once" in done.output

@@ -139,7 +139,13 @@ class HostAdoption(HostRollout):
         return "; ".join(f"{url}: {why}" for url, why in asked.items() if why)
 
     def _take_back(self, rollout: Rollout) -> None:
-        if not self._adopts or self._is_over:
+        if not self._adopts:
+            super()._take_back(rollout)
+            return
+        if self._is_over:
+            # Users are served by candidates, perhaps.
+            for name in self._ended():
+                self._bring_back(name, rollout)
             super()._take_back(rollout)
             return
         back = [Step(Action.STOP, one.service, replicas=(one.name,)) for one in self._beside(rollout)]

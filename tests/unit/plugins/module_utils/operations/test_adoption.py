@@ -157,6 +157,15 @@ def test_a_service_that_stopped_first_and_has_no_successor_comes_back_from_the_p
     assert host.edge_services == set()
 
 
+def test_it_does_so_too_where_nobody_has_the_ports(host: StackHost) -> None:
+    host.simulated.bad = {"db"}
+    handover = Handover(host)
+    handover.due = False
+    done = adopt(host, handover)
+    assert host.runs() == ["api ", "db ", "proxy ", "web "]
+    assert (handover.ran, done.left) == ([], "mixed")
+
+
 def test_when_it_cannot_the_command_is_said(host: StackHost) -> None:
     host.simulated.bad = {"db"}
     done = adopt(host, Handover(host), OwnCompose(host, "open /opt/shop/compose.yml: no such file or directory"))
