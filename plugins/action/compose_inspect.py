@@ -23,11 +23,11 @@ from ansible_collections.morpheus.deploy.plugins.plugin_utils.new_environment.as
 class ActionModule(NewEnvironmentAction):
     def run(self, tmp: Any = None, task_vars: Any = None) -> dict[str, Any]:
         _, given = self.validate_argument_spec(OPTIONS)
-        root, write = Path.cwd(), str(given.pop("write"))
+        root, write, env = Path.cwd(), str(given.pop("write")), str(given.pop("env"))
         try:
             asked = Asked(name=written.name_of(write) if write else "deploy", **given)
             new_environment.refuse(problems(asked))
-            found = look(root, asked)
+            found = look(root, asked, env)
             made = None
             if write:
                 made = written.environment(root, asked, found, lambda path: self._opened(root, path), encrypted, os.environ)
@@ -51,9 +51,10 @@ class ActionModule(NewEnvironmentAction):
         }
 
 
-def look(root: Path, asked: Asked) -> Inspection:
+def look(root: Path, asked: Asked, env: str = "") -> Inspection:
     if not asked.compose:
         raise DeployError("compose: required; the Compose file, for example -e compose=compose.yml")
     path = root / Path(asked.compose).expanduser()
     shown = Path(os.path.relpath(path, root)) if path.is_relative_to(root) else path
-    return Inspection(shown, asked.name, site=asked.site, service=asked.service, port=int(asked.port or 0), health=asked.health)
+    given = {"site": asked.site, "service": asked.service, "health": asked.health, "env": env}
+    return Inspection(shown, asked.name, port=int(asked.port or 0), **given)

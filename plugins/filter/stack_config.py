@@ -52,7 +52,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.health import gate
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import specifications
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import compose_asked, specifications
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.check import StackConfig
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.no_jmespath import NO_JMESPATH
 
@@ -62,7 +62,16 @@ def stack_config(variables: Mapping[str, Any]) -> dict[str, Any]:
         return {"problems": [NO_JMESPATH], "notes": []}
     checked = StackConfig(variables, specifications.options("preflight"))
     return {
-        "problems": checked.problems,
+        # What Compose says is asked for last: where our own words know what is wrong, they say what to write instead.
+        "problems": checked.problems
+        or compose_asked.problems(
+            checked.config,
+            checked.release,
+            checked.environment,
+            checked.files,
+            variables.get("stack_secrets") or {},
+            variables.get("stack_secret_variables") or {},
+        ),
         "notes": checked.notes,
         "environment": checked.environment,
         "release": checked.release,

@@ -53,6 +53,13 @@ options:
     description: Where O(service) listens, when the Compose file leaves a doubt.
     type: str
     default: ""
+  env:
+    description:
+      - The env file from which Compose takes its variables now, read once. Left out, the C(.env) beside the Compose file.
+      - Plain values become C(stack.variables). What is a secret by its name or by its value is named for the vault
+        (C(stack_secret_variables)), and its value is neither printed nor written.
+    type: str
+    default: ""
   health:
     description: What the gate asks of each service. Left out, what its own health check asks, or C(/).
     type: str
@@ -114,6 +121,7 @@ OPTIONS = {
     "service": {"type": "str", "default": ""},
     "port": {"type": "str", "default": ""},
     "health": {"type": "str", "default": ""},
+    "env": {"type": "str", "default": ""},
 }
 
 

@@ -64,6 +64,23 @@ options:
     type: list
     elements: str
     default: []
+  adopts:
+    description:
+      - For a host whose users are served by other containers as yet, and whose edge waits for its ports. Until the edge has them
+        nothing is stopped that serves users, and they go back when it does not answer. Without it such a host is refused.
+      - Where a release is live and the edge has its ports it changes nothing.
+    type: dict
+    suboptions:
+      ports:
+        description: Ports of the edge, in Compose's short form.
+        type: list
+        elements: str
+        required: true
+      holders:
+        description: Names of the containers that have them now, as M(morpheus.deploy.stack_adoption_info) returns them.
+        type: list
+        elements: str
+        default: []
 extends_documentation_fragment:
   - morpheus.deploy.engine.stacks
   - morpheus.deploy.stack
@@ -72,6 +89,7 @@ extends_documentation_fragment:
   - morpheus.deploy.without_lease
 seealso:
   - module: morpheus.deploy.stack_release
+  - module: morpheus.deploy.stack_adoption_info
   - module: morpheus.deploy.health_gate
 author:
   - The morpheus.deploy maintainers
@@ -212,15 +230,22 @@ left:
   sample: as_before
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError, FencedError
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge import state as edge_state
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge import waiting
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.handover import Handover
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import engine
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.lock import alone
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease import leased
+from ansible_collections.morpheus.deploy.plugins.module_utils.lease.fence import Fence
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage import Kind
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.adoption import HostAdoption
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.prepare import running
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.rollout import Rollout
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.switch import HostRollout
@@ -235,6 +260,10 @@ LEFT = {
 }
 # Of a first release there is nothing to go back to.
 FIRST = "This host runs a part of the release, and none was live here before; deploy a good one to mend it"
+ADOPTED = (
+    "This host runs a part of the release beside what ran before, which serves users as far as the edge does not; "
+    "playbooks/adopt.yml goes on with a good release"
+)
 
 
 def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
@@ -242,12 +271,15 @@ def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
     # What goes wrong while it is carried out is in the rollout.
     about["left"] = "as_before"
     leased.require(params, check_mode=module.check_mode)
-    host = StackHost(params["stack"], engine.connect())
+    client = engine.connect()
+    host = StackHost(params["stack"], client)
+    if not params["adopts"]:
+        waiting.require_over(host.edge_paths)
     host.runs_jobs, host.jobs_done = params["runs_jobs"], params["jobs_done"]
     host_rollout: HostRollout | None = None
     try:
         with alone(host, 0 if module.check_mode else params["token"], params["run"]) as fence:
-            host_rollout = HostRollout(host, fence)
+            host_rollout = _adoption(host, fence, client, params["adopts"]) if params["adopts"] else HostRollout(host, fence)
             rollout = host_rollout.prepare(
                 params["release_id"], restart=params["restart"], kind=Kind(params["kind"]), look_only=module.check_mode
             )
@@ -268,7 +300,7 @@ def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
     result = _result(rollout, rollout.outcome.done)
     if rollout.outcome.failures:
         about |= {"left": rollout.left, **result}
-        raise DeployError("\n".join([*rollout.outcome.failures, _left(rollout)]))
+        raise DeployError("\n".join([*rollout.outcome.failures, _left(rollout, adopts=bool(params["adopts"]))]))
     return result
 
 
@@ -282,6 +314,13 @@ def main() -> None:
             "kind": {"type": "str", "choices": [kind.value for kind in Kind], "default": Kind.DEPLOY.value},
             "runs_jobs": {"type": "bool", "default": True},
             "jobs_done": {"type": "list", "elements": "str", "default": []},
+            "adopts": {
+                "type": "dict",
+                "options": {
+                    "ports": {"type": "list", "elements": "str", "required": True},
+                    "holders": {"type": "list", "elements": "str", "default": []},
+                },
+            },
             "token": {"type": "int", "default": 0, "no_log": False},
             "run": {"type": "str", "default": ""},
             "without_lease": leased.WITHOUT_LEASE,
@@ -291,8 +330,14 @@ def main() -> None:
     run_module(module, body)
 
 
-def _left(rollout: Rollout) -> str:
-    words = LEFT[rollout.left] if rollout.previous or rollout.left != "mixed" else FIRST
+def _adoption(host: StackHost, fence: Fence, client: Any, adopts: Mapping[str, Any]) -> HostAdoption:
+    edge = engine.Engine(client, edge_state.PROJECT)
+    handover = Handover(host.edge_paths, edge, SystemClock(), adopts["ports"], adopts.get("holders") or [])
+    return HostAdoption(host, fence, handover)
+
+
+def _left(rollout: Rollout, *, adopts: bool) -> str:
+    words = LEFT[rollout.left] if rollout.previous or rollout.left != "mixed" else ADOPTED if adopts else FIRST
     previous = f" ({rollout.previous.release})" if rollout.previous else ""
     return words.format(previous=previous, release=rollout.manifest.release) + "."
 

@@ -74,13 +74,14 @@ print(json.dumps(answer if isinstance(answer, dict) else dict(changed=False)))
 """
 
 # Options that a test may want to see of what was asked.
-NOTED = ("names", "state", "drained", "stack", "token", "run")
+NOTED = ("names", "state", "drained", "stack", "token", "run", "adopts", "ports", "ports_from", "hosts")
 Tasks = dict[str, list[dict[str, Any]]]
 ENGINE_ROLE: Tasks = {
     "plan": [
         {
             "name": "See what the engine needs",
             "check_mode": True,
+            "changed_when": False,
             "morpheus.deploy.engine_config": {"options": {}},
             "register": "docker_engine_planned",
         }
@@ -90,12 +91,23 @@ ENGINE_ROLE: Tasks = {
 # What it writes beside its module would be this machine's.
 EGRESS_ROLE: Tasks = {
     "look": [{"name": "Learn how a host is reached", "morpheus.deploy.host_egress": {"name": "{{ inventory_hostname }}"}}],
-    "main": [{"name": "Keep containers away", "morpheus.deploy.host_egress": {"name": "{{ inventory_hostname }}"}}],
+    "main": [
+        {
+            "name": "Keep containers away",
+            "when": "egress_filter | default(true)",
+            "morpheus.deploy.host_egress": {"name": "{{ inventory_hostname }}", "hosts": ["{{ inventory_hostname }}"]},
+        }
+    ],
 }
 EDGE_TASKS = ("look", "upgrade", "keep_off", "take_back")
 EDGE_ROLE: Tasks = {
     "check": [{"name": "Look at the options", "ansible.builtin.debug": {"msg": "They are well."}}],
-    "main": [{"name": "Bring the edge", "morpheus.deploy.edge_config": {"files": {}}}],
+    "main": [
+        {
+            "name": "Bring the edge",
+            "morpheus.deploy.edge_config": {"ports": ["{{ 'waits' if edge_waits else 'serves' }}"]},
+        }
+    ],
     # These ask nobody but modules.
     **{name: yaml.safe_load((ROOT / "roles" / "edge" / "tasks" / f"{name}.yml").read_text()) for name in EDGE_TASKS},
 }
@@ -246,6 +258,10 @@ WELL = [
         },
     ),
     rule("stack_audit", {"changed": False, "failed": True, "msg": "no engine"}),
+    rule(
+        "stack_adoption_info",
+        {"changed": False, "adopted": False, "waits": True, "holders": ["proxy"], "plan": ["db: shop-db-1 is replaced once"]},
+    ),
     rule("host_baseline", {"changed": True, "digest": "d" * 64, "recorded": "2026-01-01T12:00:00Z", "differences": []}),
     rule(
         "stack_removal",
@@ -276,6 +292,7 @@ WELL = [
     rule("edge_upgrade", {"changed": True, "done": ["the edge runs haproxy:3.0"], "drained": 3, "cut": 0}),
 ]
 ROLLOUTS = {
+    "adopt": rollout("deploy", "1.1.0", "1.0.0"),
     "deploy": rollout("deploy", "1.1.0", "1.0.0"),
     "rollback": rollout("rollback", "1.0.0", "1.1.0"),
     "restart": rollout("deploy", "1.1.0", "1.1.0", switched=False),

@@ -37,6 +37,7 @@ NOBODY = "it has no hosts, so its path or its content may be wrong (see Ansible'
 # that answer; a status or an audit has failed while a host was not asked.
 ASKED = """
                 no inventory  wrong group  nobody     limit          check
+adopt           refused 2     refused 2    refused 2  deployed 0     checked 0
 audit           refused 2     refused 2    refused 2  failed 2       failed 2
 claim           refused 2     refused 2    refused 2  done 0         checked 0
 config          refused 2     refused 2    refused 2  done 0         done 0
@@ -55,6 +56,7 @@ unlock          refused 2     refused 2    refused 2  done 0         checked 0
 """
 LOST = """
                 none answers  lost first  lost midway  lost last  killed
+adopt           refused 4     refused 4   refused 4    mixed 4    running -9
 audit           refused 4     failed 4    failed 4     failed 4   running -9
 claim           refused 4     refused 4   refused 4    failed 4   running -9
 config          done 0        done 0      done 0       done 0     running -9
@@ -73,6 +75,7 @@ unlock          refused 4     done 0      done 0       done 0     running -9
 """
 # Module -> host that is lost when it is asked, in the middle of what the playbook does and at its last step.
 MIDWAY = {
+    "adopt": rule("stack_adoption_info", "lost", host="app-2"),
     "audit": rule("stack_audit", "lost", host="app-2"),
     "claim": rule("host_identity", "lost", host="app-2"),
     "deploy": rule("stack_release", "lost", host="app-2"),
@@ -89,6 +92,7 @@ MIDWAY = {
 }
 LAST = {
     **MIDWAY,
+    "adopt": rule("stack_rollout", "lost", host="app-2"),
     "claim": rule("host_baseline", "lost", host="app-2"),
     "deploy": rule("stack_rollout", "lost", host="app-2"),
     "edge_upgrade": rule("edge_upgrade", "lost", host="app-2"),

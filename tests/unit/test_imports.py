@@ -43,7 +43,8 @@ HOSTS = {
     "host": "compose edge egress engine health lease release rollout service words",
     "edge_container": "edge engine service",
     "facts": "compose edge egress engine ownership postgres release secrets service",
-    "operations": "compose edge engine health host lease lineage ownership release rollout service words",
+    "adoption": "compose edge engine facts service",
+    "operations": "adoption compose edge edge_container engine health host lease lineage ownership release rollout service words",
 }
 # Upstairs: what runs on the controller only. Package -> those of this floor that it imports; of the one below, any.
 CONTROLLER = {

@@ -13,18 +13,19 @@ from urllib.parse import urlsplit, urlunsplit
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.waiting import HTTP, HTTPS, without_users
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Endpoint, Expectation
 
-# Inside the container, as the role edge publishes them.
-_HTTP, _HTTPS = "8080", "8443"
-_TLS = f"bind :{_HTTPS} "
+_TLS = f"bind :{HTTPS} "
 _THIS_HOST = "127.0.0.1"
 _MEND = "run playbooks/provision.yml --tags edge for this inventory"
 
 
 @dataclass(frozen=True)
 class OwnEdge:
-    """``http``, ``https``: ports on this host; ``tls``: whether the edge has a certificate; ``socket``: where only root asks."""
+    """``http``, ``https``: ports on this host, 0 while it waits for them; ``tls``: whether the edge has a certificate;
+    ``socket``: where only root asks.
+    """
 
     http: int
     https: int
@@ -39,7 +40,9 @@ class OwnEdge:
             published = json.loads(project.read_text())["services"]["haproxy"]["ports"]
             ports = {inside: int(outside.rpartition(":")[2]) for outside, _, inside in (one.rpartition(":") for one in published)}
             tls = any(line.strip().startswith(_TLS) for line in config.read_text().splitlines())
-            return cls(ports[_HTTP], ports[_HTTPS], tls, paths.root / "run" / "own.sock")
+            if ports and without_users(published):
+                ports = {HTTP: 0, HTTPS: 0}
+            return cls(ports[HTTP], ports[HTTPS], tls, paths.root / "run" / "own.sock")
         except OSError as exc:
             raise EdgeError(f"{exc.filename}: {exc.strerror}, so this host's edge cannot be asked; {_MEND}") from exc
         except (ValueError, KeyError, TypeError, AttributeError) as exc:

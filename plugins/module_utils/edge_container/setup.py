@@ -30,6 +30,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge.sockets impor
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.state import PROJECT
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.upstreams import MAP as AWAY_MAP
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.validation import validate_edge
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.waiting import without_users
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.settings import (
     CPU_SHARES,
     EdgeSettings,
@@ -80,11 +81,11 @@ class EdgeSetup:
         files = self._with_home(files)
         left = self._left_over(files, certificates)
         running = self._is_running()
-        # One that reaches no replica has nobody to interrupt.
+        # One that reaches no replica has nobody to interrupt, and nobody reaches one that waits for its ports.
         cut_off = "network" in changed
         recreate = "container" in changed or cut_off
         network = self._require_own_network() if recreate else True
-        if recreate and running and not (allow_interruption or cut_off):
+        if recreate and running and not (allow_interruption or cut_off or self._waits()):
             lost = self._lost_compose()
             why = f"{lost}, so nobody can tell whether the container is as it should be" if lost else _CHANGED
             raise EdgeError(
@@ -215,6 +216,12 @@ class EdgeSetup:
         running = [one for one in self._engine.observe(set()) if one.state is State.RUNNING]
         found = [(one, (self._engine.inspected(one) or {}).get("HostConfig") or {}) for one in running]
         return [one for one, config in found if config.get("CpuShares") != CPU_SHARES]
+
+    def _waits(self) -> bool:
+        """Whether the edge runs without ports for users. Its container says it: a handover may have been killed at its files."""
+        running = [one for one in self._engine.observe(set()) if one.state is State.RUNNING]
+        found = [((self._engine.inspected(one) or {}).get("HostConfig") or {}).get("PortBindings") or {} for one in running]
+        return all(bool(one) and without_users(inside.partition("/")[0] for inside in one) for one in found)
 
     def _lost_compose(self) -> str:
         """Why the edge's own Compose file says nothing, in words; empty when it does, and before there is an edge."""

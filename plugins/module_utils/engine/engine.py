@@ -144,6 +144,16 @@ class Engine(Images, Networks):
         with speaking(f"send {name} to {replica.name}"):
             self._client.api.kill(replica.id, signal=name)
 
+    def start(self, replica: Replica) -> None:
+        """One that is stopped, as it lies there."""
+        with speaking(f"start {replica.name}"):
+            self._client.api.start(replica.id)
+
+    def never_again(self, replica: Replica) -> None:
+        """The engine does not start it by itself any more, also when the host comes up."""
+        with speaking(f"change the restart policy of {replica.name}"), suppress(NotFound):
+            self._client.api.update_container(replica.id, restart_policy={"Name": "no"})
+
     def give_cpu_shares(self, replica: Replica, shares: int) -> None:
         """At once, while it runs."""
         with speaking(f"give {replica.name} its share of the CPUs"):

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge import own_edge, served
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge import own_edge, served, waiting
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Endpoint, Expectation, Gate
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.http import HttpProbe
@@ -22,7 +22,9 @@ PUBLIC_INTERVAL_SECONDS = 0.05
 
 
 def endpoints(target: Target, paths: EdgePaths) -> list[Endpoint]:
-    """How users ask: the stack's public check, or every route at this host's own edge."""
+    """How users ask: the stack's public check, or every route at this host's own edge; none while that waits for its ports."""
+    if waiting.waits(paths):
+        return []
     check = target.stack.public_check
     if check:
         expectation = Expectation(version=check["version"], release=target.release)

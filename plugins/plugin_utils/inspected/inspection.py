@@ -22,8 +22,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.compose.refusals i
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import specifications
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.check import StackConfig
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.compose_files import ComposeFiles
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected import dotenv, reached, shipped
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected import needed as needs
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected import reached, shipped
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.needed import Needed, Row, Source
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.tagged import dump
 
@@ -43,9 +43,20 @@ class Inspection:
     """``needed.rows``: what is to be known; ``override`` and ``inventory``: lines to copy; ``problems``: still refused."""
 
     def __init__(
-        self, path: Path, name: str = "deploy", *, site: str = "", service: str = "", port: int = 0, health: str = ""
+        self,
+        path: Path,
+        name: str = "deploy",
+        *,
+        site: str = "",
+        service: str = "",
+        port: int = 0,
+        health: str = "",
+        env: str = "",
     ) -> None:
+        """``env``: the env file that Compose reads for its variables, where it is not the .env beside the Compose file."""
         self.path, self.name = path, name
+        self._env_name = env or ".env"
+        self.variables = dotenv.read(dotenv.text(env) if env else dotenv.beside(path))
         self.override_name = f"{path.stem}.{name}{path.suffix}"
         self.text = _read(path)
         files = ComposeFiles({path.name: self.text}, {"STACK_RELEASE": RELEASE, "STACK_ENVIRONMENT": name})
@@ -57,7 +68,8 @@ class Inspection:
             raise DeployError(f"{path}: has no services")
         if service and service not in services:
             raise DeployError(f'service: "{service}" is not a service of {path}; it has {", ".join(services)}')
-        self.project = _as_project(str(model.get("name") or path.absolute().parent.name))
+        own_name = self.variables.get("COMPOSE_PROJECT_NAME")
+        self.project = _as_project(str(own_name or model.get("name") or path.absolute().parent.name))
         self.services = list(services)
         self.needed = Needed()
         self._work_out(services, site, service, port, health)
@@ -79,32 +91,43 @@ class Inspection:
         needs.policies(found, {name: one for name, one in on.items() if not one.get("profiles")}, ends)
         if not ports:
             found.say("stack.services", "yours", "no service has a port that users reach; name one with -e service= -e port=")
-        self._variables(source)
+        self._variables()
         if not found.override:
             found.stack["compose_files"] = [self.path.name]
         self._exempt(on, set(ports))
         found.say("services", "given", f"all are hardened: {', '.join(GIVEN_WORDS.values())}")
 
-    def _variables(self, source: Source) -> None:
-        """What a variable of the Compose file stands for, where nobody else says it."""
-        names = list(dict.fromkeys(_without_default(self.text)))
-        if not names:
-            return
-        known = needs.env_lines(source.env_files.get(".env", ""))
-        options = specifications.options("preflight")
-        if "variables" not in options["stack"]["options"]:
-            self.needed.say(
-                "compose", "yours", f"{', '.join(names)}: given by nobody; write the values out, secrets into stack_secrets"
-            )
-            return
-        secret = [name for name in names if needs.SECRET.search(name)]
-        plain = {name: known.get(name) or "change-me" for name in names if name not in secret}
+    def _variables(self) -> None:
+        """What a variable of the Compose file stands for: the team's own env file says it, or a person will."""
+        known, asked = self.variables, _asked(self.text)
+        self._of_compose(known)
+        names = [name for name, needed in asked.items() if needed or name in known]
+        why = {name: "by its name" if needs.SECRET.search(name) else "" for name in names}
+        why |= {name: dotenv.why_secret(name, known[name]) for name in names if name in known}
+        plain = {name: known.get(name, "change-me") for name in names if not why[name]}
         if plain:
             self.needed.stack["variables"] = plain
             self.needed.say("stack.variables", "given", f"{', '.join(plain)}; see that the values are those of this environment")
+        secret = [name for name in names if why[name]]
         if secret:
             self.needed.variables.update({name: needs.vault(name) for name in secret})
-            self.needed.say("stack_secret_variables", "given", f"{', '.join(secret)}, from the vault")
+            listed = ", ".join(f"{name} ({why[name]})" for name in secret)
+            where = f"; the values stand in {self._env_name}" if any(name in known for name in secret) else ""
+            self.needed.say("stack_secret_variables", "given", f"{listed}, from the vault{where}")
+        unused = [name for name in known if name not in asked and not dotenv.OF_COMPOSE.match(name)]
+        if unused:
+            said = f"{', '.join(unused)}: no line of the Compose file asks for it, so it was left out"
+            self.needed.say(self._env_name, "accepted", said)
+
+    def _of_compose(self, known: Mapping[str, str]) -> None:
+        """What is said to Compose itself there."""
+        profiles = [one.strip() for one in known.get("COMPOSE_PROFILES", "").split(",") if one.strip()]
+        if profiles:
+            self.needed.stack["profiles"] = profiles
+            self.needed.say("stack.profiles", "given", f"COMPOSE_PROFILES of {self._env_name} says {', '.join(profiles)}")
+        if known.get("COMPOSE_FILE"):
+            said = f"COMPOSE_FILE of {self._env_name} names other files as well; list all of them in stack.compose_files"
+            self.needed.say("stack.compose_files", "yours", said)
 
     def _exempt(self, services: Mapping[str, Mapping[str, Any]], routed: set[str]) -> None:
         """What services ask of their host, by the rules that judge it, with the word that admits it."""
@@ -205,13 +228,17 @@ def said(one: Inspection) -> list[str]:
     return [*lines, verdict, "-e write=inventories/<name> writes them, and all that a first environment has."]
 
 
-def _without_default(text: str) -> Iterable[str]:
+def _asked(text: str) -> dict[str, bool]:
+    """Name of each variable -> whether some line has no other value for it."""
+    asked: dict[str, bool] = {}
     # What a comment says is asked of nobody.
     for line in text.splitlines():
         for found in _VARIABLE.finditer(re.sub(r"(^|\s)#.*", "", line)):
             name = found["braced"] or found["bare"]
-            if name and name not in _GIVEN and "-" not in (found["how"] or "") and "+" not in (found["how"] or ""):
-                yield name
+            if name and name not in _GIVEN:
+                without = "-" not in (found["how"] or "") and "+" not in (found["how"] or "")
+                asked[name] = asked.get(name, False) or without
+    return asked
 
 
 def _read(path: Path) -> str:

@@ -14,7 +14,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import data as compose_data
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected import known_images, reached
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected import dotenv, known_images, reached
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.tagged import Override, Reset
 
 SECRET = re.compile(
@@ -208,10 +208,10 @@ def _own_env_files(needed: Needed, name: str, service: Mapping[str, Any], source
         return
     found: dict[str, str] = {}
     for path in own:
-        found.update(env_lines(source.env_files.get(path, "")))
+        found.update(dotenv.read(source.env_files.get(path, "")))
     # What stands under environment wins over any env file.
     found = {key: value for key, value in found.items() if key not in _pairs(service.get("environment"))}
-    plain = {key: value for key, value in found.items() if not SECRET.search(key)}
+    plain = {key: value for key, value in found.items() if not SECRET.search(key) and not dotenv.why_secret(key, value)}
     secret = [key for key in found if key not in plain]
     if plain:
         needed.stack.setdefault("env", {})[name] = plain
@@ -230,14 +230,6 @@ def is_secret(key: str, value: str) -> bool:
     value = given["default"] if given else value
     plain = not value or "$" in value or value.isdigit() or value.lower() in ("true", "false", "yes", "no")
     return bool(SECRET.search(key)) and not _NO_SECRET.search(key) and not plain
-
-
-def env_lines(text: str) -> dict[str, str]:
-    """An env file as people write it: quotes around a value are none of it."""
-    pairs = [
-        line.strip().removeprefix("export ").partition("=") for line in text.splitlines() if not line.lstrip().startswith("#")
-    ]
-    return {key.strip(): value.strip().strip("\"'") for key, equals, value in pairs if equals and key.strip()}
 
 
 def vault(*parts: str) -> str:

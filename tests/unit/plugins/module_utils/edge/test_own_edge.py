@@ -66,6 +66,17 @@ def test_without_a_certificate_it_is_asked_as_the_tls_end_in_front_of_it_asks(tm
     assert found.expectation.release == "1.0.0"
 
 
+def test_nobody_is_asked_for_while_it_waits_for_its_ports(tmp_path: Path) -> None:
+    paths = edge(tmp_path)
+    settings = EdgeSettings("haproxy:3.0", "99:99", ["127.0.0.1:8405:8405"])
+    (tmp_path / "compose.json").write_text(json.dumps(settings.compose(tmp_path)))
+    assert as_users(paths, None) == []
+    assert as_users(paths, {"url": "https://shop.example/health", "version": ""}) == []
+    (tmp_path / "compose.json").write_text(json.dumps(EdgeSettings("haproxy:3.0", "99:99", ["80:8080"]).compose(tmp_path)))
+    with pytest.raises(EdgeError, match="does not say on which ports"):
+        as_users(paths, None)
+
+
 def test_an_address_of_ones_own_goes_before_it(tmp_path: Path) -> None:
     found = asked(EdgePaths(tmp_path), "https://shop.example/health", address="10.0.0.5:8443", headers={"X-Probe": "yes"})
     assert (found.address, found.headers) == ("10.0.0.5:8443", (("X-Probe", "yes"),))

@@ -128,6 +128,29 @@ def test_it_goes_also_when_the_edge_gets_a_new_container(
     assert certs(paths) == ["a.example.pem"]
 
 
+def test_one_that_waits_for_its_ports_has_nobody_to_interrupt(
+    setup: EdgeSetup, paths: EdgePaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its container tells, and not its files: a handover may have been killed between the two."""
+    up: list[str] = []
+    monkeypatch.setattr(Compose, "create", lambda self, *, anew: None)
+    monkeypatch.setattr(Compose, "up", lambda self: up.append("up"))
+    monkeypatch.setattr(EdgeSetup, "_await_answer", lambda self: None)
+    other = EdgeSettings("haproxy:3.0", f"{os.getuid()}:{os.getgid()}", ["127.0.0.1:8405:8405"])
+    place(other.files(paths))
+    for bindings, refused in ({"8405/tcp": []}, False), ({"8405/tcp": [], "8080/tcp": []}, True), ({}, True):
+        place(other.files(paths))
+        config = {"HostConfig": {"CpuShares": CPU_SHARES, "PortBindings": bindings}}
+        monkeypatch.setattr(RunningEdge, "inspected", lambda self, one, config=config: config)
+        up.clear()
+        if refused:
+            with pytest.raises(EdgeError, match="which takes a new container and a short interruption for every user"):
+                apply(setup, LISTED, {"a.example": KEY})
+        else:
+            apply(setup, LISTED, {"a.example": KEY})
+        assert up == ([] if refused else ["up"])
+
+
 def test_without_any_certificate_their_list_goes_too(setup: EdgeSetup, paths: EdgePaths) -> None:
     assert setup.differences({}, {}) == [
         "certs/a.example.pem (removed)",

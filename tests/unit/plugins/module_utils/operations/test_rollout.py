@@ -22,6 +22,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.data import Ground
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.precautions import Here
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.images import Disk, Image
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.seen import Health
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.lock import alone
@@ -98,6 +99,7 @@ class StackHost:
 
     def __init__(self, root: Path) -> None:
         self.stack = "shop"
+        self.edge_paths = EdgePaths(root / "edge")
         self.releases = Releases("shop", root)
         self.simulated = Host()
         self.through = Through()
