@@ -70,8 +70,8 @@ class Edge(Seen):
         self._routes = dict(routes)
         self._replicas = replicas
         self._users = users
-        # Where routes have led since this began, and where they shall: the way back leads there, too.
-        self._leads = set(self._routes.values())
+        # Where routes have led since this expanded, and where they shall: the way back leads there, too.
+        self._leads: set[str] = set()
         self._lock = RLock()
 
     def routing(self) -> Routing:
@@ -96,7 +96,7 @@ class Edge(Seen):
             now = self._backends()
             slots = max(now.slots, self._slots, slots_for(now.used + self._replicas))
             routes = self.routes()
-            self._leads |= set(routes.values())
+            self._leads |= {*routes.values(), *self._routes.values()}
             return self._configuration.apply(
                 self._files(self._services | now.services, slots, now.admitted(), routes, self._leads)
             )

@@ -46,7 +46,7 @@ class EdgeConfiguration:
 
     def write(self, files: Mapping[str, str]) -> None:
         """Put files in place that say what HAProxy is told at run time."""
-        for name in self.differences(files):
+        for name in self._sequence(files):
             self._put(name, files[name])
 
     def apply(self, files: Mapping[str, str]) -> list[str]:
@@ -55,8 +55,9 @@ class EdgeConfiguration:
         if not changed:
             return []
         self.check(files)
-        before = {name: self._read(name) for name in changed}
-        for name in changed:
+        sequence = self._sequence(files)
+        before = {name: self._read(name) for name in reversed(sequence)}
+        for name in sequence:
             self._put(name, files[name])
         try:
             self.reload()
@@ -92,6 +93,18 @@ class EdgeConfiguration:
             if holds_users(path.name):
                 shutil.chown(path, self._user)
 
+    def _sequence(self, files: Mapping[str, str]) -> list[str]:
+        """Files that change, in an order in which HAProxy could start at any moment: lists of users come before the rules that
+        ask for them, and go after these.
+        """
+
+        def place(name: str) -> tuple[int, str]:
+            if not holds_users(name):
+                return 1, name
+            return (2 if _lists(self._read(name) or "") - _lists(files[name]) else 0), name
+
+        return sorted(self.differences(files), key=place)
+
     def _put(self, name: str, content: str) -> None:
         secret = holds_users(name)
         mode, owner = (0o400, self._user) if secret else (0o644, None)
@@ -119,6 +132,10 @@ class EdgeConfiguration:
             return kind.commented(self.paths.conf / name)
         except FileNotFoundError:
             return None
+
+
+def _lists(text: str) -> set[str]:
+    return {line for line in text.splitlines() if line.startswith("userlist ")}
 
 
 def _alerts(answer: str) -> str:

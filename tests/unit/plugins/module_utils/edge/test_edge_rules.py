@@ -95,9 +95,11 @@ def test_the_file_has_the_rules_of_both_releases_until_one_of_them_is_live(world
 
 def test_a_run_that_knows_nothing_of_the_rollout_before_it_keeps_the_rules_of_where_routes_lead(world: World) -> None:
     world.live(allow=[OLD])
-    edge, _ = world.edge(allow=[NEW])
+    edge, _ = world.edge(allow=[NEW], basic_auth="staff")
     world.admit(edge, "web-2")
-    assert world.networks() == [OLD, NEW]
+    # Not yet those of its own, whose users are not there before it expands.
+    assert world.networks() == [OLD]
+    assert "http_auth" not in (world.paths.conf / "stacks" / "shop.cfg").read_text()
 
 
 def test_users_are_for_haproxy_alone_and_come_and_go_with_the_routes_that_ask_for_them(world: World) -> None:
@@ -130,6 +132,31 @@ def test_a_new_password_of_the_live_release_is_a_difference_that_a_deploy_puts_r
     world.users = {}
     edge.contract()
     assert world.user_file.read_text().endswith("\nuserlist shop.staff\n")
+
+
+def test_lists_of_users_come_before_the_rules_that_ask_for_them_and_go_after(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """HAProxy does not start where a rule names a list that is not there."""
+    written: list[str] = []
+    put = EdgeConfiguration._put
+
+    def noted(self: EdgeConfiguration, name: str, content: str) -> None:
+        written.append(name)
+        put(self, name, content)
+
+    world.live()
+    monkeypatch.setattr(EdgeConfiguration, "_put", noted)
+    edge, routes = world.edge(basic_auth="staff")
+    edge.expand()
+    assert written == ["stacks/shop.users.cfg", "stacks/shop.cfg"]
+    edge.route(routes)
+    back, routes = world.edge()
+    back.expand()
+    back.route(routes)
+    written.clear()
+    back.contract()
+    assert written == ["stacks/shop.cfg", "stacks/shop.users.cfg"]
 
 
 def test_another_protocol_is_refused_before_anything_is_changed(world: World) -> None:
