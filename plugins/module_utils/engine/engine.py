@@ -27,6 +27,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.engine.labels impo
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.listed import mislabelled, replica_of
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.networks import Networks
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.volumes import Volumes
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.recall import Running
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.mounted import Mounted
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica
@@ -60,7 +61,7 @@ def connect() -> Any:
         ) from exc
 
 
-class Engine(Images, Networks):
+class Engine(Images, Networks, Volumes):
     """Replicas and images of one Compose project on this host."""
 
     def __init__(self, client: Any, project: str, network: str = "") -> None:
@@ -238,25 +239,6 @@ class Engine(Images, Networks):
             for item in found
             for mount in item.get("Mounts") or []
         ]
-
-    def volume(self, name: str) -> Mapping[str, Any] | None:
-        """The volume as the engine inspects it, or None."""
-        with speaking(f"look at volume {name}"):
-            try:
-                found: Mapping[str, Any] = self._client.api.inspect_volume(name)
-            except NotFound:
-                return None
-        return found
-
-    def volumes_of_project(self) -> list[str]:
-        """Names of those that Compose has made for the project."""
-        with speaking("list volumes"):
-            found = self._client.api.volumes(filters={"label": [f"{PROJECT}={self._project}"]}).get("Volumes") or []
-        return sorted(str(one["Name"]) for one in found)
-
-    def remove_volume(self, name: str) -> None:
-        with speaking(f"remove the volume {name}"), suppress(NotFound):
-            self._client.api.remove_volume(name)
 
     def routed_replicas(self) -> dict[str, list[Replica]]:
         """Stack -> its running replicas that the edge may send requests to, for every stack on this host."""

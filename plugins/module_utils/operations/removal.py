@@ -17,6 +17,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import networks as edge_networks
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.compose_command import Compose
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.labels import PROJECT
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.retention import remove_images
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.verbs import HostEdge, HostEngine
@@ -87,7 +88,7 @@ class Removal:
             steps=steps,
             one_offs=[one.name for one in one_offs],
             networks=edge_networks.own(host.engine, host.stack),
-            volumes=host.engine.volumes_of_project(),
+            volumes=host.engine.volumes(f"{PROJECT}={host.stack}"),
             data=self._data(),
             edge_files=self._edge.own_files(),
             has_files=self._has_files(),

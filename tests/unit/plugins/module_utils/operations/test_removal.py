@@ -52,7 +52,7 @@ class StackHost:
         self.simulated = Host()
         self.releases = Releases("shop", root)
         self.found = ["shop_default", "edge.shop"]
-        self.volumes = ["shop_data"]
+        self.named = ["shop_data"]
         self.let_to: list[Any] = []
         self.removed_images: list[str] = []
         self.at_work: list[OneOff] = []
@@ -79,11 +79,12 @@ class StackHost:
         assert not self.simulated.containers
         self.found.remove(name)
 
-    def volumes_of_project(self) -> list[str]:
-        return list(self.volumes)
+    def volumes(self, label: str) -> list[str]:
+        assert label == "com.docker.compose.project=shop"
+        return list(self.named)
 
     def remove_volume(self, name: str) -> None:
-        self.volumes.remove(name)
+        self.named.remove(name)
 
     def images_in_use(self) -> set[str]:
         return set()
@@ -151,13 +152,13 @@ def test_users_are_let_go_of_before_anything_stops_and_nothing_is_left_but_data(
     simulated = host.simulated
     assert (simulated.containers, simulated.routes, simulated.violations) == ({}, {}, [])
     assert (host.found, host.the_edge.files, host.let_to) == ([], [], [()])
-    assert (host.volumes, host.removed_images) == (["shop_data"], ["shop/web:1"])
+    assert (host.named, host.removed_images) == (["shop_data"], ["shop/web:1"])
     assert files(host.releases.root) == ["project/uploads/a/picture"]
 
 
 def test_data_goes_when_it_is_asked_for(host: StackHost) -> None:
     remove(host, with_data=True)
-    assert (host.volumes, host.releases.root.exists()) == ([], False)
+    assert (host.named, host.releases.root.exists()) == ([], False)
 
 
 def test_a_stack_without_data_leaves_no_directory(host: StackHost) -> None:
