@@ -107,6 +107,13 @@ def sandbox(command: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def patiently(*command: str) -> str:
+    """The output of a command on the host that may pull images or install packages."""
+    done = subprocess.run(["docker", "exec", HOST, *command], capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
 def put(path: str, text: str) -> None:
     """Write a file on the host."""
     on(HOST, "sh", "-c", f'mkdir -p "$(dirname {path})" && printf %s "$0" > {path}', text)
@@ -126,7 +133,7 @@ class Project:
         eventually(lambda: served() == "1.0.0", "the old proxy serves", 60)
 
     def compose(self, *command: str) -> str:
-        return on(HOST, "docker", "compose", "--project-name", self.name, "--file", "/opt/shop/compose.yml", *command)
+        return patiently("docker", "compose", "--project-name", self.name, "--file", "/opt/shop/compose.yml", *command)
 
     def sql(self, statement: str) -> str:
         return on(HOST, "docker", "exec", f"{self.name}-db-1", "psql", "-U", "postgres", "-h", "127.0.0.1", "-Atc", statement)
@@ -148,7 +155,7 @@ def host() -> Iterator[None]:
     try:
         put("/etc/docker/daemon.json", json.dumps(DAEMON))
         install_engine = "apt-get install --yes --no-install-recommends docker.io docker-cli docker-compose"
-        on(HOST, "sh", "-c", f"DEBIAN_FRONTEND=noninteractive {install_engine} && systemctl start docker")
+        patiently("sh", "-c", f"DEBIAN_FRONTEND=noninteractive {install_engine} && systemctl start docker")
         yield
     finally:
         sandbox("down")

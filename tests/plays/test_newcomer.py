@@ -185,6 +185,23 @@ def test_a_first_look_at_a_strangers_compose_file_leads_to_an_environment_that_p
     assert (done.returncode, "is there already and stays as it is" in done.stdout) == (2, True)
 
 
+def test_a_teams_env_file_is_imported_and_no_secret_of_it_is_shown_or_written(newcomer: Newcomer) -> None:
+    (newcomer.here / "compose.yml").write_text(
+        COMPOSE.replace("    restart:", '    environment: {LEVEL: "${LEVEL:-info}", URL: "${URL}"}\n    restart:')
+    )
+    (newcomer.here / "live.env").write_text("LEVEL=debug\nURL=postgres://app:canary@db/app\nSPARE=canary\n")
+    look = "ansible-playbook morpheus.deploy.inspect -e compose=compose.yml -e env=live.env -vvvv"
+    said = newcomer.well(f"{look} -e write=inventories/staging -e hosts=10.0.0.1 -e site=shop.example")
+    assert "URL (a URL with a password in it), from the vault; the values stand in live.env" in said
+    (newcomer.here / "live.env").unlink()
+    assert "canary" not in said + "".join(newcomer.files().values())
+    stack = newcomer.files()["inventories/staging/group_vars/all/stack.yml"]
+    assert "LEVEL: debug" in stack
+    assert "vault_url" in stack
+    done = newcomer.types("ansible-playbook morpheus.deploy.inspect -e compose=compose.yml -e env=nowhere.env")
+    assert (done.returncode, "env: nowhere.env does not exist" in done.stdout) == (2, True)
+
+
 def test_a_first_look_says_what_to_type(newcomer: Newcomer) -> None:
     done = newcomer.types("ansible-playbook morpheus.deploy.inspect")
     assert (done.returncode, "compose: required; the Compose file" in done.stdout) == (2, True)
