@@ -260,10 +260,11 @@ LEFT = {
 }
 # Of a first release there is nothing to go back to.
 FIRST = "This host runs a part of the release, and none was live here before; deploy a good one to mend it"
-ADOPTED = (
-    "This host runs a part of the release beside what ran before, which serves users as far as the edge does not; "
-    "playbooks/adopt.yml goes on with a good release"
-)
+ADOPTED = {
+    "mixed": "This host runs a part of the release beside what ran before, which serves users as far as the edge does not; "
+    "playbooks/adopt.yml goes on with a good release",
+    "taken_back": "What had to stop first was brought back by the project's own Compose files: this host runs what ran before",
+}
 
 
 def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
@@ -300,7 +301,7 @@ def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
     result = _result(rollout, rollout.outcome.done)
     if rollout.outcome.failures:
         about |= {"left": rollout.left, **result}
-        raise DeployError("\n".join([*rollout.outcome.failures, _left(rollout, adopts=bool(params["adopts"]))]))
+        raise DeployError("\n".join([*rollout.outcome.failures, left_in_words(rollout, adopts=bool(params["adopts"]))]))
     return result
 
 
@@ -336,8 +337,9 @@ def _adoption(host: StackHost, fence: Fence, client: Any, adopts: Mapping[str, A
     return HostAdoption(host, fence, handover)
 
 
-def _left(rollout: Rollout, *, adopts: bool) -> str:
-    words = LEFT[rollout.left] if rollout.previous or rollout.left != "mixed" else ADOPTED if adopts else FIRST
+def left_in_words(rollout: Rollout, *, adopts: bool) -> str:
+    first = {**LEFT, "mixed": FIRST, **(ADOPTED if adopts else {})}
+    words = (LEFT if rollout.previous else first)[rollout.left]
     previous = f" ({rollout.previous.release})" if rollout.previous else ""
     return words.format(previous=previous, release=rollout.manifest.release) + "."
 

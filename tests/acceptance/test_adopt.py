@@ -136,7 +136,7 @@ class Project:
         return patiently("docker", "compose", "--project-name", self.name, "--file", "/opt/shop/compose.yml", *command)
 
     def sql(self, statement: str) -> str:
-        return on(HOST, "docker", "exec", f"{self.name}-db-1", "psql", "-U", "postgres", "-h", "127.0.0.1", "-Atc", statement)
+        return on(HOST, "docker", "exec", f"{self.name}-db-1", "psql", "-U", "postgres", "-Atc", statement)
 
     def runs(self) -> dict[str, str]:
         label = f"label=com.docker.compose.project={self.name}"

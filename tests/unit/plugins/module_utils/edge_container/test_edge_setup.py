@@ -145,7 +145,7 @@ def test_one_that_waits_for_its_ports_has_nobody_to_interrupt(
     ]
     for bindings, refused in cases:
         place(other.files(paths))
-        config = {"HostConfig": {"CpuShares": CPU_SHARES, "PortBindings": bindings}}
+        config = {"HostConfig": {"CpuShares": CPU_SHARES, "PortBindings": {one: [] for one in inside}}}
         monkeypatch.setattr(RunningEdge, "inspected", lambda self, one, config=config: config)
         up.clear()
         if refused:

@@ -14,6 +14,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.operations.adoptio
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.rollout import Rollout
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.desired import DesiredService, Order, UpdatePolicy
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica, State
+from ansible_collections.morpheus.deploy.plugins.modules import stack_rollout
 
 from tests.unit.plugins.module_utils.operations.test_rollout import StackHost, simulate
 from tests.unit.simulation import KilledError
@@ -136,6 +137,10 @@ def test_a_candidate_that_is_no_good_leaves_users_to_what_served_them(host: Stac
     # The data have a new owner already, which serves the old ones as well.
     assert host.runs() == ["api ", "db db", "proxy ", "web "]
     assert done.left == "mixed"
+    assert stack_rollout.left_in_words(done, adopts=True) == (
+        "This host runs a part of the release beside what ran before, which serves users as far as the edge does not; "
+        "playbooks/adopt.yml goes on with a good release."
+    )
     host.simulated.bad = set()
     assert adopt(host, handover).outcome.failures == []
     assert host.runs() == sorted(NEW)
@@ -154,6 +159,9 @@ def test_a_service_that_stopped_first_and_has_no_successor_comes_back_from_the_p
     assert compose.asked == [("shop", "/opt/shop", ["/opt/shop/compose.yml", "/opt/shop/more.yml"])]
     assert host.runs() == ["api ", "db ", "proxy ", "web "]
     assert done.left == "taken_back"
+    assert stack_rollout.left_in_words(done, adopts=True) == (
+        "What had to stop first was brought back by the project's own Compose files: this host runs what ran before."
+    )
     assert host.edge_services == set()
 
 
