@@ -34,7 +34,7 @@ class App(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         seen = [[name.lower(), value] for name, value in self.headers.items()]
-        body = json.dumps({"port": self.server.server_address[1], "seen": seen, "text": TEXT}).encode()
+        body = json.dumps({"port": self.connection.getsockname()[1], "seen": seen, "text": TEXT}).encode()
         self.send_response(200)
         self.send_header("Content-Type", "image/png" if self.path.endswith("/image") else "application/json; charset=utf-8")
         self.send_header("Content-Length", str(len(body)))

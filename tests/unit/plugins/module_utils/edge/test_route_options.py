@@ -160,7 +160,7 @@ def test_an_edge_that_knows_no_options_is_named_with_what_brings_them(tmp_path: 
 def _service(*routes: dict[str, Any]) -> list[dict[str, Any]]:
     health = {"path": "/", "version": "", "expect": "", "successes": 1, "interval_seconds": 1, "timeout_seconds": 1}
     found = [{"paths": ["/"], **route} for route in routes]
-    asked = {"host": "", "headers": {}, "port": None, "scheme": "", "status": 200}
+    asked: dict[str, Any] = {"host": "", "headers": {}, "port": None, "scheme": "", "status": 200}
     return [{"name": "web", "port": 80, "routes": found, "health": {**health, **asked, "deadline_seconds": 9}}]
 
 
