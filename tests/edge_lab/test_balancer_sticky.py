@@ -73,8 +73,9 @@ class Balancer:
             time.sleep(0.02)
 
     def _up(self) -> set[str]:
-        lines = Socket(str(self.paths.socket)).ask("show stat").splitlines()
-        return {line.split(",")[1] for line in lines if line.startswith("upstreams,app-") and ",UP," in line}
+        """Also those that are about to be down."""
+        rows = [line.split(",") for line in Socket(str(self.paths.socket)).ask("show stat").splitlines()]
+        return {row[1] for row in rows if row[0] == "upstreams" and row[1] in NAMES and row[17].startswith("UP")}
 
 
 @contextmanager
