@@ -85,6 +85,16 @@ lab: $(VENV)/.stamp
 edge-lab: $(VENV)/.stamp ## Roll generated releases over a real HAProxy without containers: EDGE_LAB_EXAMPLES=300 of them
 	EDGE_LAB_EXAMPLES=$${EDGE_LAB_EXAMPLES:-300} pytest --capture=no tests/edge_lab
 
+$(VENV)/ml-gateway/.stamp: $(VENV)/.stamp
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(@D)/bin/python -m pip install --quiet --group ml-gateway
+	@touch $@
+
+.PHONY: ml-gateway
+ml-gateway: $(VENV)/ml-gateway/.stamp ## Kill the ML gateway at any time, and compare its books with the log of the provider's stub
+	$(VENV)/ml-gateway/bin/python -m pytest tests/ml_gateway
+
 .PHONY: molecule
 molecule: sandbox ## Run the scenarios on simulated hosts
 	molecule test --all
