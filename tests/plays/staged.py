@@ -249,6 +249,7 @@ WELL = [
     rule("host_baseline", {"changed": True, "digest": "d" * 64, "recorded": "2026-01-01T12:00:00Z", "differences": []}),
     rule("stack_secret", {"changed": True, "files": ["web.env"]}),
     rule("edge_maintenance", {"changed": True, "changes": ["maintenance.map"]}),
+    rule("ml_mode", {"changed": True, "mode": "off", "history": [{"at": "now", "mode": "off", "by": "alice", "why": "bill"}]}),
     rule("engine_config", {"changed": True, "restart": [], "reload": []}),
     rule(
         "edge_image",
@@ -272,6 +273,7 @@ ROLLOUTS = {
 OPTIONS = {
     "fingerprint": ("-e", "stack_fingerprints={{ inventory_dir }}/fingerprints.json"),
     "maintenance": ("-e", "state=on"),
+    "ml_mode": ("-e", "mode=off", "-e", "why=bill"),
     "rotate_secrets": ("-e", "secret=key"),
     "unlock": ("-e", "unlock_reason=gone"),
 }
