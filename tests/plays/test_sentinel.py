@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.morpheus.deploy.plugins.module_utils.base import env_file as dotenv
 
 from tests.plays.test_never_templated import OPEN, Place
 from tests.unit.plugins.module_utils.words.test_said import ENCODINGS, MARK, VALUE, is_shown
@@ -23,6 +24,7 @@ import os, pathlib, sys, threading
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.morpheus.deploy.plugins.module_utils.words import said
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine import registries
 from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import in_words
 
 said.STACKS_ROOT = pathlib.Path(os.environ["STAGE"]) / "stacks"
@@ -30,8 +32,12 @@ said.STACKS_ROOT = pathlib.Path(os.environ["STAGE"]) / "stacks"
 
 @in_words
 def main():
-    module = AnsibleModule({"way": {"type": "str"}, "key": {"type": "str", "no_log": True}})
+    hidden = {"no_log": True}
+    module = AnsibleModule(
+        {"way": {"type": "str"}, "key": {"type": "str", **hidden}, "registries": {"type": "dict", "default": {}, **hidden}}
+    )
     said.know_options(module)
+    said.know(registries.secrets(registries.unpacked(module.params["registries"])))
     text = (pathlib.Path(os.environ["STAGE"]) / "printed").read_text()
     way = module.params["way"]
     if way == "a mistake":
@@ -58,7 +64,12 @@ if __name__ == "__main__":
     main()
 """
 # All of them with all that is known stand in test_said; through Ansible each costs a process.
-WAYS = {"host": ("a mistake", "no JSON", "a thread", "a result"), "option": ("an error", "a driver")}
+WAYS = {
+    "host": ("a mistake", "no JSON", "a thread", "a result"),
+    "variables": ("a mistake", "a driver"),
+    "option": ("an error", "a driver"),
+    "registry": ("an error", "a result"),
+}
 ESCAPES = "\x1b[31mred\x1b[0m \x1b]0;title\x07 over\rwritten \x00 \u202eback"
 
 
@@ -69,14 +80,18 @@ def test_a_marked_secret_is_neither_on_the_screen_nor_in_a_log_nor_in_the_verdic
     text = " ".join([*(encode(VALUE) for encode in ENCODINGS.values()), ESCAPES])
     (tmp_path / "printed").write_text(text)
     assert is_shown(text)
+    secrets = tmp_path / "stacks" / "shop" / "secrets"
+    secrets.mkdir(parents=True)
     if known_by == "host":
-        secrets = tmp_path / "stacks" / "shop" / "secrets"
-        secrets.mkdir(parents=True)
         (secrets / "key").write_text(VALUE)
+    if known_by == "variables":
+        (secrets / "variables.env").write_text(dotenv.render({"DB_PASSWORD": VALUE}))
     modules = tmp_path / "collections" / "ansible_collections" / "morpheus" / "deploy" / "plugins" / "modules"
     (modules / "stack_rollout.py").write_text(LEAKS)
     key = "{{ stack_secrets.web.KEY }}" if known_by == "option" else "of no importance"
-    ending = {"way": "{{ way }}", "key": key}
+    logins = "{{ stack_registries | morpheus.deploy.registry_logins }}" if known_by == "registry" else {}
+    given = {"key": key, "registries": logins}
+    ending = {"way": "{{ way }}", **given}
     tasks: list[Mapping[str, Any]] = [
         OPEN,
         {
@@ -86,10 +101,11 @@ def test_a_marked_secret_is_neither_on_the_screen_nor_in_a_log_nor_in_the_verdic
             "loop_control": {"loop_var": "way"},
             "ignore_errors": True,
         },
-        {"name": "Show a log", "morpheus.deploy.stack_rollout": {"way": "a log", "key": key}},
+        {"name": "Show a log", "morpheus.deploy.stack_rollout": {"way": "a log", **given}},
     ]
     # What was played before is no part of what is looked at.
-    done = place.play(*tasks)
+    registries = [{"server": "registry.example.com", "username": "us", "password": "{{ vault_key }}"}]
+    done = place.play(*tasks, **({"stack_registries": registries} if known_by == "registry" else {}))
     (tmp_path / "printed").unlink()
     assert done.code == 2
     message = json.loads(done.verdict)["messages"][0]

@@ -18,7 +18,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.compose_command import Compose
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.one_offs import JOB, OneOff, OneOffs
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.journal import Journal
-from ansible_collections.morpheus.deploy.plugins.module_utils.operations.migrations import Migrations, still_at_work
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.earlier_runs import Kind, still_at_work
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.migrations import Migrations
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
 
@@ -40,29 +41,9 @@ class Jobs:
         return cls(releases, one_offs, Migrations(one_offs, guard, clock or SystemClock()))
 
     def settle(self, stack: Stack, names: Collection[str], identity: str, *, look_only: bool = False) -> list[str]:
-        """Bring what an earlier run has left to its end, so that none is at work any more. What there is to say about it.
-
-        One of the same release is waited for, as long as its own run would have done; any other one is not ours to wait for or to
-        stop. Raises DeployError when one is at work afterwards, or the one that was waited for has failed.
-        """
-        said = []
-        for one in self.one_offs.jobs(names):
-            if not one.at_work:
-                if one.release and not look_only:
-                    self._ended(one)
-                continue
-            if one.release != identity:
-                raise DeployError(still_at_work(_whose(one), one))
-            if look_only:
-                said.append(f"{_whose(one)} is at work on this host ({one.name}, since {one.since}); a deploy would wait for it")
-                continue
-            whose = f"{_whose(one)}, which an earlier run had started at {one.since},"
-            try:
-                self._finish(stack, one, max(0.0, self.migrations.now() - one.started))
-            except DeployError as exc:
-                raise DeployError(f"{whose} failed: {exc}") from exc
-            said.append(f"{whose} was waited for; it ended well")
-        return said
+        """See Kind.settle."""
+        kind = Kind(_whose, self._ended, lambda one, spent: self._finish(stack, one, spent), self.migrations.now)
+        return kind.settle(self.one_offs.jobs(names), identity, look_only=look_only)
 
     def runner(self, stack: Stack, identity: str, compose: Compose) -> Callable[[str], None]:
         """How a rollout to a release runs each of its jobs."""

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import Clock, SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError, EngineError
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.one_offs import OneOff, OneOffs
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.earlier_runs import Kind, still_at_work
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Migration
 
 POLL_SECONDS = 0.1
@@ -34,30 +35,10 @@ class Migrations:
     ended_well: Callable[[OneOff], None] = lambda one: None
 
     def settle(self, migration: Migration, release_id: str, *, look_only: bool = False) -> list[str]:
-        """Bring what an earlier run has left to its end, so that none is at work any more. What there is to say about it.
-
-        A migration to the same release is waited for, as long as its own run would have done; any other one is not ours to wait
-        for or to stop. Raises DeployError when one is at work afterwards, or the one that was waited for has failed.
-        """
-        said = []
-        for one in self.one_offs.find(migration.service):
-            if not one.at_work:
-                if one.release and not look_only:
-                    self.one_offs.remove(one)
-                continue
-            if one.release != release_id:
-                raise DeployError(still_at_work(_whose(one), one))
-            if look_only:
-                said.append(f"{_whose(one)} is at work on this host ({one.name}, since {one.since}); a deploy would wait for it")
-                continue
-            whose = f"{_whose(one)}, which an earlier run had started at {one.since}"
-            spent = max(0.0, self.now() - one.started)
-            try:
-                self.finish(one, migration.timeout_seconds, min(spent, migration.timeout_seconds))
-            except DeployError as exc:
-                raise DeployError(f"{whose}, failed: {exc}") from exc
-            said.append(f"{whose}, was waited for; it ended well")
-        return said
+        """See Kind.settle."""
+        limit = migration.timeout_seconds
+        kind = Kind(_whose, self.one_offs.remove, lambda one, spent: self.finish(one, limit, min(spent, limit)), self.now)
+        return kind.settle(self.one_offs.find(migration.service), release_id, look_only=look_only)
 
     def finish(self, one: OneOff, timeout: float, spent: float = 0.0) -> str:
         """What a migration printed that ended well. Raises DeployError with its last words when it did not, or not in time."""
@@ -110,13 +91,6 @@ class Migrations:
 def at_work(one_offs: OneOffs, service: str) -> list[str]:
     """A sentence for each migration at work here, for runs that do not use this host and may not migrate beside it."""
     return [still_at_work(_whose(one), one) for one in one_offs.find(service) if one.at_work]
-
-
-def still_at_work(whose: str, one: OneOff) -> str:
-    return (
-        f"{whose} is still at work on this host: container {one.name}, since {one.since}. Two at once are never run. "
-        f"Wait for its end (docker logs --follow {one.name}) or stop it (docker stop {one.name}); then run this again"
-    )
 
 
 def _may_go_on(one: OneOff) -> str:

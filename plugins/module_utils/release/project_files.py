@@ -96,7 +96,7 @@ def by_hand(project: Path, stack: Stack, workspace: Workspace, interpolation: st
     lines = [f"COMPOSE_PROJECT_NAME={name}", f"COMPOSE_FILE={':'.join(names)}"]
     lines += [f"COMPOSE_PROFILES={','.join(stack.profiles)}"] if stack.profiles else []
     plain = workspace.files / "env" / VARIABLES
-    given = plain.read_text() if plain.is_file() else ""
+    given = plain.read_text(errors="replace") if plain.is_file() else ""
     return {**found, ".env": "".join([given, interpolation, *(f"{line}\n" for line in lines)])}
 
 

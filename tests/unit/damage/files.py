@@ -35,6 +35,7 @@ FILES = [
     "leases/staging/lock",
     "stacks/fence.json",
     "stacks/fence.lock",
+    f"{STACK}/content/<hash>/greeting",
     f"{STACK}/content/<hash>/nginx.conf",
     f"{STACK}/fingerprint.key",
     f"{STACK}/journal.jsonl",
@@ -42,18 +43,25 @@ FILES = [
     f"{STACK}/live/flags/features.json",
     f"{STACK}/project/.env",
     f"{STACK}/project/.release-files.json",
+    f"{STACK}/project/by-hand.json",
     f"{STACK}/project/compose.yml",
     f"{STACK}/project/env/api.env",
+    f"{STACK}/project/env/variables.env",
+    f"{STACK}/project/inline.yml",
     f"{STACK}/project/nginx.conf",
     f"{STACK}/project/override.json",
     *(
         f"{STACK}/releases/{which}/{name}"
         for which in ("<before>", "<live>")
-        for name in ("files/compose.yml", "files/env/api.env", "files/nginx.conf", "manifest.json", "release.env")
+        for name in (
+            *("files/compose.yml", "files/env/api.env", "files/env/variables.env", "files/nginx.conf"),
+            *("manifest.json", "release.env"),
+        )
     ),
     f"{STACK}/rollout.lock",
     f"{STACK}/secrets/api.env",
     f"{STACK}/secrets/session",
+    f"{STACK}/secrets/variables.env",
 ]
 NUMBERED = {"edge.json": "format", "identity.json": "format", "manifest.json": "format", "lineage.json": "format"}
 NUMBERED |= {"lease.json": "format", "fence.json": "format", "override.json": "x-morpheus.deploy.format"}

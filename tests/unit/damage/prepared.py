@@ -57,7 +57,10 @@ services:
     restart: unless-stopped
     healthcheck: {test: [CMD, "true"]}
     volumes: ["./nginx.conf:/etc/nginx.conf:ro", "./flags:/flags:ro"]
+    configs: [greeting]
     deploy: {replicas: 2, update_config: {monitor: 0s, parallelism: 2, failure_action: pause}}
+configs:
+  greeting: {content: "${GREETING} from ${OWNER}"}
 secrets:
   session: {file: ./secrets/session}
 """
@@ -81,7 +84,15 @@ EDGE = {
     "ports": ["443:8443"],
     "user": "0:0",
 }
-NEWS = {"release": "1.1", "files": {"compose.yml": COMPOSE, "nginx.conf": "listen 81;\n", "env/api.env": 'LEVEL="info"\n'}}
+NEWS = {
+    "release": "1.1",
+    "files": {
+        "compose.yml": COMPOSE,
+        "nginx.conf": "listen 81;\n",
+        "env/api.env": 'LEVEL="info"\n',
+        "env/variables.env": 'GREETING="hello"\n',
+    },
+}
 OLD = {"release": "1.0", "files": {**NEWS["files"], "nginx.conf": "listen 80;\n"}}  # type: ignore[dict-item]
 
 
@@ -242,7 +253,7 @@ class PreparedHost:
             stack=STACK,
             files={name: encoded(text) for name, text in release["files"].items()},
             live_files={"flags/features.json": encoded("{}")},
-            secrets={"api.env": 'TOKEN="canary"\n'},
+            secrets={"api.env": 'TOKEN="canary"\n', "variables.env": 'OWNER="canary"\n'},
             secret_files={"session": encoded("canary")},
             without_lease=True,
         )
@@ -327,7 +338,10 @@ class PreparedHost:
             self.haproxy.load_files()
             return ""
         if "config" in arguments:
-            return json.dumps(_model(Path(options["--project-directory"]), names, Path(options["--env-file"])))
+            given = [
+                Path(word) for before, word in zip(compose._command, compose._command[1:], strict=False) if before == "--env-file"
+            ]
+            return json.dumps(_model(Path(options["--project-directory"]), names, given))
         assert arguments[0] == "up", arguments
         service, total = arguments[-1], int(arguments[-2].partition("=")[2])
         override = json.loads((self.stack / "project" / "override.json").read_text())["services"][service]
@@ -348,13 +362,13 @@ def _end(answers: list[Answer], result: Mapping[str, Any] | None = None, **more:
     raise SystemExit(0)
 
 
-def _model(directory: Path, names: list[Path], env_file: Path) -> Answer:
+def _model(directory: Path, names: list[Path], env_files: list[Path]) -> Answer:
     """What ``docker compose config`` makes of COMPOSE, and the words in which it refuses files that it cannot read."""
     try:
-        variables = dict(line.split("=", 1) for line in env_file.read_text().splitlines() if "=" in line)
+        variables = dict(line.split("=", 1) for path in env_files for line in path.read_text().splitlines() if "=" in line)
         text = names[0].read_text()
         for name, value in variables.items():
-            text = text.replace(f"${{{name}}}", value)
+            text = text.replace(f"${{{name}}}", value.strip('"'))
         found: Answer = yaml.safe_load(text)
         services = found["services"]
         api = {**services["api"], "environment": {}}
@@ -368,8 +382,11 @@ def _model(directory: Path, names: list[Path], env_file: Path) -> Answer:
         ]
         api["secrets"] = [{"source": "session", "target": "/run/secrets/session"}]
         secrets = {"session": {"name": "shop_session", "file": str(directory / found["secrets"]["session"]["file"])}}
+        api["configs"] = [{"source": "greeting", "target": "/greeting"}]
+        configs = {"greeting": {"name": "shop_greeting", "content": found["configs"]["greeting"]["content"]}}
         api["networks"] = {"default": None}
-        return {"name": "shop", "services": {"api": api}, "secrets": secrets, "networks": {"default": {"name": "shop_default"}}}
+        networks = {"default": {"name": "shop_default"}}
+        return {"name": "shop", "services": {"api": api}, "secrets": secrets, "configs": configs, "networks": networks}
     except FileNotFoundError as exc:
         raise EngineError(f"docker compose failed for shop: open {exc.filename}: no such file or directory") from exc
     except IsADirectoryError as exc:
