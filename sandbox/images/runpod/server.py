@@ -24,10 +24,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
-from jobs import BadRequestError, Job, Queue
+if TYPE_CHECKING:
+    from sandbox.images.runpod.jobs import BadRequestError, Job, Queue
+else:
+    # In its image the two files lie side by side.
+    from jobs import BadRequestError, Job, Queue
 
 ENVIRONMENT_BY_KEY: dict[str, str] = json.loads(os.environ["RUNPOD_API_KEYS"])
 ENVIRONMENT_BY_ADMIN_KEY: dict[str, str] = json.loads(os.environ.get("RUNPOD_ADMIN_KEYS", "{}"))
@@ -138,7 +142,8 @@ class RunPod(BaseHTTPRequestHandler):
         self._log(endpoint, verb, 200, job.id, job)
         if fault == "drop":
             self.close_connection = True
-            return self.connection.close()
+            self.connection.close()
+            return None
         if verb == "run":
             return self._answer(200, {"id": job.id, "status": "IN_QUEUE"})
         QUEUE.wait(job, wait / 1000)
