@@ -23,7 +23,6 @@ from .config import Config, Endpoint
 logging.getLogger("psycopg.pool").disabled = True
 
 SCHEMA = cast(LiteralString, Path(__file__).with_name("books.sql").read_text())
-LOCK = 0x6D6C67617465
 LONGEST_WAIT_SECONDS = 60
 # No prepared statements: a pooler between gateway and database may not keep them.
 OPTIONS: dict[str, Any] = {"autocommit": True, "client_encoding": "utf8", "connect_timeout": 2, "prepare_threshold": None}
@@ -117,7 +116,7 @@ class Books:
             try:
                 async with await psycopg.AsyncConnection.connect(self.url, **self.options) as connection:
                     async with connection.transaction():
-                        await connection.execute("select pg_advisory_xact_lock(%s)", (LOCK,))
+                        await connection.execute("select pg_advisory_xact_lock(hashtext('ml_gateway'))")
                         await connection.execute(SCHEMA)
                     while True:
                         used = cast(dict[str, Any], await (await connection.execute(SEEN)).fetchone())

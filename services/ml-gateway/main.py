@@ -64,7 +64,7 @@ async def read_body(request: Request, most: int) -> dict[str, Any]:
             raise RefusedError("too_large", limit=most)
     try:
         body = json.loads(raw)
-    except ValueError:
+    except (ValueError, RecursionError):
         body = None
     return body if isinstance(body, dict) else {}
 

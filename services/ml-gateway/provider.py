@@ -41,14 +41,16 @@ class Provider:
 
     async def submit(self, operation: str, endpoint: Endpoint, body: dict[str, Any], call: UUID) -> httpx.Response:
         """Start a job. The provider stops it when its time is over, whatever the caller asked for."""
-        options: dict[str, Any] = {"json": body, "headers": {"x-request-id": str(call)}}
+        is_mock = endpoint.provider == "mock"
+        if not is_mock:
+            body = {**body, "policy": bounded(body.get("policy"), endpoint.timeout_seconds)}
+        query = {"wait": FIRST_WAIT_MILLISECONDS} if operation == "runsync" and not is_mock else {}
+        # In ASCII, which carries whatever the caller's JSON held.
+        content, headers = json.dumps(body).encode(), {"content-type": "application/json", "x-request-id": str(call)}
         # A mock draws while it is asked.
-        seconds: float = endpoint.timeout_seconds
-        if endpoint.provider != "mock":
-            options["json"] = {**body, "policy": bounded(body.get("policy"), endpoint.timeout_seconds)}
-            options["params"] = {"wait": FIRST_WAIT_MILLISECONDS} if operation == "runsync" else {}
-            seconds = ANSWER_SECONDS
-        return await self.client.send(self.request("POST", endpoint, operation, seconds, **options))
+        seconds = endpoint.timeout_seconds if is_mock else ANSWER_SECONDS
+        request = self.request("POST", endpoint, operation, seconds, content=content, params=query, headers=headers)
+        return await self.client.send(request)
 
     async def follow(self, endpoint: Endpoint, job: str, seconds: float) -> httpx.Response | None:
         """Ask for the job until it has ended or the time is over. The last good answer, if there was one."""

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from itertools import cycle
 from random import Random
+from uuid import uuid4
 
 import httpx
+import psycopg
 import pytest
 
 from tests.ml_gateway.world import PRICE, Process, World, agree, http, settle_to_the_log, story, wait_for
@@ -51,6 +54,27 @@ def test_a_cap_of_money_holds_for_what_calls_could_cost_and_is_given_back_when_t
     settle_to_the_log(wide)
     assert wide.spent()["day"]["money"] == PRICE * 3 * 5
     assert asyncio.run(at_once(urls, 3)) == {200: 3}
+
+
+def test_of_two_reservations_at_once_the_second_waits_to_see_the_first(wide: World) -> None:
+    """One call is left under the cap. Whoever comes while it is being reserved must not read the books as they were before."""
+    wide.gateway().kill()
+    query = "select verdict from ml_gateway.reserve_1(%s, '', 'comic', 'runpod', '', 1, 60, 9, '{\"requests_per_day\": 2}')"
+
+    def reserve(connection: psycopg.Connection[tuple[str]]) -> str:
+        return str((connection.execute(query, (uuid4(),)).fetchone() or ("",))[0])
+
+    with psycopg.connect(wide.database.url) as first, psycopg.connect(wide.database.url, autocommit=True) as second:
+        assert reserve(first) == "granted"
+        first.commit()
+        assert reserve(first) == "granted"
+        with ThreadPoolExecutor() as pool:
+            answer = pool.submit(reserve, second)
+            waiting = "select from pg_stat_activity where pid = %s and wait_event_type = 'Lock'"
+            wait_for(lambda: wide.database.rows(waiting, second.info.backend_pid), "the second one waits")
+            first.commit()
+            assert answer.result() == "requests_per_day"
+    assert wide.spent()["day"]["requests"] == 2
 
 
 @pytest.mark.parametrize("seed", [pytest.param(seed, marks=[pytest.mark.deep] if seed >= 4 else []) for seed in range(20)])

@@ -140,3 +140,9 @@ def test_a_gateway_that_is_told_to_stop_ends_what_it_has_begun(wide: World) -> N
 
     assert asyncio.run(stopped()).json()["status"] == "COMPLETED"
     assert [call["state"] for call in wide.calls()] == ["settled"]
+
+
+def test_what_json_can_hold_and_utf_8_cannot_gets_through(wide: World) -> None:
+    body = b'{"input": {"prompt": "half a character: \\ud800", "number": NaN}}'
+    assert post(wide.gateway(), json=None, content=body).status_code == 200
+    settle_to_the_log(wide)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -25,7 +26,7 @@ class Engine:
         self.asked.append(filters)
         return [self] if self.runs else []
 
-    def exec_run(self, command: list[str], *, demux: bool) -> tuple[int, tuple[bytes, bytes]]:
+    def exec_run(self, command: Sequence[str], *, demux: bool) -> tuple[int, tuple[bytes, bytes]]:
         self.asked.append(command)
         return self.answer
 
