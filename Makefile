@@ -85,6 +85,20 @@ lab: $(VENV)/.stamp
 edge-lab: $(VENV)/.stamp ## Roll generated releases over a real HAProxy without containers: EDGE_LAB_EXAMPLES=300 of them
 	EDGE_LAB_EXAMPLES=$${EDGE_LAB_EXAMPLES:-300} pytest --capture=no tests/edge_lab
 
+$(VENV)/ml-gateway/.stamp: $(VENV)/.stamp
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(@D)/bin/python -m pip install --quiet --group ml-gateway
+	@touch $@
+
+.PHONY: ml-gateway
+ml-gateway: $(VENV)/ml-gateway/.stamp ## Kill the ML gateway at any time, and compare its books with the log of the provider's stub
+	$(VENV)/ml-gateway/bin/python -m pytest -m 'not deep' tests/ml_gateway
+
+.PHONY: ml-gateway-kills
+ml-gateway-kills: $(VENV)/ml-gateway/.stamp ## Kill the ML gateway, or cut its database, in sixteen more random runs
+	$(VENV)/ml-gateway/bin/python -m pytest -m deep tests/ml_gateway
+
 .PHONY: molecule
 molecule: sandbox ## Run the scenarios on simulated hosts
 	molecule test --all
@@ -113,7 +127,7 @@ bench: provisioned ## Measure deploys beside their floor and beside docker compo
 .PHONY: test
 # What needs no sandbox takes the time that the sandbox's tests leave; shown when it fails.
 test: $(VENV)/.stamp ## Run everything that CI runs
-	@tests/aside 'tests/quietly "lint, unit tests and the edge'"'"'s laboratory" $(MAKE) --no-print-directory lint unit lab' \
+	@tests/aside 'tests/quietly "lint, unit tests, the edge'"'"'s laboratory and the ML gateway" $(MAKE) --no-print-directory lint unit lab ml-gateway' \
 		'$(MAKE) --no-print-directory provisioned && tests/side-by-side molecule'
 
 .PHONY: clean

@@ -25,6 +25,7 @@ FAULTS = {
     "1.9.7-broken": "broken",
 }
 _ML_MOCK_RELEASE = "1.0.0"
+_ML_GATEWAY_RELEASE = "1.0.0"
 _SERVICES = ROOT / "services"
 _WORKERS = 4
 _MANIFEST_TYPES = "application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json"
@@ -73,7 +74,7 @@ def publish_releases() -> str:
 def _images() -> list[Image]:
     api = [Image("api", release, fault) for release, fault in FAULTS.items()]
     web = [Image("web", release) for release in FAULTS]
-    return [*api, *web, Image("ml-mock", _ML_MOCK_RELEASE)]
+    return [*api, *web, Image("ml-mock", _ML_MOCK_RELEASE), Image("ml-gateway", _ML_GATEWAY_RELEASE)]
 
 
 def _publish_public(name: str) -> bool:

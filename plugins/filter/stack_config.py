@@ -15,7 +15,7 @@ options:
     description: "The inventory's variables C(stack), C(stack_environment), C(stack_release), C(stack_secrets),
       C(stack_secret_variables), C(stack_secret_files), C(stack_registries),
       C(stack_source), C(stack_fingerprints), C(stack_fingerprint_key), C(stack_other_fingerprints),
-      C(stack_shared_secrets) and C(preflight_environments) as one mapping. Missing ones count as not set. Beside them
+      C(stack_shared_secrets), C(ml) and C(preflight_environments) as one mapping. Missing ones count as not set. Beside them
       C(stack_groups), the inventory's groups with their hosts, C(stack_vault_variables), what the vault holds, and
       C(stack_vault_templates), names of what looks like a template in it, as the lookup
       P(morpheus.deploy.encrypted_variables#lookup) gives both."
@@ -51,6 +51,7 @@ _value:
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ansible_collections.morpheus.deploy.plugins.filter.ml_problems import ml_problems
 from ansible_collections.morpheus.deploy.plugins.module_utils.health import gate
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import compose_asked, specifications
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.check import StackConfig
@@ -63,7 +64,7 @@ def stack_config(variables: Mapping[str, Any]) -> dict[str, Any]:
     checked = StackConfig(variables, specifications.options("preflight"))
     return {
         # What Compose says is asked for last: where our own words know what is wrong, they say what to write instead.
-        "problems": checked.problems
+        "problems": [*checked.problems, *ml_problems(variables.get("ml"))]
         or compose_asked.problems(
             checked.config,
             checked.release,

@@ -277,6 +277,7 @@ WELL = [
     ),
     rule("stack_secret", {"changed": True, "files": ["web.env"]}),
     rule("edge_maintenance", {"changed": True, "changes": ["maintenance.map"]}),
+    rule("ml_mode", {"changed": True, "mode": "off", "history": [{"at": "now", "mode": "off", "by": "alice", "why": "bill"}]}),
     rule("engine_config", {"changed": True, "restart": [], "reload": []}),
     rule(
         "edge_image",
@@ -302,6 +303,7 @@ OPTIONS = {
     "fingerprint": ("-e", "stack_fingerprints={{ inventory_dir }}/fingerprints.json"),
     "maintenance": ("-e", "state=on"),
     "remove_stack": ("-e", "stack_name=shop"),
+    "ml_mode": ("-e", "mode=off", "-e", "why=bill"),
     "rotate_secrets": ("-e", "secret=key"),
     "unlock": ("-e", "unlock_reason=gone"),
 }

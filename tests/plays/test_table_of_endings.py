@@ -46,6 +46,7 @@ edge_upgrade    refused 2     refused 2    refused 2  deployed 0     checked 0
 engine_upgrade  refused 2     refused 2    refused 2  deployed 0     checked 0
 fingerprint     refused 2     refused 2    refused 2  done 0         checked 0
 maintenance     refused 2     refused 2    refused 2  done 0         checked 0
+ml_mode         refused 2     refused 2    refused 2  done 0         checked 0
 provision       refused 2     refused 2    refused 2  done 0         checked 0
 remove_stack    refused 2     refused 2    refused 2  deployed 0     checked 0
 restart         refused 2     refused 2    refused 2  deployed 0     checked 0
@@ -65,6 +66,7 @@ edge_upgrade    refused 4     refused 4   refused 4    failed 4   running -9
 engine_upgrade  refused 4     refused 4   refused 4    failed 4   running -9
 fingerprint     done 0        done 0      done 0       done 0     running -9
 maintenance     refused 4     refused 4   refused 4    failed 4   running -9
+ml_mode         refused 4     refused 4   refused 4    refused 4  running -9
 provision       refused 4     refused 4   refused 4    failed 4   running -9
 remove_stack    refused 4     refused 4   refused 4    failed 4   running -9
 restart         refused 4     refused 4   refused 4    mixed 4    running -9
@@ -82,6 +84,7 @@ MIDWAY = {
     "edge_upgrade": rule("edge_image", "lost", host="app-2"),
     "engine_upgrade": rule("engine_packages", "lost", host="app-2", check_mode=True),
     "maintenance": rule("edge_maintenance", "lost", host="app-2", check_mode=True),
+    "ml_mode": rule("host_identity", "lost", host="app-2"),
     "provision": rule("host_identity", "lost", host="app-2", check_mode=False),
     "remove_stack": rule("stack_removal", "lost", host="app-2", check_mode=True),
     "restart": rule("lease", "lost", host="app-1"),
@@ -98,6 +101,7 @@ LAST = {
     "edge_upgrade": rule("edge_upgrade", "lost", host="app-2"),
     "engine_upgrade": rule("engine_packages", "lost", host="app-2", check_mode=False),
     "maintenance": rule("edge_maintenance", "lost", host="app-2", check_mode=False),
+    "ml_mode": rule("ml_mode", "lost", host="app-1"),
     "provision": rule("edge_config", "lost", host="app-2"),
     "remove_stack": rule("stack_removal", "lost", host="app-2", check_mode=False),
     "restart": rule("stack_rollout", "lost", host="app-2"),

@@ -29,6 +29,7 @@ SECRET_PATHS = (
     ("stack_secret_variables", "*"),
     ("stack_secret_files", "*", "content"),
     ("stack_fingerprint_key",),
+    ("ml", "key"),
     *(("stack_registries", "*", option) for option in ("password", "token")),
 )
 # Named with each deploy, so it need not be set.

@@ -36,6 +36,7 @@ WRITING: dict[str, dict[str, Any]] = {
     "edge_maintenance": {"state": "on"},
     "edge_upgrade": {"image": "haproxy:3.1"},
     "engine_packages": {},
+    "ml_mode": {"stack": "ml-gateway", "mode": "off", "by": "alice", "why": "the bill"},
     "postgres_login": {"url": URL, "admin_url": URL, "environment": "staging"},
 }
 CHECKED = [name for name in WRITING if name != "stack_migration"]

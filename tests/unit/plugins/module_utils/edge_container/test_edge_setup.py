@@ -138,12 +138,8 @@ def test_one_that_waits_for_its_ports_has_nobody_to_interrupt(
     monkeypatch.setattr(EdgeSetup, "_await_answer", lambda self: None)
     other = EdgeSettings("haproxy:3.0", f"{os.getuid()}:{os.getgid()}", ["127.0.0.1:8405:8405"])
     place(other.files(paths))
-    cases: list[tuple[dict[str, list[str]], bool]] = [
-        ({"8405/tcp": []}, False),
-        ({"8405/tcp": [], "8080/tcp": []}, True),
-        ({}, True),
-    ]
-    for bindings, refused in cases:
+    published: list[tuple[list[str], bool]] = [(["8405/tcp"], False), (["8405/tcp", "8080/tcp"], True), ([], True)]
+    for inside, refused in published:
         place(other.files(paths))
         config = {"HostConfig": {"CpuShares": CPU_SHARES, "PortBindings": {one: [] for one in inside}}}
         monkeypatch.setattr(RunningEdge, "inspected", lambda self, one, config=config: config)

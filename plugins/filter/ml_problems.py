@@ -1,0 +1,49 @@
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: ml_problems
+short_description: Say what is wrong with an environment's ML endpoints
+version_added: 0.1.0
+description:
+  - Checks shape (by the argument specification of the role C(morpheus.deploy.ml_gateway)) and meaning, and reports all
+    problems at once. A deploy reports the same ones with all others.
+positional: _input
+options:
+  _input:
+    description: The inventory's variable C(ml). Nothing is wrong where there is none.
+    type: dict
+    required: true
+author:
+  - The morpheus.deploy maintainers
+"""
+
+EXAMPLES = r"""
+- name: Refuse what is wrong with the ML endpoints
+  ansible.builtin.assert:
+    that: ml | morpheus.deploy.ml_problems == []
+"""
+
+RETURN = r"""
+_value:
+  description: Each problem with its path. The key of the provider is in none of them.
+  type: list
+  elements: str
+  sample: ['ml.endpoints[0].version: latest does not say what runs; give the one that the endpoint is pinned to']
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import specifications
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.ml import Ml
+
+
+def ml_problems(given: Any) -> list[str]:
+    return Ml(given, specifications.options("ml_gateway")).problems
+
+
+class FilterModule:
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        return {"ml_problems": ml_problems}

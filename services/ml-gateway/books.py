@@ -1,0 +1,127 @@
+"""The books: every call is a row in the environment's Postgres before it leaves the gateway."""
+
+import asyncio
+import json
+import logging
+import os
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, LiteralString, cast
+from uuid import UUID
+
+import psycopg
+from psycopg.rows import DictRow, dict_row
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from .config import Config, Endpoint
+
+# Connection errors may quote parts of the URL, the password among them.
+logging.getLogger("psycopg.pool").disabled = True
+
+SCHEMA = cast(LiteralString, Path(__file__).with_name("books.sql").read_text())
+LONGEST_WAIT_SECONDS = 60
+# No prepared statements: a pooler between gateway and database may not keep them.
+OPTIONS: dict[str, Any] = {"autocommit": True, "client_encoding": "utf8", "connect_timeout": 2, "prepare_threshold": None}
+# A statement did not get through, or nobody knows whether it did.
+DOWN = (psycopg.Error, TimeoutError, OSError)
+
+RESERVE: LiteralString = "select * from ml_gateway.reserve_1(%s, %s, %s, %s, %s, %s, %s, %s, %s)"
+SETTLE: LiteralString = "select ml_gateway.settle_1(%s, %s, %s, %s) as is_known"
+SEEN: LiteralString = "select * from ml_gateway.seen_1()"
+# Each gateway takes its share; what another one looks at is passed over.
+DUE: LiteralString = """
+    update ml_gateway.calls c
+    set look_at = clock_timestamp() + least(interval '30 seconds', greatest(interval '2 seconds', (clock_timestamp() - at) / 4))
+    from (select id from ml_gateway.calls where state = 'open' and look_at < clock_timestamp()
+        order by look_at limit 20 for update skip locked) due
+    where c.id = due.id returning c.id, c.endpoint, c.job, c.at, c.ends_by < clock_timestamp() as is_over
+"""
+
+
+@dataclass
+class Seen:
+    """The shared state as it was last read: half a second ago, while the database answers."""
+
+    mode: str = "live"
+    is_up: bool = False
+    used: dict[str, Decimal] = field(default_factory=dict)
+
+
+class Books:
+    def __init__(self, config: Config) -> None:
+        self.limits = json.dumps({name: str(value) for name, value in config.limits.items()})
+        self.seen = Seen()
+        self.later: set[asyncio.Task[None]] = set()
+        self.url, self.options = os.environ["DATABASE_URL"], {**OPTIONS, "tcp_user_timeout": 5000, "row_factory": dict_row}
+        check = AsyncConnectionPool.check_connection
+        self.pool: AsyncConnectionPool[psycopg.AsyncConnection[DictRow]] = AsyncConnectionPool(
+            self.url, kwargs=self.options, min_size=2, max_size=8, open=False, check=check, reconnect_timeout=2
+        )
+
+    async def rows(self, query: LiteralString, *parameters: object) -> list[dict[str, Any]]:
+        connection = await self.connection()
+        try:
+            return await (await connection.execute(query, parameters)).fetchall()
+        finally:
+            await self.pool.putconn(connection)
+
+    async def connection(self) -> psycopg.AsyncConnection[DictRow]:
+        """Many calls at once wait for each other; for a database that is down nobody waits."""
+        for _ in range(LONGEST_WAIT_SECONDS):
+            with suppress(PoolTimeout):
+                return await self.pool.getconn(timeout=1)
+            if not self.seen.is_up:
+                break
+        raise PoolTimeout
+
+    async def reserve(self, call: UUID, caller: str, endpoint: Endpoint) -> tuple[str, datetime | None]:
+        """What reserve_1 of books.sql says of a call. When it says "granted", that is durable."""
+        told = (call, caller, endpoint.name, endpoint.provider, endpoint.model, endpoint.most)
+        try:
+            # A minute more than it may run: so long it may wait for a worker without being given up.
+            row = (await self.rows(RESERVE, *told, endpoint.timeout_seconds + 60, endpoint.concurrency, self.limits))[0]
+        except DOWN:
+            # The row may be there all the same. The call does not go out, so it is taken back as soon as that can be asked.
+            self.write(lambda: self.settle(call, None, "released"), tries=20)
+            raise
+        return row["verdict"], row["until"]
+
+    async def settle(self, call: UUID, job: str | None, state: str, cost: Decimal | None = None) -> bool:
+        """Say what became of a call. Whether it is known at all."""
+        return bool((await self.rows(SETTLE, call, job, state, cost))[0]["is_known"])
+
+    def write(self, what: Callable[[], Awaitable[bool]], tries: int = 720) -> asyncio.Task[None]:
+        """Write it for certain, now or when the database is there again. Whoever waits for it must not cancel it."""
+        task = asyncio.create_task(self._write(what, tries))
+        self.later.add(task)
+        task.add_done_callback(self.later.discard)
+        return task
+
+    async def _write(self, what: Callable[[], Awaitable[bool]], tries: int) -> None:
+        for number in range(tries):
+            try:
+                if await what():
+                    return
+            except DOWN:
+                pass
+            await asyncio.sleep(min(5.0, 0.1 * 2**number))
+
+    async def watch(self) -> None:
+        """Make the tables, then keep `seen` fresh, by a connection of its own: calls that wait for one do not delay it."""
+        while True:
+            try:
+                async with await psycopg.AsyncConnection.connect(self.url, **self.options) as connection:
+                    async with connection.transaction():
+                        await connection.execute("select pg_advisory_xact_lock(hashtext('ml_gateway'))")
+                        await connection.execute(SCHEMA)
+                    while True:
+                        used = cast(dict[str, Any], await (await connection.execute(SEEN)).fetchone())
+                        self.seen = Seen(used.pop("mode"), True, used)
+                        await asyncio.sleep(0.5)
+            except DOWN:
+                self.seen = Seen(self.seen.mode, False, self.seen.used)
+                await asyncio.sleep(0.1)

@@ -1,0 +1,165 @@
+"""One call through the gateway: reserve, send, settle; and what is done when that does not go well."""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, LiteralString
+from uuid import UUID, uuid4
+
+import httpx
+from starlette.responses import Response, StreamingResponse
+
+from .books import DOWN, Books
+from .config import CAPS, Config, Endpoint
+from .provider import ENDED, NOT_SENT, Provider, body_of, status_of
+from .refusal import RefusedError
+
+JOB: LiteralString = "select id, endpoint, at from ml_gateway.calls where job = %s order by at desc limit 1"
+KEPT_HEADERS = ("content-type", "cache-control")
+# What another endpoint may be able to do, and what is "over" in the sense of limits.over.
+MAY_FALL_BACK = ("provider_unreachable", "provider_failed", "provider_busy", "concurrency", "money_per_day", "money_per_month")
+OVER = ("requests_per_minute", "concurrency", *CAPS)
+
+
+class Calls:
+    def __init__(self, config: Config, books: Books, provider: Provider) -> None:
+        self.config, self.books, self.provider = config, books, provider
+        # By endpoint and provider, and by endpoint and reason, since this process started.
+        self.answered: Counter[tuple[str, str]] = Counter()
+        self.refused: Counter[tuple[str, str]] = Counter()
+
+    async def start(self, operation: str, name: str, body: dict[str, Any], caller: str, wait_seconds: float) -> Response:
+        """Start a job at the endpoint, or where it falls back to; at most once at each."""
+        endpoint, tried = self.endpoint(name), [name]
+        while True:
+            try:
+                answer = await self.reserved(operation, endpoint, body, caller, wait_seconds)
+            except RefusedError as refusal:
+                refusal.endpoint = endpoint.name
+                if endpoint.fallback is None or endpoint.fallback in tried or refusal.reason not in MAY_FALL_BACK:
+                    raise
+                self.refused[endpoint.name, refusal.reason] += 1
+                endpoint = self.config.endpoints[endpoint.fallback]
+                tried.append(endpoint.name)
+            else:
+                if len(tried) > 1:
+                    answer.headers["x-ml-fallback-from"] = name
+                return answer
+
+    async def reserved(
+        self, operation: str, endpoint: Endpoint, body: dict[str, Any], caller: str, wait_seconds: float
+    ) -> Response:
+        call = uuid4()
+        try:
+            verdict, until = await self.books.reserve(call, caller, endpoint)
+        except DOWN:
+            # What costs nothing needs no books.
+            verdict, until = self.books.seen.mode, None
+            if endpoint.most and verdict == "live":
+                raise RefusedError("database_down") from None
+        if verdict == "granted":
+            return await self.send(operation, endpoint, body, call, wait_seconds)
+        if verdict in ("live", "mock") or (verdict in OVER and self.config.over == "mock"):
+            return await self.mocked(operation, endpoint, body, call)
+        raise RefusedError("mode_off" if verdict == "off" else verdict, until)
+
+    async def send(self, operation: str, endpoint: Endpoint, body: dict[str, Any], call: UUID, wait_seconds: float) -> Response:
+        at = datetime.now(UTC)
+        try:
+            answer = await self.provider.submit(operation, endpoint, body, call)
+        except NOT_SENT:
+            self.books.write(lambda: self.books.settle(call, None, "released"))
+            raise RefusedError("provider_unreachable") from None
+        except httpx.HTTPError as error:
+            raise RefusedError("provider_failed", provider=type(error).__name__) from None
+        if answer.status_code >= 500:
+            raise RefusedError("provider_failed", provider=f"HTTP {answer.status_code}")
+        if answer.status_code >= 400:
+            # It reached the provider, so it counts as a request. It was refused, so it cost nothing.
+            self.books.write(lambda: self.books.settle(call, None, "settled", Decimal(0)))
+            if answer.status_code in (401, 403, 429):
+                raise RefusedError("provider_busy" if answer.status_code == 429 else "provider_refused_key")
+            return self.passed_on(answer, endpoint)
+        await self.provider.note(call, endpoint, answer, at)
+        job = body_of(answer).get("id")
+        if operation == "runsync" and isinstance(job, str) and status_of(answer) not in ENDED:
+            left = wait_seconds - (datetime.now(UTC) - at).total_seconds()
+            later = await self.provider.follow(endpoint, job, left)
+            if later is not None:
+                await self.provider.note(call, endpoint, later, at)
+                answer = later
+        return self.passed_on(answer, endpoint)
+
+    async def mocked(self, operation: str, endpoint: Endpoint, body: dict[str, Any], call: UUID) -> Response:
+        """Let the mock answer. Nothing counts it."""
+        if not self.config.has_mock:
+            raise RefusedError("mode_mock")
+        return self.passed_on(await self.asked(self.provider.submit(operation, mock(endpoint), body, call)), mock(endpoint))
+
+    async def about(self, method: str, name: str, operation: str, job: str) -> Response:
+        """Ask about a job where it was started. This costs nothing, so no mode and no cap stops it."""
+        endpoint, row = await self.job(name, job)
+        answer = await self.asked(self.provider.ask(method, endpoint, f"{operation}/{job}"))
+        if row and answer.status_code == 200 and operation == "status":
+            await self.provider.note(row["id"], endpoint, answer, row["at"])
+        return self.passed_on(answer, endpoint)
+
+    async def stream(self, name: str, job: str) -> Response:
+        """Hand on each part when it comes."""
+        endpoint, _ = await self.job(name, job)
+        request = self.provider.request("GET", endpoint, f"stream/{job}", endpoint.timeout_seconds)
+        answer = await self.asked(self.provider.client.send(request, stream=True))
+
+        async def parts() -> AsyncIterator[bytes]:
+            try:
+                async for part in answer.aiter_raw():
+                    yield part
+            finally:
+                await answer.aclose()
+
+        return StreamingResponse(parts(), answer.status_code, self.headers(answer, endpoint))
+
+    async def health(self, name: str) -> Response:
+        endpoint = self.endpoint(name)
+        return self.passed_on(await self.asked(self.provider.ask("GET", endpoint, "health")), endpoint)
+
+    async def asked(self, question: Awaitable[httpx.Response]) -> httpx.Response:
+        try:
+            return await question
+        except httpx.HTTPError as error:
+            raise RefusedError("provider_unreachable", provider=type(error).__name__) from None
+
+    async def job(self, name: str, job: str) -> tuple[Endpoint, dict[str, Any] | None]:
+        """Where a job runs, and its call. One that is not in the books can only be the mock's."""
+        endpoint = self.endpoint(name)
+        try:
+            rows = await self.books.rows(JOB, job)
+        except DOWN:
+            return endpoint, None
+        if rows:
+            return self.config.endpoints.get(rows[0]["endpoint"], endpoint), rows[0]
+        if not self.config.has_mock:
+            raise RefusedError("unknown_job")
+        return mock(endpoint), None
+
+    def endpoint(self, name: str) -> Endpoint:
+        if name not in self.config.endpoints:
+            raise RefusedError("unknown_endpoint", known=sorted(self.config.endpoints))
+        return self.config.endpoints[name]
+
+    def passed_on(self, answer: httpx.Response, endpoint: Endpoint) -> Response:
+        return Response(answer.content, answer.status_code, self.headers(answer, endpoint))
+
+    def headers(self, answer: httpx.Response, endpoint: Endpoint) -> dict[str, str]:
+        self.answered[endpoint.name, endpoint.provider] += 1
+        kept = {name: answer.headers[name] for name in KEPT_HEADERS if name in answer.headers}
+        return {**kept, "x-ml-endpoint": endpoint.name, "x-ml-provider": endpoint.provider, "x-ml-model": endpoint.model}
+
+
+def mock(endpoint: Endpoint) -> Endpoint:
+    """What stands in for an endpoint."""
+    return replace(
+        endpoint, provider="mock", model="mock", price_per_second=Decimal(0), price_per_request=Decimal(0), fallback=None
+    )

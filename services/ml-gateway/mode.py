@@ -1,0 +1,49 @@
+"""python3 -m app.mode [live|mock|off --by NAME --why TEXT]: read or switch the mode of the whole environment.
+
+It is one row in the books, so every gateway obeys with its next call, and it outlives restarts and releases.
+"""
+
+import argparse
+import json
+import os
+
+import psycopg
+from psycopg.rows import dict_row
+
+from .books import OPTIONS
+from .config import read
+
+SWITCH = """
+    with before as (select mode from ml_gateway.state for update),
+        after as (update ml_gateway.state set mode = %(mode)s returning mode),
+        noted as (insert into ml_gateway.mode_history (mode, by, why)
+            select %(mode)s, %(by)s, %(why)s from before where mode <> %(mode)s)
+    select after.mode, before.mode as before from before, after
+"""
+HISTORY = "select at, mode, by, why from ml_gateway.mode_history order by at desc limit 10"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="app.mode")
+    parser.add_argument("mode", nargs="?", choices=("live", "mock", "off"))
+    parser.add_argument("--by", default="")
+    parser.add_argument("--why", default="")
+    asked, config = parser.parse_args(), read()
+    if asked.mode == "mock" and not config.has_mock:
+        why = "in production" if config.tier == "production" else "here, because urls has no mock"
+        raise SystemExit(f"Mode mock is refused {why}. Use live or off.")
+    if asked.mode and not (asked.by and asked.why):
+        raise SystemExit("Give --by and --why: the history says who switched, and for what.")
+    try:
+        with psycopg.connect(os.environ["DATABASE_URL"], row_factory=dict_row, **OPTIONS) as connection:
+            state = (
+                connection.execute(SWITCH if asked.mode else "select mode from ml_gateway.state", vars(asked)).fetchone() or {}
+            )
+            history = connection.execute(HISTORY).fetchall()
+    except psycopg.Error as error:
+        raise SystemExit(f"The books cannot be reached ({type(error).__name__}). The mode stays as it is.") from None
+    print(json.dumps({"environment": config.environment, **state, "history": history}, default=str))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,123 @@
+"""The provider's side: RunPod's serverless API with its key, and what its answers mean for the books."""
+
+import asyncio
+import json
+from contextlib import suppress
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import httpx
+
+from .books import DOWN, DUE, Books
+from .config import SHORTEST_SECONDS, Config, Endpoint
+
+ENDED = ("COMPLETED", "FAILED", "CANCELLED", "TIMED_OUT")
+# So long a /runsync is held at the provider. Then its job's id is known, and any gateway can ask what became of it.
+FIRST_WAIT_MILLISECONDS = 1000
+ANSWER_SECONDS = 30
+# It was not sent. All other errors leave open whether it arrived.
+NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
+
+
+class Provider:
+    def __init__(self, config: Config, key: str, books: Books) -> None:
+        self.config, self.key, self.books = config, key, books
+        self.client = httpx.AsyncClient(limits=httpx.Limits(max_connections=None, max_keepalive_connections=200))
+
+    def request(self, method: str, endpoint: Endpoint, path: str, seconds: float, **options: Any) -> httpx.Request:
+        """To the endpoint under the id that the provider knows. A mock is told the name, and no key."""
+        is_mock = endpoint.provider == "mock"
+        headers = {"accept": "application/json", "accept-encoding": "identity", **options.pop("headers", {})}
+        if not is_mock:
+            headers["authorization"] = f"Bearer {self.key}"
+        url = f"{self.config.urls[endpoint.provider]}/{endpoint.name if is_mock else endpoint.id}/{path}"
+        timeout = httpx.Timeout(seconds, connect=10, pool=10)
+        return self.client.build_request(method, url, headers=headers, timeout=timeout, **options)
+
+    async def ask(self, method: str, endpoint: Endpoint, path: str) -> httpx.Response:
+        return await self.client.send(self.request(method, endpoint, path, ANSWER_SECONDS))
+
+    async def submit(self, operation: str, endpoint: Endpoint, body: dict[str, Any], call: UUID) -> httpx.Response:
+        """Start a job. The provider stops it when its time is over, whatever the caller asked for."""
+        is_mock = endpoint.provider == "mock"
+        if not is_mock:
+            body = {**body, "policy": bounded(body.get("policy"), endpoint.timeout_seconds)}
+        query = {"wait": FIRST_WAIT_MILLISECONDS} if operation == "runsync" and not is_mock else {}
+        # In ASCII, which carries whatever the caller's JSON held.
+        content, headers = json.dumps(body).encode(), {"content-type": "application/json", "x-request-id": str(call)}
+        # A mock draws while it is asked.
+        seconds = endpoint.timeout_seconds if is_mock else ANSWER_SECONDS
+        request = self.request("POST", endpoint, operation, seconds, content=content, params=query, headers=headers)
+        return await self.client.send(request)
+
+    async def follow(self, endpoint: Endpoint, job: str, seconds: float) -> httpx.Response | None:
+        """Ask for the job until it has ended or the time is over. The last good answer, if there was one."""
+        clock = asyncio.get_running_loop().time
+        started, last = clock(), None
+        while (left := started + seconds - clock()) > 0 and (last is None or status_of(last) not in ENDED):
+            await asyncio.sleep(min(left, 1.0, max(0.2, (clock() - started) / 10)))
+            with suppress(httpx.HTTPError):
+                answer = await self.ask("GET", endpoint, f"status/{job}")
+                last = answer if answer.status_code == 200 else last
+        return last
+
+    async def note(self, call: UUID, endpoint: Endpoint, answer: httpx.Response, at: datetime) -> None:
+        """Write what an answer says about a job: its id at once, since another gateway may be asked for it; its price in time."""
+        said = body_of(answer)
+        job = said["id"] if isinstance(said.get("id"), str) else None
+        if said.get("status") in ENDED:
+            cost = endpoint.price_per_request + endpoint.price_per_second * executed(said, endpoint, at)
+            self.books.write(lambda: self.books.settle(call, job, "settled", cost))
+        else:
+            await asyncio.wait({self.books.write(lambda: self.books.settle(call, job, "open"))}, timeout=2)
+
+    async def look_after(self) -> None:
+        """Settle what nobody waits for: jobs of /run, and calls whose gateway was killed."""
+        while True:
+            with suppress(*DOWN):
+                for row in await self.books.rows(DUE):
+                    await self.look_at(row)
+            await asyncio.sleep(1)
+
+    async def look_at(self, row: dict[str, Any]) -> None:
+        endpoint, status = self.config.endpoints.get(row["endpoint"]), 404
+        if row["job"] and endpoint:
+            try:
+                answer = await self.ask("GET", endpoint, f"status/{row['job']}")
+            except httpx.HTTPError:
+                return
+            status = answer.status_code
+            if status == 200 and status_of(answer) in ENDED:
+                await self.note(row["id"], endpoint, answer, row["at"])
+        if status == 404 and row["is_over"]:
+            await self.books.settle(row["id"], None, "unknown")
+
+
+def bounded(policy: object, seconds: int) -> dict[str, Any]:
+    """The execution policy with a time limit that the price of the reservation covers."""
+    given = policy if isinstance(policy, dict) else {}
+    asked, most = given.get("executionTimeout"), seconds * 1000
+    is_time = isinstance(asked, int | float) and SHORTEST_SECONDS * 1000 <= asked <= most
+    return {**given, "executionTimeout": asked if is_time else most}
+
+
+def body_of(answer: httpx.Response) -> dict[str, Any]:
+    try:
+        said = json.loads(answer.content, parse_float=Decimal)
+    except ValueError:
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
+def status_of(answer: httpx.Response) -> str:
+    return str(body_of(answer).get("status"))
+
+
+def executed(said: dict[str, Any], endpoint: Endpoint, at: datetime) -> Decimal:
+    """The seconds that count. Where the provider does not say them, as many as there can have been."""
+    milliseconds = said.get("executionTime")
+    if isinstance(milliseconds, int | Decimal) and milliseconds >= 0:
+        return Decimal(milliseconds) / 1000
+    return min(Decimal(str(max(0.0, (datetime.now(UTC) - at).total_seconds()))), Decimal(endpoint.timeout_seconds))
