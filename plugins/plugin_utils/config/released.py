@@ -4,11 +4,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose import hardening
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import public_check
+
 _SERVICE = ("deadline_seconds", "hosts")
+_OF_THE_RUN = ("secret", "lock_timeout_seconds", "statement_timeout_seconds")
 _HEALTH = ("host", "headers", "port", "scheme")
+
+
+def shortened(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Those parts of ``found`` that are said of which a release has less than is said."""
+    return {name: shorten(found[name]) for name, shorten in _SHORTENED.items() if found.get(name)}
 
 
 def services(given: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -17,5 +26,19 @@ def services(given: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return [one | ({"health": _without(one["health"], _HEALTH)} if one.get("health") else {}) for one in found]
 
 
+def migration(given: Mapping[str, Any]) -> dict[str, Any]:
+    """``stack.migration`` without what only its run needs, and without what came later and was not said."""
+    silent = ("engine",) if given["engine"] == "command" else ()
+    return {name: value for name, value in given.items() if name not in (*_OF_THE_RUN, *silent)}
+
+
 def _without(given: Mapping[str, Any], silent: Sequence[str]) -> dict[str, Any]:
     return {name: value for name, value in given.items() if name not in silent or value not in (None, "", {})}
+
+
+_SHORTENED: Mapping[str, Callable[[Any], Any]] = {
+    "services": services,
+    "migration": migration,
+    "public_check": public_check.released,
+    "hardening": hardening.released,
+}
