@@ -45,6 +45,7 @@ _value:
     live_files: {}
     executable: []
     placement: {scheduler: [app-1]}
+    supabase: {}
     secret_rights: {session_secret: {owner: 10001, mode: "0400"}}
 """
 
@@ -82,6 +83,7 @@ def stack_config(variables: Mapping[str, Any]) -> dict[str, Any]:
         "executable": checked.executable,
         "secret_rights": checked.secret_rights,
         "placement": checked.placement,
+        "supabase": checked.supabase,
     }
 
 

@@ -31,6 +31,7 @@ HOSTS = {
     "postgres": "",
     "health": "words",
     "service": "",
+    "supabase": "",
     "ownership": "postgres",
     "secrets": "postgres",
     "daemon": "",
@@ -44,14 +45,17 @@ HOSTS = {
     "edge_container": "edge engine service",
     "facts": "compose edge egress engine ownership postgres release secrets service",
     "adoption": "compose edge engine facts service",
-    "operations": "adoption compose edge edge_container engine health host lease lineage ownership release rollout service words",
+    "operations": (
+        "adoption compose edge edge_container engine health host lease lineage ownership release rollout service supabase words"
+    ),
 }
 # Upstairs: what runs on the controller only. Package -> those of this floor that it imports; of the one below, any.
 CONTROLLER = {
     "encrypted": "",
     "lease": "",
     "rotation": "",
-    "config": "rotation",
+    "supabase": "",
+    "config": "rotation supabase",
     "new_environment": "config",
     "inspected": "config new_environment",
     "audit": "config",

@@ -54,4 +54,7 @@ class Wanted:
     @property
     def schema(self) -> dict[str, str]:
         versions, migration = self.versions, self.stack.migration
-        return {"head": versions[-1], "compatible_since": migration.compatible_since} if versions and migration else {}
+        if not versions or not migration:
+            return {}
+        requires = {"requires": migration.requires} if migration.requires else {}
+        return {"head": versions[-1], "compatible_since": migration.compatible_since, **requires}

@@ -21,6 +21,7 @@ _HOST = re.compile(r"(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:(?P<port>\d+)
 _DETOURS = ("host", "hostaddr", "port", "user", "dbname", "service", "servicefile", "passfile")
 # What matters for reaching the database; other parameters are for the driver of the application.
 _KEPT = ("sslmode", "sslrootcert")
+_TRANSACTION_POOLER = "6543"
 _PROJECT_OF_HOST = re.compile(r"db\.([a-z0-9]+)\.supabase\.[a-z]+\Z")
 _POOLER = re.compile(r"[a-z0-9.-]+\.pooler\.supabase\.[a-z]+\Z")
 
@@ -90,6 +91,17 @@ def project_problem(address: Address, expected: str) -> str:
     if not seen:
         return f"names no Supabase project, expected {expected} (db.{expected}.supabase.co, or the user <role>.{expected})"
     return f"leads to the Supabase project {', '.join(sorted(seen))}, expected {expected}"
+
+
+def pooler_problem(address: Address) -> str:
+    """Why migrations cannot go by an address; empty when they can."""
+    if _TRANSACTION_POOLER not in address.ports:
+        return ""
+    return (
+        f"leads to port {_TRANSACTION_POOLER}, the transaction pooler, which gives each transaction a session of its own: "
+        "neither a "
+        f"lock nor a setting would last. Migrations go by the session pooler: the same URL with port {DEFAULT_PORT}"
+    )
 
 
 def scrubbed(text: str, url: str) -> str:

@@ -22,7 +22,7 @@ class Manifest:
 
     ``images``: service -> {reference, digest, id}. ``secrets``: file below secrets/ -> names of the variables in it (none for a
     file secret), never a value. ``schema``: {head, compatible_since}, see the option ``migration`` of the role preflight; empty
-    without a migration.
+    without a migration. With the engine supabase also ``requires``, the version that must be applied before the release runs.
     """
 
     id: str

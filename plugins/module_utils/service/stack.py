@@ -96,9 +96,13 @@ class Service:
 
 @dataclass(frozen=True)
 class Migration:
-    """``directory``: where the versions of the schema are; without it nobody knows of any."""
+    """``directory``: where the versions of the schema are; without it nobody knows of any. ``service``: empty where the engine is
+    not "command". ``requires``: the version that must be applied; empty where that is the newest.
+    """
 
     service: str
+    engine: str = "command"
+    requires: str = ""
     timeout_seconds: float = 300.0
     directory: str = ""
     compatible_since: str = ""
@@ -106,7 +110,7 @@ class Migration:
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Migration:
-        texts = dict.fromkeys(("directory", "compatible_since"), str)
+        texts = dict.fromkeys(("directory", "compatible_since", "engine", "requires"), str)
         more = said(given, **texts, timeout_seconds=float, accept_edited=listed)
         return cls(str(given.get("service") or ""), **more)
 

@@ -15,7 +15,6 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base import schema
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import STACKS_ROOT
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import data as compose_data
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import defaults, file_mounts, placement, refusals, shared
-from ansible_collections.morpheus.deploy.plugins.module_utils.compose import hardening as hardening_of
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import jobs as compose_jobs
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import rules as compose_rules
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.hardening import Hardening
@@ -37,6 +36,7 @@ from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import (
     released,
     routed_service,
     service_problems,
+    supabase,
     variables,
 )
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.compose_files import ComposeFiles
@@ -73,6 +73,7 @@ class StackConfig(StackFiles):
         self._secrets: Mapping[str, Any] = given["stack_secrets"] or {}
         self._secret_variables: Mapping[str, Any] = given["stack_secret_variables"] or {}
         self._secret_files: Mapping[str, Any] = given["stack_secret_files"] or {}
+        self.supabase: dict[str, Any] = {}
         # service -> the hosts on which alone it runs
         self.placement: dict[str, list[str]] = {}
         # name -> {owner, mode} of each file secret
@@ -105,6 +106,7 @@ class StackConfig(StackFiles):
             self.problems += public_check.problems(self.config["public_check"], services)
         if schema.is_well(self._shape, "stack_source", "stack.compose_files", "stack.files", "stack.live_files"):
             self._read_files()
+            self.supabase = supabase.complete(self.config, self.files, self._secrets_by_name, self.problems)
             self._check_compose()
         self._check_exposed(raw)
         self._check_isolation(given, raw.get("stack_fingerprint_key") or "")
@@ -115,13 +117,8 @@ class StackConfig(StackFiles):
     def release_config(self) -> dict[str, Any]:
         """What of ``config`` is a part of the release."""
         found = {name: value for name, value in self.config.items() if name not in _NOT_SHIPPED}
-        if found.get("services"):
-            found["services"] = released.services(found["services"])
-        if found.get("public_check"):
-            found["public_check"] = public_check.released(found["public_check"])
+        found |= released.shortened(found)
         found["brought_files"] = sorted(self.brought)
-        if found.get("hardening"):
-            found["hardening"] = hardening_of.released(found["hardening"])
         return {name: value for name, value in found.items() if value or name not in _ADDED}
 
     def _check_exposed(self, raw: Mapping[str, Any]) -> None:

@@ -10,12 +10,26 @@ from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership import marker as database_identity
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import schema_files
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.supabase import ENGINE
+
+ENGINES = ("command", ENGINE)
+REQUIRED = "required; a service of the Compose files behind a profile. Its command runs once in the new image"
 
 
 def problems(migration: Mapping[str, Any], services: Mapping[str, Any], files: Collection[str]) -> list[str]:
     """``services``: of the Compose files; ``files``: what the release ships."""
-    name = migration.get("service")
-    return [*_of_schema(migration, files), *_of_service(name, services)] if name else []
+    if not migration:
+        return []
+    name, with_supabase = migration["service"], migration["engine"] == ENGINE
+    if with_supabase and name:
+        return [
+            f'stack.migration.service: "{name}" runs with the engine command; take it out, or set stack.migration.engine: command'
+        ]
+    if migration["engine"] not in ENGINES:
+        return [f'stack.migration.engine: "{migration["engine"]}" is not one of {", ".join(ENGINES)}']
+    if not with_supabase and not name:
+        return [f"stack.migration.service: {REQUIRED}"]
+    return [*_of_schema(migration, files), *(() if with_supabase else _of_service(name, services))]
 
 
 def _of_service(name: str, services: Mapping[str, Any]) -> Iterator[str]:

@@ -4,13 +4,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose import hardening
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import public_check
 
 _SERVICE = ("deadline_seconds", "hosts", "protocol")
 # What every route says.
 _ROUTE = ("host", "paths")
+_OF_THE_RUN = ("secret", "lock_timeout_seconds", "statement_timeout_seconds")
 _HEALTH = ("host", "headers", "port", "scheme")
+
+
+def shortened(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Those parts of ``found`` that are said of which a release has less than is said."""
+    return {name: shorten(found[name]) for name, shorten in _SHORTENED.items() if found.get(name)}
 
 
 def services(given: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -24,5 +33,19 @@ def services(given: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return found
 
 
+def migration(given: Mapping[str, Any]) -> dict[str, Any]:
+    """``stack.migration`` without what only its run needs, and without what came later and was not said."""
+    silent = ("engine",) if given["engine"] == "command" else ()
+    return {name: value for name, value in given.items() if name not in (*_OF_THE_RUN, *silent)}
+
+
 def _without(given: Mapping[str, Any], silent: Sequence[str]) -> dict[str, Any]:
     return {name: value for name, value in given.items() if name not in silent or value not in (None, "", {})}
+
+
+_SHORTENED: Mapping[str, Callable[[Any], Any]] = {
+    "services": services,
+    "migration": migration,
+    "public_check": public_check.released,
+    "hardening": hardening.released,
+}

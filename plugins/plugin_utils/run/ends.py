@@ -133,6 +133,7 @@ class Seen:
 _GOES_ON = {
     "stack_rollout": "the rollout goes on there by itself, to its end",
     "stack_migration": "the migration goes on there by itself; the same command waits for it and starts no second one",
+    "supabase_migrations": "the migrations go on there, to their end; the same command waits for them",
     "stack_release": "images that are being pulled may come; no replica is touched",
     "engine_config": "a restart of the engine that has begun ends by itself",
     "engine_packages": "the upgrade of the engine goes on there; the same command sees how it ended",

@@ -33,6 +33,7 @@ _MODULES = (
     "stack_rollout",
     "stack_migration",
     "stack_removal",
+    "supabase_migrations",
     "health_gate",
     *_EDGE,
 )
@@ -59,7 +60,7 @@ class Run(Known):
     def _went_well(self, module: str, host: str, result: Mapping[str, Any]) -> None:
         if module == "rotation":
             self._rotated(result)
-        if module == "stack_migration":
+        if module in ("stack_migration", "supabase_migrations"):
             self.migrated = self.migrated or bool(result.get("changed"))
         if module == "edge_upstream" and result.get("state") != "off" and not result.get("turn"):
             self._let_in(result)
@@ -87,6 +88,11 @@ class Run(Known):
             if not result.get("fenced"):
                 message = f"the rollout of {host} ended without an answer, as a killed process does: {message}"
             self.hosts[host].lost = self.hosts[host].mixed = True
+        if module == "supabase_migrations" and not result.get("answered"):
+            message = (
+                "the migrations ended without an answer, as a killed process does. What was in a transaction is undone; run the "
+                f"same command again, which waits for what is still at work and goes on from there. {message}"
+            )
         if module == "stack_migration" and not result.get("answered"):
             message = (
                 "the migration ended without an answer, as a killed process does. It may still be at work: run the same command "

@@ -1,0 +1,107 @@
+"""A project with Supabase's directory, applied by the module or by Supabase's own CLI."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.testing import patch_module_args
+from ansible_collections.morpheus.deploy.plugins.module_utils.ownership import marker
+from ansible_collections.morpheus.deploy.plugins.modules import supabase_migrations
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.supabase import files
+
+from tests.migrations.postgres import Database
+
+ROOT = Path(__file__).parents[2]
+DIRECTORY = "supabase/migrations"
+LEDGER = "select version, name, statements from supabase_migrations.schema_migrations order by version"
+
+
+@dataclass
+class Run:
+    """The module in a process of its own, as on a host; forked, because to import all of it takes longer than to run it."""
+
+    pid: int
+    output: Path
+    ended: bool = False
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> Run:
+        output = Path(tempfile.mkstemp()[1])
+        pid = os.fork()
+        if not pid:
+            try:
+                with output.open("w") as stream:
+                    os.dup2(stream.fileno(), 1)
+                    sys.stdout = stream
+                    with patch_module_args(dict(options)):
+                        supabase_migrations.main()
+            except SystemExit:
+                pass
+            finally:
+                os._exit(0)
+        return cls(pid, output)
+
+    def kill(self) -> None:
+        os.kill(self.pid, signal.SIGKILL)
+        self.wait()
+
+    def wait(self) -> None:
+        if not self.ended:
+            os.waitpid(self.pid, 0)
+            self.ended = True
+
+    def answer(self) -> dict[str, Any]:
+        """What the module printed, no secret among it."""
+        self.wait()
+        output = self.output.read_text()
+        self.output.unlink()
+        assert "canary" not in output
+        found: dict[str, Any] = json.loads(output)
+        return found
+
+
+@dataclass(frozen=True)
+class Project:
+    root: Path
+    database: Database
+
+    def write(self, sources: Mapping[str, str]) -> None:
+        """Version and name -> SQL; all that there is."""
+        (self.root / DIRECTORY).mkdir(parents=True, exist_ok=True)
+        for path in (self.root / DIRECTORY).iterdir():
+            path.unlink()
+        for name, sql in sources.items():
+            (self.root / DIRECTORY / f"{name}.sql").write_text(sql)
+
+    def parsed(self) -> list[dict[str, Any]]:
+        contents = {f"{DIRECTORY}/{path.name}": path.read_bytes() for path in (self.root / DIRECTORY).iterdir()}
+        found = files.read(contents, DIRECTORY)
+        assert found.problems == []
+        return found.as_list()
+
+    def start(self, **options: Any) -> Run:
+        given = {"url": self.database.url, "environment": "staging", "files": self.parsed(), "without_lease": True, **options}
+        return Run.of(given)
+
+    def apply(self, **options: Any) -> dict[str, Any]:
+        return self.start(**options).answer()
+
+    def rows(self) -> list[tuple[str, str, list[str]]]:
+        there = self.database.value("select to_regclass('supabase_migrations.schema_migrations') is not null")
+        return self.database.rows(LEDGER) if there else []
+
+    def versions(self) -> list[str]:
+        return [version for version, _, _ in self.rows()]
+
+
+def claim(database: Database) -> None:
+    with database.session() as session:
+        marker.mark(session.connection, "staging")
