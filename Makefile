@@ -65,7 +65,7 @@ dev-down: ## Remove the example application that make dev brought up, and its da
 lint: $(VENV)/.stamp ## Check style and types
 	ruff check .
 	ruff format --check .
-	mypy plugins sandbox tests molecule inventories/vault-client.py
+	mypy plugins sandbox tests molecule scripts inventories/vault-client.py
 	yamllint --strict .
 	ansible-lint --offline
 
@@ -99,6 +99,22 @@ ml-gateway: $(VENV)/ml-gateway/.stamp ## Kill the ML gateway at any time, and co
 ml-gateway-kills: $(VENV)/ml-gateway/.stamp ## Kill the ML gateway, or cut its database, in sixteen more random runs
 	$(VENV)/ml-gateway/bin/python -m pytest -m deep tests/ml_gateway
 
+WORKFLOW_TOOLS := .cache/workflows
+
+# GitHub's own parser, actionlint and zizmor; apart from .venv, because node and other versions of libraries come with them.
+$(WORKFLOW_TOOLS)/.stamp: tests/workflows/tools/package-lock.json tests/workflows/tools/requirements.txt
+	@command -v npm >/dev/null || { echo "Node 20 or newer is needed: apt-get install nodejs npm"; exit 1; }
+	@mkdir -p $(WORKFLOW_TOOLS)
+	cp tests/workflows/tools/package.json tests/workflows/tools/package-lock.json $(WORKFLOW_TOOLS)/
+	cd $(WORKFLOW_TOOLS) && npm ci --silent --no-audit --no-fund --ignore-scripts
+	$(PYTHON) -m venv $(WORKFLOW_TOOLS)/venv
+	$(WORKFLOW_TOOLS)/venv/bin/python -m pip install --quiet --no-deps --requirement tests/workflows/tools/requirements.txt
+	@touch $@
+
+.PHONY: workflows
+workflows: $(VENV)/.stamp $(WORKFLOW_TOOLS)/.stamp ## Lint the workflows of GitHub, and run them with stand-ins
+	pytest tests/workflows -m 'not deep'
+
 .PHONY: molecule
 molecule: sandbox ## Run the scenarios on simulated hosts
 	molecule test --all
@@ -127,7 +143,7 @@ bench: provisioned ## Measure deploys beside their floor and beside docker compo
 .PHONY: test
 # What needs no sandbox takes the time that the sandbox's tests leave; shown when it fails.
 test: $(VENV)/.stamp ## Run everything that CI runs
-	@tests/aside 'tests/quietly "lint, unit tests, the edge'"'"'s laboratory and the ML gateway" $(MAKE) --no-print-directory lint unit lab ml-gateway' \
+	@tests/aside 'tests/quietly "lint, unit tests, workflows, the edge'"'"'s laboratory and the ML gateway" $(MAKE) --no-print-directory lint unit workflows lab ml-gateway' \
 		'$(MAKE) --no-print-directory provisioned && tests/side-by-side molecule'
 
 .PHONY: clean

@@ -1,0 +1,72 @@
+"""What the action makes of its inputs, before Ansible is started."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from tests.unit.scripts.programs import program
+
+action = program(".github/actions/playbook/run.py")
+INPUTS = {"INVENTORY": "staging", "PLAYBOOK": "deploy", "VARIABLES": '{"stack_release": "1.0.0"}', "CHECK": "false"}
+SECRETS = {"SSH_KEY": "the key", "SSH_KNOWN_HOSTS": "host ssh-ed25519 AAAA", "VAULT_PASSWORD": "the password"}
+
+
+def test_inputs_are_read() -> None:
+    assert action.checked(INPUTS) == ("staging", "deploy", {"stack_release": "1.0.0"})
+
+
+@pytest.mark.parametrize("nothing", ['{"rollback_to": ""}', '{"rollback_to": null}', "{}", ""])
+def test_what_was_not_said_is_no_variable(nothing: str) -> None:
+    assert action.checked(INPUTS | {"VARIABLES": nothing})[2] == {}
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"INVENTORY": "../production"}, "inventory: '../production' is no name of small letters, digits, - and _"),
+        ({"PLAYBOOK": "-vvvv"}, "playbook: '-vvvv' is no name of small letters, digits, - and _"),
+        ({"INVENTORY": ""}, "inventory: '' is no name of small letters, digits, - and _"),
+        ({"CHECK": "yes"}, "check: 'yes' is neither true nor false"),
+        ({"VARIABLES": "release=1"}, "variables: is no JSON: Expecting value: line 1 column 1 (char 0)"),
+        ({"VARIABLES": "[]"}, "variables: is a list where an object is expected"),
+        *[
+            ({"VARIABLES": text}, "variables: holds a template ({{, {% or {#), which Ansible would execute")
+            for text in (
+                '{"lease_reason": "{{ 1 }}"}',
+                '{"a": [{"b": "{% x %}"}]}',
+                '{"{{ a }}": 1}',
+                '{"a": "\\u007b\\u007b 1 }}"}',
+            )
+        ],
+    ],
+)
+def test_inputs_that_would_do_something_else_are_refused(changed: dict[str, str], said: str) -> None:
+    with pytest.raises(action.InputError) as error:
+        action.checked(INPUTS | changed)
+    assert str(error.value) == said
+
+
+def test_ansible_gets_what_it_needs_and_no_input_more(tmp_path: Path) -> None:
+    seen = action.surroundings({"PATH": "/bin", **INPUTS, **SECRETS}, "staging", tmp_path)
+    assert seen == {
+        "PATH": "/bin",
+        "ANSIBLE_PRIVATE_KEY_FILE": str(tmp_path / "key"),
+        "ANSIBLE_SSH_EXTRA_ARGS": f"-o UserKnownHostsFile={tmp_path / 'known_hosts'} -o StrictHostKeyChecking=yes",
+        "MORPHEUS_VAULT_PASSWORD_STAGING": "the password",
+    }
+    assert (tmp_path / "key").read_text() == "the key\n"
+    assert stat.S_IMODE((tmp_path / "key").stat().st_mode) == 0o600
+
+
+def test_without_secrets_ansible_uses_what_the_machine_has(tmp_path: Path) -> None:
+    assert action.surroundings(INPUTS | dict.fromkeys(SECRETS, ""), "staging", tmp_path) == {}
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_summary_cannot_leave_its_fence() -> None:
+    text = action.summary("deploy", "staging", {"verdict": "failed"}, "line\n```\n# markup\n", 2)
+    assert text.splitlines()[0] == "### deploy of staging: failed"
+    assert text.count("\n````\n") == 2

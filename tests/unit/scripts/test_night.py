@@ -1,0 +1,56 @@
+"""What a night found, in one text."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tests.unit.scripts.programs import program
+
+night = program("scripts/night.py")
+
+WELL: dict[str, dict[str, Any]] = {
+    "status": {"hosts": {"app-1": {"drift": []}}, "unknown": []},
+    "audit": {"findings": [{"level": "low", "id": "cis-2.5", "where": "docker on app-1", "seen": "..."}]},
+    "config": {"problems": [], "drift": {"broken": []}},
+}
+
+
+def lay(directory: Path, **reports: dict[str, Any]) -> Path:
+    for playbook, report in (WELL | reports).items():
+        there = directory / f"staging-{playbook}"
+        there.mkdir(parents=True)
+        (there / f"{playbook}.json").write_text(json.dumps(report))
+    return directory
+
+
+def test_a_night_without_findings_says_so(tmp_path: Path) -> None:
+    body, count = night.text(lay(tmp_path), ["staging"], "run 7")
+    assert count == 0
+    assert body.startswith("Found by run 7\n\n## staging-status\n\nNothing.\n")
+
+
+def test_each_finding_is_a_line(tmp_path: Path) -> None:
+    status = {"hosts": {"app-1": {"drift": ["api-3 was started by hand"]}, "app-2": {}}, "unknown": ["app-2"]}
+    audit = {"findings": [{"level": "high", "id": "secret-shared", "where": "api.KEY", "seen": "is production's, too"}]}
+    config = {"problems": ["stack.name: required"], "drift": {"broken": ["ML_ENDPOINT_ID must differ"]}}
+    body, count = night.text(lay(tmp_path, status=status, audit=audit, config=config), ["staging"], "run 7")
+    assert [line for line in body.splitlines() if line.startswith("- ")] == [
+        "- app-1: api-3 was started by hand",
+        "- app-2: nobody can say what it runs",
+        "- high secret-shared api.KEY: is production's, too",
+        "- stack.name: required",
+        "- ML_ENDPOINT_ID must differ",
+    ]
+    assert count == 5
+
+
+def test_a_playbook_without_a_report_is_a_finding(tmp_path: Path) -> None:
+    lay(tmp_path)
+    (tmp_path / "staging-audit" / "audit.json").unlink()
+    (tmp_path / "staging-config" / "config.json").write_text("{")
+    body, count = night.text(tmp_path, ["staging"], "run 7")
+    assert count == 2
+    assert "- audit left no report (FileNotFoundError); its log says why" in body
+    assert "- config left no report (JSONDecodeError); its log says why" in body
