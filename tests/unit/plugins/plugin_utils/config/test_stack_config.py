@@ -41,8 +41,18 @@ Raw = dict[str, Any]
 # A route as it is written, and the options that it does not use.
 WRITTEN = {"host": "shop.example", "paths": ["/api"]}
 UNUSED = {
-    **{"timeout_seconds": 0, "stream": False, "max_body": "", "strip_prefix": False, "redirect": None, "hsts": None},
-    **{"allow": [], "basic_auth": "", "request_headers": {}, "response_headers": {}, "sticky": False, "compression": False},
+    "timeout_seconds": 0,
+    "stream": False,
+    "max_body": "",
+    "strip_prefix": False,
+    "redirect": None,
+    "hsts": None,
+    "allow": [],
+    "basic_auth": "",
+    "request_headers": {},
+    "response_headers": {},
+    "sticky": False,
+    "compression": False,
 }
 
 
