@@ -40,7 +40,20 @@ services:
 Raw = dict[str, Any]
 # A route as it is written, and the options that it does not use.
 WRITTEN = {"host": "shop.example", "paths": ["/api"]}
-UNUSED = {"timeout_seconds": 0, "stream": False, "max_body": "", "strip_prefix": False, "redirect": None, "hsts": None}
+UNUSED = {
+    "timeout_seconds": 0,
+    "stream": False,
+    "max_body": "",
+    "strip_prefix": False,
+    "redirect": None,
+    "hsts": None,
+    "allow": [],
+    "basic_auth": "",
+    "request_headers": {},
+    "response_headers": {},
+    "sticky": False,
+    "compression": False,
+}
 
 
 @pytest.fixture
@@ -146,7 +159,7 @@ def test_two_migrations_with_one_version_are_a_problem_that_names_both(source: P
 
 def test_a_service_that_says_nothing_new_is_the_release_that_it_was(source: Path) -> None:
     given = raw(source)
-    given["stack"]["services"][0] |= {"deadline_seconds": None, "hosts": ""}
+    given["stack"]["services"][0] |= {"deadline_seconds": None, "hosts": "", "protocol": ""}
     given["stack"]["jobs"] = None
     given["stack"]["services"][0]["health"] |= {"host": "", "headers": None, "port": None, "scheme": ""}
     found = checked(given).release_config
@@ -289,6 +302,7 @@ def test_the_configuration_is_typed_and_complete(source: Path) -> None:
         "routes": [WRITTEN | UNUSED],
         "hosts": "",
         "deadline_seconds": None,
+        "protocol": "",
         "health": {
             "path": "/health",
             "host": "",
