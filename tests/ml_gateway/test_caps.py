@@ -70,7 +70,7 @@ def test_of_two_reservations_at_once_the_second_waits_to_see_the_first(wide: Wor
         assert reserve(first) == "granted"
         with ThreadPoolExecutor() as pool:
             answer = pool.submit(reserve, second)
-            waiting = "select from pg_stat_activity where pid = %s and wait_event_type = 'Lock'"
+            waiting = "select pid from pg_stat_activity where pid = %s and wait_event_type = 'Lock'"
             wait_for(lambda: wide.database.rows(waiting, second.info.backend_pid), "the second one waits")
             first.commit()
             assert answer.result() == "requests_per_day"

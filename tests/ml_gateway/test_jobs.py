@@ -36,7 +36,8 @@ def test_the_vendors_client_finds_in_the_stub_what_it_finds_at_the_vendor(
     job = endpoint.run(story(600))
     assert job.cancel()["status"] == "CANCELLED"
     assert job.status() == "CANCELLED"
-    assert endpoint.run(story(0, fail="out of memory")).status() == "FAILED"
+    failing = endpoint.run(story(0, fail="out of memory"))
+    wait_for(lambda: failing.status() == "FAILED", "it fails")
     waiting = endpoint.run(story(queue_seconds=600))
     assert endpoint.health()["jobs"] == {"completed": 3, "failed": 1, "inProgress": 0, "inQueue": 1, "retried": 0}
     assert endpoint.purge_queue() == {"removed": 1, "status": "completed"}

@@ -118,7 +118,10 @@ class World:
         self.config["endpoints"][name] = {key: value for key, value in endpoint.items() if value is not None}
 
     def environment(self) -> dict[str, str]:
-        """Of a gateway's process: nothing of the outside, such as a proxy."""
+        """Of a gateway's process, which has its package beside it: nothing of the outside, such as a proxy."""
+        app = self.directory / "app"
+        if not app.exists():
+            app.symlink_to(ROOT / "services" / "ml-gateway")
         self.config.setdefault("urls", {"runpod": f"{self.stub.url}/v2", "mock": f"{self.mock.url}/v2"})
         config, key = self.directory / "config.json", self.directory / "key"
         config.write_text(json.dumps(self.config))
@@ -136,9 +139,6 @@ class World:
 
     def start_gateway(self) -> Process:
         """It answers, and may not have reached the database yet."""
-        app = self.directory / "app"
-        if not app.exists():
-            app.symlink_to(ROOT / "services" / "ml-gateway")
         port, log = free_port(), self.directory / f"gateway-{len(self.gateways)}.log"
         server = ("-m", "uvicorn", "app.main:app", "--host", "127.0.0.1", "--port", str(port), "--no-access-log")
         options = ("--backlog", "2048", "--timeout-graceful-shutdown", "8")
@@ -228,11 +228,14 @@ def story(seconds: float = 0.05, **more: Any) -> dict[str, Any]:
 
 
 def agree(world: World) -> None:
-    """What is spent by day and month is the sum of the calls."""
-    counted = [call for call in world.calls() if call["state"] != "released"]
-    money = sum((call["reserved"] if call["cost"] is None else call["cost"] for call in counted), Decimal(0))
-    for period, row in world.spent().items():
-        assert (row["requests"], row["money"]) == (len(counted), money), f"the books of the {period} are not the sum of the calls"
+    """What is spent by day and month is the sum of the calls, in one and the same snapshot."""
+    query = """
+        select period, spent.requests, spent.money, calls.number, calls.sum from ml_gateway.spent, (
+            select count(*) as number, coalesce(sum(coalesce(cost, reserved)), 0) as sum
+            from ml_gateway.calls where state <> 'released') calls
+    """
+    for row in world.database.rows(query):
+        assert (row["requests"], row["money"]) == (row["number"], row["sum"]), f"{row['period']} is not the sum of the calls"
 
 
 def settle_to_the_log(world: World) -> Counter[str]:

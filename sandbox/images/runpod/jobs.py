@@ -186,8 +186,10 @@ class Queue:
 
 def panels(text: str) -> list[dict[str, str]]:
     """One panel a sentence."""
-    sentences = [sentence.strip() for sentence in re.split(r"[.!?\n]+", text) if sentence.strip()]
+    sentences = [sentence.strip() for sentence in re.split(r"[.!?\n]+", text) if sentence.strip()][:MOST_PANELS]
+    # JSON can hold half a character, which no name is made of.
+    names = [uuid.uuid5(uuid.NAMESPACE_URL, sentence.encode("utf-8", "replace").decode()) for sentence in sentences]
     return [
-        {"caption": sentence, "image_url": f"https://images.runpod.ai/{uuid.uuid5(uuid.NAMESPACE_URL, sentence)}.png"}
-        for sentence in sentences[:MOST_PANELS]
+        {"caption": sentence, "image_url": f"https://images.runpod.ai/{name}.png"}
+        for sentence, name in zip(sentences, names, strict=True)
     ]
