@@ -113,11 +113,8 @@ bench: provisioned ## Measure deploys beside their floor and beside docker compo
 .PHONY: test
 # What needs no sandbox takes the time that the sandbox's tests leave; shown when it fails.
 test: $(VENV)/.stamp ## Run everything that CI runs
-	@failed=0; \
-	tests/aside tests/quietly "lint, unit tests and the edge's laboratory" $(MAKE) --no-print-directory lint unit lab & \
-	{ $(MAKE) --no-print-directory provisioned && tests/side-by-side molecule; } || failed=1; \
-	wait $$! || failed=1; \
-	exit $$failed
+	@tests/aside 'tests/quietly "lint, unit tests and the edge'"'"'s laboratory" $(MAKE) --no-print-directory lint unit lab' \
+		'$(MAKE) --no-print-directory provisioned && tests/side-by-side molecule'
 
 .PHONY: clean
 clean: ## Remove what the tools made here; the sandbox stays

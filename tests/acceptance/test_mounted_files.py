@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -110,7 +111,8 @@ def test_replicas_keep_the_files_that_they_were_started_with(project: Project) -
         inside(candidate, "touch /dev/shm/told")
         output, _ = failing.communicate(timeout=240)
     assert failing.returncode == 2, output
-    assert f"{candidate} exited with code 1" in output
+    # The engine starts it again, so it depends on when somebody looks.
+    assert re.search(rf"{candidate} (exited with code 1|ended with code 1 and was started again by the engine)", output), output
     assert (staging.containers(HOST, "notes"), staging.containers(HOST, "still")) == (incumbent, still)
     on(HOST, "docker", "restart", only(incumbent))
     assert sees(only(incumbent)) == {"first, good"}

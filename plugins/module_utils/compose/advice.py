@@ -13,9 +13,9 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack impo
 
 # In words of programs, of the C library and of the kernel. 126 and 127: the shell could not run it, or has not found it.
 _SIGNS: Mapping[str, re.Pattern[str]] = {
-    "read_only": re.compile(r"read-only file ?system|\bEROFS\b|exited with code 12[67]\b", re.IGNORECASE),
+    "read_only": re.compile(r"read-only file ?system|\bEROFS\b|(exited|ended) with code 12[67]\b", re.IGNORECASE),
     "cap_drop": re.compile(
-        r"operation not permitted|\bEPERM\b|permission denied|\bEACCES\b|exited with code 126\b"
+        r"operation not permitted|\bEPERM\b|permission denied|\bEACCES\b|(exited|ended) with code 126\b"
         r"|(setuid|setgid|setgroups|initgroups|chown|setpriv|gosu|su-exec)\W.{0,80}(failed|not permitted|denied)",
         re.IGNORECASE,
     ),

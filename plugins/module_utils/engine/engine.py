@@ -165,8 +165,17 @@ class Engine(Images, Networks):
         oom = " for want of memory" if state.get("OOMKilled") else ""
         if not state["Running"] or state["Restarting"]:
             return f"{replica.name} exited with code {state['ExitCode']}{oom}"
-        # Running again, so the exit code of the time before is no longer known.
-        return f"{replica.name} ended{oom} and was started again by the engine" if details["RestartCount"] > restarts else ""
+        if details["RestartCount"] <= restarts:
+            return ""
+        return f"{replica.name} ended{self._last_code(replica)}{oom} and was started again by the engine"
+
+    def _last_code(self, replica: Replica) -> str:
+        """ " with code <n>" of a container that runs again, from the engine's last 256 events; empty when they tell nothing."""
+        with suppress(DockerException, OSError, ValueError, LookupError):
+            which = {"container": replica.id, "event": "die"}
+            ended = list(self._client.api.events(since=0, until=f"{time.time():.6f}", filters=which, decode=True))
+            return f" with code {int(ended[-1]['Actor']['Attributes']['exitCode'])}"
+        return ""
 
     def health(self, replica: Replica) -> str:
         """Docker's own verdict: "healthy", "starting", "unhealthy", or "" for a container without a healthcheck."""

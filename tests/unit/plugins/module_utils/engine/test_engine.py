@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -37,6 +38,8 @@ class Api:
         self.images: dict[str, Details] = {}
         self.networks: dict[str, Details] = {}
         self.volumes: dict[str, Details] = {}
+        # Events of a container's ends.
+        self.ended: dict[str, list[Details]] = {}
         self.log = b""
         self.pulls: dict[str, list[Details] | Exception] = {}
         # Of each pull, what it was asked with; username and password that the registry lets in.
@@ -60,6 +63,12 @@ class Api:
         if identity not in self.details:
             raise NotFound("no such container")
         return self.details[identity]
+
+    def events(self, since: int, until: str, filters: Details, decode: bool) -> Iterator[Details]:
+        """As the engine's: it waits for what is to come until then."""
+        assert float(until) <= time.time()
+        assert (since, filters["event"], decode) == (0, "die", True)
+        return iter(self.ended.get(filters["container"], []))
 
     def inspect_image(self, reference: str) -> Details:
         self._call("inspect_image", reference)
@@ -280,6 +289,21 @@ def test_a_candidate_that_ended_once_will_not_become_well(client: Client, detail
     if details:
         client.api.details["id1"] = details
     assert engine(client).failure(REPLICA) == words
+
+
+def ended(code: object) -> Details:
+    return {"Actor": {"Attributes": {"exitCode": code}}}
+
+
+@pytest.mark.parametrize(
+    ("events", "words"),
+    [([ended("1"), ended("127")], " with code 127"), ([], ""), ([ended("none")], ""), ([{}], "")],
+    ids=["the last of them", "forgotten", "no number", "no code"],
+)
+def test_a_candidate_that_runs_again_is_told_with_the_code_of_its_end(client: Client, events: list[Details], words: str) -> None:
+    client.api.details["id1"] = state(RestartCount=1)
+    client.api.ended["id1"] = events
+    assert engine(client).failure(REPLICA) == f"shop-api-1 ended{words} and was started again by the engine"
 
 
 def test_restarts_of_long_ago_are_no_failure(client: Client) -> None:

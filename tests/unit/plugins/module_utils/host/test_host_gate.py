@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +19,7 @@ from tests.unit.clock import Clock
 
 HEALTH = {"path": "/health", "successes": 3, "interval_seconds": 1.0, "timeout_seconds": 2.0, "deadline_seconds": 60.0}
 BEGUN = 1_700_000_000.5
-RESTARTED = "shop-api-1 ended and was started again by the engine; last answer: good"
+RESTARTED = "shop-api-1 ended with code 1 and was started again by the engine; last answer: good"
 
 
 class Api:
@@ -30,6 +30,9 @@ class Api:
         self.looks = 0
         # As the engine has it, of the Compose file or of the image: nanoseconds, and 0 for what nobody has said.
         self.healthcheck: Mapping[str, Any] | None = None
+
+    def events(self, **unused: Any) -> Iterator[Mapping[str, Any]]:
+        return iter([{"Actor": {"Attributes": {"exitCode": "1"}}}])
 
     def inspect_container(self, identity: str) -> Mapping[str, Any]:
         if identity != "id1":
