@@ -36,15 +36,15 @@ options:
     type: str
     required: true
   variable:
-    description: What messages call the URL.
+    description: What messages call O(url), such as the name of its secret.
     type: str
     default: url
   environment:
-    description: The environment that the database must belong to.
+    description: The environment whose marker the database must carry.
     type: str
     required: true
   project_ref:
-    description: The Supabase project that the URL must name. Empty asks for none.
+    description: The Supabase project that O(url) must name; any when empty.
     type: str
     default: ""
   files:

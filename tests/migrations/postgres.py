@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psycopg2
+import psycopg2  # type: ignore[import-untyped,unused-ignore] # the stubs are not needed here
 import pytest
 
 _START_SECONDS = 120

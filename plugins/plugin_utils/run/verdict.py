@@ -168,7 +168,7 @@ class Run(Known):
             "hosts": {name: state.as_dict() for name, state in self.hosts.items()},
             "left_out": {name: {**host} for name, host in self.left_out.items()},
             "let_in": [] if self.not_let_in else self.let_in,
-            "migrated": self.migrated,
+            "migrated": self.migrated and not check_mode,
             "drained": sum(state.drained for state in self.hosts.values()),
             "cut": sum(state.cut for state in self.hosts.values()),
             "left_behind": sum(state.left_behind for state in self.hosts.values()),

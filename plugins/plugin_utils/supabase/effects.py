@@ -138,9 +138,9 @@ def _drop(node: Any, made: Made) -> Iterator[Effect]:
             names = ", ".join(qualified(one)[-1] for one in node.objects)
             yield Effect(Kind.LOCKING, f"drops the {_HELPERS[kind]} {names}, which keeps everybody off its table meanwhile")
         return
-    names = [".".join(parts) for one in node.objects if not made.has_parts(parts := qualified(one))]
-    if names:
-        yield Effect(Kind.DESTRUCTIVE, f"drops the {_words(node.removeType)} {', '.join(names)}")
+    lost = [".".join(parts) for one in node.objects if not made.has_parts(parts := qualified(one))]
+    if lost:
+        yield Effect(Kind.DESTRUCTIVE, f"drops the {_words(node.removeType)} {', '.join(lost)}")
 
 
 def _rename(node: Any, made: Made) -> Iterator[Effect]:

@@ -212,6 +212,20 @@ def idle_migration(world: World) -> None:
     world.monkeypatch.setattr(migrating.Host, "output", lambda *arguments: '{"applied": []}')
 
 
+class PostgresError(Exception):
+    """What psycopg2 raises."""
+
+
+def supabase(world: World, applied: list[str]) -> None:
+    result = {"applied": applied, "waiting": {}, "forced": []}
+    world.put("supabase_migrations", psycopg2=SimpleNamespace(Error=PostgresError), _act=lambda params, check_mode: result)
+
+
+def supabase_fails(world: World, error: Exception) -> None:
+    supabase(world, [])
+    world.raises("supabase_migrations", "_act", error)
+
+
 def owned(world: World, *modules: str, by: str = "staging") -> None:
     host = HostIdentity(world.root)
     if by:

@@ -82,6 +82,7 @@ def rollout(word: str, arrange: Callable[[World], Any], *, release: str = "2.0-i
 
 RELEASE = {"release": "2.0", "environment": "staging", "stack": {"name": "shop"}, "files": {}, "token": 7, "run": "run-a"}
 MIGRATE = {"stack": "shop", "release_id": "1.0-a", "token": 7, "run": "run-a"}
+SUPABASE = {"url": worlds.URL, "environment": "staging", "files": [], "token": 7, "run": "r"}
 SECRET = {"stack": "shop", "names": ["api.KEY"], "value": "canary-new", "token": 7, "run": "run-a"}
 ATTEST = {"stack": "shop", "names": ["api.KEY"], "new": "canary-new-value", "old": "canary-old-value", "key": "k" * 16}
 LOGIN: dict[str, Any] = {"url": "postgresql://app_a:canary@db/app", "admin_url": "postgresql://a:canary@db/app", "owner": "app"}
@@ -194,6 +195,47 @@ ENDINGS: dict[str, dict[str, Ending]] = {
             FULL,
             lambda world: worlds.cannot_migrate(world, world.full_disk()),
             options=MIGRATE,
+            before=(PREPARED,),
+        ),
+    },
+    "supabase_migrations": {
+        "they are applied": Ending("unchanged", lambda world: worlds.supabase(world, ["a.sql"]), SUPABASE, (PREPARED,)),
+        "nothing is to be applied": Ending("unchanged", lambda world: worlds.supabase(world, []), SUPABASE, (PREPARED,)),
+        "check mode": Ending(
+            "unchanged",
+            lambda world: worlds.supabase(world, ["a.sql"]),
+            {**SUPABASE, "token": 0},
+            (PREPARED,),
+            check_mode=True,
+            says="CHECK MODE",
+        ),
+        "without a lease": fails("refused", NO_LEASE, options={**SUPABASE, "token": 0}, before=(PREPARED,)),
+        "a library is missing": fails(
+            "refused",
+            "psycopg2 is not installed for ",
+            lambda world: world.put("supabase_migrations", psycopg2=None),
+            options=SUPABASE,
+            before=(PREPARED,),
+        ),
+        "a file fails": fails(
+            "refused",
+            "the migrations failed, and no host was switched: a.sql:3: division by zero",
+            lambda world: worlds.supabase_fails(world, DeployError("a.sql:3: division by zero")),
+            options=SUPABASE,
+            before=(PREPARED,),
+        ),
+        "the connection is lost": fails(
+            "refused",
+            "the migrations failed, and no host was switched: *** went away",
+            lambda world: worlds.supabase_fails(world, worlds.PostgresError(f"{worlds.URL} went away")),
+            options=SUPABASE,
+            before=(PREPARED,),
+        ),
+        "another run has been here": fails(
+            "refused",
+            "the migrations failed, and no host was switched: this run has lost its lease",
+            lambda world: worlds.supabase_fails(world, FENCED),
+            options=SUPABASE,
             before=(PREPARED,),
         ),
     },

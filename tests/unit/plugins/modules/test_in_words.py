@@ -195,6 +195,7 @@ NEEDS: list[tuple[str, str, dict[str, Any]]] = [
     ("docker", "edge_image", {"image": "haproxy:3.1"}),
     ("docker", "edge_upgrade", {"image": "haproxy:3.1", "token": 7}),
     ("psycopg2", "postgres_login", {"url": URL, "admin_url": URL, "environment": "staging", "token": 7}),
+    ("psycopg2", "supabase_migrations", {"url": URL, "environment": "staging", "files": [], "token": 7}),
     ("psycopg2", "database_identity", {"url": URL, "variable": "api.DATABASE_URL", "environment": "staging"}),
 ]
 

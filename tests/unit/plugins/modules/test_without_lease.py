@@ -16,7 +16,12 @@ from ansible_collections.morpheus.deploy.plugins.action import rotation as rotat
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import maintenance
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import engine
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease import leased
-from ansible_collections.morpheus.deploy.plugins.modules import engine_config, engine_packages, postgres_login
+from ansible_collections.morpheus.deploy.plugins.modules import (
+    engine_config,
+    engine_packages,
+    postgres_login,
+    supabase_migrations,
+)
 
 from tests.unit.clock import Clock
 from tests.unit.plugins.module_utils.daemon.test_engine_setup import FakeDockerd
@@ -32,6 +37,7 @@ WRITING: dict[str, dict[str, Any]] = {
     "stack_release": {"release": "1.2.0", "environment": "staging", "stack": {"name": "shop"}, "files": {}},
     "stack_rollout": {"stack": "shop"},
     "stack_migration": {"stack": "shop", "release_id": "1.2.0-aa"},
+    "supabase_migrations": {"url": URL, "environment": "staging", "files": []},
     "stack_secret": {"stack": "shop", "names": ["api.KEY"], "value": "canary"},
     "edge_maintenance": {"state": "on"},
     "edge_upgrade": {"image": "haproxy:3.1"},
@@ -56,6 +62,8 @@ def _nothing_is_real(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(maintenance.Maintenance, "switch", begin)
     monkeypatch.setattr(postgres_login, "psycopg2", SimpleNamespace())
     monkeypatch.setattr(postgres_login, "open_login", begin)
+    monkeypatch.setattr(supabase_migrations, "psycopg2", SimpleNamespace(Error=ValueError))
+    monkeypatch.setattr(supabase_migrations, "_act", begin)
     monkeypatch.setattr(engine_packages, "EnginePackages", begin)
 
 
