@@ -47,7 +47,8 @@ def playbook() -> int:
         found = SCRIPT.get("reports", {}).get(f"{inventory} {name}", {"findings": [], "hosts": {}, "problems": []})
         (there / f"{name}.json").write_text(json.dumps(found))
     print(f"VERDICT {verdict}: {inventory}")
-    return 0 if verdict in ("", "deployed", "unchanged", "checked") or (name, verdict) == ("rollback", "rolled_back") else 2
+    good = verdict in ("", "deployed", "unchanged", "checked") or (name, verdict) == ("rollback", "rolled_back")
+    return int(SCRIPT.get("codes", {}).get(f"{inventory} {name}", 0 if good else 2))
 
 
 def python() -> int:

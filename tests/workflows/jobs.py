@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import itertools
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ from tests.workflows.steps import Machine
 _KEYS = {"name", "runs-on", "timeout-minutes", "permissions", "environment", "outputs", "steps"}
 _CALL_KEYS = {"name", "uses", "with", "secrets", "permissions"}
 _BOTH_KEYS = {"needs", "if", "strategy"}
+OURS = "morpheus-deploy/morpheus.deploy"
 _LEVELS = ("none", "read", "write")
 Rights = Mapping[str, str]
 
@@ -81,7 +83,8 @@ class Workflow:
         return direct.union(*(self._ancestors(self.tree["jobs"][one]) for one in direct))
 
     def _call(self, name: str, read: Any, contexts: dict[str, Any], rights: Rights) -> Job:
-        path = read["uses"].removeprefix("$/").removeprefix("./")
+        # Another repository names this one and a commit of it.
+        path = re.sub(rf"^{OURS}/(.+)@[0-9a-f]{{40}}$", r"\1", read["uses"]).removeprefix("$/").removeprefix("./")
         if path not in self.forge.trees:
             raise WorkflowError(f"{self.path}: {name}: {read['uses']} is not there")
         tree = self.forge.trees[path]

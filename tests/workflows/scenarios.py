@@ -207,6 +207,7 @@ def a_night_that_finds_nothing_closes_the_issue(world: World) -> None:
 
 
 def a_night_that_finds_something_writes_one_issue(world: World) -> None:
+    world.script["codes"] = {"production audit": 2}
     world.script["reports"] = {"production status": {"hosts": {"app-1": {"drift": ["api-3 was started by hand"]}}}}
     run = world.happens(Event("schedule"))["drift"]
     assert (run.conclusion, run.results["report"]) == ("failure", "failure")
