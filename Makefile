@@ -113,7 +113,7 @@ $(WORKFLOW_TOOLS)/.stamp: tests/workflows/tools/package-lock.json tests/workflow
 
 .PHONY: workflows
 workflows: $(VENV)/.stamp $(WORKFLOW_TOOLS)/.stamp ## Lint the workflows of GitHub, and run them with stand-ins
-	pytest tests/workflows -m 'not deep'
+	pytest --numprocesses=auto -m 'not deep' tests/workflows
 
 .PHONY: molecule
 molecule: sandbox ## Run the scenarios on simulated hosts
@@ -148,4 +148,4 @@ test: $(VENV)/.stamp ## Run everything that CI runs
 
 .PHONY: clean
 clean: ## Remove what the tools made here; the sandbox stays
-	rm -rf $(VENV) .deploy .mypy_cache .ruff_cache .hypothesis morpheus-deploy-*.tar.gz
+	rm -rf $(VENV) $(WORKFLOW_TOOLS) .deploy .mypy_cache .ruff_cache .hypothesis morpheus-deploy-*.tar.gz

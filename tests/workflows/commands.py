@@ -1,0 +1,101 @@
+"""What stands for a command that would leave the machine of a job: it writes down how it was called, and ends as the test says.
+
+The runner puts this text below a first line of its own, under each command's name. In the directory STAND_IN, script.json says
+how commands end, and called.jsonl gets a line for each.
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+HERE = Path(os.environ["STAND_IN"])
+SCRIPT = json.loads((HERE / "script.json").read_text())
+NAME, WORDS = Path(sys.argv[0]).name, sys.argv[1:]
+
+
+def called(**what: object) -> None:
+    with (HERE / "called.jsonl").open("a") as file:
+        file.write(json.dumps({"command": NAME, **what}) + "\n")
+
+
+def playbook() -> int:
+    inventory = WORDS[WORDS.index("-i") + 1].removeprefix("inventories/")
+    if not Path("inventories", inventory, "hosts.yml").exists():
+        return 4
+    name, check = WORDS[0].removeprefix("morpheus.deploy."), "--check" in WORDS
+    key = os.environ.get("ANSIBLE_PRIVATE_KEY_FILE")
+    passwords = {one: text for one, text in os.environ.items() if one.startswith("MORPHEUS_VAULT_PASSWORD_")}
+    variables = json.loads(Path(WORDS[WORDS.index("-e") + 1].removeprefix("@")).read_text())
+    called(
+        playbook=name,
+        inventory=inventory,
+        check=check,
+        variables=variables,
+        key=Path(key).read_text().strip() if key else "",
+        passwords=passwords,
+        hosts=os.environ.get("ANSIBLE_SSH_EXTRA_ARGS", ""),
+    )
+    usual = "checked" if check else {"deploy": "deployed", "rollback": "rolled_back"}.get(name, "")
+    verdict = SCRIPT.get("verdicts", {}).get(f"{inventory} {'check' if check else name}", usual)
+    there = Path(".deploy", inventory)
+    there.mkdir(parents=True, exist_ok=True)
+    if usual:
+        report = {"verdict": verdict, "release": variables.get("stack_release", "1.0.0")}
+        (there / ("check.json" if check else "verdict.json")).write_text(json.dumps(report))
+    else:
+        found = SCRIPT.get("reports", {}).get(f"{inventory} {name}", {"findings": [], "hosts": {}, "problems": []})
+        (there / f"{name}.json").write_text(json.dumps(found))
+    print(f"VERDICT {verdict}: {inventory}")
+    good = verdict in ("", "deployed", "unchanged", "checked") or (name, verdict) == ("rollback", "rolled_back")
+    return int(SCRIPT.get("codes", {}).get(f"{inventory} {name}", 0 if good else 2))
+
+
+def python() -> int:
+    if WORDS[:2] == ["-m", "pip"]:
+        called(words=WORDS)
+        return 0
+    if WORDS[:1] == ["services/smoke.py"]:
+        called(words=WORDS)
+        return int(SCRIPT.get("smoke", {}).get(WORDS[1], 0))
+    return os.execv(os.path.realpath("/proc/self/exe"), [NAME, *WORDS])
+
+
+def make() -> int:
+    called(words=WORDS)
+    if WORDS[:1] == ["venv"]:
+        tool = Path(".venv/bin/ansible")
+        tool.parent.mkdir(parents=True)
+        tool.write_text(f"#!/bin/sh\necho 'ansible [core {os.environ['ANSIBLE_CORE']}.1]'\n")
+        tool.chmod(0o755)
+    return int(SCRIPT.get("make", {}).get(WORDS[0], 0))
+
+
+def docker() -> int:
+    called(words=WORDS)
+    registry = json.loads((HERE / "registry.json").read_text())
+    print(registry.get(WORDS[3], ""))
+    return 0 if WORDS[3] in registry and os.environ.get("STAND_IN_LOGIN", "True") == "True" else 1
+
+
+def gh() -> int:
+    called(words=WORDS, rights=os.environ["STAND_IN_RIGHTS"])
+    state = json.loads((HERE / "github.json").read_text())
+    if WORDS[:2] == ["run", "list"]:
+        print(state["staging"].get(WORDS[WORDS.index("--commit") + 1], ""))
+    elif WORDS[0] == "api":
+        print(json.dumps(state["rules"] if WORDS[1].endswith("/environments/production") else state["pushed"]))
+    elif WORDS[:2] == ["issue", "list"]:
+        print(state.get("issue", ""))
+    return 0
+
+
+COMMANDS = {"ansible-playbook": playbook, "python": python, "python3": python, "make": make, "docker": docker, "gh": gh}
+
+
+def other() -> int:
+    called(words=WORDS)
+    return 0
+
+
+sys.exit(COMMANDS.get(NAME, other)())

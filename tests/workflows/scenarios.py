@@ -1,0 +1,264 @@
+"""What must be true of a push, a tag, an approval, a dispatch and a night.
+
+Each is a function of a World, so that workflows can be spoiled on purpose and one of them has to notice.
+"""
+
+from __future__ import annotations
+
+import json
+
+from tests.workflows.forge import COMMIT, Event
+from tests.workflows.world import PRODUCTION, PUSH, STAGING, TAGGED, UNREVIEWED, World, dispatch
+
+STAGED = ["deploy on staging with key of staging"]
+PLANNED = [*STAGED, "deploy --check on production with key of production-read"]
+RELEASED = [*PLANNED, "deploy on production with key of production"]
+
+
+def images(world: World) -> dict[str, str]:
+    name = "ghcr.io/shop/shop"
+    return {
+        f"{service.upper()}_IMAGE": f"{name}/{service}@{world.forge.registry[f'{name}/{service}:{COMMIT}']}"
+        for service in ("api", "web")
+    }
+
+
+def a_push_is_tested_built_deployed_tried_and_signed(world: World) -> None:
+    run = world.staged()
+    ran = [name for name, result in run.results.items() if "/" not in name and "(" not in name and result == "success"]
+    assert ran == ["test", "build", "images", "deploy", "smoke", "record"]
+    assert [one["words"] for one in world.called("make")] == [["venv", "PYTHON=python"], ["test"]] * 2
+    assert world.playbooks == STAGED
+    [deploy] = world.called("ansible-playbook")
+    assert deploy["variables"] == {"stack_release": COMMIT, "stack_images": images(world), "lease_wait_seconds": 600}
+    assert deploy["passwords"] == {"MORPHEUS_VAULT_PASSWORD_STAGING": "password of staging"}
+    assert deploy["hosts"].endswith("-o StrictHostKeyChecking=yes")
+    assert ["services/smoke.py", STAGING, COMMIT] in [one["words"] for one in world.called("python3")]
+    record = json.loads((world.forge.artefacts[run.number, "promotion"] / "record.json").read_text())
+    assert (record["images"], record["proofs"]) == (images(world), {"test": "success", "smoke": "success"})
+    assert (run.number, "staging-deploy") in world.forge.artefacts
+    assert "### deploy of staging: deployed" in run.summary
+
+
+def tests_that_fail_keep_a_push_away(world: World) -> None:
+    world.script["make"] = {"test": 1}
+    run = world.happens(PUSH)["deploy-staging"]
+    assert (run.conclusion, world.playbooks, world.forge.registry) == ("failure", [], {})
+
+
+def a_deploy_that_fails_is_not_signed_and_not_taken_back_twice(world: World) -> None:
+    world.script["verdicts"] = {"staging deploy": "rolled_back"}
+    run = world.happens(PUSH)["deploy-staging"]
+    assert run.conclusion == "failure"
+    assert (run.results["smoke"], run.results["rollback"], run.results["record"]) == ("skipped", "skipped", "skipped")
+    assert (run.number, "staging-deploy") in world.forge.artefacts
+    assert world.playbooks == STAGED
+
+
+def a_smoke_test_that_fails_takes_the_release_back(world: World) -> None:
+    world.script["smoke"] = {STAGING: 1}
+    run = world.happens(PUSH)["deploy-staging"]
+    assert run.conclusion == "failure"
+    assert (run.results["rollback"], run.results["record"]) == ("success", "skipped")
+    assert world.playbooks == [*STAGED, "rollback on staging with key of staging"]
+
+
+def what_a_run_left_as_it_was_is_not_taken_back(world: World) -> None:
+    world.script |= {"smoke": {STAGING: 1}, "verdicts": {"staging deploy": "unchanged"}}
+    run = world.happens(PUSH)["deploy-staging"]
+    assert (run.conclusion, run.results["rollback"]) == ("failure", "skipped")
+
+
+def pushes_wait_for_each_other_and_only_the_newest_waits(world: World) -> None:
+    world.say()
+    runs = world.forge.together(PUSH, PUSH, PUSH, workflow="deploy-staging")
+    assert [run.conclusion for run in runs] == ["success", "cancelled", "success"]
+
+
+def a_tag_is_planned_then_approved_then_deployed_as_staging_ran_it(world: World) -> None:
+    world.staged()
+    world.forge.answers["production"] = "granted"
+    run = world.happens(TAGGED)["deploy-production"]
+    assert run.conclusion == "success", world.log(run)
+    assert (world.playbooks, world.forge.asked) == (RELEASED, ["production"])
+    plan, deploy = world.called("ansible-playbook")[1:]
+    assert deploy["variables"] == {"stack_release": COMMIT, "stack_images": images(world), "lease_wait_seconds": 600}
+    assert plan["variables"] == {"stack_release": COMMIT, "stack_images": images(world)}
+    assert deploy["passwords"] == {"MORPHEUS_VAULT_PASSWORD_PRODUCTION": "password of production"}
+    assert world.called("python3")[-1]["words"] == ["services/smoke.py", PRODUCTION, COMMIT, "--read-only"]
+    assert {name for number, name in world.forge.artefacts if number == run.number} == {"production-plan", "production-deploy"}
+    assert "### Staging has proved this commit" in run.summary
+    assert run.summary.index("of production: checked") < run.summary.index("of production: deployed")
+
+
+def without_an_approval_nothing_is_deployed(world: World) -> None:
+    world.staged()
+    for answer in ("denied", "timed out"):
+        world.forge.answers["production"] = answer
+        run = world.happens(TAGGED)["deploy-production"]
+        assert (run.conclusion, run.results["smoke"], run.results["rollback"]) == ("failure", "skipped", "skipped")
+        assert run.jobs["deploy/run"].why == f"the approval for production was {answer}"
+        assert "deploy on production with key of production" not in world.playbooks
+
+
+def a_plan_that_finds_something_is_shown_and_nobody_is_asked(world: World) -> None:
+    world.staged()
+    world.forge.answers["production"] = "granted"
+    world.script["verdicts"] = {"production check": "refused"}
+    run = world.happens(TAGGED)["deploy-production"]
+    assert (run.conclusion, world.playbooks, world.forge.asked) == ("failure", PLANNED, [])
+    assert "### deploy of production: refused" in run.summary
+
+
+def what_staging_has_not_proved_is_not_even_planned(world: World) -> None:
+    world.forge.answers["production"] = "granted"
+    assert world.happens(TAGGED)["deploy-production"].results["promotion"] == "failure"
+    world.staged()
+    tag = f"ghcr.io/shop/shop/api:{COMMIT}"
+    world.forge.registry[tag] = f"sha256:{'0' * 64}"
+    (world.directory / "registry.json").write_text(json.dumps(world.forge.registry))
+    run = world.happens(TAGGED)["deploy-production"]
+    assert (run.results["promotion"], world.playbooks) == ("failure", STAGED)
+    assert "images.API_IMAGE: staging ran" in world.log(run)
+
+
+def a_forged_record_is_refused(world: World) -> None:
+    staged = world.staged()
+    path = world.forge.artefacts[staged.number, "promotion"] / "record.json"
+    path.write_text(path.read_text().replace('"deployed"', '"unchanged"'))
+    run = world.happens(TAGGED)["deploy-production"]
+    assert (run.results["promotion"], world.playbooks) == ("failure", STAGED)
+    assert "is no signature of 'staging'" in world.log(run)
+
+
+def a_smoke_test_of_production_that_fails_takes_the_release_back(world: World) -> None:
+    world.staged()
+    world.forge.answers["production"] = "granted"
+    world.script["smoke"] = {PRODUCTION: 1}
+    run = world.happens(TAGGED)["deploy-production"]
+    assert run.conclusion == "failure"
+    assert world.playbooks == [*RELEASED, "rollback on production with key of production-rollback"]
+    assert world.called("ansible-playbook")[-1]["passwords"] == {}
+
+
+def only_tags_go_to_production(world: World) -> None:
+    world.staged()
+    assert "deploy-production" not in world.happens(PUSH)
+    run = world.happens(dispatch("bob", "refs/heads/main"), "deploy-production")["deploy-production"]
+    assert (run.conclusion, run.jobs["promotion"].steps["Refuse what is no tag"]) == ("failure", "failure")
+
+
+def where_nobody_can_review_another_person_dispatches(world: World) -> None:
+    world.github["rules"] = UNREVIEWED
+    world.forge.environments["production"] = world.forge.environments["production-read"]
+    world.forge.variables["APPROVERS"] = "anna bob"
+    world.staged()
+    waits = world.happens(TAGGED)["deploy-production"]
+    assert (waits.conclusion, waits.results["deploy"], world.playbooks) == ("success", "skipped", PLANNED)
+    for who in ("anna", "mallory"):
+        run = world.happens(dispatch(who), "deploy-production")["deploy-production"]
+        assert (run.results["approval"], run.results["deploy"]) == ("failure", "skipped")
+    run = world.happens(dispatch("bob"), "deploy-production")["deploy-production"]
+    assert (run.conclusion, run.results["deploy"]) == ("success", "success")
+    assert "bob approves what anna has tagged" in run.summary
+
+
+def on_call_rolls_back_without_a_vault(world: World) -> None:
+    event = dispatch("carol", "refs/heads/main", environment="production", reason='errors "after" the release')
+    run = world.happens(event, "rollback")["rollback"]
+    assert (run.conclusion, world.playbooks) == ("success", ["rollback on production with key of production-rollback"])
+    [call] = world.called("ansible-playbook")
+    assert call["variables"] == {"lease_reason": 'rollback: errors "after" the release', "lease_wait_seconds": 60}
+    assert call["passwords"] == {}
+
+
+def a_rollback_of_staging_to_a_release_uses_staging_s_key(world: World) -> None:
+    event = dispatch("carol", "refs/heads/main", environment="staging", release="1.0.0", reason="a try")
+    assert world.happens(event, "rollback")["rollback"].conclusion == "success"
+    [call] = world.called("ansible-playbook")
+    assert (call["key"], call["variables"]["rollback_to"]) == ("key of staging", "1.0.0")
+
+
+def a_reason_is_no_program(world: World) -> None:
+    event = dispatch("carol", "refs/heads/main", environment="staging", reason="{{ lookup('pipe', 'id') }}")
+    run = world.happens(event, "rollback")["rollback"]
+    assert (run.conclusion, world.playbooks) == ("failure", [])
+    assert "variables: holds a template" in world.log(run)
+
+
+def another_branch_reaches_no_environment(world: World) -> None:
+    event = dispatch("carol", "refs/heads/feature", environment="production", reason="a try")
+    run = world.happens(event, "rollback")["rollback"]
+    assert (run.conclusion, world.playbooks) == ("failure", [])
+    assert run.jobs["rollback/run"].why == "the environment production-rollback does not admit refs/heads/feature"
+
+
+def a_night_that_finds_nothing_closes_the_issue(world: World) -> None:
+    world.github["issue"] = "7"
+    run = world.happens(Event("schedule"))["drift"]
+    assert run.conclusion == "success", world.log(run)
+    looked = [
+        f"{playbook} on {inventory} with key of {key}" for inventory, key in NIGHT for playbook in ("status", "audit", "config")
+    ]
+    assert world.playbooks == looked
+    compared = {one["inventory"]: one["variables"] for one in world.called("ansible-playbook") if one["playbook"] == "config"}
+    assert compared == {"staging": {"config_diff": "production"}, "production": {"config_diff": "staging"}}
+    assert [one["words"][:3] for one in world.called("gh")] == [["issue", "list", "--label"], ["issue", "close", "7"]]
+
+
+def a_night_that_finds_something_writes_one_issue(world: World) -> None:
+    world.script["codes"] = {"production audit": 2}
+    world.script["reports"] = {"production status": {"hosts": {"app-1": {"drift": ["api-3 was started by hand"]}}}}
+    run = world.happens(Event("schedule"))["drift"]
+    assert (run.conclusion, run.results["report"]) == ("failure", "failure")
+    assert [one["words"][1] for one in world.called("gh")] == ["list", "create", "create"]
+    assert "- app-1: api-3 was started by hand" in run.summary
+    assert {one["rights"] for one in world.called("gh")} == {"{'contents': 'read', 'issues': 'write'}"}
+    world.github["issue"] = "7"
+    world.happens(Event("schedule"))
+    assert world.called("gh")[-1]["words"][:3] == ["issue", "edit", "7"]
+
+
+def a_fork_is_tested_and_reaches_nothing(world: World) -> None:
+    runs = world.happens(Event("pull_request", "refs/pull/7/merge", actor="mallory", fork=True))
+    assert set(runs) == {"ci"}
+    assert (runs["ci"].conclusion, world.playbooks, world.called("gh"), world.forge.registry) == ("success", [], [], {})
+
+
+def no_secret_is_printed_kept_or_summed_up(world: World) -> None:
+    world.staged()
+    world.forge.answers["production"] = "granted"
+    world.happens(TAGGED)
+    secrets = {text for one in world.forge.environments.values() for text in one.secrets.values()}
+    files = [path for run in world.forge.runs for path in run.directory.rglob("*") if path.is_file() and "bin" not in path.parts]
+    seen = {
+        path for path in files if not path.is_symlink() and any(secret in path.read_text(errors="replace") for secret in secrets)
+    }
+    assert seen == set()
+
+
+NIGHT = (("staging", "staging"), ("production", "production-read"))
+SCENARIOS = [
+    a_push_is_tested_built_deployed_tried_and_signed,
+    tests_that_fail_keep_a_push_away,
+    a_deploy_that_fails_is_not_signed_and_not_taken_back_twice,
+    a_smoke_test_that_fails_takes_the_release_back,
+    what_a_run_left_as_it_was_is_not_taken_back,
+    pushes_wait_for_each_other_and_only_the_newest_waits,
+    a_tag_is_planned_then_approved_then_deployed_as_staging_ran_it,
+    without_an_approval_nothing_is_deployed,
+    a_plan_that_finds_something_is_shown_and_nobody_is_asked,
+    what_staging_has_not_proved_is_not_even_planned,
+    a_forged_record_is_refused,
+    a_smoke_test_of_production_that_fails_takes_the_release_back,
+    only_tags_go_to_production,
+    where_nobody_can_review_another_person_dispatches,
+    on_call_rolls_back_without_a_vault,
+    a_rollback_of_staging_to_a_release_uses_staging_s_key,
+    a_reason_is_no_program,
+    another_branch_reaches_no_environment,
+    a_night_that_finds_nothing_closes_the_issue,
+    a_night_that_finds_something_writes_one_issue,
+    a_fork_is_tested_and_reaches_nothing,
+    no_secret_is_printed_kept_or_summed_up,
+]

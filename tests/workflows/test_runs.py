@@ -1,0 +1,47 @@
+"""The workflows, run from their real files with stand-ins for what lies outside."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.workflows import scenarios
+from tests.workflows.bridge import ROOT, WorkflowError, parsed
+from tests.workflows.forge import Trees
+from tests.workflows.world import PUSH, World
+
+
+@pytest.mark.parametrize("scenario", scenarios.SCENARIOS, ids=lambda one: str(one.__name__))
+def test_run(scenario: Callable[[World], None], tmp_path: Path) -> None:
+    scenario(World(tmp_path))
+
+
+def test_another_teams_lines_in_the_documentation_deploy(tmp_path: Path) -> None:
+    found = re.search(r"```yaml\n(name: Deploy staging\n.*?)```", (ROOT / "docs" / "ci.md").read_text(), re.DOTALL)
+    assert found is not None
+    lines = found[1]
+    assert len(lines.splitlines()) <= 10
+    called = ".github/workflows/playbook.yml"
+    theirs = parsed("workflow", "theirs.yml", lines, {called: (ROOT / called).read_text()})
+
+    def another_repository(trees: Trees) -> None:
+        for path in [one for one in trees if one not in (called, ".github/actions/playbook/action.yml")]:
+            del trees[path]
+        trees[".github/workflows/theirs.yml"] = theirs
+
+    world = World(tmp_path, another_repository)
+    run = world.happens(PUSH)["theirs"]
+    assert (run.conclusion, world.playbooks) == ("success", ["deploy on staging with key of staging"]), world.log(run)
+    assert [one["words"][:2] for one in world.called("ansible-galaxy")] == [["collection", "install"]]
+
+
+def test_a_branch_of_this_repository_is_no_commit_of_it(tmp_path: Path) -> None:
+    def by_branch(trees: Trees) -> None:
+        job = trees[".github/workflows/deploy-staging.yml"]["jobs"]["deploy"]
+        job["uses"] = "morpheus-deploy/morpheus.deploy/.github/workflows/playbook.yml@main"
+
+    with pytest.raises(WorkflowError, match=r"playbook\.yml@main is not there"):
+        World(tmp_path, by_branch).happens(PUSH)

@@ -1,0 +1,168 @@
+"""Workflows that somebody has spoiled: for each kind of slip a scenario that notices, and the runner's own refusals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.workflows import scenarios
+from tests.workflows.bridge import WorkflowError
+from tests.workflows.forge import Trees, trees
+from tests.workflows.world import PUSH, World, dispatch
+
+Scenario = Callable[[World], None]
+Change = Callable[[Trees], None]
+
+
+def job(workflow: str, name: str) -> Callable[[Trees], Any]:
+    return lambda all_trees: all_trees[f".github/workflows/{workflow}.yml"]["jobs"][name]
+
+
+def sets(where: Callable[[Trees], Any], **keys: Any) -> Change:
+    return lambda all_trees: where(all_trees).update(keys)
+
+
+def drops(where: Callable[[Trees], Any], key: str) -> Change:
+    return lambda all_trees: where(all_trees).pop(key)
+
+
+def skips(where: Callable[[Trees], Any], step: str) -> Change:
+    def change(all_trees: Trees) -> None:
+        steps = where(all_trees)["steps"]
+        steps[:] = [one for one in steps if one["name"] != step]
+
+    return change
+
+
+def swaps_needs(workflow: str, earlier: str, later: str) -> Change:
+    """The later one takes the place of the earlier one, which then waits for it."""
+
+    def change(all_trees: Trees) -> None:
+        first, second = job(workflow, earlier)(all_trees), job(workflow, later)(all_trees)
+        first["needs"], second["needs"] = [later], list(first["needs"])
+
+    return change
+
+
+PLAYBOOK = job("playbook", "run")
+SLIPS = {
+    "smoke test before the deploy": (
+        swaps_needs("deploy-staging", "deploy", "smoke"),
+        scenarios.a_push_is_tested_built_deployed_tried_and_signed,
+    ),
+    "approval before the plan": (
+        swaps_needs("deploy-production", "plan", "approval"),
+        scenarios.a_plan_that_finds_something_is_shown_and_nobody_is_asked,
+    ),
+    "nobody is asked": (drops(PLAYBOOK, "environment"), scenarios.a_tag_is_planned_then_approved_then_deployed_as_staging_ran_it),
+    "no approval is decided": (
+        drops(job("deploy-production", "deploy"), "if"),
+        scenarios.where_nobody_can_review_another_person_dispatches,
+    ),
+    "record without a smoke test": (
+        sets(job("deploy-staging", "record"), needs=["test", "images", "deploy"]),
+        scenarios.a_smoke_test_that_fails_takes_the_release_back,
+    ),
+    "build without tests": (drops(job("deploy-staging", "build"), "needs"), scenarios.tests_that_fail_keep_a_push_away),
+    "no way back": (drops(job("deploy-staging", "rollback"), "if"), scenarios.a_smoke_test_that_fails_takes_the_release_back),
+    "record unverified": (skips(job("deploy-production", "promotion"), "Verify"), scenarios.a_forged_record_is_refused),
+    "branch admitted": (
+        skips(job("deploy-production", "promotion"), "Refuse what is no tag"),
+        scenarios.only_tags_go_to_production,
+    ),
+    "rollback with the key of deploys": (
+        lambda all_trees: job("rollback", "rollback")(all_trees)["with"].update(environment="production"),
+        scenarios.on_call_rolls_back_without_a_vault,
+    ),
+    "smoke test skipped": (
+        skips(job("deploy-staging", "smoke"), "Tell a story"),
+        scenarios.a_smoke_test_that_fails_takes_the_release_back,
+    ),
+    "night without a report": (drops(job("drift", "report"), "if"), scenarios.a_night_that_finds_something_writes_one_issue),
+    "pushes cut each other off": (
+        lambda all_trees: all_trees[".github/workflows/deploy-staging.yml"]["concurrency"].update({"cancel-in-progress": True}),
+        scenarios.pushes_wait_for_each_other_and_only_the_newest_waits,
+    ),
+}
+
+
+@pytest.mark.parametrize(("change", "scenario"), SLIPS.values(), ids=SLIPS)
+def test_a_slip_is_noticed(change: Change, scenario: Scenario, tmp_path: Path) -> None:
+    with pytest.raises((AssertionError, WorkflowError, KeyError)):
+        scenario(World(tmp_path, change))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (sets(job("deploy-staging", "images"), container="debian"), "images: the runner does not know container"),
+        (sets(job("deploy-staging", "smoke"), needs=["record"]), "wait for each other, or for a job that is not there"),
+        (sets(job("ci", "test"), permissions={"contents": "write"}), "asks for contents: write, and may have read"),
+        (
+            lambda all_trees: job("ci", "test")(all_trees)["steps"][0].update(uses="other/action@v1"),
+            "the runner has no stand-in for other/action",
+        ),
+        (
+            lambda all_trees: job("ci", "test")(all_trees)["steps"][0]["with"].update(submodules="true"),
+            "with: the runner does not know submodules",
+        ),
+        (
+            lambda all_trees: job("deploy-staging", "deploy")(all_trees)["with"].update(inventroy="staging"),
+            "inputs: the runner does not know inventroy",
+        ),
+        (
+            lambda all_trees: job("deploy-staging", "deploy")(all_trees)["with"].update(environment="stagign"),
+            "no environment 'stagign'",
+        ),
+    ],
+)
+def test_what_the_runner_does_not_know_is_an_error(change: Change, said: str, tmp_path: Path) -> None:
+    with pytest.raises(WorkflowError, match=said):
+        World(tmp_path, change).happens(PUSH)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "said"),
+    [
+        ({"environment": "laptop", "reason": "a try"}, "inputs.environment: 'laptop' is none of staging, production"),
+        ({"environment": "staging"}, "inputs.reason is required"),
+        ({"environment": "staging", "reason": "a try", "force": "true"}, "the runner does not know force"),
+    ],
+)
+def test_a_dispatch_that_does_not_fit_is_refused(inputs: dict[str, str], said: str, tmp_path: Path) -> None:
+    with pytest.raises(WorkflowError, match=said):
+        World(tmp_path).happens(dispatch("carol", "refs/heads/main", **inputs), "rollback")
+
+
+def single_slips() -> dict[str, Change]:
+    """Every job without its needs, its condition or its environment, and every job without one of its steps."""
+    found: dict[str, Change] = {}
+    for path, tree in trees().items():
+        workflow = Path(path).stem
+        for name, read in tree.get("jobs", {}).items():
+            for key in ("needs", "if", "environment"):
+                if key in read:
+                    found[f"{workflow}.{name} without {key}"] = drops(job(workflow, name), key)
+            for step in read.get("steps", []):
+                found[f"{workflow}.{name} without the step {step['name']}"] = skips(job(workflow, name), step["name"])
+    return found
+
+
+# Setting up a tool that the machine of a test has anyway.
+HARMLESS = {"ci.test without the step Python", "ci.test without the step Node"}
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("slip", sorted(single_slips()))
+def test_every_single_slip_is_noticed_by_some_scenario(slip: str, tmp_path: Path) -> None:
+    change, noticed = single_slips()[slip], False
+    for number, scenario in enumerate(scenarios.SCENARIOS):
+        try:
+            scenario(World(tmp_path / str(number), change))
+        except (AssertionError, WorkflowError, KeyError, StopIteration):
+            noticed = True
+            break
+    assert noticed is (slip not in HARMLESS)
