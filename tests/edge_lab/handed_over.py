@@ -118,6 +118,7 @@ class Container(Instance):
         # Each start gets another one.
         self._addresses = list(addresses)
         self.broken: tuple[str, ...] = ()
+        self.ending = False
         self.image = self._next = "haproxy:old"
         self._network: Network | None = None
         self._haproxy: _Inside | None = None
@@ -162,6 +163,7 @@ class Container(Instance):
         self._rules("-A")
 
     def soft_stop(self) -> None:
+        self.ending = True
         if self._haproxy and self._haproxy.master:
             os.kill(self._haproxy.master, signal.SIGUSR1)
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -331,16 +332,15 @@ class PreparedHost:
     # Compose, as far as COMPOSE needs it.
 
     def compose(self, compose: Compose, *arguments: str, **unused: Any) -> str:
-        options = dict(zip(compose._command, compose._command[1:], strict=False))
-        names = [Path(word) for before, word in zip(compose._command, compose._command[1:], strict=False) if before == "--file"]
+        pairs = list(pairwise(compose._command))
+        options = dict(pairs)
+        names = [Path(value) for option, value in pairs if option == "--file"]
         if compose.project == "edge":
             self.client.api.start("edge", "haproxy", {}, "haproxy:3.0") if "--no-start" in arguments else None
             self.haproxy.load_files()
             return ""
         if "config" in arguments:
-            given = [
-                Path(word) for before, word in zip(compose._command, compose._command[1:], strict=False) if before == "--env-file"
-            ]
+            given = [Path(value) for option, value in pairs if option == "--env-file"]
             return json.dumps(_model(Path(options["--project-directory"]), names, given))
         assert arguments[0] == "up", arguments
         service, total = arguments[-1], int(arguments[-2].partition("=")[2])
