@@ -100,7 +100,7 @@ class Migration:
     not "command". ``requires``: the version that must be applied; empty where that is the newest.
     """
 
-    service: str
+    service: str = ""
     engine: str = "command"
     requires: str = ""
     timeout_seconds: float = 300.0

@@ -108,12 +108,12 @@ def test_a_full_disk_is_told_with_the_path_of_what_was_to_be_written(
 
 
 def test_a_full_disk_is_told_when_a_candidate_of_the_edge_is_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(path: Path, text: str) -> int:
+    def full(handle: int) -> None:
         raise FULL
 
     edge = _edge(tmp_path)
     edge.paths.conf.mkdir(parents=True)
-    monkeypatch.setattr(Path, "write_text", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(FileError, match=rf"^{tmp_path}/edge/candidate\..* could not be written: No space left on device"):
         edge.check({"routes.map": ""})
 

@@ -50,7 +50,7 @@ EXPOSED = [
     pytest.param(
         {"services": [{"routes": [{"host": "a.example"}, {"request_headers": {"X-Key": "canary-of-the-key"}}]}]},
         f"stack.services[0].routes[1].request_headers.X-Key: holds the value of vault_key, {READ}; nothing there may be secret, "
-        "or, if it is no secret, take vault_key out of the vault",
+        "or, if it is not a secret, take vault_key out of the vault",
         id="a secret in a header of a route",
     ),
 ]

@@ -68,8 +68,7 @@ def test_another_engine_is_left_as_it_is() -> None:
             {},
             "select 1",
             SESSION.replace("stagingproj", "productionproj"),
-            "stack.migration.secret: api.DATABASE_URL leads to the Supabase project productionproj, where stagingproj is "
-            "expected",
+            "stack.migration.secret: api.DATABASE_URL leads to the Supabase project productionproj, expected stagingproj",
         ),
         (
             {},
