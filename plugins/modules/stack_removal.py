@@ -101,13 +101,13 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*\Z")
 
 def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
     params = module.params
+    about["begun"] = False
     leased.require(params, check_mode=module.check_mode)
     if not _NAME.match(params["stack"]):
         raise DeployError(f'stack: "{params["stack"]}" may hold only lower-case letters, digits, - and _')
     host = StackHost(params["stack"], engine.connect())
     removal = Removal(host)
     found = removal.look()
-    about["begun"] = False
     if module.check_mode or not found.plan(with_data=params["data"]):
         return _result(found, data=params["data"])
     with alone(host, params["token"], params["run"]) as fence:

@@ -48,6 +48,7 @@ CREDENTIALS = (
             *("stack_release.secrets", "stack_secret.value", "stack_attestation.new", "stack_attestation.old"),
             *("postgres_login.url", "key_probe.key", "rotation.secrets", "database_identity.url"),
             *("lease.identity.database.url", "host_identity.database.url"),
+            *("supabase_migrations.url", "stack_adoption_info.secrets"),
         ),
     ),
     Credential(
@@ -56,7 +57,7 @@ CREDENTIALS = (
         f"{_BY_FILE}; files: secret-readable, secret-owner, secret-leftover; replicas: key-undeclared, key-missing",
         "any provider",
         MASKED_ON_HOSTS,
-        ("stack_release.secrets", "rotation.secrets"),
+        ("stack_release.secrets", "rotation.secrets", "supabase_migrations.url", "stack_adoption_info.secrets"),
     ),
     Credential(
         "stack_secret_files.*.content",
@@ -64,7 +65,14 @@ CREDENTIALS = (
         f"{_BY_FILE}; files: secret-readable, secret-owner, secret-leftover",
         "any provider",
         MASKED_ON_HOSTS,
-        ("stack_release.secret_files", "rotation.secret_files"),
+        ("stack_release.secret_files", "rotation.secret_files", "supabase_migrations.url"),
+    ),
+    Credential(
+        "ml.key",
+        "that of the file of stack_secret_files from which the gateway reads it",
+        "no: it lies on no host, the gateway's file does",
+        "manual, command: of the same variable of the vault as the gateway's file",
+        "no: it reaches no host; it is looked at for blanks, and no problem of ml repeats it",
     ),
     *(
         Credential(
@@ -146,6 +154,11 @@ ADDRESSES = (
         "audit_must_reach, audit_must_not_reach, database-project",
     ),
     Address(
+        "the database of stack.migration.secret",
+        "project_ref, system_identifier and the marker, before the first migration",
+        "no: asked by a deploy alone, for migrations; applications use stack.database.secret",
+    ),
+    Address(
         "stack_rotation[].postgres.admin_url",
         "its fingerprint, and the marker, through each connection",
         "audit_must_not_reach, as the database",
@@ -158,6 +171,12 @@ ADDRESSES = (
     Address("stack.services[].routes[].host", "config_must_differ", "tls-name"),
     Address("stack.services[].routes[].redirect.host", "config_must_differ; users are sent there", "no: no host asks it"),
     Address("stack.services[].routes[].redirect.url", "no: users are sent there", "no: no host asks it"),
+    Address(
+        "ml.provider_url", "the fingerprint of its key; config_must_differ: [ml.endpoints.*.id]", "no: asked by the gateway alone"
+    ),
+    Address(
+        "ml.mock_url", "no: a mock has nothing of an environment; production is told of none", "no: asked by the gateway alone"
+    ),
     Address("docker_engine_repository_url", "no: packages are signed", "no: asked by provision.yml alone"),
     Address("docker_engine_registry_mirrors", "no: images run by digest", "cis-2.5 when it is trusted without TLS"),
     Address("docker_engine_dns", "no: names lead where the network lets them; the marker tells a wrong database", "no: UDP"),
@@ -181,6 +200,7 @@ NEITHER = {
     "rollout_token": "the lease's number",
     "stack.database.secret": "the name of a secret",
     "stack.hosts_at_once": "a number",
+    "stack.migration.secret": "the name of a secret",
     "stack.services[].health.host": "the Host header that a replica is asked with, at its own address",
     "stack.services[].hosts": "names of the inventory",
     "stack_fingerprints": "the path of a file that holds no secret",

@@ -13,9 +13,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError, EngineError
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.image import Found
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.upgrade import Outcome
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.one_offs import OneOff
 from ansible_collections.morpheus.deploy.plugins.module_utils.health import gate
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.seen import Health
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease.fence import Fence
@@ -35,6 +36,7 @@ from tests.unit.clock import Clock
 from tests.unit.endings.ran import module
 from tests.unit.plugins.module_utils.daemon import test_engine_setup as engines
 from tests.unit.plugins.module_utils.operations import test_migrate as migrating
+from tests.unit.plugins.module_utils.operations import test_removal as removing
 from tests.unit.plugins.module_utils.operations import test_rollout as rolling
 
 TAKES_BACK = UpdatePolicy(parallelism=1, failure_action=FailureAction.ROLLBACK)
@@ -210,6 +212,53 @@ def cannot_migrate(world: World, error: Exception) -> None:
 def idle_migration(world: World) -> None:
     migrates(world)
     world.monkeypatch.setattr(migrating.Host, "output", lambda *arguments: '{"applied": []}')
+
+
+def removes(world: World, *kept: str) -> removing.StackHost:
+    """A host that has the stack. ``kept``: what its engine says of objects that it could not remove."""
+    host = removing.with_stack(world.root / "stacks" / "shop", world.monkeypatch)
+    host.kept.extend(kept)
+    world.on_stack("stack_removal", host)
+    return host
+
+
+def removed_before(world: World) -> None:
+    removing.remove(removes(world))
+
+
+def migration_at_work(world: World) -> None:
+    one = OneOff("id9", "shop-migrate-run-1", at_work=True, since="2026-01-01T12:00:00Z", service="migrate")
+    removes(world).at_work.append(one)
+
+
+def removal_fenced(world: World) -> None:
+    Fence(removes(world).releases.root, 8).enter()
+
+
+def network_in_use(world: World) -> None:
+    """Somebody's container is on a network of the stack."""
+    host = removes(world)
+
+    def refuse(name: str) -> None:
+        raise EngineError(f"the network {name} has active endpoints")
+
+    world.monkeypatch.setattr(host, "remove_network", refuse)
+
+
+def removal_full(world: World) -> None:
+    """The disk is full when the edge is to be without the stack."""
+    host = removes(world)
+
+    def refuse() -> None:
+        raise world.full_disk()
+
+    world.monkeypatch.setattr(host.the_edge, "end", refuse)
+
+
+def removal_overtaken(world: World) -> None:
+    """Another run comes while the edge lets go of the stack."""
+    host = removes(world)
+    world.monkeypatch.setattr(host.the_edge, "end", lambda: Fence(host.releases.root, 8).enter())
 
 
 class PostgresError(Exception):

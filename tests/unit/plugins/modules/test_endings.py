@@ -91,6 +91,8 @@ DATABASE = {"url": worlds.URL, "variable": "api.URL", "environment": "staging"}
 ENGINE = {"options": {"live-restore": True, "mtu": 1400}, "token": 7}
 IMAGE = {"image": "haproxy:3.1"}
 UPGRADE = {**IMAGE, "token": 7, "run": "run-a"}
+REMOVE = {"stack": "shop", "token": 7, "run": "run-a"}
+TO_REMOVE = ("stack_removal", {"plan": ["remove the network edge.shop"]})
 IMAGE_FOUND = (
     "edge_image",
     {"due": True, "plan": "replace the edge", "before": "HAProxy 3.0.1", "after": "HAProxy 3.0.2"},
@@ -239,6 +241,89 @@ ENDINGS: dict[str, dict[str, Ending]] = {
             before=(PREPARED,),
         ),
     },
+    "stack_removal": {
+        "it is removed": Ending(
+            "deployed",
+            worlds.removes,
+            REMOVE,
+            (LEASE, TO_REMOVE),
+            says="a: the stack was removed; its data is still there: volume shop_data",
+        ),
+        "its data goes, too": Ending(
+            "deployed", worlds.removes, {**REMOVE, "data": True}, (LEASE, TO_REMOVE), says="a: the stack was removed"
+        ),
+        "an image stays": Ending(
+            "deployed",
+            lambda world: worlds.removes(world, "the image shop/web:1 is in use and stays"),
+            REMOVE,
+            (LEASE, TO_REMOVE),
+            says="a: the stack was removed",
+        ),
+        "nothing is there": Ending(
+            "unchanged", worlds.removed_before, REMOVE, (LEASE, ("stack_removal", {"plan": []})), says="VERDICT unchanged"
+        ),
+        "check mode": Ending(
+            "unchanged",
+            worlds.removes,
+            {"stack": "shop", "data": True},
+            check_mode=True,
+            says="The removal would:\n  a: edge: end the route shop.example/; web: drain shop-web-1",
+        ),
+        "check mode, and nothing is there": Ending(
+            "unchanged",
+            worlds.removed_before,
+            {"stack": "shop"},
+            check_mode=True,
+            says="The removal would:\n  a: nothing to do",
+        ),
+        "without a lease": fails("refused", f"a: {NO_LEASE}", options={"stack": "shop"}, before=(LEASE, TO_REMOVE)),
+        "without the run that has the lease": fails(
+            "refused",
+            "a: token without run: say which run holds it",
+            worlds.removes,
+            options={**REMOVE, "run": ""},
+            before=(LEASE, TO_REMOVE),
+        ),
+        "no stack has such a name": fails(
+            "refused",
+            'a: stack: "../shop" may hold only lower-case letters, digits, - and _',
+            options={**REMOVE, "stack": "../shop"},
+            before=(LEASE, TO_REMOVE),
+        ),
+        "a migration is at work": fails(
+            "refused",
+            "a: shop-migrate-run-1 (migrate) is still at work on this host, since 2026-01-01T12:00:00Z. Wait for its end",
+            worlds.migration_at_work,
+            options=REMOVE,
+            before=(LEASE, TO_REMOVE),
+        ),
+        "a migration is at work when it is looked at": fails(
+            "refused",
+            "a: shop-migrate-run-1 (migrate) is still at work on this host",
+            worlds.migration_at_work,
+            options={"stack": "shop"},
+            before=(LEASE,),
+            check_mode=True,
+        ),
+        "another run has been here": fails(
+            "refused",
+            "a: this run has lost its lease",
+            worlds.removal_fenced,
+            options=REMOVE,
+            before=(LEASE, TO_REMOVE),
+        ),
+        "another run comes in the middle": fails(
+            "failed", "a: this run has lost its lease", worlds.removal_overtaken, options=REMOVE, before=(LEASE, TO_REMOVE)
+        ),
+        "a network cannot be removed": fails(
+            "failed",
+            "a: the network shop_default has active endpoints",
+            worlds.network_in_use,
+            options=REMOVE,
+            before=(LEASE, TO_REMOVE),
+        ),
+        "the disk is full": fails("failed", FULL, worlds.removal_full, options=REMOVE, before=(LEASE, TO_REMOVE)),
+    },
     "stack_info": {
         "it is told": Ending("unchanged", worlds.informs, {"stack": "shop"}, (LEASE,)),
         "it cannot be read": fails(
@@ -343,7 +428,7 @@ ENDINGS: dict[str, dict[str, Ending]] = {
         ),
         "it is another's": fails(
             "refused",
-            "a: api.URL leads to a database that is production's by its marker",
+            "a: api.URL leads to a database that is marked as production's, expected staging's; correct the secret",
             lambda world: worlds.database(world, Seen("production", "7")),
             options=DATABASE,
         ),

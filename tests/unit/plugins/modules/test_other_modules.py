@@ -36,12 +36,14 @@ HERE = {
     "stack_status",
     "stack_audit",
 }
+# By test_ml_mode_module.py and test_adoption_module.py.
+BESIDE = {"ml_mode", "stack_adoption_info"}
 
 
 def test_every_module_is_run_by_a_test() -> None:
     modules = {path.stem for path in (ROOT / "plugins" / "modules").glob("*.py")}
     # These are action plugins alone, see tests/plays/test_table_of_endings.py and test_newcomer.py.
-    assert modules == HERE | set(_MODULES) | {"begin", "new_environment", "compose_inspect"}
+    assert modules == HERE | BESIDE | set(_MODULES) | {"begin", "new_environment", "compose_inspect"}
 
 
 @pytest.fixture

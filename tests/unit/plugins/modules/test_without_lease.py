@@ -38,6 +38,7 @@ WRITING: dict[str, dict[str, Any]] = {
     "stack_rollout": {"stack": "shop"},
     "stack_migration": {"stack": "shop", "release_id": "1.2.0-aa"},
     "supabase_migrations": {"url": URL, "environment": "staging", "files": []},
+    "stack_removal": {"stack": "shop"},
     "stack_secret": {"stack": "shop", "names": ["api.KEY"], "value": "canary"},
     "edge_maintenance": {"state": "on"},
     "edge_upgrade": {"image": "haproxy:3.1"},

@@ -60,6 +60,7 @@ class StackHost:
         self.through = SimpleNamespace(let=self.let_to.append)
         self.engine = self
         self.kept: list[str] = []
+        self.hold: list[int] = []
         self.the_edge = Edge(self.simulated)
 
     def edge(self, target: None) -> Edge:
@@ -98,7 +99,12 @@ Remove = Callable[..., dict[str, Any]]
 
 @pytest.fixture
 def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StackHost:
-    found = StackHost(tmp_path / "stacks")
+    return with_stack(tmp_path / "stacks", monkeypatch)
+
+
+def with_stack(root: Path, monkeypatch: pytest.MonkeyPatch) -> StackHost:
+    """A host that runs the stack and has data of it, in a volume and in files."""
+    found = StackHost(root)
     simulated = found.simulated
     monkeypatch.setattr(removal_module, "HostEngine", lambda *unused: simulated.engine)
     monkeypatch.setattr(removal_module, "HostEdge", lambda *unused: simulated.edge)
