@@ -82,10 +82,10 @@ def test_a_url_that_reaches_another_database_than_it_names_is_refused() -> None:
             run = PRODUCTION.deploy("1.1.0", "-vvv")
             check = PRODUCTION.deploy("1.1.0", "--check")
             claim = PRODUCTION.play("playbooks/claim.yml")
-        words = "production-app-1: api.DATABASE_URL leads to a database that is staging's by its marker"
-        refused(run, f"{words}, expected production's")
-        refused(check, words)
-        refused(claim, f"{words} and cannot become production's")
+        words = "production-app-1: api.DATABASE_URL leads to a database that is"
+        refused(run, f"{words} marked as staging's, expected production's")
+        refused(check, f"{words} marked as staging's")
+        refused(claim, f"{words} staging's by its marker and cannot become production's")
         assert DATABASE_PASSWORDS["production"] not in run.output
 
 

@@ -359,7 +359,7 @@ def test_the_transaction_pooler_is_refused_with_the_way_out(project: Project) ->
 
 def test_the_database_of_another_environment_is_left_as_it_is(project: Project) -> None:
     project.write({A: "create table a ();"})
-    assert "is staging's by its marker, where production's is expected" in project.apply(environment="production")["msg"]
+    assert "is marked as staging's, expected production's" in project.apply(environment="production")["msg"]
     assert project.versions() == []
 
 
