@@ -17,6 +17,13 @@ RUNNING = "running"
 # A check mode's, which ends well.
 CHECKED = "checked"
 FAILED, UNREACHABLE = 2, 4
+# One answer of theirs is the whole switch: when it is lost, nobody here knows whether it was done.
+_SWITCHES = ("edge_maintenance", "ml_mode")
+
+
+def may_have_switched(module: str, options: Mapping[str, Any], *, check_mode: bool) -> bool:
+    """Whether something may be switched although no answer came. Without a mode ``ml_mode`` only looks."""
+    return module in _SWITCHES and not check_mode and bool(options.get("state") or options.get("mode"))
 
 
 def looks(playbooks: Sequence[str]) -> bool:
@@ -52,6 +59,8 @@ class Seen:
     unreachable: set[str] = field(default_factory=set)
     # Whether one of them is not let pass, as in a report of what each host says.
     lost: bool = False
+    # Hosts that may have switched something, and could not say so.
+    unsure: set[str] = field(default_factory=set)
     # What failed -> the hosts that said so; none for what is so of the whole run.
     failures: dict[str, list[str]] = field(default_factory=dict)
     changed: bool = False
@@ -86,14 +95,14 @@ class Seen:
     def verdict(self, seconds: float) -> dict[str, Any]:
         """Of a run that deploys nothing."""
         ended = self.lost or self.failures or self.interrupted
-        messages = [f"{host} could not be reached" for host in sorted(self.unreachable)] if ended else []
+        messages = [self._unreached(host) for host in sorted(self.unreachable)] if ended else []
         messages += [f"{', '.join(sorted(hosts))}: {what}" if hosts else what for what, hosts in self.failures.items()]
         messages += [self.interrupted] if self.interrupted else []
         nothing = self.nothing_asked()
         messages = messages or ([nothing] if nothing else [])
         word = CHECKED if self.check_mode and not self.looks else "done"
         if messages:
-            word = "failed" if self.changed or (self.reported and not nothing) else "refused"
+            word = "failed" if self.changed or self.unsure or (self.reported and not nothing) else "refused"
         return {
             "verdict": word,
             "failed": bool(messages),
@@ -108,6 +117,10 @@ class Seen:
         if not failed:
             return 0
         return UNREACHABLE if self.unreachable else FAILED
+
+    def _unreached(self, host: str) -> str:
+        unsure = " for its answer, so it may have been switched; run the same command again" if host in self.unsure else ""
+        return f"{host} could not be reached{unsure}"
 
     def _about(self) -> dict[str, Any]:
         return {

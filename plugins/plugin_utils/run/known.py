@@ -36,6 +36,8 @@ class HostState:
     taken_back: bool = False
     # Whether it runs the release that failed, and nothing was taken back.
     stuck: bool = False
+    # Whether the stack's removal has begun there and not ended: nothing that is left of it is a release.
+    removing: bool = False
     # What the run would do, or has done.
     plan: list[str] = field(default_factory=list)
     # What was written or removed under the running replicas.
@@ -46,6 +48,7 @@ class HostState:
             "release": self.release,
             "release_id": self.release_id,
             "seen": self.seen,
+            "removing": self.removing,
             "changed": self.changed or bool(self.live_files),
             "live_files": self.live_files,
             "failed": self.failed,

@@ -88,7 +88,9 @@ def _left_out_lines(verdict: Mapping[str, Any]) -> list[str]:
 
 def _host_line(name: str, host: Mapping[str, Any]) -> str:
     state = "more than one release" if host["mixed"] else host["release"] or ("nothing" if host["seen"] else "what it ran before")
-    if host["lost"]:
+    if host["removing"]:
+        state = "what its removal has not come to; the same command goes on with it"
+    elif host["lost"]:
         state = f"an unknown release (last known: {host['release'] or 'none'})"
     counts = {
         "live files changed": len(host["live_files"]),

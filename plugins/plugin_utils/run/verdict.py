@@ -112,6 +112,7 @@ class Run(Known):
             # A module that was killed does not say what it has begun.
             begun = module in ("edge_upgrade", "engine_packages", "stack_removal") and result.get("begun", True)
             state.changed = state.changed or bool(result.get("restarted")) or begun
+            state.removing = state.removing or (module == "stack_removal" and begun)
 
     def refused(self, host: str, message: str, *, ours: bool) -> None:
         """Another task failed, in one of our roles or in a deploy: before anything was switched the run was refused."""
@@ -140,6 +141,7 @@ class Run(Known):
         # Whichever edge serves there: the same command goes on from it.
         begun = (module == "engine_packages" and host in self.engines) or (module == "stack_removal" and host in self.removals)
         state.changed = state.changed or module == "edge_upgrade" or begun
+        state.removing = module == "stack_removal" and begun
 
     def interrupted(self, how: str, at_work: Mapping[str, str]) -> None:
         """The run ended before its end. ``at_work``: host -> module that had not answered, and may go on there."""

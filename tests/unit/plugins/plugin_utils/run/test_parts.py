@@ -56,6 +56,7 @@ def two() -> dict[str, Any]:
         "release": "1.0.0",
         "release_id": "1.0.0-a",
         "seen": True,
+        "removing": False,
         "mixed": False,
         "lost": False,
         "live_files": [],
