@@ -317,7 +317,8 @@ ENDINGS: dict[str, dict[str, Ending]] = {
         ),
         "a network cannot be removed": fails(
             "failed",
-            "a runs what its removal has not come to; the same command goes on with it\n  a: the network shop_default has active endpoints",
+            "a runs what its removal has not come to; the same command goes on with it\n"
+            "  a: the network shop_default has active endpoints",
             worlds.network_in_use,
             options=REMOVE,
             before=(LEASE, TO_REMOVE),
