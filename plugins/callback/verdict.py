@@ -33,7 +33,14 @@ from ansible.plugins.callback import CallbackBase
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease.history import utc
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.lease.handover import Handover, finish
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import for_stacks, run_file, watch
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.ends import CHECKED, FAILED, Seen, file_name, goes_on
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.ends import (
+    CHECKED,
+    FAILED,
+    Seen,
+    file_name,
+    goes_on,
+    may_have_switched,
+)
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.interruption import Interruption
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.opened import knowledge
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.verdict import Run
@@ -148,6 +155,9 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         name = str(host or result._host.get_name())
         self._seen.unreachable.add(name)
         self._seen.lost = self._seen.lost or not result._task.ignore_unreachable
+        fields = result._task_fields
+        if may_have_switched(module, fields.get("args") or {}, check_mode=bool(fields.get("check_mode"))):
+            self._seen.unsure.add(name)
         # A balancer that is asked after a batch is named by the task that follows: this host is not lost.
         if (role, module) != ("rollout", "health_gate"):
             self._run.lost(name, module, ours=role in ROLES)

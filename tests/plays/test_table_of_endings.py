@@ -66,7 +66,7 @@ edge_upgrade    refused 4     refused 4   refused 4    failed 4   running -9
 engine_upgrade  refused 4     refused 4   refused 4    failed 4   running -9
 fingerprint     done 0        done 0      done 0       done 0     running -9
 maintenance     refused 4     refused 4   refused 4    failed 4   running -9
-ml_mode         refused 4     refused 4   refused 4    refused 4  running -9
+ml_mode         refused 4     refused 4   refused 4    failed 4   running -9
 provision       refused 4     refused 4   refused 4    failed 4   running -9
 remove_stack    refused 4     refused 4   refused 4    failed 4   running -9
 restart         refused 4     refused 4   refused 4    mixed 4    running -9

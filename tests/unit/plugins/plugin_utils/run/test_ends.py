@@ -3,7 +3,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.ends import FAILED, UNREACHABLE, Seen, file_name, goes_on
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.ends import (
+    FAILED,
+    UNREACHABLE,
+    Seen,
+    file_name,
+    goes_on,
+    may_have_switched,
+)
 
 
 @pytest.mark.parametrize(
@@ -64,6 +71,13 @@ def seen(**more: Any) -> Seen:
             UNREACHABLE,
             id="a host was lost",
         ),
+        pytest.param(
+            {"unreachable": {"app-2"}, "lost": True, "answered": {"app-1", "app-2"}, "unsure": {"app-2"}},
+            "failed",
+            ["app-2 could not be reached for its answer, so it may have been switched; run the same command again"],
+            UNREACHABLE,
+            id="an answer was lost",
+        ),
         pytest.param({"unreachable": {"app-2"}, "answered": {"app-1"}}, "done", [], 0, id="a host that may be lost"),
         pytest.param(
             {"unreachable": {"app-2", "app-1"}, "reported": True},
@@ -80,6 +94,22 @@ def test_what_deploys_nothing_ends_in_a_word_too(what: dict[str, Any], word: str
     verdict = one.verdict(1.5)
     assert (verdict["verdict"], verdict["messages"], verdict["failed"]) == (word, messages, bool(messages))
     assert one.exit_status(failed=verdict["failed"]) == code
+
+
+@pytest.mark.parametrize(
+    ("module", "options", "check_mode", "expected"),
+    [
+        ("edge_maintenance", {"state": "on"}, False, True),
+        ("edge_maintenance", {"state": "on"}, True, False),
+        ("ml_mode", {"mode": "off", "stack": "ml-gateway"}, False, True),
+        ("ml_mode", {"stack": "ml-gateway"}, False, False),
+        ("host_identity", {"state": "present"}, False, False),
+    ],
+)
+def test_only_what_switches_by_one_answer_may_have_switched_without_it(
+    module: str, options: dict[str, Any], check_mode: bool, expected: bool
+) -> None:
+    assert may_have_switched(module, options, check_mode=check_mode) is expected
 
 
 def test_the_lines_begin_with_the_word_and_name_what_was_left_out() -> None:
