@@ -74,6 +74,7 @@ def test_after_ctrl_c_the_host_goes_on_to_its_end_and_the_same_deploy_does_the_r
     assert load.report.is_clean, load.report.failures
 
 
+@pytest.mark.deep
 def test_after_ctrl_c_a_rollback_stops_the_host_before_its_next_step(production: Environment) -> None:
     first, second = production.hosts
     untouched = production.containers(second)

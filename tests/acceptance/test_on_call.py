@@ -27,6 +27,7 @@ def without_registry(host: str) -> Iterator[None]:
         on(host, "ip", "route", "del", *route)
 
 
+@pytest.mark.deep
 def test_back_and_back_under_load(staging: Environment) -> None:
     with staging.load() as load:
         staging.deployed("1.1.0")

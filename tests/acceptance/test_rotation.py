@@ -215,6 +215,7 @@ def test_a_rotation_killed_after_the_vault_was_written_or_after_the_roll_is_fini
 
 
 @pytest.mark.lane("staging")
+@pytest.mark.deep
 def test_a_container_with_the_old_login_blocks_the_revocation_and_a_cancelled_rotation_leads_back(database: Inventory) -> None:
     staging = database.environment
     before, old = database.text, database.vault["vault_database_url"]

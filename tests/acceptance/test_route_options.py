@@ -143,6 +143,7 @@ def test_who_may_come_comes_and_goes_under_load_and_replaces_nobody(staging: Env
     assert not [one for one in closed.hashes if one in said]
 
 
+@pytest.mark.deep
 def test_what_an_option_cannot_be_is_refused_before_any_host_is_asked(inventories: Path, optional: Environment) -> None:
     path = inventories / "staging" / "group_vars" / "all" / "stack.yml"
     path.write_text(path.read_text().replace("10b", "ten bytes"))

@@ -163,6 +163,7 @@ def test_two_stacks_are_deployed_shown_taken_back_and_one_removed(project: Proje
     assert on(HOST, "docker", "volume", "ls", "-q", "--filter", "name=echo_notes") == ""
 
 
+@pytest.mark.deep
 def test_a_broken_stack_leaves_the_other_one_deployed_unless_that_comes_after_it(project: Project) -> None:
     environment = project.environment
     project.write()
@@ -190,6 +191,7 @@ def test_a_broken_stack_leaves_the_other_one_deployed_unless_that_comes_after_it
     says(run, ["it was left as it is, because echo failed"])
 
 
+@pytest.mark.deep
 def test_a_route_of_another_stack_is_refused_when_the_second_is_prepared(project: Project) -> None:
     project.write()
     path = project.root / "inventories" / "staging" / "group_vars" / "all" / "stack.yml"
