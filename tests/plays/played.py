@@ -11,6 +11,8 @@ from typing import Any
 
 import yaml
 
+from tests.hangs import HANGS_AFTER_SECONDS
+
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 # By pipelining, as the project's own ansible.cfg says: a module is one process instead of five.
@@ -38,6 +40,6 @@ def play(directory: Path, playbook: str | Path, *options: str, hosts: Mapping[st
         env={**os.environ, "PATH": f"{path}:{os.environ['PATH']}".lstrip(":"), "ANSIBLE_NOCOLOR": "1"},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=HANGS_AFTER_SECONDS,
         check=False,
     )

@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from tests.commands import environment
+from tests.hangs import HANGS_AFTER_SECONDS
 from tests.plays.played import BIN, LOCAL, ROOT
 
 # What a module is asked as, by module: the answers of a host are found under it. Ansible writes the options into the text (as in
@@ -154,7 +155,6 @@ def play(
     hosts_at_once: int = 1,
     lost: Sequence[str] = (),
     balancers: Mapping[str, Mapping[str, Any]] | None = None,
-    timeout: float = 80,
 ) -> Ended:
     """``answers``: host -> what it is asked (a module, or "deploy" and "rollback" of stack_rollout) -> what it answers."""
     (directory / "ansible.cfg").write_text(
@@ -176,7 +176,7 @@ def play(
         env={**environment(), "ANSIBLE_NOCOLOR": "1", "SCRIPTED": str(directory)},
         capture_output=True,
         text=True,
-        timeout=timeout,
+        timeout=HANGS_AFTER_SECONDS,
         check=False,
     )
     log = directory / "asked"

@@ -21,6 +21,7 @@ from typing import Any
 import yaml
 
 from tests.commands import environment
+from tests.hangs import HANGS_AFTER_SECONDS
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
@@ -384,7 +385,7 @@ class Stage:
         self.vault = directory / "vault.yml"
         self.vault.write_text(yaml.safe_dump(VAULT))
         vault = [str(BIN / "ansible-vault"), "encrypt", "--vault-id", f"staging@{self.password}", str(self.vault)]
-        subprocess.run(vault, check=True, capture_output=True, cwd=directory, timeout=300)
+        subprocess.run(vault, check=True, capture_output=True, cwd=directory, timeout=HANGS_AFTER_SECONDS)
 
     def _set(self, name: str, playbook: str, case: Case) -> Path:
         own = self.directory / name.replace(" ", "-")

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.hangs import HANGS_AFTER_SECONDS
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -26,7 +28,7 @@ def artefact(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=300,
+        timeout=HANGS_AFTER_SECONDS,
     )
     assert done.returncode == 0, done.stderr
     [path] = directory.glob("*.tar.gz")

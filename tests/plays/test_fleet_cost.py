@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.bench import fleet
+from tests.hangs import HANGS_AFTER_SECONDS
 
 HERE = Path(__file__).parent
 # More than keep the lease, of whom more is asked.
@@ -36,7 +37,9 @@ def deploy(directory: Path, hosts: int) -> Done:
         "ANSIBLE_CALLBACK_PLUGINS": str(HERE / "counting"),
         "ANSIBLE_CALLBACKS_ENABLED": "morpheus.deploy.verdict,operations",
     }
-    done = subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True, timeout=240, check=False)
+    done = subprocess.run(
+        command, cwd=directory, env=environment, capture_output=True, text=True, timeout=HANGS_AFTER_SECONDS, check=False
+    )
     lines = operations.read_text().splitlines()
     sent = [int(line.split()[1]) for line in lines if line.startswith("sent")]
     return Done(done.stdout + done.stderr, lines.count("variables"), sent)

@@ -19,6 +19,7 @@ import yaml
 from ansible.parsing.vault import VaultLib, VaultSecret
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import env_file as dotenv
 
+from tests.hangs import HANGS_AFTER_SECONDS
 from tests.plays import staged
 from tests.plays.played import LOCAL
 from tests.plays.staged import BIN
@@ -98,7 +99,7 @@ class Place:
             env={**os.environ, "STAGE": str(self.directory), "ANSIBLE_NOCOLOR": "1", "ANSIBLE_LOG_PATH": "log"},
             capture_output=True,
             text=True,
-            timeout=600,
+            timeout=HANGS_AFTER_SECONDS,
             check=False,
         )
         names = [path.stem for path in self._modules.glob("*.py") if (self.directory / path.stem).exists()]

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.bench import fleet
+from tests.hangs import HANGS_AFTER_SECONDS
 from tests.plays.played import LOCAL, play
 
 
@@ -17,7 +18,7 @@ def deploy(directory: Path, **environment: str) -> str:
     """The verdict's lines and messages, of a deploy to a host that is none."""
     command, given = fleet.command(directory)
     done = subprocess.run(
-        command, cwd=directory, env=given | environment, capture_output=True, text=True, timeout=300, check=False
+        command, cwd=directory, env=given | environment, capture_output=True, text=True, timeout=HANGS_AFTER_SECONDS, check=False
     )
     assert done.returncode == 2, done.stdout
     verdict = json.loads((directory / ".deploy" / "staging" / "verdict.json").read_text())

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.hangs import HANGS_AFTER_SECONDS
 from tests.plays.staged import BIN, VAULT, Case, Done, Stage, rule
 
 HELD = "The lease of staging is held by ben@desk (rotate key) since 2026-01-01T12:00:00Z, token 7."
@@ -24,7 +25,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
 def rotate(stage: Stage, name: str, vault: Mapping[str, Any], *rules: Mapping[str, Any]) -> Done:
     stage.vault.write_text(yaml.safe_dump({**VAULT, **vault}))
     command = [str(BIN / "ansible-vault"), "encrypt", "--vault-id", f"staging@{stage.password}", str(stage.vault)]
-    subprocess.run(command, check=True, capture_output=True, cwd=stage.directory, timeout=300)
+    subprocess.run(command, check=True, capture_output=True, cwd=stage.directory, timeout=HANGS_AFTER_SECONDS)
     return stage.play(name, "rotate_secrets", Case(rules=rules))
 
 

@@ -22,6 +22,7 @@ from ansible_collections.morpheus.deploy.plugins.action import begin
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease import leased
 
 from tests.commands import environment
+from tests.hangs import HANGS_AFTER_SECONDS
 from tests.plays.staged import BIN, HOSTS, ROOT, Case, Done, Stage, rule
 
 # What the others import, and what makes the first environment or looks for one: they have none to end in (test_newcomer.py).
@@ -526,7 +527,7 @@ def test_from_a_directory_whose_configuration_ansible_does_not_read_a_run_is_ref
         capture_output=True,
         text=True,
         check=False,
-        timeout=300,
+        timeout=HANGS_AFTER_SECONDS,
     )
     mend = (
         f"Ansible ignores {tmp_path}/ansible.cfg because everybody may write {tmp_path}: chmod o-w {tmp_path}."

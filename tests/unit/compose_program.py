@@ -8,6 +8,8 @@ import subprocess
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tests.hangs import HANGS_AFTER_SECONDS
+
 
 class Said(NamedTuple):
     model: dict[str, Any]
@@ -18,7 +20,9 @@ def config(directory: Path, *options: str) -> Said:
     """What ``docker compose config`` says in ``directory``, of all profiles; ``error`` where it refuses."""
     command = ["docker", "compose", *options, "--profile", "*", "config", "--format", "json"]
     environment = {key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ}
-    done = subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        command, cwd=directory, env=environment, capture_output=True, text=True, timeout=HANGS_AFTER_SECONDS, check=False
+    )
     if done.returncode:
         return Said({}, done.stderr.strip())
     model: dict[str, Any] = json.loads(done.stdout)

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from tests.hangs import HANGS_AFTER_SECONDS
+
 CLIENT = Path(__file__).parents[2] / "inventories" / "vault-client.py"
 
 
@@ -101,6 +103,6 @@ def test_it_is_called_as_ansible_calls_it_and_says_nothing_else(tmp_path: Path) 
         capture_output=True,
         text=True,
         check=True,
-        timeout=300,
+        timeout=HANGS_AFTER_SECONDS,
     )
     assert (done.stdout, done.stderr) == ("given\n", "")

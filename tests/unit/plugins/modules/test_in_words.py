@@ -21,6 +21,8 @@ from ansible.module_utils.testing import patch_module_args
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EngineError, FencedError
 from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import Body, explained, in_words, run_module
 
+from tests.hangs import HANGS_AFTER_SECONDS
+
 ROOT = Path(__file__).parents[4]
 MODULES = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("*.py"))
 SEE = "See what this host says with: dmesg | tail -20; systemctl --failed. Mend it, then run this again"
@@ -248,7 +250,7 @@ def without(library: str) -> dict[str, tuple[int, str]]:
         env={**os.environ, "DOCKER_HOST": "tcp://127.0.0.1:9"},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=HANGS_AFTER_SECONDS,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -13,6 +13,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.env_file impo
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from tests.hangs import HANGS_AFTER_SECONDS
 from tests.unit.effort import examples
 
 RENDERED = [
@@ -170,7 +171,7 @@ def compose_reads(directory: Path, text: str) -> dict[str, str]:
         env={"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(directory)},
         capture_output=True,
         check=False,
-        timeout=300,
+        timeout=HANGS_AFTER_SECONDS,
     )
     assert done.returncode == 0, done.stderr.decode()
     environment: dict[str, str] = json.loads(done.stdout)["services"]["api"].get("environment") or {}

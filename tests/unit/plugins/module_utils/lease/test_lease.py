@@ -20,6 +20,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from tests.hangs import HANGS_AFTER_SECONDS
 from tests.unit.effort import examples
 
 ANNA = Claim("anna@laptop", "deploy 1.2.0", "run-a")
@@ -348,7 +349,7 @@ def test_reading_says_how_long_the_lease_lives_and_writes_nothing(lease: Lease, 
 
 
 def shell(command: str) -> int:
-    return subprocess.run(["sh", "-c", command], capture_output=True, check=False, timeout=300).returncode
+    return subprocess.run(["sh", "-c", command], capture_output=True, check=False, timeout=HANGS_AFTER_SECONDS).returncode
 
 
 @pytest.fixture

@@ -29,36 +29,41 @@ sessions = st.lists(st.sampled_from([0.1, 2.0, 29.0, 100.0, None]), max_size=3)
 
 
 @st.composite
-def desired_services(draw: st.DrawFn, order: Order | None = None) -> list[DesiredService]:
-    names = draw(st.lists(st.sampled_from(NAMES), unique=True, max_size=3))
+def desired_services(draw: st.DrawFn, order: Order | None = None, bringing: int = 0) -> list[DesiredService]:
+    """The first ``bringing`` of them have replicas."""
+    names = draw(st.lists(st.sampled_from(NAMES), unique=True, min_size=bringing, max_size=3))
     services = []
     for number, name in enumerate(names):
         policy = draw(policies)
         services.append(
             DesiredService(
                 name,
-                replicas=draw(st.integers(0, 4)),
+                replicas=draw(st.integers(int(number < bringing), 4)),
                 fingerprint=NEW,
                 routed=draw(st.booleans()),
                 policy=policy if order is None else replace(policy, order=order),
                 depends_on=tuple(draw(st.sets(st.sampled_from(names[:number])))) if number else (),
             )
         )
-    return [_related(draw, service) for service in services]
+    return [_related(draw, service, may_end=number >= bringing) for number, service in enumerate(services)]
 
 
-def _related(draw: st.DrawFn, service: DesiredService) -> DesiredService:
+def _related(draw: st.DrawFn, service: DesiredService, *, may_end: bool) -> DesiredService:
     """Some are jobs, and some are replaced after others."""
     follows = tuple(one for one in service.depends_on if draw(st.booleans()))
-    job = draw(st.integers(0, 4)) == 0
+    job = may_end and draw(st.integers(0, 4)) == 0
     found = replace(service, follows=follows, job=job)
     return replace(found, replicas=0, routed=False) if job else found
 
 
 @st.composite
-def hosts(draw: st.DrawFn, order: Order | None = None) -> Host:
-    """A host with any replicas of any state, among them some of services that nobody wants any more."""
-    desired = draw(desired_services(order))
+def hosts(draw: st.DrawFn, order: Order | None = None, bringing: int = 0) -> Host:
+    """A host with any replicas of any state, among them some of services that nobody wants any more.
+
+    At least ``bringing`` services have candidates to bring, because nothing of the new release runs.
+    """
+    desired = draw(desired_services(order, bringing))
+    brought = {service.name for service in desired[:bringing]}
     host = Host(desired)
     unrouted = {service.name for service in desired if not service.routed}
     for name in NAMES:
@@ -67,7 +72,7 @@ def hosts(draw: st.DrawFn, order: Order | None = None) -> Host:
         for _ in range(draw(st.integers(0, 4))):
             host.add(
                 name,
-                "old" if orderly else draw(st.sampled_from([NEW, "old", "older"])),
+                "old" if orderly else draw(st.sampled_from([*([NEW] if name not in brought else []), "old", "older"])),
                 State.RUNNING if orderly else draw(st.sampled_from([State.RUNNING] * 4 + [State.RESTARTING, State.DEAD])),
                 admitted=name not in unrouted and (orderly or draw(st.booleans())),
                 sessions=draw(sessions),
@@ -286,7 +291,7 @@ def brings(host: Host, service: DesiredService) -> bool:
     return any(step.action.value == "gate" for step in host.plan() if step.service == service.name)
 
 
-@given(hosts(Order.START_FIRST))
+@given(hosts(Order.START_FIRST, bringing=1))
 def test_a_candidate_that_fails_its_gate_leaves_what_served_and_nothing_more(host: Host) -> None:
     """All services of the first wave bring bad candidates, or only retire what is too much."""
     told(host)
@@ -307,7 +312,7 @@ def test_a_candidate_that_fails_its_gate_leaves_what_served_and_nothing_more(hos
     assert after.all <= before.all
 
 
-@given(hosts(Order.START_FIRST), st.data())
+@given(hosts(Order.START_FIRST, bringing=2), st.data())
 def test_when_one_service_fails_its_first_gate_the_others_of_its_wave_are_not_switched(host: Host, data: st.DataObject) -> None:
     host.want([replace(service, depends_on=()) for service in host.desired.values()])
     told(host)
@@ -326,7 +331,7 @@ def test_when_one_service_fails_its_first_gate_the_others_of_its_wave_are_not_sw
             assert {one.id for one in host.serving(service.name)} == before[service.name]
 
 
-@given(hosts(Order.START_FIRST), st.booleans())
+@given(hosts(Order.START_FIRST, bringing=1), st.booleans())
 def test_a_candidate_that_fails_while_it_is_watched_gives_its_place_back(host: Host, well_by_its_check: bool) -> None:
     """With parallelism 0 nothing has been stopped by then, so that nothing is lost. Only routed candidates have users."""
     host.want(
