@@ -85,6 +85,17 @@ lab: $(VENV)/.stamp
 edge-lab: $(VENV)/.stamp ## Roll generated releases over a real HAProxy without containers: EDGE_LAB_EXAMPLES=300 of them
 	EDGE_LAB_EXAMPLES=$${EDGE_LAB_EXAMPLES:-300} pytest --capture=no tests/edge_lab
 
+# Tests start clusters of their own. Debian's package would start another one.
+.PHONY: postgres
+postgres:
+	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || { \
+		mkdir -p /etc/postgresql-common && echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf && \
+		apt-get install --yes --no-install-recommends postgresql; }
+
+.PHONY: migrations
+migrations: $(VENV)/.stamp postgres ## Run Supabase's migrations on a real Postgres, and kill them
+	pytest tests/migrations
+
 $(VENV)/ml-gateway/.stamp: $(VENV)/.stamp
 	$(PYTHON) -m venv $(@D)
 	$(@D)/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
@@ -92,18 +103,18 @@ $(VENV)/ml-gateway/.stamp: $(VENV)/.stamp
 	@touch $@
 
 .PHONY: ml-gateway
-ml-gateway: $(VENV)/ml-gateway/.stamp ## Kill the ML gateway at any time, and compare its books with the log of the provider's stub
+ml-gateway: $(VENV)/ml-gateway/.stamp postgres ## Kill the ML gateway at any time, and compare its books with the log of the provider's stub
 	$(VENV)/ml-gateway/bin/python -m pytest -m 'not deep' tests/ml_gateway
 
 .PHONY: ml-gateway-kills
-ml-gateway-kills: $(VENV)/ml-gateway/.stamp ## Kill the ML gateway, or cut its database, in sixteen more random runs
+ml-gateway-kills: $(VENV)/ml-gateway/.stamp postgres ## Kill the ML gateway, or cut its database, in sixteen more random runs
 	$(VENV)/ml-gateway/bin/python -m pytest -m deep tests/ml_gateway
 
 WORKFLOW_TOOLS := .cache/workflows
 
 # GitHub's own parser, actionlint and zizmor; apart from .venv, because node and other versions of libraries come with them.
 $(WORKFLOW_TOOLS)/.stamp: tests/workflows/tools/package-lock.json tests/workflows/tools/requirements.txt
-	@command -v npm >/dev/null || { echo "Node 20 or newer is needed: apt-get install nodejs npm"; exit 1; }
+	@command -v npm >/dev/null && command -v jq >/dev/null || apt-get install --yes --no-install-recommends nodejs npm jq
 	@mkdir -p $(WORKFLOW_TOOLS)
 	cp tests/workflows/tools/package.json tests/workflows/tools/package-lock.json $(WORKFLOW_TOOLS)/
 	cd $(WORKFLOW_TOOLS) && npm ci --silent --no-audit --no-fund --ignore-scripts
@@ -143,7 +154,7 @@ bench: provisioned ## Measure deploys beside their floor and beside docker compo
 .PHONY: test
 # What needs no sandbox takes the time that the sandbox's tests leave; shown when it fails.
 test: $(VENV)/.stamp ## Run everything that CI runs
-	@tests/aside 'tests/quietly "lint, unit tests, workflows, the edge'"'"'s laboratory and the ML gateway" $(MAKE) --no-print-directory lint unit workflows lab ml-gateway' \
+	@tests/aside 'tests/quietly "what needs no sandbox" $(MAKE) --no-print-directory lint unit lab migrations ml-gateway workflows' \
 		'$(MAKE) --no-print-directory provisioned && tests/side-by-side molecule'
 
 .PHONY: clean

@@ -75,6 +75,12 @@ class Statement:
         return str(self.node.kind.name) if self.kind == "TransactionStmt" else ""
 
 
+def _span(root: Any, length: int) -> tuple[int, int, Any]:
+    """Where it begins and ends, and what it is. Postgres leaves out what is nought, and the length of what goes to the end."""
+    begin = root.stmt_location or 0
+    return begin, begin + root.stmt_len if root.stmt_len else length, root.stmt
+
+
 def split(sql: str) -> list[Statement]:
     """Raises NoSqlError."""
     try:
@@ -83,7 +89,7 @@ def split(sql: str) -> list[Statement]:
     except pglast.parser.ParseError as exc:
         words, place = exc.args
         raise NoSqlError(str(words), sql.count("\n", 0, max(place or 0, 0)) + 1) from None
-    spans = [(root.stmt_location, root.stmt_location + root.stmt_len if root.stmt_len else len(sql), root.stmt) for root in roots]
+    spans = [_span(root, len(sql)) for root in roots]
     ends = _ends([token.start for token in tokens if token.name == "ASCII_59"], [(first, last) for first, last, _ in spans])
     found, begin = [], 0
     waiting = iter(spans)
