@@ -131,7 +131,7 @@ def test_a_secret_that_is_not_in_the_fingerprints_is_refused(inventories: Path) 
     edit_vault(inventories / "staging", vault_session_secret=CANARY)
     with untouched(STAGING):
         run = play("deploy.yml", inventories / "staging")
-    refused(run, "files.session_secret is not the value that", "run playbooks/fingerprint.yml")
+    refused(run, "files.session_secret is not the value recorded in", "run playbooks/fingerprint.yml")
     assert CANARY not in run.output
 
 
