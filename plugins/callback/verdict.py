@@ -32,15 +32,8 @@ from ansible.errors import AnsibleError
 from ansible.plugins.callback import CallbackBase
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease.history import utc
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.lease.handover import Handover, finish
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import for_stacks, run_file, watch
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.ends import (
-    CHECKED,
-    FAILED,
-    Seen,
-    file_name,
-    goes_on,
-    may_have_switched,
-)
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import ends, for_stacks, run_file, watch
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.ends import CHECKED, FAILED, Seen, file_name, goes_on
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.interruption import Interruption
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.opened import knowledge
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.verdict import Run
@@ -49,10 +42,8 @@ from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.workers import
 PREFIX = "morpheus.deploy."
 BEGIN = f"{PREFIX}begin"
 # Tasks of these ask no host.
-HERE = tuple(
-    f"ansible.builtin.{name}"
-    for name in ("assert", "debug", "fail", "include_vars", "meta", "set_fact", "validate_argument_spec")
-)
+NAMES = ("assert", "debug", "fail", "include_vars", "meta", "set_fact", "validate_argument_spec")
+HERE = tuple(f"ansible.builtin.{name}" for name in NAMES)
 # A failure in one of these ends a run in a verdict, whoever's playbook calls them.
 ROLES = ("preflight", "identity", "docker_engine", "lease", "fleet", "stack", "rollout")
 # What playbooks hand over as <name>_report and <name>_report_format, to be printed at the end and written to <name>.json.
@@ -156,7 +147,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         self._seen.unreachable.add(name)
         self._seen.lost = self._seen.lost or not result._task.ignore_unreachable
         fields = result._task_fields
-        if may_have_switched(module, fields.get("args") or {}, check_mode=bool(fields.get("check_mode"))):
+        if ends.may_have_switched(module, fields.get("args") or {}, check_mode=bool(fields.get("check_mode"))):
             self._seen.unsure.add(name)
         # A balancer that is asked after a batch is named by the task that follows: this host is not lost.
         if (role, module) != ("rollout", "health_gate"):
@@ -191,9 +182,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         self._file = file_name(self._seen.playbooks, check_mode=self._seen.check_mode or self._check_mode)
         self._interruption.begin()
         try:
-            run_file.write(
-                self._stacks.place(self._seen.environment), self._file, self._seen.begun(os.getpid()), everywhere=False
-            )
+            place = self._stacks.place(self._seen.environment)
+            run_file.write(place, self._file, self._seen.begun(os.getpid()), everywhere=False)
         except OSError as exc:
             self._display.warning(f"what this run has done cannot be written, and an earlier run's file may stay: {exc}")
 
