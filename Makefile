@@ -152,10 +152,10 @@ bench: provisioned ## Measure deploys beside their floor and beside docker compo
 	$(BIN)/python -m tests.bench
 
 .PHONY: test
-# What needs no sandbox takes the time that the sandbox's tests leave; shown when it fails.
+# What needs no sandbox takes the time that the sandbox's tests leave; shown when it fails. With $(MAKE) make -n would run it all.
 test: $(VENV)/.stamp ## Run everything that CI runs
-	@tests/aside 'tests/quietly "what needs no sandbox" $(MAKE) --no-print-directory lint unit lab migrations ml-gateway workflows' \
-		'$(MAKE) --no-print-directory provisioned && tests/side-by-side molecule'
+	@tests/aside 'tests/quietly "what needs no sandbox" make --no-print-directory lint unit lab migrations ml-gateway workflows' \
+		'make --no-print-directory provisioned && tests/side-by-side molecule'
 
 .PHONY: clean
 clean: ## Remove what the tools made here; the sandbox stays

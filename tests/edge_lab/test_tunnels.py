@@ -194,7 +194,7 @@ def literal(name: str, value: str) -> bytes:
 
 
 def asked_by_http2(edge: Edge, protocol: str, path: str) -> bytes:
-    """All data that comes back on a stream that wants to be a tunnel, after it has sent a word."""
+    """All data that comes back on a stream that wants to be a tunnel, which sends a word when it was answered."""
     return edge.inside.submit(_asked_by_http2, protocol, path).result()
 
 
@@ -203,11 +203,13 @@ def _asked_by_http2(protocol: str, path: str) -> bytes:
     fields = b"".join(literal(name, value) for name, value in {**names, "sec-websocket-version": "13"}.items())
     with closing(socket.create_connection(("127.0.0.1", 8080), timeout=10)) as connection, connection.makefile("rb") as stream:
         connection.sendall(PREFACE + frame(SETTINGS, 0, 0, b"") + frame(HEADERS, END_HEADERS, 1, fields))
-        connection.sendall(frame(DATA, 0, 1, b"hello"))
         found = b""
         while head := stream.read(9):
             payload = stream.read(int.from_bytes(head[:3], "big"))
             kind, flags = head[3], head[4]
+            if kind == HEADERS and not flags & END_STREAM:
+                # Not earlier: the answer says whether there is a tunnel (RFC 6455, 4.1).
+                connection.sendall(frame(DATA, 0, 1, b"hello"))
             found += payload if kind == DATA else b""
             if kind in (RESET, GOAWAY) or (kind in (DATA, HEADERS) and flags & END_STREAM) or b"hello" in found:
                 break
