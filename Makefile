@@ -90,7 +90,7 @@ edge-lab: $(VENV)/.stamp ## Roll generated releases over a real HAProxy without 
 postgres:
 	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || { \
 		mkdir -p /etc/postgresql-common && echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf && \
-		apt-get install --yes --no-install-recommends postgresql; }
+		apt-get update --quiet && apt-get install --yes --no-install-recommends postgresql; }
 
 .PHONY: migrations
 migrations: $(VENV)/.stamp postgres ## Run Supabase's migrations on a real Postgres, and kill them
@@ -114,7 +114,8 @@ WORKFLOW_TOOLS := .cache/workflows
 
 # GitHub's own parser, actionlint and zizmor; apart from .venv, because node and other versions of libraries come with them.
 $(WORKFLOW_TOOLS)/.stamp: tests/workflows/tools/package-lock.json tests/workflows/tools/requirements.txt
-	@command -v npm >/dev/null && command -v jq >/dev/null || apt-get install --yes --no-install-recommends nodejs npm jq
+	@command -v npm >/dev/null || { apt-get update --quiet && apt-get install --yes --no-install-recommends nodejs npm; }
+	@command -v jq >/dev/null || { apt-get update --quiet && apt-get install --yes --no-install-recommends jq; }
 	@mkdir -p $(WORKFLOW_TOOLS)
 	cp tests/workflows/tools/package.json tests/workflows/tools/package-lock.json $(WORKFLOW_TOOLS)/
 	cd $(WORKFLOW_TOOLS) && npm ci --silent --no-audit --no-fund --ignore-scripts
