@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ import pytest
 import yaml
 
 from sandbox.world import MOLECULE_DOMAIN, MOLECULE_HOST
-from tests.acceptance.world import ROOT, eventually, on
+from tests.acceptance.world import ROOT, eventually, on, sandbox
 from tests.meanwhile import meanwhile
 from tests.newcomer import Newcomer, commands, install, new_environment
 
@@ -100,18 +99,6 @@ OURS = {
 }
 
 
-def sandbox(command: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "sandbox", command, "--hosts", HOST],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
 def patiently(*command: str) -> str:
     """The output of a command on the host that may pull images or install packages."""
     done = subprocess.run(["docker", "exec", HOST, *command], capture_output=True, text=True, timeout=600, check=False)
@@ -155,15 +142,15 @@ class Project:
 @pytest.fixture
 def host() -> Iterator[None]:
     """With an engine that somebody has installed, and nothing of this collection."""
-    sandbox("down")
-    sandbox("up")
+    sandbox("down", HOST)
+    sandbox("up", HOST)
     try:
         put("/etc/docker/daemon.json", json.dumps(DAEMON))
         install_engine = "apt-get install --yes --no-install-recommends docker.io docker-cli docker-compose"
         patiently("sh", "-c", f"DEBIAN_FRONTEND=noninteractive {install_engine} && systemctl start docker")
         yield
     finally:
-        sandbox("down")
+        sandbox("down", HOST)
 
 
 @dataclass(frozen=True)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from http.client import HTTPConnection
 
 import pytest
 
 from sandbox.world import MOLECULE_DOMAIN, MOLECULE_HOST
-from tests.acceptance.world import ROOT, eventually, on
+from tests.acceptance.world import ROOT, eventually, on, sandbox
 from tests.newcomer import Newcomer, commands, install, new_environment
 
 HOST = MOLECULE_HOST.name
@@ -45,27 +43,15 @@ docker_engine_dns: [172.17.0.1]
 """
 
 
-def sandbox(command: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "sandbox", command, "--hosts", HOST],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
 @pytest.fixture
 def bare_host() -> Iterator[None]:
     """Without an engine and without an owner. Molecule's: it recreates it for each of its scenarios."""
-    sandbox("down")
-    sandbox("up")
+    sandbox("down", HOST)
+    sandbox("up", HOST)
     try:
         yield
     finally:
-        sandbox("down")
+        sandbox("down", HOST)
 
 
 @pytest.fixture

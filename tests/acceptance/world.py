@@ -238,6 +238,19 @@ def on(host: str, *command: str, check: bool = True) -> str:
     return done.stdout
 
 
+def sandbox(command: str, host: str) -> None:
+    """Take one of its hosts away ("down"), or bring it up."""
+    done = subprocess.run(
+        [sys.executable, "-m", "sandbox", command, "--hosts", host],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def admitted(host: str) -> str:
     """Backend and container of every server that HAProxy sends new requests to."""
     return _servers(host, "not int(row[6]) & 0x2b")

@@ -1,23 +1,15 @@
-"""A Postgres cluster of its own, in a temporary directory and on a free port, run by an unprivileged user."""
+"""Databases of a Postgres cluster of the tests' own."""
 
 from __future__ import annotations
 
-import os
-import pwd
-import shutil
-import socket
-import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import psycopg
-import pytest
 
-_START_SECONDS = 120
+from tests.postgres import server
 
 
 @dataclass(frozen=True)
@@ -68,56 +60,12 @@ class Cluster:
 
 @contextmanager
 def cluster(*settings: str) -> Iterator[Cluster]:
-    """Settings are name=value, as of postgresql.conf. Nothing is installed: without Postgres the tests fail and say so."""
-    bin_, user, port = _binaries(), _user(), free_port()
-    # Not below pytest's directories: nobody else may enter those.
-    with tempfile.TemporaryDirectory(prefix="ml-gateway-postgres-") as directory:
-        data = Path(directory)
-        if user:
-            shutil.chown(data, user, user)
-        made = ("--username", "gateway", "--auth", "trust", "--encoding", "UTF8", "--no-sync")
-        _run(user, bin_ / "initdb", "--pgdata", data, *made)
-        options = (f"port={port}", f"unix_socket_directories={data}", "max_connections=200", *settings)
-        control = (bin_ / "pg_ctl", "--pgdata", data, "--wait", "--timeout", str(_START_SECONDS))
-        _run(user, *control, "--log", data / "log", "--options", " ".join(f"-c {option}" for option in options), "start")
-        try:
-            yield Cluster(port)
-        finally:
-            _run(user, *control, "--mode", "immediate", "stop")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """See tests/postgres.py."""
+    with server("gateway", "max_connections=200", *settings) as port:
+        yield Cluster(port)
 
 
 def _ask(url: str, query: str, *parameters: object) -> list[dict[str, Any]]:
     with psycopg.connect(url, autocommit=True, row_factory=psycopg.rows.dict_row) as connection:
         cursor = connection.execute(query, parameters or None)
         return cursor.fetchall() if cursor.description else []
-
-
-def _binaries() -> Path:
-    """Debian keeps them off the PATH, by version."""
-    found = shutil.which("initdb")
-    places = [Path(found).resolve().parent] if found else []
-    places += sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: -int(path.parent.name))
-    for place in places:
-        if (place / "initdb").exists() and (place / "pg_ctl").exists():
-            return place
-    pytest.fail("These tests need a Postgres server: apt-get install postgresql", pytrace=False)
-
-
-def _user() -> str:
-    """Postgres refuses to run as root."""
-    if os.geteuid() != 0:
-        return ""
-    names = {entry.pw_name for entry in pwd.getpwall()}
-    return "postgres" if "postgres" in names else "nobody"
-
-
-def _run(user: str, *command: object) -> None:
-    prefix = ["setpriv", f"--reuid={user}", f"--regid={pwd.getpwnam(user).pw_gid}", "--clear-groups"] if user else []
-    # Its server keeps what it inherits open, so what it says goes to a file, not to a pipe that would never end.
-    subprocess.run([*prefix, *map(str, command)], check=True, cwd="/", stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL)

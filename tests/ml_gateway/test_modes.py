@@ -9,9 +9,9 @@ import time
 import httpx
 import pytest
 
-from tests.ml_gateway.postgres import free_port
 from tests.ml_gateway.test_refusals import post, refused
 from tests.ml_gateway.world import PRICE, World, agree, http, settle_to_the_log, story
+from tests.postgres import free_port
 
 
 def test_the_mode_is_switched_under_load_and_running_calls_end(wide: World) -> None:

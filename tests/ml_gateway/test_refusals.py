@@ -9,8 +9,8 @@ from typing import Any
 
 import httpx
 
-from tests.ml_gateway.postgres import free_port
 from tests.ml_gateway.world import KEY, OTHER_KEY, PRICE, Process, World, agree, http, story, wait_for
+from tests.postgres import free_port
 
 
 def post(gateway: Process, operation: str = "runsync", endpoint: str = "comic", **options: Any) -> httpx.Response:

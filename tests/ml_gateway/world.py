@@ -19,7 +19,8 @@ from typing import Any
 
 import httpx
 
-from tests.ml_gateway.postgres import Database, free_port
+from tests.ml_gateway.postgres import Database
+from tests.postgres import free_port
 
 ROOT = Path(__file__).parents[2]
 # Nothing here is asked by https, and to read all certificates for each call would be most of its cost.

@@ -1,0 +1,70 @@
+"""A Postgres server of its own, in a temporary directory and on a free port, run by an unprivileged user. It needs no driver."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+_START_SECONDS = 120
+
+
+@contextmanager
+def server(owner: str, *settings: str) -> Iterator[int]:
+    """Its port. ``owner``: the superuser; settings are name=value, as of postgresql.conf. Nothing is installed: without Postgres
+    the tests fail and say so.
+    """
+    binaries, user, port = _binaries(), _user(), free_port()
+    # Not below pytest's directories: nobody else may enter those.
+    with tempfile.TemporaryDirectory(prefix="tests-postgres-") as directory:
+        data = Path(directory)
+        if user:
+            shutil.chown(data, user, user)
+        made = ("--username", owner, "--auth", "trust", "--encoding", "UTF8", "--no-sync")
+        _run(user, binaries / "initdb", "--pgdata", data, *made)
+        options = (f"port={port}", f"unix_socket_directories={data}", *settings)
+        control = (binaries / "pg_ctl", "--pgdata", data, "--wait", "--timeout", str(_START_SECONDS))
+        _run(user, *control, "--log", data / "log", "--options", " ".join(f"-c {option}" for option in options), "start")
+        try:
+            yield port
+        finally:
+            _run(user, *control, "--mode", "immediate", "stop")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _binaries() -> Path:
+    """Debian keeps them off the PATH, by version."""
+    found = shutil.which("initdb")
+    places = [Path(found).resolve().parent] if found else []
+    places += sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: -int(path.parent.name))
+    for place in places:
+        if (place / "initdb").exists() and (place / "pg_ctl").exists():
+            return place
+    pytest.fail("These tests need a Postgres server: apt-get install postgresql", pytrace=False)
+
+
+def _user() -> str:
+    """Postgres refuses to run as root."""
+    if os.geteuid() != 0:
+        return ""
+    names = {entry.pw_name for entry in pwd.getpwall()}
+    return "postgres" if "postgres" in names else "nobody"
+
+
+def _run(user: str, *command: object) -> None:
+    prefix = ["setpriv", f"--reuid={user}", f"--regid={pwd.getpwnam(user).pw_gid}", "--clear-groups"] if user else []
+    # Its server keeps what it inherits open, so what it says goes to a file, not to a pipe that would never end.
+    subprocess.run([*prefix, *map(str, command)], check=True, cwd="/", stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
