@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.hangs import HANGS_AFTER_SECONDS
+
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
 ENVIRONMENTS = ("staging", "production")
@@ -44,7 +46,13 @@ def offline(command: str, *options: str, passwords: Mapping[str, str], **variabl
     own |= {"MORPHEUS_VAULT_PASSWORD_DIR": "/nowhere", "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring"}
     own |= {"ANSIBLE_SSH_EXECUTABLE": "/bin/false", **variables}
     done = subprocess.run(
-        [str(BIN / command), *options], cwd=ROOT, env=own, capture_output=True, text=True, check=False, timeout=80
+        [str(BIN / command), *options],
+        cwd=ROOT,
+        env=own,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=HANGS_AFTER_SECONDS,
     )
     return Done(done.returncode, done.stdout, done.stderr)
 

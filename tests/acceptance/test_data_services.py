@@ -127,7 +127,8 @@ def test_a_database_is_replaced_one_at_a_time_and_keeps_what_it_holds(ledger: Le
     assert (ledger.sql("show cluster_name"), ledger.sql("select count(*) from entry")) == ("1.0.0", "2")
 
 
-@pytest.mark.parametrize("action", [pytest.param("pause", marks=pytest.mark.deep), "rollback"])
+@pytest.mark.deep
+@pytest.mark.parametrize("action", ["pause", "rollback"])
 def test_a_database_whose_new_version_does_not_start_comes_back_with_what_it_held(ledger: Ledger, action: str) -> None:
     deploy = database()["deploy"] | {"update_config": {"failure_action": action}}
     ledger.write(database(command=["postgres", "-c", "no_such_setting=1"], deploy=deploy))

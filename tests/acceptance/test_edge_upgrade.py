@@ -91,6 +91,7 @@ def production_as_it_was(production: Environment) -> Iterator[Environment]:
     assert production.play(PLAYBOOK).code == 0
 
 
+@pytest.mark.deep
 def test_a_single_host_gets_another_edge_and_no_request_fails(staging_as_it_was: Environment) -> None:
     staging = staging_as_it_was
     host = staging.hosts[0]

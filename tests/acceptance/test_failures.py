@@ -14,14 +14,12 @@ BAD_RELEASES = {
     "1.9.2-lies": ("did not pass its gate", 'it reports version "1.0.0-other", expected "1.9.2-lies"'),
     "1.9.3-hangs": ("did not pass its gate", "no complete answer within 2.0 s"),
 }
-
-
-# Two of them wait the gate's whole time on every run: make faults has these.
-SLOW = {"1.9.0-unhealthy", "1.9.3-hangs"}
+# The one that is well by every look but its version. make faults has the others.
+SMALL = "1.9.2-lies"
 
 
 @pytest.mark.parametrize(
-    "release", [pytest.param(name, marks=[pytest.mark.deep] if name in SLOW else []) for name in BAD_RELEASES]
+    "release", [pytest.param(name, marks=[] if name == SMALL else [pytest.mark.deep]) for name in BAD_RELEASES]
 )
 def test_a_release_that_is_not_well_never_serves_and_never_reaches_the_second_host(production: Environment, release: str) -> None:
     before = {host: production.containers(host) for host in production.hosts}

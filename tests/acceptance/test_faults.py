@@ -128,6 +128,7 @@ def small_disk(host: str, megabytes: int, image: Path) -> Iterator[None]:
         subprocess.run(["losetup", "--detach", device], check=True)
 
 
+@pytest.mark.deep
 def test_a_disk_without_room_refuses_before_anything_is_pulled(production: Environment, tmp_path: Path) -> None:
     full = production.hosts[1]
     before = {host: production.containers(host) for host in production.hosts}

@@ -50,7 +50,8 @@ def goes_on(production: Environment, run: Run, host: str) -> None:
     assert "watch it: ansible-playbook playbooks/status.yml -i " in "\n".join(verdict["messages"])
 
 
-@pytest.mark.parametrize("host", ["production-app-1", pytest.param("production-app-2", marks=pytest.mark.deep)])
+@pytest.mark.deep
+@pytest.mark.parametrize("host", ["production-app-1", "production-app-2"])
 def test_after_ctrl_c_the_host_goes_on_to_its_end_and_the_same_deploy_does_the_rest(production: Environment, host: str) -> None:
     first, second = production.hosts
     with production.load() as load:

@@ -95,6 +95,7 @@ def test_without_the_first_host_deploy_restart_and_rollback_go_on_and_it_catches
     says(production.play("rollback.yml"), ["VERDICT rolled_back"])
 
 
+@pytest.mark.deep
 def test_a_rotation_of_some_hosts_is_refused_before_anything_changes(production: Environment, tmp_path: Path) -> None:
     inventory = copied(production, tmp_path)
     before, vault = production.everything(), inventory.text

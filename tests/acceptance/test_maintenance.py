@@ -146,7 +146,7 @@ def test_a_second_time_changes_nothing_and_check_mode_never_does(staging: Enviro
 @pytest.mark.parametrize(
     "options",
     [
-        (),
+        pytest.param((), marks=pytest.mark.deep),
         pytest.param(("-e", "state=maybe"), marks=pytest.mark.deep),
         pytest.param(("-e", "state="), marks=pytest.mark.deep),
         ("-e", '{"state": true}'),

@@ -53,7 +53,8 @@ def prints(project: Environment, service: str) -> None:
     path.write_text(yaml.safe_dump(variables))
 
 
-@pytest.mark.parametrize("service", ["api", pytest.param("migrate", marks=pytest.mark.deep)])
+@pytest.mark.deep
+@pytest.mark.parametrize("service", ["api", "migrate"])
 def test_what_an_application_prints_at_its_end_is_shown_without_its_secrets(printing: Environment, service: str) -> None:
     prints(printing, service)
     run = printing.deploy("1.1.0", "-vvvv", "--diff")

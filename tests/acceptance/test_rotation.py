@@ -303,6 +303,7 @@ def rotated_under_load(keys: Inventory, *kills: str) -> None:
 
 
 @pytest.mark.lane("production")
+@pytest.mark.deep
 def test_an_ml_key_is_rotated_under_load_by_a_run_that_was_killed(production_keys: Inventory) -> None:
     rotated_under_load(production_keys, "Make sure that nobody uses the old value")
 

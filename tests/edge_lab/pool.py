@@ -13,9 +13,9 @@ from tests.edge_lab.examples import Example
 from tests.edge_lab.haproxy import root_file_system
 from tests.edge_lab.lab import Result, run
 from tests.edge_lab.namespace import end_with_parent, own_network
+from tests.hangs import HANGS_AFTER_SECONDS
 
 WORKERS = int(os.environ.get("EDGE_LAB_WORKERS", "3"))
-HANGS_AFTER_SECONDS = 600
 _life = ExitStack()
 
 

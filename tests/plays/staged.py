@@ -27,7 +27,6 @@ ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 HOSTS = ("app-1", "app-2")
 # Only so that a run that hangs ends some time; a busy machine needs minutes for many runs at once.
-WAIT_SECONDS = 600
 
 SSH = """#!/bin/sh
 for word; do host=$command; command=$word; done
@@ -434,7 +433,7 @@ class Stage:
                 if case.sent:
                     self._await(own, early=case.early, run=run)
                     run.send_signal(case.sent)
-                code = run.wait(WAIT_SECONDS)
+                code = run.wait(HANGS_AFTER_SECONDS)
             finally:
                 (own / "over").touch()
                 if run.poll() is None:
@@ -448,7 +447,7 @@ class Stage:
 
     @staticmethod
     def _await(own: Path, *, early: bool, run: subprocess.Popen[bytes]) -> None:
-        deadline = time.monotonic() + WAIT_SECONDS
+        deadline = time.monotonic() + HANGS_AFTER_SECONDS
 
         def is_time() -> bool:
             if early:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.hangs import HANGS_AFTER_SECONDS
 from tests.load import Load, LoadError, Report, Settings
 from tests.unit.load.server import free_port, good_answer, read_request, serving
 
@@ -103,7 +104,7 @@ def test_command_line_ends_in_order_on_sigterm(app: App, tmp_path: Path) -> None
         while not status.exists():
             assert process.poll() is None
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=60)
+        process.communicate(timeout=HANGS_AFTER_SECONDS)
     data = json.loads(out.read_text())
     assert (data["ended_by"], data["failed"]) == ("SIGTERM", 0)
 
@@ -111,7 +112,7 @@ def test_command_line_ends_in_order_on_sigterm(app: App, tmp_path: Path) -> None
 def test_command_line_fails_when_anything_failed(app: App, tmp_path: Path) -> None:
     app.status = b"500"
     with command(app, tmp_path / "out.json", "--seconds", "0.1") as process:
-        output = process.communicate(timeout=60)[0].decode()
+        output = process.communicate(timeout=HANGS_AFTER_SECONDS)[0].decode()
     assert process.returncode == 1
     assert "FAILED" in output
     assert "status_5xx" in output

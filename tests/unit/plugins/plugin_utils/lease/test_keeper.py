@@ -17,8 +17,9 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.lease.lease import
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.lease.handover import Handover, Process
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.lease.keeper import ForkedCommand, Keeper, Kept, detach
 
+from tests.hangs import HANGS_AFTER_SECONDS
+
 KEPT = Kept(7, "anna@laptop", "deploy 1.2.0", "run-a", 20.0)
-WAIT_SECONDS = 20.0
 
 
 @dataclass
@@ -241,7 +242,7 @@ def test_a_lease_that_somebody_has_taken_over_needs_not_be_given_back(world: Wor
 
 
 def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + WAIT_SECONDS
+    deadline = time.monotonic() + HANGS_AFTER_SECONDS
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.005)

@@ -15,11 +15,11 @@ import pytest
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.lease import handover
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.lease.handover import Handover, Process, finish
 
-WAIT_SECONDS = 20.0
+from tests.hangs import HANGS_AFTER_SECONDS
 
 
 def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + WAIT_SECONDS
+    deadline = time.monotonic() + HANGS_AFTER_SECONDS
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.005)
@@ -111,7 +111,7 @@ def test_a_handover_ends_when_the_keeper_has_taken_the_line_and_is_gone(made: Ha
     assert made.directory.stat().st_mode & 0o777 == 0o700
     seen: list[object] = []
     keeper = keep(made, sleeper, seen)
-    assert finish([with_keeper(made, sleeper)], {"verdict": "deployed", "why": "Käse"}, seconds=WAIT_SECONDS) == 1
+    assert finish([with_keeper(made, sleeper)], {"verdict": "deployed", "why": "Käse"}, seconds=HANGS_AFTER_SECONDS) == 1
     keeper.join()
     assert seen == [{"verdict": "deployed", "why": "Käse"}]
     assert not made.directory.exists()
