@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-# Long: what runs beside the sandbox's tests gets little of a busy machine, and then one of many runs takes minutes.
+# Long: on a machine that does much else as well, one of many runs takes minutes.
 HANGS_AFTER_SECONDS = 1800
 
 _terminal = sys.__stderr__

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.acceptance.world import ROOT, on
+from tests.hangs import HANGS_AFTER_SECONDS
 from tests.meanwhile import meanwhile
 
 MARK = "sentinel" + secrets.token_hex(16)
@@ -137,7 +138,7 @@ def on_host(host: str) -> list[tuple[str, str, bool]]:
     """Path, mode and whether others can read it, of every file of a host that holds the mark; images aside."""
     words = json.dumps([base64.b64encode(needle).decode() for needle in needles()])
     command = ["docker", "exec", "-i", host, "python3", "-c", _SEARCH]
-    done = subprocess.run(command, input=words, capture_output=True, text=True, timeout=180, check=True)
+    done = subprocess.run(command, input=words, capture_output=True, text=True, timeout=HANGS_AFTER_SECONDS, check=True)
     return [(path, mode, open_) for path, mode, open_ in map(json.loads, done.stdout.splitlines())]
 
 

@@ -16,6 +16,7 @@ import yaml
 
 from sandbox.world import MOLECULE_DOMAIN, MOLECULE_HOST
 from tests.acceptance.world import ROOT, eventually, on, sandbox
+from tests.hangs import HANGS_AFTER_SECONDS
 from tests.meanwhile import meanwhile
 from tests.newcomer import Newcomer, commands, install, new_environment
 
@@ -101,7 +102,9 @@ OURS = {
 
 def patiently(*command: str) -> str:
     """The output of a command on the host that may pull images or install packages."""
-    done = subprocess.run(["docker", "exec", HOST, *command], capture_output=True, text=True, timeout=600, check=False)
+    done = subprocess.run(
+        ["docker", "exec", HOST, *command], capture_output=True, text=True, timeout=HANGS_AFTER_SECONDS, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests.acceptance.world import BASE, ROOT, STACK, Environment, Run, eventually, on, says
+from tests.hangs import HANGS_AFTER_SECONDS
 
 HOST = "staging-app-1"
 SECRET = f"{STACK}/secrets/api.env"
@@ -212,7 +213,7 @@ def test_secrets_of_a_preparation_that_was_killed_go_with_the_next_deploy(stagin
     command = ["docker", "exec", HOST, "python3", "-c", KILLER]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as killer:
         run = staging.deploy("1.1.0")
-        left = killer.communicate(timeout=150)[0].strip()
+        left = killer.communicate(timeout=HANGS_AFTER_SECONDS)[0].strip()
     assert run.code != 0, run.output
     assert killer.returncode == 0
     assert on(HOST, "ls", f"{left}/secrets").split() == ["api.env", "ml.env", "session_secret"]

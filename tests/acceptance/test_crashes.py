@@ -10,6 +10,7 @@ from itertools import cycle
 import pytest
 
 from tests.acceptance.world import ROLLOUT_PROCESSES, STACK, Environment, says
+from tests.hangs import HANGS_AFTER_SECONDS
 
 JOURNAL = f"{STACK}/journal.jsonl"
 # Lines of the journal after which the kill comes. CRASH_LINES=all goes on until a rollout ends before its line, for 35 minutes.
@@ -50,7 +51,7 @@ def crash(environment: Environment, release: str, line: int, victim: str) -> str
             if victim == "controller":
                 seen = watcher.stdout.readline()
                 os.kill(run.pid, signal.SIGKILL)
-            run.communicate(timeout=180)
+            run.communicate(timeout=HANGS_AFTER_SECONDS)
         if victim == "module":
             if run.returncode == 0:
                 watcher.stdin.close()

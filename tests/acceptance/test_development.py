@@ -17,6 +17,7 @@ import pytest
 
 from tests.acceptance.world import ROOT, eventually
 from tests.commands import environment
+from tests.hangs import HANGS_AFTER_SECONDS
 
 # It needs no environment; here it makes the lanes even.
 pytestmark = pytest.mark.lane("production")
@@ -37,7 +38,13 @@ class Developer:
         """What it prints; it must succeed."""
         own = {"COMPOSE_PROJECT_NAME": self.project, "DEV_PORT": str(self.port)}
         done = subprocess.run(
-            command, cwd=self.here, env=environment() | own, capture_output=True, text=True, check=False, timeout=540
+            command,
+            cwd=self.here,
+            env=environment() | own,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=HANGS_AFTER_SECONDS,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout + done.stderr

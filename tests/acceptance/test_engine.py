@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.acceptance.world import Environment, eventually, on, says
+from tests.hangs import HANGS_AFTER_SECONDS
 
 DAEMON = "/etc/docker/daemon.json"
 PLAYBOOK = "playbooks/provision.yml"
@@ -98,7 +99,7 @@ def test_no_engine_is_restarted_while_something_is_deployed(staging: Environment
         assert run.code != 0
         says(run, ["The lease of staging is held by", "(deploy 1.1.0)", "VERDICT refused"])
         assert (on(host, "cat", DAEMON), started(host)) == (before, engine)
-        output, _ = deploy.communicate(timeout=120)
+        output, _ = deploy.communicate(timeout=HANGS_AFTER_SECONDS)
         assert deploy.returncode == 0, output
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.world import BASE, STACK, Environment, eventually, on, says, signal_rollout
+from tests.hangs import HANGS_AFTER_SECONDS
 
 
 def counts(environment: Environment, host: str) -> dict[str, int]:
@@ -32,7 +33,7 @@ def test_a_restart_of_the_engine_in_mid_rollout_is_mended_by_the_next_run(stagin
         with staging.begun("1.1.0") as run:
             eventually(lambda: staging.at_step(step), f"the rollout has come to {step}")
             on(host, "systemctl", "restart", "docker")
-            output, _ = run.communicate(timeout=180)
+            output, _ = run.communicate(timeout=HANGS_AFTER_SECONDS)
         eventually(lambda: engine_answers(host), "the engine answers again")
         again = staging.deployed("1.1.0")
         load.wait_for_release("1.1.0", seconds=20)
@@ -51,9 +52,9 @@ def test_a_host_that_reboots_in_mid_rollout_is_mended_by_the_next_run(production
             eventually(lambda: production.at_step("watch", first), "the first host watches its candidates")
             on(first, "systemctl", "reboot", check=False)
             # A container with systemd does not come back by itself.
-            subprocess.run(["docker", "wait", first], check=True, capture_output=True, timeout=300)
-            subprocess.run(["docker", "start", first], check=True, capture_output=True, timeout=300)
-            output, _ = run.communicate(timeout=300)
+            subprocess.run(["docker", "wait", first], check=True, capture_output=True, timeout=HANGS_AFTER_SECONDS)
+            subprocess.run(["docker", "start", first], check=True, capture_output=True, timeout=HANGS_AFTER_SECONDS)
+            output, _ = run.communicate(timeout=HANGS_AFTER_SECONDS)
         assert run.returncode != 0, output
         assert "1.1.0" not in on(second, "cat", f"{STACK}/journal.jsonl").splitlines()[-1]
         eventually(lambda: engine_answers(first), "the engine of the first host answers again")
@@ -75,7 +76,7 @@ def test_a_run_that_was_stopped_and_wakes_after_another_took_over_is_refused_at_
         assert staging.verdict()["lease"]["taken_over"]["reason"] == "deploy 1.1.0"
         before = staging.containers(staging.hosts[0])
         os.killpg(ghost.pid, signal.SIGCONT)
-        output, _ = ghost.communicate(timeout=120)
+        output, _ = ghost.communicate(timeout=HANGS_AFTER_SECONDS)
     assert ghost.returncode != 0
     assert "this run has lost its lease" in " ".join(output.split())
     assert staging.containers(staging.hosts[0]) == before
@@ -94,7 +95,7 @@ def test_a_module_that_was_stopped_in_mid_rollout_does_no_further_step_when_it_w
             with staging.begun("1.2.0", "-e", "lease_wait_seconds=90") as second:
                 eventually(lambda: fence(staging) > token(staging), "the second run has raised the fence")
                 signal_rollout(host, signal.SIGCONT)
-                output, _ = second.communicate(timeout=240)
+                output, _ = second.communicate(timeout=HANGS_AFTER_SECONDS)
             assert second.returncode == 0, output
         load.wait_for_release("1.2.0", seconds=20)
     assert counts(staging, host) == {"api": 2, "web": 1}

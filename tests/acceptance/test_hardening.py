@@ -16,6 +16,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.compose.refused_mo
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
 
 from tests.acceptance.world import PRODUCTION, ROOT
+from tests.hangs import HANGS_AFTER_SECONDS
 from tests.unit.attacks import ATTACKS, OWN, Attack
 
 pytestmark = pytest.mark.lane("production")
@@ -74,7 +75,9 @@ print(json.dumps(found))
 def judged(files: Sequence[dict[str, str]]) -> list[list[str] | None]:
     """What is refused of each project as the host's own Compose resolves it; None where Compose refuses it itself."""
     command = ["docker", "exec", "-i", HOST, "python3", "-c", _PROJECTS]
-    done = subprocess.run(command, input=json.dumps(files), capture_output=True, text=True, timeout=600, check=True)
+    done = subprocess.run(
+        command, input=json.dumps(files), capture_output=True, text=True, timeout=HANGS_AFTER_SECONDS, check=True
+    )
     found: list[list[str] | None] = []
     for given, (model, written) in zip(files, json.loads(done.stdout.replace("PROJECT", f"{OWN}/project")), strict=True):
         own = Own.of(OWN, list(given))
@@ -129,7 +132,9 @@ def test_what_people_write_is_not_refused_as_the_real_compose_resolves_it() -> N
 
 def resolved(*files: dict[str, Any]) -> dict[str, Any]:
     command = ["docker", "exec", "-i", HOST, "python3", "-c", _CONFIG]
-    done = subprocess.run(command, input=json.dumps(files), capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(
+        command, input=json.dumps(files), capture_output=True, text=True, timeout=HANGS_AFTER_SECONDS, check=False
+    )
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
     return found

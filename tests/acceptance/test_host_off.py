@@ -11,13 +11,14 @@ import pytest
 
 from tests.acceptance.test_rotation import copied
 from tests.acceptance.world import PRODUCTION, Environment, eventually, on, says
+from tests.hangs import HANGS_AFTER_SECONDS
 
 FIRST, SECOND = PRODUCTION.hosts
 REST = ("--limit", f"!{FIRST}")
 
 
 def power(word: str) -> None:
-    subprocess.run(["docker", word, FIRST], check=True, capture_output=True, timeout=300)
+    subprocess.run(["docker", word, FIRST], check=True, capture_output=True, timeout=HANGS_AFTER_SECONDS)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 import pytest
 
 from tests.acceptance.world import Environment, Run, eventually, says
+from tests.hangs import HANGS_AFTER_SECONDS
 
 
 @contextmanager
@@ -27,7 +28,7 @@ def as_in_a_terminal() -> Iterator[None]:
 def interrupted(run: subprocess.Popen[str]) -> Run:
     """Press Ctrl-C once: the terminal tells every process of the command."""
     os.killpg(run.pid, signal.SIGINT)
-    output, _ = run.communicate(timeout=60)
+    output, _ = run.communicate(timeout=HANGS_AFTER_SECONDS)
     return Run(run.returncode, output, 0.0)
 
 

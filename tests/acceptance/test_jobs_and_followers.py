@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from tests.acceptance.world import ROOT, STAGING, Environment, eventually, on, says, signal_rollout
+from tests.hangs import HANGS_AFTER_SECONDS
 
 HOST = STAGING.hosts[0]
 IMAGE = "morpheus/api:${STACK_RELEASE:?}"
@@ -104,7 +105,7 @@ def test_a_job_that_a_killed_run_has_left_is_waited_for_and_not_run_twice(projec
         eventually(lambda: containers("setup"), "the job is at work")
         [at_work] = containers("setup")
         signal_rollout(HOST, signal.SIGKILL)
-        deploy.communicate(timeout=180)
+        deploy.communicate(timeout=HANGS_AFTER_SECONDS)
     assert containers("setup") == [at_work], "it does not depend on whoever waits for it"
     says(project.environment.play("playbooks/status.yml"), ["the job setup of release 1.0.0-", "is still at work on this host"])
     run = project.environment.deploy("1.0.0")

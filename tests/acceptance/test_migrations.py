@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from tests.acceptance.world import ROOT, STAGING, Environment, Run, eventually, on, says, signal_rollout
+from tests.hangs import HANGS_AFTER_SECONDS
 
 HOST = STAGING.hosts[0]
 ONE_OFFS = "label=com.docker.compose.oneoff=True"
@@ -134,7 +135,7 @@ def abandoned(project: Project) -> str:
         [name] = eventually(one_offs, "the migration is at work")
         eventually(lambda: "row 1" in on(HOST, "docker", "logs", name), "it has written")
         signal_rollout(HOST, signal.SIGKILL)
-        output, _ = deploy.communicate(timeout=300)
+        output, _ = deploy.communicate(timeout=HANGS_AFTER_SECONDS)
     says(Run(deploy.returncode, output, 0), ["the migration ended without an answer, as a killed process does"])
     assert one_offs() == [name]
     return str(name)

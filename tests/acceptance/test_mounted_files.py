@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from tests.acceptance.world import ROOT, STACK, Environment, eventually, on, says
+from tests.hangs import HANGS_AFTER_SECONDS
 
 HOST = "staging-app-1"
 # The script is the health check, so it must be executable. With bad files a replica is never healthy; it ends when it is told.
@@ -109,7 +110,7 @@ def test_replicas_keep_the_files_that_they_were_started_with(project: Project) -
         assert sees(candidate) == {"second, bad"}
         assert sees(only(incumbent)) == {"first, good"}
         inside(candidate, "touch /dev/shm/told")
-        output, _ = failing.communicate(timeout=240)
+        output, _ = failing.communicate(timeout=HANGS_AFTER_SECONDS)
     assert failing.returncode == 2, output
     # The engine starts it again, so it depends on when somebody looks.
     assert re.search(rf"{candidate} (exited with code 1|ended with code 1 and was started again by the engine)", output), output

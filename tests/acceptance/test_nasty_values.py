@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.acceptance.world import PRODUCTION, on
+from tests.hangs import HANGS_AFTER_SECONDS
 
 pytestmark = pytest.mark.lane("production")
 HOST = PRODUCTION.hosts[0]
@@ -119,7 +120,7 @@ def start(values: Mapping[str, str], files: Mapping[str, str]) -> None:
         for name, (content, mode, owner) in contents.items()
     }
     command = ["docker", "exec", "-i", HOST, "python3", "-c", _WRITE]
-    subprocess.run(command, input=json.dumps(encoded), text=True, check=True, timeout=300)
+    subprocess.run(command, input=json.dumps(encoded), text=True, check=True, timeout=HANGS_AFTER_SECONDS)
     compose("up", "--detach", "--force-recreate", "--pull", "never", "--timeout", "0")
 
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 import pytest
 
 from tests.acceptance.world import STACK, STAGING, Environment, Run, eventually, on, says, signal_rollout
+from tests.hangs import HANGS_AFTER_SECONDS
 
 
 @contextmanager
@@ -108,7 +109,7 @@ def test_a_rollout_that_is_killed_on_the_second_host_is_taken_back_there_and_on_
     with production.load() as load, production.begun("1.1.0") as deploy:
         eventually(lambda: production.rolling(second).startswith("1.1.0-"), "the second host rolls")
         signal_rollout(second, signal.SIGKILL)
-        output, _ = deploy.communicate(timeout=180)
+        output, _ = deploy.communicate(timeout=HANGS_AFTER_SECONDS)
     run = Run(deploy.returncode, output, 0)
     assert run.code == 2, output
     says(run, ["VERDICT rolled_back: production 1.1.0 (was 1.0.0)", f"{first} runs 1.0.0", f"{second} runs 1.0.0"])
@@ -126,7 +127,7 @@ def test_the_second_of_two_deploys_is_refused_or_waits_and_says_whose_turn_it_is
         assert second.code != 0
         says(second, ["deploy 1.1.0", "VERDICT refused"])
         staging.deployed("1.2.0", "-e", "lease_wait_seconds=120")
-        output, _ = first.communicate(timeout=60)
+        output, _ = first.communicate(timeout=HANGS_AFTER_SECONDS)
         assert first.returncode == 0, output
     assert [line["to"] for line in staging.history()[-2:]] == ["1.1.0", "1.2.0"]
     assert staging.health()[1]["version"] == "1.2.0"
@@ -141,7 +142,7 @@ def test_after_a_killed_deploy_a_rollback_goes_to_what_ran_before_it() -> None:
         eventually(lambda: staging.rolling().startswith("1.2.0-"), "it rolls")
         signal_rollout("staging-app-1", signal.SIGKILL)
         os.kill(first.pid, signal.SIGKILL)
-        first.wait(timeout=60)
+        first.wait(timeout=HANGS_AFTER_SECONDS)
     run = staging.play("rollback.yml")
     assert run.code == 0, run.output
     assert staging.health()[1]["version"] == "1.1.0"

@@ -23,6 +23,7 @@ import yaml
 
 from sandbox.world import RUNPOD_ADMIN_KEYS
 from tests.acceptance.world import BASE, BIN, PRODUCTION, ROOT, STACK, STAGING, Environment, Run, activated, on, says
+from tests.hangs import HANGS_AFTER_SECONDS
 
 PLAYBOOK = "playbooks/rotate_secrets.yml"
 RUNPOD = "http://10.77.2.3"
@@ -48,7 +49,7 @@ class Inventory:
         name = self.environment.name
         client = f"{name}@{ROOT}/inventories/vault-client.py"
         command = [str(BIN / "ansible-vault"), "view", "--vault-id", client, str(self.vault_path)]
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=300).stdout
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=HANGS_AFTER_SECONDS).stdout
 
     @property
     def vault(self) -> Mapping[str, Any]:
@@ -89,7 +90,7 @@ def copied(environment: Environment, directory: Path) -> Inventory:
 def logs_in_as(environment: Environment, url: str) -> str:
     """The role that a login acts as; empty when it is refused."""
     command = ["docker", "exec", "-i", environment.hosts[0], "python3", "-c", _TRY, "0"]
-    done = subprocess.run(command, input=url, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(command, input=url, capture_output=True, text=True, timeout=HANGS_AFTER_SECONDS, check=False)
     assert done.returncode == 0 or "password authentication failed" in done.stderr, done.stderr
     return done.stdout.strip()
 
@@ -153,7 +154,9 @@ def production_keys(tmp_path: Path) -> Iterator[Inventory]:
         yield copied(PRODUCTION, tmp_path)
     finally:
         # The stub has forgotten nothing that it was started with.
-        subprocess.run(["docker", "restart", "--timeout", "1", "runpod"], check=True, capture_output=True, timeout=300)
+        subprocess.run(
+            ["docker", "restart", "--timeout", "1", "runpod"], check=True, capture_output=True, timeout=HANGS_AFTER_SECONDS
+        )
         PRODUCTION.deployed("1.0.0")
 
 
@@ -249,7 +252,7 @@ def test_a_session_of_the_old_login_blocks_the_revocation(database: Inventory) -
             run = database.rotate("database", "-e", limit)
         finally:
             on("staging-app-1", "pkill", "-f", "301.5$")
-            session.wait(timeout=300)
+            session.wait(timeout=HANGS_AFTER_SECONDS)
     assert run.code == 2
     says(run, ["1 sessions are logged in as", "from 10.77.1.11", "nothing was revoked"])
     database.rotated("database")

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.world import ROOT, Environment, Run, activated, command_line, says
+from tests.hangs import HANGS_AFTER_SECONDS
 
 # What belongs to this machine and is in no commit.
 LOCAL = (".sandbox", ".venv")
@@ -38,7 +39,9 @@ def play(tree: Path, environment: Environment, playbook: str, *options: str) -> 
     """A command typed at the root of ``tree``, whose collection is the only one that Ansible finds."""
     variables = activated() | {"ANSIBLE_COLLECTIONS_PATH": str(tree / "collections")}
     command = command_line(playbook, f"inventories/{environment.name}", *options)
-    done = subprocess.run(command, cwd=tree, env=variables, capture_output=True, text=True, timeout=540, check=False)
+    done = subprocess.run(
+        command, cwd=tree, env=variables, capture_output=True, text=True, timeout=HANGS_AFTER_SECONDS, check=False
+    )
     return Run(done.returncode, done.stdout + done.stderr, 0.0)
 
 

@@ -19,6 +19,7 @@ from typing import Any
 import yaml
 
 from tests.commands import environment
+from tests.hangs import HANGS_AFTER_SECONDS
 from tests.load import Load, Settings
 
 ROOT = Path(__file__).parents[2]
@@ -178,7 +179,7 @@ def play(playbook: str, inventory: str | Path, *options: str) -> Run:
         env=activated(),
         capture_output=True,
         text=True,
-        timeout=540,
+        timeout=HANGS_AFTER_SECONDS,
         check=False,
     )
     return Run(done.returncode, done.stdout + done.stderr, time.monotonic() - start)
@@ -233,7 +234,9 @@ def edit_vault(inventory: Path, **values: str) -> None:
 
 def on(host: str, *command: str, check: bool = True) -> str:
     """Output of a command inside a host."""
-    done = subprocess.run(["docker", "exec", host, *command], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        ["docker", "exec", host, *command], capture_output=True, text=True, timeout=HANGS_AFTER_SECONDS, check=False
+    )
     assert done.returncode == 0 or not check, done.stderr
     return done.stdout
 
@@ -245,7 +248,7 @@ def sandbox(command: str, host: str) -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=HANGS_AFTER_SECONDS,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
@@ -266,8 +269,8 @@ def _servers(host: str, condition: str) -> str:
     return on(host, "python3", "-c", _SERVERS.format(condition=condition)).strip()
 
 
-# Only so that a test ends some time: a busy machine needs minutes for what a quiet one does at once.
-PATIENCE_SECONDS = 300.0
+# Only so that a test ends some time.
+PATIENCE_SECONDS = float(HANGS_AFTER_SECONDS)
 
 
 def eventually(question: Callable[[], Any], what: str, seconds: float = PATIENCE_SECONDS) -> Any:

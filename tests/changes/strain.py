@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from tests.acceptance.world import eventually, on
 from tests.changes.host import HOST, containers, journal
+from tests.hangs import HANGS_AFTER_SECONDS
 
 LOOPS = 8
 QUOTA_MICROSECONDS = 50_000
@@ -45,7 +46,7 @@ def busy() -> Iterator[None]:
             yield
         finally:
             loops.stdin.close()
-            loops.wait(timeout=300)
+            loops.wait(timeout=HANGS_AFTER_SECONDS)
 
 
 @contextmanager
