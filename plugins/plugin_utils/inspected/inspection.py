@@ -22,7 +22,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.compose.refusals i
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import specifications
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.check import StackConfig
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.compose_files import ComposeFiles
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected import dotenv, reached, shipped
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected import dotenv, labels, reached, shipped
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected import needed as needs
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.needed import Needed, Row, Source
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.tagged import dump
@@ -35,6 +35,8 @@ _LEFT_OUT = (".git", "node_modules", ".venv", "__pycache__")
 _VARIABLE = re.compile(r"\$\$|\$\{(?P<braced>[A-Za-z_][A-Za-z0-9_]*)(?P<how>:?[?+-])?[^}]*\}|\$(?P<bare>[A-Za-z_][A-Za-z0-9_]*)")
 _KEY_MARK = b"PRIVATE KEY-----"
 _GIVEN = ("STACK_RELEASE", "STACK_ENVIRONMENT", "COMPOSE_PROJECT_NAME")
+# Of a deploy itself, of what it starts, or no name of a variable.
+_RESERVED = re.compile(rf"{dotenv.OF_COMPOSE.pattern}|(?:PATH|HOME|PWD)\Z|.*[^A-Za-z0-9_]")
 # Stands for a value of the vault while the rest is checked.
 _STAND_IN = "of-the-vault-0123456789"
 
@@ -72,10 +74,18 @@ class Inspection:
         self.project = _as_project(str(own_name or model.get("name") or path.absolute().parent.name))
         self.services = list(services)
         self.needed = Needed()
-        self._work_out(services, site, service, port, health)
+        self._work_out(model, services, site, service, port, health)
         self._check(site)
 
-    def _work_out(self, services: Mapping[str, Mapping[str, Any]], site: str, service: str, port: int, health: str) -> None:
+    def _work_out(
+        self,
+        model: Mapping[str, Any],
+        services: Mapping[str, Mapping[str, Any]],
+        site: str,
+        service: str,
+        port: int,
+        health: str,
+    ) -> None:
         found, source = self.needed, _source(self.path.absolute().parent)
         found.stack |= {"name": self.project, "compose_files": [self.path.name, self.override_name]}
         off = needs.proxies(found, services)
@@ -85,24 +95,31 @@ class Inspection:
         ports = {name: one for name, one in ports.items() if one and not on.get(name, {}).get("profiles")}
         needs.images(found, on, ports, self.project)
         shipped.mounts(found, on, source)
-        needs.entries(found, on, ports, site, health)
-        needs.environment(found, on, source)
+        if site and (domain := labels.domain(on)):
+            self.variables[domain] = site
+        needs.entries(found, on, ports, site, health, self.variables)
+        needs.networks(found, on, model.get("networks"))
+        self._variables(whole=any(needs.reads_dotenv(one) for one in on.values()))
+        needs.environment(found, on, source, self.variables)
         needs.known(found, on)
         needs.policies(found, {name: one for name, one in on.items() if not one.get("profiles")}, ends)
         if not ports:
             found.say("stack.services", "yours", "no service has a port that users reach; name one with -e service= -e port=")
-        self._variables()
         if not found.override:
             found.stack["compose_files"] = [self.path.name]
         self._exempt(on, set(ports))
         found.say("services", "given", f"all are hardened: {', '.join(GIVEN_WORDS.values())}")
 
-    def _variables(self) -> None:
-        """What a variable of the Compose file stands for: the team's own env file says it, or a person will."""
+    def _variables(self, *, whole: bool) -> None:
+        """What a variable of the Compose file stands for: the team's own env file says it, or a person will.
+
+        ``whole``: services read that file themselves, so all of it counts.
+        """
         known, asked = self.variables, _asked(self.text)
         self._of_compose(known)
+        asked |= {name: False for name in known if whole and name not in asked and not _RESERVED.match(name)}
         names = [name for name, needed in asked.items() if needed or name in known]
-        why = {name: "by its name" if needs.SECRET.search(name) else "" for name in names}
+        why = {name: "by its name" if needs.SECRET.search(name) else "" for name in names if name not in known}
         why |= {name: dotenv.why_secret(name, known[name]) for name in names if name in known}
         plain = {name: known.get(name, "change-me") for name in names if not why[name]}
         if plain:
