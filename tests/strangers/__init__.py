@@ -7,13 +7,13 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-HERE = Path(__file__).parent
+PROJECTS = Path(__file__).parent / "projects"
 # Project -> its Compose file. Nothing in these directories is ours; a test that writes something takes a copy.
 FILES = {
-    "ballots": HERE / "ballots" / "compose.yml",
-    "shop-api": HERE / "shop-api" / "compose.yml",
-    "letters": HERE / "letters" / "docker-compose.yml",
-    "plain": HERE / "plain" / "compose.yml",
+    "ballots": PROJECTS / "ballots" / "compose.yml",
+    "shop-api": PROJECTS / "shop-api" / "compose.yml",
+    "letters": PROJECTS / "letters" / "docker-compose.yml",
+    "plain": PROJECTS / "plain" / "compose.yml",
 }
 
 

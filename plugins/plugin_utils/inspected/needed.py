@@ -152,19 +152,6 @@ def entries(
             needed.change(name, "ports", Override(kept) if kept else Reset(), why)
 
 
-def policies(needed: Needed, services: Mapping[str, Mapping[str, Any]], ends: set[str]) -> None:
-    for name, service in services.items():
-        if "restart" not in service and name not in ends:
-            needed.change(name, "restart", "unless-stopped", "or it stays down when it ends, or when the host was restarted")
-
-
-def ending(services: Mapping[str, Mapping[str, Any]]) -> set[str]:
-    """Services that others wait for to end."""
-    waits = [one.get("depends_on") for one in services.values()]
-    found = [(name, how) for one in waits if isinstance(one, Mapping) for name, how in one.items()]
-    return {name for name, how in found if isinstance(how, Mapping) and "completed" in str(how.get("condition"))}
-
-
 def known(needed: Needed, services: Mapping[str, Mapping[str, Any]]) -> None:
     """What images need that many use, so that they start hardened."""
     for name, service in services.items():
@@ -176,8 +163,10 @@ def known(needed: Needed, services: Mapping[str, Mapping[str, Any]]) -> None:
         targets = [mount.target for mount in compose_data.mounts(service)]
         # The image declares a volume there, which only a mount at this very path takes the place of.
         above = [image.data] if image.data not in targets and any(one.startswith(f"{image.data}/") for one in targets) else []
-        if "tmpfs" not in service:
-            needed.change(name, "tmpfs", [*image.temporary, *above], "its root is read-only")
+        temporary = [*image.temporary, *above]
+        # /tmp is given to everybody.
+        if "tmpfs" not in service and temporary != ["/tmp"]:
+            needed.change(name, "tmpfs", temporary, "its root is read-only")
         if image.data and not any(f"{one}/".startswith(f"{image.data}/") or image.data.startswith(f"{one}/") for one in targets):
             needed.change(
                 name, "volumes", [f"{name}-data:{image.data}"], "its data lie there, and would be lost with each replica"
