@@ -112,9 +112,12 @@ def proxies(needed: Needed, services: Mapping[str, Mapping[str, Any]]) -> list[s
 def networks(needed: Needed, services: Mapping[str, Mapping[str, Any]], declared: Any) -> None:
     """The network of a proxy that is a project of its own."""
     for key, one in declared.items() if isinstance(declared, Mapping) else []:
-        names = {key, str(one.get("name"))} if isinstance(one, Mapping) and one.get("external") else set()
-        if names & labels.networks(services):
-            needed.override.setdefault("networks", {})[key] = {"external": False}
+        if not isinstance(one, Mapping) or not one.get("external"):
+            continue
+        if labels.networks(services) & {key, str(one.get("name"))}:
+            # By its own name it would be the proxy's network again.
+            own = {"external": False, **({"name": Reset()} if "name" in one else {})}
+            needed.override.setdefault("networks", {})[key] = own
             needed.say(f"networks.{key}", "changed", "the proxy that the edge replaces is on it; nobody else is met there")
 
 

@@ -126,6 +126,14 @@ def test_a_rule_that_says_more_than_a_host_name_is_no_route(tmp_path: Path, rule
     assert one["routes"] == [{"host": "shop.example"}]
 
 
+def test_the_network_of_a_proxy_is_not_the_stacks_by_its_name_either(tmp_path: Path) -> None:
+    text = PROXIED.replace("labels: [", 'networks: [web]\n    labels: ["traefik.docker.network=shared", ')
+    (tmp_path / "compose.yml").write_text(text + "networks: {web: {external: true, name: shared}}\n")
+    found = Inspection(tmp_path / "compose.yml", health="/")
+    assert found.needed.override["networks"] == {"web": {"external": False, "name": Reset()}}
+    assert (found.problems, "hardening" in found.needed.stack) == ([], False)
+
+
 def test_an_external_network_that_is_not_the_proxys_is_exempted_and_stays(tmp_path: Path) -> None:
     text = PROXIED.replace("    labels", "    networks: [others]\n    labels") + "networks: {others: {external: true}}\n"
     (tmp_path / "compose.yml").write_text(text)
