@@ -198,7 +198,7 @@ def test_secrets_go_into_the_vault_and_one_value_under_one_name() -> None:
 
 
 def test_services_that_read_one_env_file_have_its_secrets_under_one_name(tmp_path: Path) -> None:
-    for name, text in {"both.env": "API_KEY=abc\nDB_PASSWORD=one-1", "other.env": "DB_PASSWORD=two-2"}.items():
+    for name, text in {"both.env": "API_KEY=abc\nDB_PASSWORD=one-1", "other.env": "DB_PASSWORD=two-2\nSMTP_PASSWORD="}.items():
         (tmp_path / name).write_text(text)
     files = {"a": ["both.env"], "b": ["both.env"], "c": ["./other.env"]}
     services = {name: {"image": "x:1", "restart": "always", "env_file": listed} for name, listed in files.items()}
@@ -206,6 +206,7 @@ def test_services_that_read_one_env_file_have_its_secrets_under_one_name(tmp_pat
     shared = {"API_KEY": "{{ vault_api_key }}", "DB_PASSWORD": "{{ vault_db_password }}"}
     found = Inspection(tmp_path / "compose.yml")
     assert found.needed.secrets == {"a": shared, "b": shared, "c": {"DB_PASSWORD": "{{ vault_c_db_password }}"}}
+    assert found.needed.stack["env"] == {"c": {"SMTP_PASSWORD": ""}}, "what is empty is no secret"
     assert found.problems == []
 
 
