@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from sandbox.world import MOLECULE_HOST
-from tests.acceptance.world import ROOT, eventually, on, sandbox
+from tests.acceptance.world import ROOT, eventually, made_anew, on
 from tests.load import Load, Settings
 from tests.meanwhile import meanwhile
 from tests.newcomer import install
@@ -41,12 +41,8 @@ FIRST, SECOND = stand_ins.RELEASES
 def host() -> Iterator[None]:
     """Without an engine and without an owner."""
     stand_ins.publish()
-    sandbox("down", HOST)
-    sandbox("up", HOST)
-    try:
+    with made_anew(HOST):
         yield
-    finally:
-        sandbox("down", HOST)
 
 
 @pytest.fixture(scope="module")
