@@ -19,7 +19,7 @@ _OWN = {
     "shop/front": "front",
     "letters/letters": "letters",
 }
-_POSTGRES_TAGS = ("15-alpine", "17-alpine", "17")
+_POSTGRES_TAGS = ("15-alpine", "17-alpine")
 
 
 def publish() -> None:
@@ -30,18 +30,12 @@ def publish() -> None:
     _publish("library/adminer:5", "app", ROLE="adminer", RELEASE="5")
     _publish("library/redis:alpine", "redis")
     for tag in _POSTGRES_TAGS:
-        public = f"{REGISTRY}/library/postgres:{tag}"
-        run("docker", "tag", POSTGRES_IMAGE, public, what=f"Naming {public}")
-        _push(public)
+        _publish(f"library/postgres:{tag}", "postgres")
 
 
 def _publish(name: str, directory: str, **arguments: str) -> None:
     full, context = f"{REGISTRY}/{name}", _IMAGES / directory
-    content = content_hash(context, image_id(BASE_IMAGE), *arguments.values())
+    content = content_hash(context, image_id(BASE_IMAGE), image_id(POSTGRES_IMAGE), *arguments.values())
     if image_label(full, CONTENT_LABEL) != content:
         build(full, context, content, **arguments)
-    _push(full)
-
-
-def _push(name: str) -> None:
-    run("docker", "push", "--quiet", name, what=f"Pushing {name}", hint="docker logs sandbox-registry")
+    run("docker", "push", "--quiet", full, what=f"Pushing {full}", hint="docker logs sandbox-registry")
