@@ -144,6 +144,10 @@ faults: provisioned ## Kill a rollout at every line of its journal, and break wh
 	CRASH_LINES=all FAULT_STEPS=start,gate,watch,stop pytest --capture=no tests/acceptance/test_crashes.py tests/acceptance/test_faults.py
 	pytest tests/acceptance -m deep --deselect tests/acceptance/test_crashes.py --deselect tests/acceptance/test_faults.py
 
+.PHONY: strangers
+strangers: sandbox ## Deploy projects in the shapes of public applications from their Compose files, and change each in five ways
+	pytest --capture=no tests/acceptance/test_strangers.py
+
 .PHONY: edge-checks
 edge-checks: sandbox ## Time what HAProxy makes of hosts and replicas that misbehave
 	pytest tests/edge_checks

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from sandbox.world import MOLECULE_DOMAIN, MOLECULE_HOST
-from tests.acceptance.world import ROOT, eventually, on, sandbox
+from tests.acceptance.world import ROOT, eventually, made_anew, on
 from tests.hangs import HANGS_AFTER_SECONDS
 from tests.meanwhile import meanwhile
 from tests.newcomer import Newcomer, commands, install, new_environment
@@ -145,15 +145,11 @@ class Project:
 @pytest.fixture
 def host() -> Iterator[None]:
     """With an engine that somebody has installed, and nothing of this collection."""
-    sandbox("down", HOST)
-    sandbox("up", HOST)
-    try:
+    with made_anew(HOST):
         put("/etc/docker/daemon.json", json.dumps(DAEMON))
         install_engine = "apt-get install --yes --no-install-recommends docker.io docker-cli docker-compose"
         patiently("sh", "-c", f"DEBIAN_FRONTEND=noninteractive {install_engine} && systemctl start docker")
         yield
-    finally:
-        sandbox("down", HOST)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from http.client import HTTPConnection
 import pytest
 
 from sandbox.world import MOLECULE_DOMAIN, MOLECULE_HOST
-from tests.acceptance.world import ROOT, eventually, on, sandbox
+from tests.acceptance.world import ROOT, eventually, made_anew, on
 from tests.newcomer import Newcomer, commands, install, new_environment
 
 HOST = MOLECULE_HOST.name
@@ -46,12 +46,8 @@ docker_engine_dns: [172.17.0.1]
 @pytest.fixture
 def bare_host() -> Iterator[None]:
     """Without an engine and without an owner. Molecule's: it recreates it for each of its scenarios."""
-    sandbox("down", HOST)
-    sandbox("up", HOST)
-    try:
+    with made_anew(HOST):
         yield
-    finally:
-        sandbox("down", HOST)
 
 
 @pytest.fixture

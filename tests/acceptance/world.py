@@ -254,6 +254,17 @@ def sandbox(command: str, host: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@contextmanager
+def made_anew(host: str) -> Iterator[None]:
+    """One of its hosts without an engine and without an owner; taken away in the end."""
+    sandbox("down", host)
+    sandbox("up", host)
+    try:
+        yield
+    finally:
+        sandbox("down", host)
+
+
 def admitted(host: str) -> str:
     """Backend and container of every server that HAProxy sends new requests to."""
     return _servers(host, "not int(row[6]) & 0x2b")

@@ -13,6 +13,7 @@ import pytest
 
 from tests.newcomer import ROOT, Newcomer, commands, install
 from tests.newcomer import new_environment as new
+from tests.strangers import FILES
 
 COMPOSE = (ROOT / "stacks" / "example" / "compose.yml").read_text()
 
@@ -157,11 +158,8 @@ def test_a_rollback_asks_for_no_password(newcomer: Newcomer) -> None:
     )
 
 
-PROJECTS = ROOT / "tests" / "unit" / "plugins" / "plugin_utils" / "inspected" / "projects"
-
-
 def test_a_first_look_at_a_strangers_compose_file_leads_to_an_environment_that_passes_the_preflight(newcomer: Newcomer) -> None:
-    (newcomer.here / "docker-compose.yml").write_text((PROJECTS / "letters" / "docker-compose.yml").read_text())
+    (newcomer.here / "docker-compose.yml").write_text(FILES["letters"].read_text())
     before = newcomer.files()
     look = "ansible-playbook morpheus.deploy.inspect -e compose=docker-compose.yml"
     said = newcomer.well(look)
@@ -174,9 +172,11 @@ def test_a_first_look_at_a_strangers_compose_file_leads_to_an_environment_that_p
     deploy = "ansible-playbook morpheus.deploy.deploy -i inventories/staging -e stack_release=1.0.0 --tags preflight"
     done = newcomer.types(deploy)
     assert done.returncode != 0
-    assert "'vault_postgres_password' is undefined" in done.stdout
+    assert "'vault_app_letters_db_password' is undefined" in done.stdout
     vault = "inventories/staging/group_vars/vault.yml"
-    editing = replace(newcomer, variables=newcomer.variables | {"EDITOR": "sed -i '$a vault_postgres_password: a-long-canary'"})
+    editing = replace(
+        newcomer, variables=newcomer.variables | {"EDITOR": "sed -i '$a vault_app_letters_db_password: a-long-canary'"}
+    )
     editing.well(f"ansible-vault edit {vault}")
     newcomer.well("ansible-playbook morpheus.deploy.fingerprint -i inventories/staging")
     assert "VERDICT done: staging deploy (--tags preflight)" in newcomer.well(deploy)

@@ -114,7 +114,8 @@ def _image_problems(path: str, service: Mapping[str, Any]) -> list[str]:
         return [f"{path}.image: required; hosts run images that were built and tested before, they build none"]
     name, _, digest = str(image).partition("@")
     tag = name.rpartition("/")[2].partition(":")[2]
-    if digest:
+    if digest or name.startswith(":"):
+        # Of a name that is a variable's nothing is left where nobody gives the variable, and that is refused by itself.
         return []
     if not tag or tag == "latest":
         return [f'{path}.image: "{image}" does not say which version runs; give a tag other than latest, or a digest']

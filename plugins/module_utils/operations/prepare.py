@@ -35,6 +35,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.release.scratch im
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.workspace import Workspace
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.step import Action, Step
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ def prepare(host: StackHost, wanted: Wanted, migrations: Migrations, *, check_mo
         waited_for += jobs.settle(wanted.stack, ending, identity, look_only=check_mode)
         lineage.jobs = releases.lineage().jobs
         finder = WantedImages(host, wanted, known, lineage.live)
-        images = finder.find(_references(model), pull=not check_mode)
+        images = finder.find(references(model, wanted.stack), pull=not check_mode)
         if any(images[name] != known[name] for name in images.keys() & known.keys()):
             raise DeployError(_other_digests(identity, known, images))
         refuse_foreign(host.engine, model, images)
@@ -197,9 +198,14 @@ def _preview(
     return served.due(host, target, replicas, edge), replicas, damage
 
 
-def _references(model: Mapping[str, Any]) -> dict[str, str]:
-    """service -> image, those behind a profile included: a migration runs in one of them."""
-    return {name: service["image"] for name, service in model["services"].items() if service.get("image")}
+def references(model: Mapping[str, Any], stack: Stack) -> dict[str, str]:
+    """service -> image. Of those behind a profile that is off, which nobody starts, the migration's alone."""
+    once = stack.migration.service if stack.migration else ""
+    return {
+        name: service["image"]
+        for name, service in model["services"].items()
+        if service.get("image") and (name == once or not service.get("profiles"))
+    }
 
 
 def running(replicas: list[Replica]) -> list[str]:

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,19 +21,17 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.compose.refusals i
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import specifications
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.check import StackConfig
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.compose_files import ComposeFiles
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected import dotenv, reached, shipped
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected import checkout, dotenv, labels, reached, shipped
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected import needed as needs
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.needed import Needed, Row, Source
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.needed import Needed, Row
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.tagged import dump
 
 RELEASE = "1.0.0"
-# More is no configuration but data, and stays where it is.
-_MOST_FILES, _TEXT_BYTES = 2000, 100_000
-_LEFT_OUT = (".git", "node_modules", ".venv", "__pycache__")
 # ${NAME} and $NAME without a default; $$ is a dollar.
 _VARIABLE = re.compile(r"\$\$|\$\{(?P<braced>[A-Za-z_][A-Za-z0-9_]*)(?P<how>:?[?+-])?[^}]*\}|\$(?P<bare>[A-Za-z_][A-Za-z0-9_]*)")
-_KEY_MARK = b"PRIVATE KEY-----"
 _GIVEN = ("STACK_RELEASE", "STACK_ENVIRONMENT", "COMPOSE_PROJECT_NAME")
+# Of a deploy itself, of what it starts, or no name of a variable.
+_RESERVED = re.compile(rf"{dotenv.OF_COMPOSE.pattern}|(?:PATH|HOME|PWD)\Z|.*[^A-Za-z0-9_]")
 # Stands for a value of the vault while the rest is checked.
 _STAND_IN = "of-the-vault-0123456789"
 
@@ -72,37 +69,50 @@ class Inspection:
         self.project = _as_project(str(own_name or model.get("name") or path.absolute().parent.name))
         self.services = list(services)
         self.needed = Needed()
-        self._work_out(services, site, service, port, health)
+        self._work_out(model, services, site, service, port, health)
         self._check(site)
 
-    def _work_out(self, services: Mapping[str, Mapping[str, Any]], site: str, service: str, port: int, health: str) -> None:
-        found, source = self.needed, _source(self.path.absolute().parent)
+    def _work_out(
+        self,
+        model: Mapping[str, Any],
+        services: Mapping[str, Mapping[str, Any]],
+        site: str,
+        service: str,
+        port: int,
+        health: str,
+    ) -> None:
+        found, source = self.needed, checkout.source(self.path.absolute().parent)
         found.stack |= {"name": self.project, "compose_files": [self.path.name, self.override_name]}
         off = needs.proxies(found, services)
         on = {name: one for name, one in services.items() if name not in off}
-        ends = needs.ending(on)
         ports = {service: port or reached.ports(on).get(service, 0)} if service else reached.ports(on)
         ports = {name: one for name, one in ports.items() if one and not on.get(name, {}).get("profiles")}
         needs.images(found, on, ports, self.project)
         shipped.mounts(found, on, source)
-        needs.entries(found, on, ports, site, health)
-        needs.environment(found, on, source)
+        if site and (domain := labels.domain(on)):
+            self.variables[domain] = site
+        needs.entries(found, on, ports, site, health, self.variables)
+        needs.networks(found, on, model.get("networks"))
+        self._variables(whole=any(needs.reads_dotenv(one) for one in on.values()))
+        needs.environment(found, on, source, self.variables)
         needs.known(found, on)
-        needs.policies(found, {name: one for name, one in on.items() if not one.get("profiles")}, ends)
         if not ports:
             found.say("stack.services", "yours", "no service has a port that users reach; name one with -e service= -e port=")
-        self._variables()
         if not found.override:
             found.stack["compose_files"] = [self.path.name]
         self._exempt(on, set(ports))
         found.say("services", "given", f"all are hardened: {', '.join(GIVEN_WORDS.values())}")
 
-    def _variables(self) -> None:
-        """What a variable of the Compose file stands for: the team's own env file says it, or a person will."""
+    def _variables(self, *, whole: bool) -> None:
+        """What a variable of the Compose file stands for: the team's own env file says it, or a person will.
+
+        ``whole``: services read that file themselves, so all of it counts.
+        """
         known, asked = self.variables, _asked(self.text)
         self._of_compose(known)
+        asked |= {name: False for name in known if whole and name not in asked and not _RESERVED.match(name)}
         names = [name for name, needed in asked.items() if needed or name in known]
-        why = {name: "by its name" if needs.SECRET.search(name) else "" for name in names}
+        why = {name: "by its name" if needs.SECRET.search(name) else "" for name in names if name not in known}
         why |= {name: dotenv.why_secret(name, known[name]) for name in names if name in known}
         plain = {name: known.get(name, "change-me") for name in names if not why[name]}
         if plain:
@@ -167,8 +177,9 @@ class Inspection:
             place, _, said = problem.removeprefix(f"{self.path.name}: ").removeprefix(f"{self.override_name}: ").partition(": ")
             self.needed.say(place, "yours", said)
         for note in checked.notes:
-            place, colon, said = note.partition(": ")
-            self.needed.say(place if colon else "", "given", said if colon else note)
+            place, _, said = note.partition(": ")
+            is_place = place.startswith(("services.", "stack."))
+            self.needed.say(place if is_place else "services", "given", said if is_place else note)
         told = {row.place for row in self.needed.rows}
         for one in self.services:
             if not any(place == f"services.{one}" or place.startswith(f"services.{one}.") for place in told):
@@ -248,40 +259,6 @@ def _read(path: Path) -> str:
         raise DeployError(f"compose: {path} does not exist; name the Compose file, for example -e compose=compose.yml") from None
     except (OSError, UnicodeDecodeError) as exc:
         raise DeployError(f"compose: {path} cannot be read ({exc})") from None
-
-
-def _source(directory: Path) -> Source:
-    sizes, env_files, keys = {}, {}, []
-    for path in _files(directory):
-        name, content = str(path.relative_to(directory)), b""
-        # What only a service may read, as data that it has mounted, is nothing that a release ships.
-        with suppress(OSError):
-            sizes[name] = path.stat().st_size
-            content = path.read_bytes() if sizes[name] < _TEXT_BYTES else b""
-        if path.suffix == ".env" or path.name.startswith(".env"):
-            env_files[name] = content.decode(errors="replace")
-        if _KEY_MARK in content:
-            keys.append(name)
-    return Source(sizes, env_files, keys)
-
-
-def _files(directory: Path) -> Sequence[Path]:
-    found: list[Path] = []
-    waiting = [directory]
-    while waiting and len(found) < _MOST_FILES:
-        for path in _inside(waiting.pop()):
-            if path.is_dir() and not path.is_symlink() and path.name not in _LEFT_OUT:
-                waiting.append(path)
-            elif path.is_file():
-                found.append(path)
-    return found
-
-
-def _inside(directory: Path) -> list[Path]:
-    try:
-        return sorted(directory.iterdir())
-    except OSError:
-        return []
 
 
 def _as_project(name: str) -> str:

@@ -19,7 +19,7 @@ OWN_DATA = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID")
 @dataclass(frozen=True)
 class Needs:
     """``capabilities``: for cap_add; ``temporary``: directories for tmpfs, /tmp among them; ``data``: where a volume belongs;
-    ``ports``: what it listens on.
+    ``ports``: what it listens on; ``variables``: how those begin that it reads, empty where any may be read.
     """
 
     capabilities: Sequence[str] = ()
@@ -28,6 +28,7 @@ class Needs:
     ports: Sequence[int] = ()
     why: str = ""
     read: str = ""
+    variables: Sequence[str] = ()
 
 
 _POSTGRES = Needs(
@@ -37,6 +38,7 @@ _POSTGRES = Needs(
     (5432,),
     "begins as root, gives its data to postgres and becomes postgres; its socket lies in /var/run/postgresql",
     "docker-library/postgres, docker-entrypoint.sh",
+    ("POSTGRES_DB", "POSTGRES_HOST_AUTH_METHOD", "POSTGRES_INITDB_", "POSTGRES_PASSWORD", "POSTGRES_USER", "PGDATA"),
 )
 _MARIADB = Needs(
     OWN_DATA,
@@ -45,6 +47,7 @@ _MARIADB = Needs(
     (3306,),
     "begins as root, gives data and socket directory to mysql and becomes mysql",
     "MariaDB/mariadb-docker, docker-entrypoint.sh",
+    ("MARIADB_", "MYSQL_"),
 )
 _REDIS = Needs(
     OWN_DATA,
@@ -79,6 +82,7 @@ IMAGES: Mapping[str, Needs] = {
         (3306, 33060),
         "as mariadb, and writes to /var/lib/mysql-files",
         "docker-library/mysql, docker-entrypoint.sh, Dockerfile.oracle",
+        ("MYSQL_",),
     ),
     "rabbitmq": Needs(
         OWN_DATA,
@@ -96,6 +100,7 @@ IMAGES: Mapping[str, Needs] = {
         (27017,),
         "begins as root, gives its data to mongodb and becomes mongodb",
         "docker-library/mongo, docker-entrypoint.sh",
+        ("MONGO_",),
     ),
     "memcached": Needs(
         (), ("/tmp",), "", (11211,), "runs as a user of its own and writes nothing", "docker-library/memcached, Dockerfile"

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.interpolation import interpolated
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import data as compose_data
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected import dotenv, known_images, reached
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected import dotenv, known_images, labels, reached
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.tagged import Override, Reset
 
 SECRET = re.compile(
@@ -55,9 +56,9 @@ class Needed:
     def say(self, place: str, how: str, said: str) -> None:
         self.rows.append(Row(place, how, said))
 
-    def change(self, service: str, key: str, value: Any, why: str) -> None:
+    def change(self, service: str, key: str, value: Any, why: str, how: str = "changed") -> None:
         self.override.setdefault("services", {}).setdefault(service, {})[key] = value
-        self.say(f"services.{service}.{key}", "changed", why)
+        self.say(f"services.{service}.{key}", how, why)
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,8 @@ def images(needed: Needed, services: Mapping[str, Mapping[str, Any]], ports: Map
             why = f'"{image}" does not say which version runs; the release of a deploy is its tag'
             needed.change(name, "image", f"{bare}:${{STACK_RELEASE:?}}", why)
         else:
-            needed.change(name, "image", f"{bare}:{VERSION}", f'"{image}" does not say which version runs; write it')
+            why = f'"{image}" does not say which version runs; write it in the place of {VERSION}'
+            needed.change(name, "image", f"{bare}:{VERSION}", why, how="yours")
 
 
 def proxies(needed: Needed, services: Mapping[str, Mapping[str, Any]]) -> list[str]:
@@ -107,13 +109,34 @@ def proxies(needed: Needed, services: Mapping[str, Mapping[str, Any]]) -> list[s
     return found
 
 
-def entries(needed: Needed, services: Mapping[str, Mapping[str, Any]], ports: Mapping[str, int], site: str, health: str) -> None:
-    """stack.services, and published ports that are reached another way."""
+def networks(needed: Needed, services: Mapping[str, Mapping[str, Any]], declared: Any) -> None:
+    """The network of a proxy that is a project of its own."""
+    for key, one in declared.items() if isinstance(declared, Mapping) else []:
+        if not isinstance(one, Mapping) or not one.get("external"):
+            continue
+        if labels.networks(services) & {key, str(one.get("name"))}:
+            # By its own name it would be the proxy's network again.
+            own = {"external": False, **({"name": Reset()} if "name" in one else {})}
+            needed.override.setdefault("networks", {})[key] = own
+            needed.say(f"networks.{key}", "changed", "the proxy that the edge replaces is on it; nobody else is met there")
+
+
+def entries(
+    needed: Needed,
+    services: Mapping[str, Mapping[str, Any]],
+    ports: Mapping[str, int],
+    site: str,
+    health: str,
+    known: Mapping[str, str],
+) -> None:
+    """stack.services, and published ports that are reached another way. ``known``: variables of the Compose file."""
     listed = []
     for number, (name, port) in enumerate(ports.items()):
         asked = health or reached.health(services[name])
-        host = site if number == 0 and site else f"{name}.{site or 'example.com'}"
-        route = {"paths": ["/"]} if len(ports) == 1 and not site else {"host": host}
+        said = interpolated(labels.host(services[name]), known)
+        labelled = "" if said.missing or "$" in said.text else said.text
+        host = labelled or (site if number == 0 and site else f"{name}.{site or 'example.com'}")
+        route = {"paths": ["/"]} if len(ports) == 1 and not site and not labelled else {"host": host}
         listed.append({"name": name, "port": port, "routes": [route], "health": {"path": asked or "/"}})
         where = f"{host}/" if "host" in route else "any host's /"
         needed.say(f"services.{name}", "given", f"users reach port {port} through the edge, by {where}")
@@ -132,19 +155,6 @@ def entries(needed: Needed, services: Mapping[str, Mapping[str, Any]], ports: Ma
             needed.change(name, "ports", Override(kept) if kept else Reset(), why)
 
 
-def policies(needed: Needed, services: Mapping[str, Mapping[str, Any]], ends: set[str]) -> None:
-    for name, service in services.items():
-        if "restart" not in service and name not in ends:
-            needed.change(name, "restart", "unless-stopped", "or it stays down when it ends, or when the host was restarted")
-
-
-def ending(services: Mapping[str, Mapping[str, Any]]) -> set[str]:
-    """Services that others wait for to end."""
-    waits = [one.get("depends_on") for one in services.values()]
-    found = [(name, how) for one in waits if isinstance(one, Mapping) for name, how in one.items()]
-    return {name for name, how in found if isinstance(how, Mapping) and "completed" in str(how.get("condition"))}
-
-
 def known(needed: Needed, services: Mapping[str, Mapping[str, Any]]) -> None:
     """What images need that many use, so that they start hardened."""
     for name, service in services.items():
@@ -153,9 +163,13 @@ def known(needed: Needed, services: Mapping[str, Mapping[str, Any]]) -> None:
             continue
         if image.capabilities and "cap_add" not in service:
             needed.change(name, "cap_add", list(image.capabilities), image.why)
-        if "tmpfs" not in service:
-            needed.change(name, "tmpfs", list(image.temporary), "its root is read-only")
         targets = [mount.target for mount in compose_data.mounts(service)]
+        # The image declares a volume there, which only a mount at this very path takes the place of.
+        above = [image.data] if image.data not in targets and any(one.startswith(f"{image.data}/") for one in targets) else []
+        temporary = [*image.temporary, *above]
+        # /tmp is given to everybody.
+        if "tmpfs" not in service and temporary != ["/tmp"]:
+            needed.change(name, "tmpfs", temporary, "its root is read-only")
         if image.data and not any(f"{one}/".startswith(f"{image.data}/") or image.data.startswith(f"{one}/") for one in targets):
             needed.change(
                 name, "volumes", [f"{name}-data:{image.data}"], "its data lie there, and would be lost with each replica"
@@ -175,11 +189,11 @@ def vaulted(services: Mapping[str, Mapping[str, Any]]) -> dict[tuple[str, str], 
     return found
 
 
-def environment(needed: Needed, services: Mapping[str, Mapping[str, Any]], source: Source) -> None:
-    """Secrets out of the Compose file and out of env files that only a checkout has."""
+def environment(needed: Needed, services: Mapping[str, Mapping[str, Any]], source: Source, variables: Mapping[str, str]) -> None:
+    """Secrets out of the Compose file and out of env files that only a checkout has. ``variables``: those of Compose."""
     names = vaulted(services)
     # Of env files: several services read one, and it has one value.
-    by_key: dict[str, str] = {}
+    by_key = {key: variables[key] for key in needed.variables if key in variables}
     for name, service in services.items():
         _own_env_files(needed, name, service, source, by_key)
         pairs = _pairs(service.get("environment"))
@@ -199,19 +213,29 @@ def environment(needed: Needed, services: Mapping[str, Mapping[str, Any]], sourc
         needed.say(f"stack_secrets.{name}", "given", f"{', '.join(sorted(values))}, from the vault")
 
 
+def reads_dotenv(service: Mapping[str, Any]) -> bool:
+    """Whether the service reads the team's .env, and no other file of a checkout: it is given all variables of a deploy."""
+    return _checkout_files(service) == [".env"] and not _read_by_image(service)
+
+
 def _own_env_files(needed: Needed, name: str, service: Mapping[str, Any], source: Source, by_key: dict[str, str]) -> None:
-    given = service.get("env_file")
-    listed = given if isinstance(given, list) else [given] if given else []
-    paths = [str(one.get("path") if isinstance(one, Mapping) else one).removeprefix("./") for one in listed]
-    own = [path for path in paths if not path.startswith(("env/", "secrets/"))]
+    own = _checkout_files(service)
     if not own:
+        return
+    files = [one for one in _listed(service.get("env_file")) if _path(one) not in own]
+    if reads_dotenv(service):
+        given = {"env/variables.env": needed.stack.get("variables"), "secrets/variables.env": needed.variables}
+        files += [path for path, values in given.items() if values]
+        why = ".env belongs to a checkout; a deploy writes all variables into these files"
+        needed.change(name, "env_file", Override(files) if files else Reset(), why)
         return
     found: dict[str, str] = {}
     for path in own:
         found.update(dotenv.read(source.env_files.get(path, "")))
     # What stands under environment wins over any env file.
-    found = {key: value for key, value in found.items() if key not in _pairs(service.get("environment"))}
-    plain = {key: value for key, value in found.items() if not SECRET.search(key) and not dotenv.why_secret(key, value)}
+    read, own_pairs = _read_by_image(service), _pairs(service.get("environment"))
+    found = {key: value for key, value in found.items() if key not in own_pairs and (not read or key.startswith(read))}
+    plain = {key: value for key, value in found.items() if not value or not (SECRET.search(key) or dotenv.why_secret(key, value))}
     secret = [key for key in found if key not in plain]
     if plain:
         needed.stack.setdefault("env", {})[name] = plain
@@ -219,10 +243,31 @@ def _own_env_files(needed: Needed, name: str, service: Mapping[str, Any], source
         needed.secrets.setdefault(name, {}).update(
             {key: vault(key) if by_key.setdefault(key, found[key]) == found[key] else vault(name, key) for key in secret}
         )
-    kept = [one for one, path in zip(listed, paths, strict=True) if path not in own]
-    files = [*kept, *([f"env/{name}.env"] if plain else [])]
+    files += [f"env/{name}.env"] if plain else []
     why = f"{', '.join(own)} belongs to a checkout; its values go into the inventory, and secrets into the vault"
+    if read:
+        why += f"; others than {', '.join(f'{one}*' if one.endswith('_') else one for one in read)} are not read by the image"
     needed.change(name, "env_file", Override(files) if files or secret else Reset(), why)
+
+
+def _checkout_files(service: Mapping[str, Any]) -> list[str]:
+    return [path for one in _listed(service.get("env_file")) if not (path := _path(one)).startswith(("env/", "secrets/"))]
+
+
+def _read_by_image(service: Mapping[str, Any]) -> tuple[str, ...]:
+    """How variables begin that a known image reads; empty where nobody knows. What else is mounted may read others."""
+    image = known_images.needs(str(service.get("image") or ""))
+    if not image or not all(f"{one.target}/".startswith(f"{image.data}/") for one in compose_data.mounts(service)):
+        return ()
+    return tuple(image.variables)
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value] if value else []
+
+
+def _path(entry: Any) -> str:
+    return str(entry.get("path") if isinstance(entry, Mapping) else entry).removeprefix("./")
 
 
 def is_secret(key: str, value: str) -> bool:

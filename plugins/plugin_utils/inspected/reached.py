@@ -5,18 +5,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected import known_images
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected import known_images, labels
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.new_environment import compose_says
 
 # What does the edge's work in many projects.
 PROXIES = ("traefik", "nginx-proxy", "caddy", "nginx-proxy-manager", "swag", "acme-companion")
 # Debuggers, databases and queues: nothing that a browser asks.
 _NO_HTTP = frozenset({21, 22, 25, 53, 465, 587, 1433, 1883, 2375, 4222, 5432, 5671, 5672, 6379, 9042, 9092, 9229, 11211, 27017})
-_LABEL = re.compile(r"traefik\.http\.services\.[^.]+\.loadbalancer\.server\.port=(\d+)\Z")
 
 
 @dataclass(frozen=True)
@@ -66,18 +65,9 @@ def _port(service: Mapping[str, Any]) -> int:
     known = known_images.needs(str(service.get("image") or ""))
     closed = _NO_HTTP | (set(known.ports) - {80} if known else set())
     open_ports = [one.port for one in published(service) if not one.address and one.port and one.port not in closed]
-    labelled = list(_labelled(service))
-    candidates = labelled or open_ports
+    candidates = labels.ports(service) or open_ports
     checked = [port for port, _ in compose_says.asked(service) if port in candidates]
     return next(iter([*checked, *candidates]), 0)
-
-
-def _labelled(service: Mapping[str, Any]) -> Iterator[int]:
-    labels = service.get("labels")
-    lines = [f"{key}={value}" for key, value in labels.items()] if isinstance(labels, Mapping) else labels
-    for line in lines if isinstance(lines, list) else []:
-        if found := _LABEL.match(str(line)):
-            yield int(found[1])
 
 
 def health(service: Mapping[str, Any]) -> str:

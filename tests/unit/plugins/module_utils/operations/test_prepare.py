@@ -29,7 +29,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.operations.wanted 
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.workspace import Workspace
-from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Migration, Stack
 
 MB = 1_000_000
 
@@ -122,6 +122,14 @@ def test_an_image_is_pulled_once_and_known_by_its_digest(host: Host) -> None:
     entry = {"reference": "shop/api:1", "digest": "d1", "id": "id-d1"}
     assert host.find() == {"api": entry, "migrate": entry}
     assert host.pulls == ["shop/api:1"]
+
+
+def test_of_services_behind_a_profile_only_the_migrations_image_is_needed() -> None:
+    services: dict[str, Any] = {"api": {"image": "shop/api:1"}, "built": {}}
+    services |= {name: {"image": f"shop/{name}:1", "profiles": [name]} for name in ("migrate", "seed")}
+    stack = Stack(migration=Migration(service="migrate"))
+    assert prepare.references({"services": services}, stack) == {"api": "shop/api:1", "migrate": "shop/migrate:1"}
+    assert prepare.references({"services": services}, Stack()) == {"api": "shop/api:1"}
 
 
 def test_what_a_release_has_run_with_is_not_asked_for_again(host: Host) -> None:

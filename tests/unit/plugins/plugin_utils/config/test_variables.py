@@ -280,6 +280,11 @@ def test_plain_variables_are_in_place_for_every_other_check(tmp_path: Path) -> N
     assert any("services.web.container_name" in one for one in others)
 
 
+def test_an_image_whose_name_nobody_gives_is_refused_for_that_alone(tmp_path: Path) -> None:
+    [found] = checked(tmp_path, {"web": {"image": "${APP_IMAGE}:${TAG-latest}"}}).problems
+    assert found == problem("services.web.image", "${APP_IMAGE}", "APP_IMAGE")
+
+
 def test_a_variable_that_stands_in_the_projects_env_file_is_said_to_stand_there(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("# ours\nexport DB_PASSWORD=abc\n")
     found = checked(tmp_path, {"web": {"environment": {"A": "${DB_PASSWORD}"}}})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,29 +14,23 @@ from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.check impor
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected import inspection, known_images, written
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.inspection import Inspection
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.needed import OFF
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.tagged import Reset
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.new_environment.asked import Asked
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.new_environment.project import NewEnvironment
 
+from tests.strangers import FILES, copied
+
 ROOT = Path(__file__).parents[5]
-PROJECTS = Path(__file__).parent / "projects"
-FILES = {
-    "ballots": "compose.yml",
-    "shop-api": "compose.yml",
-    "letters": "docker-compose.yml",
-    "plain": "compose.yml",
-}
 OPTIONS = specifications.options("preflight")
 
 
 @pytest.fixture
 def project(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
-    name = str(request.param)
-    shutil.copytree(PROJECTS / name, tmp_path / name)
-    return tmp_path / name / FILES[name]
+    return copied(str(request.param), tmp_path)
 
 
 def of(name: str, **options: Any) -> Inspection:
-    return Inspection(PROJECTS / name / FILES[name], **options)
+    return Inspection(FILES[name], **options)
 
 
 def rows(found: Inspection, how: str) -> dict[str, str]:
@@ -86,32 +79,118 @@ def test_services_that_publish_a_port_are_routed_and_databases_are_not() -> None
     assert rows(of("ballots"), "yours") == {"services.tally": "which path answers 200 when it is well? / is taken (health.path)"}
 
 
-def test_a_label_of_the_proxy_that_is_replaced_says_the_port() -> None:
-    found = of("shop-api")
-    assert [(one["name"], one["port"]) for one in found.needed.stack["services"]] == [("pages", 8080), ("api", 8000)]
-    override = found.needed.override["services"]
-    assert override["proxy"]["profiles"] == [OFF]
+PROXIED = """
+services:
+  web:
+    image: shop/web:1.0
+    restart: always
+    labels: ["traefik.http.services.web.loadbalancer.server.port=8080"]
+  proxy:
+    image: traefik:3.6
+    ports: ["80:80", "443:443"]
+    volumes: ["/var/run/docker.sock:/var/run/docker.sock:ro", "certificates:/certificates"]
+volumes:
+  certificates:
+"""
+
+
+def test_the_proxy_that_is_replaced_does_not_run_and_a_label_for_it_says_the_port(tmp_path: Path) -> None:
+    (tmp_path / "compose.yml").write_text(PROXIED)
+    found = Inspection(tmp_path / "compose.yml", site="shop.example", health="/")
+    assert [(one["name"], one["port"]) for one in found.needed.stack["services"]] == [("web", 8080)]
+    assert found.needed.override["services"]["proxy"]["profiles"] == [OFF]
     assert "the edge routes requests" in rows(found, "changed")["services.proxy.profiles"]
-    assert override["pages"]["image"] == "adminer:VERSION"
-    assert override["api"]["image"] == "shop-api:${STACK_RELEASE:?}"
+    assert found.problems == []
 
 
-def test_variables_that_nobody_gives_are_named() -> None:
+@pytest.mark.parametrize(("site", "domain"), [("shop.example", "shop.example"), ("", "localhost")])
+def test_labels_for_a_proxy_say_whose_requests_come_and_which_network_is_its_own(site: str, domain: str) -> None:
+    found = of("shop-api", site=site)
+    assert {one["name"]: (one["port"], one["routes"]) for one in found.needed.stack["services"]} == {
+        "adminer": (8080, [{"host": f"adminer.{domain}"}]),
+        "api": (8000, [{"host": f"api.{domain}"}]),
+        "front": (80, [{"host": f"dashboard.{domain}"}]),
+    }
+    assert found.needed.stack["variables"]["DOMAIN"] == domain
+    assert found.needed.override["networks"] == {"proxied": {"external": False}}
+    assert "hardening" not in found.needed.stack
+
+
+@pytest.mark.parametrize(
+    "rule", ["Host(`a.example`) && PathPrefix(`/x`)", "Host(`a.example`, `b.example`)", "HostRegexp(`.+`)", "Host(`$${X}`)"]
+)
+def test_a_rule_that_says_more_than_a_host_name_is_no_route(tmp_path: Path, rule: str) -> None:
+    text = PROXIED.replace("labels: [", f'labels: ["traefik.http.routers.web.rule={rule}", ')
+    (tmp_path / "compose.yml").write_text(text)
+    [one] = Inspection(tmp_path / "compose.yml", site="shop.example").needed.stack["services"]
+    assert one["routes"] == [{"host": "shop.example"}]
+
+
+def test_the_network_of_a_proxy_is_not_the_stacks_by_its_name_either(tmp_path: Path) -> None:
+    text = PROXIED.replace("labels: [", 'networks: [web]\n    labels: ["traefik.docker.network=shared", ')
+    (tmp_path / "compose.yml").write_text(text + "networks: {web: {external: true, name: shared}}\n")
+    found = Inspection(tmp_path / "compose.yml", health="/")
+    assert found.needed.override["networks"] == {"web": {"external": False, "name": Reset()}}
+    assert (found.problems, "hardening" in found.needed.stack) == ([], False)
+
+
+def test_an_external_network_that_is_not_the_proxys_is_exempted_and_stays(tmp_path: Path) -> None:
+    text = PROXIED.replace("    labels", "    networks: [others]\n    labels") + "networks: {others: {external: true}}\n"
+    (tmp_path / "compose.yml").write_text(text)
+    found = Inspection(tmp_path / "compose.yml")
+    assert found.needed.stack["hardening"] == {"exempt": {"web": ["networks"]}}
+    assert "networks" not in found.needed.override
+
+
+def test_an_image_that_is_built_has_the_release_as_its_tag_and_that_of_somebody_else_is_a_persons() -> None:
     found = of("shop-api")
-    names = ["POSTGRES_USER", "POSTGRES_DB", "POSTGRES_PASSWORD", "SECRET_KEY", "DOMAIN"]
-    said = " ".join(f"{row.place} {row.said}" for row in found.needed.rows)
-    assert [name for name in names if name not in said] == []
+    override = found.needed.override["services"]
+    assert override["api"]["image"] == "${API_IMAGE?not given}:${STACK_RELEASE:?}"
+    assert override["adminer"]["image"] == "adminer:VERSION"
+    assert (
+        rows(found, "yours")["services.adminer.image"]
+        == '"adminer" does not say which version runs; write it in the place of VERSION'
+    )
+
+
+def test_a_volume_below_the_one_that_an_image_declares_leaves_nothing_to_be_lost() -> None:
+    database = of("shop-api").needed.override["services"]["db"]
+    assert database["tmpfs"] == ["/tmp", "/var/run/postgresql", "/var/lib/postgresql/data"]
+    assert "volumes" not in database
+
+
+def test_variables_that_nobody_gives_are_named(tmp_path: Path) -> None:
+    path = copied("shop-api", tmp_path)
+    (path.parent / ".env").unlink()
+    found = Inspection(path)
+    assert found.needed.stack["variables"]["POSTGRES_DB"] == "change-me"
+    assert found.needed.variables.keys() >= {"SECRET_KEY", "POSTGRES_PASSWORD"}
     # One with a default is fine.
-    assert "SENTRY_URL" not in said
+    assert "SENTRY_DSN" not in found.inventory
+
+
+def test_services_that_read_the_teams_env_file_whole_are_given_all_variables_of_a_deploy() -> None:
+    found = of("shop-api")
+    override = found.needed.override["services"]
+    for name in ("api", "prestart"):
+        assert override[name]["env_file"].value == ["env/variables.env", "secrets/variables.env"]
+    # Asked for by no line of the Compose file, but by whoever reads all.
+    assert found.needed.stack["variables"]["SMTP_PORT"] == "587"
+    # Its image reads nothing of that file which does not stand under environment.
+    assert override["db"]["env_file"] == Reset()
+    assert (found.needed.secrets, found.needed.stack.get("env")) == ({}, None)
+    # What is empty is no secret, whatever its name.
+    assert found.needed.stack["variables"]["SMTP_PASSWORD"] == ""
+    assert list(found.needed.variables) == ["SECRET_KEY", "FIRST_USER_PASSWORD", "POSTGRES_PASSWORD"]
 
 
 def test_secrets_go_into_the_vault_and_one_value_under_one_name() -> None:
     found = of("letters")
     assert found.needed.secrets == {
-        "app": {"LETTERS_db__password": "{{ vault_postgres_password }}"},
-        "db": {"POSTGRES_PASSWORD": "{{ vault_postgres_password }}"},
+        "app": {"LETTERS_db__password": "{{ vault_app_letters_db_password }}"},
+        "db": {"POSTGRES_PASSWORD": "{{ vault_app_letters_db_password }}"},
     }
-    assert found.vault_names == ["vault_postgres_password"]
+    assert found.vault_names == ["vault_app_letters_db_password"]
     assert "secrets/db.env" in found.override
     whole = "\n".join(inspection.said(of("ballots"))) + "\n".join(inspection.said(of("shop-api")))
     assert "ballots-password" not in whole
@@ -119,14 +198,15 @@ def test_secrets_go_into_the_vault_and_one_value_under_one_name() -> None:
 
 
 def test_services_that_read_one_env_file_have_its_secrets_under_one_name(tmp_path: Path) -> None:
-    for name, text in {".env": "API_KEY=abc\nDB_PASSWORD=one-1", "other.env": "DB_PASSWORD=two-2"}.items():
+    for name, text in {"both.env": "API_KEY=abc\nDB_PASSWORD=one-1", "other.env": "DB_PASSWORD=two-2\nSMTP_PASSWORD="}.items():
         (tmp_path / name).write_text(text)
-    files = {"a": [".env"], "b": [".env"], "c": ["./other.env"]}
+    files = {"a": ["both.env"], "b": ["both.env"], "c": ["./other.env"]}
     services = {name: {"image": "x:1", "restart": "always", "env_file": listed} for name, listed in files.items()}
     (tmp_path / "compose.yml").write_text(yaml.safe_dump({"services": services}))
     shared = {"API_KEY": "{{ vault_api_key }}", "DB_PASSWORD": "{{ vault_db_password }}"}
     found = Inspection(tmp_path / "compose.yml")
     assert found.needed.secrets == {"a": shared, "b": shared, "c": {"DB_PASSWORD": "{{ vault_c_db_password }}"}}
+    assert found.needed.stack["env"] == {"c": {"SMTP_PASSWORD": ""}}, "what is empty is no secret"
     assert found.problems == []
 
 
@@ -276,8 +356,7 @@ def test_what_ansible_hands_on_is_written_as_text(tmp_path: Path) -> None:
 
 
 def test_a_second_look_writes_nothing_over_what_is_there(tmp_path: Path) -> None:
-    shutil.copytree(PROJECTS / "ballots", tmp_path / "ballots")
-    project, root = tmp_path / "ballots" / "compose.yml", tmp_path
+    project, root = copied("ballots", tmp_path), tmp_path
     made(root, project).write()
     override = tmp_path / "ballots" / "compose.staging.yml"
     override.write_text("services: {}\n")

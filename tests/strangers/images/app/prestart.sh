@@ -1,0 +1,2 @@
+set -e
+exec python3 /srv/stand_in.py prestart

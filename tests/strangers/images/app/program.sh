@@ -1,0 +1,2 @@
+#!/bin/sh
+exec python3 /srv/stand_in.py "$@"

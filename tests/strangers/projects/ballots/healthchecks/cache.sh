@@ -1,0 +1,3 @@
+#!/bin/sh
+# By an address that others use, too.
+test "$(redis-cli -h "$(hostname -i)" ping)" = PONG
