@@ -22,13 +22,15 @@ from tests.edge_lab.namespace import in_a_thread, own_network
 SHOP, BLOG, LAN = "br-0123456789ab", "br-ba9876543210", "br-lan"
 METADATA = "169.254.169.254"
 OTHER = "10.9.0.2"
-BASE = Base(Host((), (22,), 8405), {"app-2": Host((OTHER,), (2222,), 8405)}, (LAN,))
+# The same by IPv6: the first part of a network's addresses is of its bridge, the last one as by IPv4.
+METADATA_6, OTHER_6 = "fd00:ec2::254", "fd00:9::2"
+BASE = Base(Host((), (22,), 8405), {"app-2": Host((OTHER, OTHER_6), (2222,), 8405)}, (LAN,))
 # Answers with a word on each of the ports, by TCP, until it ends.
 SERVER = """
 import selectors, socket, sys
 found = selectors.DefaultSelector()
 for port in sys.argv[1:]:
-    one = socket.create_server(("", int(port)))
+    one = socket.create_server(("", int(port)), family=socket.AF_INET6, dualstack_ipv6=True)
     found.register(one, selectors.EVENT_READ)
 print("ready", flush=True)
 while True:
@@ -65,8 +67,10 @@ class Lab:
     def sh(self, *command: str) -> str:
         return self.thread.submit(sh, *command).result()
 
-    def filter(self, suffix: str) -> EgressFilter:
-        """With one of the two kinds of iptables. ``submit``: its commands run where the host is."""
+    def filter(self, suffix: str, *, six: bool = False) -> EgressFilter:
+        """With one of the two kinds of iptables, and for IPv6 as well when that is asked. ``submit``: its commands run where the
+        host is.
+        """
 
         def run(command: list[str], text: str) -> str:
             program = command[0].replace("tables", f"tables-{suffix}", 1)
@@ -74,7 +78,28 @@ class Lab:
 
         enabled = self.root / "enabled"
         enabled.touch()
-        return EgressFilter(self.root / suffix, run, self.root / "no-ipv6", enabled)  # type: ignore[arg-type]
+        root = self.root / f"{suffix}-{six}"
+        return EgressFilter(root, run, self.root if six else self.root / "no-ipv6", enabled)  # type: ignore[arg-type]
+
+
+def by_six(places: dict[str, Network]) -> None:
+    """Every address by IPv6, too, and bridges have the link-local one that the engine gives them."""
+    Path("/proc/sys/net/ipv6/conf/all/forwarding").write_text("1")
+    outside = {SHOP: "fd00:18::1", BLOG: "fd00:19::1", LAN: "fd00:20::1", "v-outside": "fd00:9::1", "v-cloud": "fd00:ec2::1"}
+    for interface, address in outside.items():
+        sh("ip", "addr", "add", f"{address}/64", "dev", interface, "nodad")
+    for bridge in (SHOP, BLOG, LAN):
+        sh("ip", "addr", "add", "fe80::1/64", "dev", bridge, "nodad")
+    for place, address, gateway in (
+        ("shop", "fd00:18::2", "fd00:18::1"),
+        ("neighbour", "fd00:18::3", "fd00:18::1"),
+        ("blog", "fd00:19::2", "fd00:19::1"),
+        ("machine", "fd00:20::2", "fd00:20::1"),
+        ("app-2", OTHER_6, "fd00:9::1"),
+        ("cloud", METADATA_6, "fd00:ec2::1"),
+    ):
+        sh(*places[place].inside(), "ip", "addr", "add", f"{address}/64", "dev", "eth0", "nodad")
+        sh(*places[place].inside(), "ip", "route", "add", "default", "via", gateway)
 
 
 @contextmanager
@@ -93,6 +118,7 @@ def living(thread: ThreadPoolExecutor, root: Path) -> Iterator[Lab]:
             "app-2": Network("v-outside", OTHER, "10.9.0.1"),
             "cloud": Network("v-cloud", METADATA, "169.254.169.1"),
         }
+        by_six(places)
         # The edge's published port leads to a container, as the engine does it.
         sh(
             "iptables",
@@ -181,6 +207,45 @@ def test_containers_reach_what_they_may_and_nothing_else(lab: Lab, suffix: str) 
     assert found.problems() == [
         "rules that keep containers away are not in the kernel as they should be (iptables -t raw -S)",
     ]
+
+
+FORBIDDEN_6 = {
+    "metadata": [(METADATA_6, 80)],
+    "ssh": [("fd00:18::1", 22), ("fd00:19::1", 22), ("fd00:9::1", 22), (OTHER_6, 2222)],
+    "metrics": [("fd00:18::1", 8405), ("fd00:9::1", 8405), (OTHER_6, 8405)],
+}
+# Of the bridge, with an address that no network of the stack has.
+LINK_LOCAL = [("fe80::1%eth0", 22), ("fe80::1%eth0", 8405)]
+ALL_6 = [*(place for places in FORBIDDEN_6.values() for place in places), *LINK_LOCAL]
+ALLOWED_6 = {
+    "shop": [("fd00:18::1", 9000), ("fe80::1%eth0", 9000), (OTHER_6, 22), (METADATA_6, 53), ("fd00:18::3", 22)],
+    "": [("fd00:18::2", 8080), ("fd00:18::2", 22), ("::1", 22), ("fd00:9::1", 22), (OTHER_6, 2222)],
+    "app-2": [("fd00:9::1", 22), ("fd00:9::1", 8405)],
+    "machine": [("fd00:20::1", 22), (METADATA_6, 80)],
+}
+
+
+@pytest.mark.parametrize("suffix", ["nft", "legacy"])
+def test_by_ipv6_containers_reach_no_more_than_by_ipv4(lab: Lab, suffix: str) -> None:
+    found = lab.filter(suffix, six=True)
+    assert lab.reaches("shop", ALL_6) == every("connected", ALL_6)
+    try:
+        found.apply(BASE)
+        assert found.problems() == []
+        for place in ("shop", "blog"):
+            assert lab.reaches(place, ALL_6) == every("dropped", ALL_6)
+        for place, targets in ALLOWED_6.items():
+            assert lab.reaches(place, targets) == every("connected", targets)
+        for kind, targets in FORBIDDEN_6.items():
+            found.admit("shop", [kind], ["172.18.0.0/24", "fd00:18::/64"])
+            assert lab.reaches("shop", targets) == every("connected", targets)
+            others = [target for target in ALL_6 if target not in targets]
+            assert lab.reaches("shop", others) == every("dropped", others)
+            assert lab.reaches("blog", targets) == every("dropped", targets)
+            assert found.problems() == []
+    finally:
+        for program in (f"iptables-{suffix}", f"ip6tables-{suffix}"):
+            lab.sh(program, "-t", "raw", "-F")
 
 
 def test_rules_of_engine_and_firewall_come_and_go_without_it(lab: Lab) -> None:
