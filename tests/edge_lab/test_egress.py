@@ -163,7 +163,6 @@ FORBIDDEN = {
     "ssh": [("172.18.0.1", 22), ("172.19.0.1", 22), ("10.9.0.1", 22), (OTHER, 2222)],
     "metrics": [("172.18.0.1", 8405), ("10.9.0.1", 8405), (OTHER, 8405)],
 }
-ALL = [place for places in FORBIDDEN.values() for place in places]
 ALLOWED = {
     # Services of both hosts, the cloud's resolver, the edge by the host's address, the neighbour, also by SSH.
     "shop": [("172.18.0.1", 9000), (OTHER, 22), (METADATA, 53), ("10.9.0.1", 80), ("172.18.0.3", 22), ("172.18.0.3", 8080)],
@@ -174,6 +173,24 @@ ALLOWED = {
     # Behind a bridge of the host itself.
     "machine": [("172.20.0.1", 22), (METADATA, 80)],
 }
+FORBIDDEN_6 = {
+    "metadata": [(METADATA_6, 80)],
+    "ssh": [("fd00:18::1", 22), ("fd00:19::1", 22), ("fd00:9::1", 22), (OTHER_6, 2222)],
+    "metrics": [("fd00:18::1", 8405), ("fd00:9::1", 8405), (OTHER_6, 8405)],
+    # Of the bridge. Who asks it has an address that is of no network of the stack, so nothing lets it through.
+    "": [("fe80::1%eth0", 22), ("fe80::1%eth0", 8405)],
+}
+ALLOWED_6 = {
+    "shop": [("fd00:18::1", 9000), ("fe80::1%eth0", 9000), (OTHER_6, 22), (METADATA_6, 53), ("fd00:18::3", 22)],
+    "": [("fd00:18::2", 8080), ("fd00:18::2", 22), ("::1", 22), ("fd00:9::1", 22), (OTHER_6, 2222)],
+    "app-2": [("fd00:9::1", 22), ("fd00:9::1", 8405)],
+    "machine": [("fd00:20::1", 22), (METADATA_6, 80)],
+}
+Targets = dict[str, list[tuple[str, int]]]
+
+
+def all_of(targets: Targets) -> list[tuple[str, int]]:
+    return [place for places in targets.values() for place in places]
 
 
 def every(word: str, targets: list[tuple[str, int]]) -> dict[tuple[str, int], str]:
@@ -181,84 +198,54 @@ def every(word: str, targets: list[tuple[str, int]]) -> dict[tuple[str, int], st
 
 
 @pytest.mark.parametrize("suffix", ["nft", "legacy"])
-def test_containers_reach_what_they_may_and_nothing_else(lab: Lab, suffix: str) -> None:
-    found = lab.filter(suffix)
+@pytest.mark.parametrize(
+    ("six", "forbidden", "allowed"), [(False, FORBIDDEN, ALLOWED), (True, FORBIDDEN_6, ALLOWED_6)], ids=["IPv4", "IPv6"]
+)
+def test_containers_reach_what_they_may_and_nothing_else(
+    lab: Lab, suffix: str, six: bool, forbidden: Targets, allowed: Targets
+) -> None:
+    found, whole = lab.filter(suffix, six=six), all_of(forbidden)
     # Without it all of it is reached, so what is dropped below is dropped by it.
-    assert lab.reaches("shop", ALL) == every("connected", ALL)
+    assert lab.reaches("shop", whole) == every("connected", whole)
     try:
         found.apply(BASE)
         assert found.problems() == []
         for place in ("shop", "blog"):
-            assert lab.reaches(place, ALL) == every("dropped", ALL)
-        for place, targets in ALLOWED.items():
+            assert lab.reaches(place, whole) == every("dropped", whole)
+        for place, targets in allowed.items():
             assert lab.reaches(place, targets) == every("connected", targets)
-        for kind, targets in FORBIDDEN.items():
-            found.admit("shop", [kind], ["172.18.0.0/24"])
+        for kind, targets in forbidden.items():
+            if not kind:
+                continue
+            found.admit("shop", [kind], ["172.18.0.0/24", "fd00:18::/64"])
             assert lab.reaches("shop", targets) == every("connected", targets)
-            others = [target for target in ALL if target not in targets]
+            others = [target for target in whole if target not in targets]
             assert lab.reaches("shop", others) == every("dropped", others)
             assert lab.reaches("blog", targets) == every("dropped", targets)
             assert found.problems() == []
         found.admit("shop", [], [])
-        assert lab.reaches("shop", ALL) == every("dropped", ALL)
+        assert lab.reaches("shop", whole) == every("dropped", whole)
         assert found.apply(BASE) == []
     finally:
-        lab.sh(f"iptables-{suffix}", "-t", "raw", "-F")
+        programs = ["iptables", "ip6tables"] if six else ["iptables"]
+        for program in programs:
+            lab.sh(program.replace("tables", f"tables-{suffix}"), "-t", "raw", "-F")
     assert found.problems() == [
-        "rules that keep containers away are not in the kernel as they should be (iptables -t raw -S)",
+        f"rules that keep containers away are not in the kernel as they should be ({program} -t raw -S)" for program in programs
     ]
-
-
-FORBIDDEN_6 = {
-    "metadata": [(METADATA_6, 80)],
-    "ssh": [("fd00:18::1", 22), ("fd00:19::1", 22), ("fd00:9::1", 22), (OTHER_6, 2222)],
-    "metrics": [("fd00:18::1", 8405), ("fd00:9::1", 8405), (OTHER_6, 8405)],
-}
-# Of the bridge, with an address that no network of the stack has.
-LINK_LOCAL = [("fe80::1%eth0", 22), ("fe80::1%eth0", 8405)]
-ALL_6 = [*(place for places in FORBIDDEN_6.values() for place in places), *LINK_LOCAL]
-ALLOWED_6 = {
-    "shop": [("fd00:18::1", 9000), ("fe80::1%eth0", 9000), (OTHER_6, 22), (METADATA_6, 53), ("fd00:18::3", 22)],
-    "": [("fd00:18::2", 8080), ("fd00:18::2", 22), ("::1", 22), ("fd00:9::1", 22), (OTHER_6, 2222)],
-    "app-2": [("fd00:9::1", 22), ("fd00:9::1", 8405)],
-    "machine": [("fd00:20::1", 22), (METADATA_6, 80)],
-}
-
-
-@pytest.mark.parametrize("suffix", ["nft", "legacy"])
-def test_by_ipv6_containers_reach_no_more_than_by_ipv4(lab: Lab, suffix: str) -> None:
-    found = lab.filter(suffix, six=True)
-    assert lab.reaches("shop", ALL_6) == every("connected", ALL_6)
-    try:
-        found.apply(BASE)
-        assert found.problems() == []
-        for place in ("shop", "blog"):
-            assert lab.reaches(place, ALL_6) == every("dropped", ALL_6)
-        for place, targets in ALLOWED_6.items():
-            assert lab.reaches(place, targets) == every("connected", targets)
-        for kind, targets in FORBIDDEN_6.items():
-            found.admit("shop", [kind], ["172.18.0.0/24", "fd00:18::/64"])
-            assert lab.reaches("shop", targets) == every("connected", targets)
-            others = [target for target in ALL_6 if target not in targets]
-            assert lab.reaches("shop", others) == every("dropped", others)
-            assert lab.reaches("blog", targets) == every("dropped", targets)
-            assert found.problems() == []
-    finally:
-        for program in (f"iptables-{suffix}", f"ip6tables-{suffix}"):
-            lab.sh(program, "-t", "raw", "-F")
 
 
 def test_rules_of_engine_and_firewall_come_and_go_without_it(lab: Lab) -> None:
     """What the engine does when it restarts, and what a firewall does that begins again with its own rules."""
-    found = lab.filter("nft")
+    found, whole = lab.filter("nft"), all_of(FORBIDDEN)
     found.apply(BASE)
     try:
         lab.sh("iptables-nft", "-I", "FORWARD", "-j", "ACCEPT")
         lab.sh("iptables-nft", "-I", "INPUT", "-j", "ACCEPT")
-        assert lab.reaches("shop", ALL) == every("dropped", ALL)
+        assert lab.reaches("shop", whole) == every("dropped", whole)
         lab.sh("iptables-nft", "-F")
         lab.sh("iptables-nft", "-X")
-        assert lab.reaches("shop", ALL) == every("dropped", ALL)
+        assert lab.reaches("shop", whole) == every("dropped", whole)
         assert found.problems() == []
     finally:
         lab.sh("iptables-nft", "-t", "raw", "-F")
