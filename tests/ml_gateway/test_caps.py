@@ -92,17 +92,18 @@ def test_of_two_that_settle_one_call_at_once_the_second_waits_and_gives_nothing_
     wide.gateway().kill()
     call = uuid4()
     wide.database.rows("select ml_gateway.reserve_1(%s, '', 'comic', 'runpod', '', 10, 60, 9, '{}')", call)
+    query = "select ml_gateway.settle_1(%s, 'job', 'settled', 4)"
 
-    def settle(connection: psycopg.Connection[tuple[bool]]) -> tuple[bool] | None:
-        return connection.execute("select ml_gateway.settle_1(%s, 'job', 'settled', 4)", (call,)).fetchone()
+    def settle(connection: psycopg.Connection[tuple[bool]]) -> bool:
+        return bool((connection.execute(query, (call,)).fetchone() or (False,))[0])
 
     with psycopg.connect(wide.database.url) as first, psycopg.connect(wide.database.url, autocommit=True) as second:
-        assert settle(first) == (True,)
+        assert settle(first)
         with ThreadPoolExecutor() as pool:
             answer = pool.submit(settle, second)
             waits(wide, second)
             first.commit()
-            assert answer.result() == (True,)
+            assert answer.result()
     assert wide.spent()["day"]["money"] == 4
     agree(wide)
 
