@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
+from ansible.errors import AnsibleError
 from ansible.template import Templar
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import ends
 
@@ -36,5 +38,8 @@ def _options(host: Any, task: Any, play: Any) -> dict[str, Any]:
     """Those that say whether something is switched. A task that begins has its options as they were written."""
     written = {name: value for name, value in task.args.items() if name in ("mode", "state")}
     variables = play.get_variable_manager().get_vars(play=play, host=host, task=task)
-    found: dict[str, Any] = Templar(loader=task.get_loader(), variables=variables).template(written)
+    found: dict[str, Any] = {}
+    # What cannot be read fails the task itself, in Ansible's own words.
+    with suppress(AnsibleError):
+        found = Templar(loader=task.get_loader(), variables=variables).template(written)
     return found
