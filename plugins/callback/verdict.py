@@ -32,7 +32,8 @@ from ansible.errors import AnsibleError
 from ansible.plugins.callback import CallbackBase
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease.history import utc
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.lease.handover import Handover, finish
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import ends, for_stacks, run_file, watch
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import for_stacks, run_file, watch
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.at_work import AtWork
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.ends import CHECKED, FAILED, Seen, file_name, goes_on
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.interruption import Interruption
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.opened import knowledge
@@ -73,8 +74,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         self._file = ""
         self._play: Any = None
         self._stacks = for_stacks.ForStacks()
-        # Host -> module that has begun and not answered.
-        self._at_work: dict[str, str] = {}
+        self._at_work = AtWork()
 
     def v2_playbook_on_start(self, playbook: Any) -> None:
         load_jinja_plugins()
@@ -115,23 +115,23 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
             self._seen.tasks += 1
 
     def v2_runner_on_start(self, host: Any, task: Any) -> None:
-        self._at_work[str(host.get_name())] = str(task.resolved_action or task.action).removeprefix(PREFIX)
+        self._at_work.begins(host, str(task.resolved_action or task.action).removeprefix(PREFIX), task, self._play)
 
     def v2_runner_on_ok(self, result: Any) -> None:
         self._keep_in_mind(result)
         self._see(result, failed=False)
 
     def v2_runner_on_skipped(self, result: Any) -> None:
-        self._at_work.pop(result._host.get_name(), None)
+        self._at_work.ended(result._host.get_name())
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
-        self._at_work.pop(result._host.get_name(), None)
+        self._at_work.ended(result._host.get_name())
         self._keep_in_mind(result)
         if not ignore_errors:
             self._see(result, failed=True)
 
     def v2_runner_on_unreachable(self, result: Any) -> None:
-        self._at_work.pop(result._host.get_name(), None)
+        is_unsure = self._at_work.ended(result._host.get_name())
         self._keep_in_mind(result)
         role = self._role(result)
         module = self._action(result).removeprefix(PREFIX)
@@ -146,9 +146,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         name = str(host or result._host.get_name())
         self._seen.unreachable.add(name)
         self._seen.lost = self._seen.lost or not result._task.ignore_unreachable
-        fields = result._task_fields
-        if ends.may_have_switched(module, fields.get("args") or {}, check_mode=bool(fields.get("check_mode"))):
-            self._seen.unsure.add(name)
+        self._seen.unsure |= {name} if is_unsure else set()
         # A balancer that is asked after a batch is named by the task that follows: this host is not lost.
         if (role, module) != ("rollout", "health_gate"):
             self._run.lost(name, module, ours=role in ROLES)
@@ -189,9 +187,11 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
 
     def _end_early(self, how: str) -> None:
         """The run ends before its end; what was told to hosts may go on there."""
-        self._seen.interrupted = how
-        inventory = self._run.inventory
-        self._run.interrupted("\n".join([how, *goes_on(self._at_work, inventory, self._run.way_back(inventory))]), self._at_work)
+        inventory, at_work = self._run.inventory, self._at_work
+        lines = goes_on(at_work.modules, at_work.unsure, inventory, self._run.way_back(inventory))
+        self._seen.interrupted = "\n".join([how, *lines])
+        self._seen.unsure |= at_work.unsure
+        self._run.interrupted(self._seen.interrupted, at_work.modules)
         # The terminal may be gone.
         with suppress(OSError):
             self._end()
@@ -254,7 +254,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
 
     def _see(self, result: Any, *, failed: bool) -> None:
         name = self._action(result)
-        self._at_work.pop(result._host.get_name(), None)
+        self._at_work.ended(result._host.get_name())
         self._note(name, result, failed=failed)
         facts = result._result.get("ansible_facts") or {}
         self._run.left_out = facts.get("fleet_left_out") or self._run.left_out

@@ -16,10 +16,6 @@ options:
     description: What M(morpheus.deploy.stack_audit) returned, by host. A host without it is a finding.
     type: dict
     required: true
-  environment:
-    description: Name of the environment.
-    type: str
-    required: true
   stack:
     description: The stack's configuration; of it C(name) and C(database) are read.
     type: dict
@@ -60,6 +56,8 @@ options:
     description: The environment's file with the SHA-256 of each host's baseline, as C(playbooks/claim.yml) writes it.
     type: path
     default: ""
+extends_documentation_fragment:
+  - morpheus.deploy.environment
 author:
   - The morpheus.deploy maintainers
 """

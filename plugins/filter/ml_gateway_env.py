@@ -15,10 +15,8 @@ options:
     description: The inventory's variable C(ml).
     type: dict
     required: true
-  environment:
-    description: Name of the environment.
-    type: str
-    required: true
+extends_documentation_fragment:
+  - morpheus.deploy.environment
 author:
   - The morpheus.deploy maintainers
 """

@@ -25,9 +25,9 @@ options:
     elements: str
     required: true
   hosts:
-    description: Hosts by stack, of those that do not run on every one.
-    type: dict
     default: {}
+extends_documentation_fragment:
+  - morpheus.deploy.several_stacks
 author:
   - The morpheus.deploy maintainers
 """
@@ -40,10 +40,10 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: The outcome. Holds names of secrets' variables in problems, never a value.
+  description: C(problems) and C(notes) as P(morpheus.deploy.stack_config#filter) has them, of all stacks, and what is released.
   type: dict
   sample:
-    problems: []
+    problems: ["stacks.web.services[0].port: required"]
     notes: []
     releases: gateway 2.0.0, web 1.1.0
 """

@@ -20,21 +20,11 @@ options:
     elements: str
     required: true
   hosts:
-    description: Hosts by stack, of those that do not run on every one.
-    type: dict
     required: true
-  leases:
-    description: What M(morpheus.deploy.lease) returned with C(state=read), by host that keeps the lease.
-    type: dict
-    required: true
-  environment:
-    description: Name of the environment.
-    type: str
-    required: true
-  balancers:
-    description: What M(morpheus.deploy.edge_upstream_info) returned, by balancer.
-    type: dict
-    default: {}
+extends_documentation_fragment:
+  - morpheus.deploy.environment
+  - morpheus.deploy.environment_status
+  - morpheus.deploy.several_stacks
 author:
   - The morpheus.deploy maintainers
 """
@@ -47,25 +37,19 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: The report.
+  description: What P(morpheus.deploy.status_report#filter) returns, with C(hosts) empty and the hosts of each stack in C(stacks).
   type: dict
   sample:
-    environment: staging
     hosts: {}
     stacks: {web: {app-1: {live: 1.2.0-3f9a0c1d, release: 1.2.0}}}
-    lease: null
-    lease_problem: ""
-    lease_unread: {}
-    balancers_unread: {}
-    runs: []
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.filter import status_report as of_one
-from ansible_collections.morpheus.deploy.plugins.module_utils.lease import away, history
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import kept_off, stacks_status
+from ansible_collections.morpheus.deploy.plugins.module_utils.lease import away
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import environment_status, stacks_status
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.environment_status import EnvironmentStatus
 
 
 def stacks_status_report(
@@ -77,36 +61,29 @@ def stacks_status_report(
     balancers: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> dict[str, Any]:
     """``stacks``: stack -> host -> what is shown of it."""
-    whole = of_one.status_report({}, leases, environment, balancers)
-    runs = history.merged(
-        lease.get("history") or [] for lease in leases.values() if "holder" in lease and not lease.get("failed")
-    )
+    whole = EnvironmentStatus.of(leases, environment, balancers)
     answers = stacks_status.by_stack(asked, names, hosts)
     shown: dict[str, dict[str, dict[str, Any]]] = {}
     for name, said in answers.items():
-        shown[name] = {host: {key: one[key] for key in of_one.KEYS if key in one} for host, one in said.items()}
+        shown[name] = {host: environment_status.shown(one) for host, one in said.items()}
         for one in shown[name].values():
             one |= {"mend": stacks_status.mend(name, one["mend"])} if one.get("mend") else {}
-        for host, sentence in away.sentences(said, stacks_status.runs_of(name, runs)).items():
+        for host, sentence in away.sentences(said, stacks_status.runs_of(name, whole.runs)).items():
             shown[name][host]["away"] = sentence
-    _tell_balancers(shown, answers, balancers or {}, runs, whole["lease"], environment)
-    unknown = {host for said in answers.values() for host, one in said.items() if "live" not in one}
-    return {**whole, "stacks": shown, "unknown": sorted(unknown)}
+    _tell_balancers(shown, answers, whole)
+    unknown = set[str]().union(*map(environment_status.unknown, answers.values()))
+    return {**whole.report(), "hosts": {}, "stacks": shown, "unknown": sorted(unknown)}
 
 
 def _tell_balancers(
     shown: dict[str, dict[str, dict[str, Any]]],
     answers: Mapping[str, Mapping[str, Mapping[str, Any]]],
-    balancers: Mapping[str, Mapping[str, Any]],
-    runs: Sequence[Mapping[str, Any]],
-    holder: Mapping[str, Any] | None,
-    environment: str,
+    whole: EnvironmentStatus,
 ) -> None:
     """Whom balancers keep off is so of the host, so it is said with the first stack that it has."""
-    asked = {name: found for name, found in balancers.items() if "kept_off" in found}
     told: set[str] = set()
     for name, said in answers.items():
-        for host, found in kept_off.at_balancers(said, asked, runs, holder, environment).items():
+        for host, found in whole.kept_off(said).items():
             if host not in told:
                 told.add(host)
                 one = shown[name][host]

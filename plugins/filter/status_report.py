@@ -14,18 +14,9 @@ options:
     description: What M(morpheus.deploy.stack_status) returned, by host.
     type: dict
     required: true
-  leases:
-    description: What M(morpheus.deploy.lease) returned with C(state=read), by host that keeps the lease.
-    type: dict
-    required: true
-  environment:
-    description: Name of the environment.
-    type: str
-    required: true
-  balancers:
-    description: What M(morpheus.deploy.edge_upstream_info) returned, by balancer.
-    type: dict
-    default: {}
+extends_documentation_fragment:
+  - morpheus.deploy.environment
+  - morpheus.deploy.environment_status
 author:
   - The morpheus.deploy maintainers
 """
@@ -53,11 +44,9 @@ _value:
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils.lease import away, history
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import kept_off
-
-KEYS = ("environment", "live", "release", "since", "rolling", "edge", "services", "drift", "dependencies", "mend", "msg")
-RUNS = 5
+from ansible_collections.morpheus.deploy.plugins.module_utils.lease import away
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import environment_status
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.environment_status import EnvironmentStatus
 
 
 def status_report(
@@ -66,40 +55,14 @@ def status_report(
     environment: str,
     balancers: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> dict[str, Any]:
-    """``lease_unread``: why hosts that keep the lease did not say who has it, by host; ``balancers_unread`` likewise."""
-    read = {name: lease for name, lease in leases.items() if "holder" in lease and not lease.get("failed")}
-    unread = {name: _why(lease) for name, lease in leases.items() if name not in read}
-    runs = history.merged(lease.get("history") or [] for lease in read.values())
-    shown = {name: {key: host[key] for key in KEYS if key in host} for name, host in hosts.items()}
-    for name, sentence in away.sentences(hosts, runs).items():
+    whole = EnvironmentStatus.of(leases, environment, balancers)
+    shown = {name: environment_status.shown(host) for name, host in hosts.items()}
+    for name, sentence in away.sentences(hosts, whole.runs).items():
         shown[name]["away"] = sentence
-    holder = _holder([lease["holder"] for lease in read.values() if lease["holder"]])
-    asked = {name: found for name, found in (balancers or {}).items() if "kept_off" in found}
-    for name, found in kept_off.at_balancers(hosts, asked, runs, holder, environment).items():
+    for name, found in whole.kept_off(hosts).items():
         shown[name]["kept_off"] = found.sentences
         shown[name]["mend"] = [*shown[name].get("mend", []), *found.mend]
-    return {
-        "environment": environment,
-        "hosts": shown,
-        # Where nobody knows what runs.
-        "unknown": sorted(name for name, host in hosts.items() if "live" not in host),
-        "lease": holder,
-        # Nobody knows whether a lease is free that could not be read.
-        "lease_problem": "" if read else "; ".join(f"{name} {why}" for name, why in unread.items()),
-        "lease_unread": unread,
-        "balancers_unread": {name: _why(found) for name, found in (balancers or {}).items() if name not in asked},
-        "runs": runs[-RUNS:],
-    }
-
-
-def _holder(holders: list[Mapping[str, Any]]) -> Mapping[str, Any] | None:
-    """Of several the one that lives, and of those the one that most hosts name."""
-    runs = [holder["run"] for holder in holders]
-    return max(holders, key=lambda holder: (holder["alive"], runs.count(holder["run"])), default=None)
-
-
-def _why(lease: Mapping[str, Any]) -> str:
-    return "could not be reached" if lease.get("unreachable") else str(lease.get("msg") or "gave no answer")
+    return {**whole.report(), "hosts": shown, "unknown": sorted(environment_status.unknown(hosts))}
 
 
 class FilterModule:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from decimal import Decimal
 from itertools import cycle
 from random import Random
+from typing import Any
 from uuid import uuid4
 
 import httpx
@@ -56,25 +58,54 @@ def test_a_cap_of_money_holds_for_what_calls_could_cost_and_is_given_back_when_t
     assert asyncio.run(at_once(urls, 3)) == {200: 3}
 
 
+def waits(wide: World, connection: psycopg.Connection[Any]) -> None:
+    """Until what was asked by this connection waits for another transaction."""
+    query = "select pid from pg_stat_activity where pid = %s and wait_event_type = 'Lock'"
+    wait_for(lambda: wide.database.rows(query, connection.info.backend_pid), "it waits")
+
+
 def test_of_two_reservations_at_once_the_second_waits_to_see_the_first(wide: World) -> None:
-    """One call is left under the cap. Whoever comes while it is being reserved must not read the books as they were before."""
+    """One call is left under the cap. Whoever comes while another one has read the books and not yet written must wait."""
     wide.gateway().kill()
     query = "select verdict from ml_gateway.reserve_1(%s, '', 'comic', 'runpod', '', 1, 60, 9, '{\"requests_per_day\": 2}')"
 
     def reserve(connection: psycopg.Connection[tuple[str]]) -> str:
         return str((connection.execute(query, (uuid4(),)).fetchone() or ("",))[0])
 
-    with psycopg.connect(wide.database.url) as first, psycopg.connect(wide.database.url, autocommit=True) as second:
+    with ExitStack() as ending:
+        stops, first, second = (ending.enter_context(psycopg.connect(wide.database.url, autocommit=one > 0)) for one in range(3))
         assert reserve(first) == "granted"
-        first.commit()
-        assert reserve(first) == "granted"
-        with ThreadPoolExecutor() as pool:
-            answer = pool.submit(reserve, second)
-            waiting = "select pid from pg_stat_activity where pid = %s and wait_event_type = 'Lock'"
-            wait_for(lambda: wide.database.rows(waiting, second.info.backend_pid), "the second one waits")
-            first.commit()
-            assert answer.result() == "requests_per_day"
+        # What is read may be read, and nothing may be written.
+        stops.execute("lock table ml_gateway.calls in share mode")
+        pool = ending.enter_context(ThreadPoolExecutor())
+        answers = []
+        for connection in (first, second):
+            answers.append(pool.submit(reserve, connection))
+            waits(wide, connection)
+        stops.commit()
+        assert [answer.result() for answer in answers] == ["granted", "requests_per_day"]
     assert wide.spent()["day"]["requests"] == 2
+
+
+def test_of_two_that_settle_one_call_at_once_the_second_waits_and_gives_nothing_back_again(wide: World) -> None:
+    """The gateway that was answered, and another one that has asked the provider meanwhile."""
+    wide.gateway().kill()
+    call = uuid4()
+    wide.database.rows("select ml_gateway.reserve_1(%s, '', 'comic', 'runpod', '', 10, 60, 9, '{}')", call)
+    query = "select ml_gateway.settle_1(%s, 'job', 'settled', 4)"
+
+    def settle(connection: psycopg.Connection[tuple[bool]]) -> bool:
+        return bool((connection.execute(query, (call,)).fetchone() or (False,))[0])
+
+    with psycopg.connect(wide.database.url) as first, psycopg.connect(wide.database.url, autocommit=True) as second:
+        assert settle(first)
+        with ThreadPoolExecutor() as pool:
+            answer = pool.submit(settle, second)
+            waits(wide, second)
+            first.commit()
+            assert answer.result()
+    assert wide.spent()["day"]["money"] == 4
+    agree(wide)
 
 
 @pytest.mark.parametrize("seed", [pytest.param(seed, marks=[pytest.mark.deep] if seed >= 4 else []) for seed in range(20)])

@@ -201,6 +201,15 @@ OTHERS: dict[str, tuple[str, Case]] = {
     "deploy, SIGTERM": ("deploy", Case(rules=[ROLLING], sent=signal.SIGTERM)),
     "rollback, SIGHUP": ("rollback", Case(rules=[rule("stack_info", "waits", host="app-1")], sent=signal.SIGHUP)),
     "maintenance, Ctrl-C": ("maintenance", Case(rules=[rule("edge_maintenance", "waits", check_mode=True)], sent=signal.SIGINT)),
+    "maintenance, Ctrl-C while it switches": (
+        "maintenance",
+        Case(rules=[rule("edge_maintenance", "waits", check_mode=False)], options=("--limit", "app-1"), sent=signal.SIGINT),
+    ),
+    "ml_mode, Ctrl-C while it switches": ("ml_mode", Case(rules=[rule("ml_mode", "waits")], sent=signal.SIGINT)),
+    "ml_mode, Ctrl-C while it looks": (
+        "ml_mode",
+        Case(rules=[rule("ml_mode", "waits")], options=("-e", "mode="), sent=signal.SIGINT),
+    ),
     "rollback, Ansible's own error": ("rollback", Case(environment={"ANSIBLE_STRATEGY": "nosuch"})),
     "deploy, a limit that matches no host": ("deploy", Case(options=("--limit", "nosuch"))),
     "deploy, an inventory that is no YAML": ("deploy", Case(files={"hosts.yml": "app: [\n"})),
@@ -473,9 +482,23 @@ def test_a_terminal_that_goes_away_ends_a_run_in_a_verdict_too(done: Done) -> No
     ends(done, "refused", 99, "the run was interrupted by the end of its terminal (SIGHUP)")
 
 
-@after("maintenance, Ctrl-C")
+@after("maintenance, Ctrl-C", "ml_mode, Ctrl-C while it looks")
 def test_what_deploys_nothing_is_interrupted_in_a_verdict_too(done: Done) -> None:
     ends(done, "refused", 99, "the run was interrupted by Ctrl-C")
+
+
+@after("maintenance, Ctrl-C while it switches", "ml_mode, Ctrl-C while it switches")
+def test_a_switch_that_was_interrupted_may_have_been_done(done: Done) -> None:
+    written = done.files["staging/verdict.json"]
+    shows = {"maintenance": "status", "ml_mode": "ml_mode"}[written["playbook"]]
+    ends(
+        done,
+        "failed",
+        99,
+        "the run was interrupted by Ctrl-C\n"
+        "app-1 had not answered yet, so it may have been switched; run the same command again, or see whether it was: "
+        f"ansible-playbook playbooks/{shows}.yml -i {written['inventory']}",
+    )
 
 
 @after("rollback, Ansible's own error")

@@ -1,4 +1,4 @@
-"""What ansible-doc would show of a module: its own documentation and that of the fragments it names, put together by Ansible."""
+"""What ansible-doc would show of a module or filter: its own documentation and that of its fragments, put together by Ansible."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ class _Fragments:
         return found
 
 
-def own(name: str) -> dict[str, Any]:
-    """What stands in the module's file."""
-    documentation: dict[str, Any] = yaml.safe_load(importlib.import_module(f"{COLLECTION}.plugins.modules.{name}").DOCUMENTATION)
-    return documentation
+def own(name: str, kind: str = "modules") -> dict[str, Any]:
+    """What stands in the file. ``kind``: modules, or another directory of plugins."""
+    found: dict[str, Any] = yaml.safe_load(importlib.import_module(f"{COLLECTION}.plugins.{kind}.{name}").DOCUMENTATION)
+    return found
 
 
-def documentation(name: str) -> dict[str, Any]:
-    whole = own(name)
-    add_fragments(whole, f"/{name}.py", _Fragments(), is_module=True)
+def documentation(name: str, kind: str = "modules") -> dict[str, Any]:
+    whole = own(name, kind)
+    add_fragments(whole, f"/{name}.py", _Fragments(), is_module=kind == "modules")
     return whole
 
 
 def named(documented: dict[str, Any]) -> list[str]:
-    """The fragments that a module names, as ``<file>.<variant>``."""
+    """The fragments that a plugin names, as ``<file>.<variant>``."""
     slugs = [slug.removeprefix("morpheus.deploy.") for slug in documented.get("extends_documentation_fragment", [])]
     return [slug if "." in slug else f"{slug}.documentation" for slug in slugs]
 

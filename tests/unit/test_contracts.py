@@ -182,7 +182,7 @@ def test_a_module_says_of_itself_what_users_must_know(name: str, monkeypatch: py
 
 
 def copies(documented: dict[str, dict[str, Any]]) -> list[str]:
-    """What two modules say in the same words. Ours is what stands in their files: a fragment is written once."""
+    """What two plugins say in the same words. Ours is what stands in their files: a fragment is written once."""
     places: dict[str, list[str]] = {}
     for name, sections in documented.items():
         for section in ("attributes", "options"):
@@ -196,6 +196,10 @@ def test_no_two_modules_document_an_option_in_the_same_words() -> None:
     assert copies({name: own(name) for name in MODULES}) == []
 
 
+def test_no_two_filters_document_an_option_in_the_same_words() -> None:
+    assert copies({name: own(name, "filter") for name in FILTERS}) == []
+
+
 def test_a_description_that_stands_twice_is_found() -> None:
     option = {"names": {"description": "The names."}, "to": {"description": "Where to."}}
     assert copies({"send": {"options": option}, "take": {"options": {"names": {"description": "The names."}}}}) == [
@@ -204,7 +208,8 @@ def test_a_description_that_stands_twice_is_found() -> None:
 
 
 def test_every_fragment_of_documentation_is_used_twice() -> None:
-    used = Counter(slug for name in MODULES for slug in named(own(name)))
+    documented = [*map(own, MODULES), *(own(name, "filter") for name in FILTERS)]
+    used = Counter(slug for one in documented for slug in named(one))
     assert {slug: used[slug] for slug in variants() if used[slug] < 2} == {}
     assert set(used) <= set(variants())
 
@@ -241,9 +246,9 @@ def test_every_value_that_a_module_returns_has_a_sample(name: str) -> None:
 @pytest.mark.parametrize("name", FILTERS)
 def test_a_filter_is_documented_and_called_as_its_file(name: str) -> None:
     found = importlib.import_module(f"{COLLECTION}.plugins.filter.{name}")
-    documentation = yaml.safe_load(found.DOCUMENTATION)
-    assert documentation["name"] == name
-    assert undescribed(documentation["options"]) == []
+    documented = documentation(name, "filter")
+    assert documented["name"] == name
+    assert undescribed(documented["options"]) == []
     assert list(found.FilterModule().filters()) == [name]
     assert all(task["name"] for task in yaml.safe_load(found.EXAMPLES))
     assert "sample" in yaml.safe_load(found.RETURN)["_value"]

@@ -79,11 +79,12 @@ def _is_held(path: Path) -> bool:
     held = _open(path)
     try:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Without a name: whoever was at work in it has removed it in this very moment.
+        return os.fstat(held).st_nlink == 0
     except BlockingIOError:
         return True
     finally:
         os.close(held)
-    return False
 
 
 @contextmanager

@@ -23,8 +23,13 @@ CHAIN = "MORPHEUS-EGRESS"
 _CONTAINERS = "MORPHEUS-CONTAINERS"
 _CHAINS = {METADATA: "MORPHEUS-METADATA", SSH: "MORPHEUS-SSH", METRICS: "MORPHEUS-METRICS"}
 CHAINS = (CHAIN, _CONTAINERS, *_CHAINS.values())
-# Where clouds tell a machine its credentials: link-local addresses of most, and two of Azure and Alibaba; AWS and Google by IPv6.
-_METADATA = ("169.254.0.0/16", "168.63.129.16/32", "100.100.100.200/32", "fd00:ec2::254/128", "fd20:ce::254/128")
+# Where clouds tell a machine its credentials: link-local addresses of most, and two of Azure and Alibaba; by IPv6 AWS, Google,
+# Oracle, Scaleway, Akamai and Alibaba. Link-local addresses of IPv6 are looked for on a container's own link, where no cloud is.
+_METADATA = (
+    *("169.254.0.0/16", "168.63.129.16/32", "100.100.100.200/32"),
+    *("fd00:ec2::254/128", "fd20:ce::254/128", "fd00:c1::a9fe:a9fe/128", "fd00:42::42/128"),
+    *("fd00:a9fe:a9fe::1/128", "fd00:100::100:200/128"),
+)
 # Some clouds have their resolver at such an address.
 _DNS = 53
 # As the engine calls its bridges. Another bridge may be the host's own way out.

@@ -170,6 +170,10 @@ class Images:
             except ImageNotFound:
                 return 0
 
+    def version(self) -> str:
+        with speaking("say its version"):
+            return str(self._client.info().get("ServerVersion", ""))
+
     def disk(self) -> Disk:
         with speaking("say where it keeps its images"):
             path = str(self._client.info()["DockerRootDir"])

@@ -27,6 +27,9 @@ def _features(info: Mapping[str, Any], daemon: Mapping[str, Any]) -> list[Found]
         found.append(("2.3", f"logs at level {level}", "remove log-level from daemon.json"))
     if daemon.get("iptables") is False:
         found.append(("2.4", "may not change iptables, so containers are not kept apart", "remove iptables from daemon.json"))
+    if daemon.get("ip6tables") is False:
+        text = "may not change ip6tables, so containers with IPv6 are not kept apart"
+        found.append(("2.4", text, "remove ip6tables from daemon.json"))
     if info.get("Driver") == "aufs":
         found.append(("2.6", "keeps its images with aufs", "use overlay2"))
     if daemon.get("cgroup-parent"):

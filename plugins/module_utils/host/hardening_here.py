@@ -8,8 +8,9 @@ Asked of what is deployed, and never of what a host has: a release that an older
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from ipaddress import IPv4Address, IPv4Network, ip_network
 from itertools import chain
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EngineError
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import DAEMON_FILE
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import data as compose_data
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import hardening, refused_mounts
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.hardening import Hardening
@@ -28,6 +30,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.release.workspace 
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
 
 _PROJECT = "com.docker.compose.project"
+# The engine that filters IPv6 as it filters IPv4, unless it is told not to.
+_FILTERS_SIX = 27
 
 
 def problems(
@@ -48,14 +52,37 @@ def problems(
     return list(dict.fromkeys(found))
 
 
-def strangers(stack: Stack, name: str, model: Mapping[str, Any], here: Here, routes: Sequence[IPv4Network] = ()) -> list[str]:
+def strangers(
+    stack: Stack, name: str, model: Mapping[str, Any], here: Here, routes: Sequence[IPv4Network] = (), six: str = ""
+) -> list[str]:
     """Volumes and networks of this host that services would use, and that are not the stack's or not what they seem.
 
-    ``routes``: what the host reaches by a way of its own.
+    ``routes``: what the host reaches by a way of its own. ``six``: see ``unfiltered``.
     """
     rules = Hardening.of(stack)
-    found = chain(_strangers(name, model, here), _in_reach(model, here), _taken(model, here, routes))
+    found = chain(_strangers(name, model, here), _in_reach(model, here), _taken(model, here, routes), _open(model, six))
     return _admitted(rules, found) if rules else []
+
+
+def unfiltered(model: Mapping[str, Any], version: Callable[[], str], daemon: Path = DAEMON_FILE) -> str:
+    """Why the engine keeps nobody from the ports of containers by IPv6; empty when it does, or no network of ``model`` has IPv6.
+
+    ``version``: asks the engine for its own.
+    """
+    if not any(_has_six(network) for network in (model.get("networks") or {}).values()):
+        return ""
+    options: Mapping[str, Any] = {}
+    with suppress(OSError, ValueError):
+        options = json.loads(daemon.read_text())
+    if options.get("ip6tables") is False or options.get("iptables") is False:
+        return "the engine of this host is told to write no rules for it"
+    number = version()
+    major = number.partition(".")[0]
+    # Before, both are needed.
+    asked = options.get("ip6tables") and options.get("experimental")
+    if asked or not major.isdecimal() or int(major) >= _FILTERS_SIX:
+        return ""
+    return f"the engine of this host ({number}) writes no rules for it before version {_FILTERS_SIX}"
 
 
 def routes(table: Path = Path("/proc/net/route")) -> list[IPv4Network]:
@@ -112,6 +139,22 @@ def _in_reach(model: Mapping[str, Any], here: Here) -> Iterator[tuple[str, Refus
                     "runs, could put a link to anything of the host"
                 )
                 yield service, Refusal("volumes", text, f"stop {above[0].container} before")
+
+
+def _has_six(network: Mapping[str, Any] | None) -> bool:
+    return bool((network or {}).get("enable_ipv6"))
+
+
+def _open(model: Mapping[str, Any], six: str) -> Iterator[tuple[str, Refusal]]:
+    """Services that everybody reaches by IPv6, on each of their ports."""
+    for service, definition in (model.get("services") or {}).items():
+        for key in (definition.get("networks") or ()) if six else ():
+            if _has_six((model.get("networks") or {}).get(key)):
+                text = (
+                    f"services.{service}.networks: the network {key} has IPv6 (enable_ipv6), and {six}: by it containers of "
+                    "other stacks, and whoever routes to this host, reach every port of the service"
+                )
+                yield service, Refusal("networks", text, "remove enable_ipv6")
 
 
 def _taken(model: Mapping[str, Any], here: Here, routes: Sequence[IPv4Network]) -> Iterator[tuple[str, Refusal]]:

@@ -67,7 +67,8 @@ def take_precautions(
     here = host.here(model, ids, _live_model(host, wanted, lineage.live))
     problems = precautions.problems(model, host.ground(wanted.stack, workspace), here)
     problems += _lost_data(host, wanted.id, model, here, lineage)
-    problems += hardening_here.strangers(wanted.stack, host.releases.root.name, model, here, hardening_here.routes())
+    six = hardening_here.unfiltered(model, lambda: host.engine.version())
+    problems += hardening_here.strangers(wanted.stack, host.releases.root.name, model, here, hardening_here.routes(), six)
     if problems:
         raise ConfigError(problems)
     return [

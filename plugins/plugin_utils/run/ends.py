@@ -7,7 +7,7 @@ Pure. How a deploy ended is said by ``verdict``; here is what has not ended yet,
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,13 +17,13 @@ RUNNING = "running"
 # A check mode's, which ends well.
 CHECKED = "checked"
 FAILED, UNREACHABLE = 2, 4
-# One answer of theirs is the whole switch: when it is lost, nobody here knows whether it was done.
-_SWITCHES = ("edge_maintenance", "ml_mode")
+# One answer of theirs is the whole switch: when it is lost, nobody here knows whether it was done. Each with what shows it.
+SWITCHES = {"edge_maintenance": "playbooks/status.yml", "ml_mode": "playbooks/ml_mode.yml"}
 
 
 def may_have_switched(module: str, options: Mapping[str, Any], *, check_mode: bool) -> bool:
     """Whether something may be switched although no answer came. Without a mode ``ml_mode`` only looks."""
-    return module in _SWITCHES and not check_mode and bool(options.get("state") or options.get("mode"))
+    return module in SWITCHES and not check_mode and bool(options.get("state") or options.get("mode"))
 
 
 def looks(playbooks: Sequence[str]) -> bool:
@@ -154,9 +154,9 @@ _GOES_ON = {
 }
 
 
-def goes_on(at_work: Mapping[str, str], inventory: str, back: str) -> list[str]:
-    """What to know of a run that was interrupted. ``at_work``: host -> module that had not answered. ``back``: a rollback's
-    command.
+def goes_on(at_work: Mapping[str, str], unsure: Collection[str], inventory: str, back: str) -> list[str]:
+    """What to know of a run that was interrupted. ``at_work``: host -> module that had not answered; ``unsure``: hosts of it that
+    may have switched something. ``back``: a rollback's command.
     """
     found = [f"{host}: {_GOES_ON[module]}" for host, module in sorted(at_work.items()) if module in _GOES_ON]
     if found:
@@ -165,4 +165,8 @@ def goes_on(at_work: Mapping[str, str], inventory: str, back: str) -> list[str]:
         found.append(
             f"stop it: {back}, or any other deploy. Once that one has the lease, the hosts refuse the next step of this one"
         )
-    return found
+    return found + [
+        f"{host} had not answered yet, so it may have been switched; run the same command again, or see whether it was: "
+        f"ansible-playbook {SWITCHES[at_work[host]]} -i {inventory}"
+        for host in sorted(unsure)
+    ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -41,8 +41,12 @@ ROTATIONS: list[dict[str, Any]] = [
 ADMINS = {"rotation.database.admin_url": str(PAIR["admin_url"]), "rotation.ml.admin_key": "canary-admin-key"}
 
 
-# The same texts are read again and again here.
-read, read_mapping = cache(variables_text.read), cache(variables_text.read_mapping)
+@pytest.fixture(scope="module", autouse=True)
+def each_text_is_parsed_once() -> Iterator[None]:
+    """Every step reads the whole vault again and again."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(variables_text, "_entries", cache(variables_text._entries))
+        yield
 
 
 class Killed(BaseException):
@@ -64,7 +68,7 @@ class World:
 
     @property
     def value(self) -> str:
-        return str(read(self.text, self.variable))
+        return str(variables_text.read(self.text, self.variable))
 
     def tick(self) -> None:
         self.check()
@@ -77,7 +81,7 @@ class World:
         running = {value for host in self.replicas for value in host}
         assert running <= self.accepted, "a replica has a value that the provider refuses"
         assert self.value in self.accepted, "a deploy would bring a value that the provider refuses"
-        held = {self.value, *read_mapping(self.text, rotation.STATE_VARIABLE).values()}
+        held = {self.value, *variables_text.read_mapping(self.text, rotation.STATE_VARIABLE).values()}
         given_away = {*running, *self.files} | (self.accepted if self.name == "database" else set())
         assert given_away <= held, "a value is in use that the vault does not hold"
 
@@ -183,7 +187,7 @@ class World:
 
     @property
     def state(self) -> dict[str, str]:
-        return read_mapping(self.text, rotation.STATE_VARIABLE)
+        return variables_text.read_mapping(self.text, rotation.STATE_VARIABLE)
 
     def is_over(self, old: str) -> None:
         assert not self.state

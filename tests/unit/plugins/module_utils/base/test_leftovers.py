@@ -61,6 +61,22 @@ def test_a_directory_is_for_its_owner_alone_and_gone_afterwards(tmp_path: Path) 
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_goes_while_it_is_looked_at_was_left_by_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another run ends its work at this moment, and takes its own away."""
+    going = tmp_path / f"{PREFIX}held-abcd1234"
+    going.mkdir()
+    opened = leftovers._open
+
+    def open_and_go(path: Path) -> int:
+        held = opened(path)
+        if path == going:
+            going.rmdir()
+        return held
+
+    monkeypatch.setattr(leftovers, "_open", open_and_go)
+    assert leftovers.sweep(tmp_path, PREFIX) == []
+
+
 @pytest.mark.parametrize(("age", "left"), [(60, False), (3700, True)])
 def test_what_an_older_version_made_held_no_lock_and_counts_when_it_is_an_hour_old(tmp_path: Path, age: int, left: bool) -> None:
     old = tmp_path / f"{PREFIX}abcd1234"

@@ -625,7 +625,7 @@ VERBS = ["admit", "drain", "forget", "sweep", "reload", "expand", "contract"]
 operations = st.lists(st.tuples(st.sampled_from(VERBS), st.sets(st.sampled_from(NAMES), max_size=3)), max_size=10)
 
 
-@settings(max_examples=examples(25))
+@settings(max_examples=examples(15))
 @given(operations)
 def test_files_worker_and_edge_always_agree(sequence: list[tuple[str, set[str]]]) -> None:
     with TemporaryDirectory() as directory, FakeHAProxy(Path(directory)) as haproxy:

@@ -38,10 +38,13 @@ def test_a_host_with_another_one_beside_it() -> None:
 
 def test_by_ipv6_there_are_the_addresses_of_ipv6() -> None:
     found = rules.render(BASE, [], 6)
-    assert of_chain(found, "MORPHEUS-CONTAINERS")[:2] == [
-        "-d fd00:ec2::254/128 -j MORPHEUS-METADATA",
-        "-d fd20:ce::254/128 -j MORPHEUS-METADATA",
+    clouds = ("fd00:ec2::254", "fd20:ce::254", "fd00:c1::a9fe:a9fe", "fd00:42::42", "fd00:a9fe:a9fe::1", "fd00:100::100:200")
+    assert of_chain(found, "MORPHEUS-CONTAINERS") == [
+        *(f"-d {address}/128 -j MORPHEUS-METADATA" for address in clouds),
+        "-p tcp -m tcp --dport 22 -j MORPHEUS-SSH",
+        "-p tcp -m tcp --dport 8405 -j MORPHEUS-METRICS",
     ]
+    assert of_chain(found, "MORPHEUS-METRICS")[-1] == "-d 2001:db8::6/128 -p tcp -m tcp --dport 8405 -j DROP"
     assert of_chain(found, "MORPHEUS-SSH") == [
         "-p tcp -m tcp --dport 22 -m addrtype --dst-type LOCAL -j DROP",
         "-d 2001:db8::6/128 -p tcp -m tcp --dport 22 -j DROP",

@@ -266,6 +266,12 @@ ENGINES = [
         {}, {"iptables": False}, ["2.4 medium: may not change iptables, so containers are not kept apart"], id="iptables"
     ),
     pytest.param(
+        {},
+        {"ip6tables": False},
+        ["2.4 medium: may not change ip6tables, so containers with IPv6 are not kept apart"],
+        id="ip6tables",
+    ),
+    pytest.param(
         {"RegistryConfig": {"InsecureRegistryCIDRs": ["10.0.0.0/8", "::1/128"], "Mirrors": ["http://mirror.example/"]}},
         {},
         ["2.5 medium: trusts 10.0.0.0/8 without TLS", "2.5 medium: trusts http://mirror.example/ without TLS"],

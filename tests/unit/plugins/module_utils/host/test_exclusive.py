@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
-from ansible_collections.morpheus.deploy.plugins.module_utils.host.lock import GHOST_SECONDS, STOPPED_SECONDS, alone
+from ansible_collections.morpheus.deploy.plugins.module_utils.host import lock
+from ansible_collections.morpheus.deploy.plugins.module_utils.host.lock import STOPPED_SECONDS, alone
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.lock_holders import holders
 
 from tests.unit.clock import Clock
@@ -55,10 +56,14 @@ def test_whoever_has_the_lock_is_named(host: Any, other: subprocess.Popen[str]) 
     )
 
 
-def test_one_that_is_at_work_is_waited_for_as_long_as_a_step_takes(host: Any, other: subprocess.Popen[str]) -> None:
+def test_one_that_is_at_work_is_waited_for_as_long_as_a_step_takes(
+    host: Any, other: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Each five seconds every process of this machine is looked at.
+    monkeypatch.setattr(lock, "GHOST_SECONDS", 3 * STOPPED_SECONDS)
     clock = Clock()
     assert f"process {other.pid} " in refusal(host, 7, clock)
-    assert clock.seconds >= GHOST_SECONDS
+    assert clock.seconds >= 3 * STOPPED_SECONDS
 
 
 @pytest.mark.parametrize("token", [0, 7])

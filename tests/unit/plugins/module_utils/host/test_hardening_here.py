@@ -260,7 +260,7 @@ def test_prepare_refuses_strangers(monkeypatch: pytest.MonkeyPatch) -> None:
     stranger = Here(volumes={"shop_data": OURS})
 
     def strangers(*given: Any) -> list[str]:
-        assert given == (Stack.of(STACK), "shop", {"services": {}}, stranger, hardening_here.routes())
+        assert given == (Stack.of(STACK), "shop", {"services": {}}, stranger, hardening_here.routes(), "")
         return ["a stranger"]
 
     class World:
@@ -276,3 +276,40 @@ def test_prepare_refuses_strangers(monkeypatch: pytest.MonkeyPatch) -> None:
     wanted = Wanted("1", "staging", Stack.of(STACK), {}, {})
     with pytest.raises(ConfigError, match="a stranger"):
         harm.take_precautions(World(), wanted, None, {"services": {}}, {}, Lineage())  # type: ignore[arg-type]
+
+
+SIX = {"services": {"api": {"networks": {"web": None}}}, "networks": {"web": {"enable_ipv6": True}}}
+
+
+@pytest.mark.parametrize(
+    ("version", "daemon", "expected"),
+    [
+        ("26.1.5+dfsg1", "", "the engine of this host (26.1.5+dfsg1) writes no rules for it before version 27"),
+        ("26.1.5", '{"ip6tables": true}', "the engine of this host (26.1.5) writes no rules for it before version 27"),
+        ("26.1.5", '{"ip6tables": true, "experimental": true}', ""),
+        ("27.0.1", "", ""),
+        ("28.4.0", '{"ip6tables": false}', "the engine of this host is told to write no rules for it"),
+        ("28.4.0", '{"iptables": false}', "the engine of this host is told to write no rules for it"),
+        ("28.4.0", "{", ""),
+    ],
+)
+def test_a_network_with_ipv6_needs_an_engine_that_filters_it(tmp_path: Path, version: str, daemon: str, expected: str) -> None:
+    (tmp_path / "daemon.json").write_text(daemon)
+    assert hardening_here.unfiltered(SIX, lambda: version, tmp_path / "daemon.json") == expected
+    found = hardening_here.strangers(Stack.of(STACK), "shop", SIX, Here(), six=expected)
+    sentence = (
+        f"services.api.networks: the network web has IPv6 (enable_ipv6), and {expected}: by it containers of other stacks, and "
+        "whoever routes to this host, reach every port of the service; remove enable_ipv6, or name networks in "
+        "stack.hardening.exempt.api"
+    )
+    assert found == ([sentence] if expected else [])
+    admits = {**STACK, "hardening": {"exempt": {"api": ["networks"]}}}
+    assert hardening_here.strangers(Stack.of(admits), "shop", SIX, Here(), six=expected) == []
+
+
+@pytest.mark.parametrize("network", [{}, None, {"enable_ipv6": False}])
+def test_without_ipv6_nobody_asks_the_engine(network: Model | None) -> None:
+    def asked() -> str:
+        raise AssertionError
+
+    assert hardening_here.unfiltered({"networks": {"web": network}}, asked) == ""

@@ -28,6 +28,8 @@ class Api:
     def __init__(self, clock: Clock, restarted: int, restarts_at: float, health: str) -> None:
         self._clock, self._restarted, self._restarts_at, self._health = clock, restarted, restarts_at, health
         self.looks = 0
+        # By the clock; before, its start is not over.
+        self.ready_at = 0.0
         # As the engine has it, of the Compose file or of the image: nanoseconds, and 0 for what nobody has said.
         self.healthcheck: Mapping[str, Any] | None = None
 
@@ -39,7 +41,7 @@ class Api:
             raise NotFound("no such container")
         self.looks += 1
         again = self._clock.now() >= self._restarts_at
-        state = {"Running": True, "Restarting": False, "OOMKilled": False, "Health": {"Status": self._health}}
+        state = {"Running": True, "Restarting": False, "OOMKilled": False, "Health": {"Status": self._status()}}
         networks = {"edge": {"IPAddress": "192.0.2.1"}}
         return {
             "State": state,
@@ -47,6 +49,9 @@ class Api:
             "NetworkSettings": {"Networks": networks},
             "Config": {"Healthcheck": self.healthcheck},
         }
+
+    def _status(self) -> str:
+        return self._health if self._clock.now() >= self.ready_at else "starting"
 
 
 @dataclass
@@ -213,3 +218,12 @@ def test_the_deadline_of_docker_is_that_of_the_healthcheck(
     found = Bench(None, docker="starting", healthcheck=healthcheck, service=service).wait()
     assert (found.healthy, found.violation) == (False, "status 503, expected 200: starting")
     assert found.seconds == pytest.approx(seconds, abs=1)
+
+
+def test_who_starts_slowly_and_says_so_is_waited_for() -> None:
+    check = {**TEST, "Interval": 30 * SECOND, "Retries": 10, "StartPeriod": 300 * SECOND}
+    bench = Bench(None, healthcheck=check)
+    bench.api.ready_at = bench.clock.now() + 150
+    found = bench.wait()
+    assert (found.healthy, found.violation) == (True, "")
+    assert found.seconds == pytest.approx(150, abs=1)

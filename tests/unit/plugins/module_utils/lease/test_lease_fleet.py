@@ -162,7 +162,7 @@ class Fleet(RuleBasedStateMachine):
 
 
 TestFleet = Fleet.TestCase
-TestFleet.settings = settings(max_examples=examples(30), stateful_step_count=60, deadline=None)
+TestFleet.settings = settings(max_examples=examples(20), stateful_step_count=60, deadline=None)
 
 
 @pytest.fixture

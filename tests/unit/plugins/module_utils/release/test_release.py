@@ -543,7 +543,7 @@ def test_a_secret_that_is_rewritten_stays_what_it_was_for_who_has_it_mounted(rel
 data_paths = st.sets(st.sampled_from(["a", "b", "dir/a", "dir/x", "dir/deep/a", "dir/deep/x", "up/a"]), min_size=1, max_size=3)
 
 
-@settings(max_examples=examples(60))
+@settings(max_examples=examples(35))
 @given(data_paths, st.lists(st.tuples(contents, st.integers(0, 12)), min_size=1, max_size=5))
 def test_whatever_releases_come_and_crash_data_that_was_there_stays_as_it_is(
     names: set[str], releases_and_crashes: list[tuple[dict[str, bytes], int]]

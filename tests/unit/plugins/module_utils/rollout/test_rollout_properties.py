@@ -9,9 +9,10 @@ import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import plan
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.desired import DesiredService, Order, UpdatePolicy
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import State
-from hypothesis import assume, given, note
+from hypothesis import assume, given, note, settings
 from hypothesis import strategies as st
 
+from tests.unit.effort import examples
 from tests.unit.simulation import DRAIN_SECONDS, Host, KilledError
 
 NEW = "new"
@@ -331,6 +332,7 @@ def test_when_one_service_fails_its_first_gate_the_others_of_its_wave_are_not_sw
             assert {one.id for one in host.serving(service.name)} == before[service.name]
 
 
+@settings(max_examples=examples(40))
 @given(hosts(Order.START_FIRST, bringing=1), st.booleans())
 def test_a_candidate_that_fails_while_it_is_watched_gives_its_place_back(host: Host, well_by_its_check: bool) -> None:
     """With parallelism 0 nothing has been stopped by then, so that nothing is lost. Only routed candidates have users."""
@@ -394,6 +396,7 @@ def told_with_routes(host: Host) -> None:
     told(host)
 
 
+@settings(max_examples=examples(40))
 @given(changes())
 def test_every_route_leads_to_somebody_who_serves_and_was_meant_whatever_changes(host: Host) -> None:
     told_with_routes(host)
@@ -401,6 +404,7 @@ def test_every_route_leads_to_somebody_who_serves_and_was_meant_whatever_changes
     assert (outcome.failures, host.violations, host.misses(), host.plan()) == ([], [], [], [])
 
 
+@settings(max_examples=examples(40))
 @given(changes(), st.integers(0, 40))
 def test_a_change_of_routes_may_be_killed_anywhere_and_is_finished_by_the_next_run(host: Host, after: int) -> None:
     told_with_routes(host)
@@ -411,6 +415,7 @@ def test_a_change_of_routes_may_be_killed_anywhere_and_is_finished_by_the_next_r
     assert (outcome.failures, host.violations, host.misses(), host.plan()) == ([], [], [], [])
 
 
+@settings(max_examples=examples(40))
 @given(changes(), st.integers(0, 40))
 def test_one_error_anywhere_leaves_every_route_with_somebody_who_serves(host: Host, after: int) -> None:
     told_with_routes(host)
@@ -424,6 +429,7 @@ def test_one_error_anywhere_leaves_every_route_with_somebody_who_serves(host: Ho
     assert (host.violations, host.misses()) == ([], [])
 
 
+@settings(max_examples=examples(40))
 @given(changes(), st.data())
 def test_a_release_that_fails_gives_the_routes_back(host: Host, data: st.DataObject) -> None:
     """And the way back to the release before is a rollout like any other, from wherever the failed one ended."""

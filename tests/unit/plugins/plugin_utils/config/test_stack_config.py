@@ -14,6 +14,8 @@ from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.check impor
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.unit.effort import examples
+
 ROOT = Path(__file__).parents[5]
 OPTIONS = yaml.safe_load((ROOT / "roles/preflight/meta/argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
 
@@ -1307,38 +1309,37 @@ json_values = st.recursive(
     lambda children: st.lists(children, max_size=3) | st.dictionaries(st.text(max_size=5), children, max_size=3),
     max_leaves=5,
 )
-places = st.sampled_from(
-    [
-        (),
-        ("name",),
-        ("compose_files",),
-        ("files",),
-        ("env",),
-        ("env", "api"),
-        ("drain_seconds",),
-        ("services",),
-        ("services", 0),
-        ("services", 0, "name"),
-        ("services", 0, "port"),
-        ("services", 0, "routes"),
-        ("services", 0, "routes", 0),
-        ("services", 0, "health"),
-        ("services", 0, "health", "successes"),
-        ("services", 0, "health", "version"),
-        ("migration",),
-        ("migration", "service"),
-        ("public_check",),
-        ("public_check", "url"),
-        ("hardening",),
-        ("hardening", "exempt"),
-        ("hardening", "exempt", "api"),
-        ("hardening", "docker_socket"),
-    ]
-)
+PLACES: list[tuple[Any, ...]] = [
+    (),
+    ("name",),
+    ("compose_files",),
+    ("files",),
+    ("env",),
+    ("env", "api"),
+    ("drain_seconds",),
+    ("services",),
+    ("services", 0),
+    ("services", 0, "name"),
+    ("services", 0, "port"),
+    ("services", 0, "routes"),
+    ("services", 0, "routes", 0),
+    ("services", 0, "health"),
+    ("services", 0, "health", "successes"),
+    ("services", 0, "health", "version"),
+    ("migration",),
+    ("migration", "service"),
+    ("public_check",),
+    ("public_check", "url"),
+    ("hardening",),
+    ("hardening", "exempt"),
+    ("hardening", "exempt", "api"),
+    ("hardening", "docker_socket"),
+]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(place=places, value=json_values)
+@pytest.mark.parametrize("place", PLACES, ids=lambda place: ".".join(map(str, place)) or "stack")
+@settings(max_examples=examples(3), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(value=json_values)
 def test_whatever_stands_in_the_inventory_there_are_problems_or_a_configuration_and_no_crash(
     source: Path, place: tuple[Any, ...], value: Any
 ) -> None:

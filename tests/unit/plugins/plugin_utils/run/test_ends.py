@@ -87,6 +87,9 @@ def seen(**more: Any) -> Seen:
             id="nobody answered",
         ),
         pytest.param({"interrupted": "by Ctrl-C"}, "refused", ["by Ctrl-C"], FAILED, id="interrupted"),
+        pytest.param(
+            {"interrupted": "by Ctrl-C", "unsure": {"app-1"}}, "failed", ["by Ctrl-C"], FAILED, id="interrupted in a switch"
+        ),
     ],
 )
 def test_what_deploys_nothing_ends_in_a_word_too(what: dict[str, Any], word: str, messages: list[str], code: int) -> None:
@@ -166,4 +169,14 @@ WATCH = "watch it: ansible-playbook playbooks/status.yml -i inventories/staging"
     ],
 )
 def test_what_goes_on_on_a_host_is_said_with_how_to_watch_and_to_stop_it(at_work: dict[str, str], lines: list[str]) -> None:
-    assert goes_on(at_work, "inventories/staging", "ansible-playbook rollback.yml -i inventories/staging") == lines
+    assert goes_on(at_work, (), "inventories/staging", "ansible-playbook rollback.yml -i inventories/staging") == lines
+
+
+@pytest.mark.parametrize(
+    ("module", "shows"), [("ml_mode", "playbooks/ml_mode.yml"), ("edge_maintenance", "playbooks/status.yml")]
+)
+def test_a_switch_that_was_not_answered_is_said_with_the_commands_that_repeat_and_show_it(module: str, shows: str) -> None:
+    assert goes_on({"app-1": module, "app-2": module}, ["app-1"], "inventories/staging", "") == [
+        "app-1 had not answered yet, so it may have been switched; run the same command again, or see whether it was: "
+        f"ansible-playbook {shows} -i inventories/staging"
+    ]

@@ -1,0 +1,19 @@
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+"""Filters that put together what an environment's hosts and balancers say."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    DOCUMENTATION = r"""
+options:
+  leases:
+    description: What M(morpheus.deploy.lease) returned with C(state=read), by host that keeps the lease.
+    type: dict
+    required: true
+  balancers:
+    description: What M(morpheus.deploy.edge_upstream_info) returned, by balancer.
+    type: dict
+    default: {}
+"""
