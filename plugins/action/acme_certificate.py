@@ -4,19 +4,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from http.client import HTTPException
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from ansible.errors import AnsibleError
+from ansible.module_utils.urls import ConnectionError, open_url
 from ansible.plugins.action import ActionBase
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.acme import request
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.acme.order import Order
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit import certificate
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.rotation.outside import run_program
+
+PATIENCE_SECONDS = 20
 
 
 class ActionModule(ActionBase):  # type: ignore[misc] # ansible-core has no types
@@ -36,20 +38,22 @@ class ActionModule(ActionBase):  # type: ignore[misc] # ansible-core has no type
             return answer
 
         try:
-            with self._trusting(str(arguments.get("ca_path") or "")):
-                chain = Order(arguments, ask, run_program).chain(made.csr)
+            ca_path = str(arguments.get("ca_path") or "")
+            _require_answer(str(arguments["directory"]), ca_path)
+            if ca_path:
+                # The modules have no option for it.
+                named = {"SSL_CERT_FILE": str(Path(ca_path).expanduser().absolute())}
+                self._task.environment = [*(self._task.environment or []), named]
+            chain = Order(arguments, ask, run_program).chain(made.csr)
             ends = f"{certificate.read(chain).expires:%Y-%m-%d}"
         except (DeployError, AnsibleError, OSError, ValueError, KeyError) as exc:
             return {**found, "problem": str(exc) or type(exc).__name__}
         return {"changed": True, "content": chain + made.key, "ends": ends, "problem": ""}
 
-    @contextmanager
-    def _trusting(self, ca_path: str) -> Iterator[None]:
-        """Modules know no option for the authority of a directory; Python reads those of a directory that is named to it."""
-        if not ca_path:
-            yield
-            return
-        with TemporaryDirectory() as directory:
-            (Path(directory) / "ca.pem").write_text(Path(ca_path).expanduser().read_text())
-            self._task.environment = [*(self._task.environment or []), {"SSL_CERT_DIR": directory}]
-            yield
+
+def _require_answer(directory: str, ca_path: str) -> None:
+    """DeployError for an authority that is away: the modules would ask it for minutes."""
+    try:
+        open_url(directory, timeout=PATIENCE_SECONDS, ca_path=str(Path(ca_path).expanduser()) if ca_path else None)
+    except (OSError, HTTPException, ConnectionError) as exc:
+        raise DeployError(f"{directory} does not answer: {getattr(exc, 'reason', None) or exc}") from None
