@@ -365,7 +365,7 @@ def collection(directory: Path) -> Path:
             continue
         (own / "roles" / path.name / "tasks").mkdir(parents=True)
         if path.name == "edge":
-            for below in ("defaults", "vars"):
+            for below in ("defaults", "meta", "vars"):
                 (own / "roles" / path.name / below).symlink_to(path / below)
         for name, tasks in stand_in.items():
             (own / "roles" / path.name / "tasks" / f"{name}.yml").write_text(yaml.safe_dump(tasks))

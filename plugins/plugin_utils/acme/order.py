@@ -32,9 +32,14 @@ class Order:
         """The certificate that was issued for ``csr`` and those that signed it, in PEM. DeployError in the authority's words."""
         self._ask("acme_account", state="present", terms_agreed=True, contact=[f"mailto:{self._arguments['email']}"])
         order = self._ask("acme_certificate_order_create", csr_content=csr)
+        uri = order["order_uri"]
+        # The first call only begins it; the second one waits until the authority has looked.
         with self._records(order.get("challenge_data_dns") or {}):
-            self._ask("acme_certificate_order_validate", order_uri=order["order_uri"], challenge=self._challenge)
-        signed = self._ask("acme_certificate_order_finalize", order_uri=order["order_uri"], csr_content=csr)
+            try:
+                self._ask("acme_certificate_order_validate", order_uri=uri, challenge=self._challenge)
+                signed = self._ask("acme_certificate_order_finalize", order_uri=uri, csr_content=csr)
+            except DeployError as exc:
+                raise DeployError(self._reasons(uri) or str(exc)) from None
         return str(signed["selected_chain"]["full_chain"]).rstrip("\n") + "\n"
 
     def _ask(self, module: str, **more: Any) -> Mapping[str, Any]:
@@ -49,6 +54,20 @@ class Order:
         if answer.get("failed"):
             raise DeployError(str(answer.get("msg") or f"{module} of community.crypto failed without a word"))
         return answer
+
+    def _reasons(self, uri: str) -> str:
+        """What the authority met at each name that it refused. The modules only sometimes say it."""
+        try:
+            found = self._ask("acme_certificate_order_info", order_uri=uri).get("authorizations_by_identifier") or {}
+        except DeployError:
+            return ""
+        errors = [
+            (name.removeprefix("dns:"), challenge["error"])
+            for name, authorization in sorted(found.items())
+            for challenge in authorization.get("challenges") or []
+            if challenge.get("error")
+        ]
+        return "; ".join(f"{name}: {error.get('detail')} ({error.get('type')})" for name, error in errors)
 
     @contextmanager
     def _records(self, wanted: Mapping[str, Sequence[str]]) -> Iterator[None]:

@@ -50,7 +50,7 @@ def key_problem(text: object) -> str:
     try:
         _loaded(str(text))
     except (ValueError, TypeError, UnsupportedAlgorithm):
-        return "is not a private key in PEM without a passphrase, of RSA or one of the curves P-256, P-384 and P-521"
+        return "is not a private key in PEM without a passphrase, of RSA or on the curve P-256, P-384 or P-521"
     return ""
 
 

@@ -36,14 +36,14 @@ HERE = {
     "stack_status",
     "stack_audit",
 }
-# By test_ml_mode_module.py and test_adoption_module.py.
-BESIDE = {"ml_mode", "stack_adoption_info"}
+# By test_ml_mode_module.py, test_adoption_module.py and test_certificate_modules.py.
+BESIDE = {"ml_mode", "stack_adoption_info", "edge_certificate", "edge_certificate_info", "edge_challenges"}
 
 
 def test_every_module_is_run_by_a_test() -> None:
     modules = {path.stem for path in (ROOT / "plugins" / "modules").glob("*.py")}
-    # These are action plugins alone, see tests/plays/test_table_of_endings.py and test_newcomer.py.
-    assert modules == HERE | BESIDE | set(_MODULES) | {"begin", "new_environment", "compose_inspect"}
+    # These are action plugins alone, see tests/plays/test_table_of_endings.py, test_newcomer.py and test_certificates.py.
+    assert modules == HERE | BESIDE | set(_MODULES) | {"acme_certificate", "begin", "new_environment", "compose_inspect"}
 
 
 @pytest.fixture
@@ -71,6 +71,9 @@ class Setup:
 
     def differences(self, files: Mapping[str, str], certificates: Mapping[str, str]) -> list[str]:
         return self.changes
+
+    def with_own(self, certificates: Mapping[str, str], placeholders: Mapping[str, str]) -> dict[str, str]:
+        return {**placeholders, **certificates}
 
     def apply(self, files: Mapping[str, str], certificates: Mapping[str, str], *, allow_interruption: bool) -> list[str]:
         if self.error:

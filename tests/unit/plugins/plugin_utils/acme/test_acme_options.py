@@ -59,48 +59,123 @@ def test_a_wildcard_serves_its_names_and_is_given_by_dns_only() -> None:
     wild = [stack("*.example.com")]
     assert problems(stacks=wild, names=["a.example.com"]) == []
     assert problems(stacks=wild, **by_dns) == []
-    assert problems(stacks=wild) == [
-        'edge_acme.names (from the routes): "*.example.com" is a wildcard, which authorities give for edge_acme.challenge: '
-        "dns-01 only"
-    ]
     assert "is the host of no route" in problems(stacks=wild, names=["a.b.example.com"])[0]
 
 
-@pytest.mark.parametrize(
-    ("given", "said"),
-    [
-        pytest.param({"email": ""}, 'edge_acme.email: "" is not an address', id="no email"),
-        pytest.param({"email": "ops"}, 'edge_acme.email: "ops" is not an address', id="no address"),
-        pytest.param({"email": "a@b.example, c@d.example"}, "edge_acme.email: ", id="two addresses"),
-        pytest.param({"directory": ""}, 'edge_acme.directory: "" is not an https URL', id="no directory"),
-        pytest.param({"directory": "http://acme.example.com"}, "edge_acme.directory: ", id="plain http"),
-        pytest.param({"directory": "https://"}, "edge_acme.directory: ", id="no host"),
-        pytest.param({"challenge": "tls-alpn-01"}, 'edge_acme.challenge: "tls-alpn-01" is not one of http-01, dns-01', id="no"),
-        pytest.param({"challenge": "dns-01"}, "edge_acme.dns_hook: required, because", id="no hook"),
-        pytest.param({"dns_hook": ["/bin/txt"]}, "edge_acme.dns_hook: only dns-01 calls it", id="a hook that nobody calls"),
-        pytest.param({"renew_days": 0}, "edge_acme.renew_days: 0 is not from 1 to 60", id="no days"),
-        pytest.param({"renew_days": 80}, "edge_acme.renew_days: 80 is not from 1 to 60", id="too many days"),
-        pytest.param({"ca_path": "/nowhere/ca.pem"}, "edge_acme.ca_path: there is no file /nowhere/ca.pem", id="no file"),
-        pytest.param({"names": ["other.example.com"]}, 'edge_acme.names[0]: "other.example.com" is the host of no route', id="x"),
-        pytest.param({"names": ["www_example.com"]}, 'edge_acme.names[0]: "www_example.com" is not a DNS name', id="_"),
-        pytest.param({"names": ["www.example.com", "localhost"]}, 'edge_acme.names[1]: "localhost" is not a DNS name', id="dot"),
-        pytest.param({"names": ["10.0.0.1"]}, 'edge_acme.names[0]: "10.0.0.1" is not a DNS name', id="an address"),
-        pytest.param({"names": ["https://www.example.com"]}, "is not a DNS name", id="a URL"),
-        pytest.param({"names": ["bücher.example.com"]}, "(xn--...)", id="umlaut"),
-        pytest.param({"stacks": [stack()]}, "edge_acme.names: no route names a host", id="no names"),
-        pytest.param({"stacks": []}, "edge_acme.names: no route names a host", id="no stack"),
-        pytest.param({"sites": ["acme"]}, "edge_certificate_paths.acme: is the name of the certificate", id="taken"),
-        pytest.param({"key": ""}, "certificates_account_key: required; make one with openssl genpkey", id="no key"),
-        pytest.param({"key": "canary-of-a-key"}, "certificates_account_key: is not a private key in PEM", id="no key in it"),
-        pytest.param({"mail": "ops@example.com"}, 'edge_acme.mail: unknown key; did you mean "email"?', id="unknown"),
-        pytest.param({"names": "www.example.com"}, "edge_acme.names: must be a list, not a string", id="no list"),
-        pytest.param({"renew_days": "soon"}, "edge_acme.renew_days: must be a whole number", id="no number"),
-    ],
+SUCH = "such as https://acme-v02.api.letsencrypt.org/directory"
+UNROUTED = (
+    "is the host of no route, so nobody is served by it (routes: www.example.com, shop.example.com); correct it, or give it a "
+    "route"
 )
+NO_NAME = "is not a DNS name that an authority can look up, such as www.example.com"
+# What somebody wrote, beside what is well, and what is said of it.
+REFUSED = [
+    pytest.param(
+        {"email": ""}, 'edge_acme.email: "" is not an address, such as ops@example.com; the authority warns there', id="no email"
+    ),
+    pytest.param(
+        {"email": "a@b.example, c@d.example"},
+        'edge_acme.email: "a@b.example, c@d.example" is not an address, such as ops@example.com; the authority warns there',
+        id="two addresses for email",
+    ),
+    pytest.param(
+        {"directory": ""},
+        f'edge_acme.directory: "" is not an https URL; give the authority\'s directory, {SUCH}',
+        id="no directory of an authority",
+    ),
+    pytest.param(
+        {"directory": "http://acme.example.com"},
+        f'edge_acme.directory: "http://acme.example.com" is not an https URL; give the authority\'s directory, {SUCH}',
+        id="a directory by plain http",
+    ),
+    pytest.param(
+        {"directory": "https://"},
+        f'edge_acme.directory: "https://" is not an https URL; give the authority\'s directory, {SUCH}',
+        id="a directory without a host",
+    ),
+    pytest.param(
+        {"challenge": "tls-alpn-01"},
+        'edge_acme.challenge: "tls-alpn-01" is not one of http-01, dns-01',
+        id="a challenge that the edge does not answer",
+    ),
+    pytest.param(
+        {"challenge": "dns-01"},
+        "edge_acme.dns_hook: required, because edge_acme.challenge is dns-01; give the program that sets a TXT record, with its "
+        "arguments",
+        id="dns-01 without a program",
+    ),
+    pytest.param(
+        {"dns_hook": ["/bin/txt"]},
+        "edge_acme.dns_hook: only dns-01 calls it; say edge_acme.challenge: dns-01",
+        id="a program that nobody calls",
+    ),
+    pytest.param({"renew_days": 0}, "edge_acme.renew_days: 0 is not from 1 to 60", id="no days to renew in"),
+    pytest.param({"renew_days": 80}, "edge_acme.renew_days: 80 is not from 1 to 60", id="too many days to renew in"),
+    pytest.param(
+        {"ca_path": "/nowhere/ca.pem"},
+        "edge_acme.ca_path: there is no file /nowhere/ca.pem on the controller",
+        id="an authority's file that is not there",
+    ),
+    pytest.param(
+        {"names": ["other.example.com"]},
+        f'edge_acme.names[0]: "other.example.com" {UNROUTED}',
+        id="a name that no route has",
+    ),
+    pytest.param(
+        {"names": ["www_example.com"]}, f'edge_acme.names[0]: "www_example.com" {NO_NAME}', id="a name with an underscore"
+    ),
+    pytest.param(
+        {"names": ["www.example.com", "localhost"]}, f'edge_acme.names[1]: "localhost" {NO_NAME}', id="a name without a dot"
+    ),
+    pytest.param({"names": ["10.0.0.1"]}, f'edge_acme.names[0]: "10.0.0.1" {NO_NAME}', id="an address for a name"),
+    pytest.param(
+        {"names": ["https://www.example.com"]}, f'edge_acme.names[0]: "https://www.example.com" {NO_NAME}', id="a URL for a name"
+    ),
+    pytest.param(
+        {"names": ["bücher.example.com"]},
+        'edge_acme.names[0]: "bücher.example.com" has letters that DNS does not know; write it as users\' browsers '
+        "send it (xn--...)",
+        id="a name with an umlaut",
+    ),
+    pytest.param(
+        {"stacks": [stack("*.example.com")]},
+        'edge_acme.names (from the routes): "*.example.com" is a wildcard, which authorities give for edge_acme.challenge: '
+        "dns-01 only",
+        id="a wildcard by http-01",
+    ),
+    pytest.param(
+        {"stacks": [stack()]},
+        "edge_acme.names: no route names a host, so nobody knows for what the certificate is to be; list the names",
+        id="no host in any route",
+    ),
+    pytest.param(
+        {"sites": ["acme"]},
+        "edge_certificate_paths.acme: is the name of the certificate that edge_acme brings; give yours another one",
+        id="a certificate called acme",
+    ),
+    pytest.param(
+        {"key": ""},
+        "certificates_account_key: required; make one with openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256, put "
+        "it into the environment's vault, and take it from there",
+        id="no key of the account",
+    ),
+    pytest.param(
+        {"key": "canary-of-a-key"},
+        "certificates_account_key: is not a private key in PEM without a passphrase, of RSA or on the curve P-256, P-384 or "
+        "P-521",
+        id="a key of the account that is none",
+    ),
+    pytest.param({"mail": "x"}, 'edge_acme.mail: unknown key; did you mean "email"?', id="a misspelled option of edge_acme"),
+    pytest.param(
+        {"names": "www.example.com"}, "edge_acme.names: must be a list, not a string", id="names of edge_acme that are no list"
+    ),
+]
+
+
+@pytest.mark.parametrize(("given", "said"), REFUSED)
 def test_what_cannot_work_is_refused_with_path_and_value(given: dict[str, Any], said: str) -> None:
-    [problem] = problems(**given)
-    assert said in problem
-    assert "canary" not in problem
+    assert problems(**given) == [said]
+    assert "canary" not in said
 
 
 def test_all_problems_come_at_once() -> None:

@@ -106,7 +106,11 @@ def test_without_any_it_is_said_that_none_is_served() -> None:
 
 
 def test_a_host_that_did_not_get_it_is_named() -> None:
-    placed = {"a": {"changed": True}, "b": {"failed": True, "msg": "HAProxy does not take it."}, "c": {"unreachable": True}}
+    placed: dict[str, dict[str, Any]] = {
+        "a": {"changed": True},
+        "b": {"failed": True, "msg": "HAProxy does not take it."},
+        "c": {"unreachable": True},
+    }
     assert notes.outcome(DUE, NAMES, ISSUED, placed)["problems"] == [
         "b was not given the certificate for www.example.com, shop.example.com: HAProxy does not take it. "
         "playbooks/certificates.yml brings it along",
