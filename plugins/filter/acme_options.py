@@ -41,7 +41,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: The problems, and the options with defaults. C(names) is empty where no certificates are wanted.
+  description: The problems, else the options with defaults. C(names) is empty where no certificates are wanted.
   type: dict
   sample:
     problems: []

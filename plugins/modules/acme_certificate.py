@@ -53,7 +53,7 @@ options:
     elements: str
     default: []
   environment:
-    description: The environment.
+    description: The environment, for O(dns_hook).
     type: str
     required: true
   ca_path:

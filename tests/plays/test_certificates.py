@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.plays.played import OUT_OF_REACH, ROOT, play
-from tests.plays.staged import Case, Done, Stage, rule
-from tests.unit import certificates
+from tests.plays.staged import ACME, Case, Done, Stage, certificate, rule
 
 SITE = "shop.example"
-KEY = certificates.make([SITE])[1]
-# Nobody listens there.
-ACME = {"email": "ops@shop.example", "directory": "https://127.0.0.1:9/directory"}
-GIVEN = ("-e", json.dumps({"edge_acme": ACME, "certificates_account_key": KEY}))
-YOUNG, OLD = (certificates.make([SITE], days)[0] for days in (80, 20))
-
-
-def shows(certificate: str, path: str = "/nowhere/acme.pem", **when: Any) -> dict[str, Any]:
-    return rule("edge_certificate_info", {"changed": False, "certificate": certificate, "path": path}, **when)
-
-
-PLACED = rule("edge_certificate", {"changed": True, "path": "/nowhere/acme.pem"})
+YOUNG, OLD = certificate(80), certificate(20)
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +23,7 @@ def asked(done: Done, module: str) -> list[str]:
 
 
 def test_a_deploy_asks_one_host_and_does_nothing_while_the_certificate_is_young(stage: Stage) -> None:
-    done = stage.play("young", "deploy", Case(options=GIVEN, rules=[shows(YOUNG)]))
+    done = stage.play("young", "deploy", Case(options=ACME, rules=[YOUNG]))
     assert (done.code, done.files["staging/verdict.json"]["verdict"]) == (0, "deployed"), done.output
     assert asked(done, "edge_certificate_info") == ["app-1"]
     assert asked(done, "edge_challenges") == []
@@ -45,7 +31,7 @@ def test_a_deploy_asks_one_host_and_does_nothing_while_the_certificate_is_young(
 
 
 def test_a_deploy_that_cannot_renew_is_deployed_and_says_so(stage: Stage) -> None:
-    done = stage.play("away", "deploy", Case(options=GIVEN, rules=[shows(OLD)]))
+    done = stage.play("away", "deploy", Case(options=ACME, rules=[OLD]))
     found = done.files["staging/verdict.json"]
     assert (done.code, found["verdict"]) == (0, "deployed"), done.output
     assert asked(done, "edge_challenges") == ["app-1", "app-2"]
@@ -58,23 +44,23 @@ def test_a_deploy_that_cannot_renew_is_deployed_and_says_so(stage: Stage) -> Non
 
 
 def test_a_host_that_is_lost_meanwhile_fails_no_deploy(stage: Stage) -> None:
-    lost = [shows(OLD, host="app-1"), rule("edge_certificate_info", "lost", host="app-2")]
-    done = stage.play("lost", "deploy", Case(options=GIVEN, rules=lost))
+    lost = [certificate(20, host="app-1"), rule("edge_certificate_info", "lost", host="app-2")]
+    done = stage.play("lost", "deploy", Case(options=ACME, rules=lost))
     found = done.files["staging/verdict.json"]
     assert (done.code, found["verdict"]) == (0, "deployed"), done.output
     assert any(note.startswith("warning: app-2 was not given the certificate") for note in found["notes"])
 
 
 def test_a_deploy_of_some_hosts_renews_nothing(stage: Stage) -> None:
-    done = stage.play("limit", "deploy", Case(options=(*GIVEN, "--limit", "app-2"), rules=[shows(OLD)]))
+    done = stage.play("limit", "deploy", Case(options=(*ACME, "--limit", "app-2"), rules=[OLD]))
     assert done.code == 0, done.output
     assert asked(done, "edge_certificate_info") == []
 
 
 def test_a_host_that_has_an_older_one_is_given_that_of_the_other(stage: Stage, tmp_path: Path) -> None:
     (tmp_path / "acme.pem").write_text("certificate and key, a canary")
-    rules = [shows(OLD, host="app-1"), shows(YOUNG, str(tmp_path / "acme.pem"), host="app-2"), PLACED]
-    done = stage.play("behind", "certificates", Case(options=GIVEN, rules=rules))
+    rules = [certificate(20, host="app-1"), certificate(80, str(tmp_path / "acme.pem"), host="app-2")]
+    done = stage.play("behind", "certificates", Case(rules=rules))
     assert (done.code, done.files["staging/verdict.json"]["verdict"]) == (0, "done"), done.output
     assert asked(done, "edge_certificate") == ["app-1"]
     assert asked(done, "edge_challenges") == []
@@ -83,20 +69,20 @@ def test_a_host_that_has_an_older_one_is_given_that_of_the_other(stage: Stage, t
 
 
 def test_balancers_are_looked_at_too(stage: Stage) -> None:
-    done = stage.play("balancers", "certificates", Case(options=GIVEN, rules=[shows(YOUNG)], balancers=("lb-1",)))
+    done = stage.play("balancers", "certificates", Case(rules=[YOUNG], balancers=("lb-1",)))
     assert done.code == 0, done.output
     assert asked(done, "edge_certificate_info") == ["app-1", "app-2", "lb-1"]
 
 
 def test_the_job_of_the_night_fails_when_nothing_could_be_renewed(stage: Stage) -> None:
-    done = stage.play("night", "certificates", Case(options=GIVEN, rules=[shows(OLD)]))
+    done = stage.play("night", "certificates", Case(rules=[OLD]))
     found = done.files["staging/verdict.json"]
     assert done.code == 2, done.output
     assert [message for message in found["messages"] if "does not answer" in message] == found["messages"]
 
 
 def test_provisioning_brings_the_certificate_when_the_edge_runs(stage: Stage) -> None:
-    done = stage.play("provision", "provision", Case(options=GIVEN, rules=[shows(YOUNG)]))
+    done = stage.play("provision", "provision", Case(options=ACME, rules=[YOUNG]))
     assert (done.code, done.files["staging/verdict.json"]["verdict"]) == (0, "done"), done.output
     order = [one["module"] for one in done.asked]
     assert max(place for place, name in enumerate(order) if name == "edge_config") < order.index("edge_certificate_info")

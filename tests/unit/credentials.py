@@ -119,7 +119,7 @@ CREDENTIALS = (
     ),
     Credential(
         "certificates_account_key",
-        "no: whoever had another environment's would get certificates only for names that lead to hosts that answer for it",
+        "no: config_must_differ compares it",
         "no: it lies on no host",
         "no: the vault gets another one, and the next order makes its account",
         MASKED_AS_OPTION,
@@ -208,6 +208,7 @@ ADDRESSES = (
 # Options that sound like either, and why they are none.
 NEITHER = {
     "certificates_hosts": "names of the inventory",
+    "certificates_required": "yes or no",
     "docker_engine_source": "the name of a repository: distro or docker",
     "docker_engine_registry_ca_paths": "certificates, which are public, by the registry that shows them",
     "docker_engine_token": "the lease's number",

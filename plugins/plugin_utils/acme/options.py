@@ -12,10 +12,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import schema
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import ISSUED
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.acme import request
 
-# Of the file at the edge.
-NAME = "acme"
 HTTP, DNS = CHALLENGES = ("http-01", "dns-01")
 # Of one certificate, at most authorities.
 MOST_NAMES = 100
@@ -55,7 +54,7 @@ class Acme:
 
     def told(self) -> dict[str, Any]:
         if not self.is_wanted or self.problems:
-            return {"names": []}
+            return {"names": self.names if self.is_wanted else []}
         given = {name: value for name, value in self._given.items() if name != "names"}
         return {**given, "names": self.names, "thumbprint": request.thumbprint(str(self._key))}
 
@@ -74,8 +73,8 @@ class Acme:
             yield f"edge_acme.renew_days: {given['renew_days']} is not from 1 to 60"
         if given["ca_path"] and not Path(given["ca_path"]).expanduser().is_file():
             yield f"edge_acme.ca_path: there is no file {given['ca_path']} on the controller"
-        if NAME in self._sites:
-            yield f"edge_certificate_paths.{NAME}: is the name of the certificate that edge_acme brings; give yours another one"
+        if ISSUED in self._sites:
+            yield f"edge_certificate_paths.{ISSUED}: is the name of the certificate that edge_acme brings; give yours another one"
         yield from self._of_names()
         yield from self._of_key()
         if importlib.util.find_spec(_CLIENT) is None:

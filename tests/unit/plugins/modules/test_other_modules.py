@@ -261,7 +261,7 @@ def test_an_audit_tries_what_must_be_open_and_what_must_not(world: World, capsys
     without_engine(world)
     world.put("stack_audit", HostAudit=Audit)
     options = {"stack": "shop", "must_reach": [DATABASE], "must_not_reach": [{**DATABASE, "port": 5433}], "database": "api.URL"}
-    options["sites"] = ["shop.example"]
+    options |= {"sites": ["shop.example", "acme"], "issued_for": ["www.example"]}
     result = run("stack_audit", capsys, options)
     assert (result["changed"], result["release"]) == (False, "shop")
     assert Audit.asked == (
@@ -269,7 +269,8 @@ def test_an_audit_tries_what_must_be_open_and_what_must_not(world: World, capsys
         3.0,
         "api.URL",
         "",
-        ["shop.example"],
+        ["shop.example", "acme"],
+        ["www.example"],
     )
 
 
