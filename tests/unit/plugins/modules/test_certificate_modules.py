@@ -63,7 +63,8 @@ def test_a_certificate_is_read_without_its_key(world: World, paths: Any, capsys:
 def test_an_authority_is_answered_for_each_name_once(world: World, paths: Any, capsys: CAPSYS) -> None:
     (paths.conf / "challenges.map").write_text("a.example old\n")
     asked = {"names": ["a.example", "b.example"], "thumbprint": "t"}
-    with _Workers(paths.root) as haproxy:
+    haproxy = _Workers(paths.root)
+    with haproxy:
         haproxy.maps[maintenance.CURRENT] = {"a.example": "old"}
         assert run(CHALLENGES, capsys, asked, check_mode=True)["names"] == ["a.example", "b.example"]
         done = run(CHALLENGES, capsys, {**asked, **ALLOWED})

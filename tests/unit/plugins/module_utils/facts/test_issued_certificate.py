@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.settings import HAPROXY_DIRECTORY
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import HAPROXY_DIRECTORY
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts import disk, host
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts.host import HostAudit
 
