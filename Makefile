@@ -77,9 +77,19 @@ unit: $(VENV)/.stamp ## Run the tests that need no Docker
 endings: $(VENV)/.stamp ## End every playbook in every way: what `make unit` leaves out of the table
 	pytest --numprocesses=auto --dist=loadfile -m deep tests/plays
 
+# For the authority of the tests (Debian's package pebble), and for HAProxy where no engine has its image.
+.PHONY: mmdebstrap
+mmdebstrap:
+	@command -v mmdebstrap >/dev/null || { \
+		apt-get update --quiet && apt-get install --yes --no-install-recommends mmdebstrap debian-archive-keyring; }
+
 .PHONY: lab
-lab: $(VENV)/.stamp
+lab: $(VENV)/.stamp mmdebstrap
 	pytest tests/edge_lab
+
+.PHONY: acme
+acme: $(VENV)/.stamp mmdebstrap ## Issue and renew certificates by a real ACME authority and a real HAProxy
+	pytest --capture=no tests/edge_lab/test_certificates.py
 
 .PHONY: edge-lab
 edge-lab: $(VENV)/.stamp ## Roll generated releases over a real HAProxy without containers: EDGE_LAB_EXAMPLES=300 of them

@@ -135,8 +135,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         self._keep_in_mind(result)
         role = self._role(result)
         module = self._action(result).removeprefix(PREFIX)
-        # A host that --limit leaves out is asked in passing, and so are those that keep the lease: the run does without them.
-        if role == "fleet" or (role == "lease" and result._task.ignore_unreachable):
+        # A host that --limit leaves out is asked in passing, and so are those that keep the lease, or get a certificate.
+        if role in ("fleet", "certificates") or (role == "lease" and result._task.ignore_unreachable):
             return
         # A balancer that is told of a host is named by the task that follows, where it matters; one that is asked, by the report.
         if (role, module) == ("edge", "edge_upstream") or module == "edge_upstream_info":
@@ -257,7 +257,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         self._at_work.ended(result._host.get_name())
         self._note(name, result, failed=failed)
         facts = result._result.get("ansible_facts") or {}
-        self._run.left_out = facts.get("fleet_left_out") or self._run.left_out
+        self._run.learned(facts)
         self._reports |= {name: facts for name in REPORTS if f"{name}_report" in facts}
         self._stacks.choose(facts)
         if not name.startswith(PREFIX):

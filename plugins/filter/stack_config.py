@@ -18,7 +18,8 @@ options:
       C(stack_shared_secrets), C(ml) and C(preflight_environments) as one mapping. Missing ones count as not set. Beside them
       C(stack_groups), the inventory's groups with their hosts, C(stack_vault_variables), what the vault holds, and
       C(stack_vault_templates), names of what looks like a template in it, as the lookup
-      P(morpheus.deploy.encrypted_variables#lookup) gives both."
+      P(morpheus.deploy.encrypted_variables#lookup) gives both. C(edge_acme), C(edge_certificate_paths),
+      C(certificates_account_key) and C(stacks) as they are for P(morpheus.deploy.acme_options#filter)."
     type: dict
     required: true
 author:
@@ -54,6 +55,7 @@ from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.filter.ml_problems import ml_problems
 from ansible_collections.morpheus.deploy.plugins.module_utils.health import gate
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.acme import options as acme
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import compose_asked, specifications
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.check import StackConfig
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.no_jmespath import NO_JMESPATH
@@ -65,7 +67,7 @@ def stack_config(variables: Mapping[str, Any]) -> dict[str, Any]:
     checked = StackConfig(variables, specifications.options("preflight"))
     return {
         # What Compose says is asked for last: where our own words know what is wrong, they say what to write instead.
-        "problems": [*checked.problems, *ml_problems(variables.get("ml"))]
+        "problems": [*checked.problems, *ml_problems(variables.get("ml")), *_acme_problems(variables)]
         or compose_asked.problems(
             checked.config,
             checked.release,
@@ -85,6 +87,11 @@ def stack_config(variables: Mapping[str, Any]) -> dict[str, Any]:
         "placement": checked.placement,
         "supabase": checked.supabase,
     }
+
+
+def _acme_problems(variables: Mapping[str, Any]) -> list[str]:
+    stacks = [variables.get("stack"), *(variables.get("stacks") or {}).values()]
+    return acme.problems(variables, stacks, lambda: specifications.options("edge"))
 
 
 class FilterModule:

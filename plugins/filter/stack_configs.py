@@ -52,6 +52,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.health import gate
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.acme import options as acme
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import specifications
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.check import StackConfig
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.no_jmespath import NO_JMESPATH
@@ -76,6 +77,7 @@ def stack_configs(
         problems += found
         notes += [described.renamed(name, note) for note in checked.notes]
         releases.append(f"{name} {checked.release}")
+    problems += acme.problems(common, list(stacks.values()), lambda: specifications.options("edge"))
     return {"problems": list(dict.fromkeys(problems)), "notes": notes, "releases": ", ".join(releases)}
 
 

@@ -40,6 +40,12 @@ options:
     description: Certificates with chain and private key in PEM, by name. What is not among them is removed from the host.
     type: dict
     default: {}
+  placeholders:
+    description:
+      - Certificates with private key in PEM, by name, of which the host keeps its own by that name once it has one. The role
+        C(certificates) brings these and renews them.
+    type: dict
+    default: {}
   image:
     description: HAProxy's image.
     type: str
@@ -104,10 +110,11 @@ def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
     before = _read(paths, files)
     settings = EdgeSettings(params["image"], params["user"], params["ports"])
     setup = edge_setup.EdgeSetup(paths, engine.Engine(engine.connect(), edge_state.PROJECT), settings, SystemClock())
+    certificates = setup.with_own(params["certificates"], params["placeholders"])
     if module.check_mode:
-        changes = setup.differences(files, params["certificates"])
+        changes = setup.differences(files, certificates)
     else:
-        changes = setup.apply(files, params["certificates"], allow_interruption=params["allow_interruption"])
+        changes = setup.apply(files, certificates, allow_interruption=params["allow_interruption"])
     after = "".join(files[name] for name in sorted(files))
     return {"changed": bool(changes), "changes": changes, "diff": {"before": before, "after": after}}
 
@@ -119,6 +126,7 @@ def main() -> None:
             "config": {"type": "str", "required": True},
             "files": {"type": "dict", "default": {}},
             "certificates": {"type": "dict", "default": {}, "no_log": True},
+            "placeholders": {"type": "dict", "default": {}, "no_log": True},
             "image": {"type": "str", "default": "haproxy:3.0"},
             "user": {"type": "str", "default": "99:99"},
             "ports": {"type": "list", "elements": "str", "required": True},

@@ -61,6 +61,11 @@ options:
     description: Names of the certificates that the inventory gives the edge. Without it only what the edge uses counts.
     type: list
     elements: str
+  issued_for:
+    description: Names of the certificate that an ACME authority issues, each of which the edge is asked for.
+    type: list
+    elements: str
+    default: []
 extends_documentation_fragment:
   - morpheus.deploy.attributes.read_only
   - morpheus.deploy.engine
@@ -256,7 +261,9 @@ def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
     connections = [{**one, "wanted": "open"} for one in given["must_reach"]]
     connections += [{**one, "wanted": "closed"} for one in given["must_not_reach"]]
     audit = HostAudit(everything.Everything(engine.connect()), Releases(given["stack"]))
-    found = audit.look(connections, given["timeout_seconds"], given["database"], given["project_ref"], given["sites"])
+    found = audit.look(
+        connections, given["timeout_seconds"], given["database"], given["project_ref"], given["sites"], given["issued_for"]
+    )
     return {"changed": False, **found}
 
 
@@ -271,6 +278,7 @@ def main() -> None:
             "database": {"type": "str", "default": ""},
             "project_ref": {"type": "str", "default": ""},
             "sites": {"type": "list", "elements": "str"},
+            "issued_for": {"type": "list", "elements": "str", "default": []},
         },
         supports_check_mode=True,
     )

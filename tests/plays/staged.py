@@ -22,6 +22,7 @@ import yaml
 
 from tests.commands import environment
 from tests.hangs import HANGS_AFTER_SECONDS
+from tests.unit import certificates
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
@@ -195,7 +196,22 @@ LEASE = {
     "taken_over": None,
     "database": {},
 }
+# Nobody listens there.
+AUTHORITY = {"email": "ops@shop.example", "directory": "https://127.0.0.1:9/directory"}
+ACCOUNT_KEY = certificates.make(["shop.example"])[1]
+ACME = ("-e", json.dumps({"edge_acme": AUTHORITY, "certificates_account_key": ACCOUNT_KEY}))
+
+
+def certificate(days: float, path: str = "/nowhere/acme.pem", **when: Any) -> dict[str, Any]:
+    """A host serves with one that has so many days left."""
+    pem = certificates.make(["shop.example"], days)[0]
+    return rule("edge_certificate_info", {"changed": False, "certificate": pem, "path": path}, **when)
+
+
 WELL = [
+    certificate(80),
+    rule("edge_certificate", {"changed": True, "path": "/nowhere/acme.pem"}),
+    rule("edge_challenges", {"changed": True, "names": ["shop.example"]}),
     rule("lease", {"changed": False, "token": 0, "holder": None, "msg": "free"}, state="read"),
     rule("lease", {"changed": True, "token": 0, "holder": None, "msg": "The lease of ben was broken."}, state="broken"),
     rule("lease", {**LEASE, "token": 0, "holder": None, "taken": False, "granted": False}, check_mode=True),
@@ -300,6 +316,7 @@ ROLLOUTS = {
     "rotate_secrets": rollout("deploy", "1.1.0", "1.1.0", switched=False),
 }
 OPTIONS = {
+    "certificates": ACME,
     "fingerprint": ("-e", "stack_fingerprints={{ inventory_dir }}/fingerprints.json"),
     "maintenance": ("-e", "state=on"),
     "remove_stack": ("-e", "stack_name=shop"),
@@ -364,7 +381,7 @@ def collection(directory: Path) -> Path:
             continue
         (own / "roles" / path.name / "tasks").mkdir(parents=True)
         if path.name == "edge":
-            for below in ("defaults", "vars"):
+            for below in ("defaults", "meta", "vars"):
                 (own / "roles" / path.name / below).symlink_to(path / below)
         for name, tasks in stand_in.items():
             (own / "roles" / path.name / "tasks" / f"{name}.yml").write_text(yaml.safe_dump(tasks))

@@ -40,6 +40,7 @@ ASKED = """
                 no inventory  wrong group  nobody     limit          check
 adopt           refused 2     refused 2    refused 2  deployed 0     checked 0
 audit           refused 2     refused 2    refused 2  failed 2       failed 2
+certificates    refused 2     refused 2    refused 2  done 0         checked 0
 claim           refused 2     refused 2    refused 2  done 0         checked 0
 config          refused 2     refused 2    refused 2  done 0         done 0
 deploy          refused 2     refused 2    refused 2  deployed 0     checked 0
@@ -60,6 +61,7 @@ LOST = """
                 none answers  lost first  lost midway  lost last  killed
 adopt           refused 4     refused 4   refused 4    mixed 4    running -9
 audit           refused 4     failed 4    failed 4     failed 4   running -9
+certificates    refused 4     refused 4   refused 4    refused 2  running -9
 claim           refused 4     refused 4   refused 4    failed 4   running -9
 config          done 0        done 0      done 0       done 0     running -9
 deploy          refused 4     refused 4   refused 4    mixed 4    running -9
@@ -80,6 +82,7 @@ unlock          refused 4     done 0      done 0       done 0     running -9
 MIDWAY = {
     "adopt": rule("stack_adoption_info", "lost", host="app-2"),
     "audit": rule("stack_audit", "lost", host="app-2"),
+    "certificates": rule("host_identity", "lost", host="app-2"),
     "claim": rule("host_identity", "lost", host="app-2"),
     "deploy": rule("stack_release", "lost", host="app-2"),
     "edge_upgrade": rule("edge_image", "lost", host="app-2"),
@@ -97,6 +100,7 @@ MIDWAY = {
 LAST = {
     **MIDWAY,
     "adopt": rule("stack_rollout", "lost", host="app-2"),
+    "certificates": rule("edge_certificate_info", "lost", host="app-2"),
     "claim": rule("host_baseline", "lost", host="app-2"),
     "deploy": rule("stack_rollout", "lost", host="app-2"),
     "edge_upgrade": rule("edge_upgrade", "lost", host="app-2"),

@@ -84,6 +84,31 @@ def test_the_certificate_list_names_each_certificate_once_and_ends_with_a_line_b
     assert text.endswith("\n")
 
 
+ACME = {"email": "ops@example.com", "directory": "https://acme.example.com/directory"}
+
+
+def test_an_authority_is_answered_by_plain_http_before_anything_is_redirected_and_in_maintenance() -> None:
+    http = sections(render("haproxy.cfg.j2", edge_acme=ACME))["frontend http from base"]
+    wanted = ("return status 200", "redirect")
+    answer, redirect = ([number for number, line in enumerate(http) if word in line] for word in wanted)
+    assert len(answer) == len(redirect) == 1
+    assert answer < redirect
+    assert "acl challenge path_reg ^/[.]well-known/acme-challenge/[A-Za-z0-9_-]+$" in http
+    assert "challenge" not in render("haproxy.cfg.j2", edge_certificate_paths=CERTIFICATES)
+
+
+def test_a_balancer_answers_an_authority_itself() -> None:
+    upstreams = [{"name": "app-1", "address": "192.0.2.11"}]
+    assert "return status 200" in render("haproxy.cfg.j2", edge_acme=ACME, edge_upstreams=upstreams)
+
+
+def test_with_an_authority_https_is_served_and_its_certificate_comes_after_those_that_are_given() -> None:
+    assert "frontend https from base" in sections(render("haproxy.cfg.j2", edge_acme=ACME))
+    text = render("certificates.list.j2", edge_certificate_paths=CERTIFICATES, edge_acme=ACME)
+    assert text.splitlines()[-1] == "/usr/local/etc/haproxy/certs/acme.pem"
+    assert text.count(".pem") == 3
+
+
 def test_each_trusted_network_has_a_line_of_its_own_because_haproxy_takes_64_words_a_line() -> None:
     trusted = [f"192.0.2.{number}" for number in range(100)]
     found = sections(render("haproxy.cfg.j2", edge_certificate_paths=CERTIFICATES, edge_trusted_proxies=trusted))

@@ -13,13 +13,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 
-def make(names: Sequence[str], days: float = 90, now: datetime | None = None) -> tuple[str, str]:
-    """(certificate, private key) as PEM; it ends ``days`` after ``now``."""
+def make(names: Sequence[str], days: float = 90, now: datetime | None = None, begins: float = -400) -> tuple[str, str]:
+    """(certificate, private key) as PEM; it begins and ends so many days after ``now``."""
     start = now or datetime.now(UTC)
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
     builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-    builder = builder.not_valid_before(start - timedelta(days=400)).not_valid_after(start + timedelta(days=days))
+    builder = builder.not_valid_before(start + timedelta(days=begins)).not_valid_after(start + timedelta(days=days))
     if names:
         builder = builder.add_extension(x509.SubjectAlternativeName([_name(one) for one in names]), critical=False)
     private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())

@@ -118,6 +118,22 @@ CREDENTIALS = (
         ("edge_config.certificates",),
     ),
     Credential(
+        "certificates_account_key",
+        "no: config_must_differ compares it",
+        "no: it lies on no host",
+        "no: the vault gets another one, and the next order makes its account",
+        MASKED_AS_OPTION,
+        ("acme_certificate.account_key",),
+    ),
+    Credential(
+        "edge/conf/certs/acme.pem on hosts",
+        "no: each certificate has a key of its own, which no controller keeps",
+        "tls-expiry, tls-name, file-writable, secret-readable",
+        "no: each renewal makes a new one",
+        MASKED_AS_OPTION,
+        ("edge_certificate.content", "edge_config.placeholders"),
+    ),
+    Credential(
         "stack_vault, its password",
         "no: it opens the others; each environment's has a vault id of its own",
         "no: it lies on no host",
@@ -180,15 +196,23 @@ ADDRESSES = (
     Address("docker_engine_repository_url", "no: packages are signed", "no: asked by provision.yml alone"),
     Address("docker_engine_registry_mirrors", "no: images run by digest", "cis-2.5 when it is trusted without TLS"),
     Address("docker_engine_dns", "no: names lead where the network lets them; the marker tells a wrong database", "no: UDP"),
+    Address(
+        "edge_acme.directory",
+        "certificates_account_key; the authority asks the names, wherever they lead",
+        "no: asked by the controller alone",
+    ),
     Address("edge_upstreams[].address", "identity of each host", "audit_must_not_reach, which names the other environment's"),
     Address("edge_trusted_proxies", "no: nobody is contacted there", "no: nobody is contacted there"),
 )
 
 # Options that sound like either, and why they are none.
 NEITHER = {
+    "certificates_hosts": "names of the inventory",
+    "certificates_required": "yes or no",
     "docker_engine_source": "the name of a repository: distro or docker",
     "docker_engine_registry_ca_paths": "certificates, which are public, by the registry that shows them",
     "docker_engine_token": "the lease's number",
+    "edge_acme.dns_hook": "a program of the controller",
     "edge_metrics_address": "an address of the host's own to listen on",
     "edge_upstream_name": "the name that certificates of hosts must have",
     "edge_upstream_ca_path": "a certificate, which is public",

@@ -29,6 +29,7 @@ from tests.unit.plugins.module_utils.operations import test_prepare
 from tests.unit.plugins.module_utils.ownership import test_database_identity, test_identity
 from tests.unit.plugins.module_utils.postgres import test_connection_url
 from tests.unit.plugins.modules import test_identity_modules
+from tests.unit.plugins.plugin_utils.acme import test_acme_options
 from tests.unit.plugins.plugin_utils.config import (
     test_compose_reading,
     test_exposed,
@@ -65,6 +66,7 @@ PLACES = {
     "database": r"stack\.database\b",
     "fingerprints": r"stack_fingerprint",
     "rotation": r"stack_rotation\b",
+    "certificates": r"edge_acme\b|edge_certificate_paths\b|certificates_account_key\b",
     "exemptions": r"stack\.(hardening|egress)\b",
     "files": r"stack\.(compose_files|files|live_files|shared_volumes)\b|configs\.|(volumes|include|hosts)\b"
     r"|compose(\.\w+)?\.yml: include|stack\.profiles|compose\.\w+\.yml: must|services\.\w+\.(extends|profiles|\w+: \w+ needs )"
@@ -126,6 +128,7 @@ def before_any_host() -> list[Refusal]:
         *cases(test_isolation.VALUES),
         *cases(test_connection_url.REFUSED, f"{SECRET} {{}}"),
         *cases(test_rotation.PROBLEMS, "stack_rotation[0].{}"),
+        *cases(test_acme_options.REFUSED),
         *cases(test_compose_rules.FINDINGS),
         *cases(test_compose_rules.WATCHES, "services.api.deploy.update_config.monitor: {}"),
         *cases(test_compose_data.REFUSED),

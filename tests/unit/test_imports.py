@@ -59,6 +59,7 @@ CONTROLLER = {
     "new_environment": "config",
     "inspected": "config new_environment",
     "audit": "config",
+    "acme": "audit",
     "effective": "config",
     "stacks": "",
     "run": "audit effective stacks",

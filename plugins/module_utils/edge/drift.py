@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats import EDGE_BASE, DamagedError
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.challenges import MAP as CHALLENGES_MAP
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.maintenance import MAP as MAINTENANCE_MAP
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.maintenance import entry
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.networks import HOME_LIST
@@ -28,6 +29,8 @@ def problems(paths: EdgePaths) -> list[str]:
         found.append(_problem(listed))
     if HOME_LIST in _text(main):
         found.append(_problem(paths.conf / HOME_LIST, _subnets, "so nobody gets the edge's metrics"))
+    if CHALLENGES_MAP in _text(main):
+        found.append(_problem(paths.conf / CHALLENGES_MAP))
     for path in certificates(paths):
         found.append(_problem(path) if path.exists() else f"{listed} names {path}, which is missing: {_PROVISION}")
     return [one for one in [*found, _maintenance(paths.conf / MAINTENANCE_MAP)] if one]

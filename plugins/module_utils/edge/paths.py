@@ -12,6 +12,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats impor
 
 # Below the configuration directory: what HAProxy serves sites with, and which of it.
 CERTIFICATES, CERTIFICATES_LIST = "certs", "certificates.list"
+# Of the certificate that an ACME authority issues; the others are called by their sites.
+ISSUED = "acme"
 # Users of a stack with the hashes of their passwords. No other file of a stack at the edge is for its HAProxy alone.
 _USERS = ".users.cfg"
 

@@ -18,6 +18,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.spoken import spoken
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import networks as edge_networks
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import state as edge_state
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.challenges import MAP as CHALLENGES_MAP
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.configuration import EdgeConfiguration
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.maintenance import MAP as MAINTENANCE_MAP
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.maintenance import render_state
@@ -55,6 +56,12 @@ class EdgeSetup:
         self._engine = engine
         self._settings = settings
         self._configuration = EdgeConfiguration(paths, self._validate)
+
+    @spoken()
+    def with_own(self, certificates: Mapping[str, str], placeholders: Mapping[str, str]) -> dict[str, str]:
+        """``certificates``, and those that the host keeps: its own where it has one, else the placeholder."""
+        own = {name: self._read_certificate(name) or placeholder for name, placeholder in placeholders.items()}
+        return {**own, **certificates}
 
     @spoken()
     def differences(self, files: Mapping[str, str], certificates: Mapping[str, str]) -> list[str]:
@@ -196,9 +203,14 @@ class EdgeSetup:
     def _make_directories(self) -> None:
         for path in (self._paths.conf / CERTIFICATES, self._paths.conf / "stacks", self._paths.conf / "routes.d"):
             path.mkdir(parents=True, exist_ok=True)
-        # What rollouts, edge_maintenance and edge_upstream have written stays.
+        # What rollouts, edge_maintenance, edge_upstream and edge_challenges have written stays.
         routes = (path.read_text() for path in sorted((self._paths.conf / "routes.d").glob("*.map")))
-        for name, content in (("routes.map", "".join(routes)), (MAINTENANCE_MAP, render_state("off")), (AWAY_MAP, "")):
+        for name, content in (
+            ("routes.map", "".join(routes)),
+            (MAINTENANCE_MAP, render_state("off")),
+            (AWAY_MAP, ""),
+            (CHALLENGES_MAP, ""),
+        ):
             if not (self._paths.conf / name).exists():
                 write_atomically(self._paths.conf / name, content, mode=0o644)
         make_run_directory(self._paths.root / "run", self._settings)

@@ -20,7 +20,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.compose.hardening 
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.host_paths import Own
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.refusals import Project
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import drift as edge_drift
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import ISSUED, EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.egress.egress_filter import EgressFilter
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.compose_command import Compose
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.everything import Everything
@@ -80,8 +80,11 @@ class HostAudit:
         database: str = "",
         project_ref: str = "",
         sites: Collection[str] | None = None,
+        issued_for: Collection[str] = (),
     ) -> dict[str, Any]:
-        """Everything; ``trouble`` says what could not be looked at. ``sites``: that the inventory has certificates of."""
+        """Everything; ``trouble`` says what could not be looked at. ``sites``: that the inventory has certificates of;
+        ``issued_for``: names of the one that an authority issues.
+        """
         trials = self._start(connections, timeout)
         trouble: list[str] = []
         info = self._engine.info()
@@ -104,7 +107,7 @@ class HostAudit:
             "egress": self._egressed(trouble),
             "engine_sockets": audit_disk.sockets(self._root),
             "sockets": self._sockets(),
-            "certificates": self._certificates(),
+            "certificates": self._certificates(issued_for),
             "certificates_left": audit_disk.certificates_left(self._root, sites),
             "abandoned": audit_disk.abandoned(self._root),
             **audit_files.look(audit_disk.own(self._root)),
@@ -235,11 +238,11 @@ class HostAudit:
             for protocol, address, port in sockets.published((inspect.get("HostConfig") or {}).get("PortBindings") or {})
         }
 
-    def _certificates(self) -> list[dict[str, Any]]:
+    def _certificates(self, issued_for: Collection[str]) -> list[dict[str, Any]]:
         """What the edge serves for each site that it has a certificate of."""
-        sites = sorted(
-            path.stem for path in edge_drift.certificates(EdgePaths(audit_disk.own(self._root) / "edge")) if path.exists()
-        )
+        listed = edge_drift.certificates(EdgePaths(audit_disk.own(self._root) / "edge"))
+        there = {path.stem for path in listed if path.exists()}
+        sites = sorted({*(there - {ISSUED}), *(issued_for if ISSUED in there else ())})
         edge = next((one for one in self._running if labels_of(one).get(PROJECT) == "edge"), None)
         bindings = ((edge or {}).get("HostConfig") or {}).get("PortBindings") or {}
         places = sockets.published({HTTPS: bindings.get(HTTPS)})

@@ -15,6 +15,7 @@ class Certificate:
     subject: str
     issuer: str
     names: tuple[str, ...]
+    begins: datetime
     expires: datetime
 
     def is_for(self, site: str) -> bool:
@@ -34,5 +35,6 @@ def read(pem: str) -> Certificate:
         subject=found.subject.rfc4514_string(),
         issuer=found.issuer.rfc4514_string(),
         names=tuple(name.lower() for name in names),
+        begins=found.not_valid_before_utc,
         expires=found.not_valid_after_utc,
     )

@@ -79,7 +79,7 @@ def _tls_of(host: str, served: Mapping[str, Any], settings: Settings) -> list[Fi
     found = []
     shown = certificate.read(served["pem"])
     left = shown.expires - settings.now
-    renew = "renew it (edge_certificate_paths) and run playbooks/provision.yml"
+    renew = "run playbooks/certificates.yml where edge_acme brings it; else renew it (edge_certificate_paths) and provision"
     if left < EXPIRES_MEDIUM:
         ends = (
             f"expires on {shown.expires:%Y-%m-%d}, in {left.days} days"

@@ -27,6 +27,7 @@ MUST_DIFFER = (
     "stack.database.project_ref",
     "stack.database.system_identifier",
     "edge_certificate_paths.*",
+    "certificates_account_key",
     "hosts.*",
 )
 # What must be the same, or staging tries something else than production runs.

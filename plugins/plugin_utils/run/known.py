@@ -87,6 +87,8 @@ class Known:
     # The plan of a rotation, and what there is to say at its end.
     rotation: Mapping[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    # What is to be said of certificates. Whatever becomes of them, the word is that of the deploy.
+    certificates: list[str] = field(default_factory=list)
     # Hosts that --limit leaves out, as fleet.LeftOut describes them, and whether the database of all hosts was migrated.
     left_out: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     migrated: bool = False
@@ -104,3 +106,8 @@ class Known:
     # How many hosts the run set out with, and what --limit said.
     chosen: int = 0
     limit: str = ""
+
+    def learned(self, facts: Mapping[str, Any]) -> None:
+        """What a task has handed over as facts."""
+        self.left_out = facts.get("fleet_left_out") or self.left_out
+        self.certificates += (facts.get("certificates_outcome") or {}).get("notes") or []

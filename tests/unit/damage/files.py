@@ -21,6 +21,7 @@ FILES = [
     "edge/conf/away.map",
     "edge/conf/certificates.list",
     "edge/conf/certs/site.pem",
+    "edge/conf/challenges.map",
     "edge/conf/haproxy.cfg",
     "edge/conf/home.list",
     "edge/conf/maintenance.map",

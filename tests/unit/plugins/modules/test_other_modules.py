@@ -36,14 +36,14 @@ HERE = {
     "stack_status",
     "stack_audit",
 }
-# By test_ml_mode_module.py and test_adoption_module.py.
-BESIDE = {"ml_mode", "stack_adoption_info"}
+# By test_ml_mode_module.py, test_adoption_module.py and test_certificate_modules.py.
+BESIDE = {"ml_mode", "stack_adoption_info", "edge_certificate", "edge_certificate_info", "edge_challenges"}
 
 
 def test_every_module_is_run_by_a_test() -> None:
     modules = {path.stem for path in (ROOT / "plugins" / "modules").glob("*.py")}
-    # These are action plugins alone, see tests/plays/test_table_of_endings.py and test_newcomer.py.
-    assert modules == HERE | BESIDE | set(_MODULES) | {"begin", "new_environment", "compose_inspect"}
+    # These are action plugins alone, see tests/plays/test_table_of_endings.py, test_newcomer.py and test_certificates.py.
+    assert modules == HERE | BESIDE | set(_MODULES) | {"acme_certificate", "begin", "new_environment", "compose_inspect"}
 
 
 @pytest.fixture
@@ -71,6 +71,9 @@ class Setup:
 
     def differences(self, files: Mapping[str, str], certificates: Mapping[str, str]) -> list[str]:
         return self.changes
+
+    def with_own(self, certificates: Mapping[str, str], placeholders: Mapping[str, str]) -> dict[str, str]:
+        return {**placeholders, **certificates}
 
     def apply(self, files: Mapping[str, str], certificates: Mapping[str, str], *, allow_interruption: bool) -> list[str]:
         if self.error:
@@ -258,7 +261,7 @@ def test_an_audit_tries_what_must_be_open_and_what_must_not(world: World, capsys
     without_engine(world)
     world.put("stack_audit", HostAudit=Audit)
     options = {"stack": "shop", "must_reach": [DATABASE], "must_not_reach": [{**DATABASE, "port": 5433}], "database": "api.URL"}
-    options["sites"] = ["shop.example"]
+    options |= {"sites": ["shop.example", "acme"], "issued_for": ["www.example"]}
     result = run("stack_audit", capsys, options)
     assert (result["changed"], result["release"]) == (False, "shop")
     assert Audit.asked == (
@@ -266,7 +269,8 @@ def test_an_audit_tries_what_must_be_open_and_what_must_not(world: World, capsys
         3.0,
         "api.URL",
         "",
-        ["shop.example"],
+        ["shop.example", "acme"],
+        ["www.example"],
     )
 
 

@@ -13,7 +13,7 @@ import yaml
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.morpheus.deploy.plugins.action import rotation as rotation_action
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge import maintenance
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge import certificate, maintenance
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import engine
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease import leased
 from ansible_collections.morpheus.deploy.plugins.modules import (
@@ -40,6 +40,8 @@ WRITING: dict[str, dict[str, Any]] = {
     "supabase_migrations": {"url": URL, "environment": "staging", "files": []},
     "stack_removal": {"stack": "shop"},
     "stack_secret": {"stack": "shop", "names": ["api.KEY"], "value": "canary"},
+    "edge_certificate": {"content": "canary"},
+    "edge_challenges": {"names": ["www.example.com"], "thumbprint": "t"},
     "edge_maintenance": {"state": "on"},
     "edge_upgrade": {"image": "haproxy:3.1"},
     "engine_packages": {},
@@ -59,6 +61,8 @@ def _nothing_is_real(monkeypatch: pytest.MonkeyPatch) -> None:
         raise BegunError
 
     monkeypatch.setattr(engine, "connect", begin)
+    monkeypatch.setattr(certificate.EdgeCertificate, "differs", begin)
+    monkeypatch.setattr(certificate.EdgeCertificate, "serve", begin)
     monkeypatch.setattr(maintenance.Maintenance, "look", begin)
     monkeypatch.setattr(maintenance.Maintenance, "switch", begin)
     monkeypatch.setattr(postgres_login, "psycopg2", SimpleNamespace())
