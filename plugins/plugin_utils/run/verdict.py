@@ -27,6 +27,7 @@ _MODULES = (
     *_ROTATION,
     "engine_config",
     "engine_packages",
+    "hook",
     "lease",
     "stack_info",
     "stack_release",
@@ -100,7 +101,7 @@ class Run(Known):
             )
         if module in _IDENTITY or result.get("foreign"):
             self.refusals += [f"{host}: {line}" for line in message.splitlines()]
-        elif module in ("lease", "stack_info") or (module == "rotation" and not self.hosts):
+        elif module in ("lease", "stack_info") or (module in ("rotation", "hook") and not self.hosts):
             self.refusals.append(message)
         else:
             # What is attested or written is so on each host alone, and its message does not name it.
