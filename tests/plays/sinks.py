@@ -6,7 +6,7 @@ import json
 import socketserver
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -49,8 +49,9 @@ def _http(sink: Sink) -> type[BaseHTTPRequestHandler]:
                 return
             if self.path.startswith("/drip"):
                 self.wfile.write(b"HTTP/1.1 200 OK\r\n")
-                while not sink.over.wait(0.1):
-                    self.wfile.write(b"X-Drip: 1\r\n")
+                with suppress(OSError):
+                    while not sink.over.wait(0.1):
+                        self.wfile.write(b"X-Drip: 1\r\n")
                 return
             status = int(self.path.rpartition("/")[2]) if self.path.startswith("/status/") else 204
             self.send_response(status)

@@ -39,6 +39,7 @@ CAPS = [
     {"cap": "money_per_day", "used": "4.5", "limit": "5", "near": True, "period": "2026-11-26"},
     {"cap": "money_per_month", "used": "20", "limit": "60", "near": False, "period": "2026-11"},
 ]
+NEAR = rule("ml_mode", {"changed": False, "mode": "live", "history": [], "caps": CAPS, "used": []})
 # It keeps what it was told, beside the inventory, and then does what its argument says.
 HOOK = f"""#!{sys.executable}
 import os, subprocess, sys, time
@@ -100,6 +101,7 @@ def cases(sink: Sink) -> dict[str, tuple[str, Case]]:
                 mail(sink, events=["success"], templates={"success": own}),
                 webhook(sink, "silent", events=["failure", "rollback", "lease_broken", "cap_near"]),
                 called=all_hooks,
+                rules=[rule("lease", {**LEASE, "reason": "deploy 1.1.0"})],
             ),
         ),
         "taken back": (
@@ -145,29 +147,23 @@ def cases(sink: Sink) -> dict[str, tuple[str, Case]]:
             "rollback",
             case(
                 sink,
-                {"name": "closed", "kind": "webhook", "url": sink.url("/closed/{{ vault_key }}")},
+                webhook(sink, "closed", "/closed/{{ vault_key }}"),
                 webhook(sink, "open"),
                 called=hooks(after_rollback="well", after_deploy="well"),
-                environment={"ANSIBLE_VAULT_IDENTITY_LIST": ""},
+                environment={"ANSIBLE_VAULT_IDENTITY_LIST": "staging@wrong"},
+                files={"wrong": "another password"},
             ),
         ),
         "with the vault": (
             "rollback",
-            case(sink, {"name": "closed", "kind": "webhook", "url": sink.url("/way/{{ vault_key }}")}),
+            case(sink, webhook(sink, "closed", "/way/{{ vault_key }}")),
         ),
         "a lease is broken": ("unlock", case(sink, webhook(sink, "broken"), rules=[rule("lease", BROKEN, state="broken")])),
         "a lease is taken over": (
             "restart",
             case(sink, webhook(sink, "over"), rules=[rule("lease", {**LEASE, "taken_over": TOOK_OVER}, check_mode=False)]),
         ),
-        "a cap is near": (
-            "ml_mode",
-            case(
-                sink,
-                webhook(sink, "cap"),
-                rules=[rule("ml_mode", {"changed": False, "mode": "live", "history": [], "caps": CAPS})],
-            ),
-        ),
+        "a cap is near": ("ml_mode", case(sink, webhook(sink, "cap"), rules=[NEAR])),
         "check mode": (
             "deploy",
             case(sink, webhook(sink, "checked"), called=all_hooks, options=("--check",)),
@@ -282,7 +278,7 @@ def test_each_channel_is_told_of_what_it_wants_in_its_own_form(played: Played, d
     assert sink.at("/silent") == []
     [letter] = [email.message_from_string(one) for one in sink.mails if "1.1.0 (was 1.0.0)" in one]
     assert (letter["Subject"], letter["To"]) == ("staging deployed 1.1.0 (was 1.0.0)", "a@example.com, b@example.com")
-    assert str(letter.get_payload()).split() == "staging deployed 1.1.0 (was 1.0.0) see the runbook".split()
+    assert str(letter.get_payload()).splitlines() == ["staging deployed 1.1.0 (was 1.0.0)", "see the runbook"]
     assert ("deploys@example.com", ("a@example.com", "b@example.com")) in sink.envelopes
 
 
@@ -448,8 +444,8 @@ def test_what_is_wrong_comes_in_one_message_with_everything_else_and_no_host_is_
         "  - notifications.channels[1].templates.start: {who} is no word of it; there is {event}, {environment}, {playbook}, "
         "{what}, {owner}",
         "  - notifications.channels[1].url: is not an http or https URL, or holds a blank",
-        f'  - hooks.before_deploy.command: "{program}" is no program on this machine that may be executed; name it as a shell here '
-        "finds it",
+        f'  - hooks.before_deploy.command: "{program}" is no program on this machine that may be executed; name it as a shell '
+        "here finds it",
     ]
 
 

@@ -36,7 +36,7 @@ def _rows(run: Mapping[str, Any]) -> list[tuple[str, ...]]:
     verdict, what, why = (str(run.get(key) or "") for key in ("verdict", "what", "why"))
     said = what if verdict in ("deployed", "unchanged", "done") or not why else f"{what}: {why}"
     seconds = run.get("seconds")
-    whole = (str(run["at"]), verdict, "-" if seconds is None else f"{seconds:g}", str(run.get("owner") or ""), said)
+    whole = (str(run["at"]), verdict, "-" if seconds is None else f"{seconds:.1f}", str(run.get("owner") or ""), said)
     stacks = run.get("stacks") or {}
     of_each = [("", str(one["verdict"]), "", "", f"{name} {one.get('to', '')}".rstrip()) for name, one in stacks.items()]
     return [whole, *(of_each if len(of_each) > 1 else [])]
