@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import socketserver
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -29,6 +31,10 @@ class Sink:
     mails: list[str] = field(default_factory=list)
     # (sender, recipients) of each mail.
     envelopes: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
+    # <user>\0<password> of each login.
+    logins: list[str] = field(default_factory=list)
+    # With it the SMTP server offers STARTTLS, and a login after that.
+    tls: ssl.SSLContext | None = None
     over: threading.Event = field(default_factory=threading.Event)
 
     def url(self, path: str) -> str:
@@ -69,11 +75,27 @@ def _http(sink: Sink) -> type[BaseHTTPRequestHandler]:
 def _smtp(sink: Sink) -> type[socketserver.StreamRequestHandler]:
     class Handler(socketserver.StreamRequestHandler):
         def handle(self) -> None:
-            self.wfile.write(b"220 sink\r\n")
+            with suppress(OSError):
+                self.wfile.write(b"220 sink\r\n")
+                self._talk(is_safe=False)
+
+        def _talk(self, *, is_safe: bool) -> None:
             sender, recipients = "", []
             for line in iter(self.rfile.readline, b""):
                 verb, _, rest = line.decode().strip().partition(":")
                 verb = verb.upper()
+                if verb == "STARTTLS" and sink.tls:
+                    self.wfile.write(b"220 go on\r\n")
+                    safe = sink.tls.wrap_socket(self.connection, server_side=True)
+                    self.rfile, self.wfile = safe.makefile("rb"), safe.makefile("wb", 0)
+                    self._talk(is_safe=True)
+                    return
+                if verb.startswith("EHLO") and sink.tls:
+                    self.wfile.write(b"250-sink\r\n" + (b"250-AUTH PLAIN\r\n" if is_safe else b"250-STARTTLS\r\n"))
+                if verb.startswith("AUTH PLAIN"):
+                    sink.logins.append(base64.b64decode(line.split()[2]).decode().strip("\0"))
+                    self.wfile.write(b"235 well\r\n" if sink.logins[-1].endswith("\0right") else b"535 wrong\r\n")
+                    continue
                 if verb == "MAIL FROM":
                     sender = rest.split()[0].strip("<>")
                 if verb == "RCPT TO":

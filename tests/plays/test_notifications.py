@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.processes import state_and_start
 
 from tests.plays.sinks import Sink, sinks
 from tests.plays.staged import HOSTS, LEASE, VAULT, Case, Done, Stage, rule
@@ -366,10 +367,7 @@ def test_a_failing_hook_refuses_a_deploy_before_anything_was_changed(played: Pla
 
 def is_there(process: int) -> bool:
     """Whether it runs: one that has ended and waits for its parent does not."""
-    try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] not in ("Z", "X")
-    except FileNotFoundError:
-        return False
+    return state_and_start(process)[0] not in ("", "Z", "X")
 
 
 @run_of("hooks fail")
