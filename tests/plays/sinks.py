@@ -72,41 +72,49 @@ def _http(sink: Sink) -> type[BaseHTTPRequestHandler]:
     return Handler
 
 
-def _smtp(sink: Sink) -> type[socketserver.StreamRequestHandler]:
-    class Handler(socketserver.StreamRequestHandler):
-        def handle(self) -> None:
-            with suppress(OSError):
-                self.wfile.write(b"220 sink\r\n")
-                self._talk(is_safe=False)
+class _Mail(socketserver.StreamRequestHandler):
+    sink: Sink
 
-        def _talk(self, *, is_safe: bool) -> None:
-            sender, recipients = "", []
-            for line in iter(self.rfile.readline, b""):
-                verb, _, rest = line.decode().strip().partition(":")
-                verb = verb.upper()
-                if verb == "STARTTLS" and sink.tls:
-                    self.wfile.write(b"220 go on\r\n")
-                    safe = sink.tls.wrap_socket(self.connection, server_side=True)
-                    self.rfile, self.wfile = safe.makefile("rb"), safe.makefile("wb", 0)
-                    self._talk(is_safe=True)
-                    return
-                if verb.startswith("EHLO") and sink.tls:
-                    self.wfile.write(b"250-sink\r\n" + (b"250-AUTH PLAIN\r\n" if is_safe else b"250-STARTTLS\r\n"))
-                if verb.startswith("AUTH PLAIN"):
-                    sink.logins.append(base64.b64decode(line.split()[2]).decode().strip("\0"))
-                    self.wfile.write(b"235 well\r\n" if sink.logins[-1].endswith("\0right") else b"535 wrong\r\n")
-                    continue
-                if verb == "MAIL FROM":
-                    sender = rest.split()[0].strip("<>")
-                if verb == "RCPT TO":
-                    recipients.append(rest.strip("<>"))
-                if verb == "DATA":
-                    self.wfile.write(b"354 go on\r\n")
-                    sink.mails.append(b"".join(iter(self.rfile.readline, b".\r\n")).decode())
-                    sink.envelopes.append((sender, tuple(recipients)))
-                self.wfile.write(b"221 bye\r\n" if verb == "QUIT" else b"250 well\r\n")
+    def handle(self) -> None:
+        with suppress(OSError):
+            self._say(b"220 sink")
+            self._talk(is_safe=False)
 
-    return Handler
+    def _say(self, line: bytes) -> None:
+        self.wfile.write(line + b"\r\n")
+        self.wfile.flush()
+
+    def _talk(self, *, is_safe: bool) -> None:
+        recipients: list[str] = []
+        sender = ""
+        for line in iter(self.rfile.readline, b""):
+            verb, _, rest = line.decode().strip().partition(":")
+            word = verb.upper().split()[0]
+            if word == "STARTTLS" and self.sink.tls:
+                self._begin_tls(self.sink.tls)
+                return
+            if word == "EHLO" and self.sink.tls:
+                self._say(b"250-sink\r\n" + (b"250-AUTH PLAIN" if is_safe else b"250-STARTTLS"))
+            sender = rest.split()[0].strip("<>") if word == "MAIL" else sender
+            recipients += [rest.strip("<>")] if word == "RCPT" else []
+            if word == "DATA":
+                self._take(sender, recipients)
+            self._say(self._login(line) if word == "AUTH" else b"221 bye" if word == "QUIT" else b"250 well")
+
+    def _begin_tls(self, context: ssl.SSLContext) -> None:
+        self._say(b"220 go on")
+        safe = context.wrap_socket(self.connection, server_side=True)
+        self.rfile, self.wfile = safe.makefile("rb"), safe.makefile("wb")
+        self._talk(is_safe=True)
+
+    def _login(self, line: bytes) -> bytes:
+        self.sink.logins.append(base64.b64decode(line.split()[2]).decode().strip("\0"))
+        return b"235 well" if self.sink.logins[-1].endswith("\0right") else b"535 wrong"
+
+    def _take(self, sender: str, recipients: list[str]) -> None:
+        self._say(b"354 go on")
+        self.sink.mails.append(b"".join(iter(self.rfile.readline, b".\r\n")).decode())
+        self.sink.envelopes.append((sender, tuple(recipients)))
 
 
 class _Threads(socketserver.ThreadingTCPServer):
@@ -117,7 +125,10 @@ class _Threads(socketserver.ThreadingTCPServer):
 @contextmanager
 def sinks() -> Iterator[Sink]:
     sink = Sink()
-    http, smtp = ThreadingHTTPServer(("127.0.0.1", 0), _http(sink)), _Threads(("127.0.0.1", 0), _smtp(sink))
+    http, smtp = (
+        ThreadingHTTPServer(("127.0.0.1", 0), _http(sink)),
+        _Threads(("127.0.0.1", 0), type("Mail", (_Mail,), {"sink": sink})),
+    )
     http.daemon_threads = True
     sink.http_port, sink.smtp_port = http.server_address[1], smtp.server_address[1]
     threads = [threading.Thread(target=one.serve_forever, args=(0.05,), daemon=True) for one in (http, smtp)]

@@ -140,8 +140,8 @@ def test_people_are_told_and_hooks_are_called_once_for_all_stacks(stage: Stage, 
     stacks = {name: STACKS[name] for name in ("web", "gateway")}
     with sinks() as sink:
         channels = [{"name": "ops", "kind": "webhook", "url": sink.url("/ops")}]
-        told = {"notifications": {"timeout_seconds": 60, "channels": channels}, "hooks": called}
-        done = play(stage, request, "deploy", stacks=stacks, **told)
+        told = {"timeout_seconds": 60, "channels": channels}
+        done = play(stage, request, "deploy", stacks=stacks, notifications=told, hooks=called)
     assert done.code == 0, done.output
     assert [one["event"] for one in sink.at("/ops")] == ["start", "success"]
     assert sink.at("/ops")[1]["hosts"] == "gateway: deployed, web: deployed"

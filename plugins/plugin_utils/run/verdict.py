@@ -27,7 +27,6 @@ _MODULES = (
     *_ROTATION,
     "engine_config",
     "engine_packages",
-    "hook",
     "lease",
     "stack_info",
     "stack_release",
@@ -55,7 +54,7 @@ class Run(Known):
             handler(self.hosts.setdefault(host, HostState()), result)
         if not failed:
             self._went_well(module, host, result)
-        elif module in _MODULES:
+        elif module in (*_MODULES, "hook"):
             self._failed(module, host, result)
 
     def _went_well(self, module: str, host: str, result: Mapping[str, Any]) -> None:

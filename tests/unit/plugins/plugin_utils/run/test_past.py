@@ -70,7 +70,11 @@ def test_what_is_older_or_has_no_time_is_left_out() -> None:
 
 
 def test_hosts_that_keep_it_are_merged_and_those_that_do_not_answer_are_named() -> None:
-    answers = {"app-1": {"history": [GOOD]}, "app-2": {"history": [GOOD]}, "app-3": {"unreachable": True}}
+    answers: dict[str, dict[str, Any]] = {
+        "app-1": {"history": [GOOD]},
+        "app-2": {"history": [GOOD]},
+        "app-3": {"unreachable": True},
+    }
     found = history_report(answers, "staging", 7, NOW)
     assert (len(found["runs"]), found["problem"], found["unread"]) == (1, "", {"app-3": "could not be reached"})
     nobody = history_report({"app-1": {"failed": True, "msg": "no room"}, "app-2": {"unreachable": True}}, "staging", 7, NOW)
