@@ -4,11 +4,9 @@
 
 from __future__ import annotations
 
-import getpass
 import multiprocessing
 import os
 import secrets
-import socket
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -21,21 +19,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.lease.lease import
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.lease import vote
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.lease.handover import Handover, Process
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.lease.keeper import FAILED, ForkedCommand, Keeper, Kept, detach
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.lease.who import who
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import watch
-
-CI_USERS = ("GITHUB_ACTOR", "GITLAB_USER_LOGIN", "BUILD_USER")
-
-
-def who(environment: Mapping[str, str]) -> str:
-    """<user>@<controller>; in CI the user is the one who started the job."""
-    user = next((environment[name] for name in (*CI_USERS, "SUDO_USER") if environment.get(name)), "")
-    if not user:
-        try:
-            user = getpass.getuser()
-        except (KeyError, OSError):
-            # A container may run as a user that no passwd knows.
-            user = f"uid {os.getuid()}"
-    return f"{user}@{socket.gethostname()}"
 
 
 def _main_process() -> int:

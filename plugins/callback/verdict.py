@@ -15,6 +15,7 @@ description:
   - Writes the same as C(.deploy/<environment>/verdict.json) in the current directory.
   - Prints and writes what the filters P(morpheus.deploy.status_report#filter) and P(morpheus.deploy.audit_report#filter) have put
     together, too.
+  - Tells whom the inventory's C(notifications) name, and calls the programs of its C(hooks).
 requirements:
   - Enabled in C(ansible.cfg) by C(callbacks_enabled = morpheus.deploy.verdict)
 author:
@@ -23,7 +24,6 @@ author:
 
 import os
 import time
-from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -32,7 +32,8 @@ from ansible.errors import AnsibleError
 from ansible.plugins.callback import CallbackBase
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease.history import utc
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.lease.handover import Handover, finish
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import for_stacks, run_file, watch
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.notify.announcer import Announcer
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import answered, for_stacks, run_file, watch
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.at_work import AtWork
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.ends import CHECKED, FAILED, Seen, file_name, goes_on
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.interruption import Interruption
@@ -48,7 +49,7 @@ HERE = tuple(f"ansible.builtin.{name}" for name in NAMES)
 # A failure in one of these ends a run in a verdict, whoever's playbook calls them.
 ROLES = ("preflight", "identity", "docker_engine", "lease", "fleet", "stack", "rollout")
 # What playbooks hand over as <name>_report and <name>_report_format, to be printed at the end and written to <name>.json.
-REPORTS = ("status", "config", "audit")
+REPORTS = ("status", "config", "audit", "history")
 
 
 class CallbackModule(CallbackBase):  # type: ignore[misc]
@@ -75,6 +76,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         self._play: Any = None
         self._stacks = for_stacks.ForStacks()
         self._at_work = AtWork()
+        self._announcer = Announcer()
 
     def v2_playbook_on_start(self, playbook: Any) -> None:
         load_jinja_plugins()
@@ -204,7 +206,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
             verdict["playbook"] = self._seen.what
             # Only the hosts that were to be changed have a word of their own then.
             verdict["verdict"] = CHECKED if self._check_mode and not verdict["failed"] else verdict["verdict"]
-            verdict = self._stacks.with_parts(verdict)
+            verdict = self._announcer.ended(self._stacks.with_parts(verdict), self._play, is_part=bool(self._stacks.part))
             self._print_reports()
             self._hand_over(verdict)
             path = self._write(verdict)
@@ -213,6 +215,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         elif self._seen.playbooks:
             self._seen.reported = bool(self._reports)
             verdict = self._stacks.with_parts(knowledge(self._play).result(self._seen.verdict(seconds)))
+            verdict = self._announcer.ended(verdict, self._play, is_part=bool(self._stacks.part))
             # The report of one that only looks is its file.
             path = "" if self._reports else self._write(verdict)
             for line in for_stacks.lines(verdict, path) if "stacks" in verdict else self._seen.lines(verdict, path):
@@ -263,7 +266,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         if not name.startswith(PREFIX):
             if failed:
                 ours = self._role(result) in ROLES
-                self._run.refused(result._host.get_name(), self._words(result._result, result), ours=ours)
+                self._run.refused(result._host.get_name(), answered.words(result._result, result), ours=ours)
             return
         if name == BEGIN:
             return
@@ -273,7 +276,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         for item in items:
             if not item.get("skipped"):
                 bad = bool(item.get("failed")) if len(items) > 1 or item is not result._result else failed
-                self._run.saw(module, self._host(module, result, item), item, failed=bad)
+                self._run.saw(module, answered.host(module, result, item), item, failed=bad)
+                self._announcer.saw(module, item, self._play, self._seen)
                 self._seen.unreachable |= set(item.get("unreached") or []) if item.get("out_of_reach") else set()
         if self._run.is_deploy and not self._file:
             # A playbook of somebody's own, which uses roles or modules of the collection.
@@ -287,13 +291,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         self._seen.changed = self._seen.changed or bool(result._result.get("changed"))
         if failed:
             items = [item for item in result._result.get("results") or [] if item.get("failed")] or [result._result]
-            for words in dict.fromkeys(self._words(item, result) for item in items):
+            for words in dict.fromkeys(answered.words(item, result) for item in items):
                 self._seen.failures.setdefault(words, []).extend([] if here else [result._host.get_name()])
-
-    @staticmethod
-    def _words(item: Mapping[str, Any], result: Any) -> str:
-        """Why a task failed. What a task with no_log says is hidden."""
-        return str(item.get("msg") or f'the task "{result._task.get_name()}" failed, and what it said is hidden (no_log)')
 
     def _keep_in_mind(self, result: Any) -> None:
         """The keepers that a task has left behind, also where it failed on other hosts of its loop."""
@@ -303,16 +302,9 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
             handover = Handover.from_result(item)
             if handover and handover not in self._handovers:
                 self._handovers.append(handover)
-                self._run.saw("lease", self._host("lease", result, item), item, failed=False)
+                self._run.saw("lease", answered.host("lease", result, item), item, failed=False)
 
     @staticmethod
     def _role(result: Any) -> str:
         role = result._task._role
         return str(role.get_name()).removeprefix(PREFIX) if role else ""
-
-    @staticmethod
-    def _host(module: str, result: Any, item: dict[str, Any]) -> str:
-        """The host that the item speaks of: the one that has the lease is not the one of the task."""
-        if module == "lease":
-            return str((item.get("_ansible_delegated_vars") or {}).get("ansible_delegated_host") or result._host.get_name())
-        return str(result._host.get_name())

@@ -15,7 +15,8 @@ options:
     description: "The inventory's variables C(stack), C(stack_environment), C(stack_release), C(stack_secrets),
       C(stack_secret_variables), C(stack_secret_files), C(stack_registries),
       C(stack_source), C(stack_fingerprints), C(stack_fingerprint_key), C(stack_other_fingerprints),
-      C(stack_shared_secrets), C(ml) and C(preflight_environments) as one mapping. Missing ones count as not set. Beside them
+      C(stack_shared_secrets), C(notifications), C(hooks), C(ml) and C(preflight_environments) as one mapping. Missing ones count
+      as not set. Beside them
       C(stack_groups), the inventory's groups with their hosts, C(stack_vault_variables), what the vault holds, and
       C(stack_vault_templates), names of what looks like a template in it, as the lookup
       P(morpheus.deploy.encrypted_variables#lookup) gives both. C(edge_acme), C(edge_certificate_paths),
@@ -59,15 +60,21 @@ from ansible_collections.morpheus.deploy.plugins.plugin_utils.acme import option
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import compose_asked, specifications
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.check import StackConfig
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.no_jmespath import NO_JMESPATH
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.notify.channels import told
 
 
 def stack_config(variables: Mapping[str, Any]) -> dict[str, Any]:
     if gate.import_error:
         return {"problems": [NO_JMESPATH], "notes": []}
-    checked = StackConfig(variables, specifications.options("preflight"))
+    options = specifications.options("preflight")
+    checked = StackConfig(variables, options)
+    people = told(variables.get("notifications"), variables.get("hooks"), options)
     return {
         # What Compose says is asked for last: where our own words know what is wrong, they say what to write instead.
-        "problems": [*checked.problems, *ml_problems(variables.get("ml")), *_acme_problems(variables)]
+        # Of the shape of what people are told, both say the same.
+        "problems": list(
+            dict.fromkeys([*checked.problems, *ml_problems(variables.get("ml")), *people.problems, *_acme_problems(variables)])
+        )
         or compose_asked.problems(
             checked.config,
             checked.release,

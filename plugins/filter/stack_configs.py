@@ -56,6 +56,7 @@ from ansible_collections.morpheus.deploy.plugins.plugin_utils.acme import option
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import specifications
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.check import StackConfig
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.no_jmespath import NO_JMESPATH
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.notify.channels import told
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.stacks import described
 
 
@@ -78,6 +79,9 @@ def stack_configs(
         notes += [described.renamed(name, note) for note in checked.notes]
         releases.append(f"{name} {checked.release}")
     problems += acme.problems(common, list(stacks.values()), lambda: specifications.options("edge"))
+    # Whom they tell is the same for every stack, and said once.
+    people = told(common.get("notifications"), common.get("hooks"), options).problems
+    problems = [*[problem for problem in problems if not problem.endswith(tuple(people))], *people]
     return {"problems": list(dict.fromkeys(problems)), "notes": notes, "releases": ", ".join(releases)}
 
 

@@ -77,6 +77,20 @@ history:
   type: list
   elements: dict
   sample: [{"at": "2026-11-26 19:33:51+00:00", "mode": "off", "by": "alice", "why": "the bill"}]
+caps:
+  description:
+    - Each cap of C(ml.limits) for a day or a month, with what is used of it, and whether that has passed C(warn_at). Of a gateway
+      that cannot say it, none.
+  returned: success
+  type: list
+  elements: dict
+  sample: [{"cap": "money_per_day", "used": "4.1", "limit": "5", "near": true, "period": "2026-11-26"}]
+used:
+  description: The same in sentences.
+  returned: success
+  type: list
+  elements: str
+  sample: ["money_per_day: 4.1 of 5 are used (2026-11-26), which is past warn_at"]
 """
 
 from typing import Any
@@ -103,6 +117,8 @@ def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
         "changed": before != after,
         "mode": found["mode"],
         "history": found["history"],
+        "caps": found.get("caps") or [],
+        "used": [ml_mode.used(cap) for cap in found.get("caps") or []],
         "diff": {"before": f"{before}\n", "after": f"{after}\n"},
     }
 

@@ -6,12 +6,14 @@ It is one row in the books, so every gateway obeys with its next call, and it ou
 import argparse
 import json
 import os
+from collections.abc import Iterable
+from typing import Any
 
 import psycopg
 from psycopg.rows import dict_row
 
 from .books import OPTIONS
-from .config import read
+from .config import Config, read
 
 SWITCH = """
     with before as (select mode from ml_gateway.state for update),
@@ -19,6 +21,11 @@ SWITCH = """
         noted as (insert into ml_gateway.mode_history (mode, by, why)
             select %(mode)s, %(by)s, %(why)s from before where mode <> %(mode)s)
     select after.mode, before.mode as before from before, after
+"""
+# Days and months are those of UTC.
+SPENT = """
+    select period, requests, money from ml_gateway.spent where period in (
+        to_char(clock_timestamp() at time zone 'utc', 'YYYY-MM-DD'), to_char(clock_timestamp() at time zone 'utc', 'YYYY-MM'))
 """
 HISTORY = "select at, mode, by, why from ml_gateway.mode_history order by at desc limit 10"
 
@@ -40,9 +47,26 @@ def main() -> None:
                 connection.execute(SWITCH if asked.mode else "select mode from ml_gateway.state", vars(asked)).fetchone() or {}
             )
             history = connection.execute(HISTORY).fetchall()
+            spent = connection.execute(SPENT).fetchall()
     except psycopg.Error as error:
         raise SystemExit(f"The books cannot be reached ({type(error).__name__}). The mode stays as it is.") from None
-    print(json.dumps({"environment": config.environment, **state, "history": history}, default=str))
+    told = {"environment": config.environment, **state, "history": history, "caps": caps(config, spent)}
+    print(json.dumps(told, default=str))
+
+
+def caps(config: Config, spent: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Each cap of a day or a month with what is used of it, and whether that is as much as warn_at says."""
+    found = []
+    for row in spent:
+        ending = "month" if len(row["period"]) == len("2026-11") else "day"
+        for kind in ("requests", "money"):
+            name = f"{kind}_per_{ending}"
+            if name in config.limits:
+                near = row[kind] >= config.limits[name] * config.warn_at
+                found.append(
+                    {"cap": name, "used": row[kind], "limit": config.limits[name], "near": near, "period": row["period"]}
+                )
+    return found
 
 
 if __name__ == "__main__":

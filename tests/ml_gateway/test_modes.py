@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from typing import Any
 
 import httpx
 import pytest
@@ -58,6 +59,24 @@ def test_the_mode_outlives_restarts_and_the_history_says_who(wide: World) -> Non
         [("off", "alice", "the bill")],
     )
     assert not wide.calls()
+
+
+def test_what_is_used_of_the_caps_is_told_with_the_mode(wide: World) -> None:
+    wide.limits(requests_per_day=3, money_per_day="100", warn_at="0.5")
+    gateway = wide.gateway()
+    assert json.loads(wide.switch("").stdout)["caps"] == []
+
+    def near() -> dict[str, tuple[Any, str, bool]]:
+        return {cap["cap"]: (cap["used"], cap["limit"], cap["near"]) for cap in json.loads(wide.switch("").stdout)["caps"]}
+
+    post(gateway)
+    assert near()["requests_per_day"] == (1, "3", False)
+    post(gateway)
+    found = near()
+    assert found["requests_per_day"] == (2, "3", True)
+    assert found["money_per_day"][1:] == ("100", False)
+    [day] = [cap["period"] for cap in json.loads(wide.switch("").stdout)["caps"] if cap["cap"] == "requests_per_day"]
+    assert day == next(period for period in wide.spent().values() if period["period"].count("-") == 2)["period"]
 
 
 def test_a_job_that_was_started_live_is_asked_for_where_it_runs(wide: World) -> None:

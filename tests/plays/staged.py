@@ -212,7 +212,7 @@ WELL = [
     certificate(80),
     rule("edge_certificate", {"changed": True, "path": "/nowhere/acme.pem"}),
     rule("edge_challenges", {"changed": True, "names": ["shop.example"]}),
-    rule("lease", {"changed": False, "token": 0, "holder": None, "msg": "free"}, state="read"),
+    rule("lease", {"changed": False, "token": 0, "holder": None, "history": [], "msg": "free"}, state="read"),
     rule("lease", {"changed": True, "token": 0, "holder": None, "msg": "The lease of ben was broken."}, state="broken"),
     rule("lease", {**LEASE, "token": 0, "holder": None, "taken": False, "granted": False}, check_mode=True),
     rule("lease", LEASE),
@@ -432,7 +432,7 @@ class Stage:
             (own / name).parent.mkdir(exist_ok=True)
             (own / name).write_text(content)
         # What a good run has left there yesterday.
-        for file in ("verdict.json", "check.json", "status.json", "audit.json", "config.json"):
+        for file in ("verdict.json", "check.json", "status.json", "audit.json", "config.json", "history.json"):
             (own / ".deploy" / "staging").mkdir(parents=True, exist_ok=True)
             (own / ".deploy" / "staging" / file).write_text('{"verdict": "deployed", "release": "yesterday"}')
         return own

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.plays.sinks import sinks
 from tests.plays.staged import COMPOSE, HOSTS, VARIABLES, Case, Done, Stage, rollout, rule
 
 SINGLE = ("stack", "stack_release", "stack_source", "stack_secrets", "stack_rotation", "stack_other_fingerprints")
@@ -37,6 +39,10 @@ def inventory(stacks: Any, **variables: Any) -> dict[str, str]:
     return {"hosts.yml": yaml.safe_dump(groups), "source/compose.yml": COMPOSE}
 
 
+def directory(request: pytest.FixtureRequest) -> str:
+    return str(request.node.name.replace("[", "-").replace("]", ""))
+
+
 def play(
     stage: Stage,
     request: pytest.FixtureRequest,
@@ -46,8 +52,11 @@ def play(
     rules: Sequence[Mapping[str, Any]] = (),
     **variables: Any,
 ) -> Done:
-    name = request.node.name.replace("[", "-").replace("]", "")
-    return stage.play(name, playbook, Case(options, rules=rules, files=inventory(stacks, **variables)))
+    return stage.play(
+        directory(request),
+        playbook,
+        Case(options, rules=rules, files=inventory(stacks, **variables), environment={"no_proxy": "127.0.0.1"}),
+    )
 
 
 def rolled(done: Done) -> list[str]:
@@ -122,6 +131,38 @@ def test_what_is_wrong_with_several_stacks_comes_in_one_message_before_any_conne
         '  - stacks.gateway.source: "/nowhere/gateway" is no directory on this machine\n'
         "  - stacks.web.drain_seconds: must be a number, 0 or more, not 'soon'\n"
         "  - stacks.web.env.A: the name becomes a file name: lower-case letters, digits, - and _"
+    ]
+
+
+def test_people_are_told_and_hooks_are_called_once_for_all_stacks(stage: Stage, request: pytest.FixtureRequest) -> None:
+    keep = ["tee", "-a", "{{ inventory_dir }}/told.txt"]
+    called = {name: {"command": keep} for name in ("before_deploy", "after_deploy", "on_failure")}
+    stacks = {name: STACKS[name] for name in ("web", "gateway")}
+    with sinks() as sink:
+        channels = [{"name": "ops", "kind": "webhook", "url": sink.url("/ops")}]
+        told = {"timeout_seconds": 60, "channels": channels}
+        done = play(stage, request, "deploy", stacks=stacks, notifications=told, hooks=called)
+    assert done.code == 0, done.output
+    assert [one["event"] for one in sink.at("/ops")] == ["start", "success"]
+    assert sink.at("/ops")[1]["hosts"] == "gateway: deployed, web: deployed"
+    assert "notices" not in done.files["staging/verdict.json"]
+    lines = (stage.directory / directory(request) / "told.txt").read_text().splitlines()
+    before, after = (json.loads(line) for line in lines)
+    assert (before["hook"], before["release"]) == ("before_deploy", "gateway 1.1.0, web 1.1.0")
+    assert after["hook"] == "after_deploy"
+    assert {name: one["verdict"] for name, one in after["stacks"].items()} == dict.fromkeys(stacks, "deployed")
+
+
+def test_what_is_wrong_with_whom_they_tell_is_said_once_for_all_stacks(stage: Stage, request: pytest.FixtureRequest) -> None:
+    wrong = {
+        "channels": [{"name": "ops", "kind": "webhook", "url": "https://x", "events": "start"}, {"name": "B", "kind": "slack"}]
+    }
+    done = play(stage, request, "deploy", notifications=wrong)
+    assert (done.code, done.asked) == (2, [])
+    assert done.files["staging/verdict.json"]["messages"][0].splitlines()[1:] == [
+        "  - notifications.channels[0].events: must be a list, not a string",
+        '  - notifications.channels[1].name: "B" may hold only lower-case letters, digits, - and _',
+        "  - notifications.channels[1].url: required for slack",
     ]
 
 

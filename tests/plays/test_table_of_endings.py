@@ -20,6 +20,7 @@ import pytest
 import yaml
 from ansible_collections.morpheus.deploy.plugins.action import begin
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease import leased
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.ends import LOOKING
 
 from tests.commands import environment
 from tests.hangs import HANGS_AFTER_SECONDS
@@ -47,6 +48,7 @@ deploy          refused 2     refused 2    refused 2  deployed 0     checked 0
 edge_upgrade    refused 2     refused 2    refused 2  deployed 0     checked 0
 engine_upgrade  refused 2     refused 2    refused 2  deployed 0     checked 0
 fingerprint     refused 2     refused 2    refused 2  done 0         checked 0
+history         refused 2     refused 2    refused 2  done 0         done 0
 maintenance     refused 2     refused 2    refused 2  done 0         checked 0
 ml_mode         refused 2     refused 2    refused 2  done 0         checked 0
 provision       refused 2     refused 2    refused 2  done 0         checked 0
@@ -68,6 +70,7 @@ deploy          refused 4     refused 4   refused 4    mixed 4    running -9
 edge_upgrade    refused 4     refused 4   refused 4    failed 4   running -9
 engine_upgrade  refused 4     refused 4   refused 4    failed 4   running -9
 fingerprint     done 0        done 0      done 0       done 0     running -9
+history         refused 4     done 0      done 0       done 0     running -9
 maintenance     refused 4     refused 4   refused 4    failed 4   running -9
 ml_mode         refused 4     refused 4   refused 4    failed 4   running -9
 provision       refused 4     refused 4   refused 4    failed 4   running -9
@@ -87,6 +90,7 @@ MIDWAY = {
     "deploy": rule("stack_release", "lost", host="app-2"),
     "edge_upgrade": rule("edge_image", "lost", host="app-2"),
     "engine_upgrade": rule("engine_packages", "lost", host="app-2", check_mode=True),
+    "history": rule("lease", "lost", host="app-2"),
     "maintenance": rule("edge_maintenance", "lost", host="app-2", check_mode=True),
     "ml_mode": rule("host_identity", "lost", host="app-2"),
     "provision": rule("host_identity", "lost", host="app-2", check_mode=False),
@@ -154,7 +158,7 @@ def cells() -> list[Cell]:
 
 
 def its_file(name: str, case: str) -> str:
-    if name in ("audit", "config", "status"):
+    if name in LOOKING:
         return f"staging/{name}.json"
     return "staging/check.json" if case == "check" else "staging/verdict.json"
 
@@ -280,7 +284,7 @@ def test_a_run_ends_with_its_own_word_exit_status_and_file(
     assert written != YESTERDAY
     # What a run is not about stays. One that knows no environment could have been about any.
     assert {file for file, found in done.files.items() if found == YESTERDAY} == {
-        f"staging/{file}.json" for file in ("verdict", "check", "audit", "config", "status") if f"staging/{file}.json" != own
+        f"staging/{file}.json" for file in ("verdict", "check", *LOOKING) if f"staging/{file}.json" != own
     }
     if word == "running":
         assert (written["verdict"], written["pid"], written["playbook"]) == ("running", done.pid, name)
@@ -291,7 +295,7 @@ def test_a_run_ends_with_its_own_word_exit_status_and_file(
     if code and case in SAID:
         assert SAID[case] in done.output.partition("VERDICT")[2]
     # A report that was made is the file of whoever only looks.
-    if name not in ("audit", "config", "status") or case in ("no inventory", "wrong group", "nobody"):
+    if name not in LOOKING or case in ("no inventory", "wrong group", "nobody"):
         assert (written["verdict"], written["failed"], written["playbook"]) == (word, code != 0, name)
 
 

@@ -101,6 +101,16 @@ CREDENTIALS = (
         "no: it reaches no host; what a program prints is never repeated",
         ("rotation.rotations",),
     ),
+    *(
+        Credential(
+            f"notifications.channels[].{option}",
+            f"notifications.<channel>.{option}",
+            "no: it lies on no host; a deploy compares its fingerprint",
+            "no: whoever runs the channel gives another one; then playbooks/fingerprint.yml",
+            "masked in what a run says of the channel; it goes to the program that sends on its standard input",
+        )
+        for option in ("url", "token", "password")
+    ),
     Credential(
         "stack_fingerprint_key",
         "no: it is the key of the fingerprints, and the same in every environment",
@@ -193,6 +203,8 @@ ADDRESSES = (
     Address(
         "ml.mock_url", "no: a mock has nothing of an environment; production is told of none", "no: asked by the gateway alone"
     ),
+    Address("notifications.channels[].url", "its fingerprint", "no: asked by the controller alone"),
+    Address("notifications.channels[].server", "the fingerprint of its password", "no: asked by the controller alone"),
     Address("docker_engine_repository_url", "no: packages are signed", "no: asked by provision.yml alone"),
     Address("docker_engine_registry_mirrors", "no: images run by digest", "cis-2.5 when it is trusted without TLS"),
     Address("docker_engine_dns", "no: names lead where the network lets them; the marker tells a wrong database", "no: UDP"),

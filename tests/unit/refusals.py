@@ -40,6 +40,7 @@ from tests.unit.plugins.plugin_utils.config import (
     test_variables,
 )
 from tests.unit.plugins.plugin_utils.encrypted import test_encrypted_header
+from tests.unit.plugins.plugin_utils.notify import test_channels
 from tests.unit.plugins.plugin_utils.rotation import test_rotation
 from tests.unit.reference import written
 
@@ -63,6 +64,7 @@ PLACES = {
     r"|services\.\w+\.\S+: \"?\$",
     "secrets": r"stack_secret|secrets\.|services\.\w+\.secrets: the Compose files",
     "registries": r"stack_registries\b",
+    "notifications": r"(notifications|hooks)\b",
     "database": r"stack\.database\b",
     "fingerprints": r"stack_fingerprint",
     "rotation": r"stack_rotation\b",
@@ -121,6 +123,8 @@ def before_any_host() -> list[Refusal]:
         *cases(test_route_rules.SERVICES),
         *cases(test_route_rules.USERS),
         *cases(test_registry_options.PROBLEMS, "stack_registries{}"),
+        *cases(test_channels.CHANNELS, "notifications.channels{}"),
+        *cases(test_channels.HOOKS, "hooks.{}"),
         *cases(test_exposed.EXPOSED),
         *cases(test_isolation.KEYS),
         *cases(test_isolation.FINGERPRINTS),

@@ -33,3 +33,9 @@ def mode(client: Any, stack: str, service: str, wanted: Mapping[str, str]) -> di
         raise DeployError(said.splitlines()[-1] if said else f"the gateway's program ended with exit status {code}")
     found: dict[str, Any] = json.loads(out)
     return found
+
+
+def used(cap: Mapping[str, Any]) -> str:
+    """What is used of a cap, in a sentence."""
+    near = ", which is past warn_at" if cap["near"] else ""
+    return f"{cap['cap']}: {cap['used']} of {cap['limit']} are used ({cap['period']}){near}"

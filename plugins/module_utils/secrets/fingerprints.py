@@ -97,6 +97,17 @@ def of_registries(logins: Any) -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
+def of_notifications(notifications: Any) -> dict[str, str]:
+    """What channels are reached with, by name: ``notifications.<channel>.url``, ``.token``, ``.password``."""
+    channels = notifications.get("channels") if isinstance(notifications, Mapping) else None
+    found = {}
+    for one in channels if isinstance(channels, list) else []:
+        for option in ("url", "token", "password") if isinstance(one, Mapping) and isinstance(one.get("name"), str) else ():
+            if isinstance(one.get(option), str) and one[option]:
+                found[f"notifications.{one['name']}.{option}"] = str(one[option])
+    return dict(sorted(found.items()))
+
+
 def value_problems(variables: Any, files: Any) -> list[str]:
     """Why no fingerprint can be made of a secret, each beginning with its path: ``stack_secrets`` and ``stack_secret_files``."""
     found = []

@@ -88,6 +88,7 @@ class StackConfig(StackFiles):
         rotated = self._secrets_by_name | fingerprints.of_registries(raw.get("stack_registries"))
         # With what no container is given.
         self._credentials = rotated | fingerprints.of_rotations(raw.get("stack_rotation"))
+        self._credentials |= fingerprints.of_notifications(raw.get("notifications"))
         self.stack = Stack.of(self.config)
         self._check_names(given["preflight_environments"] or [])
         self._check_env_files()

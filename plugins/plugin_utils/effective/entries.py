@@ -31,6 +31,7 @@ SECRET_PATHS = (
     ("stack_fingerprint_key",),
     ("ml", "key"),
     *(("stack_registries", "*", option) for option in ("password", "token")),
+    *(("notifications", "channels", "*", option) for option in ("url", "token", "password")),
 )
 # Named with each deploy, so it need not be set.
 RELEASE = "stack_release"

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 # They change nothing, and write a report of this name.
-LOOKING = ("status", "config", "audit")
+LOOKING = ("status", "config", "audit", "history")
 RUNNING = "running"
 # A check mode's, which ends well.
 CHECKED = "checked"
@@ -138,7 +138,8 @@ class Seen:
         check = "; nothing was changed" if verdict["verdict"] == CHECKED else ""
         lines = [f"VERDICT {verdict['verdict']}: {about}{only} in {verdict['seconds']} s{check}"]
         lines += [f"  left out by --limit: {', '.join(self.left_out)}"] if self.left_out and not self.looks else []
-        lines += [f"  {line}" for message in verdict["messages"] for line in message.splitlines()]
+        told = [*verdict["messages"], *(verdict.get("notices") or [])]
+        lines += [f"  {line}" for message in told for line in message.splitlines()]
         return [*lines, f"  details: {path}"] if path else lines
 
 

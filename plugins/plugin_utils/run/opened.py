@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -22,6 +23,13 @@ def knowledge(play: Any) -> Knowledge:
     return found
 
 
+def known(variables: Mapping[str, Any]) -> Knowledge:
+    """The same for a task, from its variables."""
+    found = Knowledge()
+    found.know(_values(variables))
+    return found
+
+
 def _opened(play: Any) -> list[tuple[str, str]]:
     """The secrets of the vault, when the run has opened it."""
     if play is None:
@@ -30,4 +38,8 @@ def _opened(play: Any) -> list[tuple[str, str]]:
     app = manager._inventory.groups.get("app")
     hosts = app.get_hosts() if app else []
     facts = manager.get_vars(play=play, host=hosts[0]) if hosts else {}
-    return list(texts("", (facts.get(OPENED) or {}).get("variables") or {}))
+    return _values(facts)
+
+
+def _values(variables: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return list(texts("", (variables.get(OPENED) or {}).get("variables") or {}))

@@ -96,7 +96,8 @@ def lines(verdict: Mapping[str, Any], path: str) -> list[str]:
     for name, part in stacks.items():
         found += [f"  {line}" for line in _part_lines(name, part)]
     told = [f"{name}: {line}" for name, part in stacks.items() for line in part["messages"]]
-    found += [f"  {line}" for message in verdict["messages"] if message not in told for line in message.splitlines()]
+    rest = [message for message in verdict["messages"] if message not in told]
+    found += [f"  {line}" for message in [*rest, *(verdict.get("notices") or [])] for line in message.splitlines()]
     return [*found, f"  details: {path}"] if path else found
 
 

@@ -30,17 +30,17 @@ def table(report: Mapping[str, Any], now: float) -> list[str]:
         rows = [("STACK", *rows[0])]
         rows += [(stack, *_row(name, host, now)) for stack, found in stacks.items() for name, host in sorted(found.items())]
         hosts = {f"{stack} on {name}": host for stack, found in stacks.items() for name, host in found.items()}
-    lines += _columns(rows)
+    lines += columns(rows)
     lines += _details(hosts, report["environment"], report.get("balancers_unread", {}))
     problem = report.get("lease_problem")
     lease = f"? (it could not be read: {problem})" if problem else _lease(report["lease"])
-    lines += ["", *_wrapped(f"LEASE  {lease}", "       ")]
+    lines += ["", *wrapped(f"LEASE  {lease}", "       ")]
     for name, why in sorted(report.get("lease_unread", {}).items() if not problem else []):
-        lines += _wrapped(f"       {name}, which keeps it too, {why}", "       ")
+        lines += wrapped(f"       {name}, which keeps it too, {why}", "       ")
     lines.append("")
     runs = [("LAST RUNS", "VERDICT", "WHAT", "BY", "SECONDS"), *(row for line in reversed(report["runs"]) for row in _run(line))]
     none = "The history could not be read." if problem else "No run is in the history yet."
-    lines += _columns(runs) if len(runs) > 1 else [none]
+    lines += columns(runs) if len(runs) > 1 else [none]
     return lines
 
 
@@ -76,9 +76,9 @@ def _details(hosts: Mapping[str, Mapping[str, Any]], environment: str, balancers
         sentences += [str(host["away"])] if "away" in host else []
         sentences += [str(host["msg"])] if "live" not in host and host.get("msg") else []
         for sentence in [*sentences, *host.get("kept_off", []), *host.get("drift", []), *host.get("dependencies", [])]:
-            found += _wrapped(f"  {name}: {sentence}", "    ")
+            found += wrapped(f"  {name}: {sentence}", "    ")
     for name, why in sorted(balancers.items()):
-        found += _wrapped(f"  {name} (balancer) did not say whom it keeps off: {why}", "    ")
+        found += wrapped(f"  {name} (balancer) did not say whom it keeps off: {why}", "    ")
     # Not wrapped: a command is copied whole. The same one mends every host.
     mends = [*dict.fromkeys(command for host in hosts.values() for command in host.get("mend", []))]
     # Without its edge a host refuses whatever else there is to type.
@@ -116,7 +116,7 @@ def _run(line: Mapping[str, Any]) -> list[tuple[str, ...]]:
     return [whole, *(of_each if len(of_each) > 1 else [])]
 
 
-def _columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
+def columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
     """Rows under each other; the last column is wrapped, the others are shortened where the width does not suffice."""
     *heads, _ = zip(*rows, strict=True)
     limits = [min(max(map(len, column)), 26) for column in heads]
@@ -133,5 +133,5 @@ def _short(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def _wrapped(text: str, indent: str) -> list[str]:
+def wrapped(text: str, indent: str) -> list[str]:
     return textwrap.wrap(text, WIDTH, subsequent_indent=indent, break_on_hyphens=False)

@@ -59,7 +59,8 @@ def summary(verdict: Mapping[str, Any]) -> list[str]:
     lines = [f"VERDICT {verdict['verdict']}: {environment} {what}".rstrip() + f" in {verdict['seconds']} s"]
     lines += [_host_line(name, host) for name, host in sorted(verdict["hosts"].items())]
     lines += _left_out_lines(verdict)
-    lines += [f"  {line}" for message in [*verdict["notes"], *verdict["messages"]] for line in message.splitlines()]
+    told = [*verdict["notes"], *verdict["messages"], *(verdict.get("notices") or [])]
+    lines += [f"  {line}" for message in told for line in message.splitlines()]
     if verdict["mend"]:
         lines += ["  mend it with one of:", *(f"    {command}" for command in verdict["mend"])]
     if "path" in verdict:

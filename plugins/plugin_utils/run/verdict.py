@@ -54,7 +54,7 @@ class Run(Known):
             handler(self.hosts.setdefault(host, HostState()), result)
         if not failed:
             self._went_well(module, host, result)
-        elif module in _MODULES:
+        elif module in (*_MODULES, "hook"):
             self._failed(module, host, result)
 
     def _went_well(self, module: str, host: str, result: Mapping[str, Any]) -> None:
@@ -100,7 +100,7 @@ class Run(Known):
             )
         if module in _IDENTITY or result.get("foreign"):
             self.refusals += [f"{host}: {line}" for line in message.splitlines()]
-        elif module in ("lease", "stack_info") or (module == "rotation" and not self.hosts):
+        elif module in ("lease", "stack_info") or (module in ("rotation", "hook") and not self.hosts):
             self.refusals.append(message)
         else:
             # What is attested or written is so on each host alone, and its message does not name it.

@@ -1,9 +1,7 @@
 from __future__ import annotations
 
-import getpass
 import multiprocessing
 import os
-import socket
 import tempfile
 import time
 from collections.abc import Callable
@@ -18,6 +16,7 @@ from ansible.utils.display import Display
 from ansible_collections.morpheus.deploy.plugins.action import lease as action
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.lease import handover
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.lease.handover import Process
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.lease.who import who
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import watch
 
 TAKEN = {
@@ -30,39 +29,6 @@ TAKEN = {
     "run": "run-a",
     "holder": {"ttl_seconds": 20.0},
 }
-
-
-@pytest.fixture
-def _controller(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(socket, "gethostname", lambda: "laptop")
-    monkeypatch.setattr(getpass, "getuser", lambda: "anna")
-
-
-@pytest.mark.usefixtures("_controller")
-@pytest.mark.parametrize(
-    ("environment", "expected"),
-    [
-        ({}, "anna@laptop"),
-        ({"SUDO_USER": "ben"}, "ben@laptop"),
-        ({"GITHUB_ACTOR": "carla", "SUDO_USER": "runner"}, "carla@laptop"),
-        ({"GITLAB_USER_LOGIN": "dora"}, "dora@laptop"),
-        ({"BUILD_USER": "emil"}, "emil@laptop"),
-        ({"GITHUB_ACTOR": "", "BUILD_USER": "emil"}, "emil@laptop"),
-    ],
-    ids=str,
-)
-def test_the_owner_is_whoever_started_the_run(environment: dict[str, str], expected: str) -> None:
-    assert action.who(environment) == expected
-
-
-@pytest.mark.usefixtures("_controller")
-@pytest.mark.parametrize("error", [KeyError("uid"), OSError("no user")])
-def test_a_user_that_no_passwd_knows_is_called_by_its_number(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
-    def unknown() -> str:
-        raise error
-
-    monkeypatch.setattr(getpass, "getuser", unknown)
-    assert action.who({}) == f"uid {os.getuid()}@laptop"
 
 
 class Action(action.ActionModule):
@@ -116,7 +82,7 @@ def test_what_the_task_leaves_out_is_filled_in(tmp_path: Path) -> None:
     task = Action({"token": 0}, tmp_path / "log", environment="production")
     task.run()
     assert task.called["environment"] == "production"
-    assert task.called["owner"] == action.who(os.environ)
+    assert task.called["owner"] == who(os.environ)
     assert len(task.called["run"]) == 12
 
 

@@ -81,3 +81,13 @@ def test_a_mode_that_the_gateway_refuses_or_nobody_can_switch_is_said_in_words(w
         "no gateway runs on this host: there is no container of the service gateway of the stack ml-gateway. "
         "Deploy it, or name a host that has one with --limit. The mode stays as it is."
     )
+
+
+def test_what_is_used_of_the_caps_is_told_with_the_mode_and_by_an_older_gateway_nothing(world: World, capsys: CAPSYS) -> None:
+    cap = {"cap": "money_per_day", "used": "4.5", "limit": "5", "near": True, "period": "2026-11-26"}
+    gateway(world, {"mode": "live", "history": HISTORY, "caps": [cap]})
+    result = run("ml_mode", capsys, {"stack": "ml-gateway"})
+    assert (result["caps"], result["used"]) == ([cap], ["money_per_day: 4.5 of 5 are used (2026-11-26), which is past warn_at"])
+    gateway(world, {"mode": "live", "history": HISTORY})
+    result = run("ml_mode", capsys, {"stack": "ml-gateway"})
+    assert (result["caps"], result["used"]) == ([], [])

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
-from ansible_collections.morpheus.deploy.plugins.module_utils.operations.ml_mode import mode
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.ml_mode import mode, used
 
 SAID = {"environment": "staging", "mode": "off", "before": "live", "history": [{"mode": "off", "by": "alice", "why": "the bill"}]}
 
@@ -61,3 +61,9 @@ def test_a_program_that_says_nothing_has_an_exit_status() -> None:
 def test_a_host_without_a_gateway_switches_nothing() -> None:
     with pytest.raises(DeployError, match=r"no gateway runs on this host: .* The mode stays as it is"):
         mode(Engine(runs=False), "ml-gateway", "gateway", {})
+
+
+def test_what_is_used_of_a_cap_is_a_sentence() -> None:
+    cap = {"cap": "money_per_day", "used": "4.5", "limit": "5", "near": True, "period": "2026-11-26"}
+    assert used(cap) == "money_per_day: 4.5 of 5 are used (2026-11-26), which is past warn_at"
+    assert used({**cap, "near": False}) == "money_per_day: 4.5 of 5 are used (2026-11-26)"
