@@ -18,7 +18,8 @@ options:
       C(stack_shared_secrets), C(ml) and C(preflight_environments) as one mapping. Missing ones count as not set. Beside them
       C(stack_groups), the inventory's groups with their hosts, C(stack_vault_variables), what the vault holds, and
       C(stack_vault_templates), names of what looks like a template in it, as the lookup
-      P(morpheus.deploy.encrypted_variables#lookup) gives both."
+      P(morpheus.deploy.encrypted_variables#lookup) gives both; and C(monitoring_problems), as
+      P(morpheus.deploy.monitoring#lookup) finds them."
     type: dict
     required: true
 author:
@@ -65,7 +66,7 @@ def stack_config(variables: Mapping[str, Any]) -> dict[str, Any]:
     checked = StackConfig(variables, specifications.options("preflight"))
     return {
         # What Compose says is asked for last: where our own words know what is wrong, they say what to write instead.
-        "problems": [*checked.problems, *ml_problems(variables.get("ml"))]
+        "problems": [*checked.problems, *ml_problems(variables.get("ml")), *(variables.get("monitoring_problems") or [])]
         or compose_asked.problems(
             checked.config,
             checked.release,

@@ -51,6 +51,7 @@ _value:
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.morpheus.deploy.plugins.filter.ml_problems import ml_problems
 from ansible_collections.morpheus.deploy.plugins.module_utils.health import gate
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import specifications
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.check import StackConfig
@@ -76,6 +77,7 @@ def stack_configs(
         problems += found
         notes += [described.renamed(name, note) for note in checked.notes]
         releases.append(f"{name} {checked.release}")
+    problems += [*ml_problems(common.get("ml")), *(common.get("monitoring_problems") or [])]
     return {"problems": list(dict.fromkeys(problems)), "notes": notes, "releases": ", ".join(releases)}
 
 
