@@ -32,16 +32,25 @@ def environment() -> dict[str, str]:
     return {**os.environ, "LD_LIBRARY_PATH": str(_LIBRARIES)}
 
 
-def run(name: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+def run(name: str, *arguments: object, stdin: str = "") -> subprocess.CompletedProcess[str]:
     command = [program(name), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, env=environment())
+    return subprocess.run(command, capture_output=True, text=True, env=environment(), input=stdin)
+
+
+def _at_its_place() -> list[str]:
+    """Alertmanager finds its templates where its package would have them: for the program alone, in a namespace of its own."""
+    share = UNPACKED / "usr" / "share"
+    if not share.is_dir():
+        return []
+    alone = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"])]
+    return [*alone, "sh", "-c", 'mount --bind "$0" /usr/share && exec "$@"', str(share)]
 
 
 @contextmanager
 def running(name: str, *arguments: object, log: Path, more: dict[str, str] | None = None) -> Iterator[subprocess.Popen[bytes]]:
     """What it says goes into ``log``. It is ended, and its end awaited, however the block ends."""
     with log.open("wb") as stream:
-        command = [program(name), *map(str, arguments)]
+        command = [*_at_its_place(), program(name), *map(str, arguments)]
         process = subprocess.Popen(command, stdout=stream, stderr=subprocess.STDOUT, env={**environment(), **(more or {})})
         try:
             yield process

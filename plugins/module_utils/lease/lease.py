@@ -143,10 +143,9 @@ class Lease:
             self._enter(),
             *([_still(beat)] if only_if_held else []),
             f"mkdir -p {shlex.quote(str(self.history.parent))}",
-            self._told.command(beat, record),
             # One write and a flush to the disk.
             f"printf %s {encoded} | base64 -d | dd of={target} bs=1M iflag=fullblock oflag=append conv=notrunc,fsync status=none"
-            f" && rm -f {beat}",
+            f" && {self._told.command(beat, record)} && rm -f {beat}",
         ]
         return "; ".join(steps)
 
