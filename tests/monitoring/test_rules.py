@@ -23,6 +23,9 @@ def alerts(watched: Watched) -> dict[str, Mapping[str, Any]]:
     return {rule["alert"]: rule for group in rules.rules(watched)["groups"] for rule in group["rules"] if "alert" in rule}
 
 
+ALERTS = alerts(production())
+
+
 def told(text: str, case: Case) -> str:
     """A template as Prometheus fills it in."""
     labels = re.sub(r"\{\{ \$labels\.(\w+) \}\}", lambda found: case.labels.get(found[1], ""), text)
@@ -58,11 +61,11 @@ def promtool(directory: Path, watched: Watched, wanted: list[dict[str, Any]]) ->
 
 @pytest.mark.parametrize("case", CASES, ids=[case.alert for case in CASES])
 def test_an_alert_fires_for_its_cause_and_for_nothing_that_looks_like_it(case: Case, tmp_path: Path) -> None:
-    assert promtool(tmp_path, production(), list(of_case(case, alerts(production())[case.alert]))) == ""
+    assert promtool(tmp_path, production(), list(of_case(case, ALERTS[case.alert]))) == ""
 
 
 def test_every_alert_has_a_case_and_every_case_says_what_is_none() -> None:
-    assert sorted(case.alert for case in CASES) == sorted(alerts(production()))
+    assert sorted(case.alert for case in CASES) == sorted(ALERTS)
     assert [case.alert for case in CASES if not case.silent] == []
 
 
@@ -74,8 +77,21 @@ def test_staging_has_thresholds_of_its_own(tmp_path: Path) -> None:
 
 def test_what_is_not_watched_has_no_rule() -> None:
     assert {"BackupOld", "StagingDataOld", "DatabaseAway", "DatabaseNearLimit", "MlSpendHigh"} == {
-        *(set(alerts(production())) - set(alerts(staging())))
+        *(set(ALERTS) - set(alerts(staging())))
     }
+
+
+def test_every_alert_has_a_row_in_the_runbook_with_its_command() -> None:
+    section = (
+        (programs.ROOT / "docs" / "runbook.md").read_text().partition("## An alert has reached you")[2].partition("\n## ")[0]
+    )
+    rows = [[cell.strip() for cell in line[1:-1].split(" | ")] for line in section.splitlines() if line.startswith("| `")]
+    told = {name: command.strip("`") for names, _, command, _ in rows for name in re.findall(r"`(\w+)`", names)}
+    asked = {
+        name: rule["annotations"]["runbook"].replace("inventories/production", "inventories/<env>")
+        for name, rule in ALERTS.items()
+    }
+    assert told == asked
 
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
