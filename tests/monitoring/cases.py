@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 HOUR, DAY = 60, 24 * 60
 WEB = 'job="edge",host="app-1",proxy="shop.web",service="shop.web"'
+ANY = WEB.replace('proxy="shop.web"', 'proxy="shop.web.any"')
 TUNNELS = WEB.replace('proxy="shop.web"', 'proxy="shop.web.tunnels"')
 REQUESTS = f"haproxy_backend_http_requests_total{{{WEB}}}"
 ERRORS = f'haproxy_backend_http_responses_total{{{WEB},code="5xx"}}'
@@ -120,11 +121,12 @@ CASES = [
     Case(
         "ServiceDown",
         5,
-        {f"haproxy_backend_active_servers{{{WEB}}}": steady(0)},
+        # The backend that tries them all has no checks, so its servers are always up.
+        {f"haproxy_backend_active_servers{{{WEB}}}": steady(0), f"haproxy_backend_active_servers{{{ANY}}}": steady(2)},
         {"host": "app-1", "service": "shop.web"},
         silent={
             "one is left": {f"haproxy_backend_active_servers{{{WEB}}}": steady(1)},
-            "its backend for tunnels has no checks": {
+            "no tunnel is open": {
                 f"haproxy_backend_active_servers{{{WEB}}}": steady(1),
                 f"haproxy_backend_active_servers{{{TUNNELS}}}": steady(0),
             },
