@@ -120,6 +120,24 @@ ml-gateway: $(VENV)/ml-gateway/.stamp postgres ## Kill the ML gateway at any tim
 ml-gateway-kills: $(VENV)/ml-gateway/.stamp postgres ## Kill the ML gateway, or cut its database, in sixteen more random runs
 	$(VENV)/ml-gateway/bin/python -m pytest -m deep tests/ml_gateway
 
+MONITORING := .cache/monitoring
+MONITORING_PACKAGES := prometheus prometheus-alertmanager prometheus-blackbox-exporter prometheus-node-exporter \
+	prometheus-postgres-exporter haproxy
+
+# Unpacked and not installed: Debian's packages would start their services.
+$(MONITORING)/.stamp:
+	@mkdir -p $(MONITORING)/archives/partial
+	@apt-get update --quiet
+	apt-get install --quiet --yes --no-install-recommends --download-only --reinstall \
+		-o Dir::Cache::archives=$(CURDIR)/$(MONITORING)/archives $(MONITORING_PACKAGES)
+	@for package in $(MONITORING)/archives/*.deb; do dpkg-deb --extract $$package $(MONITORING); done
+	@rm -rf $(MONITORING)/archives
+	@touch $@
+
+.PHONY: monitoring
+monitoring: $(VENV)/.stamp $(MONITORING)/.stamp postgres ## Try every alert and every panel with the real Prometheus
+	pytest tests/monitoring
+
 WORKFLOW_TOOLS := .cache/workflows
 
 # GitHub's own parser, actionlint and zizmor; apart from .venv, because node and other versions of libraries come with them.
@@ -169,9 +187,9 @@ bench: provisioned ## Measure deploys beside their floor and beside docker compo
 .PHONY: test
 # What needs no sandbox takes the time that the sandbox's tests leave; shown when it fails. With $(MAKE) make -n would run it all.
 test: $(VENV)/.stamp ## Run everything that CI runs
-	@tests/aside 'tests/quietly "what needs no sandbox" make --no-print-directory lint unit lab migrations ml-gateway workflows' \
+	@tests/aside 'tests/quietly "what needs no sandbox" make --no-print-directory lint unit lab migrations ml-gateway monitoring workflows' \
 		'make --no-print-directory provisioned && tests/side-by-side molecule'
 
 .PHONY: clean
 clean: ## Remove what the tools made here; the sandbox stays
-	rm -rf $(VENV) $(WORKFLOW_TOOLS) .deploy .mypy_cache .ruff_cache .hypothesis morpheus-deploy-*.tar.gz
+	rm -rf $(VENV) $(WORKFLOW_TOOLS) $(MONITORING) .deploy .mypy_cache .ruff_cache .hypothesis morpheus-deploy-*.tar.gz

@@ -1,4 +1,4 @@
-"""The command line: up, down, images and status."""
+"""The command line: up, down, images, monitoring and status."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sandbox.engine import answers
 from sandbox.shell import SandboxError, run
 from sandbox.steps import run_steps
 from sandbox.teardown import remove_everything, remove_hosts
-from sandbox.up import steps_images, steps_up
+from sandbox.up import steps_images, steps_monitoring, steps_up
 from sandbox.world import HOSTS, LABEL, STANDARD_HOSTS, STATE, Host
 
 
@@ -28,6 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 _up(options.hosts or STANDARD_HOSTS)
             elif options.command == "images":
                 run_steps(steps_images(STATE))
+            elif options.command == "monitoring":
+                run_steps(steps_monitoring(STATE))
             elif options.hosts:
                 remove_hosts(options.hosts)
             else:
@@ -77,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     down = commands.add_parser("down", help="remove every trace, or only these hosts and what they hold")
     down.add_argument("--hosts", type=_hosts, help=known)
     commands.add_parser("images", help="make an engine and the images that `make dev` stands on, and nothing else")
+    commands.add_parser("monitoring", help="bring what stacks/monitoring pulls into the registry of a sandbox that is up")
     commands.add_parser("status", help="show what runs")
     return parser
 

@@ -41,16 +41,16 @@ def ensure_base() -> str:
     return "made with mmdebstrap"
 
 
-def ensure_image(name: str, directory: str) -> str:
-    """The image is built from its directory as it is now, on the base as it is now."""
+def ensure_image(name: str, directory: str, **arguments: str) -> str:
+    """The image is built from its directory as it is now, on the base as it is now. ``arguments``: of its Dockerfile."""
     if image_id(name) and not image_label(name, LABEL.partition("=")[0]):
         # Not made here, so it is the real thing, with the interface that ours only imitates.
         return "reused, the official image"
     context = _IMAGES / directory
-    content = content_hash(context, image_id(BASE_IMAGE))
+    content = content_hash(context, image_id(BASE_IMAGE), *arguments.values())
     if image_label(name, CONTENT_LABEL) == content:
         return "reused"
-    build(name, context, content)
+    build(name, context, content, **arguments)
     return "built"
 
 

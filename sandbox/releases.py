@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -44,9 +45,9 @@ class Image:
         return f"{REGISTRY}/morpheus/{self.service}:{self.release}"
 
 
-def publish_public_images() -> str:
+def publish_public_images(names: Sequence[str] = PUBLIC_IMAGES) -> str:
     """The stand-ins can be pulled by the names of what they stand in for."""
-    pushed = [name for name in PUBLIC_IMAGES if _publish_public(name)]
+    pushed = [name for name in names if _publish_public(name)]
     return f"pushed {', '.join(pushed)}" if pushed else "reused"
 
 
@@ -78,7 +79,7 @@ def _images() -> list[Image]:
 
 
 def _publish_public(name: str) -> bool:
-    public = f"{REGISTRY}/library/{name}"
+    public = f"{REGISTRY}/{name}" if "/" in name else f"{REGISTRY}/library/{name}"
     if image_id(public) == image_id(name) and _is_published(public):
         return False
     run("docker", "tag", name, public, what=f"Naming {public}")

@@ -20,6 +20,7 @@ from sandbox.world import (
     BASE_IMAGE,
     HOST_IMAGE,
     IMAGE_DIRECTORIES,
+    MONITORING_IMAGES,
     PUBLIC_IMAGES,
     SERVICES,
     SUBNETS,
@@ -32,6 +33,22 @@ from sandbox.world import (
 def steps_images(state: Path) -> list[Step]:
     """An engine and the public images: what plain `docker compose up` of the example needs."""
     return [_engine(state), _base(), *(_image(name, ensure_public) for name in PUBLIC_IMAGES)]
+
+
+def steps_monitoring(state: Path) -> list[Step]:
+    """What stacks/monitoring pulls, in the registry of a sandbox that is up."""
+    names = tuple(one.image for one in MONITORING_IMAGES)
+    return [
+        _engine(state),
+        _base(),
+        *(
+            Step(
+                one.image, f"image {one.image}", partial(ensure_image, one.image, "monitoring", **one.arguments), after=("base",)
+            )
+            for one in MONITORING_IMAGES
+        ),
+        Step("published", "registry, images of the monitoring", partial(publish_public_images, names), after=names),
+    ]
 
 
 def steps_up(hosts: Sequence[Host], state: Path) -> list[Step]:

@@ -33,6 +33,32 @@ IMAGE_DIRECTORIES = {
 # What a host pulls by its public name, as if the registry were Docker Hub.
 PUBLIC_IMAGES = (HAPROXY_IMAGE, POSTGRES_IMAGE)
 
+
+@dataclass(frozen=True)
+class StandIn:
+    """Of an official image: Debian's package and its program, what that is called in the image, and where it writes."""
+
+    image: str
+    package: str
+    official: str
+    data: str
+
+    @property
+    def arguments(self) -> dict[str, str]:
+        """Of images/monitoring/Dockerfile."""
+        program = f"/usr/bin/{self.package}"
+        return {"PACKAGE": self.package, "PROGRAM": program, "OFFICIAL": self.official, "DATA": self.data}
+
+
+# What stacks/monitoring pulls. Made when asked for, since nothing else needs them.
+MONITORING_IMAGES = (
+    StandIn("prom/prometheus:v2.53.3", "prometheus", "prometheus", "/prometheus"),
+    StandIn("prom/alertmanager:v0.28.1", "prometheus-alertmanager", "alertmanager", "/alertmanager"),
+    StandIn("prom/blackbox-exporter:v0.26.0", "prometheus-blackbox-exporter", "blackbox_exporter", "/var/empty"),
+    StandIn("prom/node-exporter:v1.9.0", "prometheus-node-exporter", "node_exporter", "/var/empty"),
+    StandIn("prometheuscommunity/postgres-exporter:v0.17.1", "prometheus-postgres-exporter", "postgres_exporter", "/var/empty"),
+)
+
 REGISTRY = "127.0.0.1:5000"
 DATABASE_PORT = 5432
 

@@ -20,7 +20,8 @@ options:
       C(stack_groups), the inventory's groups with their hosts, C(stack_vault_variables), what the vault holds, and
       C(stack_vault_templates), names of what looks like a template in it, as the lookup
       P(morpheus.deploy.encrypted_variables#lookup) gives both. C(edge_acme), C(edge_certificate_paths),
-      C(certificates_account_key) and C(stacks) as they are for P(morpheus.deploy.acme_options#filter)."
+      C(certificates_account_key) and C(stacks) as they are for P(morpheus.deploy.acme_options#filter); and
+      C(monitoring_problems), as P(morpheus.deploy.monitoring#lookup) finds them."
     type: dict
     required: true
 author:
@@ -73,7 +74,15 @@ def stack_config(variables: Mapping[str, Any]) -> dict[str, Any]:
         # What Compose says is asked for last: where our own words know what is wrong, they say what to write instead.
         # Of the shape of what people are told, both say the same.
         "problems": list(
-            dict.fromkeys([*checked.problems, *ml_problems(variables.get("ml")), *people.problems, *_acme_problems(variables)])
+            dict.fromkeys(
+                [
+                    *checked.problems,
+                    *ml_problems(variables.get("ml")),
+                    *people.problems,
+                    *_acme_problems(variables),
+                    *(variables.get("monitoring_problems") or []),
+                ]
+            )
         )
         or compose_asked.problems(
             checked.config,

@@ -92,6 +92,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.engine import engi
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.lock import alone
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease import leased
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations import measured
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.removal import Left, Removal
 from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import in_words, run_module
 
@@ -115,6 +116,7 @@ def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
         found = removal.look()
         about["begun"] = True
         done = removal.execute(found, fence, with_data=params["data"])
+        measured.forget(host.releases)
     for note in host.engine.kept:
         module.warn(note)
     return _result(found, data=params["data"], **done)

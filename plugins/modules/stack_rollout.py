@@ -230,6 +230,7 @@ left:
   sample: as_before
 """
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -245,6 +246,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.host.lock import a
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease import leased
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease.fence import Fence
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage import Kind
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations import measured
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.adoption import HostAdoption
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.prepare import running
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.rollout import Rollout
@@ -290,6 +292,7 @@ def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
                 return _result(rollout, [str(step) for step in rollout.steps])
             if rollout.changed:
                 host_rollout.execute(rollout)
+            measured.keep(host.releases, rollout, time.time())
     except FencedError:
         about["fenced"] = True
         if host_rollout and host_rollout.begun:

@@ -55,6 +55,7 @@ CONTROLLER = {
     "lease": "",
     "rotation": "",
     "supabase": "",
+    "monitoring": "",
     "config": "rotation supabase",
     "new_environment": "config",
     "inspected": "config new_environment",

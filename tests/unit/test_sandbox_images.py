@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from sandbox.images import ensure_public
+from sandbox.images import ensure_image, ensure_public
+from sandbox.world import MONITORING_IMAGES
+
+ROOT = Path(__file__).parents[2]
 
 # `images` and `image inspect` answer from files, as does the registry; a build makes nothing.
 DOCKER = """#!/bin/sh
@@ -15,6 +19,7 @@ cd "${0%/*}"
 echo "$*" >> asked
 case "$*" in
     "images --quiet --no-trunc postgres:17") cat postgres 2>/dev/null; exit 0;;
+    "images --quiet --no-trunc prom"*) exit 0;;
     "images --quiet"*) echo sha256:base;;
     "image inspect"*) cat label 2>/dev/null; exit 0;;
     "manifest inspect"*) test -e registry;;
@@ -70,3 +75,19 @@ def test_a_stand_in_that_is_out_of_date_is_built_anew_and_not_pulled_over(docker
     docker.has("label", "outdated\n")
     assert ensure_public("postgres:17", "postgres") == "built"
     assert docker.did() == ["build"]
+
+
+def test_what_the_monitoring_pulls_has_a_stand_in_of_the_same_version() -> None:
+    wanted = set()
+    for path in (ROOT / "stacks" / "monitoring").glob("compose*.yml"):
+        wanted |= {
+            f"{name}:{tag}" for name, tag in re.findall(r"image: (?:&\w+ )?(\S+):\$\{\w+_VERSION:-([^}]+)\}", path.read_text())
+        }
+    assert wanted == {one.image for one in MONITORING_IMAGES}
+
+
+def test_one_dockerfile_makes_all_of_them_each_of_its_package(docker: Docker) -> None:
+    for one in MONITORING_IMAGES:
+        assert ensure_image(one.image, "monitoring", **one.arguments) == "built"
+    built = [line for line in (docker.home / "asked").read_text().splitlines() if line.startswith("build ")]
+    assert [one.package in line and one.image in line for one, line in zip(MONITORING_IMAGES, built, strict=True)] == [True] * 5

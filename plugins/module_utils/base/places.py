@@ -11,6 +11,8 @@ ROOT = Path("/var/lib/morpheus.deploy")
 STACKS_ROOT = ROOT / "stacks"
 EDGE_ROOT = ROOT / "edge"
 EGRESS_ROOT = ROOT / "egress"
+# Below it, what the node exporter reads.
+METRICS = "metrics"
 # Whose the host is, and what it was like when it was taken over.
 IDENTITY_ROOT = Path("/etc/morpheus.deploy")
 OWNER_FILE = IDENTITY_ROOT / "identity.json"

@@ -8,6 +8,8 @@ lease.json      who took the lease last
 beat.<token>    the host's uptime at the last sign of life of the run with that token; without it the lease has been given back
 lock            held by whoever changes one of the others
 
+What Prometheus is told of it lies in <root>/metrics/, and nothing here reads that.
+
 Time is the host's uptime, never a wall clock, so no clock that is set can make a lease longer or shorter.
 """
 
@@ -26,9 +28,9 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import HostClock, SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import FencedError
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats import LEASE, DamagedError
-from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import ROOT
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import METRICS, ROOT
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.spoken import spoken
-from ansible_collections.morpheus.deploy.plugins.module_utils.lease import history
+from ansible_collections.morpheus.deploy.plugins.module_utils.lease import history, measured
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease.fence import Fence, seen_by_host
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease.held import (
     TTL_SECONDS,
@@ -58,6 +60,7 @@ class Lease:
         self.directory = root / "leases" / environment
         self.history = root / "history" / f"{environment}.jsonl"
         self._stacks = root / "stacks"
+        self._told = measured.Told(root / METRICS, environment)
         self._clock = clock or SystemClock()
 
     def acquire(self, claim: Claim, wait_seconds: float = 0.0, token: int = 0) -> Record:
@@ -91,6 +94,7 @@ class Lease:
             if held is None or held.record.token != token:
                 return False
             self._beat(token).unlink()
+            self._told.free()
             return True
 
     def break_(self, why: str, who: str) -> Held | None:
@@ -104,6 +108,7 @@ class Lease:
             record = self._record(claim, self.highest() + 1, held, f"broken by {who}: {why}")
             write_atomically(self.directory / "lease.json", as_text(record), mode=0o600)
             self._clear_beats()
+            self._told.free()
             return held
 
     def read(self) -> Held | None:
@@ -140,7 +145,7 @@ class Lease:
             f"mkdir -p {shlex.quote(str(self.history.parent))}",
             # One write and a flush to the disk.
             f"printf %s {encoded} | base64 -d | dd of={target} bs=1M iflag=fullblock oflag=append conv=notrunc,fsync status=none"
-            f" && rm -f {beat}",
+            f" && {self._told.command(beat, record)} && rm -f {beat}",
         ]
         return "; ".join(steps)
 
@@ -233,6 +238,7 @@ class Lease:
         write_atomically(self._beat(record.token), f"{self._clock.uptime()}\n", mode=0o600)
         write_atomically(self.directory / "lease.json", as_text(record), mode=0o600)
         self._clear_beats(keep=record.token)
+        self._told.held(claim.reason, self._clock.wall())
         return record
 
     def _raise_fences(self, token: int, run: str) -> None:

@@ -34,6 +34,8 @@ FILES = [
     "leases/staging/beat.<token>",
     "leases/staging/lease.json",
     "leases/staging/lock",
+    "metrics/lease-staging.prom",
+    "metrics/stack-shop.prom",
     "stacks/fence.json",
     "stacks/fence.lock",
     f"{STACK}/content/<hash>/greeting",

@@ -1,0 +1,32 @@
+# Copyright (c) The morpheus.deploy authors
+# SPDX-License-Identifier: MIT
+"""The files of the monitoring's stack as variables of its Compose file, which has them as the content of configs."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import yaml
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.monitoring import receivers, rules, targets
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.monitoring.watched import Watched
+
+
+def variables(watched: Watched, ca: str = "") -> dict[str, str]:
+    """``ca``: what stands in monitoring.ca_path. Empty where there are problems, which are told by the check."""
+    if watched.problems:
+        return {}
+    return {
+        "PROMETHEUS_YML": _text(targets.prometheus(watched)),
+        "RULES_YML": _text(rules.rules(watched)),
+        "ALERTMANAGER_YML": _text(receivers.alertmanager(watched)),
+        "BLACKBOX_YML": _text(targets.blackbox(watched)),
+        # A config without content is refused by Compose.
+        "CA_PEM": ca or "# monitoring.ca_path is not set, so a public authority has signed the certificates\n",
+    }
+
+
+def _text(content: Any) -> str:
+    # Texts of an inventory are strings of Ansible's own, which YAML would not write.
+    plain = json.loads(json.dumps(content))
+    return yaml.safe_dump(plain, sort_keys=False, width=4096)

@@ -1,0 +1,7 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+sys.path[:0] = [one for one in (str(ROOT / "collections"), str(ROOT)) if one not in sys.path]
