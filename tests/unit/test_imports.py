@@ -62,6 +62,7 @@ CONTROLLER = {
     "effective": "config",
     "stacks": "",
     "run": "audit effective stacks",
+    "live": "lease run",
 }
 FLOORS = {"module_utils": HOSTS, "plugin_utils": CONTROLLER}
 ROOMS = [(floor, package) for floor, rows in FLOORS.items() for package in rows]
