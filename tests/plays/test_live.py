@@ -177,3 +177,13 @@ def test_ctrl_c_leaves_the_terminal_as_it_was_and_says_what_goes_on(followed: Fo
     assert run.ended() == 99
     assert "the run was interrupted by Ctrl-C" in run.plain
     assert run.screen.rfind(f"{ESCAPE}[?25h") > run.screen.rfind(f"{ESCAPE}[?25l") >= 0
+
+
+@pytest.mark.deep
+def test_100_hosts_are_summed_up_on_80_columns(followed: Followed) -> None:
+    names = [f"production-app-{number:03}" for number in range(1, 101)]
+    run = followed.begin(dict.fromkeys(names, TELLS[:3]), waits=False, terminal=True)
+    assert run.ended() == 0, run.screen[-3000:]
+    assert re.search(r"100 hosts: \d+ done, \d+ at work", run.plain)
+    assert re.search(r"│ +100 hosts run 1.1.0 +│", run.plain)
+    assert max(len(line) for line in re.split("[\r\n]+", run.plain)) <= WIDTH

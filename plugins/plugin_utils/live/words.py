@@ -41,11 +41,14 @@ def task(name: str) -> str:
 def failure(what: str, host: str, task: str, said: str) -> tuple[list[str], list[str]]:
     """The three lines that matter: what failed where, why, and what is so now or is to be done; and the rest.
 
-    Our messages begin with the reason, and end with what follows from it.
+    Our messages begin with the reason, and end with what follows from it, unless they are a list.
     """
     lines = [line for line in harmless(said) if line.strip()]
-    matter = [f"{what} {host}: {task}", *(f"  {line.strip()}" for line in (*lines[:1], *lines[1:][-1:]))]
-    return matter, [f"    {line}" for line in lines[1:-1]]
+    is_list = bool(lines) and lines[-1].lstrip().startswith("- ")
+    first, second, rest = lines[:1], lines[1:][-1:], lines[1:-1]
+    if is_list:
+        second, rest = lines[1:2], lines[2:]
+    return [f"{what} {host}: {task}", *(f"  {line.strip()}" for line in first + second)], [f"    {line}" for line in rest]
 
 
 def why(result: Mapping[str, Any]) -> str:

@@ -24,6 +24,11 @@ def test_a_failure_of_one_line_has_no_rest() -> None:
     assert (matter, rest) == (["FAILED app-1: Look", "  it is gone"], [])
 
 
+def test_of_a_list_of_problems_the_order_stays() -> None:
+    matter, rest = words.failure("FAILED", "app-1", "Check", "3 problems:\n- one\n- two\n- three")
+    assert (matter[1:], rest) == (["  3 problems:", "  - one"], ["    - two", "    - three"])
+
+
 def test_a_failure_cannot_act_on_the_terminal() -> None:
     matter, rest = words.failure("FAILED", "app-1", "Look", "a\x1b[2Jb\nc\x07d\ne")
     assert "\x1b" not in "".join([*matter, *rest])
