@@ -38,8 +38,8 @@ from typing import Any
 
 from ansible import constants, context
 from ansible.plugins.callback.default import CallbackModule as Default
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.live import channel, github, words
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.live.show import BAD, CHANGED, OK, QUIET, Drawn, Show
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.live import channel, github, where, words
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.live.show import BAD, CHANGED, OK, QUIET, Show
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.live.times import Times
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import screen
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.opened import knowledge
@@ -106,7 +106,7 @@ class CallbackModule(Default):  # type: ignore[misc] # ansible-core has no types
         inventory = " ".join(str(one) for one in arguments.get("inventory") or ())
         title = f"{name}  {inventory}" + ("  (check mode)" if arguments.get("check") else "")
         key = f"{name} {inventory} {arguments.get('subset') or ''} {arguments.get('check')} {arguments.get('tags')}"
-        region = None if self._display.verbosity else _region()
+        region = None if self._display.verbosity else where.region()
         show = Show(self._say, title, len(playbook.get_plays()), Times(key), region=region, is_github=github.is_here(os.environ))
         self._over.set()
         self._over = threading.Event()
@@ -308,17 +308,6 @@ class CallbackModule(Default):  # type: ignore[misc] # ansible-core has no types
         # What Ansible itself says of a failure may hold a secret of the vault.
         said = str(knowledge(self._play).result(words.why(result.result)))
         self._shown.failure(what, self.host_label(result), said, passes=passes)
-
-
-def _region() -> Drawn | None:
-    """Where there is a terminal that can be drawn on, and rich."""
-    if not sys.stdout.isatty() or os.environ.get("TERM", "") in ("", "dumb", "unknown") or github.is_here(os.environ):
-        return None
-    try:
-        from ansible_collections.morpheus.deploy.plugins.plugin_utils.live import terminal
-    except ImportError:
-        return None
-    return terminal.Region(terminal.console(colours=not constants.ANSIBLE_NOCOLOR))
 
 
 def _action(task: Any) -> str:
