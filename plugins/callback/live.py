@@ -43,6 +43,7 @@ from ansible_collections.morpheus.deploy.plugins.plugin_utils.live.show import B
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.live.times import Times
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import screen
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.opened import knowledge
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.stacks import several
 
 ROLLOUT = "morpheus.deploy.stack_rollout"
 DEBUG = ("ansible.builtin.debug", "debug")
@@ -89,6 +90,7 @@ class CallbackModule(Default):  # type: ignore[misc] # ansible-core has no types
         self._beside: Show | None = None
         self._over = threading.Event()
         self._process = 0
+        self._playbook: Any = None
 
     def v2_playbook_on_start(self, playbook: Any) -> None:
         try:
@@ -104,10 +106,13 @@ class CallbackModule(Default):  # type: ignore[misc] # ansible-core has no types
         arguments = context.CLIARGS
         name = str(playbook._file_name).rpartition("/")[2].removesuffix(".yml")
         inventory = " ".join(str(one) for one in arguments.get("inventory") or ())
-        title = f"{name}  {inventory}" + ("  (check mode)" if arguments.get("check") else "")
-        key = f"{name} {inventory} {arguments.get('subset') or ''} {arguments.get('check')} {arguments.get('tags')}"
+        title = "  ".join(
+            filter(None, [name, inventory, several.part_of(playbook), "(check mode)" * bool(arguments.get("check"))])
+        )
+        times = Times(f"{title} {arguments.get('subset') or ''} {' '.join(arguments.get('tags') or ())}".strip())
         region = None if self._display.verbosity else where.region()
-        show = Show(self._say, title, len(playbook.get_plays()), Times(key), region=region, is_github=github.is_here(os.environ))
+        show = Show(self._say, title, times, region=region, is_github=github.is_here(os.environ))
+        self._playbook = playbook
         self._over.set()
         self._over = threading.Event()
         if not self._process:
@@ -182,7 +187,9 @@ class CallbackModule(Default):  # type: ignore[misc] # ansible-core has no types
         self._play = play
         manager = play.get_variable_manager()
         hosts = manager._inventory.get_hosts(play.hosts, ignore_restrictions=True) if manager is not None else []
-        self._shown.phase(words.task(play.get_name()), [host.get_name() for host in hosts])
+        # The callback verdict may have replaced what is played.
+        phases = len(self._playbook.get_plays())
+        self._shown.phase(words.task(play.get_name()), [host.get_name() for host in hosts], phases)
         self._shown.tick()
 
     @guarded
@@ -245,7 +252,7 @@ class CallbackModule(Default):  # type: ignore[misc] # ansible-core has no types
     @guarded
     def v2_runner_item_on_failed(self, result: Any) -> None:
         self._handle_warnings(result.result)
-        self._fail("FAILED", result, "")
+        self._fail("FAILED", result, "", f" (item={self._get_item_label(result.result)})")
 
     @guarded
     def v2_runner_item_on_skipped(self, result: Any) -> None:
@@ -304,10 +311,11 @@ class CallbackModule(Default):  # type: ignore[misc] # ansible-core has no types
             self._shown.rolled_out(str(result.host.get_name()), result.result, failed=failed)
         return is_rollout
 
-    def _fail(self, what: str, result: Any, passes: str) -> None:
+    def _fail(self, what: str, result: Any, passes: str, item: str = "") -> None:
         # What Ansible itself says of a failure may hold a secret of the vault.
-        said = str(knowledge(self._play).result(words.why(result.result)))
-        self._shown.failure(what, self.host_label(result), said, passes=passes)
+        known = knowledge(self._play)
+        said, whose = known.result(words.why(result.result)), known.result(self.host_label(result) + item)
+        self._shown.failure(what, " ".join(whose.split()), said, passes=passes)
 
 
 def _action(task: Any) -> str:

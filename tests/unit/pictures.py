@@ -42,7 +42,7 @@ class Picture:
             record=True, width=WIDTH, file=io.StringIO(), force_terminal=True, highlight=False, markup=False, emoji=False
         )
         self.clock = Clock(0.0)
-        self.show = Show(self._say, f"deploy  inventories/{inventory}", 7, _Expected(), region=self, clock=self.clock.now)
+        self.show = Show(self._say, f"deploy  inventories/{inventory}", _Expected(), region=self, clock=self.clock.now)
 
     def _say(self, line: str, kind: str) -> None:
         self.screen.print(Text(line, style=_STYLES[kind]))
@@ -71,7 +71,7 @@ class Picture:
         self.clock.sleep(6.2)
         self.show.phase("Migrate the database", hosts)
         self.clock.sleep(0.6)
-        self.show.phase("Roll out", hosts)
+        self.show.phase("Roll out", hosts, 7)
         self.show.task("Switch to the release")
 
     def tells(self, host: str, event: str, seconds: float = 0.0, **more: Any) -> None:

@@ -39,7 +39,7 @@ def read():
     try:
         with open(path, "rb") as stream:
             first = json.loads(stream.readline())
-            if first["began"] < start - age - 1 or rollout not in (0, first["began"]):
+            if first["began"] != rollout if rollout else first["began"] < start - age - 1:
                 return b"", {}
             stream.seek(offset)
             data = stream.read(60000)

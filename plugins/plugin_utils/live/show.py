@@ -40,7 +40,6 @@ class Show:
         self,
         say: Say,
         name: str,
-        phases: int,
         times: Times,
         *,
         region: Drawn | None = None,
@@ -54,7 +53,7 @@ class Show:
         self._github = is_github
         self._clock = clock
         self._stamp = stamp
-        self.view = View(Span(name, clock(), times.expected(RUN)), phases=phases)
+        self.view = View(Span(name, clock(), times.expected(RUN)))
         self._took: dict[str, float] = {}
         self._phase_said = self._task_said = False
         self._group_open = False
@@ -70,8 +69,9 @@ class Show:
         self._unseen = False
         self._asks_person = False
 
-    def phase(self, name: str, hosts: Sequence[str]) -> None:
-        """A play begins; one that goes on with its next hosts is the same phase."""
+    def phase(self, name: str, hosts: Sequence[str], phases: int = 0) -> None:
+        """A play begins; one that goes on with its next hosts is the same phase. ``phases``: how many there are."""
+        self.view.phases = phases
         self._end_task()
         if self.view.phase and self.view.phase.name == name:
             return
@@ -165,7 +165,6 @@ class Show:
         self._end_task()
         self._end_phase()
         self._end_group()
-        self._took[RUN] = self._clock() - self.view.run.since
         if self.region:
             self.region.stop()
 
@@ -182,8 +181,7 @@ class Show:
 
     def remember(self) -> None:
         """The run went as it should, so the next one may be expected to take as long. Raises OSError."""
-        if RUN in self._took:
-            self._times.write(self._took)
+        self._times.write({**self._took, RUN: self._clock() - self.view.run.since})
 
     def _event(self, host: str, line: str) -> None:
         # On a terminal it is drawn. What failed, and whatever stands on no row, stays.

@@ -55,7 +55,8 @@ class View:
         """Left and right of each line above the rows."""
         lines = [(self.run.name, self.run.time(now))]
         if self.phase:
-            lines.append((f"{self.number} of {self.phases}  {self.phase.name}", self.phase.time(now)))
+            number = f"{self.number} of {self.phases}  " if self.phases >= self.number else ""
+            lines.append((f"{number}{self.phase.name}", self.phase.time(now)))
         if self.task and not self.board.count(AT_WORK):
             lines.append((f"  {self.task}", f"{self.ended} of {self.hosts} hosts" if self.hosts > 1 else ""))
         if len(self.board.hosts) > MOST_HOSTS:

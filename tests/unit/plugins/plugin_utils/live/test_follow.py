@@ -59,18 +59,18 @@ def test_what_a_rollout_tells_is_handed_on_while_it_is_at_work(tmp_path: Path, q
 
 
 def test_a_rollout_that_began_before_this_run_is_not_its_own(tmp_path: Path, question: Question) -> None:
-    Progress(tmp_path, str, clock=lambda: time.monotonic() - 60).begin(release="1.0.0")
-    code, printed = on_this_host(question.command(age=5.0).replace(f" {follow.WAIT_SECONDS}", " 0.1"))
+    Progress(tmp_path, str, clock=lambda: time.monotonic() - 600).begin(release="1.0.0")
+    code, printed = on_this_host(question.command(age=60.0).replace(f" {follow.WAIT_SECONDS}", " 0.1"))
     assert (code, printed) == (0, "0 0.0\n")
 
 
 def test_another_rollout_that_begins_meanwhile_is_not_followed(tmp_path: Path, question: Question) -> None:
     Progress(tmp_path, str).begin(release="1.1.0")
-    following, [begin] = question.after(on_this_host(question.command(age=0.0))[1])
+    following, [begin] = question.after(on_this_host(question.command(age=60.0))[1])
     assert (begin["release"], following and following.rollout) == ("1.1.0", begin["began"])
     Progress(tmp_path, str, clock=lambda: time.monotonic() + 5).begin(release="1.2.0")
     assert following is not None
-    code, printed = on_this_host(following.command(age=0.0).replace(f" {follow.WAIT_SECONDS}", " 0.1"))
+    code, printed = on_this_host(following.command(age=60.0).replace(f" {follow.WAIT_SECONDS}", " 0.1"))
     assert (code, following.after(printed)[1]) == (0, [])
 
 
@@ -80,28 +80,28 @@ def test_when_the_process_of_the_rollout_is_gone_so_is_the_question(tmp_path: Pa
         Progress(tmp_path, str).begin(release="1.1.0")
         os._exit(0)
     os.waitpid(child, 0)
-    last, events = question.after(on_this_host(question.command(age=1.0))[1])
+    last, events = question.after(on_this_host(question.command(age=60.0))[1])
     assert ([one["event"] for one in events], last is None) == (["begin"], False)
     assert last is not None
-    assert last.after(on_this_host(last.command(age=1.0))[1]) == (None, [])
+    assert last.after(on_this_host(last.command(age=60.0))[1]) == (None, [])
 
 
 def test_a_line_that_is_not_complete_is_left_for_the_next_question(tmp_path: Path, question: Question) -> None:
     Progress(tmp_path, str).begin(release="1.1.0")
     with (tmp_path / NAME).open("a") as stream:
         stream.write('{"event": "int')
-    following, events = question.after(on_this_host(question.command(age=0.0))[1])
+    following, events = question.after(on_this_host(question.command(age=60.0))[1])
     assert [one["event"] for one in events] == ["begin"]
     with (tmp_path / NAME).open("a") as stream:
         stream.write('ent"}\n[1]\nno json\n')
     assert following is not None
-    assert [one["event"] for one in following.after(on_this_host(following.command(age=0.0))[1])[1]] == ["intent"]
+    assert [one["event"] for one in following.after(on_this_host(following.command(age=60.0))[1])[1]] == ["intent"]
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe\n", b"[]\n", b'{"began": "soon"}\n', b"{}\n"])
 def test_a_damaged_file_is_like_none(question: Question, content: bytes) -> None:
     question.path.write_bytes(content)
-    code, printed = on_this_host(question.command(age=0.0).replace(f" {follow.WAIT_SECONDS}", " 0.1"))
+    code, printed = on_this_host(question.command(age=60.0).replace(f" {follow.WAIT_SECONDS}", " 0.1"))
     assert (code, printed) == (0, "0 0.0\n")
 
 

@@ -49,9 +49,7 @@ def screen() -> Screen:
 @pytest.fixture
 def show(screen: Screen, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Show]:
     monkeypatch.chdir(tmp_path)
-    return lambda **more: Show(
-        screen.say, "deploy staging", 3, Times("deploy"), clock=clock.now, stamp=lambda: "12:00:00", **more
-    )
+    return lambda **more: Show(screen.say, "deploy staging", Times("deploy"), clock=clock.now, stamp=lambda: "12:00:00", **more)
 
 
 def test_a_task_is_worth_a_line_when_it_changed_something(show: Callable[..., Show], screen: Screen) -> None:
@@ -197,7 +195,7 @@ def test_how_long_a_run_took_is_expected_of_the_next_one(show: Callable[..., Sho
     one.stop()
     one.remember()
     again = show()
-    again.phase("Roll out", ["app-1"])
+    again.phase("Roll out", ["app-1"], 3)
     assert again.view.heads(clock.now()) == [
         ("deploy staging", "0:00 of about 0:20"),
         ("1 of 3  Roll out", "0:00 of about 0:20"),
