@@ -33,7 +33,7 @@ from ansible.plugins.callback import CallbackBase
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease.history import utc
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.lease.handover import Handover, finish
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.notify.announcer import Announcer
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import answered, for_stacks, run_file, watch
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import answered, for_stacks, run_file, screen, watch
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.at_work import AtWork
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.ends import CHECKED, FAILED, Seen, file_name, goes_on
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.interruption import Interruption
@@ -210,16 +210,14 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
             self._print_reports()
             self._hand_over(verdict)
             path = self._write(verdict)
-            for line in for_stacks.lines(verdict, path):
-                self._display.display(line)
+            screen.show(for_stacks.lines(verdict, path))
         elif self._seen.playbooks:
             self._seen.reported = bool(self._reports)
             verdict = self._stacks.with_parts(knowledge(self._play).result(self._seen.verdict(seconds)))
             verdict = self._announcer.ended(verdict, self._play, is_part=bool(self._stacks.part))
             # The report of one that only looks is its file.
             path = "" if self._reports else self._write(verdict)
-            for line in for_stacks.lines(verdict, path) if "stacks" in verdict else self._seen.lines(verdict, path):
-                self._display.display(line)
+            screen.show(for_stacks.lines(verdict, path) if "stacks" in verdict else self._seen.lines(verdict, path))
             self._print_reports()
         else:
             self._print_reports()

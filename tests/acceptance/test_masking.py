@@ -65,6 +65,6 @@ def test_what_an_application_prints_at_its_end_is_shown_without_its_secrets(prin
     assert not sentinel.holds(verdict.read_bytes())
     assert (verdict.stat().st_mode & 0o777, verdict.parent.stat().st_mode & 0o777) == (0o600, 0o700)
     # Nor what the host remembers of it.
-    for name in ("lineage.json", "journal.jsonl"):
+    for name in ("lineage.json", "journal.jsonl", "progress.jsonl"):
         assert not sentinel.holds(on(HOST, "cat", f"/var/lib/morpheus.deploy/stacks/morpheus/{name}").encode())
     assert not sentinel.holds(printing.play("playbooks/status.yml", "-vvvv").output.encode())

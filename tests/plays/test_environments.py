@@ -42,7 +42,7 @@ def test_rules_that_are_broken_are_named_in_one_message_and_end_the_run() -> Non
     done = offline("ansible-playbook", "playbooks/config.yml", *options, passwords={})
     assert done.code == 2, done
     assert re.search(
-        r"msg: \|- In the configuration of staging: - stack.name must differ, and is morpheus in both "
+        r"In the configuration of staging: - stack.name must differ, and is morpheus in both "
         r"\(inventories/staging/group_vars/all/stack.yml:\d+ and inventories/production/group_vars/all/stack.yml:\d+\) "
         r"- stack.env.api.ML_ENDPOINT_ID must be the same, and is mock in staging ",
         done.words,

@@ -65,6 +65,7 @@ CONTROLLER = {
     "stacks": "",
     "run": "audit effective stacks",
     "notify": "config encrypted lease run",
+    "live": "lease run",
 }
 FLOORS = {"module_utils": HOSTS, "plugin_utils": CONTROLLER}
 ROOMS = [(floor, package) for floor, rows in FLOORS.items() for package in rows]

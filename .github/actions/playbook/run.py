@@ -92,7 +92,8 @@ def verdict_of(path: Path) -> dict[str, Any]:
 def summary(playbook: str, inventory: str, verdict: Mapping[str, Any], output: str, code: int) -> str:
     """For people, in the summary of the job. The text is fenced: what an application printed must not become markup."""
     word = verdict.get("verdict") or ("ended well" if code == 0 else f"exit status {code}")
-    last = output.splitlines()[-_SUMMARY_LINES:]
+    # What begins so, as a group does, is meant for the log.
+    last = [line for line in output.splitlines() if not line.startswith("::")][-_SUMMARY_LINES:]
     fence = "`" * (max((len(run) for run in re.findall("`+", output)), default=2) + 1)
     return "\n".join(
         [f"### {playbook} of {inventory}: {word}", "", max(fence, "```", key=len), *last, max(fence, "```", key=len), ""]

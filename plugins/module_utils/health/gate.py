@@ -100,6 +100,8 @@ class Endpoint:
 
 # (endpoint, timeout in seconds) -> what was seen; never raises and never takes longer than the timeout
 Fetch = Callable[[Endpoint, float], Answer]
+# (endpoint, what was seen of it so far): after each answer
+Tell = Callable[[Endpoint, Health], None]
 # Looks at an endpoint's ground (has its container run all the time?) -> why it cannot be well, whatever it answers, or ""
 GiveUp = Callable[[Endpoint], str]
 
@@ -108,12 +110,17 @@ def _never() -> bool:
     return False
 
 
+def _silent(endpoint: Endpoint, health: Health) -> None:
+    """Nobody follows."""
+
+
 @dataclass(frozen=True)
 class Gate:
     rules: Rules
     fetch: Fetch
     clock: Clock
     give_up: GiveUp = lambda endpoint: ""
+    tell: Tell = _silent
 
     def wait(self, endpoints: Sequence[Endpoint]) -> list[Health]:
         """Every endpoint's Health, in order, as soon as all are healthy, one can no longer be, or the deadline passed."""
@@ -221,6 +228,7 @@ class Gate:
             # The deadline cut this one short; the answer before it says more.
             violation = health.violation
         health.record(answer, violation)
+        self.tell(endpoint, health)
         return answer
 
 

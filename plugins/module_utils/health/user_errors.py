@@ -75,6 +75,8 @@ class Users:
         self._tolerated = tolerated
         self._incumbents = self._candidates = Count(look)
         self._usual = Answered()
+        # At the last look, from all candidates.
+        self.seen = Answered()
         # What condemned the candidates, by name.
         self._evidence: dict[str, Answered] = {}
 
@@ -92,7 +94,8 @@ class Users:
         """Whether the candidates are clearly worse than is tolerated, so that nobody needs to see more."""
         with suppress(EdgeError):
             seen = self._candidates.each()
-            if _sum(seen).is_clearly_worse_than(self._limit):
+            self.seen = _sum(seen)
+            if self.seen.is_clearly_worse_than(self._limit):
                 self._evidence = seen
                 return True
         return False

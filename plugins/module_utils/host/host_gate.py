@@ -14,6 +14,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.health.http import
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.seen import Answer, Condemned, Health, Rules
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.target import Target
+from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.verbs import Tell, silent
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import HealthCheck
 
@@ -35,18 +36,19 @@ class HostGate:
     # When the run began, by the clock that dates containers; and container -> how often the engine had restarted it at its gate.
     since: float = field(default_factory=time.time)
     restarts: dict[str, int] = field(default_factory=dict)
+    tell: Tell = silent
 
     def wait(self, service: str, replicas: Sequence[Replica]) -> list[Health]:
         for replica in replicas:
             # What this run has started must never have ended; what it found may have, long ago.
             found = replica.created < int(self.since)
             self.restarts[replica.id] = self.host.engine.restarts(replica) if found else 0
-        return self._gate(service, replicas).wait(self._endpoints(service, replicas))
+        return self._gate("gate", service, replicas).wait(self._endpoints(service, replicas))
 
     def watch(self, service: str, replicas: Sequence[Replica], seconds: float, condemned: Condemned) -> list[Health]:
-        return self._gate(service, replicas).watch(self._endpoints(service, replicas), seconds, condemned)
+        return self._gate("watch", service, replicas).watch(self._endpoints(service, replicas), seconds, condemned)
 
-    def _gate(self, service: str, replicas: Sequence[Replica]) -> Gate:
+    def _gate(self, event: str, service: str, replicas: Sequence[Replica]) -> Gate:
         by_name = {replica.name: replica for replica in replicas}
 
         def give_up(endpoint: Endpoint) -> str:
@@ -57,10 +59,13 @@ class HostGate:
         def docker_verdict(endpoint: Endpoint, timeout: float) -> Answer:
             return self._docker_verdict(by_name[endpoint.name])
 
+        def seen(endpoint: Endpoint, health: Health) -> None:
+            self.tell(event, service, replica=endpoint.name, attempts=health.attempts, last=health.violation or "good")
+
         health = self._health(service)
         if not health:
-            return Gate(self._docker_rules(service, replicas), docker_verdict, self.clock, give_up)
-        return Gate(self._rules(health), self.probe, self.clock, give_up)
+            return Gate(self._docker_rules(service, replicas), docker_verdict, self.clock, give_up, seen)
+        return Gate(self._rules(health), self.probe, self.clock, give_up, seen)
 
     def _endpoints(self, service: str, replicas: Sequence[Replica]) -> list[Endpoint]:
         health = self._health(service)

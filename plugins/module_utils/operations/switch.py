@@ -22,6 +22,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.host.verbs import 
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease.fence import Fence
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.journal import Journal
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage import Kind
+from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.progress import Progress
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.harm import require_harmless
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.jobs import Jobs
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.rollout import Rollout
@@ -50,6 +51,7 @@ class HostRollout:
         self._host = host
         self._fence = fence
         self._journal = Journal(host.releases.root / "journal.jsonl", token=fence.token)
+        self._progress = Progress(host.releases.root, said.masked, token=fence.token)
         # Whether anything may have been changed, were it only what the host remembers.
         self.begun = False
         # Why lines of the journal are missing.
@@ -69,7 +71,7 @@ class HostRollout:
         require_images(self._host, manifest)
         require_secrets(self._host, manifest)
         require_files(self._host, manifest)
-        target = self._target(manifest)
+        target = target_of(self._host, manifest)
         require_harmless(self._host, manifest.id, target, lineage)
         previous = releases.read(lineage.live) if lineage.live and releases.has(lineage.live) else None
         edge = self._host.edge(target)
@@ -114,6 +116,10 @@ class HostRollout:
         except OSError as exc:
             self._unwritten = explained(exc)
 
+    def _note(self, event: str, step: Step) -> None:
+        self._record(event, step=str(step), action=step.action.value)
+        self._progress.tell(event, step.service, action=step.action.value, text=str(step), replicas=step.replicas)
+
     def _begin(self, rollout: Rollout) -> None:
         self._fence.check()
         lineage = self._host.releases.lineage()
@@ -121,6 +127,7 @@ class HostRollout:
         self._host.releases.write_lineage(lineage)
         self.begun = True
         self._record("begin", release=rollout.manifest.id, kind=rollout.kind.value, steps=len(rollout.steps))
+        self._progress.begin(release=rollout.manifest.release, kind=rollout.kind.value, steps=len(rollout.steps))
 
     def _look(self, rollout: Rollout) -> None:
         edge = self._host.edge(rollout.target)
@@ -141,6 +148,7 @@ class HostRollout:
         if rollout.outcome.failures or not check:
             return
         before = time.monotonic()
+        self._progress.tell("asks", EDGE, url=str(check["url"]))
         health = self._host.ask_edge(rollout.target, self._fence.check)
         rollout.outcome.spent["edge", "check"] = time.monotonic() - before
         rollout.outcome.gates.append({"service": "edge", **health.as_dict()})
@@ -178,6 +186,7 @@ class HostRollout:
             self._record("pruned", releases=rollout.pruned)
 
     def _end_badly(self, rollout: Rollout) -> None:
+        self._progress.tell("bad", why=rollout.outcome.failures[0].partition("\n")[0])
         try:
             self._take_back(rollout)
         except (DeployError, OSError) as exc:
@@ -210,11 +219,12 @@ class HostRollout:
             target.desired,
             HostEngine(host, compose, edge, run_job, target.stack.egress, target.advice),
             HostEdge(host, edge, {service.name: service.port for service in target.desired}),
-            HostGate(host, target, clock, self._fence.check),
+            HostGate(host, target, clock, self._fence.check, tell=self._progress.tell),
             clock,
-            lambda event, step: self._record(event, step=str(step), action=step.action.value),
+            self._note,
             drain_seconds=target.stack.drain_seconds,
             guard=self._fence.check,
+            tell=self._progress.tell,
         )
         return executor.run(steps)
 
@@ -228,7 +238,7 @@ class HostRollout:
                 self._contract(None)
                 self._tidy(rollout, "end what stack.egress admitted", lambda: host.through.let(()))
             return
-        target = self._target(previous, "rollback_config")
+        target = target_of(host, previous, "rollback_config")
         edge = host.edge(target)
         steps = self._way_back(rollout, target, edge)
         back = steps
@@ -283,9 +293,6 @@ class HostRollout:
             for replica in self._host.observe(edge)
         ]
         return self._host.plan(target, seen, edge)
-
-    def _target(self, manifest: Manifest, section: str = "update_config") -> Target:
-        return target_of(self._host, manifest, section)
 
 
 def _is_there(steps: Sequence[Step]) -> bool:

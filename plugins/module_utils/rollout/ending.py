@@ -29,6 +29,7 @@ def let_end(means: Means, service: str, replicas: Sequence[Replica], seconds: fl
         means.guard()
         busy = [means.edge.busy(service, replica) for replica in replicas]
         left = sum(one.total for one in busy)
+        means.tell("requests", service, replicas=[replica.name for replica in replicas], left=left)
         most = max(most, left)
         idle = any(one.idle for one in busy)
         quiet = 0 if idle or any(one.requests for one in busy) else quiet + 1

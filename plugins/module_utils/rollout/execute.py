@@ -21,6 +21,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.verbs impo
     GateVerbs,
     Means,
     Record,
+    Tell,
+    silent,
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.desired import DesiredService
 
@@ -36,10 +38,11 @@ class Executor:
         record: Record = lambda event, step: None,
         drain_seconds: float = 30.0,
         guard: Callable[[], None] = lambda: None,
+        tell: Tell = silent,
     ) -> None:
         """``guard`` raises FencedError once another run has taken over: then nothing more is done, and nothing taken back."""
         self._desired = {service.name: service for service in desired}
-        self._means = Means(engine, edge, gate, clock, record, guard, drain_seconds)
+        self._means = Means(engine, edge, gate, clock, record, guard, drain_seconds, tell)
 
     def run(self, steps: Sequence[Step]) -> Outcome:
         """Do ``steps`` wave by wave. A failed service stops the ones beside it at their next safe point and is taken back."""

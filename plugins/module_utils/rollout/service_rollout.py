@@ -129,6 +129,7 @@ class ServiceRollout:
                 "Is something else changing the containers of this project?"
             )
         self._outcome.has_started(self._batch.started)
+        self._means.tell("started", self._service, replicas=[replica.name for replica in self._batch.started])
 
     def _pass_gate(self, step: Step) -> None:
         self._batch.reused = self._named(step.replicas)
@@ -157,7 +158,7 @@ class ServiceRollout:
         )
 
     def _watch(self, step: Step) -> None:
-        results = self._means.gate.watch(self._service, self._batch.candidates, step.seconds, self._users.condemn)
+        results = self._means.gate.watch(self._service, self._batch.candidates, step.seconds, self._condemn)
         self._judge(results, f"failed within {step.seconds:g} s after it was admitted")
         complaint = self._users.complaint()
         if complaint:
@@ -168,12 +169,21 @@ class ServiceRollout:
             )
         self._count_errors()
 
+    def _condemn(self) -> bool:
+        condemned = self._users.condemn()
+        seen = self._users.seen
+        self._means.tell("users", self._service, requests=seen.total, errors=seen.bad)
+        return condemned
+
     def _count_errors(self) -> None:
         """To be called at the end of the watch of a batch, while its candidates still hold their slots."""
         self._outcome.count(errors=self._users.end())
 
     def _judge(self, results: Sequence[Health], failed: str) -> None:
         self._outcome.was_judged(self._service, results)
+        for health in results:
+            said = {"attempts": health.attempts, "healthy": health.healthy, "last": health.violation}
+            self._means.tell("judged", self._service, replica=health.name, **said)
         bad = [health for health in results if not health.healthy]
         if not bad:
             return

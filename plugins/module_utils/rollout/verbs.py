@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import Clock
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.seen import Condemned, Health
@@ -98,6 +98,16 @@ class Busy:
 Record = Callable[[str, Step], None]
 
 
+class Tell(Protocol):
+    """For whoever looks on: what is going on between intent and outcome of a step."""
+
+    def __call__(self, event: str, service: str = "", **details: Any) -> None: ...
+
+
+def silent(event: str, service: str = "", **details: Any) -> None:
+    """Nobody looks on."""
+
+
 @dataclass(frozen=True)
 class Means:
     """What the services of a rollout share. ``guard`` raises FencedError once another run has taken over: then nothing more is
@@ -111,3 +121,4 @@ class Means:
     record: Record
     guard: Callable[[], None]
     drain_seconds: float
+    tell: Tell = silent

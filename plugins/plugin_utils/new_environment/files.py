@@ -112,6 +112,8 @@ vault_identity_list = {name}@{client}
 vault_id_match = true
 # Stand beside hosts.yml and are no inventory.
 inventory_ignore_patterns = {ignored}
+# Shows a deploy while it happens; Ansible's own output: ANSIBLE_STDOUT_CALLBACK=default
+stdout_callback = morpheus.deploy.live
 callback_result_format = yaml
 display_skipped_hosts = false
 forks = 25

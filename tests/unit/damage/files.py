@@ -44,6 +44,7 @@ FILES = [
     f"{STACK}/journal.jsonl",
     f"{STACK}/lineage.json",
     f"{STACK}/live/flags/features.json",
+    f"{STACK}/progress.jsonl",
     f"{STACK}/project/.env",
     f"{STACK}/project/.release-files.json",
     f"{STACK}/project/by-hand.json",

@@ -85,7 +85,7 @@ def simulated(world: World) -> None:
     world.on_stack("stack_rollout")
     host = world.stack.simulated
     for verbs, found in (("HostEngine", host.engine), ("HostEdge", host.edge), ("HostGate", host.gate)):
-        world.monkeypatch.setattr(rollout_module, verbs, lambda *unused, found=found: found)
+        world.monkeypatch.setattr(rollout_module, verbs, lambda *unused, found=found, **named: found)
     world.monkeypatch.setattr(rollout_module, "SystemClock", lambda: host.clock)
 
 

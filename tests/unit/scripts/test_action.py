@@ -70,3 +70,14 @@ def test_a_summary_cannot_leave_its_fence() -> None:
     text = action.summary("deploy", "staging", {"verdict": "failed"}, "line\n```\n# markup\n", 2)
     assert text.splitlines()[0] == "### deploy of staging: failed"
     assert text.count("\n````\n") == 2
+
+
+def test_a_summary_has_no_commands_of_the_log() -> None:
+    output = "::group::Roll out\n14:02:24 app-1 runs 1.1.0\n::endgroup::\n::error title=x::y\n"
+    assert action.summary("deploy", "staging", {"verdict": "deployed"}, output, 0).splitlines() == [
+        "### deploy of staging: deployed",
+        "",
+        "```",
+        "14:02:24 app-1 runs 1.1.0",
+        "```",
+    ]

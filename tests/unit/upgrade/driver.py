@@ -65,7 +65,7 @@ def host_of(root: Path, containers: list[dict[str, Any]], releases: dict[str, st
         "SystemClock": simulated.clock,
     }
     for name, found in verbs.items():
-        setattr(rollout_module, name, lambda *unused, found=found: found)
+        setattr(rollout_module, name, lambda *unused, found=found, **named: found)
     return host
 
 

@@ -224,7 +224,7 @@ def simulate(found: StackHost, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rollouts work on this host."""
     monkeypatch.setattr(rollout_module, "HostEngine", lambda *unused: found.simulated.engine)
     monkeypatch.setattr(rollout_module, "HostEdge", lambda *unused: found.simulated.edge)
-    monkeypatch.setattr(rollout_module, "HostGate", lambda *unused: found.simulated.gate)
+    monkeypatch.setattr(rollout_module, "HostGate", lambda *unused, **named: found.simulated.gate)
     monkeypatch.setattr(rollout_module, "SystemClock", lambda: found.simulated.clock)
 
 
@@ -283,6 +283,43 @@ def test_a_release_that_failed_leaves_nothing_that_only_it_may_reach(host: Stack
     assert done.left == "as_before"
     assert host.through.let_to[0] == (["ssh"], True)
     assert host.through.let_to[-1] == ([], False)
+
+
+def told(host: StackHost) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (host.releases.root / "progress.jsonl").read_text().splitlines()]
+
+
+def test_a_rollout_tells_what_it_does_while_it_does_it(host: StackHost) -> None:
+    live(host, API)
+    host.roll(host.release("2.0", replace(API, fingerprint="new")))
+    found = told(host)
+    assert {key: found[0][key] for key in ("event", "release", "kind", "token")} == {
+        "event": "begin",
+        "release": "2.0",
+        "kind": "deploy",
+        "token": 0,
+    }
+    done = [one["text"] for one in found if one["event"] == "done"]
+    assert [one["step"] for one in host.journal() if one["event"] == "done"][-len(done) :] == done
+    events = {one["event"] for one in found}
+    assert {"intent", "done", "started", "judged", "requests"} <= events
+    judged = next(one for one in found if one["event"] == "judged")
+    started = next(one for one in found if one["event"] == "started")
+    assert (judged["service"], judged["healthy"], judged["replica"] in started["replicas"]) == ("api", True, True)
+
+
+def test_a_rollout_that_fails_tells_why_before_it_takes_back(host: StackHost) -> None:
+    live(host, API)
+    host.simulated.bad = {"new"}
+    host.roll(host.release("2.0", replace(API, fingerprint="new")))
+    bad = next(one for one in told(host) if one["event"] == "bad")
+    assert bad["why"].startswith('service "api": ')
+
+
+def test_a_rollout_whose_progress_cannot_be_written_goes_on(host: StackHost) -> None:
+    (host.releases.root / "progress.jsonl" / "in the way").mkdir(parents=True)
+    done = host.roll(host.release("1.0", API))
+    assert (done.outcome.failures, done.warnings) == ([], [])
 
 
 def test_the_same_release_again_changes_nothing(host: StackHost) -> None:
