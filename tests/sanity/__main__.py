@@ -57,11 +57,18 @@ def lay_pip() -> None:
     script.write_text(_BRING_PIP.format(wheel=str(wheel)))
 
 
+def path() -> str:
+    """Where ansible-test looks for each Python. Those of pyenv come before its shims, which end with an error for some."""
+    root = os.environ.get("PYENV_ROOT")
+    versions = sorted(Path(root, "versions").glob("3.*/bin")) if root else []
+    return os.pathsep.join([str(_PROGRAMS), *map(str, versions), os.environ["PATH"]])
+
+
 def main(archive: str, *arguments: str) -> int:
     lay_out(archive)
     lay_pip()
     # With the root said, ansible-test does not ask git, for which all of this is ignored.
-    environment = {**os.environ, "HOME": str(HOME), "ANSIBLE_TEST_CONTENT_ROOT": str(COLLECTION)}
+    environment = {**os.environ, "PATH": path(), "HOME": str(HOME), "ANSIBLE_TEST_CONTENT_ROOT": str(COLLECTION)}
     words = [str(_PROGRAMS / "ansible-test"), "sanity", "--color", "no", *arguments]
     return subprocess.run(words, cwd=COLLECTION, env=environment, check=False).returncode
 
