@@ -155,6 +155,58 @@ $(WORKFLOW_TOOLS)/.stamp: tests/workflows/tools/package-lock.json tests/workflow
 workflows: $(VENV)/.stamp $(WORKFLOW_TOOLS)/.stamp ## Lint the workflows of GitHub, and run them with stand-ins
 	pytest --numprocesses=auto -m 'not deep' tests/workflows
 
+ARCHIVE := .cache/archive
+IMPORTER := .cache/importer
+REFERENCE := .cache/reference
+
+$(IMPORTER)/.stamp $(REFERENCE)/.stamp: pyproject.toml
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(@D)/bin/python -m pip install --quiet --group $(notdir $(@D))
+	@touch $@
+
+.PHONY: archive
+archive: $(VENV)/.stamp ## Build the collection as users install it, into .cache/archive
+	rm -rf $(ARCHIVE)
+	ansible-galaxy collection build --output-path $(ARCHIVE)
+
+.PHONY: sanity
+sanity: archive ## Run ansible-test sanity on what the archive holds: SANITY='--test pep8' a part of it
+	$(BIN)/python -m tests.sanity $(ARCHIVE)/*.tar.gz $(SANITY)
+
+.PHONY: importer
+importer: archive $(IMPORTER)/.stamp ## Put the archive through the rules of Ansible Galaxy
+	tests/importer $(IMPORTER) $(ARCHIVE)/*.tar.gz
+
+# Without a warning, of the documentation or of Sphinx.
+.PHONY: reference
+reference: archive $(REFERENCE)/.stamp ## Make a site of all documentation blocks: .cache/reference/html
+	rm -rf $(REFERENCE)/collections $(REFERENCE)/rst $(REFERENCE)/html
+	install -D --mode=644 .config/reference/index.rst $(REFERENCE)/rst/index.rst
+	export ANSIBLE_COLLECTIONS_PATH=$(CURDIR)/$(REFERENCE)/collections PATH=$(CURDIR)/$(REFERENCE)/bin:$$PATH; \
+	ansible-galaxy collection install --no-deps --offline --collections-path $(REFERENCE)/collections $(ARCHIVE)/*.tar.gz && \
+	antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs self --skip-rstcheck \
+		$(REFERENCE)/collections/ansible_collections/morpheus/deploy && \
+	antsibull-docs collection --use-current --fail-on-error --dest-dir $(REFERENCE)/rst morpheus.deploy && \
+	sphinx-build -q -W --keep-going -b html -c .config/reference $(REFERENCE)/rst $(REFERENCE)/html
+	@echo "$(REFERENCE)/html/index.html"
+
+.PHONY: changelog
+changelog: $(REFERENCE)/.stamp ## Check the fragments of the changelog
+	$(REFERENCE)/bin/antsibull-changelog lint
+
+.PHONY: release-notes
+release-notes: $(REFERENCE)/.stamp ## Make CHANGELOG.md of the fragments, for the version in galaxy.yml
+	PATH=$(CURDIR)/$(REFERENCE)/bin:$$PATH antsibull-changelog release
+
+# What the workflow of a release publishes.
+.PHONY: release-files
+release-files: archive $(REFERENCE)/.stamp
+	$(REFERENCE)/bin/antsibull-changelog generate --only-latest --output-format md --output $(ARCHIVE)/notes.md
+
+.PHONY: package
+package: sanity importer reference changelog ## All that a release is checked by beside the tests
+
 .PHONY: molecule
 molecule: sandbox ## Run the scenarios on simulated hosts
 	molecule test --all
@@ -192,4 +244,4 @@ test: $(VENV)/.stamp ## Run everything that CI runs
 
 .PHONY: clean
 clean: ## Remove what the tools made here; the sandbox stays
-	rm -rf $(VENV) $(WORKFLOW_TOOLS) $(MONITORING) .deploy .mypy_cache .ruff_cache .hypothesis morpheus-deploy-*.tar.gz
+	rm -rf $(VENV) .cache .deploy .mypy_cache .ruff_cache .hypothesis morpheus-deploy-*.tar.gz

@@ -57,7 +57,7 @@ def test_the_artefact_holds_nothing_of_the_projects_own_deployment(artefact: lis
 
 
 def test_the_artefact_holds_what_users_call(artefact: list[str]) -> None:
-    expected = {"README.md", "MANIFEST.json", "FILES.json", "meta/runtime.yml"}
+    expected = {"README.md", "LICENSE", "CHANGELOG.md", "MANIFEST.json", "FILES.json", "meta/runtime.yml"}
     for directory in ("plugins", "roles", "playbooks"):
         expected |= {
             str(path.relative_to(ROOT)) for path in (ROOT / directory).rglob("*.py" if directory == "plugins" else "*.yml")

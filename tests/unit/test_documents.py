@@ -22,8 +22,8 @@ def documents() -> list[Path]:
 
 
 def anchors(text: str) -> set[str]:
-    """The anchors that GitHub makes of a document's headings."""
-    found: set[str] = set()
+    """The anchors that GitHub makes of a document's headings, and those that stand in it."""
+    found = set(re.findall(r"<a id=\"([^\"]+)\">", text))
     for heading in re.findall(r"^#+ (.+)$", _FENCE.sub("", text), re.MULTILINE):
         name = re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
         found.add(name if name not in found else f"{name}-1")
@@ -56,6 +56,7 @@ def test_every_link_leads_somewhere(path: Path) -> None:
         pytest.param("[a](other.md#c)", ["other.md#c: other.md has no heading #c"], id="no heading there"),
         pytest.param('<img src="b.svg">', ["b.svg: there is no b.svg"], id="no picture"),
         pytest.param("## What is said\n[a](#what-is-said) [b](other.md#a-1) [c](https://example.com/x)", [], id="all there"),
+        pytest.param('<a id="c"></a>\n## Else\n<a href="#c">c</a> [d](#else)', [], id="an anchor that stands there"),
         pytest.param("`[a](b.md)`\n```\n[a](b.md)\n```\n", [], id="code is no link"),
     ],
 )
@@ -79,7 +80,13 @@ def missing_proofs(text: str) -> list[str]:
     return sorted(named | {path for path in paths if not (ROOT / path).exists()})
 
 
-@pytest.mark.parametrize("path", documents(), ids=lambda path: str(path.relative_to(ROOT)))
+# What a version brought names tests as they were.
+CHANGELOG = ROOT / "CHANGELOG.md"
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in documents() if path != CHANGELOG], ids=lambda path: str(path.relative_to(ROOT))
+)
 def test_every_test_that_a_document_names_is_there(path: Path) -> None:
     assert missing_proofs(path.read_text()) == []
 

@@ -88,7 +88,8 @@ def test_it_is_the_client_that_new_environments_get_but_for_the_directory_of_the
         "   .vault when not set\n": "   .sandbox/vault when not set: there the sandbox puts the passwords of the demo vaults\n",
         'parents[1] / ".vault"': 'parents[1] / ".sandbox" / "vault"',
     }
-    text = (CLIENT.parents[1] / "plugins" / "plugin_utils" / "new_environment" / "password_client.py").read_text()
+    module = CLIENT.parents[1] / "plugins" / "plugin_utils" / "new_environment" / "password_client.py"
+    text = "#!/usr/bin/env python3\n" + module.read_text()
     for theirs, own in sandbox.items():
         assert text.count(theirs) == 1
         text = text.replace(theirs, own)

@@ -4,9 +4,11 @@ The runner puts this text below a first line of its own, under each command's na
 how commands end, and called.jsonl gets a line for each.
 """
 
+import io
 import json
 import os
 import sys
+import tarfile
 from pathlib import Path
 
 HERE = Path(os.environ["STAND_IN"])
@@ -63,11 +65,19 @@ def python() -> int:
 
 def make() -> int:
     called(words=WORDS)
+    if not Path("Makefile").exists():
+        return 2
     if WORDS[:1] == ["venv"]:
         tool = Path(".venv/bin/ansible")
         tool.parent.mkdir(parents=True)
         tool.write_text(f"#!/bin/sh\necho 'ansible [core {os.environ['ANSIBLE_CORE']}.1]'\n")
         tool.chmod(0o755)
+    if WORDS[:1] == ["release-files"]:
+        there = Path(".cache/archive")
+        there.mkdir(parents=True)
+        (there / "notes.md").write_text("The first release.\n")
+        with tarfile.open(there / "morpheus-deploy-0.2.0.tar.gz", "w:gz") as archive:
+            archive.addfile(tarfile.TarInfo("MANIFEST.json"), io.BytesIO())
     return int(SCRIPT.get("make", {}).get(WORDS[0], 0))
 
 
@@ -87,10 +97,30 @@ def gh() -> int:
         print(json.dumps(state["rules"] if WORDS[1].endswith("/environments/production") else state["pushed"]))
     elif WORDS[:2] == ["issue", "list"]:
         print(state.get("issue", ""))
+    elif WORDS[:2] == ["release", "view"]:
+        return 0 if WORDS[2] in state.get("released", []) else 1
+    elif WORDS[:2] == ["release", "create"]:
+        return 0 if all(Path(one).is_file() for one in WORDS if one.startswith("collection/")) else 1
     return 0
 
 
-COMMANDS = {"ansible-playbook": playbook, "python": python, "python3": python, "make": make, "docker": docker, "gh": gh}
+def git() -> int:
+    called(words=WORDS)
+    if WORDS[0] == "ls-remote":
+        tags = json.loads((HERE / "github.json").read_text()).get("tags", {})
+        print("".join(f"{commit}\t{WORDS[2]}" for name, commit in tags.items() if WORDS[2] == f"refs/tags/{name}^{{}}"))
+    return 0
+
+
+COMMANDS = {
+    "ansible-playbook": playbook,
+    "python": python,
+    "python3": python,
+    "make": make,
+    "docker": docker,
+    "gh": gh,
+    "git": git,
+}
 
 
 def other() -> int:

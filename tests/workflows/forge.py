@@ -225,7 +225,7 @@ class Forge:
         from tests.workflows.jobs import Workflow
 
         workflow = Workflow(self, run, f".github/workflows/{run.workflow}.yml", self._inputs(run))
-        workflow.execute({"contents": "read", "actions": "write", "issues": "write", "packages": "write"})
+        workflow.execute({"contents": "write", "actions": "write", "issues": "write", "packages": "write"})
         results = set(run.results.values())
         run.conclusion = "failure" if "failure" in results else "success" if "success" in results else "skipped"
 

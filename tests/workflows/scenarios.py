@@ -6,12 +6,15 @@ Each is a function of a World, so that workflows can be spoiled on purpose and o
 from __future__ import annotations
 
 import json
+import subprocess
+import tempfile
 
-from tests.workflows.forge import COMMIT, Event
+from tests.workflows.forge import COMMIT, Environment, Event
 from tests.workflows.world import PRODUCTION, PUSH, STAGING, TAGGED, UNREVIEWED, World, dispatch
 
 STAGED = ["deploy on staging with key of staging"]
 PLANNED = [*STAGED, "deploy --check on production with key of production-read"]
+TESTED = [["venv", "PYTHON=python"], ["test"]] * 2 + [["venv", "PYTHON=python"], ["package", "PYTHON=python"]] * 2
 RELEASED = [*PLANNED, "deploy on production with key of production"]
 
 
@@ -27,7 +30,7 @@ def a_push_is_tested_built_deployed_tried_and_signed(world: World) -> None:
     run = world.staged()
     ran = [name for name, result in run.results.items() if "/" not in name and "(" not in name and result == "success"]
     assert ran == ["test", "build", "images", "deploy", "smoke", "record"]
-    assert [one["words"] for one in world.called("make")] == [["venv", "PYTHON=python"], ["test"]] * 2
+    assert [one["words"] for one in world.called("make")] == TESTED
     assert world.playbooks == STAGED
     [deploy] = world.called("ansible-playbook")
     assert deploy["variables"] == {"stack_release": COMMIT, "stack_images": images(world), "lease_wait_seconds": 600}
@@ -226,6 +229,8 @@ def a_fork_is_tested_and_reaches_nothing(world: World) -> None:
 
 
 def no_secret_is_printed_kept_or_summed_up(world: World) -> None:
+    versioned(world, "0.2.0")
+    world.happens(RELEASE, "release")
     world.staged()
     world.forge.answers["production"] = "granted"
     world.happens(TAGGED)
@@ -237,6 +242,84 @@ def no_secret_is_printed_kept_or_summed_up(world: World) -> None:
     assert seen == set()
 
 
+def versioned(world: World, version: str) -> None:
+    """Main holds this version with its notes, and the environment release a key."""
+    world.write("galaxy.yml", f"version: {version}\n")
+    world.write("changelogs/changelog.yaml", f"releases:\n  {version}:\n")
+    with tempfile.TemporaryDirectory(dir="/tmp") as home:
+
+        def gpg(*words: str) -> str:
+            words = ("gpg", "--batch", "--quiet", "--homedir", home, *words)
+            return subprocess.run(words, capture_output=True, text=True, check=True).stdout
+
+        gpg("--passphrase", "", "--quick-generate-key", "release@example.com", "ed25519", "sign", "never")
+        world.write(".github/release-key.asc", gpg("--armor", "--export"))
+        secrets = {"SIGNING_KEY": gpg("--armor", "--export-secret-keys")}
+        subprocess.run(["gpgconf", "--homedir", home, "--kill", "all"], check=True)
+    world.forge.environments["release"] = Environment(secrets, reviewers=True)
+    world.forge.answers["release"] = "granted"
+
+
+def a_version_of_main_is_tested_built_approved_signed_tagged_and_published(world: World) -> None:
+    versioned(world, "0.2.0")
+    run = world.happens(RELEASE, "release")["release"]
+    assert run.conclusion == "success", world.log(run)
+    assert [one["words"] for one in world.called("make")] == [*TESTED, ["release-files", "PYTHON=python"]]
+    assert world.forge.asked == ["release"]
+    tag, verified, looked, pushed = [one["words"] for one in world.called("git")]
+    assert (tag[-2:], verified[-2:]) == (["0.2.0", COMMIT], ["verify-tag", "0.2.0"])
+    assert (looked[0], pushed) == ("ls-remote", ["push", "origin", "refs/tags/0.2.0"])
+    published = world.called("gh")[-1]
+    names = ("morpheus-deploy-0.2.0.MANIFEST.json.asc", "morpheus-deploy-0.2.0.tar.gz", "morpheus-deploy-0.2.0.tar.gz.asc")
+    assert published["words"][:3] == ["release", "create", "0.2.0"]
+    assert published["words"][-3:] == [f"collection/{name}" for name in names]
+    assert published["rights"] == "{'contents': 'write'}"
+    assert run.summary == "The first release.\n"
+
+
+def a_version_that_main_does_not_hold_is_not_built(world: World) -> None:
+    versioned(world, "0.3.0")
+    run = world.happens(RELEASE, "release")["release"]
+    assert (run.results["build"], run.results["publish"], world.called("git")) == ("failure", "skipped", [])
+    assert "galaxy.yml: version is 0.3.0, expected 0.2.0" in world.log(run)
+
+
+def a_version_whose_tests_fail_is_not_built(world: World) -> None:
+    versioned(world, "0.2.0")
+    world.script["make"] = {"package": 1}
+    run = world.happens(RELEASE, "release")["release"]
+    assert (run.results["test"], run.results["build"], run.results["publish"]) == ("failure", "skipped", "skipped")
+
+
+def a_version_that_nobody_approves_is_not_signed(world: World) -> None:
+    versioned(world, "0.2.0")
+    world.forge.answers["release"] = "denied"
+    run = world.happens(RELEASE, "release")["release"]
+    assert (run.results["build"], run.results["publish"], world.called("git")) == ("success", "failure", [])
+    assert run.jobs["publish"].why == "the approval for release was denied"
+
+
+def a_version_is_made_of_main_only(world: World) -> None:
+    versioned(world, "0.2.0")
+    run = world.happens(dispatch("carol", "refs/heads/feature", version="0.2.0"), "release")["release"]
+    assert (run.conclusion, run.jobs["build"].steps["Refuse what is not main"]) == ("failure", "failure")
+
+
+def a_version_is_released_once_and_finished_when_run_again(world: World) -> None:
+    versioned(world, "0.2.0")
+    world.github["tags"] = {"0.2.0": COMMIT}
+    run = world.happens(RELEASE, "release")["release"]
+    assert (run.conclusion, world.called("gh")[-1]["words"][:2]) == ("success", ["release", "create"])
+    world.github["released"] = ["0.2.0"]
+    run = world.happens(RELEASE, "release")["release"]
+    assert (run.conclusion, world.called("gh")[-1]["words"][:2]) == ("success", ["release", "view"])
+    world.github["tags"] = {"0.2.0": "f" * 40}
+    run = world.happens(RELEASE, "release")["release"]
+    assert (run.conclusion, world.called("gh")[-1]["words"]) == ("failure", ["auth", "setup-git"])
+    assert [one["words"][0] for one in world.called("git")].count("push") == 0
+
+
+RELEASE = dispatch("carol", "refs/heads/main", version="0.2.0")
 NIGHT = (("staging", "staging"), ("production", "production-read"))
 SCENARIOS = [
     a_push_is_tested_built_deployed_tried_and_signed,
@@ -261,4 +344,10 @@ SCENARIOS = [
     a_night_that_finds_something_writes_one_issue,
     a_fork_is_tested_and_reaches_nothing,
     no_secret_is_printed_kept_or_summed_up,
+    a_version_of_main_is_tested_built_approved_signed_tagged_and_published,
+    a_version_that_main_does_not_hold_is_not_built,
+    a_version_whose_tests_fail_is_not_built,
+    a_version_that_nobody_approves_is_not_signed,
+    a_version_is_made_of_main_only,
+    a_version_is_released_once_and_finished_when_run_again,
 ]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tests.workflows.forge import Forge
 
 _KEYS = {"id", "name", "if", "uses", "with", "run", "shell", "env"}
-_COMMANDS = ("ansible-playbook", "ansible-galaxy", "python", "python3", "docker", "gh", "make")
+_COMMANDS = ("ansible-playbook", "ansible-galaxy", "python", "python3", "docker", "gh", "git", "make")
 _SHELLS = {None: ["bash", "-e"], "bash": ["bash", "--noprofile", "--norc", "-eo", "pipefail"]}
 
 
@@ -118,18 +118,18 @@ Ended = tuple[str, dict[str, str]]
 
 
 def checkout(machine: Machine, said: Mapping[str, str]) -> Ended:
-    """Links to this checkout; .github is a copy, with the signers that the test has."""
+    """Links to this checkout; .github is a copy. What the test has in "sources" takes the place of either."""
+    own = machine.forge.directory / "sources"
     for path in ROOT.iterdir():
         there = machine.workspace / path.name
         if path.name in (".git", ".venv", ".cache", ".deploy", ".sandbox") or there.exists():
             continue
         if path.name == ".github":
             shutil.copytree(path, there)
-        else:
+        elif not (own / path.name).exists():
             there.symlink_to(path)
-    signers = machine.forge.directory / "allowed_signers"
-    if signers.exists():
-        shutil.copy(signers, machine.workspace / ".github" / "allowed_signers")
+    if own.exists():
+        shutil.copytree(own, machine.workspace, dirs_exist_ok=True)
     return "success", {}
 
 

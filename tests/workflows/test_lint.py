@@ -43,7 +43,7 @@ def expressions(read: Any) -> Iterator[str]:
 
 def test_there_is_something_to_look_at() -> None:
     names = {path.stem for path in WORKFLOWS}
-    assert {"ci", "deploy-staging", "deploy-production", "rollback", "drift", "playbook"} <= names
+    assert {"ci", "deploy-staging", "deploy-production", "rollback", "drift", "playbook", "release"} <= names
     assert [path.parent.name for path in ACTIONS] == ["playbook"]
 
 
@@ -106,6 +106,7 @@ def test_more_than_reading_is_for_few_jobs() -> None:
     assert {name: found for name, found in rights.items() if found} == {
         "deploy-staging.build": {"packages"},
         "drift.report": {"issues"},
+        "release.publish": {"contents"},
     }
 
 

@@ -82,6 +82,15 @@ SLIPS = {
         scenarios.a_smoke_test_that_fails_takes_the_release_back,
     ),
     "night without a report": (drops(job("drift", "report"), "if"), scenarios.a_night_that_finds_something_writes_one_issue),
+    "a version without tests": (drops(job("release", "build"), "needs"), scenarios.a_version_whose_tests_fail_is_not_built),
+    "a version that nobody approves": (
+        drops(job("release", "publish"), "environment"),
+        scenarios.a_version_that_nobody_approves_is_not_signed,
+    ),
+    "a version of a branch": (
+        skips(job("release", "build"), "Refuse what is not main"),
+        scenarios.a_version_is_made_of_main_only,
+    ),
     "pushes cut each other off": (
         lambda all_trees: all_trees[".github/workflows/deploy-staging.yml"]["concurrency"].update({"cancel-in-progress": True}),
         scenarios.pushes_wait_for_each_other_and_only_the_newest_waits,
@@ -152,7 +161,12 @@ def single_slips() -> dict[str, Change]:
 
 
 # Setting up a tool that the machine of a test has anyway.
-HARMLESS = {"ci.test without the step Python", "ci.test without the step Node"}
+HARMLESS = {
+    "ci.test without the step Python",
+    "ci.test without the step Node",
+    "ci.package without the step Python",
+    "release.build without the step Python",
+}
 
 
 @pytest.mark.deep

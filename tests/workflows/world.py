@@ -31,13 +31,14 @@ class World:
         self.forge = Forge(directory, change)
         key = directory / "key"
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(key)], check=True)
-        (directory / "allowed_signers").write_text(f"staging {(directory / 'key.pub').read_text()}")
+        self.write(".github/allowed_signers", f"staging {(directory / 'key.pub').read_text()}")
         tags = ("refs/heads/main", "refs/tags/v*")
         self.forge.environments = {
             "staging": Environment(hosts("staging") | {"PROMOTION_KEY": key.read_text()}),
             "production": Environment(hosts("production"), ("refs/tags/v*",), reviewers),
             "production-read": Environment(hosts("production-read"), tags),
             "production-rollback": Environment(hosts("production-rollback", vault=False), tags),
+            "release": Environment({}, reviewers=True),
         }
         self.forge.variables = {} if reviewers else {"APPROVERS": "bob carol"}
         self.script: dict[str, Any] = {}
@@ -64,6 +65,12 @@ class World:
         run = self.happens(PUSH)["deploy-staging"]
         assert run.conclusion == "success", self.log(run)
         return run
+
+    def write(self, path: str, text: str) -> None:
+        """What a file of the repository holds, in the place of what this checkout has there."""
+        there = self.directory / "sources" / path
+        there.parent.mkdir(parents=True, exist_ok=True)
+        there.write_text(text)
 
     def log(self, run: Run) -> str:
         path = run.directory / "log.txt"

@@ -212,9 +212,7 @@ def _listed(text: str, option: str, value: str, path: str) -> str:
 
 
 def _put(text: str, line: str) -> str:
-    begin = _SECTION.search(text)
-    assert begin
-    return f"{text[: begin.end()]}\n{line}{text[begin.end() :]}"
+    return _SECTION.sub(lambda begin: f"{begin[0]}\n{line}", text, count=1)
 
 
 def environments(text: str) -> list[str] | None:

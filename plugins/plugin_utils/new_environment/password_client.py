@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Gives ansible-vault the password of one vault id. The first of these that has one:
 
 1. the variable MORPHEUS_VAULT_PASSWORD_<ID>

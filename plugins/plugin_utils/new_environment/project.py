@@ -31,6 +31,8 @@ PASSWORDS = ".vault"
 IGNORE = ("/.vault/", "/.deploy/")
 COMPOSE = ("compose.yml", "compose.yaml", "docker-compose.yml", "docker-compose.yaml")
 _ENCRYPTED = "$ANSIBLE_VAULT"
+# A file of a collection that is no module must not have it.
+_SHEBANG = "#!/usr/bin/env python3\n"
 
 # The variables in an encrypted file, or None when no password that is here opens it.
 Opens = Callable[[Path], Mapping[str, Any] | None]
@@ -96,7 +98,7 @@ class NewEnvironment:
         self._new(f"{self.here}/group_vars/all/stack.yml", environment_files.stack(answers), options)
         for path, text in self._with_the_name():
             self._added(path, environment_files.environments_with(text, name))
-        client = Path(password_client.__file__).read_text()
+        client = _SHEBANG + Path(password_client.__file__).read_text()
         self._new(CLIENT, client, mode=0o755)
         config = self._read("ansible.cfg")
         if config is None:

@@ -98,6 +98,19 @@ def test_an_end_stays_that_end(capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(capsys.readouterr().out) == {"changed": False}
 
 
+def test_who_reads_the_options_of_a_module_gets_them(capsys: pytest.CaptureFixture[str]) -> None:
+    class AnsibleModuleCallError(RuntimeError):
+        """As ansible-test has it."""
+
+    @in_words
+    def main() -> None:
+        raise AnsibleModuleCallError
+
+    with pytest.raises(AnsibleModuleCallError):
+        main()
+    assert capsys.readouterr() == ("", "")
+
+
 def test_an_error_of_ours_says_it_itself() -> None:
     assert explained(EngineError("the engine is asleep")) == "the engine is asleep"
 
