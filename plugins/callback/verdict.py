@@ -33,7 +33,14 @@ from ansible.plugins.callback import CallbackBase
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease.history import utc
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.lease.handover import Handover, finish
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.notify.announcer import Announcer
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import answered, for_stacks, run_file, screen, watch
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import (
+    answered,
+    for_stacks,
+    run_file,
+    run_pages,
+    screen,
+    watch,
+)
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.at_work import AtWork
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.ends import CHECKED, FAILED, Seen, file_name, goes_on
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.interruption import Interruption
@@ -244,7 +251,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         """Where it was written; empty when it could not be."""
         file = self._file or file_name(self._seen.playbooks, check_mode=self._check_mode)
         try:
-            return str(run_file.write(self._stacks.place(verdict["environment"]), file, verdict))
+            return str(run_pages.write(self._stacks.place(verdict["environment"]), file, verdict))
         except OSError as exc:
             self._display.warning(f"the verdict could not be written: {exc}")
             return ""

@@ -103,6 +103,7 @@ def cases(sink: Sink) -> dict[str, tuple[str, Case]]:
                 webhook(sink, "silent", events=["failure", "rollback", "lease_broken", "cap_near"]),
                 called=all_hooks,
                 rules=[rule("lease", {**LEASE, "reason": "deploy 1.1.0"})],
+                options=("-vvvv",),
             ),
         ),
         "taken back": (

@@ -105,7 +105,7 @@ CREDENTIALS = (
         Credential(
             f"notifications.channels[].{option}",
             f"notifications.<channel>.{option}",
-            "no: it lies on no host; a deploy compares its fingerprint",
+            "secret-shared, secret-old",
             "no: whoever runs the channel gives another one; then playbooks/fingerprint.yml",
             "masked in what a run says of the channel; it goes to the program that sends on its standard input",
         )

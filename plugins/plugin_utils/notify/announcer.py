@@ -92,7 +92,8 @@ class Announcer:
 
     def _saw_lease(self, result: Mapping[str, Any], play: Any, about: Mapping[str, str]) -> None:
         owner = str(result.get("owner") or "")
-        if result.get("token") and "granted_by" in result and not self._has_begun:
+        # Counted once more, when every host is asked again.
+        if result.get("token") and result.get("granted_by") and not result.get("again") and not self._has_begun:
             self._has_begun = True
             self._send(play, ["start"], {**about, "what": str(result.get("reason") or ""), "owner": owner})
             over = result.get("taken_over")

@@ -50,6 +50,16 @@ def test_a_secret_grows_old(since: str, maximum: MaximumAge, level: list[str]) -
     assert [one.level for one in check(["api.DATABASE_URL"], given, maximum, TODAY).findings] == level
 
 
+@pytest.mark.parametrize(
+    ("name", "by_a_person"), [("api.KEY", False), ("rotation.database.admin_url", True), ("notifications.chat.url", True)]
+)
+def test_what_no_rotation_can_renew_is_renewed_by_a_person(name: str, by_a_person: bool) -> None:
+    own = fingerprints("staging", "2025-08-03", api__KEY="a")
+    own["secrets"] = {name: own["secrets"]["api.KEY"]}
+    [found] = check([name], recorded(own=own), MaximumAge(), TODAY).findings
+    assert ("rotate_secrets.yml" not in found.mend) == by_a_person
+
+
 def test_an_environment_without_others_is_not_said_to_share_nothing() -> None:
     assert "secret-shared" not in check(KNOWN, recorded(others=[]), MaximumAge(), TODAY).ids
     assert "secret-shared" in check(KNOWN, recorded(), MaximumAge(), TODAY).ids
