@@ -33,7 +33,8 @@ from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit import repor
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit.secrets import MaximumAge
 
 from tests.unit.audited import recorded, settings
-from tests.unit.plugins.module_utils.egress.test_egress_filter import BASE, Kernel
+from tests.unit.memory_kernel import Kernel
+from tests.unit.plugins.module_utils.egress.test_egress_filter import BASE
 from tests.unit.plugins.module_utils.facts.test_audit_host import inspect
 
 OWN = "var/lib/morpheus.deploy"

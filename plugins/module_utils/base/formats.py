@@ -21,6 +21,8 @@ from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
 
+# How a mend begins of a file that must go first.
+_REMOVE = "remove it and "
 # In files that only HAProxy reads, on a line of its own.
 _COMMENT = re.compile(r"^# morpheus\.deploy format (\d+)$", re.MULTILINE)
 
@@ -117,13 +119,17 @@ class Format:
             )
 
     def missing(self, path: Path) -> DamagedError:
-        return DamagedError(path, "is missing", self.mend.format(path=path))
+        return DamagedError(path, "is missing", self._mend_without(path))
 
     def damaged(self, path: Path, what: str) -> DamagedError:
         mend = self.mend.format(path=path)
         if path.is_dir():
-            mend = f"move it away (mv {path} {path}.damaged); then {mend}"
+            mend = f"move it away (mv {path} {path}.damaged); then {self._mend_without(path)}"
         return DamagedError(path, f"cannot be read ({what})", mend)
+
+    def _mend_without(self, path: Path) -> str:
+        """What to do once the file is gone."""
+        return self.mend.format(path=path).removeprefix(_REMOVE)
 
 
 def commented_number(text: str) -> int:
@@ -236,6 +242,11 @@ FENCE = Format("fences", "look at what runs (playbooks/status.yml), remove the f
 HISTORY = Format("histories", "run this again, which begins a new one", _AWAY)
 EGRESS = Format(
     "files of the packet filter",
-    "remove it, run playbooks/provision.yml --tags egress for this inventory, and deploy the live releases again",
-    f"{_AWAY} and run playbooks/provision.yml --tags egress of this one, and deploy the live releases again",
+    f"{_REMOVE}run playbooks/provision.yml --tags egress for this inventory, which restores it",
+    f"{_AWAY} and run playbooks/provision.yml --tags egress of this one",
+)
+EGRESS_STACKS = Format(
+    "files of stacks at the packet filter",
+    "deploy the live release of that stack again to restore it; of a stack that is gone, remove it",
+    f"{_AWAY} and deploy the live release of that stack again",
 )

@@ -8,19 +8,20 @@ of systemd loads them before the engine starts.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
-import os
 import subprocess
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import write_atomically
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import private, write_atomically
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
-from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats import EGRESS, DamagedError
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats import EGRESS, EGRESS_STACKS, DamagedError, Format
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import EGRESS_ROOT
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.spoken import FileError, sentence, spoken
 from ansible_collections.morpheus.deploy.plugins.module_utils.egress.rules import (
     CHAIN,
     Admitted,
@@ -65,8 +66,8 @@ class EgressFilter:
         self._enabled = enabled
 
     def base(self) -> Base | None:
-        """What provisioning has said; None before it has."""
-        path = self._root / "base.json"
+        """What provisioning has said; None before it has, and when it was lost."""
+        path = self._base
         try:
             return Base.of(EGRESS.load(path))
         except FileNotFoundError:
@@ -82,9 +83,9 @@ class EgressFilter:
 
     def differences(self, base: Base) -> list[str]:
         """What ``apply`` would change, in words."""
-        wanted = _text(base.as_dict())
-        found = [] if _read(self._root / "base.json") == wanted else ["base.json"]
-        if found and not (self._root / "base.json").exists():
+        wanted = _text(EGRESS, base.as_dict())
+        found = [] if _read(self._base) == wanted else ["base.json"]
+        if found and not self._was_provisioned():
             # There may be no iptables yet.
             return ["base.json", *(f"{self._rules(version).name}, loaded" for version in self._versions)]
         return found + [f"{self._rules(version).name}, loaded" for version in self._versions if self._wrong(base, version)]
@@ -95,49 +96,59 @@ class EgressFilter:
             if changed:
                 # Last what says that it is done, so that a run which ends in between is finished by the next one.
                 self._load(base)
-                write_atomically(self._root / "base.json", _text(base.as_dict()), mode=0o644)
+                write_atomically(self._base, _text(EGRESS, base.as_dict()), mode=0o644)
         return changed
 
     def admits(self, stack: str, kinds: Collection[str], subnets: Collection[str]) -> bool:
-        """Whether a stack is let through to ``kinds`` and to nothing else, by what is written here."""
-        return _read(self._stack(stack)) == _wanted(kinds, subnets)
+        """Whether a stack is let through to ``kinds`` and to nothing else, by what is written here.
+
+        Raises DeployError when it is not, and ``admit`` could not do it.
+        """
+        if _read(self.place(stack)) == _wanted(kinds, subnets):
+            return True
+        self._base_and_admitted(stack, kinds, subnets)
+        return False
 
     def admit(self, stack: str, kinds: Collection[str], subnets: Collection[str]) -> None:
         """Let a stack through to ``kinds``, and to nothing else."""
         if self.admits(stack, kinds, subnets):
             return
         with self._alone():
-            wanted, path = _wanted(kinds, subnets), self._stack(stack)
+            base, admitted = self._base_and_admitted(stack, kinds, subnets)
+            if base is not None:
+                self._load(base, admitted)
+            # Last what says that it is done, as in ``apply``.
+            wanted, path = _wanted(kinds, subnets), self.place(stack)
             if wanted is None:
                 path.unlink(missing_ok=True)
             else:
-                path.parent.mkdir(exist_ok=True)
                 write_atomically(path, wanted, mode=0o644)
-            base = self.base()
-            if base is not None:
-                self._load(base)
 
     def admitted_to(self, stack: str) -> Sequence[str]:
         """What a stack is let through to; nothing when that cannot be read, for it is about to be written again."""
         try:
-            return Admitted.of(EGRESS.load(self._stack(stack))).kinds
+            return Admitted.of(EGRESS_STACKS.load(self.place(stack))).kinds
         except (FileNotFoundError, DamagedError, KeyError, TypeError, ValueError):
             return ()
 
-    def admitted(self) -> dict[str, Admitted]:
-        """Stack -> what it is let through to."""
+    def admitted(self, but: str = "") -> dict[str, Admitted]:
+        """Stack -> what it is let through to. Of ``but`` nothing is read."""
         found = {}
         for path in sorted((self._root / "stacks").glob("*.json")):
+            if path.stem == but:
+                continue
             try:
-                found[path.stem] = Admitted.of(EGRESS.load(path))
+                found[path.stem] = Admitted.of(EGRESS_STACKS.load(path))
             except (KeyError, TypeError, ValueError) as exc:
-                raise EGRESS.damaged(path, str(exc)) from exc
+                raise EGRESS_STACKS.damaged(path, str(exc)) from exc
         return found
 
     def problems(self) -> list[str]:
         """What is not as it should be, in the kernel and for the next boot, a sentence each."""
         try:
             base = self.base()
+            if base is None and self._was_provisioned():
+                return [str(EGRESS.missing(self._base))]
             if base is None:
                 return ["nothing keeps containers of this host from SSH of the hosts and from the metadata of the cloud"]
             found = [
@@ -158,18 +169,43 @@ class EgressFilter:
         return not (self._is_written(base, version) and self._is_loaded(base, version))
 
     def _is_written(self, base: Base, version: int) -> bool:
-        return _read(self._rules(version)) == restorable(self._render(base, version))
+        path = self._rules(version)
+        if path.is_dir():
+            raise FileError(sentence(IsADirectoryError(errno.EISDIR, "Is a directory", str(path))))
+        return _read(path) == restorable(self._render(base, version))
 
     def _is_loaded(self, base: Base, version: int) -> bool:
         listed = self._listed(version)
         return hooked(listed) == (1, True) and loaded(listed) == self._render(base, version)
 
-    def _render(self, base: Base, version: int) -> list[str]:
-        return render(base, self.admitted().values(), version)
+    def _render(self, base: Base, version: int, admitted: Mapping[str, Admitted] | None = None) -> list[str]:
+        return render(base, (self.admitted() if admitted is None else admitted).values(), version)
 
-    def _load(self, base: Base) -> None:
+    def _base_and_admitted(
+        self, stack: str, kinds: Collection[str], subnets: Collection[str]
+    ) -> tuple[Base | None, Mapping[str, Admitted]]:
+        """What rules are made of once ``stack`` is let through to ``kinds``. Its own file may be damaged, and nothing else.
+
+        Without what provisioning has said it would be let through by a file that no rule follows.
+        """
+        base = self.base()
+        if base is None and self._was_provisioned():
+            raise EGRESS.missing(self._base)
+        try:
+            EGRESS_STACKS.load(self.place(stack))
+        except FileNotFoundError:
+            pass
+        except DamagedError:
+            if self.place(stack).is_dir():
+                raise
+        return base, {**self.admitted(stack), stack: Admitted(sorted(kinds), sorted(subnets))}
+
+    def _was_provisioned(self) -> bool:
+        return self._base.exists() or any(self._rules(version).exists() for version in self._versions)
+
+    def _load(self, base: Base, admitted: Mapping[str, Admitted] | None = None) -> None:
         for version in self._versions:
-            text = restorable(self._render(base, version))
+            text = restorable(self._render(base, version, admitted))
             self._run([f"{_COMMANDS[version]}-restore", "-w", "--noflush"], text)
             self._hook(version)
             # What a unit loads at boot has been accepted once.
@@ -188,10 +224,15 @@ class EgressFilter:
             if hooks[number - 1] == f"-A PREROUTING -j {CHAIN}":
                 self._run([*command, "-D", "PREROUTING", str(number)], "")
 
+    @property
+    def _base(self) -> Path:
+        return self._root / "base.json"
+
     def _rules(self, version: int) -> Path:
         return self._root / f"rules.v{version}"
 
-    def _stack(self, stack: str) -> Path:
+    def place(self, stack: str) -> Path:
+        """Where it is written what a stack is let through to."""
         return self._root / "stacks" / f"{stack}.json"
 
     def _listed(self, version: int) -> str:
@@ -200,17 +241,19 @@ class EgressFilter:
     @contextmanager
     def _alone(self) -> Iterator[None]:
         self._root.mkdir(mode=0o755, parents=True, exist_ok=True)
-        with open(self._root / "lock", "a", opener=lambda name, flags: os.open(name, flags, 0o600)) as stream:
+        with ExitStack() as held:
+            with spoken():
+                stream = held.enter_context(open(self._root / "lock", "a", opener=private))
             fcntl.flock(stream, fcntl.LOCK_EX)
             yield
 
 
 def _wanted(kinds: Collection[str], subnets: Collection[str]) -> str | None:
-    return _text({"kinds": sorted(kinds), "subnets": sorted(subnets)}) if kinds else None
+    return _text(EGRESS_STACKS, {"kinds": sorted(kinds), "subnets": sorted(subnets)}) if kinds else None
 
 
-def _text(found: Mapping[str, Any]) -> str:
-    return json.dumps(EGRESS.numbered(found), indent=2) + "\n"
+def _text(kind: Format, found: Mapping[str, Any]) -> str:
+    return json.dumps(kind.numbered(found), indent=2) + "\n"
 
 
 def _read(path: Path) -> str | None:

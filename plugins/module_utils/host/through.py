@@ -23,11 +23,15 @@ class Through:
         wanted = {*kinds, *self._egress.admitted_to(self._stack)} if beside else {*kinds}
         self._egress.admit(self._stack, wanted, self._subnets(wanted))
 
+    def require(self, kinds: Collection[str]) -> None:
+        """DeployError when a rollout could not let containers through later."""
+        self._egress.admits(self._stack, kinds, self._subnets(kinds))
+
     def troubles(self, kinds: Collection[str]) -> list[str]:
         if self._egress.admits(self._stack, kinds, self._subnets(kinds)):
             return []
-        words = " and ".join(sorted(kinds)) or "nothing"
-        return [f"containers of {self._stack} are not let through to what stack.egress of the live release says: {words}"]
+        place, words = self._egress.place(self._stack), " and ".join(sorted(kinds)) or "nothing"
+        return [f"{place} does not let containers through to what stack.egress of the live release says: {words}"]
 
     def _subnets(self, kinds: Collection[str]) -> set[str]:
         """Of every network of the stack's own. Nobody is asked where nothing is let through."""

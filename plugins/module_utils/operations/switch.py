@@ -73,6 +73,7 @@ class HostRollout:
         require_files(self._host, manifest)
         target = target_of(self._host, manifest)
         require_harmless(self._host, manifest.id, target, lineage)
+        self._host.through.require(target.stack.egress)
         previous = releases.read(lineage.live) if lineage.live and releases.has(lineage.live) else None
         edge = self._host.edge(target)
         before = self._host.observe(edge)

@@ -30,6 +30,11 @@ FILES = [
     "edge/conf/stacks/shop.cfg",
     "edge/edge.json",
     "edge/files.lock",
+    "egress/base.json",
+    "egress/lock",
+    "egress/rules.v4",
+    "egress/rules.v6",
+    "egress/stacks/shop.json",
     "etc/identity.json",
     "leases/staging/beat.<token>",
     "leases/staging/lease.json",
@@ -67,8 +72,8 @@ FILES = [
     f"{STACK}/secrets/session",
     f"{STACK}/secrets/variables.env",
 ]
-NUMBERED = {"edge.json": "format", "identity.json": "format", "manifest.json": "format", "lineage.json": "format"}
-NUMBERED |= {"lease.json": "format", "fence.json": "format", "override.json": "x-morpheus.deploy.format"}
+NUMBERED = dict.fromkeys(("edge.json", "identity.json", "manifest.json", "lineage.json", "lease.json", "fence.json"), "format")
+NUMBERED |= {"base.json": "format", "shop.json": "format", "override.json": "x-morpheus.deploy.format"}
 COMMENTED = ("haproxy.cfg", "shop.cfg", "shop.map", "routes.map", "maintenance.map", "certificates.list")
 # What a mend may be told by: each of these is done by ``mend``.
 MENDS = (
@@ -140,11 +145,19 @@ COMMANDS: dict[str, Callable[[PreparedHost], Answer]] = {
     "maintenance --check": lambda host: host.maintenance(),
     "whose host it is": lambda host: host.identity(),
 }
+# Asked of what lies in egress/ alone: nothing else is read by them.
+OF_EGRESS: dict[str, Callable[[PreparedHost], Answer]] = {
+    "provision --tags egress --check": lambda host: host.keep_away(check=True),
+    "audit": lambda host: host.audit(),
+}
+KEEP_AWAY = "provision --tags egress"
 # Asked of locks and fences alone, because it writes, and mends what else is damaged.
 COMES_IN = "a run comes in"
 
 
 def _commands(label: str) -> dict[str, Callable[[PreparedHost], Answer]]:
+    if label.startswith("egress/"):
+        return {**COMMANDS, **OF_EGRESS, **({KEEP_AWAY: PreparedHost.keep_away} if label.endswith("lock") else {})}
     guards = label.endswith(("lock", "fence.json"))
     return {**COMMANDS, COMES_IN: lambda host: host.come_in()} if guards else COMMANDS
 
@@ -225,6 +238,9 @@ def _names(text: str, path: Path, *more: str) -> bool:
     if path.suffix == ".pem":
         # What provision.yml calls it.
         named += [f'"{path.stem}"']
+    if "egress" in path.parts and path.parent.name == "stacks":
+        # Rules that are made of it are missing then.
+        named += ["rules.v4, loaded", "(iptables -t raw -S)"]
     if path.name == "identity.json":
         named += ["belongs to no environment"]
     if path.name.startswith("beat.") and not path.exists():
@@ -249,6 +265,8 @@ def mend(host: PreparedHost, path: Path, found: Case) -> str:
         done += _take_anew(host)
     elif found.label == "etc/identity.json":
         done += _claim_anew(host, path)
+    elif found.label.startswith("egress/"):
+        done += _keep_away_anew(host, path, text)
     elif "provision.yml" in text or found.words["provision --check"] == "said":
         done += _provision(host)
     if "maintenance.yml" in text:
@@ -282,6 +300,17 @@ def _claim_anew(host: PreparedHost, path: Path) -> list[str]:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     _well(host.claim())
     return [*(["remove it"] if removed else []), "`provision.yml` of its environment"]
+
+
+def _keep_away_anew(host: PreparedHost, path: Path, text: str) -> list[str]:
+    done = []
+    if "remove it and" in text and path.exists():
+        path.unlink()
+        done.append("remove it")
+    if "/stacks/" not in str(path):
+        _well(host.keep_away())
+        done.append("`provision.yml --tags egress`")
+    return done
 
 
 def _provision(host: PreparedHost) -> list[str]:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -24,9 +25,12 @@ from ansible.module_utils.testing import patch_module_args
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EngineError
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.networks import STACK as OF_STACK
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.settings import CPU_SHARES
+from ansible_collections.morpheus.deploy.plugins.module_utils.egress import addresses
+from ansible_collections.morpheus.deploy.plugins.module_utils.egress.egress_filter import EgressFilter
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import engine
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.compose_command import Compose
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.labels import FINGERPRINT, PORT
+from ansible_collections.morpheus.deploy.plugins.module_utils.facts.host import HostAudit
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease import lease
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease.lease import Lease
@@ -37,6 +41,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.release.release im
 from ansible_collections.morpheus.deploy.plugins.modules import (
     edge_config,
     edge_maintenance,
+    host_egress,
     host_identity,
     stack_info,
     stack_release,
@@ -47,6 +52,7 @@ from ansible_collections.morpheus.deploy.plugins.modules import lease as lease_m
 from docker.errors import ImageNotFound, NotFound
 
 from tests.unit.fake_haproxy import FakeHAProxy
+from tests.unit.memory_kernel import Kernel
 
 Answer = dict[str, Any]
 COMPOSE = """\
@@ -76,7 +82,12 @@ STACK: dict[str, Any] = {
     "retention": {"releases": 5, "pinned": []},
     "migration": None,
     "public_check": None,
+    "egress": ["ssh"],
 }
+# What another host of the environment says of how it is reached, and this one.
+LOOKED = {"app-1": {"addresses": ["10.0.0.5"], "ssh_ports": [22], "bridges": []}}
+LOOKED |= {"app-2": {"addresses": ["10.0.0.6", "fd00::6"], "ssh_ports": [22], "bridges": []}}
+REACHED = {"app-1": "10.0.0.5", "app-2": "10.0.0.6"}
 EDGE = {
     "config": "frontend https\n  bind :8443 ssl crt-list /usr/local/etc/haproxy/certificates.list\n"
     "frontend metrics\n  http-request return status 404 unless { dst -f /usr/local/etc/haproxy/home.list }\n",
@@ -230,6 +241,7 @@ class PreparedHost:
     root: Path
     client: Client = field(default_factory=Client)
     haproxy: FakeHAProxy = field(init=False)
+    kernel: Kernel = field(default_factory=Kernel)
 
     def __post_init__(self) -> None:
         self.haproxy = HAProxy(self.root / "edge")
@@ -270,6 +282,17 @@ class PreparedHost:
 
     def provision(self, *, check: bool = False, interruption: bool = False) -> Answer:
         return self.run(edge_config, check=check, **EDGE, allow_interruption=interruption)
+
+    def keep_away(self, *, check: bool = False) -> Answer:
+        """provision.yml --tags egress."""
+        return self.run(host_egress, check=check, name="app-1", hosts=["app-1", "app-2"], reached=REACHED, looked=LOOKED)
+
+    def audit(self) -> Answer:
+        """What an audit is told of the packet filter."""
+        engine = SimpleNamespace(volumes=dict, containers=list)
+        trouble: list[str] = []
+        found = HostAudit(engine, Releases("shop"))._egressed(trouble)  # type: ignore[arg-type]
+        return {"drift": [*dict.fromkeys([*found["problems"], *trouble])], "admitted": found["admitted"], "warnings": []}
 
     def maintenance(self, *, check: bool = True) -> Answer:
         return self.run(edge_maintenance, check=check, state="off", without_lease=True)
@@ -317,6 +340,7 @@ class PreparedHost:
         """Keep all that is there now; the result brings it back."""
         shutil.copytree(self.root, place, symlinks=True, ignore=shutil.ignore_patterns("run"))
         running, worker, serial = deepcopy(self.client.api.running), deepcopy(self.haproxy.worker), self.client.api.serial
+        tables = deepcopy(self.kernel.tables)
 
         def bring_back() -> None:
             for path in self.root.iterdir():
@@ -326,6 +350,7 @@ class PreparedHost:
             shutil.copytree(place, self.root, symlinks=True, dirs_exist_ok=True)
             self.client.api.running, self.haproxy.worker = deepcopy(running), deepcopy(worker)
             self.client.api.serial = serial
+            self.kernel.tables = deepcopy(tables)
 
         return bring_back
 
@@ -414,8 +439,12 @@ def prepared_host() -> Iterator[PreparedHost]:
         patch.setattr(identity, "IDENTITY_ROOT", host.root / "etc")
         for module in (edge_config, edge_maintenance):
             patch.setattr(module, "EDGE_ROOT", host.root / "edge")
+        # With IPv6, and with the unit that loads the rules at boot.
+        patch.setattr(EgressFilter.__init__, "__defaults__", (host.root / "egress", host.kernel, host.root, host.root))
+        patch.setattr(addresses, "looked", lambda: LOOKED["app-1"])
         (host.root / "edge").mkdir()
         with host.haproxy:
-            for answer in (host.claim(), host.provision(), host.take_lease(), *host.deploy(OLD), *host.deploy(NEWS)):
+            provisioned = (host.claim(), host.keep_away(), host.provision())
+            for answer in (*provisioned, host.take_lease(), *host.deploy(OLD), *host.deploy(NEWS)):
                 assert not answer.get("failed"), answer
             yield host

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.damage.files import COMMANDS, DAMAGES, FILES, Case, applies, case, label_of, table
+from tests.unit.damage.files import COMMANDS, DAMAGES, FILES, KEEP_AWAY, OF_EGRESS, Case, applies, case, label_of, table
 from tests.unit.damage.prepared import PreparedHost, prepared_host
 
 ROOT = Path(__file__).parents[3]
@@ -38,11 +38,15 @@ def test_every_file_of_a_real_host_is_in_the_table(host: PreparedHost) -> None:
     assert sorted({label_of(path) for path in host.files()}) == sorted(FILES)
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+EVERY = {**COMMANDS, **OF_EGRESS, KEEP_AWAY: PreparedHost.keep_away}
+
+
+@pytest.mark.parametrize("command", EVERY)
 def test_an_undamaged_host_gives_no_warning(host: PreparedHost, command: str) -> None:
-    answer = COMMANDS[command](host)
+    answer = EVERY[command](host)
     assert not answer.get("failed"), answer
     assert (answer["warnings"], answer.get("drift", []), answer.get("pending", False)) == ([], [], False)
+    assert not answer.get("changes")
 
 
 @pytest.mark.parametrize(("label", "damage"), CASES)

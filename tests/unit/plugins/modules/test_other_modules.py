@@ -22,8 +22,9 @@ from tests.plays.played import ROOT
 from tests.unit.endings import worlds
 from tests.unit.endings.ran import run
 from tests.unit.endings.worlds import World
+from tests.unit.memory_kernel import Kernel
 from tests.unit.plugins.module_utils.edge import test_maintenance as maintenance
-from tests.unit.plugins.module_utils.egress.test_egress_filter import Kernel, filter_of
+from tests.unit.plugins.module_utils.egress.test_egress_filter import filter_of
 
 CAPSYS = pytest.CaptureFixture[str]
 HERE = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -12,45 +11,10 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.egress import egre
 from ansible_collections.morpheus.deploy.plugins.module_utils.egress.egress_filter import EgressFilter
 from ansible_collections.morpheus.deploy.plugins.module_utils.egress.rules import Base, Host
 
+from tests.unit.memory_kernel import HOOK, Kernel
+
 BASE = Base(Host((), (22,), 8405), {"app-2": Host(("10.0.0.6",), (22,), 8405)})
 SUBNETS = ["172.18.0.0/16"]
-HOOK = "-A PREROUTING -j MORPHEUS-EGRESS"
-
-
-class Kernel:
-    """Its table "raw", of both versions. ``refuses``: the words of a program that cannot."""
-
-    def __init__(self, refuses: str = "") -> None:
-        self.tables: dict[str, list[str]] = {"iptables": [], "ip6tables": []}
-        self.refuses = refuses
-        self.commands: list[str] = []
-
-    def __call__(self, command: Sequence[str], text: str) -> str:
-        self.commands.append(" ".join(command))
-        if self.refuses:
-            raise DeployError(self.refuses)
-        program = command[0].removesuffix("-restore")
-        table = self.tables[program]
-        if command[0].endswith("-restore"):
-            assert text.startswith("*raw\n")
-            chains = [line.split()[0][1:] for line in text.splitlines() if line.startswith(":")]
-            kept = [one for one in table if one.split()[1] not in chains]
-            self.tables[program] = kept + [line for line in text.splitlines() if line.startswith("-A ")]
-            return ""
-        _, _, _, _, what, *words = command
-        if what == "-S":
-            return "-P PREROUTING ACCEPT\n" + "\n".join(table) + "\n"
-        if what == "-I":
-            table.insert(0, f"-A {' '.join(words)}")
-        else:
-            assert what == "-D"
-            hooks = [number for number, one in enumerate(table) if one.startswith(f"-A {words[0]} ")]
-            del table[hooks[int(words[1]) - 1]]
-        return ""
-
-    @property
-    def changes(self) -> list[str]:
-        return [one for one in self.commands if not one.endswith(" -S")]
 
 
 @pytest.fixture
@@ -232,10 +196,69 @@ def test_a_damaged_file_of_a_stack_is_named_with_its_mend_and_a_rollout_writes_i
     assert len(problems) == 1
     assert problems[0].startswith(f"{path} cannot be read (")
     assert problems[0].endswith(
-        "): remove it, run playbooks/provision.yml --tags egress for this inventory, and deploy the live releases again"
+        "): deploy the live release of that stack again to restore it; of a stack that is gone, remove it"
     )
     found.admit("shop", ["ssh"], SUBNETS)
     assert found.problems() == []
+
+
+def test_a_damaged_file_of_another_stack_keeps_nobody_through_by_a_file_that_no_rule_follows(
+    found: EgressFilter, kernel: Kernel, tmp_path: Path
+) -> None:
+    found.apply(BASE)
+    other = tmp_path / "egress/stacks/blog.json"
+    other.parent.mkdir()
+    other.write_text("{")
+    done = [*kernel.changes]
+    for ask in (found.admits, found.admit):
+        with pytest.raises(DeployError, match=r"blog\.json cannot be read"):
+            ask("shop", ["ssh"], SUBNETS)
+    assert (kernel.changes, [path.name for path in other.parent.iterdir()]) == (done, ["blog.json"])
+    other.unlink()
+    found.admit("shop", ["ssh"], SUBNETS)
+    assert found.problems() == []
+
+
+def test_a_stack_counts_as_let_through_only_once_the_rules_are_loaded(found: EgressFilter, kernel: Kernel) -> None:
+    found.apply(BASE)
+    kernel.refuses = "iptables: Resource temporarily unavailable"
+    with pytest.raises(DeployError, match="Resource temporarily unavailable"):
+        found.admit("shop", ["ssh"], SUBNETS)
+    assert not found.admits("shop", ["ssh"], SUBNETS)
+    kernel.refuses = ""
+    found.admit("shop", ["ssh"], SUBNETS)
+    assert "-A MORPHEUS-SSH -s 172.18.0.0/16 -j RETURN" in kernel.tables["iptables"]
+
+
+def test_when_what_provisioning_said_was_lost_the_rules_stay_and_nobody_is_let_through(
+    found: EgressFilter, kernel: Kernel, tmp_path: Path
+) -> None:
+    found.apply(BASE)
+    (tmp_path / "egress/base.json").unlink()
+    lost = (
+        f"{tmp_path}/egress/base.json is missing: run playbooks/provision.yml --tags egress for this inventory, which restores it"
+    )
+    assert found.problems() == [lost]
+    for ask in (found.admits, found.admit):
+        with pytest.raises(DeployError) as said:
+            ask("shop", ["ssh"], SUBNETS)
+        assert str(said.value) == lost
+    assert kernel.tables["iptables"] == [HOOK, *rules.render(BASE, [], 4)]
+    assert found.differences(BASE) == found.apply(BASE) == ["base.json"]
+    assert found.problems() == []
+
+
+@pytest.mark.parametrize("name", ["rules.v4", "lock"])
+def test_a_directory_in_the_place_of_a_file_is_named_with_its_mend(found: EgressFilter, tmp_path: Path, name: str) -> None:
+    found.apply(BASE)
+    path = tmp_path / "egress" / name
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(DeployError) as said:
+        found.apply(BASE)
+    assert str(said.value) == (
+        f"{path} is a directory where a file belongs: move it away (mv {path} {path}.damaged); then run this again"
+    )
 
 
 def test_a_newer_version_is_never_written_over(found: EgressFilter, tmp_path: Path) -> None:
@@ -246,3 +269,15 @@ def test_a_newer_version_is_never_written_over(found: EgressFilter, tmp_path: Pa
         DeployError, match=r"base\.json has format 2, and this version of morpheus\.deploy knows files of the packet"
     ):
         found.base()
+
+
+def test_a_file_of_a_stack_that_a_newer_version_wrote_is_never_written_over(found: EgressFilter, tmp_path: Path) -> None:
+    found.apply(BASE)
+    path = tmp_path / "egress/stacks/shop.json"
+    path.parent.mkdir()
+    path.write_text(json.dumps({"format": 2, "kinds": ["ssh"], "subnets": SUBNETS}))
+    before = path.read_text()
+    for kinds in (["ssh"], []):
+        with pytest.raises(DeployError, match=r"shop\.json has format 2, and .* knows files of stacks at the packet filter"):
+            found.admit("shop", kinds, SUBNETS)
+    assert path.read_text() == before

@@ -66,16 +66,16 @@ def test_beside_what_it_was_let_through_to_and_then_not_any_more(through: Throug
     assert egress.admitted() == {}
 
 
-def test_a_network_that_was_made_anew_is_seen(through: Through, networks: Networks) -> None:
+def test_a_network_that_was_made_anew_is_seen(through: Through, networks: Networks, egress: EgressFilter) -> None:
     through.let(["ssh"])
     networks.there["shop_default"] = ["172.30.0.0/16"]
     assert through.troubles(["ssh"]) == [
-        "containers of shop are not let through to what stack.egress of the live release says: ssh"
+        f"{egress.place('shop')} does not let containers through to what stack.egress of the live release says: ssh"
     ]
     through.let(["ssh"])
     assert through.troubles(["ssh"]) == []
     assert through.troubles([]) == [
-        "containers of shop are not let through to what stack.egress of the live release says: nothing"
+        f"{egress.place('shop')} does not let containers through to what stack.egress of the live release says: nothing"
     ]
 
 

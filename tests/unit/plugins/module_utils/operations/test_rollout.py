@@ -90,6 +90,8 @@ class Through:
     def __init__(self) -> None:
         self.let_to: list[tuple[list[str], bool]] = []
 
+    def require(self, kinds: Any) -> None: ...
+
     def let(self, kinds: Any, *, beside: bool = False) -> None:
         self.let_to.append((sorted(kinds), beside))
 
