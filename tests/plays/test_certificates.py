@@ -51,6 +51,26 @@ def test_a_host_that_is_lost_meanwhile_fails_no_deploy(stage: Stage) -> None:
     assert any(note.startswith("warning: app-2 was not given the certificate") for note in found["notes"])
 
 
+def test_nothing_is_ordered_where_nobody_could_answer_the_authority(stage: Stage) -> None:
+    deaf = rule("edge_challenges", {"failed": True, "msg": "the edge of this host answers no challenges yet"})
+    done = stage.play("deaf", "deploy", Case(options=ACME, rules=[OLD, deaf]))
+    found = done.files["staging/verdict.json"]
+    assert (done.code, found["verdict"]) == (0, "deployed"), done.output
+    [note] = found["notes"]
+    assert "the edge of this host answers no challenges yet" in note
+    assert "does not answer" not in done.output
+
+
+def test_an_edge_that_was_set_up_without_it_is_named_and_fails_no_deploy(stage: Stage) -> None:
+    bare = rule("edge_certificate_info", {"changed": False, "certificate": "", "path": "/nowhere/acme.pem"})
+    done = stage.play("bare", "deploy", Case(options=ACME, rules=[bare]))
+    found = done.files["staging/verdict.json"]
+    assert (done.code, found["verdict"]) == (0, "deployed"), done.output
+    assert [note for note in found["notes"] if "run playbooks/provision.yml --tags edge" in note] == found["notes"]
+    assert len(found["notes"]) == 2
+    assert asked(done, "edge_challenges") == []
+
+
 def test_a_deploy_of_some_hosts_renews_nothing(stage: Stage) -> None:
     done = stage.play("limit", "deploy", Case(options=(*ACME, "--limit", "app-2"), rules=[OLD]))
     assert done.code == 0, done.output

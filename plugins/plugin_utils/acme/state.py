@@ -60,8 +60,8 @@ class State:
 
 def state(answers: Mapping[str, Mapping[str, Any]], names: Sequence[str], renew_days: float, now: datetime) -> State:
     """``answers``: host -> what edge_certificate_info said there; one without a certificate in it is away."""
-    away = {host: why_not(answer) for host, answer in answers.items() if "certificate" not in answer}
-    held = [_held(host, answer, now) for host, answer in answers.items() if "certificate" in answer]
+    away = {host: why_not(answer) for host, answer in answers.items() if not answer.get("certificate")}
+    held = [_held(host, answer, now) for host, answer in answers.items() if answer.get("certificate")]
     whole = [one for one in held if one.covers(names)]
     source = max(whole, key=lambda one: one.found.expires if one.found else now, default=None)
     behind = tuple(one.host for one in held if source is None or one.pem != source.pem)
@@ -70,6 +70,9 @@ def state(answers: Mapping[str, Mapping[str, Any]], names: Sequence[str], renew_
 
 
 def _due(source: Held | None, held: Sequence[Held], names: Sequence[str], renew_days: float, left: timedelta) -> str:
+    if not held:
+        # It would be issued for nobody.
+        return ""
     if source is None or source.found is None:
         others = [one.found for one in held if one.found]
         missing = [name for name in names if not any(name in found.names for found in others)]
@@ -85,12 +88,11 @@ def _due(source: Held | None, held: Sequence[Held], names: Sequence[str], renew_
 
 def _held(host: str, answer: Mapping[str, Any], now: datetime) -> Held:
     pem, found = str(answer["certificate"]), None
-    if pem:
-        try:
-            found = certificate.read(pem)
-        except ValueError:
-            # HAProxy would not have started with it: somebody has written over the file since.
-            pem = ""
+    try:
+        found = certificate.read(pem)
+    except ValueError:
+        # HAProxy would not have started with it: somebody has written over the file since.
+        pem = ""
     if found and found.expires <= now:
         found = None
     return Held(host, pem, str(answer.get("path") or ""), found)
@@ -104,6 +106,8 @@ def why_not(answer: Mapping[str, Any]) -> str:
     """Why a module has done nothing on a host, in one line."""
     if answer.get("unreachable"):
         return "it could not be reached"
+    if answer.get("certificate") == "":
+        return "its edge was set up without edge_acme; run playbooks/provision.yml --tags edge"
     return one_line(answer.get("msg") or "it gave no answer")
 
 
