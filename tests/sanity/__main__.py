@@ -7,20 +7,24 @@ gets its packages, so that no other place has to be reached.
 
 from __future__ import annotations
 
+import ast
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
+from ansible.release import __version__
 from ansible_test._internal.python_requirements import get_venv_packages
 
 ROOT = Path(__file__).parents[2]
 HOME = ROOT / ".cache" / "sanity"
 COLLECTION = HOME / "ansible_collections" / "morpheus" / "deploy"
+IGNORE = f"tests/sanity/ignore-{'.'.join(__version__.split('.')[:2])}.txt"
 # Beside what the archive holds, ansible-test reads these.
-CONFIGURATION = ("tests/config.yml", "tests/sanity/ignore-*.txt")
+CONFIGURATION = ("tests/config.yml", IGNORE)
 _PROGRAMS = Path(sys.executable).parent
 _BRING_PIP = """import sys
 
@@ -37,11 +41,26 @@ def lay_out(archive: str) -> None:
     words = ["collection", "install", "--no-deps", "--offline", "--collections-path", str(HOME), archive]
     environment = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(HOME)}
     subprocess.run([str(_PROGRAMS / "ansible-galaxy"), *words], env=environment, check=True, stdout=subprocess.DEVNULL)
-    for pattern in CONFIGURATION:
-        for path in ROOT.glob(pattern):
-            there = COLLECTION / path.relative_to(ROOT)
-            there.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(path, there)
+    for name in CONFIGURATION:
+        there = COLLECTION / name
+        there.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, there)
+    with (COLLECTION / IGNORE).open("a") as file:
+        file.writelines(f"{path} pylint:disallowed-name\n" for path in with_unused_names(COLLECTION))
+
+
+def named(node: ast.AST) -> list[str]:
+    """The variables that a node of a program brings."""
+    if isinstance(node, ast.FunctionDef):
+        return [one.arg for one in ast.walk(node.args) if isinstance(one, ast.arg)]
+    return [node.id] if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) else []
+
+
+def with_unused_names(collection: Path) -> Iterator[Path]:
+    """Files that give what they do not use the name _, as is usual. Ansible keeps it for translations, and has none."""
+    for path in sorted((collection / "plugins").rglob("*.py")):
+        if any("_" in named(node) for node in ast.walk(ast.parse(path.read_text()))):
+            yield path.relative_to(collection)
 
 
 def lay_pip() -> None:

@@ -76,7 +76,7 @@ class Format:
             raise ValueError(f"it holds {_kind(content)} where a mapping belongs")
         found = {**content}
         number = found.pop(self.key, 1)
-        if type(number) is not int or number < 1:
+        if isinstance(number, bool) or not isinstance(number, int) or number < 1:
             raise ValueError(f"it has the format {number!r} where a number belongs")
         self.refuse_newer(path, number)
         for step in range(number, self.number):

@@ -42,7 +42,7 @@ class Jobs:
 
     def settle(self, stack: Stack, names: Collection[str], identity: str, *, look_only: bool = False) -> list[str]:
         """See Kind.settle."""
-        kind = Kind(_whose, self._ended, lambda one, spent: self._finish(stack, one, spent), lambda: self.migrations.now())
+        kind = Kind(_whose, self._ended, lambda one, spent: self._finish(stack, one, spent), self.migrations.now)
         return kind.settle(self.one_offs.jobs(names), identity, look_only=look_only)
 
     def runner(self, stack: Stack, identity: str, compose: Compose) -> Callable[[str], None]:

@@ -19,19 +19,15 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica im
 class EngineVerbs(Protocol):
     def observe(self) -> list[Replica]:
         """Every replica of the project, with what the edge admits."""
-        ...
 
     def start(self, service: str, total: int) -> None:
         """Start replicas in the desired configuration until the service has ``total``."""
-        ...
 
     def run_job(self, service: str) -> None:
         """Run a service that ends, wait for its end and remember that; DeployError with its last words when it ended badly."""
-        ...
 
     def stop(self, replicas: Sequence[Replica], grace_seconds: float | None) -> None:
         """``grace_seconds``: None for what each container was made with."""
-        ...
 
     def remove(self, replicas: Sequence[Replica]) -> None: ...
 
@@ -39,11 +35,9 @@ class EngineVerbs(Protocol):
 
     def advice(self, service: str, said: str) -> str:
         """What to do about the hardening of a service that failed with these words; empty for nothing."""
-        ...
 
     def ended_at(self, replica: Replica) -> float | None:
         """When a stopped replica ended, in seconds since the epoch; None when that is not known."""
-        ...
 
 
 class EdgeVerbs(Protocol):
@@ -55,21 +49,17 @@ class EdgeVerbs(Protocol):
 
     def routes(self) -> Mapping[str, str]:
         """Where the routes lead now: key -> destination, see service/routing.py."""
-        ...
 
     def route(self, routes: Mapping[str, str]) -> None:
         """Let new requests for each key go to a destination (empty: to none)."""
-        ...
 
     def busy(self, service: str, replica: Replica) -> Busy: ...
 
     def counts(self, service: str, replica: Replica) -> Mapping[int, Count]:
         """What ``busy`` counts, by worker of the edge, and what the replica has broken off."""
-        ...
 
     def answered(self, service: str, names: Sequence[str]) -> dict[str, Answered]:
         """Name of a replica that has a place at the edge -> what users got from this place so far, whoever had it."""
-        ...
 
 
 class GateVerbs(Protocol):

@@ -21,8 +21,9 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import
 from ansible_collections.morpheus.deploy.plugins.module_utils.words import said
 
 _REPORT = "Report it, with the traceback that -vvv shows"
-# ansible-test raises this in the place of an AnsibleModule, to read the options of a module. It happens on no host.
-_OPTIONS_READ = "AnsibleModuleCallError"
+# ansible-test raises these in the place of an AnsibleModule, to read the options of a module or to import it. They are raised
+# on no host.
+_ONLY_READ = ("AnsibleModuleCallError", "ImporterAnsibleModuleException")
 _ANY = "See what this host says with: dmesg | tail -20; systemctl --failed. Mend it, then run this again"
 
 # What a module does, given its AnsibleModule: its result. What it puts into the mapping is returned beside an error, too.
@@ -66,7 +67,7 @@ def in_words(main: Callable[[], None]) -> Callable[[], None]:
                 except SystemExit as exc:
                     code = exc.code
                 except Exception as exc:
-                    if type(exc).__name__ == _OPTIONS_READ:
+                    if type(exc).__name__ in _ONLY_READ:
                         raise
                     # As fail_json would, which an error may have come past.
                     code = 1

@@ -7,8 +7,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from cryptography import x509
-
 
 @dataclass(frozen=True)
 class Certificate:
@@ -26,6 +24,9 @@ class Certificate:
 
 def read(pem: str) -> Certificate:
     """Raises ValueError for what is no certificate."""
+    # ansible-test imports every file with less than ansible-core brings.
+    from cryptography import x509
+
     found = x509.load_pem_x509_certificate(pem.encode())
     try:
         names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value.get_values_for_type(x509.DNSName)
