@@ -9,8 +9,8 @@ version_added: 0.1.0
 description:
   - Reads the inventory's variable C(monitoring), the hosts of the groups C(app), C(lb) and C(monitoring), the stacks and the caps
     of C(ml.limits). Contacts nobody, and reads no secret.
-  - C(variables) are those of the Compose file of C(stacks/monitoring). They are none where there are problems, since a deploy
-    names them, with all others, before it contacts a host.
+  - C(variables) are those of the Compose file of C(stacks/monitoring). Where there are problems they hold nothing of use, since a
+    deploy names these, with all others, before it contacts a host.
 options: {}
 author:
   - The morpheus.deploy maintainers
@@ -53,7 +53,8 @@ class LookupModule(LookupBase):  # type: ignore[misc]
             return [{"problems": [], "variables": {}}]
         watched = Watched(raw, specifications.options(GROUP), self._inventory())
         ca, problems = _ca(watched)
-        return [{"problems": [*watched.problems, *problems], "variables": {} if problems else files.variables(watched, ca)}]
+        made = files.refused() if problems else files.variables(watched, ca)
+        return [{"problems": [*watched.problems, *problems], "variables": made}]
 
     def _inventory(self) -> Inventory:
         groups: Mapping[str, list[str]] = self._value(self._variables.get("groups")) or {}

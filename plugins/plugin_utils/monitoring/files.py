@@ -11,11 +11,13 @@ import yaml
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.monitoring import receivers, rules, targets
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.monitoring.watched import Watched
 
+_NAMES = ("PROMETHEUS_YML", "RULES_YML", "ALERTMANAGER_YML", "BLACKBOX_YML", "CA_PEM")
+
 
 def variables(watched: Watched, ca: str = "") -> dict[str, str]:
-    """``ca``: what stands in monitoring.ca_path. Empty where there are problems, which are told by the check."""
+    """``ca``: what stands in monitoring.ca_path."""
     if watched.problems:
-        return {}
+        return refused()
     return {
         "PROMETHEUS_YML": _text(targets.prometheus(watched)),
         "RULES_YML": _text(rules.rules(watched)),
@@ -24,6 +26,11 @@ def variables(watched: Watched, ca: str = "") -> dict[str, str]:
         # A config without content is refused by Compose.
         "CA_PEM": ca or "# monitoring.ca_path is not set, so a public authority has signed the certificates\n",
     }
+
+
+def refused() -> dict[str, str]:
+    """Where there are problems, which end every deploy: so that the Compose file does not seem to lack values, too."""
+    return dict.fromkeys(_NAMES, "# monitoring has problems")
 
 
 def _text(content: Any) -> str:
