@@ -1,7 +1,7 @@
 """A host on this machine, watched by a real Prometheus with what is made of an inventory.
 
-Real: Prometheus, Alertmanager, HAProxy, the exporters and Postgres. Only their addresses are not those of the stack, and
-everything is asked each second.
+Real: Prometheus, Alertmanager, HAProxy, the exporters and Postgres. Only their addresses are not those of the stack,
+everything is asked each second, and no alert waits.
 """
 
 from __future__ import annotations
@@ -82,6 +82,13 @@ class Prometheus:
     told: list[dict[str, Any]] = field(default_factory=list)
     # What its host tells of itself.
     root: Path = Path()
+    # Name -> ends this part of the world, for good.
+    ends: dict[str, Callable[[], None]] = field(default_factory=dict)
+
+    def firing(self) -> dict[str, dict[str, str]]:
+        """Name -> labels of one such alert."""
+        found = self.ask('ALERTS{alertstate="firing"}')
+        return {one["metric"]["alertname"]: one["metric"] for one in found}
 
     def ask(self, query: str) -> list[dict[str, Any]]:
         """The series of an instant query. Its own words where it refuses one."""
@@ -191,8 +198,9 @@ def watched_host(directory: Path) -> Iterator[Prometheus]:
         sink = stack.enter_context(_in_a_thread(_serving(hear)))
         edge = directory / "haproxy.cfg"
         edge.write_text(_EDGE.format(**ports, certificate=both, application=application))
-        stack.enter_context(running("haproxy", "-f", edge, log=log("haproxy")))
-        database = stack.enter_context(server("watch", "fsync=off"))
+        haproxy = stack.enter_context(running("haproxy", "-f", edge, log=log("haproxy")))
+        cluster = stack.enter_context(ExitStack())
+        database = cluster.enter_context(server("watch", "fsync=off"))
         _books(database)
         node = (
             f"--web.listen-address=127.0.0.1:{ports['node']}",
@@ -217,7 +225,7 @@ def watched_host(directory: Path) -> Iterator[Prometheus]:
             f"--web.listen-address=127.0.0.1:{ports['prometheus']}",
         )
         stack.enter_context(running("prometheus", *watching, log=log("prometheus")))
-        found = Prometheus(ports["prometheus"], told, root)
+        found = Prometheus(ports["prometheus"], told, root, {"edge": haproxy.kill, "database": cluster.close})
         await_("Prometheus", lambda: _answers(found.port))
         users = threading.Event()
         stack.callback(users.set)
@@ -262,7 +270,7 @@ def _texts(directory: Path, ports: Mapping[str, int], sink: int, authority: Path
     prometheus["global"] |= dict.fromkeys(("scrape_interval", "scrape_timeout", "evaluation_interval"), "1s")
     documents = {
         "prometheus.yml": prometheus,
-        "rules.yml": rules.rules(watched),
+        "rules.yml": _at_once(rules.rules(watched)),
         "alertmanager.yml": receivers.alertmanager(watched),
         "blackbox.yml": targets.blackbox(watched),
     }
@@ -273,6 +281,13 @@ def _texts(directory: Path, ports: Mapping[str, int], sink: int, authority: Path
             text = text.replace(place, here)
         found[name] = text
     return found
+
+
+def _at_once(document: dict[str, Any]) -> dict[str, Any]:
+    """An alert fires as soon as its cause is there: that it waits is promtool's to see."""
+    for rule in (rule for group in document["groups"] for rule in group["rules"] if "for" in rule):
+        rule["for"] = "0s"
+    return document
 
 
 def _answers(port: int) -> bool:

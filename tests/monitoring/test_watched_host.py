@@ -1,14 +1,17 @@
-"""Every query of every panel finds something in a real Prometheus, and an alert reaches its receiver."""
+"""In a real Prometheus every query of every panel finds something, and alerts fire from what happens and reach their receiver."""
 
 from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import METRICS
+from ansible_collections.morpheus.deploy.plugins.module_utils.lease import measured
 
 from tests.monitoring.programs import ROOT
 from tests.monitoring.world import Prometheus, await_, watched_host
@@ -65,6 +68,47 @@ def test_an_alert_reaches_its_receiver_with_the_command_that_comes_next(promethe
     assert labels | {"release": "1.2.0"} == alert["labels"]
     assert alert["annotations"]["summary"] == "The last run, deploy 1.2.0, ended with the word failed"
     assert alert["annotations"]["runbook"] == "ansible-playbook playbooks/status.yml -i inventories/production"
+
+
+# Name of an alert -> what has happened to this host, beside what it was made with (world.py).
+CONDITIONS = {
+    "ErrorsFast": "a tenth of the requests is answered with 503",
+    "MlSpendHigh": "4.50 of 5 are spent by the books",
+    "RunEndedBadly": "the last run has failed",
+    "BackupOld": "there is no backup",
+    "StagingDataOld": "there are no data for staging",
+}
+
+
+@pytest.mark.parametrize("alert", CONDITIONS)
+def test_an_alert_fires_from_what_has_happened(prometheus: Prometheus, alert: str) -> None:
+    await_(f"{alert}: {CONDITIONS[alert]}", lambda: alert in prometheus.firing())
+
+
+def test_a_lease_that_is_held_is_an_alert_until_it_is_given_back(prometheus: Prometheus) -> None:
+    """Held since two hours, as far as this host's clock can tell."""
+    since = time.time() - 7200
+    told = measured.Told(prometheus.root / METRICS, "production")
+    told.held("deploy 1.3.0", since)
+    await_("the alert", lambda: prometheus.firing().get("LeaseHeld", {}).get("what") == "deploy 1.3.0")
+    told.free()
+    await_("its end", lambda: "LeaseHeld" not in prometheus.firing())
+
+
+def test_a_backup_that_is_told_of_ends_the_alert(prometheus: Prometheus) -> None:
+    await_("the alert", lambda: "BackupOld" in prometheus.firing())
+    (prometheus.root / METRICS / "backup.prom").write_text(f"backup_last_success_timestamp_seconds {time.time():.0f}\n")
+    await_("its end", lambda: "BackupOld" not in prometheus.firing())
+
+
+@pytest.mark.parametrize(
+    ("part", "alerts"), [("database", {"DatabaseAway"}), ("edge", {"ApiDown", "EdgeAway"})], ids=["database", "edge"]
+)
+def test_what_dies_is_an_alert(prometheus: Prometheus, part: str, alerts: set[str]) -> None:
+    """The last of all: nothing brings it back."""
+    assert alerts.isdisjoint(prometheus.firing())
+    prometheus.ends[part]()
+    await_(", ".join(alerts), lambda: alerts <= set(prometheus.firing()))
 
 
 @pytest.mark.parametrize("path", DASHBOARDS, ids=[path.stem for path in DASHBOARDS])
