@@ -5,6 +5,7 @@ exemption that the audit prints. Every key of the Compose specification is in it
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -111,7 +112,7 @@ class Host:
         self.model = json.loads(own_root(json.dumps(model), self.root))
         files = {FILE: b"written by the controller"}
         wanted = Wanted("1.2.0", "production", Stack.of(config.release_config), files, {"key": "canary"})
-        prepare.prepare(self.stack, wanted, None, check_mode=False)  # type: ignore[arg-type]
+        prepare.prepare(self.stack, wanted, SimpleNamespace(now=time.time), check_mode=False)  # type: ignore[arg-type]
 
 
 @pytest.fixture
