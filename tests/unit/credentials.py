@@ -214,6 +214,14 @@ ADDRESSES = (
         "no: asked by the controller alone",
     ),
     Address("edge_upstreams[].address", "identity of each host", "audit_must_not_reach, which names the other environment's"),
+    Address(
+        "monitoring.receivers[].url, monitoring.receivers[].smarthost",
+        "no: what is sent there is an alert's own words; what opens it is a file of stack_secret_files",
+        "no: asked by Alertmanager alone",
+    ),
+    Address(
+        "monitoring.urls", "no: they are this environment's own, which the blackbox exporter asks as users do", "no: only asked"
+    ),
     Address("edge_trusted_proxies", "no: nobody is contacted there", "no: nobody is contacted there"),
 )
 
@@ -232,6 +240,8 @@ NEITHER = {
     "fleet_hosts": "names of the inventory",
     "identity_needs_every_host": "yes or no",
     "lease_hosts": "names of the inventory",
+    "monitoring.receivers[].secret": "the name of a file of stack_secret_files",
+    "monitoring.thresholds.certificate_days": "a number",
     "rollout_hosts_at_once": "a number",
     "rollout_token": "the lease's number",
     "stack.database.secret": "the name of a secret",
