@@ -52,9 +52,13 @@ class Program:
             raise
 
     def kill(self) -> None:
+        self.strike()
+        self._process.wait()
+
+    def strike(self) -> None:
+        """Without waiting for its end: for a handler of signals, which a second one may interrupt in the middle of it."""
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
 
     def words(self) -> str:
         """The last of what it has said."""
@@ -105,7 +109,7 @@ def ends_with_this_process(program: Program) -> Iterator[None]:
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def end(number: int, frame: Any) -> None:
-        program.kill()
+        program.strike()
         handler = before[signal.Signals(number)]
         if callable(handler):
             handler(number, frame)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import specifications
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.notify import announcer, configured, programs
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.notify import configured, events, programs
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.notify.announcer import Announcer
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.notify.channels import told
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.ends import Seen
@@ -110,7 +110,10 @@ def test_whoever_interrupts_what_is_told_still_gets_a_verdict(world: World) -> N
 
 
 def test_a_mistake_of_ours_is_a_notice_and_no_end_of_the_run(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(announcer.events, "words_of_end", lambda *_: {}["nothing"])
+    def mistaken(*_: Any) -> dict[str, str]:
+        raise KeyError("nothing")
+
+    monkeypatch.setattr(events, "words_of_end", mistaken)
     assert notices(Announcer()) == ["notifications and hooks were left out: a mistake in this collection, KeyError"]
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import ssl
 import time
 from collections.abc import Callable
@@ -77,6 +79,20 @@ def test_when_its_time_is_over_it_ends_with_all_that_it_has_started(tmp_path: Pa
     assert programs.called("tell", hook("sleep 1000", 0.2), "{}") == (
         "the hook tell (sh) did not end within 0.2 s and was stopped"
     )
+
+
+def test_a_signal_that_comes_while_the_end_of_a_program_is_waited_for_waits_for_nothing() -> None:
+    program = programs.Program(["sleep", "1000"], "{}", PATIENT)
+
+    def interrupted() -> None:
+        # The lock is held by whoever waits, as a signal before this one does.
+        with program._process._waitpid_lock, programs.ends_with_this_process(program):  # type: ignore[attr-defined]
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(PATIENT)
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert program._process.wait(PATIENT) == -signal.SIGKILL
 
 
 def mail(sink: Sink, **more: Any) -> dict[str, Any]:
