@@ -215,8 +215,13 @@ ADDRESSES = (
     ),
     Address("edge_upstreams[].address", "identity of each host", "audit_must_not_reach, which names the other environment's"),
     Address(
-        "monitoring.receivers[].url, monitoring.receivers[].smarthost",
-        "no: what is sent there is an alert's own words; what opens it is a file of stack_secret_files",
+        "monitoring.receivers[].url",
+        "no: an alert's own words are sent there; what opens it is a file of stack_secret_files",
+        "no: asked by Alertmanager alone",
+    ),
+    Address(
+        "monitoring.receivers[].smarthost",
+        "no: an alert's own words are sent there; what opens it is a file of stack_secret_files",
         "no: asked by Alertmanager alone",
     ),
     Address(
