@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The controller's part of the module stack_rollout: hands on what the host tells of it while it is at work.
 
 Only where the callback ``live`` shows it, and the rollout neither knows nor needs it.

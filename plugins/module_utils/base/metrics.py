@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What a host tells Prometheus of deploys: files for the textfile collector of its node exporter.
 
 For people who look at graphs. Nothing is decided by them, so whoever writes one goes on when it cannot be written.

@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The certificate that an ACME authority has issued, as this host's edge serves it.
 
 HAProxy is given another one in memory, and its file is written then. Nothing is reloaded: connections that are open go on,

@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What a host's edge answers to an ACME authority that asks whether a name is this environment's (HTTP-01, RFC 8555, 8.3).
 
 The answer is the token that was asked for and the thumbprint of the account's key. Nobody gets a token but whoever holds that

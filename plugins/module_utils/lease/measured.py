@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The lease and the runs of an environment as metrics: since when it is held, and when which kind of run ended how.
 
 Every host that keeps the lease tells the same, so whoever asks takes the maximum. Whoever writes holds the lock of the lease.

@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What a rollout is doing at this moment, one JSON line each, for whoever follows it from the controller.
 
 Each rollout begins the file anew. Nothing depends on it: a line that cannot be written is one that nobody sees.

@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What the hosts of an environment serve with, and what is to be done about it. Pure.
 
 The hosts hold the truth: any controller may renew, and one that has lost its files brings nothing older back.

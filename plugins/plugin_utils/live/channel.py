@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """From the process of a task to the callback that shows it: a line of JSON for each event, over a pipe that every task inherits.
 
 Nobody ever waits here: what does not fit into the pipe is lost.

@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Follows what a rollout says of itself on its host, while the module that does it has not answered.
 
 A small program on the host waits for new lines and prints them; it is asked again and again, over the connection that is open. It

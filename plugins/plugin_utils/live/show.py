@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A run as it is shown: a few lines that stay, and, on a terminal, what is going on at the moment below them.
 
 It knows neither Ansible nor rich. A task is worth a line when it changed something, failed, or takes longer than a moment.

@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """When an alert fires: rules.yml of an environment's thresholds, and in it what users see. Pure.
 
 Errors and slowness are told by how fast they use up what the objective leaves (its budget) in thirty days, over a long window, so

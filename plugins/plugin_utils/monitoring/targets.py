@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Whom Prometheus asks, and how the blackbox exporter asks in its place. Pure.
 
 Every target has a label ``host``, the inventory's name, because addresses say nothing to people.

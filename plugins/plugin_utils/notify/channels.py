@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Whom an inventory wants told of its runs, and which programs it wants called: every problem in it, and what is sent. Pure.
 
 Problems name keys and plain values, never a URL, a token or a password.

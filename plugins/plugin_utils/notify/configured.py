@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Whom the inventory of a run wants told, read by the callback without any task, while the run is at work or at its end.
 
 A run that needs no vault has not opened it. Channels take their secrets from it, so it is opened here, when Ansible has its

@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Programs that a run starts on the controller: each with a line on its standard input, a time, and a group of its own.
 
 Whatever it has started ends with it when its time is over or the run is interrupted.

@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A program of its own that sends one message, so that nothing of a channel can hold up or break a run.
 
 It reads one line of JSON, ends by itself when its time is over, and prints why the message was not sent: a sentence that repeats

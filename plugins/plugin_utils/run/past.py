@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What the history of an environment tells of its deploys: how often, how many failed, and how long it took to mend. Pure.
 
 A run is a line of the history. A deploy that changed something counts; one that was refused, or found nothing to do, does not. It

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -314,7 +315,7 @@ def mounting(host: Host, **names: bool) -> None:
     host.mounts, host.model, host.image = mounts, model, image  # type: ignore[attr-defined,method-assign]
     wanted = Wanted("1", "staging", Stack.of(WANTED_STACK), WANTED_FILES, {}, digests={"shop/api:1": "d"})
     # The release has no migration, so none is looked for.
-    prepare.prepare(host, wanted, None, check_mode=False)  # type: ignore[arg-type]
+    prepare.prepare(host, wanted, SimpleNamespace(now=time.time), check_mode=False)  # type: ignore[arg-type]
 
 
 HIDDEN = (
