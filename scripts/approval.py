@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Whether a deploy to production may go on: its environment has required reviewers, or a named person has dispatched it.
 
 Reads one JSON object: rules (protection_rules of the environment), runs (workflow_runs that pushed the tag), event, commit,

@@ -1,4 +1,7 @@
 #!/usr/bin/env python3
+# Copyright (c) The morpheus.deploy authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Whose a file is and under which licence, in the head of each that is read apart from the others: plugins and scripts.
 
 Writes the three lines below the shebang, the handle behind the authors of a plugin's documentation, and the licence of each

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What a night found, as the text of one issue: a directory for each playbook that looked, named <environment>-<playbook>.
 
 Prints the text, and ends with 1 when something was found. A playbook that left no file is a finding too.

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What staging proved, signed there, and read by production without reaching staging.
 
 write: says which images ran in staging, which tests passed and how the deploy ended, and signs that with a private SSH key.

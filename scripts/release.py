@@ -1,4 +1,7 @@
 #!/usr/bin/env python3
+# Copyright (c) The morpheus.deploy authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A release of the collection, as its workflow makes it: nothing is signed before everything fits.
 
 check: ends well when galaxy.yml, the changelog and its fragments say that this version is to be released, else every reason

@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The controller's part of the module stack_release: what a release ships stays out of what is told of the task.
 
 Ansible sends a task's arguments and its result from the worker to the main process, which keeps those of all hosts until the last

@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
 DOCUMENTATION = r"""
@@ -18,7 +19,7 @@ description:
 requirements:
   - Enabled in C(ansible.cfg) by C(callbacks_enabled = morpheus.deploy.verdict)
 author:
-  - The morpheus.deploy maintainers
+  - The morpheus.deploy maintainers (@morpheus-deploy)
 """
 
 import os

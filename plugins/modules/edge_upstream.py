@@ -1,6 +1,7 @@
 #!/usr/bin/python
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
 DOCUMENTATION = r"""
@@ -51,7 +52,7 @@ seealso:
   - module: morpheus.deploy.edge_maintenance
   - module: morpheus.deploy.edge_upstream_info
 author:
-  - The morpheus.deploy maintainers
+  - The morpheus.deploy maintainers (@morpheus-deploy)
 """
 
 EXAMPLES = r"""

@@ -1,6 +1,7 @@
 #!/usr/bin/python
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
 DOCUMENTATION = r"""
@@ -69,7 +70,7 @@ seealso:
   - module: morpheus.deploy.stack_status
   - module: morpheus.deploy.host_baseline
 author:
-  - The morpheus.deploy maintainers
+  - The morpheus.deploy maintainers (@morpheus-deploy)
 """
 
 EXAMPLES = r"""

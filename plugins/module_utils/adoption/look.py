@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What it means for a running Compose project that a release takes it over: what speaks against it, and the plan in words. Pure.
 
 The stack has the name of the project. So its volumes, networks and containers are the project's by name and label, and the usual

@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The formats of the files that this collection keeps on hosts, below /var/lib/morpheus.deploy and /etc/morpheus.deploy.
 
 Hosts outlive versions of the collection, and two versions may work on the same host. So every file has a format: a number that

@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Directories with secrets in them that are gone when the work is done; and what a process leaves of them that was killed.
 
 The kernel holds a lock on each as long as its process lives, whatever ends it, so nobody takes away what is in use.

@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Types a value by an Ansible argument specification and reports every problem at once, each with its path.
 
 ansible-core checks the shape too, but stops there: it applies no default, coerces nothing and knows no second look.

@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Files that containers mount, at a path that says what they are: what a container was started with never changes under it.
 
 <root>/<hash>/<name>    a file, or a directory with all that is in it. The hash is over names, contents and executable bits, so

@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What of a service only one replica may have at a time: data that it writes, and what exists once on a host.
 
 Pure, and used twice like compose_rules: on the controller over the files as written, and on the host over what Compose resolves.

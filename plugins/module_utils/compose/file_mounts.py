@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What the relative paths stand for that services mount: files of the release, live files, or the application's data.
 
 Files of the release are mounted read-only from the content store, live files read-only from a directory that the next deploy

@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What a service may not ask of its host unless the inventory names it, and what it is given where its files say nothing.
 
 Pure. What may be asked is an allow-list: keys.py has every key with its decision, and refusals.py, refused_mounts.py and

@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Every key of the Compose specification, and what was decided on it: the allow-list of hardening, with its reasons. Data only.
 
 The question for each key is what it can do to the host or to another stack; what it does to the service itself is its owner's

@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """From the project as Compose resolves it to the services that should run, each with the fingerprint of all that it reads.
 
 Compose's own hash cannot serve: it sees neither a changed secret file nor a changed mounted file, and changes with the path

@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What a release would do to data and networks that are on a host already, found before anything is changed there.
 
 Two of these are about Compose: from 2.31 on it stops every container on a network whose definition has changed, whatever it was

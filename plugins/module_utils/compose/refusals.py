@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What a service asks of its host that only an exemption admits: everything that keys.py and these rules do not allow.
 
 Pure, and used twice: on the controller over the files as written, and on the host over the project as Compose resolves it.

@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What a Compose service says about its updates, and what it may not say when it is to be rolled without a gap.
 
 Pure, and used twice: on the controller over the files as written, and on the host over the project as Compose resolves it.

@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Services that live in what another one has: its network, its IPC, its processes. Pure.
 
 What the other one has goes with its container, so these are replaced after it, and never beside their own successors.

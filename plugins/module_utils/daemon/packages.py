@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Newer packages of the engine that is installed. The engine is restarted, and its containers live on.
 
 A package that is installed is no engine that runs: what still runs from a file that was replaced is restarted, also when a run

@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Services of the engine that run on from a program whose file a package has replaced.
 
 Debian's docker.io restarts nothing when it is upgraded: the engine from before would run on, security fixes or not.

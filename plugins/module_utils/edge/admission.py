@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The edge of one host: which replicas HAProxy sends new requests to, by which routes, and what they are still busy with.
 
 What is admitted and where routes lead changes at run time, without a reload, and is written to the stack's files first:

@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What one HAProxy knows and no file does, told to the one that takes its place. Pure.
 
 Whatever a rollout, a maintenance or a balancer's list of hosts says stands in files, which the other one has read. What is left

@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """HAProxy's own language: the backends and routes that it reads. Knows no container.
 
 Every routed service has three backends with the same servers: one for requests, one for tunnels (WebSockets), because a request

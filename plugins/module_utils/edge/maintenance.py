@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Maintenance of one host's edge: people get a page, programs JSON, both with status 503; exempt paths are answered as ever.
 
 One entry of a map says whether it is on. It is switched at run time, without a reload, and in the map's file first:

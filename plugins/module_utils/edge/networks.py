@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The networks between the edge and the stacks of this host: one for each, and the edge is on all of them.
 
 They are internal, so none of them becomes a container's way out. Therefore the engine leaves the edge's published ports where

@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Workers of HAProxy that a reload left behind. They take no new connection, but answer one more request on each that is open.
 
 A browser may hold an idle connection for more than a minute. What its next request meets is what the worker knew when it was

@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What a route may say beside host and paths, and how the edge is told of it. Pure.
 
 The options of a route stand in the map of routes, behind its service (service/routing.py), as JSON without blanks. So they are

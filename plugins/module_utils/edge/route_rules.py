@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Options of routes for which a stack's own file at the edge needs rules: whom a route lets in, how it balances. Pure.
 
 Which of them holds for a request stands in the map, as every option does (route_options.py), whole: so the rules are made of the

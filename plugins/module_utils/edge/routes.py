@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What a route may be. What is accepted here, the edge matches as it is written; all else is refused with what to write. Pure.
 
 A request's host is compared without its case, its port and a dot at its end; "*" as the first label of a route's host stands for

@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Whether users are served by what runs: "nothing is to do" is said only after they were asked for.
 
 Containers can be as the release wants them while users get nothing: the edge does not reach a replica, or it hangs.

@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A balancer keeps a host off while that is worked on, and takes it back: told, waited for and remembered here.
 
 A host may be kept off for another reason, as when it was away while others got another release. So the balancer remembers whom it

@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Hosts that a balancer keeps off, although they may be well: one that was away comes back with the release that it had.
 
 The balancer's own check of such a host fails, in every worker and whenever HAProxy restarts. Nothing is reloaded.

@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The edge takes its ports over from containers that served users before it.
 
 A port of the host leads to one container, so there is a gap: from the moment at which the old ones stop to listen until the edge

@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """New connections to the edge's published ports are led to another container, those that are there stay where they are.
 
 The engine forwards a published port to one container for as long as that one lives. Rules that come before the engine's own lead

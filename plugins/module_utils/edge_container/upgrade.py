@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The edge's container is replaced by one of another image, and no request fails.
 
 Where a balancer sends nobody here any more, the container ends what it has begun and the new one takes its place. Elsewhere a

@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Keeps containers of this host away from what is not theirs: the rules in the kernel, and the files that they are made of.
 
 ``base.json`` is from provisioning, ``stacks/<stack>.json`` from rollouts. ``rules.v4`` and ``rules.v6`` are made of both; a unit

@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What containers may not reach from a host, as rules of the kernel's packet filter. Pure.
 
 The rules stand in the table "raw", which a packet passes before all others: neither the engine nor a firewall of the host touches

@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Logins of registries: which one an image needs, and what the engine is told with each call. Pure.
 
 The engine keeps none of them: they are in the call that pulls, and on no disk of a host.

@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Who may get into a host and become root on it, as entries that can be compared with those of another day.
 
 An entry is one line for people, under the id of the audit's rule that it is judged by. Beside it stands what is not compared with

@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What a host was when somebody said that it is as it should be: who may get in and become root, and the programs that make root.
 
 It lies on the host, where whoever is root may change it; so its fingerprint is kept on the controller, in a file of the

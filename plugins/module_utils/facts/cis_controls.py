@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The items of the CIS Docker Benchmark 1.6.0 that can be decided from what the engine says of itself, its containers and images.
 
 Items that do not apply stand in NOT_APPLICABLE with the reason; docs/hardening.md prints both tables.

@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What all disks of a host show: copies of secrets, what killed runs have left, and who may get in and become root, beside what
 the baseline says of it. Reads, and changes nothing."""
 

@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The exemptions of stack.hardening as an audit tells them: each word that a service has, and what it admits in the live release.
 
 An exemption of which no item of a benchmark speaks would be silent otherwise, and so would one that a newer release no longer

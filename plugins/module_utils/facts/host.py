@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The facts of one host that an audit judges: names, modes, settings and what answers. No value leaves the host, and nothing is
 changed on it; what the facts mean is said elsewhere (audit/report.py)."""
 

@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Whether TCP connections succeed, tried from this host or from inside a container, without a tool in its image.
 
 A child process enters the container's network and sees its resolv.conf and hosts in mounts of its own; then it tries. Nothing

@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What a TLS server shows and accepts: its certificate, and which protocol versions.
 
 Old versions are asked for with a greeting made by hand: a host's own TLS library refuses to speak them, and would take its own

@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """One walk over all local files of a host: which of them give the rights of another user, and which may hold a copy of a secret.
 
 Reads names and rights, and no content. What is not walked is said in ``Walked.left_out``, never passed over.

@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What a health endpoint's answer says of what the service depends on. Pure.
 
 A service may be well, and serve, while what it asks in turn is down: such an answer is good for every gate. There is no one way

@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The health gate: decides from a series of answers whether endpoints may serve.
 
 One engine for the rollout (each candidate), the pause between host batches (through the edge) and the ``health_gate``

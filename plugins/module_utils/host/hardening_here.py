@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What services may not ask of their host, judged again on the host itself: over the project as Compose resolves it, with the env
 files that it reads, and with what only the host knows: where links lead, and whose volumes and networks are here.
 

@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The images of a release on this host: what they are called there, and what to do when somebody took the name away.
 
 An image that containers run can lose every name and lives on under its id; the next replica cannot be started by name then.

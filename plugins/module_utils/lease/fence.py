@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The fence of a host: it remembers the run with the highest lease token that it has seen and refuses whoever has an older one.
 
 A run that lost its lease (its controller was stopped, or out of reach) may wake up and go on. It learns here that another

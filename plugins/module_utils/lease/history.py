@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The history of an environment: one JSON line a run, on each host that granted its lease. For people; nothing is decided by it.
 
 Whoever writes holds the lock of the environment's lease.

@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Whether a run may write: it holds the environment's lease, or was told in words that it needs none. Pure.
 
 ``--start-at-task``, ``--tags`` and ``--skip-tags`` walk past the tasks that look whose the hosts are and take the lease.

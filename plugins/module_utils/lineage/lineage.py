@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What became of the releases of one stack on one host: which was live after which, and which is no good.
 
 Order is the order of events, never of clocks: ``trail`` is a stack of what went live, and a rollback takes from its end.

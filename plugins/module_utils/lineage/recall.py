@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A lineage that was lost, recreated from what else remembers: the journal, the manifests, and the containers that run. Pure.
 
 The journal tells the same events in the same order, so it is replayed. Where it tells nothing of what runs, the containers do:

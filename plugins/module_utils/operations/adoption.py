@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The first rollout of a stack on a host where a Compose project of its name runs already, and something else serves its users.
 
 The project's containers are replicas of an unknown release: the usual plan replaces each of them once. What is different is the

@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Jobs on this host: services that end, run once for each release, waited for, and never two of a stack's at once.
 
 As with a migration the container is the mark that no crash can lose: one that works on, or has ended, without anybody is found by

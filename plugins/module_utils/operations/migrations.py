@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Migrations at work on this host: waited for, stopped when their time is over, and never two at once.
 
 A migration's container does not depend on whoever waits for it. When that one is killed it works on, and the next run finds it.

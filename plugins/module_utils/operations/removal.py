@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A stack taken off one host: its users are let go of first, as by any rollout, and its data stays unless it is asked for.
 
 Whatever is left of it is found anew by each run, so one that was killed is finished by the next.

@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Two Postgres logins that take turns and act as one owner, so that what either makes belongs to both.
 
 Knows a connection by DB-API's verbs only. Passwords are never seen here: Postgres is given their SCRAM verifier, so that none

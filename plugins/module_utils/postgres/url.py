@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Where the connection URL of a Postgres database leads, and of which Supabase project that is. Pure.
 
 Stricter than libpq: a URL that two parsers may understand differently is refused, for what is compared here must be what is

@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Files that are meant to change under running containers, such as feature flags. No release holds them.
 
 Services mount the directory, which stays the same. Each file in it is the old one or the new one, whole; several are not

@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Migration files of a release: ``<version>_<name>`` directly below a directory. Pure.
 
 A migration tool goes by versions alone. What it applied once it never looks at again: neither at an edit of the file, nor at a

@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What is cut when replicas are stopped: requests that they break off, and tunnels that end with their replica and not before.
 
 The edge's own counters say it of requests: a session that is gone when the container has ended may have ended well a moment

@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The executor: does the planner's steps, one service beside the other, and takes a failed batch back.
 
 It knows the engine, the edge and the gate only by their verbs, so its rules can be tried against a simulated host.

@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The planner: from what should run and what does run, the steps that lead from one to the other. Pure.
 
 Nothing is remembered between runs: after a crash the next plan starts from what is observed then, so it plans the rest.

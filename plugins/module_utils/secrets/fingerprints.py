@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Fingerprints that tell whether two environments share a secret, with the value and the password of neither.
 
 They stand in the repository, so they must not be worth guessing at: who has no key cannot begin, and who has it pays for

@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Which service a request reaches, and in which order routes change hands. Pure.
 
 A route leads to a destination: a service, and the options of the route where it has any. Both change hands in one step, so no

@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A stack as its configuration describes it: typed, and parsed in one place.
 
 Both sides have it: the controller from the configuration, a host from what a deploy brings or from a release's manifest. Parsing

@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Supabase's ledger in a database, as its CLI makes, reads and writes it; and how far a broken run has come, beside it.
 
 Knows a cursor by DB-API's verbs only.

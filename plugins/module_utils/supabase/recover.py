@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Statements that cannot run in a transaction, run so that one which broke off can be run again.
 
 What such a statement has done when it breaks off stays done: an invalid index, a partition that is half taken out. Before it runs

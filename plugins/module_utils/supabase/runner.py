@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Runs migrations on a database, each once, and keeps Supabase's ledger.
 
 A file's statements and its line in the ledger are one transaction, so whenever this is killed both are there or neither is. A

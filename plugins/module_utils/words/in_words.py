@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """How a module runs and ends: with its result, or its error in words. Whatever it says is masked, and a host that fails it
 unexpectedly gets a sentence and no traceback.
 """

@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Text without secrets that are known: the whole value, what of it counts by itself, and each in its usual encodings. Pure.
 
 Which values are masked everywhere, and which are not: see ``strength``. What the work costs grows with the length of the text,

@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What a stack's configuration says for everybody to read: names, hosts, URLs, images. Pure.
 
 Some keep such values among the secrets, too. There they protect nothing, and stars in their place would make what modules tell

@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What a module says, without secrets and without what acts on a terminal, before it leaves the host.
 
 The values are those that this host has been given (``secrets/`` of its stacks), and the module's options that have ``no_log``.

@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The ways in which a value stands in text: what of it counts by itself, and how programs encode it. Pure, in bytes.
 
 What has escapes is undone in the text (``views``), because every program escapes other characters than the next one does. What is

@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What an audit requires of who may get in and become root: what the baseline says, and nobody else. Pure.
 
 ``facts["access"]`` is what the host is now, ``facts["baseline"]`` what it was when somebody recorded it (facts/baseline.py).

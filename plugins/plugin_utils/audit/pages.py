@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The report of an audit as an auditor files it: one page of HTML without scripts or other files, Markdown, and a summary for the
 screen. Pure; knows the report's shape (report.py) and no host."""
 

@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What an audit requires of one host, and what the facts of facts/host.py say against it. Pure: a rule takes facts and settings
 and gives back what it looked at and what it found. Nothing here sees a value of a secret."""
 

@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Compose's own word on the files of a release, where the controller has it: the same question that hosts ask it later.
 
 Only to refuse earlier, and in Compose's words. What this machine's Compose cannot judge, because it is older, is broken or misses

@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Compose files as they are written, read well enough to check them on a controller that has no Docker.
 
 What a host runs is decided there, by Compose itself. This reader knows merging, ``extends``, ``include``, ``!reset``,

@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Secrets where everybody may read them: in the plain configuration of a release, and in the files that it ships. Pure.
 
 A value is told by itself, and not by how it came there: through a variable of a variable, as a part of a URL, in base64. So one

@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What in a configuration would mix two environments up: shared secrets, another's database, another's values.
 
 Runs on the controller, reads fingerprints and contacts nobody. Problems name keys, never a secret's value.

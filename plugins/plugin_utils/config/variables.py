@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The variables of Compose files: what gives each its value, and where a secret one may stand.
 
 Values of secrets are never put in place here: ``${DB_PASSWORD}`` stays as it is written, so that no check has one to repeat.

@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The effective configuration of an environment: every leaf typed, with defaults and origins, secrets hidden. Pure.
 
 A deploy's own checks make it (``stack_config``), so what is shown is what a deploy would use.

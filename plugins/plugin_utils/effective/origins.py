@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Where in a YAML file each value stands. Knows YAML's marks and nothing of Ansible.
 
 Why not ansible-core's own ``Origin`` tags: they live in ``ansible._internal``, which promises nothing from release to release,

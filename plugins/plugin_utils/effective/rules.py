@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What two environments must have in common, and what they may not. Pure.
 
 Patterns are dotted paths: ``*`` is any text without a dot, ``**`` any text. An inventory's own rules are added to those below.

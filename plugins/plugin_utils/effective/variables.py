@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Variables of an inventory as they are in effect, leaf by leaf, each with its origin and none with a secret value.
 
 Secrets never get in: what a vault holds is known by name only, every variable that may be secret is replaced by a placeholder

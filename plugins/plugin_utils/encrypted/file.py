@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A whole encrypted file of variables, on the controller: its text, and another text in its place under the same vault id.
 
 The passwords are those that Ansible has loaded already. Plain text is in this process' memory and nowhere else.

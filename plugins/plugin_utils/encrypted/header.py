@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Whether an encrypted file is the vault of an environment, told by its header before anybody tries to open it. Pure.
 
 Nothing of what the file holds is ever repeated, except for the vault id in its header.

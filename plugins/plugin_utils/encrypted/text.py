@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Change one variable in the text of a YAML file and leave every other character as it is: comments, order, quotes. Pure.
 
 Knows nothing of encryption. No message quotes the text, which is that of a vault.

@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A team's own .env, read once: what it says, as Compose reads it, and which of its values belong in the vault.
 
 In doubt a value belongs there: one that is no secret does no harm in a vault.

@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A first look at a Compose file: what it needs is worked out, and the checks of a deploy say whether that is enough.
 
 No host and no inventory is needed, and nothing is written.

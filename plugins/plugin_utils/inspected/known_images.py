@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What images that many use need, so that they start with the hardening that every service is given. Pure.
 
 Read in what their makers publish: which user they begin as, what they change before they become another, and where they write.

@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What a Compose file needs beside it: an override with what Compose has words for, and lines of the inventory. Pure.
 
 What a project needs is decided here; whether that is enough is decided by the controller's own checks and by nothing else.

@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """How a run on the controller hands its last words to the keepers of its lease: by a file in a directory of the two.
 
 Each host that granted it has a keeper, which writes the line into the history, gives the lease back and removes the directory.

@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The keeper of a lease: a process on the controller that renews it while the run lives, and gives it back at its end.
 
 It knows neither Ansible nor SSH: ``start`` begins a shell command on the lease host.

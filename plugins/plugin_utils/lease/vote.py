@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Whether a run has the lease of an environment: the votes of the hosts that keep it are counted. Pure.
 
 Of three hosts or more most must have granted it, so that no two runs have it at the same time. Of one or two each that can be

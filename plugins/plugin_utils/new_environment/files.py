@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The texts of a new environment's files, and the few lines that are added to files that are there already. Pure.
 
 Only what cannot be known is left empty: a deploy refuses it, with its path.

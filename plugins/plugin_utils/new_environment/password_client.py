@@ -1,3 +1,6 @@
+# Copyright (c) The morpheus.deploy authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Gives ansible-vault the password of one vault id. The first of these that has one:
 
 1. the variable MORPHEUS_VAULT_PASSWORD_<ID>

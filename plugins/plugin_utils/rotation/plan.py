@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The rotation of a secret: what is left to do, from what the vault says of it. Pure.
 
 The state lies in the vault itself, beside the value, so that both change in one write. A plan is made from it, so the run after

@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What a run of one of the collection's playbooks leaves behind, whatever happens to it: which file, and with which exit status.
 
 Pure. How a deploy ended is said by ``verdict``; here is what has not ended yet, and what deploys nothing.

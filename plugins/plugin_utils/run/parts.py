@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """How a run for several stacks ended, from how its part for each of them did. Pure.
 
 ``parts``: stack -> the verdict of its part, in the order in which they were played; see ``without_word`` and ``not_tried`` for

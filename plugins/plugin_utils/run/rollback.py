@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Where a rollback goes, for a whole environment, from what each of its hosts knows. Pure, and decided once for all hosts.
 
 ``hosts``: name of the host -> the result of the module stack_info. ``left_out``: name -> what is known of a host that

@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Files of a run on the controller, for whoever ran it and nobody else: they say what applications have printed.
 
 That of the run itself is replaced when the run begins, so that none is found with the verdict of another one.

@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The status of an environment as a table for people, at most 100 columns wide. Pure.
 
 ``report``: {environment, hosts: name -> result of stack_status or {unreachable}, lease: holder or None, lease_problem: why

@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Whether the callback ``verdict`` watches this run, seen from the plugins of a task, whose process is a fork of the run's.
 
 Without it a run ends without a word, and leaves the file of the one before it.

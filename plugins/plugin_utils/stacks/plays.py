@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What a playbook plays where an inventory has several stacks, and on which hosts one of them does.
 
 Ansible has no public way to replace plays or to take hosts out of a group: what is not public is touched here and nowhere else.

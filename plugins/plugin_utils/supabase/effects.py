@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What a statement does to those who use the database meanwhile, judged by its parse tree. Pure.
 
 The worst of a file's statements is what the file is. What a file makes itself nobody uses yet, so it may do with that what it

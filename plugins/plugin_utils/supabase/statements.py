@@ -1,5 +1,6 @@
 # Copyright (c) The morpheus.deploy authors
-# SPDX-License-Identifier: MIT
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The statements of a migration file, as Postgres's own parser sees them. Pure.
 
 Cut as Supabase's CLI cuts them, because its ledger keeps their text and is compared by it: what stands between two ``;`` that end
