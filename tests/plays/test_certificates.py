@@ -108,6 +108,18 @@ def test_provisioning_brings_the_certificate_when_the_edge_runs(stage: Stage) ->
     assert max(place for place, name in enumerate(order) if name == "edge_config") < order.index("edge_certificate_info")
 
 
+def test_provisioning_the_edge_alone_brings_the_certificate_too(stage: Stage) -> None:
+    done = stage.play("edge", "provision", Case(options=(*ACME, "--tags", "edge"), rules=[YOUNG]))
+    assert done.code == 0, done.output
+    assert asked(done, "edge_certificate_info") == ["app-1", "app-2"]
+
+
+def test_provisioning_without_an_authority_says_nothing_of_certificates(stage: Stage) -> None:
+    done = stage.play("files", "provision", Case())
+    assert done.code == 0, done.output
+    assert [line for line in done.output.splitlines() if "ERROR" in line or line == "...ignoring"] == []
+
+
 @pytest.mark.parametrize("playbook", ["provision", "certificates"])
 def test_what_cannot_work_is_refused_before_any_host_is_contacted(tmp_path: Path, playbook: str) -> None:
     wrong = {"email": "ops", "directory": "http://acme.example", "names": ["other.example"]}
