@@ -14,7 +14,7 @@ ROOT = "/var/lib/morpheus.deploy"
 STACK = f"{ROOT}/stacks/morpheus"
 EDGE = f"{ROOT}/edge"
 # Who was here last. Every run writes it down, also one that changes nothing; so does the fence of a stack.
-DIARY = (f"{ROOT}/leases", f"{ROOT}/history")
+DIARY = (f"{ROOT}/leases", f"{ROOT}/history", f"{ROOT}/metrics")
 
 
 @dataclass(frozen=True)
