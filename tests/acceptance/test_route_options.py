@@ -111,6 +111,7 @@ def closed(inventories: Path, staging: Environment) -> Iterator[Closed]:
     staging.deployed("1.0.0")
 
 
+@pytest.mark.deep
 def test_who_may_come_comes_and_goes_under_load_and_replaces_nobody(staging: Environment, closed: Closed) -> None:
     before = staging.containers(HOST)
     runs = []
