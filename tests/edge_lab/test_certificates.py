@@ -32,7 +32,7 @@ from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit import certi
 
 from tests.edge_lab.haproxy import Haproxy, host_of_an_edge, root_file_system
 from tests.edge_lab.namespace import in_a_thread
-from tests.edge_lab.pebble import ELSEWHERE, LIFE_DAYS, Dns, Pebble, authority
+from tests.edge_lab.pebble import ELSEWHERE, LIFE_DAYS, Dns, Pebble, authority, programs
 from tests.hangs import HANGS_AFTER_SECONDS
 from tests.templates.test_edge_templates import render
 from tests.unit import certificates
@@ -207,6 +207,12 @@ def _living(inside: ThreadPoolExecutor) -> Iterator[Lab]:
         haproxy = Haproxy(root_file_system(), paths)
         stack.callback(haproxy.kill)
         yield Lab(directory, paths, haproxy, pebble, dns, inside)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _programs() -> None:
+    """Fetched before a test moves into its own network, where no mirror is."""
+    programs()
 
 
 @pytest.fixture(scope="module")
