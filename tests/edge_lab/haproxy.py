@@ -47,7 +47,8 @@ def root_file_system() -> Path:
             if identity:
                 _export(image, unfinished)
             else:
-                _bootstrap(unfinished)
+                # No engine has the edge's image.
+                bootstrap("haproxy", unfinished, "minbase")
             _fit(unfinished)
             unfinished.rename(root)
     return root
@@ -71,11 +72,12 @@ def _export(image: str, target: Path) -> None:
         subprocess.run(["docker", "rm", container], check=True, capture_output=True)
 
 
-def _bootstrap(target: Path) -> None:
-    command = ["mmdebstrap", "--variant=minbase", "--include=haproxy", "trixie", str(target)]
+def bootstrap(package: str, target: Path, variant: str) -> None:
+    """Debian 13 with a package, unpacked below ``target``; ``variant`` as mmdebstrap has them."""
+    command = ["mmdebstrap", f"--variant={variant}", f"--include={package}", "trixie", str(target)]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
-        raise RuntimeError(f"neither the edge's image nor mmdebstrap gives a HAProxy: {done.stderr.strip()[-600:]}")
+        raise RuntimeError(f"mmdebstrap does not give {package}: {done.stderr.strip()[-600:]}")
 
 
 def _fit(root: Path) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
-from tests.edge_lab.haproxy import CACHE
+from tests.edge_lab.haproxy import CACHE, bootstrap
 from tests.unit import certificates
 
 DIRECTORY_PORT, MANAGEMENT_PORT, DNS_PORT, DNS_MANAGEMENT_PORT = 14000, 15000, 8053, 8055
@@ -36,10 +36,7 @@ def programs() -> Path:
         if not root.exists():
             unfinished = root.with_suffix(".unfinished")
             shutil.rmtree(unfinished, ignore_errors=True)
-            command = ["mmdebstrap", "--variant=extract", "--include=pebble", "trixie", str(unfinished)]
-            done = subprocess.run(command, capture_output=True, text=True)
-            if done.returncode:
-                raise RuntimeError(f"mmdebstrap does not give pebble: {done.stderr.strip()[-600:]}")
+            bootstrap("pebble", unfinished, "extract")
             unfinished.rename(root)
     return root / "usr" / "bin"
 
