@@ -15,8 +15,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-# Each playbook writes a file of its name.
-PLAYBOOKS = ("status", "audit", "config")
+# Playbook -> the file that it writes.
+PLAYBOOKS = {"status": "status.json", "audit": "audit.json", "config": "config.json", "certificates": "verdict.json"}
 _LEVELS = ("high", "medium")
 
 
@@ -39,16 +39,21 @@ def of_config(report: Mapping[str, Any]) -> Iterator[str]:
     yield from (report.get("drift") or {}).get("broken", [])
 
 
-_FINDINGS = {"status": of_status, "audit": of_audit, "config": of_config}
+def of_certificates(report: Mapping[str, Any]) -> Iterator[str]:
+    if report["failed"]:
+        yield from report["messages"] or [f"it ended as {report['verdict']}"]
+
+
+_FINDINGS = {"status": of_status, "audit": of_audit, "config": of_config, "certificates": of_certificates}
 
 
 def findings(directory: Path, name: str) -> list[str]:
     """What ``name``, as staging-audit, has found. Every playbook that ended without its file is told as such."""
     playbook = name.rpartition("-")[2]
-    path = directory / name / f"{playbook}.json"
+    path = directory / name / PLAYBOOKS[playbook]
     try:
         return list(_FINDINGS[playbook](json.loads(path.read_text())))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, KeyError) as error:
         return [f"{playbook} left no report ({error.__class__.__name__}); its log says why"]
 
 

@@ -142,3 +142,16 @@ def test_an_environment_without_edge_acme_has_nothing_to_renew(tmp_path: Path) -
     assert done.returncode == 2
     assert "edge_acme: required; this inventory has none" in done.stdout
     assert "UNREACHABLE" not in done.stdout
+
+
+def test_a_job_that_asks_all_environments_has_nothing_to_do_where_certificates_are_files(tmp_path: Path) -> None:
+    done = play(
+        tmp_path,
+        ROOT / "playbooks" / "certificates.yml",
+        "-e",
+        "certificates_may_be_files=true",
+        hosts={"app-1": OUT_OF_REACH},
+    )
+    assert done.returncode == 0, done.stdout
+    assert "VERDICT done" in done.stdout
+    assert "UNREACHABLE" not in done.stdout

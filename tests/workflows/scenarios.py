@@ -201,11 +201,15 @@ def a_night_that_finds_nothing_closes_the_issue(world: World) -> None:
     run = world.happens(Event("schedule"))["drift"]
     assert run.conclusion == "success", world.log(run)
     looked = [
-        f"{playbook} on {inventory} with key of {key}" for inventory, key in NIGHT for playbook in ("status", "audit", "config")
+        f"{playbook} on {inventory} with key of {key}"
+        for inventory, key in NIGHT
+        for playbook in ("status", "audit", "config", "certificates")
     ]
     assert world.playbooks == looked
     compared = {one["inventory"]: one["variables"] for one in world.called("ansible-playbook") if one["playbook"] == "config"}
     assert compared == {"staging": {"config_diff": "production"}, "production": {"config_diff": "staging"}}
+    renewed = [one["variables"] for one in world.called("ansible-playbook") if one["playbook"] == "certificates"]
+    assert renewed == [{"certificates_may_be_files": True}] * 2
     assert [one["words"][:3] for one in world.called("gh")] == [["issue", "list", "--label"], ["issue", "close", "7"]]
 
 
@@ -220,6 +224,13 @@ def a_night_that_finds_something_writes_one_issue(world: World) -> None:
     world.github["issue"] = "7"
     world.happens(Event("schedule"))
     assert world.called("gh")[-1]["words"][:3] == ["issue", "edit", "7"]
+
+
+def a_night_that_cannot_renew_a_certificate_says_so(world: World) -> None:
+    world.script["verdicts"] = {"staging certificates": "failed"}
+    run = world.happens(Event("schedule"))["drift"]
+    assert (run.conclusion, run.results["report"]) == ("failure", "failure")
+    assert "- certificates ended badly" in run.summary
 
 
 def a_fork_is_tested_and_reaches_nothing(world: World) -> None:
@@ -342,6 +353,7 @@ SCENARIOS = [
     another_branch_reaches_no_environment,
     a_night_that_finds_nothing_closes_the_issue,
     a_night_that_finds_something_writes_one_issue,
+    a_night_that_cannot_renew_a_certificate_says_so,
     a_fork_is_tested_and_reaches_nothing,
     no_secret_is_printed_kept_or_summed_up,
     a_version_of_main_is_tested_built_approved_signed_tagged_and_published,

@@ -82,6 +82,10 @@ SLIPS = {
         scenarios.a_smoke_test_that_fails_takes_the_release_back,
     ),
     "night without a report": (drops(job("drift", "report"), "if"), scenarios.a_night_that_finds_something_writes_one_issue),
+    "night without a renewal": (
+        lambda all_trees: job("drift", "look")(all_trees)["strategy"]["matrix"].update(playbook=["status", "audit", "config"]),
+        scenarios.a_night_that_finds_nothing_closes_the_issue,
+    ),
     "a version without tests": (drops(job("release", "build"), "needs"), scenarios.a_version_whose_tests_fail_is_not_built),
     "a version that nobody approves": (
         drops(job("release", "publish"), "environment"),

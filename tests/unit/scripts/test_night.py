@@ -14,6 +14,7 @@ WELL: dict[str, dict[str, Any]] = {
     "status": {"hosts": {"app-1": {"drift": []}}, "unknown": []},
     "audit": {"findings": [{"level": "low", "id": "cis-2.5", "where": "docker on app-1", "seen": "..."}]},
     "config": {"problems": [], "drift": {"broken": []}},
+    "certificates": {"verdict": "done", "failed": False, "messages": []},
 }
 
 
@@ -21,7 +22,7 @@ def lay(directory: Path, **reports: dict[str, Any]) -> Path:
     for playbook, report in (WELL | reports).items():
         there = directory / f"staging-{playbook}"
         there.mkdir(parents=True)
-        (there / f"{playbook}.json").write_text(json.dumps(report))
+        (there / night.PLAYBOOKS[playbook]).write_text(json.dumps(report))
     return directory
 
 
@@ -35,15 +36,27 @@ def test_each_finding_is_a_line(tmp_path: Path) -> None:
     status = {"hosts": {"app-1": {"drift": ["api-3 was started by hand"]}, "app-2": {}}, "unknown": ["app-2"]}
     audit = {"findings": [{"level": "high", "id": "secret-shared", "where": "api.KEY", "seen": "is production's, too"}]}
     config = {"problems": ["stack.name: required"], "drift": {"broken": ["ML_ENDPOINT_ID must differ"]}}
-    body, count = night.text(lay(tmp_path, status=status, audit=audit, config=config), ["staging"], "run 7")
+    renewal = {"verdict": "failed", "failed": True, "messages": ["the certificate for shop.example could not be issued"]}
+    body, count = night.text(
+        lay(tmp_path, status=status, audit=audit, config=config, certificates=renewal), ["staging"], "run 7"
+    )
     assert [line for line in body.splitlines() if line.startswith("- ")] == [
         "- app-1: api-3 was started by hand",
         "- app-2: nobody can say what it runs",
         "- high secret-shared api.KEY: is production's, too",
         "- stack.name: required",
         "- ML_ENDPOINT_ID must differ",
+        "- the certificate for shop.example could not be issued",
     ]
-    assert count == 5
+    assert count == 6
+
+
+def test_a_renewal_that_gives_no_reason_is_a_finding(tmp_path: Path) -> None:
+    body, count = night.text(
+        lay(tmp_path, certificates={"verdict": "mixed", "failed": True, "messages": []}), ["staging"], "run 7"
+    )
+    assert count == 1
+    assert "## staging-certificates\n\n- it ended as mixed\n" in body
 
 
 def test_a_playbook_without_a_report_is_a_finding(tmp_path: Path) -> None:
