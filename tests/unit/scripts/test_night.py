@@ -37,9 +37,7 @@ def test_each_finding_is_a_line(tmp_path: Path) -> None:
     audit = {"findings": [{"level": "high", "id": "secret-shared", "where": "api.KEY", "seen": "is production's, too"}]}
     config = {"problems": ["stack.name: required"], "drift": {"broken": ["ML_ENDPOINT_ID must differ"]}}
     renewal = {"verdict": "failed", "failed": True, "messages": ["the certificate for shop.example could not be issued"]}
-    body, count = night.text(
-        lay(tmp_path, status=status, audit=audit, config=config, certificates=renewal), ["staging"], "run 7"
-    )
+    body, count = night.text(lay(tmp_path, status=status, audit=audit, config=config, certificates=renewal), ["staging"], "run 7")
     assert [line for line in body.splitlines() if line.startswith("- ")] == [
         "- app-1: api-3 was started by hand",
         "- app-2: nobody can say what it runs",
