@@ -222,6 +222,27 @@ def test_a_profile_that_is_on_makes_its_services_like_any_other(tmp_path: Path) 
     assert found.release_config["profiles"] == ["production"]
 
 
+TOOLS = """services:
+  web: {image: 'a:1'}
+  tests: {build: ., profiles: [dev]}
+  adminer: {image: adminer, profiles: [dev]}
+  migrate: {build: ., profiles: [migrate]}
+"""
+
+
+def test_an_image_is_asked_for_only_of_what_a_release_starts(tmp_path: Path) -> None:
+    assert checked(tmp_path, {"compose.yml": TOOLS}).problems == []
+    migrating = checked(tmp_path, {"compose.yml": TOOLS}, migration={"service": "migrate", "engine": "command"})
+    assert "services.migrate.image: required; hosts run images that were built and tested before, they build none" in (
+        one.partition(": ")[2] for one in migrating.problems
+    )
+    on = checked(tmp_path, {"compose.yml": TOOLS}, profiles=["dev"])
+    assert sorted(one.partition(": ")[2].partition(":")[0] for one in on.problems) == [
+        "services.adminer.image",
+        "services.tests.image",
+    ]
+
+
 def test_a_profile_that_no_service_has_is_refused(tmp_path: Path) -> None:
     found = checked(tmp_path, {"compose.yml": OFF % "tty: true"}, profiles=["prod"])
     assert found.problems == ['stack.profiles[0]: no service of the Compose files has the profile "prod"; they have migrate']
