@@ -139,6 +139,7 @@ def test_a_database_whose_new_version_does_not_start_comes_back_with_what_it_hel
     assert (ledger.sql("show cluster_name"), ledger.sql("select text from entry")) == ("1.0.0", "kept")
 
 
+@pytest.mark.deep
 def test_what_would_lose_or_mix_data_is_refused_before_anything_is_changed(ledger: Ledger) -> None:
     before = ledger.container(), on(HOST, "docker", "volume", "ls", "-q"), on(HOST, "cat", f"{BASE}/stacks/{NAME}/lineage.json")
 

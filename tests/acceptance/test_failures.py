@@ -86,6 +86,7 @@ def test_a_release_that_hurts_users_while_it_is_watched_is_taken_back_at_once(st
     assert abs(report.failed - verdict["errors"]) <= max(3, report.failed // 10)
 
 
+@pytest.mark.deep
 def test_what_a_release_answers_badly_while_it_is_watched_is_counted_and_said(production: Environment) -> None:
     with production.load() as load:
         run = production.deploy("1.9.4-errors")

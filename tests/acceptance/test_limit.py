@@ -57,6 +57,7 @@ def test_a_canary_names_the_hosts_that_are_left_out_and_a_run_without_limit_brin
     assert load.report.is_clean, load.report.failures
 
 
+@pytest.mark.deep
 def test_a_host_that_is_left_out_and_out_of_reach_stops_no_run(production: Environment) -> None:
     with without_ssh(SECOND):
         refused = production.play("playbooks/restart.yml")

@@ -46,6 +46,7 @@ def test_every_step_of_a_rollout_is_seen_while_it_is_done(staging: Environment) 
     )
 
 
+@pytest.mark.deep
 def test_a_bad_release_is_told_in_three_lines(staging: Environment) -> None:
     lines = [line[9:] for _, line in printed(staging, "1.9.2-lies")]
     at = lines.index("FAILED staging-app-1: Switch to the release")

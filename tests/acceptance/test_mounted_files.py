@@ -93,6 +93,7 @@ def only(found: dict[str, str]) -> str:
     return name
 
 
+@pytest.mark.deep
 def test_replicas_keep_the_files_that_they_were_started_with(project: Project) -> None:
     staging = project.environment
     incumbent, still = staging.containers(HOST, "notes"), staging.containers(HOST, "still")

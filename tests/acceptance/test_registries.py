@@ -111,6 +111,7 @@ def test_a_registry_that_is_gone_is_down(images: Images) -> None:
             ask(f"{address}/shop/web:1")
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("way", [pytest.param(one, marks=[pytest.mark.deep] if one == "token" else []) for one in WAYS])
 def test_a_deploy_from_a_private_registry_leaves_nothing_of_the_login(staging: Environment, tmp_path: Path, way: str) -> None:
     gateway = f"{SUBNETS['staging']}.1"

@@ -133,6 +133,7 @@ def admitting(inventories: Path, *words: str) -> Environment:
     return replace(PRODUCTION, inventories=str(inventories))
 
 
+@pytest.mark.deep
 def test_containers_reach_no_ssh_no_metadata_and_no_metrics_unless_the_stack_says_so(
     production: Environment, inventories: Path
 ) -> None:

@@ -115,6 +115,7 @@ def project(tmp_path: Path, staging: Environment) -> Iterator[Project]:
     assert staging.deploy("1.0.0").code == 0, "the example as a single stack again"
 
 
+@pytest.mark.deep
 def test_two_stacks_are_deployed_shown_taken_back_and_one_removed(project: Project) -> None:
     environment = project.environment
     project.write()
