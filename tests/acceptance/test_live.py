@@ -7,6 +7,8 @@ import subprocess
 import time
 from collections.abc import Iterator
 
+import pytest
+
 from tests.acceptance.world import ROOT, STACK, Environment, activated, on
 
 LIVE = {"ANSIBLE_STDOUT_CALLBACK": "morpheus.deploy.live"}
