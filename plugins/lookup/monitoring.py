@@ -41,6 +41,7 @@ from ansible.plugins.lookup import LookupBase
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import specifications
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.monitoring import files
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.monitoring.watched import GROUP, Host, Inventory, Watched
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.stacks.part import OF_ENVIRONMENT, PART
 
 _METRICS = "127.0.0.1:8405"
 _OF_HOST = ("edge_certificate_paths", "edge_https_port", "edge_http_port", "edge_metrics_address")
@@ -59,7 +60,8 @@ class LookupModule(LookupBase):  # type: ignore[misc]
 
     def _inventory(self) -> Inventory:
         groups: Mapping[str, list[str]] = self._value(self._variables.get("groups")) or {}
-        running = groups.get("app") or []
+        # A stack that runs on some hosts only is deployed by a run that knows no others in the group.
+        running = self._mapping(self._variables.get(PART)).get(OF_ENVIRONMENT) or groups.get("app") or []
         names = dict.fromkeys([*running, *(groups.get("lb") or [])])
         return Inventory(
             str(self._value(self._variables.get("stack_environment")) or ""),

@@ -27,6 +27,11 @@ options:
     description: HAProxy's image that the edge is to run with.
     type: str
     required: true
+  ports:
+    description: Published ports in Compose's short form, for which the edge would be replaced, too. Left empty, they stay.
+    type: list
+    elements: str
+    default: []
 extends_documentation_fragment:
   - morpheus.deploy.attributes.edge
   - morpheus.deploy.engine
@@ -45,7 +50,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 due:
-  description: Whether the edge would be replaced for the image.
+  description: Whether the edge would be replaced for the image or the ports.
   returned: success
   type: bool
   sample: true
@@ -80,7 +85,9 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words imp
 def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
     there = engine.Engine(engine.connect(), edge_state.PROJECT)
     before = there.image(module.params["image"])
-    found = EdgeImage(there, EdgePaths(EDGE_ROOT)).look(module.params["image"], look_only=module.check_mode)
+    found = EdgeImage(there, EdgePaths(EDGE_ROOT)).look(
+        module.params["image"], module.params["ports"], look_only=module.check_mode
+    )
     after = there.image(module.params["image"])
     for warning in found.warnings:
         module.warn(warning)
@@ -90,7 +97,8 @@ def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
 
 @in_words
 def main() -> None:
-    run_module(AnsibleModule(argument_spec={"image": {"type": "str", "required": True}}, supports_check_mode=True), body)
+    specification = {"image": {"type": "str", "required": True}, "ports": {"type": "list", "elements": "str", "default": []}}
+    run_module(AnsibleModule(argument_spec=specification, supports_check_mode=True), body)
 
 
 if __name__ == "__main__":

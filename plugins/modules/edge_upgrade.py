@@ -6,11 +6,11 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: edge_upgrade
-short_description: Replace the container of a host's edge by one of another image without dropping a request
+short_description: Replace the container of a host's edge by one of another image, or with other ports, without dropping a request
 version_added: 0.1.0
 description:
   - When the module returns, HAProxy of the given image serves as the edge of the host, with the configuration, the routes and the
-    servers that it had before, and with what was told to it by hand, weights and drains.
+    servers that it had before, and with what was told to it by hand, weights and drains. It is published on O(ports).
   - Unless O(drained=true) a second container of the new image stands in. It must answer for every route as the one that runs
     does; then new connections are led to it, by rules of the kernel. The old container takes no new connection, answers what it
     has begun and ends; the edge's own container is recreated, and new connections are led back to it.
@@ -27,7 +27,7 @@ attributes:
     description: The result says what was done.
   idempotent:
     support: full
-    description: An edge that runs the image is left alone.
+    description: An edge that runs the image, with these ports, is left alone.
   platform:
     description: Linux, where the role C(edge) has run, and an engine that forwards ports by iptables.
 options:
@@ -35,6 +35,13 @@ options:
     description: HAProxy's image, which M(morpheus.deploy.edge_image) has brought to the host.
     type: str
     required: true
+  ports:
+    description:
+      - Published ports in Compose's short form. Left empty, they stay as they are; so they do while the edge waits for those of
+        a project that is adopted. A port that changes is another one from the moment at which the own container is back.
+    type: list
+    elements: str
+    default: []
   drained:
     description: Whether nobody comes to this host any more, because each balancer keeps it off. Then no container stands in.
     type: bool
@@ -91,6 +98,7 @@ begun:
   sample: true
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -117,7 +125,9 @@ LEAST_SECONDS = 80
 class Upgrade:
     """``begun``: whether anything may have changed."""
 
-    def __init__(self, paths: EdgePaths, image: str, drain_seconds: float, *, drained: bool, fence: Fence) -> None:
+    def __init__(
+        self, paths: EdgePaths, image: str, ports: Sequence[str], drain_seconds: float, *, drained: bool, fence: Fence
+    ) -> None:
         client = engine.connect()
         own_engine = engine.Engine(client, PROJECT, EDGE_NETWORK)
         self._fence = fence
@@ -133,13 +143,13 @@ class Upgrade:
             )
         bridge = "" if drained else bridge_of(network)
         tls = OwnEdge.of(paths).tls
-        self._wanted = upgrade_verbs.Wanted(image, found.id, drain_seconds, not drained, bridge, tls)
+        self._wanted = upgrade_verbs.Wanted(image, found.id, drain_seconds, not drained, bridge, tls, ports)
         stand_in = StandIn(engine.Engine(client, STAND_IN, EDGE_NETWORK), paths)
         self._upgrade = edge_upgrade.EdgeUpgrade(paths, Own(own_engine, paths), stand_in, Redirect(), SystemClock(), self._guard)
 
     @property
     def due(self) -> bool:
-        return self._upgrade.due(self._wanted.identity)
+        return self._upgrade.due(self._wanted)
 
     def run(self) -> Outcome:
         self._fence.enter()
@@ -161,7 +171,7 @@ def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
             "for 75 s, so that requests could be lost; give more. Nothing was changed"
         )
     fence = Fence.of_host(STACKS_ROOT, 0 if module.check_mode else params["token"], params["run"])
-    upgrade = Upgrade(EdgePaths(EDGE_ROOT), params["image"], seconds, drained=params["drained"], fence=fence)
+    upgrade = Upgrade(EdgePaths(EDGE_ROOT), params["image"], params["ports"], seconds, drained=params["drained"], fence=fence)
     try:
         due = upgrade.due
         outcome = Outcome() if module.check_mode or not due else upgrade.run()
@@ -175,6 +185,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "image": {"type": "str", "required": True},
+            "ports": {"type": "list", "elements": "str", "default": []},
             "drained": {"type": "bool", "default": False},
             "drain_seconds": {"type": "float", "default": 120},
             "token": {"type": "int", "default": 0, "no_log": False},

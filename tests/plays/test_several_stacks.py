@@ -289,3 +289,30 @@ def test_tags_that_ask_for_the_check_alone_begin_no_part(stage: Stage, request: 
     done = play(stage, request, "deploy", "--tags", "preflight")
     assert (done.code, done.asked) == (0, [])
     assert "STACK " not in done.output
+
+
+WATCHED = {
+    "monitoring": {
+        "receivers": [{"name": "team", "kind": "webhook", "url": "http://alerts.example/"}],
+        "urls": ["https://shop.example/"],
+    },
+    "edge_metrics_address": "{{ {'app-1': '10.0.0.1', 'app-2': '10.0.0.2'}[inventory_hostname] }}:8405",
+}
+
+
+def test_the_monitoring_of_one_host_is_told_of_all_hosts(stage: Stage, request: pytest.FixtureRequest) -> None:
+    told = "{{ {'TARGETS': lookup('morpheus.deploy.monitoring').variables.PROMETHEUS_YML} }}"
+    stacks = {"hosts": {**WEB, "hosts": "app-1"}, "watch": {**WEB, "services": [], "hosts": "monitoring", "variables": told}}
+    files = inventory(stacks, **WATCHED)
+    groups = yaml.safe_load(files["hosts.yml"])
+    groups["monitoring"] = {"hosts": {"app-2": None}}
+    files["hosts.yml"] = yaml.safe_dump(groups)
+    done = stage.play(directory(request), "deploy", Case(files=files))
+    assert done.code == 0, done.output
+    assert rolled(done) == ["hosts app-1", "watch app-2"]
+    [released] = [one for one in done.asked if one["module"] == "stack_release" and one["host"] == "app-2" and one["stack"]]
+    targets = yaml.safe_load(released["stack"]["variables"]["TARGETS"])["scrape_configs"][0]["static_configs"]
+    assert {one["labels"]["host"]: one["targets"] for one in targets} == {
+        "app-1": ["10.0.0.1:8405"],
+        "app-2": ["10.0.0.2:8405"],
+    }

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError, EngineError, RegistryDownError
@@ -23,17 +24,22 @@ _ID = 12
 
 @dataclass
 class Found:
-    """``due``: whether the edge would be replaced. ``before``, ``after``: HAProxy's version and its image, in words."""
+    """``due``: whether the edge would be replaced. ``before``, ``after``: HAProxy's version and its image, in words. ``ports``:
+    what changes of those, in words.
+    """
 
     due: bool
     before: str
     after: str
     warnings: list[str] = field(default_factory=list)
+    ports: str = ""
 
     @property
     def plan(self) -> str:
         """In a sentence; empty when nothing is to do."""
-        return f"replace the edge: {self.before} -> {self.after}" if self.due else ""
+        images = f"{self.before} -> {self.after}" if self.before != self.after else ""
+        what = ", ".join(filter(None, (images, self.ports))) or self.after
+        return f"replace the edge: {what}" if self.due else ""
 
 
 class EdgeImage:
@@ -42,9 +48,9 @@ class EdgeImage:
         self._paths = paths
         self._own = Own(engine, paths)
 
-    def look(self, reference: str, *, look_only: bool) -> Found:
-        """What would be done for the image of this name. Unless ``look_only`` it is here afterwards, and HAProxy in it has
-        accepted the edge's configuration; DeployError when it does not.
+    def look(self, reference: str, ports: Sequence[str] = (), *, look_only: bool) -> Found:
+        """What would be done for the image of this name, and for these ports. Unless ``look_only`` it is here afterwards, and
+        HAProxy in it has accepted the edge's configuration; DeployError when it does not.
         """
         settings, container = self._own.settings(), self._own.look()
         if container is None and not interrupted(self._engine):
@@ -56,14 +62,16 @@ class EdgeImage:
         newest = self._engine.newest_digest(reference) if look_only else ""
         image = self._engine.image(reference) if look_only else self._pulled(reference, warnings)
         unfinished = interrupted(self._engine)
+        published = settings.published(ports).ports
+        moved = f"{', '.join(settings.ports)} -> {', '.join(published)}" if published != settings.ports else ""
         before = self._said(running, settings.image) if running else "no container"
         if image is None or (newest and image.digest and newest != image.digest):
             after = f"{reference} ({newest or 'not on this host yet'})" if image is None else f"{reference} ({newest})"
-            return Found(True, before, after, warnings)
-        due = image.id != running or bool(unfinished)
+            return Found(True, before, after, warnings, moved)
+        due = image.id != running or bool(unfinished) or bool(moved)
         if due and not look_only:
             self._check(reference, settings.user)
-        return Found(due, before, self._said(image.id, reference), [*warnings, *([unfinished] if unfinished else [])])
+        return Found(due, before, self._said(image.id, reference), [*warnings, *([unfinished] if unfinished else [])], moved)
 
     def _pulled(self, reference: str, warnings: list[str]) -> Image:
         here = self._engine.image(reference)

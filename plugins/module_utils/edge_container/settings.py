@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.state import PROJECT
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.validation import HAPROXY_FILES
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.waiting import without_users
 
 # No application has anything to do without the edge, so it comes before them when the CPUs are busy. With cgroup v2 a container
 # without a number has as much as others have by 1024 or by 2597, by the engine's version: less would be a step back.
@@ -31,6 +32,10 @@ class EdgeSettings:
     image: str
     user: str
     ports: Sequence[str]
+
+    def published(self, ports: Sequence[str]) -> EdgeSettings:
+        """With other ``ports``. Where none are given, and while the edge waits for those of users, it keeps what it has."""
+        return self if without_users(self.ports) or not ports else replace(self, ports=list(ports))
 
     def compose(self, root: Path) -> dict[str, Any]:
         # The official image adds -W and -db itself.

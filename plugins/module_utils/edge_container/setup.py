@@ -97,9 +97,9 @@ class EdgeSetup:
             lost = self._lost_compose()
             why = f"{lost}, so nobody can tell whether the container is as it should be" if lost else _CHANGED
             raise EdgeError(
-                f"{why}, which takes a new container and a short interruption for every user of this host. Another image comes "
-                "without one by playbooks/edge_upgrade.yml. For all else take the host out of its balancer and run again with "
-                "-e edge_allow_interruption=true"
+                f"{why}, which takes a new container and a short interruption for every user of this host. Another image, and "
+                "other ports, come without one by playbooks/edge_upgrade.yml. For all else take the host out of its balancer and "
+                "run again with -e edge_allow_interruption=true"
             )
         if self._engine.image(self._settings.image) is None:
             self._engine.pull(self._settings.image)

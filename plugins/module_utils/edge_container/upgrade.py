@@ -1,7 +1,7 @@
 # Copyright (c) The morpheus.deploy authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The edge's container is replaced by one of another image, and no request fails.
+"""The edge's container is replaced by one of another image, or with other ports, and no request fails.
 
 Where a balancer sends nobody here any more, the container ends what it has begun and the new one takes its place. Elsewhere a
 second container, of the new image, stands in: new connections are led to it until the edge's own container is the new one. The
@@ -67,10 +67,16 @@ class EdgeUpgrade(Proved):
         self._guard = guard
         self._outcome = Outcome()
 
-    def due(self, identity: str) -> bool:
+    def due(self, wanted: Wanted) -> bool:
         """Whether ``run`` would do anything, as far as the host knows."""
         own = self._own.look()
-        return own is None or own.image != identity or not self._serves(self._own) or self._stand_in.look() is not None
+        if own is None or own.image != wanted.identity or not self._serves(self._own) or self._stand_in.look() is not None:
+            return True
+        return self._has_other_ports(wanted)
+
+    def _has_other_ports(self, wanted: Wanted) -> bool:
+        settings = self._own.settings()
+        return settings != settings.published(wanted.ports)
 
     def run(self, wanted: Wanted) -> Outcome:
         """When it returns, the edge's own container runs the wanted image and serves, and nothing else is left."""
@@ -96,7 +102,7 @@ class EdgeUpgrade(Proved):
 
     def _is_done(self, wanted: Wanted) -> bool:
         own = self._own.look()
-        if own is None or own.image != wanted.identity or not self._serves(self._own):
+        if own is None or own.image != wanted.identity or not self._serves(self._own) or self._has_other_ports(wanted):
             return False
         settings = self._own.settings()
         if settings.image != wanted.image:
@@ -148,7 +154,7 @@ class EdgeUpgrade(Proved):
         before, settings = self._own.text(), self._own.settings()
         old = self._own.look()
         try:
-            self._own.write(replace(settings, image=wanted.image))
+            self._own.write(replace(settings, image=wanted.image).published(wanted.ports))
             self._own.start()
             self._await_answer(self._own)
             if self._serves(self._stand_in):
@@ -160,7 +166,8 @@ class EdgeUpgrade(Proved):
             said = f"\nIts last log lines:\n{words}" if words else ""
             self._bring_back(wanted, f"the new edge does not serve: {exc}{said}", had_one=old is not None)
             raise EdgeError(f"the one before is back and serves. The new edge does not serve: {exc}{said}") from exc
-        self._did(f"the edge runs {wanted.image}")
+        ports = self._own.settings().ports
+        self._did(f"the edge runs {wanted.image}" + (f" on {', '.join(ports)}" if ports != settings.ports else ""))
 
     def _bring_back(self, wanted: Wanted, why: str, *, had_one: bool) -> None:
         """The container of before, by files that are in place again. EdgeError when it does not serve either."""

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -50,7 +50,7 @@ class Ways(Protocol):
 @dataclass(frozen=True)
 class Wanted:
     """``image``: its name; ``identity``: its id on this host. ``hands_over``: users come here directly. ``bridge``: the host's
-    interface of the edge's network. ``tls``: whether the edge has a certificate.
+    interface of the edge's network. ``tls``: whether the edge has a certificate. ``ports``: see ``published``.
     """
 
     image: str
@@ -59,3 +59,4 @@ class Wanted:
     hands_over: bool
     bridge: str
     tls: bool
+    ports: Sequence[str] = ()

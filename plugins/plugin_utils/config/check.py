@@ -237,7 +237,8 @@ class StackConfig(StackFiles):
         self.problems += jobs_problems.placed(self.config["services"], ending)
         self.notes += defaults.note(services, ending)
         for name, service in services.items():
-            problems = compose_rules.problems(name, service or {}, routed=name in routed) if self._runs(name, service) else []
+            starts = profiles.starts(name, service, self.config.get("migration"))
+            problems = compose_rules.problems(name, service or {}, routed=name in routed) if starts else []
             problems += compose_rules.watch_problems(name, service or {}, service_problems.failing_seconds(healths.get(name)))
             problems += jobs.get(name, [])
             if isinstance(service, Mapping):
@@ -273,11 +274,6 @@ class StackConfig(StackFiles):
         note = compose_data.note(name, service, ground) if routed else ""
         self.notes += [note] if note else []
         return compose_data.problems(name, service, ground)
-
-    def _runs(self, name: str, service: Any) -> bool:
-        """False for a tool behind a profile that is off: nothing of it is pulled or started."""
-        once = (self.config.get("migration") or {}).get("service")
-        return name == once or not isinstance(service, Mapping) or not service.get("profiles")
 
     def _check_names_of_services(self, services: Mapping[str, Any]) -> None:
         for number, service in enumerate(self.config["services"]):

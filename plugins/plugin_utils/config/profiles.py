@@ -40,6 +40,12 @@ def problems(on: Sequence[str], known: Collection[str], services: Mapping[str, A
     return found
 
 
+def starts(name: str, service: Any, migration: Any) -> bool:
+    """Whether a release starts the service. Nothing is pulled for a tool behind a profile that is off."""
+    once = migration.get("service") if isinstance(migration, Mapping) else None
+    return name == once or not isinstance(service, Mapping) or not service.get("profiles")
+
+
 def _needed(service: Mapping[str, Any]) -> Iterator[tuple[str, str, bool]]:
     """(key, the other service, whether it may be missing)."""
     waits = service.get("depends_on") or ()

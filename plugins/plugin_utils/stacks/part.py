@@ -16,6 +16,8 @@ from ansible_collections.morpheus.deploy.plugins.plugin_utils.stacks.described i
 
 # The variable by which a run knows that it is a part.
 PART = "stacks_part"
+# Of it: the hosts of the group app, from which those that the stack does not run on are taken out.
+OF_ENVIRONMENT = "of_environment"
 # How long Ctrl-C, which reaches every process of the terminal, may take until it is passed on by name.
 _SECONDS = 3.0
 

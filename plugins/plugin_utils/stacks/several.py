@@ -31,6 +31,8 @@ class Several:
     given: Mapping[str, Any]
     # Those of the hosts of the run on which each stack runs.
     hosts: Mapping[str, Sequence[str]]
+    # All of the environment, whatever --limit says and wherever a stack runs.
+    of_environment: Sequence[str]
     verdicts: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
@@ -64,7 +66,7 @@ class Several:
 
     def variables(self, name: str, lease: Mapping[str, Any]) -> dict[str, Any]:
         found = part.variables(name, self.stacks[name], self.given)
-        own: dict[str, Any] = {"name": name, "hosts": self.found.hosts.get(name)}
+        own: dict[str, Any] = {"name": name, "hosts": self.found.hosts.get(name), part.OF_ENVIRONMENT: self.of_environment}
         adopted: dict[str, Any] = {key: lease.get(key) for key in _LEASE if key in lease}
         adopted["kept_off"] = self._let_in_with(name, lease.get("kept_off") or [])
         return {**found, part.PART: own, **({"lease_adopted": adopted} if self.is_leased else {})}
@@ -120,4 +122,4 @@ def begin(playbook: Any, names: Sequence[str], playbooks: Sequence[str]) -> Seve
     every = [host.get_name() for host in inventory.get_hosts(APP)]
     hosts = {name: [host for host in every if host in found.hosts.get(name, every)] for name in found.order}
     plays.replace(playbook, ours[0], {"several_chosen": found.chosen, "several_hosts": found.hosts})
-    return Several(ours[0], path, playbooks, found, variables["stacks"], given, hosts)
+    return Several(ours[0], path, playbooks, found, variables["stacks"], given, hosts, groups[APP])

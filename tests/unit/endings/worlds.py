@@ -409,7 +409,7 @@ def without_jmespath(world: World) -> None:
 def looks_at_image(world: World, plan: str = "", error: Exception | None = None) -> None:
     """What edge_image finds for an image, or why it cannot be had."""
 
-    def look(reference: str, *, look_only: bool) -> Found:
+    def look(reference: str, ports: list[str], *, look_only: bool) -> Found:
         if error:
             raise error
         return Found(bool(plan), "HAProxy 3.0.1", "HAProxy 3.0.2", ["no registry answered"])

@@ -46,17 +46,17 @@ ALL: dict[str, Any] = {
 }
 
 
-def found(directory: Path, changes: dict[str, Any], *, of_others: bool = True) -> dict[str, Any]:
+def found(directory: Path, changes: dict[str, Any], *, of_others: bool = True, hosts: str = HOSTS) -> dict[str, Any]:
     """``of_others``: whether hostvars are there."""
     (directory / "group_vars" / "all").mkdir(parents=True)
-    (directory / "hosts.yml").write_text(HOSTS)
+    (directory / "hosts.yml").write_text(hosts)
     (directory / "group_vars" / "all" / "main.yml").write_text(yaml.safe_dump({**ALL, **changes}))
     loader = DataLoader()
     inventory = InventoryManager(loader=loader, sources=[str(directory)])
     manager = VariableManager(loader=loader, inventory=inventory)
     if of_others:
         HostVars(inventory=inventory, variable_manager=manager, loader=loader)
-    variables = manager.get_vars(host=inventory.get_host("app-1"))
+    variables = manager.get_vars(host=inventory.get_host("watch-1"))
     templar = Templar(loader=loader, variables=variables)
     [result] = LookupModule(loader=loader, templar=templar).run([], variables)
     return dict(result)
@@ -74,6 +74,15 @@ def test_the_inventory_is_read_as_far_as_the_monitoring_needs_it(tmp_path: Path)
     assert prometheus["global"]["external_labels"] == {"environment": "production"}
     assert "< 15" in result["variables"]["RULES_YML"]
     assert 'ml_gateway_spent_money{period="day"} / 5 * 100' in result["variables"]["RULES_YML"]
+
+
+def test_a_run_for_a_stack_of_some_hosts_knows_the_others_all_the_same(tmp_path: Path) -> None:
+    """Of the group app it has its own hosts alone."""
+    whole = found(tmp_path / "whole", {})
+    part = {"name": "monitoring", "hosts": ["watch-1"], "of_environment": ["app-1", "watch-1"]}
+    narrowed = HOSTS.replace("    app-1: {ansible_host: 10.0.0.1}\n", "")
+    others = "others:\n  hosts:\n    app-1: {ansible_host: 10.0.0.1}\n"
+    assert found(tmp_path / "part", {"stacks_part": part}, hosts=narrowed + others) == whole
 
 
 def test_an_inventory_without_monitoring_has_neither_problems_nor_files(tmp_path: Path) -> None:

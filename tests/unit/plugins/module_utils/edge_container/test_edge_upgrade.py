@@ -6,6 +6,7 @@ tests/edge_lab/test_upgrade.py does the same with real HAProxies, real rules of 
 from __future__ import annotations
 
 import fcntl
+import json
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -43,6 +44,7 @@ class Container:
         self.maps = {edge_carry.MAPS[0]: {"shop.example/": "shop.web"}, edge_carry.MAPS[1]: {"state": "off"}}
         self.servers = {"shop.web/s1": edge_carry.Told("web-1", 1, "ready")}
         self.image = OLD
+        self.ports = [f"{world.port}:8080"]
         self.number = 0
 
     def note(self, what: str) -> None:
@@ -117,16 +119,17 @@ class Container:
 
     def write(self, settings: EdgeSettings) -> None:
         self.image = settings.image
+        self.ports = list(settings.ports)
 
     def settings(self) -> EdgeSettings:
-        return EdgeSettings(self.image, "99:99", [f"{self.world.port}:8080"])
+        return EdgeSettings(self.image, "99:99", self.ports)
 
     def text(self) -> dict[Path, str]:
-        return {Path("compose.json"): self.image}
+        return {Path("compose.json"): json.dumps([self.image, self.ports])}
 
     def put(self, texts: Mapping[Path, str]) -> None:
         self.note("put files back")
-        self.image = texts[Path("compose.json")]
+        self.image, self.ports = json.loads(texts[Path("compose.json")])
 
 
 class World:
@@ -136,12 +139,12 @@ class World:
         self.done: list[str] = []
         self.way: Way | None = None
         self.clock = Clock()
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.port = self._server.getsockname()[1]
         self.own, self.stand_in = Container("own", self), Container("stand-in", self)
         self.worse: dict[str, Mapping[str, str]] = {}
         self.leads_nowhere = False
         self.guarded: list[Callable[[], None]] = []
-        self._server = socket.create_server(("127.0.0.1", 0))
-        self.port = self._server.getsockname()[1]
         self._taken = 0
         Thread(target=self._take, daemon=True).start()
         (root / "conf").mkdir()
@@ -203,12 +206,12 @@ GIVEN_BACK = ["lead back", "stand-in: soft stop", "stand-in: end", "stand-in: re
 
 
 def test_a_container_stands_in_until_the_new_one_serves(world: World) -> None:
-    assert world.upgrade().due(WANTED.identity)
+    assert world.upgrade().due(WANTED)
     outcome = world.upgrade().run(WANTED)
     assert world.done == [*HANDED_OVER, *REPLACED, *GIVEN_BACK]
     assert outcome == Outcome(0, 0, ["a container of the new image stands in", f"the edge runs {NEW}"])
     assert world.way is None
-    assert not world.upgrade().due(WANTED.identity)
+    assert not world.upgrade().due(WANTED)
 
 
 def test_a_host_that_nobody_comes_to_needs_none_to_stand_in(world: World) -> None:
@@ -218,9 +221,38 @@ def test_a_host_that_nobody_comes_to_needs_none_to_stand_in(world: World) -> Non
 
 def test_an_edge_that_runs_the_image_is_left_alone_and_only_called_by_its_name(world: World) -> None:
     same = replace(WANTED, identity=f"id of {OLD}")
-    assert not world.upgrade().due(same.identity)
+    assert not world.upgrade().due(same)
     assert world.upgrade().run(same).done == [f"the image is called {NEW} now"]
     assert (world.done, world.own.image) == ([], NEW)
+
+
+def test_other_ports_come_as_another_image_does(world: World) -> None:
+    ports = [*world.own.ports, "10.0.0.1:8405:8405"]
+    wanted = replace(WANTED, image=OLD, identity=f"id of {OLD}", ports=ports)
+    assert world.upgrade().due(wanted)
+    outcome = world.upgrade().run(wanted)
+    assert world.done == [one.replace(NEW, OLD) for one in (*HANDED_OVER, *REPLACED, *GIVEN_BACK)]
+    assert world.own.ports == ports
+    assert outcome.done[-1] == f"the edge runs {OLD} on {', '.join(ports)}"
+    assert not world.upgrade().due(wanted)
+    assert world.upgrade().run(wanted).done == []
+
+
+def test_ports_that_cannot_be_had_leave_those_of_before(world: World) -> None:
+    ports = list(world.own.ports)
+    world.own.dead = {NEW}
+    with pytest.raises(EdgeError):
+        world.upgrade().run(replace(WANTED, ports=["10.0.0.1:8405:8405"]))
+    assert world.own.ports == ports
+
+
+@pytest.mark.parametrize("has", [["127.0.0.1:8405:8405"], ["443:8443", "127.0.0.1:8405:8405"]])
+def test_ports_stay_while_the_edge_waits_for_those_of_users_and_where_none_are_given(world: World, has: list[str]) -> None:
+    world.own.ports = has
+    same = replace(WANTED, image=OLD, identity=f"id of {OLD}", ports=[] if "443:8443" in has else ["443:8443"])
+    assert not world.upgrade().due(same)
+    assert world.upgrade().run(same).done == []
+    assert world.own.ports == has
 
 
 def test_ports_are_led_by_the_addresses_of_the_container_that_stands_in(world: World) -> None:

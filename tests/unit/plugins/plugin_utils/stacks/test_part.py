@@ -49,7 +49,7 @@ def several(name: str, after: dict[str, list[str]], **verdicts: bool) -> Several
     hosts = {"base": ["app-1", "app-2"], "gateway": ["app-1", "app-2"], "web": ["app-1"]}
     found = Described(order, list(order), after)
     told: dict[str, dict[str, Any]] = {stack: {"failed": failed} for stack, failed in verdicts.items()}
-    return Several(name, "deploy.yml", ["deploy.yml"], found, dict.fromkeys(order, STACK), {}, hosts, told)
+    return Several(name, "deploy.yml", ["deploy.yml"], found, dict.fromkeys(order, STACK), {}, hosts, ["app-1", "app-2"], told)
 
 
 AFTER = {"web": ["gateway"], "gateway": ["base"]}
@@ -78,7 +78,11 @@ def test_a_host_that_was_away_serves_again_with_the_last_stack_that_it_missed() 
 
 def test_only_what_changes_hosts_is_given_a_lease() -> None:
     assert "lease_adopted" not in several("audit", {}).variables("web", {})
-    assert several("audit", {}).variables("web", {})["stacks_part"] == {"name": "web", "hosts": None}
+    assert several("audit", {}).variables("web", {})["stacks_part"] == {
+        "name": "web",
+        "hosts": None,
+        "of_environment": ["app-1", "app-2"],
+    }
 
 
 TELLS = """
