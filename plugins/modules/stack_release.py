@@ -48,7 +48,8 @@ options:
   live_files:
     description:
       - Files in the directories that C(live_files) of O(stack) names, as relative path to base64 of the content. They change
-        under running replicas and are no part of the release.
+        under running replicas and are no part of the release. Feature flags (C(flags/flags.json)) of an older version than the
+        host's are not written.
     type: dict
     default: {}
   executable:
@@ -210,6 +211,13 @@ changed_live_files:
   type: list
   elements: str
   sample: [flags/features.json]
+newer_flags:
+  description:
+    - The file of feature flags on this host, as base64, where that stays because the one in O(live_files) is older. Empty
+      otherwise.
+  returned: success
+  type: str
+  sample: ""
 problems:
   description: Every problem with the configuration as Compose resolves it.
   returned: when the configuration is refused
@@ -285,7 +293,8 @@ def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
         "plan": [*_live_plan(prepared, wanted), *(str(step) for step in prepared.steps)],
         "images": prepared.images,
         "changed_secrets": prepared.changed_secrets,
-        "changed_live_files": prepared.changed_live_files,
+        "changed_live_files": prepared.live_files.changed,
+        "newer_flags": base64.b64encode(prepared.live_files.flags).decode(),
         "diff": _diff(prepared),
     }
 
@@ -318,7 +327,7 @@ def main() -> None:
 
 
 def _live_plan(prepared: Prepared, wanted: Wanted) -> list[str]:
-    return [f"live files: {'bring' if name in wanted.live_files else 'remove'} {name}" for name in prepared.changed_live_files]
+    return [f"live files: {'bring' if name in wanted.live_files else 'remove'} {name}" for name in prepared.live_files.changed]
 
 
 def _bytes(files: Mapping[str, str]) -> dict[str, bytes]:

@@ -25,6 +25,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.operations.harm im
     take_precautions,
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.jobs import Jobs
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.live import Brought, bring
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.migrations import Migrations
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.usable import images_of
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.wanted import Wanted
@@ -47,7 +48,7 @@ class Prepared:
     live: str
     is_new: bool
     changed_secrets: list[str]
-    changed_live_files: list[str]
+    live_files: Brought
     images: Mapping[str, Mapping[str, str]]
     steps: list[Step]
     replicas: list[Replica]
@@ -72,7 +73,7 @@ class Prepared:
 
     @property
     def changed(self) -> bool:
-        return self.is_new or bool(self.changed_secrets or self.changed_live_files)
+        return self.is_new or bool(self.changed_secrets or self.live_files.changed)
 
 
 @spoken()
@@ -130,11 +131,10 @@ def prepare(host: StackHost, wanted: Wanted, migrations: Migrations, *, check_mo
         )
         steps, replicas, damage = _preview(host, manifest, workspace, model, check_mode, lineage.live)
     changed_secrets = releases.changed_secrets(wanted.secrets, wanted.rights)
-    live = wanted.stack.live_files, wanted.live_files, wanted.executable
-    changed_live_files = releases.live_files.changed(*live)
     if not check_mode:
         releases.write_secrets(wanted.secrets, wanted.rights)
-        releases.live_files.write(*live)
+    brought = bring(releases, wanted, check_mode=check_mode)
+    if not check_mode:
         if is_new:
             releases.write_files(identity, wanted.release, wanted.environment, wanted.files, wanted.executable)
             releases.write_manifest(manifest)
@@ -147,7 +147,7 @@ def prepare(host: StackHost, wanted: Wanted, migrations: Migrations, *, check_mo
         live=lineage.live,
         is_new=is_new,
         changed_secrets=changed_secrets,
-        changed_live_files=changed_live_files,
+        live_files=brought,
         images=images,
         steps=steps,
         replicas=replicas,
@@ -167,6 +167,7 @@ def prepare(host: StackHost, wanted: Wanted, migrations: Migrations, *, check_mo
             *lost,
             *broken,
             *damage,
+            *brought.kept,
         ],
     )
 
