@@ -50,6 +50,7 @@ demo: provisioned ## From a bare machine to a served staging environment
 .PHONY: dev
 dev: ## Bring up the example application from its sources, reloaded as they change
 	@if $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then $(PYTHON) -m sandbox images; fi
+	@$(PYTHON) services/packages.py
 	@export DEV_USER=$$(ls -nd services | awk '{print $$3 ":" $$4}'); { $(DEV_COMPOSE) up --build --detach --remove-orphans && \
 		$(DEV_COMPOSE) up --detach --no-recreate --no-deps --wait edge; } || { \
 		echo "make dev: not everything came up, and Docker's last lines say what did not. To see what a service said:"; \

@@ -25,12 +25,12 @@ SWITCHES = {
     "stack_flags": "playbooks/flags.yml",
 }
 # Without any of them a switch only looks.
-_SWITCHED = ("state", "mode", "content")
+SAYING = ("state", "mode", "content")
 
 
 def may_have_switched(module: str, options: Mapping[str, Any], *, check_mode: bool) -> bool:
     """Whether something may be switched although no answer came."""
-    return module in SWITCHES and not check_mode and any(options.get(name) for name in _SWITCHED)
+    return module in SWITCHES and not check_mode and any(options.get(name) for name in SAYING)
 
 
 def looks(playbooks: Sequence[str]) -> bool:
