@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Fetches what the API takes from PyPI, for the image: into .packages/ beside this file, before the image is built.
 
-The image has no pip and needs no way to PyPI. Versions and hashes stand in api/requirements.txt. Run again it does nothing, unless
-those have changed.
+The image has no pip and needs no way to PyPI. Versions and hashes stand in api/requirements.txt. Run again it does nothing,
+unless those have changed.
 """
 
 from __future__ import annotations

@@ -41,11 +41,11 @@ options:
     type: str
     default: ""
   by:
-    description: Who changes them, for the history.
+    description: Who changes the flags, for the history.
     type: str
     default: ""
   why:
-    description: For what, for the history.
+    description: What they are changed for, for the history.
     type: str
     default: ""
   without_lease:

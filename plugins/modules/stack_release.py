@@ -293,8 +293,8 @@ def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
         "plan": [*_live_plan(prepared, wanted), *(str(step) for step in prepared.steps)],
         "images": prepared.images,
         "changed_secrets": prepared.changed_secrets,
-        "changed_live_files": prepared.live_files.changed,
-        "newer_flags": base64.b64encode(prepared.live_files.flags).decode(),
+        "changed_live_files": prepared.changed_live_files,
+        "newer_flags": base64.b64encode(prepared.newer_flags).decode(),
         "diff": _diff(prepared),
     }
 
@@ -327,7 +327,7 @@ def main() -> None:
 
 
 def _live_plan(prepared: Prepared, wanted: Wanted) -> list[str]:
-    return [f"live files: {'bring' if name in wanted.live_files else 'remove'} {name}" for name in prepared.live_files.changed]
+    return [f"live files: {'bring' if name in wanted.live_files else 'remove'} {name}" for name in prepared.changed_live_files]
 
 
 def _bytes(files: Mapping[str, str]) -> dict[str, bytes]:

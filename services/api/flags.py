@@ -37,9 +37,7 @@ class Flags:
 async def load() -> None:
     """A file that is missing or broken is no reason not to serve: each flag is at its default until it is read."""
     if FILE:
-        provider = FlagdProvider(
-            resolver_type=ResolverType.FILE, offline_flag_source_path=FILE, deadline_ms=POLL_MILLISECONDS
-        )
+        provider = FlagdProvider(resolver_type=ResolverType.FILE, offline_flag_source_path=FILE, deadline_ms=POLL_MILLISECONDS)
         await asyncio.to_thread(api.set_provider, provider)
 
 

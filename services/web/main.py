@@ -1,7 +1,7 @@
 """The Morpheus web app: one page. The edge routes its calls of /api to the API on the same origin.
 
-One image serves every environment: which one it is, and where its API is, the page learns from the container that sends it; features
-of its user it asks the API for.
+One image serves every environment: which one it is, and where its API is, the page learns from the container that sends it; the
+features of its user it asks the API for.
 """
 
 import html

@@ -9,7 +9,7 @@ It is not checked here. What is no file of flags has no version and no flag.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 # Where services find it, below a stack's live files.
@@ -48,15 +48,13 @@ def shares(flag: Flag) -> list[tuple[str, int]] | None:
 def parts(fractional: Any) -> list[tuple[str, int]] | None:
     """Of an operation ``fractional``, without what it hashes; none where a variant or a weight is computed."""
     given = fractional if isinstance(fractional, list) else []
-    start = 0 if _is_part(given[:1]) else 1
-    found = given[start:]
-    if not found or not all(_is_part([part]) for part in found):
+    found = given if given and isinstance(given[0], list) else given[1:]
+    if not found or not all(map(_is_part, found)):
         return None
     return [(part[0], part[1] if len(part) > 1 else 1) for part in found]
 
 
-def _is_part(given: Sequence[Any]) -> bool:
-    part = given[0] if given else None
+def _is_part(part: Any) -> bool:
     if not isinstance(part, list) or len(part) not in (1, 2) or not isinstance(part[0], str):
         return False
     return len(part) == 1 or (isinstance(part[1], int) and not isinstance(part[1], bool) and part[1] >= 0)

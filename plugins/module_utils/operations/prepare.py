@@ -25,7 +25,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.operations.harm im
     take_precautions,
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.jobs import Jobs
-from ansible_collections.morpheus.deploy.plugins.module_utils.operations.live import Brought, bring
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.live import bring
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.migrations import Migrations
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.usable import images_of
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.wanted import Wanted
@@ -48,7 +48,7 @@ class Prepared:
     live: str
     is_new: bool
     changed_secrets: list[str]
-    live_files: Brought
+    changed_live_files: list[str]
     images: Mapping[str, Mapping[str, str]]
     steps: list[Step]
     replicas: list[Replica]
@@ -65,6 +65,8 @@ class Prepared:
     # Jobs of this release that are yet to be run on one host, which is this one; and those that have ended well for it here.
     jobs: list[str] = field(default_factory=list)
     jobs_done: list[str] = field(default_factory=list)
+    # Flags that this host has and that stay, because those that the release came with are older.
+    newer_flags: bytes = b""
 
     @property
     def pending(self) -> bool:
@@ -73,7 +75,7 @@ class Prepared:
 
     @property
     def changed(self) -> bool:
-        return self.is_new or bool(self.changed_secrets or self.live_files.changed)
+        return self.is_new or bool(self.changed_secrets or self.changed_live_files)
 
 
 @spoken()
@@ -147,7 +149,7 @@ def prepare(host: StackHost, wanted: Wanted, migrations: Migrations, *, check_mo
         live=lineage.live,
         is_new=is_new,
         changed_secrets=changed_secrets,
-        live_files=brought,
+        changed_live_files=brought.changed,
         images=images,
         steps=steps,
         replicas=replicas,
@@ -157,6 +159,7 @@ def prepare(host: StackHost, wanted: Wanted, migrations: Migrations, *, check_mo
         versions=wanted.versions if manifest.schema and lineage.schema.knows(manifest.schema) else [],
         jobs=[one.service for one in steps if one.action is Action.RUN and wanted.stack.job(one.service).hosts == "one"],
         jobs_done=lineage.jobs.get(identity, []),
+        newer_flags=brought.flags,
         warnings=[
             *hardening.warnings(wanted.stack, model),
             *swept,

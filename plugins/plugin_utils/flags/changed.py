@@ -61,7 +61,8 @@ def _weights(text: str, flag: Mapping[str, Any]) -> list[list[Any]]:
     default = _of_value(variants, False) if on else flag.get("defaultVariant")
     if rest and default not in others:
         raise ChangeError(f'"{text}" leaves {rest} % of users without a variant; say all of them, to 100')
-    return [[name, percent] for name, percent in [*given.items(), *([(default, rest)] if default in others else [])]]
+    others_share = [(default, rest)] if default in others and (rest or on) else []
+    return [[name, percent] for name, percent in [*given.items(), *others_share]]
 
 
 def _said(text: str, variants: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
