@@ -128,7 +128,7 @@ class FlagSet:
         shared = _mapping(self._document.get("$evaluators"))
         for operation, argument in _operations(rule):
             if operation == "$ref":
-                if argument not in shared:
+                if not isinstance(argument, str) or argument not in shared:
                     yield f"{json.dumps(argument)} is none of the $evaluators ({', '.join(shared) or 'there are none'})"
             elif operation not in official.operations():
                 yield f'"{operation}" is no operation{_near(operation, official.operations())}'
@@ -202,7 +202,7 @@ def _results(rule: Any, shared: Mapping[str, Any], depth: int = 50) -> Iterator[
         elif name == "fractional":
             chosen = [part[0] for part in given if isinstance(part, list) and part]
         else:
-            chosen = [shared[argument]] if name == "$ref" and argument in shared else []
+            chosen = [shared[argument]] if name == "$ref" and isinstance(argument, str) and argument in shared else []
         for one in chosen:
             yield from _results(one, shared, depth - 1)
 
