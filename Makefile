@@ -50,6 +50,7 @@ demo: provisioned ## From a bare machine to a served staging environment
 .PHONY: dev
 dev: ## Bring up the example application from its sources, reloaded as they change
 	@if $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then $(PYTHON) -m sandbox images; fi
+	@$(PYTHON) services/packages.py
 	@export DEV_USER=$$(ls -nd services | awk '{print $$3 ":" $$4}'); { $(DEV_COMPOSE) up --build --detach --remove-orphans && \
 		$(DEV_COMPOSE) up --detach --no-recreate --no-deps --wait edge; } || { \
 		echo "make dev: not everything came up, and Docker's last lines say what did not. To see what a service said:"; \
@@ -119,6 +120,16 @@ ml-gateway: $(VENV)/ml-gateway/.stamp postgres ## Kill the ML gateway at any tim
 .PHONY: ml-gateway-kills
 ml-gateway-kills: $(VENV)/ml-gateway/.stamp postgres ## Kill the ML gateway, or cut its database, in sixteen more random runs
 	$(VENV)/ml-gateway/bin/python -m pytest -m deep tests/ml_gateway
+
+$(VENV)/flags/.stamp: $(VENV)/.stamp
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(@D)/bin/python -m pip install --quiet --group flags
+	@touch $@
+
+.PHONY: flags
+flags: $(VENV)/flags/.stamp ## Switch the example's feature flags under load
+	$(VENV)/flags/bin/python -m pytest tests/flags
 
 MONITORING := .cache/monitoring
 MONITORING_PACKAGES := prometheus prometheus-alertmanager prometheus-blackbox-exporter prometheus-node-exporter \
@@ -239,7 +250,7 @@ bench: provisioned ## Measure deploys beside their floor and beside docker compo
 .PHONY: test
 # What needs no sandbox takes the time that the sandbox's tests leave; shown when it fails. With $(MAKE) make -n would run it all.
 test: $(VENV)/.stamp ## Run everything that CI runs
-	@tests/aside 'tests/quietly "what needs no sandbox" make --no-print-directory lint unit lab migrations ml-gateway monitoring workflows' \
+	@tests/aside 'tests/quietly "what needs no sandbox" make --no-print-directory lint unit lab migrations ml-gateway flags monitoring workflows' \
 		'make --no-print-directory provisioned && tests/side-by-side molecule'
 
 .PHONY: clean

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -49,6 +50,13 @@ def publish_public_images(names: Sequence[str] = PUBLIC_IMAGES) -> str:
     """The stand-ins can be pulled by the names of what they stand in for."""
     pushed = [name for name in names if _publish_public(name)]
     return f"pushed {', '.join(pushed)}" if pushed else "reused"
+
+
+def fetch_packages() -> str:
+    """What the API's image takes from PyPI is here."""
+    program = _SERVICES / "packages.py"
+    run(sys.executable, program, what="Fetching the packages of services/api", hint="PyPI must answer")
+    return "here"
 
 
 def publish_releases() -> str:

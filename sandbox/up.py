@@ -12,7 +12,7 @@ from sandbox.hosts import ensure_host
 from sandbox.images import ensure_base, ensure_image, ensure_public, remove_outdated
 from sandbox.network import check_isolation, ensure_network
 from sandbox.pki import ensure_certificates
-from sandbox.releases import publish_public_images, publish_releases
+from sandbox.releases import fetch_packages, publish_public_images, publish_releases
 from sandbox.services import ensure_service
 from sandbox.ssh import ensure_ssh
 from sandbox.steps import Step
@@ -106,7 +106,8 @@ def steps_up(hosts: Sequence[Host], state: Path) -> list[Step]:
             publish_public_images,
             after=("sandbox-registry", *PUBLIC_IMAGES),
         ),
-        Step("releases", "registry, releases of services/", publish_releases, after=("sandbox-registry",)),
+        Step("packages", "packages of services/api", fetch_packages),
+        Step("releases", "registry, releases of services/", publish_releases, after=("sandbox-registry", "packages")),
         Step(
             "outdated images",
             "outdated images",

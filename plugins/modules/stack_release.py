@@ -48,7 +48,8 @@ options:
   live_files:
     description:
       - Files in the directories that C(live_files) of O(stack) names, as relative path to base64 of the content. They change
-        under running replicas and are no part of the release.
+        under running replicas and are no part of the release. Feature flags (C(flags/flags.json)) of an older version than the
+        host's are not written.
     type: dict
     default: {}
   executable:
@@ -210,6 +211,13 @@ changed_live_files:
   type: list
   elements: str
   sample: [flags/features.json]
+newer_flags:
+  description:
+    - The file of feature flags on this host, as base64, where that stays because the one in O(live_files) is older. Empty
+      otherwise.
+  returned: success
+  type: str
+  sample: ""
 problems:
   description: Every problem with the configuration as Compose resolves it.
   returned: when the configuration is refused
@@ -286,6 +294,7 @@ def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
         "images": prepared.images,
         "changed_secrets": prepared.changed_secrets,
         "changed_live_files": prepared.changed_live_files,
+        "newer_flags": base64.b64encode(prepared.newer_flags).decode(),
         "diff": _diff(prepared),
     }
 

@@ -13,9 +13,12 @@ from fastapi import FastAPI, HTTPException, Query, Request, WebSocket
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
+from . import flags
 from .database import Database
 from .door import Door
+from .flags import RequestFlags
 from .identity import FAULT, IDENTITY, RELEASE, report
+from .labels import Labels
 from .ml import Ml
 
 # Postgres stores no NUL.
@@ -39,6 +42,7 @@ class Source(BaseModel):
 
 @asynccontextmanager
 async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    await flags.load()
     async with database.pool, ml.client:
         watch = asyncio.create_task(ml.watch())
         yield
@@ -46,7 +50,7 @@ async def lifespan(_: FastAPI) -> AsyncIterator[None]:
 
 
 api = FastAPI(title="Morpheus", version=RELEASE, lifespan=lifespan, docs_url=None, redoc_url=None)
-app = Door(api)
+app = Labels(Door(api))
 
 
 @api.exception_handler(psycopg.Error)
@@ -64,6 +68,12 @@ async def health() -> JSONResponse:
 @api.get("/api/version")
 async def version() -> dict[str, str]:
     return {"release": RELEASE, "replica": IDENTITY["replica"], "environment": IDENTITY["environment"]}
+
+
+@api.get("/api/context")
+async def context(found: RequestFlags) -> dict[str, Any]:
+    """What a page learns at run time: where it is, and which features its user has."""
+    return {"environment": IDENTITY["environment"], "release": RELEASE, "flags": found.as_dict()}
 
 
 @api.get("/api/slow")
@@ -102,8 +112,11 @@ async def read_story(story_id: int) -> dict[str, Any]:
 
 
 @api.post("/api/transform")
-async def transform(source: Source) -> dict[str, Any]:
+async def transform(source: Source, found: RequestFlags) -> dict[str, Any]:
     text = source.text if source.story_id is None else (await read_story(source.story_id))["text"]
     if text is None:
         raise HTTPException(422, "Give a story_id or a text")
-    return {"panels": await ml.draw(text), "release": RELEASE}
+    panels = await ml.draw(text)
+    if found.loud_captions:
+        panels = [{**panel, "caption": str(panel["caption"]).upper()} for panel in panels]
+    return {"panels": panels, "release": RELEASE}

@@ -75,6 +75,7 @@ def ledger(inventories: Path, tmp_path: Path) -> Iterator[Ledger]:
     settings = yaml.safe_load(path.read_text())
     secret = settings["stack"]["database"]
     settings["stack_source"] = str(found.source)
+    del settings["stack_flags"]
     settings["stack"] = {"name": NAME, "compose_files": ["compose.yml"], "database": secret}
     path.write_text(yaml.safe_dump(settings))
     found.write()

@@ -23,7 +23,7 @@ services:
     command: [bash, -c, "/scripts/check.sh || { until [ -e /dev/shm/told ]; do sleep 0.1; done; exit 1; }; exec sleep infinity"]
     stop_signal: SIGKILL
     healthcheck: {test: /scripts/check.sh, interval: 1s, timeout: 2s, retries: 1}
-    volumes: ["./scripts:/scripts", "./notes:/notes", "./notes/one.txt:/one.txt:ro", "./flags:/flags"]
+    volumes: ["./scripts:/scripts", "./notes:/notes", "./notes/one.txt:/one.txt:ro", "./notices:/notices"]
     configs: [settings]
   still:
     <<: *notes
@@ -48,7 +48,7 @@ class Project:
         inventory["stack_source"] = str(self.source)
         inventory["stack"]["compose_files"] = ["compose.yml", "compose.staging.yml", "compose.notes.yml"]
         inventory["stack"]["files"] = ["migrations", "scripts", "notes", "same", "settings.json", *files]
-        inventory["stack"]["live_files"] = ["flags"]
+        inventory["stack"]["live_files"] = ["notices"]
         path.write_text(yaml.safe_dump(inventory))
 
     def write(self, name: str, text: str) -> None:
@@ -69,7 +69,7 @@ def project(staging: Environment, inventories: Path, tmp_path: Path) -> Iterator
     found.write("scripts/check.sh", "#!/bin/bash\nexec grep -q good /notes/one.txt\n")
     (found.source / "scripts" / "check.sh").chmod(0o755)
     found.write("same/one.txt", "good, and always the same")
-    found.write("flags/flags.json", "off")
+    found.write("notices/notice.txt", "off")
     found.bring("first, good")
     found.ship()
     found.environment.deployed("1.0.0")
@@ -99,7 +99,7 @@ def test_replicas_keep_the_files_that_they_were_started_with(project: Project) -
     incumbent, still = staging.containers(HOST, "notes"), staging.containers(HOST, "still")
     assert sees(only(incumbent)) == {"first, good"}
     assert inside(only(incumbent), "stat -c %a /scripts/check.sh /notes/one.txt") == "755\n644\n"
-    for path in ("/scripts/new", "/notes/one.txt", "/one.txt", "/flags/new"):
+    for path in ("/scripts/new", "/notes/one.txt", "/one.txt", "/notices/new"):
         assert "Read-only file system" in inside(only(incumbent), f"touch {path}")
     inside(only(still), "echo theirs > /uploads/data")
 
@@ -150,16 +150,16 @@ def test_live_files_change_under_running_replicas_and_nothing_else_does(project:
     staging = project.environment
     before = staging.containers(HOST)
     notes = only(staging.containers(HOST, "notes"))
-    project.write("flags/flags.json", "on")
-    project.write("flags/new.json", "new")
+    project.write("notices/notice.txt", "on")
+    project.write("notices/new.txt", "new")
     check = staging.deployed("1.0.0", "--check")
-    says(check, ["live files: bring flags/flags.json", "live files: bring flags/new.json"])
-    assert inside(notes, "cat /flags/*") == "off"
+    says(check, ["live files: bring notices/notice.txt", "live files: bring notices/new.txt"])
+    assert inside(notes, "cat /notices/*") == "off"
     run = staging.deployed("1.0.0")
     says(run, ["VERDICT deployed: staging 1.0.0", f"{HOST} runs 1.0.0, 2 live files changed"])
     assert staging.containers(HOST) == before
-    assert inside(notes, "cat /flags/*") == "onnew"
-    (project.source / "flags" / "new.json").unlink()
+    assert inside(notes, "cat /notices/*") == "onnew"
+    (project.source / "notices" / "new.txt").unlink()
     staging.deployed("1.0.0")
-    assert inside(notes, "cat /flags/*") == "on"
+    assert inside(notes, "cat /notices/*") == "on"
     says(staging.deployed("1.0.0"), ["VERDICT unchanged: staging 1.0.0"])

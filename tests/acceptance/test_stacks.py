@@ -51,7 +51,7 @@ SERVICE = {
     "routes": [{"host": SITE}],
     "health": {"path": "/health", "version": "version", "interval_seconds": 0.1, "deadline_seconds": 10},
 }
-MOVED = ("source", "release", "secrets", "secret_files", "rotation", "fingerprints")
+MOVED = ("source", "release", "secrets", "secret_files", "rotation", "flags", "fingerprints")
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ in a collection of its own that has all else by links. The roles that install pa
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
@@ -22,7 +23,7 @@ import yaml
 
 from tests.commands import environment
 from tests.hangs import HANGS_AFTER_SECONDS
-from tests.unit import certificates
+from tests.unit import certificates, flags_file
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
@@ -75,7 +76,21 @@ print(json.dumps(answer if isinstance(answer, dict) else dict(changed=False)))
 """
 
 # Options that a test may want to see of what was asked.
-NOTED = ("names", "state", "drained", "stack", "token", "run", "adopts", "ports", "ports_from", "hosts")
+NOTED = (
+    "names",
+    "state",
+    "drained",
+    "stack",
+    "token",
+    "run",
+    "adopts",
+    "ports",
+    "ports_from",
+    "hosts",
+    "content",
+    "before",
+    "why",
+)
 Tasks = dict[str, list[dict[str, Any]]]
 ENGINE_ROLE: Tasks = {
     "plan": [
@@ -208,6 +223,16 @@ def certificate(days: float, path: str = "/nowhere/acme.pem", **when: Any) -> di
     return rule("edge_certificate_info", {"changed": False, "certificate": pem, "path": path}, **when)
 
 
+FLAGS = flags_file.text({"loud": flags_file.share(0)})
+FLAGS_THERE: dict[str, Any] = {
+    "changed": False,
+    "flags": base64.b64encode(FLAGS.encode()).decode(),
+    "version": 1,
+    "digest": "d" * 64,
+    "changes": [],
+    "history": [{"at": "2026-11-26T09:00:00Z", "by": "ben", "why": "new", "version": 1, "changes": ["loud: new, off"]}],
+}
+WITH_FLAGS = ("-e", json.dumps({"stack_flags": {"file": "{{ inventory_dir }}/flags.json"}}))
 WELL = [
     certificate(80),
     rule("edge_certificate", {"changed": True, "path": "/nowhere/acme.pem"}),
@@ -293,6 +318,8 @@ WELL = [
     ),
     rule("stack_secret", {"changed": True, "files": ["web.env"]}),
     rule("edge_maintenance", {"changed": True, "changes": ["maintenance.map"]}),
+    rule("stack_flags", FLAGS_THERE, check_mode=True),
+    rule("stack_flags", {**FLAGS_THERE, "changed": True}),
     rule("ml_mode", {"changed": True, "mode": "off", "history": [{"at": "now", "mode": "off", "by": "alice", "why": "bill"}]}),
     rule("engine_config", {"changed": True, "restart": [], "reload": []}),
     rule(
@@ -317,6 +344,7 @@ ROLLOUTS = {
 }
 OPTIONS = {
     "certificates": ACME,
+    "flags": (*WITH_FLAGS, "-e", "flag=loud", "-e", "to=50", "-e", "why=half"),
     "fingerprint": ("-e", "stack_fingerprints={{ inventory_dir }}/fingerprints.json"),
     "maintenance": ("-e", "state=on"),
     "remove_stack": ("-e", "stack_name=shop"),
@@ -407,6 +435,7 @@ class Stage:
         own = self.directory / name.replace(" ", "-")
         (own / "source").mkdir(parents=True)
         (own / "source" / "compose.yml").write_text(COMPOSE)
+        (own / "flags.json").write_text(FLAGS)
         (own / "vault.yml").write_bytes(self.vault.read_bytes())
         (own / "ssh").write_text(SSH)
         (own / "ssh").chmod(0o755)

@@ -48,6 +48,7 @@ deploy          refused 2     refused 2    refused 2  deployed 0     checked 0
 edge_upgrade    refused 2     refused 2    refused 2  deployed 0     checked 0
 engine_upgrade  refused 2     refused 2    refused 2  deployed 0     checked 0
 fingerprint     refused 2     refused 2    refused 2  done 0         checked 0
+flags           refused 2     refused 2    refused 2  refused 2      checked 0
 history         refused 2     refused 2    refused 2  done 0         done 0
 maintenance     refused 2     refused 2    refused 2  done 0         checked 0
 ml_mode         refused 2     refused 2    refused 2  done 0         checked 0
@@ -70,6 +71,7 @@ deploy          refused 4     refused 4   refused 4    mixed 4    running -9
 edge_upgrade    refused 4     refused 4   refused 4    failed 4   running -9
 engine_upgrade  refused 4     refused 4   refused 4    failed 4   running -9
 fingerprint     done 0        done 0      done 0       done 0     running -9
+flags           refused 4     refused 4   refused 4    failed 4   running -9
 history         refused 4     done 0      done 0       done 0     running -9
 maintenance     refused 4     refused 4   refused 4    failed 4   running -9
 ml_mode         refused 4     refused 4   refused 4    failed 4   running -9
@@ -90,6 +92,7 @@ MIDWAY = {
     "deploy": rule("stack_release", "lost", host="app-2"),
     "edge_upgrade": rule("edge_image", "lost", host="app-2"),
     "engine_upgrade": rule("engine_packages", "lost", host="app-2", check_mode=True),
+    "flags": rule("stack_flags", "lost", host="app-2", check_mode=True),
     "history": rule("lease", "lost", host="app-2"),
     "maintenance": rule("edge_maintenance", "lost", host="app-2", check_mode=True),
     "ml_mode": rule("host_identity", "lost", host="app-2"),
@@ -109,6 +112,7 @@ LAST = {
     "deploy": rule("stack_rollout", "lost", host="app-2"),
     "edge_upgrade": rule("edge_upgrade", "lost", host="app-2"),
     "engine_upgrade": rule("engine_packages", "lost", host="app-2", check_mode=False),
+    "flags": rule("stack_flags", "lost", host="app-2", check_mode=False),
     "maintenance": rule("edge_maintenance", "lost", host="app-2", check_mode=False),
     "ml_mode": rule("ml_mode", "lost", host="app-1"),
     "provision": rule("edge_config", "lost", host="app-2"),

@@ -37,16 +37,18 @@ HOSTS = {
     "daemon": "",
     "egress": "",
     "rollout": "health service words",
+    "flags": "",
     "compose": "service",
     "engine": "lineage service words",
-    "release": "compose engine lineage service",
+    "release": "compose engine flags lineage service",
     "edge": "engine health rollout service",
     "host": "compose edge egress engine health lease release rollout service words",
     "edge_container": "edge engine service",
     "facts": "compose edge egress engine ownership postgres release secrets service",
     "adoption": "compose edge engine facts service",
     "operations": (
-        "adoption compose edge edge_container engine health host lease lineage ownership release rollout service supabase words"
+        "adoption compose edge edge_container engine flags health host lease lineage ownership release rollout service supabase "
+        "words"
     ),
 }
 # Upstairs: what runs on the controller only. Package -> those of this floor that it imports; of the one below, any.
@@ -56,7 +58,8 @@ CONTROLLER = {
     "rotation": "",
     "supabase": "",
     "monitoring": "",
-    "config": "rotation supabase",
+    "flags": "",
+    "config": "flags rotation supabase",
     "new_environment": "config",
     "inspected": "config new_environment",
     "audit": "config",

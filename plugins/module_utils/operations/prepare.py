@@ -25,6 +25,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.operations.harm im
     take_precautions,
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.jobs import Jobs
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.live import bring
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.migrations import Migrations
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.usable import images_of
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.wanted import Wanted
@@ -64,6 +65,8 @@ class Prepared:
     # Jobs of this release that are yet to be run on one host, which is this one; and those that have ended well for it here.
     jobs: list[str] = field(default_factory=list)
     jobs_done: list[str] = field(default_factory=list)
+    # Flags that this host has and that stay, because those that the release came with are older.
+    newer_flags: bytes = b""
 
     @property
     def pending(self) -> bool:
@@ -130,11 +133,10 @@ def prepare(host: StackHost, wanted: Wanted, migrations: Migrations, *, check_mo
         )
         steps, replicas, damage = _preview(host, manifest, workspace, model, check_mode, lineage.live)
     changed_secrets = releases.changed_secrets(wanted.secrets, wanted.rights)
-    live = wanted.stack.live_files, wanted.live_files, wanted.executable
-    changed_live_files = releases.live_files.changed(*live)
     if not check_mode:
         releases.write_secrets(wanted.secrets, wanted.rights)
-        releases.live_files.write(*live)
+    brought = bring(releases, wanted, check_mode=check_mode)
+    if not check_mode:
         if is_new:
             releases.write_files(identity, wanted.release, wanted.environment, wanted.files, wanted.executable)
             releases.write_manifest(manifest)
@@ -147,7 +149,7 @@ def prepare(host: StackHost, wanted: Wanted, migrations: Migrations, *, check_mo
         live=lineage.live,
         is_new=is_new,
         changed_secrets=changed_secrets,
-        changed_live_files=changed_live_files,
+        changed_live_files=brought.changed,
         images=images,
         steps=steps,
         replicas=replicas,
@@ -157,6 +159,7 @@ def prepare(host: StackHost, wanted: Wanted, migrations: Migrations, *, check_mo
         versions=wanted.versions if manifest.schema and lineage.schema.knows(manifest.schema) else [],
         jobs=[one.service for one in steps if one.action is Action.RUN and wanted.stack.job(one.service).hosts == "one"],
         jobs_done=lineage.jobs.get(identity, []),
+        newer_flags=brought.flags,
         warnings=[
             *hardening.warnings(wanted.stack, model),
             *swept,
@@ -167,6 +170,7 @@ def prepare(host: StackHost, wanted: Wanted, migrations: Migrations, *, check_mo
             *lost,
             *broken,
             *damage,
+            *brought.kept,
         ],
     )
 

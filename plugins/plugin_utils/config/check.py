@@ -61,7 +61,6 @@ class StackConfig(StackFiles):
 
     def __init__(self, raw: Mapping[str, Any], options: Mapping[str, Any]) -> None:
         super().__init__()
-        self.notes: list[str] = []
         # The Compose files, merged, with plain variables in place.
         self.model: dict[str, Any] = {"services": {}}
         given = schema.typed({key: raw.get(key) for key in options}, options, "", self.problems)
@@ -80,7 +79,7 @@ class StackConfig(StackFiles):
         # name -> {owner, mode} of each file secret
         self.secret_rights: dict[str, dict[str, Any]] = {}
         self._source = Path(given["stack_source"] or "")
-        self.config = given["stack"] or {}
+        self.config = self._with_flags(given)
         if not isinstance(raw.get("stack"), Mapping):
             return
         self._check_variables()

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import base64
+import datetime
 import posixpath
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +15,9 @@ from typing import Any
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import env_file as dotenv
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import is_executable
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import file_mounts
+from ansible_collections.morpheus.deploy.plugins.module_utils.flags import words as flags
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.variables import GROUP
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.flags import files as flag_files
 
 # What a release's directory holds beside its own files.
 RESERVED = ("env", "secrets")
@@ -29,6 +32,7 @@ class StackFiles:
 
     def __init__(self) -> None:
         self.problems: list[str] = []
+        self.notes: list[str] = []
         self.files: dict[str, str] = {}
         self.live_files: dict[str, str] = {}
         self.executable: list[str] = []
@@ -36,6 +40,14 @@ class StackFiles:
         self._source = Path()
         # Files that Compose files name by extends and include.
         self.brought: set[str] = set()
+        self._flags: Mapping[str, Any] = {}
+
+    def _with_flags(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The options of the stack. With a file of flags their directory is one of its live files."""
+        config: dict[str, Any] = given["stack"] or {}
+        self._flags = given["stack_flags"] or {}
+        live = config.get("live_files")
+        return {**config, "live_files": [*live, flags.DIRECTORY]} if self._flags and isinstance(live, list) else config
 
     def _read_files(self) -> None:
         for option in ("compose_files", "files"):
@@ -74,6 +86,9 @@ class StackFiles:
 
     def _read_live_files(self) -> None:
         given = [str(name) for name in self.config["live_files"] or []]
+        if self._flags:
+            given.pop()
+            self._read_flags(given)
         for number, name in enumerate(given):
             problem = self._live_problem(name, given[:number])
             if problem:
@@ -81,6 +96,15 @@ class StackFiles:
                 continue
             for path in sorted(item for item in (self._source / name).rglob("*") if item.is_file()):
                 self._take(self.live_files, str(path.relative_to(self._source)), path)
+
+    def _read_flags(self, live: list[str]) -> None:
+        taken = [str(name) for key in ("compose_files", "files") for name in self.config[key] or []] + live
+        if any(_overlap(flags.DIRECTORY, name) for name in taken):
+            self._say(f"stack_flags: services find them in ./{flags.DIRECTORY}, where other files of the stack lie; move those")
+        found = flag_files.read(self._flags, self._source, datetime.date.today())
+        self.problems += found.problems
+        self.notes += found.notes
+        self.live_files[flags.NAME] = base64.b64encode(found.text.encode()).decode()
 
     def _live_problem(self, name: str, before: list[str]) -> str:
         path, here = self._source / name, posixpath.normpath(name)

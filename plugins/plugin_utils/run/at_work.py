@@ -37,7 +37,7 @@ class AtWork:
 
 def _options(host: Any, task: Any, play: Any) -> dict[str, Any]:
     """Those that say whether something is switched. A task that begins has its options as they were written."""
-    written = {name: value for name, value in task.args.items() if name in ("mode", "state")}
+    written = {name: value for name, value in task.args.items() if name in ends.SAYING}
     variables = play.get_variable_manager().get_vars(play=play, host=host, task=task)
     found: dict[str, Any] = {}
     # What cannot be read fails the task itself, in Ansible's own words.

@@ -19,12 +19,18 @@ RUNNING = "running"
 CHECKED = "checked"
 FAILED, UNREACHABLE = 2, 4
 # One answer of theirs is the whole switch: when it is lost, nobody here knows whether it was done. Each with what shows it.
-SWITCHES = {"edge_maintenance": "playbooks/status.yml", "ml_mode": "playbooks/ml_mode.yml"}
+SWITCHES = {
+    "edge_maintenance": "playbooks/status.yml",
+    "ml_mode": "playbooks/ml_mode.yml",
+    "stack_flags": "playbooks/flags.yml",
+}
+# Without any of them a switch only looks.
+SAYING = ("state", "mode", "content")
 
 
 def may_have_switched(module: str, options: Mapping[str, Any], *, check_mode: bool) -> bool:
-    """Whether something may be switched although no answer came. Without a mode ``ml_mode`` only looks."""
-    return module in SWITCHES and not check_mode and bool(options.get("state") or options.get("mode"))
+    """Whether something may be switched although no answer came."""
+    return module in SWITCHES and not check_mode and any(options.get(name) for name in SAYING)
 
 
 def looks(playbooks: Sequence[str]) -> bool:

@@ -24,6 +24,7 @@ VARIABLES = {
     "secret_variables": "stack_secret_variables",
     "secret_files": "stack_secret_files",
     "registries": "stack_registries",
+    "flags": "stack_flags",
     "rotation": "stack_rotation",
     "fingerprints": "stack_fingerprints",
     "other_fingerprints": "stack_other_fingerprints",
@@ -33,8 +34,14 @@ OF_THE_RUN = ("hosts", "after")
 # May stand beside ``stacks``, for those that have none of their own.
 _FOR_ALL = ("registries",)
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*\Z")
+_FLAGS = ("flag", "flags_take", "flags_bring")
 # Asked of one stack with -e, so that several must be told apart: variable -> the playbooks that read it.
-_OF_ONE = {"stack_release": ("deploy",), "rollback_to": ("rollback",), "secret": ("rotate_secrets",)}
+_OF_ONE = {
+    "stack_release": ("deploy",),
+    "rollback_to": ("rollback",),
+    "secret": ("rotate_secrets",),
+    **dict.fromkeys(_FLAGS, ("flags",)),
+}
 APP = "app"
 
 

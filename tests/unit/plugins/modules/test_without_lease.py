@@ -16,6 +16,7 @@ from ansible_collections.morpheus.deploy.plugins.action import rotation as rotat
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import certificate, maintenance
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import engine
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease import leased
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations import live
 from ansible_collections.morpheus.deploy.plugins.modules import (
     engine_config,
     engine_packages,
@@ -45,6 +46,7 @@ WRITING: dict[str, dict[str, Any]] = {
     "edge_maintenance": {"state": "on"},
     "edge_upgrade": {"image": "haproxy:3.1"},
     "engine_packages": {},
+    "stack_flags": {"stack": "shop", "content": "e30=", "by": "alice", "why": "a try"},
     "ml_mode": {"stack": "ml-gateway", "mode": "off", "by": "alice", "why": "the bill"},
     "postgres_login": {"url": URL, "admin_url": URL, "environment": "staging"},
 }
@@ -65,6 +67,7 @@ def _nothing_is_real(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(certificate.EdgeCertificate, "serve", begin)
     monkeypatch.setattr(maintenance.Maintenance, "look", begin)
     monkeypatch.setattr(maintenance.Maintenance, "switch", begin)
+    monkeypatch.setattr(live, "switch", begin)
     monkeypatch.setattr(postgres_login, "psycopg2", SimpleNamespace())
     monkeypatch.setattr(postgres_login, "open_login", begin)
     monkeypatch.setattr(supabase_migrations, "psycopg2", SimpleNamespace(Error=ValueError))

@@ -106,6 +106,8 @@ def test_what_deploys_nothing_ends_in_a_word_too(what: dict[str, Any], word: str
         ("edge_maintenance", {"state": "on"}, True, False),
         ("ml_mode", {"mode": "off", "stack": "ml-gateway"}, False, True),
         ("ml_mode", {"stack": "ml-gateway"}, False, False),
+        ("stack_flags", {"content": "e30=", "stack": "shop"}, False, True),
+        ("stack_flags", {"stack": "shop"}, False, False),
         ("host_identity", {"state": "present"}, False, False),
     ],
 )
@@ -173,7 +175,8 @@ def test_what_goes_on_on_a_host_is_said_with_how_to_watch_and_to_stop_it(at_work
 
 
 @pytest.mark.parametrize(
-    ("module", "shows"), [("ml_mode", "playbooks/ml_mode.yml"), ("edge_maintenance", "playbooks/status.yml")]
+    ("module", "shows"),
+    [("ml_mode", "playbooks/ml_mode.yml"), ("stack_flags", "playbooks/flags.yml"), ("edge_maintenance", "playbooks/status.yml")],
 )
 def test_a_switch_that_was_not_answered_is_said_with_the_commands_that_repeat_and_show_it(module: str, shows: str) -> None:
     assert goes_on({"app-1": module, "app-2": module}, ["app-1"], "inventories/staging", "") == [
