@@ -294,6 +294,7 @@ WELL = [
     rule("stack_secret", {"changed": True, "files": ["web.env"]}),
     rule("edge_maintenance", {"changed": True, "changes": ["maintenance.map"]}),
     rule("ml_mode", {"changed": True, "mode": "off", "history": [{"at": "now", "mode": "off", "by": "alice", "why": "bill"}]}),
+    rule("ml_costs", {"changed": False, "books": {"environment": "staging", "tier": "staging", "calls": [], "caps": []}}),
     rule("engine_config", {"changed": True, "restart": [], "reload": []}),
     rule(
         "edge_image",
@@ -317,6 +318,8 @@ ROLLOUTS = {
 }
 OPTIONS = {
     "certificates": ACME,
+    # Whose key is in a vault that nobody opens.
+    "costs": ("-e", '{"ml": {"key": "{{ vault_ml_key }}"}}'),
     "fingerprint": ("-e", "stack_fingerprints={{ inventory_dir }}/fingerprints.json"),
     "maintenance": ("-e", "state=on"),
     "remove_stack": ("-e", "stack_name=shop"),
@@ -432,7 +435,7 @@ class Stage:
             (own / name).parent.mkdir(exist_ok=True)
             (own / name).write_text(content)
         # What a good run has left there yesterday.
-        for file in ("verdict.json", "check.json", "status.json", "audit.json", "config.json", "history.json"):
+        for file in ("verdict.json", "check.json", "status.json", "audit.json", "config.json", "history.json", "costs.json"):
             (own / ".deploy" / "staging").mkdir(parents=True, exist_ok=True)
             (own / ".deploy" / "staging" / file).write_text('{"verdict": "deployed", "release": "yesterday"}')
         return own

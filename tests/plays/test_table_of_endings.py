@@ -44,6 +44,7 @@ audit           refused 2     refused 2    refused 2  failed 2       failed 2
 certificates    refused 2     refused 2    refused 2  done 0         checked 0
 claim           refused 2     refused 2    refused 2  done 0         checked 0
 config          refused 2     refused 2    refused 2  done 0         done 0
+costs           refused 2     refused 2    refused 2  done 0         done 0
 deploy          refused 2     refused 2    refused 2  deployed 0     checked 0
 edge_upgrade    refused 2     refused 2    refused 2  deployed 0     checked 0
 engine_upgrade  refused 2     refused 2    refused 2  deployed 0     checked 0
@@ -66,6 +67,7 @@ audit           refused 4     failed 4    failed 4     failed 4   running -9
 certificates    refused 4     refused 4   refused 4    refused 2  running -9
 claim           refused 4     refused 4   refused 4    failed 4   running -9
 config          done 0        done 0      done 0       done 0     running -9
+costs           refused 4     done 0      done 0       done 0     running -9
 deploy          refused 4     refused 4   refused 4    mixed 4    running -9
 edge_upgrade    refused 4     refused 4   refused 4    failed 4   running -9
 engine_upgrade  refused 4     refused 4   refused 4    failed 4   running -9
@@ -87,6 +89,7 @@ MIDWAY = {
     "audit": rule("stack_audit", "lost", host="app-2"),
     "certificates": rule("host_identity", "lost", host="app-2"),
     "claim": rule("host_identity", "lost", host="app-2"),
+    "costs": rule("ml_costs", "lost", host="app-2"),
     "deploy": rule("stack_release", "lost", host="app-2"),
     "edge_upgrade": rule("edge_image", "lost", host="app-2"),
     "engine_upgrade": rule("engine_packages", "lost", host="app-2", check_mode=True),

@@ -63,7 +63,7 @@ CONTROLLER = {
     "acme": "audit",
     "effective": "config",
     "stacks": "",
-    "run": "audit effective stacks",
+    "run": "audit config effective stacks",
     "notify": "config encrypted lease run",
     "live": "lease run",
 }
