@@ -54,6 +54,7 @@ CONTROLLER = {
     "encrypted": "",
     "lease": "",
     "rotation": "",
+    "runpod": "",
     "supabase": "",
     "monitoring": "",
     "config": "rotation supabase",

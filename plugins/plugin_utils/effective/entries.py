@@ -31,6 +31,7 @@ SECRET_PATHS = (
     ("stack_secret_files", "*", "content"),
     ("stack_fingerprint_key",),
     ("ml", "key"),
+    ("ml", "management_key"),
     *(("stack_registries", "*", option) for option in ("password", "token")),
     *(("notifications", "channels", "*", option) for option in ("url", "token", "password")),
 )
