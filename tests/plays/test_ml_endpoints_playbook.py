@@ -31,7 +31,9 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
     return Stage(tmp_path_factory.mktemp("stage"))
 
 
-def play(stage: Stage, runpod: Stub, name: str, *options: str, bound: float = 10, **more: Any) -> Done:
+def play(
+    stage: Stage, runpod: Stub, name: str, *options: str, bound: float = 10, playbook: str = "ml_endpoints", **more: Any
+) -> Done:
     endpoint = {**COMIC, "serverless": {**COMIC["serverless"], **more}}
     ml = {
         "tier": "staging",
@@ -41,7 +43,7 @@ def play(stage: Stage, runpod: Stub, name: str, *options: str, bound: float = 10
         "endpoints": [endpoint],
         "limits": {"money_per_day": 5, "hourly_bound": bound},
     }
-    return stage.play(name, "ml_endpoints", Case(options=("-e", json.dumps({"ml": ml}), *options)))
+    return stage.play(name, playbook, Case(options=("-e", json.dumps({"ml": ml}), *options)))
 
 
 def test_it_says_what_it_would_do_does_it_once_and_refuses_what_is_too_dear(stage: Stage, runpod: Stub) -> None:
@@ -65,6 +67,25 @@ def test_it_says_what_it_would_do_does_it_once_and_refuses_what_is_too_dear(stag
     for done in (looked, made, again, dear):
         assert KEY not in done.output
         assert "canary" not in done.output
+
+
+def test_what_somebody_changed_at_runpod_is_told_by_status_and_audit(stage: Stage, runpod: Stub) -> None:
+    runpod.forget()
+    play(stage, runpod, "kept")
+    [there] = runpod.endpoints()
+    well = play(stage, runpod, "well", playbook="status")
+    assert well.code == 0, well.output
+    assert "SERVERLESS ENDPOINTS" not in well.output
+    runpod.ask("PATCH", f"serverless/{there['id']}", {"workers": {"max": 9}})
+    drift = f"comic ({there['id']}): workers.max is 9, declared is 3"
+    done = play(stage, runpod, "status", playbook="status")
+    assert (done.code, done.files["staging/status.json"]["endpoints"]) == (0, [drift]), done.output
+    assert f"  {drift}" in done.output
+    audit = play(stage, runpod, "audit", playbook="audit")
+    [found] = [one for one in audit.files["staging/audit.json"]["findings"] if one["id"] == "ml-endpoint"]
+    assert (found["level"], found["seen"]) == ("medium", drift)
+    assert runpod.endpoints()[0]["workers"]["max"] == 9
+    assert KEY not in done.output + audit.output
 
 
 def test_where_nothing_is_declared_nobody_is_asked(stage: Stage, runpod: Stub) -> None:

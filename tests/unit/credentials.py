@@ -252,6 +252,7 @@ NEITHER = {
     "edge_upstream_check_path": "a path that a host is asked for",
     "fleet_hosts": "names of the inventory",
     "identity_needs_every_host": "yes or no",
+    "ml.limits.hourly_bound": "an amount of money",
     "lease_hosts": "names of the inventory",
     "monitoring.receivers[].secret": "the name of a file of stack_secret_files",
     "monitoring.thresholds.certificate_days": "a number",

@@ -5,7 +5,7 @@
 
 ``report``: {environment, hosts: name -> result of stack_status or {unreachable}, lease: holder or None, lease_problem: why
 no host said it, lease_unread: host -> why it did not, balancers_unread: balancer -> why it did not say whom it keeps off, runs:
-history lines}. Of several stacks, stacks: name -> hosts as above, in the place of hosts.
+history lines, endpoints: how serverless endpoints differ from what is declared}. Of several stacks, stacks: name -> hosts as above, in the place of hosts.
 """
 
 from __future__ import annotations
@@ -33,6 +33,9 @@ def table(report: Mapping[str, Any], now: float) -> list[str]:
         hosts = {f"{stack} on {name}": host for stack, found in stacks.items() for name, host in found.items()}
     lines += columns(rows)
     lines += _details(hosts, report["environment"], report.get("balancers_unread", {}))
+    if report.get("endpoints"):
+        lines += ["", "SERVERLESS ENDPOINTS differ from what is declared (playbooks/ml_endpoints.yml --check --diff):"]
+        lines += [line for sentence in report["endpoints"] for line in wrapped(f"  {sentence}", "    ")]
     problem = report.get("lease_problem")
     lease = f"? (it could not be read: {problem})" if problem else _lease(report["lease"])
     lines += ["", *wrapped(f"LEASE  {lease}", "       ")]

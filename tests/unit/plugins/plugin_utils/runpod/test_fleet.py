@@ -9,6 +9,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
+from ansible_collections.morpheus.deploy.plugins.filter.endpoints_drift import endpoints_drift
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import specifications
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.ml import Ml
@@ -315,3 +316,16 @@ def test_an_endpoint_that_is_kept_needs_its_id_for_a_deploy_and_a_bound(fresh: S
     # The gateway has no use for either.
     assert "serverless" not in str(made.told())
     assert "hourly_bound" not in str(made.told())
+
+
+def test_drift_is_a_sentence_for_each_endpoint_that_differs_and_for_a_provider_that_is_away() -> None:
+    well = {"name": "sketch", "id": "b", "drift": [], "hourly": 1.0}
+    bad = {"name": "comic", "id": "a", "drift": ["workers.max is 9, declared is 3", "env differs in STEPS"], "hourly": 3.3}
+    new = {"name": "new", "id": "", "drift": ["is to be made"], "hourly": 1.0}
+    asked = {"endpoints": [well, bad, new], "hourly": {"before": 1, "after": 2, "bound": 3}}
+    told = ["comic (a): workers.max is 9, declared is 3; env differs in STEPS", "new (no id yet): is to be made"]
+    assert endpoints_drift(asked) == told
+    assert endpoints_drift({"skipped": True}) == endpoints_drift({}) == []
+    assert endpoints_drift({"failed": False, "msg": "RunPod does not answer", "hourly": {}, "endpoints": []}) == [
+        "they could not be compared: RunPod does not answer"
+    ]
