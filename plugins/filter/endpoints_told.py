@@ -38,10 +38,9 @@ from typing import Any
 
 
 def endpoints_told(kept: Mapping[str, Any]) -> list[str]:
-    lines = []
-    for one in kept["endpoints"]:
-        id_words = one["id"] or "no id yet"
-        lines.append(f"{one['name']} ({id_words}): {'; '.join(one['drift']) or 'is as declared'}")
+    lines = [
+        f"{one['name']} ({one['id'] or 'no id yet'}): {'; '.join(one['drift']) or 'is as declared'}" for one in kept["endpoints"]
+    ]
     hourly = kept["hourly"]
     return [*lines, f"all together may cost {hourly['after']:g} an hour; ml.limits.hourly_bound is {hourly['bound']:g}"]
 

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import schema
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import serverless
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import pins, serverless
 
 TIERS = ("mock", "staging", "production")
 PROVIDERS = ("runpod", "mock")
@@ -46,7 +46,8 @@ class Ml:
         """The gateway's configuration file."""
         endpoints = {
             endpoint["name"]: {
-                name: _plain(value) for name, value in endpoint.items() if name not in _NOT_TOLD and value not in (None, "")
+                **{name: _plain(value) for name, value in endpoint.items() if name not in _NOT_TOLD and value not in (None, "")},
+                "pin": pins.digest(endpoint),
             }
             for endpoint in self._endpoints
         }

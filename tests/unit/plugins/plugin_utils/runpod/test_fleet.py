@@ -83,7 +83,7 @@ def test_an_endpoint_is_made_once_and_then_found_by_its_name_and_by_its_id(fresh
     assert fresh.writes()[before:] == ["POST serverless"]
 
 
-CHANGES = {
+CHANGES: dict[str, tuple[dict[str, Any], list[str]]] = {
     "more workers": ({"serverless__workers_max": 4}, ["workers.max is 3, declared is 4"]),
     "a worker that always runs": ({"serverless__workers_min": 1}, ["workers.min is 0, declared is 1"]),
     "an idle time": ({"serverless__idle_timeout_seconds": 30}, ["workers.idleTimeout is 5, declared is 30"]),
