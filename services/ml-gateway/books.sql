@@ -55,6 +55,15 @@ create table if not exists ml_gateway.pins (
     at timestamptz not null default clock_timestamp(),
     primary key (endpoint, pin)
 );
+-- Contracts that were seen kept, by what was asked and of which pin.
+create table if not exists ml_gateway.contracts (
+    endpoint text not null,
+    pin text not null,
+    contract text not null,
+    at timestamptz not null default clock_timestamp(),
+    by text not null,
+    primary key (endpoint, pin, contract)
+);
 create index if not exists calls_at on ml_gateway.calls (at);
 create index if not exists calls_open on ml_gateway.calls (endpoint, ends_by) where state = 'open';
 create index if not exists calls_job on ml_gateway.calls (job) where job is not null;

@@ -58,6 +58,7 @@ CONTROLLER = {
     "supabase": "",
     "monitoring": "",
     "config": "rotation supabase",
+    "contract": "",
     "new_environment": "config",
     "inspected": "config new_environment",
     "audit": "config",
