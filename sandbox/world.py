@@ -153,8 +153,8 @@ def database(environment: str) -> Service:
     )
 
 
-def _everywhere(number: int, alias: str) -> tuple[Attachment, ...]:
-    return tuple(Attachment(environment, number, (alias,)) for environment in SUBNETS)
+def _everywhere(number: int, *aliases: str) -> tuple[Attachment, ...]:
+    return tuple(Attachment(environment, number, aliases) for environment in SUBNETS)
 
 
 SERVICES = (
@@ -170,7 +170,7 @@ SERVICES = (
         name="runpod",
         image=RUNPOD_IMAGE,
         port=80,
-        places=_everywhere(3, "api.runpod.ai"),
+        places=_everywhere(3, "api.runpod.ai", "api.runpod.io"),
         variables=(f"RUNPOD_API_KEYS={json.dumps(RUNPOD_API_KEYS)}", f"RUNPOD_ADMIN_KEYS={json.dumps(RUNPOD_ADMIN_KEYS)}"),
     ),
     Service(name="alert-sink", image=ALERT_SINK_IMAGE, port=80, places=_everywhere(4, "alerts.sandbox")),

@@ -16,8 +16,8 @@ options:
     description: "The inventory's variables C(stack), C(stack_environment), C(stack_release), C(stack_secrets),
       C(stack_secret_variables), C(stack_secret_files), C(stack_registries),
       C(stack_source), C(stack_fingerprints), C(stack_fingerprint_key), C(stack_other_fingerprints),
-      C(stack_shared_secrets), C(notifications), C(hooks), C(ml) and C(preflight_environments) as one mapping. Missing ones count
-      as not set. Beside them
+      C(stack_shared_secrets), C(notifications), C(hooks), C(ml), C(costs) and
+      C(preflight_environments) as one mapping. Missing ones count as not set. Beside them
       C(stack_groups), the inventory's groups with their hosts, C(stack_vault_variables), what the vault holds, and
       C(stack_vault_templates), names of what looks like a template in it, as the lookup
       P(morpheus.deploy.encrypted_variables#lookup) gives both. C(edge_acme), C(edge_certificate_paths),
@@ -56,6 +56,7 @@ _value:
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ansible_collections.morpheus.deploy.plugins.filter.costs_problems import costs_problems
 from ansible_collections.morpheus.deploy.plugins.filter.ml_problems import ml_problems
 from ansible_collections.morpheus.deploy.plugins.module_utils.health import gate
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.acme import options as acme
@@ -79,6 +80,7 @@ def stack_config(variables: Mapping[str, Any]) -> dict[str, Any]:
                 [
                     *checked.problems,
                     *ml_problems(variables.get("ml")),
+                    *costs_problems(variables.get("costs")),
                     *people.problems,
                     *_acme_problems(variables),
                     *(variables.get("monitoring_problems") or []),

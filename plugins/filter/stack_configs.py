@@ -52,6 +52,7 @@ _value:
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.morpheus.deploy.plugins.filter.costs_problems import costs_problems
 from ansible_collections.morpheus.deploy.plugins.filter.ml_problems import ml_problems
 from ansible_collections.morpheus.deploy.plugins.module_utils.health import gate
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.acme import options as acme
@@ -84,7 +85,7 @@ def stack_configs(
     # Whom they tell is the same for every stack, and said once.
     people = told(common.get("notifications"), common.get("hooks"), options).problems
     problems = [*[problem for problem in problems if not problem.endswith(tuple(people))], *people]
-    problems += [*ml_problems(common.get("ml")), *(common.get("monitoring_problems") or [])]
+    problems += [*ml_problems(common.get("ml")), *costs_problems(common.get("costs")), *(common.get("monitoring_problems") or [])]
     return {"problems": list(dict.fromkeys(problems)), "notes": notes, "releases": ", ".join(releases)}
 
 

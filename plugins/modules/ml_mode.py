@@ -36,20 +36,13 @@ options:
     description: For what, for the history.
     type: str
     default: ""
-  stack:
-    description: Name of the stack whose containers are the gateway.
-    type: str
-    required: true
-  service:
-    description: Name of its service.
-    type: str
-    default: gateway
   without_lease:
     description:
       - That it is meant to be done without a lease, as C(playbooks/ml_mode.yml) does, because costs are stopped while a deploy
         goes on, too. Without this, C(0) as O(token) is refused, except in check mode.
 extends_documentation_fragment:
   - morpheus.deploy.engine
+  - morpheus.deploy.ml_gateway
   - morpheus.deploy.token
   - morpheus.deploy.without_lease
 author:

@@ -84,6 +84,11 @@ dependencies:
   type: list
   elements: str
   sample: ["api: 2 of 2 replicas say that ml is not well: down: HTTP 401"]
+pins:
+  description: The ML endpoints that the live release is pinned to, by name.
+  returned: success
+  type: dict
+  sample: {"comic": {"id": "abc123", "model": "comic-xl", "version": "1.4.0", "called": "comic@1f2e3d4c"}}
 mend:
   description: Commands that mend the drift, where commands do, in the order in which they are to be typed.
   returned: success

@@ -17,7 +17,7 @@ import psycopg
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from .config import Config, Endpoint
+from .config import Config, Endpoint, remembered
 
 # Connection errors may quote parts of the URL, the password among them.
 logging.getLogger("psycopg.pool").disabled = True
@@ -29,16 +29,21 @@ OPTIONS: dict[str, Any] = {"autocommit": True, "client_encoding": "utf8", "conne
 # A statement did not get through, or nobody knows whether it did.
 DOWN = (psycopg.Error, TimeoutError, OSError)
 
-RESERVE: LiteralString = "select * from ml_gateway.reserve_1(%s, %s, %s, %s, %s, %s, %s, %s, %s)"
+RESERVE: LiteralString = "select * from ml_gateway.reserve_2(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
 SETTLE: LiteralString = "select ml_gateway.settle_1(%s, %s, %s, %s) as is_known"
 SEEN: LiteralString = "select * from ml_gateway.seen_1()"
+KEEP: LiteralString = """
+    insert into ml_gateway.pins (endpoint, pin, told) values (%s, %s, %s)
+    on conflict (endpoint, pin) do update set told = excluded.told
+"""
+PINNED: LiteralString = "select told::text from ml_gateway.pins where endpoint = %s and pin = %s"
 # Each gateway takes its share; what another one looks at is passed over.
 DUE: LiteralString = """
     update ml_gateway.calls c
     set look_at = clock_timestamp() + least(interval '30 seconds', greatest(interval '2 seconds', (clock_timestamp() - at) / 4))
     from (select id from ml_gateway.calls where state = 'open' and look_at < clock_timestamp()
         order by look_at limit 20 for update skip locked) due
-    where c.id = due.id returning c.id, c.endpoint, c.job, c.at, c.ends_by < clock_timestamp() as is_over
+    where c.id = due.id returning c.id, c.endpoint, c.pin, c.job, c.at, c.ends_by < clock_timestamp() as is_over
 """
 
 
@@ -54,7 +59,7 @@ class Seen:
 class Books:
     def __init__(self, config: Config) -> None:
         self.limits = json.dumps({name: str(value) for name, value in config.limits.items()})
-        self.seen = Seen()
+        self.config, self.seen = config, Seen()
         self.later: set[asyncio.Task[None]] = set()
         self.url, self.options = os.environ["DATABASE_URL"], {**OPTIONS, "tcp_user_timeout": 5000, "row_factory": dict_row}
         check = AsyncConnectionPool.check_connection
@@ -69,6 +74,15 @@ class Books:
         finally:
             await self.pool.putconn(connection)
 
+    async def endpoint(self, name: str) -> Endpoint | None:
+        """The endpoint of a name, or of <name>@<pin> as the configuration had it that first named the pin."""
+        name, _, pin = name.partition("@")
+        own = self.config.endpoints.get(name)
+        if not pin or (own and own.pin == pin):
+            return own
+        rows = await self.rows(PINNED, name, pin)
+        return remembered(self.config, name, json.loads(rows[0]["told"])) if rows else None
+
     async def connection(self) -> psycopg.AsyncConnection[DictRow]:
         """Many calls at once wait for each other; for a database that is down nobody waits."""
         for _ in range(LONGEST_WAIT_SECONDS):
@@ -79,8 +93,8 @@ class Books:
         raise PoolTimeout
 
     async def reserve(self, call: UUID, caller: str, endpoint: Endpoint) -> tuple[str, datetime | None]:
-        """What reserve_1 of books.sql says of a call. When it says "granted", that is durable."""
-        told = (call, caller, endpoint.name, endpoint.provider, endpoint.model, endpoint.most)
+        """What reserve_2 of books.sql says of a call. When it says "granted", that is durable."""
+        told = (call, caller, endpoint.name, endpoint.provider, endpoint.model, endpoint.pin, endpoint.most)
         try:
             # A minute more than it may run: so long it may wait for a worker without being given up.
             row = (await self.rows(RESERVE, *told, endpoint.timeout_seconds + 60, endpoint.concurrency, self.limits))[0]
@@ -118,6 +132,9 @@ class Books:
                     async with connection.transaction():
                         await connection.execute("select pg_advisory_xact_lock(hashtext('ml_gateway'))")
                         await connection.execute(SCHEMA)
+                        for name, told in self.config.kept.items():
+                            if told.get("pin"):
+                                await connection.execute(KEEP, (name, told["pin"], json.dumps(told, default=str)))
                     while True:
                         used = cast(dict[str, Any], await (await connection.execute(SEEN)).fetchone())
                         self.seen = Seen(used.pop("mode"), True, used)

@@ -40,14 +40,38 @@ create table if not exists ml_gateway.calls (
     job text,
     look_at timestamptz not null default clock_timestamp() + interval '5 seconds'
 );
+-- Looked for first: to add it takes a lock that waits for every call.
+do $$ begin
+    if not exists (select from pg_attribute where attrelid = 'ml_gateway.calls'::regclass and attname = 'pin') then
+        alter table ml_gateway.calls add column pin text not null default '';
+    end if;
+end $$;
+
+-- Endpoints as configurations had them, by what releases are pinned to.
+create table if not exists ml_gateway.pins (
+    endpoint text not null,
+    pin text not null,
+    told jsonb not null,
+    at timestamptz not null default clock_timestamp(),
+    primary key (endpoint, pin)
+);
+-- Contracts that were seen kept, by what was asked and of which pin.
+create table if not exists ml_gateway.contracts (
+    endpoint text not null,
+    pin text not null,
+    contract text not null,
+    at timestamptz not null default clock_timestamp(),
+    by text not null,
+    primary key (endpoint, pin, contract)
+);
 create index if not exists calls_at on ml_gateway.calls (at);
 create index if not exists calls_open on ml_gateway.calls (endpoint, ends_by) where state = 'open';
 create index if not exists calls_job on ml_gateway.calls (job) where job is not null;
 
 -- Reserve one call. `verdict` is "granted", the mode when it is not "live", or the name of the limit that refuses, and
 -- `until` when that limit may let the next call pass. Under the lock each query sees everything that is committed.
-create or replace function ml_gateway.reserve_1(
-    new_call uuid, from_caller text, to_endpoint text, to_provider text, with_model text,
+create or replace function ml_gateway.reserve_2(
+    new_call uuid, from_caller text, to_endpoint text, to_provider text, with_model text, with_pin text,
     price numeric, seconds numeric, concurrency integer, limits jsonb,
     out verdict text, out until timestamptz
 ) language plpgsql set lock_timeout = '30s' as $$
@@ -91,8 +115,8 @@ begin
     if found then
         return;
     end if;
-    insert into ml_gateway.calls (id, at, day, caller, endpoint, provider, model, reserved, ends_by, state) values
-        (new_call, moment, today, from_caller, to_endpoint, to_provider, with_model, price, moment + seconds * interval '1 second', 'open');
+    insert into ml_gateway.calls (id, at, day, caller, endpoint, provider, model, pin, reserved, ends_by, state) values
+        (new_call, moment, today, from_caller, to_endpoint, to_provider, with_model, with_pin, price, moment + seconds * interval '1 second', 'open');
     update ml_gateway.spent set requests = requests + 1, money = money + price where period = today;
     update ml_gateway.spent set requests = requests + 1, money = money + price where period = left(today, 7);
     verdict := 'granted';

@@ -16,7 +16,7 @@ from .config import CAPS, Config, Endpoint
 from .provider import ENDED, NOT_SENT, Provider, body_of, status_of
 from .refusal import RefusedError
 
-JOB: LiteralString = "select id, endpoint, at from ml_gateway.calls where job = %s order by at desc limit 1"
+JOB: LiteralString = "select id, endpoint, pin, at from ml_gateway.calls where job = %s order by at desc limit 1"
 KEPT_HEADERS = ("content-type", "cache-control")
 # What another endpoint may be able to do, and what is "over" in the sense of limits.over.
 MAY_FALL_BACK = ("provider_unreachable", "provider_failed", "provider_busy", "concurrency", "money_per_day", "money_per_month")
@@ -32,20 +32,22 @@ class Calls:
 
     async def start(self, operation: str, name: str, body: dict[str, Any], caller: str, wait_seconds: float) -> Response:
         """Start a job at the endpoint, or where it falls back to; at most once at each."""
-        endpoint, tried = self.endpoint(name), [name]
+        endpoint = await self.endpoint(name)
+        tried = [endpoint.name]
         while True:
             try:
                 answer = await self.reserved(operation, endpoint, body, caller, wait_seconds)
             except RefusedError as refusal:
                 refusal.endpoint = endpoint.name
-                if endpoint.fallback is None or endpoint.fallback in tried or refusal.reason not in MAY_FALL_BACK:
+                fallback = endpoint.fallback
+                if fallback is None or fallback.partition("@")[0] in tried or refusal.reason not in MAY_FALL_BACK:
                     raise
                 self.refused[endpoint.name, refusal.reason] += 1
-                endpoint = self.config.endpoints[endpoint.fallback]
+                endpoint = await self.endpoint(fallback)
                 tried.append(endpoint.name)
             else:
                 if len(tried) > 1:
-                    answer.headers["x-ml-fallback-from"] = name
+                    answer.headers["x-ml-fallback-from"] = tried[0]
                 return answer
 
     async def reserved(
@@ -122,7 +124,7 @@ class Calls:
         return StreamingResponse(parts(), answer.status_code, self.headers(answer, endpoint))
 
     async def health(self, name: str) -> Response:
-        endpoint = self.endpoint(name)
+        endpoint = await self.endpoint(name)
         return self.passed_on(await self.asked(self.provider.ask("GET", endpoint, "health")), endpoint)
 
     async def asked(self, question: Awaitable[httpx.Response]) -> httpx.Response:
@@ -133,21 +135,26 @@ class Calls:
 
     async def job(self, name: str, job: str) -> tuple[Endpoint, dict[str, Any] | None]:
         """Where a job runs, and its call. One that is not in the books can only be the mock's."""
-        endpoint = self.endpoint(name)
+        endpoint = await self.endpoint(name)
         try:
             rows = await self.books.rows(JOB, job)
+            if rows:
+                return await self.books.endpoint(f"{rows[0]['endpoint']}@{rows[0]['pin']}") or endpoint, rows[0]
         except DOWN:
             return endpoint, None
-        if rows:
-            return self.config.endpoints.get(rows[0]["endpoint"], endpoint), rows[0]
         if not self.config.has_mock:
             raise RefusedError("unknown_job")
         return mock(endpoint), None
 
-    def endpoint(self, name: str) -> Endpoint:
-        if name not in self.config.endpoints:
-            raise RefusedError("unknown_endpoint", known=sorted(self.config.endpoints))
-        return self.config.endpoints[name]
+    async def endpoint(self, name: str) -> Endpoint:
+        try:
+            found = await self.books.endpoint(name)
+        except DOWN:
+            raise RefusedError("database_down") from None
+        if found is None:
+            known = sorted(self.config.endpoints)
+            raise RefusedError("unknown_pin" if name.partition("@")[0] in known else "unknown_endpoint", known=known)
+        return found
 
     def passed_on(self, answer: httpx.Response, endpoint: Endpoint) -> Response:
         return Response(answer.content, answer.status_code, self.headers(answer, endpoint))
@@ -155,11 +162,12 @@ class Calls:
     def headers(self, answer: httpx.Response, endpoint: Endpoint) -> dict[str, str]:
         self.answered[endpoint.name, endpoint.provider] += 1
         kept = {name: answer.headers[name] for name in KEPT_HEADERS if name in answer.headers}
-        return {**kept, "x-ml-endpoint": endpoint.name, "x-ml-provider": endpoint.provider, "x-ml-model": endpoint.model}
+        told = {"endpoint": endpoint.name, "provider": endpoint.provider, "model": endpoint.model, "pin": endpoint.pin}
+        return {**kept, **{f"x-ml-{name}": value for name, value in told.items()}}
 
 
 def mock(endpoint: Endpoint) -> Endpoint:
     """What stands in for an endpoint."""
     return replace(
-        endpoint, provider="mock", model="mock", price_per_second=Decimal(0), price_per_request=Decimal(0), fallback=None
+        endpoint, provider="mock", model="mock", pin="", price_per_second=Decimal(0), price_per_request=Decimal(0), fallback=None
     )

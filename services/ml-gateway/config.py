@@ -2,7 +2,7 @@
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,8 @@ class Endpoint:
     price_per_second: Decimal
     price_per_request: Decimal
     fallback: str | None
+    # Of the provider's id, the model and its version. A release may ask for it, as <name>@<pin>.
+    pin: str = ""
 
     @property
     def most(self) -> Decimal:
@@ -41,6 +43,8 @@ class Config:
     limits: dict[str, Decimal]
     warn_at: Decimal
     over: str
+    # What is remembered of each endpoint, so that releases which are pinned to it find it when another one has taken its name.
+    kept: dict[str, dict[str, Any]]
 
     @property
     def has_mock(self) -> bool:
@@ -80,7 +84,22 @@ def parse(raw: dict[str, Any]) -> Config:
         limits={name: Decimal(str(value)) for name, value in limits.items()},
         warn_at=warn_at,
         over=over,
+        kept={name: _kept(given, raw["endpoints"]) for name, given in raw["endpoints"].items()},
     )
+
+
+def remembered(config: Config, name: str, told: dict[str, Any]) -> Endpoint | None:
+    """An endpoint of an earlier configuration, if this one would let it pass."""
+    endpoint = _endpoint(name, told)
+    alone = replace(config, endpoints={name: replace(endpoint, fallback=None)})
+    return None if _problem(alone) else endpoint
+
+
+def _kept(given: dict[str, Any], endpoints: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Its fallback is remembered as it is pinned, too."""
+    fallback = given.get("fallback")
+    pin = endpoints.get(fallback, {}).get("pin") if fallback else None
+    return {**given, "fallback": f"{fallback}@{pin}"} if pin else given
 
 
 def _endpoint(name: str, given: dict[str, Any]) -> Endpoint:
@@ -94,6 +113,7 @@ def _endpoint(name: str, given: dict[str, Any]) -> Endpoint:
         price_per_second=Decimal(str(given.get("price_per_second") or 0)),
         price_per_request=Decimal(str(given.get("price_per_request") or 0)),
         fallback=given.get("fallback"),
+        pin=given.get("pin", ""),
     )
 
 

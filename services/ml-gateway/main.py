@@ -92,7 +92,8 @@ async def refused(request: Request, refusal: Exception) -> JSONResponse:
     assert isinstance(refusal, RefusedError)
     refusal.endpoint = refusal.endpoint or request.path_params.get("endpoint")
     # A name that is not configured is anybody's, and no label.
-    calls.refused[refusal.endpoint if refusal.endpoint in config.endpoints else "", refusal.reason] += 1
+    name = (refusal.endpoint or "").partition("@")[0]
+    calls.refused[name if name in config.endpoints else "", refusal.reason] += 1
     return refusal.answer(config)
 
 

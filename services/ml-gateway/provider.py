@@ -82,7 +82,7 @@ class Provider:
             await asyncio.sleep(1)
 
     async def look_at(self, row: dict[str, Any]) -> None:
-        endpoint, status = self.config.endpoints.get(row["endpoint"]), 404
+        endpoint, status = await self.books.endpoint(f"{row['endpoint']}@{row['pin']}"), 404
         if row["job"] and endpoint:
             try:
                 answer = await self.ask("GET", endpoint, f"status/{row['job']}")

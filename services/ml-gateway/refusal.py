@@ -23,6 +23,10 @@ REASONS = {
     "mode_off": (503, "The ML mode of this environment is off."),
     "mode_mock": (503, "The ML mode of this environment is mock, and there is no mock here."),
     "unknown_endpoint": (404, "There is no such endpoint here."),
+    "unknown_pin": (
+        404,
+        "This environment has never had this endpoint with the model that the release is pinned to.",
+    ),
     "unknown_job": (404, "No call of this environment has this job id."),
     "not_let_through": (403, "The gateway does not let this operation through."),
     "bad_request": (400, 'The body must be a JSON object with an "input", and "wait" a number of milliseconds.'),

@@ -1,14 +1,26 @@
-"""A stand-in for a RunPod endpoint: the same protocol, and an artist who draws the same text always the same way."""
+"""A stand-in for a RunPod endpoint: the same protocol, and an artist who draws the same text always the same way.
+
+What an answer looks like is said by the contracts in ML_CONTRACTS, a directory: it is made of the JSON schema of each endpoint.
+"x-mock" says what the artist does: "scenes" gives an array an item for each scene, "caption" and "svg" are a scene's.
+"""
 
 import os
 import re
 import secrets
+from pathlib import Path
 from random import Random
 from typing import Annotated, Any
 
+import yaml
 from fastapi import Body, Depends, FastAPI, Header, HTTPException
 from pydantic import BaseModel, Field
 
+DIRECTORY = Path(os.environ.get("ML_CONTRACTS", "/contracts"))
+CONTRACTS = {
+    contract["endpoint"]: contract for contract in map(yaml.safe_load, map(Path.read_text, sorted(DIRECTORY.glob("*.yml"))))
+}
+if not CONTRACTS:
+    raise SystemExit(f"ML_CONTRACTS: there is no contract (*.yml) in {DIRECTORY}, and nothing to answer without one")
 KEY = os.environ.get("ML_API_KEY", "")
 HERO = """<path d="M-4-42C-34-24-24-8-36 0L0-4z" fill="#d00000"/><circle cx="1" cy="-50" r="10" fill="#ffdbac"/>
     <path d="M-9 0-6-40H8L11 0H4L1-18-3 0z" fill="#14213d"/><path d="M-10-52a11 11 0 0 1 22 0z" fill="#3d1f00"/>"""
@@ -39,8 +51,29 @@ async def endpoint_health(endpoint: str) -> dict[str, Any]:
 
 @app.post("/v2/{endpoint}/runsync", dependencies=[Depends(authorized)])
 async def run(endpoint: str, input: Annotated[Prompt, Body(embed=True)]) -> dict[str, Any]:
-    panels = [{"caption": scene, "svg": draw(scene)} for scene in scenes(input.prompt, input.panels)]
-    return {"id": f"sync-{secrets.token_hex(6)}", "status": "COMPLETED", "output": {"panels": panels}}
+    # Whoever asks for an endpoint that has no contract gets what the first one says.
+    contract = CONTRACTS.get(endpoint) or next(iter(CONTRACTS.values()))
+    output = made(contract["answer"], scenes(input.prompt, input.panels))
+    return {"id": f"sync-{secrets.token_hex(6)}", "status": "COMPLETED", "output": output}
+
+
+def made(schema: dict[str, Any], texts: list[str]) -> Any:
+    """What the schema asks for. Of a mapping, what is required and what the artist knows to do."""
+    scene, part = texts[0], schema.get("x-mock")
+    if part in ("caption", "svg"):
+        return {"caption": scene, "svg": draw(scene)}[part]
+    if "const" in schema or "enum" in schema:
+        return schema.get("const", *schema.get("enum", [])[:1])
+    if schema.get("type") == "object":
+        wanted = schema.get("properties", {}).items()
+        return {name: made(one, texts) for name, one in wanted if name in schema.get("required", ()) or "x-mock" in one}
+    if schema.get("type") == "array":
+        each = [[text] for text in texts] if part == "scenes" else [texts] * schema.get("minItems", 1)
+        return [made(schema["items"], one) for one in each[: schema.get("maxItems")]]
+    least = schema.get("minimum", 0)
+    return {"string": "x" * schema.get("minLength", 1), "integer": least, "number": least, "boolean": True}.get(
+        schema.get("type")
+    )
 
 
 def scenes(text: str, limit: int) -> list[str]:

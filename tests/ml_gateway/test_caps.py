@@ -67,7 +67,7 @@ def waits(wide: World, connection: psycopg.Connection[Any]) -> None:
 def test_of_two_reservations_at_once_the_second_waits_to_see_the_first(wide: World) -> None:
     """One call is left under the cap. Whoever comes while another one has read the books and not yet written must wait."""
     wide.gateway().kill()
-    query = "select verdict from ml_gateway.reserve_1(%s, '', 'comic', 'runpod', '', 1, 60, 9, '{\"requests_per_day\": 2}')"
+    query = "select verdict from ml_gateway.reserve_2(%s, '', 'comic', 'runpod', '', '', 1, 60, 9, '{\"requests_per_day\": 2}')"
 
     def reserve(connection: psycopg.Connection[tuple[str]]) -> str:
         return str((connection.execute(query, (uuid4(),)).fetchone() or ("",))[0])
@@ -91,7 +91,7 @@ def test_of_two_that_settle_one_call_at_once_the_second_waits_and_gives_nothing_
     """The gateway that was answered, and another one that has asked the provider meanwhile."""
     wide.gateway().kill()
     call = uuid4()
-    wide.database.rows("select ml_gateway.reserve_1(%s, '', 'comic', 'runpod', '', 10, 60, 9, '{}')", call)
+    wide.database.rows("select ml_gateway.reserve_2(%s, '', 'comic', 'runpod', '', '', 10, 60, 9, '{}')", call)
     query = "select ml_gateway.settle_1(%s, 'job', 'settled', 4)"
 
     def settle(connection: psycopg.Connection[tuple[bool]]) -> bool:

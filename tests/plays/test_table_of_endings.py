@@ -44,6 +44,7 @@ audit           refused 2     refused 2    refused 2  failed 2       failed 2
 certificates    refused 2     refused 2    refused 2  done 0         checked 0
 claim           refused 2     refused 2    refused 2  done 0         checked 0
 config          refused 2     refused 2    refused 2  done 0         done 0
+costs           refused 2     refused 2    refused 2  done 0         done 0
 deploy          refused 2     refused 2    refused 2  deployed 0     checked 0
 edge_upgrade    refused 2     refused 2    refused 2  deployed 0     checked 0
 engine_upgrade  refused 2     refused 2    refused 2  deployed 0     checked 0
@@ -51,6 +52,7 @@ fingerprint     refused 2     refused 2    refused 2  done 0         checked 0
 flags           refused 2     refused 2    refused 2  refused 2      checked 0
 history         refused 2     refused 2    refused 2  done 0         done 0
 maintenance     refused 2     refused 2    refused 2  done 0         checked 0
+ml_endpoints    refused 2     refused 2    refused 2  refused 2      refused 2
 ml_mode         refused 2     refused 2    refused 2  done 0         checked 0
 provision       refused 2     refused 2    refused 2  done 0         checked 0
 remove_stack    refused 2     refused 2    refused 2  deployed 0     checked 0
@@ -67,6 +69,7 @@ audit           refused 4     failed 4    failed 4     failed 4   running -9
 certificates    refused 4     refused 4   refused 4    refused 2  running -9
 claim           refused 4     refused 4   refused 4    failed 4   running -9
 config          done 0        done 0      done 0       done 0     running -9
+costs           refused 4     done 0      done 0       done 0     running -9
 deploy          refused 4     refused 4   refused 4    mixed 4    running -9
 edge_upgrade    refused 4     refused 4   refused 4    failed 4   running -9
 engine_upgrade  refused 4     refused 4   refused 4    failed 4   running -9
@@ -74,6 +77,7 @@ fingerprint     done 0        done 0      done 0       done 0     running -9
 flags           refused 4     refused 4   refused 4    failed 4   running -9
 history         refused 4     done 0      done 0       done 0     running -9
 maintenance     refused 4     refused 4   refused 4    failed 4   running -9
+ml_endpoints    refused 2     refused 2   refused 2    refused 2  running -9
 ml_mode         refused 4     refused 4   refused 4    failed 4   running -9
 provision       refused 4     refused 4   refused 4    failed 4   running -9
 remove_stack    refused 4     refused 4   refused 4    failed 4   running -9
@@ -89,6 +93,7 @@ MIDWAY = {
     "audit": rule("stack_audit", "lost", host="app-2"),
     "certificates": rule("host_identity", "lost", host="app-2"),
     "claim": rule("host_identity", "lost", host="app-2"),
+    "costs": rule("ml_costs", "lost", host="app-2"),
     "deploy": rule("stack_release", "lost", host="app-2"),
     "edge_upgrade": rule("edge_image", "lost", host="app-2"),
     "engine_upgrade": rule("engine_packages", "lost", host="app-2", check_mode=True),

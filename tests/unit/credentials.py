@@ -74,6 +74,13 @@ CREDENTIALS = (
         "manual, command: of the same variable of the vault as the gateway's file",
         "no: it reaches no host; it is looked at for blanks, and no problem of ml repeats it",
     ),
+    Credential(
+        "ml.management_key",
+        "no: RunPod knows whose key it is; endpoints of another environment have other names",
+        "no: it stays on the controller",
+        "manual",
+        "no: it reaches no host; RunPod's answers are told without it",
+    ),
     *(
         Credential(
             f"stack_registries[].{option}",
@@ -200,6 +207,7 @@ ADDRESSES = (
     Address(
         "ml.provider_url", "the fingerprint of its key; config_must_differ: [ml.endpoints.*.id]", "no: asked by the gateway alone"
     ),
+    Address("ml.management_url", "its key", "no: asked by the controller alone"),
     Address(
         "ml.mock_url", "no: a mock has nothing of an environment; production is told of none", "no: asked by the gateway alone"
     ),
@@ -244,6 +252,7 @@ NEITHER = {
     "edge_upstream_check_path": "a path that a host is asked for",
     "fleet_hosts": "names of the inventory",
     "identity_needs_every_host": "yes or no",
+    "ml.limits.hourly_bound": "an amount of money",
     "lease_hosts": "names of the inventory",
     "monitoring.receivers[].secret": "the name of a file of stack_secret_files",
     "monitoring.thresholds.certificate_days": "a number",

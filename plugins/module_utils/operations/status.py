@@ -47,7 +47,7 @@ def look(host: StackHost) -> dict[str, Any]:
     """
     lineage = host.releases.lineage()
     found: dict[str, Any] = {"live": lineage.live, "release": "", "since": "", "services": [], "drift": [], "mend": []}
-    found["dependencies"] = []
+    found["dependencies"], found["pins"] = [], {}
     found["environment"], unclaimed = _environment()
     found["rolling"] = lineage.rolling.id if lineage.rolling else ""
     found["edge"], of_edge = _edge(host)
@@ -70,6 +70,7 @@ def look(host: StackHost) -> dict[str, Any]:
     edge = None if found["edge"] == "down" else host.edge(target)
     replicas, strange = host.look(edge)
     found["release"] = manifest.release
+    found["pins"] = manifest.stack.document.get("ml_pins") or {}
     found["since"] = lineage.fates[lineage.live].at if lineage.live in lineage.fates else ""
     asked = [_service(host, target, service, replicas) for service in target.desired if not service.job]
     found["services"] = [service for service, _ in asked]

@@ -57,6 +57,7 @@ RULES: Mapping[str, str] = {
     "tls-name": "the certificate carries the name of the site",
     "tls-protocol": "TLS 1.2 or 1.3 is spoken, and nothing older",
     "tls-unanswered": "the edge answers for each certificate with TLS",
+    "ml-endpoint": "serverless endpoints at RunPod are as ml.endpoints declares them, as far as the vault's password is here",
     "certificate-left": "no certificate and key lies on the host that the inventory does not name",
 }
 
@@ -90,7 +91,8 @@ class Check:
 class Settings:
     """``secrets``: file below secrets/ -> names, as the vault has them; None when it was not opened.
 
-    ``baselines``: host -> fingerprint of its baseline and when it was recorded, as the repository has them.
+    ``baselines``: host -> fingerprint of its baseline and when it was recorded, as the repository has them. ``endpoints``: how
+    serverless endpoints at RunPod differ from what is declared, in sentences.
     """
 
     environment: str
@@ -100,6 +102,7 @@ class Settings:
     secrets: Mapping[str, Sequence[str]] | None = None
     database: Mapping[str, Any] = field(default_factory=dict)
     baselines: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    endpoints: Sequence[str] = ()
 
 
 def counted(number: int, noun: str) -> str:

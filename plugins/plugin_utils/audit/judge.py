@@ -33,6 +33,7 @@ def audit_report(
     max_age_days_by_name: Mapping[str, int] | None = None,
     allowed_ports: Sequence[Any] = (22, 80, 443),
     baselines: str = "",
+    endpoints: Sequence[str] = (),
 ) -> dict[str, Any]:
     """The filter of this name, whose documentation says what comes in and out."""
     ages = dict(max_age_days_by_name or {})
@@ -52,6 +53,7 @@ def audit_report(
         secrets=_names(secrets, secret_files or {}) if secrets is not None else None,
         database=stack.get("database") or {},
         baselines=known,
+        endpoints=endpoints,
     )
     recorded = _recorded(environment, fingerprints, other_fingerprints, shared_secrets)
     return audit.report(hosts, settings, recorded, audit_secrets.MaximumAge(int(max_age_days), ages))

@@ -30,6 +30,7 @@ from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import (
     isolation,
     jobs_problems,
     migration,
+    pins,
     placed_services,
     profiles,
     public_check,
@@ -45,11 +46,11 @@ from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.stack_files
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.rotation import plan as rotation
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*\Z")
-_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}\Z")
+_TAG = re.compile(r"(?!latest\Z)[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}\Z")
 # What is asked of a deploy and is no part of a release.
-_NOT_SHIPPED = ("allowed_values", "database")
+_NOT_SHIPPED = ("allowed_values", "database", "ml_endpoints")
 # Without them a release is the one that it was before there were any.
-_ADDED = ("live_files", "egress", "jobs", "variables", "profiles", "brought_files")
+_ADDED = ("live_files", "egress", "jobs", "variables", "profiles", "brought_files", "ml_pins")
 
 
 class StackConfig(StackFiles):
@@ -82,6 +83,7 @@ class StackConfig(StackFiles):
         self.config = self._with_flags(given)
         if not isinstance(raw.get("stack"), Mapping):
             return
+        self.problems += pins.pin(self.config, raw)
         self._check_variables()
         self._secrets_by_name = fingerprints.by_name(self._secrets, raw.get("stack_secret_files") or {})
         # What can be rotated: with what images are pulled with.
@@ -163,16 +165,12 @@ class StackConfig(StackFiles):
             self._say("stack_release: latest does not say what runs; give the version, for example 1.2.0")
         elif self._release_is_empty:
             self._say("stack_release: is empty; give the version, for example -e stack_release=1.2.0")
-        elif self.release and not self._is_tag(self.release):
+        elif self.release and not _TAG.match(self.release):
             self._say(f'stack_release: "{self.release}" cannot be the tag of an image')
         if self.config["hosts_at_once"] == 0:
             self._say("stack.hosts_at_once: must be 1 or more")
         if self.config["retention"]["releases"] == 0:
             self._say("stack.retention.releases: must be 1 or more; the live release and the one before it always stay")
-
-    @staticmethod
-    def _is_tag(release: str) -> bool:
-        return bool(_TAG.match(release)) and release != "latest"
 
     def _check_env_files(self) -> None:
         for option, groups in (("stack.env", self.config["env"] or {}), ("stack_secrets", self._secrets)):
@@ -200,7 +198,7 @@ class StackConfig(StackFiles):
         names = [name for name in self.config["compose_files"] or [] if name in self.files]
         texts = {name: base64.b64decode(self.files[name]).decode("utf-8", "replace") for name in names}
         # A release that is refused is a problem of its own and must not make others appear.
-        release = self.release if self._is_tag(self.release) else "unknown"
+        release = self.release if _TAG.match(self.release) else "unknown"
         given = {"STACK_RELEASE": release, "STACK_ENVIRONMENT": self.environment or "unknown"}
         known = variables.Variables(
             {**given, "COMPOSE_PROJECT_NAME": self.config["name"] or ""},

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import schema
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import pins, serverless
 
 TIERS = ("mock", "staging", "production")
 PROVIDERS = ("runpod", "mock")
@@ -22,13 +23,19 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*\Z")
 _MONEY = ("money_per_day", "money_per_month")
 _CAPS = ("requests_per_minute", "requests_per_day", "requests_per_month", *_MONEY)
 _PRICES = ("price_per_second", "price_per_request")
+# What the gateway has no use for, or knows by another way.
+_NOT_TOLD = ("name", "serverless", "hourly_bound")
 
 
 class Ml:
-    """``problems`` is empty exactly when ``told`` can be used. No value of the key is in either."""
+    """``problems`` is empty exactly when ``told`` can be used. No value of the key is in either.
 
-    def __init__(self, raw: Any, options: Mapping[str, Any], environment: str = "") -> None:
+    ``is_made``: that endpoints have the id which they get when they are made.
+    """
+
+    def __init__(self, raw: Any, options: Mapping[str, Any], environment: str = "", *, is_made: bool = True) -> None:
         shape: list[str] = []
+        self._is_made = is_made
         self._given = schema.typed({"ml": raw}, {"ml": options["ml"]}, "", shape)["ml"] or {}
         self._environment = environment
         self._endpoints: Sequence[Mapping[str, Any]] = self._given.get("endpoints") or []
@@ -39,7 +46,8 @@ class Ml:
         """The gateway's configuration file."""
         endpoints = {
             endpoint["name"]: {
-                name: _plain(value) for name, value in endpoint.items() if name != "name" and value not in (None, "")
+                **{name: _plain(value) for name, value in endpoint.items() if name not in _NOT_TOLD and value not in (None, "")},
+                "pin": pins.digest(endpoint),
             }
             for endpoint in self._endpoints
         }
@@ -49,12 +57,31 @@ class Ml:
             "tier": self._given["tier"],
             "urls": {name: url for name, url in urls.items() if url and not (name == "mock" and self._is_production)},
             "endpoints": endpoints,
-            "limits": {name: _plain(value) for name, value in self._limits.items() if value is not None},
+            "limits": {
+                name: _plain(value) for name, value in self._limits.items() if name not in _NOT_TOLD and value is not None
+            },
         }
 
     def env(self) -> dict[str, str]:
         """As an env file of the gateway's stack. Empty where there are problems, which are told by the check."""
         return {} if self.problems or not self._given else {"ML_GATEWAY_CONFIG": json.dumps(self.told(), sort_keys=True)}
+
+    @property
+    def serverless(self) -> list[Mapping[str, Any]]:
+        """Endpoints that are kept at the provider, each with all that the inventory says of it."""
+        return [endpoint for endpoint in self._endpoints if endpoint["serverless"]]
+
+    @property
+    def management_url(self) -> str:
+        return str(self._given["management_url"])
+
+    @property
+    def management_key(self) -> str:
+        return str(self._given["management_key"] or self._given["key"])
+
+    @property
+    def hourly_bound(self) -> float:
+        return float(self._limits["hourly_bound"] or 0.0)
 
     @property
     def _limits(self) -> Mapping[str, Any]:
@@ -74,19 +101,24 @@ class Ml:
             yield f'tier: "{self._given["tier"]}" is not one of {", ".join(TIERS)}'
         if not self._endpoints:
             yield "endpoints: required; name at least one, or leave ml out"
-        for name in ("provider_url", "mock_url"):
-            if self._given[name] and not _is_url(self._given[name]):
-                yield f'{name}: "{self._given[name]}" is not an http or https URL'
-        if self._costs_money and not self._given["key"].strip():
-            yield "key: required, because endpoints of runpod are called; take it from the vault"
-        elif any(char.isspace() or not char.isprintable() for char in self._given["key"]):
-            yield "key: holds a blank or a control character, and no key of the provider does"
+        yield from self._of_way()
         if any(endpoint["provider"] == "mock" for endpoint in self._endpoints) and not self._given["mock_url"]:
             yield "mock_url: required, because an endpoint is a mock"
         for number, endpoint in enumerate(self._endpoints):
             for problem in self._of_endpoint(number, endpoint):
                 yield f"endpoints[{number}].{problem}"
         yield from self._of_limits()
+
+    def _of_way(self) -> Iterator[str]:
+        """Addresses and keys."""
+        for name in ("provider_url", "mock_url", "management_url"):
+            if self._given[name] and not _is_url(self._given[name]):
+                yield f'{name}: "{self._given[name]}" is not an http or https URL'
+        if self._costs_money and not self._given["key"].strip():
+            yield "key: required, because endpoints of runpod are called; take it from the vault"
+        for name in ("key", "management_key"):
+            if self._given[name].strip() and any(char.isspace() or not char.isprintable() for char in self._given[name]):
+                yield f"{name}: holds a blank or a control character, and no key of the provider does"
 
     def _of_endpoint(self, number: int, endpoint: Mapping[str, Any]) -> Iterator[str]:
         name, provider = endpoint["name"] or "", endpoint["provider"]
@@ -109,6 +141,8 @@ class Ml:
         if endpoint["concurrency"] == 0:
             yield "concurrency: must be 1 or more"
         yield from self._of_fallback(endpoint)
+        if endpoint["serverless"]:
+            yield from serverless.problems(endpoint)
 
     def _of_mock(self, endpoint: Mapping[str, Any]) -> Iterator[str]:
         if self._is_production:
@@ -121,7 +155,9 @@ class Ml:
         if self._given["tier"] == "mock":
             yield f"provider: {endpoint['provider']} costs money, and the tier is mock; say ml.tier: staging, or provider: mock"
         if not endpoint["id"]:
-            yield "id: required; the provider's id of the endpoint"
+            if self._is_made or not endpoint["serverless"]:
+                more = "; playbooks/ml_endpoints.yml makes the endpoint and says it" if endpoint["serverless"] else ""
+                yield f"id: required; the provider's id of the endpoint{more}"
         elif not _ID.match(endpoint["id"]):
             yield f'id: "{endpoint["id"]}" is no id of an endpoint; it stands in the URL behind /v2/'
         for pin in ("model", "version"):
@@ -153,6 +189,8 @@ class Ml:
             day, month = limits[f"{kind}_per_day"], limits[f"{kind}_per_month"]
             if day and month and day > month:
                 yield f"limits.{kind}_per_day: {day:g} is more than {kind}_per_month ({month:g}), so it never applies"
+        if self.serverless and not limits["hourly_bound"]:
+            yield "limits.hourly_bound: required, above 0; endpoints are kept at RunPod, and nothing would bound what they cost"
         if limits["warn_at"] is not None and not 0 < limits["warn_at"] <= 1:
             yield f"limits.warn_at: {limits['warn_at']:g} is no share of a cap; give a number above 0 and at most 1"
         yield from self._of_over(limits["over"])

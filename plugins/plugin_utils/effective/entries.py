@@ -31,6 +31,7 @@ SECRET_PATHS = (
     ("stack_secret_files", "*", "content"),
     ("stack_fingerprint_key",),
     ("ml", "key"),
+    ("ml", "management_key"),
     *(("stack_registries", "*", option) for option in ("password", "token")),
     *(("notifications", "channels", "*", option) for option in ("url", "token", "password")),
 )
@@ -96,7 +97,9 @@ def configuration(
     first = next(iter(hosts.values()))
     options = specifications["preflight"]
     trees = {name: first.tree(name) for name in options if name in first}
-    checked = _checked({name: _values(tree) for name, tree in trees.items()}, options)
+    # What a release is pinned to is said by another role's variable.
+    of_pins = {"ml": _values(first.tree("ml"))} if "ml" in first else {}
+    checked = _checked({name: _values(tree) for name, tree in trees.items()} | of_pins, options)
     entries: list[Entry] = []
     for name, option in options.items():
         value = _typed(name, option, trees)

@@ -5,7 +5,8 @@
 
 ``report``: {environment, hosts: name -> result of stack_status or {unreachable}, lease: holder or None, lease_problem: why
 no host said it, lease_unread: host -> why it did not, balancers_unread: balancer -> why it did not say whom it keeps off, runs:
-history lines}. Of several stacks, stacks: name -> hosts as above, in the place of hosts.
+history lines, endpoints: how serverless endpoints differ from what is declared}. Of several stacks, stacks: name -> hosts as
+above, in the place of hosts.
 """
 
 from __future__ import annotations
@@ -33,6 +34,10 @@ def table(report: Mapping[str, Any], now: float) -> list[str]:
         hosts = {f"{stack} on {name}": host for stack, found in stacks.items() for name, host in found.items()}
     lines += columns(rows)
     lines += _details(hosts, report["environment"], report.get("balancers_unread", {}))
+    lines += _pins(hosts)
+    if report.get("endpoints"):
+        lines += ["", "SERVERLESS ENDPOINTS differ from what is declared (playbooks/ml_endpoints.yml --check --diff):"]
+        lines += [line for sentence in report["endpoints"] for line in wrapped(f"  {sentence}", "    ")]
     problem = report.get("lease_problem")
     lease = f"? (it could not be read: {problem})" if problem else _lease(report["lease"])
     lines += ["", *wrapped(f"LEASE  {lease}", "       ")]
@@ -92,6 +97,17 @@ def _details(hosts: Mapping[str, Mapping[str, Any]], environment: str, balancers
     else:
         found += [f"  Mend it with: {command}" for command in mends]
     return ["", *found] if found else []
+
+
+def _pins(hosts: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Which models the releases are pinned to, and on which hosts where that is not so on all."""
+    told: dict[tuple[str, ...], list[str]] = {}
+    for name, host in sorted(hosts.items()):
+        for endpoint, pin in sorted((host.get("pins") or {}).items()):
+            about = (endpoint, f"{pin['model'] or 'a mock'} {pin['version']}".rstrip(), pin["id"] or "-", pin["called"])
+            told.setdefault(about, []).append(name)
+    rows = [(*about, "" if len(where) == len(hosts) else ", ".join(where)) for about, where in sorted(told.items())]
+    return ["", *columns([("ML ENDPOINT", "MODEL", "ID", "CALLED", "ON"), *rows])] if rows else []
 
 
 def _lease(holder: Mapping[str, Any] | None) -> str:

@@ -1,4 +1,5 @@
 """RunPod's serverless API, as its documentation says it: operations, states, times, keys, and an endpoint's queue (jobs.py).
+Beside it what keeps endpoints, which RunPod has at api.runpod.io (rest.py).
 
 RUNPOD_API_KEYS is a JSON object {key: environment}. What reached an endpoint is written to the file RUNPOD_LOG, one JSON line
 each, before it is answered, and nothing takes a line away: GET /log gives it back. It says the key by its fingerprint.
@@ -20,6 +21,7 @@ import re
 import threading
 import time
 import uuid
+from collections import defaultdict
 from collections.abc import Callable
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -28,9 +30,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 if TYPE_CHECKING:
+    from sandbox.images.runpod import rest
     from sandbox.images.runpod.jobs import BadRequestError, Job, Queue
 else:
-    # In its image the two files lie side by side.
+    # In its image the files lie side by side.
+    import rest
     from jobs import BadRequestError, Job, Queue
 
 ENVIRONMENT_BY_KEY: dict[str, str] = json.loads(os.environ["RUNPOD_API_KEYS"])
@@ -51,6 +55,7 @@ WAIT, SHORTEST_WAIT, LONGEST_WAIT = 90_000, 1_000, 300_000
 CALLS: list[dict[str, str]] = []
 FAULTS: list[dict[str, Any]] = []
 KEY_BY_ID: dict[str, str] = {}
+ACCOUNTS: dict[str, rest.Account] = defaultdict(rest.Account)
 LOCK = threading.Lock()
 QUEUE = Queue()
 
@@ -65,6 +70,9 @@ class RunPod(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         self._serve({"/keys": self._make_key, "/faults": self._add_fault})
+
+    def do_PATCH(self) -> None:
+        self._serve({})
 
     def do_DELETE(self) -> None:
         self._serve({"/keys": self._remove_key, "/calls": lambda _: CALLS.clear()})
@@ -102,6 +110,9 @@ class RunPod(BaseHTTPRequestHandler):
 
     def _routed(self, body: bytes) -> None:
         url = urlsplit(self.path)
+        kept = rest.PATH.fullmatch(url.path)
+        if kept is not None:
+            return self._keep(kept, body)
         route = ROUTE.fullmatch(url.path)
         if route is None or self.command not in METHODS.get(route["verb"], ()) or (route["verb"] in OF_JOB) != bool(route["job"]):
             return self._answer(404, {"error": "not found"})
@@ -123,6 +134,19 @@ class RunPod(BaseHTTPRequestHandler):
         if job is None:
             return self._answer(404, {"error": "job not found"})
         return self._of_job(verb, job)
+
+    def _keep(self, path: re.Match[str], body: bytes) -> None:
+        """Serverless endpoints themselves, of the account whose key it is."""
+        environment = ENVIRONMENT_BY_KEY.get(self._bearer())
+        self._log(path["id"] or "", f"{self.command} {path['kind'] or path['catalog']}", 200 if environment else 401)
+        try:
+            if environment is None:
+                raise rest.ProblemError(401, "missing or invalid bearer token")
+            with LOCK:
+                status, answer = ACCOUNTS[environment].answer(self.command, path, body)
+        except rest.ProblemError as problem:
+            return self._answer(problem.status, problem.body, "application/problem+json")
+        return self._answer(status, answer)
 
     def _start(self, endpoint: str, verb: str, body: bytes, query: dict[str, list[str]]) -> None:
         fault = take_fault(endpoint)
@@ -205,10 +229,10 @@ class RunPod(BaseHTTPRequestHandler):
         with LOCK, LOG.open("a") as file:
             file.write(json.dumps(line) + "\n")
 
-    def _answer(self, status: int, answer: object) -> None:
-        raw = json.dumps(answer).encode()
+    def _answer(self, status: int, answer: object, content_type: str = "application/json") -> None:
+        raw = b"" if answer is None else json.dumps(answer).encode()
         self.send_response(status)
-        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(raw)))
         self.end_headers()
         self.wfile.write(raw)

@@ -1,4 +1,4 @@
-"""The mode of ML gateways, as Ansible switches it."""
+"""The mode of ML gateways, as Ansible switches it, and what their books say."""
 
 from __future__ import annotations
 
@@ -91,3 +91,15 @@ def test_what_is_used_of_the_caps_is_told_with_the_mode_and_by_an_older_gateway_
     gateway(world, {"mode": "live", "history": HISTORY})
     result = run("ml_mode", capsys, {"stack": "ml-gateway"})
     assert (result["caps"], result["used"]) == ([], [])
+
+
+def test_what_calls_have_cost_is_read_from_the_books(world: World, capsys: CAPSYS) -> None:
+    books = {"environment": "staging", "tier": "staging", "calls": [], "caps": []}
+    asked = gateway(world, books)
+    result = run("ml_costs", capsys, {"stack": "ml-gateway", "days": 90})
+    assert (result["changed"], result["books"]) == (False, books)
+    assert asked[-1] == ["python3", "-m", "app.costs", "--days", "90"]
+    gateway(world, runs=False)
+    said = run("ml_costs", capsys, {"stack": "ml-gateway"})["msg"]
+    assert said.startswith("no gateway runs on this host: ")
+    assert said.endswith("What was spent is not known.")

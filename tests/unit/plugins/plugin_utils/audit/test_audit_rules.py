@@ -43,7 +43,15 @@ def expiring(days: float) -> dict[str, Any]:
 def test_a_host_that_is_as_it_should_be_has_no_finding_and_passes_every_rule() -> None:
     checks = check_host("app-1", facts(), settings())
     assert bad(checks) == []
-    elsewhere = ("secret-shared", "secret-unrecorded", "secret-old", "secret-leftover", "secret-unsearched", "proof-absent")
+    elsewhere = (
+        "secret-shared",
+        "secret-unrecorded",
+        "secret-old",
+        "secret-leftover",
+        "secret-unsearched",
+        "proof-absent",
+        "ml-endpoint",
+    )
     of_access = ("engine-socket", "baseline-missing", "baseline-changed", *access.KINDS)
     own = {identity for identity in RULES if identity not in (*elsewhere, *of_access)}
     assert {identity for check in checks for identity in check.ids} == own

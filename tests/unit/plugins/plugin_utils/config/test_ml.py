@@ -9,6 +9,7 @@ import pytest
 from ansible_collections.morpheus.deploy.plugins.filter.ml_gateway_env import ml_gateway_env
 from ansible_collections.morpheus.deploy.plugins.filter.ml_problems import ml_problems
 from ansible_collections.morpheus.deploy.plugins.filter.stack_config import stack_config
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.pins import digest
 
 KEY = "rpa_0123456789"
 GOOD: dict[str, Any] = {
@@ -64,8 +65,9 @@ def test_what_is_well_becomes_the_gateways_configuration() -> None:
                 "timeout_seconds": 120,
                 "concurrency": 4,
                 "fallback": "sketch",
+                "pin": digest(GOOD["endpoints"][0]),
             },
-            "sketch": {"provider": "mock", "timeout_seconds": 60, "concurrency": 10},
+            "sketch": {"provider": "mock", "timeout_seconds": 60, "concurrency": 10, "pin": digest({"provider": "mock"})},
         },
         "limits": {
             "requests_per_minute": 60,
