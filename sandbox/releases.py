@@ -54,7 +54,7 @@ def publish_public_images(names: Sequence[str] = PUBLIC_IMAGES) -> str:
 def publish_releases() -> str:
     """Every release of the example application is in the registry, built from its sources as they are now."""
     wanted = _images()
-    ingredients = (image_id(BASE_IMAGE), (_SERVICES / "Dockerfile").read_text())
+    ingredients = (image_id(BASE_IMAGE), (_SERVICES / "Dockerfile").read_text(), (_SERVICES / "logs.py").read_text())
     contents = {image.service: content_hash(_SERVICES / image.service, *ingredients) for image in wanted}
     commit = _commit()
 

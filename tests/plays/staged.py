@@ -294,6 +294,7 @@ WELL = [
     rule("stack_secret", {"changed": True, "files": ["web.env"]}),
     rule("edge_maintenance", {"changed": True, "changes": ["maintenance.map"]}),
     rule("ml_mode", {"changed": True, "mode": "off", "history": [{"at": "now", "mode": "off", "by": "alice", "why": "bill"}]}),
+    rule("stack_logs", {"changed": False, "lines": [], "left_out": 0, "unread": [], "services": ["edge", "shop.web"]}),
     rule("engine_config", {"changed": True, "restart": [], "reload": []}),
     rule(
         "edge_image",
@@ -432,7 +433,7 @@ class Stage:
             (own / name).parent.mkdir(exist_ok=True)
             (own / name).write_text(content)
         # What a good run has left there yesterday.
-        for file in ("verdict.json", "check.json", "status.json", "audit.json", "config.json", "history.json"):
+        for file in ("verdict.json", "check.json", "status.json", "audit.json", "config.json", "history.json", "logs.json"):
             (own / ".deploy" / "staging").mkdir(parents=True, exist_ok=True)
             (own / ".deploy" / "staging" / file).write_text('{"verdict": "deployed", "release": "yesterday"}')
         return own

@@ -49,6 +49,7 @@ edge_upgrade    refused 2     refused 2    refused 2  deployed 0     checked 0
 engine_upgrade  refused 2     refused 2    refused 2  deployed 0     checked 0
 fingerprint     refused 2     refused 2    refused 2  done 0         checked 0
 history         refused 2     refused 2    refused 2  done 0         done 0
+logs            refused 2     refused 2    refused 2  done 0         done 0
 maintenance     refused 2     refused 2    refused 2  done 0         checked 0
 ml_mode         refused 2     refused 2    refused 2  done 0         checked 0
 provision       refused 2     refused 2    refused 2  done 0         checked 0
@@ -71,6 +72,7 @@ edge_upgrade    refused 4     refused 4   refused 4    failed 4   running -9
 engine_upgrade  refused 4     refused 4   refused 4    failed 4   running -9
 fingerprint     done 0        done 0      done 0       done 0     running -9
 history         refused 4     done 0      done 0       done 0     running -9
+logs            refused 4     failed 4    failed 4     failed 4   running -9
 maintenance     refused 4     refused 4   refused 4    failed 4   running -9
 ml_mode         refused 4     refused 4   refused 4    failed 4   running -9
 provision       refused 4     refused 4   refused 4    failed 4   running -9
@@ -91,6 +93,7 @@ MIDWAY = {
     "edge_upgrade": rule("edge_image", "lost", host="app-2"),
     "engine_upgrade": rule("engine_packages", "lost", host="app-2", check_mode=True),
     "history": rule("lease", "lost", host="app-2"),
+    "logs": rule("stack_logs", "lost", host="app-2"),
     "maintenance": rule("edge_maintenance", "lost", host="app-2", check_mode=True),
     "ml_mode": rule("host_identity", "lost", host="app-2"),
     "provision": rule("host_identity", "lost", host="app-2", check_mode=False),

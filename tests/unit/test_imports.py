@@ -39,6 +39,7 @@ HOSTS = {
     "rollout": "health service words",
     "compose": "service",
     "engine": "lineage service words",
+    "logs": "engine words",
     "release": "compose engine lineage service",
     "edge": "engine health rollout service",
     "host": "compose edge egress engine health lease release rollout service words",
