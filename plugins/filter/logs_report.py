@@ -16,7 +16,7 @@ options:
     type: dict
     required: true
   environment:
-    description: Name of the environment.
+    description: Whose logs they are.
     type: str
     required: true
   services:

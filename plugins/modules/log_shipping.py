@@ -70,10 +70,6 @@ options:
     description: How long the target is asked to keep lines; each carries it as C(retention). 0 where that is not said.
     type: int
     default: 0
-  root:
-    description: Directory of the program.
-    type: path
-    default: /var/lib/morpheus.deploy/logs
 author:
   - The morpheus.deploy maintainers (@morpheus-deploy)
 """
@@ -108,21 +104,20 @@ python:
 """
 
 import sys
-from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import LOGS_ROOT
 from ansible_collections.morpheus.deploy.plugins.module_utils.logs import options
 from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import in_words, run_module
 
 
 def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
-    root = Path(module.params["root"])
-    files = options.wanted(module.params, root)
-    changed = options.changes(files, root)
+    files = options.wanted(module.params, LOGS_ROOT)
+    changed = options.changes(files, LOGS_ROOT)
     if not module.check_mode:
-        options.apply(files, root)
-    place = str(root / options.PROGRAM) if files else ""
+        options.apply(files, LOGS_ROOT)
+    place = str(LOGS_ROOT / options.PROGRAM) if files else ""
     return {"changed": bool(changed), "changes": changed, "program": place, "python": sys.executable}
 
 
@@ -140,7 +135,6 @@ def main() -> None:
         "password": {"type": "str", "default": "", "no_log": True},
         "ca": {"type": "str", "default": ""},
         "retention_days": {"type": "int", "default": 0},
-        "root": {"type": "path", "default": "/var/lib/morpheus.deploy/logs"},
     }
     run_module(AnsibleModule(argument_spec=spec, supports_check_mode=True), body)
 

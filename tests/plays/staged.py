@@ -294,6 +294,7 @@ WELL = [
     rule("stack_secret", {"changed": True, "files": ["web.env"]}),
     rule("edge_maintenance", {"changed": True, "changes": ["maintenance.map"]}),
     rule("ml_mode", {"changed": True, "mode": "off", "history": [{"at": "now", "mode": "off", "by": "alice", "why": "bill"}]}),
+    rule("log_shipping", {"changed": False, "changes": [], "program": "", "python": "/usr/bin/python3"}),
     rule("stack_logs", {"changed": False, "lines": [], "left_out": 0, "unread": [], "services": ["edge", "shop.web"]}),
     rule("engine_config", {"changed": True, "restart": [], "reload": []}),
     rule(
