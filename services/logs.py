@@ -106,8 +106,9 @@ def begin() -> None:
     handler.addFilter(Level())
     logging.raiseExceptions = False
     logging.basicConfig(handlers=[handler], level=logging.DEBUG, force=True)
-    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
-        logging.getLogger(name).handlers, logging.getLogger(name).propagate = [], True
+    # uvicorn's own lines about requests would have their queries.
+    for name, is_ours in (("uvicorn", True), ("uvicorn.error", True), ("uvicorn.access", False)):
+        logging.getLogger(name).handlers, logging.getLogger(name).propagate = [], is_ours
     # Each of their requests would be told at every level below warning.
     for name in ("httpx", "httpcore", "asyncio"):
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.logs import shippe
 from ansible_collections.morpheus.deploy.plugins.module_utils.logs import target
 from ansible_collections.morpheus.deploy.plugins.module_utils.logs.shipper import Positions, Scrubber, Shipper
 
-from tests.logs.world import Engine, Loki, Rsyslog, loki, rsyslog, wait_for
+from tests.logs.world import Engine, Loki, Rsyslog, loki, wait_for
 
 ABOUT = {"environment": "staging", "host": "app-1", "retention": "14d"}
 SECRET = "correct-horse-battery"
@@ -29,20 +28,6 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits two seconds for what can be seen."""
     monkeypatch.setattr(shipping, "LOOKS_EVERY_SECONDS", 0.02)
     monkeypatch.setattr(shipping, "LONGEST_PAUSE_SECONDS", 0.05)
-
-
-@pytest.fixture
-def engine() -> Engine:
-    return Engine()
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Rsyslog]:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    (tmp_path / "rsyslog").mkdir()
-    with rsyslog(tmp_path / "rsyslog", port) as found:
-        yield found
 
 
 @pytest.fixture

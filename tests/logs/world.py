@@ -71,7 +71,7 @@ class Engine:
             return list(self.items.values())
 
     def inspect_container(self, identity: str) -> dict[str, Any]:
-        return {"Config": {"Env": self.items[identity]["Env"]}}
+        return {"Config": {"Env": self.items[identity]["Env"], "Tty": False}}
 
     def logs(self, identity: str, *, stream: bool, follow: bool, timestamps: bool, since: int) -> Iterator[bytes]:
         first = datetime.fromtimestamp(since, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.000000000Z")

@@ -130,17 +130,21 @@ class Shipper:
 
     def _follow(self, source: Source, last: str) -> None:
         """Until the container is gone. A log that ends is asked for again: its container may be started again."""
-        pause = LOOKS_EVERY_SECONDS
+        pause, complaint = LOOKS_EVERY_SECONDS, ""
         while source.id in self._followed:
             before = last
-            # Whatever the engine or its client says of it, the next look says whether the container is there.
-            with suppress(Exception):
+            try:
                 since = max(1, Entry(last, source, "").nanoseconds // 10**9)
                 pieces = self._client.api.logs(source.id, stream=True, follow=True, timestamps=True, since=since)
                 for at, text in split(pieces):
                     if at > last:
                         self._queue.put(Entry(at, source, text))
                         last = at
+            # Whatever the engine or its client says of it, the next look says whether the container is there.
+            except Exception as exc:
+                if source.id in self._followed and str(exc) != complaint:
+                    complaint = str(exc)
+                    _say(f"{source.replica}: its log cannot be read: {type(exc).__name__}: {complaint}")
             # To ask costs the engine all of the log, and one that has ended says nothing more.
             pause = LOOKS_EVERY_SECONDS if last > before else min(2 * pause, LONGEST_PAUSE_SECONDS)
             time.sleep(pause)
@@ -168,9 +172,13 @@ class Shipper:
 
     def _say_once(self, sentence: str) -> None:
         if sentence and sentence != self._said:
-            with suppress(OSError):
-                print(said.masked(sentence), file=sys.stderr, flush=True)
+            _say(sentence)
         self._said = sentence
+
+
+def _say(sentence: str) -> None:
+    with suppress(OSError):
+        print(said.masked(sentence), file=sys.stderr, flush=True)
 
 
 def _now() -> str:
