@@ -99,7 +99,9 @@ def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
     if not seconds:
         raise DeployError(f'since: "{options["since"]}" is no time; write 90s, 10m, 2h or 1d')
     if options["request"] and not lines.REQUEST_ID.fullmatch(options["request"]):
-        raise DeployError("request: an id has 8 to 64 letters, digits, dots, - and _, as the header X-Request-Id of an answer says")
+        raise DeployError(
+            "request: an id has 8 to 64 letters, digits, dots, - and _, as the header X-Request-Id of an answer says"
+        )
     if options["lines"] < 1:
         raise DeployError(f"lines: {options['lines']} must be at least 1")
     client = engine.connect()

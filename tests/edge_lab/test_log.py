@@ -134,12 +134,8 @@ def _told(method: str, path: str) -> str:
 class Broken(App):
     """Answers /bad with an error."""
 
-    def do_GET(self) -> None:
-        if self.path != "/bad":
-            return super().do_GET()
-        self.send_response(500)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
+    def send_response(self, code: int, message: str | None = None) -> None:
+        super().send_response(500 if self.path == "/bad" else code, message)
 
 
 def test_with_the_level_error_good_answers_have_no_line() -> None:

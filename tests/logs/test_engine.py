@@ -1,4 +1,4 @@
-"""The program as a process of its own, with the engine's real client: it reads a log over the engine's API and sends it to rsyslog."""
+"""The program as a process of its own: it reads a log over the engine's API, with the real client, and sends it to rsyslog."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.logs import program
 
 from tests.edge_lab.namespace import end_with_parent

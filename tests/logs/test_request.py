@@ -75,6 +75,11 @@ class Site:
     def of(self, name: str, identity: str) -> list[dict[str, Any]]:
         return [line for line in self.lines(name) if line["request_id"] == identity]
 
+    def told(self, name: str, identity: str) -> list[dict[str, Any]]:
+        """The same, when there are some."""
+        found: list[dict[str, Any]] = wait_for(lambda: self.of(name, identity), f"{name}: {identity}")
+        return found
+
 
 def start(stack: ExitStack, root: Path, name: str) -> None:
     """As the image runs it: logs.py beside the package app."""
@@ -130,9 +135,11 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 
 def test_one_request_is_followed_by_its_id_through_all_logs(site: Site) -> None:
-    status, identity = site.ask("POST", "/api/transform?token=do-not-tell", {"text": "Once. Twice."}, {"X-Request-Id": "a-strangers-own"})
+    status, identity = site.ask(
+        "POST", "/api/transform?token=do-not-tell", {"text": "Once. Twice."}, {"X-Request-Id": "a-strangers-own"}
+    )
     assert status == 200
-    found = {name: wait_for(lambda name=name: site.of(name, identity), name) for name in ("edge", *PORTS)}
+    found = {name: site.told(name, identity) for name in ("edge", *PORTS)}
     assert [(line["path"], line["status"]) for line in found["edge"]] == [("/api/transform", 200)]
     assert [(line["path"], line["status"]) for line in found["api"]] == [("/api/transform", 200)]
     assert [line["path"] for line in found["ml-gateway"]] == ["/v2/comic/runsync"]
@@ -149,7 +156,7 @@ def test_playbooks_logs_shows_it_merged_by_time(site: Site) -> None:
     _, identity = site.ask("POST", "/api/transform", {"text": "Once."})
     kept = []
     for name in ("edge", *PORTS):
-        wait_for(lambda name=name: site.of(name, identity), name)
+        site.told(name, identity)
         lines = [line for line in site.text(name).splitlines() if identity in line]
         kept += [{"time": json.loads(line)["time"], "replica": name, "text": line} for line in lines]
     answer = {"lines": kept, "services": ["edge", "morpheus.api"], "unread": [], "left_out": 0}
@@ -162,13 +169,16 @@ def test_playbooks_logs_shows_it_merged_by_time(site: Site) -> None:
 
 def test_requests_at_once_keep_their_ids_apart(site: Site) -> None:
     def all_at_once() -> list[str]:
-        threads = [in_this_network(lambda number=number: site._ask("POST", "/api/transform", {"text": f"Story {number}."}, {})) for number in range(6)]
+        threads = [
+            in_this_network(lambda number=number: site._ask("POST", "/api/transform", {"text": f"Story {number}."}, {}))
+            for number in range(6)
+        ]
         return [future.result()[1] for future in threads]
 
     identities = site.inside.submit(all_at_once).result()
     assert len(set(identities)) == 6
     for identity in identities:
-        assert [len(wait_for(lambda name=name, one=identity: site.of(name, one), name)) for name in PORTS] == [1, 1, 1]
+        assert [len(site.told(name, identity)) for name in PORTS] == [1, 1, 1]
 
 
 def in_this_network(work: Callable[[], Any]) -> Future[Any]:

@@ -1,4 +1,4 @@
-"""Logs on their way off a host: to the real rsyslog and to Loki's push API, with nothing secret, and nothing that waits for them."""
+"""Logs on their way off a host: to the real rsyslog and to Loki's push API. Nothing is secret in them, and nothing waits."""
 
 from __future__ import annotations
 
@@ -72,7 +72,9 @@ def at_work(engine: Engine, config: dict[str, Any], root: Path) -> Iterator[Ship
         thread.join(0.5)
 
 
-def test_a_line_is_in_rsyslogs_files_with_what_the_host_knows_of_it(engine: Engine, server: Rsyslog, tmp_path: Path, stacks: Path) -> None:
+def test_a_line_is_in_rsyslogs_files_with_what_the_host_knows_of_it(
+    engine: Engine, server: Rsyslog, tmp_path: Path, stacks: Path
+) -> None:
     server.start()
     with at_work(engine, syslog_config(server), tmp_path):
         edge, api = engine.run("edge", "haproxy"), engine.run("shop", "api", 3)
@@ -103,7 +105,9 @@ def test_a_line_is_in_rsyslogs_files_with_what_the_host_knows_of_it(engine: Engi
     }
 
 
-def test_a_line_is_in_loki_with_few_labels_and_the_rest_beside_it(engine: Engine, sink: Loki, tmp_path: Path, stacks: Path) -> None:
+def test_a_line_is_in_loki_with_few_labels_and_the_rest_beside_it(
+    engine: Engine, sink: Loki, tmp_path: Path, stacks: Path
+) -> None:
     with at_work(engine, loki_config(sink), tmp_path):
         engine.say(engine.run("shop", "api", 3), ASKED, "plain")
         found = wait_for(lambda: len(sink.lines()) == 2 and sink.lines(), "two lines")
@@ -154,7 +158,12 @@ def numbers(texts: list[str]) -> list[int]:
 
 
 def shipped_through(
-    engine: Engine, config: dict[str, Any], root: Path, away: Callable[[], None], back: Callable[[], None], texts: Callable[[], list[str]]
+    engine: Engine,
+    config: dict[str, Any],
+    root: Path,
+    away: Callable[[], None],
+    back: Callable[[], None],
+    texts: Callable[[], list[str]],
 ) -> None:
     """While the target is away a container logs far more than is read ahead; when it is back, all of it comes, in order."""
     with at_work(engine, config, root):
@@ -184,7 +193,9 @@ def test_nothing_waits_for_an_rsyslog_that_is_away_and_nothing_is_lost(
     shipped_through(engine, syslog_config(server), tmp_path, server.kill, server.start, texts)
 
 
-def test_nothing_waits_for_a_loki_that_is_away_and_nothing_is_lost(engine: Engine, sink: Loki, tmp_path: Path, stacks: Path) -> None:
+def test_nothing_waits_for_a_loki_that_is_away_and_nothing_is_lost(
+    engine: Engine, sink: Loki, tmp_path: Path, stacks: Path
+) -> None:
     def away() -> None:
         sink.answers += [503, 500, 429, 401, 502]
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -61,7 +61,7 @@ class Engine:
         """Each with a time of its own."""
         with self.more:
             for text in texts:
-                now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%f") + "000Z"
+                now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f") + "000Z"
                 self.last = now if now > self.last else self.last[:-4] + f"{int(self.last[-4:-1]) + 1:03}Z"
                 self.lines[identity].append((self.last, text))
             self.more.notify_all()
@@ -74,7 +74,7 @@ class Engine:
         return {"Config": {"Env": self.items[identity]["Env"], "Tty": False}}
 
     def logs(self, identity: str, *, stream: bool, follow: bool, timestamps: bool, since: int) -> Iterator[bytes]:
-        first = datetime.fromtimestamp(since, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.000000000Z")
+        first = datetime.fromtimestamp(since, UTC).strftime("%Y-%m-%dT%H:%M:%S.000000000Z")
         number = 0
         while True:
             with self.more:
@@ -98,10 +98,21 @@ class Rsyslog:
 
     def start(self) -> None:
         libraries = PACKAGES / "usr" / "lib" / "x86_64-linux-gnu"
-        text = RECEIVER.read_text().replace("/var/log/deploy", str(self.root / "log")).replace('port="6514"', f'port="{self.port}"')
+        text = (
+            RECEIVER.read_text().replace("/var/log/deploy", str(self.root / "log")).replace('port="6514"', f'port="{self.port}"')
+        )
         main = f'global(workDirectory="{self.root}")\nmain_queue(queue.type="Direct")\n'
         (self.root / "rsyslog.conf").write_text(main + text)
-        command = [PACKAGES / "usr/sbin/rsyslogd", "-n", "-f", self.root / "rsyslog.conf", "-i", "NONE", "-M", libraries / "rsyslog"]
+        command = [
+            PACKAGES / "usr/sbin/rsyslogd",
+            "-n",
+            "-f",
+            self.root / "rsyslog.conf",
+            "-i",
+            "NONE",
+            "-M",
+            libraries / "rsyslog",
+        ]
         environment = {**os.environ, "LD_LIBRARY_PATH": str(libraries)}
         with (self.root / "said").open("ab") as said:
             self.process = subprocess.Popen([str(part) for part in command], env=environment, stdout=said, stderr=said)
@@ -151,7 +162,8 @@ class Loki:
         for one in found["streams"]:
             assert all(isinstance(value, str) for value in one["stream"].values())
             for at, text, beside in one["values"]:
-                assert at.isdecimal() and len(at) == 19
+                assert at.isdecimal()
+                assert len(at) == 19
                 assert isinstance(text, str)
                 assert all(isinstance(value, str) for value in beside.values())
         self.pushed.append(found)

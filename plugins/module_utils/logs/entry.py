@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.logs.sources import Source
@@ -30,7 +30,7 @@ class Entry:
 
     @property
     def nanoseconds(self) -> int:
-        whole = datetime.strptime(self.time[:19], "%Y-%m-%dT%H:%M:%S").replace(tzinfo=timezone.utc)
+        whole = datetime.strptime(self.time[:19], "%Y-%m-%dT%H:%M:%S").replace(tzinfo=UTC)
         return int(whole.timestamp()) * 10**9 + int(self.time[20:29])
 
     @property
@@ -49,9 +49,16 @@ def syslog(entry: Entry, about: Mapping[str, str]) -> bytes:
     """RFC 5424, with its length before it as RFC 6587 wants it. ``about``: environment, host, and what else is said of all."""
     said = entry.said
     priority = _FACILITY * 8 + _SEVERITIES.get(str(said.get("level")), 6)
-    known = {**about, "stack": entry.source.stack, "release": entry.source.release, "request_id": str(said.get("request_id") or "")}
+    known = {
+        **about,
+        "stack": entry.source.stack,
+        "release": entry.source.release,
+        "request_id": str(said.get("request_id") or ""),
+    }
     data = "".join(f' {name}="{_escaped(value)}"' for name, value in known.items() if value)
-    names = " ".join(_name(one, size) for one, size in ((about["host"], 255), (entry.source.service, 48), (entry.source.replica, 128)))
+    names = " ".join(
+        _name(one, size) for one, size in ((about["host"], 255), (entry.source.service, 48), (entry.source.replica, 128))
+    )
     # A frame may hold line ends, but whoever stores lines would make two of it.
     text = entry.text[:_LONGEST].replace("\n", "\\n")
     frame = f"<{priority}>1 {entry.time[:26]}Z {names} - [{_SD_ID}{data}] {text}".encode("utf-8", "replace")
@@ -60,13 +67,16 @@ def syslog(entry: Entry, about: Mapping[str, str]) -> bytes:
 
 def loki(entries: Iterable[Entry], about: Mapping[str, str]) -> bytes:
     """The body of a push. Labels are few and have few values, so replica, release and request stand beside each line."""
-    streams: dict[tuple[str, str], list[list[Any]]] = {}
+    streams: dict[tuple[str, str], list[Any]] = {}
     for entry in entries:
         beside = {"replica": entry.source.replica, "release": entry.source.release}
         beside |= {name: str(entry.said[name]) for name in ("request_id", "level") if entry.said.get(name)}
         value = [str(entry.nanoseconds), entry.text[:_LONGEST], {name: one for name, one in beside.items() if one}]
         streams.setdefault((entry.source.stack, entry.source.service), []).append(value)
-    found = [{"stream": {**about, "stack": stack, "service": service}, "values": values} for (stack, service), values in streams.items()]
+    found: list[dict[str, Any]] = [
+        {"stream": dict(about) | {"stack": stack, "service": service}, "values": values}
+        for (stack, service), values in streams.items()
+    ]
     return json.dumps({"streams": found}).encode("utf-8", "replace")
 
 

@@ -29,7 +29,9 @@ def problems(given: Mapping[str, Any]) -> list[str]:
     if not target:
         return [f"logs_{name}: means nothing without logs_target; write syslog or loki there" for name in _named(given)]
     mine, other = (_OF_SYSLOG, _OF_LOKI) if target == SYSLOG else (_OF_LOKI, _OF_SYSLOG)
-    found = [f"logs_{name}: means nothing with logs_target: {target}, which takes {_listed(mine)}" for name in other if given[name]]
+    found = [
+        f"logs_{name}: means nothing with logs_target: {target}, which takes {_listed(mine)}" for name in other if given[name]
+    ]
     found += _address_problems(given["address"]) if target == SYSLOG else _url_problems(given)
     if given["retention_days"] < 0:
         found.append(f"logs_retention_days: {given['retention_days']} must be 0 (not said) or more")
@@ -97,7 +99,7 @@ def _address_problems(address: str) -> list[str]:
 def _url_problems(given: Mapping[str, Any]) -> list[str]:
     url = urlsplit(given["url"])
     if url.scheme not in ("http", "https") or not url.hostname or url.query or url.fragment:
-        return ["logs_url: is no http or https URL of a Loki, such as https://loki.example.com, to which /loki/api/v1/push is added"]
+        return ["logs_url: must be the URL of a Loki, such as https://loki.example.com, to which /loki/api/v1/push is added"]
     found = []
     if url.username or url.password:
         found.append("logs_url: holds a login; write it as logs_user and logs_password")

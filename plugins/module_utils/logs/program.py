@@ -24,13 +24,13 @@ def archive() -> bytes:
     for name, module in sorted(sys.modules.items()):
         if name.startswith(_OWN) and getattr(module, "__file__", None):
             path = PurePosixPath(*name.split("."))
-            files |= {str(parent / "__init__.py"): "" for parent in path.parents if parent.name}
+            files |= {str(above / "__init__.py"): "" for above in path.parents if above.name}
             if not hasattr(module, "__path__"):
                 files[f"{path}.py"] = _source(name, module)
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as found:
-        for path, text in sorted(files.items()):
-            found.writestr(zipfile.ZipInfo(path, _WHEN), text)
+        for name, text in sorted(files.items()):
+            found.writestr(zipfile.ZipInfo(name, _WHEN), text)
     return packed.getvalue()
 
 

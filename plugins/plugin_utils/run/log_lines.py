@@ -22,7 +22,11 @@ _OPEN = ("method", "site", "path", "status")
 
 
 def report(
-    answers: Mapping[str, Mapping[str, Any]], environment: str, services: Iterable[str] = (), since: str = "10m", request: str = ""
+    answers: Mapping[str, Mapping[str, Any]],
+    environment: str,
+    services: Iterable[str] = (),
+    since: str = "10m",
+    request: str = "",
 ) -> dict[str, Any]:
     """``answers``: of stack_logs, by host."""
     read = {name: one for name, one in answers.items() if "lines" in one and not one.get("failed")}
@@ -52,7 +56,9 @@ def table(found: Mapping[str, Any]) -> list[str]:
     if not found["lines"]:
         lines.append("Nothing was logged, as far as the hosts that answered know.")
     for host, count in sorted(found["left_out"].items()):
-        lines += wrapped(f"{host} has {count} older lines: ask for fewer services or a shorter time, or for more -e logs_lines", "  ")
+        lines += wrapped(
+            f"{host} has {count} older lines: ask for fewer services or a shorter time, or for more -e logs_lines", "  "
+        )
     for note in found["notes"]:
         lines += wrapped(note, "  ")
     for host, why in sorted(found["unread"].items()):

@@ -72,7 +72,7 @@ def test_the_configuration_says_environment_host_and_retention(asked: Asked, tmp
         ({**SYSLOG, "ca": "no PEM"}, ["logs_ca_path: the file holds no certificate in PEM"]),
         (
             {**LOKI, "url": "loki.example.com"},
-            ["logs_url: is no http or https URL of a Loki, such as https://loki.example.com, to which /loki/api/v1/push is added"],
+            ["logs_url: must be the URL of a Loki, such as https://loki.example.com, to which /loki/api/v1/push is added"],
         ),
         ({**LOKI, "url": "https://me:pw@loki"}, ["logs_url: holds a login; write it as logs_user and logs_password"]),
         ({**LOKI, "url": "http://loki"}, ["logs_url: would send logs_password in the clear; write https"]),

@@ -1,4 +1,4 @@
-"""What a host says of its logs: lines of pieces, whose they are, the newest ones, and none with a secret or an escape sequence."""
+"""What a host says of its logs: lines of pieces, whose they are, the newest, and none with a secret or an escape sequence."""
 
 from __future__ import annotations
 
