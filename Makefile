@@ -149,6 +149,21 @@ $(MONITORING)/.stamp:
 monitoring: $(VENV)/.stamp $(MONITORING)/.stamp postgres ## Try every alert and every panel with the real Prometheus
 	pytest tests/monitoring
 
+LOGS := .cache/logs
+
+$(LOGS)/.stamp:
+	@mkdir -p $(LOGS)/archives/partial
+	@apt-get update --quiet
+	apt-get install --quiet --yes --no-install-recommends --download-only --reinstall \
+		-o Dir::Cache::archives=$(CURDIR)/$(LOGS)/archives rsyslog rsyslog-gnutls
+	@for package in $(LOGS)/archives/*.deb; do dpkg-deb --extract $$package $(LOGS); done
+	@rm -rf $(LOGS)/archives
+	@touch $@
+
+.PHONY: logs
+logs: $(VENV)/.stamp $(VENV)/ml-gateway/.stamp $(LOGS)/.stamp ## Send logs to the real rsyslog, and follow one request through all of them
+	pytest -m 'not deep' tests/logs
+
 WORKFLOW_TOOLS := .cache/workflows
 
 # GitHub's own parser, actionlint and zizmor; apart from .venv, because node and other versions of libraries come with them.
@@ -251,6 +266,7 @@ bench: provisioned ## Measure deploys beside their floor and beside docker compo
 # What needs no sandbox takes the time that the sandbox's tests leave; shown when it fails. With $(MAKE) make -n would run it all.
 test: $(VENV)/.stamp ## Run everything that CI runs
 	@tests/aside 'tests/quietly "what needs no sandbox" make --no-print-directory lint unit lab migrations ml-gateway flags monitoring workflows' \
+	@tests/aside 'tests/quietly "what needs no sandbox" make --no-print-directory lint unit lab migrations ml-gateway monitoring logs workflows' \
 		'make --no-print-directory provisioned && tests/side-by-side molecule'
 
 .PHONY: clean

@@ -62,7 +62,7 @@ def fetch_packages() -> str:
 def publish_releases() -> str:
     """Every release of the example application is in the registry, built from its sources as they are now."""
     wanted = _images()
-    ingredients = (image_id(BASE_IMAGE), (_SERVICES / "Dockerfile").read_text())
+    ingredients = (image_id(BASE_IMAGE), (_SERVICES / "Dockerfile").read_text(), (_SERVICES / "logs.py").read_text())
     contents = {image.service: content_hash(_SERVICES / image.service, *ingredients) for image in wanted}
     commit = _commit()
 

@@ -57,7 +57,7 @@ HERE = tuple(f"ansible.builtin.{name}" for name in NAMES)
 # A failure in one of these ends a run in a verdict, whoever's playbook calls them.
 ROLES = ("preflight", "identity", "docker_engine", "lease", "fleet", "stack", "rollout")
 # What playbooks hand over as <name>_report and <name>_report_format, to be printed at the end and written to <name>.json.
-REPORTS = ("status", "config", "audit", "history", "costs")
+REPORTS = ("status", "config", "audit", "history", "costs", "logs")
 
 
 class CallbackModule(CallbackBase):  # type: ignore[misc]

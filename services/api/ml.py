@@ -5,6 +5,7 @@ import os
 from typing import Any
 
 import httpx
+import logs
 from fastapi import HTTPException
 
 
@@ -13,7 +14,10 @@ class Ml:
         base, endpoint = os.environ.get("ML_BASE_URL", "http://ml:9000"), os.environ.get("ML_ENDPOINT_ID", "mock")
         key = os.environb.get(b"ML_API_KEY", b"none")
         self.client = httpx.AsyncClient(
-            base_url=f"{base}/v2/{endpoint}", headers=[(b"Authorization", b"Bearer " + key)], timeout=60
+            base_url=f"{base}/v2/{endpoint}",
+            headers=[(b"Authorization", b"Bearer " + key)],
+            event_hooks={"request": [logs.hand_on]},
+            timeout=60,
         )
         self.state = "unknown"
 

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import httpx
+import logs
 
 from .books import DOWN, DUE, Books
 from .config import SHORTEST_SECONDS, Config, Endpoint
@@ -24,7 +25,8 @@ NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.U
 class Provider:
     def __init__(self, config: Config, key: str, books: Books) -> None:
         self.config, self.key, self.books = config, key, books
-        self.client = httpx.AsyncClient(limits=httpx.Limits(max_connections=None, max_keepalive_connections=200))
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=200)
+        self.client = httpx.AsyncClient(limits=limits, event_hooks={"request": [logs.hand_on]})
 
     def request(self, method: str, endpoint: Endpoint, path: str, seconds: float, **options: Any) -> httpx.Request:
         """To the endpoint under the id that the provider knows. A mock is told the name, and no key."""

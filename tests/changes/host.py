@@ -113,8 +113,7 @@ def evidence(since: float, journal_from: int, lost: Collection[str], shown: int 
     """Lines of HAProxy's log that say of anything but a good answer, and the journal, since then. ``lost``: paths that may be."""
     log = on(HOST, "sh", "-c", f"docker logs --since {since:.0f} {EDGE} 2>&1").splitlines()
     gone = "|".join(re.escape(path) for path in lost) or "(?!)"
-    # httplog: ... <frontend> <backend>/<server> <timers> <status> <bytes> ... "<method> <path> HTTP/1.1"
-    dull = re.compile(rf' \S+/\S+ [-\d/+]+ (200 \d+ |404 .*"[A-Z]+ ({gone})[? ])|Proxy \S+ stopped')
+    dull = re.compile(rf'"path": "(.*", "status": 200,|({gone})", "status": 404,)|Proxy \S+ stopped')
     told = [line for line in log if not dull.search(line)]
     cut = [*told[:shown], f"... {len(told) - 2 * shown} more lines ...", *told[-shown:]] if len(told) > 2 * shown else told
     return "\n".join(["HAProxy:", *cut, "journal:", *journal(journal_from)])

@@ -56,7 +56,7 @@ FORGED = {
     "X-Auth-Request-Email": "root@shop.example",
     "Proxy": "http://evil.example",
 }
-OWN = dict.fromkeys(("X-Request-Id", "X-Forwarder", "Client-Ipad", "X-Hosting", "Remote-Users", "Proxy-Id"), "another word")
+OWN = dict.fromkeys(("X-Requests-Id", "X-Forwarder", "Client-Ipad", "X-Hosting", "Remote-Users", "Proxy-Id"), "another word")
 
 
 class App(BaseHTTPRequestHandler):

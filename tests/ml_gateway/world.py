@@ -123,6 +123,7 @@ class World:
         app = self.directory / "app"
         if not app.exists():
             app.symlink_to(ROOT / "services" / "ml-gateway")
+            (self.directory / "logs.py").symlink_to(ROOT / "services" / "logs.py")
         self.config.setdefault("urls", {"runpod": f"{self.stub.url}/v2", "mock": f"{self.mock.url}/v2"})
         config, key = self.directory / "config.json", self.directory / "key"
         config.write_text(json.dumps(self.config))

@@ -322,6 +322,8 @@ WELL = [
     rule("stack_flags", {**FLAGS_THERE, "changed": True}),
     rule("ml_mode", {"changed": True, "mode": "off", "history": [{"at": "now", "mode": "off", "by": "alice", "why": "bill"}]}),
     rule("ml_costs", {"changed": False, "books": {"environment": "staging", "tier": "staging", "calls": [], "caps": []}}),
+    rule("log_shipping", {"changed": False, "changes": [], "program": "", "python": "/usr/bin/python3"}),
+    rule("stack_logs", {"changed": False, "lines": [], "left_out": 0, "unread": [], "services": ["edge", "shop.web"]}),
     rule("engine_config", {"changed": True, "restart": [], "reload": []}),
     rule(
         "edge_image",
@@ -465,6 +467,7 @@ class Stage:
             (own / name).write_text(content)
         # What a good run has left there yesterday.
         for file in ("verdict.json", "check.json", "status.json", "audit.json", "config.json", "history.json", "costs.json"):
+        for file in ("verdict.json", "check.json", "status.json", "audit.json", "config.json", "history.json", "logs.json"):
             (own / ".deploy" / "staging").mkdir(parents=True, exist_ok=True)
             (own / ".deploy" / "staging" / file).write_text('{"verdict": "deployed", "release": "yesterday"}')
         return own

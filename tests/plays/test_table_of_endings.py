@@ -51,6 +51,7 @@ engine_upgrade  refused 2     refused 2    refused 2  deployed 0     checked 0
 fingerprint     refused 2     refused 2    refused 2  done 0         checked 0
 flags           refused 2     refused 2    refused 2  refused 2      checked 0
 history         refused 2     refused 2    refused 2  done 0         done 0
+logs            refused 2     refused 2    refused 2  done 0         done 0
 maintenance     refused 2     refused 2    refused 2  done 0         checked 0
 ml_endpoints    refused 2     refused 2    refused 2  refused 2      refused 2
 ml_mode         refused 2     refused 2    refused 2  done 0         checked 0
@@ -76,6 +77,7 @@ engine_upgrade  refused 4     refused 4   refused 4    failed 4   running -9
 fingerprint     done 0        done 0      done 0       done 0     running -9
 flags           refused 4     refused 4   refused 4    failed 4   running -9
 history         refused 4     done 0      done 0       done 0     running -9
+logs            refused 4     failed 4    failed 4     failed 4   running -9
 maintenance     refused 4     refused 4   refused 4    failed 4   running -9
 ml_endpoints    refused 2     refused 2   refused 2    refused 2  running -9
 ml_mode         refused 4     refused 4   refused 4    failed 4   running -9
@@ -99,6 +101,7 @@ MIDWAY = {
     "engine_upgrade": rule("engine_packages", "lost", host="app-2", check_mode=True),
     "flags": rule("stack_flags", "lost", host="app-2", check_mode=True),
     "history": rule("lease", "lost", host="app-2"),
+    "logs": rule("stack_logs", "lost", host="app-2"),
     "maintenance": rule("edge_maintenance", "lost", host="app-2", check_mode=True),
     "ml_mode": rule("host_identity", "lost", host="app-2"),
     "provision": rule("host_identity", "lost", host="app-2", check_mode=False),

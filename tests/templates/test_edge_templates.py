@@ -18,6 +18,7 @@ ROLE = Path(__file__).parents[2] / "roles" / "edge"
 
 
 HOST_ID = "0a1b2c3d"
+LOG = {"__edge_log_environment": "staging", "__edge_log_host": "app-1"}
 
 
 def render(template: str, **variables: Any) -> str:
@@ -26,7 +27,7 @@ def render(template: str, **variables: Any) -> str:
     )
     environment.filters |= {"comment": comment, "hash": get_hash}
     known = {name: value for path in ("defaults", "vars") for name, value in _yaml(ROLE / path / "main.yml").items()}
-    given = {**known, "ansible_managed": "Managed", "__edge_host_id": HOST_ID, **variables}
+    given = {**known, "ansible_managed": "Managed", "__edge_host_id": HOST_ID, **LOG, **variables}
     options = edge_options({name: value for name, value in given.items() if name.startswith("edge_")})
     assert options["problems"] == []
     return environment.get_template(template).render({**given, "__edge_options": options})

@@ -41,6 +41,8 @@ HOSTS = {
     "compose": "service",
     "engine": "lineage service words",
     "release": "compose engine flags lineage service",
+    "logs": "engine words",
+    "release": "compose engine lineage service",
     "edge": "engine health rollout service",
     "host": "compose edge egress engine health lease release rollout service words",
     "edge_container": "edge engine service",

@@ -12,6 +12,7 @@ ROOT = Path("/var/lib/morpheus.deploy")
 STACKS_ROOT = ROOT / "stacks"
 EDGE_ROOT = ROOT / "edge"
 EGRESS_ROOT = ROOT / "egress"
+LOGS_ROOT = ROOT / "logs"
 # Below it, what the node exporter reads.
 METRICS = "metrics"
 # Whose the host is, and what it was like when it was taken over.

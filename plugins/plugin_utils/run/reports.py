@@ -14,12 +14,12 @@ from typing import Any
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit import html_page
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit import pages as audit_report
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.effective import text as config_report
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import costs_page, costs_table, past_table, run_file
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import costs_page, costs_table, log_lines, past_table, run_file
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.status_table import table
 
 
 def write(name: str, report: Mapping[str, Any], *, as_json: bool, place: str = "") -> list[str]:
-    """Write the files of the report ``name`` (status, config, audit, history or costs) and return its lines for the screen.
+    """Write the files of the report ``name`` (status, config, audit, history, costs or logs) and return its lines for the screen.
 
     ``place``: the directory of the run's files; that of the environment when it is empty.
     """
@@ -40,6 +40,7 @@ def write(name: str, report: Mapping[str, Any], *, as_json: bool, place: str = "
         "config": lambda: config_report.lines(report),
         "history": lambda: past_table.table(report),
         "costs": lambda: costs_table.table(report, [str(directory / "costs.html")]),
+        "logs": lambda: log_lines.table(report),
         "audit": lambda: audit_report.summary(report, [str(directory / file) for file in texts]),
     }
     return lines[name]()

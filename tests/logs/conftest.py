@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+# The collection first, so that no other installed copy of it is tested by mistake.
+sys.path[:0] = [str(ROOT / "collections"), str(ROOT)]
+
+from tests.logs.world import Engine, Rsyslog, rsyslog
+
+
+@pytest.fixture
+def engine() -> Engine:
+    return Engine()
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Rsyslog]:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    (tmp_path / "rsyslog").mkdir()
+    with rsyslog(tmp_path / "rsyslog", port) as found:
+        yield found
