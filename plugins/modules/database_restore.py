@@ -42,6 +42,10 @@ options:
         O(state=planned).
     type: str
     default: ""
+  without_lease:
+    description:
+      - That it is meant to be done without a lease, as plans and drills are, which leave the database alone. Without this, C(0) as
+        O(token) is refused, except in check mode.
 extends_documentation_fragment:
   - morpheus.deploy.backup
   - morpheus.deploy.backup.declared
@@ -66,6 +70,7 @@ EXAMPLES = r"""
     image: postgres:17
     directory: /var/backups/morpheus.deploy
     identity: "{{ backup_identity }}"
+    without_lease: true
 """
 
 RETURN = r"""
@@ -105,12 +110,11 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words imp
 
 def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
     params, state = module.params, module.params["state"]
+    leased.require(params, check_mode=module.check_mode)
     found = record.of(params["record"], "record")
     restore.refuse_other(found, params["environment"], record.BACKUP)
     declared, tools = options.declared(params), options.tools(params)
     result: dict[str, Any] = {"changed": False}
-    if state == "restored":
-        leased.require(params, check_mode=module.check_mode)
     if state != "drilled":
         plan = restore.plan(declared, found, time.time())
         result |= {"lost": list(plan.lost), "is_empty": plan.is_empty}

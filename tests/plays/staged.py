@@ -208,7 +208,35 @@ def certificate(days: float, path: str = "/nowhere/acme.pem", **when: Any) -> di
     return rule("edge_certificate_info", {"changed": False, "certificate": pem, "path": path}, **when)
 
 
+BACKUP = {
+    "format": 1,
+    "name": "20260101t120000z",
+    "kind": "backup",
+    "environment": "staging",
+    "at": "2026-01-01T12:00:00Z",
+    "why": "by hand",
+    "server": "17",
+    "sha256": "0" * 64,
+    "size": 4711,
+    "verified": "2026-01-01T12:01:00Z",
+    "tables": {'"public"."stories"': {"rows": 3, "digest": "1"}},
+}
+BACKUPS = (
+    "-e",
+    json.dumps(
+        {
+            "backup": {"image": "postgres:17", "recipients": [f"age1{'q' * 58}"]},
+            "backup_database_url": "postgresql://app:canary@db.example.com/app",
+            "backup_identity": f"AGE-SECRET-KEY-1{'Q' * 58}",
+        }
+    ),
+)
 WELL = [
+    rule("backup_store", {"changed": False, "urls": {}}, state="signed"),
+    rule("backup_store", {"changed": False, "records": [BACKUP], "removed": []}),
+    rule("database_backup", {"changed": True, "backup": BACKUP, "rows": 3}),
+    rule("database_restore", {"changed": False, "lost": ["3 rows"], "is_empty": False}, state="planned"),
+    rule("database_restore", {"changed": True, "rows": 3, "seconds": 1.5}),
     certificate(80),
     rule("edge_certificate", {"changed": True, "path": "/nowhere/acme.pem"}),
     rule("edge_challenges", {"changed": True, "names": ["shop.example"]}),
@@ -316,6 +344,8 @@ ROLLOUTS = {
     "rotate_secrets": rollout("deploy", "1.1.0", "1.1.0", switched=False),
 }
 OPTIONS = {
+    "backup": BACKUPS,
+    "restore": (*BACKUPS, "-e", f"restore_backup={BACKUP['name']}", "-e", "restore_confirm=staging"),
     "certificates": ACME,
     "fingerprint": ("-e", "stack_fingerprints={{ inventory_dir }}/fingerprints.json"),
     "maintenance": ("-e", "state=on"),

@@ -26,6 +26,8 @@ _DEPLOYS = ("stack_info", "stack_release", "stack_rollout", "edge_image", "engin
 _MODULES = (
     *_IDENTITY,
     *_ROTATION,
+    "database_backup",
+    "database_restore",
     "engine_config",
     "engine_packages",
     "lease",
