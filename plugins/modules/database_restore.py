@@ -85,6 +85,11 @@ is_empty:
   returned: success, unless O(state=drilled)
   type: bool
   sample: false
+name:
+  description: Name of the backup.
+  returned: O(state=drilled) or O(state=restored)
+  type: str
+  sample: 20261127t020000z
 rows:
   description: How many rows came back, each as it was.
   returned: O(state=drilled) or O(state=restored)
@@ -134,7 +139,7 @@ def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
             restoring.restore(declared, found)
             rows = sum(one.rows for one in found.tables.values())
             seconds = round(time.time() - began, 1)
-    return {**result, "changed": state == "restored", "rows": rows, "seconds": seconds}
+    return {**result, "changed": state == "restored", "name": found.name, "rows": rows, "seconds": seconds}
 
 
 @in_words

@@ -231,12 +231,20 @@ BACKUPS = (
         }
     ),
 )
+STAGING_DATA = {
+    "staging_data_database_url": "postgresql://app:canary@db.example.com/app",
+    "staging_data_identity": f"AGE-SECRET-KEY-1{'Q' * 58}",
+}
+EXPORTS = {"does": "exports", "directory": "/exports", "recipients": [f"age1{'q' * 58}"], "masking": "masking.yml"}
+IMPORTS = {"does": "imports", "directory": "/exports", "image": "postgres:17"}
 WELL = [
     rule("backup_store", {"changed": False, "urls": {}}, state="signed"),
-    rule("backup_store", {"changed": False, "records": [BACKUP], "removed": []}),
+    rule("backup_store", {"changed": False, "records": [BACKUP, {**BACKUP, "kind": "export"}], "removed": []}),
+    rule("staging_data_export", {"changed": True, "export": BACKUP, "rows": 3}),
+    rule("staging_data_import", {"changed": True, "name": BACKUP["name"], "at": BACKUP["at"], "rows": 3}),
     rule("database_backup", {"changed": True, "backup": BACKUP, "rows": 3}),
     rule("database_restore", {"changed": False, "lost": ["3 rows"], "is_empty": False}, state="planned"),
-    rule("database_restore", {"changed": True, "rows": 3, "seconds": 1.5}),
+    rule("database_restore", {"changed": True, "name": BACKUP["name"], "rows": 3, "seconds": 1.5}),
     certificate(80),
     rule("edge_certificate", {"changed": True, "path": "/nowhere/acme.pem"}),
     rule("edge_challenges", {"changed": True, "names": ["shop.example"]}),
@@ -347,6 +355,8 @@ OPTIONS = {
     "backup": BACKUPS,
     "restore": (*BACKUPS, "-e", f"restore_backup={BACKUP['name']}", "-e", "restore_confirm=staging"),
     "certificates": ACME,
+    "export_data": (*BACKUPS, "-e", json.dumps({"staging_data": EXPORTS})),
+    "import_data": ("-e", json.dumps({**STAGING_DATA, "staging_data": IMPORTS})),
     "fingerprint": ("-e", "stack_fingerprints={{ inventory_dir }}/fingerprints.json"),
     "maintenance": ("-e", "state=on"),
     "remove_stack": ("-e", "stack_name=shop"),
@@ -437,6 +447,7 @@ class Stage:
         own = self.directory / name.replace(" ", "-")
         (own / "source").mkdir(parents=True)
         (own / "source" / "compose.yml").write_text(COMPOSE)
+        (own / "masking.yml").write_text("tables: {public.stories: {title: text}}\n")
         (own / "vault.yml").write_bytes(self.vault.read_bytes())
         (own / "ssh").write_text(SSH)
         (own / "ssh").chmod(0o755)

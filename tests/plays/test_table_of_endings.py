@@ -48,8 +48,10 @@ config          refused 2     refused 2    refused 2  done 0         done 0
 deploy          refused 2     refused 2    refused 2  deployed 0     checked 0
 edge_upgrade    refused 2     refused 2    refused 2  deployed 0     checked 0
 engine_upgrade  refused 2     refused 2    refused 2  deployed 0     checked 0
+export_data     refused 2     refused 2    refused 2  done 0         checked 0
 fingerprint     refused 2     refused 2    refused 2  done 0         checked 0
 history         refused 2     refused 2    refused 2  done 0         done 0
+import_data     refused 2     refused 2    refused 2  deployed 0     checked 0
 maintenance     refused 2     refused 2    refused 2  done 0         checked 0
 ml_mode         refused 2     refused 2    refused 2  done 0         checked 0
 provision       refused 2     refused 2    refused 2  done 0         checked 0
@@ -72,8 +74,10 @@ config          done 0        done 0      done 0       done 0     running -9
 deploy          refused 4     refused 4   refused 4    mixed 4    running -9
 edge_upgrade    refused 4     refused 4   refused 4    failed 4   running -9
 engine_upgrade  refused 4     refused 4   refused 4    failed 4   running -9
+export_data     refused 4     refused 4   refused 4    refused 4  running -9
 fingerprint     done 0        done 0      done 0       done 0     running -9
 history         refused 4     done 0      done 0       done 0     running -9
+import_data     refused 4     refused 4   refused 4    failed 4   running -9
 maintenance     refused 4     refused 4   refused 4    failed 4   running -9
 ml_mode         refused 4     refused 4   refused 4    failed 4   running -9
 provision       refused 4     refused 4   refused 4    failed 4   running -9
@@ -95,7 +99,9 @@ MIDWAY = {
     "deploy": rule("stack_release", "lost", host="app-2"),
     "edge_upgrade": rule("edge_image", "lost", host="app-2"),
     "engine_upgrade": rule("engine_packages", "lost", host="app-2", check_mode=True),
+    "export_data": rule("host_identity", "lost", host="app-1"),
     "history": rule("lease", "lost", host="app-2"),
+    "import_data": rule("backup_store", "lost", host="app-1", state="signed"),
     "maintenance": rule("edge_maintenance", "lost", host="app-2", check_mode=True),
     "ml_mode": rule("host_identity", "lost", host="app-2"),
     "provision": rule("host_identity", "lost", host="app-2", check_mode=False),
@@ -116,6 +122,8 @@ LAST = {
     "deploy": rule("stack_rollout", "lost", host="app-2"),
     "edge_upgrade": rule("edge_upgrade", "lost", host="app-2"),
     "engine_upgrade": rule("engine_packages", "lost", host="app-2", check_mode=False),
+    "export_data": rule("staging_data_export", "lost", host="app-1"),
+    "import_data": rule("staging_data_import", "lost", host="app-1"),
     "maintenance": rule("edge_maintenance", "lost", host="app-2", check_mode=False),
     "ml_mode": rule("ml_mode", "lost", host="app-1"),
     "provision": rule("edge_config", "lost", host="app-2"),

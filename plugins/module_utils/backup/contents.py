@@ -95,6 +95,19 @@ end $outside$;
 _PUBLIC = "create schema public authorization pg_database_owner; grant usage on schema public to public;"
 
 
+def counted(wanted: Mapping[str, Table]) -> str:
+    """A statement that fails unless each table has as many rows as it should, whatever columns it has besides."""
+    checks = " union all ".join(f"select {literal(name)}, count(*), {one.rows} from only {name}" for name, one in wanted.items())
+    if not checks:
+        return ""
+    return (
+        "do $counted$ declare wrong text; begin "
+        "select string_agg(name || ' has ' || seen || ' rows where ' || wanted || ' are expected', '; ') into wrong "
+        f"from ({checks}) as counts(name, seen, wanted) where seen <> wanted; "
+        "if wrong is not null then raise exception 'what was brought is not what was sent: %', wrong; end if; end $counted$;"
+    )
+
+
 def emptied(schemas: Iterable[str], *, whole: bool) -> str:
     """Statements that take schemas away with all that is in them.
 

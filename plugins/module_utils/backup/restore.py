@@ -55,7 +55,7 @@ class Restoring:
     @contextmanager
     def scratch(self, found: Record, rate: float = 0) -> Iterator[Scratch]:
         """A server of its own with what ``found`` holds. ``rate``: bytes a second that the archive is read with; 0 for any."""
-        with self._archive(found) as path, self.tools.scratch() as scratch, ExitStack() as stack:
+        with self.archive(found) as path, self.tools.scratch() as scratch, ExitStack() as stack:
             make.prepare(scratch, found.roles, found.schemas)
             with flow.programs() as at_work:
                 plain = flow.decrypting(at_work, self.identity, path, stack)
@@ -78,7 +78,7 @@ class Restoring:
                 f"the rights to log in that they need: {roles}"
             )
         before = contents.emptied(schemas, whole=not found.schemas)
-        with self._archive(found) as path:
+        with self.archive(found) as path:
             self.put(declared, path, f"{_BEGIN}\n{before}\n", [], contents.proof(found.tables), f"the backup {found.name}")
 
     def put(self, declared: Declared, path: Path, before: str, options: Sequence[str], after: str, what: str) -> None:
@@ -103,7 +103,7 @@ class Restoring:
                 raise DeployError(wrong)
 
     @contextmanager
-    def _archive(self, found: Record) -> Iterator[Path]:
+    def archive(self, found: Record) -> Iterator[Path]:
         self.place.make()
         with self.place.archive(found, self.spool) as path:
             seen = flow.sha256(path)

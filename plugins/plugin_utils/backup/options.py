@@ -61,13 +61,7 @@ class Backup:
             )
         if given["image"] and re.search(r":latest\Z|^[^:@]+\Z", given["image"]):
             yield f'backup.image: "{given["image"]}" names no version; name that of the server, such as postgres:17'
-        if not given["recipients"]:
-            yield "backup.recipients: required; make a key with age-keygen, and write its public key here (age1...)"
-        for number, one in enumerate(given["recipients"] or []):
-            if isinstance(one, str) and one.startswith(_IDENTITY):
-                yield f"backup.recipients[{number}]: is a secret key; put it into the vault, and write its public key (age1...) here"
-            elif not isinstance(one, str) or not _RECIPIENT.match(one):
-                yield f'backup.recipients[{number}]: "{one}" is not a public key of age (age1...) or SSH (ssh-ed25519 ...)'
+        yield from recipient_problems(given["recipients"], "backup.recipients", "a key that age-keygen has made")
         if given["directory"] and not str(given["directory"]).startswith("/"):
             yield f'backup.directory: "{given["directory"]}" does not begin with /'
         if given["keep_at_least"] is not None and given["keep_at_least"] < 1:
@@ -110,3 +104,14 @@ class Backup:
 
 def _without_empty(given: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in given.items() if value}
+
+
+def recipient_problems(given: Any, path: str, whose: str) -> Iterator[str]:
+    """``whose``: of which key the public part is needed."""
+    if not given:
+        yield f"{path}: required; the public part (age1...) of {whose}"
+    for number, one in enumerate(given or []):
+        if isinstance(one, str) and one.startswith(_IDENTITY):
+            yield f"{path}[{number}]: is a secret key; put it into the vault, and write its public part (age1...) here"
+        elif not isinstance(one, str) or not _RECIPIENT.match(one):
+            yield f'{path}[{number}]: "{one}" is not a public key of age (age1...) or SSH (ssh-ed25519 ...)'

@@ -28,6 +28,7 @@ _MODULES = (
     *_ROTATION,
     "database_backup",
     "database_restore",
+    "staging_data_import",
     "engine_config",
     "engine_packages",
     "lease",
@@ -75,6 +76,8 @@ class Run(Known):
         elif module == "engine_packages" and result["upgrades"]:
             self.upgraded = True
             self.notes.append(f"{host}: the engine was upgraded: {', '.join(result['upgrades'])}")
+        if module in ("database_restore", "staging_data_import"):
+            self._restored(result)
         if module in ("stack_removal", "edge_upgrade"):
             self._once(module, host, result)
         if module == "stack_info" and self.rotation:
@@ -143,6 +146,7 @@ class Run(Known):
         state.mixed = state.mixed or module == "stack_rollout"
         # Whichever edge serves there: the same command goes on from it.
         begun = (module == "engine_packages" and host in self.engines) or (module == "stack_removal" and host in self.removals)
+        begun = begun or module == "staging_data_import" or (module == "database_restore" and self.restores)
         state.changed = state.changed or module == "edge_upgrade" or begun
         state.removing = module == "stack_removal" and begun
 
@@ -235,6 +239,13 @@ class Run(Known):
             replaced = module == "edge_upgrade"
             said = notes.upgraded(host, self.upgrades.get(host, {}), result) if replaced else notes.removed(host, result)
             self.notes.append(said)
+
+    def _restored(self, result: Mapping[str, Any]) -> None:
+        """A database holds other data; or it was looked at before."""
+        self.restores = True
+        if result["changed"] and "rows" in result:
+            self.upgraded = True
+            self.notes.append(f"the database holds {result['name']}: {result['rows']} rows")
 
     def _let_in(self, result: Mapping[str, Any]) -> None:
         """``result``: of a balancer, which the run goes on without."""
