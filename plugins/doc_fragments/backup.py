@@ -58,3 +58,11 @@ options:
     type: str
     default: ""
 """
+
+    RECORD = r"""
+options:
+  record:
+    description: The record of the backup, as M(morpheus.deploy.backup_store) returns it.
+    type: dict
+    required: true
+"""

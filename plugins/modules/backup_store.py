@@ -62,8 +62,6 @@ options:
     default: 3
 requirements:
   - boto3, on the controller, for O(s3)
-extends_documentation_fragment:
-  - morpheus.deploy.attributes
 author:
   - The morpheus.deploy maintainers (@morpheus-deploy)
 """

@@ -32,10 +32,6 @@ options:
     type: str
     choices: [planned, drilled, restored]
     required: true
-  record:
-    description: The record of the backup, as M(morpheus.deploy.backup_store) returns it.
-    type: dict
-    required: true
   identity:
     description:
       - The secret key of C(age) that opens the archive. It goes through a pipe, and is in no file of the host. Not needed with
@@ -48,6 +44,7 @@ options:
         O(token) is refused, except in check mode.
 extends_documentation_fragment:
   - morpheus.deploy.backup
+  - morpheus.deploy.backup.record
   - morpheus.deploy.backup.declared
   - morpheus.deploy.database
   - morpheus.deploy.token

@@ -25,10 +25,6 @@ attributes:
     support: none
     description: Each run makes another export, with another key for what is put in the place of values.
 options:
-  record:
-    description: The record of the backup, as M(morpheus.deploy.backup_store) returns it.
-    type: dict
-    required: true
   environment:
     description: The environment whose backup it must be.
     type: str
@@ -68,6 +64,7 @@ options:
     default: 0.0
 extends_documentation_fragment:
   - morpheus.deploy.backup
+  - morpheus.deploy.backup.record
 seealso:
   - module: morpheus.deploy.staging_data_import
 author:
