@@ -60,7 +60,7 @@ end $$;
 """
 # Names of columns that say that they hold something of a person.
 _PERSONAL = re.compile(
-    r"(^|_)(e?mail|mails|name|nick|login|user_?name|first|last|sur|given|middle|full|display|phone|tel|mobile|fax|msisdn|address|addr|"
+    r"(^|_)(e?mail|mails|\w*name|nick|login|first|last|given|middle|full|display|phone|tel|mobile|fax|msisdn|address|addr|"
     r"street|zip|postcode|postal|city|town|birth\w*|dob|age|gender|sex|ssn|passport|iban|bic|card|cvc|account|tax|vat|salary|ip|"
     r"ip_address|lat|lng|latitude|longitude|location|geo|avatar|photo|picture|bio|about|note|notes|comment|message|body|subject|"
     r"content|password|passwd|secret|token|hash|otp|recovery|session|cookie|device|agent|identity|owner_name|contact|person|"
