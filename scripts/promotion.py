@@ -138,7 +138,9 @@ def _age(time: str, most: timedelta, now: datetime) -> list[str]:
 def _data_age(time: str, most: timedelta | None, now: datetime) -> list[str]:
     if most is None:
         return []
-    mend = "Run playbooks/export_data.yml for production and playbooks/import_data.yml for staging, then the staging workflow again"
+    mend = (
+        "Run playbooks/export_data.yml for production and playbooks/import_data.yml for staging, then the staging workflow again"
+    )
     try:
         age = now - datetime.strptime(time, _TIME).replace(tzinfo=UTC)
     except ValueError:

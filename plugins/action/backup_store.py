@@ -22,7 +22,9 @@ class ActionModule(ActionBase):  # type: ignore[misc] # ansible-core has no type
         super().run(tmp, task_vars)
         arguments = dict(self._task.args)
         if not arguments.get("s3"):
-            found: dict[str, Any] = self._execute_module("morpheus.deploy.backup_store", module_args=arguments, task_vars=task_vars)
+            found: dict[str, Any] = self._execute_module(
+                "morpheus.deploy.backup_store", module_args=arguments, task_vars=task_vars
+            )
             return found
         try:
             return s3.act(arguments, time.time(), check_mode=bool(self._task.check_mode))

@@ -8,8 +8,8 @@ name: staging_data_options
 short_description: Check what an inventory says of data for staging
 version_added: 0.1.0
 description:
-  - Says everything that is wrong with C(staging_data), its file of rules and its secrets at once, each with path, value and what to
-    write, and contacts nobody. No value of a secret is in what it says.
+  - Says everything that is wrong with C(staging_data), its file of rules and its secrets at once, each with path, value and what
+    to write, and contacts nobody. No value of a secret is in what it says.
 positional: _input, secrets, hosts
 options:
   _input:
@@ -63,7 +63,9 @@ from ansible_collections.morpheus.deploy.plugins.plugin_utils.backup.staging_dat
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import specifications
 
 
-def staging_data_options(given: Any, secrets: Mapping[str, Any] | None = None, hosts: Sequence[str] | None = None) -> dict[str, Any]:
+def staging_data_options(
+    given: Any, secrets: Mapping[str, Any] | None = None, hosts: Sequence[str] | None = None
+) -> dict[str, Any]:
     found = StagingData(given, specifications.options("staging_data"), secrets or {}, list(hosts or []))
     return {"problems": found.problems, **found.told()}
 

@@ -65,7 +65,12 @@ def status_report(
     for name, found in whole.kept_off(hosts).items():
         shown[name]["kept_off"] = found.sentences
         shown[name]["mend"] = [*shown[name].get("mend", []), *found.mend]
-    return {**whole.report(), "backups": backups.told(hosts, ages or {}), "hosts": shown, "unknown": sorted(environment_status.unknown(hosts))}
+    return {
+        **whole.report(),
+        "backups": backups.told(hosts, ages or {}),
+        "hosts": shown,
+        "unknown": sorted(environment_status.unknown(hosts)),
+    }
 
 
 class FilterModule:

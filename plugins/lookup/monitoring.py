@@ -99,7 +99,10 @@ class LookupModule(LookupBase):  # type: ignore[misc]
 
     def _ages(self) -> Iterator[tuple[str, float]]:
         """Where backups are made and data are brought, how old they may become; defaults as of their roles."""
-        for role, option, threshold in (("backup", "max_age_hours", "backup_hours"), ("staging_data", "max_age_days", "staging_data_days")):
+        for role, option, threshold in (
+            ("backup", "max_age_hours", "backup_hours"),
+            ("staging_data", "max_age_days", "staging_data_days"),
+        ):
             given = self._mapping(self._variables.get(role))
             if given and self._value(given.get("does")) != "exports":
                 default = specifications.options(role)[role]["options"][option]["default"]

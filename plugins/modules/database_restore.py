@@ -40,8 +40,8 @@ options:
     default: ""
   without_lease:
     description:
-      - That it is meant to be done without a lease, as plans and drills are, which leave the database alone. Without this, C(0) as
-        O(token) is refused, except in check mode.
+      - That it is meant to be done without a lease, as plans and drills are, which leave the database alone. Without this, C(0)
+        as O(token) is refused, except in check mode.
 extends_documentation_fragment:
   - morpheus.deploy.backup
   - morpheus.deploy.backup.record

@@ -9,8 +9,8 @@ module: staging_data_export
 short_description: Make data for another environment of a backup, with nothing of a person in it
 version_added: 0.1.0
 description:
-  - The backup is restored into a server of its own on the host, cut to O(subset), and masked by O(rules). When the module returns,
-    the rows that are left lie in their place, encrypted to O(recipients), with foreign keys whole.
+  - The backup is restored into a server of its own on the host, cut to O(subset), and masked by O(rules). When the module
+    returns, the rows that are left lie in their place, encrypted to O(recipients), with foreign keys whole.
   - Refused, with every column at once, while a column has no rule that sounds or looks like something of a person, or holds
     documents or bytes. All rows are looked at, those of documents, arrays and text included.
   - The database that serves is not asked. Nothing of the schema leaves the host, and no large object.

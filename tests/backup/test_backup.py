@@ -122,7 +122,9 @@ def test_a_restore_whose_rows_differ_from_the_record_is_undone(world: World) -> 
     before = world.everything()
     table = made.tables['"public"."orders"']
     wrong = replace(made, tables={**made.tables, '"public"."orders"': replace(table, rows=table.rows + 1)})
-    with pytest.raises(DeployError, match="what was restored is not what the backup holds: .*orders. has 50 rows where 51 are expected"):
+    with pytest.raises(
+        DeployError, match="what was restored is not what the backup holds: .*orders. has 50 rows where 51 are expected"
+    ):
         world.restoring().restore(world.declared, wrong)
     assert world.everything() == before
 

@@ -137,13 +137,19 @@ def test_of_100_000_rows_nothing_of_a_person_arrives_and_foreign_keys_are_whole(
     counts = f"select {', '.join(f'(select count(*) from {table})' for table in tables)}"
     assert two.staging.rows(counts) == two.production.database.rows(counts) == [(USERS, USERS, USERS, ROWS - 4 * USERS, USERS)]
     # What was one value is one value, so joins hold; and what says nothing of a person is as it was.
-    assert two.staging.value("select count(*) from auth.users u join auth.identities i on i.user_id = u.id and i.email = u.email") == USERS
+    assert (
+        two.staging.value("select count(*) from auth.users u join auth.identities i on i.user_id = u.id and i.email = u.email")
+        == USERS
+    )
     assert two.staging.value("select count(distinct state) || state from public.stories group by state") == "1draft"
     assert two.staging.value("select environment from morpheus_deploy.identity") == "staging"
-    assert two.staging.value(
-        "select count(*) from public.stories s left join auth.users u on u.id = s.owner left join public.stories p on p.id = s.parent "
-        "where u.id is null or (s.parent is not null and p.id is null)"
-    ) == 0
+    assert (
+        two.staging.value(
+            "select count(*) from public.stories s left join auth.users u on u.id = s.owner "
+            "left join public.stories p on p.id = s.parent where u.id is null or (s.parent is not null and p.id is null)"
+        )
+        == 0
+    )
 
 
 def small(two: Two, users: int = 30) -> None:
@@ -162,13 +168,19 @@ def test_a_subset_takes_along_what_it_needs_and_leaves_no_reference_behind(two: 
     rows = {name: table.rows for name, table in found.tables.items()}
     assert rows['"auth"."users"'] == 11
     assert 0 < rows['"public"."ratings"'] < 30 * 18
-    assert two.staging.value("select count(*) from public.ratings r left join auth.users u on u.id = r.rater where u.id is null") == 0
+    assert (
+        two.staging.value("select count(*) from public.ratings r left join auth.users u on u.id = r.rater where u.id is null")
+        == 0
+    )
 
 
 def test_columns_that_look_like_persons_are_refused_all_at_once(two: Two) -> None:
     small(two, 3)
     database = two.production.database
-    database.rows("alter table public.stories add column code text, add column spoken text[], add column extra jsonb, add column serial text")
+    database.rows(
+        "alter table public.stories add column code text, add column spoken text[], add column extra jsonb, "
+        "add column serial text"
+    )
     database.rows("update public.stories set code = 'x@y.example', spoken = array['hello you'], serial = '0170 5551234'")
     with pytest.raises(DeployError) as refused:
         two.export({"public.stories.gone": "text", "public.stories.size": "email", "auth.users.email": "nonsense"})

@@ -52,13 +52,15 @@ insert into auth.users (email, meta)
 insert into public.orders (owner, note, feeling, total, tags, blob)
     select id, 'a "note"; with\\n \\\\ é €', 'glad', 1.10, array['x', null, 'y,z'], '\\x00ff' from auth.users;
 insert into public.events select date '2026-03-01' + n, 'what ' || n from generate_series(1, 20) n;
-set constraints all deferred; insert into public.a values (1, null); insert into public.b values (1, 1); update public.a set b = 1;
+set constraints all deferred; insert into public.a values (1, null); insert into public.b values (1, 1);
+update public.a set b = 1;
 refresh materialized view public.counts;
 """
 EVERYTHING = (
     "select 'users', to_jsonb(t)::text from auth.users t union all select 'orders', to_jsonb(t)::text from public.orders t "
     "union all select 'events', to_jsonb(t)::text from public.events t union all select 'a', to_jsonb(t)::text from public.a t "
-    "union all select 'sums', to_jsonb(t)::text from public.sums t union all select 'counts', to_jsonb(t)::text from public.counts t "
+    "union all select 'sums', to_jsonb(t)::text from public.sums t "
+    "union all select 'counts', to_jsonb(t)::text from public.counts t "
     "union all select 'policies', policyname || roles::text from pg_policies "
     "union all select 'publications', tablename::text from pg_publication_tables "
     "union all select 'rights', grantee || privilege_type from information_schema.role_table_grants where table_name = 'orders' "

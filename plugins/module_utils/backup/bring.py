@@ -23,16 +23,20 @@ _QUIET = (
 def look(declared: Declared, found: Record) -> None:
     """Raises DeployError when the export cannot be brought here; reads only."""
     if found.kind != EXPORT:
-        raise DeployError(f"{found.name} is a {found.kind} of {found.environment}, with persons in it; only an export is brought here")
+        raise DeployError(
+            f"{found.name} is a {found.kind} of {found.environment}, with persons in it; only an export is brought here"
+        )
     if found.environment == declared.environment:
-        raise DeployError(f"{found.name} is an export of {found.environment} itself; restore a backup instead: playbooks/restore.yml")
+        raise DeployError(
+            f"{found.name} is an export of {found.environment} itself; restore a backup instead: playbooks/restore.yml"
+        )
     with database.connected(declared) as here:
         there = {contents.quoted(*row) for row in here.rows(contents.tables())}
         missing = sorted(set(found.tables) - there)
     if missing:
         raise DeployError(
-            f"the database of {declared.environment} has no table {', '.join(missing)}, and {found.name} brings rows for it; nothing "
-            "was changed. Deploy a release with the migrations that make it first"
+            f"the database of {declared.environment} has no table {', '.join(missing)}, and {found.name} brings rows for it; "
+            "nothing was changed. Deploy a release with the migrations that make it first"
         )
 
 

@@ -27,8 +27,7 @@ SCHEMAS = (
 )
 _TABLES = (
     "select n.nspname, c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace "
-    f"where c.relkind = 'r' and c.relpersistence <> 't' and {_OWN} and "
-    + _FREE.format(catalogue="'pg_class'", oid="c.oid")
+    f"where c.relkind = 'r' and c.relpersistence <> 't' and {_OWN} and " + _FREE.format(catalogue="'pg_class'", oid="c.oid")
 )
 ROLES = "select rolname from pg_roles where rolname not like 'pg\\_%' order by 1"
 _AT_ONCE = 100

@@ -135,7 +135,9 @@ def connected(declared: Declared, schemas: Sequence[str] = (), *, may_be_new: bo
         yield database
     except psycopg2.Error as exc:
         why = declared.scrubbed(str(exc))
-        raise DeployError(f"{declared.variable} leads to a database that cannot be read as a whole: {why}{_rights(exc)}") from None
+        raise DeployError(
+            f"{declared.variable} leads to a database that cannot be read as a whole: {why}{_rights(exc)}"
+        ) from None
     finally:
         connection.close()
 

@@ -26,7 +26,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import
 OWN = ("morpheus_deploy", "supabase_migrations", "masking")
 _COLUMNS = """
 select format('%I.%I', n.nspname, c.relname), coalesce(pn.nspname || '.' || pc.relname, n.nspname || '.' || c.relname), a.attname,
-    coalesce(format_type(e.oid, null), format_type(coalesce(nullif(t.typbasetype, 0), t.oid), null)), t.typelem <> 0 and t.typlen = -1,
+    coalesce(format_type(e.oid, null), format_type(coalesce(nullif(t.typbasetype, 0), t.oid), null)),
+    t.typelem <> 0 and t.typlen = -1,
     case when a.atttypmod > 4 and format_type(coalesce(e.oid, t.oid), null) like 'character%' then a.atttypmod - 4 else 0 end,
     not a.attnotnull
 from pg_attribute a join pg_class c on c.oid = a.attrelid join pg_namespace n on n.oid = c.relnamespace
@@ -156,7 +157,9 @@ def _masked(scratch: Scratch, wanted: Wanted) -> dict[str, record.Table]:
             + ". Give both columns of each the same rule"
         )
     names = list(dict.fromkeys(column.table for column in found))
-    return dict(make.held(scratch, [contents.quoted(*name) for name in _plain(scratch) if name[0] not in OWN] if names else []).tables)
+    return dict(
+        make.held(scratch, [contents.quoted(*name) for name in _plain(scratch) if name[0] not in OWN] if names else []).tables
+    )
 
 
 def _plain(scratch: Scratch) -> list[list[str]]:

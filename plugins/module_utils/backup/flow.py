@@ -20,6 +20,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import
 
 _CHUNK = 1 << 18
 _LAST_WORDS = 2000
+_PROGRAMS = ("age", "pg_dump", "pg_restore", "psql")
 # Of SIGPIPE, as Python and as a shell say it.
 _UNHEARD = (-13, 141)
 
@@ -62,8 +63,8 @@ class Programs:
     def start(
         self, command: Sequence[str], *, environment: dict[str, str] | None = None, stdin: Any = subprocess.PIPE, hold: Any = ()
     ) -> Program:
-        complaints = tempfile.TemporaryFile()
-        name = Path(command[0]).name
+        complaints = tempfile.TemporaryFile()  # noqa: SIM115 - closed with its program
+        name = _name(command)
         try:
             process = subprocess.Popen(
                 list(command),
@@ -154,7 +155,7 @@ def encrypting(at_work: Programs, recipients: Sequence[str], path: Path) -> Prog
 
 
 def decrypting(at_work: Programs, identity: str, path: Path, stack: ExitStack) -> Program:
-    """age, whose output is what ``path`` holds. The identity goes through a pipe: it is in no file and in no list of processes."""
+    """age, whose output is what ``path`` holds. The identity goes through a pipe, and is in no file and no list."""
     reading, writing = os.pipe()
     stack.callback(os.close, reading)
     with os.fdopen(writing, "wb") as pipe:
@@ -166,6 +167,12 @@ def decrypting(at_work: Programs, identity: str, path: Path, stack: ExitStack) -
 def clean_environment() -> dict[str, str]:
     """Without what libpq would take from there, and in English."""
     return {**{name: value for name, value in os.environ.items() if not name.startswith("PG")}, "LC_ALL": "C"}
+
+
+def _name(command: Sequence[str]) -> str:
+    """That of the program itself, whatever starts it."""
+    words = [Path(word.rpartition("=")[2]).name for word in command]
+    return next((word for word in words if word in _PROGRAMS), words[0])
 
 
 def _install(name: str) -> str:

@@ -45,6 +45,7 @@ def proof() -> str:
     """Statements that fail while a foreign key is broken."""
     return function("pg_temp") + (
         "do $whole$ declare wrong text; begin "
-        "select string_agg(name || ' of ' || child || ', in ' || missing || ' rows', '; ') into wrong from pg_temp.orphans(false); "
+        "select string_agg(name || ' of ' || child || ', in ' || missing || ' rows', '; ') into wrong "
+        "from pg_temp.orphans(false); "
         "if wrong is not null then raise exception 'foreign keys are broken: %', wrong; end if; end $whole$;"
     )

@@ -27,7 +27,8 @@ _NETWORK = ("inet", "cidr")
 # of persons, too, so those that look like it are replaced as well.
 FUNCTIONS = r"""
 create schema masking;
-create table masking.key as select encode(sha256(convert_to(gen_random_uuid()::text || gen_random_uuid()::text, 'UTF8')), 'hex') as key;
+create table masking.key as select
+    encode(sha256(convert_to(gen_random_uuid()::text || gen_random_uuid()::text, 'UTF8')), 'hex') as key;
 create function masking.token(value text) returns text language sql stable set search_path = pg_catalog as
     $$ select encode(sha256(convert_to((select key from masking.key) || value, 'UTF8')), 'hex') $$;
 create function masking.email(value text) returns text language sql stable set search_path = pg_catalog as
@@ -49,7 +50,8 @@ create function masking.json_of(value jsonb) returns jsonb language plpgsql stab
 begin
     case jsonb_typeof(value)
         when 'object' then return coalesce((select jsonb_object_agg(case when key ~ '^[A-Za-z_][A-Za-z0-9_-]{0,40}$' then key
-            else left(masking.token(key), 12) end, masking.json_of(member)) from jsonb_each(value) as members(key, member)), '{}');
+            else left(masking.token(key), 12) end, masking.json_of(member)) from jsonb_each(value) as members(key, member)),
+            '{}');
         when 'array' then return coalesce((select jsonb_agg(masking.json_of(member) order by number)
             from jsonb_array_elements(value) with ordinality as members(member, number)), '[]');
         when 'string' then return to_jsonb('text-' || left(masking.token(value #>> '{}'), 12));
@@ -77,7 +79,14 @@ _CONTENTS = {
     "text that somebody may have written": r"[^[:space:]]+[[:space:]]+[^[:space:]]+",
 }
 # Whatever their content is today.
-_ALWAYS = {"json": "documents", "jsonb": "documents", "xml": "documents", "hstore": "documents", "bytea": "bytes", "tsvector": "words"}
+_ALWAYS = {
+    "json": "documents",
+    "jsonb": "documents",
+    "xml": "documents",
+    "hstore": "documents",
+    "bytea": "bytes",
+    "tsvector": "words",
+}
 _ALWAYS |= {"inet": "addresses of a network", "cidr": "addresses of a network", "macaddr": "addresses of a network"}
 
 
@@ -135,7 +144,16 @@ def question(table: str, columns: Sequence[Column]) -> str:
 
 def has_text(column: Column) -> bool:
     """Whether its content is looked at. Numbers and times have names that say what they are."""
-    return column.kind in _TEXTS or column.kind not in (*_NUMBERS, *_DATES, *_ALWAYS, "boolean", "uuid", "interval", "time", "oid")
+    return column.kind in _TEXTS or column.kind not in (
+        *_NUMBERS,
+        *_DATES,
+        *_ALWAYS,
+        "boolean",
+        "uuid",
+        "interval",
+        "time",
+        "oid",
+    )
 
 
 def problem(column: Column, rule: str) -> str:
@@ -173,14 +191,20 @@ def _expression(column: Column, rule: str, value: str) -> str:
     if rule == "empty":
         if column.is_array:
             return "'{}'"
-        return {"json": "'{}'", "jsonb": "'{}'", "bytea": "''", "hstore": "''", "tsvector": "''"}.get(kind, "''" if kind in _TEXTS else "")
+        return {"json": "'{}'", "jsonb": "'{}'", "bytea": "''", "hstore": "''", "tsvector": "''"}.get(
+            kind, "''" if kind in _TEXTS else ""
+        )
     if rule in ("email", "name", "phone", "text", "token", "path") and kind in _TEXTS:
         found = f"masking.{rule}({value}::text)"
         return f"left({found}, {column.length})" if column.length else found
     if rule == "json" and kind in _JSON:
         return f"masking.json_of({value}::jsonb)::{kind}"
     if rule == "number" and kind in _NUMBERS:
-        return f"masking.number({value}::text::numeric)::{kind}" if kind != "smallint" else f"(masking.number({value}::numeric) % 30000)::smallint"
+        return (
+            f"masking.number({value}::text::numeric)::{kind}"
+            if kind != "smallint"
+            else f"(masking.number({value}::numeric) % 30000)::smallint"
+        )
     if rule == "date" and kind in _DATES:
         return f"date_trunc('year', {value})::{kind}"
     if rule == "address" and kind in _NETWORK:

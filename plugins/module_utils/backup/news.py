@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.backup import record
-from ansible_collections.morpheus.deploy.plugins.module_utils.base import metrics
+from ansible_collections.morpheus.deploy.plugins.module_utils.base import metrics, places
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import private, write_atomically
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats import NEWS
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.metrics import Sample
-from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import METRICS, ROOT
 
 BACKUP, DRILL, STAGING_DATA = "backup", "drill", "staging_data"
 _METRICS = {
@@ -27,11 +26,12 @@ _METRICS = {
 
 
 class News:
-    """In ``root``, the directory of everything of ours."""
+    """In ``root``, the directory of everything of ours; left out, that of this host."""
 
-    def __init__(self, root: Path = ROOT) -> None:
+    def __init__(self, root: Path | None = None) -> None:
+        root = root or places.ROOT
         self.directory = root / "backup"
-        self._metrics = root / METRICS
+        self._metrics = root / places.METRICS
 
     def read(self) -> dict[str, Any]:
         """Kind -> what was last told of it."""
@@ -52,5 +52,5 @@ class News:
     def drilled(self, about: Mapping[str, Any]) -> None:
         """Beside the last drill all of them are kept, one a line."""
         self.tell(DRILL, about)
-        with (self.directory / "drills.jsonl").open("a", opener=private) as stream:
+        with open(self.directory / "drills.jsonl", "a", opener=private) as stream:
             stream.write(json.dumps(dict(about)) + "\n")

@@ -97,7 +97,7 @@ class Urls:
     def archive(self, found: Record, beside: Path) -> Iterator[Path]:
         path = beside / f".partial-{found.name}"
         try:
-            with path.open("wb", opener=private) as stream:
+            with open(path, "wb", opener=private) as stream:
                 _fetch(self.urls["get_archive"], stream)
             yield path
         finally:
@@ -117,15 +117,15 @@ def alone(directory: Path, wait_seconds: float, clock: Clock | None = None) -> I
     time = clock or SystemClock()
     deadline = time.now() + wait_seconds
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (directory / "lock").open("w", opener=private) as stream:
+    with open(directory / "lock", "w", opener=private) as stream:
         while True:
             with suppress(BlockingIOError):
                 fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             if time.now() >= deadline:
                 raise DeployError(
-                    f"another run is at work with backups on this host, and was for {wait_seconds:g} s; run this again when it has "
-                    "ended"
+                    f"another run is at work with backups on this host, and was for {wait_seconds:g} s; run this again when it "
+                    "has ended"
                 )
             time.sleep(_POLL_SECONDS)
         yield
@@ -142,7 +142,8 @@ def require_room(directory: Path, needed: int) -> None:
 
 
 def _ask(method: str, url: str, body: object, size: int) -> None:
-    request = urllib.request.Request(url, data=body, method=method, headers={"Content-Length": str(size)})  # type: ignore[arg-type]
+    headers = {"Content-Length": str(size), "Content-Type": "application/octet-stream"}
+    request = urllib.request.Request(url, data=body, method=method, headers=headers)  # type: ignore[arg-type]
     with _opened(request, url):
         pass
 
@@ -165,4 +166,3 @@ def _opened(request: urllib.request.Request, url: str) -> Iterator[http.client.H
     except (urllib.error.URLError, OSError, http.client.HTTPException) as exc:
         reason = getattr(exc, "reason", exc)
         raise DeployError(f"{what} failed: {reason}; can this host reach the store?") from None
-

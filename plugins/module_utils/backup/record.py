@@ -35,8 +35,8 @@ class Table:
 class Record:
     """``at``: the moment that the data are of. ``verified``: when it was restored and found to be whole; empty when it was not.
 
-    ``tables``: quoted name -> what is in it. ``versions``: migrations that the ledger lists. ``of``: the backup that an export was
-    made of.
+    ``tables``: quoted name -> what is in it. ``versions``: migrations that the ledger lists. ``of``: the backup that an export
+    was made of.
     """
 
     name: str
@@ -90,7 +90,9 @@ def of(document: Any, where: str) -> Record:
 
 
 def name_problem(name: str) -> str:
-    return "" if _NAME.match(name) and ".." not in name else f'"{name}" is not the name of a backup; list them with backup_do=list'
+    return (
+        "" if _NAME.match(name) and ".." not in name else f'"{name}" is not the name of a backup; list them with backup_do=list'
+    )
 
 
 def seconds(at: str) -> float:

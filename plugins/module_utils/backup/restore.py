@@ -74,8 +74,8 @@ class Restoring:
         if missing:
             roles = "; ".join(f"create role {contents.quoted(name)}" for name in missing)
             raise DeployError(
-                f"the backup {found.name} speaks of roles that this server does not have; nothing was changed. Make them first, with "
-                f"the rights to log in that they need: {roles}"
+                f"the backup {found.name} speaks of roles that this server does not have; nothing was changed. Make them first, "
+                f"with the rights to log in that they need: {roles}"
             )
         before = contents.emptied(schemas, whole=not found.schemas)
         with self.archive(found) as path:
@@ -128,7 +128,9 @@ def plan(declared: Declared, found: Record, now: float) -> Plan:
     lost += record.differences(found.tables, state.tables, now="now", then="in the backup")
     later = sorted(set(state.versions) - set(found.versions))
     if later:
-        lost.append(f"migrations that were applied since: {', '.join(later)}; a deploy of a release that has them applies them again")
+        lost.append(
+            f"migrations that were applied since: {', '.join(later)}; a deploy of a release that has them applies them again"
+        )
     return Plan(False, lost)
 
 
@@ -147,7 +149,7 @@ def _say(program: Program, text: str) -> None:
 
 
 def _ended_well(at_work: Programs, *some: Program) -> bool:
-    return all([program.process.wait() == 0 for program in some])
+    return not any([program.process.wait() for program in some])  # noqa: C419 - each is waited for
 
 
 def _finish(at_work: Programs, what: str) -> None:

@@ -138,7 +138,9 @@ class Installed:
             words.seek(0)
             if done.returncode:
                 said = " ".join(words.read().decode(errors="replace").split())
-                raise DeployError(f"no server could be started to look at the backup: {program} ended with {done.returncode}: {said}")
+                raise DeployError(
+                    f"no server could be started to look at the backup: {program} ended with {done.returncode}: {said}"
+                )
 
 
 @dataclass(frozen=True)
@@ -205,7 +207,9 @@ def _docker(command: list[str]) -> str:
     try:
         done = subprocess.run(command, capture_output=True, check=False, text=True)
     except FileNotFoundError:
-        raise DeployError("docker is not installed on this host; playbooks/provision.yml for this inventory installs it") from None
+        raise DeployError(
+            "docker is not installed on this host; playbooks/provision.yml for this inventory installs it"
+        ) from None
     if done.returncode:
         raise DeployError(f"{' '.join(command[:2])} ended with {done.returncode}: {' '.join(done.stderr.split())}")
     return done.stdout

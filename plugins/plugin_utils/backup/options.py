@@ -21,8 +21,8 @@ _IDENTITY = "AGE-SECRET-KEY-"
 class Backup:
     """``problems`` is empty exactly when ``told`` can be used. No value of a secret is in either.
 
-    ``raw``: the variable ``backup``; ``secrets``: backup_database_url, backup_identity and the keys of the bucket; ``hosts``: those
-    of the group ``app``.
+    ``raw``: the variable ``backup``; ``secrets``: backup_database_url, backup_identity and the keys of the bucket; ``hosts``:
+    those of the group ``app``.
     """
 
     def __init__(self, raw: Any, options: Mapping[str, Any], secrets: Mapping[str, Any], hosts: Sequence[str]) -> None:
@@ -56,8 +56,8 @@ class Backup:
         given = self._given
         if bool(given["image"]) == bool(given["programs"]):
             yield (
-                "backup.image: say either this, an image of Postgres whose programs are used (postgres:17), or backup.programs, a "
-                "directory with such programs on the host"
+                "backup.image: say either this, an image of Postgres whose programs are used (postgres:17), or backup.programs, "
+                "a directory with such programs on the host"
             )
         if given["image"] and re.search(r":latest\Z|^[^:@]+\Z", given["image"]):
             yield f'backup.image: "{given["image"]}" names no version; name that of the server, such as postgres:17'

@@ -59,7 +59,11 @@ class Bucket:
 
     def urls(self, name: str, seconds: int) -> dict[str, str]:
         """As modules of backups take them."""
-        wanted = {"put_archive": ("put_object", ARCHIVE), "put_record": ("put_object", RECORD), "get_archive": ("get_object", ARCHIVE)}
+        wanted = {
+            "put_archive": ("put_object", ARCHIVE),
+            "put_record": ("put_object", RECORD),
+            "get_archive": ("get_object", ARCHIVE),
+        }
         return {
             key: str(
                 self.client.generate_presigned_url(

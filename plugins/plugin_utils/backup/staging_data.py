@@ -22,7 +22,9 @@ class StagingData:
 
     def __init__(self, raw: Any, options: Mapping[str, Any], secrets: Mapping[str, Any], hosts: Sequence[str]) -> None:
         shape: list[str] = []
-        self._given = schema.typed({"staging_data": raw or {}}, {"staging_data": options["staging_data"]}, "", shape)["staging_data"] or {}
+        self._given = (
+            schema.typed({"staging_data": raw or {}}, {"staging_data": options["staging_data"]}, "", shape)["staging_data"] or {}
+        )
         self._secrets, self._hosts = secrets, hosts
         self._s3 = self._given.get("s3") or {} if isinstance(raw, Mapping) and raw.get("s3") else {}
         self.is_wanted = bool(raw)
@@ -55,25 +57,33 @@ class StagingData:
         given = self._given
         if given["does"] not in (EXPORTS, IMPORTS):
             yield f'staging_data.does: "{given["does"]}" is not one of {EXPORTS}, {IMPORTS}; production exports, staging imports'
-        if bool(self._s3) == bool(given["directory"]):
-            yield "staging_data.s3: say either this, a bucket, or staging_data.directory, a directory that hosts of both environments mount"
-        if self._s3 and not self._s3.get("bucket"):
-            yield "staging_data.s3.bucket: required; the bucket's name"
         if given["host"] and given["host"] not in self._hosts:
             yield f'staging_data.host: "{given["host"]}" is not a host of group app ({", ".join(self._hosts)})'
+        yield from self._of_store()
+        if given["does"] == EXPORTS:
+            yield from recipient_problems(
+                given["recipients"], "staging_data.recipients", "the key of the environment that imports"
+            )
+            yield from self._of_masking()
+        if given["does"] == IMPORTS:
+            yield from self._of_import()
+
+    def _of_store(self) -> Iterator[str]:
+        if bool(self._s3) == bool(self._given["directory"]):
+            yield "staging_data.s3: say either this, a bucket, or staging_data.directory, a directory of the host"
+        if self._s3 and not self._s3.get("bucket"):
+            yield "staging_data.s3.bucket: required; the bucket's name"
         keys = ("staging_data_s3_access_key", "staging_data_s3_secret_key")
         for name in keys if self._s3 else ():
             if not self._secrets.get(name):
                 yield f"{name}: required with staging_data.s3; take it from the environment's vault"
-        if given["does"] == EXPORTS:
-            yield from recipient_problems(given["recipients"], "staging_data.recipients", "the key of the environment that imports")
-            yield from self._of_masking()
-        if given["does"] == IMPORTS:
-            if bool(given["image"]) == bool(given["programs"]):
-                yield "staging_data.image: say either this, an image of Postgres (postgres:17), or staging_data.programs"
-            for name in ("staging_data_database_url", "staging_data_identity"):
-                if not self._secrets.get(name):
-                    yield f"{name}: required where data are imported; take it from the environment's vault"
+
+    def _of_import(self) -> Iterator[str]:
+        if bool(self._given["image"]) == bool(self._given["programs"]):
+            yield "staging_data.image: say either this, an image of Postgres (postgres:17), or staging_data.programs"
+        for name in ("staging_data_database_url", "staging_data_identity"):
+            if not self._secrets.get(name):
+                yield f"{name}: required where data are imported; take it from the environment's vault"
 
     def _of_masking(self) -> Iterator[str]:
         path = self._given["masking"]

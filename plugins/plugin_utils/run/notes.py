@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-
 # Modules that put other data into a database.
 RESTORES = ("database_restore", "staging_data_import")
 

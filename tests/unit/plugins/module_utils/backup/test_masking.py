@@ -11,11 +11,13 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.backup.masking imp
 
 PERSONAL = (
     "email e_mail customer_email firstName last_name surname full_name displayName user_name username login phone phone_number "
-    "mobile street zip postal_code city birthday birthdate dob date_of_birth age gender ssn passport_no iban credit_card ip "
-    "ip_address last_ip lat longitude location avatar_url photo bio notes comment message_text body password password_hash "
+    "mobile street zip postal_code city birthday birthdate dob date_of_birth age gender ssn passport_no iban credit_card "
+    "ip ip_address last_ip lat longitude location avatar_url photo bio notes comment message_text body password password_hash "
     "access_token refresh_token secret api_secret otp_code recovery_token session_id user_agent device_name contact_person signature"
 )
-HARMLESS = "id state status created_at updated_at count amount price currency kind type version position size enabled story parent stars"
+HARMLESS = (
+    "id state status created_at updated_at count amount price currency kind type version position size enabled story parent stars"
+)
 
 
 @pytest.mark.parametrize("name", PERSONAL.split())
@@ -56,7 +58,10 @@ def test_a_rule_fits_a_type_or_is_refused_with_those_that_do(kind: str, fitting:
 
 
 def test_a_column_that_may_not_be_null_is_not_set_to_null() -> None:
-    assert masking.problem(Column("t", "s.t", "c", "text", nullable=False), "null") == "s.t.c: may not be null, so its rule cannot be null"
+    assert (
+        masking.problem(Column("t", "s.t", "c", "text", nullable=False), "null")
+        == "s.t.c: may not be null, so its rule cannot be null"
+    )
 
 
 def test_a_value_is_cut_to_what_its_column_takes() -> None:

@@ -30,7 +30,12 @@ def test_nothing_is_wanted_where_nothing_is_said() -> None:
 
 def test_defaults_are_filled() -> None:
     found = backup_options(BACKUP, SECRETS, HOSTS)
-    assert (found["problems"], found["host"], found["directory"], found["s3"]) == ([], "app-1", "/var/backups/morpheus.deploy", {})
+    assert (found["problems"], found["host"], found["directory"], found["s3"]) == (
+        [],
+        "app-1",
+        "/var/backups/morpheus.deploy",
+        {},
+    )
     assert found["keep"] == {"keep_days": 14, "keep_at_least": 3}
     assert "canary" not in str(found)
 
@@ -80,10 +85,18 @@ def test_rules_are_read_from_their_file(tmp_path: Path) -> None:
     ("given", "text", "said"),
     [
         (EXPORTS, "tables: {users: {email: email}}", "staging_data.masking: tables.users must be <schema>.<table>"),
-        (EXPORTS, "tables: {auth.users: {email: mail}}", 'staging_data.masking: tables.auth.users.email: "mail" is not one of email, '),
+        (
+            EXPORTS,
+            "tables: {auth.users: {email: mail}}",
+            'staging_data.masking: tables.auth.users.email: "mail" is not one of email, ',
+        ),
         (EXPORTS, "users: {}", "staging_data.masking: "),
         (EXPORTS, "a: [", "staging_data.masking: "),
-        (EXPORTS, "tables: {}\nsubset: {auth.users: 3}", "staging_data.masking: subset must be <schema>.<table> with a condition"),
+        (
+            EXPORTS,
+            "tables: {}\nsubset: {auth.users: 3}",
+            "staging_data.masking: subset must be <schema>.<table> with a condition",
+        ),
         ({**EXPORTS, "masking": ""}, "", "staging_data.masking: required; a file with a rule"),
         ({**EXPORTS, "recipients": []}, "", "staging_data.recipients: required; the public part (age1...) of the key"),
         ({**EXPORTS, "does": "export"}, "", 'staging_data.does: "export" is not one of exports, imports'),
