@@ -103,6 +103,10 @@ postgres:
 		mkdir -p /etc/postgresql-common && echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf && \
 		apt-get update --quiet && apt-get install --yes --no-install-recommends postgresql; }
 
+.PHONY: backup
+backup: $(VENV)/.stamp postgres ## Back a real Postgres up, lose it, restore it, and mask it for staging
+	pytest tests/backup
+
 .PHONY: migrations
 migrations: $(VENV)/.stamp postgres ## Run Supabase's migrations on a real Postgres, and kill them
 	pytest tests/migrations
@@ -267,6 +271,7 @@ bench: provisioned ## Measure deploys beside their floor and beside docker compo
 test: $(VENV)/.stamp ## Run everything that CI runs
 	@tests/aside 'tests/quietly "what needs no sandbox" make --no-print-directory lint unit lab migrations ml-gateway flags monitoring workflows' \
 	@tests/aside 'tests/quietly "what needs no sandbox" make --no-print-directory lint unit lab migrations ml-gateway monitoring logs workflows' \
+	@tests/aside 'tests/quietly "what needs no sandbox" make --no-print-directory lint unit lab migrations backup ml-gateway monitoring workflows' \
 		'make --no-print-directory provisioned && tests/side-by-side molecule'
 
 .PHONY: clean

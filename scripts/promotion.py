@@ -42,7 +42,10 @@ class PromotionError(Exception):
 
 @dataclass(frozen=True)
 class Record:
-    """Images: variable of the Compose file -> name with digest. Proofs: what was tried -> how it ended, "success" when well."""
+    """Images: variable of the Compose file -> name with digest. Proofs: what was tried -> how it ended, "success" when well.
+
+    Data: of when the data are that staging was tried with, where they are production's; empty for those of seeds.
+    """
 
     format: int
     environment: str
@@ -54,6 +57,7 @@ class Record:
     verdict: str
     time: str
     run: str
+    data: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,8 @@ class Demands:
     required: tuple[str, ...]
     max_age: timedelta
     found: Mapping[str, str]
+    # None where nobody asks how old the data are.
+    max_data_age: timedelta | None = None
 
 
 def record_of(text: str) -> Record:
@@ -79,7 +85,7 @@ def record_of(text: str) -> Record:
     kinds = {field.name: {"int": int, "str": str}.get(str(field.type), dict) for field in fields(Record)}
     wrong = sorted(
         {name for name in read if name not in kinds}
-        | {name for name, kind in kinds.items() if not isinstance(read.get(name), kind)}
+        | {name for name, kind in kinds.items() if not isinstance(read.get(name, "" if name == "data" else None), kind)}
     )
     if wrong:
         raise PromotionError(f"the record has no, or no sound, {', '.join(wrong)}")
@@ -94,6 +100,7 @@ def problems(record: Record, demands: Demands, now: datetime) -> list[str]:
         *_other("commit", record.commit, demands.commit),
         *_unproved(record, demands.required),
         *_age(record.time, demands.max_age, now),
+        *_data_age(record.data, demands.max_data_age, now),
         *_images(record.images, demands.found),
     ]
 
@@ -126,6 +133,22 @@ def _age(time: str, most: timedelta, now: datetime) -> list[str]:
             f"time: {time} is {days:.1f} days ago, at most {most.days} are allowed. Run the staging workflow of this commit again"
         ]
     return []
+
+
+def _data_age(time: str, most: timedelta | None, now: datetime) -> list[str]:
+    if most is None:
+        return []
+    mend = (
+        "Run playbooks/export_data.yml for production and playbooks/import_data.yml for staging, then the staging workflow again"
+    )
+    try:
+        age = now - datetime.strptime(time, _TIME).replace(tzinfo=UTC)
+    except ValueError:
+        return [f"data: staging was tried with data of nobody knows when ({time or 'none are told of'}). {mend}"]
+    if age <= most:
+        return []
+    days = age.total_seconds() / 86400
+    return [f"data: staging was tried with data of {time}, {days:.1f} days ago, at most {most.days} are allowed. {mend}"]
 
 
 def _images(images: Mapping[str, str], found: Mapping[str, str]) -> list[str]:
@@ -175,6 +198,7 @@ def write(options: argparse.Namespace) -> str:
         verdict=options.verdict,
         time=datetime.now(UTC).strftime(_TIME),
         run=options.run,
+        data=options.data,
     )
     path = options.record
     path.write_text(json.dumps(asdict(record), indent=2, sort_keys=True) + "\n")
@@ -192,7 +216,12 @@ def verify(options: argparse.Namespace) -> str:
     check_signature(text, options.record.with_name(f"{options.record.name}.sig"), options.allowed_signers)
     record = record_of(text.decode())
     demands = Demands(
-        options.repository, options.commit, tuple(options.require), timedelta(days=options.max_days), json.loads(options.found)
+        options.repository,
+        options.commit,
+        tuple(options.require),
+        timedelta(days=options.max_days),
+        json.loads(options.found),
+        timedelta(days=int(options.max_data_days)) if options.max_data_days else None,
     )
     wrong = problems(record, demands, datetime.now(UTC))
     if wrong:
@@ -215,11 +244,13 @@ def arguments() -> argparse.ArgumentParser:
     writing.add_argument("--proof", action="append", default=[], metavar="NAME=RESULT")
     writing.add_argument("--verdict", required=True)
     writing.add_argument("--run", default="")
+    writing.add_argument("--data", default="", metavar="TIME", help="of when staging's data are, 2026-01-31T12:00:00Z")
     verifying = commands.add_parser("verify", parents=[both])
     verifying.set_defaults(does=verify)
     verifying.add_argument("--allowed-signers", type=Path, required=True)
     verifying.add_argument("--require", action="append", default=[], metavar="NAME")
     verifying.add_argument("--max-days", type=int, default=14)
+    verifying.add_argument("--max-data-days", default="", metavar="DAYS", help="how old staging's data may be; left out, any age")
     verifying.add_argument("--found", default="{}", help='JSON: what the registry has now, {"API_IMAGE": "sha256:..."}')
     return parser
 

@@ -22,21 +22,21 @@ def server(owner: str, *settings: str) -> Iterator[int]:
     """Its port. ``owner``: the superuser; settings are name=value, as of postgresql.conf. Nothing is installed: without Postgres
     the tests fail and say so.
     """
-    binaries, user, port = _binaries(), _user(), free_port()
+    programs, runs_as, port = binaries(), user(), free_port()
     # Not below pytest's directories: nobody else may enter those.
     with tempfile.TemporaryDirectory(prefix="tests-postgres-") as directory:
         data = Path(directory)
-        if user:
-            shutil.chown(data, user, user)
+        if runs_as:
+            shutil.chown(data, runs_as, runs_as)
         made = ("--username", owner, "--auth", "trust", "--encoding", "UTF8", "--no-sync")
-        _run(user, binaries / "initdb", "--pgdata", data, *made)
+        _run(runs_as, programs / "initdb", "--pgdata", data, *made)
         options = (f"port={port}", f"unix_socket_directories={data}", *settings)
-        control = (binaries / "pg_ctl", "--pgdata", data, "--wait", "--timeout", str(_START_SECONDS))
-        _run(user, *control, "--log", data / "log", "--options", " ".join(f"-c {option}" for option in options), "start")
+        control = (programs / "pg_ctl", "--pgdata", data, "--wait", "--timeout", str(_START_SECONDS))
+        _run(runs_as, *control, "--log", data / "log", "--options", " ".join(f"-c {option}" for option in options), "start")
         try:
             yield port
         finally:
-            _run(user, *control, "--mode", "immediate", "stop")
+            _run(runs_as, *control, "--mode", "immediate", "stop")
 
 
 def free_port() -> int:
@@ -45,7 +45,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _binaries() -> Path:
+def binaries() -> Path:
     """Debian keeps them off the PATH, by version."""
     found = shutil.which("initdb")
     places = [Path(found).resolve().parent] if found else []
@@ -56,7 +56,7 @@ def _binaries() -> Path:
     pytest.fail("These tests need a Postgres server: apt-get install postgresql", pytrace=False)
 
 
-def _user() -> str:
+def user() -> str:
     """Postgres refuses to run as root."""
     if os.geteuid() != 0:
         return ""

@@ -17,4 +17,10 @@ options:
     description: What M(morpheus.deploy.edge_upstream_info) returned, by balancer.
     type: dict
     default: {}
+  ages:
+    description:
+      - How old the last backup may be in hours, C(backup), and staging's data in days, C(staging_data). What is left out, or
+        C(0), is not asked for.
+    type: dict
+    default: {}
 """

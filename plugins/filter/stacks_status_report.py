@@ -9,7 +9,7 @@ short_description: Put the status of an environment with several stacks together
 version_added: 0.1.0
 description:
   - Like P(morpheus.deploy.status_report#filter), with what the hosts say of each stack.
-positional: _input, names, hosts, leases, environment, balancers
+positional: _input, names, hosts, leases, environment, balancers, ages
 options:
   _input:
     description: What a loop of M(morpheus.deploy.stack_status) over the stacks registered, by host.
@@ -49,7 +49,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease import away
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import environment_status, stacks_status
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import backups, environment_status, stacks_status
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.environment_status import EnvironmentStatus
 
 
@@ -60,6 +60,7 @@ def stacks_status_report(
     leases: Mapping[str, Mapping[str, Any]],
     environment: str,
     balancers: Mapping[str, Mapping[str, Any]] | None = None,
+    ages: Mapping[str, float] | None = None,
 ) -> dict[str, Any]:
     """``stacks``: stack -> host -> what is shown of it."""
     whole = EnvironmentStatus.of(leases, environment, balancers)
@@ -72,8 +73,9 @@ def stacks_status_report(
         for host, sentence in away.sentences(said, stacks_status.runs_of(name, whole.runs)).items():
             shown[name][host]["away"] = sentence
     _tell_balancers(shown, answers, whole)
+    told = {f"{name} on {host}": one for name, said in answers.items() for host, one in said.items()}
     unknown = set[str]().union(*map(environment_status.unknown, answers.values()))
-    return {**whole.report(), "hosts": {}, "stacks": shown, "unknown": sorted(unknown)}
+    return {**whole.report(), "backups": backups.told(told, ages or {}), "hosts": {}, "stacks": shown, "unknown": sorted(unknown)}
 
 
 def _tell_balancers(

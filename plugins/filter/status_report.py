@@ -9,7 +9,7 @@ short_description: Put the status of an environment together
 version_added: 0.1.0
 description:
   - Joins what the hosts say, the lease and the last runs. The callback P(morpheus.deploy.verdict#callback) prints it.
-positional: _input, leases, environment, balancers
+positional: _input, leases, environment, balancers, ages
 options:
   _input:
     description: What M(morpheus.deploy.stack_status) returned, by host.
@@ -39,6 +39,7 @@ _value:
     lease_problem: ""
     lease_unread: {}
     balancers_unread: {}
+    backups: []
     runs: []
 """
 
@@ -46,7 +47,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease import away
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import environment_status
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import backups, environment_status
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.environment_status import EnvironmentStatus
 
 
@@ -55,6 +56,7 @@ def status_report(
     leases: Mapping[str, Mapping[str, Any]],
     environment: str,
     balancers: Mapping[str, Mapping[str, Any]] | None = None,
+    ages: Mapping[str, float] | None = None,
 ) -> dict[str, Any]:
     whole = EnvironmentStatus.of(leases, environment, balancers)
     shown = {name: environment_status.shown(host) for name, host in hosts.items()}
@@ -63,7 +65,12 @@ def status_report(
     for name, found in whole.kept_off(hosts).items():
         shown[name]["kept_off"] = found.sentences
         shown[name]["mend"] = [*shown[name].get("mend", []), *found.mend]
-    return {**whole.report(), "hosts": shown, "unknown": sorted(environment_status.unknown(hosts))}
+    return {
+        **whole.report(),
+        "backups": backups.told(hosts, ages or {}),
+        "hosts": shown,
+        "unknown": sorted(environment_status.unknown(hosts)),
+    }
 
 
 class FilterModule:

@@ -69,6 +69,7 @@ class LookupModule(LookupBase):  # type: ignore[misc]
             list(groups.get(GROUP) or []),
             list(self._urls()),
             self._caps(),
+            dict(self._ages()),
         )
 
     def _host(self, name: str, *, runs_stacks: bool) -> Host:
@@ -97,6 +98,19 @@ class LookupModule(LookupBase):  # type: ignore[misc]
             for name, cap in (limits.items() if isinstance(limits, Mapping) else ())
             if isinstance(cap, int | float) and not isinstance(cap, bool) and cap > 0
         }
+
+    def _ages(self) -> Iterator[tuple[str, float]]:
+        """Where backups are made and data are brought, how old they may become; defaults as of their roles."""
+        for role, option, threshold in (
+            ("backup", "max_age_hours", "backup_hours"),
+            ("staging_data", "max_age_days", "staging_data_days"),
+        ):
+            given = self._mapping(self._variables.get(role))
+            if given and self._value(given.get("does")) != "exports":
+                default = specifications.options(role)[role]["options"][option]["default"]
+                age = self._value(given.get(option, default))
+                # What is no number is a problem of the role's own.
+                yield threshold, float(age) if isinstance(age, int | float) and age > 0 else float(default)
 
     def _mapping(self, value: Any) -> Mapping[str, Any]:
         """With its values as they stand, so that those that nobody asks for are templated by nobody."""

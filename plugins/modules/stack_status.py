@@ -95,11 +95,18 @@ mend:
   type: list
   elements: str
   sample: ["ansible-playbook deploy.yml -i inventories/production -e stack_release=1.2.0"]
+backups:
+  description: What this host remembers of the last verified backup, the last drill and the data that it has brought.
+  returned: success
+  type: dict
+  sample: {backup: {at: "2026-11-27T02:00:03Z", name: 20261127t020000z}}
 """
 
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.morpheus.deploy.plugins.module_utils.backup.news import News
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import engine
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations import status
@@ -111,7 +118,16 @@ def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
     found = status.look(host)
     for note in host.releases.notes:
         module.warn(note)
-    return {"changed": False, **found}
+    return {"changed": False, **found, "backups": _backups(module)}
+
+
+def _backups(module: AnsibleModule) -> dict[str, Any]:
+    """Nothing of the stack is unknown because of them."""
+    try:
+        return News().read()
+    except DeployError as exc:
+        module.warn(str(exc))
+        return {}
 
 
 @in_words

@@ -233,7 +233,43 @@ FLAGS_THERE: dict[str, Any] = {
     "history": [{"at": "2026-11-26T09:00:00Z", "by": "ben", "why": "new", "version": 1, "changes": ["loud: new, off"]}],
 }
 WITH_FLAGS = ("-e", json.dumps({"stack_flags": {"file": "{{ inventory_dir }}/flags.json"}}))
+BACKUP = {
+    "format": 1,
+    "name": "20260101t120000z",
+    "kind": "backup",
+    "environment": "staging",
+    "at": "2026-01-01T12:00:00Z",
+    "why": "by hand",
+    "server": "17",
+    "sha256": "0" * 64,
+    "size": 4711,
+    "verified": "2026-01-01T12:01:00Z",
+    "tables": {'"public"."stories"': {"rows": 3, "digest": "1"}},
+}
+BACKUPS = (
+    "-e",
+    json.dumps(
+        {
+            "backup": {"image": "postgres:17", "recipients": [f"age1{'q' * 58}"]},
+            "backup_database_url": "postgresql://app:canary@db.example.com/app",
+            "backup_identity": f"AGE-SECRET-KEY-1{'Q' * 58}",
+        }
+    ),
+)
+STAGING_DATA = {
+    "staging_data_database_url": "postgresql://app:canary@db.example.com/app",
+    "staging_data_identity": f"AGE-SECRET-KEY-1{'Q' * 58}",
+}
+EXPORTS = {"does": "exports", "directory": "/exports", "recipients": [f"age1{'q' * 58}"], "masking": "masking.yml"}
+IMPORTS = {"does": "imports", "directory": "/exports", "image": "postgres:17"}
 WELL = [
+    rule("backup_store", {"changed": False, "urls": {}}, state="signed"),
+    rule("backup_store", {"changed": False, "records": [BACKUP, {**BACKUP, "kind": "export"}], "removed": []}),
+    rule("staging_data_export", {"changed": True, "export": BACKUP, "rows": 3}),
+    rule("staging_data_import", {"changed": True, "name": BACKUP["name"], "at": BACKUP["at"], "rows": 3}),
+    rule("database_backup", {"changed": True, "backup": BACKUP, "rows": 3}),
+    rule("database_restore", {"changed": False, "lost": ["3 rows"], "is_empty": False}, state="planned"),
+    rule("database_restore", {"changed": True, "name": BACKUP["name"], "rows": 3, "seconds": 1.5}),
     certificate(80),
     rule("edge_certificate", {"changed": True, "path": "/nowhere/acme.pem"}),
     rule("edge_challenges", {"changed": True, "names": ["shop.example"]}),
@@ -346,10 +382,14 @@ ROLLOUTS = {
     "rotate_secrets": rollout("deploy", "1.1.0", "1.1.0", switched=False),
 }
 OPTIONS = {
+    "backup": BACKUPS,
+    "restore": (*BACKUPS, "-e", f"restore_backup={BACKUP['name']}", "-e", "restore_confirm=staging"),
     "certificates": ACME,
     "flags": (*WITH_FLAGS, "-e", "flag=loud", "-e", "to=50", "-e", "why=half"),
     # Whose key is in a vault that nobody opens.
     "costs": ("-e", '{"ml": {"key": "{{ vault_ml_key }}"}}'),
+    "export_data": (*BACKUPS, "-e", json.dumps({"staging_data": EXPORTS})),
+    "import_data": ("-e", json.dumps({**STAGING_DATA, "staging_data": IMPORTS})),
     "fingerprint": ("-e", "stack_fingerprints={{ inventory_dir }}/fingerprints.json"),
     "maintenance": ("-e", "state=on"),
     "remove_stack": ("-e", "stack_name=shop"),
@@ -441,6 +481,7 @@ class Stage:
         (own / "source").mkdir(parents=True)
         (own / "source" / "compose.yml").write_text(COMPOSE)
         (own / "flags.json").write_text(FLAGS)
+        (own / "masking.yml").write_text("tables: {public.stories: {title: text}}\n")
         (own / "vault.yml").write_bytes(self.vault.read_bytes())
         (own / "ssh").write_text(SSH)
         (own / "ssh").chmod(0o755)

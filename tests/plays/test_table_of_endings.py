@@ -41,6 +41,7 @@ ASKED = """
                 no inventory  wrong group  nobody     limit          check
 adopt           refused 2     refused 2    refused 2  deployed 0     checked 0
 audit           refused 2     refused 2    refused 2  failed 2       failed 2
+backup          refused 2     refused 2    refused 2  done 0         checked 0
 certificates    refused 2     refused 2    refused 2  done 0         checked 0
 claim           refused 2     refused 2    refused 2  done 0         checked 0
 config          refused 2     refused 2    refused 2  done 0         done 0
@@ -48,16 +49,19 @@ costs           refused 2     refused 2    refused 2  done 0         done 0
 deploy          refused 2     refused 2    refused 2  deployed 0     checked 0
 edge_upgrade    refused 2     refused 2    refused 2  deployed 0     checked 0
 engine_upgrade  refused 2     refused 2    refused 2  deployed 0     checked 0
+export_data     refused 2     refused 2    refused 2  done 0         checked 0
 fingerprint     refused 2     refused 2    refused 2  done 0         checked 0
 flags           refused 2     refused 2    refused 2  refused 2      checked 0
 history         refused 2     refused 2    refused 2  done 0         done 0
 logs            refused 2     refused 2    refused 2  done 0         done 0
+import_data     refused 2     refused 2    refused 2  deployed 0     checked 0
 maintenance     refused 2     refused 2    refused 2  done 0         checked 0
 ml_endpoints    refused 2     refused 2    refused 2  refused 2      refused 2
 ml_mode         refused 2     refused 2    refused 2  done 0         checked 0
 provision       refused 2     refused 2    refused 2  done 0         checked 0
 remove_stack    refused 2     refused 2    refused 2  deployed 0     checked 0
 restart         refused 2     refused 2    refused 2  deployed 0     checked 0
+restore         refused 2     refused 2    refused 2  deployed 0     checked 0
 rollback        refused 2     refused 2    refused 2  rolled_back 0  checked 0
 rotate_secrets  refused 2     refused 2    refused 2  refused 2      checked 0
 status          refused 2     refused 2    refused 2  done 0         done 0
@@ -67,6 +71,7 @@ LOST = """
                 none answers  lost first  lost midway  lost last  killed
 adopt           refused 4     refused 4   refused 4    mixed 4    running -9
 audit           refused 4     failed 4    failed 4     failed 4   running -9
+backup          refused 4     refused 4   refused 4    refused 4  running -9
 certificates    refused 4     refused 4   refused 4    refused 2  running -9
 claim           refused 4     refused 4   refused 4    failed 4   running -9
 config          done 0        done 0      done 0       done 0     running -9
@@ -74,16 +79,19 @@ costs           refused 4     done 0      done 0       done 0     running -9
 deploy          refused 4     refused 4   refused 4    mixed 4    running -9
 edge_upgrade    refused 4     refused 4   refused 4    failed 4   running -9
 engine_upgrade  refused 4     refused 4   refused 4    failed 4   running -9
+export_data     refused 4     refused 4   refused 4    refused 4  running -9
 fingerprint     done 0        done 0      done 0       done 0     running -9
 flags           refused 4     refused 4   refused 4    failed 4   running -9
 history         refused 4     done 0      done 0       done 0     running -9
 logs            refused 4     failed 4    failed 4     failed 4   running -9
+import_data     refused 4     refused 4   refused 4    failed 4   running -9
 maintenance     refused 4     refused 4   refused 4    failed 4   running -9
 ml_endpoints    refused 2     refused 2   refused 2    refused 2  running -9
 ml_mode         refused 4     refused 4   refused 4    failed 4   running -9
 provision       refused 4     refused 4   refused 4    failed 4   running -9
 remove_stack    refused 4     refused 4   refused 4    failed 4   running -9
 restart         refused 4     refused 4   refused 4    mixed 4    running -9
+restore         refused 4     refused 4   refused 4    failed 4   running -9
 rollback        refused 4     refused 4   refused 4    mixed 4    running -9
 rotate_secrets  refused 4     refused 4   refused 4    failed 4   running -9
 status          refused 4     failed 4    failed 4     done 0     running -9
@@ -93,6 +101,7 @@ unlock          refused 4     done 0      done 0       done 0     running -9
 MIDWAY = {
     "adopt": rule("stack_adoption_info", "lost", host="app-2"),
     "audit": rule("stack_audit", "lost", host="app-2"),
+    "backup": rule("host_identity", "lost", host="app-1"),
     "certificates": rule("host_identity", "lost", host="app-2"),
     "claim": rule("host_identity", "lost", host="app-2"),
     "costs": rule("ml_costs", "lost", host="app-2"),
@@ -102,11 +111,15 @@ MIDWAY = {
     "flags": rule("stack_flags", "lost", host="app-2", check_mode=True),
     "history": rule("lease", "lost", host="app-2"),
     "logs": rule("stack_logs", "lost", host="app-2"),
+    "export_data": rule("host_identity", "lost", host="app-1"),
+    "history": rule("lease", "lost", host="app-2"),
+    "import_data": rule("backup_store", "lost", host="app-1", state="signed"),
     "maintenance": rule("edge_maintenance", "lost", host="app-2", check_mode=True),
     "ml_mode": rule("host_identity", "lost", host="app-2"),
     "provision": rule("host_identity", "lost", host="app-2", check_mode=False),
     "remove_stack": rule("stack_removal", "lost", host="app-2", check_mode=True),
     "restart": rule("lease", "lost", host="app-1"),
+    "restore": rule("database_restore", "lost", host="app-1", state="planned"),
     "rollback": rule("stack_info", "lost", host="app-2"),
     "rotate_secrets": rule("stack_secret", "lost", host="app-2"),
     "status": rule("stack_status", "lost", host="app-2"),
@@ -115,17 +128,21 @@ MIDWAY = {
 LAST = {
     **MIDWAY,
     "adopt": rule("stack_rollout", "lost", host="app-2"),
+    "backup": rule("database_backup", "lost", host="app-1"),
     "certificates": rule("edge_certificate_info", "lost", host="app-2"),
     "claim": rule("host_baseline", "lost", host="app-2"),
     "deploy": rule("stack_rollout", "lost", host="app-2"),
     "edge_upgrade": rule("edge_upgrade", "lost", host="app-2"),
     "engine_upgrade": rule("engine_packages", "lost", host="app-2", check_mode=False),
     "flags": rule("stack_flags", "lost", host="app-2", check_mode=False),
+    "export_data": rule("staging_data_export", "lost", host="app-1"),
+    "import_data": rule("staging_data_import", "lost", host="app-1"),
     "maintenance": rule("edge_maintenance", "lost", host="app-2", check_mode=False),
     "ml_mode": rule("ml_mode", "lost", host="app-1"),
     "provision": rule("edge_config", "lost", host="app-2"),
     "remove_stack": rule("stack_removal", "lost", host="app-2", check_mode=False),
     "restart": rule("stack_rollout", "lost", host="app-2"),
+    "restore": rule("database_restore", "lost", host="app-1", state="restored"),
     "rollback": rule("stack_rollout", "lost", host="app-2"),
     "rotate_secrets": rule("stack_attestation", "lost", host="app-2"),
     "status": rule("lease", "lost", host="app-1"),

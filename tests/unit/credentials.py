@@ -126,6 +126,60 @@ CREDENTIALS = (
         MASKED_AS_OPTION,
         ("stack_attestation.key", "rotation.fingerprint_key"),
     ),
+    *(
+        Credential(
+            place,
+            "no: it lies on no host; what it opens is named in the inventory, and the marker tells a wrong database",
+            "no: it lies on no host",
+            "no: a person makes another login; it is of this one's place in the vault",
+            MASKED_AS_OPTION,
+            options,
+        )
+        for place, options in (
+            (
+                "backup_database_url",
+                ("database_backup.url", "database_restore.url"),
+            ),
+            ("staging_data_database_url", ("staging_data_import.url",)),
+        )
+    ),
+    *(
+        Credential(
+            place,
+            "no: it lies on no host, and opens only what was encrypted to its public key",
+            "no: it lies on no host",
+            "no: a new one opens no backup from before; both stay in the vault until those are gone",
+            "masked as an option with no_log; it goes to age through a pipe",
+            options,
+        )
+        for place, options in (
+            ("backup_identity", ("database_restore.identity", "staging_data_export.identity")),
+            ("staging_data_identity", ("staging_data_import.identity",)),
+        )
+    ),
+    *(
+        Credential(
+            f"{role}_s3_{key}_key",
+            "no: it lies on no host; hosts are given URLs that each open one object for some hours",
+            "no: it lies on no host",
+            "no: whoever runs the store gives another one",
+            MASKED_AS_OPTION,
+            options if key == "secret" else (),
+        )
+        for role, options in (
+            (
+                "backup",
+                (
+                    "backup_store.s3",
+                    "database_backup.urls",
+                    "database_restore.urls",
+                    "staging_data_export.urls",
+                ),
+            ),
+            ("staging_data", ("backup_store.s3", "staging_data_export.to_urls", "staging_data_import.urls")),
+        )
+        for key in ("access", "secret")
+    ),
     Credential(
         "edge_certificate_paths.*",
         "no: certificates have names and ends of their own",
@@ -245,11 +299,26 @@ ADDRESSES = (
     Address(
         "monitoring.urls", "no: they are this environment's own, which the blackbox exporter asks as users do", "no: only asked"
     ),
+    *(
+        Address(
+            f"{role}.s3.endpoint",
+            "the keys of the bucket, and age: what another environment put there cannot be opened",
+            "no: a host asks it by a signed URL, for one object",
+        )
+        for role in ("backup", "staging_data")
+    ),
+    Address(
+        "the databases of backup_database_url and staging_data_database_url",
+        "project_ref, system_identifier and the marker, before the first row is read or written",
+        "audit_must_not_reach, as the database",
+    ),
     Address("edge_trusted_proxies", "no: nobody is contacted there", "no: nobody is contacted there"),
 )
 
 # Options that sound like either, and why they are none.
 NEITHER = {
+    "backup.host": "a name of the inventory",
+    "staging_data.host": "a name of the inventory",
     "certificates_hosts": "names of the inventory",
     "certificates_required": "yes or no",
     "docker_engine_source": "the name of a repository: distro or docker",

@@ -29,7 +29,7 @@ def images(world: World) -> dict[str, str]:
 def a_push_is_tested_built_deployed_tried_and_signed(world: World) -> None:
     run = world.staged()
     ran = [name for name, result in run.results.items() if "/" not in name and "(" not in name and result == "success"]
-    assert ran == ["test", "build", "images", "deploy", "smoke", "record"]
+    assert ran == ["test", "build", "images", "deploy", "smoke", "status", "record"]
     assert [one["words"] for one in world.called("make")] == TESTED
     assert world.playbooks == STAGED
     [deploy] = world.called("ansible-playbook")

@@ -242,6 +242,7 @@ LEASE = Format("leases", "break it with playbooks/unlock.yml, which restores it"
 FENCE = Format("fences", "look at what runs (playbooks/status.yml), remove the file and run this again", _QUIET)
 HISTORY = Format("histories", "run this again, which begins a new one", _AWAY)
 FLAG_HISTORY = Format("histories of flags", "run this again, which begins a new one", _AWAY)
+NEWS = Format("news of backups", f"{_REMOVE}make a backup, which begins a new one", _AWAY)
 EGRESS = Format(
     "files of the packet filter",
     f"{_REMOVE}run playbooks/provision.yml --tags egress for this inventory, which restores it",

@@ -58,6 +58,8 @@ class Inventory:
     at: Sequence[str] = ()
     urls: Sequence[str] = ()
     caps: Mapping[str, float] = field(default_factory=dict)
+    # backup_hours and staging_data_days, as what makes backups and brings data has them.
+    ages: Mapping[str, float] = field(default_factory=dict)
 
 
 class Watched:
@@ -74,8 +76,8 @@ class Watched:
 
     @property
     def thresholds(self) -> Mapping[str, Any]:
-        found: Mapping[str, Any] = self.given["thresholds"]
-        return found
+        given: Mapping[str, Any] = self.given["thresholds"]
+        return {name: self.inventory.ages.get(name) if value is None else value for name, value in given.items()}
 
     @property
     def receivers(self) -> Sequence[Mapping[str, Any]]:

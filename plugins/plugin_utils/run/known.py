@@ -101,6 +101,8 @@ class Known:
     removals: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     # Whether the edge of a host was replaced, its engine upgraded, or a stack removed.
     upgraded: bool = False
+    # Whether a restore into the database was looked at, so that the next answer is of the restore itself.
+    restores: bool = False
     # Hosts that the balancer lets serve again.
     let_in: list[str] = field(default_factory=list)
     not_let_in: bool = False

@@ -8,6 +8,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+# Modules that put other data into a database.
+RESTORES = ("database_restore", "staging_data_import")
+
+
+def once(module: str, host: str, found: Mapping[str, Any], result: Mapping[str, Any]) -> str:
+    """What was done for good on ``host``. ``found``: what was known of its edge's image before."""
+    if module == "stack_removal":
+        return removed(host, result)
+    return restored(result) if module in RESTORES else upgraded(host, found, result)
+
+
+def restored(result: Mapping[str, Any]) -> str:
+    """``result``: of one of RESTORES; in check mode it has no rows."""
+    return f"the database holds {result['name']}: {result['rows']} rows" if "rows" in result else "the database would be filled"
+
 
 def upgraded(host: str, found: Mapping[str, Any], result: Mapping[str, Any]) -> str:
     """``found``: what was known of the image before; ``result``: of the module edge_upgrade."""

@@ -17,6 +17,8 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import backups
+
 WIDTH = 100
 
 
@@ -43,6 +45,7 @@ def table(report: Mapping[str, Any], now: float) -> list[str]:
     lines += ["", *wrapped(f"LEASE  {lease}", "       ")]
     for name, why in sorted(report.get("lease_unread", {}).items() if not problem else []):
         lines += wrapped(f"       {name}, which keeps it too, {why}", "       ")
+    lines += backups.lines(report.get("backups") or [], report["environment"], now)
     lines.append("")
     runs = [("LAST RUNS", "VERDICT", "WHAT", "BY", "SECONDS"), *(row for line in reversed(report["runs"]) for row in _run(line))]
     none = "The history could not be read." if problem else "No run is in the history yet."

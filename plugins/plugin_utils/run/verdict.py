@@ -26,6 +26,8 @@ _DEPLOYS = ("stack_info", "stack_release", "stack_rollout", "edge_image", "engin
 _MODULES = (
     *_IDENTITY,
     *_ROTATION,
+    "database_backup",
+    *notes.RESTORES,
     "engine_config",
     "engine_packages",
     "lease",
@@ -73,7 +75,7 @@ class Run(Known):
         elif module == "engine_packages" and result["upgrades"]:
             self.upgraded = True
             self.notes.append(f"{host}: the engine was upgraded: {', '.join(result['upgrades'])}")
-        if module in ("stack_removal", "edge_upgrade"):
+        if module in ("stack_removal", "edge_upgrade", *notes.RESTORES):
             self._once(module, host, result)
         if module == "stack_info" and self.rotation:
             state = self.hosts.setdefault(host, HostState())
@@ -140,7 +142,8 @@ class Run(Known):
         self.reasons.append(state.failed)
         state.mixed = state.mixed or module == "stack_rollout"
         # Whichever edge serves there: the same command goes on from it.
-        begun = (module == "engine_packages" and host in self.engines) or (module == "stack_removal" and host in self.removals)
+        begun = host in {"engine_packages": self.engines, "stack_removal": self.removals}.get(module, {})
+        begun = begun or module == "staging_data_import" or (module == "database_restore" and self.restores)
         state.changed = state.changed or module == "edge_upgrade" or begun
         state.removing = module == "stack_removal" and begun
 
@@ -225,14 +228,13 @@ class Run(Known):
         return f"ansible-playbook rollback.yml -i {inventory}{chosen}"
 
     def _once(self, module: str, host: str, result: Mapping[str, Any]) -> None:
-        """An edge was replaced or a stack removed, or each host was looked at before."""
+        """An edge was replaced, a stack removed or a database filled; or each was looked at before."""
+        self.restores = self.restores or module in notes.RESTORES
         if module == "stack_removal" and host not in self.removals:
             self.removals[host] = result
         elif result["changed"]:
             self.upgraded = True
-            replaced = module == "edge_upgrade"
-            said = notes.upgraded(host, self.upgrades.get(host, {}), result) if replaced else notes.removed(host, result)
-            self.notes.append(said)
+            self.notes.append(notes.once(module, host, self.upgrades.get(host, {}), result))
 
     def _let_in(self, result: Mapping[str, Any]) -> None:
         """``result``: of a balancer, which the run goes on without."""

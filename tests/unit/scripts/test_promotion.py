@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -192,3 +193,37 @@ def test_staging_signs_no_nonsense(
     capsys.readouterr()
     assert staging.write(**changed) == 2
     assert capsys.readouterr().err == f"promotion: nothing was written:\n  - {said}\n"
+
+
+def data_of(days: float) -> str:
+    return (datetime.now(UTC) - timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ("", "data: staging was tried with data of nobody knows when (none are told of). Run playbooks/export_data.yml"),
+        (data_of(31.5), "31.5 days ago, at most 30 are allowed. Run playbooks/export_data.yml for production"),
+        ("yesterday", "data: staging was tried with data of nobody knows when (yesterday)"),
+    ],
+    ids=["none", "old", "no time"],
+)
+def test_old_data_of_staging_keep_a_release_away_where_somebody_asks(
+    staging: Staging, capsys: pytest.CaptureFixture[str], data: str, said: str
+) -> None:
+    staging.write(data=data)
+    assert staging.verify("--max-data-days", "30") == 2
+    assert said in capsys.readouterr().err
+    assert staging.verify() == 0
+    assert staging.verify("--max-data-days", "") == 0
+    staging.write(data=data_of(29))
+    assert staging.verify("--max-data-days", "30") == 0
+
+
+def test_a_record_from_before_data_were_told_of_is_read(staging: Staging) -> None:
+    record = json.loads(staging.record.read_text())
+    del record["data"]
+    staging.record.write_text(json.dumps(record))
+    promotion.sign(staging.record, staging.key)
+    assert staging.verify() == 0
+    assert staging.verify("--max-data-days", "30") == 2

@@ -51,6 +51,9 @@ BESIDE = {
     "edge_certificate_info",
     "edge_challenges",
 }
+# By test_ml_mode_module.py, test_adoption_module.py, test_certificate_modules.py and tests/backup.
+BESIDE = {"ml_mode", "stack_adoption_info", "edge_certificate", "edge_certificate_info", "edge_challenges"}
+BESIDE |= {"backup_store", "database_backup", "database_restore", "staging_data_export", "staging_data_import"}
 
 
 def test_every_module_is_run_by_a_test() -> None:

@@ -13,6 +13,7 @@ import yaml
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.morpheus.deploy.plugins.action import rotation as rotation_action
+from ansible_collections.morpheus.deploy.plugins.module_utils.backup import record
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import certificate, maintenance
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import engine
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease import leased
@@ -48,6 +49,8 @@ WRITING: dict[str, dict[str, Any]] = {
     "engine_packages": {},
     "stack_flags": {"stack": "shop", "content": "e30=", "by": "alice", "why": "a try"},
     "ml_mode": {"stack": "ml-gateway", "mode": "off", "by": "alice", "why": "the bill"},
+    "database_restore": {"state": "restored", "record": {}, "url": URL, "environment": "staging"},
+    "staging_data_import": {"record": {}, "identity": "canary", "url": URL, "environment": "staging"},
     "postgres_login": {"url": URL, "admin_url": URL, "environment": "staging"},
 }
 CHECKED = [name for name in WRITING if name != "stack_migration"]
@@ -73,6 +76,7 @@ def _nothing_is_real(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supabase_migrations, "psycopg2", SimpleNamespace(Error=ValueError))
     monkeypatch.setattr(supabase_migrations, "_act", begin)
     monkeypatch.setattr(engine_packages, "EnginePackages", begin)
+    monkeypatch.setattr(record, "of", begin)
 
 
 def run(name: str, **options: Any) -> None:

@@ -1,0 +1,68 @@
+# Copyright (c) The morpheus.deploy authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Modules that make, read or restore backups of a Postgres database."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    DOCUMENTATION = r"""
+requirements:
+  - age, on the host
+  - Docker, or Postgres' own programs, on the host
+options:
+  image:
+    description:
+      - Image with the interface of the official C(postgres), whose programs are used. Its version must not be older than the
+        server's, and it must have the extensions that the database uses.
+    type: str
+    default: ""
+  programs:
+    description: Directory of programs that are installed on the host, in the place of O(image).
+    type: str
+    default: ""
+  directory:
+    description: Where backups lie on the host. Only root may look into it.
+    type: str
+    default: ""
+  urls:
+    description:
+      - In the place of O(directory), URLs that each open one object of a store for a while, as
+        M(morpheus.deploy.backup_store) signs them.
+    type: dict
+    default: {}
+  wait_seconds:
+    description: How long to wait for another run that is at work with backups on the host, in seconds.
+    type: float
+    default: 600.0
+"""
+
+    DECLARED = r"""
+options:
+  url:
+    description:
+      - C(postgresql://user:password@host:5432/database). Supabase's transaction pooler, port 6543, is refused.
+    type: str
+    required: true
+  variable:
+    description: What messages call O(url), such as the name of its variable.
+    type: str
+    default: url
+  environment:
+    description: The environment whose marker the database must carry.
+    type: str
+    required: true
+  project_ref:
+    description: The Supabase project that O(url) must name; any when empty.
+    type: str
+    default: ""
+"""
+
+    RECORD = r"""
+options:
+  record:
+    description: The record of the backup, as M(morpheus.deploy.backup_store) returns it.
+    type: dict
+    required: true
+"""

@@ -1,0 +1,56 @@
+# Copyright (c) The morpheus.deploy authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What this host remembers of backups, drills and staging's data, for the status and for Prometheus."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.morpheus.deploy.plugins.module_utils.backup import record
+from ansible_collections.morpheus.deploy.plugins.module_utils.base import metrics, places
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import private, write_atomically
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats import NEWS
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.metrics import Sample
+
+BACKUP, DRILL, STAGING_DATA = "backup", "drill", "staging_data"
+_METRICS = {
+    BACKUP: ("backup_last_success_timestamp_seconds", "Of when the last backup is that was restored and found to be whole."),
+    DRILL: ("backup_drill_timestamp_seconds", "When a backup was last taken from its store, decrypted, restored and compared."),
+    STAGING_DATA: ("staging_data_timestamp_seconds", "Of when the data are that staging has from production."),
+}
+
+
+class News:
+    """In ``root``, the directory of everything of ours; left out, that of this host."""
+
+    def __init__(self, root: Path | None = None) -> None:
+        root = root or places.ROOT
+        self.directory = root / "backup"
+        self._metrics = root / places.METRICS
+
+    def read(self) -> dict[str, Any]:
+        """Kind -> what was last told of it."""
+        try:
+            return {**NEWS.load(self.directory / "news.json")}
+        except FileNotFoundError:
+            return {}
+
+    def tell(self, kind: str, about: Mapping[str, Any]) -> None:
+        """``about``: at least ``at``. A host that cannot be told of in a graph has its backup all the same."""
+        known = {**self.read(), kind: dict(about)}
+        write_atomically(self.directory / "news.json", json.dumps(NEWS.numbered(known)) + "\n", mode=0o600)
+        name, what = _METRICS[kind]
+        with suppress(OSError):
+            sample = Sample(name, {}, record.seconds(str(about["at"])))
+            metrics.keep(metrics.file(self._metrics, kind), metrics.text({name: what}, [sample]))
+
+    def drilled(self, about: Mapping[str, Any]) -> None:
+        """Beside the last drill all of them are kept, one a line."""
+        self.tell(DRILL, about)
+        with open(self.directory / "drills.jsonl", "a", opener=private) as stream:
+            stream.write(json.dumps(dict(about)) + "\n")

@@ -1,0 +1,168 @@
+# Copyright (c) The morpheus.deploy authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where backups lie: a directory of this host, or URLs that each open one object of a store for a while.
+
+Archives are encrypted before they come here. A record is written after its archive, so a backup without a record was never
+finished.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import http.client
+import shutil
+import ssl
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from ansible_collections.morpheus.deploy.plugins.module_utils.backup import record
+from ansible_collections.morpheus.deploy.plugins.module_utils.backup.record import ARCHIVE, RECORD, Record
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import private, write_atomically
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import Clock, SystemClock
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.spoken import told
+
+_SECONDS = 600
+_CHUNK = 1 << 18
+_POLL_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Directory:
+    """One below which only root may look."""
+
+    path: Path
+
+    def make(self) -> None:
+        with told(self.path, "made"):
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.path.chmod(0o700)
+        # Of a run that was killed.
+        for left in self.path.glob(".partial-*"):
+            left.unlink()
+
+    def records(self) -> list[Record]:
+        """Oldest first."""
+        found = [record.parse(path.read_text(), str(path)) for path in sorted(self.path.glob(f"*{RECORD}"))]
+        return sorted(found, key=lambda one: one.seconds)
+
+    def put(self, archive: Path, found: Record) -> None:
+        with told(self.path):
+            archive.chmod(0o600)
+            archive.replace(self.path / f"{found.name}{ARCHIVE}")
+        self.note(found)
+
+    def note(self, found: Record) -> None:
+        write_atomically(self.path / f"{found.name}{RECORD}", found.text(), mode=0o600)
+
+    @contextmanager
+    def archive(self, found: Record, beside: Path) -> Iterator[Path]:
+        path = self.path / f"{found.name}{ARCHIVE}"
+        if not path.is_file():
+            raise DeployError(f"{path} is missing, although its record is there; take another backup, and remove this record")
+        yield path
+
+    def remove(self, names: Sequence[str]) -> None:
+        """The record first: then it is no backup any more."""
+        for name in names:
+            for end in (RECORD, ARCHIVE):
+                (self.path / f"{name}{end}").unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class Urls:
+    """What is opened by each of these is signed into it, so none of them is told to anybody."""
+
+    urls: Mapping[str, str] = field(repr=False)
+
+    def make(self) -> None:
+        """A store has nothing to make."""
+
+    def put(self, archive: Path, found: Record) -> None:
+        with archive.open("rb") as stream:
+            _ask("PUT", self.urls["put_archive"], stream, found.size)
+        self.note(found)
+
+    def note(self, found: Record) -> None:
+        text = found.text().encode()
+        _ask("PUT", self.urls["put_record"], text, len(text))
+
+    @contextmanager
+    def archive(self, found: Record, beside: Path) -> Iterator[Path]:
+        path = beside / f".partial-{found.name}"
+        try:
+            with open(path, "wb", opener=private) as stream:
+                _fetch(self.urls["get_archive"], stream)
+            yield path
+        finally:
+            path.unlink(missing_ok=True)
+
+
+Place = Directory | Urls
+
+
+def of(directory: str, urls: Mapping[str, str]) -> Place:
+    return Urls(urls) if urls else Directory(Path(directory))
+
+
+@contextmanager
+def alone(directory: Path, wait_seconds: float, clock: Clock | None = None) -> Iterator[None]:
+    """One at work with backups on this host. Raises DeployError when another one does not end in time."""
+    time = clock or SystemClock()
+    deadline = time.now() + wait_seconds
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with open(directory / "lock", "w", opener=private) as stream:
+        while True:
+            with suppress(BlockingIOError):
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            if time.now() >= deadline:
+                raise DeployError(
+                    f"another run is at work with backups on this host, and was for {wait_seconds:g} s; run this again when it "
+                    "has ended"
+                )
+            time.sleep(_POLL_SECONDS)
+        yield
+
+
+def require_room(directory: Path, needed: int) -> None:
+    """Raises DeployError when an archive of so many bytes would leave the disk full."""
+    free = shutil.disk_usage(directory).free
+    if free < needed:
+        raise DeployError(
+            f"{directory} has {free >> 20} MiB free, and the database has {needed >> 20} MiB; make room, or name another "
+            "backup.directory"
+        )
+
+
+def _ask(method: str, url: str, body: object, size: int) -> None:
+    headers = {"Content-Length": str(size), "Content-Type": "application/octet-stream"}
+    request = urllib.request.Request(url, data=body, method=method, headers=headers)  # type: ignore[arg-type]
+    with _opened(request, url):
+        pass
+
+
+def _fetch(url: str, into: object) -> None:
+    with _opened(urllib.request.Request(url), url) as answer:
+        shutil.copyfileobj(answer, into, _CHUNK)  # type: ignore[misc]
+
+
+@contextmanager
+def _opened(request: urllib.request.Request, url: str) -> Iterator[http.client.HTTPResponse]:
+    """What is signed into a URL is in no message: only where it leads."""
+    parts = urlsplit(url)
+    what = f"{request.get_method()} {parts.scheme}://{parts.netloc}{parts.path}"
+    try:
+        with urllib.request.urlopen(request, timeout=_SECONDS, context=ssl.create_default_context()) as answer:
+            yield answer
+    except urllib.error.HTTPError as exc:
+        raise DeployError(f"{what} was answered with {exc.code} {exc.reason}; see backup.s3 and its keys") from None
+    except (urllib.error.URLError, OSError, http.client.HTTPException) as exc:
+        reason = getattr(exc, "reason", exc)
+        raise DeployError(f"{what} failed: {reason}; can this host reach the store?") from None

@@ -1,0 +1,133 @@
+# Copyright (c) The morpheus.deploy authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is known of a backup, in a file beside it; and which backups are to be kept. Pure."""
+
+from __future__ import annotations
+
+import calendar
+import json
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
+
+FORMAT = 1
+ARCHIVE, RECORD = ".dump.age", ".json"
+BACKUP, EXPORT = "backup", "export"
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,120}\Z")
+_TIME = "%Y-%m-%dT%H:%M:%SZ"
+_DAY = 86400
+
+
+@dataclass(frozen=True)
+class Table:
+    """``digest``: a sum over its rows that does not depend on their order."""
+
+    rows: int
+    digest: str
+
+
+@dataclass(frozen=True)
+class Record:
+    """``at``: the moment that the data are of. ``verified``: when it was restored and found to be whole; empty when it was not.
+
+    ``tables``: quoted name -> what is in it. ``versions``: migrations that the ledger lists. ``of``: the backup that an export
+    was made of.
+    """
+
+    name: str
+    kind: str
+    environment: str
+    at: str
+    why: str
+    server: str
+    sha256: str
+    size: int
+    verified: str = ""
+    roles: Sequence[str] = ()
+    schemas: Sequence[str] = ()
+    tables: Mapping[str, Table] = field(default_factory=dict)
+    versions: Sequence[str] = ()
+    of: str = ""
+
+    def text(self) -> str:
+        return json.dumps({"format": FORMAT, **asdict(self)}, indent=1, sort_keys=True) + "\n"
+
+    @property
+    def seconds(self) -> float:
+        return seconds(self.at)
+
+
+def parse(text: str, where: str) -> Record:
+    """Raises DeployError when it is not the record of a backup, or one of a newer version."""
+    try:
+        found = json.loads(text)
+    except ValueError as exc:
+        raise DeployError(f"{where} is not the record of a backup: {exc}; remove it together with its archive") from None
+    return of(found, where)
+
+
+def of(document: Any, where: str) -> Record:
+    """The same of what was read already."""
+    found = dict(document) if isinstance(document, Mapping) else {}
+    number = found.pop("format", None)
+    if isinstance(number, int) and number > FORMAT:
+        raise DeployError(
+            f"{where} has format {number}, and this version of morpheus.deploy knows records of backups only up to format "
+            f"{FORMAT}: run this with the newer version that wrote it"
+        )
+    names = {one.name for one in fields(Record)}
+    if number != FORMAT or not {"name", "kind", "environment", "at", "sha256", "size"} <= set(found) <= names:
+        raise DeployError(f"{where} is not the record of a backup; remove it together with its archive")
+    if problem := name_problem(str(found["name"])):
+        raise DeployError(f"{where}: {problem}")
+    tables = {name: Table(int(one["rows"]), str(one["digest"])) for name, one in (found.pop("tables", None) or {}).items()}
+    return Record(**found, tables=tables)
+
+
+def name_problem(name: str) -> str:
+    return (
+        "" if _NAME.match(name) and ".." not in name else f'"{name}" is not the name of a backup; list them with backup_do=list'
+    )
+
+
+def seconds(at: str) -> float:
+    try:
+        return float(calendar.timegm(time.strptime(at, _TIME)))
+    except ValueError:
+        return 0.0
+
+
+def said(now: float) -> str:
+    return time.strftime(_TIME, time.gmtime(now))
+
+
+def expired(records: Sequence[Record], now: float, *, keep_days: float, keep_at_least: int) -> list[Record]:
+    """Those that may be removed: older than ``keep_days``, and not of the ``keep_at_least`` youngest that were verified.
+
+    While none is verified, none is removed.
+    """
+    youngest = sorted(records, key=lambda one: one.seconds, reverse=True)
+    verified = [one for one in youngest if one.verified]
+    held = {one.name for one in verified[:keep_at_least]}
+    return [one for one in youngest if verified and one.name not in held and now - one.seconds > keep_days * _DAY]
+
+
+def differences(wanted: Mapping[str, Table], seen: Mapping[str, Table], *, now: str, then: str) -> list[str]:
+    """How tables differ, in sentences. ``then``: what ``wanted`` is called, ``now``: what ``seen`` is."""
+    found = []
+    for name in sorted({*wanted, *seen}):
+        one, other = wanted.get(name), seen.get(name)
+        if one is None and other is not None:
+            found.append(f"{name}: {other.rows} rows {now}, and no such table {then}")
+        elif other is None and one is not None:
+            found.append(f"{name}: no such table {now}, and {one.rows} rows {then}")
+        elif one and other and one.rows != other.rows:
+            found.append(f"{name}: {other.rows} rows {now}, {one.rows} rows {then}")
+        elif one and other and one.digest != other.digest:
+            found.append(f"{name}: {one.rows} rows {now} and {then}, with other content")
+    return found

@@ -1,0 +1,159 @@
+# Copyright (c) The morpheus.deploy authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A backup put back: into a server of its own, to see that it can be, or into the database, in one transaction.
+
+Whoever reads the database sees it as it was until the transaction ends, and as it was in the backup afterwards.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ansible_collections.morpheus.deploy.plugins.module_utils.backup import contents, database, flow, make, record, server
+from ansible_collections.morpheus.deploy.plugins.module_utils.backup.database import Declared
+from ansible_collections.morpheus.deploy.plugins.module_utils.backup.flow import Program, Programs
+from ansible_collections.morpheus.deploy.plugins.module_utils.backup.place import Place
+from ansible_collections.morpheus.deploy.plugins.module_utils.backup.record import Record
+from ansible_collections.morpheus.deploy.plugins.module_utils.backup.server import Image, Installed, Scratch
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
+
+_PSQL = ("--no-psqlrc", "--quiet", "--output=/dev/null", "--set=ON_ERROR_STOP=1", "--set=VERBOSITY=terse", "--file=-")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a restore would do. ``lost``: sentences; ``is_empty``: there is nothing to lose."""
+
+    is_empty: bool
+    lost: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Restoring:
+    """``identity``: the key that opens archives. ``spool``: where one lies that comes from elsewhere."""
+
+    tools: Installed | Image
+    place: Place
+    spool: Path
+    identity: str = field(repr=False)
+    now: Callable[[], float] = time.time
+
+    def drill(self, found: Record) -> int:
+        """How many rows came back, each of them as it was. Nothing but a server of its own is touched."""
+        with self.scratch(found) as scratch:
+            seen = make.held(scratch, list(found.tables))
+        wrong = record.differences(found.tables, seen.tables, now="restored", then="in the backup")
+        if wrong:
+            raise DeployError(f"the backup {found.name} does not come back as it was: {'; '.join(wrong)}")
+        return sum(one.rows for one in seen.tables.values())
+
+    @contextmanager
+    def scratch(self, found: Record, rate: float = 0) -> Iterator[Scratch]:
+        """A server of its own with what ``found`` holds. ``rate``: bytes a second that the archive is read with; 0 for any."""
+        with self.archive(found) as path, self.tools.scratch() as scratch, ExitStack() as stack:
+            make.prepare(scratch, found.roles, found.schemas)
+            with flow.programs() as at_work:
+                plain = flow.decrypting(at_work, self.identity, path, stack)
+                restored = at_work.start(scratch.command("pg_restore", "--exit-on-error"))
+                flow.pump(plain.output, restored.input, rate=rate)
+                restored.close()
+                _finish(at_work, f"the backup {found.name} cannot be restored")
+            yield scratch
+
+    def restore(self, declared: Declared, found: Record) -> None:
+        """Raises DeployError with the database as it was, whatever fails."""
+        with database.connected(declared, found.schemas, may_be_new=True) as here:
+            server.refuse_older(self.tools, here.server)
+            missing = sorted(set(found.roles) - {name for (name,) in here.rows(contents.ROLES)})
+            schemas = found.schemas or [name for (name,) in here.rows(contents.SCHEMAS)]
+        if missing:
+            roles = "; ".join(f"create role {contents.quoted(name)}" for name in missing)
+            raise DeployError(
+                f"the backup {found.name} speaks of roles that this server does not have; nothing was changed. Make them first, "
+                f"with the rights to log in that they need: {roles}"
+            )
+        before = contents.emptied(schemas, whole=not found.schemas)
+        with self.archive(found) as path:
+            self.put(declared, path, f"{_BEGIN}\n{before}\n", [], contents.proof(found.tables), f"the backup {found.name}")
+
+    def put(self, declared: Declared, path: Path, before: str, options: Sequence[str], after: str, what: str) -> None:
+        """``before``, what the archive holds, ``after``: one transaction. ``options``: of pg_restore."""
+        with flow.programs(declared.scrubbed) as at_work, ExitStack() as stack:
+            target = stack.enter_context(server.target(declared.address()))
+            plain = flow.decrypting(at_work, self.identity, path, stack)
+            script = at_work.start(self.tools.command("pg_restore", "--file=-", *options), stdin=plain.process.stdout)
+            plain.output.close()
+            command = self.tools.command("psql", *_PSQL, target=target)
+            psql = at_work.start(command, environment=self.tools.environment(target))
+            _say(psql, before)
+            flow.pump(script.output, psql.input)
+            wrong = f"{what} was not restored, and the database is as it was"
+            # Only what was read to its end may be committed.
+            whole = _ended_well(at_work, plain, script)
+            if whole:
+                _say(psql, f"\n{contents.SETTINGS};\n{after}\ncommit;\n")
+            psql.close()
+            _finish(at_work, wrong)
+            if not whole:
+                raise DeployError(wrong)
+
+    @contextmanager
+    def archive(self, found: Record) -> Iterator[Path]:
+        self.place.make()
+        with self.place.archive(found, self.spool) as path:
+            seen = flow.sha256(path)
+            if seen != found.sha256:
+                raise DeployError(
+                    f"the archive of {found.name} is not the one that was made: its SHA-256 is {seen}, expected {found.sha256}. "
+                    "It was changed, or damaged where it lies; take another backup"
+                )
+            yield path
+
+
+_BEGIN = f"begin; {contents.SETTINGS}; set client_min_messages = warning;"
+
+
+def plan(declared: Declared, found: Record, now: float) -> Plan:
+    """What a restore of ``found`` would take away, by what the database holds at this moment."""
+    with database.connected(declared, found.schemas, may_be_new=True) as here:
+        if here.is_empty():
+            return Plan(True, [])
+        state = here.state()
+    lost = [f"whatever was written after {found.at}, {(now - found.seconds) / 3600:.1f} hours ago"]
+    lost += record.differences(found.tables, state.tables, now="now", then="in the backup")
+    later = sorted(set(state.versions) - set(found.versions))
+    if later:
+        lost.append(
+            f"migrations that were applied since: {', '.join(later)}; a deploy of a release that has them applies them again"
+        )
+    return Plan(False, lost)
+
+
+def refuse_other(found: Record, environment: str, kind: str) -> None:
+    if found.environment != environment or found.kind != kind:
+        raise DeployError(f"{found.name} is {found.kind} of {found.environment}, and a {kind} of {environment} is needed")
+
+
+def _say(program: Program, text: str) -> None:
+    try:
+        program.input.write(text.encode())
+        program.input.flush()
+    except BrokenPipeError:
+        # Why it has ended is told when it is waited for.
+        return
+
+
+def _ended_well(at_work: Programs, *some: Program) -> bool:
+    return not any([program.process.wait() for program in some])  # noqa: C419 - each is waited for
+
+
+def _finish(at_work: Programs, what: str) -> None:
+    try:
+        at_work.finish()
+    except DeployError as exc:
+        raise DeployError(f"{what}: {exc}") from None

@@ -1,0 +1,115 @@
+# Copyright (c) The morpheus.deploy authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an inventory says of data that go from one environment to another: every problem in it. Contacts nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from ansible_collections.morpheus.deploy.plugins.module_utils.backup.masking import RULES
+from ansible_collections.morpheus.deploy.plugins.module_utils.base import schema
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.backup.options import recipient_problems
+
+EXPORTS, IMPORTS = "exports", "imports"
+
+
+class StagingData:
+    """``raw``: the variable ``staging_data``; ``secrets``: those of the role; ``hosts``: those of the group ``app``."""
+
+    def __init__(self, raw: Any, options: Mapping[str, Any], secrets: Mapping[str, Any], hosts: Sequence[str]) -> None:
+        shape: list[str] = []
+        self._given = (
+            schema.typed({"staging_data": raw or {}}, {"staging_data": options["staging_data"]}, "", shape)["staging_data"] or {}
+        )
+        self._secrets, self._hosts = secrets, hosts
+        self._s3 = self._given.get("s3") or {} if isinstance(raw, Mapping) and raw.get("s3") else {}
+        self.is_wanted = bool(raw)
+        self._rules: dict[str, str] = {}
+        self._subset: dict[str, str] = {}
+        more = list(self._meaning()) if isinstance(raw, Mapping) and raw else []
+        self.problems = schema.causes(shape, more) if raw else []
+
+    def told(self) -> dict[str, Any]:
+        if not self.is_wanted or self.problems:
+            return {"wanted": self.is_wanted}
+        given = self._given
+        return {
+            "wanted": True,
+            "does": given["does"],
+            "host": given["host"] or self._hosts[0],
+            "tools": {"image": given["image"] or "", "programs": given["programs"] or ""},
+            "s3": {name: value for name, value in self._s3.items() if value},
+            "directory": "" if self._s3 else given["directory"],
+            "recipients": given["recipients"],
+            "rules": self._rules,
+            "subset": self._subset,
+            "rate": given["rate_megabytes_per_second"],
+            "max_age_days": given["max_age_days"],
+            "keep": {"keep_days": given["keep_days"], "keep_at_least": 1},
+            "declared": {"project_ref": given["project_ref"], "system_identifier": given["system_identifier"]},
+        }
+
+    def _meaning(self) -> Iterator[str]:
+        given = self._given
+        if given["does"] not in (EXPORTS, IMPORTS):
+            yield f'staging_data.does: "{given["does"]}" is not one of {EXPORTS}, {IMPORTS}; production exports, staging imports'
+        if given["host"] and given["host"] not in self._hosts:
+            yield f'staging_data.host: "{given["host"]}" is not a host of group app ({", ".join(self._hosts)})'
+        yield from self._of_store()
+        if given["does"] == EXPORTS:
+            yield from recipient_problems(
+                given["recipients"], "staging_data.recipients", "the key of the environment that imports"
+            )
+            yield from self._of_masking()
+        if given["does"] == IMPORTS:
+            yield from self._of_import()
+
+    def _of_store(self) -> Iterator[str]:
+        if bool(self._s3) == bool(self._given["directory"]):
+            yield "staging_data.s3: say either this, a bucket, or staging_data.directory, a directory of the host"
+        if self._s3 and not self._s3.get("bucket"):
+            yield "staging_data.s3.bucket: required; the bucket's name"
+        keys = ("staging_data_s3_access_key", "staging_data_s3_secret_key")
+        for name in keys if self._s3 else ():
+            if not self._secrets.get(name):
+                yield f"{name}: required with staging_data.s3; take it from the environment's vault"
+
+    def _of_import(self) -> Iterator[str]:
+        if bool(self._given["image"]) == bool(self._given["programs"]):
+            yield "staging_data.image: say either this, an image of Postgres (postgres:17), or staging_data.programs"
+        for name in ("staging_data_database_url", "staging_data_identity"):
+            if not self._secrets.get(name):
+                yield f"{name}: required where data are imported; take it from the environment's vault"
+
+    def _of_masking(self) -> Iterator[str]:
+        path = self._given["masking"]
+        if not path:
+            yield "staging_data.masking: required; a file with a rule for each column that may hold something of a person"
+            return
+        try:
+            found = yaml.safe_load(Path(path).read_text())
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as exc:
+            yield f"staging_data.masking: {path} cannot be read: {' '.join(str(exc).split())}"
+            return
+        if not isinstance(found, Mapping) or set(found) - {"tables", "subset"} or not isinstance(found.get("tables"), Mapping):
+            yield f"staging_data.masking: {path} must have tables, with columns and rules, and may have subset; it has other keys"
+            return
+        for table, columns in found["tables"].items():
+            if not isinstance(columns, Mapping) or str(table).count(".") != 1:
+                yield f"staging_data.masking: tables.{table} must be <schema>.<table>, with its columns and their rules"
+                continue
+            for column, rule in columns.items():
+                # A bare null is the rule null.
+                word = "null" if rule is None else str(rule)
+                self._rules[f"{table}.{column}"] = word
+                if word not in RULES:
+                    yield f'staging_data.masking: tables.{table}.{column}: "{word}" is not one of {", ".join(RULES)}'
+        subset = found.get("subset") or {}
+        if not isinstance(subset, Mapping) or not all(isinstance(one, str) for one in subset.values()):
+            yield "staging_data.masking: subset must be <schema>.<table> with a condition in SQL"
+            return
+        self._subset = {str(table): str(condition) for table, condition in subset.items()}

@@ -1,0 +1,181 @@
+# Copyright (c) The morpheus.deploy authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Backups with the playbooks on the sandbox's hosts: made with an image, lost, restored; and production's data in staging."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.acceptance.world import PRODUCTION, ROOT, STAGING, Environment, Run, on, says
+from tests.backup import age
+
+pytestmark = [pytest.mark.deep]
+IMAGE = "postgres:17"
+DIRECTORY = "/var/backups/morpheus.deploy"
+EXPORTS = "/var/backups/exports"
+ROWS = 20_000
+DATABASES = {"staging": "supabase-staging", "production": "supabase-production"}
+TOLD = "select count(*), coalesce(sum(('x' || left(md5(s::text), 15))::bit(60)::bigint::numeric), 0) from public.stories s"
+
+
+def sql(environment: Environment, statement: str) -> str:
+    psql = ("psql", "--username=postgres", "-At", "--set=ON_ERROR_STOP=1", f"--command={statement}")
+    return on(DATABASES[environment.name], *psql).strip()
+
+
+@dataclass(frozen=True)
+class Backed:
+    """An environment with backups on its first host."""
+
+    environment: Environment
+    key: age.Key
+
+    @property
+    def host(self) -> str:
+        return self.environment.hosts[0]
+
+    def options(self, **more: Any) -> list[str]:
+        said = {
+            "backup": {"image": IMAGE, "recipients": [self.key.recipient], "directory": DIRECTORY},
+            "backup_database_url": "{{ vault_database_url }}",
+            "backup_identity": self.key.identity,
+            **more,
+        }
+        return ["-e", json.dumps(said)]
+
+    def play(self, playbook: str, *options: str, **more: Any) -> Run:
+        return self.environment.play(f"playbooks/{playbook}.yml", *self.options(**more), *options)
+
+    def done(self, playbook: str, *options: str, **more: Any) -> Run:
+        run = self.play(playbook, *options, **more)
+        assert run.code == 0, run.output
+        assert self.key.identity not in run.output
+        return run
+
+    def names(self) -> list[str]:
+        return sorted(Path(line).stem for line in on(self.host, "sh", "-c", f"ls {DIRECTORY}/*.json").split())
+
+
+def prepared(environment: Environment) -> Backed:
+    environment.deployed("1.0.0")
+    backed = Backed(environment, age.key())
+    backed.done("provision", "--tags", "backup")
+    sql(environment, "truncate public.stories restart identity cascade")
+    sql(environment, f"insert into public.stories (title, text) select 't' || n, 'text ' || n from generate_series(1, {ROWS}) n")
+    return backed
+
+
+@pytest.fixture
+def backed(staging: Environment) -> Iterator[Backed]:
+    with age.on_the_path():
+        found = prepared(staging)
+        yield found
+        on(found.host, "rm", "-rf", DIRECTORY, EXPORTS)
+
+
+def test_backup_database_destroyed_restore_rows_equal(backed: Backed, capsys: pytest.CaptureFixture[str]) -> None:
+    environment = backed.environment
+    before = sql(environment, TOLD)
+    run = backed.done("backup")
+    says(run, ["verified by a restore at", "VERDICT done"])
+    [name] = backed.names()
+    says(backed.done("backup", "-e", "backup_do=list"), [name, "verified"])
+    says(backed.done("backup", "-e", "backup_do=drill"), [f"{name} was decrypted and restored in"])
+    says(backed.done("status"), ["BACKUP", f"({name})", "RESTORE DRILL"])
+    assert "backup_last_success_timestamp_seconds" in on(backed.host, "cat", "/var/lib/morpheus.deploy/metrics/backup.prom")
+    # Nothing of it can be read on the host, and no container is left.
+    archive = f"{DIRECTORY}/{name}.dump.age"
+    assert on(backed.host, "head", "-c", "21", archive) == "age-encryption.org/v1"
+    assert on(backed.host, "docker", "ps", "--all", "--quiet", "--filter", "label=morpheus.deploy.backup").strip() == ""
+    # Without a confirmation it is said what would be lost, and nothing is.
+    sql(environment, "insert into public.stories (title, text) values ('later', 'later')")
+    refused = backed.play("restore", "-e", f"restore_backup={name}", "-e", "restore_confirm=production")
+    assert refused.code == 2
+    says(refused, [f"{ROWS + 1} rows now, {ROWS} rows in the backup", "type -e restore_confirm=staging with the same command"])
+    assert sql(environment, "select count(*) from public.stories") == str(ROWS + 1)
+    for statement in (
+        "drop schema public cascade; create schema public",
+        "drop schema morpheus_deploy cascade",
+        "drop schema if exists supabase_migrations cascade",
+    ):
+        sql(environment, statement)
+    began = time.monotonic()
+    restored = backed.done("restore", "-e", f"restore_backup={name}", "-e", "restore_confirm=staging")
+    seconds = time.monotonic() - began
+    says(restored, ["loses nothing: the database is empty", f"{name} was restored in", "VERDICT deployed"])
+    assert sql(environment, TOLD) == before
+    assert environment.health()[0] == 200
+    with capsys.disabled():
+        print(f"\n{ROWS} rows: destroyed and restored in {seconds / 60:.1f} minutes")
+
+
+def test_a_killed_backup_leaves_nothing_that_the_next_one_does_not_clean_up(backed: Backed) -> None:
+    command = backed.environment.command("playbooks/backup.yml", *backed.options())
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run:
+        deadline = time.monotonic() + 300
+        while not on(backed.host, "docker", "ps", "--quiet", "--filter", "label=morpheus.deploy.backup").strip():
+            assert run.poll() is None, "it ended before anybody could kill it"
+            assert time.monotonic() < deadline, "no container came"
+            time.sleep(0.1)
+        on(backed.host, "pkill", "-KILL", "-f", "AnsiballZ_database_backup", check=False)
+        run.wait()
+    backed.done("backup")
+    assert len(backed.names()) == 1
+    assert on(backed.host, "docker", "ps", "--all", "--quiet", "--filter", "label=morpheus.deploy.backup").strip() == ""
+    assert ".partial" not in on(backed.host, "ls", "-A", DIRECTORY)
+
+
+def test_a_migration_of_unknown_kind_is_backed_up_first(backed: Backed, tmp_path: Path) -> None:
+    for name in ("inventories", "stacks"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    (tmp_path / ".sandbox").symlink_to(ROOT / ".sandbox")
+    path = tmp_path / "stacks" / "morpheus" / "migrations" / "20990101000000_later.sql"
+    path.write_text("alter table public.stories add column if not exists later int;\n")
+    environment = replace(backed.environment, inventories=str(tmp_path / "inventories"))
+    run = environment.deploy("1.0.0", *backed.options())
+    assert run.code == 0, run.output
+    says(run, ["Back the database up before what it holds is changed", "verified by a restore at"])
+    [name] = backed.names()
+    record = json.loads(on(backed.host, "cat", f"{DIRECTORY}/{name}.json"))
+    assert record["why"] == "before the migrations of 1.0.0"
+    sql(backed.environment, "alter table public.stories drop column later")
+
+
+@pytest.mark.lane("rest")
+def test_data_of_production_come_to_staging_without_a_person(tmp_path: Path) -> None:
+    rules = tmp_path / "masking.yml"
+    with age.on_the_path():
+        production, staging = prepared(PRODUCTION), prepared(STAGING)
+        sql(PRODUCTION, "update public.stories set title = 'Zacharias Quittenbaum', text = 'call +49 170 5551234'")
+        production.done("backup")
+        exports = {"does": "exports", "directory": EXPORTS, "recipients": [staging.key.recipient], "masking": str(rules)}
+        rules.write_text("tables: {public.stories: {title: name}}\n")
+        refused = production.play("export_data", staging_data=exports)
+        assert refused.code == 2
+        says(refused, ["public.stories.text: has no rule, and"])
+        rules.write_text("tables: {public.stories: {title: name, text: text}}\n")
+        production.done("export_data", staging_data=exports)
+        # As a bucket would: what is carried can be opened with staging's key alone.
+        [record] = on(production.host, "sh", "-c", f"ls {EXPORTS}/*.json").split()
+        for name in (record, record.replace(".json", ".dump.age")):
+            content = on(production.host, "base64", name)
+            on(staging.host, "sh", "-c", f"mkdir -p {EXPORTS}; echo '{content}' | base64 -d > {name}")
+        imports = {"does": "imports", "directory": EXPORTS, "image": IMAGE}
+        more = {"staging_data_database_url": "{{ vault_database_url }}", "staging_data_identity": staging.key.identity}
+        run = staging.done("import_data", staging_data=imports, **more)
+        says(run, [f"{ROWS} rows with the data of"])
+        assert sql(STAGING, "select count(*) from public.stories") == str(ROWS)
+        assert sql(STAGING, "select count(*) from public.stories s where s::text ~* 'zacharias|quittenbaum|5551234'") == "0"
+        says(staging.done("status", staging_data=imports), ["STAGING DATA"])
+        for one in (production, staging):
+            on(one.host, "rm", "-rf", DIRECTORY, EXPORTS)

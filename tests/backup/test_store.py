@@ -1,0 +1,80 @@
+# Copyright (c) The morpheus.deploy authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Backups in a bucket: the controller asks it, and a host is given URLs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import boto3  # type: ignore[import-untyped,unused-ignore]
+import pytest
+from ansible_collections.morpheus.deploy.plugins.module_utils.backup import record
+from ansible_collections.morpheus.deploy.plugins.module_utils.backup.make import Making, Wanted
+from ansible_collections.morpheus.deploy.plugins.module_utils.backup.place import Urls
+from ansible_collections.morpheus.deploy.plugins.module_utils.backup.restore import Restoring
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.backup import s3
+from moto.server import ThreadedMotoServer
+
+from tests.backup.world import NOW, World
+
+KEYS = {"access_key": "canary-access", "secret_key": "canary-secret"}
+
+
+@pytest.fixture
+def bucket() -> Iterator[dict[str, Any]]:
+    server = ThreadedMotoServer("127.0.0.1", 0)
+    server.start()
+    host, port = server.get_host_and_port()
+    given = {"bucket": "backups", "prefix": "production", "endpoint": f"http://{host}:{port}", **KEYS}
+    client = boto3.client(
+        "s3", endpoint_url=given["endpoint"], region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="b"
+    )
+    client.create_bucket(Bucket="backups")
+    try:
+        yield given
+    finally:
+        server.stop()
+
+
+def signed(bucket: dict[str, Any], name: str) -> Urls:
+    urls = s3.act({"s3": bucket, "state": "signed", "name": name}, NOW, check_mode=False)["urls"]
+    assert "canary-secret" not in json.dumps(urls)
+    return Urls(urls)
+
+
+def test_a_backup_goes_to_a_bucket_and_comes_back_from_it(world: World, bucket: dict[str, Any], tmp_path: Path) -> None:
+    world.fill()
+    wanted = Wanted("first", "a test", [world.key.recipient])
+    made = Making(world.declared, world.tools, signed(bucket, "first"), tmp_path, lambda: NOW).make(wanted)
+    assert list(tmp_path.glob(".partial-*")) == []
+    [listed] = s3.act({"s3": bucket}, NOW, check_mode=False)["records"]
+    assert record.of(listed, "first") == made
+    place = signed(bucket, "first")
+    assert Restoring(world.tools, place, tmp_path, world.key.identity).drill(made) > 100
+    # Check mode says what would go; the one and only stays.
+    old = {"s3": bucket, "state": "pruned", "keep_days": 1, "keep_at_least": 1}
+    assert s3.act(old, NOW + 90 * 86400, check_mode=False)["removed"] == []
+    place.note(replace(made, name="first", at=record.said(NOW - 86400 * 9)))
+    urls = signed(bucket, "second")
+    urls.note(replace(made, name="second"))
+    assert s3.act(old, NOW, check_mode=True)["removed"] == ["first"]
+    assert len(s3.act({"s3": bucket}, NOW, check_mode=False)["records"]) == 2
+    found = s3.act(old, NOW, check_mode=False)
+    assert (found["removed"], [one["name"] for one in found["records"]]) == (["first"], ["second"])
+
+
+def test_a_store_that_is_not_there_is_told_without_what_opens_it(bucket: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(DeployError) as refused:
+        s3.act({"s3": {**bucket, "bucket": "nowhere"}}, NOW, check_mode=False)
+    assert "backup.s3: the bucket nowhere could not be used: " in str(refused.value)
+    place = signed({**bucket, "bucket": "nowhere"}, "first")
+    with pytest.raises(DeployError) as refused:
+        place.note(record.Record("first", "backup", "production", record.said(NOW), "x", "17", "0", 1))
+    assert str(refused.value).endswith("was answered with 404 Not Found; see backup.s3 and its keys")
+    assert "Signature" not in str(refused.value) and "canary" not in str(refused.value)

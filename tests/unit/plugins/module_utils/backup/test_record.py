@@ -1,0 +1,87 @@
+# Copyright (c) The morpheus.deploy authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Records of backups: what is kept, what is not one, and how two differ."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+from ansible_collections.morpheus.deploy.plugins.module_utils.backup import record
+from ansible_collections.morpheus.deploy.plugins.module_utils.backup.record import Record, Table
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
+from hypothesis import given
+from hypothesis import strategies as st
+
+DAY = 86400
+NOW = 1_790_000_000.0
+ONE = Record("one", "backup", "production", record.said(NOW), "by hand", "17", "0" * 64, 4711, verified=record.said(NOW))
+
+
+def aged(days: float, *, verified: bool = True) -> Record:
+    at = record.said(NOW - days * DAY)
+    return replace(ONE, name=f"{days:g}".replace(".", "-"), at=at, verified=at if verified else "")
+
+
+def test_what_is_written_is_read_again() -> None:
+    found = replace(ONE, tables={'"a"."b"': Table(3, "17")}, roles=["app"], schemas=["public"], versions=["1"])
+    assert record.parse(found.text(), "one.json") == found
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{", "one.json is not the record of a backup: "),
+        ("[]", "one.json is not the record of a backup; remove it together with its archive"),
+        ('{"format": 1}', "one.json is not the record of a backup; remove"),
+        (json.dumps({**json.loads(ONE.text()), "name": "../x"}), '"../x" is not the name of a backup'),
+        (json.dumps({**json.loads(ONE.text()), "format": 2}), "one.json has format 2, and this version of morpheus.deploy knows"),
+    ],
+)
+def test_what_is_no_record_is_refused(text: str, said: str) -> None:
+    with pytest.raises(DeployError) as refused:
+        record.parse(text, "one.json")
+    assert said in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("records", "gone"),
+    [
+        pytest.param([aged(1), aged(20)], [], id="too few to remove one"),
+        pytest.param([aged(1), aged(2), aged(13), aged(15)], ["15"], id="old, and enough are left"),
+        pytest.param([aged(20, verified=False), aged(30, verified=False)], [], id="none is verified"),
+        pytest.param([aged(1, verified=False), aged(15), aged(16), aged(17)], ["17"], id="what is not verified does not count"),
+        pytest.param([aged(1), aged(2), aged(3), aged(15, verified=False)], ["15"], id="old and not verified"),
+    ],
+)
+def test_old_backups_go_and_the_last_verified_ones_stay(records: list[Record], gone: list[str]) -> None:
+    assert [one.name for one in record.expired(records, NOW, keep_days=14, keep_at_least=2)] == gone
+
+
+@given(st.lists(st.tuples(st.integers(0, 90), st.booleans()), max_size=12), st.floats(0, 60), st.integers(1, 5))
+def test_whatever_there_is_the_youngest_verified_ones_stay(ages: list[tuple[int, bool]], days: float, least: int) -> None:
+    records = [replace(aged(age, verified=verified), name=str(number)) for number, (age, verified) in enumerate(ages)]
+    gone = {one.name for one in record.expired(records, NOW, keep_days=days, keep_at_least=least)}
+    verified = sorted((one for one in records if one.verified), key=lambda one: one.seconds, reverse=True)
+    left = [one for one in verified if one.name not in gone]
+    assert len(left) >= min(least, len(verified))
+    assert not verified or verified[0].seconds == max((one.seconds for one in left), default=0)
+
+
+@pytest.mark.parametrize("name", ["", "../x", "A", "a/b", "a" * 200, ".hidden", "a b", "a..b"])
+def test_a_name_that_leads_elsewhere_is_refused(name: str) -> None:
+    assert "is not the name of a backup" in record.name_problem(name)
+    assert record.name_problem("20261127t020000z") == ""
+
+
+def test_tables_that_differ_are_told_each_once() -> None:
+    wanted = {"a": Table(1, "1"), "b": Table(2, "1"), "c": Table(3, "1"), "same": Table(4, "4")}
+    seen = {"a": Table(1, "2"), "b": Table(5, "1"), "d": Table(6, "1"), "same": Table(4, "4")}
+    assert record.differences(wanted, seen, now="now", then="in the backup") == [
+        "a: 1 rows now and in the backup, with other content",
+        "b: 5 rows now, 2 rows in the backup",
+        "c: no such table now, and 3 rows in the backup",
+        "d: 6 rows now, and no such table in the backup",
+    ]
