@@ -17,4 +17,8 @@ options:
     description: What M(morpheus.deploy.edge_upstream_info) returned, by balancer.
     type: dict
     default: {}
+  supabase:
+    description: What was seen of the environment's Supabase project, as the role C(supabase) keeps it. Empty without one.
+    type: dict
+    default: {}
 """

@@ -9,7 +9,7 @@ short_description: Put the status of an environment together
 version_added: 0.1.0
 description:
   - Joins what the hosts say, the lease and the last runs. The callback P(morpheus.deploy.verdict#callback) prints it.
-positional: _input, leases, environment, balancers
+positional: _input, leases, environment, balancers, supabase
 options:
   _input:
     description: What M(morpheus.deploy.stack_status) returned, by host.
@@ -39,6 +39,7 @@ _value:
     lease_problem: ""
     lease_unread: {}
     balancers_unread: {}
+    supabase: {declared: true, drift: [], waiting: [], problem: ""}
     runs: []
 """
 
@@ -55,8 +56,9 @@ def status_report(
     leases: Mapping[str, Mapping[str, Any]],
     environment: str,
     balancers: Mapping[str, Mapping[str, Any]] | None = None,
+    supabase: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    whole = EnvironmentStatus.of(leases, environment, balancers)
+    whole = EnvironmentStatus.of(leases, environment, balancers, supabase)
     shown = {name: environment_status.shown(host) for name, host in hosts.items()}
     for name, sentence in away.sentences(hosts, whole.runs).items():
         shown[name]["away"] = sentence

@@ -143,9 +143,7 @@ def test_a_token_of_another_project_is_told_apart_from_an_unknown_one(run: Run) 
         (["staging-app-1"], 'network.allowed_addresses[0]: "staging-app-1" is not an address or a network'),
     ],
 )
-def test_restrictions_that_restrict_nobody_are_refused(
-    run: Run, supabase: StandIn, addresses: list[str], message: str
-) -> None:
+def test_restrictions_that_restrict_nobody_are_refused(run: Run, supabase: StandIn, addresses: list[str], message: str) -> None:
     refused = run(network={"allowed_addresses": addresses})
     assert refused["msg"].startswith(message)
     assert supabase.get("/log") == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,7 @@ def test_an_answer_has_the_shape_of_the_published_document(path: str) -> None:
     assert list(_misfits(found, answers["200"]["content"]["application/json"]["schema"], document, "answer")) == []
 
 
-def _misfits(value: Any, schema: dict[str, Any], document: dict[str, Any], where: str) -> Any:
+def _misfits(value: Any, schema: dict[str, Any], document: dict[str, Any], where: str) -> Iterator[str]:
     if "$ref" in schema:
         schema = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
     kinds = {"object": dict, "array": list, "string": str, "integer": int, "number": (int, float), "boolean": bool}
@@ -76,19 +77,22 @@ def _misfits(value: Any, schema: dict[str, Any], document: dict[str, Any], where
         return
     if kind and not isinstance(value, kinds[kind]):
         yield f"{where}: {value!r} is no {kind}"
-    elif "enum" in schema and value not in schema["enum"]:
+    elif value not in schema.get("enum", [value]):
         yield f"{where}: {value!r} is none of {schema['enum']}"
-    elif isinstance(value, list):
-        for number, one in enumerate(value):
-            yield from _misfits(one, schema.get("items", {}), document, f"{where}[{number}]")
-    elif isinstance(value, dict):
-        yield from (f"{where}.{name} is missing" for name in schema.get("required", []) if name not in value)
-        for name, one in value.items():
-            known = schema.get("properties", {})
-            if name in known:
-                yield from _misfits(one, known[name], document, f"{where}.{name}")
-            elif known:
-                yield f"{where}.{name} is not in the document"
+    for number, one in enumerate(value if isinstance(value, list) else []):
+        yield from _misfits(one, schema.get("items", {}), document, f"{where}[{number}]")
+    if isinstance(value, dict):
+        yield from _of_mapping(value, schema, document, where)
+
+
+def _of_mapping(value: dict[str, Any], schema: dict[str, Any], document: dict[str, Any], where: str) -> Iterator[str]:
+    yield from (f"{where}.{name} is missing" for name in schema.get("required", []) if name not in value)
+    known = schema.get("properties", {})
+    for name, one in value.items():
+        if name in known:
+            yield from _misfits(one, known[name], document, f"{where}.{name}")
+        elif known:
+            yield f"{where}.{name} is not in the document"
 
 
 def test_every_setting_that_the_stand_in_has_is_in_the_published_document(supabase: StandIn) -> None:

@@ -63,7 +63,8 @@ def _start(stream: socket.socket, user: str) -> Greeting:
         return Greeting(REFUSED, "the connection was closed without an answer")
     kind, length = head[:1], struct.unpack("!i", head[1:])[0]
     if kind == b"R":
-        return Greeting(ASKED, "it asks for a password")
+        is_open = _exactly(stream, 4) == b"\0\0\0\0"
+        return Greeting(ASKED, "it asks for no password" if is_open else "it asks for a password")
     if kind != b"E":
         return Greeting(UNKNOWN, "the answer is not one of Postgres")
     message = _message(_exactly(stream, min(length - 4, _LARGEST)))

@@ -33,6 +33,7 @@ def audit_report(
     max_age_days_by_name: Mapping[str, int] | None = None,
     allowed_ports: Sequence[Any] = (22, 80, 443),
     baselines: str = "",
+    supabase: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The filter of this name, whose documentation says what comes in and out."""
     ages = dict(max_age_days_by_name or {})
@@ -54,7 +55,7 @@ def audit_report(
         baselines=known,
     )
     recorded = _recorded(environment, fingerprints, other_fingerprints, shared_secrets)
-    return audit.report(hosts, settings, recorded, audit_secrets.MaximumAge(int(max_age_days), ages))
+    return audit.report(hosts, settings, recorded, audit_secrets.MaximumAge(int(max_age_days), ages), supabase or {})
 
 
 def _names(secrets: Mapping[str, Any], files: Mapping[str, Any]) -> dict[str, list[str]]:

@@ -90,6 +90,7 @@ class StackConfig(StackFiles):
         # With what no container is given.
         self._credentials = rotated | fingerprints.of_rotations(raw.get("stack_rotation"))
         self._credentials |= fingerprints.of_notifications(raw.get("notifications"))
+        self._credentials |= fingerprints.of_supabase(raw.get("supabase_project"))
         self.stack = Stack.of(self.config)
         self._check_names(given["preflight_environments"] or [])
         self._check_env_files()
