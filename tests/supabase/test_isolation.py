@@ -120,7 +120,9 @@ def test_stagings_address_and_every_token_are_refused_by_production(
     }
 
 
-def test_a_token_that_production_accepts_is_seen(supabase: StandIn, capsys: pytest.CaptureFixture[str], ours: int, theirs: int) -> None:
+def test_a_token_that_production_accepts_is_seen(
+    supabase: StandIn, capsys: pytest.CaptureFixture[str], ours: int, theirs: int
+) -> None:
     found = proofs(supabase, capsys, ours, theirs, token=WIDE_TOKEN, api_keys=keys(PRODUCTION))
     assert found["production", "the Management API's token"] == "accepted"
     assert found["production", "the key anon"] == "accepted"

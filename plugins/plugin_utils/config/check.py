@@ -31,6 +31,7 @@ from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import (
     jobs_problems,
     migration,
     placed_services,
+    preview,
     profiles,
     public_check,
     registries,
@@ -217,6 +218,7 @@ class StackConfig(StackFiles):
         self.problems += profiles.problems(self.config["profiles"] or [], files.known_profiles(), services, self.stack.routed)
         if not services:
             return
+        self.problems += preview.problems(self.environment, services)
         self._check_names_of_services(services)
         self.notes += registries.unused(self._registries, services)
         self.problems += secret_files.reference_problems(model, self._secret_files, self._secrets)
