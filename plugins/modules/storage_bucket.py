@@ -18,9 +18,6 @@ attributes:
   diff_mode:
     support: full
     description: Shows the bucket as it is and as it is wanted.
-  idempotent:
-    support: full
-    description: Only what differs is written.
 options:
   url:
     description: Where the APIs of the project are, as in C(https://abcdefghijklmnopqrst.supabase.co).
@@ -56,6 +53,7 @@ options:
     type: str
     default: ""
 extends_documentation_fragment:
+  - morpheus.deploy.attributes.differences
   - morpheus.deploy.supabase
 author:
   - The morpheus.deploy maintainers (@morpheus-deploy)

@@ -22,9 +22,6 @@ attributes:
   diff_mode:
     support: full
     description: Shows each setting that differs, as it is and as it is wanted. None of them is a secret.
-  idempotent:
-    support: full
-    description: Only what differs is written.
 options:
   auth:
     description: How users sign in.
@@ -120,6 +117,7 @@ options:
     type: float
     default: 60.0
 extends_documentation_fragment:
+  - morpheus.deploy.attributes.differences
   - morpheus.deploy.supabase
   - morpheus.deploy.supabase.management
 seealso:

@@ -114,15 +114,16 @@ def _of_service(name: str, service: Mapping[str, Any]) -> Iterator[str]:
     deploy = service.get("deploy") if isinstance(service.get("deploy"), Mapping) else {}
     resources = (deploy or {}).get("resources")
     limits = (resources if isinstance(resources, Mapping) else {}).get("limits") or {}
-    path = f"services.{name}.deploy"
-    cpus, memory = _number(limits.get("cpus", service.get("cpus"))), _megabytes(limits.get("memory", service.get("mem_limit")))
+    path, most = f"services.{name}.deploy", "and a service of a preview has at most"
+    cpus = _number(limits.get("cpus", service.get("cpus")))
     if cpus is None or not 0 < cpus <= MOST_CPUS:
-        yield f"{path}.resources.limits.cpus: {_said(cpus)}, and a service of a preview has at most {MOST_CPUS:g}"
+        yield f"{path}.resources.limits.cpus: {_said(cpus)}, {most} {MOST_CPUS:g}"
+    memory = _megabytes(limits.get("memory", service.get("mem_limit")))
     if memory is None or not 0 < memory <= MOST_MEGABYTES:
-        yield f"{path}.resources.limits.memory: {_said(memory, ' MiB')}, and a service of a preview has at most {MOST_MEGABYTES} MiB"
+        yield f"{path}.resources.limits.memory: {_said(memory, ' MiB')}, {most} {MOST_MEGABYTES} MiB"
     replicas = _number((deploy or {}).get("replicas", 1))
     if replicas is None or replicas > MOST_REPLICAS:
-        yield f"{path}.replicas: {_said(replicas)}, and a service of a preview has at most {MOST_REPLICAS}"
+        yield f"{path}.replicas: {_said(replicas)}, {most} {MOST_REPLICAS}"
 
 
 def _said(number: float | None, unit: str = "") -> str:
