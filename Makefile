@@ -185,6 +185,22 @@ $(WORKFLOW_TOOLS)/.stamp: tests/workflows/tools/package-lock.json tests/workflow
 workflows: $(VENV)/.stamp $(WORKFLOW_TOOLS)/.stamp ## Lint the workflows of GitHub, and run them with stand-ins
 	pytest --numprocesses=auto -m 'not deep' tests/workflows
 
+SUPABASE_TOOLS := .cache/supabase
+
+# The vendor's clients, and one of the Management API that is not ours.
+$(SUPABASE_TOOLS)/.stamp: tests/supabase/tools/package-lock.json tests/supabase/tools/requirements.txt
+	@command -v npm >/dev/null || { apt-get update --quiet && apt-get install --yes --no-install-recommends nodejs npm; }
+	@mkdir -p $(SUPABASE_TOOLS)
+	cp tests/supabase/tools/package.json tests/supabase/tools/package-lock.json $(SUPABASE_TOOLS)/
+	cd $(SUPABASE_TOOLS) && npm ci --silent --no-audit --no-fund --ignore-scripts
+	$(PYTHON) -m venv $(SUPABASE_TOOLS)/venv
+	$(SUPABASE_TOOLS)/venv/bin/python -m pip install --quiet --requirement tests/supabase/tools/requirements.txt
+	@touch $@
+
+.PHONY: supabase
+supabase: $(VENV)/.stamp $(SUPABASE_TOOLS)/.stamp postgres ## Try Supabase's APIs by a stand-in that the vendor's clients use as well
+	pytest --numprocesses=auto tests/supabase
+
 ARCHIVE := .cache/archive
 IMPORTER := .cache/importer
 REFERENCE := .cache/reference
@@ -272,6 +288,7 @@ test: $(VENV)/.stamp ## Run everything that CI runs
 	@tests/aside 'tests/quietly "what needs no sandbox" make --no-print-directory lint unit lab migrations ml-gateway flags monitoring workflows' \
 	@tests/aside 'tests/quietly "what needs no sandbox" make --no-print-directory lint unit lab migrations ml-gateway monitoring logs workflows' \
 	@tests/aside 'tests/quietly "what needs no sandbox" make --no-print-directory lint unit lab migrations backup ml-gateway monitoring workflows' \
+	@tests/aside 'tests/quietly "what needs no sandbox" make --no-print-directory lint unit lab migrations supabase ml-gateway monitoring workflows' \
 		'make --no-print-directory provisioned && tests/side-by-side molecule'
 
 .PHONY: clean

@@ -81,6 +81,14 @@ attributes:
     description: The controller.
 """
 
+    # A module that compares what is there with what is wanted.
+    DIFFERENCES = r"""
+attributes:
+  idempotent:
+    support: full
+    description: Only what differs is written.
+"""
+
     # A module that has nothing to write.
     UNCHANGED = r"""
 attributes:

@@ -23,4 +23,8 @@ options:
         C(0), is not asked for.
     type: dict
     default: {}
+  supabase:
+    description: What was seen of the environment's Supabase project, as the role C(supabase) keeps it. Empty without one.
+    type: dict
+    default: {}
 """

@@ -57,6 +57,12 @@ options:
     description: The environment's file with the SHA-256 of each host's baseline, as C(playbooks/claim.yml) writes it.
     type: path
     default: ""
+  supabase:
+    description:
+      - What was seen of the environment's Supabase project and tried of others, as the role C(supabase) keeps it.
+      - Empty without one.
+    type: dict
+    default: {}
 extends_documentation_fragment:
   - morpheus.deploy.environment
 author:

@@ -14,7 +14,7 @@ positional: _input
 options:
   _input:
     description: "The inventory's variables C(stack_environment), C(stack_secrets), C(stack_secret_variables),
-      C(stack_secret_files), C(stack_registries), C(stack_rotation), C(notifications),
+      C(stack_secret_files), C(stack_registries), C(stack_rotation), C(notifications), C(supabase_project),
       C(stack_fingerprints), C(stack_fingerprint_key) and C(preflight_environments) as one mapping. Missing ones count as not
       set."
     type: dict
@@ -61,6 +61,7 @@ def fingerprints(variables: Mapping[str, Any]) -> dict[str, Any]:
         secrets = topic.by_name(env_files, files) | topic.of_rotations(variables.get("stack_rotation"))
         secrets |= topic.of_registries(variables.get("stack_registries"))
         secrets |= topic.of_notifications(variables.get("notifications"))
+        secrets |= topic.of_supabase(variables.get("supabase_project"))
         before, result["changes"] = isolation.file_before(path)
         now = topic.make(environment, key, secrets, date.today().isoformat(), before)
         result["changes"] += topic.changes(before, now)

@@ -9,7 +9,7 @@ short_description: Put the status of an environment with several stacks together
 version_added: 0.1.0
 description:
   - Like P(morpheus.deploy.status_report#filter), with what the hosts say of each stack.
-positional: _input, names, hosts, leases, environment, balancers, ages
+positional: _input, names, hosts, leases, environment, balancers, ages, supabase
 options:
   _input:
     description: What a loop of M(morpheus.deploy.stack_status) over the stacks registered, by host.
@@ -61,9 +61,10 @@ def stacks_status_report(
     environment: str,
     balancers: Mapping[str, Mapping[str, Any]] | None = None,
     ages: Mapping[str, float] | None = None,
+    supabase: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """``stacks``: stack -> host -> what is shown of it."""
-    whole = EnvironmentStatus.of(leases, environment, balancers)
+    whole = EnvironmentStatus.of(leases, environment, balancers, supabase)
     answers = stacks_status.by_stack(asked, names, hosts)
     shown: dict[str, dict[str, dict[str, Any]]] = {}
     for name, said in answers.items():

@@ -9,7 +9,7 @@ short_description: Put the status of an environment together
 version_added: 0.1.0
 description:
   - Joins what the hosts say, the lease and the last runs. The callback P(morpheus.deploy.verdict#callback) prints it.
-positional: _input, leases, environment, balancers, ages
+positional: _input, leases, environment, balancers, ages, supabase
 options:
   _input:
     description: What M(morpheus.deploy.stack_status) returned, by host.
@@ -40,6 +40,7 @@ _value:
     lease_unread: {}
     balancers_unread: {}
     backups: []
+    supabase: {declared: true, drift: [], waiting: [], problem: ""}
     runs: []
 """
 
@@ -57,8 +58,9 @@ def status_report(
     environment: str,
     balancers: Mapping[str, Mapping[str, Any]] | None = None,
     ages: Mapping[str, float] | None = None,
+    supabase: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    whole = EnvironmentStatus.of(leases, environment, balancers)
+    whole = EnvironmentStatus.of(leases, environment, balancers, supabase)
     shown = {name: environment_status.shown(host) for name, host in hosts.items()}
     for name, sentence in away.sentences(hosts, whole.runs).items():
         shown[name]["away"] = sentence

@@ -214,6 +214,7 @@ LEASE = {
 # Nobody listens there.
 AUTHORITY = {"email": "ops@shop.example", "directory": "https://127.0.0.1:9/directory"}
 ACCOUNT_KEY = certificates.make(["shop.example"])[1]
+PROJECT = ("-e", json.dumps({"supabase_project": {"project_ref": "abcdefghijklmnopqrst", "token": "canary-token"}}))
 ACME = ("-e", json.dumps({"edge_acme": AUTHORITY, "certificates_account_key": ACCOUNT_KEY}))
 
 
@@ -334,6 +335,7 @@ WELL = [
             "drift": [],
         },
     ),
+    rule("supabase_project", {"changed": True, "differences": [], "waiting": [], "wide": [], "open": False}),
     rule("stack_audit", {"changed": False, "failed": True, "msg": "no engine"}),
     rule(
         "stack_adoption_info",
@@ -395,6 +397,7 @@ OPTIONS = {
     "remove_stack": ("-e", "stack_name=shop"),
     "ml_mode": ("-e", "mode=off", "-e", "why=bill"),
     "rotate_secrets": ("-e", "secret=key"),
+    "supabase": PROJECT,
     "unlock": ("-e", "unlock_reason=gone"),
 }
 

@@ -26,8 +26,9 @@ from tests.commands import environment
 from tests.hangs import HANGS_AFTER_SECONDS
 from tests.plays.staged import BIN, HOSTS, ROOT, Case, Done, Stage, rule
 
-# What the others import, and what makes the first environment or looks for one: they have none to end in (test_newcomer.py).
-APART = {"begin", "new_environment", "inspect"}
+# What the others import; what makes the first environment or looks for one: they have none to end in (test_newcomer.py); and what
+# refuses every environment but one for previews (test_preview.py).
+APART = {"begin", "new_environment", "inspect", "preview"}
 PLAYBOOKS = sorted({path.stem for path in (ROOT / "playbooks").glob("*.yml")} - APART)
 AT_ONCE = 4
 YESTERDAY = {"verdict": "deployed", "release": "yesterday"}
@@ -65,6 +66,7 @@ restore         refused 2     refused 2    refused 2  deployed 0     checked 0
 rollback        refused 2     refused 2    refused 2  rolled_back 0  checked 0
 rotate_secrets  refused 2     refused 2    refused 2  refused 2      checked 0
 status          refused 2     refused 2    refused 2  done 0         done 0
+supabase        refused 2     refused 2    refused 2  done 0         checked 0
 unlock          refused 2     refused 2    refused 2  done 0         checked 0
 """
 LOST = """
@@ -95,6 +97,7 @@ restore         refused 4     refused 4   refused 4    failed 4   running -9
 rollback        refused 4     refused 4   refused 4    mixed 4    running -9
 rotate_secrets  refused 4     refused 4   refused 4    failed 4   running -9
 status          refused 4     failed 4    failed 4     done 0     running -9
+supabase        refused 4     refused 4   refused 4    refused 4  running -9
 unlock          refused 4     done 0      done 0       done 0     running -9
 """
 # Module -> host that is lost when it is asked, in the middle of what the playbook does and at its last step.
@@ -123,6 +126,7 @@ MIDWAY = {
     "rollback": rule("stack_info", "lost", host="app-2"),
     "rotate_secrets": rule("stack_secret", "lost", host="app-2"),
     "status": rule("stack_status", "lost", host="app-2"),
+    "supabase": rule("host_identity", "lost", host="app-2"),
     "unlock": rule("lease", "lost", host="app-1"),
 }
 LAST = {

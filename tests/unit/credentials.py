@@ -119,6 +119,30 @@ CREDENTIALS = (
         for option in ("url", "token", "password")
     ),
     Credential(
+        "supabase_project.token",
+        "supabase_project.token",
+        "secret-shared, secret-old, supabase-token-wide, supabase-accepted",
+        "no: a person makes another one and revokes this one; then playbooks/fingerprint.yml",
+        MASKED_AS_OPTION,
+        ("supabase_project.token", "supabase_isolation_info.token"),
+    ),
+    Credential(
+        "supabase_project.secret_key",
+        "supabase_project.secret_key",
+        "secret-shared, secret-old, supabase-accepted",
+        "no: a person makes another one and revokes this one; then playbooks/fingerprint.yml",
+        MASKED_AS_OPTION,
+        ("storage_bucket.key", "supabase_isolation_info.api_keys"),
+    ),
+    Credential(
+        "preview_project.token",
+        "no: it is staging's by design; branches hang off staging's project",
+        "supabase-token-wide, in staging's audit",
+        "no: a person makes another one and revokes this one",
+        MASKED_AS_OPTION,
+        ("supabase_branch.token", "supabase_branch_info.token"),
+    ),
+    Credential(
         "stack_fingerprint_key",
         "no: it is the key of the fingerprints, and the same in every environment",
         "secret-unrecorded, when files were made with another key",
@@ -273,6 +297,14 @@ ADDRESSES = (
     Address(
         "ml.mock_url", "no: a mock has nothing of an environment; production is told of none", "no: asked by the gateway alone"
     ),
+    Address("supabase_project.url", "config_must_differ: [supabase_project.project_ref]; supabase-accepted", "supabase-unproved"),
+    Address("supabase_project.api_url", "the token is scoped to one project", "supabase-token-wide, supabase-accepted"),
+    Address("supabase_project.databases[].host", "identity of the database", "supabase-unproved"),
+    Address("supabase_project.auth.site_url", "config_must_differ", "supabase-drift"),
+    Address("supabase_project.auth.redirect_urls", "no: users are sent there", "supabase-drift"),
+    Address("supabase_others[].url", "no: it is another environment's, and has to refuse", "supabase-accepted"),
+    Address("supabase_others[].databases[].host", "no: it is another environment's, and has to refuse", "supabase-accepted"),
+    Address("preview_project.api_url", "the token is scoped to one project", "no: asked by the controller alone"),
     Address("notifications.channels[].url", "its fingerprint", "no: asked by the controller alone"),
     Address("notifications.channels[].server", "the fingerprint of its password", "no: asked by the controller alone"),
     Address("logs_address", "no: each line says its environment, and is masked", "no: it is sent to alone"),
@@ -319,6 +351,12 @@ ADDRESSES = (
 NEITHER = {
     "backup.host": "a name of the inventory",
     "staging_data.host": "a name of the inventory",
+    "supabase_project.publishable_key": "public: browsers have it",
+    "supabase_project.auth.password_min_length": "a number",
+    "supabase_project.auth.token_seconds": "a number",
+    "supabase_project.auth.rotate_refresh_tokens": "yes or no",
+    "supabase_project.network.allowed_addresses": "who may come, and nobody is contacted there",
+    "supabase_project.signing_key": "how often another key signs; the key itself never leaves Supabase",
     "certificates_hosts": "names of the inventory",
     "certificates_required": "yes or no",
     "docker_engine_source": "the name of a repository: distro or docker",

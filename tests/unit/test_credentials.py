@@ -162,6 +162,7 @@ def test_what_the_table_says_has_a_fingerprint_gets_one(tmp_path: Path) -> None:
             {"name": "database", "postgres": {"admin_url": "postgresql://a:third-canary@db/x"}},
             {"name": "ml", "command": {"admin_key": "fourth-canary"}},
         ],
+        "supabase_project": {"token": "canary of the project's token", "secret_key": "canary of the project's secret key"},
         "notifications": {
             "channels": [
                 {"name": "ops", "url": "https://seventh-canary", "token": "eighth-canary"},

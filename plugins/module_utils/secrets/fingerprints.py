@@ -109,6 +109,13 @@ def of_notifications(notifications: Any) -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
+def of_supabase(project: Any) -> dict[str, str]:
+    """What a Supabase project is reached with, by name: ``supabase_project.token``, ``.secret_key``."""
+    given = project if isinstance(project, Mapping) else {}
+    names = [name for name in ("secret_key", "token") if isinstance(given.get(name), str) and given[name]]
+    return {f"supabase_project.{name}": str(given[name]) for name in names}
+
+
 def value_problems(variables: Any, files: Any) -> list[str]:
     """Why no fingerprint can be made of a secret, each beginning with its path: ``stack_secrets`` and ``stack_secret_files``."""
     found = []

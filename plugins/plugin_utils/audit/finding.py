@@ -58,6 +58,12 @@ RULES: Mapping[str, str] = {
     "tls-protocol": "TLS 1.2 or 1.3 is spoken, and nothing older",
     "tls-unanswered": "the edge answers for each certificate with TLS",
     "ml-endpoint": "serverless endpoints at RunPod are as ml.endpoints declares them, as far as the vault's password is here",
+    "supabase-drift": "the Supabase project has the settings and buckets that the inventory declares",
+    "supabase-token-wide": "the Management API's token reaches the environment's own project and nothing else",
+    "supabase-open": "the database of the Supabase project lets in declared addresses alone",
+    "supabase-accepted": "other environments' Supabase projects refuse this one's addresses and tokens",
+    "supabase-unproved": "the own project accepts what others refuse, so that a refusal proves something",
+    "supabase-unasked": "the Management API says how the declared Supabase project is set",
     "certificate-left": "no certificate and key lies on the host that the inventory does not name",
 }
 

@@ -34,6 +34,7 @@ def audit_report(
     allowed_ports: Sequence[Any] = (22, 80, 443),
     baselines: str = "",
     endpoints: Sequence[str] = (),
+    supabase: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The filter of this name, whose documentation says what comes in and out."""
     ages = dict(max_age_days_by_name or {})
@@ -56,7 +57,7 @@ def audit_report(
         endpoints=endpoints,
     )
     recorded = _recorded(environment, fingerprints, other_fingerprints, shared_secrets)
-    return audit.report(hosts, settings, recorded, audit_secrets.MaximumAge(int(max_age_days), ages))
+    return audit.report(hosts, settings, recorded, audit_secrets.MaximumAge(int(max_age_days), ages), supabase or {})
 
 
 def _names(secrets: Mapping[str, Any], files: Mapping[str, Any]) -> dict[str, list[str]]:

@@ -12,7 +12,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts import cis_controls, reach
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts import files as audit_files
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit import access as audit_access
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit import certificate, finding, network
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit import certificate, finding, network, supabase
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit import rules as audit_rules
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit import secrets as audit_secrets
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit.finding import (
@@ -35,12 +35,17 @@ def report(
     settings: Settings,
     recorded: audit_secrets.Recorded,
     maximum: audit_secrets.MaximumAge,
+    project: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """``hosts``: every host of the environment -> its facts; one that has none was not audited, which is a finding."""
+    """``hosts``: every host of the environment -> its facts; one that has none was not audited, which is a finding.
+
+    ``project``: what was seen of the Supabase project, empty without one.
+    """
     asked = {name: facts for name, facts in sorted(hosts.items()) if "containers" in facts}
     today = settings.now.date()
     known = _secret_names(asked, settings)
     checks = [*_unasked(hosts), *_proved(asked), _endpoints(settings), audit_secrets.check(known, recorded, maximum, today)]
+    checks += supabase.check(project)
     checks_by_host = {
         name: [
             *audit_rules.check_host(name, facts, settings),
@@ -65,6 +70,7 @@ def report(
         "project": str(settings.database.get("project_ref") or ""),
         "findings": merged,
         "proofs": [_proof(name, one, facts["proofs"]) for name, facts in asked.items() for one in facts["proofs"]],
+        "supabase_proofs": list(supabase.proofs(project)),
         "hosts": [_host(name, hosts[name]) for name in sorted(hosts)],
         "secrets": audit_secrets.table(known, recorded, maximum, today),
         "keys": _keys(asked, settings),

@@ -139,8 +139,8 @@ def _age(name: str, entry: fingerprints.Secret, maximum: MaximumAge, today: date
     if age <= limit - SOON_DAYS:
         return []
     mend = f"ansible-playbook playbooks/rotate_secrets.yml -e secret={name}"
-    if name.startswith(("rotation.", "notifications.")):
-        # What a rotation administers with, and what people are told with, is renewed by a person.
+    if name.startswith(("rotation.", "notifications.", "supabase_project.")):
+        # What a rotation administers with, what people are told with, and what opens a project is renewed by a person.
         mend = "renew it at its provider, write it into the vault, run playbooks/fingerprint.yml and commit both files"
     return [
         Finding("secret-old", MEDIUM if age > limit else LOW, "", name, f"is {age} days old, of {limit} that it may be", mend)

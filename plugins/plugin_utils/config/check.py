@@ -32,6 +32,7 @@ from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import (
     migration,
     pins,
     placed_services,
+    preview,
     profiles,
     public_check,
     registries,
@@ -91,6 +92,7 @@ class StackConfig(StackFiles):
         # With what no container is given.
         self._credentials = rotated | fingerprints.of_rotations(raw.get("stack_rotation"))
         self._credentials |= fingerprints.of_notifications(raw.get("notifications"))
+        self._credentials |= fingerprints.of_supabase(raw.get("supabase_project"))
         self.stack = Stack.of(self.config)
         self._check_names(given["preflight_environments"] or [])
         self._check_env_files()
@@ -213,6 +215,7 @@ class StackConfig(StackFiles):
         self.problems += profiles.problems(self.config["profiles"] or [], files.known_profiles(), services, self.stack.routed)
         if not services:
             return
+        self.problems += preview.problems(self.environment, services)
         self._check_names_of_services(services)
         self.notes += registries.unused(self._registries, services)
         self.problems += secret_files.reference_problems(model, self._secret_files, self._secrets)

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import schema
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import pins, serverless
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import pins, preview, serverless
 
 TIERS = ("mock", "staging", "production")
 PROVIDERS = ("runpod", "mock")
@@ -38,6 +38,8 @@ class Ml:
         self._is_made = is_made
         self._given = schema.typed({"ml": raw}, {"ml": options["ml"]}, "", shape)["ml"] or {}
         self._environment = environment
+        if environment == preview.ENVIRONMENT and self._given:
+            self._given = preview.ml(self._given)
         self._endpoints: Sequence[Mapping[str, Any]] = self._given.get("endpoints") or []
         found = list(self._meaning()) if isinstance(raw, Mapping) else []
         self.problems = schema.causes(shape, [f"ml.{problem}" for problem in found]) if raw is not None else []

@@ -34,6 +34,7 @@ SECRET_PATHS = (
     ("ml", "management_key"),
     *(("stack_registries", "*", option) for option in ("password", "token")),
     *(("notifications", "channels", "*", option) for option in ("url", "token", "password")),
+    *(("supabase_project", option) for option in ("token", "secret_key")),
 )
 # Named with each deploy, so it need not be set.
 RELEASE = "stack_release"

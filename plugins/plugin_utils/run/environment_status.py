@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease import history
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import kept_off
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import kept_off, supabase_status
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.kept_off import AtBalancers
 
 Said = Mapping[str, Mapping[str, Any]]
@@ -22,7 +22,7 @@ _RUNS = 5
 @dataclass(frozen=True)
 class EnvironmentStatus:
     """``runs``: all of the history, oldest first; ``unread``: why hosts that keep the lease did not say who has it; ``asked``:
-    balancers that answered; ``silent``: why others did not.
+    balancers that answered; ``silent``: why others did not; ``supabase``: of the Supabase project, empty without one.
     """
 
     environment: str
@@ -32,9 +32,12 @@ class EnvironmentStatus:
     unread: Mapping[str, str]
     asked: Said
     silent: Mapping[str, str]
+    supabase: Mapping[str, Any]
 
     @classmethod
-    def of(cls, leases: Said, environment: str, balancers: Said | None) -> EnvironmentStatus:
+    def of(
+        cls, leases: Said, environment: str, balancers: Said | None, supabase: Mapping[str, Any] | None = None
+    ) -> EnvironmentStatus:
         read = {name: lease for name, lease in leases.items() if "holder" in lease and not lease.get("failed")}
         asked = {name: found for name, found in (balancers or {}).items() if "kept_off" in found}
         return cls(
@@ -45,6 +48,7 @@ class EnvironmentStatus:
             {name: _why(lease) for name, lease in leases.items() if name not in read},
             asked,
             {name: _why(found) for name, found in (balancers or {}).items() if name not in asked},
+            supabase_status.told(supabase or {}),
         )
 
     def kept_off(self, hosts: Said) -> Mapping[str, AtBalancers]:
@@ -60,6 +64,7 @@ class EnvironmentStatus:
             "lease_problem": problem,
             "lease_unread": self.unread,
             "balancers_unread": self.silent,
+            "supabase": self.supabase,
             "runs": self.runs[-_RUNS:],
         }
 

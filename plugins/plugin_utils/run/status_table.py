@@ -17,7 +17,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import backups
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import backups, supabase_status
 
 WIDTH = 100
 
@@ -42,6 +42,8 @@ def table(report: Mapping[str, Any], now: float) -> list[str]:
         lines += [line for sentence in report["endpoints"] for line in wrapped(f"  {sentence}", "    ")]
     problem = report.get("lease_problem")
     lease = f"? (it could not be read: {problem})" if problem else _lease(report["lease"])
+    for number, sentence in enumerate(supabase_status.heads(report.get("supabase") or {})):
+        lines += ["", *wrapped(f"SUPABASE  {sentence}", "  ")] if number == 0 else wrapped(f"  {sentence}", "    ")
     lines += ["", *wrapped(f"LEASE  {lease}", "       ")]
     for name, why in sorted(report.get("lease_unread", {}).items() if not problem else []):
         lines += wrapped(f"       {name}, which keeps it too, {why}", "       ")

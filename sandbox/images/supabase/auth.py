@@ -1,0 +1,185 @@
+"""Supabase's auth service, as its published API describes it: registration, sign-in, sessions and who a token belongs to."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import secrets
+import time
+import uuid
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sandbox.images.supabase.state import Project, RefusedError, now
+else:
+    from state import Project, RefusedError, now
+
+Answer = tuple[int, Any]
+_ROUNDS = 1000
+
+
+def _refused(status: int, code: str, message: str) -> RefusedError:
+    error = RefusedError(status, message, code=status, error_code=code, msg=message)
+    del error.body["message"]
+    return error
+
+
+def answer(project: Project, method: str, path: str, query: Mapping[str, str], key: str, bearer: str, body: Any) -> Answer:
+    """``key``: of the header apikey; ``bearer``: of Authorization, a user's token or a key again."""
+    if path == "/health":
+        return 200, {
+            "name": "GoTrue",
+            "version": "stand-in",
+            "description": "Registration and authentication of users",
+        }
+    if path == "/verify" and method == "GET":
+        return _verify(project, query)
+    if not project.role_of(key):
+        raise RefusedError(401, "Invalid API key", hint="Double check your Supabase `anon` or `service_role` API key.")
+    routes = {
+        ("GET", "/settings"): lambda: (200, _settings(project)),
+        ("POST", "/signup"): lambda: _signup(project, body),
+        ("POST", "/token"): lambda: _token(project, query.get("grant_type", ""), body),
+        ("GET", "/user"): lambda: (200, _shown(_user_of(project, bearer)[0])),
+        ("POST", "/logout"): lambda: _logout(project, bearer, query.get("scope", "global")),
+    }
+    if act := routes.get((method, path)):
+        return act()
+    raise RefusedError(404, f"{method} {path} is not there")
+
+
+def _settings(project: Project) -> dict[str, Any]:
+    auth = project.settings["auth"]
+    external = {"email": True, "phone": False, "anonymous_users": auth["external_anonymous_users_enabled"]}
+    return {
+        "external": external,
+        "disable_signup": auth["disable_signup"],
+        "mailer_autoconfirm": auth["mailer_autoconfirm"],
+        "phone_autoconfirm": False,
+        "sms_provider": "",
+        "saml_enabled": False,
+    }
+
+
+def _signup(project: Project, body: Mapping[str, Any]) -> Answer:
+    auth = project.settings["auth"]
+    if auth["disable_signup"]:
+        raise _refused(422, "signup_disabled", "Signups not allowed for this instance")
+    email, password = str(body.get("email") or "").strip().lower(), str(body.get("password") or "")
+    if "@" not in email:
+        raise _refused(400, "validation_failed", "Unable to validate email address: invalid format")
+    if len(password) < auth["password_min_length"]:
+        least = auth["password_min_length"]
+        raise _refused(422, "weak_password", f"Password should be at least {least} characters.")
+    if email in project.users:
+        raise _refused(422, "user_already_exists", "User already registered")
+    salt = secrets.token_bytes(16)
+    at = now()
+    user = {"id": str(uuid.uuid4()), "email": email, "created_at": at, "updated_at": at, "confirmed_at": None, "salt": salt}
+    user |= {"hash": _hash(password, salt), "user_metadata": dict(body.get("data") or {})}
+    project.users[email] = user
+    if auth["mailer_autoconfirm"]:
+        user["confirmed_at"] = at
+        return 200, _session(project, user)
+    project.mails.append({"to": email, "token": secrets.token_urlsafe(24), "type": "signup"})
+    return 200, _shown(user)
+
+
+def _token(project: Project, grant: str, body: Mapping[str, Any]) -> Answer:
+    if grant == "password":
+        user = project.users.get(str(body.get("email") or "").strip().lower())
+        if user is None or not hmac.compare_digest(user["hash"], _hash(str(body.get("password") or ""), user["salt"])):
+            raise _refused(400, "invalid_credentials", "Invalid login credentials")
+        if user["confirmed_at"] is None:
+            raise _refused(400, "email_not_confirmed", "Email not confirmed")
+        return 200, _session(project, user)
+    if grant == "refresh_token":
+        found = str(body.get("refresh_token") or "")
+        for session, one in project.sessions.items():
+            if hmac.compare_digest(one["refresh_token"], found):
+                return 200, _session(project, project.users[one["email"]], session)
+        raise _refused(400, "refresh_token_not_found", "Invalid Refresh Token: Refresh Token Not Found")
+    raise _refused(400, "invalid_request", "unsupported_grant_type")
+
+
+def _session(project: Project, user: Mapping[str, Any], session: str = "") -> dict[str, Any]:
+    session = session or str(uuid.uuid4())
+    refresh, lasting = secrets.token_urlsafe(12), int(project.settings["auth"]["jwt_exp"])
+    project.sessions[session] = {"email": user["email"], "refresh_token": refresh}
+    expires = int(time.time()) + lasting
+    claims = {"iss": f"{project.url}/auth/v1", "sub": user["id"], "aud": "authenticated", "role": "authenticated", "exp": expires}
+    claims |= {"iat": expires - lasting, "email": user["email"], "session_id": session, "is_anonymous": False}
+    return {
+        "access_token": _signed(claims, project.jwt_secret),
+        "token_type": "bearer",
+        "expires_in": lasting,
+        "expires_at": expires,
+        "refresh_token": refresh,
+        "user": _shown(user),
+    }
+
+
+def _logout(project: Project, bearer: str, scope: str) -> Answer:
+    user, session = _user_of(project, bearer)
+    for name in [name for name, one in project.sessions.items() if one["email"] == user["email"]]:
+        if scope == "global" or (name == session) == (scope == "local"):
+            del project.sessions[name]
+    return 204, None
+
+
+def _verify(project: Project, query: Mapping[str, str]) -> Answer:
+    for mail in project.mails:
+        if mail["token"] == query.get("token"):
+            project.mails.remove(mail)
+            project.users[mail["to"]]["confirmed_at"] = now()
+            return 303, project.settings["auth"]["site_url"]
+    raise _refused(403, "otp_expired", "Email link is invalid or has expired")
+
+
+def _user_of(project: Project, bearer: str) -> tuple[Mapping[str, Any], str]:
+    """Whose the token is, and of which session."""
+    head, _, signature = bearer.rpartition(".")
+    expected = _encoded(hmac.digest(project.jwt_secret.encode(), head.encode(), "sha256"))
+    if not head or not hmac.compare_digest(signature, expected):
+        raise _refused(403, "bad_jwt", "invalid JWT: unable to parse or verify signature")
+    claims = json.loads(base64.urlsafe_b64decode(head.partition(".")[2] + "=="))
+    if claims["exp"] <= time.time():
+        raise _refused(403, "bad_jwt", "invalid JWT: token is expired")
+    if claims["session_id"] not in project.sessions:
+        raise _refused(403, "session_not_found", "Session from session_id claim in JWT does not exist")
+    return project.users[claims["email"]], claims["session_id"]
+
+
+def _shown(user: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "id": user["id"],
+        "aud": "authenticated",
+        "role": "authenticated",
+        "email": user["email"],
+        "email_confirmed_at": user["confirmed_at"],
+        "confirmed_at": user["confirmed_at"],
+        "phone": "",
+        "app_metadata": {"provider": "email", "providers": ["email"]},
+        "user_metadata": user["user_metadata"],
+        "identities": [],
+        "created_at": user["created_at"],
+        "updated_at": user["updated_at"],
+        "is_anonymous": False,
+    }
+
+
+def _hash(password: str, salt: bytes) -> bytes:
+    return hashlib.pbkdf2_hmac("sha256", password.encode(), salt, _ROUNDS)
+
+
+def _signed(claims: Mapping[str, Any], secret: str) -> str:
+    parts = [{"alg": "HS256", "typ": "JWT"}, claims]
+    head = ".".join(_encoded(json.dumps(part).encode()) for part in parts)
+    return f"{head}.{_encoded(hmac.digest(secret.encode(), head.encode(), 'sha256'))}"
+
+
+def _encoded(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
