@@ -21,6 +21,8 @@ from typing import Any
 
 import yaml
 
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.ends import LOOKING
+
 from tests.commands import environment
 from tests.hangs import HANGS_AFTER_SECONDS
 from tests.unit import certificates, flags_file
@@ -510,10 +512,9 @@ class Stage:
             (own / name).parent.mkdir(exist_ok=True)
             (own / name).write_text(content)
         # What a good run has left there yesterday.
-        for file in ("verdict.json", "check.json", "status.json", "audit.json", "config.json", "history.json", "costs.json"):
-        for file in ("verdict.json", "check.json", "status.json", "audit.json", "config.json", "history.json", "logs.json"):
+        for file in ("verdict", "check", *LOOKING):
             (own / ".deploy" / "staging").mkdir(parents=True, exist_ok=True)
-            (own / ".deploy" / "staging" / file).write_text('{"verdict": "deployed", "release": "yesterday"}')
+            (own / ".deploy" / "staging" / f"{file}.json").write_text('{"verdict": "deployed", "release": "yesterday"}')
         return own
 
     def play(self, name: str, playbook: str, case: Case) -> Done:

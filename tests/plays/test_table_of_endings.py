@@ -115,7 +115,6 @@ MIDWAY = {
     "history": rule("lease", "lost", host="app-2"),
     "logs": rule("stack_logs", "lost", host="app-2"),
     "export_data": rule("host_identity", "lost", host="app-1"),
-    "history": rule("lease", "lost", host="app-2"),
     "import_data": rule("backup_store", "lost", host="app-1", state="signed"),
     "maintenance": rule("edge_maintenance", "lost", host="app-2", check_mode=True),
     "ml_mode": rule("host_identity", "lost", host="app-2"),
