@@ -76,10 +76,11 @@ def by_hand(*options: str) -> None:
 
 
 def next_name() -> None:
-    names = replicas()
-    # One that was renamed serves on.
-    numbers = [int(one.rpartition("-")[2]) for one in names if one.startswith("morpheus-api-")]
-    shell(f"docker create --name morpheus-api-{max(numbers) + 1} $({IMAGE} {names[0]}); docker rm -f {names[0]}")
+    gone, *left = replicas()
+    number = "{{index .Config.Labels \"com.docker.compose.container-number\"}}"
+    numbers = [int(shell(f"docker inspect --format '{number}' {name}")) for name in left]
+    # Its own name may be the next one.
+    shell(f"image=$({IMAGE} {gone}); docker rm -f {gone}; docker create --name morpheus-api-{max(numbers) + 1} $image")
 
 
 @dataclass(frozen=True)
