@@ -77,7 +77,7 @@ def by_hand(*options: str) -> None:
 
 def next_name() -> None:
     gone, *left = replicas()
-    number = "{{index .Config.Labels \"com.docker.compose.container-number\"}}"
+    number = '{{index .Config.Labels "com.docker.compose.container-number"}}'
     numbers = [int(shell(f"docker inspect --format '{number}' {name}")) for name in left]
     # Its own name may be the next one.
     shell(f"image=$({IMAGE} {gone}); docker rm -f {gone}; docker create --name morpheus-api-{max(numbers) + 1} $image")

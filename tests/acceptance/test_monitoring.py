@@ -1,4 +1,4 @@
-"""Monitoring as stacks on production's hosts: everything is asked, a deploy fires nothing, and what breaks is told and resolves."""
+"""Monitoring as stacks on two hosts: everything is asked, a deploy fires nothing, and what breaks is told and resolves."""
 
 from __future__ import annotations
 
@@ -81,9 +81,7 @@ class Project:
                 "variables": "{{ lookup('morpheus.deploy.monitoring').variables }}",
                 "egress": ["metrics"],
                 "hardening": VOLUMES,
-                "services": [
-                    {"name": name, "port": port, "health": {"path": path}} for name, (port, path) in PARTS.items()
-                ],
+                "services": [{"name": name, "port": port, "health": {"path": path}} for name, (port, path) in PARTS.items()],
                 "secrets": {"database": {"DATA_SOURCE_NAME": "{{ vault_database_admin_url }}?sslmode=disable"}},
             },
         }
@@ -147,9 +145,7 @@ def project(tmp_path: Path, production: Environment) -> Iterator[Project]:
     urllib.request.urlopen(urllib.request.Request(SINK, method="DELETE"), timeout=30).close()
     yield found
     for stack in ("monitoring", "host-metrics"):
-        removed = found.environment.play(
-            "playbooks/remove_stack.yml", "-e", f"stack_name={stack}", "-e", f"remove_data={stack}"
-        )
+        removed = found.environment.play("playbooks/remove_stack.yml", "-e", f"stack_name={stack}", "-e", f"remove_data={stack}")
         assert removed.code == 0, removed.output
     for playbook, *options in (("edge_upgrade.yml",), ("provision.yml", "--tags", "edge,egress")):
         run = production.play(f"playbooks/{playbook}", *options)
