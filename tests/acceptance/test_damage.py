@@ -72,13 +72,15 @@ def by_hand(*options: str) -> None:
     name = replicas()[0]
     labels = "--label com.docker.compose.project=morpheus --label com.docker.compose.oneoff=False"
     labels += " --label com.docker.compose.service=api"
-    shell(f"docker create --name my-api {labels} {' '.join(options)} $({IMAGE} {name})")
+    shell(f"docker create --name by-hand {labels} {' '.join(options)} $({IMAGE} {name})")
 
 
 def next_name() -> None:
-    names = replicas()
-    numbers = [int(one.rpartition("-")[2]) for one in names]
-    shell(f"docker create --name morpheus-api-{max(numbers) + 1} $({IMAGE} {names[0]}); docker rm -f {names[0]}")
+    gone, *left = replicas()
+    number = '{{index .Config.Labels "com.docker.compose.container-number"}}'
+    numbers = [int(shell(f"docker inspect --format '{number}' {name}")) for name in left]
+    # Its own name may be the next one.
+    shell(f"image=$({IMAGE} {gone}); docker rm -f {gone}; docker create --name morpheus-api-{max(numbers) + 1} $image")
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,7 @@ EVERY_ROW = {
     "a number that is none": Row(
         lambda: by_hand("--label", "com.docker.compose.container-number=abc"),
         'has the label com.docker.compose.container-number="abc"',
-        ("docker rm -f my-api",),
+        ("docker rm -f by-hand",),
         refused=True,
     ),
     "a container with the next name": Row(next_name, "replicas are gone", ("docker rm -f",), refused=True),
