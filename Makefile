@@ -282,13 +282,12 @@ edge-checks: sandbox ## Time what HAProxy makes of hosts and replicas that misbe
 bench: provisioned ## Measure deploys beside their floor and beside docker compose
 	$(BIN)/python -m tests.bench
 
+NO_SANDBOX := lint unit lab migrations backup supabase ml-gateway flags monitoring logs workflows
+
 .PHONY: test
 # What needs no sandbox takes the time that the sandbox's tests leave; shown when it fails. With $(MAKE) make -n would run it all.
 test: $(VENV)/.stamp ## Run everything that CI runs
-	@tests/aside 'tests/quietly "what needs no sandbox" make --no-print-directory lint unit lab migrations ml-gateway flags monitoring workflows' \
-	@tests/aside 'tests/quietly "what needs no sandbox" make --no-print-directory lint unit lab migrations ml-gateway monitoring logs workflows' \
-	@tests/aside 'tests/quietly "what needs no sandbox" make --no-print-directory lint unit lab migrations backup ml-gateway monitoring workflows' \
-	@tests/aside 'tests/quietly "what needs no sandbox" make --no-print-directory lint unit lab migrations supabase ml-gateway monitoring workflows' \
+	@tests/aside 'tests/quietly "what needs no sandbox" make --no-print-directory $(NO_SANDBOX)' \
 		'make --no-print-directory provisioned && tests/side-by-side molecule'
 
 .PHONY: clean

@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.ends import LOOKING
 
 from tests.commands import environment
