@@ -1,4 +1,4 @@
-"""Feature flags switched by their playbook while users are served, and what a deploy makes of a switch that it does not know of."""
+"""Feature flags switched by their playbook while users are served, and a deploy that does not know of a switch."""
 
 from __future__ import annotations
 
