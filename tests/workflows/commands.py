@@ -59,6 +59,9 @@ def python() -> int:
     if WORDS[:2] == ["-m", "pip"]:
         called(words=WORDS)
         return 0
+    if WORDS[:1] == ["services/packages.py"]:
+        Path("services/.packages").mkdir(parents=True)
+        return 0
     if WORDS[:1] == ["services/smoke.py"]:
         called(words=WORDS)
         return int(SCRIPT.get("smoke", {}).get(WORDS[1], 0))
