@@ -51,6 +51,7 @@ engine_upgrade  refused 2     refused 2    refused 2  deployed 0     checked 0
 fingerprint     refused 2     refused 2    refused 2  done 0         checked 0
 history         refused 2     refused 2    refused 2  done 0         done 0
 maintenance     refused 2     refused 2    refused 2  done 0         checked 0
+ml_contract     refused 2     refused 2    refused 2  refused 2      refused 2
 ml_endpoints    refused 2     refused 2    refused 2  refused 2      refused 2
 ml_mode         refused 2     refused 2    refused 2  done 0         checked 0
 provision       refused 2     refused 2    refused 2  done 0         checked 0
@@ -75,6 +76,7 @@ engine_upgrade  refused 4     refused 4   refused 4    failed 4   running -9
 fingerprint     done 0        done 0      done 0       done 0     running -9
 history         refused 4     done 0      done 0       done 0     running -9
 maintenance     refused 4     refused 4   refused 4    failed 4   running -9
+ml_contract     refused 2     refused 2   refused 2    refused 2  running -9
 ml_endpoints    refused 2     refused 2   refused 2    refused 2  running -9
 ml_mode         refused 4     refused 4   refused 4    failed 4   running -9
 provision       refused 4     refused 4   refused 4    failed 4   running -9

@@ -38,7 +38,15 @@ HERE = {
     "stack_audit",
 }
 # By test_ml_mode_module.py, test_adoption_module.py and test_certificate_modules.py.
-BESIDE = {"ml_costs", "ml_mode", "stack_adoption_info", "edge_certificate", "edge_certificate_info", "edge_challenges"}
+BESIDE = {
+    "ml_contract",
+    "ml_costs",
+    "ml_mode",
+    "stack_adoption_info",
+    "edge_certificate",
+    "edge_certificate_info",
+    "edge_challenges",
+}
 
 
 def test_every_module_is_run_by_a_test() -> None:
