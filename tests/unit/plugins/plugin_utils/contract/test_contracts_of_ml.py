@@ -122,7 +122,8 @@ def test_a_contract_is_seen_for_one_pin_and_as_it_was(tmp_path: Path) -> None:
     assert contracts_unseen([], source, found["pins"]) == [never]
     newer = ml_contracts(source, [{**ENDPOINTS[0], "version": "1.5.0"}], ["comic"])
     assert contracts_unseen(found["keep"], source, newer["pins"]) == [never.replace("1.4.0", "1.5.0")]
-    for change in ({"answer": {"type": "object"}}, {"bounds": {"seconds": 6}}, {"request": {"input": {}}}):
+    changes: list[dict[str, Any]] = [{"answer": {"type": "object"}}, {"bounds": {"seconds": 6}}, {"request": {"input": {}}}]
+    for change in changes:
         write(tmp_path, **change)
         [said] = contracts_unseen(found["keep"], source, found["pins"])
         assert said.endswith("the contract has changed since it was seen kept")
