@@ -17,14 +17,8 @@ options:
     type: list
     elements: dict
     required: true
-  source:
-    description: The directory of the stack on the controller.
-    type: path
-    required: true
-  pins:
-    description: What the stack is pinned to, as P(morpheus.deploy.ml_contracts#filter) gives it back.
-    type: dict
-    required: true
+extends_documentation_fragment:
+  - morpheus.deploy.contracts
 author:
   - The morpheus.deploy maintainers (@morpheus-deploy)
 """

@@ -18,7 +18,7 @@ attributes:
     description: Asks no endpoint and remembers nothing; what was seen before is returned.
   diff_mode:
     support: none
-    description: There is nothing to compare.
+    description: What is answered is compared with nothing that was before.
   idempotent:
     support: partial
     description: What is remembered already stays as it is. Each question is a call that costs.

@@ -41,7 +41,7 @@ def test_each_is_paid_by_its_own_price_and_asked_for_where_it_runs(wide: World) 
     _, after = moved_on(wide)
     jobs = {pin: http.post(f"{after.url}/v2/comic@{pin}/run", json=story(0.2)).json()["id"] for pin in (OLD, NEW)}
     for pin, job in jobs.items():
-        status = wait_for(lambda pin=pin, job=job: completed(after, pin, job), "the job has ended")  # type: ignore[misc]
+        status = wait_for(lambda pin=pin, job=job: completed(after, pin, job), "the job has ended")
         assert status.headers["x-ml-pin"] == pin
     lines = {line["endpoint"]: line for line in wide.stub.reached()}
     costs = {row["pin"]: row["cost"] for row in wide.settled()}

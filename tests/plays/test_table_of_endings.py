@@ -57,6 +57,7 @@ history         refused 2     refused 2    refused 2  done 0         done 0
 logs            refused 2     refused 2    refused 2  done 0         done 0
 import_data     refused 2     refused 2    refused 2  deployed 0     checked 0
 maintenance     refused 2     refused 2    refused 2  done 0         checked 0
+ml_contract     refused 2     refused 2    refused 2  refused 2      refused 2
 ml_endpoints    refused 2     refused 2    refused 2  refused 2      refused 2
 ml_mode         refused 2     refused 2    refused 2  done 0         checked 0
 provision       refused 2     refused 2    refused 2  done 0         checked 0
@@ -88,6 +89,7 @@ history         refused 4     done 0      done 0       done 0     running -9
 logs            refused 4     failed 4    failed 4     failed 4   running -9
 import_data     refused 4     refused 4   refused 4    failed 4   running -9
 maintenance     refused 4     refused 4   refused 4    failed 4   running -9
+ml_contract     refused 2     refused 2   refused 2    refused 2  running -9
 ml_endpoints    refused 2     refused 2   refused 2    refused 2  running -9
 ml_mode         refused 4     refused 4   refused 4    failed 4   running -9
 provision       refused 4     refused 4   refused 4    failed 4   running -9

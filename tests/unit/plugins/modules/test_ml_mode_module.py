@@ -1,4 +1,4 @@
-"""The mode of ML gateways, as Ansible switches it, and what their books say."""
+"""The mode of ML gateways, as Ansible switches it, and what their other programs say."""
 
 from __future__ import annotations
 
@@ -103,3 +103,14 @@ def test_what_calls_have_cost_is_read_from_the_books(world: World, capsys: CAPSY
     said = run("ml_costs", capsys, {"stack": "ml-gateway"})["msg"]
     assert said.startswith("no gateway runs on this host: ")
     assert said.endswith("What was spent is not known.")
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_contracts_are_asked_for_and_remembered_and_in_check_mode_neither(world: World, capsys: CAPSYS, check_mode: bool) -> None:
+    said = {"answers": [{"name": "comic.yml", "status": 200}], "kept": [{"endpoint": "comic", "pin": "a", "contract": "b"}]}
+    asked = gateway(world, said)
+    ask, keep = [{"name": "comic.yml", "endpoint": "comic@a"}], [{"endpoint": "comic", "pin": "a", "contract": "b"}]
+    result = run("ml_contract", capsys, {"stack": "ml-gateway", "ask": ask, "keep": keep, "by": "alice"}, check_mode=check_mode)
+    assert (result["changed"], result["answers"], result["kept"]) == (not check_mode, said["answers"], said["kept"])
+    parts = [] if check_mode else ["--ask", json.dumps(ask), "--keep", json.dumps(keep)]
+    assert asked[-1] == ["python3", "-m", "app.contract", *parts, "--by", "alice"]

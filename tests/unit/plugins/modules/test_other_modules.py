@@ -45,6 +45,9 @@ BESIDE = {"ml_costs", "ml_mode", "stack_adoption_info", "edge_certificate", "edg
 BESIDE = {
     "log_shipping",
     "stack_logs",
+BESIDE = {
+    "ml_contract",
+    "ml_costs",
     "ml_mode",
     "stack_adoption_info",
     "edge_certificate",
