@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -170,8 +171,7 @@ def test_playbooks_logs_shows_it_merged_by_time(site: Site) -> None:
 def test_requests_at_once_keep_their_ids_apart(site: Site) -> None:
     def all_at_once() -> list[str]:
         threads = [
-            in_this_network(lambda number=number: site._ask("POST", "/api/transform", {"text": f"Story {number}."}, {}))
-            for number in range(6)
+            in_this_network(partial(site._ask, "POST", "/api/transform", {"text": f"Story {number}."}, {})) for number in range(6)
         ]
         return [future.result()[1] for future in threads]
 

@@ -89,6 +89,7 @@ def html(verdict: Mapping[str, Any]) -> str:
         *_section("Stacks", ("stack", "verdict", "release"), _stacks(verdict.get("stacks") or {})),
         *_section("Hosts", ("host", "runs", "drained", "cut", "answered with 5xx", "interrupted"), _hosts(hosts)),
         *_timeline(hosts),
+        *_section("Seconds by kind of step", ("host", *_kinds(hosts)), _seconds(hosts)),
         *_section("Gates", ("host", "replica", "passed", "attempts", "failed", "seconds", "last answer"), _gates(hosts)),
         *_section("Steps", ("host", "step"), _steps(hosts)),
         '<p class="soft">Written by morpheus.deploy; verdict.json beside this directory has all of the last run.</p>',
@@ -126,6 +127,17 @@ def _gates(hosts: Mapping[str, Mapping[str, Any]]) -> Iterator[Sequence[str]]:
             last = str(gate.get("violation") or gate.get("last") or "")
             counts = (str(gate.get(key, "-")) for key in ("attempts", "failures", "seconds"))
             yield (name, str(gate.get("name") or gate["service"]), passed, *counts, last)
+
+
+def _kinds(hosts: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Of steps, as rollouts take them, what lead back last."""
+    return [kind for kind, _ in sorted({kind: 0.0 for host in hosts.values() for kind in host["seconds"]}.items(), key=_order)]
+
+
+def _seconds(hosts: Mapping[str, Mapping[str, Any]]) -> Iterator[Sequence[str]]:
+    for name, host in sorted(hosts.items()):
+        if host["seconds"]:
+            yield (name, *(f"{host['seconds'][kind]:g}" if kind in host["seconds"] else "-" for kind in _kinds(hosts)))
 
 
 def _steps(hosts: Mapping[str, Mapping[str, Any]]) -> Iterator[Sequence[str]]:

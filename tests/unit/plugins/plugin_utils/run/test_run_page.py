@@ -84,6 +84,12 @@ def test_the_time_of_a_host_is_a_row_of_bars_in_the_order_of_the_steps() -> None
     assert "app-1: watch 6 s" in page.texts
 
 
+def test_the_seconds_of_each_kind_of_step_stand_in_a_table_in_the_order_of_the_steps() -> None:
+    texts = [text.strip() for text in Page(html(verdict())).texts if text.strip()]
+    table = texts[texts.index("Seconds by kind of step") + 1 :][:12]
+    assert table == ["host", "start", "gate", "watch", "stop", "back admit", "app-1", "0.6", "3.9", "6", "0.5", "0.2"]
+
+
 def test_nothing_is_loaded_from_elsewhere_and_nothing_that_was_said_is_markup() -> None:
     text = html(verdict(messages=[EVIL], environment=EVIL))
     assert EVIL not in text
