@@ -1,7 +1,7 @@
+#!/usr/bin/env python3
 # Copyright (c) The morpheus.deploy authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-#!/usr/bin/env python3
 """A toy of ``docker``, as modules of backups call it: programs of an image are those that are installed here.
 
 $TOY: where its containers are; $BIN: Postgres' programs; $RUNS_AS: who runs a server. What it is asked is written to $TOY/asked.
