@@ -65,10 +65,10 @@ def main(verb: str, words: list[str]) -> None:
         program = BIN / found["--entrypoint"][0]
         os.execve(program, [str(program), *rest[1:]], {"PATH": os.environ["PATH"], **given})
     elif verb == "exec":
-        name, program, *arguments = rest
+        name, called, *arguments = rest
         here = {"PGHOST": str(TOY / "containers" / name), "PGPORT": (TOY / f"{name}.port").read_text()}
         arguments = [one for one in arguments if not one.startswith("--host")]
-        os.execve(BIN / program, [program, *arguments], {"PATH": os.environ["PATH"], **here})
+        os.execve(BIN / called, [called, *arguments], {"PATH": os.environ["PATH"], **here})
     elif verb == "ps":
         print("\n".join(path.name for path in (TOY / "containers").glob("*")))
     elif verb == "rm":

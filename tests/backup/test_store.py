@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import boto3  # type: ignore[import-untyped,unused-ignore]
+import boto3  # type: ignore[import-not-found,import-untyped,unused-ignore]
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.backup import record
 from ansible_collections.morpheus.deploy.plugins.module_utils.backup.make import Making, Wanted
@@ -19,7 +19,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.backup.place impor
 from ansible_collections.morpheus.deploy.plugins.module_utils.backup.restore import Restoring
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.backup import s3
-from moto.server import ThreadedMotoServer
+from moto.server import ThreadedMotoServer  # type: ignore[import-not-found,import-untyped,unused-ignore]
 
 from tests.backup.world import NOW, World
 
