@@ -8,7 +8,6 @@ from __future__ import annotations
 import copy
 import json
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
@@ -17,7 +16,12 @@ from tests.plays.staged import BACKUP, BACKUPS, COMPOSE, VARIABLES, Case, Done, 
 MIGRATING = copy.deepcopy(VARIABLES["stack"])
 MIGRATING["migration"] = {"service": "migrate"}
 STACK = json.dumps({"stack": MIGRATING})
-SOURCE = {"source/compose.yml": f"{COMPOSE}  migrate: {{image: 'shop/web:${{STACK_RELEASE}}', command: [migrate]}}\n"}
+MIGRATE = """  migrate:
+    image: shop/web:${STACK_RELEASE}
+    profiles: [migrate]
+    deploy: {resources: {limits: {memory: 64M}}}
+"""
+SOURCE = {"source/compose.yml": COMPOSE + MIGRATE}
 # An option that is typed twice is the last one's.
 UNCONFIRMED = ("-e", "restore_confirm=")
 CASES = {
