@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import json
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 
 import pytest
 
@@ -37,26 +37,36 @@ CASES = {
 }
 
 
+@dataclass
+class Runs:
+    """Each is played when somebody looks at it, and once."""
+
+    stage: Stage
+    played: dict[str, Done] = field(default_factory=dict)
+
+    def __getitem__(self, name: str) -> Done:
+        if name not in self.played:
+            self.played[name] = self.stage.play(name, *CASES[name])
+        return self.played[name]
+
+
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Done]:
-    stage = Stage(tmp_path_factory.mktemp("stage"))
-    with ThreadPoolExecutor(2) as pool:
-        played = {name: pool.submit(stage.play, name, *one) for name, one in CASES.items()}
-        return {name: one.result() for name, one in played.items()}
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
+    return Runs(Stage(tmp_path_factory.mktemp("stage")))
 
 
 def asked(done: Done, *modules: str) -> list[str]:
     return [str(one["module"]) for one in done.asked if one["module"] in modules]
 
 
-def test_before_a_command_migrates_the_database_is_backed_up_once(runs: dict[str, Done]) -> None:
+def test_before_a_command_migrates_the_database_is_backed_up_once(runs: Runs) -> None:
     done = runs["deploys"]
     assert done.code == 0, done.output
     assert asked(done, "database_backup", "stack_migration") == ["database_backup", "stack_migration"]
     assert asked(runs["deploys without backups"], "database_backup", "stack_migration") == ["stack_migration"]
 
 
-def test_without_its_backup_nothing_is_migrated_or_switched(runs: dict[str, Done]) -> None:
+def test_without_its_backup_nothing_is_migrated_or_switched(runs: Runs) -> None:
     done = runs["deploys, and no backup can be made"]
     assert done.code != 0
     assert asked(done, "stack_migration", "stack_rollout") == []
@@ -74,9 +84,7 @@ def test_without_its_backup_nothing_is_migrated_or_switched(runs: dict[str, Done
         ("restores production", "restore_confirm: production is not this environment. What is lost stands above."),
     ],
 )
-def test_what_a_restore_would_lose_is_said_and_nothing_is_lost_without_a_confirmation(
-    runs: dict[str, Done], name: str, said: str
-) -> None:
+def test_what_a_restore_would_lose_is_said_and_nothing_is_lost_without_a_confirmation(runs: Runs, name: str, said: str) -> None:
     done = runs[name]
     assert (done.code, done.files["staging/verdict.json"]["verdict"]) == (2, "refused")
     assert said in done.verdict
@@ -85,7 +93,7 @@ def test_what_a_restore_would_lose_is_said_and_nothing_is_lost_without_a_confirm
     assert asked(done, "database_backup") == []
 
 
-def test_a_confirmed_restore_backs_up_first_under_the_lease(runs: dict[str, Done]) -> None:
+def test_a_confirmed_restore_backs_up_first_under_the_lease(runs: Runs) -> None:
     done = runs["restores"]
     assert done.code == 0, done.output
     assert f"the database holds {BACKUP['name']}: 3 rows" in done.verdict
