@@ -14,7 +14,7 @@ requirements:
 options:
   image:
     description:
-      - Image with the interface of the official C(postgres), whose programs are used. Its version must not be older than the
+      - Image with the interface of the official C(postgres), whose programs are used. Its version must be the
         server's, and it must have the extensions that the database uses.
     type: str
     default: ""

@@ -1,7 +1,7 @@
+#!/usr/bin/env python3
 # Copyright (c) The morpheus.deploy authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-#!/usr/bin/env python3
 """A toy of ``docker``, as modules of backups call it: programs of an image are those that are installed here.
 
 $TOY: where its containers are; $BIN: Postgres' programs; $RUNS_AS: who runs a server. What it is asked is written to $TOY/asked.
@@ -65,10 +65,10 @@ def main(verb: str, words: list[str]) -> None:
         program = BIN / found["--entrypoint"][0]
         os.execve(program, [str(program), *rest[1:]], {"PATH": os.environ["PATH"], **given})
     elif verb == "exec":
-        name, program, *arguments = rest
+        name, called, *arguments = rest
         here = {"PGHOST": str(TOY / "containers" / name), "PGPORT": (TOY / f"{name}.port").read_text()}
         arguments = [one for one in arguments if not one.startswith("--host")]
-        os.execve(BIN / program, [program, *arguments], {"PATH": os.environ["PATH"], **here})
+        os.execve(BIN / called, [called, *arguments], {"PATH": os.environ["PATH"], **here})
     elif verb == "ps":
         print("\n".join(path.name for path in (TOY / "containers").glob("*")))
     elif verb == "rm":

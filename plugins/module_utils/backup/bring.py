@@ -44,7 +44,7 @@ def bring(restoring: Restoring, declared: Declared, found: Record) -> None:
     """Raises DeployError with the database as it was, whatever fails."""
     look(declared, found)
     with database.connected(declared) as here:
-        server.refuse_older(restoring.tools, here.server)
+        server.refuse_other(restoring.tools, here.server)
     emptied = f"truncate {', '.join(found.tables)} cascade;" if found.tables else ""
     before = f"begin; {contents.SETTINGS}; set client_min_messages = warning; {_QUIET}\n{emptied}\n"
     after = f"{contents.counted(found.tables)}\n{foreign_keys.proof()}"

@@ -48,7 +48,7 @@ class Making:
     def look(self, wanted: Wanted) -> None:
         """Raises DeployError when no backup could be made; reads and writes no data."""
         with database.connected(self.declared, wanted.schemas) as source:
-            server.refuse_older(self.tools, source.server)
+            server.refuse_other(self.tools, source.server)
 
     def make(self, wanted: Wanted) -> Record:
         """Raises DeployError when it could not be made, and when it could not be restored: then it is kept, without a word in it
@@ -69,7 +69,7 @@ class Making:
         return found
 
     def _dumped(self, source: Database, wanted: Wanted, path: Path) -> tuple[Record, str]:
-        version = server.refuse_older(self.tools, source.server)
+        version = server.refuse_other(self.tools, source.server)
         if isinstance(self.place, Directory):
             place.require_room(self.spool, int(source.rows(_SIZE)[0][0]))
         snapshot, at = source.snapshot(), record.said(self.now())

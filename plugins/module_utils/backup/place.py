@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 from urllib.parse import urlsplit
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.backup import record
@@ -148,9 +149,9 @@ def _ask(method: str, url: str, body: object, size: int) -> None:
         pass
 
 
-def _fetch(url: str, into: object) -> None:
+def _fetch(url: str, into: IO[bytes]) -> None:
     with _opened(urllib.request.Request(url), url) as answer:
-        shutil.copyfileobj(answer, into, _CHUNK)  # type: ignore[misc]
+        shutil.copyfileobj(answer, into, _CHUNK)
 
 
 @contextmanager

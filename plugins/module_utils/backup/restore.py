@@ -68,7 +68,7 @@ class Restoring:
     def restore(self, declared: Declared, found: Record) -> None:
         """Raises DeployError with the database as it was, whatever fails."""
         with database.connected(declared, found.schemas, may_be_new=True) as here:
-            server.refuse_older(self.tools, here.server)
+            server.refuse_other(self.tools, here.server)
             missing = sorted(set(found.roles) - {name for (name,) in here.rows(contents.ROLES)})
             schemas = found.schemas or [name for (name,) in here.rows(contents.SCHEMAS)]
         if missing:

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Postgres' programs on this host, and a server of their own that holds a database only as long as it is looked at.
 
-They are those of an image, or those that are installed. Either way they have one version, which must not be older than the
-server that they speak with.
+They are those of an image, or those that are installed. Either way they have one version, which must be that of the server that
+they speak with.
 """
 
 from __future__ import annotations
@@ -219,18 +219,20 @@ def tools(image: str, programs: str) -> Installed | Image:
     return Installed(Path(programs)) if programs else Image(image)
 
 
-def refuse_older(found: Installed | Image, server: int) -> str:
-    """The version of the programs. Raises DeployError when they are older than ``server``, a major version."""
+def refuse_other(found: Installed | Image, server: int) -> str:
+    """The version of the programs. Raises DeployError when it is not ``server``, a major version: an older
+    ``pg_dump`` refuses to read it, and what a newer ``pg_restore`` says it does not understand.
+    """
     command = found.command("pg_dump", "--version")
     with flow.programs() as at_work:
         program = at_work.start(command, stdin=subprocess.DEVNULL)
         text = program.output.read().decode()
         at_work.finish()
     match = _VERSION.search(text)
-    if not match or int(match[1]) < server:
+    if not match or int(match[1]) != server:
         what, place = (found.name, "backup.image") if isinstance(found, Image) else (str(found.directory), "backup.programs")
         raise DeployError(
-            f"{place}: pg_dump of {what} is version {match[1] if match else '?'}, and the server is version {server}; an older "
-            f"one cannot read it. Name one of version {server} or newer"
+            f"{place}: pg_dump of {what} is version {match[1] if match else '?'}, and the server is version {server}. Name "
+            f"one of version {server}: an older one cannot read it, and what a newer one restores it does not understand"
         )
     return match[1]

@@ -84,7 +84,8 @@ def act(given: Mapping[str, Any], now: float, *, check_mode: bool) -> dict[str, 
     try:
         if state == "signed":
             return {"changed": False, "urls": bucket.urls(str(given["name"]), int(given.get("seconds") or 21600))}
-        records, result = bucket.records(), {"changed": False}
+        records = bucket.records()
+        result: dict[str, Any] = {"changed": False}
         if state == "pruned":
             keep = {"keep_days": float(given.get("keep_days", 14)), "keep_at_least": int(given.get("keep_at_least", 3))}
             names = [one.name for one in record.expired(records, now, **keep)]  # type: ignore[arg-type]

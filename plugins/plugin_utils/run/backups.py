@@ -29,7 +29,7 @@ def told(hosts: Mapping[str, Mapping[str, Any]], ages: Mapping[str, Any]) -> lis
         known = [one["backups"][kind] for one in hosts.values() if kind in (one.get("backups") or {})]
         limit = float(ages.get(kind) or 0)
         if known or limit:
-            youngest = max(known, key=lambda one: str(one.get("at", "")), default={})
+            youngest: Mapping[str, Any] = max(known, key=lambda one: str(one.get("at", "")), default={})
             name, at = str(youngest.get("name", "")), str(youngest.get("at", ""))
             found.append({"kind": kind, "at": at, "name": name, "limit": limit})
     return found

@@ -142,7 +142,7 @@ class Run(Known):
         self.reasons.append(state.failed)
         state.mixed = state.mixed or module == "stack_rollout"
         # Whichever edge serves there: the same command goes on from it.
-        begun = host in {"engine_packages": self.engines, "stack_removal": self.removals}.get(module, {})
+        begun = host in (self.engines if module == "engine_packages" else self.removals if module == "stack_removal" else ())
         begun = begun or module == "staging_data_import" or (module == "database_restore" and self.restores)
         state.changed = state.changed or module == "edge_upgrade" or begun
         state.removing = module == "stack_removal" and begun

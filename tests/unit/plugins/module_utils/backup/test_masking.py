@@ -13,7 +13,8 @@ PERSONAL = (
     "email e_mail customer_email firstName last_name surname full_name displayName user_name username login phone phone_number "
     "mobile street zip postal_code city birthday birthdate dob date_of_birth age gender ssn passport_no iban credit_card "
     "ip ip_address last_ip lat longitude location avatar_url photo bio notes comment message_text body password password_hash "
-    "access_token refresh_token secret api_secret otp_code recovery_token session_id user_agent device_name contact_person signature"
+    "access_token refresh_token secret api_secret otp_code recovery_token session_id user_agent device_name contact_person "
+    "signature"
 )
 HARMLESS = (
     "id state status created_at updated_at count amount price currency kind type version position size enabled story parent stars"
