@@ -97,6 +97,7 @@ class Settings:
     """``secrets``: file below secrets/ -> names, as the vault has them; None when it was not opened.
 
     ``baselines``: host -> fingerprint of its baseline and when it was recorded, as the repository has them.
+    ``supabase``: what was seen of the Supabase project, empty without one.
     """
 
     environment: str
@@ -106,6 +107,7 @@ class Settings:
     secrets: Mapping[str, Sequence[str]] | None = None
     database: Mapping[str, Any] = field(default_factory=dict)
     baselines: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    supabase: Mapping[str, Any] = field(default_factory=dict)
 
 
 def counted(number: int, noun: str) -> str:
