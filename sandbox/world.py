@@ -196,7 +196,7 @@ SERVICES = (
         variables=(f"RUNPOD_API_KEYS={json.dumps(RUNPOD_API_KEYS)}", f"RUNPOD_ADMIN_KEYS={json.dumps(RUNPOD_ADMIN_KEYS)}"),
     ),
     Service(
-        name="supabase-api",
+        name="apis-supabase",
         image=SUPABASE_IMAGE,
         port=80,
         places=tuple(

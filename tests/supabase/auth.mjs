@@ -19,6 +19,6 @@ found.refreshed = said(refreshed) || refreshed.data.session.refresh_token !== si
 found.token = refreshed.data.session.access_token;
 const leaving = client();
 const other = (await leaving.signInWithPassword({ email, password })).data.session.access_token;
-found.signedOut = said(await leaving.signOut());
+found.signedOut = said(await leaving.signOut({ scope: "local" }));
 found.left = said(await client().getUser(other));
 console.log(JSON.stringify(found));

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import psycopg2
+import psycopg2  # type: ignore[import-untyped,unused-ignore] # the stubs are not needed here
 import pytest
 
 from tests import postgres
@@ -67,7 +67,16 @@ def application(directory: Path, database: str, **environment: str) -> Iterator[
     (directory / "app").symlink_to(ROOT / "services/api")
     port = postgres.free_port()
     given = {"DATABASE_URL": database, "API_READY_SECONDS": "0", "PYTHONDONTWRITEBYTECODE": "1", **environment}
-    command = [TOOLS / "venv/bin/python", "-m", "uvicorn", "app.main:app", "--host", "127.0.0.1", "--port", str(port)]
+    command: list[Path | str] = [
+        TOOLS / "venv/bin/python",
+        "-m",
+        "uvicorn",
+        "app.main:app",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+    ]
     with (directory / "log").open("w+") as log:
         process = subprocess.Popen(command, cwd=directory, env={**os.environ, **given}, stdout=log, stderr=log)
         try:

@@ -177,8 +177,8 @@ class Forge:
         github = {"event_name": event.name, "ref": event.ref, "ref_name": name, "ref_type": kind, "sha": event.sha}
         github |= {"actor": event.actor, "triggering_actor": event.triggering_actor or event.actor, "repository": REPOSITORY}
         github |= {"run_id": str(run.number), "server_url": "https://github.com", "token": "the-token"}
-        github |= {"workflow": self.tree(run)["name"], "event": event.payload}
-        return {"github": github, "inputs": dict(inputs), "vars": dict(self.variables)}
+        github |= {"workflow": self.tree(run)["name"]}
+        return {"github": {**github, "event": event.payload}, "inputs": dict(inputs), "vars": dict(self.variables)}
 
     def _begun_by(self, event: Event, workflow: str) -> list[str]:
         found = []
