@@ -26,7 +26,7 @@ def test_the_gateway_of_a_preview_has_the_mock_and_small_caps(tier: str) -> None
     assert told["tier"] == "mock"
     assert [one["provider"] for one in told["endpoints"].values()] == ["mock"]
     assert not any(name.startswith("price") for one in told["endpoints"].values() for name in one)
-    assert {name: told["limits"][name] for name in preview.ML_CAPS} == dict(preview.ML_CAPS)
+    assert {name: float(told["limits"][name]) for name in preview.ML_CAPS} == dict(preview.ML_CAPS)
     assert "canary" not in json.dumps(told)
 
 
@@ -38,7 +38,10 @@ def test_caps_that_are_smaller_stay() -> None:
 
 def test_other_environments_have_what_they_say() -> None:
     told = json.loads(Ml({**COSTLY, "tier": "staging"}, OPTIONS, "staging").env()["ML_GATEWAY_CONFIG"])
-    assert (told["tier"], told["limits"]["money_per_day"]) == ("staging", 1000)
+    assert (told["tier"], told["limits"]["money_per_day"]) == ("staging", "1000")
+
+
+PATH, MOST = "services.web.deploy", "and a service of a preview has at most"
 
 
 def limits(**values: Any) -> dict[str, Any]:
@@ -52,17 +55,17 @@ def limits(**values: Any) -> dict[str, Any]:
         (limits(cpus="1.00", memory="512M"), ""),
         (
             limits(memory="1G"),
-            "services.web.deploy.resources.limits.memory: is 1024 MiB, and a service of a preview has at most 512 MiB",
+            f"{PATH}.resources.limits.memory: is 1024 MiB, {MOST} 512 MiB",
         ),
-        (limits(cpus=2), "services.web.deploy.resources.limits.cpus: is 2, and a service of a preview has at most 1"),
-        (limits(cpus=0), "services.web.deploy.resources.limits.cpus: is 0, and a service of a preview has at most 1"),
+        (limits(cpus=2), f"{PATH}.resources.limits.cpus: is 2, {MOST} 1"),
+        (limits(cpus=0), f"{PATH}.resources.limits.cpus: is 0, {MOST} 1"),
         (
             {**limits(memory=None)},
-            "services.web.deploy.resources.limits.memory: is not set, and a service of a preview has at most 512 MiB",
+            f"{PATH}.resources.limits.memory: is not set, {MOST} 512 MiB",
         ),
         (
             {"deploy": {**limits()["deploy"], "replicas": 3}},
-            "services.web.deploy.replicas: is 3, and a service of a preview has at most 2",
+            f"{PATH}.replicas: is 3, {MOST} 2",
         ),
         ({"cpus": 0.5, "mem_limit": "128m"}, ""),
     ],
