@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 STATE = ROOT / ".sandbox"
@@ -21,6 +22,7 @@ REGISTRY_IMAGE = "registry:2"
 HOST_IMAGE = "sandbox/host:latest"
 RUNPOD_IMAGE = "sandbox/runpod:latest"
 ALERT_SINK_IMAGE = "sandbox/alert-sink:latest"
+SUPABASE_IMAGE = "sandbox/supabase:latest"
 
 IMAGE_DIRECTORIES = {
     HOST_IMAGE: "host",
@@ -29,6 +31,7 @@ IMAGE_DIRECTORIES = {
     HAPROXY_IMAGE: "haproxy",
     RUNPOD_IMAGE: "runpod",
     ALERT_SINK_IMAGE: "alert-sink",
+    SUPABASE_IMAGE: "supabase",
 }
 # What a host pulls by its public name, as if the registry were Docker Hub.
 PUBLIC_IMAGES = (HAPROXY_IMAGE, POSTGRES_IMAGE)
@@ -66,6 +69,9 @@ DATABASE_PORT = 5432
 DATABASE_PASSWORDS = {"staging": "staging-db-demo-password", "production": "production-db-demo-password"}
 RUNPOD_API_KEYS = {"staging-runpod-demo-key": "staging", "production-runpod-demo-key": "production"}
 RUNPOD_ADMIN_KEYS = {f"{environment}-runpod-admin-demo-key": environment for environment in ("staging", "production")}
+# References of projects as the Management API takes them, and its tokens, which are scoped to one project each.
+SUPABASE_PROJECTS = {"staging": "stagingmorpheusproja", "production": "productionmorpheuspr"}
+SUPABASE_TOKENS = {f"{environment}-supabase-demo-token": environment for environment in SUPABASE_PROJECTS}
 VAULT_PASSWORDS = {"staging": "staging-demo-vault", "production": "production-demo-vault"}
 
 SUBNETS = {"staging": "10.77.1", "production": "10.77.2"}
@@ -153,6 +159,22 @@ def database(environment: str) -> Service:
     )
 
 
+def supabase_world() -> dict[str, Any]:
+    """What the stand-in of Supabase's APIs is told (images/supabase/server.py)."""
+    projects = {
+        ref: {
+            "name": environment,
+            "url": f"http://{ref}.supabase.co",
+            "database": {"host": DATABASE_NAMES[environment], "port": DATABASE_PORT},
+            "keys": {role: f"{environment}-{role}-demo-key" for role in ("anon", "service_role")},
+            "jwt_secret": f"{environment}-jwt-demo-secret",
+        }
+        for environment, ref in SUPABASE_PROJECTS.items()
+    }
+    tokens = {token: [SUPABASE_PROJECTS[environment]] for token, environment in SUPABASE_TOKENS.items()}
+    return {"organization": "morpheus", "projects": projects, "tokens": tokens}
+
+
 def _everywhere(number: int, *aliases: str) -> tuple[Attachment, ...]:
     return tuple(Attachment(environment, number, aliases) for environment in SUBNETS)
 
@@ -172,6 +194,16 @@ SERVICES = (
         port=80,
         places=_everywhere(3, "api.runpod.ai", "api.runpod.io"),
         variables=(f"RUNPOD_API_KEYS={json.dumps(RUNPOD_API_KEYS)}", f"RUNPOD_ADMIN_KEYS={json.dumps(RUNPOD_ADMIN_KEYS)}"),
+    ),
+    Service(
+        name="apis-supabase",
+        image=SUPABASE_IMAGE,
+        port=80,
+        places=tuple(
+            Attachment(environment, 6, ("api.supabase.com", f"{ref}.supabase.co"))
+            for environment, ref in SUPABASE_PROJECTS.items()
+        ),
+        variables=(f"SUPABASE_WORLD={json.dumps(supabase_world())}",),
     ),
     Service(name="alert-sink", image=ALERT_SINK_IMAGE, port=80, places=_everywhere(4, "alerts.sandbox")),
     *(database(environment) for environment in SUBNETS),

@@ -20,6 +20,7 @@ from .flags import RequestFlags
 from .identity import FAULT, IDENTITY, RELEASE, report
 from .labels import Labels
 from .ml import Ml
+from .users import Owner, router, users
 
 # Postgres stores no NUL.
 Text = Annotated[str, Field(min_length=1, max_length=20_000, pattern=r"^[^\x00]*$")]
@@ -43,13 +44,14 @@ class Source(BaseModel):
 @asynccontextmanager
 async def lifespan(_: FastAPI) -> AsyncIterator[None]:
     await flags.load()
-    async with database.pool, ml.client:
+    async with database.pool, ml.client, users.client:
         watch = asyncio.create_task(ml.watch())
         yield
         watch.cancel()
 
 
 api = FastAPI(title="Morpheus", version=RELEASE, lifespan=lifespan, docs_url=None, redoc_url=None)
+api.include_router(router)
 app = Labels(Door(api))
 
 
@@ -99,21 +101,29 @@ async def websocket_echo(websocket: WebSocket) -> None:
 
 
 @api.post("/api/stories", status_code=201)
-async def add_story(story: NewStory) -> dict[str, Any]:
-    query = "insert into stories (title, text) values (%s, %s) returning id, title, text, created_at"
-    return (await database.rows(query, story.title, story.text))[0]
+async def add_story(story: NewStory, owner: Owner) -> dict[str, Any]:
+    query = "insert into stories (title, text, owner) values (%s, %s, %s) returning id, title, text, created_at"
+    return (await database.rows(query, story.title, story.text, owner))[0]
+
+
+@api.get("/api/stories")
+async def list_stories(owner: Owner) -> list[dict[str, Any]]:
+    query = "select id, title, created_at from stories where owner is not distinct from %s::uuid order by id desc limit 50"
+    return await database.rows(query, owner)
 
 
 @api.get("/api/stories/{story_id}")
-async def read_story(story_id: int) -> dict[str, Any]:
-    for story in await database.rows("select id, title, text, created_at from stories where id = %s", story_id):
+async def read_story(story_id: int, owner: Owner) -> dict[str, Any]:
+    """Another user's is not there: an id tells nobody that it is taken."""
+    query = "select id, title, text, created_at from stories where id = %s and owner is not distinct from %s::uuid"
+    for story in await database.rows(query, story_id, owner):
         return story
     raise HTTPException(404, f"There is no story {story_id}")
 
 
 @api.post("/api/transform")
-async def transform(source: Source, found: RequestFlags) -> dict[str, Any]:
-    text = source.text if source.story_id is None else (await read_story(source.story_id))["text"]
+async def transform(source: Source, found: RequestFlags, owner: Owner) -> dict[str, Any]:
+    text = source.text if source.story_id is None else (await read_story(source.story_id, owner))["text"]
     if text is None:
         raise HTTPException(422, "Give a story_id or a text")
     panels = await ml.draw(text)

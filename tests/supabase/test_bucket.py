@@ -33,7 +33,13 @@ def run(supabase: StandIn, capsys: pytest.CaptureFixture[str]) -> Run:
 
 def client(supabase: StandIn, project: str, key: str, *calls: list[Any]) -> list[Any]:
     """What the vendor's client (storage3) gets for each call: [method, bucket, ...]."""
-    command = [TOOLS / "venv/bin/python", CLIENT, f"{supabase.project_url(project)}/storage/v1/", key, json.dumps(calls)]
+    command: list[Path | str] = [
+        TOOLS / "venv/bin/python",
+        CLIENT,
+        f"{supabase.project_url(project)}/storage/v1/",
+        key,
+        json.dumps(calls),
+    ]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     found: list[Any] = json.loads(done.stdout)

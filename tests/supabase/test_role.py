@@ -59,7 +59,15 @@ class Runs:
         play = {"name": "Try it", "hosts": "app", "gather_facts": False, "tasks": tasks}
         (self.directory / "play.yml").write_text(yaml.safe_dump([play], sort_keys=False))
         ansible = Path(sys.executable).with_name("ansible-playbook")
-        command = [ansible, self.directory / "play.yml", "-i", self.directory / "hosts.yml", "-vvv", "--diff", *options]
+        command: list[Path | str] = [
+            ansible,
+            self.directory / "play.yml",
+            "-i",
+            self.directory / "hosts.yml",
+            "-vvv",
+            "--diff",
+            *options,
+        ]
         done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True, timeout=HANGS_AFTER_SECONDS)
         self.output = done.stdout + done.stderr
         assert "canary" not in self.output

@@ -71,7 +71,14 @@ def test_an_answer_has_the_shape_of_the_published_document(path: str) -> None:
 def _misfits(value: Any, schema: dict[str, Any], document: dict[str, Any], where: str) -> Iterator[str]:
     if "$ref" in schema:
         schema = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
-    kinds = {"object": dict, "array": list, "string": str, "integer": int, "number": (int, float), "boolean": bool}
+    kinds: dict[str, Any] = {
+        "object": dict,
+        "array": list,
+        "string": str,
+        "integer": int,
+        "number": (int, float),
+        "boolean": bool,
+    }
     kind = schema.get("type")
     if value is None and (schema.get("nullable") or kind is None):
         return

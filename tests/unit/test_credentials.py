@@ -180,6 +180,8 @@ def test_what_the_table_says_has_a_fingerprint_gets_one(tmp_path: Path) -> None:
         "registries.<server>.token": "registries.r.example:5000.token",
         "rotation.<name>.admin_url": "rotation.database.admin_url",
         "rotation.<name>.admin_key": "rotation.ml.admin_key",
+        "supabase_project.token": "supabase_project.token",
+        "supabase_project.secret_key": "supabase_project.secret_key",
         "notifications.<channel>.url": "notifications.ops.url",
         "notifications.<channel>.token": "notifications.ops.token",
         "notifications.<channel>.password": "notifications.team.password",

@@ -38,7 +38,8 @@ def playbook() -> int:
         passwords=passwords,
         hosts=os.environ.get("ANSIBLE_SSH_EXTRA_ARGS", ""),
     )
-    usual = "checked" if check else {"deploy": "deployed", "rollback": "rolled_back", "certificates": "done"}.get(name, "")
+    ends = {"deploy": "deployed", "preview": "deployed", "rollback": "rolled_back", "certificates": "done"}
+    usual = "checked" if check else ends.get(name, "")
     verdict = SCRIPT.get("verdicts", {}).get(f"{inventory} {'check' if check else name}", usual)
     there = Path(".deploy", inventory)
     there.mkdir(parents=True, exist_ok=True)
@@ -50,6 +51,8 @@ def playbook() -> int:
     else:
         found = SCRIPT.get("reports", {}).get(f"{inventory} {name}", {"findings": [], "hosts": {}, "problems": []})
         (there / f"{name}.json").write_text(json.dumps(found))
+    if variables.get("preview_state") == "listed":
+        (there / "previews.json").write_text(json.dumps(SCRIPT.get("previews", [])))
     print(f"VERDICT {verdict}: {inventory}")
     good = verdict in ("", "deployed", "unchanged", "checked", "done") or (name, verdict) == ("rollback", "rolled_back")
     return int(SCRIPT.get("codes", {}).get(f"{inventory} {name}", 0 if good else 2))

@@ -41,6 +41,17 @@ class Event:
     sha: str = COMMIT
     inputs: Mapping[str, Any] = field(default_factory=dict)
     fork: bool = False
+    # What became of a pull request.
+    action: str = "opened"
+
+    @property
+    def payload(self) -> dict[str, Any]:
+        """Of it, what workflows read."""
+        if self.name != "pull_request":
+            return {}
+        home = "mallory/shop" if self.fork else REPOSITORY
+        pull = {"number": int(self.ref.split("/")[2]), "head": {"repo": {"full_name": home}}}
+        return {"action": self.action, "pull_request": pull}
 
 
 @dataclass
@@ -167,7 +178,7 @@ class Forge:
         github |= {"actor": event.actor, "triggering_actor": event.triggering_actor or event.actor, "repository": REPOSITORY}
         github |= {"run_id": str(run.number), "server_url": "https://github.com", "token": "the-token"}
         github |= {"workflow": self.tree(run)["name"]}
-        return {"github": github, "inputs": dict(inputs), "vars": dict(self.variables)}
+        return {"github": {**github, "event": event.payload}, "inputs": dict(inputs), "vars": dict(self.variables)}
 
     def _begun_by(self, event: Event, workflow: str) -> list[str]:
         found = []
@@ -190,7 +201,9 @@ class Forge:
     def _admits(filters: Any, event: Event, where: str) -> bool:
         if event.name == "schedule":
             return all(set(one) == {"cron"} for one in filters)
-        known(filters, {"branches", "tags", "inputs"}, where)
+        known(filters, {"branches", "tags", "inputs", "types"}, where)
+        if event.name == "pull_request":
+            return event.action in filters.get("types", ["opened", "synchronize", "reopened"])
         if event.name != "push" or not filters:
             return True
         kind, name = event.ref.split("/", 2)[1:]
@@ -225,7 +238,9 @@ class Forge:
         from tests.workflows.jobs import Workflow
 
         workflow = Workflow(self, run, f".github/workflows/{run.workflow}.yml", self._inputs(run))
-        workflow.execute({"contents": "write", "actions": "write", "issues": "write", "packages": "write"})
+        workflow.execute(
+            {"contents": "write", "actions": "write", "issues": "write", "packages": "write", "pull-requests": "write"}
+        )
         results = set(run.results.values())
         run.conclusion = "failure" if "failure" in results else "success" if "success" in results else "skipped"
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import subprocess
 import tempfile
+from typing import Any
 
 from tests.workflows.forge import COMMIT, Environment, Event
 from tests.workflows.world import PRODUCTION, PUSH, STAGING, TAGGED, UNREVIEWED, World, dispatch
@@ -206,7 +207,7 @@ def a_night_that_finds_nothing_closes_the_issue(world: World) -> None:
         for inventory, key in NIGHT
         for playbook in ("status", "audit", "config", "certificates")
     ]
-    assert world.playbooks == looked
+    assert [one for one in world.playbooks if not one.startswith("preview")] == looked
     compared = {one["inventory"]: one["variables"] for one in world.called("ansible-playbook") if one["playbook"] == "config"}
     assert compared == {"staging": {"config_diff": "production"}, "production": {"config_diff": "staging"}}
     renewed = [one["variables"] for one in world.called("ansible-playbook") if one["playbook"] == "certificates"]
@@ -236,8 +237,69 @@ def a_night_that_cannot_renew_a_certificate_says_so(world: World) -> None:
 
 def a_fork_is_tested_and_reaches_nothing(world: World) -> None:
     runs = world.happens(Event("pull_request", "refs/pull/7/merge", actor="mallory", fork=True))
-    assert set(runs) == {"ci"}
+    assert set(runs) == {"ci", "preview"}
+    assert (runs["preview"].conclusion, set(runs["preview"].results.values())) == ("skipped", {"skipped"})
     assert (runs["ci"].conclusion, world.playbooks, world.called("gh"), world.forge.registry) == ("success", [], [], {})
+
+
+def pull(action: str, **more: Any) -> Event:
+    return Event("pull_request", "refs/pull/7/merge", action=action, **more)
+
+
+def a_pull_request_gets_a_preview_and_a_comment(world: World) -> None:
+    run = world.happens(pull("opened"))["preview"]
+    assert run.conclusion == "success", world.log(run)
+    assert world.playbooks == ["preview on preview with key of preview"]
+    [made] = world.called("ansible-playbook")
+    assert made["variables"] == {
+        "preview_name": "pr-7",
+        "stack_release": COMMIT,
+        "stack_images": images(world),
+        "lease_wait_seconds": 600,
+    }
+    [comment] = world.called("gh")
+    assert comment["words"][-1] == "Preview: https://pr-7.preview.example"
+    assert comment["rights"] == "{'pull-requests': 'write'}"
+    again = world.happens(pull("synchronize"))["preview"]
+    assert (again.conclusion, len(world.called("ansible-playbook"))) == ("success", 2)
+
+
+def a_preview_that_fails_is_not_called_served(world: World) -> None:
+    world.script["verdicts"] = {"preview preview": "failed"}
+    run = world.happens(pull("opened"))["preview"]
+    assert (run.conclusion, run.results["comment"], world.called("gh")) == ("failure", "skipped", [])
+
+
+def a_closed_pull_request_loses_its_preview_and_builds_nothing(world: World) -> None:
+    run = world.happens(pull("closed"))["preview"]
+    assert (run.conclusion, run.results["build"], run.results["make"]) == ("success", "skipped", "skipped"), world.log(run)
+    [gone] = world.called("ansible-playbook")
+    assert gone["variables"] == {"preview_name": "pr-7", "preview_state": "absent", "lease_wait_seconds": 600}
+    assert world.called("gh")[0]["words"][-1] == "The preview is removed; nothing is left."
+    assert world.forge.registry == {}
+
+
+def a_fork_gets_no_preview_whatever_it_does(world: World) -> None:
+    for action in ("opened", "synchronize", "reopened", "closed"):
+        run = world.happens(pull(action, actor="mallory", fork=True))["preview"]
+        assert (run.conclusion, set(run.results.values())) == ("skipped", {"skipped"})
+    assert (world.playbooks, world.called("gh"), world.forge.registry) == ([], [], {})
+
+
+def a_night_removes_the_previews_that_have_expired_and_no_others(world: World) -> None:
+    world.script["previews"] = [
+        {"name": "preview-pr-1", "expired": True},
+        {"name": "preview-pr-2", "expired": False},
+        {"name": "preview-pr-3", "expired": True},
+    ]
+    run = world.happens(Event("schedule"))["preview"]
+    assert run.conclusion == "success", world.log(run)
+    told = [one["variables"] for one in world.called("ansible-playbook") if one["playbook"] == "preview"]
+    assert told[0] == {"preview_state": "listed"}
+    assert [(one["preview_name"], one["preview_state"]) for one in told[1:]] == [("pr-1", "absent"), ("pr-3", "absent")]
+    world.script["previews"] = []
+    run = world.happens(Event("schedule"))["preview"]
+    assert (run.conclusion, run.results["expire"]) == ("success", "skipped")
 
 
 def no_secret_is_printed_kept_or_summed_up(world: World) -> None:
@@ -356,6 +418,11 @@ SCENARIOS = [
     a_night_that_finds_something_writes_one_issue,
     a_night_that_cannot_renew_a_certificate_says_so,
     a_fork_is_tested_and_reaches_nothing,
+    a_pull_request_gets_a_preview_and_a_comment,
+    a_preview_that_fails_is_not_called_served,
+    a_closed_pull_request_loses_its_preview_and_builds_nothing,
+    a_fork_gets_no_preview_whatever_it_does,
+    a_night_removes_the_previews_that_have_expired_and_no_others,
     no_secret_is_printed_kept_or_summed_up,
     a_version_of_main_is_tested_built_approved_signed_tagged_and_published,
     a_version_that_main_does_not_hold_is_not_built,

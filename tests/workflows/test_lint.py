@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.workflows.bridge import ROOT, TOOLS, WorkflowError, bridge, parsed
+from tests.workflows.jobs import needs
 
 GITHUB = ROOT / ".github"
 WORKFLOWS = sorted((GITHUB / "workflows").glob("*.yml"))
@@ -106,6 +107,8 @@ def test_more_than_reading_is_for_few_jobs() -> None:
     assert {name: found for name, found in rights.items() if found} == {
         "deploy-staging.build": {"packages"},
         "drift.report": {"issues"},
+        "preview.build": {"packages"},
+        "preview.comment": {"pull-requests"},
         "release.publish": {"contents"},
     }
 
@@ -120,13 +123,30 @@ def test_secrets_are_read_in_jobs_of_an_environment_only() -> None:
     assert bare == []
 
 
+OWN = "github.event.pull_request.head.repo.full_name == github.repository && "
+
+
+def is_kept_from_forks(jobs: Mapping[str, Any], name: str) -> bool:
+    """Whether it, or one without whose success it does not run, is for pull requests of this repository or for the night."""
+    said = jobs[name].get("if", "")
+    asks = said["$"] if isinstance(said, dict) else said
+    if asks.startswith(OWN) or asks == "github.event_name == 'schedule'":
+        return True
+    before = needs(jobs[name])
+    if "cancelled()" in asks:
+        return asks.count(".result == 'success'") == len(before) and all(is_kept_from_forks(jobs, one) for one in before)
+    return any(is_kept_from_forks(jobs, one) for one in before)
+
+
 def test_pull_requests_reach_no_secret() -> None:
     for path in WORKFLOWS:
         read = tree(path)
         triggers = read["on"] if isinstance(read["on"], (dict, list)) else [read["on"]]
         assert "pull_request_target" not in triggers
         assert "workflow_run" not in triggers
-        if "pull_request" in triggers:
+        if path.stem == "preview":
+            assert [name for name in read["jobs"] if not is_kept_from_forks(read["jobs"], name)] == []
+        elif "pull_request" in triggers:
             assert [job for job in read["jobs"].values() if "environment" in job or "secrets" in job or "uses" in job] == []
             assert [one for one in expressions(read) if "secrets" in one] == []
 

@@ -57,6 +57,14 @@ SLIPS = {
         swaps_needs("deploy-production", "plan", "approval"),
         scenarios.a_plan_that_finds_something_is_shown_and_nobody_is_asked,
     ),
+    "a fork gets a preview": (
+        sets(job("preview", "build"), **{"if": "github.event_name == 'pull_request'"}),
+        scenarios.a_fork_gets_no_preview_whatever_it_does,
+    ),
+    "a fork's preview is removed with the key of hosts": (
+        sets(job("preview", "remove"), **{"if": "github.event.action == 'closed'"}),
+        scenarios.a_fork_gets_no_preview_whatever_it_does,
+    ),
     "nobody is asked": (drops(PLAYBOOK, "environment"), scenarios.a_tag_is_planned_then_approved_then_deployed_as_staging_ran_it),
     "no approval is decided": (
         drops(job("deploy-production", "deploy"), "if"),

@@ -39,8 +39,9 @@ class World:
             "production-read": Environment(hosts("production-read"), tags),
             "production-rollback": Environment(hosts("production-rollback", vault=False), tags),
             "release": Environment({}, reviewers=True),
+            "preview": Environment(hosts("preview"), ("refs/heads/main", "refs/pull/*/merge")),
         }
-        self.forge.variables = {} if reviewers else {"APPROVERS": "bob carol"}
+        self.forge.variables = {"PREVIEW_DOMAIN": "preview.example"} | ({} if reviewers else {"APPROVERS": "bob carol"})
         self.script: dict[str, Any] = {}
         self.github: dict[str, Any] = {"staging": {}, "rules": REVIEWED if reviewers else UNREVIEWED, "pushed": []}
         (directory / "registry.json").write_text("{}")

@@ -99,6 +99,7 @@ class Settings:
 
     ``baselines``: host -> fingerprint of its baseline and when it was recorded, as the repository has them. ``endpoints``: how
     serverless endpoints at RunPod differ from what is declared, in sentences.
+    ``supabase``: what was seen of the Supabase project, empty without one.
     """
 
     environment: str
@@ -109,6 +110,7 @@ class Settings:
     database: Mapping[str, Any] = field(default_factory=dict)
     baselines: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     endpoints: Sequence[str] = ()
+    supabase: Mapping[str, Any] = field(default_factory=dict)
 
 
 def counted(number: int, noun: str) -> str:

@@ -55,9 +55,10 @@ def audit_report(
         database=stack.get("database") or {},
         baselines=known,
         endpoints=endpoints,
+        supabase=supabase or {},
     )
     recorded = _recorded(environment, fingerprints, other_fingerprints, shared_secrets)
-    return audit.report(hosts, settings, recorded, audit_secrets.MaximumAge(int(max_age_days), ages), supabase or {})
+    return audit.report(hosts, settings, recorded, audit_secrets.MaximumAge(int(max_age_days), ages))
 
 
 def _names(secrets: Mapping[str, Any], files: Mapping[str, Any]) -> dict[str, list[str]]:

@@ -35,17 +35,13 @@ def report(
     settings: Settings,
     recorded: audit_secrets.Recorded,
     maximum: audit_secrets.MaximumAge,
-    project: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """``hosts``: every host of the environment -> its facts; one that has none was not audited, which is a finding.
-
-    ``project``: what was seen of the Supabase project, empty without one.
-    """
+    """``hosts``: every host of the environment -> its facts; one that has none was not audited, which is a finding."""
     asked = {name: facts for name, facts in sorted(hosts.items()) if "containers" in facts}
     today = settings.now.date()
     known = _secret_names(asked, settings)
     checks = [*_unasked(hosts), *_proved(asked), _endpoints(settings), audit_secrets.check(known, recorded, maximum, today)]
-    checks += supabase.check(project)
+    checks += supabase.check(settings.supabase)
     checks_by_host = {
         name: [
             *audit_rules.check_host(name, facts, settings),
@@ -70,7 +66,7 @@ def report(
         "project": str(settings.database.get("project_ref") or ""),
         "findings": merged,
         "proofs": [_proof(name, one, facts["proofs"]) for name, facts in asked.items() for one in facts["proofs"]],
-        "supabase_proofs": list(supabase.proofs(project)),
+        "supabase_proofs": list(supabase.proofs(settings.supabase)),
         "hosts": [_host(name, hosts[name]) for name in sorted(hosts)],
         "secrets": audit_secrets.table(known, recorded, maximum, today),
         "keys": _keys(asked, settings),

@@ -26,8 +26,9 @@ ML_CAPS: Mapping[str, float] = {
     "requests_per_minute": 30,
     "requests_per_day": 500,
     "requests_per_month": 2000,
-    "money_per_day": 0,
-    "money_per_month": 0,
+    # The mock costs nothing, and a cap of nothing would let nothing pass.
+    "money_per_day": 0.01,
+    "money_per_month": 0.01,
 }
 ML_MOCK_URL = "http://ml:9000/v2"
 # Of the containers of one service.

@@ -9,7 +9,7 @@ import json
 import secrets
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def answer(project: Project, method: str, path: str, query: Mapping[str, str], k
         return _verify(project, query)
     if not project.role_of(key):
         raise RefusedError(401, "Invalid API key", hint="Double check your Supabase `anon` or `service_role` API key.")
-    routes = {
+    routes: dict[tuple[str, str], Callable[[], Answer]] = {
         ("GET", "/settings"): lambda: (200, _settings(project)),
         ("POST", "/signup"): lambda: _signup(project, body),
         ("POST", "/token"): lambda: _token(project, query.get("grant_type", ""), body),
@@ -78,7 +78,14 @@ def _signup(project: Project, body: Mapping[str, Any]) -> Answer:
         raise _refused(422, "user_already_exists", "User already registered")
     salt = secrets.token_bytes(16)
     at = now()
-    user = {"id": str(uuid.uuid4()), "email": email, "created_at": at, "updated_at": at, "confirmed_at": None, "salt": salt}
+    user: dict[str, Any] = {
+        "id": str(uuid.uuid4()),
+        "email": email,
+        "created_at": at,
+        "updated_at": at,
+        "confirmed_at": None,
+        "salt": salt,
+    }
     user |= {"hash": _hash(password, salt), "user_metadata": dict(body.get("data") or {})}
     project.users[email] = user
     if auth["mailer_autoconfirm"]:

@@ -88,11 +88,12 @@ class Supabase(BaseHTTPRequestHandler):
         line = {"method": self.command, "path": path, "token": hashlib.sha256(token.encode()).hexdigest()[:16], "status": 0}
         LOG.append(line)
         try:
-            line["status"], found = management.answer(WORLD, self.command, path, token, body)
+            status, found = management.answer(WORLD, self.command, path, token, body)
         except RefusedError as error:
             line["status"] = error.status
             raise
-        return line["status"], found
+        line["status"] = status
+        return status, found
 
     def _of_project(self, path: str, query: dict[str, str], bearer: str, raw: bytes) -> tuple[int, Any]:
         parts = re.fullmatch(r"/(?P<ref>[a-z]{20})/(?P<service>auth/v1|storage/v1|mails)(?P<rest>/.*)?", path)
