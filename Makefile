@@ -139,6 +139,27 @@ $(MONITORING)/.stamp:
 monitoring: $(VENV)/.stamp $(MONITORING)/.stamp postgres ## Try every alert and every panel with the real Prometheus
 	pytest tests/monitoring
 
+BROWSER := .cache/browser
+
+# Beside .venv and not in it: these tests need Ansible as well, and nobody else needs Playwright.
+$(BROWSER)/.stamp: pyproject.toml $(VENV)/.stamp
+	rm -rf $(BROWSER)/packages
+	$(BIN)/python -m pip install --quiet --target $(BROWSER)/packages --group browser
+	@touch $@
+
+.PHONY: chromium
+chromium:
+	@{ command -v chromium || command -v google-chrome-stable || command -v google-chrome; } >/dev/null && command -v certutil >/dev/null || { \
+		apt-get update --quiet && apt-get install --yes --no-install-recommends chromium fonts-dejavu-core libnss3-tools; }
+
+# BROWSER_TESTS='tests/browser --site staging.example.com' visits that site, and nothing is deployed.
+.PHONY: visit
+visit: $(VENV)/.stamp $(BROWSER)/.stamp chromium
+	PYTHONPATH=$(CURDIR)/$(BROWSER)/packages pytest $${BROWSER_TESTS:-tests/browser}
+
+.PHONY: browser
+browser: provisioned visit ## Tell stories in Chromium, through a deploy, a rollback and a maintenance
+
 WORKFLOW_TOOLS := .cache/workflows
 
 # GitHub's own parser, actionlint and zizmor; apart from .venv, because node and other versions of libraries come with them.

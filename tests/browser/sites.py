@@ -38,8 +38,8 @@ class Site:
 def browser(playwright: Playwright, sites: Sequence[Site], home: Path) -> Iterator[Browser]:
     """Debian's Chromium, which knows the authorities of ``sites`` and their places, and nothing of whoever runs this.
 
-    An authority goes into the database of NSS in a home of its own: to Chromium its certificates are then as those of any other, so
-    that names, dates and chains are verified. Neither --ignore-certificate-errors nor its list of keys would do that.
+    An authority goes into the database of NSS in a home of its own: its certificates are then as any other's to Chromium, and
+    names, dates and chains are verified. Neither --ignore-certificate-errors nor its list of keys would do that.
     """
     _trust({site.ca for site in sites if site.ca}, home)
     moved = [f"MAP {site.name}:443 {site.connect}" for site in sites if site.connect]

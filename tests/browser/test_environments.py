@@ -19,11 +19,3 @@ def test_a_comic_takes_every_service_and_none_of_another_environment(visitor: Vi
     said = {answer.header_value("x-environment") for answer in visitor.answers if answer.url.startswith("https:")}
     assert said == {visitor.site.environment}
     visitor.saw_no_error()
-
-
-def test_its_connection_is_verified(visitor: Visitor) -> None:
-    answer = visitor.page.goto(visitor.site.url)
-    assert answer is not None
-    security = answer.security_details()
-    assert security is not None
-    assert security["protocol"] in ("TLS 1.2", "TLS 1.3")

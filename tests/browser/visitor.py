@@ -127,18 +127,18 @@ class Visitor:
 
     @property
     def address(self) -> str:
-        return self.page.url
+        return str(self.page.url)
 
     @property
     def release(self) -> str:
         """As the page names it at its end."""
-        return self.page.get_by_role("contentinfo").inner_text().removeprefix("Morpheus ").strip()
+        return str(self.page.get_by_role("contentinfo").inner_text()).removeprefix("Morpheus ").strip()
 
     @property
     def mark(self) -> str:
         """By which people know that it is not production; empty there."""
         found = self.page.get_by_role("complementary", name="Environment")
-        return found.inner_text() if found.count() else ""
+        return str(found.inner_text()) if found.count() else ""
 
     def saw_no_error(self) -> None:
         """Neither words of the page, nor a page that is none, nor anything in the console."""
