@@ -116,14 +116,14 @@ class Visitor:
         self.page.evaluate("night => document.body.classList.toggle('night', night)", theme == "night")
 
     def reads(self, words: str) -> None:
-        expect(self.page.get_by_text(words)).to_be_visible(timeout=HANGS_AFTER_SECONDS * 100)
+        expect(self.page.get_by_text(words)).to_be_visible()
 
     def reads_the_story(self, story: Story) -> None:
         expect(self.page.get_by_label("Title")).to_have_value(story.title)
         expect(self.page.get_by_label("Story")).to_have_value(story.text)
 
     def is_told(self, words: str) -> None:
-        expect(self.page.get_by_role("status").filter(has_text=words)).to_be_visible(timeout=HANGS_AFTER_SECONDS * 100)
+        expect(self.page.get_by_role("status").filter(has_text=words)).to_be_visible()
 
     @property
     def address(self) -> str:
