@@ -167,6 +167,26 @@ $(LOGS)/.stamp:
 .PHONY: logs
 logs: $(VENV)/.stamp $(VENV)/ml-gateway/.stamp $(LOGS)/.stamp ## Send logs to the real rsyslog, and follow one request through all of them
 	pytest -m 'not deep' tests/logs
+BROWSER := .cache/browser
+
+# Beside .venv and not in it: these tests need Ansible as well, and nobody else needs Playwright.
+$(BROWSER)/.stamp: pyproject.toml $(VENV)/.stamp
+	rm -rf $(BROWSER)/packages
+	$(BIN)/python -m pip install --quiet --target $(BROWSER)/packages --group browser
+	@touch $@
+
+.PHONY: chromium
+chromium:
+	@{ command -v chromium || command -v google-chrome-stable || command -v google-chrome; } >/dev/null && command -v certutil >/dev/null || { \
+		apt-get update --quiet && apt-get install --yes --no-install-recommends chromium fonts-dejavu-core libnss3-tools; }
+
+# BROWSER_TESTS='tests/browser --site staging.example.com' visits that site, and nothing is deployed.
+.PHONY: visit
+visit: $(VENV)/.stamp $(BROWSER)/.stamp chromium
+	PYTHONPATH=$(CURDIR)/$(BROWSER)/packages pytest $${BROWSER_TESTS:-tests/browser}
+
+.PHONY: browser
+browser: provisioned visit ## Tell stories in Chromium, through a deploy, a rollback and a maintenance
 
 WORKFLOW_TOOLS := .cache/workflows
 
