@@ -37,26 +37,15 @@ HERE = {
     "stack_status",
     "stack_audit",
 }
-# By test_ml_mode_module.py, test_flags_module.py, test_adoption_module.py and test_certificate_modules.py.
-BESIDE = {"ml_mode", "stack_flags", "stack_adoption_info", "edge_certificate", "edge_certificate_info", "edge_challenges"}
-# By test_ml_mode_module.py, test_adoption_module.py and test_certificate_modules.py.
-BESIDE = {"ml_costs", "ml_mode", "stack_adoption_info", "edge_certificate", "edge_certificate_info", "edge_challenges"}
-# By test_ml_mode_module.py, those of logs/, test_adoption_module.py and test_certificate_modules.py.
+# By test_ml_mode_module.py, test_flags_module.py, those of logs/, test_adoption_module.py, test_certificate_modules.py and
+# tests/backup.
 BESIDE = {
-    "log_shipping",
-    "stack_logs",
-BESIDE = {
-    "ml_contract",
-    "ml_costs",
-    "ml_mode",
-    "stack_adoption_info",
-    "edge_certificate",
-    "edge_certificate_info",
-    "edge_challenges",
+    *("backup_store", "database_backup", "database_restore", "staging_data_export", "staging_data_import"),
+    *("edge_certificate", "edge_certificate_info", "edge_challenges"),
+    *("log_shipping", "stack_logs"),
+    *("ml_contract", "ml_costs", "ml_mode"),
+    *("stack_adoption_info", "stack_flags"),
 }
-# By test_ml_mode_module.py, test_adoption_module.py, test_certificate_modules.py and tests/backup.
-BESIDE = {"ml_mode", "stack_adoption_info", "edge_certificate", "edge_certificate_info", "edge_challenges"}
-BESIDE |= {"backup_store", "database_backup", "database_restore", "staging_data_export", "staging_data_import"}
 
 
 def test_every_module_is_run_by_a_test() -> None:
