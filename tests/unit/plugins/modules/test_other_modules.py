@@ -37,14 +37,15 @@ HERE = {
     "stack_status",
     "stack_audit",
 }
-# By test_ml_mode_module.py, test_flags_module.py, those of logs/, test_adoption_module.py, test_certificate_modules.py and
-# tests/backup.
+# By test_ml_mode_module.py, test_flags_module.py, those of logs/, test_adoption_module.py, test_certificate_modules.py,
+# tests/backup and tests/supabase.
 BESIDE = {
     *("backup_store", "database_backup", "database_restore", "staging_data_export", "staging_data_import"),
     *("edge_certificate", "edge_certificate_info", "edge_challenges"),
     *("log_shipping", "stack_logs"),
     *("ml_contract", "ml_costs", "ml_mode"),
     *("stack_adoption_info", "stack_flags"),
+    *("storage_bucket", "supabase_branch", "supabase_branch_info", "supabase_isolation_info", "supabase_project"),
 }
 
 
