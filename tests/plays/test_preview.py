@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -136,7 +135,7 @@ def test_jobs_learn_which_have_expired(previews: Previews) -> None:
     previews.supabase.ask("POST", f"/v1/projects/{STAGING}/branches", STAGING_TOKEN, {"branch_name": "preview-pr-1"})
     done = previews.play("list", "", "-e", "preview_state=listed", preview_expire_hours=0.000001)
     assert done.code == 0, done.output
-    found = json.loads(next(previews.stage.directory.rglob("previews.json")).read_text())
+    found = done.files["preview/previews.json"]
     assert [(one["name"], one["expired"]) for one in found] == [("preview-pr-1", True)]
 
 
