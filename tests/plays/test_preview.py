@@ -60,7 +60,13 @@ class Previews:
     ) -> Done:
         files = {"hosts.yml": yaml.safe_dump(self._inventory(more)), "source/compose.yml": COMPOSE}
         options = ("-e", f"preview_name={name}", *options)
-        case = Case(options, rules, files=files, sent=sent, environment={"HOSTS_HAVE": str(self.have), "no_proxy": "127.0.0.1"})
+        case = Case(
+            options,
+            rules,
+            files=files,
+            sent=sent,
+            environment={"PWD": str(self.stage.directory / run), "HOSTS_HAVE": str(self.have), "no_proxy": "127.0.0.1"},
+        )
         done = self.stage.play(run, "preview", case)
         assert "canary" not in done.output
         return done
