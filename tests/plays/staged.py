@@ -208,6 +208,18 @@ def certificate(days: float, path: str = "/nowhere/acme.pem", **when: Any) -> di
     return rule("edge_certificate_info", {"changed": False, "certificate": pem, "path": path}, **when)
 
 
+# Of preflight_info, on a host where all is well.
+SHOWN: dict[str, Any] = {
+    "changed": False,
+    "memory": {"available": 4_000_000_000, "total": 8_000_000_000},
+    "disks": [{"path": "/var/lib/docker", "free": 9_000_000_000, "total": 20_000_000_000, "inodes_free": 900_000, "inodes": 999_999}],
+    "versions": {"engine": "26.1.5", "compose": "2.26.1", "edge": "3.0.11"},
+    "certificates": {},
+    "backups": {},
+    "alerts": None,
+    "trouble": {},
+}
+
 WELL = [
     certificate(80),
     rule("edge_certificate", {"changed": True, "path": "/nowhere/acme.pem"}),
@@ -273,6 +285,7 @@ WELL = [
             "drift": [],
         },
     ),
+    rule("preflight_info", {**SHOWN}),
     rule("stack_audit", {"changed": False, "failed": True, "msg": "no engine"}),
     rule(
         "stack_adoption_info",

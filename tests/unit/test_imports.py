@@ -63,7 +63,8 @@ CONTROLLER = {
     "acme": "audit",
     "effective": "config",
     "stacks": "",
-    "run": "audit effective stacks",
+    "preflight": "audit",
+    "run": "audit effective preflight stacks",
     "notify": "config encrypted lease run",
     "live": "lease run",
 }

@@ -34,7 +34,7 @@ OF_THE_RUN = ("hosts", "after")
 _FOR_ALL = ("registries",)
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*\Z")
 # Asked of one stack with -e, so that several must be told apart: variable -> the playbooks that read it.
-_OF_ONE = {"stack_release": ("deploy",), "rollback_to": ("rollback",), "secret": ("rotate_secrets",)}
+_OF_ONE = {"stack_release": ("deploy", "plan"), "rollback_to": ("rollback",), "secret": ("rotate_secrets",)}
 APP = "app"
 
 
