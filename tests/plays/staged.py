@@ -445,7 +445,7 @@ class Stage:
             (own / name).parent.mkdir(exist_ok=True)
             (own / name).write_text(content)
         # What a good run has left there yesterday.
-        for file in ("verdict.json", "check.json", "status.json", "audit.json", "config.json", "history.json"):
+        for file in ("verdict.json", "check.json", "status.json", "audit.json", "config.json", "history.json", "plan.json"):
             (own / ".deploy" / "staging").mkdir(parents=True, exist_ok=True)
             (own / ".deploy" / "staging" / file).write_text('{"verdict": "deployed", "release": "yesterday"}')
         return own

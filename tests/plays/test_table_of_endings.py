@@ -51,6 +51,7 @@ fingerprint     refused 2     refused 2    refused 2  done 0         checked 0
 history         refused 2     refused 2    refused 2  done 0         done 0
 maintenance     refused 2     refused 2    refused 2  done 0         checked 0
 ml_mode         refused 2     refused 2    refused 2  done 0         checked 0
+plan            refused 2     refused 2    refused 2  done 0         done 0
 provision       refused 2     refused 2    refused 2  done 0         checked 0
 remove_stack    refused 2     refused 2    refused 2  deployed 0     checked 0
 restart         refused 2     refused 2    refused 2  deployed 0     checked 0
@@ -73,6 +74,7 @@ fingerprint     done 0        done 0      done 0       done 0     running -9
 history         refused 4     done 0      done 0       done 0     running -9
 maintenance     refused 4     refused 4   refused 4    failed 4   running -9
 ml_mode         refused 4     refused 4   refused 4    failed 4   running -9
+plan            refused 4     failed 4    failed 4     failed 4   running -9
 provision       refused 4     refused 4   refused 4    failed 4   running -9
 remove_stack    refused 4     refused 4   refused 4    failed 4   running -9
 restart         refused 4     refused 4   refused 4    mixed 4    running -9
@@ -93,6 +95,7 @@ MIDWAY = {
     "history": rule("lease", "lost", host="app-2"),
     "maintenance": rule("edge_maintenance", "lost", host="app-2", check_mode=True),
     "ml_mode": rule("host_identity", "lost", host="app-2"),
+    "plan": rule("preflight_info", "lost", host="app-2"),
     "provision": rule("host_identity", "lost", host="app-2", check_mode=False),
     "remove_stack": rule("stack_removal", "lost", host="app-2", check_mode=True),
     "restart": rule("lease", "lost", host="app-1"),
@@ -111,6 +114,7 @@ LAST = {
     "engine_upgrade": rule("engine_packages", "lost", host="app-2", check_mode=False),
     "maintenance": rule("edge_maintenance", "lost", host="app-2", check_mode=False),
     "ml_mode": rule("ml_mode", "lost", host="app-1"),
+    "plan": rule("stack_release", "lost", host="app-2"),
     "provision": rule("edge_config", "lost", host="app-2"),
     "remove_stack": rule("stack_removal", "lost", host="app-2", check_mode=False),
     "restart": rule("stack_rollout", "lost", host="app-2"),
