@@ -212,7 +212,9 @@ def certificate(days: float, path: str = "/nowhere/acme.pem", **when: Any) -> di
 SHOWN: dict[str, Any] = {
     "changed": False,
     "memory": {"available": 4_000_000_000, "total": 8_000_000_000},
-    "disks": [{"path": "/var/lib/docker", "free": 9_000_000_000, "total": 20_000_000_000, "inodes_free": 900_000, "inodes": 999_999}],
+    "disks": [
+        {"path": "/var/lib/docker", "free": 9_000_000_000, "total": 20_000_000_000, "inodes_free": 900_000, "inodes": 999_999}
+    ],
     "versions": {"engine": "26.1.5", "compose": "2.26.1", "edge": "3.0.11"},
     "certificates": {},
     "backups": {},

@@ -88,7 +88,9 @@ def test_what_is_accepted_does_not_refuse(stage: Stage, accept: list[str], code:
 
 def test_several_stacks_have_a_plan_each_and_one_file_with_all(stage: Stage) -> None:
     rules = [rule("stack_release", {**READY, "refusals": ["no image"]}, host="app-1")]
-    done = stage.play("several", "plan", Case(rules=rules, files=inventory({name: STACKS[name] for name in ("extra", "gateway")})))
+    done = stage.play(
+        "several", "plan", Case(rules=rules, files=inventory({name: STACKS[name] for name in ("extra", "gateway")}))
+    )
     assert done.code == 2, done.output
     whole = done.files["staging/plan.json"]["stacks"]
     assert {name: one["plan"]["verdict"] for name, one in whole.items()} == {"extra": "refused", "gateway": "refused"}

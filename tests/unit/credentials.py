@@ -227,6 +227,11 @@ ADDRESSES = (
     Address(
         "monitoring.urls", "no: they are this environment's own, which the blackbox exporter asks as users do", "no: only asked"
     ),
+    Address(
+        "preflight_alertmanager_url",
+        "no: alerts are only read, and refuse a deploy or are told",
+        "no: asked by one host alone, before a deploy",
+    ),
     Address("edge_trusted_proxies", "no: nobody is contacted there", "no: nobody is contacted there"),
 )
 

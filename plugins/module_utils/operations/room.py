@@ -36,9 +36,7 @@ def require_room(
         raise DeployError(problem)
 
 
-def shortage(
-    engine: Engine, releases: Releases, services: Iterable[str], *, live: str, count: int, keep_free_mb: int
-) -> str:
+def shortage(engine: Engine, releases: Releases, services: Iterable[str], *, live: str, count: int, keep_free_mb: int) -> str:
     """Why ``count`` images of these services are not to be pulled; empty when they are. A registry does not say how large one
     is: it is taken to be as large as the service's image in the ``live`` release, or else as the largest one that is here.
     """
@@ -70,11 +68,11 @@ class Beside:
         if memory is None or not self.expected or memory.available >= self.expected + keep_free:
             return ""
         return (
-            f"the memory has {_mb(memory.available)} available of {_mb(memory.total)}, and {_mb(self.expected + keep_free)} are "
-            f"needed: about {_mb(self.expected)} for replicas that start beside those that they replace (what the running ones of "
-            f"the same services use, or their limit) and {_mb(keep_free)} to be kept free (preflight_memory_free_mb). Nothing was "
-            "pulled or changed. See who uses it with: docker stats --no-stream; deploy.update_config with parallelism: 1 replaces "
-            "fewer at a time, order: stop-first none side by side"
+            f"the memory has {_mb(memory.available)} available of {_mb(memory.total)}, and {_mb(self.expected + keep_free)} "
+            f"are needed: about {_mb(self.expected)} for replicas that start beside those that they replace (what the running "
+            f"ones of the same services use, or their limit) and {_mb(keep_free)} to be kept free (preflight_memory_free_mb). "
+            "No replica was touched. See who uses it with: docker stats --no-stream; deploy.update_config with parallelism: 1 "
+            "replaces fewer at a time, order: stop-first none side by side"
         )
 
     def doubt(self, memory: Memory | None, keep_free_mb: int) -> str:

@@ -91,9 +91,7 @@ class WantedImages:
         return reference.partition("@")[2] or self._wanted.digests.get(reference) or known.get("digest", "")
 
     def _not_pulled(self, reference: str) -> Mapping[str, str]:
-        if server_of(reference) in self._engine.logins:
-            self._ask(reference)
-        elif self._refusals is not None and self._engine.image(reference) is None:
+        if server_of(reference) in self._engine.logins or (self._refusals is not None and self._engine.image(reference) is None):
             self._ask(reference)
         known = self._known.get(reference)
         if known and known["digest"] and known["digest"] == self._digest(reference):

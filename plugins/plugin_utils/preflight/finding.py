@@ -95,6 +95,4 @@ def numbers(version: str) -> tuple[int, ...]:
 
 def accepted(findings: Iterable[Finding], kinds: Sequence[str]) -> list[Finding]:
     """Errors of these kinds are only told."""
-    return [
-        replace(one, level=WARNING, accepted=True) if one.level == ERROR and one.check in kinds else one for one in findings
-    ]
+    return [replace(one, level=WARNING, accepted=True) if one.level == ERROR and one.check in kinds else one for one in findings]

@@ -98,12 +98,16 @@ def _disk(host: str, disk: Mapping[str, Any], limits: Limits) -> Iterator[Findin
     if disk["free"] < limits.disk_free_mb * _MB:
         seen = f"{disk['path']} has {_mb(disk['free'])} free of {_mb(disk['total'])}"
         least = f"{limits.disk_free_mb:,} MB or more (preflight_disk_free_mb)"
-        yield Finding(ERROR, "disk", host, seen, least, f"See what takes the space with: docker system df; du -xsh {disk['path']}")
+        yield Finding(
+            ERROR, "disk", host, seen, least, f"See what takes the space with: docker system df; du -xsh {disk['path']}"
+        )
     # Some file systems have no fixed number of them, and say 0.
     if disk["inodes"] and disk["inodes_free"] < limits.inodes_free:
         seen = f"{disk['path']} has {disk['inodes_free']:,} inodes free of {disk['inodes']:,}"
         least = f"{limits.inodes_free:,} or more (preflight_inodes_free)"
-        yield Finding(ERROR, "disk", host, seen, least, f"See who has so many files with: du -x --inodes {disk['path']} | sort -n")
+        yield Finding(
+            ERROR, "disk", host, seen, least, f"See who has so many files with: du -x --inodes {disk['path']} | sort -n"
+        )
 
 
 def _certificate(host: str, name: str, pem: str, limits: Limits, now: float) -> Iterator[Finding]:
@@ -174,8 +178,12 @@ def _alerts(host: str, said: Mapping[str, Any], limits: Limits) -> Iterator[Find
         about = " ".join(filter(None, [alert["name"], f"on {alert['host']}" if alert.get("host") else ""]))
         summary = f": {alert['summary']}" if alert.get("summary") else ""
         refuses = alert["severity"] in limits.alert_severities
-        mend = "Mend what it tells of, or silence it" + (", or deploy with -e '{\"preflight_accept\": [\"alerts\"]}'" if refuses else "")
-        yield Finding(ERROR if refuses else WARNING, "alerts", host, f"{about} ({alert['severity']}) fires{summary}", "none", mend)
+        mend = "Mend what it tells of, or silence it" + (
+            ', or deploy with -e \'{"preflight_accept": ["alerts"]}\'' if refuses else ""
+        )
+        yield Finding(
+            ERROR if refuses else WARNING, "alerts", host, f"{about} ({alert['severity']}) fires{summary}", "none", mend
+        )
 
 
 def _mb(size: float) -> str:

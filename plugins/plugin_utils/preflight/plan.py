@@ -103,9 +103,7 @@ def _refusals(host: str, said: Mapping[str, Any]) -> Iterator[Finding]:
         yield Finding(WARNING, "release", host, str(warning))
 
 
-def _due(
-    config: Mapping[str, Any], prepared: judge.Facts, said: Mapping[str, Any], applied: Sequence[str]
-) -> dict[str, Any]:
+def _due(config: Mapping[str, Any], prepared: judge.Facts, said: Mapping[str, Any], applied: Sequence[str]) -> dict[str, Any]:
     migration = config["stack"].get("migration")
     found: dict[str, Any] = {"engine": "", "pending": [], "waiting": {}, "forced": [], "problem": ""}
     if not migration:
@@ -165,4 +163,3 @@ def lines(report: Mapping[str, Any], path: str) -> list[str]:
             found.append(f"  Batch {number}, {name}{was}:")
             found += [f"    {step}" for step in host.get("plan") or ["nothing to do" if "plan" in host else "unknown"]]
     return [*found, f"  details: {path}"]
-

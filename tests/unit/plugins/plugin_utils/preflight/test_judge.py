@@ -138,7 +138,11 @@ def test_what_cannot_be_read_beside_them_is_told() -> None:
 
 @pytest.mark.parametrize(
     ("said", "why"),
-    [({"unreachable": True}, "could not be reached"), ({"failed": True, "msg": "no engine"}, "no engine"), ({}, "gave no answer")],
+    [
+        ({"unreachable": True}, "could not be reached"),
+        ({"failed": True, "msg": "no engine"}, "no engine"),
+        ({}, "gave no answer"),
+    ],
 )
 def test_a_host_that_says_nothing_refuses(said: Mapping[str, Any], why: str) -> None:
     [found] = findings({"app-1": said}, Limits(versions=TRIED), NOW)

@@ -12,7 +12,13 @@ from tests.plays.staged import SHOWN
 
 NOW = 1_800_000_000.0
 HOSTS = ("app-1", "app-2", "app-3")
-PREPARED = {"id": "1.1.0-bb", "previous": "1.0.0", "pending": True, "plan": ["web: start 1 candidate"], "versions": ["0001", "0002"]}
+PREPARED = {
+    "id": "1.1.0-bb",
+    "previous": "1.0.0",
+    "pending": True,
+    "plan": ["web: start 1 candidate"],
+    "versions": ["0001", "0002"],
+}
 FREE = {"lease": None, "lease_unread": {}}
 HELD = {"owner": "anna@laptop", "reason": "deploy 1.0.9", "acquired": "2026-11-27T10:00:00Z", "alive": True}
 
@@ -65,7 +71,11 @@ def test_every_refusal_of_every_host_is_told_and_its_plan_stays() -> None:
     report = planned(prepared={**PREPARED, "refusals": ["no image", "no memory"], "warnings": ["old"]})
     assert told(report) == [("error", "release")] * 6 + [("warning", "release")] * 3
     assert report["hosts"]["app-1"]["plan"] == ["web: start 1 candidate"]
-    assert plan.lines(report, "")[:3] == ["PLAN refused: 1.1.0 of shop on staging", "  Refuses the deploy:", "    - app-1: release: no image"]
+    assert plan.lines(report, "")[:3] == [
+        "PLAN refused: 1.1.0 of shop on staging",
+        "  Refuses the deploy:",
+        "    - app-1: release: no image",
+    ]
 
 
 def test_a_host_that_cannot_prepare_the_release_refuses_in_its_own_words() -> None:
@@ -85,8 +95,9 @@ def test_migrations_are_told_with_their_class() -> None:
     assert told(report) == [("warning", "migrations")] * 2
     assert report["verdict"] == "ready"
     lines = plan.lines(report, "")
-    assert ["    m/additive.sql (additive)", "    m/c.sql waits: release 1.0.0 may need it"] == [
-        line for line in lines if line.startswith("    m/add") or "waits" in line
+    assert [line for line in lines if line.startswith("    m/add") or "waits" in line] == [
+        "    m/additive.sql (additive)",
+        "    m/c.sql waits: release 1.0.0 may need it",
     ]
 
 
@@ -104,7 +115,9 @@ def test_migrations_that_would_be_refused_refuse(said: dict[str, Any]) -> None:
         ([], ["0001"], ["?"]),
     ],
 )
-def test_of_another_tool_versions_are_told_and_nobody_knows_their_class(versions: list[str], applied: list[str], due: list[str]) -> None:
+def test_of_another_tool_versions_are_told_and_nobody_knows_their_class(
+    versions: list[str], applied: list[str], due: list[str]
+) -> None:
     report = planned(config(migration={"engine": "command"}), prepared={**PREPARED, "versions": versions}, applied=applied)
     assert [one["path"] for one in report["migrations"]["pending"]] == due
     assert told(report) == [("warning", "migrations")] * len(due)
@@ -122,7 +135,9 @@ OPTIONS = specifications.options("preflight")
 def test_limits_have_the_defaults_of_the_role() -> None:
     found, problems = finding.limits({}, OPTIONS)
     assert problems == []
-    assert finding.Limits.of(found) == finding.Limits(versions={"engine": "26.1", "compose": "2.26", "edge": "3.0"})
+    assert finding.Limits.of(found) == finding.Limits(
+        versions={"engine": "26.1", "compose": "2.26", "edge": "3.0"}, alert_severities=[], accept=[]
+    )
     assert {f"preflight_{name}" for name in found} == {*OPTIONS} & {f"preflight_{name}" for name in found}
 
 
