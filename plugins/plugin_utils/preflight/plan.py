@@ -153,9 +153,9 @@ def lines(report: Mapping[str, Any], path: str) -> list[str]:
     due = report["migrations"]
     if due["engine"]:
         found.append("  Database, once:")
-        found += [f"    {one['path'].replace('?', 'the tool of the migration')} ({one['kind']})" for one in due["pending"]]
+        found += [f"    {'the tool of the migration' if one['path'] == '?' else one['path']} ({one['kind']})" for one in due["pending"]]
         found += [f"    {name} waits: {why}" for name, why in sorted(due["waiting"].items())]
-        found += [] if due["pending"] or due["waiting"] else ["    nothing to do"]
+        found += [] if due["pending"] or due["waiting"] else ["    unknown" if due["problem"] else "    nothing to do"]
     for number, batch in enumerate(report["batches"], 1):
         for name in batch:
             host = report["hosts"][name]
