@@ -10,7 +10,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts import readiness
 
 from tests.monitoring import programs
-from tests.monitoring.world import await_, free_port
+from tests.monitoring.world import await_
+from tests.postgres import free_port
 
 
 @pytest.fixture

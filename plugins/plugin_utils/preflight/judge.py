@@ -155,7 +155,7 @@ def _backup(answers: Sequence[Mapping[str, Any]], limits: Limits, now: float, ho
     if not limit or not answers:
         return
     known = [one for said in answers if (one := (said.get("backups") or {}).get("backup"))]
-    youngest = max(known, key=lambda one: str(one.get("at", "")), default={})
+    youngest: Mapping[str, Any] = max(known, key=lambda one: str(one.get("at", "")), default={})
     at = str(youngest.get("at", ""))
     age = _hours(at, now)
     most = f"one of at most {limit:g} h ({'preflight_backup_hours' if level == ERROR else 'backup.max_age_hours'})"

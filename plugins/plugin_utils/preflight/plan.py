@@ -112,7 +112,7 @@ def _due(config: Mapping[str, Any], prepared: judge.Facts, said: Mapping[str, An
         files = {one["path"]: one for one in config["supabase"]["files"]}
         problem = str(said.get("msg") or "gave no answer") if said.get("failed") or said.get("unreachable") else ""
         pending = [_classified(path, files.get(path) or {}) for path in said.get("applied") or []]
-        more = {key: said.get(key) or empty for key, empty in (("waiting", {}), ("forced", []))}
+        more = {"waiting": said.get("waiting") or {}, "forced": said.get("forced") or []}
         return {**found, "engine": "supabase", "pending": pending, **more, "problem": problem}
     hosts = [one for one in prepared.values() if "versions" in one]
     if not any(one.get("pending") for one in hosts):
@@ -153,7 +153,9 @@ def lines(report: Mapping[str, Any], path: str) -> list[str]:
     due = report["migrations"]
     if due["engine"]:
         found.append("  Database, once:")
-        found += [f"    {'the tool of the migration' if one['path'] == '?' else one['path']} ({one['kind']})" for one in due["pending"]]
+        found += [
+            f"    {'the tool of the migration' if one['path'] == '?' else one['path']} ({one['kind']})" for one in due["pending"]
+        ]
         found += [f"    {name} waits: {why}" for name, why in sorted(due["waiting"].items())]
         found += [] if due["pending"] or due["waiting"] else ["    unknown" if due["problem"] else "    nothing to do"]
     for number, batch in enumerate(report["batches"], 1):

@@ -19,7 +19,7 @@ PREPARED = {
     "plan": ["web: start 1 candidate"],
     "versions": ["0001", "0002"],
 }
-FREE = {"lease": None, "lease_unread": {}}
+FREE: dict[str, Any] = {"lease": None, "lease_unread": {}}
 HELD = {"owner": "anna@laptop", "reason": "deploy 1.0.9", "acquired": "2026-11-27T10:00:00Z", "alive": True}
 
 
