@@ -46,10 +46,8 @@ options:
     type: list
     elements: int
     default: [1]
-  backup_hours:
-    description: How old the last backup may be before that is told, in hours. C(0) asks for none.
-    type: float
-    default: 0.0
+extends_documentation_fragment:
+  - morpheus.deploy.preflight
 author:
   - The morpheus.deploy maintainers (@morpheus-deploy)
 """

@@ -19,10 +19,8 @@ options:
     description: C(limits) as the filter P(morpheus.deploy.stack_config#filter) gives them.
     type: dict
     required: true
-  backup_hours:
-    description: How old the last backup may be before that is told, in hours. C(0) asks for none.
-    type: float
-    default: 0.0
+extends_documentation_fragment:
+  - morpheus.deploy.preflight
 author:
   - The morpheus.deploy maintainers (@morpheus-deploy)
 """

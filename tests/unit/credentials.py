@@ -238,6 +238,7 @@ ADDRESSES = (
 # Options that sound like either, and why they are none.
 NEITHER = {
     "certificates_hosts": "names of the inventory",
+    "preflight_certificate_days": "a number of days",
     "certificates_required": "yes or no",
     "docker_engine_source": "the name of a repository: distro or docker",
     "docker_engine_registry_ca_paths": "certificates, which are public, by the registry that shows them",
