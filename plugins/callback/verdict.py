@@ -57,7 +57,7 @@ HERE = tuple(f"ansible.builtin.{name}" for name in NAMES)
 # A failure in one of these ends a run in a verdict, whoever's playbook calls them.
 ROLES = ("preflight", "identity", "docker_engine", "lease", "fleet", "stack", "rollout")
 # What playbooks hand over as <name>_report and <name>_report_format, to be printed at the end and written to <name>.json.
-REPORTS = ("status", "config", "audit", "history", "costs", "logs")
+REPORTS = ("status", "config", "audit", "history", "costs", "logs", "plan")
 
 
 class CallbackModule(CallbackBase):  # type: ignore[misc]
@@ -209,7 +209,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
     def _end(self) -> int:
         """Say and write how the run ended. The exit status that it must have; 0 leaves Ansible's own."""
         seconds = round(time.monotonic() - self._clock, 1)
-        if self._run.is_deploy:
+        if self._run.is_deploy and not self._seen.looks:
             verdict = knowledge(self._play).result(self._run.verdict(seconds, check_mode=self._check_mode))
             verdict["playbook"] = self._seen.what
             # Only the hosts that were to be changed have a word of their own then.

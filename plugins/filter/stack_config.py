@@ -22,7 +22,8 @@ options:
       C(stack_vault_templates), names of what looks like a template in it, as the lookup
       P(morpheus.deploy.encrypted_variables#lookup) gives both. C(edge_acme), C(edge_certificate_paths),
       C(certificates_account_key) and C(stacks) as they are for P(morpheus.deploy.acme_options#filter); and
-      C(monitoring_problems), as P(morpheus.deploy.monitoring#lookup) finds them."
+      C(monitoring_problems), as P(morpheus.deploy.monitoring#lookup) finds them; and the C(preflight_) options of the role
+      C(morpheus.deploy.preflight)."
     type: dict
     required: true
 author:
@@ -50,6 +51,7 @@ _value:
     executable: []
     placement: {scheduler: [app-1]}
     supabase: {}
+    limits: {clock_seconds: 5.0, accept: []}
     secret_rights: {session_secret: {owner: 10001, mode: "0400"}}
 """
 
@@ -64,6 +66,7 @@ from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import comp
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.check import StackConfig
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.no_jmespath import NO_JMESPATH
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.notify.channels import told
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.preflight import finding as preflight
 
 
 def stack_config(variables: Mapping[str, Any]) -> dict[str, Any]:
@@ -72,6 +75,7 @@ def stack_config(variables: Mapping[str, Any]) -> dict[str, Any]:
     options = specifications.options("preflight")
     checked = StackConfig(variables, options)
     people = told(variables.get("notifications"), variables.get("hooks"), options)
+    limits, limit_problems = preflight.limits(variables, options)
     return {
         # What Compose says is asked for last: where our own words know what is wrong, they say what to write instead.
         # Of the shape of what people are told, both say the same.
@@ -84,6 +88,7 @@ def stack_config(variables: Mapping[str, Any]) -> dict[str, Any]:
                     *people.problems,
                     *_acme_problems(variables),
                     *(variables.get("monitoring_problems") or []),
+                    *limit_problems,
                 ]
             )
         )
@@ -105,6 +110,7 @@ def stack_config(variables: Mapping[str, Any]) -> dict[str, Any]:
         "secret_rights": checked.secret_rights,
         "placement": checked.placement,
         "supabase": checked.supabase,
+        "limits": limits,
     }
 
 

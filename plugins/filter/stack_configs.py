@@ -60,6 +60,7 @@ from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import spec
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.check import StackConfig
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.no_jmespath import NO_JMESPATH
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.notify.channels import told
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.preflight import finding as preflight
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.stacks import described
 
 
@@ -85,6 +86,7 @@ def stack_configs(
     # Whom they tell is the same for every stack, and said once.
     people = told(common.get("notifications"), common.get("hooks"), options).problems
     problems = [*[problem for problem in problems if not problem.endswith(tuple(people))], *people]
+    problems += preflight.limits(common, options)[1]
     problems += [*ml_problems(common.get("ml")), *costs_problems(common.get("costs")), *(common.get("monitoring_problems") or [])]
     return {"problems": list(dict.fromkeys(problems)), "notes": notes, "releases": ", ".join(releases)}
 

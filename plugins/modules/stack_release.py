@@ -101,6 +101,18 @@ options:
         by now, so that every host runs the same content.
     type: dict
     default: {}
+  memory_free_mb:
+    description:
+      - What must be left of the host's memory, in MB, while replicas start beside those that they replace. What one takes is
+        what the running ones of its service use, or else its limit. A release that does not fit is refused.
+    type: int
+    default: 0
+  reports_refusals:
+    description:
+      - In check mode, ask registries for every image that is not on the host, and say in RV(refusals) why images, disk or
+        memory do not suffice, instead of failing for the first reason.
+    type: bool
+    default: false
 extends_documentation_fragment:
   - morpheus.deploy.engine.stacks
   - morpheus.deploy.token.fenced
@@ -218,6 +230,12 @@ newer_flags:
   returned: success
   type: str
   sample: ""
+refusals:
+  description: Why a deploy would be refused on this host, a sentence each.
+  returned: success, with O(reports_refusals)
+  type: list
+  elements: str
+  sample: ["the registry ghcr.io has no image ghcr.io/shop/api:1.2.0: manifest unknown. Was it built and pushed?"]
 problems:
   description: Every problem with the configuration as Compose resolves it.
   returned: when the configuration is refused
@@ -274,7 +292,14 @@ def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
         # In check mode nothing is written, so nobody has to wait for anybody.
         with nullcontext() if module.check_mode else alone(host, module.params["token"], module.params["run"]) as fence:
             migrations = Migrations(host.one_offs, fence.check) if fence else Migrations(host.one_offs)
-            prepared = prepare(host, wanted, migrations, check_mode=module.check_mode)
+            prepared = prepare(
+                host,
+                wanted,
+                migrations,
+                check_mode=module.check_mode,
+                memory_free_mb=module.params["memory_free_mb"],
+                refusals=[] if module.check_mode and module.params["reports_refusals"] else None,
+            )
     except ConfigError as exc:
         about["problems"] = exc.problems
         raise
@@ -295,6 +320,7 @@ def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
         "changed_secrets": prepared.changed_secrets,
         "changed_live_files": prepared.changed_live_files,
         "newer_flags": base64.b64encode(prepared.newer_flags).decode(),
+        "refusals": prepared.refusals,
         "diff": _diff(prepared),
     }
 
@@ -317,6 +343,8 @@ def main() -> None:
             "runs_jobs": {"type": "bool", "default": True},
             "git_sha": {"type": "str", "default": ""},
             "digests": {"type": "dict", "default": {}},
+            "memory_free_mb": {"type": "int", "default": 0},
+            "reports_refusals": {"type": "bool", "default": False},
             "token": {"type": "int", "default": 0, "no_log": False},
             "run": {"type": "str", "default": ""},
             "without_lease": leased.WITHOUT_LEASE,

@@ -26,6 +26,7 @@ from typing import Any
 import yaml
 
 from tests import commands
+from tests.plays.staged import SHOWN
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
@@ -97,6 +98,7 @@ _ANSWERS: Mapping[str, Mapping[str, Any]] = {
         "holder": {**_LEASE, "ttl_seconds": 20.0, "alive": True},
     },
     "lease_elsewhere": {**_LEASE, "changed": False, "granted": False, "taken": False, "holder": None},
+    "preflight_info": SHOWN,
     "stack_release": {
         "changed": True,
         "id": f"{RELEASE}-3f9a0c1d",

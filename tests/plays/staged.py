@@ -264,6 +264,20 @@ STAGING_DATA = {
 }
 EXPORTS = {"does": "exports", "directory": "/exports", "recipients": [f"age1{'q' * 58}"], "masking": "masking.yml"}
 IMPORTS = {"does": "imports", "directory": "/exports", "image": "postgres:17"}
+# Of preflight_info, on a host where all is well.
+SHOWN: dict[str, Any] = {
+    "changed": False,
+    "memory": {"available": 4_000_000_000, "total": 8_000_000_000},
+    "disks": [
+        {"path": "/var/lib/docker", "free": 9_000_000_000, "total": 20_000_000_000, "inodes_free": 900_000, "inodes": 999_999}
+    ],
+    "versions": {"engine": "26.1.5", "compose": "2.26.1", "edge": "3.0.11"},
+    "certificates": {},
+    "backups": {},
+    "alerts": None,
+    "trouble": {},
+}
+
 WELL = [
     rule("backup_store", {"changed": False, "urls": {}}, state="signed"),
     rule("backup_store", {"changed": False, "records": [BACKUP, {**BACKUP, "kind": "export"}], "removed": []}),
@@ -337,6 +351,7 @@ WELL = [
         },
     ),
     rule("supabase_project", {"changed": True, "differences": [], "waiting": [], "wide": [], "open": False}),
+    rule("preflight_info", {**SHOWN}),
     rule("stack_audit", {"changed": False, "failed": True, "msg": "no engine"}),
     rule(
         "stack_adoption_info",

@@ -62,6 +62,7 @@ maintenance     refused 2     refused 2    refused 2  done 0         checked 0
 ml_contract     refused 2     refused 2    refused 2  refused 2      refused 2
 ml_endpoints    refused 2     refused 2    refused 2  refused 2      refused 2
 ml_mode         refused 2     refused 2    refused 2  done 0         checked 0
+plan            refused 2     refused 2    refused 2  done 0         done 0
 provision       refused 2     refused 2    refused 2  done 0         checked 0
 remove_stack    refused 2     refused 2    refused 2  deployed 0     checked 0
 restart         refused 2     refused 2    refused 2  deployed 0     checked 0
@@ -94,6 +95,7 @@ maintenance     refused 4     refused 4   refused 4    failed 4   running -9
 ml_contract     refused 2     refused 2   refused 2    refused 2  running -9
 ml_endpoints    refused 2     refused 2   refused 2    refused 2  running -9
 ml_mode         refused 4     refused 4   refused 4    failed 4   running -9
+plan            refused 4     failed 4    failed 4     failed 4   running -9
 provision       refused 4     refused 4   refused 4    failed 4   running -9
 remove_stack    refused 4     refused 4   refused 4    failed 4   running -9
 restart         refused 4     refused 4   refused 4    mixed 4    running -9
@@ -122,6 +124,7 @@ MIDWAY = {
     "import_data": rule("backup_store", "lost", host="app-1", state="signed"),
     "maintenance": rule("edge_maintenance", "lost", host="app-2", check_mode=True),
     "ml_mode": rule("host_identity", "lost", host="app-2"),
+    "plan": rule("preflight_info", "lost", host="app-2"),
     "provision": rule("host_identity", "lost", host="app-2", check_mode=False),
     "remove_stack": rule("stack_removal", "lost", host="app-2", check_mode=True),
     "restart": rule("lease", "lost", host="app-1"),
@@ -146,6 +149,7 @@ LAST = {
     "import_data": rule("staging_data_import", "lost", host="app-1"),
     "maintenance": rule("edge_maintenance", "lost", host="app-2", check_mode=False),
     "ml_mode": rule("ml_mode", "lost", host="app-1"),
+    "plan": rule("stack_release", "lost", host="app-2"),
     "provision": rule("edge_config", "lost", host="app-2"),
     "remove_stack": rule("stack_removal", "lost", host="app-2", check_mode=False),
     "restart": rule("stack_rollout", "lost", host="app-2"),

@@ -344,6 +344,11 @@ ADDRESSES = (
         "project_ref, system_identifier and the marker, before the first row is read or written",
         "audit_must_not_reach, as the database",
     ),
+    Address(
+        "preflight_alertmanager_url",
+        "no: alerts are only read, and refuse a deploy or are told",
+        "no: asked by one host alone, before a deploy",
+    ),
     Address("edge_trusted_proxies", "no: nobody is contacted there", "no: nobody is contacted there"),
 )
 
@@ -358,6 +363,7 @@ NEITHER = {
     "supabase_project.network.allowed_addresses": "who may come, and nobody is contacted there",
     "supabase_project.signing_key": "how often another key signs; the key itself never leaves Supabase",
     "certificates_hosts": "names of the inventory",
+    "preflight_certificate_days": "a number of days",
     "certificates_required": "yes or no",
     "docker_engine_source": "the name of a repository: distro or docker",
     "docker_engine_registry_ca_paths": "certificates, which are public, by the registry that shows them",

@@ -73,7 +73,8 @@ CONTROLLER = {
     "backup": "",
     "effective": "config",
     "stacks": "",
-    "run": "audit config effective stacks",
+    "preflight": "audit",
+    "run": "audit config effective preflight stacks",
     "notify": "config encrypted lease run",
     "live": "lease run",
 }

@@ -38,7 +38,7 @@ def playbook() -> int:
         passwords=passwords,
         hosts=os.environ.get("ANSIBLE_SSH_EXTRA_ARGS", ""),
     )
-    ends = {"deploy": "deployed", "preview": "deployed", "rollback": "rolled_back", "certificates": "done"}
+    ends = {"deploy": "deployed", "preview": "deployed", "rollback": "rolled_back", "certificates": "done", "plan": "ready"}
     usual = "checked" if check else ends.get(name, "")
     verdict = SCRIPT.get("verdicts", {}).get(f"{inventory} {'check' if check else name}", usual)
     there = Path(".deploy", inventory)
@@ -47,14 +47,14 @@ def playbook() -> int:
         failed = [f"{name} ended badly"] if verdict in ("failed", "mixed") else []
         release = variables.get("stack_release", "1.0.0")
         report = {"verdict": verdict, "release": release, "failed": bool(failed), "messages": failed}
-        (there / ("check.json" if check else "verdict.json")).write_text(json.dumps(report))
+        (there / ("plan.json" if name == "plan" else "check.json" if check else "verdict.json")).write_text(json.dumps(report))
     else:
         found = SCRIPT.get("reports", {}).get(f"{inventory} {name}", {"findings": [], "hosts": {}, "problems": []})
         (there / f"{name}.json").write_text(json.dumps(found))
     if variables.get("preview_state") == "listed":
         (there / "previews.json").write_text(json.dumps(SCRIPT.get("previews", [])))
     print(f"VERDICT {verdict}: {inventory}")
-    good = verdict in ("", "deployed", "unchanged", "checked", "done") or (name, verdict) == ("rollback", "rolled_back")
+    good = verdict in ("", "deployed", "unchanged", "checked", "done", "ready") or (name, verdict) == ("rollback", "rolled_back")
     return int(SCRIPT.get("codes", {}).get(f"{inventory} {name}", 0 if good else 2))
 
 

@@ -15,7 +15,7 @@ from tests.workflows.world import PRODUCTION, PUSH, STAGING, TAGGED, UNREVIEWED,
 
 DEPLOYED = ["deploy on staging with key of staging"]
 STAGED = [*DEPLOYED, "status on staging with key of staging"]
-PLANNED = [*STAGED, "deploy --check on production with key of production-read"]
+PLANNED = [*STAGED, "plan on production with key of production-read"]
 TESTED = [["venv", "PYTHON=python"], ["test"]] * 2 + [["venv", "PYTHON=python"], ["package", "PYTHON=python"]] * 2
 RELEASED = [*PLANNED, "deploy on production with key of production"]
 
@@ -88,12 +88,12 @@ def a_tag_is_planned_then_approved_then_deployed_as_staging_ran_it(world: World)
     assert (world.playbooks, world.forge.asked) == (RELEASED, ["production"])
     plan, deploy = world.called("ansible-playbook")[1:]
     assert deploy["variables"] == {"stack_release": COMMIT, "stack_images": images(world), "lease_wait_seconds": 600}
-    assert plan["variables"] == {"stack_release": COMMIT, "stack_images": images(world)}
+    assert plan["variables"] == deploy["variables"]
     assert deploy["passwords"] == {"MORPHEUS_VAULT_PASSWORD_PRODUCTION": "password of production"}
     assert world.called("python3")[-1]["words"] == ["services/smoke.py", PRODUCTION, COMMIT, "--read-only"]
     assert {name for number, name in world.forge.artefacts if number == run.number} == {"production-plan", "production-deploy"}
     assert "### Staging has proved this commit" in run.summary
-    assert run.summary.index("of production: checked") < run.summary.index("of production: deployed")
+    assert run.summary.index("of production: ready") < run.summary.index("of production: deployed")
 
 
 def without_an_approval_nothing_is_deployed(world: World) -> None:
@@ -109,10 +109,10 @@ def without_an_approval_nothing_is_deployed(world: World) -> None:
 def a_plan_that_finds_something_is_shown_and_nobody_is_asked(world: World) -> None:
     world.staged()
     world.forge.answers["production"] = "granted"
-    world.script["verdicts"] = {"production check": "refused"}
+    world.script["verdicts"] = {"production plan": "refused"}
     run = world.happens(TAGGED)["deploy-production"]
     assert (run.conclusion, world.playbooks, world.forge.asked) == ("failure", PLANNED, [])
-    assert "### deploy of production: refused" in run.summary
+    assert "### plan of production: refused" in run.summary
 
 
 def what_staging_has_not_proved_is_not_even_planned(world: World) -> None:

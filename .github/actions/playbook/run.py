@@ -77,8 +77,10 @@ def secret(path: Path, text: str) -> Path:
     return path
 
 
-def verdict_file(inventory: str, *, check: bool) -> Path:
-    return Path(".deploy", inventory, "check.json" if check else "verdict.json")
+def verdict_file(inventory: str, playbook: str, *, check: bool) -> Path:
+    """A plan is a verdict of its own."""
+    name = "plan.json" if playbook == "plan" else "check.json" if check else "verdict.json"
+    return Path(".deploy", inventory, name)
 
 
 def verdict_of(path: Path) -> dict[str, Any]:
@@ -125,7 +127,7 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return 2
     check = os.environ["CHECK"] == "true"
-    left = verdict_file(inventory, check=check)
+    left = verdict_file(inventory, playbook, check=check)
     # Where Ansible refuses the command before it begins, that of an earlier step would stay.
     left.unlink(missing_ok=True)
     with tempfile.TemporaryDirectory(dir=os.environ.get("RUNNER_TEMP")) as temporary:

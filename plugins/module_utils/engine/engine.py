@@ -28,6 +28,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.engine.labels impo
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.listed import mislabelled, replica_of
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.networks import Networks
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.usage import Usage
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.volumes import Volumes
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.recall import Running
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.mounted import Mounted
@@ -62,7 +63,7 @@ def connect() -> Any:
         ) from exc
 
 
-class Engine(Images, Networks, Volumes):
+class Engine(Images, Networks, Usage, Volumes):
     """Replicas and images of one Compose project on this host."""
 
     def __init__(self, client: Any, project: str, network: str = "") -> None:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils.base import leftovers
+from ansible_collections.morpheus.deploy.plugins.module_utils.base import leftovers, meminfo
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import ConfigError, DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.spoken import spoken
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import hardening
@@ -27,6 +27,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.operations.harm im
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.jobs import Jobs
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.live import bring
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.migrations import Migrations
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.room import beside
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.usable import images_of
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.wanted import Wanted
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.wanted_images import WantedImages, refuse_foreign
@@ -67,6 +68,8 @@ class Prepared:
     jobs_done: list[str] = field(default_factory=list)
     # Flags that this host has and that stay, because those that the release came with are older.
     newer_flags: bytes = b""
+    # Why a deploy would be refused here, where somebody asks for all of it.
+    refusals: list[str] = field(default_factory=list)
 
     @property
     def pending(self) -> bool:
@@ -79,10 +82,20 @@ class Prepared:
 
 
 @spoken()
-def prepare(host: StackHost, wanted: Wanted, migrations: Migrations, *, check_mode: bool) -> Prepared:
+def prepare(
+    host: StackHost,
+    wanted: Wanted,
+    migrations: Migrations,
+    *,
+    check_mode: bool,
+    memory_free_mb: int = 0,
+    refusals: list[str] | None = None,
+) -> Prepared:
     """Bring images and files of ``wanted`` to this host. Nothing of what runs is touched, and on failure nothing is left.
 
-    In check mode nothing is pulled either: an image that is not here yet counts as a changed one.
+    In check mode nothing is pulled either: an image that is not here yet counts as a changed one. ``memory_free_mb``: what must
+    be left of the memory while a replica starts beside the one that it replaces. ``refusals``: gets, in check mode, why images,
+    disk or memory do not suffice, where otherwise the first reason is raised.
     """
     releases = host.releases
     swept = [] if check_mode else _sweep(host)
@@ -109,7 +122,7 @@ def prepare(host: StackHost, wanted: Wanted, migrations: Migrations, *, check_mo
         ending = compose_jobs.names(model["services"], wanted.stack.jobs)
         waited_for += jobs.settle(wanted.stack, ending, identity, look_only=check_mode)
         lineage.jobs = releases.lineage().jobs
-        finder = WantedImages(host, wanted, known, lineage.live)
+        finder = WantedImages(host, wanted, known, lineage.live, refusals)
         images = finder.find(references(model, wanted.stack), pull=not check_mode)
         if any(images[name] != known[name] for name in images.keys() & known.keys()):
             raise DeployError(_other_digests(identity, known, images))
@@ -132,6 +145,10 @@ def prepare(host: StackHost, wanted: Wanted, migrations: Migrations, *, check_mo
             schema=wanted.schema,
         )
         steps, replicas, damage = _preview(host, manifest, workspace, model, check_mode, lineage.live)
+        memory, needed = meminfo.read(), beside(host.engine, steps, replicas, model)
+        problem = needed.shortage(memory, memory_free_mb)
+        if problem and refusals is None:
+            raise DeployError(problem)
     changed_secrets = releases.changed_secrets(wanted.secrets, wanted.rights)
     if not check_mode:
         releases.write_secrets(wanted.secrets, wanted.rights)
@@ -171,7 +188,9 @@ def prepare(host: StackHost, wanted: Wanted, migrations: Migrations, *, check_mo
             *broken,
             *damage,
             *brought.kept,
+            *filter(None, [needed.doubt(memory, memory_free_mb)]),
         ],
+        refusals=[*(refusals or []), *filter(None, [problem])],
     )
 
 

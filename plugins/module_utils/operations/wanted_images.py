@@ -11,12 +11,13 @@ from typing import Any, Protocol
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import (
     DeployError,
+    EngineError,
     RegistryDownError,
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.images import Image
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.registries import server_of
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
-from ansible_collections.morpheus.deploy.plugins.module_utils.operations.room import require_room
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.room import shortage
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.wanted import Wanted
 
 # What stands for the id of an image that check mode does not pull.
@@ -24,9 +25,20 @@ NOT_PULLED = "not pulled: "
 
 
 class WantedImages:
-    """Finds the images of a release: recorded ones first, then what the run's other hosts use, then what the tag says now."""
+    """Finds the images of a release: recorded ones first, then what the run's other hosts use, then what the tag says now.
 
-    def __init__(self, host: StackHost, wanted: Wanted, known: Mapping[str, Mapping[str, str]], live: str) -> None:
+    ``refusals``: gets what speaks against them in check mode, where otherwise the first such thing is raised; then registries
+    are asked for all that is not here.
+    """
+
+    def __init__(
+        self,
+        host: StackHost,
+        wanted: Wanted,
+        known: Mapping[str, Mapping[str, str]],
+        live: str,
+        refusals: list[str] | None = None,
+    ) -> None:
         self._engine = host.engine
         self._wanted = wanted
         self._known = {image["reference"]: image for image in known.values()}
@@ -34,12 +46,13 @@ class WantedImages:
         self._live_id = live
         self._live = host.releases.read(live).images if live and host.releases.has(live) else {}
         self.warnings: list[str] = []
+        self._refusals = refusals
 
     def find(self, references: Mapping[str, str], *, pull: bool) -> dict[str, dict[str, str]]:
         """service -> {reference, digest, id}. Nothing is pulled when the disk has no room for all of it."""
         here = {reference: self._here(reference) for reference in sorted(set(references.values()))}
         missing = [reference for reference, image in here.items() if image is None]
-        if pull and missing:
+        if missing:
             self._require_room([name for name, reference in references.items() if reference in missing], len(missing))
         with ThreadPoolExecutor(max(1, min(4, len(missing)))) as pool:
             pulled = dict(zip(missing, pool.map(self._pulled if pull else self._not_pulled, missing), strict=True))
@@ -78,7 +91,7 @@ class WantedImages:
         return reference.partition("@")[2] or self._wanted.digests.get(reference) or known.get("digest", "")
 
     def _not_pulled(self, reference: str) -> Mapping[str, str]:
-        if server_of(reference) in self._engine.logins:
+        if server_of(reference) in self._engine.logins or (self._refusals is not None and self._engine.image(reference) is None):
             self._ask(reference)
         known = self._known.get(reference)
         if known and known["digest"] and known["digest"] == self._digest(reference):
@@ -99,11 +112,24 @@ class WantedImages:
         try:
             self._engine.ask(_pinned(reference, digest) if digest else reference)
         except RegistryDownError as exc:
-            self.warnings.append(f"{reference}: {exc}")
+            # A deploy goes on with what is here.
+            if self._refusals is None or self._engine.image(reference):
+                self.warnings.append(f"{reference}: {exc}")
+            else:
+                self._refuse(exc)
+        except EngineError as exc:
+            self._refuse(exc)
 
     def _require_room(self, services: list[str], count: int) -> None:
         keep_free_mb = self._wanted.stack.keep_free_mb
-        require_room(self._engine, self._releases, services, live=self._live_id, count=count, keep_free_mb=keep_free_mb)
+        problem = shortage(self._engine, self._releases, services, live=self._live_id, count=count, keep_free_mb=keep_free_mb)
+        if problem:
+            self._refuse(DeployError(problem))
+
+    def _refuse(self, problem: DeployError) -> None:
+        if self._refusals is None:
+            raise problem
+        self._refusals.append(str(problem))
 
 
 def _entry(reference: str, image: Image, digest: str) -> dict[str, str]:

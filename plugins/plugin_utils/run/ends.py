@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 # They change nothing, and write a report of this name.
-LOOKING = ("status", "config", "audit", "history", "costs", "logs")
+LOOKING = ("status", "config", "audit", "history", "costs", "logs", "plan")
 RUNNING = "running"
 # A check mode's, which ends well.
 CHECKED = "checked"

@@ -68,7 +68,8 @@ class ForStacks:
                 code = one.play(name, run.lease, ended_by)
             finally:
                 place = f"{seen.environment}/{name}"
-                one.verdicts[name] = parts.looked(code) if seen.looks else _said(place, file, name, began, code)
+                plan = run_file.read(place, file) if one.name == "plan" else None
+                one.verdicts[name] = parts.looked(code, plan) if seen.looks else _said(place, file, name, began, code)
             seen.unreachable |= {name} if code == UNREACHABLE else set()
 
     def with_parts(self, verdict: Verdict) -> Verdict:

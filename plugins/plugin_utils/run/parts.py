@@ -44,9 +44,10 @@ def not_tried(why: str, *, failed: bool) -> dict[str, Any]:
     return {**_EMPTY, "verdict": NOT_TRIED, "failed": failed, "messages": [why]}
 
 
-def looked(code: int) -> dict[str, Any]:
-    """Of a part that only looks: its report is its word."""
-    return {**_EMPTY, "verdict": "failed" if code else "done", "failed": bool(code)}
+def looked(code: int, plan: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Of a part that only looks: its report is its word. ``plan``: the one that it has made."""
+    about = {"release": plan.get("release", ""), "plan": dict(plan)} if plan else {}
+    return {**_EMPTY, "verdict": "failed" if code else "done", "failed": bool(code), **about}
 
 
 def word(parts: Parts, *, broken_off: bool = False) -> str:

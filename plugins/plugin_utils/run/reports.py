@@ -14,12 +14,13 @@ from typing import Any
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit import html_page
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit import pages as audit_report
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.effective import text as config_report
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.preflight import plan
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import costs_page, costs_table, log_lines, past_table, run_file
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.status_table import table
 
 
 def write(name: str, report: Mapping[str, Any], *, as_json: bool, place: str = "") -> list[str]:
-    """Write the files of the report ``name`` (status, config, audit, history, costs or logs) and return its lines for the screen.
+    """Write the files of the report ``name``, a playbook of ends.LOOKING, and return its lines for the screen.
 
     ``place``: the directory of the run's files; that of the environment when it is empty.
     """
@@ -41,6 +42,7 @@ def write(name: str, report: Mapping[str, Any], *, as_json: bool, place: str = "
         "history": lambda: past_table.table(report),
         "costs": lambda: costs_table.table(report, [str(directory / "costs.html")]),
         "logs": lambda: log_lines.table(report),
+        "plan": lambda: plan.lines(report, str(directory / "plan.json")),
         "audit": lambda: audit_report.summary(report, [str(directory / file) for file in texts]),
     }
     return lines[name]()

@@ -37,7 +37,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*\Z")
 _FLAGS = ("flag", "flags_take", "flags_bring")
 # Asked of one stack with -e, so that several must be told apart: variable -> the playbooks that read it.
 _OF_ONE = {
-    "stack_release": ("deploy",),
+    "stack_release": ("deploy", "plan"),
     "rollback_to": ("rollback",),
     "secret": ("rotate_secrets",),
     **dict.fromkeys(_FLAGS, ("flags",)),

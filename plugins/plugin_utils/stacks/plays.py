@@ -18,7 +18,7 @@ _DIRECTORY = Path(__file__).parents[3] / "playbooks" / "several"
 # Once for each stack, under one lease.
 LEASED = ("deploy", "rollback", "restart", "rotate_secrets")
 # Once for each stack, without a lease.
-UNLEASED = ("audit", "claim", "config", "fingerprint", "flags")
+UNLEASED = ("audit", "claim", "config", "fingerprint", "flags", "plan")
 # Once for all stacks.
 AT_ONCE = ("status",)
 

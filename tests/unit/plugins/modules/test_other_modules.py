@@ -15,6 +15,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container imp
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container import setup as edge_setup
 from ansible_collections.morpheus.deploy.plugins.module_utils.egress import addresses
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import engine, everything
+from ansible_collections.morpheus.deploy.plugins.module_utils.facts import readiness
 from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import explained
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.verdict import _MODULES
 
@@ -34,6 +35,7 @@ HERE = {
     "edge_upstream_info",
     "host_baseline",
     "host_egress",
+    "preflight_info",
     "stack_status",
     "stack_audit",
 }
@@ -290,6 +292,36 @@ def test_an_audit_that_cannot_look_says_why(world: World, capsys: CAPSYS, error:
     without_engine(world)
     world.raises("stack_audit", "HostAudit", error)
     assert run("stack_audit", capsys, {"stack": "shop"})["msg"] == explained(error)
+
+
+ALERT = {"name": "Slow", "severity": "page", "host": "", "since": "", "summary": ""}
+
+
+@pytest.mark.parametrize(("url", "asked"), [("", "http://172.18.0.7:9093"), ("http://alerts.example", "http://alerts.example")])
+def test_a_host_is_looked_at_before_a_deploy_and_alerts_are_read_where_that_is_asked(
+    world: World, capsys: CAPSYS, monkeypatch: pytest.MonkeyPatch, url: str, asked: str
+) -> None:
+    without_engine(world)
+    monkeypatch.setattr(readiness, "look", lambda here: {"time": 7.0, "trouble": {}})
+    monkeypatch.setattr(readiness, "alertmanager", lambda here: "http://172.18.0.7:9093")
+    monkeypatch.setattr(readiness, "firing", lambda url: [{**ALERT, "name": url}])
+    found = run("preflight_info", capsys, {"asked": 5.5})
+    assert (found["changed"], found["asked"], found["time"], found["alerts"]) == (False, 5.5, 7.0, None)
+    found = run("preflight_info", capsys, {"alerts": True, "alertmanager_url": url})
+    assert found["alerts"] == [{**ALERT, "name": asked}]
+
+
+def test_alerts_that_cannot_be_read_are_told_beside_the_rest(
+    world: World, capsys: CAPSYS, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def silent(url: str) -> None:
+        raise DeployError(f"{url}/api/v2/alerts: refused")
+
+    without_engine(world)
+    monkeypatch.setattr(readiness, "look", lambda here: {"trouble": {}})
+    monkeypatch.setattr(readiness, "firing", silent)
+    found = run("preflight_info", capsys, {"alerts": True, "alertmanager_url": "http://alerts.example"})
+    assert (found["alerts"], found["trouble"]) == (None, {"alerts": "http://alerts.example/api/v2/alerts: refused"})
 
 
 def test_a_packet_filter_is_loaded_once_and_check_mode_loads_nothing(

@@ -18,6 +18,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import
     EngineError,
     RegistryDownError,
 )
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.meminfo import Memory
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.data import Ground
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.file_mounts import Sources
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.precautions import Here
@@ -25,11 +26,13 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.compose.project_mo
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.images import Disk, Image
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.registries import Login
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage import Kind, Lineage
-from ansible_collections.morpheus.deploy.plugins.module_utils.operations import harm, prepare, usable, wanted_images
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations import harm, prepare, room, usable, wanted_images
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.wanted import Wanted
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.workspace import Workspace
+from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.step import Action, Step
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Migration, Stack
 
 MB = 1_000_000
@@ -442,3 +445,67 @@ def test_a_prepare_takes_away_what_killed_ones_have_left_of_secrets(
     ]
     assert list(run.iterdir()) == []
     assert host.releases.secret_files() == ["api.env"]
+
+
+def refusals(host: Host, reference: str = "shop/api:1") -> list[str]:
+    """What speaks against the images, all of it, without a login for their registry."""
+    found: list[str] = []
+    wanted = Wanted("1", "staging", Stack(keep_free_mb=1000), {}, {})
+    wanted_images.WantedImages(host, wanted, {}, host.releases.live(), found).find({"api": reference}, pull=False)  # type: ignore[arg-type]
+    assert host.pulls == []
+    return found
+
+
+def test_all_that_speaks_against_images_is_told_where_somebody_asks_for_it(host: Host) -> None:
+    live(host)
+    host.free, host.broken = 1199 * MB, EngineError("the registry has no image shop/api:1")
+    disk, image = refusals(host)
+    assert disk.startswith("the engine's disk (/var/lib/docker) has 1,199 MB free")
+    assert image == "the registry has no image shop/api:1"
+    host.free, host.broken = 1200 * MB, None
+    assert refusals(host) == []
+    assert host.asked == ["shop/api:1", "shop/api:1"]
+
+
+def test_a_registry_that_is_down_speaks_against_what_is_not_here_alone(host: Host) -> None:
+    host.broken = RegistryDownError("no route to host")
+    assert refusals(host) == ["no route to host"]
+    host.here = {"shop/api:1": "d0"}
+    assert refusals(host) == []
+
+
+def model_of(**limits: int) -> dict[str, Any]:
+    resources = {name: {"resources": {"limits": {"memory": str(size)}}} for name, size in limits.items() if size}
+    return {"services": {name: {"deploy": resources.get(name) or {}} for name in limits}}
+
+
+class Using:
+    """An engine whose replicas use so much."""
+
+    def __init__(self, used: int) -> None:
+        self._used = used
+
+    def memory(self, identity: str) -> int:
+        return self._used
+
+
+@pytest.mark.parametrize(
+    ("used", "limit", "expected", "most"),
+    [(60, 100, 60, 100), (0, 100, 100, 100), (60, 0, 60, 60), (140, 100, 100, 100), (0, 0, 0, 0)],
+)
+@pytest.mark.parametrize("keep", [0, 10])
+def test_replicas_side_by_side_fit_by_what_runs_and_are_doubted_by_their_limits(
+    used: int, limit: int, expected: int, most: int, keep: int
+) -> None:
+    steps = [Step(Action.START, "api", count=1), Step(Action.STOP, "api", replicas=("api-1",))]
+    runs = [Replica("id-1", "api-1", "api", 1, "")] if used else []
+    found = room.beside(Using(used * MB), steps, runs, model_of(api=limit * MB))
+    assert (found.expected, found.most, list(found.unlimited)) == (expected * MB, most * MB, [] if limit else ["api"])
+    enough = Memory((expected + keep) * MB, 10**12)
+    assert found.shortage(enough, keep) == found.shortage(None, keep) == found.doubt(None, keep) == ""
+    assert bool(found.doubt(enough, keep)) == (most > expected)
+    assert found.doubt(Memory((most + keep) * MB, 10**12), keep) == ""
+    short = found.shortage(Memory(max(0, (expected + keep) * MB - 1), 10**12), keep)
+    assert bool(short) == bool(expected)
+    if short:
+        assert f"about {expected} MB for replicas that start beside" in short

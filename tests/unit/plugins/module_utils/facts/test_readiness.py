@@ -1,0 +1,106 @@
+"""What a host shows before a deploy, from files and an engine that exist only here."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.morpheus.deploy.plugins.module_utils.base import meminfo
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError, EngineError
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.labels import SERVICE
+from ansible_collections.morpheus.deploy.plugins.module_utils.facts import readiness
+
+from tests.unit import certificates
+
+
+class Engine:
+    """engine.Everything with these containers; ``broken``: it does not answer."""
+
+    def __init__(self, *containers: dict[str, Any], broken: bool = False) -> None:
+        self._containers = containers
+        self._broken = broken
+
+    def info(self) -> dict[str, Any]:
+        if self._broken:
+            raise EngineError("the engine did not answer")
+        return {"ServerVersion": "26.1.5", "DockerRootDir": "/"}
+
+    def containers(self) -> tuple[dict[str, Any], ...]:
+        return self._containers
+
+
+def look(engine: Any, root: Path) -> dict[str, Any]:
+    return readiness.look(engine, root, root / "edge")
+
+
+def test_a_host_says_what_it_has_and_what_cannot_be_looked_at(tmp_path: Path) -> None:
+    pem, key = certificates.make(["www.example.com"], 20)
+    conf = tmp_path / "edge" / "conf"
+    (conf / "certs").mkdir(parents=True)
+    (conf / "certificates.list").write_text("/usr/local/etc/haproxy/certs/www.example.com.pem\n")
+    (conf / "certs" / "www.example.com.pem").write_text(pem + key)
+    (tmp_path / "backup").mkdir()
+    news = {"format": 1, "backup": {"at": "2026-11-27T02:00:03Z", "name": "b"}}
+    (tmp_path / "backup" / "news.json").write_text(json.dumps(news))
+    before = time.time()
+    found = look(Engine(), tmp_path)
+    assert found["certificates"] == {"www.example.com": pem}
+    assert "PRIVATE KEY" not in json.dumps(found)
+    assert found["backups"] == {"backup": news["backup"]}
+    assert found["versions"]["engine"] == "26.1.5"
+    assert before <= found["time"] <= time.time()
+    assert {one["path"] for one in found["disks"]} == {"/", str(tmp_path)}
+    # Nobody has an edge here.
+    assert "edge" in found["trouble"]
+    assert found["versions"]["edge"] == ""
+
+
+def test_an_engine_that_does_not_answer_is_told_beside_all_else(tmp_path: Path) -> None:
+    found = look(Engine(broken=True), tmp_path)
+    assert (found["trouble"]["engine"], found["versions"]["engine"]) == ("the engine did not answer", "")
+    assert [one["path"] for one in found["disks"]] == [str(tmp_path)]
+
+
+def test_a_damaged_file_of_backups_is_told_and_none_is_none(tmp_path: Path) -> None:
+    assert readiness.backups(tmp_path) == {}
+    (tmp_path / "backup").mkdir()
+    (tmp_path / "backup" / "news.json").write_text("{")
+    with pytest.raises(DeployError, match=r"news\.json cannot be read"):
+        readiness.backups(tmp_path)
+
+
+def test_a_disk_is_that_of_the_nearest_directory_that_is_there(tmp_path: Path) -> None:
+    found = readiness.disk(str(tmp_path / "not" / "yet"))
+    assert found["total"] == (about := os.statvfs(tmp_path)).f_blocks * about.f_frsize
+    assert 0 <= found["free"] <= found["total"]
+
+
+def container(service: str, *, running: bool = True, address: str = "172.18.0.7") -> dict[str, Any]:
+    networks = {"monitoring_default": {"IPAddress": address}}
+    return {
+        "Config": {"Labels": {SERVICE: service}},
+        "State": {"Running": running},
+        "NetworkSettings": {"Networks": networks},
+    }
+
+
+def test_alertmanager_is_the_running_service_of_that_name() -> None:
+    engine: Any = Engine(container("prometheus"), container("alertmanager", running=False), container("alertmanager"))
+    assert readiness.alertmanager(engine) == "http://172.18.0.7:9093"
+    for others in ((), (container("prometheus"),), (container("alertmanager", address=""),)):
+        nobody: Any = Engine(*others)
+        with pytest.raises(DeployError, match="no container of a service alertmanager runs"):
+            readiness.alertmanager(nobody)
+
+
+def test_memory_is_read_in_bytes_and_unknown_where_the_kernel_does_not_say(tmp_path: Path) -> None:
+    file = tmp_path / "meminfo"
+    file.write_text("MemTotal:        8000 kB\nMemFree:          100 kB\nMemAvailable:    2000 kB\n")
+    assert meminfo.read(file) == meminfo.Memory(2000 * 1024, 8000 * 1024)
+    file.write_text("MemTotal:        8000 kB\n")
+    assert meminfo.read(file) is None
+    assert meminfo.read(tmp_path / "nothing") is None
