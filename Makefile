@@ -149,8 +149,10 @@ $(BROWSER)/.stamp: pyproject.toml $(VENV)/.stamp
 
 .PHONY: chromium
 chromium:
-	@{ command -v chromium || command -v google-chrome-stable || command -v google-chrome; } >/dev/null && command -v certutil >/dev/null || { \
-		apt-get update --quiet && apt-get install --yes --no-install-recommends chromium fonts-dejavu-core libnss3-tools; }
+	@command -v chromium google-chrome-stable google-chrome >/dev/null || { \
+		apt-get update --quiet && apt-get install --yes --no-install-recommends chromium fonts-dejavu-core; }
+	@command -v certutil >/dev/null || { \
+		apt-get update --quiet && apt-get install --yes --no-install-recommends libnss3-tools; }
 
 # BROWSER_TESTS='tests/browser --site staging.example.com' visits that site, and nothing is deployed.
 .PHONY: visit
