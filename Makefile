@@ -121,6 +121,16 @@ ml-gateway: $(VENV)/ml-gateway/.stamp postgres ## Kill the ML gateway at any tim
 ml-gateway-kills: $(VENV)/ml-gateway/.stamp postgres ## Kill the ML gateway, or cut its database, in sixteen more random runs
 	$(VENV)/ml-gateway/bin/python -m pytest -m deep tests/ml_gateway
 
+$(VENV)/flags/.stamp: $(VENV)/.stamp
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(@D)/bin/python -m pip install --quiet --group flags
+	@touch $@
+
+.PHONY: flags
+flags: $(VENV)/flags/.stamp ## Switch the example's feature flags under load
+	$(VENV)/flags/bin/python -m pytest tests/flags
+
 MONITORING := .cache/monitoring
 MONITORING_PACKAGES := prometheus prometheus-alertmanager prometheus-blackbox-exporter prometheus-node-exporter \
 	prometheus-postgres-exporter haproxy
@@ -267,7 +277,7 @@ bench: provisioned ## Measure deploys beside their floor and beside docker compo
 .PHONY: test
 # What needs no sandbox takes the time that the sandbox's tests leave; shown when it fails. With $(MAKE) make -n would run it all.
 test: $(VENV)/.stamp ## Run everything that CI runs
-	@tests/aside 'tests/quietly "what needs no sandbox" make --no-print-directory lint unit lab migrations ml-gateway monitoring workflows' \
+	@tests/aside 'tests/quietly "what needs no sandbox" make --no-print-directory lint unit lab migrations ml-gateway flags monitoring workflows' \
 		'make --no-print-directory provisioned && tests/side-by-side molecule'
 
 .PHONY: clean

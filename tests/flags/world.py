@@ -37,7 +37,7 @@ def wait_for(condition: Callable[[], Answer], what: str) -> Answer:
 
 @dataclass
 class Delivered:
-    """A host's flags. Each change is one of playbooks/flags.yml: made of those that are there, and brought by the host's own code."""
+    """A host's flags, changed as playbooks/flags.yml does: made of those that are there, and brought by the host's own code."""
 
     root: Path
     flags: LiveFlags = field(init=False)

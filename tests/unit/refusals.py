@@ -70,7 +70,7 @@ PLACES = {
     "rotation": r"stack_rotation\b",
     "certificates": r"edge_acme\b|edge_certificate_paths\b|certificates_account_key\b",
     "exemptions": r"stack\.(hardening|egress)\b",
-    "files": r"stack\.(compose_files|files|live_files|shared_volumes)\b|configs\.|(volumes|include|hosts)\b"
+    "files": r"stack_flags\b|stack\.(compose_files|files|live_files|shared_volumes)\b|configs\.|(volumes|include|hosts)\b"
     r"|compose(\.\w+)?\.yml: include|stack\.profiles|compose\.\w+\.yml: must|services\.\w+\.(extends|profiles|\w+: \w+ needs )"
     r"|services\.\w+\.volumes: .*stack\.(live_)?files",
     "stack": r"stack\b",

@@ -57,6 +57,9 @@ def python() -> int:
     if WORDS[:2] == ["-m", "pip"]:
         called(words=WORDS)
         return 0
+    if WORDS[:1] == ["services/packages.py"]:
+        Path(".fetched").touch()
+        return 0
     if WORDS[:1] == ["services/smoke.py"]:
         called(words=WORDS)
         return int(SCRIPT.get("smoke", {}).get(WORDS[1], 0))

@@ -174,7 +174,9 @@ def login(machine: Machine, said: Mapping[str, str]) -> Ended:
 
 
 def build_push(machine: Machine, said: Mapping[str, str]) -> Ended:
-    if not (machine.logged_in and machine.may("packages", "write") and (machine.workspace / said["context"]).exists()):
+    # The API's image is built of what was fetched before.
+    fetched = (machine.workspace / said["context"]).exists() and (machine.workspace / ".fetched").exists()
+    if not (machine.logged_in and machine.may("packages", "write") and fetched):
         return "failure", {}
     digest = f"sha256:{hashlib.sha256((said['tags'] + said['build-args']).encode()).hexdigest()}"
     machine.forge.registry[said["tags"]] = digest

@@ -14,6 +14,7 @@ from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.check impor
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.unit import flags_file
 from tests.unit.effort import examples
 
 ROOT = Path(__file__).parents[5]
@@ -373,6 +374,19 @@ def live(name: str) -> Change:
     def change(found: Raw, source: Path) -> None:
         (source / name).parent.mkdir(parents=True, exist_ok=True)
         (source / name).write_text("1")
+
+    return change
+
+
+def flags(found: Raw, known: str | None = None) -> Change:
+    """Feature flags of the environment, and what the application asks for."""
+
+    def change(raw: Raw, source: Path) -> None:
+        (source.parent / "flags.json").write_text(flags_file.text(found))
+        raw["stack_flags"] = {"file": str(source.parent / "flags.json")}
+        if known is not None:
+            (source / "flags.yml").write_text(known)
+            raw["stack_flags"]["known"] = "flags.yml"
 
     return change
 
@@ -838,6 +852,56 @@ BAD = [
             "under it"
         ],
         id="live files below live ones",
+    ),
+    pytest.param(
+        top(stack_flags={"file": "/nowhere/flags.json"}),
+        ['stack_flags.file: "/nowhere/flags.json" does not exist'],
+        id="a file of flags that is not there",
+    ),
+    pytest.param(top(stack_flags={}), ["stack_flags.file: required; "], id="flags without a file"),
+    pytest.param(top(stack_flags="flags.json"), ["stack_flags: must be a mapping, not a string"], id="flags as a string"),
+    pytest.param(
+        top(stack_flags={"file": "/dev/null"}),
+        ["stack_flags: null: is no JSON: line 1: Expecting value"],
+        id="an empty file of flags",
+    ),
+    pytest.param(
+        both(flags({}, "{}"), lambda found, source: found["stack_flags"].update(known="../flags.yml")),
+        ['stack_flags.known: "../flags.yml" must lie below stack_source'],
+        id="an application's flags elsewhere",
+    ),
+    pytest.param(
+        flags({"a": flags_file.boolean()}, "a: bool"),
+        ['stack_flags.known: flags.yml: a: "bool" is not one of boolean, string, number, object'],
+        id="a type that no flag has",
+    ),
+    pytest.param(
+        flags({"a": flags_file.boolean()}, "[a]"),
+        ["stack_flags.known: flags.yml must be a mapping of flags to their types, not a list"],
+        id="an application's flags as a list",
+    ),
+    pytest.param(
+        flags({}, "{"), ["stack_flags.known: flags.yml is no YAML, line 1"], id="an application's flags that are no YAML"
+    ),
+    pytest.param(
+        flags({"loud-caption": flags_file.boolean()}, "loud-captions: boolean"),
+        ['stack_flags: flags.json: flags.loud-caption: the application asks for no such flag; did you mean "loud-captions"?'],
+        id="a flag that nobody asks for",
+    ),
+    pytest.param(
+        flags({"page-theme": flags_file.boolean()}, "page-theme: string"),
+        ["stack_flags: flags.json: flags.page-theme.variants: are boolean, and the application asks for string"],
+        id="a flag of another type",
+    ),
+    pytest.param(
+        flags({"a": flags_file.boolean(targeting={"fractional": [["on", 1.5], ["off", 1]]})}),
+        ["stack_flags: flags.json: flags.a.targeting: fractional: the weight 1.5 must be a whole number, 0 or more"],
+        id="a share that is none",
+    ),
+    pytest.param(
+        both(flags({}), live("flags/a"), stack(live_files=["flags"])),
+        ["stack_flags: services find them in ./flags, where other files of the stack lie; move those"],
+        id="flags where other files lie",
     ),
     pytest.param(stack(live_files="flags"), ["stack.live_files: must be a list, not a string"], id="live files as a string"),
     pytest.param(
@@ -1484,4 +1548,18 @@ def test_logins_of_registries_are_checked_with_all_the_rest(source: Path) -> Non
     assert found.problems == []
     assert [note for note in found.notes if note.startswith("stack_registries")] == [
         'stack_registries[0].server: no image of the Compose files comes from "ghcr.io"; they come from docker.io'
+    ]
+
+
+def test_flags_are_a_live_file_of_the_stack_and_one_past_its_date_is_told(source: Path) -> None:
+    found = {"old": flags_file.boolean(metadata={"expires": "2020-01-01"}), "young": flags_file.boolean()}
+    given = raw(source)
+    flags(found, "{old: boolean, young: boolean}")(given, source)
+    production('volumes: ["./flags:/flags:ro"]')(given, source)
+    checked = StackConfig(given, OPTIONS)
+    assert checked.problems == []
+    assert checked.live_files == {"flags/flags.json": base64.b64encode(flags_file.text(found).encode()).decode()}
+    assert checked.release_config["live_files"] == ["flags"]
+    assert [note for note in checked.notes if "flags" in note] == [
+        "stack_flags: flags.json: flags.old: has expired on 2020-01-01; take it out of the application, and of the file"
     ]

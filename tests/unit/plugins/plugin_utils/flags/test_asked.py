@@ -69,7 +69,7 @@ def test_the_file_takes_over_what_hosts_have_and_hosts_what_it_says_as_a_newer_v
     assert (taken.text, taken.brought, taken.problems) == (NEWER.text, False, [])
     brought = wanted(Request(bring=True, why="back"), EDITED, hosts)
     assert brought.brought
-    assert words.document(brought.text) == words.document(EDITED) | {"metadata": {"version": "9"}}
+    assert words.document(brought.text) == {**words.document(EDITED), "metadata": {"version": "9"}}
     assert wanted(Request(bring=True, why="back"), FILE, BOTH).brought is False
 
 

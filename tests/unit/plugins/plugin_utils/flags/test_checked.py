@@ -12,7 +12,7 @@ from ansible_collections.morpheus.deploy.plugins.plugin_utils.flags.checked impo
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.flags_file import TEN, TEN_KNOWN, TEN_SAID, boolean, share, text, theme
+from tests.unit.flags_file import TEN, TEN_KNOWN, TEN_SAID, boolean, document, share, text, theme
 
 TODAY = datetime.date(2026, 11, 27)
 STAFF = {"if": [{"ends_with": [{"var": "email"}, "@example.com"]}, "on", {"fractional": [["on", 10], ["off", 90]]}]}
@@ -48,8 +48,8 @@ def test_ten_mistakes_are_told_at_once_each_with_its_path() -> None:
     ],
 )
 def test_what_flagd_takes_is_taken(flag: dict[str, Any]) -> None:
-    content = text({"x": flag}, **{"$schema": "https://flagd.dev/schema/v0/flags.json", "$evaluators": {"staff": STAFF}})
-    found = FlagSet(content, None, TODAY)
+    whole = {"$schema": "https://flagd.dev/schema/v0/flags.json", **document({"x": flag}), "$evaluators": {"staff": STAFF}}
+    found = FlagSet(json.dumps(whole), None, TODAY)
     assert (found.problems, found.notes, found.flags) == ([], [], {"x": flag})
 
 
