@@ -177,8 +177,14 @@ $(BROWSER)/.stamp: pyproject.toml $(VENV)/.stamp
 
 .PHONY: chromium
 chromium:
-	@{ command -v chromium || command -v google-chrome-stable || command -v google-chrome; } >/dev/null && command -v certutil >/dev/null || { \
-		apt-get update --quiet && apt-get install --yes --no-install-recommends chromium fonts-dejavu-core libnss3-tools; }
+	@command -v chromium google-chrome-stable google-chrome >/dev/null || { \
+		apt-get update --quiet && apt-get install --yes --no-install-recommends chromium fonts-dejavu-core; }
+
+# By it Chromium learns of an authority, as the sandbox's.
+.PHONY: certutil
+certutil:
+	@command -v certutil >/dev/null || { \
+		apt-get update --quiet && apt-get install --yes --no-install-recommends libnss3-tools; }
 
 # BROWSER_TESTS='tests/browser --site staging.example.com' visits that site, and nothing is deployed.
 .PHONY: visit
@@ -186,7 +192,7 @@ visit: $(VENV)/.stamp $(BROWSER)/.stamp chromium
 	PYTHONPATH=$(CURDIR)/$(BROWSER)/packages pytest $${BROWSER_TESTS:-tests/browser}
 
 .PHONY: browser
-browser: provisioned visit ## Tell stories in Chromium, through a deploy, a rollback and a maintenance
+browser: provisioned certutil visit ## Tell stories in Chromium, through a deploy, a rollback and a maintenance
 
 WORKFLOW_TOOLS := .cache/workflows
 

@@ -12,6 +12,9 @@ ROOT = Path(__file__).parents[2]
 # The collection first, so that no other installed copy of it is tested by mistake.
 sys.path[:0] = [str(ROOT / "collections"), str(ROOT)]
 
+# What is asserted there is to be explained as in a test.
+pytest.register_assert_rewrite("tests.browser.visitor")
+
 from playwright.sync_api import Browser, sync_playwright
 
 from tests.acceptance import world

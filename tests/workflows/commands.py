@@ -86,7 +86,12 @@ def make() -> int:
         (there / "notes.md").write_text("The first release.\n")
         with tarfile.open(there / "morpheus-deploy-0.2.0.tar.gz", "w:gz") as archive:
             archive.addfile(tarfile.TarInfo("MANIFEST.json"), io.BytesIO())
-    return int(SCRIPT.get("make", {}).get(WORDS[0], 0))
+    code = int(SCRIPT.get("make", {}).get(WORDS[0], 0))
+    if code and WORDS[:1] == ["visit"]:
+        there = Path(".cache/browser/failed/test")
+        there.mkdir(parents=True)
+        (there / "visitor-1.png").write_text("a picture")
+    return code
 
 
 def docker() -> int:

@@ -32,7 +32,7 @@ def a_push_is_tested_built_deployed_tried_and_signed(world: World) -> None:
     run = world.staged()
     ran = [name for name, result in run.results.items() if "/" not in name and "(" not in name and result == "success"]
     assert ran == ["test", "build", "images", "deploy", "smoke", "status", "record"]
-    assert [one["words"] for one in world.called("make")] == TESTED
+    assert [one["words"] for one in world.called("make")] == [*TESTED, ["visit"]]
     assert world.playbooks == STAGED
     deploy, _ = world.called("ansible-playbook")
     assert deploy["variables"] == {"stack_release": COMMIT, "stack_images": images(world), "lease_wait_seconds": 600}
@@ -66,6 +66,13 @@ def a_smoke_test_that_fails_takes_the_release_back(world: World) -> None:
     assert run.conclusion == "failure"
     assert (run.results["rollback"], run.results["record"]) == ("success", "skipped")
     assert world.playbooks == [*DEPLOYED, "rollback on staging with key of staging"]
+
+
+def what_a_browser_finds_amiss_takes_the_release_back_and_is_kept(world: World) -> None:
+    world.script["make"] = {"visit": 1}
+    run = world.happens(PUSH)["deploy-staging"]
+    assert (run.conclusion, run.results["rollback"], run.results["record"]) == ("failure", "success", "skipped")
+    assert (world.forge.artefacts[run.number, "browser"] / "test" / "visitor-1.png").exists()
 
 
 def what_a_run_left_as_it_was_is_not_taken_back(world: World) -> None:
@@ -400,6 +407,7 @@ SCENARIOS = [
     tests_that_fail_keep_a_push_away,
     a_deploy_that_fails_is_not_signed_and_not_taken_back_twice,
     a_smoke_test_that_fails_takes_the_release_back,
+    what_a_browser_finds_amiss_takes_the_release_back_and_is_kept,
     what_a_run_left_as_it_was_is_not_taken_back,
     pushes_wait_for_each_other_and_only_the_newest_waits,
     a_tag_is_planned_then_approved_then_deployed_as_staging_ran_it,

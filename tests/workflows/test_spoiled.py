@@ -74,6 +74,10 @@ SLIPS = {
         sets(job("deploy-staging", "record"), needs=["test", "images", "deploy"]),
         scenarios.a_smoke_test_that_fails_takes_the_release_back,
     ),
+    "no browser": (
+        skips(job("deploy-staging", "smoke"), "Tell one in a browser"),
+        scenarios.what_a_browser_finds_amiss_takes_the_release_back_and_is_kept,
+    ),
     "build without tests": (drops(job("deploy-staging", "build"), "needs"), scenarios.tests_that_fail_keep_a_push_away),
     "no way back": (drops(job("deploy-staging", "rollback"), "if"), scenarios.a_smoke_test_that_fails_takes_the_release_back),
     "record unverified": (skips(job("deploy-production", "promotion"), "Verify"), scenarios.a_forged_record_is_refused),
