@@ -41,7 +41,8 @@ def plan(
     found = [
         *_lease(lease, keepers, waits),
         *judge.findings(facts, limits, now, backup_hours),
-        *(one for host, said in prepared.items() for one in _refusals(host, said)),
+        # Who could not be reached before is a finding already.
+        *(one for host, said in prepared.items() if not facts[host].get("unreachable") for one in _refusals(host, said)),
         *_risks(due),
     ]
     is_refused = any(one.level == ERROR for one in found)
@@ -93,9 +94,8 @@ def _lease(lease: Mapping[str, Any], keepers: Sequence[str], waits: float) -> It
 
 def _refusals(host: str, said: Mapping[str, Any]) -> Iterator[Finding]:
     if said.get("failed") or said.get("unreachable") or "plan" not in said:
-        # Who could not be reached is a finding already.
-        if not said.get("unreachable"):
-            yield Finding(ERROR, "release", host, str(said.get("msg") or "gave no answer"))
+        why = "could not be reached" if said.get("unreachable") else str(said.get("msg") or "gave no answer")
+        yield Finding(ERROR, "release", host, why)
         return
     for refusal in said.get("refusals") or []:
         yield Finding(ERROR, "release", host, str(refusal))

@@ -41,6 +41,12 @@ def test_services_of_one_wave_roll_at_the_same_time_and_those_of_others_do_not(a
     assert peak.most([*batches("api", 0, 1, 1), *batches("web", 1, 1, 1)], sizes, sizes) == max(a, b)
 
 
+@given(a=SIZES, b=SIZES, more=SIZES)
+def test_what_an_earlier_wave_has_added_stays(a: int, b: int, more: int) -> None:
+    steps = [*batches("api", 0, 1, 1), *batches("web", 1, 1, 1)]
+    assert peak.most(steps, {"api": a + more, "web": b}, {"api": a, "web": b}) == more + max(a, b)
+
+
 @given(job=SIZES, size=SIZES)
 def test_a_job_gives_back_what_it_takes(job: int, size: int) -> None:
     steps = [Step(Action.RUN, "setup"), *batches("web", 1, 1, 1)]

@@ -84,6 +84,16 @@ def test_a_host_that_cannot_prepare_the_release_refuses_in_its_own_words() -> No
     assert "    unknown" in plan.lines(report, "")
 
 
+@pytest.mark.parametrize("before", [True, False])
+def test_a_host_that_is_lost_refuses_once_whenever_it_is_lost(before: bool) -> None:
+    lost = {"unreachable": True}
+    facts = {"app-1": lost if before else SHOWN}
+    report = plan.plan(config(), facts, {"app-1": lost}, NOW, lease=FREE, keepers=())
+    assert told(report) == [("error", "host" if before else "release")]
+    assert report["findings"][0]["text"].startswith("app-1: ")
+    assert "could not be reached" in report["findings"][0]["text"]
+
+
 FILES = [{"path": f"m/{kind}.sql", "kind": kind, "effects": [f"does {kind}"]} for kind in ("additive", "locking", "destructive")]
 SUPABASE = {"migration": {"engine": "supabase"}, "supabase": {"files": FILES}}
 
