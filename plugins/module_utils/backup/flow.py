@@ -122,7 +122,7 @@ def pump(source: IO[bytes], *sinks: IO[bytes], rate: float = 0, clock: Clock | N
     time = clock or SystemClock()
     begun, moved, left = time.now(), 0, list(sinks)
     while left and (chunk := source.read(_CHUNK)):
-        left = [sink for sink in left if _written(sink, chunk)]
+        left = [sink for sink in left if written(sink, chunk)]
         moved += len(chunk)
         early = moved / rate - (time.now() - begun) if rate else 0
         if early > 0:
@@ -131,7 +131,8 @@ def pump(source: IO[bytes], *sinks: IO[bytes], rate: float = 0, clock: Clock | N
     return moved
 
 
-def _written(sink: IO[bytes], chunk: bytes) -> bool:
+def written(sink: IO[bytes], chunk: bytes) -> bool:
+    """Whether the program behind the pipe still takes it."""
     try:
         sink.write(chunk)
         sink.flush()

@@ -140,12 +140,8 @@ def refuse_other(found: Record, environment: str, kind: str) -> None:
 
 
 def _say(program: Program, text: str) -> None:
-    try:
-        program.input.write(text.encode())
-        program.input.flush()
-    except BrokenPipeError:
-        # Why it has ended is told when it is waited for.
-        return
+    # Why it takes no more is told when it is waited for.
+    flow.written(program.input, text.encode())
 
 
 def _ended_well(at_work: Programs, *some: Program) -> bool:

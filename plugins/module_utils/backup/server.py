@@ -26,6 +26,7 @@ from pathlib import Path
 from ansible_collections.morpheus.deploy.plugins.module_utils.backup import flow
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import Clock, SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.spoken import told
 from ansible_collections.morpheus.deploy.plugins.module_utils.postgres.url import Address
 
 LABEL = "morpheus.deploy.backup"
@@ -59,7 +60,8 @@ def target(address: Address) -> Iterator[Target]:
         path = Path(directory, "passfile")
         path.touch(mode=0o600)
         password = address.password.replace("\\", "\\\\").replace(":", "\\:")
-        path.write_text(f"*:*:*:*:{password}\n")
+        with told(path):
+            path.write_text(f"*:*:*:*:{password}\n")
         yield Target(address, path)
 
 

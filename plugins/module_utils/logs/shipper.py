@@ -53,7 +53,7 @@ class Positions:
     def of(self, identity: str) -> str:
         return self._times.get(identity, self._began)
 
-    def move(self, lines: Sequence[Entry], known: Mapping[str, Source]) -> str:
+    def advance(self, lines: Sequence[Entry], known: Mapping[str, Source]) -> str:
         """Why it could not be written down; then it is known here until this ends."""
         self._times |= {line.source.id: line.time for line in lines}
         self._times = {identity: at for identity, at in self._times.items() if identity in known}
@@ -109,7 +109,7 @@ class Shipper:
         if lines:
             self._scrubber.learn()
             self._deliver([Entry(line.time, line.source, self._scrubber.masked(line.text)) for line in lines])
-            self._say_once(self._positions.move(lines, self._followed))
+            self._say_once(self._positions.advance(lines, self._followed))
 
     def look(self) -> None:
         """Follow every container that is not followed yet."""
