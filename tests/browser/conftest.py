@@ -98,7 +98,7 @@ def arrive(chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Callab
         for number, visitor in enumerate(visitors, start=1):
             visitor.page.screenshot(path=place / f"visitor-{number}.png", full_page=True)
             visitor.context.tracing.stop(path=place / f"visitor-{number}.zip")
-        print(f"\n{place} has a picture and a trace of each visitor: playwright show-trace {place}/visitor-1.zip")
+        print(f"\n{place} has a picture and a trace of each visitor: python -m playwright show-trace {place}/visitor-1.zip")
 
 
 @pytest.fixture
