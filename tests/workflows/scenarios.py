@@ -93,7 +93,8 @@ def a_tag_is_planned_then_approved_then_deployed_as_staging_ran_it(world: World)
     run = world.happens(TAGGED)["deploy-production"]
     assert run.conclusion == "success", world.log(run)
     assert (world.playbooks, world.forge.asked) == (RELEASED, ["production"])
-    plan, deploy = world.called("ansible-playbook")[1:]
+    # Before it stand those of staging.
+    plan, deploy = world.called("ansible-playbook")[len(STAGED) :]
     assert deploy["variables"] == {"stack_release": COMMIT, "stack_images": images(world), "lease_wait_seconds": 600}
     assert plan["variables"] == deploy["variables"]
     assert deploy["passwords"] == {"MORPHEUS_VAULT_PASSWORD_PRODUCTION": "password of production"}
