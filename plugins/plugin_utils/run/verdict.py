@@ -113,7 +113,8 @@ class Run(Known):
             state.failed = "\n".join([*filter(None, [state.failed]), where + message])
             self.reasons.append(where + message)
             # A module that was killed does not say what it has begun.
-            begun = module in ("edge_upgrade", "engine_packages", "stack_removal") and result.get("begun", True)
+            acts = module in ("edge_upgrade", "engine_packages", "stack_removal") or self.fills(module)
+            begun = acts and result.get("begun", True)
             state.changed = state.changed or bool(result.get("restarted")) or begun
             state.removing = state.removing or (module == "stack_removal" and begun)
 
@@ -143,8 +144,7 @@ class Run(Known):
         state.mixed = state.mixed or module == "stack_rollout"
         # Whichever edge serves there: the same command goes on from it.
         begun = host in (self.engines if module == "engine_packages" else self.removals if module == "stack_removal" else ())
-        begun = begun or module == "staging_data_import" or (module == "database_restore" and self.restores)
-        state.changed = state.changed or module == "edge_upgrade" or begun
+        state.changed = state.changed or module == "edge_upgrade" or begun or self.fills(module)
         state.removing = module == "stack_removal" and begun
 
     def interrupted(self, how: str, at_work: Mapping[str, str]) -> None:
