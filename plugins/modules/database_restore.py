@@ -97,6 +97,11 @@ seconds:
   returned: O(state=drilled) or O(state=restored)
   type: float
   sample: 61.5
+begun:
+  description: Whether the database may hold something else than before the module failed.
+  returned: failure
+  type: bool
+  sample: false
 """
 
 import time
@@ -112,6 +117,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words imp
 
 def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
     params, state = module.params, module.params["state"]
+    about["begun"] = False
     leased.require(params, check_mode=module.check_mode)
     found = record.of(params["record"], "record")
     restore.refuse_other(found, params["environment"], record.BACKUP)
@@ -133,7 +139,8 @@ def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
             at = record.said(time.time())
             told.drilled({"at": at, "name": found.name, "of": found.at, "rows": rows, "seconds": seconds})
         else:
-            restoring.restore(declared, found)
+            with restore.filling(about):
+                restoring.restore(declared, found)
             rows = sum(one.rows for one in found.tables.values())
             seconds = round(time.time() - began, 1)
     return {**result, "changed": state == "restored", "name": found.name, "rows": rows, "seconds": seconds}

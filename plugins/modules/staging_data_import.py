@@ -74,12 +74,17 @@ rows:
   returned: success, except in check mode
   type: int
   sample: 100000
+begun:
+  description: Whether the database may hold something else than before the module failed.
+  returned: failure
+  type: bool
+  sample: false
 """
 
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.morpheus.deploy.plugins.module_utils.backup import bring, news, options, record
+from ansible_collections.morpheus.deploy.plugins.module_utils.backup import bring, news, options, record, restore
 from ansible_collections.morpheus.deploy.plugins.module_utils.backup.restore import Restoring
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease import leased
 from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import in_words, run_module
@@ -87,6 +92,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words imp
 
 def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
     params = module.params
+    about["begun"] = False
     leased.require(params, check_mode=module.check_mode)
     found, declared = record.of(params["record"], "record"), options.declared(params)
     tools, told = options.tools(params), news.News()
@@ -95,7 +101,9 @@ def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
         bring.look(declared, found)
         return result
     with options.at_work(params, tools, told) as spool:
-        bring.bring(Restoring(tools, options.where(params), spool, params["identity"]), declared, found)
+        restoring = Restoring(tools, options.where(params), spool, params["identity"])
+        with restore.filling(about):
+            bring.bring(restoring, declared, found)
         told.tell(news.STAGING_DATA, {"at": found.at, "name": found.name, "of": found.environment})
     return {**result, "rows": sum(one.rows for one in found.tables.values())}
 

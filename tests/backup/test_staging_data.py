@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.backup import bring
@@ -16,6 +17,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.backup.database im
 from ansible_collections.morpheus.deploy.plugins.module_utils.backup.export import Exporting, Wanted
 from ansible_collections.morpheus.deploy.plugins.module_utils.backup.place import Directory
 from ansible_collections.morpheus.deploy.plugins.module_utils.backup.record import Record
+from ansible_collections.morpheus.deploy.plugins.module_utils.backup.restore import UnansweredError, filling
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership import marker
 
@@ -231,8 +233,13 @@ def test_an_import_that_fails_changes_nothing(two: Two) -> None:
     two.staging.rows("alter table auth.users add column needed int not null default 1")
     two.staging.rows("alter table auth.users alter column needed drop default")
     before = everything(two.staging)
-    with pytest.raises(DeployError, match="the export export was not restored, and the database is as it was: psql ended with 3"):
+    about: dict[str, Any] = {"begun": False}
+    with (
+        pytest.raises(DeployError, match="the export export was not restored, and the database is as it was: psql ended with 3"),
+        filling(about),
+    ):
         two.bring(two.export())
+    assert not about["begun"]
     assert everything(two.staging) == before
 
 
@@ -244,3 +251,23 @@ def test_an_export_says_nothing_of_the_schema(two: Two) -> None:
     assert "zacharias" not in text
     assert found.of == "first"
     assert found.kind == "export"
+
+
+def test_a_database_that_is_lost_when_it_is_to_commit_may_hold_the_export(two: Two) -> None:
+    small(two, 3)
+    found = two.export()
+    for statement in (
+        "create function public.goes() returns trigger language plpgsql as $$ begin "
+        "perform pg_terminate_backend(pg_backend_pid()); return null; end $$",
+        "create constraint trigger goes after insert on auth.users deferrable initially deferred for each row "
+        "execute function public.goes()",
+        "alter table auth.users enable always trigger goes",
+    ):
+        two.staging.rows(statement)
+    about: dict[str, Any] = {"begun": False}
+    with (
+        pytest.raises(UnansweredError, match=r"the export export was written, and no answer came .*: .*terminating connection"),
+        filling(about),
+    ):
+        two.bring(found)
+    assert about["begun"]

@@ -14,14 +14,22 @@ from typing import Any
 from ansible_collections.morpheus.deploy.plugins.module_utils.backup import record
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import metrics, places
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import private, write_atomically
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats import NEWS
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.metrics import Sample
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.spoken import spoken
 
 BACKUP, DRILL, STAGING_DATA = "backup", "drill", "staging_data"
 _METRICS = {
     BACKUP: ("backup_last_success_timestamp_seconds", "Of when the last backup is that was restored and found to be whole."),
     DRILL: ("backup_drill_timestamp_seconds", "When a backup was last taken from its store, decrypted, restored and compared."),
     STAGING_DATA: ("staging_data_timestamp_seconds", "Of when the data are that staging has from production."),
+}
+# What is so although it could not be noted.
+_DONE = {
+    BACKUP: "the backup {} was made and verified",
+    DRILL: "the backup {} came back as it was",
+    STAGING_DATA: "the database holds the export {}",
 }
 
 
@@ -41,9 +49,14 @@ class News:
             return {}
 
     def tell(self, kind: str, about: Mapping[str, Any]) -> None:
-        """``about``: at least ``at``. A host that cannot be told of in a graph has its backup all the same."""
-        known = {**self.read(), kind: dict(about)}
-        write_atomically(self.directory / "news.json", json.dumps(NEWS.numbered(known)) + "\n", mode=0o600)
+        """``about``: at least ``at`` and ``name``. A host that cannot be told of in a graph has its backup all the same."""
+        try:
+            with spoken():
+                known = {**self.read(), kind: dict(about)}
+                write_atomically(self.directory / "news.json", json.dumps(NEWS.numbered(known)) + "\n", mode=0o600)
+        except DeployError as exc:
+            done = _DONE[kind].format(about["name"])
+            raise DeployError(f"{done}, and the host cannot note it, so its status will not say so: {exc}") from None
         name, what = _METRICS[kind]
         with suppress(OSError):
             sample = Sample(name, {}, record.seconds(str(about["at"])))

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.backup import contents, database, flow, make, record, server
 from ansible_collections.morpheus.deploy.plugins.module_utils.backup.database import Declared
@@ -23,6 +24,12 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.backup.server impo
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
 
 _PSQL = ("--no-psqlrc", "--quiet", "--output=/dev/null", "--set=ON_ERROR_STOP=1", "--set=VERBOSITY=terse", "--file=-")
+# What psql ends with when the database has taken a statement, or has said no to one.
+_ANSWERED = (0, 3)
+
+
+class UnansweredError(DeployError):
+    """The database was told to commit, and did not answer."""
 
 
 @dataclass(frozen=True)
@@ -96,8 +103,14 @@ class Restoring:
             # Only what was read to its end may be committed.
             whole = _ended_well(at_work, plain, script)
             if whole:
-                _say(psql, f"\n{contents.SETTINGS};\n{after}\ncommit;\n")
+                _say(psql, f"\n{contents.SETTINGS};\n{after}\n\\echo at its end\ncommit;\n")
             psql.close()
+            if psql.output.read() and psql.process.wait() not in _ANSWERED:
+                raise UnansweredError(
+                    f"{what} was written, and no answer came when the transaction was to end, so nobody knows whether "
+                    f"the database holds it or is as it was: {declared.scrubbed(psql.words())}. Run this again: it is one "
+                    "transaction, and may be done twice"
+                )
             _finish(at_work, wrong)
             if not whole:
                 raise DeployError(wrong)
@@ -116,6 +129,17 @@ class Restoring:
 
 
 _BEGIN = f"begin; {contents.SETTINGS}; set client_min_messages = warning;"
+
+
+@contextmanager
+def filling(about: dict[str, Any]) -> Iterator[None]:
+    """``about``: gets to know whether the database may hold something else than before."""
+    try:
+        yield
+    except UnansweredError:
+        about["begun"] = True
+        raise
+    about["begun"] = True
 
 
 def plan(declared: Declared, found: Record, now: float) -> Plan:

@@ -158,6 +158,10 @@ _GOES_ON = {
     "stack_release": "images that are being pulled may come; no replica is touched",
     "engine_config": "a restart of the engine that has begun ends by itself",
     "engine_packages": "the upgrade of the engine goes on there; the same command sees how it ended",
+    "database_backup": "the backup goes on there, to its end; the same command waits for it",
+    "database_restore": "a restore goes on there, to its end, in one transaction; the same command waits for it",
+    "staging_data_export": "the export goes on there, to its end; the same command waits for it",
+    "staging_data_import": "the import goes on there, to its end, in one transaction; the same command waits for it",
     "edge_upgrade": "the edge is replaced there to the end; the same command sees that it was, and has the balancer take it back",
 }
 

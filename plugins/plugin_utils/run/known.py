@@ -110,6 +110,10 @@ class Known:
     chosen: int = 0
     limit: str = ""
 
+    def fills(self, module: str) -> bool:
+        """Whether ``module`` puts other data into the database here, and does not only look."""
+        return module == "staging_data_import" or (module == "database_restore" and self.restores)
+
     def learned(self, facts: Mapping[str, Any]) -> None:
         """What a task has handed over as facts."""
         self.left_out = facts.get("fleet_left_out") or self.left_out

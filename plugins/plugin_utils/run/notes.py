@@ -10,6 +10,8 @@ from typing import Any
 
 # Modules that put other data into a database.
 RESTORES = ("database_restore", "staging_data_import")
+# Other modules that say, when they fail, whether they have begun.
+SAYING_BEGUN = ("edge_upgrade", "engine_packages", "stack_removal")
 
 
 def once(module: str, host: str, found: Mapping[str, Any], result: Mapping[str, Any]) -> str:

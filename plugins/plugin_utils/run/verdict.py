@@ -113,7 +113,7 @@ class Run(Known):
             state.failed = "\n".join([*filter(None, [state.failed]), where + message])
             self.reasons.append(where + message)
             # A module that was killed does not say what it has begun.
-            begun = module in ("edge_upgrade", "engine_packages", "stack_removal") and result.get("begun", True)
+            begun = (module in notes.SAYING_BEGUN or self.fills(module)) and result.get("begun", True)
             state.changed = state.changed or bool(result.get("restarted")) or begun
             state.removing = state.removing or (module == "stack_removal" and begun)
 
@@ -143,15 +143,15 @@ class Run(Known):
         state.mixed = state.mixed or module == "stack_rollout"
         # Whichever edge serves there: the same command goes on from it.
         begun = host in (self.engines if module == "engine_packages" else self.removals if module == "stack_removal" else ())
-        begun = begun or module == "staging_data_import" or (module == "database_restore" and self.restores)
-        state.changed = state.changed or module == "edge_upgrade" or begun
+        state.changed = state.changed or module == "edge_upgrade" or begun or self.fills(module)
         state.removing = module == "stack_removal" and begun
 
     def interrupted(self, how: str, at_work: Mapping[str, str]) -> None:
         """The run ended before its end. ``at_work``: host -> module that had not answered, and may go on there."""
-        for host in [host for host, module in at_work.items() if module == "stack_rollout"]:
+        for host, module in [one for one in at_work.items() if one[1] == "stack_rollout" or self.fills(one[1])]:
             state = self.hosts.setdefault(host, HostState())
-            state.lost = state.mixed = True
+            state.lost = state.mixed = module == "stack_rollout"
+            state.changed = state.changed or self.fills(module)
         switched = [state for state in self.hosts.values() if state.changed or state.mixed]
         for state in switched:
             state.failed = state.failed or how

@@ -27,7 +27,7 @@ from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import verdict
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.summary import summary
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.verdict import Run
 
-from tests.unit.endings import worlds
+from tests.unit.endings import backups, worlds
 from tests.unit.endings.ran import BELOW, ends_of, run, watching
 from tests.unit.endings.worlds import World
 from tests.unit.plugins.action import test_rotation_action as rotations
@@ -55,6 +55,8 @@ SWITCHED = (
 PLAN = {"name": "ml", "steps": ["make"], "plan": ["make a new value"], "old": "the old value", "keeps_old": False, "written": []}
 PLANNED = ("rotation", {"changed": False, "state": "planned", "rotation": PLAN})
 LOOKED = ("stack_info", {"live_release": "2.0"})
+TO_RESTORE: Before = (("database_restore", {"changed": False, "lost": ["3 rows"], "is_empty": False}), LEASE)
+TO_MIGRATE: Before = (LEASE, PREPARED)
 NO_VERDICT = ""
 
 
@@ -73,6 +75,19 @@ class Ending:
 
 def fails(word: str, says: str, arrange: Callable[[World], Any] = lambda world: None, **more: Any) -> Ending:
     return Ending(word, arrange, says=says, fails=True, **more)
+
+
+def backup(says: str, arrange: Callable[[World], Any] = backups.backups, before: Before = TO_MIGRATE, **options: Any) -> Ending:
+    """One that fails: whatever the run was about to do is not begun."""
+    return fails("refused", says, arrange, options={**BACKUP, **options}, before=before)
+
+
+def restore(word: str, says: str, arrange: Callable[[World], Any] = backups.backups, **options: Any) -> Ending:
+    return fails(word, says, arrange, options={**RESTORE, **options}, before=TO_RESTORE)
+
+
+def bring(word: str, says: str, arrange: Callable[[World], Any] = backups.backups, **options: Any) -> Ending:
+    return fails(word, says, arrange, options={**IMPORT, **options}, before=(LEASE,))
 
 
 def rollout(word: str, arrange: Callable[[World], Any], *, release: str = "2.0-id", **more: Any) -> Ending:
@@ -97,11 +112,20 @@ IMAGE_FOUND = (
     "edge_image",
     {"due": True, "plan": "replace the edge", "before": "HAProxy 3.0.1", "after": "HAProxy 3.0.2"},
 )
+POSTGRES = {"url": "postgresql://app:canary@db/app", "environment": "staging"}
+PROGRAMS = {"programs": "/nowhere", "directory": "{root}/backups", "wait_seconds": 0}
+BACKUP: dict[str, Any] = {**POSTGRES, **PROGRAMS, "name": "second", "why": "a test", "recipients": ["age1a"]}
+OPENED = {**POSTGRES, **PROGRAMS, "identity": "canary-identity", "token": 7}
+RESTORE: dict[str, Any] = {**OPENED, "state": "restored", "record": backups.described()}
+IMPORT: dict[str, Any] = {**OPENED, "record": backups.exported()}
 NO_LEASE = "This run holds no lease of the environment"
 ROTATING: Before = (LEASE, PLANNED, LOOKED)
 ROTATED: Before = (*ROTATING, SWITCHED)
 SERVED: Before = (PREPARED, SWITCHED)
 STAGING = Seen("staging", "7")
+PRODUCTION = Seen("production", "7")
+ANOTHERS = "url leads to a database that is marked as production's, expected staging's; correct the secret"
+AT_WORK = "another run is at work with backups on this host, and was for 0 s; run this again when it has ended"
 FENCED = FencedError("this run has lost its lease")
 FULL = "could not be read or written: No space left on device. See what fills it with: df -h"
 
@@ -646,6 +670,88 @@ ENDINGS: dict[str, dict[str, Ending]] = {
             before=(LEASE,),
         ),
     },
+    "database_backup": {
+        "it is made before a migration": Ending("unchanged", backups.backups, BACKUP, TO_MIGRATE),
+        "it is made by itself": Ending(NO_VERDICT, backups.backups, BACKUP),
+        "check mode": Ending(NO_VERDICT, backups.backups, BACKUP, check_mode=True),
+        "nobody could name it": backup('"../first" is not the name of a backup', name="../first"),
+        "nobody could read it": backup("recipients: required; nobody could read a backup", recipients=[]),
+        "nothing says whose programs": backup("image and programs: exactly one of them", programs=""),
+        "a library is missing": backup("psycopg2 is not installed for ", backups.without_driver),
+        "the database is another's": backup(ANOTHERS, lambda world: backups.backups(world, seen=PRODUCTION)),
+        "another run is at work": backup(AT_WORK, backups.at_work),
+        "the disk is full": backup(FULL, backups.no_room_for_a_backup),
+        "the disk is full before a restore": backup(FULL, backups.no_room_for_a_backup, TO_RESTORE),
+        "it cannot be restored": backup("the backup second was made and kept, and could not be verified", backups.unverified),
+        "it cannot be noted": backup(
+            "the backup second was made and verified, and the host cannot note it, so its status will not say so",
+            backups.cannot_note,
+        ),
+    },
+    "database_restore": {
+        "it is restored": Ending("deployed", backups.backups, RESTORE, TO_RESTORE, says="the database holds first: 3 rows"),
+        "it is restored into a database that was lost": Ending(
+            "deployed",
+            lambda world: backups.backups(world, seen=Seen("", "7"), tables=()),
+            RESTORE,
+            TO_RESTORE,
+            says="the database holds first: 3 rows",
+        ),
+        "it is planned": Ending("unchanged", backups.backups, {**RESTORE, "state": "planned"}, (LEASE,)),
+        "check mode": Ending(NO_VERDICT, backups.backups, RESTORE, TO_RESTORE[:1], check_mode=True),
+        "it is tried": Ending("unchanged", backups.backups, {**RESTORE, "state": "drilled"}, (LEASE,)),
+        "it is tried, and other rows come back": restore(
+            "refused",
+            'the backup first does not come back as it was: "public"."orders": 2 rows restored, 3 rows in the backup',
+            backups.comes_back_otherwise,
+            state="drilled",
+        ),
+        "it is tried, which cannot be noted": restore(
+            "refused", "the backup first came back as it was, and the host cannot note it", backups.cannot_note, state="drilled"
+        ),
+        "without a lease": restore("refused", NO_LEASE, token=0),
+        "without the key": restore("refused", "identity: required; without the secret key nobody can read", identity=""),
+        "there is no such backup": restore("refused", "record is not the record of a backup", record={}),
+        "the backup is another's": restore(
+            "refused",
+            "first is backup of production, and a backup of staging is needed",
+            record=backups.described(environment="production"),
+        ),
+        "the database is another's": restore("refused", ANOTHERS, lambda world: backups.backups(world, seen=PRODUCTION)),
+        "the server lacks a role": restore(
+            "refused",
+            "first speaks of roles that this server does not have; nothing was changed",
+            lambda world: backups.backups(world, role="other"),
+        ),
+        "the archive is another one": restore("refused", "is not the one that was made: its SHA-256 is", backups.damaged),
+        "the archive is gone": restore("refused", "first.dump.age is missing, although its record is there", backups.gone),
+        "another run is at work": restore("refused", AT_WORK, backups.at_work),
+        "it is undone": restore("refused", "the database is as it was: psql ended with 3", backups.undone),
+        "the database is lost at its end": restore("failed", "nobody knows whether the database holds it", backups.unanswered),
+    },
+    "staging_data_import": {
+        "it is brought": Ending("deployed", backups.backups, IMPORT, (LEASE,), says="the database holds first: 3 rows"),
+        "check mode": Ending(NO_VERDICT, backups.backups, IMPORT, check_mode=True),
+        "without a lease": bring("refused", NO_LEASE, token=0),
+        "there is no such export": bring("refused", "record is not the record of a backup", record={}),
+        "there are persons in it": bring(
+            "refused", "first is a backup of production, with persons in it", record=backups.described(environment="production")
+        ),
+        "it is of this environment": bring(
+            "refused", "first is an export of staging itself", record=backups.described(kind="export")
+        ),
+        "the database is another's": bring("refused", ANOTHERS, lambda world: backups.backups(world, seen=PRODUCTION)),
+        "the database lacks a table": bring(
+            "refused", 'has no table "public"."orders"', lambda world: backups.backups(world, tables=())
+        ),
+        "the archive is another one": bring("refused", "is not the one that was made: its SHA-256 is", backups.damaged),
+        "another run is at work": bring("refused", AT_WORK, backups.at_work),
+        "it is undone": bring("refused", "the database is as it was: psql ended with 3", backups.undone),
+        "the database is lost at its end": bring("failed", "nobody knows whether the database holds it", backups.unanswered),
+        "it cannot be noted": bring(
+            "failed", "the database holds the export first, and the host cannot note it", backups.cannot_note
+        ),
+    },
     "rotation": {
         "it is not one of a host": fails(
             "refused",
@@ -667,18 +773,22 @@ def ended(name: str, ending: Ending, world: World, capsys: pytest.CaptureFixture
     ending.arrange(world)
 
     def use(server: str) -> dict[str, Any]:
-        options = {key: _with(value, server) for key, value in ending.options.items()}
+        places = {"{server}": server, "{root}": str(world.root)}
+        options = {key: _with(value, places) for key, value in ending.options.items()}
         return run(name, capsys, options, check_mode=ending.check_mode)
 
     return dict(worlds.serving(use)) if "{server}" in str(ending.options) else use("")
 
 
-def _with(value: Any, server: str) -> Any:
+def _with(value: Any, places: Mapping[str, str]) -> Any:
     if isinstance(value, list):
-        return [_with(one, server) for one in value]
+        return [_with(one, places) for one in value]
     if isinstance(value, dict):
-        return {key: _with(one, server) for key, one in value.items()}
-    return value.replace("{server}", server) if isinstance(value, str) else value
+        return {key: _with(one, places) for key, one in value.items()}
+    if isinstance(value, str):
+        for name, place in places.items():
+            value = value.replace(name, place)
+    return value
 
 
 def word(name: str, result: Mapping[str, Any], before: Before, *, failed: bool, check_mode: bool) -> tuple[str, list[str], bool]:

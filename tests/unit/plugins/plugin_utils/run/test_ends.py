@@ -159,6 +159,10 @@ WATCH = "watch it: ansible-playbook playbooks/status.yml -i inventories/staging"
             ["app-1: the migration goes on there by itself; the same command waits for it and starts no second one", WATCH],
         ),
         (
+            {"app-1": "database_restore"},
+            ["app-1: a restore goes on there, to its end, in one transaction; the same command waits for it", WATCH],
+        ),
+        (
             {"app-2": "stack_rollout", "app-1": "stack_rollout"},
             [
                 "app-1: the rollout goes on there by itself, to its end",

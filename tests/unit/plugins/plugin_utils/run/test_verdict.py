@@ -113,6 +113,16 @@ def migration_killed(host: str) -> Event:
     return lambda run: run.saw("stack_migration", host, result, failed=True)
 
 
+def looked_at_restore(run: Run) -> None:
+    run.saw("database_restore", "a", {"changed": False, "lost": ["3 rows"], "is_empty": False}, failed=False)
+
+
+def database_killed(module: str) -> Event:
+    """Its module, on the host that works on the database."""
+    result = {"msg": "Module result deserialization failed", "module_stdout": "", "module_stderr": "Killed", "rc": 137}
+    return lambda run: run.saw(module, "a", result, failed=True)
+
+
 def preflight_failed(run: Run) -> None:
     run.refused("localhost", "2 problems in the configuration", ours=True)
 
@@ -144,6 +154,11 @@ WORDS = [
     pytest.param([prepared("a"), cannot_prepare("b")], "refused", id="it could not be prepared on one of two"),
     pytest.param([prepared("a"), migration_failed("a")], "refused", id="the migration failed"),
     pytest.param([prepared("a"), migration_killed("a")], "refused", id="the migration was killed"),
+    pytest.param([prepared("a"), database_killed("database_backup")], "refused", id="a backup was killed"),
+    pytest.param([database_killed("database_restore")], "refused", id="a look at a restore was killed"),
+    pytest.param([looked_at_restore, database_killed("database_backup")], "refused", id="the backup before it was killed"),
+    pytest.param([looked_at_restore, database_killed("database_restore")], "failed", id="a restore was killed"),
+    pytest.param([database_killed("staging_data_import")], "failed", id="an import was killed"),
     pytest.param([prepared("a"), failed("a", "as_before")], "failed", id="the first gate failed"),
     pytest.param(
         [prepared("a"), prepared("b"), failed("a", "as_before")], "failed", id="the first gate of the first host failed"

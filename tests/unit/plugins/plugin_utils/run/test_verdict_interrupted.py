@@ -55,3 +55,22 @@ def test_a_host_that_had_failed_before_keeps_its_reason() -> None:
     found.lost("app-2", "stack_rollout")
     found.interrupted(HOW, {})
     assert found.verdict(1.0, check_mode=False)["messages"] == ["app-2 could not be reached", HOW]
+
+
+@pytest.mark.parametrize(
+    ("looked", "module", "word"),
+    [
+        pytest.param(False, "database_restore", "refused", id="a look at a restore"),
+        pytest.param(True, "database_backup", "refused", id="the backup before a restore"),
+        pytest.param(True, "database_restore", "failed", id="a restore"),
+        pytest.param(False, "staging_data_import", "failed", id="an import"),
+    ],
+)
+def test_a_database_that_may_be_filled_meanwhile_is_not_called_untouched(looked: bool, module: str, word: str) -> None:
+    found = Run(started=0.0)
+    if looked:
+        found.saw("database_restore", "app-1", {"changed": False, "lost": [], "is_empty": False}, failed=False)
+    found.interrupted(HOW, {"app-1": module})
+    verdict = found.verdict(1.0, check_mode=False)
+    assert (verdict["verdict"], verdict["messages"]) == (word, [HOW])
+    assert not any(host["lost"] or host["mixed"] for host in verdict["hosts"].values())
