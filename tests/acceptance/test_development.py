@@ -127,7 +127,7 @@ def test_the_example_is_developed_on_one_machine_with_docker_alone(developer: De
     assert len(developer.gets("POST", "/api/transform", {"story_id": mine_too})["panels"]) == 2
 
     # Each service serves its source as it is now, and so does the page.
-    developer.changes("services/api/main.py", '"panels": await', '"drawn_by": "the new api", "panels": await')
+    developer.changes("services/api/main.py", '{"panels": panels,', '{"drawn_by": "the new api", "panels": panels,')
     developer.changes("services/ml-mock/main.py", '"caption": scene', '"caption": scene.upper()')
     developer.changes("services/web/index.html", "Tell a story.", "Tell a long story.")
     developer.sees(200, "Tell a long story.", "GET", "/")
