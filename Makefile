@@ -103,8 +103,12 @@ postgres:
 		mkdir -p /etc/postgresql-common && echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf && \
 		apt-get update --quiet && apt-get install --yes --no-install-recommends postgresql; }
 
+.PHONY: age
+age:
+	@command -v age >/dev/null || { apt-get update --quiet && apt-get install --yes --no-install-recommends age; }
+
 .PHONY: backup
-backup: $(VENV)/.stamp postgres ## Back a real Postgres up, lose it, restore it, and mask it for staging
+backup: $(VENV)/.stamp postgres age ## Back a real Postgres up, lose it, restore it, and mask it for staging
 	pytest tests/backup
 
 .PHONY: migrations
