@@ -18,7 +18,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import
 CALLBACK = "morpheus.deploy.verdict"
 CLIENT = "inventories/vault-client.py"
 # Below [defaults]: lists to which something may be added, and what is only written where nothing stands.
-IGNORED = r"^(fingerprints|baselines)\.json$"
+IGNORED = r"^(fingerprints|baselines|flags)\.json$"
 _SECTION = re.compile(r"^\[defaults\][ \t]*$", re.MULTILINE)
 _ENVIRONMENTS = re.compile(r"^(?P<head>preflight_environments:[ \t]*\[)(?P<names>[^\]\n]*)(?P<tail>\].*)$", re.MULTILINE)
 

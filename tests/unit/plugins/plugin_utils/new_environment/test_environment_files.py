@@ -52,7 +52,7 @@ NEEDED = {
     "callbacks_enabled": "morpheus.deploy.verdict",
     "vault_identity_list": "staging@inventories/vault-client.py",
     "vault_id_match": "true",
-    "inventory_ignore_patterns": r"^(fingerprints|baselines)\.json$",
+    "inventory_ignore_patterns": r"^(fingerprints|baselines|flags)\.json$",
 }
 
 
