@@ -29,7 +29,21 @@ def no_host(group: str, groups: Mapping[str, Sequence[str]], sources: Sequence[s
 
 
 # Those of playbooks and roles, and Ansible's own.
-TAGS = ("baseline", "database", "edge", "egress", "engine", "identity", "preflight", "all", "always", "tagged", "untagged")
+TAGS = (
+    "backup",
+    "baseline",
+    "database",
+    "edge",
+    "egress",
+    "engine",
+    "identity",
+    "logs",
+    "preflight",
+    "all",
+    "always",
+    "tagged",
+    "untagged",
+)
 
 
 def left_out(chosen: Sequence[str], skipped: Sequence[str], known: Sequence[str], always: str) -> str:
