@@ -86,6 +86,7 @@ def directory(service: str, root: Path) -> Iterator[Path]:
     place = root / f"{service}-{len(list(root.iterdir()))}"
     place.mkdir(parents=True)
     (place / "app").symlink_to(ROOT / "services" / service)
+    (place / "logs.py").symlink_to(ROOT / "services" / "logs.py")
     before = dict(os.environ)
     # Nobody listens there, and nothing that is asked here needs the database.
     os.environ.setdefault("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/nothing")

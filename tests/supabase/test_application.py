@@ -65,6 +65,7 @@ class Application:
 def application(directory: Path, database: str, **environment: str) -> Iterator[Application]:
     directory.mkdir()
     (directory / "app").symlink_to(ROOT / "services/api")
+    (directory / "logs.py").symlink_to(ROOT / "services/logs.py")
     port = postgres.free_port()
     given = {"DATABASE_URL": database, "API_READY_SECONDS": "0", "PYTHONDONTWRITEBYTECODE": "1", **environment}
     command: list[Path | str] = [
