@@ -218,14 +218,13 @@ workflows: $(VENV)/.stamp $(WORKFLOW_TOOLS)/.stamp ## Lint the workflows of GitH
 SUPABASE_TOOLS := .cache/supabase
 
 # The vendor's clients, and one of the Management API that is not ours.
-$(SUPABASE_TOOLS)/.stamp: tests/supabase/tools/package-lock.json tests/supabase/tools/requirements.txt services/api/requirements.txt
+$(SUPABASE_TOOLS)/.stamp: tests/supabase/tools/package-lock.json tests/supabase/tools/requirements.txt
 	@command -v npm >/dev/null || { apt-get update --quiet && apt-get install --yes --no-install-recommends nodejs npm; }
 	@mkdir -p $(SUPABASE_TOOLS)
 	cp tests/supabase/tools/package.json tests/supabase/tools/package-lock.json $(SUPABASE_TOOLS)/
 	cd $(SUPABASE_TOOLS) && npm ci --silent --no-audit --no-fund --ignore-scripts
 	$(PYTHON) -m venv $(SUPABASE_TOOLS)/venv
 	$(SUPABASE_TOOLS)/venv/bin/python -m pip install --quiet --requirement tests/supabase/tools/requirements.txt
-	$(SUPABASE_TOOLS)/venv/bin/python -m pip install --quiet --no-deps --requirement services/api/requirements.txt
 	@touch $@
 
 .PHONY: supabase
