@@ -44,6 +44,7 @@ VARIABLES = {
     "ML_BASE_URL": f"http://127.0.0.1:{PORTS['ml-gateway']}",
     "ML_ENDPOINT_ID": "comic",
     "API_READY_SECONDS": "0",
+    "ML_CONTRACTS": str(ROOT / "stacks" / "morpheus" / "ml-contract"),
     "ML_GATEWAY_CONFIG": json.dumps(GATEWAY),
 }
 
