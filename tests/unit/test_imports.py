@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from functools import cache
@@ -263,3 +264,12 @@ def test_no_file_is_longer_than_300_lines_without_a_reason_said_in_it() -> None:
 )
 def test_a_file_is_too_long_when_nobody_says_why(text: str, expected: bool) -> None:
     assert too_long(text) is expected
+
+
+def test_loading_all_filters_loads_no_library_that_few_runs_need() -> None:
+    """Ansible loads every filter of the collection at the start of each run, of a rollback as well."""
+    names = sorted(path.stem for path in (ROOT / "plugins" / "filter").glob("*.py"))
+    modules = [f"ansible_collections.morpheus.deploy.plugins.filter.{name}" for name in names]
+    asked = f"import sys; sys.path.insert(0, 'collections')\nfor name in {modules}: __import__(name)\nprint(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", asked], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert not {"boto3", "botocore", "docker", "jsonschema", "referencing", "rich"} & set(done.stdout.split())

@@ -12,10 +12,6 @@ from typing import Any
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.contract.files import Contract, Contracts
 
-try:
-    import jsonschema
-except ImportError:
-    jsonschema = None
 # Of each answer.
 _MOST = 5
 _LONGEST = 160
@@ -23,9 +19,18 @@ _LONGEST = 160
 Answer = Mapping[str, Any]
 
 
+def _jsonschema() -> Any:
+    """None where it is missing. Loaded when it is needed: Ansible loads every filter at the start of each run."""
+    try:
+        import jsonschema
+    except ImportError:
+        return None
+    return jsonschema
+
+
 def judged(contracts: Contracts, answers: Sequence[Answer], pins: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Each answer, and in ``broken`` what is wrong with it, in sentences. ``pins``: what each endpoint was to answer as."""
-    if jsonschema is None:
+    if _jsonschema() is None:
         raise DeployError("contracts are JSON schemas, and the controller has no jsonschema: python3 -m pip install jsonschema")
     by_file = {one.file: one for one in contracts.all}
     found = []
@@ -40,6 +45,7 @@ def judged(contracts: Contracts, answers: Sequence[Answer], pins: Mapping[str, M
 
 def schema_problems(contracts: Contracts) -> list[str]:
     """Schemas that are none."""
+    jsonschema = _jsonschema()
     if jsonschema is None:
         return []
     problems = []
@@ -79,9 +85,8 @@ def _of_output(contract: Contract, answer: Answer) -> Iterator[str]:
     if status != "COMPLETED":
         yield f"ended as {status}: {_short(str(job.get('error') or ''))}".rstrip(": ")
         return
-    errors = sorted(
-        jsonschema.Draft202012Validator(contract.answer).iter_errors(job.get("output")), key=lambda one: one.json_path
-    )
+    validator = _jsonschema().Draft202012Validator(contract.answer)
+    errors = sorted(validator.iter_errors(job.get("output")), key=lambda one: one.json_path)
     for error in errors[:_MOST]:
         yield f"output{error.json_path[1:]}: {_short(error.message)}"
     if len(errors) > _MOST:

@@ -40,7 +40,7 @@ class FlagSet:
         self._known = known
         self._today = today
         self._document: dict[str, Any] = {}
-        if official.import_error:
+        if official.is_missing():
             self.problems.append(official.MISSING)
             return
         self._parse(text)

@@ -8,23 +8,19 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-
-try:
-    from jsonschema import Draft7Validator
-    from jsonschema.exceptions import best_match
-    from referencing import Registry
-    from referencing.jsonschema import DRAFT7
-
-    import_error = ""
-except ImportError as exc:
-    import_error = str(exc)
 
 MISSING = "stack_flags: needs jsonschema on the controller, to check flags with flagd's schema: pip install jsonschema"
 _FILES = Path(__file__).parents[3] / "roles" / "preflight" / "files" / "flagd"
 _ADDRESS = "https://flagd.dev/schema/v0/"
 _NAMES = ("flags.json", "targeting.json")
+
+
+def is_missing() -> bool:
+    """jsonschema is loaded where it is needed: Ansible loads every filter of the collection at the start of each run."""
+    return find_spec("jsonschema") is None
 
 
 @cache
@@ -45,6 +41,10 @@ def _keys(rule: Any) -> Iterator[str]:
 
 @cache
 def _validator(part: str) -> Any:
+    from jsonschema import Draft7Validator
+    from referencing import Registry
+    from referencing.jsonschema import DRAFT7
+
     # Of a schema with a $ref at its top, draft 7 passes over the $id beside it: so each is known by its address.
     known = Registry().with_resources((_ADDRESS + name, DRAFT7.create_resource(text)) for name, text in _documents().items())
     return Draft7Validator({"$ref": _ADDRESS + part}, registry=known)
@@ -57,6 +57,8 @@ def problems(value: Any, part: str = "flags.json") -> list[str]:
 
 def _said(error: Any) -> str:
     """Of alternatives the error of the one that comes nearest."""
+    from jsonschema.exceptions import best_match
+
     found = best_match([error])
     path = "".join(f"[{one}]" if isinstance(one, int) else f".{one}" for one in found.absolute_path)
     message = found.message if len(found.message) <= 160 else f"{found.message[:160]} ..."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,6 @@ import yaml
 from ansible_collections.morpheus.deploy.plugins.filter.contracts_judged import contracts_judged
 from ansible_collections.morpheus.deploy.plugins.filter.contracts_unseen import contracts_unseen
 from ansible_collections.morpheus.deploy.plugins.filter.ml_contracts import ml_contracts
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.contract import judge
 
 ENDPOINTS = [{"name": "comic", "id": "abc", "model": "comic-xl", "version": "1.4.0"}, {"name": "sketch", "id": "def"}]
 SCHEMA = {"type": "object", "required": ["panels"], "properties": {"panels": {"type": "array", "items": {"type": "string"}}}}
@@ -138,7 +138,7 @@ def test_a_contract_is_seen_for_one_pin_and_as_it_was(tmp_path: Path) -> None:
 
 
 def test_without_jsonschema_nothing_is_taken_for_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(judge, "jsonschema", None)
+    monkeypatch.setitem(sys.modules, "jsonschema", None)
     source = write(tmp_path)
     pins = ml_contracts(source, ENDPOINTS, ["comic"])["pins"]
     with pytest.raises(Exception, match="the controller has no jsonschema: python3 -m pip install jsonschema"):

@@ -143,5 +143,5 @@ def test_whatever_stands_there_is_refused_in_words_or_taken(value: Any) -> None:
 
 
 def test_without_the_library_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(official, "import_error", "No module named 'jsonschema'")
+    monkeypatch.setattr(official, "is_missing", lambda: True)
     assert problems(text({"x": share(5)})) == [official.MISSING]
