@@ -10,7 +10,12 @@ from html import escape
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.costs import DIMENSIONS
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.costs_table import cap_row, environment_row, money
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.costs_table import (
+    cap_row,
+    environment_row,
+    money,
+    supabase_row,
+)
 
 # One colour for each of so many endpoints; the others share the last one.
 _COLOURS = 5
@@ -42,17 +47,7 @@ def html(report: Mapping[str, Any]) -> str:
     about = f"{report['at']} · in {report['currency']} · {money(report['own']['forecast'])} at the end of the month"
     caps = [cap_row(cap) for cap in ml["caps"]] if ml else []
     days = [(one["day"], *_amounts(one)) for one in ml["days"]] if ml else []
-    items = [
-        (
-            one["name"],
-            one["kind"],
-            f"{one['hours']:.1f}",
-            f"{one['price_per_hour']:g}",
-            money(one["money"]),
-            money(one["forecast"]),
-        )
-        for one in supabase["items"]
-    ]
+    items = [supabase_row(one) for one in supabase["items"]]
     environments = [environment_row(one) for one in (report["own"], *report["others"])] if report.get("others") else []
     parts = [
         "<!doctype html>",

@@ -67,21 +67,16 @@ def _ml(ml: Mapping[str, Any] | None) -> Iterator[list[tuple[str, ...]]]:
 
 
 def _supabase(found: Mapping[str, Any]) -> Iterator[list[tuple[str, ...]]]:
-    rows = [
-        (
-            one["name"],
-            one["kind"],
-            f"{one['hours']:.1f}",
-            f"{one['price_per_hour']:g}",
-            money(one["money"]),
-            money(one["forecast"]),
-        )
-        for one in found["items"]
-    ]
+    rows = [supabase_row(one) for one in found["items"]]
     if rows:
         whole = ("all", "", "", "", money(found["money"]), money(found["forecast"]))
         heads = ("SUPABASE", "KIND", "HOURS", "AN HOUR", "MONEY", "AT THE END OF THE MONTH")
         yield [heads, *rows, *([whole] if len(rows) > 1 else [])]
+
+
+def supabase_row(one: Mapping[str, Any]) -> tuple[str, ...]:
+    hours, price = f"{one['hours']:.1f}", f"{one['price_per_hour']:g}"
+    return (one["name"], one["kind"], hours, price, money(one["money"]), money(one["forecast"]))
 
 
 def _environments(report: Mapping[str, Any]) -> Iterator[list[tuple[str, ...]]]:
