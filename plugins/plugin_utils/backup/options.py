@@ -6,51 +6,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
-from ansible_collections.morpheus.deploy.plugins.module_utils.base import schema
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.postgres import url as connection_url
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.backup.declared import Declared
 
 _RECIPIENT = re.compile(r"(age1[a-z0-9]{40,}|ssh-(ed25519|rsa) [A-Za-z0-9+/=]{40,}( .*)?)\Z")
 _IDENTITY = "AGE-SECRET-KEY-"
 
 
-class Backup:
-    """``problems`` is empty exactly when ``told`` can be used. No value of a secret is in either.
+class Backup(Declared):
+    """The variable ``backup``. Its secrets: backup_database_url, backup_identity and the keys of the bucket."""
 
-    ``raw``: the variable ``backup``; ``secrets``: backup_database_url, backup_identity and the keys of the bucket; ``hosts``:
-    those of the group ``app``.
-    """
+    NAME = "backup"
 
-    def __init__(self, raw: Any, options: Mapping[str, Any], secrets: Mapping[str, Any], hosts: Sequence[str]) -> None:
-        shape: list[str] = []
-        self._given = schema.typed({"backup": raw or {}}, {"backup": options["backup"]}, "", shape)["backup"] or {}
-        self._secrets, self._hosts = secrets, hosts
-        self._s3 = self._given.get("s3") or {} if isinstance(raw, Mapping) and raw.get("s3") else {}
-        self.is_wanted = bool(raw)
-        more = list(self._meaning()) if isinstance(raw, Mapping) and raw else []
-        self.problems = schema.causes(shape, more) if raw else []
-
-    def told(self) -> dict[str, Any]:
-        """``tools``: options that modules of backups have in common; ``store``: those of backup_store."""
-        if not self.is_wanted or self.problems:
-            return {"wanted": self.is_wanted}
+    def _own(self) -> dict[str, Any]:
         given = self._given
-        return {
-            "wanted": True,
-            "host": given["host"] or self._hosts[0],
-            "tools": {"image": given["image"] or "", "programs": given["programs"] or ""},
-            "directory": "" if self._s3 else given["directory"],
-            "s3": _without_empty(self._s3),
-            "keep": {"keep_days": given["keep_days"], "keep_at_least": given["keep_at_least"]},
-            "recipients": given["recipients"],
-            "schemas": given["schemas"],
-            "rate": given["rate_megabytes_per_second"],
-            "declared": {"project_ref": given["project_ref"], "system_identifier": given["system_identifier"]},
-        }
+        keep = {"keep_days": given["keep_days"], "keep_at_least": given["keep_at_least"]}
+        return {"keep": keep, "schemas": given["schemas"]}
 
     def _meaning(self) -> Iterator[str]:
         given = self._given
@@ -66,23 +42,18 @@ class Backup:
             yield f'backup.directory: "{given["directory"]}" does not begin with /'
         if given["keep_at_least"] is not None and given["keep_at_least"] < 1:
             yield "backup.keep_at_least: 0 would remove the last backup that was verified; at least 1 is kept"
-        if given["host"] and given["host"] not in self._hosts:
-            yield f'backup.host: "{given["host"]}" is not a host of group app ({", ".join(self._hosts)})'
+        yield from self._of_host()
         yield from self._of_store()
         yield from self._of_secrets()
 
     def _of_store(self) -> Iterator[str]:
-        found = self._s3
-        if not found:
+        if not self._s3:
             return
-        if not found.get("bucket"):
-            yield "backup.s3.bucket: required; the bucket's name"
-        endpoint = found.get("endpoint") or "https://s3.amazonaws.com"
+        yield from self._of_bucket()
+        endpoint = self._s3.get("endpoint") or "https://s3.amazonaws.com"
         if urlsplit(endpoint).scheme not in ("https", "http") or not urlsplit(endpoint).hostname:
             yield f'backup.s3.endpoint: "{endpoint}" is not a URL such as https://s3.eu-central-1.amazonaws.com'
-        for name in ("backup_s3_access_key", "backup_s3_secret_key"):
-            if not self._secrets.get(name):
-                yield f"{name}: required with backup.s3; take it from the environment's vault"
+        yield from self._of_bucket_keys()
 
     def _of_secrets(self) -> Iterator[str]:
         url = self._secrets.get("backup_database_url")
@@ -100,10 +71,6 @@ class Backup:
         identity = self._secrets.get("backup_identity")
         if identity and not str(identity).strip().startswith((_IDENTITY, "-----BEGIN OPENSSH", "# ")):
             yield f"backup_identity: is not a secret key as age-keygen makes it ({_IDENTITY}...)"
-
-
-def _without_empty(given: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in given.items() if value}
 
 
 def recipient_problems(given: Any, path: str, whose: str) -> Iterator[str]:

@@ -11,54 +11,37 @@ from typing import Any
 
 import yaml
 from ansible_collections.morpheus.deploy.plugins.module_utils.backup.masking import RULES
-from ansible_collections.morpheus.deploy.plugins.module_utils.base import schema
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.backup.declared import Declared
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.backup.options import recipient_problems
 
 EXPORTS, IMPORTS = "exports", "imports"
 
 
-class StagingData:
-    """``raw``: the variable ``staging_data``; ``secrets``: those of the role; ``hosts``: those of the group ``app``."""
+class StagingData(Declared):
+    """The variable ``staging_data``, with the rules of its file."""
+
+    NAME = "staging_data"
 
     def __init__(self, raw: Any, options: Mapping[str, Any], secrets: Mapping[str, Any], hosts: Sequence[str]) -> None:
-        shape: list[str] = []
-        self._given = (
-            schema.typed({"staging_data": raw or {}}, {"staging_data": options["staging_data"]}, "", shape)["staging_data"] or {}
-        )
-        self._secrets, self._hosts = secrets, hosts
-        self._s3 = self._given.get("s3") or {} if isinstance(raw, Mapping) and raw.get("s3") else {}
-        self.is_wanted = bool(raw)
         self._rules: dict[str, str] = {}
         self._subset: dict[str, str] = {}
-        more = list(self._meaning()) if isinstance(raw, Mapping) and raw else []
-        self.problems = schema.causes(shape, more) if raw else []
+        super().__init__(raw, options, secrets, hosts)
 
-    def told(self) -> dict[str, Any]:
-        if not self.is_wanted or self.problems:
-            return {"wanted": self.is_wanted}
+    def _own(self) -> dict[str, Any]:
         given = self._given
         return {
-            "wanted": True,
             "does": given["does"],
-            "host": given["host"] or self._hosts[0],
-            "tools": {"image": given["image"] or "", "programs": given["programs"] or ""},
-            "s3": {name: value for name, value in self._s3.items() if value},
-            "directory": "" if self._s3 else given["directory"],
-            "recipients": given["recipients"],
             "rules": self._rules,
             "subset": self._subset,
-            "rate": given["rate_megabytes_per_second"],
             "max_age_days": given["max_age_days"],
             "keep": {"keep_days": given["keep_days"], "keep_at_least": 1},
-            "declared": {"project_ref": given["project_ref"], "system_identifier": given["system_identifier"]},
         }
 
     def _meaning(self) -> Iterator[str]:
         given = self._given
         if given["does"] not in (EXPORTS, IMPORTS):
             yield f'staging_data.does: "{given["does"]}" is not one of {EXPORTS}, {IMPORTS}; production exports, staging imports'
-        if given["host"] and given["host"] not in self._hosts:
-            yield f'staging_data.host: "{given["host"]}" is not a host of group app ({", ".join(self._hosts)})'
+        yield from self._of_host()
         yield from self._of_store()
         if given["does"] == EXPORTS:
             yield from recipient_problems(
@@ -71,12 +54,8 @@ class StagingData:
     def _of_store(self) -> Iterator[str]:
         if bool(self._s3) == bool(self._given["directory"]):
             yield "staging_data.s3: say either this, a bucket, or staging_data.directory, a directory of the host"
-        if self._s3 and not self._s3.get("bucket"):
-            yield "staging_data.s3.bucket: required; the bucket's name"
-        keys = ("staging_data_s3_access_key", "staging_data_s3_secret_key")
-        for name in keys if self._s3 else ():
-            if not self._secrets.get(name):
-                yield f"{name}: required with staging_data.s3; take it from the environment's vault"
+        yield from self._of_bucket()
+        yield from self._of_bucket_keys()
 
     def _of_import(self) -> Iterator[str]:
         if bool(self._given["image"]) == bool(self._given["programs"]):
