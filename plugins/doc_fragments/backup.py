@@ -38,27 +38,6 @@ options:
     default: 600.0
 """
 
-    DECLARED = r"""
-options:
-  url:
-    description:
-      - C(postgresql://user:password@host:5432/database). Supabase's transaction pooler, port 6543, is refused.
-    type: str
-    required: true
-  variable:
-    description: What messages call O(url), such as the name of its variable.
-    type: str
-    default: url
-  environment:
-    description: The environment whose marker the database must carry.
-    type: str
-    required: true
-  project_ref:
-    description: The Supabase project that O(url) must name; any when empty.
-    type: str
-    default: ""
-"""
-
     RECORD = r"""
 options:
   record:

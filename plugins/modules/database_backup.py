@@ -49,7 +49,7 @@ options:
     default: 0.0
 extends_documentation_fragment:
   - morpheus.deploy.backup
-  - morpheus.deploy.backup.declared
+  - morpheus.deploy.database.declared
   - morpheus.deploy.database
 seealso:
   - module: morpheus.deploy.database_restore

@@ -45,7 +45,7 @@ options:
 extends_documentation_fragment:
   - morpheus.deploy.backup
   - morpheus.deploy.backup.record
-  - morpheus.deploy.backup.declared
+  - morpheus.deploy.database.declared
   - morpheus.deploy.database
   - morpheus.deploy.token
   - morpheus.deploy.without_lease

@@ -36,7 +36,7 @@ options:
     required: true
 extends_documentation_fragment:
   - morpheus.deploy.backup
-  - morpheus.deploy.backup.declared
+  - morpheus.deploy.database.declared
   - morpheus.deploy.database
   - morpheus.deploy.token
   - morpheus.deploy.without_lease

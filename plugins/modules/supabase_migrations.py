@@ -31,23 +31,6 @@ attributes:
     support: full
     description: What the ledger has is not applied again.
 options:
-  url:
-    description:
-      - C(postgresql://user:password@host:5432/database). Supabase's transaction pooler, port 6543, is refused.
-    type: str
-    required: true
-  variable:
-    description: What messages call O(url), such as the name of its secret.
-    type: str
-    default: url
-  environment:
-    description: The environment whose marker the database must carry.
-    type: str
-    required: true
-  project_ref:
-    description: The Supabase project that O(url) must name; any when empty.
-    type: str
-    default: ""
   files:
     description: The release's migrations as the controller has parsed them, oldest first; C(migrations) of the role C(preflight).
     type: list
@@ -89,6 +72,7 @@ options:
     default: 300.0
 extends_documentation_fragment:
   - morpheus.deploy.database
+  - morpheus.deploy.database.declared
   - morpheus.deploy.token.fenced
   - morpheus.deploy.run
   - morpheus.deploy.without_lease
