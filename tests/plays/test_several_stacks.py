@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from tests.plays.sinks import sinks
-from tests.plays.staged import COMPOSE, HOSTS, VARIABLES, Case, Done, Stage, rollout, rule
+from tests.plays.staged import BACKUPS, COMPOSE, HOSTS, VARIABLES, Case, Done, Stage, rollout, rule
 
 SINGLE = ("stack", "stack_release", "stack_source", "stack_secrets", "stack_rotation", "stack_other_fingerprints")
 SHARED = {name: value for name, value in VARIABLES.items() if name not in SINGLE}
@@ -316,3 +316,19 @@ def test_the_monitoring_of_one_host_is_told_of_all_hosts(stage: Stage, request: 
         "app-1": ["10.0.0.1:8405"],
         "app-2": ["10.0.0.2:8405"],
     }
+
+
+@pytest.mark.parametrize(("named", "made_on"), [("app-2", "app-2"), ("", "app-1")])
+def test_backups_stay_on_their_host_wherever_the_stack_runs(
+    stage: Stage, request: pytest.FixtureRequest, named: str, made_on: str
+) -> None:
+    """One directory holds them all, and only what lies there is ever pruned, listed and restored."""
+    elsewhere = next(host for host in HOSTS if host != made_on)
+    migrate = "  migrate: {image: 'shop/web:${STACK_RELEASE}', profiles: [migrate], mem_limit: 64M}\n"
+    files = inventory({"web": {**WEB, "hosts": elsewhere, "migration": {"service": "migrate"}}}, **json.loads(BACKUPS[1]))
+    files["source/compose.yml"] = COMPOSE + migrate
+    options = ("-e", json.dumps({"backup": {**json.loads(BACKUPS[1])["backup"], "host": named}}))
+    done = stage.play(directory(request), "deploy", Case(options, files=files))
+    assert done.code == 0, done.output
+    assert [one["host"] for one in done.asked if one["module"] == "database_backup"] == [made_on]
+    assert [one["host"] for one in done.asked if one["module"] == "stack_migration"] == [elsewhere]
