@@ -6,11 +6,10 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -136,12 +135,9 @@ def test_a_killed_backup_leaves_nothing_that_the_next_one_does_not_clean_up(back
 
 
 def test_a_migration_of_unknown_kind_is_backed_up_first(backed: Backed, tmp_path: Path) -> None:
-    for name in ("inventories", "stacks"):
-        shutil.copytree(ROOT / name, tmp_path / name)
-    (tmp_path / ".sandbox").symlink_to(ROOT / ".sandbox")
+    environment = backed.environment.copied(tmp_path)
     path = tmp_path / "stacks" / "morpheus" / "migrations" / "20990101000000_later.sql"
     path.write_text("alter table public.stories add column if not exists later int;\n")
-    environment = replace(backed.environment, inventories=str(tmp_path / "inventories"))
     run = environment.deploy("1.0.0", *backed.options())
     assert run.code == 0, run.output
     says(run, ["Back the database up before what it holds is changed", "verified by a restore at"])

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import shutil
 import signal
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.acceptance.world import ROOT, STAGING, Environment, eventually, on, says, signal_rollout
+from tests.acceptance.world import STAGING, Environment, eventually, on, says, signal_rollout
 from tests.hangs import HANGS_AFTER_SECONDS
 
 HOST = STAGING.hosts[0]
@@ -56,10 +55,7 @@ class Project:
 
 @pytest.fixture
 def project(tmp_path: Path, staging: Environment) -> Iterator[Project]:
-    for name in ("inventories", "stacks"):
-        shutil.copytree(ROOT / name, tmp_path / name)
-    (tmp_path / ".sandbox").symlink_to(ROOT / ".sandbox")
-    yield Project(replace(staging, inventories=str(tmp_path / "inventories")), tmp_path)
+    yield Project(staging.copied(tmp_path), tmp_path)
     for name in on(HOST, "docker", "ps", "--all", "--filter", ONE_OFFS, "--format", "{{.Names}}").split():
         on(HOST, "docker", "rm", "--force", name)
     assert staging.deploy("1.0.0").code == 0, "the example without these services"

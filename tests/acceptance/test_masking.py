@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -28,12 +27,9 @@ raise SystemExit(os.environ["ML_API_KEY"])
 
 @pytest.fixture
 def printing(tmp_path: Path, staging: Environment) -> Iterator[Environment]:
-    for name in ("inventories", "stacks"):
-        shutil.copytree(ROOT / name, tmp_path / name)
-    (tmp_path / ".sandbox").symlink_to(ROOT / ".sandbox")
+    changed = staging.copied(tmp_path)
     shutil.rmtree(tmp_path / "inventories" / "production")
     edit_vault(tmp_path / "inventories" / "staging", vault_session_secret=sentinel.VALUE, vault_ml_api_key=f"key-{sentinel.MARK}")
-    changed = replace(staging, inventories=str(tmp_path / "inventories"))
     assert changed.play("playbooks/fingerprint.yml").code == 0
     yield changed
     staging.deployed("1.0.0")

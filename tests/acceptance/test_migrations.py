@@ -7,7 +7,7 @@ import shutil
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -86,11 +86,8 @@ class Project:
 
 @pytest.fixture
 def project(tmp_path: Path, staging: Environment) -> Iterator[Project]:
-    for name in ("inventories", "stacks"):
-        shutil.copytree(ROOT / name, tmp_path / name)
-    (tmp_path / ".sandbox").symlink_to(ROOT / ".sandbox")
     sql(f"drop table if exists {TABLE}")
-    yield Project(replace(staging, inventories=str(tmp_path / "inventories")), tmp_path)
+    yield Project(staging.copied(tmp_path), tmp_path)
     for name in one_offs("--all"):
         on(HOST, "docker", "rm", "--force", name)
     sql(f"drop table if exists {TABLE}")

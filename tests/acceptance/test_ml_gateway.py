@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import threading
 import urllib.request
@@ -11,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -158,10 +157,7 @@ def replicas(host: str, project: str) -> list[str]:
 
 @pytest.fixture
 def project(tmp_path: Path, production: Environment) -> Iterator[Project]:
-    for name in ("inventories", "stacks"):
-        shutil.copytree(ROOT / name, tmp_path / name)
-    (tmp_path / ".sandbox").symlink_to(ROOT / ".sandbox")
-    found = Project(replace(production, inventories=str(tmp_path / "inventories")), tmp_path)
+    found = Project(production.copied(tmp_path), tmp_path)
     found.write()
     yield found
     back = production.deploy("1.0.0")

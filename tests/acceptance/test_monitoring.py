@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -135,10 +134,7 @@ def told() -> list[tuple[str, str]]:
 
 @pytest.fixture
 def project(tmp_path: Path, production: Environment) -> Iterator[Project]:
-    for name in ("inventories", "stacks"):
-        shutil.copytree(ROOT / name, tmp_path / name)
-    (tmp_path / ".sandbox").symlink_to(ROOT / ".sandbox")
-    found = Project(replace(production, inventories=str(tmp_path / "inventories")), tmp_path)
+    found = Project(production.copied(tmp_path), tmp_path)
     found.write()
     # The images are needed by nothing else, so `sandbox up` leaves them out.
     subprocess.run(["python3", "-m", "sandbox", "monitoring"], cwd=ROOT, check=True, capture_output=True)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -105,10 +104,7 @@ def live(stack: str) -> str:
 
 @pytest.fixture
 def project(tmp_path: Path, staging: Environment) -> Iterator[Project]:
-    for name in ("inventories", "stacks"):
-        shutil.copytree(ROOT / name, tmp_path / name)
-    (tmp_path / ".sandbox").symlink_to(ROOT / ".sandbox")
-    found = Project(replace(staging, inventories=str(tmp_path / "inventories")), tmp_path)
+    found = Project(staging.copied(tmp_path), tmp_path)
     yield found
     removed = staging.play("playbooks/remove_stack.yml", "-e", "stack_name=echo", "-e", "remove_data=echo")
     assert removed.code in (0, 2), removed.output

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import ssl
 import subprocess
@@ -11,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.client import HTTPSConnection
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,13 @@ class Environment:
     port: int
     hosts: tuple[str, ...]
     inventories: str = "inventories"
+
+    def copied(self, root: Path) -> Environment:
+        """With copies of the inventories and stacks below ``root``, at the same distance from everything that they name."""
+        for name in ("inventories", "stacks"):
+            shutil.copytree(ROOT / name, root / name)
+        (root / ".sandbox").symlink_to(ROOT / ".sandbox")
+        return replace(self, inventories=str(root / "inventories"))
 
     def deploy(self, release: str = "", *options: str) -> Run:
         chosen = ("-e", f"stack_release={release}") if release else ()
