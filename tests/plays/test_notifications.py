@@ -357,7 +357,8 @@ def test_a_failing_hook_refuses_a_deploy_before_anything_was_changed(played: Pla
     program = played.stage.directory / "a-hook-refuses" / "hook"
     assert (done.code, verdict(done)["verdict"]) == (2, "refused"), done.output
     assert verdict(done)["messages"] == [f"the hook before_deploy ({program}) ended with exit status 3; {said}"]
-    assert {one["module"] for one in done.asked} == {"lease"}
+    # Neither of them changes anything.
+    assert {one["module"] for one in done.asked} == {"lease", "preflight_info"}
     assert SECRET not in done.output
     assert [one["event"] for one in played.sink.at("/refused")] == ["start", "failure"]
     told = played.told("a hook refuses", "on_failure")

@@ -47,7 +47,7 @@ def read(
 def _lines(client: Any, source: Source, since: float) -> Iterator[tuple[str, str]]:
     with suppress(LookupError, TypeError):
         said.know_variables(client.api.inspect_container(source.id)["Config"]["Env"] or [])
-    yield from split(client.api.logs(source.id, stream=True, timestamps=True, since=max(1, int(since))))
+    yield from split(client.api.logs(source.id, stream=True, follow=False, timestamps=True, since=max(1, int(since))))
 
 
 def _told(at: str, source: Source, text: str) -> dict[str, str]:

@@ -54,8 +54,12 @@ class Api:
     def inspect_container(self, identity: str) -> dict[str, Any]:
         return {"Config": {"Env": ["API_KEY=yesterdays-own-key"]}}
 
-    def logs(self, identity: str, *, stream: bool, timestamps: bool, since: int) -> Iterator[bytes]:
+    def logs(
+        self, identity: str, *, stream: bool, timestamps: bool, since: int, follow: bool | None = None
+    ) -> Iterator[bytes]:
         assert stream
+        # As docker-py has it: a stream that nobody told otherwise goes on until the container ends.
+        assert follow is False
         assert timestamps
         self.since = since
         found = self.logs_of.get(identity, [])
