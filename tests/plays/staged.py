@@ -411,7 +411,7 @@ OPTIONS = {
     "fingerprint": ("-e", "stack_fingerprints={{ inventory_dir }}/fingerprints.json"),
     "maintenance": ("-e", "state=on"),
     "remove_stack": ("-e", "stack_name=shop"),
-    "ml_mode": ("-e", "mode=off", "-e", "why=bill"),
+    "ml_mode": ("-e", "mode=off", "-e", "why=the bill grows"),
     "rotate_secrets": ("-e", "secret=key"),
     "supabase": PROJECT,
     "unlock": ("-e", "unlock_reason=gone"),

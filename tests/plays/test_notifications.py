@@ -423,6 +423,7 @@ def test_a_cap_that_is_nearly_used_up_is_told(played: Played, done: Done) -> Non
     [told] = played.sink.at("/cap")
     assert told["text"] == "staging: money_per_day of the ML endpoints stands at 90 %, 4.5 of 5"
     assert done.files["staging/caps.json"] == {"money_per_day": "2026-11-26"}
+    assert [one["why"] for one in done.asked if one["module"] == "ml_mode"] == ["the bill grows"]
 
 
 @run_of("check mode")
