@@ -141,17 +141,25 @@ class Run(Known):
         state.lost, state.failed = True, f"{host} could not be reached"
         self.reasons.append(state.failed)
         state.mixed = state.mixed or module == "stack_rollout"
-        # Whichever edge serves there: the same command goes on from it.
-        begun = host in (self.engines if module == "engine_packages" else self.removals if module == "stack_removal" else ())
-        state.changed = state.changed or module == "edge_upgrade" or begun or self.fills(module)
+        begun = self._changes(module, host)
+        state.changed = state.changed or begun
         state.removing = module == "stack_removal" and begun
+
+    def _changes(self, module: str, host: str) -> bool:
+        """Whether a module that did not answer may have changed ``host``. Engines and removals are looked at before."""
+        looked_at: dict[str, Mapping[str, Any]] = {"engine_packages": self.engines, "stack_removal": self.removals}
+        # Whichever edge serves there: the same command goes on from it.
+        return module == "edge_upgrade" or host in looked_at.get(module, {}) or self.fills(module)
 
     def interrupted(self, how: str, at_work: Mapping[str, str]) -> None:
         """The run ended before its end. ``at_work``: host -> module that had not answered, and may go on there."""
-        for host, module in [one for one in at_work.items() if one[1] == "stack_rollout" or self.fills(one[1])]:
-            state = self.hosts.setdefault(host, HostState())
-            state.lost = state.mixed = module == "stack_rollout"
-            state.changed = state.changed or self.fills(module)
+        for host, module in at_work.items():
+            rolls, changes = module == "stack_rollout", self._changes(module, host)
+            if rolls or changes:
+                state = self.hosts.setdefault(host, HostState())
+                state.lost = state.mixed = rolls
+                state.changed = state.changed or changes
+                state.removing = module == "stack_removal"
         switched = [state for state in self.hosts.values() if state.changed or state.mixed]
         for state in switched:
             state.failed = state.failed or how

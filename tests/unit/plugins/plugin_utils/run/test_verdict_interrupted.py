@@ -74,3 +74,29 @@ def test_a_database_that_may_be_filled_meanwhile_is_not_called_untouched(looked:
     verdict = found.verdict(1.0, check_mode=False)
     assert (verdict["verdict"], verdict["messages"]) == (word, [HOW])
     assert not any(host["lost"] or host["mixed"] for host in verdict["hosts"].values())
+
+
+LOOKS = {
+    "engine_packages": {"changed": True, "upgrades": ["docker.io 26.1 -> 27.0"]},
+    "stack_removal": {"changed": True, "plan": ["stop shop-web-1"]},
+}
+
+
+@pytest.mark.parametrize(
+    ("looked", "module", "word"),
+    [
+        pytest.param(False, "engine_packages", "refused", id="a look at an engine"),
+        pytest.param(True, "engine_packages", "failed", id="an upgrade of an engine"),
+        pytest.param(False, "stack_removal", "refused", id="a look at a stack"),
+        pytest.param(True, "stack_removal", "failed", id="a removal of a stack"),
+        pytest.param(False, "edge_upgrade", "failed", id="an upgrade of an edge"),
+    ],
+)
+def test_a_host_where_it_goes_on_is_not_called_untouched(looked: bool, module: str, word: str) -> None:
+    found = Run(started=0.0)
+    if looked:
+        found.saw(module, "app-1", LOOKS[module], failed=False)
+    found.interrupted(HOW, {"app-1": module})
+    verdict = found.verdict(1.0, check_mode=False)
+    assert (verdict["verdict"], verdict["messages"]) == (word, [HOW])
+    assert not any(host["lost"] or host["mixed"] for host in verdict["hosts"].values())
