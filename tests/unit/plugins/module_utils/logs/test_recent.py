@@ -54,9 +54,7 @@ class Api:
     def inspect_container(self, identity: str) -> dict[str, Any]:
         return {"Config": {"Env": ["API_KEY=yesterdays-own-key"]}}
 
-    def logs(
-        self, identity: str, *, stream: bool, timestamps: bool, since: int, follow: bool | None = None
-    ) -> Iterator[bytes]:
+    def logs(self, identity: str, *, stream: bool, timestamps: bool, since: int, follow: bool | None = None) -> Iterator[bytes]:
         assert stream
         # As docker-py has it: a stream that nobody told otherwise goes on until the container ends.
         assert follow is False
