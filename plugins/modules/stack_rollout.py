@@ -209,6 +209,15 @@ interrupted:
   type: list
   elements: dict
   sample: [{service: db, why: "stop-first: writes to the volume db-data"}]
+traffic:
+  description:
+    - What users asked of the stack at this host's edge while the rollout was at work. Empty where nothing was done.
+    - RV(traffic.samples) has a list for each second. Seconds since the rollout began, answers since the list before, those with
+      5xx, and the mean time to an answer in milliseconds of the slowest service over its last 1,024. Of a long rollout neighbours
+      are merged. RV(traffic.steps) says when each step was done, in seconds since the rollout began.
+  returned: always, once the release was found
+  type: dict
+  sample: {samples: [[1.0, 104, 0, 12], [2.0, 101, 0, 12]], steps: [[1.4, "api: admit"]]}
 pruned:
   description: Ids of releases that were removed from the host after a good rollout, with images that nobody needs any more.
   returned: always, once the release was found
@@ -292,7 +301,9 @@ def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
             if module.check_mode:
                 return _result(rollout, [str(step) for step in rollout.steps])
             if rollout.changed:
-                host_rollout.execute(rollout)
+                with host_rollout.traffic:
+                    host_rollout.execute(rollout)
+                rollout.traffic = host_rollout.traffic.as_dict()
             measured.keep(host.releases, rollout, time.time())
     except FencedError:
         about["fenced"] = True
@@ -376,6 +387,7 @@ def _result(rollout: Rollout, steps: list[str]) -> dict[str, Any]:
         "errors": outcome.errors,
         "interrupted": [{"service": name, "why": why} for name, why in sorted(interrupted.items())],
         "pruned": rollout.pruned,
+        "traffic": rollout.traffic,
         "diff": {"before": "\n".join(before) + "\n", "after": "\n".join(after) + "\n"},
     }
 

@@ -27,15 +27,16 @@ class _BrokenOffError(ConnectionError):
 class Socket:
     """HAProxy's runtime socket: one command a connection, as it is meant to be used."""
 
-    def __init__(self, path: str, timeout: float = 5.0, prefix: str = "") -> None:
-        """``prefix``: what the master's socket needs before a command for one of its workers."""
+    def __init__(self, path: str, timeout: float = 5.0, prefix: str = "", patience: float = PATIENCE_SECONDS) -> None:
+        """``prefix``: what the master's socket needs before a command for one of its workers. ``patience``: seconds."""
         self._path = path
         self._timeout = timeout
         self._prefix = prefix
+        self._patience = patience
 
     def ask(self, command: str) -> str:
         """The whole answer. While the master loads a configuration, or HAProxy is restarted, it is waited for."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + self._patience
         while True:
             try:
                 return self._ask(command)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.target import Target
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage import Kind
@@ -39,6 +40,8 @@ class Rollout:
     # release again), "switched" (the release that failed runs, and nothing else) or "mixed". Empty after a good one.
     left: str = ""
     pruned: list[str] = field(default_factory=list)
+    # What users asked meanwhile, see Traffic.as_dict.
+    traffic: dict[str, Any] = field(default_factory=dict)
     # What went wrong that does not change which release serves.
     warnings: list[str] = field(default_factory=list)
 

@@ -27,6 +27,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.progress i
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.harm import require_harmless
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.jobs import Jobs
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.rollout import Rollout
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.traffic import Traffic
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.usable import (
     pinned_images,
     require_files,
@@ -52,6 +53,7 @@ class HostRollout:
         self._host = host
         self._fence = fence
         self._journal = Journal(host.releases.root / "journal.jsonl", token=fence.token)
+        self.traffic = Traffic.of(host.edge_paths, host.stack)
         self._progress = Progress(host.releases.root, said.masked, token=fence.token)
         # Whether anything may have been changed, were it only what the host remembers.
         self.begun = False
@@ -120,6 +122,7 @@ class HostRollout:
 
     def _note(self, event: str, step: Step) -> None:
         self._record(event, step=str(step), action=step.action.value)
+        self.traffic.did(event, step)
         self._progress.tell(event, step.service, action=step.action.value, text=str(step), replicas=step.replicas)
 
     def _begin(self, rollout: Rollout) -> None:
@@ -252,10 +255,7 @@ class HostRollout:
             back = [step for step in back if step.service != EDGE or not switched]
         if back:
             outcome = self._run(previous, target, back)
-            rollout.outcome.failures += outcome.failures
-            rollout.outcome.cut += outcome.cut
-            rollout.outcome.errors += outcome.errors
-            rollout.outcome.interrupted |= outcome.interrupted
+            rollout.outcome.add_way_back(outcome)
             steps = self._way_back(rollout, target, edge)
         is_back = _is_there(steps)
         if is_back:

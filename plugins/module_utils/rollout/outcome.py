@@ -69,6 +69,12 @@ class Outcome:
             self.cut += cut
             self.errors += errors
 
+    def add_way_back(self, back: Outcome) -> None:
+        """``back``: of what was done after this one had failed. What it drained and how long it took is not the release's."""
+        self.failed(*back.failures)
+        self.count(cut=back.cut, errors=back.errors)
+        self.interrupted |= back.interrupted
+
     def failed(self, *words: str) -> None:
         """``words``: those that are empty say nothing."""
         with self._lock:

@@ -41,8 +41,20 @@ class HostState:
     removing: bool = False
     # What the run would do, or has done.
     plan: list[str] = field(default_factory=list)
+    # What users asked while its rollouts were at work, one mapping for each of them.
+    traffic: list[Mapping[str, Any]] = field(default_factory=list)
     # What was written or removed under the running replicas.
     live_files: list[str] = field(default_factory=list)
+
+    def add(self, result: Mapping[str, Any]) -> None:
+        """``result``: of a rollout, one of several where the first one was taken back."""
+        self.gates = [*self.gates, *result["gates"]]
+        self.drained += result["drained"]
+        self.cut += result["cut"]
+        self.left_behind = result["left_behind"]
+        self.errors += result["errors"]
+        self.interrupted |= {one["service"]: one["why"] for one in result.get("interrupted") or []}
+        self.traffic += filter(None, [result.get("traffic")])
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -64,6 +76,7 @@ class HostState:
             "interrupted": self.interrupted,
             "taken_back": self.taken_back,
             "gates": [dict(gate) for gate in self.gates],
+            "traffic": [dict(one) for one in self.traffic],
         }
 
 

@@ -11,6 +11,7 @@ from html import escape
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease.history import utc
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import traffic_chart
 
 # Kinds of steps in the order in which a rollout takes them; what lead back comes after them.
 _STEPS = (
@@ -65,6 +66,8 @@ td{border-bottom:1px solid var(--line);padding:6px 14px 6px 0;vertical-align:top
 svg{width:100%;height:auto;font:12px system-ui,sans-serif}svg text{fill:var(--ink)}svg .soft{fill:var(--soft)}
 .begin{fill:var(--begin)}.gate{fill:var(--gate)}.turn{fill:var(--turn)}.watch{fill:var(--watch)}.end{fill:var(--end)}
 .back{fill:var(--back)}
+.rate{fill:var(--gate);opacity:.35}.bad5{fill:var(--bad)}.time{fill:none;stroke:var(--turn);stroke-width:1.5}
+.mark{stroke:var(--soft);stroke-dasharray:2 3}.axis{stroke:var(--line)}
 """
 
 
@@ -89,6 +92,7 @@ def html(verdict: Mapping[str, Any]) -> str:
         *_section("Stacks", ("stack", "verdict", "release"), _stacks(verdict.get("stacks") or {})),
         *_section("Hosts", ("host", "runs", "drained", "cut", "answered with 5xx", "interrupted"), _hosts(hosts)),
         *_timeline(hosts),
+        *traffic_chart.charts(hosts),
         *_section("Seconds by kind of step", ("host", *_kinds(hosts)), _seconds(hosts)),
         *_section("Gates", ("host", "replica", "passed", "attempts", "failed", "seconds", "last answer"), _gates(hosts)),
         *_section("Steps", ("host", "step"), _steps(hosts)),

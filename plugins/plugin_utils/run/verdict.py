@@ -141,14 +141,12 @@ class Run(Known):
         state.lost, state.failed = True, f"{host} could not be reached"
         self.reasons.append(state.failed)
         state.mixed = state.mixed or module == "stack_rollout"
-        begun = self._changes(module, host)
-        state.changed = state.changed or begun
-        state.removing = module == "stack_removal" and begun
+        state.changed = state.changed or self._changes(module, host)
+        state.removing = module == "stack_removal" and self._changes(module, host)
 
     def _changes(self, module: str, host: str) -> bool:
-        """Whether a module that did not answer may have changed ``host``. Engines and removals are looked at before."""
+        """Whether a module that did not answer may have changed ``host``. Each looks before; one of an edge may have ended."""
         looked_at: dict[str, Mapping[str, Any]] = {"engine_packages": self.engines, "stack_removal": self.removals}
-        # Whichever edge serves there: the same command goes on from it.
         return module == "edge_upgrade" or host in looked_at.get(module, {}) or self.fills(module)
 
     def interrupted(self, how: str, at_work: Mapping[str, str]) -> None:
@@ -288,13 +286,8 @@ class Run(Known):
             state.previous, state.previous_id = result["previous"], result.get("previous_id", "")
         # In check mode the only plan of a rollback; a deploy's came with the preparation.
         state.plan = state.plan or list(result["steps"])
-        state.gates = [*state.gates, *result["gates"]]
+        state.add(result)
         state.seconds = {**state.seconds, **{f"back {k}" if is_take_back else k: v for k, v in result["seconds"].items()}}
-        state.drained += result["drained"]
-        state.cut += result["cut"]
-        state.left_behind = result["left_behind"]
-        state.errors += result["errors"]
-        state.interrupted |= {one["service"]: one["why"] for one in result.get("interrupted") or []}
         state.seen = True
         state.lost = False
         if result.get("left"):

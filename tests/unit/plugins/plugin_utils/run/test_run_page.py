@@ -145,3 +145,37 @@ def test_what_only_looks_or_checks_has_no_page_and_one_that_cannot_be_made_keeps
     assert not Path(".deploy/staging/runs").exists()
     broken = verdict(hosts={"app-1": {}})
     assert run_pages.write("staging", "verdict.json", broken).exists()
+
+
+SAMPLES = [[1.0, 100, 0, 12], [2.0, 80, 20, 40], [4.0, 200, 0, 12], [4.0, 0, 0, 12]]
+STEPS = [[1.2, "web: start"], [1.5, "web: admit"], [2.0, f"{EVIL}: drain"], [3.9, "web: gate failed"]]
+
+
+def asked(traffic: dict[str, Any]) -> Page:
+    found = verdict()
+    found["hosts"]["app-1"]["traffic"] = [traffic]
+    return Page(html(found))
+
+
+def test_what_users_asked_is_a_bar_for_each_second_with_errors_and_switches() -> None:
+    page = asked({"samples": SAMPLES, "steps": STEPS})
+    rates, bad = (
+        [(float(found["x"] or 0), float(found["height"] or 0)) for tag, found in page.tags if found.get("class") == name]
+        for name in ("rate", "bad5")
+    )
+    # 100, 80 and, over two seconds, 100 a second.
+    assert rates == [(60.0, 110.0), (295.0, 88.0), (530.0, 110.0)]
+    assert bad == [(295.0, 22.0)]
+    marks = [float(found["x1"] or 0) for tag, found in page.tags if found.get("class") == "mark"]
+    assert marks == [412.5, 530.0, 976.5]
+    texts = [text.strip() for text in page.texts]
+    assert "1 to 2 s: 80/s, 20.0/s with 5xx, 40 ms" in texts
+    assert "380 answers, 20 with 5xx" in texts
+    assert f"{EVIL}: drain" in texts
+    assert "web: start" not in texts
+
+
+@pytest.mark.parametrize("traffic", [{}, {"samples": [], "steps": STEPS}, {"samples": [[1.0, 0, 0, 0]], "steps": STEPS}])
+def test_where_nobody_asked_there_is_no_chart(traffic: dict[str, Any]) -> None:
+    page = asked(traffic)
+    assert [tag for tag, found in page.tags if tag == "svg"] == ["svg"]
