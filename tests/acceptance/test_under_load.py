@@ -28,6 +28,11 @@ def test_deploys_there_and_back_fail_no_request_and_leave_an_unchanged_service_a
             load.wait_for_release(release, seconds=20)
             assert staging.verdict()["verdict"] == "deployed", run.output
             assert staging.verdict()["cut"] == 0
+            # Five requests a second are little, and none would be nothing to look at.
+            [asked] = staging.verdict()["hosts"]["staging-app-1"]["traffic"]
+            assert sum(sample[1] for sample in asked["samples"]) > 5 * asked["samples"][-1][0]
+            assert sum(sample[2] for sample in asked["samples"]) == 0
+            assert {"api: admit", "api: drain"} <= {step for _, step in asked["steps"]}
             assert staging.containers("staging-app-1", "ml") == unchanged
     report(load, f"{DEPLOYS} deploys")
     # The next deploy can admit its candidates at once.
