@@ -59,6 +59,7 @@ def test_a_request_is_followed_by_its_id_through_edge_and_service(staging: Envir
     assert found["api"]["replica"] in staging.containers(HOST, "api")
 
 
+@pytest.mark.deep
 def test_the_logs_of_a_service_are_shown_and_one_that_nobody_has_is_refused(staging: Environment) -> None:
     asked(staging, "/api/version")
     run = staging.play("playbooks/logs.yml", "-e", "service=api", "-e", "since=5m")

@@ -105,6 +105,7 @@ def nothing_switched() -> Iterator[None]:
     assert STAGING.verdict()["verdict"] == "refused"
 
 
+@pytest.mark.deep
 def test_after_its_timeout_nothing_of_a_migration_is_at_work_and_its_log_is_quoted(project: Project) -> None:
     project.migrate(count=600, timeout_seconds=5)
     for _ in range(2):

@@ -44,6 +44,7 @@ def optional(inventories: Path, staging: Environment) -> Iterator[Environment]:
     staging.deployed("1.0.0")
 
 
+@pytest.mark.deep
 def test_options_come_and_go_under_load_and_replace_nobody(staging: Environment, optional: Environment) -> None:
     before = staging.containers(HOST)
     with staging.load() as load:

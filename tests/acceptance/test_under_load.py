@@ -50,6 +50,7 @@ def test_a_rolling_restart_replaces_every_replica_and_fails_no_request(staging: 
     report(load, "restart")
 
 
+@pytest.mark.deep
 def test_a_changed_edge_configuration_is_loaded_and_fails_no_request(staging: Environment) -> None:
     with staging.load() as load:
         for seconds in ("61", "60"):
@@ -69,6 +70,7 @@ def test_a_restart_of_the_engine_fails_no_request(staging: Environment) -> None:
     report(load, "engine restart")
 
 
+@pytest.mark.deep
 def test_the_edge_finds_a_restarted_replica_again_and_only_its_own_requests_are_at_risk(staging: Environment) -> None:
     replica, _ = sorted(staging.containers("staging-app-1", "api"))
     served = f"'{replica}'"
