@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import TUNNELS
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.sockets import Socket
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.step import Step
@@ -62,7 +63,9 @@ def counted(table: str, stack: str) -> Counted:
     """``table``: HAProxy's answer to QUESTION."""
     rows = [row for row in csv.DictReader(table.lstrip("# ").splitlines()) if (row["pxname"] or "").startswith(f"{stack}.")]
     bad = _sum(rows, ("hrsp_5xx",))
-    return Counted(_sum(rows, _ANSWERS), bad, max((int(row["ttime"] or 0) for row in rows), default=0))
+    # A tunnel lasts as long as its users like.
+    slowest = max((int(row["rtime"] or 0) for row in rows if not row["pxname"].endswith(TUNNELS)), default=0)
+    return Counted(_sum(rows, _ANSWERS), bad, slowest)
 
 
 class Traffic:

@@ -11,13 +11,13 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.operations import 
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.traffic import LONGEST, Counted, Traffic, counted
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.step import Action, Step
 
-HEAD = "# pxname,svname,hrsp_1xx,hrsp_2xx,hrsp_3xx,hrsp_4xx,hrsp_5xx,ttime,"
+HEAD = "# pxname,svname,hrsp_1xx,hrsp_2xx,hrsp_3xx,hrsp_4xx,hrsp_5xx,rtime,"
 
 
 def table(good: int, bad: int = 0, milliseconds: int = 12) -> str:
     rows = [
         f"shop.web,BACKEND,0,{good},0,0,{bad},{milliseconds},",
-        "shop.web.tunnels,BACKEND,,,,,,,",
+        "shop.web.tunnels,BACKEND,,,,,,32000,",
         "shopping.web,BACKEND,0,7000,0,0,7000,7000,",
         "maintenance,BACKEND,0,0,0,0,9000,9000,",
     ]
