@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.world import PRODUCTION, ROOT, STAGING, Environment, Run, on, says
+from tests.acceptance.world import PRODUCTION, ROOT, STAGING, Environment, Run, kill_modules, on, says
 from tests.backup import age
 
 pytestmark = [pytest.mark.deep]
@@ -126,8 +126,8 @@ def test_a_killed_backup_leaves_nothing_that_the_next_one_does_not_clean_up(back
             assert run.poll() is None, "it ended before anybody could kill it"
             assert time.monotonic() < deadline, "no container came"
             time.sleep(0.1)
-        on(backed.host, "pkill", "-KILL", "-f", "AnsiballZ_database_backup", check=False)
-        run.wait()
+        kill_modules(backed.host)
+        assert run.wait() != 0
     backed.done("backup")
     assert len(backed.names()) == 1
     assert on(backed.host, "docker", "ps", "--all", "--quiet", "--filter", "label=morpheus.deploy.backup").strip() == ""

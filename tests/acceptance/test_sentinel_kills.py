@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from tests.acceptance import sentinel
-from tests.acceptance.world import ROOT, STACK, Environment, Run, activated, edit_vault, eventually, on
+from tests.acceptance.world import MODULE_PROCESSES, ROOT, STACK, Environment, Run, activated, edit_vault, eventually, on
 
 HOST = "staging-app-1"
 LOUD = ("-vvvv", "--diff")
@@ -34,22 +34,15 @@ PHASES = ("prepare", "migrate", *STEPS)
 VICTIMS = ("controller", "module")
 HANDFUL = [("module", "prepare"), ("controller", "gate")]
 
-# Waits for a phase and says so; kills the module in it, which is the one Python of the host itself, and Compose is none.
-_WATCH = """
+# Waits for a phase and says so; kills the module in it.
+_WATCH = (
+    MODULE_PROCESSES
+    + """
 import glob, json, os, select, signal, subprocess, sys, time
 phase, journal, kill = sys.argv[1], sys.argv[2], sys.argv[3] == "module"
 # A journal that has grown long is moved away when the next rollout begins.
 streams = [open(journal)]
 streams[0].seek(0, 2)
-own = os.stat("/proc/self/ns/mnt").st_ino
-def modules():
-    for process in map(int, filter(str.isdigit, os.listdir("/proc"))):
-        try:
-            same = os.stat(f"/proc/{process}/ns/mnt").st_ino == own and process != os.getpid()
-            if same and "python" in os.readlink(f"/proc/{process}/exe"):
-                yield process
-        except OSError:
-            pass
 def is_there():
     if phase == "prepare":
         return bool(glob.glob("/run/morpheus.deploy.held-*"))
@@ -70,6 +63,7 @@ for process in victims:
     os.kill(process, signal.SIGKILL)
 print(json.dumps(victims), flush=True)
 """
+)
 
 
 @dataclass(frozen=True)

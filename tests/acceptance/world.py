@@ -225,6 +225,26 @@ def rollout_processes():
             pass
 """
 
+# Whatever module is at work is the Python of the host itself, and not of a container.
+MODULE_PROCESSES = """
+import os
+own = os.stat("/proc/self/ns/mnt").st_ino
+def modules():
+    for process in map(int, filter(str.isdigit, os.listdir("/proc"))):
+        try:
+            same = os.stat(f"/proc/{process}/ns/mnt").st_ino == own and process != os.getpid()
+            if same and "python" in os.readlink(f"/proc/{process}/exe"):
+                yield process
+        except OSError:
+            pass
+"""
+
+
+def kill_modules(host: str) -> None:
+    """Kill the modules that are at work on ``host``, of which there must be one."""
+    script = MODULE_PROCESSES + "found = list(modules())\nassert found\nfor process in found: os.kill(process, 9)"
+    on(host, "python3", "-c", script)
+
 
 def signal_rollout(host: str, number: signal.Signals) -> None:
     """Send a signal to the module that is switching ``host``, which must be at work."""

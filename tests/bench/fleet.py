@@ -25,10 +25,12 @@ from typing import Any
 
 import yaml
 
+ROOT = Path(__file__).parents[2]
+sys.path[:0] = [str(ROOT / "collections"), str(ROOT)]
+
 from tests import commands
 from tests.plays.staged import SHOWN
 
-ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 # Never run: it marks the commands that are modules.
 INTERPRETER = "/the/python/of/the/host"
