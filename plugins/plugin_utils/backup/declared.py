@@ -5,10 +5,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
+from urllib.parse import urlsplit
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import schema
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.postgres import url as connection_url
 
 
 class Declared:
@@ -59,9 +63,47 @@ class Declared:
         if host and host not in self._hosts:
             yield f'{self.NAME}.host: "{host}" is not a host of group app ({", ".join(self._hosts)})'
 
+    def _of_either_programs(self) -> Iterator[str]:
+        if bool(self._given["image"]) == bool(self._given["programs"]):
+            yield (
+                f"{self.NAME}.image: say either this, an image of Postgres whose programs are used (postgres:17), or "
+                f"{self.NAME}.programs, a directory with such programs on the host"
+            )
+
+    def _of_version(self) -> Iterator[str]:
+        image = self._given["image"]
+        if image and re.search(r":latest\Z|^[^:@]+\Z", image):
+            yield f'{self.NAME}.image: "{image}" names no version; name that of the server, such as postgres:17'
+
+    def _of_directory(self) -> Iterator[str]:
+        directory = self._given["directory"]
+        if directory and not str(directory).startswith("/"):
+            yield f'{self.NAME}.directory: "{directory}" does not begin with /'
+
     def _of_bucket(self) -> Iterator[str]:
-        if self._s3 and not self._s3.get("bucket"):
+        if not self._s3:
+            return
+        if not self._s3.get("bucket"):
             yield f"{self.NAME}.s3.bucket: required; the bucket's name"
+        endpoint = urlsplit(self._s3.get("endpoint") or "https://s3.amazonaws.com")
+        if endpoint.scheme not in ("https", "http") or not endpoint.hostname:
+            yield (
+                f'{self.NAME}.s3.endpoint: "{self._s3["endpoint"]}" is not a URL such as https://s3.eu-central-1.amazonaws.com'
+            )
+
+    def _of_url(self, name: str) -> Iterator[str]:
+        """``name``: of a secret, the URL of a database."""
+        url = self._secrets.get(name)
+        if not url:
+            return
+        try:
+            address = connection_url.parse(str(url))
+            problem = connection_url.project_problem(address, self._given["project_ref"] or "")
+            problem = problem or connection_url.pooler_problem(address)
+        except DeployError as exc:
+            problem = str(exc)
+        if problem:
+            yield f"{name}: {problem}"
 
     def _of_bucket_keys(self) -> Iterator[str]:
         for name in (f"{self.NAME}_s3_access_key", f"{self.NAME}_s3_secret_key") if self._s3 else ():

@@ -42,6 +42,8 @@ class StagingData(Declared):
         if given["does"] not in (EXPORTS, IMPORTS):
             yield f'staging_data.does: "{given["does"]}" is not one of {EXPORTS}, {IMPORTS}; production exports, staging imports'
         yield from self._of_host()
+        yield from self._of_version()
+        yield from self._of_directory()
         yield from self._of_store()
         if given["does"] == EXPORTS:
             yield from recipient_problems(
@@ -58,11 +60,11 @@ class StagingData(Declared):
         yield from self._of_bucket_keys()
 
     def _of_import(self) -> Iterator[str]:
-        if bool(self._given["image"]) == bool(self._given["programs"]):
-            yield "staging_data.image: say either this, an image of Postgres (postgres:17), or staging_data.programs"
+        yield from self._of_either_programs()
         for name in ("staging_data_database_url", "staging_data_identity"):
             if not self._secrets.get(name):
                 yield f"{name}: required where data are imported; take it from the environment's vault"
+        yield from self._of_url("staging_data_database_url")
 
     def _of_masking(self) -> Iterator[str]:
         path = self._given["masking"]

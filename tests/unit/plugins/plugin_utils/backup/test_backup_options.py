@@ -103,6 +103,15 @@ def test_rules_are_read_from_their_file(tmp_path: Path) -> None:
         ({**EXPORTS, "does": "export"}, "", 'staging_data.does: "export" is not one of exports, imports'),
         ({**EXPORTS, "s3": {"bucket": "x"}}, "", "staging_data.s3: say either this"),
         ({**IMPORTS, "image": ""}, "", "staging_data.image: say either this"),
+        ({**IMPORTS, "image": "postgres"}, "", 'staging_data.image: "postgres" names no version'),
+        ({**EXPORTS, "image": "postgres:latest"}, "", 'staging_data.image: "postgres:latest" names no version'),
+        ({**EXPORTS, "directory": "exports"}, "", 'staging_data.directory: "exports" does not begin with /'),
+        (
+            {**EXPORTS, "directory": "", "s3": {"bucket": "x", "endpoint": "nowhere"}},
+            "",
+            'staging_data.s3.endpoint: "nowhere" is not a URL',
+        ),
+        ({**IMPORTS, "project_ref": "a" * 20}, "", "staging_data_database_url: "),
         ({**IMPORTS, "host": "x"}, "", 'staging_data.host: "x" is not a host'),
     ],
 )
