@@ -78,6 +78,9 @@ unit: $(VENV)/.stamp ## Run the tests that need no Docker
 endings: $(VENV)/.stamp ## End every playbook in every way: what `make unit` leaves out of the table
 	pytest --numprocesses=auto --dist=loadfile -m deep tests/plays
 
+.PHONY: deep
+deep: endings edge-lab ml-gateway-kills workflows-deep ## Run all that CI leaves out and that needs no sandbox
+
 # For the authority of the tests (Debian's package pebble), and for HAProxy where no engine has its image.
 .PHONY: mmdebstrap
 mmdebstrap:
@@ -94,7 +97,7 @@ acme: $(VENV)/.stamp mmdebstrap ## Issue and renew certificates by a real ACME a
 
 .PHONY: edge-lab
 edge-lab: $(VENV)/.stamp ## Roll generated releases over a real HAProxy without containers: EDGE_LAB_EXAMPLES=300 of them
-	EDGE_LAB_EXAMPLES=$${EDGE_LAB_EXAMPLES:-300} pytest --capture=no tests/edge_lab
+	EDGE_LAB_EXAMPLES=$${EDGE_LAB_EXAMPLES:-300} pytest --capture=no -m 'deep or not deep' tests/edge_lab
 
 # Tests start clusters of their own. Debian's package would start another one.
 .PHONY: postgres
@@ -126,7 +129,7 @@ ml-gateway: $(VENV)/ml-gateway/.stamp postgres ## Kill the ML gateway at any tim
 	$(VENV)/ml-gateway/bin/python -m pytest -m 'not deep' tests/ml_gateway
 
 .PHONY: ml-gateway-kills
-ml-gateway-kills: $(VENV)/ml-gateway/.stamp postgres ## Kill the ML gateway, or cut its database, in sixteen more random runs
+ml-gateway-kills: $(VENV)/ml-gateway/.stamp postgres ## Kill the ML gateway, or cut its database, in eighteen more random runs
 	$(VENV)/ml-gateway/bin/python -m pytest -m deep tests/ml_gateway
 
 $(VENV)/flags/.stamp: $(VENV)/.stamp
@@ -214,6 +217,10 @@ $(WORKFLOW_TOOLS)/.stamp: tests/workflows/tools/package-lock.json tests/workflow
 .PHONY: workflows
 workflows: $(VENV)/.stamp $(WORKFLOW_TOOLS)/.stamp ## Lint the workflows of GitHub, and run them with stand-ins
 	pytest --numprocesses=auto -m 'not deep' tests/workflows
+
+.PHONY: workflows-deep
+workflows-deep: $(VENV)/.stamp $(WORKFLOW_TOOLS)/.stamp
+	pytest --numprocesses=auto -m deep tests/workflows
 
 SUPABASE_TOOLS := .cache/supabase
 

@@ -12,9 +12,12 @@ ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "collections"), str(ROOT)]
 configuration.set_hypothesis_home_dir(ROOT / ".cache" / "hypothesis")
 
+from tests.deep import pytest_collection_modifyitems
 from tests.edge_lab.examples import Example
 from tests.edge_lab.lab import Result
 from tests.edge_lab.pool import Pool, workers
+
+__all__ = ["pytest_collection_modifyitems"]
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 
 import pytest
@@ -137,8 +137,15 @@ CRASHES_OF_A_BAD_ONE = {
 CRASHES = {f"{number}, {after}": Example(SPLIT, number, after) for number in (3, 16, 33, 45) for after in ("again", "back")}
 
 
-def named(examples: Mapping[str, Example]) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("example", examples.values(), ids=list(examples))
+def named(examples: Mapping[str, Example], *, each_time: Collection[str] = ()) -> pytest.MarkDecorator:
+    """``each_time``: the others are deep; none: all are tried each time."""
+    return pytest.mark.parametrize(
+        "example",
+        [
+            pytest.param(example, id=name, marks=[pytest.mark.deep] if each_time and name not in each_time else [])
+            for name, example in examples.items()
+        ],
+    )
 
 
 @named(GOOD)
@@ -182,13 +189,16 @@ RESTARTS = {
 }
 
 
-@named(RESTARTS)
+@named(RESTARTS, each_time=("16, again", "45, again"))
 def test_nobody_notices_that_the_edge_was_started_anew(example: Example, tried: Tried) -> None:
     found = tried(example)
     assert found.good, f"\n{found}"
 
 
-@named(CRASHES | {f"bad, {name}": example for name, example in CRASHES_OF_A_BAD_ONE.items()})
+@named(
+    CRASHES | {f"bad, {name}": example for name, example in CRASHES_OF_A_BAD_ONE.items()},
+    each_time=("3, back", "16, again", "33, back", "45, again", "bad, 18, again", "bad, 40, back", "bad, 70, again"),
+)
 def test_nobody_notices_that_the_controller_dies(example: Example, tried: Tried) -> None:
     found = tried(example)
     assert found.good, f"\n{found}"

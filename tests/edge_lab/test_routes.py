@@ -27,7 +27,7 @@ from hypothesis import strategies as st
 from tests.edge_lab.haproxy import Haproxy, host_of_an_edge, root_file_system
 from tests.edge_lab.namespace import in_a_thread
 
-EXAMPLES = int(os.environ.get("EDGE_LAB_EXAMPLES", 300))
+EXAMPLES = int(os.environ.get("EDGE_LAB_EXAMPLES", 40))
 SERVICES = [f"s{number}" for number in range(5)]
 NOBODY = "nobody"
 OTHERS = "-._~!$&'()+,=:@"

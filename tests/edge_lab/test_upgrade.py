@@ -27,6 +27,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.red
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.upgrade import EdgeUpgrade, Outcome
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.upgrade_verbs import Wanted
 
+from tests import deep
 from tests.edge_lab import traffic
 from tests.edge_lab.handed_over import BRIDGE, GATEWAY, HOST, USER, Container, Network, bare_host
 from tests.edge_lab.haproxy import configure, root_file_system
@@ -213,9 +214,12 @@ def killed(work: Callable[[], Any]) -> Callable[..., Any]:
     return ending
 
 
-@pytest.mark.parametrize(
-    "last", ["stand_in.start", "ways.lead", "own.soft_stop", "own.end", "own.start", "ways.end", "stand_in.soft_stop"]
-)
+# Before users are led away, while the own edge is gone, and when they are on it again.
+KILLED_EACH_TIME = ("stand_in.start", "own.end", "ways.end")
+KILLED = ("stand_in.start", "ways.lead", "own.soft_stop", "own.end", "own.start", "ways.end", "stand_in.soft_stop")
+
+
+@pytest.mark.parametrize("last", deep.cases(KILLED, KILLED_EACH_TIME))
 def test_a_run_that_is_killed_is_finished_by_the_next_one_and_no_request_fails(inside: Inside, last: str) -> None:
     def work(lab: Lab) -> None:
         name, verb = last.split(".")

@@ -155,7 +155,7 @@ def test_every_host_grants_it_and_remembers_the_run(fleet: Callable[[int], Fleet
     assert [three.beats(host) for host in three.hosts] == [[], [], []]
 
 
-@pytest.mark.parametrize("size", [2, 3])
+@pytest.mark.parametrize("size", [2, pytest.param(3, marks=pytest.mark.deep)])
 def test_without_the_first_host_a_run_that_leaves_it_out_has_the_lease(fleet: Callable[[int], Fleet], size: int) -> None:
     some = fleet(size)
     some.dead = {"app-1"}

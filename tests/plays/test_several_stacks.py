@@ -231,7 +231,7 @@ def waits(stack: str) -> dict[str, Any]:
     return rule("stack_rollout", "waits", stack=stack)
 
 
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("sent", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.deep)])
 def test_an_interrupted_run_says_what_became_of_each_stack(
     stage: Stage, request: pytest.FixtureRequest, sent: signal.Signals
 ) -> None:
@@ -265,7 +265,10 @@ def test_a_secret_of_one_stack_is_rotated_under_its_name(stage: Stage, request: 
     assert "secret: of which stack? There is extra, gateway, web; add -e stack_name=<one of them>." in unnamed.verdict
 
 
-@pytest.mark.parametrize(("playbook", "word", "code"), [("claim", "done", 0), ("config", "done", 0), ("audit", "failed", 2)])
+@pytest.mark.parametrize(
+    ("playbook", "word", "code"),
+    [pytest.param("claim", "done", 0, marks=pytest.mark.deep), ("config", "done", 0), ("audit", "failed", 2)],
+)
 def test_what_needs_no_lease_is_done_for_each_stack(
     stage: Stage, request: pytest.FixtureRequest, playbook: str, word: str, code: int
 ) -> None:

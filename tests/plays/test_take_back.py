@@ -208,7 +208,9 @@ ROLL_BACK = [
 ]
 
 
-@pytest.mark.parametrize(("at_once", "asked"), [(1, ["app-1", "app-2"]), (2, ["app-1", "app-2"])])
+@pytest.mark.parametrize(
+    ("at_once", "asked"), [pytest.param(1, ["app-1", "app-2"], marks=pytest.mark.deep), (2, ["app-1", "app-2"])]
+)
 def test_a_rollback_that_fails_on_a_host_stops_there_and_takes_nothing_back(
     tmp_path: Path, at_once: int, asked: list[str]
 ) -> None:
