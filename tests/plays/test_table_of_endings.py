@@ -208,11 +208,11 @@ IN_THE_BEGINNING = ("no inventory", "wrong group", "nobody", "killed")
 
 
 def shows(cell: Cell) -> set[tuple[str, str]]:
-    """Pairs that a run of it shows: each playbook with each of its ends, and each case with each end that it has anywhere."""
+    """Pairs that a run of it shows: each playbook with an end of its own, and each case with each end that it has anywhere."""
     name, case, word, code = cell
     if case in IN_THE_BEGINNING:
         return {(case, word), ("file", its_file(name, case))}
-    return {(name, f"{word} {code}"), (case, f"{word} {code}")}
+    return {("playbook", name), (case, f"{word} {code}")}
 
 
 def chosen() -> list[Cell]:
