@@ -146,7 +146,10 @@ class Masker:
 
 
 def _after(name: str, value: str) -> re.Pattern[str]:
-    return re.compile(rf"((?<!\w){name}[\"']?\s{{0,3}}[=:]\s{{0,3}}[\"']?){re.escape(value)}(?!\w)", re.IGNORECASE)
+    # NAME=value, "NAME": "value", also in JSON that stands in JSON, and {"name": "NAME", "value": "value"}.
+    quote, blank = r"""(?:\\{0,3}["'])?""", r"\s{0,3}"
+    between = rf"{quote}{blank}(?:[=:]|,{blank}(?:{quote}value{quote}{blank}[=:])?){blank}{quote}"
+    return re.compile(rf"((?<!\w){name}{between}){re.escape(value)}(?!\w)", re.IGNORECASE)
 
 
 def _common(needle: bytes, data: bytes, start: int) -> int:

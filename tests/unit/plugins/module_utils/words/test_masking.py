@@ -141,6 +141,36 @@ def test_it_is_masked_behind_the_name_of_its_variable_all_the_same() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"API_PIN":"%s"}',
+        '{\\"API_PIN\\":\\"%s\\"}',
+        '{\\\\\\"API_PIN\\\\\\": \\\\\\"%s\\\\\\"}',
+        '{"name": "API_PIN", "value": "%s"}',
+        '{"Name":"API_PIN","Value":"%s"}',
+        '{\\"name\\":\\"API_PIN\\",\\"value\\":\\"%s\\"}',
+        "('API_PIN', '%s')",
+        '"API_PIN","%s"',
+    ],
+)
+def test_it_is_masked_however_a_program_lists_its_variables(text: str) -> None:
+    assert mask(text % "1234", "1234", name="API_PIN") == text % STARS
+    assert mask(text % "12345", "1234", name="API_PIN") == text % "12345"
+
+
+@pytest.mark.parametrize(
+    "sign",
+    [
+        *("\x1b[m\x1b[K", "\x1b[01;31m\x1b[K", "\x1b[2C", "\x1b[?25l", "\x1b]0;title\x07", "\x1b]8;;http://x\x1b\\", "\x1b(B", "\x1b7"),
+        *("\0", "x\b", "\a", "\x7f", "\xad", "\u200b", "\u200e", "\u202e", "\u2060", "\ufeff"),
+    ],
+    ids=repr,
+)
+def test_what_nobody_sees_hides_no_value_that_it_stands_in(sign: str) -> None:
+    assert mask(f"a {sign}corr{sign}ect-hor{sign}se{sign} b", "correct-horse") in (f"a {sign}{STARS}{sign} b", f"a {STARS} b")
+
+
 def test_a_word_is_masked_where_it_is_no_part_of_another_one() -> None:
     assert mask("sunshine, sunshines, my_sunshine (sunshine)", "sunshine") == "***, sunshines, my_sunshine (***)"
     assert mask("20261126 120261126", "20261126") == "*** 120261126"
