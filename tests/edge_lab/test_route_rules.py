@@ -77,9 +77,29 @@ def test_a_route_lets_in_who_comes_from_where_it_says(web: Shop, source: str, sa
 
 
 SPELLED = [
-    *("/%61dmin", "/%61dmin/users", "/admi%6E", "/adm%69n/", "/ADMIN", "/Admin/users", "/%41DMIN", "//admin", "/.//admin", "/./admin"),
+    *(
+        "/%61dmin",
+        "/%61dmin/users",
+        "/admi%6E",
+        "/adm%69n/",
+        "/ADMIN",
+        "/Admin/users",
+        "/%41DMIN",
+        "//admin",
+        "/.//admin",
+        "/./admin",
+    ),
     *("/x/../admin", "/../admin", "/a/b/../../admin/users", "/%2e%2e/admin", "/x/%2E%2e/admin", "/%2e/admin", "/x%2F..%2Fadmin"),
-    *("/admin%2Fusers", "/admin;x=1", "/admin;x=1/users", "/;x/admin", "/x;y/..;/admin", "/x/..%3B/admin", "/x\\..\\admin", "/%5cadmin"),
+    *(
+        "/admin%2Fusers",
+        "/admin;x=1",
+        "/admin;x=1/users",
+        "/;x/admin",
+        "/x;y/..;/admin",
+        "/x/..%3B/admin",
+        "/x\\..\\admin",
+        "/%5cadmin",
+    ),
     *("/administrator/../admin", "/a/b/c/d/e/../../../../../../../admin", "/admin/open/../users"),
 ]
 NEITHER = ["/%61dministrator", "/Administrator", "/x//admin", "/admins", "/x;/admin", "/open%2Fadmin", "/a.b/..c/.d"]

@@ -162,7 +162,16 @@ def test_it_is_masked_however_a_program_lists_its_variables(text: str) -> None:
 @pytest.mark.parametrize(
     "sign",
     [
-        *("\x1b[m\x1b[K", "\x1b[01;31m\x1b[K", "\x1b[2C", "\x1b[?25l", "\x1b]0;title\x07", "\x1b]8;;http://x\x1b\\", "\x1b(B", "\x1b7"),
+        *(
+            "\x1b[m\x1b[K",
+            "\x1b[01;31m\x1b[K",
+            "\x1b[2C",
+            "\x1b[?25l",
+            "\x1b]0;title\x07",
+            "\x1b]8;;http://x\x1b\\",
+            "\x1b(B",
+            "\x1b7",
+        ),
         *("\0", "x\b", "\a", "\x7f", "\xad", "\u200b", "\u200e", "\u202e", "\u2060", "\ufeff"),
     ],
     ids=repr,
