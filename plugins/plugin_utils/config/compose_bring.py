@@ -58,7 +58,7 @@ class Brought:
         return found
 
     def _variables(self, where: str, name: str, entry: Mapping[str, Any]) -> None:
-        """Hosts read the variables of an included file from these, as root: another stack's secrets are files of the host, too."""
+        """Hosts read the variables of an included file from these, as root, and other stacks' secrets are files of theirs."""
         given = entry.get("env_file")
         for path in given if isinstance(given, list) else [given] if given else []:
             file = self._file(f"{where}.env_file", posixpath.dirname(name), str(path))
