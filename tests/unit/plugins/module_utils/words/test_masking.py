@@ -159,6 +159,35 @@ def test_it_is_masked_however_a_program_lists_its_variables(text: str) -> None:
     assert mask(text % "12345", "1234", name="API_PIN") == text % "12345"
 
 
+WRAPPED = "correct-horse-battery-staple-" * 4
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\n".join(textwrap.wrap(WRAPPED, 40, break_on_hyphens=False)),
+        "\n".join(textwrap.wrap(in_base64(WRAPPED), 76)),
+        f"a\n\n{WRAPPED} b {WRAPPED}\n{WRAPPED[:50]}\n  {WRAPPED[50:]} c {WRAPPED[:30]}\n{WRAPPED[30:]}\nd",
+    ],
+    ids=["wrapped", "base64", "several"],
+)
+def test_a_value_that_is_broken_over_lines_is_masked_in_each(text: str) -> None:
+    lines = Masker([("", WRAPPED)]).mask_lines(text.split("\n"))
+    assert len(lines) == len(text.split("\n"))
+    assert not any("horse" in line or in_base64(WRAPPED)[20:30] in line or "battery" in line for line in lines)
+    if text.startswith("a"):
+        assert lines == ["a", "", "*** b ***", "***", "*** c ***", "***", "d"]
+    else:
+        assert set(lines) == {STARS}
+
+
+@given(lines=st.lists(st.text(max_size=20).map(lambda text: text.replace("\n", "")), max_size=6), value=VALUES)
+def test_lines_without_secrets_are_not_changed(lines: list[str], value: str) -> None:
+    masker = Masker([("NAME", value)])
+    assume(not masker.finds("\n".join(lines)) and not any("://" in line for line in lines))
+    assert masker.mask_lines(lines) == lines
+
+
 @pytest.mark.parametrize(
     "sign",
     [
