@@ -78,7 +78,8 @@ class Place:
         (directory / "source" / "compose.yml").write_text(staged.COMPOSE)
         (directory / "password").write_text("open")
         (directory / "ansible.cfg").write_text(
-            f"[defaults]\ncollections_path = {collections}\ncallbacks_enabled = morpheus.deploy.verdict\ninject_facts_as_vars = false\n"
+            f"[defaults]\ncollections_path = {collections}\ncallbacks_enabled = morpheus.deploy.verdict\n"
+            "inject_facts_as_vars = false\n"
             f"vault_identity_list = staging@{directory}/password\n"
         )
 
