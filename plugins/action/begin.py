@@ -73,6 +73,7 @@ class ActionModule(ActionBase):  # type: ignore[misc] # ansible-core has no type
         unwatched = watch.problem()
         problems = [
             unwatched.rstrip("."),
+            watch.facts_problem(),
             no_host("app", task_vars["groups"], sources),
             left_out(task_vars["ansible_run_tags"], task_vars["ansible_skip_tags"], known, always),
             *plays.refused(),

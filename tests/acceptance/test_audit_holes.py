@@ -52,6 +52,21 @@ HOLES: dict[str, tuple[str, str, set[tuple[str, str]]]] = {
         "rm /var/tmp/.sh",
         {("file-setuid", "/var/tmp/.sh, mode 4755 ")},
     ),
+    "a unit of the host": (
+        "printf '[Service]\\nExecStart=/opt/eve\\n' > /etc/systemd/system/eve.service",
+        "rm /etc/systemd/system/eve.service",
+        {("file-autostart", "/etc/systemd/system/eve.service")},
+    ),
+    "a library before all others": (
+        "touch /etc/ld.so.preload",
+        "rm /etc/ld.so.preload",
+        {("file-autostart", "/etc/ld.so.preload")},
+    ),
+    "jobs that everybody may add": (
+        "chmod o+w /etc/cron.daily",
+        "chmod o-w /etc/cron.daily",
+        {("file-open", "/etc/cron.daily, mode ")},
+    ),
     "an env file in a home": (
         f"install -m 0644 {SECRET} /home/deploy/.env",
         "rm /home/deploy/.env",

@@ -76,6 +76,49 @@ def test_a_route_lets_in_who_comes_from_where_it_says(web: Shop, source: str, sa
     assert web.ask("/administrator", source, **headers).status == 200
 
 
+SPELLED = [
+    *(
+        "/%61dmin",
+        "/%61dmin/users",
+        "/admi%6E",
+        "/adm%69n/",
+        "/ADMIN",
+        "/Admin/users",
+        "/%41DMIN",
+        "//admin",
+        "/.//admin",
+        "/./admin",
+    ),
+    *("/x/../admin", "/../admin", "/a/b/../../admin/users", "/%2e%2e/admin", "/x/%2E%2e/admin", "/%2e/admin", "/x%2F..%2Fadmin"),
+    *(
+        "/admin%2Fusers",
+        "/admin;x=1",
+        "/admin;x=1/users",
+        "/;x/admin",
+        "/x;y/..;/admin",
+        "/x/..%3B/admin",
+        "/x\\..\\admin",
+        "/%5cadmin",
+    ),
+    *("/administrator/../admin", "/a/b/c/d/e/../../../../../../../admin", "/admin/open/../users"),
+]
+NEITHER = ["/%61dministrator", "/Administrator", "/x//admin", "/admins", "/x;/admin", "/open%2Fadmin", "/a.b/..c/.d"]
+
+
+@pytest.mark.parametrize("guard", [{"allow": [STRANGER]}, {"basic_auth": "staff"}], ids=["allow", "basic_auth"])
+def test_whom_a_route_keeps_away_comes_by_no_other_spelling(web: Shop, guard: dict[str, object]) -> None:
+    web.users = {"staff": {"anna": hash_of("right one:")}}
+    refused = 403 if "allow" in guard else 401
+    web.lead({"host": SITE, "paths": ["/admin"], **guard}, {"host": SITE, "paths": ["/admin/open"]})
+    assert {path: web.ask(path).status for path in SPELLED} == dict.fromkeys(SPELLED, refused)
+    assert {path: web.ask(path).status for path in NEITHER} == dict.fromkeys(NEITHER, 200)
+    assert web.ask("/admin/open/x").status == 200
+    assert web.ask("/a" * 9 + "/.." * 9).status == 400
+    # Whoever may come does so by any spelling, with the path as it was sent.
+    headers = {"Authorization": basic("anna", "right one:")}
+    assert web.ask("/%61dmin/Users", STRANGER, **headers).status == 200
+
+
 def test_where_users_come_from_changes_with_the_route(web: Shop) -> None:
     web.lead(ALLOW)
     assert web.ask("/admin", STRANGER).status == 200

@@ -47,6 +47,8 @@ ACCESS: dict[str, dict[str, str]] = {
     "account-sudo": {"/etc/sudoers.d/deploy: deploy ALL=(ALL) NOPASSWD: ALL": ""},
     "account-sshd": {"/etc/ssh/sshd_config: PermitRootLogin no": ""},
     "file-setuid": {"/usr/bin/su, mode 4755 of 0:0": "a" * 64},
+    "file-autostart": {"/etc/cron.d/backup": "b" * 64},
+    "file-open": {},
 }
 DIGEST = "d" * 64
 

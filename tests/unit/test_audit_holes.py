@@ -55,7 +55,11 @@ FILES = {
     "etc/sudoers.d/deploy": "deploy ALL=(ALL) NOPASSWD: ALL\n",
     "etc/ssh/sshd_config": "PermitRootLogin no\nPasswordAuthentication no\n",
     "home/deploy/.ssh/authorized_keys": f"ssh-ed25519 {base64.b64encode(b'anna' * 20).decode()} anna@laptop\n",
+    "etc/cron.d/own": "0 4 * * * root /usr/bin/true\n",
+    "etc/pam.d/su": "auth required pam_unix.so\n",
+    "usr/bin/id": "id",
     "usr/bin/su": "su",
+    "usr/local/sbin/own": "own",
     "run/docker.sock": "",
     f"{OWN}/edge/conf/certificates.list": "/usr/local/etc/haproxy/certs/shop.example.pem\n",
     f"{OWN}/edge/conf/certs/shop.example.pem": PEM,
@@ -191,6 +195,16 @@ def file(name: str, content: str, mode: int = 0o644) -> Callable[[Host], Undo]:
     return plant
 
 
+def link(name: str, target: str) -> Callable[[Host], Undo]:
+    def plant(host: Host) -> Undo:
+        path = host.put(name, "")
+        path.unlink()
+        path.symlink_to(target)
+        return path.unlink
+
+    return plant
+
+
 def line(name: str, content: str) -> Callable[[Host], Undo]:
     """A line more in a file."""
     return lambda host: host.append(name, f"{content}\n")
@@ -300,6 +314,42 @@ HOLES = {
     "a setuid shell": (file("var/tmp/.sh", "shell", 0o4755), {"high file-setuid /var/tmp/.sh, mode 4755 *"}),
     "a setgid shell": (file("opt/x/sh", "shell", 0o2755), {"high file-setuid /opt/x/sh, mode 2755 *"}),
     "another program in the place of su": (line("usr/bin/su", "x"), {"high file-setuid /usr/bin/su, mode 4755 *"}),
+    "a unit": (
+        file("etc/systemd/system/eve.service", "[Service]\nExecStart=/opt/eve\n"),
+        {"high file-autostart /etc/systemd/system/eve.service"},
+    ),
+    "a unit beside those of packages": (
+        file("usr/lib/systemd/system/eve.service", "[Service]\n"),
+        {"high file-autostart /usr/lib/systemd/system/eve.service"},
+    ),
+    "more of a unit of this collection": (
+        file("etc/systemd/system/edge-guard.service.d/eve.conf", "[Service]\nExecStartPre=/opt/eve\n"),
+        {"high file-autostart /etc/systemd/system/edge-guard.service.d/eve.conf"},
+    ),
+    "a link to a unit elsewhere": (
+        link("etc/systemd/system/multi-user.target.wants/eve.service", "/opt/eve.service"),
+        {"high file-autostart /etc/systemd/system/multi-user.target.wants/eve.service -> /opt/eve.service"},
+    ),
+    "a job by the time": (file("etc/cron.d/eve", "* * * * * root /opt/eve\n"), {"high file-autostart /etc/cron.d/eve"}),
+    "root's own jobs": (file("var/spool/cron/crontabs/root", "x", 0o600), {"high file-autostart /var/spool/cron/crontabs/root"}),
+    "a library before all others": (file("etc/ld.so.preload", "/opt/eve.so\n"), {"high file-autostart /etc/ld.so.preload"}),
+    "a password that is not asked for": (
+        line("etc/pam.d/su", "auth sufficient pam_permit.so"),
+        {"high file-autostart /etc/pam.d/su"},
+    ),
+    "a line in root's shell": (file("root/.bashrc", "/opt/eve\n"), {"high file-autostart /root/.bashrc"}),
+    "a program before its namesake": (file("usr/local/bin/su", "x", 0o755), {"high file-autostart /usr/local/bin/su"}),
+    "a plugin of the engine": (
+        file("etc/docker/plugins/eve.spec", "tcp://192.0.2.7:9\n"),
+        {"high file-autostart /etc/docker/plugins/eve.spec"},
+    ),
+    "a program that everybody may change": (mode("usr/bin/id", 0o777), {"high file-open /usr/bin/id, mode 0777 *"}),
+    "settings that everybody may change": (mode("etc/pam.d/su", 0o646), {"high file-open /etc/pam.d/su, mode 0646 *"}),
+    "a directory of root's path that everybody may write to": (
+        mode("usr/local/sbin", 0o1777),
+        {"high file-open /usr/local/sbin, mode 1777 *"},
+    ),
+    "jobs that everybody may add": (mode("etc/cron.d", 0o757), {"high file-open /etc/cron.d, mode 0757 *"}),
     "an env file in a home": (file("home/deploy/.env", ENV), {f"high {LEFT} /home/deploy/.env"}),
     "an env file below our directory": (
         file(f"{OWN}/stacks/shop/project/api.env.bak", ENV),
@@ -330,7 +380,10 @@ HOLES = {
     "another baseline": (another_baseline, {"high baseline-changed /etc/morpheus.deploy/baseline.json"}),
     "a baseline for everybody": (
         mode("etc/morpheus.deploy/baseline.json", 0o666),
-        {"high baseline-changed /etc/morpheus.deploy/baseline.json"},
+        {
+            "high baseline-changed /etc/morpheus.deploy/baseline.json",
+            "high file-open /etc/morpheus.deploy/baseline.json, mode 0666 *",
+        },
     ),
     "rules of the packet filter that somebody flushed": (flushed, {"high egress-filter app-1"}),
     "rules that are gone after a reboot": (
@@ -392,6 +445,40 @@ def test_a_program_that_an_upgrade_has_brought_is_no_hole(host: Host) -> None:
     md5 = hashlib.md5((host.root / "usr/bin/su").read_bytes()).hexdigest()
     host.put("var/lib/dpkg/info/login.md5sums", f"{md5}  usr/bin/su\n")
     assert host.audited() == {}
+
+
+def test_what_packages_and_this_collection_bring_is_no_hole(host: Host) -> None:
+    """Settings are listed in another place than other files, and of units some packages say /lib."""
+    brought = {"etc/cron.d/certbot": "", "usr/lib/systemd/system/nginx.service": "lib/systemd/system/nginx.service"}
+    for name in brought:
+        host.put(name, name)
+    md5s = {name: hashlib.md5(name.encode()).hexdigest() for name in brought}
+    host.put("var/lib/dpkg/status", f"Package: certbot\nConffiles:\n /etc/cron.d/certbot {md5s['etc/cron.d/certbot']}\n")
+    unit = "usr/lib/systemd/system/nginx.service"
+    host.put("var/lib/dpkg/info/nginx.md5sums", f"{md5s[unit]}  {brought[unit]}\n")
+    link("etc/systemd/system/multi-user.target.wants/nginx.service", "/lib/systemd/system/nginx.service")(host)
+    link("etc/systemd/system/apt-daily.timer", "/dev/null")(host)
+    host.put("etc/systemd/system/edge-guard.service", "[Service]\n")
+    assert host.audited() == {}
+    host.append(unit, "ExecStartPre=/opt/eve\n")
+    assert host.audited().keys() == {f"high file-autostart /{unit}"}
+
+
+def test_a_pipe_where_a_job_belongs_is_found_and_not_waited_for(host: Host) -> None:
+    os.mkfifo(host.root / "etc/cron.d/eve")
+    assert host.audited().keys() == {"high file-autostart /etc/cron.d/eve"}
+
+
+def test_a_baseline_from_before_there_was_a_kind_says_so(host: Host) -> None:
+    entries = baseline.now(host.root)
+    host.baseline.write("staging", "2026-01-02T00:00:00Z", {kind: entries[kind] for kind in entries if kind != "file-autostart"})
+    host.digest = host.baseline.read().digest  # type: ignore[union-attr]
+    found = host.audited()
+    assert found == {
+        "low baseline-missing /etc/morpheus.deploy/baseline.json": "was recorded before this was looked at: file-autostart"
+    }
+    assert "file-autostart" not in host.passed
+    assert "file-open" in host.passed
 
 
 def test_what_a_run_at_work_has_in_memory_is_no_hole(host: Host) -> None:

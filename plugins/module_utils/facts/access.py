@@ -22,7 +22,8 @@ Entries = dict[str, dict[str, str]]
 
 ROOT_ACCOUNT, LOGIN, GROUP, KEY = "account-root", "account-login", "account-group", "account-key"
 SUDO, SSHD, SETUID = "account-sudo", "account-sshd", "file-setuid"
-KINDS = (ROOT_ACCOUNT, LOGIN, GROUP, KEY, SUDO, SSHD, SETUID)
+AUTOSTART, OPEN = "file-autostart", "file-open"
+KINDS = (ROOT_ACCOUNT, LOGIN, GROUP, KEY, SUDO, SSHD, SETUID, AUTOSTART, OPEN)
 
 NO_LOGIN = ("nologin", "false", "sync")
 # Whoever is in one of them is root, or reads what root reads.
@@ -59,7 +60,7 @@ class Account:
 
 
 def look(root: Path = Path("/")) -> Entries:
-    """What the host says now; set-uid files aside, which need a walk (walk.py)."""
+    """What the host says now; files aside, which need a walk (walk.py, autostart.py)."""
     passwd, group = text(root / "etc/passwd"), text(root / "etc/group")
     accounts = list(parse_accounts(passwd, text(root / "etc/shadow")))
     settings = sshd_settings(root)

@@ -21,8 +21,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats import BASELINE
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import BASELINE_FILE, IDENTITY_ROOT
-from ansible_collections.morpheus.deploy.plugins.module_utils.facts import access, walk
-from ansible_collections.morpheus.deploy.plugins.module_utils.facts.access import KINDS, SETUID, Entries
+from ansible_collections.morpheus.deploy.plugins.module_utils.facts import access, autostart, walk
+from ansible_collections.morpheus.deploy.plugins.module_utils.facts.access import AUTOSTART, KINDS, OPEN, SETUID, Entries
 
 RECORD = "ansible-playbook playbooks/claim.yml -i inventories/{environment} --tags baseline"
 RENEW = f"{RECORD} -e audit_renew_baseline=true"
@@ -99,6 +99,11 @@ def lines(entries: Entries) -> str:
     return "".join(f"{kind}: {entry}\n" for kind in KINDS for entry in sorted(entries.get(kind, {})))
 
 
+def entries(root: Path, walked: walk.Walked) -> Entries:
+    files = {SETUID: dict(walked.privileged), AUTOSTART: autostart.look(root), OPEN: dict(walked.changeable)}
+    return {**access.look(root), **files}
+
+
 def now(root: Path = Path("/"), walked: walk.Walked | None = None) -> Entries:
     """What the host is. ``walked``: where its files were walked already."""
     found = walked or walk.walk(root, wanted=lambda path: False)
@@ -107,7 +112,7 @@ def now(root: Path = Path("/"), walked: walk.Walked | None = None) -> Entries:
             f"{found.count} files and directories of this host were walked in {walk.SECONDS:g} s, and there are more, so nothing "
             "says which of them give the rights of root. See whether its disk is slow, and run this again"
         )
-    return {**access.look(root), SETUID: dict(found.privileged)}
+    return entries(root, found)
 
 
 @dataclass(frozen=True)
@@ -121,16 +126,21 @@ class Difference:
 
 
 NEW, GONE, CHANGED = "new", "gone", "changed"
+# Of these what stands beside an entry counts: its content.
+CONTENTS = (SETUID, AUTOSTART)
 
 
 def differences(before: Mapping[str, Mapping[str, str]], after: Mapping[str, Mapping[str, str]]) -> list[Difference]:
-    """In which way a host is another one. Only of programs what stands beside an entry counts: their content."""
+    """In which way a host is another one. CONTENTS are compared, too."""
     found = []
     for kind in KINDS:
-        old, new = before.get(kind, {}), after.get(kind, {})
+        if kind not in before:
+            # Recorded before there was such a kind.
+            continue
+        old, new = before[kind], after.get(kind, {})
         found += [Difference(kind, NEW, entry, new[entry]) for entry in sorted(new.keys() - old.keys())]
         found += [Difference(kind, GONE, entry, old[entry]) for entry in sorted(old.keys() - new.keys())]
-        if kind == SETUID:
+        if kind in CONTENTS:
             both = sorted(old.keys() & new.keys())
             found += [Difference(kind, CHANGED, entry, new[entry]) for entry in both if old[entry] != new[entry]]
     return found
@@ -138,12 +148,12 @@ def differences(before: Mapping[str, Mapping[str, str]], after: Mapping[str, Map
 
 def from_packages(found: Sequence[Difference], root: Path = Path("/")) -> list[str]:
     """Of changed programs, those whose content is what their package says: an upgrade has brought it."""
-    changed = [one.entry for one in found if one.word == CHANGED]
+    changed = [one.entry for one in found if one.word == CHANGED and one.kind == SETUID]
     return [entry for entry in changed if walk.is_of_package(entry.rpartition(", ")[0], root)]
 
 
 def sentence(one: Difference) -> str:
-    return f"{one.word} {one.kind}: {one.entry}" + (f" ({one.beside})" if one.beside and one.kind != SETUID else "")
+    return f"{one.word} {one.kind}: {one.entry}" + (f" ({one.beside})" if one.beside and one.kind not in CONTENTS else "")
 
 
 def known(path: str | Path) -> dict[str, dict[str, str]]:

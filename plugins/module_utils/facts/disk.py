@@ -66,7 +66,7 @@ def look(root: Path, engine_root: str, trouble: list[str]) -> dict[str, Any]:
     searched = secret_copies.search(walked.files, secrets, root)
     left_out = [*walked.left_out, *(["what packages brought"] if brought else [])]
     return {
-        **_compared(root, {**access.look(root), access.SETUID: walked.privileged}, trouble),
+        **_compared(root, baseline.entries(root, walked), trouble),
         "searched": {**vars(searched), "values": len(secrets), "short": short, "left_out": left_out, "walked": walked.count},
     }
 

@@ -1,7 +1,8 @@
 # Copyright (c) The morpheus.deploy authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One walk over all local files of a host: which of them give the rights of another user, and which may hold a copy of a secret.
+"""One walk over all local files of a host: which of them give the rights of another user, which of those that root runs and
+obeys others may change, and which may hold a copy of a secret.
 
 Reads names and rights, and no content. What is not walked is said in ``Walked.left_out``, never passed over.
 """
@@ -28,6 +29,11 @@ _LOCAL = (
     *("bcachefs", "btrfs", "exfat", "ext2", "ext3", "ext4", "f2fs", "jfs", "nilfs2", "ntfs3", "overlay", "ramfs", "reiserfs"),
     *("tmpfs", "devtmpfs", "vfat", "xfs", "zfs", "squashfs", "erofs", "iso9660"),
 )
+# What root runs and obeys.
+_ROOTS = ("/bin", "/boot", "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/root", "/sbin", "/usr", "/var/spool/cron")
+_ROOTS_BELOW = tuple(f"{path}/" for path in _ROOTS)
+# Accounts and groups with lower numbers are of programs, which keep settings below /etc; users is everybody.
+_FIRST_OF_PEOPLE, _USERS, _NOBODY = 1000, 100, 65534
 _SET_ID = stat.S_ISUID | stat.S_ISGID
 _EXECUTABLE = 0o111
 _CAPABILITIES = "security.capability"
@@ -52,6 +58,8 @@ class Walked:
     count: int = 0
     files: list[File] = field(default_factory=list)
     privileged: dict[str, str] = field(default_factory=dict)
+    # Of what root runs and obeys, what somebody else may change.
+    changeable: dict[str, str] = field(default_factory=dict)
     left_out: list[str] = field(default_factory=list)
     complete: bool = True
 
@@ -111,6 +119,8 @@ def _look(
     waiting: list[tuple[str, bool]],
     wanted: Callable[[str], bool],
 ) -> None:
+    if path in _ROOTS or path.startswith(_ROOTS_BELOW):
+        _look_at_rights(entry, path, found)
     if entry.is_dir(follow_symlinks=False):
         waiting.append((path, passable))
     elif entry.is_file(follow_symlinks=False):
@@ -124,6 +134,21 @@ def _look(
         if about.st_size and wanted(path):
             is_open = passable and _others(about, 0o004, 0o040)
             found.files.append(File(path, about.st_size, about.st_uid, about.st_gid, stat.S_IMODE(mode), is_open))
+
+
+def _look_at_rights(entry: os.DirEntry[str], path: str, found: Walked) -> None:
+    about = entry.stat(follow_symlinks=False)
+    mode = about.st_mode
+    if not (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
+        return
+    by_group = mode & stat.S_IWGRP and about.st_gid != os.getegid() and (_is_of_people(about.st_gid) or about.st_gid == _USERS)
+    by_owner = about.st_uid != os.geteuid() and _is_of_people(about.st_uid)
+    if mode & stat.S_IWOTH or by_group or by_owner:
+        found.changeable[printable(f"{path}, mode {stat.S_IMODE(mode):04o} of {about.st_uid}:{about.st_gid}")] = ""
+
+
+def _is_of_people(number: int) -> bool:
+    return number >= _FIRST_OF_PEOPLE and number != _NOBODY
 
 
 def _is_walked(path: str, kinds: Mapping[str, str], left_out: list[str]) -> bool:

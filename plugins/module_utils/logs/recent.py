@@ -37,7 +37,9 @@ def read(
                 if request in text:
                     seen += 1
                     own.append((at, number, source, text))
-            kept.extend(own)
+            # Before lines of others come between.
+            texts = said.masked_lines([text for _, _, _, text in own])
+            kept.extend((at, number, of, text) for (at, number, of, _), text in zip(own, texts, strict=True))
         except (DockerException, OSError) as exc:
             unread.append(f"{source.replica}: its log cannot be read: {exc}")
     newest = sorted(kept, key=lambda one: (one[0], one[2].replica, one[1]))[-count:]
@@ -52,8 +54,7 @@ def _lines(client: Any, source: Source, since: float) -> Iterator[tuple[str, str
 
 def _told(at: str, source: Source, text: str) -> dict[str, str]:
     if len(text) > LONGEST:
-        # A part of a secret would not be known any more.
-        text = said.masked(text)[:LONGEST] + "…"
+        text = text[:LONGEST] + "…"
     return {
         "time": at,
         "stack": source.stack,

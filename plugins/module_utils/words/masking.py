@@ -10,7 +10,7 @@ and not with the number of secrets.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from enum import Enum
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.words.spellings import (
@@ -115,6 +115,26 @@ class Masker:
             last = end
         return b"".join([*kept, data[last:]]).decode("utf-8", "surrogatepass")
 
+    def mask_lines(self, lines: Sequence[str]) -> list[str]:
+        """Each of them, as ``mask`` has it; a value that is broken over several is masked in each."""
+        encoded_lines = [line.encode("utf-8", "surrogatepass") for line in lines]
+        spans = _merged(self._spans(b"\n".join(encoded_lines))) if self._index else []
+        found, begin, number = [], 0, 0
+        for line in encoded_lines:
+            end = begin + len(line)
+            kept, last = [], begin
+            while number < len(spans) and spans[number][0] < end:
+                start, stop = max(spans[number][0], begin), min(spans[number][1], end)
+                kept += [line[last - begin : start - begin], STARS.encode()] if stop > start else []
+                last = max(last, stop)
+                if spans[number][1] > end:
+                    # It goes on in the next line.
+                    break
+                number += 1
+            found.append(b"".join([*kept, line[last - begin :]]).decode("utf-8", "surrogatepass"))
+            begin = end + 1
+        return [self.mask(line) for line in found]
+
     def finds(self, text: str) -> bool:
         """Whether ``text`` holds a secret."""
         return bool(self._index) and any(True for _ in self._spans(text.encode("utf-8", "surrogatepass")))
@@ -146,7 +166,10 @@ class Masker:
 
 
 def _after(name: str, value: str) -> re.Pattern[str]:
-    return re.compile(rf"((?<!\w){name}[\"']?\s{{0,3}}[=:]\s{{0,3}}[\"']?){re.escape(value)}(?!\w)", re.IGNORECASE)
+    # NAME=value, "NAME": "value", also in JSON that stands in JSON, and {"name": "NAME", "value": "value"}.
+    quote, blank = r"""(?:\\{0,3}["'])?""", r"\s{0,3}"
+    between = rf"{quote}{blank}(?:[=:]|,{blank}(?:{quote}value{quote}{blank}[=:])?){blank}{quote}"
+    return re.compile(rf"((?<!\w){name}{between}){re.escape(value)}(?!\w)", re.IGNORECASE)
 
 
 def _common(needle: bytes, data: bytes, start: int) -> int:

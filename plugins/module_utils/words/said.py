@@ -11,7 +11,7 @@ module ends (``in_words``).
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -64,6 +64,9 @@ class Knowledge:
         masker = self._read()
         # Once more, because a sequence in the middle of a value has hidden it.
         return masker.mask(plain(masker.mask(text)))
+
+    def masked_lines(self, lines: Sequence[str]) -> list[str]:
+        return [self.masked(line) for line in self._read().mask_lines(lines)]
 
     def result(self, found: Any) -> Any:
         """``found`` with every text in it masked."""
@@ -136,6 +139,11 @@ def secrets_of(specification: Mapping[str, Any], given: Mapping[str, Any]) -> It
 def masked(text: str) -> str:
     """``text`` as it may leave this host. Outside of a module nothing is known but what any URL tells."""
     return (_knowledge or _NOTHING).masked(text)
+
+
+def masked_lines(lines: Sequence[str]) -> list[str]:
+    """Lines that follow each other, as they may leave this host: a value may be broken over several."""
+    return (_knowledge or _NOTHING).masked_lines(lines)
 
 
 def excerpt(log: bytes) -> str:

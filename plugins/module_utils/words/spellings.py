@@ -217,6 +217,14 @@ _ESCAPES: list[tuple[re.Pattern[bytes], Callable[[re.Match[bytes]], bytes]]] = [
     (re.compile(rb"'\\''|'\"'\"'"), lambda found: b"'"),
     # YAML, SQL, CSV, Compose, printf.
     (re.compile(rb"''|\"\"|\$\$|%%"), lambda found: found[0][:1]),
+    # What a terminal obeys and nobody sees: colours as grep writes them, links, what is written over, signs without width.
+    (
+        re.compile(
+            rb"\x1b(?:\[[0-9:;<=>?]*[ -/]*[@-~]|\][^\x07\x1b\n]*(?:\x07|\x1b\\)|[ -/]*[0-~])|[^\n\x80-\xff]\x08"
+            rb"|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\xc2\xad|\xe2\x80[\x8b-\x8f\xaa-\xae]|\xe2\x81[\xa0-\xaf]|\xef\xbb\xbf"
+        ),
+        lambda found: b"",
+    ),
     # What was broken into lines.
     (re.compile(rb"[ \t]*\r?\n[ \t]*"), lambda found: b""),
 ]

@@ -24,7 +24,11 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     access.SUDO: ("rule of sudo", "take the line out of {first}"),
     access.SSHD: ("setting of sshd", "take the line out of {first}, and systemctl reload ssh"),
     access.SETUID: ("program that gives the rights of another user", "chmod ug-s {first}, or remove it"),
+    access.AUTOSTART: ("file that root obeys", "look at it, and remove it: {first}"),
+    access.OPEN: ("file or directory of root's that others may change", "chown root:root {first}; chmod go-w {first}"),
 }
+# What follows the account or file that an entry begins with.
+_AFTER_FIRST = {access.GROUP: " in ", access.SETUID: ", ", access.OPEN: ", ", access.AUTOSTART: " -> "}
 _MEANT = "; when it is meant: {renew}"
 
 
@@ -65,11 +69,15 @@ def _baseline(host: str, facts: Mapping[str, Any], settings: Settings) -> list[C
     found = baseline.differences(before["entries"], facts["access"])
     upgraded = facts["upgraded"]
     bad = [_finding(host, one, renew) for one in found if not (one.word == baseline.CHANGED and one.entry in upgraded)]
+    unknown = [kind for kind in access.KINDS if kind not in before["entries"]]
+    if unknown:
+        seen = f"was recorded before this was looked at: {', '.join(unknown)}"
+        guard.append(Finding("baseline-missing", LOW, host, str(BASELINE_FILE), seen, renew))
     counted = sum(len(entries) for entries in before["entries"].values())
     seen = f"{counted} entries of the baseline of {before['recorded']}"
     return [
         Check(["baseline-missing", "baseline-changed"], f"recorded on {before['recorded']}", guard),
-        Check(access.KINDS, seen, bad),
+        Check([kind for kind in access.KINDS if kind not in unknown], seen, bad),
     ]
 
 
@@ -114,7 +122,7 @@ def _finding(host: str, one: baseline.Difference, renew: str) -> Finding:
     if one.word == baseline.CHANGED:
         seen = f"{what} whose content is neither what it was nor what its package says"
         return Finding(one.kind, HIGH, host, one.entry, seen, f"find out who changed it; reinstall its package{meant}")
-    comment = f" ({one.beside})" if one.beside and one.kind != access.SETUID else ""
+    comment = f" ({one.beside})" if one.beside and one.kind not in baseline.CONTENTS else ""
     return Finding(
         one.kind, HIGH, host, one.entry, f"{what} that the baseline has not{comment}", mend.format(**_parts(one)) + meant
     )
@@ -122,7 +130,7 @@ def _finding(host: str, one: baseline.Difference, renew: str) -> Finding:
 
 def _parts(one: baseline.Difference) -> dict[str, str]:
     """What the mend names: the account or file that an entry begins with, and what it ends with."""
-    separator = ", " if one.kind == access.SETUID else " in " if one.kind == access.GROUP else ": "
+    separator = _AFTER_FIRST.get(one.kind, ": ")
     first = one.entry.partition(separator)[0] if separator != ", " else one.entry.rpartition(", ")[0]
     return {"first": first, "last": one.entry.rpartition(" in ")[2]}
 

@@ -46,6 +46,8 @@ RULES: Mapping[str, str] = {
     "account-sudo": "sudo has no rule but those of the baseline",
     "account-sshd": "sshd has no setting of who gets in but those of the baseline",
     "file-setuid": "no program gives another user's rights but those of the baseline, each as it was or as its package has it",
+    "file-autostart": "nothing runs as root by itself or at a login but what packages brought and what the baseline has",
+    "file-open": "nobody but root may change what root runs and obeys, but for what the baseline has",
     "container-unknown": "every container, whatever its state, belongs to a stack of this collection or to its edge",
     "hardening-exempt": "a service asks nothing of its host that stack.hardening has to admit, and is given all that hardens it",
     "hardening-unused": "every exemption in stack.hardening admits something that the live release asks for",

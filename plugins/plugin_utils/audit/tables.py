@@ -25,6 +25,7 @@ _COUNTED = {
     "Keys": "account-key",
     "Rules of sudo": "account-sudo",
     "Programs with other rights": "file-setuid",
+    "Files that root obeys": "file-autostart",
 }
 
 

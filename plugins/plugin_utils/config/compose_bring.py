@@ -35,6 +35,8 @@ class Brought:
             where = f"{name}: include[{number}]"
             paths = entry.get("path") if isinstance(entry, Mapping) else entry
             names = [str(one) for one in (paths if isinstance(paths, list) else [paths]) if one]
+            if isinstance(entry, Mapping):
+                self._variables(where, name, entry)
             whole: Mapping[str, Any] = {}
             directory = ""
             for path in names:
@@ -44,11 +46,7 @@ class Brought:
                 own = self._content(where, file)
                 if not directory:
                     asked = entry.get("project_directory") if isinstance(entry, Mapping) else None
-                    directory = (
-                        posixpath.normpath(posixpath.join(posixpath.dirname(name), str(asked)))
-                        if asked
-                        else posixpath.dirname(file)
-                    )
+                    directory = self._directory(where, name, str(asked), file) if asked else posixpath.dirname(file)
                 below = self.included(file, own, depth + 1)
                 found |= below
                 own = self.extended(file, {key: value for key, value in own.items() if key != "include"}, depth)
@@ -58,6 +56,27 @@ class Brought:
                 self._conflicts(where, names, content, whole)
                 found[self._name(name, names[0])] = whole
         return found
+
+    def _variables(self, where: str, name: str, entry: Mapping[str, Any]) -> None:
+        """Hosts read the variables of an included file from these, as root, and other stacks' secrets are files of theirs."""
+        given = entry.get("env_file")
+        for path in given if isinstance(given, list) else [given] if given else []:
+            file = self._file(f"{where}.env_file", posixpath.dirname(name), str(path))
+            if file is not None and not _is_set(file):
+                text, why = self._read(file)
+                if text is None:
+                    self._problems.append(f'{where}.env_file: "{path}" {why}')
+
+    def _directory(self, where: str, name: str, asked: str, file: str) -> str:
+        """Where an included project lies: Compose reads the .env there, which nobody but the release may have written."""
+        there = posixpath.normpath(posixpath.join(posixpath.dirname(name), asked))
+        if not (there == "." or posixpath.dirname(file) == there or file.startswith(f"{there}/")):
+            self._problems.append(
+                f'{where}.project_directory: "{asked}" does not hold {file}, and hosts would read the variables in its .env; '
+                f'write "{posixpath.relpath(".", posixpath.dirname(name) or ".")}", or leave it out'
+            )
+            return posixpath.dirname(file)
+        return there
 
     def extended(self, name: str, content: Mapping[str, Any], depth: int = 0) -> Mapping[str, Any]:
         """``content`` with every service as it is with what it extends."""
@@ -135,6 +154,11 @@ class Brought:
                     for key in mine
                     if key in theirs and mine[key] != theirs[key]
                 )
+
+
+def _is_set(file: str) -> bool:
+    """Whether the deploy itself writes a file, from stack.env or the secrets of this stack."""
+    return file.count("/") == 1 and file.partition("/")[0] in ("env", "secrets")
 
 
 def relocated(content: Mapping[str, Any], directory: str) -> Mapping[str, Any]:

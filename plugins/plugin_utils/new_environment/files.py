@@ -119,6 +119,8 @@ callback_result_format = yaml
 display_skipped_hosts = false
 forks = 25
 gathering = explicit
+# Whatever a host answers, it is no variable. Without this no playbook of morpheus.deploy runs.
+inject_facts_as_vars = false
 interpreter_python = auto_silent
 retry_files_enabled = false
 
@@ -187,7 +189,9 @@ def config_with(text: str, name: str, path: str) -> str:
         text = f"[defaults]\n\n{text}" if text.strip() else "[defaults]\n"
     for option, value in wanted.items():
         text = _listed(text, option, value, path)
-    return text if _line(text, "vault_id_match") else _put(text, "vault_id_match = true")
+    for line in ("vault_id_match = true", "inject_facts_as_vars = false"):
+        text = text if _line(text, line.partition(" ")[0]) else _put(text, line)
+    return text
 
 
 def _line(text: str, option: str) -> re.Match[str] | None:

@@ -30,6 +30,21 @@ def problem() -> str:
     return "" if _begun else f"the callback {NAME} is not loaded, so this run could not say how it ended. {_mend()}"
 
 
+def facts_problem() -> str:
+    """Why hosts could set variables, and what to do; empty when they cannot.
+
+    What a module returns as ``ansible_facts`` would stand above the inventory: a host that was taken over would say which files
+    of the controller it gets.
+    """
+    if not constants.INJECT_FACTS_AS_VARS:
+        return ""
+    where = f"in {constants.CONFIG_FILE}, " if constants.CONFIG_FILE else ""
+    return (
+        "what hosts answer would take the place of variables of the inventory (inject_facts_as_vars): "
+        f"{where}below [defaults] write inject_facts_as_vars = false"
+    )
+
+
 def _mend() -> str:
     here = Path.cwd()
     if NAME in constants.CALLBACKS_ENABLED:

@@ -141,6 +141,74 @@ def test_it_is_masked_behind_the_name_of_its_variable_all_the_same() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"API_PIN":"%s"}',
+        '{\\"API_PIN\\":\\"%s\\"}',
+        '{\\\\\\"API_PIN\\\\\\": \\\\\\"%s\\\\\\"}',
+        '{"name": "API_PIN", "value": "%s"}',
+        '{"Name":"API_PIN","Value":"%s"}',
+        '{\\"name\\":\\"API_PIN\\",\\"value\\":\\"%s\\"}',
+        "('API_PIN', '%s')",
+        '"API_PIN","%s"',
+    ],
+)
+def test_it_is_masked_however_a_program_lists_its_variables(text: str) -> None:
+    assert mask(text % "1234", "1234", name="API_PIN") == text % STARS
+    assert mask(text % "12345", "1234", name="API_PIN") == text % "12345"
+
+
+WRAPPED = "correct-horse-battery-staple-" * 4
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\n".join(textwrap.wrap(WRAPPED, 40, break_on_hyphens=False)),
+        "\n".join(textwrap.wrap(in_base64(WRAPPED), 76)),
+        f"a\n\n{WRAPPED} b {WRAPPED}\n{WRAPPED[:50]}\n  {WRAPPED[50:]} c {WRAPPED[:30]}\n{WRAPPED[30:]}\nd",
+    ],
+    ids=["wrapped", "base64", "several"],
+)
+def test_a_value_that_is_broken_over_lines_is_masked_in_each(text: str) -> None:
+    lines = Masker([("", WRAPPED)]).mask_lines(text.split("\n"))
+    assert len(lines) == len(text.split("\n"))
+    assert not any("horse" in line or in_base64(WRAPPED)[20:30] in line or "battery" in line for line in lines)
+    if text.startswith("a"):
+        assert lines == ["a", "", "*** b ***", "***", "*** c ***", "***", "d"]
+    else:
+        assert set(lines) == {STARS}
+
+
+@given(lines=st.lists(st.text(max_size=20).map(lambda text: text.replace("\n", "")), max_size=6), value=VALUES)
+def test_lines_without_secrets_are_not_changed(lines: list[str], value: str) -> None:
+    masker = Masker([("NAME", value)])
+    assume(not masker.finds("\n".join(lines)) and not any("://" in line for line in lines))
+    assert masker.mask_lines(lines) == lines
+
+
+@pytest.mark.parametrize(
+    "sign",
+    [
+        *(
+            "\x1b[m\x1b[K",
+            "\x1b[01;31m\x1b[K",
+            "\x1b[2C",
+            "\x1b[?25l",
+            "\x1b]0;title\x07",
+            "\x1b]8;;http://x\x1b\\",
+            "\x1b(B",
+            "\x1b7",
+        ),
+        *("\0", "x\b", "\a", "\x7f", "\xad", "\u200b", "\u200e", "\u202e", "\u2060", "\ufeff"),
+    ],
+    ids=repr,
+)
+def test_what_nobody_sees_hides_no_value_that_it_stands_in(sign: str) -> None:
+    assert mask(f"a {sign}corr{sign}ect-hor{sign}se{sign} b", "correct-horse") in (f"a {sign}{STARS}{sign} b", f"a {STARS} b")
+
+
 def test_a_word_is_masked_where_it_is_no_part_of_another_one() -> None:
     assert mask("sunshine, sunshines, my_sunshine (sunshine)", "sunshine") == "***, sunshines, my_sunshine (***)"
     assert mask("20261126 120261126", "20261126") == "*** 120261126"

@@ -19,6 +19,8 @@ EVE = "/etc/sudoers.d/eve: eve ALL=(ALL) NOPASSWD: ALL"
 KEY = "root: ssh-rsa SHA256:y in /root/.ssh/authorized_keys"
 SH = "/tmp/.x, mode 4755 of 0:0"
 SU = "/usr/bin/su, mode 4755 of 0:0"
+CRON = "/etc/cron.d/eve"
+BIN = "/usr/local/bin, mode 1777 of 0:0"
 OTHER_SU = {**ACCESS, "file-setuid": {SU: "b" * 64}}
 
 
@@ -43,6 +45,12 @@ def socket(**more: Any) -> dict[str, Any]:
         ({"access": {**ACCESS, "account-sudo": {}}}, [("low", "account-sudo", next(iter(ACCESS["account-sudo"])))]),
         ({"access": OTHER_SU}, [("high", "file-setuid", SU)]),
         ({"access": OTHER_SU, "upgraded": [SU]}, []),
+        ({"access": access_with("file-autostart", **{CRON: "c" * 64})}, [("high", "file-autostart", CRON)]),
+        (
+            {"access": {**ACCESS, "file-autostart": {"/etc/cron.d/backup": "c" * 64}}},
+            [("high", "file-autostart", "/etc/cron.d/backup")],
+        ),
+        ({"access": access_with("file-open", **{BIN: ""})}, [("high", "file-open", BIN)]),
         # The comment of a key opens nothing.
         ({"access": {**ACCESS, "account-key": dict.fromkeys(ACCESS["account-key"], "ben@desk")}}, []),
         ({"baseline": baseline(digest="e" * 64)}, [("high", "baseline-changed", FILE)]),
@@ -94,6 +102,12 @@ def test_each_finding_says_what_was_seen_and_what_to_do() -> None:
     assert only(access=access_with("account-sudo", **{EVE: ""})).mend.startswith("take the line out of /etc/sudoers.d/eve; ")
     assert only(access=access_with("account-group", **{"eve in sudo": ""})).mend.startswith("gpasswd --delete eve sudo; ")
     assert only(access=access_with("file-setuid", **{SH: ""})).mend.startswith("chmod ug-s /tmp/.x, or remove it; ")
+    assert only(access=access_with("file-autostart", **{f"{CRON} -> /x": ""})).mend.startswith(
+        f"look at it, and remove it: {CRON}; "
+    )
+    assert only(access=access_with("file-open", **{BIN: ""})).mend.startswith(
+        "chown root:root /usr/local/bin; chmod go-w /usr/local/bin; "
+    )
     assert only(access=OTHER_SU).seen.endswith("whose content is neither what it was nor what its package says")
     changed = only(baseline=baseline(digest="e" * 64))
     assert changed.seen == (

@@ -44,6 +44,11 @@ READS = {
         "web/db.yml": "services: {db: {image: 'postgres:17', tmpfs: [/var/lib/postgresql/data]}}",
         "web/conf/a": "",
     },
+    "an included file with variables of its own": {
+        "compose.yml": "include: [{path: web/web.yml, project_directory: ., env_file: web/own.env}]",
+        "web/web.yml": "services: {web: {image: 'shop/app:1', environment: {A: '${OWN:-1}'}}}",
+        "web/own.env": "OWN=1",
+    },
     "nothing but an include": {
         "compose.yml": "include: [{path: [web.yml, web.more.yml]}]",
         "web.yml": "services: {web: {image: 'shop/app:1', environment: {A: '1'}}}",
@@ -137,6 +142,8 @@ def test_what_is_brought_travels_with_the_release(tmp_path: Path) -> None:
     assert found.release_config["brought_files"] == ["web/db.yml", "web/web.yml"]
 
 
+OTHERS = "/var/lib/morpheus.deploy/stacks/blog/secrets/api.env"
+BELOW = "must lie below stack_source, so that the release has it; copy it there"
 REFUSED = [
     pytest.param(
         {"compose.yml": "services: {web: {extends: {file: gone.yml, service: base}}}"},
@@ -165,6 +172,33 @@ REFUSED = [
         "into stack_source",
         id="a file of another place",
     ),
+    *[
+        pytest.param(
+            {"compose.yml": f"include: [{{path: web.yml, env_file: {given}}}]", "web.yml": "services: {web: {image: 'a:1'}}"},
+            f'compose.yml: include[0].env_file: "{path}" {why}',
+            id=f"variables of an included file from {path}",
+        )
+        for given, path, why in (
+            (OTHERS, OTHERS, BELOW),
+            (f"[env/web.env, {OTHERS}]", OTHERS, BELOW),
+            ("~/other.env", "~/other.env", BELOW),
+            ("../blog/secrets/api.env", "../blog/secrets/api.env", BELOW),
+            ("secrets/../../other.env", "secrets/../../other.env", BELOW),
+            ("data/link.env", "data/link.env", "does not exist below stack_source"),
+        )
+    ],
+    *[
+        pytest.param(
+            {
+                "compose.yml": f"include: [{{path: web/web.yml, project_directory: '{directory}'}}]",
+                "web/web.yml": "services: {web: {image: 'a:1'}}",
+            },
+            f'compose.yml: include[0].project_directory: "{directory}" does not hold web/web.yml, and hosts would read the '
+            'variables in its .env; write ".", or leave it out',
+            id=f"an included file in the directory {directory}",
+        )
+        for directory in ("/root", "../blog", "data")
+    ],
     pytest.param(
         {"compose.yml": "include: [web.yml]\nservices: {web: {image: 'a:1'}}", "web.yml": "services: {web: {image: 'b:1'}}"},
         "compose.yml: include[0]: web.yml has services.web, too, and Compose takes no two; rename one, or override it in another "

@@ -52,6 +52,7 @@ NEEDED = {
     "callbacks_enabled": "morpheus.deploy.verdict",
     "vault_identity_list": "staging@inventories/vault-client.py",
     "vault_id_match": "true",
+    "inject_facts_as_vars": "false",
     "inventory_ignore_patterns": r"^(fingerprints|baselines|flags)\.json$",
 }
 

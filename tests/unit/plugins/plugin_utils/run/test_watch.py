@@ -23,6 +23,18 @@ def test_nothing_is_said_when_the_callback_watches() -> None:
     assert watch.problem() == ""
 
 
+@pytest.mark.parametrize(("config", "where"), [(None, ""), ("/shop/ansible.cfg", "in /shop/ansible.cfg, ")])
+def test_hosts_may_set_no_variables(monkeypatch: pytest.MonkeyPatch, config: str | None, where: str) -> None:
+    monkeypatch.setattr(constants, "CONFIG_FILE", config)
+    monkeypatch.setattr(constants, "INJECT_FACTS_AS_VARS", True)
+    assert watch.facts_problem() == (
+        "what hosts answer would take the place of variables of the inventory (inject_facts_as_vars): "
+        f"{where}below [defaults] write inject_facts_as_vars = false"
+    )
+    monkeypatch.setattr(constants, "INJECT_FACTS_AS_VARS", False)
+    assert watch.facts_problem() == ""
+
+
 def test_without_a_configuration() -> None:
     assert watch.problem() == (
         f"{NOT_LOADED}No ansible.cfg was read: run it from the project's directory, or set ANSIBLE_CONFIG, or "
