@@ -122,6 +122,7 @@ class Lab:
         inventory.write_text(yaml.safe_dump({"app": {"hosts": {"app-1": {}}, "vars": variables}}))
         (self.directory / "ansible.cfg").write_text(
             f"[defaults]\ncollections_path = {ROOT / 'collections'}\ncallbacks_enabled = morpheus.deploy.verdict\n"
+            "inject_facts_as_vars = false\n"
         )
         script = INSIDE.format(edge=EDGE_ROOT, identity=IDENTITY_ROOT.relative_to("/etc"))
         playbook = [str(BIN / "ansible-playbook"), str(ROOT / "playbooks" / "certificates.yml"), "-i", "hosts.yml", *options]
