@@ -34,9 +34,9 @@ def facts_problem() -> str:
     """Why hosts could set variables, and what to do; empty when they cannot.
 
     What a module returns as ``ansible_facts`` would stand above the inventory: a host that was taken over would say which files
-    of the controller it gets.
+    of the controller it gets. Where Ansible read no configuration at all, ``problem`` says so, and one mend is for both.
     """
-    if not constants.INJECT_FACTS_AS_VARS:
+    if not constants.INJECT_FACTS_AS_VARS or (problem() and not constants.CONFIG_FILE):
         return ""
     where = f"in {constants.CONFIG_FILE}, " if constants.CONFIG_FILE else ""
     return (

@@ -27,12 +27,21 @@ def test_nothing_is_said_when_the_callback_watches() -> None:
 def test_hosts_may_set_no_variables(monkeypatch: pytest.MonkeyPatch, config: str | None, where: str) -> None:
     monkeypatch.setattr(constants, "CONFIG_FILE", config)
     monkeypatch.setattr(constants, "INJECT_FACTS_AS_VARS", True)
+    watch.begin()
     assert watch.facts_problem() == (
         "what hosts answer would take the place of variables of the inventory (inject_facts_as_vars): "
         f"{where}below [defaults] write inject_facts_as_vars = false"
     )
     monkeypatch.setattr(constants, "INJECT_FACTS_AS_VARS", False)
     assert watch.facts_problem() == ""
+
+
+def test_where_no_configuration_was_read_one_mend_is_for_both(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(constants, "INJECT_FACTS_AS_VARS", True)
+    assert watch.problem()
+    assert watch.facts_problem() == ""
+    monkeypatch.setattr(constants, "CONFIG_FILE", "/shop/ansible.cfg")
+    assert watch.facts_problem()
 
 
 def test_without_a_configuration() -> None:
