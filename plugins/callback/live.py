@@ -232,9 +232,7 @@ class CallbackModule(Default):  # type: ignore[misc] # ansible-core has no types
         self._handle_warnings(result.result)
         self._ended_rollout(result, failed=True)
         self._shown.end(str(result.host.get_name()))
-        items = result.result.get("results") if result.task.loop else None
-        # Each item that failed has been told.
-        if not items or not any(isinstance(one, dict) and one.get("failed") for one in items):
+        if not _told(result):
             self._fail("FAILED", result, "this failure is let pass, and the run goes on" if ignore_errors else "")
 
     @guarded
@@ -242,7 +240,8 @@ class CallbackModule(Default):  # type: ignore[misc] # ansible-core has no types
         self._handle_warnings(result.result)
         self._ended_rollout(result, failed=True)
         self._shown.end(str(result.host.get_name()))
-        self._fail("UNREACHABLE", result, "the run goes on without it" if result.task.ignore_unreachable else "")
+        if not _told(result):
+            self._fail("UNREACHABLE", result, "the run goes on without it" if result.task.ignore_unreachable else "")
 
     @guarded
     def v2_runner_item_on_ok(self, result: Any) -> None:
@@ -253,7 +252,8 @@ class CallbackModule(Default):  # type: ignore[misc] # ansible-core has no types
     @guarded
     def v2_runner_item_on_failed(self, result: Any) -> None:
         self._handle_warnings(result.result)
-        self._fail("FAILED", result, "", f" (item={self._get_item_label(result.result)})")
+        what = "UNREACHABLE" if result.result.get("unreachable") else "FAILED"
+        self._fail(what, result, "", f" (item={self._get_item_label(result.result)})")
 
     @guarded
     def v2_runner_item_on_skipped(self, result: Any) -> None:
@@ -317,6 +317,12 @@ class CallbackModule(Default):  # type: ignore[misc] # ansible-core has no types
         known = knowledge(self._play)
         said, whose = known.result(words.why(result.result)), known.result(self.host_label(result) + item)
         self._shown.failure(what, " ".join(whose.split()), said, passes=passes)
+
+
+def _told(result: Any) -> bool:
+    """Whether it is of a loop whose items have been told."""
+    items = result.result.get("results") if result.task.loop else None
+    return any(isinstance(one, dict) and (one.get("failed") or one.get("unreachable")) for one in items or ())
 
 
 def _action(task: Any) -> str:

@@ -241,7 +241,7 @@ problems:
   returned: when the configuration is refused
   type: list
   elements: str
-  sample: ["services.api.ports: a routed service is reached through the edge; two replicas cannot share a host port"]
+  sample: ["services.api.network_mode: old and new replicas cannot share the host's ports; remove it"]
 """
 
 import base64

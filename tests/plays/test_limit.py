@@ -84,7 +84,9 @@ def test_a_run_whose_hosts_are_all_out_of_reach_says_so(play: Play, tmp_path: Pa
     assert run.returncode == 4, run.stdout
     verdict = json.loads((tmp_path / ".deploy" / "staging" / "verdict.json").read_text())
     said = "None of the hosts that keep the lease of staging could be reached: app-1, app-2, app-3. Nothing was changed."
-    assert (verdict["verdict"], verdict["messages"]) == ("refused", [said])
+    [message] = verdict["messages"]
+    assert (verdict["verdict"], message.startswith(f"{said} app-1, app-2, app-3: ")) == ("refused", True), message
+    assert "Connection refused. Mend the way there" in message
 
 
 def test_a_rotation_with_limit_is_refused_before_anything_else(play: Play, tmp_path: Path) -> None:

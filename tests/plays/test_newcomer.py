@@ -153,9 +153,11 @@ def test_a_rollback_asks_for_no_password(newcomer: Newcomer) -> None:
     newcomer.well(new("-e name=staging -e hosts=10.0.0.1"))
     (newcomer.here / ".vault" / "staging").unlink()
     done = newcomer.types("ansible-playbook morpheus.deploy.rollback -i inventories/staging")
-    assert (done.returncode, "could be reached: 10.0.0.1. Nothing was changed." in done.stdout) == (4, True), (
+    assert (done.returncode, "could be reached: 10.0.0.1. Nothing was changed. 10.0.0.1: " in done.stdout) == (4, True), (
         done.stdout + done.stderr
     )
+    assert "UNREACHABLE 10.0.0.1 (item=10.0.0.1): Take the lease" in done.stdout
+    assert "{{" not in done.stdout
 
 
 def test_a_first_look_at_a_strangers_compose_file_leads_to_an_environment_that_passes_the_preflight(newcomer: Newcomer) -> None:

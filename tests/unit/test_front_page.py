@@ -29,8 +29,11 @@ def test_the_inventory_has_ten_lines_and_is_all_that_a_deploy_asks_for(tmp_path:
 
 def test_its_playbooks_are_there() -> None:
     named = set(re.findall(r"\b(?:playbooks/)?\w+\.yml\b", README)) - {"hosts.yml", "compose.yml"}
-    called = {f"playbooks/{name}.yml" for name in re.findall(r"`morpheus\.deploy\.(\w+)`", README)}
-    assert {"deploy.yml", "rollback.yml", "playbooks/status.yml", "playbooks/deploy.yml"} <= named | called
+    called = {f"playbooks/{name}.yml" for name in re.findall(r"\bmorpheus\.deploy\.(\w+)", README)}
+    assert {
+        "playbooks/status.yml",
+        *(f"playbooks/{name}.yml" for name in ("claim", "deploy", "provision", "rollback")),
+    } <= named | called
     assert [name for name in sorted(named | called) if not (ROOT / name).is_file()] == []
 
 

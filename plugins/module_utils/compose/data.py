@@ -168,7 +168,7 @@ def unknown_names(shared: Iterable[str], model: Mapping[str, Any], ground: Groun
 
 
 def note(name: str, service: Mapping[str, Any], ground: Ground) -> str:
-    """What users of a routed service should know before a deploy; empty when it is replaced without a gap."""
+    """What users of a service that they reach should know before a deploy; empty when it is replaced without a gap."""
     why = reason(service, ground)
     if not why or _replicas(service) != 1:
         return ""

@@ -21,6 +21,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.words import said
 _QUOTED = re.compile(r'"(?:\\.|[^"\\])*"?|\'(?:\\.|[^\'\\])*\'?')
 # What the engine itself says was not read from env files, so the names of its own objects can be shown.
 _DAEMON = "Error response from daemon: "
+_TAKEN = re.compile(r":(?P<port>\d+)\b[^\n]*(?:address already in use|port is already allocated)")
 _NAME = re.compile(r'"/?[\w.:/@-]{1,255}"\Z')
 _NAMED = re.compile(r"(container( name)?|by container|network|volume|image|endpoint|service)( with name)?\s+\Z", re.IGNORECASE)
 
@@ -122,8 +123,17 @@ class Compose:
             raise EngineError(f"docker compose could not be started on this host: {exc}. {LOOK}") from exc
         if done.returncode:
             words = scrub(done.stderr or done.stdout) or f"it ended with {done.returncode} and said nothing. {LOOK}"
-            raise EngineError(f"docker compose failed for {self.project}: {words}")
+            raise EngineError(f"docker compose failed for {self.project}: {words}{_port_mend(words)}")
         return done.stdout
+
+
+def _port_mend(words: str) -> str:
+    """What to do where another program listens on a port that is wanted."""
+    taken = _TAKEN.search(words)
+    if not taken:
+        return ""
+    port = taken["port"]
+    return f". Another program has port {port} of this host: see which with ss -ltnp 'sport = :{port}', and stop it"
 
 
 def scrub(text: str) -> str:

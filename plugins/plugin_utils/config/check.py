@@ -218,6 +218,7 @@ class StackConfig(StackFiles):
         self.problems += preview.problems(self.environment, services)
         self._check_names_of_services(services)
         self.notes += registries.unused(self._registries, services)
+        self.notes += known.release_notes(services, self.stack.routed, self.release) if self.release else []
         self.problems += secret_files.reference_problems(model, self._secret_files, self._secrets)
         hardening = Hardening.of(self.stack) or Hardening()
         # As of a release: a name that is refused makes no other problems appear.
@@ -271,7 +272,7 @@ class StackConfig(StackFiles):
         """Of a service that runs all the time; one behind a profile is replaced by nobody."""
         if service.get("profiles") or not compose_rules.well_formed(service):
             return []
-        note = compose_data.note(name, service, ground) if routed else ""
+        note = compose_data.note(name, service, ground) if routed or service.get("ports") else ""
         self.notes += [note] if note else []
         return compose_data.problems(name, service, ground)
 

@@ -8,6 +8,7 @@ Values of secrets are never put in place here: ``${DB_PASSWORD}`` stays as it is
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
@@ -23,6 +24,7 @@ _RESERVED_PREFIXES = ("COMPOSE_", "DOCKER_")
 # Of a service, what hosts never read.
 _UNREAD = ("build", "develop")
 _DEPTH = 20
+_TAG_VARIABLE = re.compile(r":[\w.-]*\$\{?(?P<name>[A-Za-z_]\w*)[^/]*\Z")
 # Values that Compose makes numbers or truths of once their variables are in place.
 _TYPED = frozenset(
     (
@@ -44,6 +46,8 @@ class Variables:
         # An empty one counts as empty; of others nothing is said but that they are given.
         self.known |= {str(name): f"${{{name}}}" if value else "" for name, value in secret.items()}
         self.known |= given
+        # Service -> its image, as the last file writes it that has a variable there.
+        self.images: dict[str, str] = {}
         self._unread = frozenset(unread)
         self._missing: dict[str, list[str]] = {}
         self._first: dict[str, str] = {}
@@ -61,6 +65,23 @@ class Variables:
             more = f" (and in {len(places) - 1} more places)" if len(places) > 1 else ""
             found.append(f"{self._first[name]}{more}; {self._mend(name)}")
         return found
+
+    def release_notes(self, services: Mapping[str, Any], routed: Collection[str], release: str) -> list[str]:
+        """What to know of a release that is the tag of no image, while another variable is the tag of what users reach."""
+        found = {}
+        for name, service in services.items():
+            image, text = str((service or {}).get("image") or ""), self.images.get(name, "")
+            is_last = bool(text) and interpolation.interpolated(text, self.known).text == image
+            if image.endswith(f":{release}") or (is_last and "STACK_RELEASE" in interpolation.names(text)):
+                return []
+            tag = _TAG_VARIABLE.search(text) if is_last and name in routed else None
+            if tag:
+                found[name] = (image, tag["name"])
+        return [
+            f"services.{name}.image: runs {image} whatever stack_release is ({release}), because its tag is ${{{variable}}}; "
+            f'write ${{STACK_RELEASE:?}} in its place, or {variable}: "{{{{ stack_release }}}}" under stack.variables'
+            for name, (image, variable) in found.items()
+        ]
 
     def _mend(self, name: str) -> str:
         if name == "HOME":
@@ -86,6 +107,8 @@ class Variables:
 
     def _text(self, file: str, text: str, path: tuple[str, ...], problems: list[str]) -> Any:
         where = f"{file}: {_shown(path)}"
+        if path[0] == "services" and path[2:] == ("image",):
+            self.images[path[1]] = text
         found = interpolation.interpolated(text, self.known)
         if found.invalid:
             problems.append(f'{where}: "{found.invalid}" is not a variable; write $$ for a dollar sign')

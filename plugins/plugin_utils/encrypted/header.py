@@ -54,5 +54,6 @@ def cannot_open(path: str, environment: str, error: str) -> str:
     return (
         f'stack_vault: "{path}" could not be opened: the password of vault id "{environment}" is missing or wrong. It is taken '
         f"from the variable MORPHEUS_VAULT_PASSWORD_{name}, else from the file that MORPHEUS_VAULT_PASSWORD_FILE_{name} names, "
+        f"or .vault/{environment} of the project, "
         f'else from the system keyring (service "morpheus.deploy", user "{environment}")'
     )

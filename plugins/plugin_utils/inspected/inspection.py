@@ -22,7 +22,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.compose.refusals i
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import specifications
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.check import StackConfig
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.compose_files import ComposeFiles
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected import checkout, dotenv, labels, reached, shipped
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected import checkout, dotenv, labels, reached, shipped, tags
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected import needed as needs
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.needed import Needed, Row
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.tagged import dump
@@ -88,7 +88,7 @@ class Inspection:
         on = {name: one for name, one in services.items() if name not in off}
         ports = {service: port or reached.ports(on).get(service, 0)} if service else reached.ports(on)
         ports = {name: one for name, one in ports.items() if one and not on.get(name, {}).get("profiles")}
-        needs.images(found, on, ports, self.project)
+        tags.images(found, on, ports, self.project)
         shipped.mounts(found, on, source)
         if site and (domain := labels.domain(on)):
             self.variables[domain] = site

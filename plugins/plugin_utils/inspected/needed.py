@@ -27,10 +27,8 @@ _NO_SECRET = re.compile(
     r"_FILE\Z|_HOST_AUTH_METHOD\Z|_EXPIRE|_TTL|_MINUTES\Z|_HOURS\Z|_DAYS\Z|_LENGTH\Z|_ENABLED\Z", re.IGNORECASE
 )
 # What a variable stands for where nobody gives it.
-_DEFAULT = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*):?-(?P<default>[^${}]*)\}")
+DEFAULT = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*):?-(?P<default>[^${}]*)\}")
 OFF = "replaced-by-the-edge"
-# A person must look up which version of somebody else's image runs.
-VERSION = "VERSION"
 
 
 @dataclass
@@ -76,27 +74,6 @@ class Source:
         """Bytes of all files below a directory, hidden ones left out; 0 for none."""
         inside = [one for one in self.sizes if one.startswith(f"{path}/") and not PurePosixPath(one).name.startswith(".")]
         return sum(self.sizes[one] + 1 for one in inside)
-
-
-def images(needed: Needed, services: Mapping[str, Mapping[str, Any]], ports: Mapping[str, int], project: str) -> None:
-    """Each service has an image whose name says which version runs."""
-    built = any("build" in service for service in services.values())
-    for name, service in services.items():
-        image = _DEFAULT.sub(lambda found: found["default"], str(service.get("image") or ""))
-        if not image:
-            release = f"{project}/{name}:${{STACK_RELEASE:?}}"
-            needed.change(name, "image", release, "hosts build nothing; push it under this name, or write the one that you push")
-            continue
-        tag = image.partition("@")[0].rpartition("/")[2].partition(":")[2]
-        if "@" in image or tag not in ("", "latest"):
-            continue
-        bare = image.removesuffix(":latest")
-        if "build" in service or (name in ports and not built):
-            why = f'"{image}" does not say which version runs; the release of a deploy is its tag'
-            needed.change(name, "image", f"{bare}:${{STACK_RELEASE:?}}", why)
-        else:
-            why = f'"{image}" does not say which version runs; write it in the place of {VERSION}'
-            needed.change(name, "image", f"{bare}:{VERSION}", why, how="yours")
 
 
 def proxies(needed: Needed, services: Mapping[str, Mapping[str, Any]]) -> list[str]:
@@ -185,7 +162,7 @@ def vaulted(services: Mapping[str, Mapping[str, Any]]) -> dict[tuple[str, str], 
     for name, service in services.items():
         for key, value in _pairs(service.get("environment")).items():
             if is_secret(key, value):
-                given = _DEFAULT.fullmatch(value)
+                given = DEFAULT.fullmatch(value)
                 found[name, key] = by_value.setdefault(value, vault(given["name"]) if given else vault(name, key))
     return found
 
@@ -272,7 +249,7 @@ def _path(entry: Any) -> str:
 
 
 def is_secret(key: str, value: str) -> bool:
-    given = _DEFAULT.fullmatch(value)
+    given = DEFAULT.fullmatch(value)
     value = given["default"] if given else value
     plain = not value or "$" in value or value.isdigit() or value.lower() in ("true", "false", "yes", "no")
     return bool(SECRET.search(key)) and not _NO_SECRET.search(key) and not plain

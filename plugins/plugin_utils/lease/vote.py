@@ -102,7 +102,7 @@ def _problem(environment: str, votes: _Votes, behind: Sequence[str], said: Seque
     if len(votes.unreached) == len(votes.keepers):
         return (
             f"None of the hosts that keep the lease of {environment} could be reached: {', '.join(votes.keepers)}. Nothing was "
-            "changed."
+            f"changed.{_why_unreached(votes)}"
         )
     if said:
         return "\n".join(dict.fromkeys(said))
@@ -115,9 +115,24 @@ def _problem(environment: str, votes: _Votes, behind: Sequence[str], said: Seque
     )
 
 
+def _why_unreached(votes: _Votes) -> str:
+    """What SSH said, once for all hosts of which it said the same; empty where nothing was said."""
+    hosts: dict[str, list[str]] = {}
+    for name in votes.keepers:
+        lines = str(votes.of(name).get("msg") or "").strip().splitlines()
+        if lines:
+            hosts.setdefault(lines[-1].removeprefix("Task failed: ").strip().rstrip("."), []).append(name)
+    if not hosts:
+        return ""
+    said = "; ".join(f"{', '.join(names)}: {why}" for why, names in hosts.items())
+    return f" {said}. Mend the way there (name, key, firewall) until ssh logs in by hand, then run this again."
+
+
 def _message(name: str, answer: Answer) -> str:
     """Why the host grants nothing. A holder is told once, wherever it was found; anything else is of this host alone."""
     message = str(answer.get("msg") or "")
+    if "Missing sudo password" in message:
+        message = f"{message}. Let the user who logs in use sudo without a password there, or give it with --ask-become-pass"
     if answer.get("granted") or not (answer.get("failed") or answer.get("holder")):
         return ""
     return message if answer.get("holder") else "\n".join(f"{name}: {line}" for line in message.splitlines())

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -48,7 +49,9 @@ def failure(what: str, host: str, task: str, said: str) -> tuple[list[str], list
     is_list = bool(lines) and lines[-1].lstrip().startswith("- ")
     first, second, rest = lines[:1], lines[1:][-1:], lines[1:-1]
     if is_list:
-        second, rest = lines[1:2], lines[2:]
+        # Its entries stand below each other.
+        second, rest = lines[1:2], [f"  {line}" for line in textwrap.dedent("\n".join(lines[1:])).splitlines()[1:]]
+        return [f"{what} {host}: {task}", *(f"  {line.strip()}" for line in first + second)], rest
     return [f"{what} {host}: {task}", *(f"  {line.strip()}" for line in first + second)], [f"    {line}" for line in rest]
 
 

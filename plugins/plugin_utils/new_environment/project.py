@@ -188,6 +188,11 @@ class NewEnvironment:
             texts = {one.name: one.read_text() for one in (path, override) if one.is_file()}
         elif asked.compose:
             raise DeployError(f"compose: {path} does not exist; name the Compose file, for example -e compose=deploy/compose.yml")
+        else:
+            self.notes.append(
+                f"No Compose file lies here: a deploy reads {self._shown(path)}. Copy yours to it, or name it in "
+                f"stack.compose_files of {self.here}/group_vars/all/stack.yml"
+            )
         try:
             said = compose_says.read(texts, asked.name, asked.service) if texts else compose_says.Said()
         except DeployError as exc:

@@ -110,6 +110,10 @@ def _last_good(hosts: Hosts, decision: Decision) -> str:
     # What has never gone live, or has failed, may be asked for by its id, and is offered to nobody.
     good = ("live", "superseded")
     names = {one["id"]: one["release"] for info in hosts.values() for one in info["releases"] if one["status"] in good}
+    # Where every host runs it already, there is nothing to go back to.
+    others = {
+        identity: release for identity, release in names.items() if any(info["live"] != identity for info in hosts.values())
+    }
     if targets:
         lives = "; ".join(f"{name} runs {info['live'] or 'nothing'}" for name, info in sorted(hosts.items()))
         decision.problems.append(
@@ -117,7 +121,8 @@ def _last_good(hosts: Hosts, decision: Decision) -> str:
         )
     else:
         decision.problems.append(
-            f"no host knows an earlier release that was live and good; choose one with -e rollback_to=<id>: {_listed(names)}"
+            "no host knows an earlier release that was live and good; "
+            + (f"choose one with -e rollback_to=<id>: {_listed(others)}" if others else "deploy the one that you want")
         )
     return ""
 

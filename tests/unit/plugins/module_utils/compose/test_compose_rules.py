@@ -138,7 +138,10 @@ FINDINGS = [
     pytest.param({"image": "registry.example:5000/shop/api:1.0"}, [], id="a registry with a port"),
     pytest.param(
         {},
-        ["services.api.image: required; hosts run images that were built and tested before, they build none"],
+        [
+            "services.api.image: required; hosts run images that were built and tested before, they build none. If the service "
+            "was renamed or removed in another file, take its lines out of this one"
+        ],
         id="no image",
     ),
     pytest.param(
@@ -161,7 +164,10 @@ FINDINGS = [
     ),
     pytest.param(
         {**GOOD, "ports": ["80:80"]},
-        ["services.api.ports: a routed service is reached through the edge; two replicas cannot share a host port"],
+        [
+            "services.api.ports: a routed service is reached through the edge; two replicas cannot share a host port. Take them "
+            "out, in an override by services: {api: {ports: !reset []}}"
+        ],
         id="ports",
     ),
     pytest.param(

@@ -734,6 +734,26 @@ def test_compose_that_fails_says_what_it_was_without_quoted_values(tmp_path: Any
 
 
 @pytest.mark.parametrize(
+    "said",
+    [
+        "Error starting userland proxy: listen tcp4 0.0.0.0:80: bind: address already in use",
+        "failed to bind host port for 0.0.0.0:80:172.18.0.2:8080/tcp: address already in use",
+        "Bind for 0.0.0.0:80 failed: port is already allocated",
+    ],
+)
+def test_a_port_that_another_program_has_is_named_with_what_shows_that_program(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    (tmp_path / "docker").write_text(f"#!/bin/sh\necho 'Error response from daemon: {said}' >&2\nexit 1\n")
+    (tmp_path / "docker").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    with pytest.raises(EngineError) as caught:
+        Compose("edge", tmp_path, []).scale_up("haproxy", 1)
+    mend = "Another program has port 80 of this host: see which with ss -ltnp 'sport = :80', and stop it"
+    assert str(caught.value) == f"docker compose failed for edge: Error response from daemon: {said}. {mend}"
+
+
+@pytest.mark.parametrize(
     ("program", "message"),
     [
         ("#!/bin/sh\nexit 17\n", f"docker compose failed for shop: it ended with 17 and said nothing. {answers.LOOK}"),

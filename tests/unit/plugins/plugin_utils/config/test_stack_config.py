@@ -958,7 +958,7 @@ BAD = [
         production('ports: ["80:80"]'),
         [
             "compose.production.yml: services.api.ports: a routed service is reached through the edge; two replicas "
-            "cannot share a host port"
+            "cannot share a host port. Take them out, in an override by services: {api: {ports: !reset []}}"
         ],
         id="ports on a routed service",
     ),

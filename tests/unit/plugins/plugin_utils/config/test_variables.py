@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,16 +31,18 @@ def checked(
     variables: Mapping[str, Any] | None = None,
     secret: Mapping[str, Any] | None = None,
     top: Mapping[str, Any] | None = None,
+    reached: Collection[str] = (),
     **stack: Any,
 ) -> StackConfig:
     whole = {name: {"image": "shop/app:${STACK_RELEASE}", **service} for name, service in services.items()}
     (directory / "compose.yml").write_text(yaml.safe_dump({"services": whole, **(top or {})}))
+    routed = [{"name": name, "port": 80, "routes": [{"paths": ["/"]}], "health": {"path": "/"}} for name in reached]
     raw = {
         "stack_environment": "staging",
         "stack_release": "1.0.0",
         "stack_source": str(directory),
         "stack_secret_variables": secret or {},
-        "stack": {"name": "shop", "compose_files": ["compose.yml"], "services": [], "variables": variables or {}, **stack},
+        "stack": {"name": "shop", "compose_files": ["compose.yml"], "services": routed, "variables": variables or {}, **stack},
     }
     return StackConfig(raw, OPTIONS)
 
@@ -278,6 +280,38 @@ def test_plain_variables_are_in_place_for_every_other_check(tmp_path: Path) -> N
     (problem_of_tag, *others) = checked(tmp_path, services, {"TAG": "latest"}).problems
     assert problem_of_tag.startswith('compose.yml: services.web.image: "shop/app:latest" does not say which version runs')
     assert any("services.web.container_name" in one for one in others)
+
+
+@pytest.mark.parametrize(
+    ("image", "variables", "routed", "is_told"),
+    [
+        pytest.param("shop/app:${TAG}", {"TAG": "0.9.0"}, True, True, id="another variable"),
+        pytest.param("shop/app:${TAG:-0.9.0}", {}, True, True, id="a default"),
+        pytest.param("registry.example:5000/shop/app:v$TAG", {"TAG": "0.9.0"}, True, True, id="a part of the tag, and a port"),
+        pytest.param("shop/app:${TAG}", {"TAG": "1.0.0"}, True, False, id="a variable that says the release"),
+        pytest.param("shop/app:${STACK_RELEASE:?}", {}, True, False, id="the release"),
+        pytest.param("shop/app:0.9.0", {}, True, False, id="no variable"),
+        pytest.param("${APP:-shop/app:0.9.0}", {}, True, False, id="a variable that is the whole name"),
+        pytest.param("shop/app:${TAG}", {"TAG": "0.9.0"}, False, False, id="of a service that users do not reach"),
+    ],
+)
+def test_a_release_that_changes_no_image_is_told_where_a_variable_is_the_tag(
+    tmp_path: Path, image: str, variables: dict[str, str], routed: bool, is_told: bool
+) -> None:
+    found = checked(tmp_path, {"web": {"image": image}}, variables, reached=["web"] if routed else [])
+    assert [note for note in found.notes if "stack_release" in note] == (
+        [
+            f"services.web.image: runs {image.partition('$')[0]}0.9.0 whatever stack_release is (1.0.0), because its tag is "
+            '${TAG}; write ${STACK_RELEASE:?} in its place, or TAG: "{{ stack_release }}" under stack.variables'
+        ]
+        if is_told
+        else []
+    )
+
+
+def test_a_release_that_is_the_tag_of_another_image_is_not_told(tmp_path: Path) -> None:
+    found = checked(tmp_path, {"web": {"image": "shop/web:${TAG}"}, "api": {}}, {"TAG": "0.9.0"}, reached=["web"])
+    assert [note for note in found.notes if "stack_release" in note] == []
 
 
 def test_an_image_whose_name_nobody_gives_is_refused_for_that_alone(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ BODY = "61626364\n6566\n"
 NO_PASSWORD = (
     'stack_vault: "a/vault.yml" could not be opened: the password of vault id "my-env" is missing or wrong. It is taken '
     "from the variable MORPHEUS_VAULT_PASSWORD_MY_ENV, else from the file that MORPHEUS_VAULT_PASSWORD_FILE_MY_ENV "
-    'names, else from the system keyring (service "morpheus.deploy", user "my-env")'
+    'names, or .vault/my-env of the project, else from the system keyring (service "morpheus.deploy", user "my-env")'
 )
 NOT_THERE = (
     'stack_vault: "v/vault.yml" cannot be read (No such file or directory). To make one: '

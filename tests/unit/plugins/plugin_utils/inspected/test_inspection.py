@@ -153,6 +153,33 @@ def test_an_image_that_is_built_has_the_release_as_its_tag_and_that_of_somebody_
     )
 
 
+@pytest.mark.parametrize("built", [True, False])
+@pytest.mark.parametrize("tag", ["${FEED_VERSION:-1.0.0}", "${FEED_VERSION}", "$FEED_VERSION"])
+def test_a_variable_that_is_the_tag_of_ones_own_image_gives_way_to_the_release(tmp_path: Path, tag: str, built: bool) -> None:
+    image = {"image": f"feed/app:{tag}", "restart": "always"}
+    web = {**image, "ports": ["3000:3000"], **({"build": "."} if built else {})}
+    database = {"image": "postgres:${PG_VERSION:-17}", "restart": "always", "volumes": ["data:/var/lib/postgresql/data"]}
+    services = {"web": web, "worker": image, "db": database}
+    (tmp_path / ".env").write_text("FEED_VERSION=1.0.0\n")
+    (tmp_path / "compose.yml").write_text(yaml.safe_dump({"services": services, "volumes": {"data": {}}}))
+    found = Inspection(tmp_path / "compose.yml", health="/")
+    override = found.needed.override["services"]
+    assert {name: override[name].get("image") for name in services if name in override} == {
+        "web": "feed/app:${STACK_RELEASE:?}",
+        "worker": "feed/app:${STACK_RELEASE:?}",
+        "db": None,
+    }
+    assert "in the place of" in rows(found, "changed")["services.worker.image"]
+    assert found.problems == []
+
+
+def test_a_service_that_has_a_port_of_the_host_is_said_to_be_interrupted(tmp_path: Path) -> None:
+    front = {"image": "x:1", "restart": "always", "ports": ["127.0.0.1:4000:80"]}
+    (tmp_path / "compose.yml").write_text(yaml.safe_dump({"services": {"front": front, "web": {**front, "ports": ["80:80"]}}}))
+    found = Inspection(tmp_path / "compose.yml", service="web", port=80, health="/")
+    assert rows(found, "given")["services.front"].endswith("because its only replica has the host port 4000")
+
+
 def test_a_volume_below_the_one_that_an_image_declares_leaves_nothing_to_be_lost() -> None:
     database = of("shop-api").needed.override["services"]["db"]
     assert database["tmpfs"] == ["/tmp", "/var/run/postgresql", "/var/lib/postgresql/data"]

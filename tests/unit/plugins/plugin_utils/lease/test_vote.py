@@ -35,6 +35,7 @@ TOO_FEW = (
     "run this again."
 )
 NOBODY = "None of the hosts that keep the lease of production could be reached: app-1, app-2, app-3. Nothing was changed."
+MEND = "Mend the way there (name, key, firewall) until ssh logs in by hand, then run this again."
 LOST = "app-9 could not be reached. Nothing was changed."
 
 
@@ -64,7 +65,35 @@ def test_a_run_that_enough_hosts_chose_has_the_lease(
 REFUSED = [
     pytest.param(THREE, {"app-1": GONE, "app-2": GONE, "app-3": yes()}, ["app-3"], TOO_FEW, 0, id="one of three"),
     pytest.param(["app-1"], {"app-1": yes(), "app-9": GONE}, None, LOST, 0, id="a host of the run is lost"),
-    pytest.param(THREE, dict.fromkeys(THREE, GONE), ["app-3"], NOBODY, 0, id="none was reached"),
+    pytest.param(
+        THREE,
+        dict.fromkeys(THREE, GONE),
+        ["app-3"],
+        f"{NOBODY} app-1, app-2, app-3: Connection refused. {MEND}",
+        0,
+        id="none was reached",
+    ),
+    pytest.param(
+        THREE,
+        {
+            "app-1": GONE,
+            "app-2": {"unreachable": True, "msg": "Task failed: Warning: a key was added.\ndeploy@10.0.0.2: Permission denied."},
+            "app-3": {"unreachable": True},
+        },
+        [],
+        f"{NOBODY} app-1: Connection refused; app-2: deploy@10.0.0.2: Permission denied. {MEND}",
+        0,
+        id="none was reached, each for a reason of its own",
+    ),
+    pytest.param(
+        ["app-1"],
+        {"app-1": {"failed": True, "msg": "Task failed: Missing sudo password"}},
+        None,
+        "app-1: Task failed: Missing sudo password. Let the user who logs in use sudo without a password there, or give it with "
+        "--ask-become-pass",
+        0,
+        id="no sudo",
+    ),
     pytest.param(["app-1", "app-2"], {"app-1": yes(), "app-2": held()}, ["app-1"], HELD, 0, id="held by one of two"),
     pytest.param(THREE, {"app-1": yes(), "app-2": held(), "app-3": held()}, None, HELD, 0, id="another run has most"),
     pytest.param(THREE, {"app-1": {"failed": True, "holder": {}, "msg": "x"}}, None, "app-1: x", 0, id="an error"),

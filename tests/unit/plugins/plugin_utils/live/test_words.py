@@ -26,7 +26,9 @@ def test_a_failure_of_one_line_has_no_rest() -> None:
 
 def test_of_a_list_of_problems_the_order_stays() -> None:
     matter, rest = words.failure("FAILED", "app-1", "Check", "3 problems:\n- one\n- two\n- three")
-    assert (matter[1:], rest) == (["  3 problems:", "  - one"], ["    - two", "    - three"])
+    indented = words.failure("FAILED", "app-1", "Check", "In x:\n  - one\n  - two")
+    assert (indented[0][1:], indented[1]) == (["  In x:", "  - one"], ["  - two"])
+    assert (matter[1:], rest) == (["  3 problems:", "  - one"], ["  - two", "  - three"])
 
 
 def test_a_failure_cannot_act_on_the_terminal() -> None:

@@ -185,6 +185,8 @@ def test_where_nothing_can_be_known_it_is_left_empty_and_named(root: Path) -> No
         "  inventories/staging/group_vars/all/stack.yml: stack.services[0].name",
         "  inventories/staging/group_vars/all/stack.yml: stack.services[0].port",
         "  inventories/staging/group_vars/all/stack.yml: stack.services[0].health.path",
+        "No Compose file lies here: a deploy reads compose.yml. Copy yours to it, or name it in stack.compose_files of "
+        "inventories/staging/group_vars/all/stack.yml",
     ]
 
 

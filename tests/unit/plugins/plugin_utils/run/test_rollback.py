@@ -111,11 +111,17 @@ def test_the_only_release_has_none_before_it() -> None:
     assert refused({"x": host("a")}).startswith("no host knows an earlier release that was live and good")
 
 
+def test_what_every_host_runs_is_offered_to_nobody_and_what_one_of_them_ran_before_is() -> None:
+    info = host("a", "", retained="")
+    info["releases"] = [release("a", status="live"), release("z", status="superseded")]
+    assert refused({"x": info, "y": info}).endswith("; choose one with -e rollback_to=<id>: z-1")
+
+
 def test_what_never_went_live_or_has_failed_is_offered_to_nobody_and_may_be_asked_for() -> None:
     info = host("a", "", retained="")
     info["releases"] = [release("a", status="live"), release("b", status="failed"), release("c", status="prepared")]
     problem = refused({"x": info})
-    assert problem == "no host knows an earlier release that was live and good; choose one with -e rollback_to=<id>: a-1"
+    assert problem == "no host knows an earlier release that was live and good; deploy the one that you want"
     asked = [{**one, "at": "", "why": ""} for one in info["releases"]]
     assert decide({"x": {**info, "releases": asked}}, "b-1").id == "b-1"
 

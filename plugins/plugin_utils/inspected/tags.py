@@ -1,0 +1,50 @@
+# Copyright (c) The morpheus.deploy authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which version of each image runs: the release of a deploy, or what the Compose file or a person says. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.needed import DEFAULT, Needed
+
+# A person must look up which version of somebody else's image runs.
+VERSION = "VERSION"
+# A variable in the place of a tag, and nothing else beside it.
+_TAG_VARIABLE = re.compile(r":\$(?:\{(?P<name>[A-Za-z_]\w*)[^{}/]*\}|(?P<bare>[A-Za-z_]\w*))\Z")
+
+
+def images(needed: Needed, services: Mapping[str, Mapping[str, Any]], ports: Mapping[str, int], project: str) -> None:
+    """Each service has an image whose name says which version runs."""
+    built = any("build" in service for service in services.values())
+    # What is built, or, where nothing is, what users reach; a worker that runs the same image changes with it.
+    own = {
+        str(service.get("image") or "")
+        for name, service in services.items()
+        if "build" in service or (name in ports and not built)
+    }
+    for name, service in services.items():
+        image = DEFAULT.sub(lambda found: found["default"], str(service.get("image") or ""))
+        if not image:
+            release = f"{project}/{name}:${{STACK_RELEASE:?}}"
+            needed.change(name, "image", release, "hosts build nothing; push it under this name, or write the one that you push")
+            continue
+        tag = image.partition("@")[0].rpartition("/")[2].partition(":")[2]
+        is_own = "build" in service or (name in ports and not built) or str(service["image"]) in own
+        variable = _TAG_VARIABLE.search(str(service["image"])) if is_own else None
+        if variable and (variable["name"] or variable["bare"]) != "STACK_RELEASE" and tag not in ("", "latest"):
+            release = f"{str(service['image'])[: variable.start()]}:${{STACK_RELEASE:?}}"
+            needed.change(name, "image", release, f"the release of a deploy is its tag, in the place of {variable[0][1:]}")
+            continue
+        if "@" in image or tag not in ("", "latest"):
+            continue
+        bare = image.removesuffix(":latest")
+        if is_own:
+            why = f'"{image}" does not say which version runs; the release of a deploy is its tag'
+            needed.change(name, "image", f"{bare}:${{STACK_RELEASE:?}}", why)
+        else:
+            why = f'"{image}" does not say which version runs; write it in the place of {VERSION}'
+            needed.change(name, "image", f"{bare}:{VERSION}", why, how="yours")
