@@ -232,7 +232,7 @@ class CallbackModule(Default):  # type: ignore[misc] # ansible-core has no types
         self._handle_warnings(result.result)
         self._ended_rollout(result, failed=True)
         self._shown.end(str(result.host.get_name()))
-        if not _told(result):
+        if not words.told(result):
             self._fail("FAILED", result, "this failure is let pass, and the run goes on" if ignore_errors else "")
 
     @guarded
@@ -240,7 +240,7 @@ class CallbackModule(Default):  # type: ignore[misc] # ansible-core has no types
         self._handle_warnings(result.result)
         self._ended_rollout(result, failed=True)
         self._shown.end(str(result.host.get_name()))
-        if not _told(result):
+        if not words.told(result):
             self._fail("UNREACHABLE", result, "the run goes on without it" if result.task.ignore_unreachable else "")
 
     @guarded
@@ -317,12 +317,6 @@ class CallbackModule(Default):  # type: ignore[misc] # ansible-core has no types
         known = knowledge(self._play)
         said, whose = known.result(words.why(result.result)), known.result(self.host_label(result) + item)
         self._shown.failure(what, " ".join(whose.split()), said, passes=passes)
-
-
-def _told(result: Any) -> bool:
-    """Whether it is of a loop whose items have been told."""
-    items = result.result.get("results") if result.task.loop else None
-    return any(isinstance(one, dict) and (one.get("failed") or one.get("unreachable")) for one in items or ())
 
 
 def _action(task: Any) -> str:

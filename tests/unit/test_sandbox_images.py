@@ -80,9 +80,9 @@ def test_a_stand_in_that_is_out_of_date_is_built_anew_and_not_pulled_over(docker
 def test_what_the_monitoring_pulls_has_a_stand_in_of_the_same_version() -> None:
     wanted = set()
     for path in (ROOT / "stacks" / "monitoring").glob("compose*.yml"):
-        wanted |= {
-            f"{name}:{tag}" for name, tag in re.findall(r"image: (?:&\w+ )?(\S+):\$\{\w+_VERSION:-([^}]+)\}", path.read_text())
-        }
+        # A version stands there as it is, or as the default of a variable.
+        found = re.findall(r"image: (?:&\w+ )?([^\s:]+):(?:\$\{\w+_VERSION:-)?([\w.]+)", path.read_text())
+        wanted |= {f"{name}:{tag}" for name, tag in found}
     assert wanted == {one.image for one in MONITORING_IMAGES}
 
 

@@ -63,3 +63,9 @@ def why(result: Mapping[str, Any]) -> str:
         if result.get(key) and str(result[key]).strip() not in said:
             said = f"{said}\n{result[key]}".strip()
     return said or "it says nothing"
+
+
+def told(result: Any) -> bool:
+    """``result``: of a task, as callbacks get it. Whether it is of a loop whose items have been told."""
+    items = (result.result.get("results") if result.task.loop else None) or ()
+    return any(isinstance(one, dict) and (one.get("failed") or one.get("unreachable")) for one in items)
