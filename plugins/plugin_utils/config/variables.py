@@ -75,7 +75,8 @@ class Variables:
             if image.endswith(f":{release}") or (is_last and "STACK_RELEASE" in interpolation.names(text)):
                 return []
             tag = _TAG_VARIABLE.search(text) if is_last and name in routed else None
-            if tag:
+            # A default that nobody changes is how a file names the version of somebody else's image.
+            if tag and (tag["name"] in self.known or "build" in service):
                 found[name] = (image, tag["name"])
         return [
             f"services.{name}.image: runs {image} whatever stack_release is ({release}), because its tag is ${{{variable}}}; "

@@ -286,7 +286,8 @@ def test_plain_variables_are_in_place_for_every_other_check(tmp_path: Path) -> N
     ("image", "variables", "routed", "is_told"),
     [
         pytest.param("shop/app:${TAG}", {"TAG": "0.9.0"}, True, True, id="another variable"),
-        pytest.param("shop/app:${TAG:-0.9.0}", {}, True, True, id="a default"),
+        pytest.param("shop/app:${TAG:-0.8.0}", {"TAG": "0.9.0"}, True, True, id="another variable with a default"),
+        pytest.param("shop/app:${TAG:-0.9.0}", {}, True, False, id="a default of somebody else's image"),
         pytest.param("registry.example:5000/shop/app:v$TAG", {"TAG": "0.9.0"}, True, True, id="a part of the tag, and a port"),
         pytest.param("shop/app:${TAG}", {"TAG": "1.0.0"}, True, False, id="a variable that says the release"),
         pytest.param("shop/app:${STACK_RELEASE:?}", {}, True, False, id="the release"),
@@ -307,6 +308,11 @@ def test_a_release_that_changes_no_image_is_told_where_a_variable_is_the_tag(
         if is_told
         else []
     )
+
+
+def test_a_default_that_is_the_tag_of_an_image_of_ones_own_is_told(tmp_path: Path) -> None:
+    found = checked(tmp_path, {"web": {"image": "shop/app:${TAG:-0.9.0}", "build": "."}}, reached=["web"])
+    assert any(note.startswith("services.web.image: runs shop/app:0.9.0 whatever stack_release is") for note in found.notes)
 
 
 def test_a_release_that_is_the_tag_of_another_image_is_not_told(tmp_path: Path) -> None:
