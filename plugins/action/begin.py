@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible import constants, context
+from ansible import context
 from ansible.plugins.action import ActionBase
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import run_file, watch
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.ends import Seen, file_name
@@ -73,8 +73,7 @@ class ActionModule(ActionBase):  # type: ignore[misc] # ansible-core has no type
         unwatched = watch.problem()
         problems = [
             unwatched.rstrip("."),
-            # Without any ansible.cfg both are missing for one reason.
-            "" if unwatched and not constants.CONFIG_FILE else watch.facts_problem(),
+            watch.facts_problem(),
             no_host("app", task_vars["groups"], sources),
             left_out(task_vars["ansible_run_tags"], task_vars["ansible_skip_tags"], known, always),
             *plays.refused(),

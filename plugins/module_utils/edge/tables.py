@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import NO_ADDRESS, TUNNELS
 
-_GOOD_ANSWERS = ("hrsp_1xx", "hrsp_2xx", "hrsp_3xx", "hrsp_4xx")
+GOOD_ANSWERS = ("hrsp_1xx", "hrsp_2xx", "hrsp_3xx", "hrsp_4xx")
 # "eresp": the server closed the connection or was silent for too long: HAProxy answered in its place, or broke the answer off.
-_COUNTERS = ("scur", *_GOOD_ANSWERS, "hrsp_5xx", "eresp")
+_COUNTERS = ("scur", *GOOD_ANSWERS, "hrsp_5xx", "eresp")
 # srv_admin_state bits that keep new requests away: maintenance (forced, inherited, name not resolved) and drain. Bit
 # 0x04 only remembers that the file said "disabled".
 _MAINTENANCE = 0x01 | 0x02 | 0x20
@@ -92,9 +92,14 @@ def parse_servers(table: str) -> list[Server]:
     ]
 
 
+def stat_rows(table: str) -> Iterator[dict[str, str]]:
+    """Name of a column -> value, of each line in the answer to ``show stat``."""
+    return iter(csv.DictReader(table.lstrip("# ").splitlines()))
+
+
 def parse_load(table: str) -> dict[tuple[str, str], Load]:
     """(backend, server) -> Load in the answer to ``show stat``."""
-    rows = csv.DictReader(table.lstrip("# ").splitlines())
+    rows = stat_rows(table)
     return {
         (row["pxname"], row["svname"]): _load_of({name: int(row[name] or 0) for name in _COUNTERS})
         for row in rows
@@ -104,17 +109,17 @@ def parse_load(table: str) -> dict[tuple[str, str], Load]:
 
 def _load_of(row: Mapping[str, int]) -> Load:
     bad = row["hrsp_5xx"] + row["eresp"]
-    return Load(row["scur"], sum(row[name] for name in _GOOD_ANSWERS) + bad, bad, row["eresp"])
+    return Load(row["scur"], sum(row[name] for name in GOOD_ANSWERS) + bad, bad, row["eresp"])
 
 
 def parse_clients(table: str) -> int:
     """Connections of users, idle ones included, in the answer to ``show stat`` for frontends and servers; tunnels aside."""
-    rows = list(csv.DictReader(table.lstrip("# ").splitlines()))
+    rows = list(stat_rows(table))
     clients = sum(int(row["scur"] or 0) for row in rows if row.get("svname") == "FRONTEND" and row["pxname"] != "metrics")
     return max(0, clients - sum(int(row["scur"] or 0) for row in rows if (row.get("pxname") or "").endswith(TUNNELS)))
 
 
 def parse_accepted(table: str) -> int:
     """Connections that users have opened since the worker began, in the answer to ``show stat`` for frontends."""
-    rows = csv.DictReader(table.lstrip("# ").splitlines())
+    rows = stat_rows(table)
     return sum(int(row.get("conn_tot") or 0) for row in rows if row.get("pxname") in ("http", "https"))

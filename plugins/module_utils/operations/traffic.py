@@ -8,10 +8,9 @@ For people who look at it afterwards: an edge that does not answer leaves a gap,
 
 from __future__ import annotations
 
-import csv
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
@@ -21,6 +20,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import TUNNELS
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.sockets import Socket
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.tables import GOOD_ANSWERS, stat_rows
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.step import Step
 
 # "show stat" of backends alone, which HAProxy has for every stack: the fields that it sums up over their servers.
@@ -28,7 +28,7 @@ QUESTION = "show stat -1 2 -1"
 EVERY_SECONDS = 1.0
 # More than these are merged in pairs: a rollout of an hour is no larger than one of four minutes.
 LONGEST = 240
-_ANSWERS = ("hrsp_1xx", "hrsp_2xx", "hrsp_3xx", "hrsp_4xx", "hrsp_5xx")
+_ANSWERS = (*GOOD_ANSWERS, "hrsp_5xx")
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Sample:
 
 def counted(table: str, stack: str) -> Counted:
     """``table``: HAProxy's answer to QUESTION."""
-    rows = [row for row in csv.DictReader(table.lstrip("# ").splitlines()) if (row["pxname"] or "").startswith(f"{stack}.")]
+    rows = [row for row in stat_rows(table) if (row["pxname"] or "").startswith(f"{stack}.")]
     bad = _sum(rows, ("hrsp_5xx",))
     # A tunnel lasts as long as its users like.
     slowest = max((int(row["rtime"] or 0) for row in rows if not row["pxname"].endswith(TUNNELS)), default=0)
@@ -138,6 +138,5 @@ def _pairs(samples: list[Sample]) -> Iterable[list[Sample]]:
     return (samples[number : number + 2] for number in range(0, len(samples), 2))
 
 
-def _sum(rows: Iterable[dict[str, str]], names: Iterable[str]) -> int:
-    names = tuple(names)
+def _sum(rows: Iterable[dict[str, str]], names: Sequence[str]) -> int:
     return sum(int(row[name] or 0) for row in rows for name in names)

@@ -33,7 +33,7 @@ def images(needed: Needed, services: Mapping[str, Mapping[str, Any]], ports: Map
             needed.change(name, "image", release, "hosts build nothing; push it under this name, or write the one that you push")
             continue
         tag = image.partition("@")[0].rpartition("/")[2].partition(":")[2]
-        is_own = "build" in service or (name in ports and not built) or str(service["image"]) in own
+        is_own = str(service["image"]) in own
         variable = _TAG_VARIABLE.search(str(service["image"])) if is_own else None
         if variable and (variable["name"] or variable["bare"]) != "STACK_RELEASE" and tag not in ("", "latest"):
             release = f"{str(service['image'])[: variable.start()]}:${{STACK_RELEASE:?}}"
