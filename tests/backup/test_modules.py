@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,8 +78,8 @@ def host(
     request: pytest.FixtureRequest, world: World, capsys: CAPSYS, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Host]:
     # Not below pytest's directories: nobody else may enter those.
-    toy = Path("/tmp") / f"toy-docker-{world.database.name}"
-    toy.mkdir()
+    toy = Path(tempfile.mkdtemp(prefix="toy-docker-", dir="/tmp"))
+    toy.chmod(0o755)
     (toy / "docker").write_text(TOY.read_text())
     (toy / "docker").chmod(0o755)
     monkeypatch.setenv("PATH", f"{toy}:{os.environ['PATH']}")
