@@ -17,6 +17,7 @@ from tests.unit.damage.prepared import NEWS, OLD, Answer, PreparedHost
 STACK = "stacks/shop"
 # Where something of this kind lies: <live> and <before> are releases, <hash> is that of a content.
 FILES = [
+    "backup/news.json",
     "edge/compose.json",
     "edge/conf/away.map",
     "edge/conf/certificates.list",
@@ -39,6 +40,7 @@ FILES = [
     "leases/staging/beat.<token>",
     "leases/staging/lease.json",
     "leases/staging/lock",
+    "metrics/backup.prom",
     "metrics/lease-staging.prom",
     "metrics/stack-shop.prom",
     "stacks/fence.json",
@@ -72,13 +74,23 @@ FILES = [
     f"{STACK}/secrets/session",
     f"{STACK}/secrets/variables.env",
 ]
-NUMBERED = dict.fromkeys(("edge.json", "identity.json", "manifest.json", "lineage.json", "lease.json", "fence.json"), "format")
-NUMBERED |= {"base.json": "format", "shop.json": "format", "override.json": "x-morpheus.deploy.format"}
+_NUMBERED = (
+    "base.json",
+    "edge.json",
+    "fence.json",
+    "identity.json",
+    "lease.json",
+    "lineage.json",
+    "manifest.json",
+    "news.json",
+    "shop.json",
+)
+NUMBERED = {**dict.fromkeys(_NUMBERED, "format"), "override.json": "x-morpheus.deploy.format"}
 COMMENTED = ("haproxy.cfg", "shop.cfg", "shop.map", "routes.map", "maintenance.map", "certificates.list")
 # What a mend may be told by: each of these is done by ``mend``.
 MENDS = (
     *("deploy", "Deploy", "provision.yml", "maintenance.yml", "unlock.yml", "move it away", "Move it away"),
-    *("remove the file", "run this again", "run this with"),
+    *("remove the file", "run this again", "run this with", "make a backup"),
 )
 NEWER = "run it with the newer version of the collection, or what the message names"
 
@@ -243,6 +255,9 @@ def _names(text: str, path: Path, *more: str) -> bool:
         named += ["rules.v4, loaded", "(iptables -t raw -S)"]
     if path.name == "identity.json":
         named += ["belongs to no environment"]
+    if path.name == "news.json" and not path.exists():
+        # That no backup is known is what a status goes by.
+        named += ['"backups": {}']
     if path.name.startswith("beat.") and not path.exists():
         # That is how a lease is given back.
         named += ["Nobody holds the lease"]
@@ -263,6 +278,8 @@ def mend(host: PreparedHost, path: Path, found: Case) -> str:
     done = _move_away(path) if "ove it away" in text else []
     if found.label.startswith("leases/"):
         done += _take_anew(host)
+    elif found.label == "backup/news.json":
+        done += _back_up_anew(host, path)
     elif found.label == "etc/identity.json":
         done += _claim_anew(host, path)
     elif found.label.startswith("egress/"):
@@ -291,6 +308,14 @@ def _take_anew(host: PreparedHost) -> list[str]:
         _well(host.unlock())
     _well(host.take_lease())
     return [*(["`unlock.yml`"] if held else []), "the next run takes the lease"]
+
+
+def _back_up_anew(host: PreparedHost, path: Path) -> list[str]:
+    removed = path.exists()
+    if removed:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    host.backed_up()
+    return [*(["remove it"] if removed else []), "`backup.yml`"]
 
 
 def _claim_anew(host: PreparedHost, path: Path) -> list[str]:

@@ -22,6 +22,7 @@ from typing import Any
 import pytest
 import yaml
 from ansible.module_utils.testing import patch_module_args
+from ansible_collections.morpheus.deploy.plugins.module_utils.backup import news
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EngineError
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.networks import STACK as OF_STACK
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.settings import CPU_SHARES
@@ -319,6 +320,10 @@ class PreparedHost:
     def unlock(self) -> Answer:
         return self.run(lease_module, environment="staging", state="broken", owner="ben@desk", reason="its run is dead")
 
+    def backed_up(self) -> None:
+        """What a host notes once backup.yml has made a backup."""
+        news.News().tell(news.BACKUP, {"at": "2026-11-27T02:00:03Z", "name": "20261127t020000z"})
+
     def run(self, module: Any, *, check: bool = False, **options: Any) -> Answer:
         """The answer of a module, with its warnings. Whatever it raises but its end is a traceback for who typed the command."""
         answers: list[Answer] = []
@@ -437,6 +442,7 @@ def prepared_host() -> Iterator[PreparedHost]:
         patch.setattr(Releases.__init__, "__defaults__", (host.root / "stacks",))
         patch.setattr(release, "STACKS_ROOT", host.root / "stacks")
         patch.setattr(Lease.__init__, "__defaults__", (host.root, None))
+        patch.setattr(news.News.__init__, "__defaults__", (host.root,))
         patch.setattr(lease, "ROOT", host.root)
         patch.setattr(HostIdentity.__init__, "__defaults__", (host.root / "etc",))
         patch.setattr(identity, "IDENTITY_ROOT", host.root / "etc")
@@ -450,4 +456,5 @@ def prepared_host() -> Iterator[PreparedHost]:
             provisioned = (host.claim(), host.keep_away(), host.provision())
             for answer in (*provisioned, host.take_lease(), *host.deploy(OLD), *host.deploy(NEWS)):
                 assert not answer.get("failed"), answer
+            host.backed_up()
             yield host
