@@ -105,6 +105,7 @@ def test_a_database_without_a_marker_or_without_an_answer_is_refused() -> None:
         assert DATABASE_PASSWORDS["production"] not in silent.output
 
 
+@pytest.mark.deep
 @pytest.mark.lane("staging")
 def test_a_secret_in_two_vaults_is_named_and_its_value_is_not(inventories: Path) -> None:
     for name in ("staging", "production"):
@@ -135,6 +136,7 @@ def test_a_secret_that_is_not_in_the_fingerprints_is_refused(inventories: Path) 
     assert CANARY not in run.output
 
 
+@pytest.mark.deep
 @pytest.mark.lane("staging")
 def test_a_host_that_was_moved_from_staging_to_production_is_refused(inventories: Path) -> None:
     moved = inventories / "production"

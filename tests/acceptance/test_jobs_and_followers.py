@@ -61,6 +61,7 @@ def project(tmp_path: Path, staging: Environment) -> Iterator[Project]:
     assert staging.deploy("1.0.0").code == 0, "the example without these services"
 
 
+@pytest.mark.deep
 def test_a_job_runs_once_for_a_release_and_what_waits_for_it_comes_after(project: Project) -> None:
     with project.environment.load() as load:
         project.write({"setup": job("print('collected')"), "extra": sleeper(depends_on=WAITS)})

@@ -12,37 +12,43 @@ from tests.acceptance.world import STACK, Environment, edit_vault, on
 
 HOST = "staging-app-1"
 LOUD = ("-vvvv", "--diff")
+# A value that is no string is printed by Ansible's own validation when a specification meets it.
+WRONG = '{"stack_secret_files": {"session_secret": {"content": ["{{ vault_session_secret }}"]}}}'
+RUNS = {
+    "fingerprint": ("playbooks/fingerprint.yml",),
+    "check": ("deploy.yml", "--check", "-e", "stack_release=1.1.0"),
+    "deploy": ("deploy.yml", "-e", "stack_release=1.1.0"),
+    "bad release": ("deploy.yml", "-e", "stack_release=1.9.1-crash"),
+    "wrong type": ("deploy.yml", "-e", WRONG),
+    "restart": ("playbooks/restart.yml",),
+    "rollback": ("rollback.yml",),
+    "status": ("playbooks/status.yml",),
+    "config": ("playbooks/config.yml",),
+    "audit": ("playbooks/audit.yml",),
+}
+# Those that read, render, print and log the most; the others after them, in make faults.
+EACH_TIME = ("fingerprint", "deploy", "bad release", "wrong type", "config")
 # What holds secrets on a host: the stack's own files, and the engine's description of containers, both closed to others.
 ALLOWED = (f"{STACK}/secrets/", "/var/lib/docker/containers/", "/run/containerd/", "/run/docker/")
 
 
+@pytest.mark.parametrize(
+    "runs", [pytest.param(EACH_TIME, id="each time"), pytest.param(tuple(RUNS), id="all", marks=pytest.mark.deep)]
+)
 def test_a_marked_secret_is_nowhere_but_where_it_belongs(
-    staging: Environment, inventories: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    runs: tuple[str, ...], staging: Environment, inventories: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     traces = sentinel.Traces(tmp_path / "controller")
     for name, value in traces.environment.items():
         monkeypatch.setenv(name, value)
-    # A value that is no string is printed by Ansible's own validation when a specification meets it.
-    wrong = '{"stack_secret_files": {"session_secret": {"content": ["{{ vault_session_secret }}"]}}}'
     leaks = []
     inventory = inventories / "staging"
     shutil.rmtree(inventories / "production")
     edit_vault(inventory, vault_session_secret=sentinel.VALUE)
     with traces.watched():
-        runs = {
-            "fingerprint": ("playbooks/fingerprint.yml",),
-            "check": ("deploy.yml", "--check", "-e", "stack_release=1.1.0"),
-            "deploy": ("deploy.yml", "-e", "stack_release=1.1.0"),
-            "bad release": ("deploy.yml", "-e", "stack_release=1.9.1-crash"),
-            "wrong type": ("deploy.yml", "-e", wrong),
-            "restart": ("playbooks/restart.yml",),
-            "rollback": ("rollback.yml",),
-            "status": ("playbooks/status.yml",),
-            "config": ("playbooks/config.yml",),
-            "audit": ("playbooks/audit.yml",),
-        }
         outcomes = {}
-        for what, (playbook, *options) in runs.items():
+        for what in runs:
+            playbook, *options = RUNS[what]
             run = staging.play(playbook, *options, *LOUD, inventory=inventory)
             outcomes[what] = run.code
             if sentinel.holds(run.output.encode()):
@@ -54,9 +60,8 @@ def test_a_marked_secret_is_nowhere_but_where_it_belongs(
     assert any(path.startswith(f"{STACK}/secrets/") for path, _, _ in found)
     leaks += [f"{path} ({mode})" for path, mode, is_open in found if is_open or not path.startswith(ALLOWED)]
     leaks += traces.found
-    good = ("fingerprint", "check", "deploy", "restart", "rollback", "status", "config")
-    assert {what: outcomes[what] for what in good} == dict.fromkeys(good, 0)
-    assert outcomes["bad release"] != 0
-    assert outcomes["wrong type"] != 0
+    bad = {what for what, code in outcomes.items() if code}
+    # An audit may find something of the host that this test knows nothing of.
+    assert bad - {"audit"} == {"bad release", "wrong type"}
     assert leaks == []
     assert sentinel.MARK not in on(HOST, "journalctl", "--no-pager", "--output", "cat")

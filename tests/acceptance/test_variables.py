@@ -92,6 +92,7 @@ def on_disk() -> list[tuple[str, str]]:
     return [(path, mode) for path, mode, _ in found if path.startswith((BASE, "/etc/morpheus.deploy"))]
 
 
+@pytest.mark.deep
 def test_a_composed_url_rolls_whom_it_concerns_and_is_seen_by_nobody_else(project: Project) -> None:
     staging = project.environment
     assert environment(project, "composed")["DATABASE_URL"] == f"postgres://app:{FIRST}@db/shop"
