@@ -7,6 +7,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+# One at a time: targets that install packages run side by side, and beside the sandbox's own.
+APT := flock --timeout 900 /run/lock/morpheus-deploy.apt apt-get
 DEV_COMPOSE := docker compose --env-file stacks/morpheus/development/compose.env
 PRODUCTION_HOSTS := production-app-1,production-app-2,production-lb-1
 
@@ -85,7 +87,7 @@ deep: endings edge-lab ml-gateway-kills workflows-deep ## Run all that CI leaves
 .PHONY: mmdebstrap
 mmdebstrap:
 	@command -v mmdebstrap >/dev/null || { \
-		apt-get update --quiet && apt-get install --yes --no-install-recommends mmdebstrap debian-archive-keyring; }
+		$(APT) update --quiet && $(APT) install --yes --no-install-recommends mmdebstrap debian-archive-keyring; }
 
 .PHONY: lab
 lab: $(VENV)/.stamp mmdebstrap
@@ -104,11 +106,11 @@ edge-lab: $(VENV)/.stamp ## Roll generated releases over a real HAProxy without 
 postgres:
 	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || { \
 		mkdir -p /etc/postgresql-common && echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf && \
-		apt-get update --quiet && apt-get install --yes --no-install-recommends postgresql; }
+		$(APT) update --quiet && $(APT) install --yes --no-install-recommends postgresql; }
 
 .PHONY: age
 age:
-	@command -v age >/dev/null || { apt-get update --quiet && apt-get install --yes --no-install-recommends age; }
+	@command -v age >/dev/null || { $(APT) update --quiet && $(APT) install --yes --no-install-recommends age; }
 
 .PHONY: backup
 backup: $(VENV)/.stamp postgres age ## Back a real Postgres up, lose it, restore it, and mask it for staging
@@ -149,8 +151,8 @@ MONITORING_PACKAGES := prometheus prometheus-alertmanager prometheus-blackbox-ex
 # Unpacked and not installed: Debian's packages would start their services.
 $(MONITORING)/.stamp:
 	@mkdir -p $(MONITORING)/archives/partial
-	@apt-get update --quiet
-	apt-get install --quiet --yes --no-install-recommends --download-only --reinstall \
+	@$(APT) update --quiet
+	$(APT) install --quiet --yes --no-install-recommends --download-only --reinstall \
 		-o Dir::Cache::archives=$(CURDIR)/$(MONITORING)/archives $(MONITORING_PACKAGES)
 	@for package in $(MONITORING)/archives/*.deb; do dpkg-deb --extract $$package $(MONITORING); done
 	@rm -rf $(MONITORING)/archives
@@ -164,8 +166,8 @@ LOGS := .cache/logs
 
 $(LOGS)/.stamp:
 	@mkdir -p $(LOGS)/archives/partial
-	@apt-get update --quiet
-	apt-get install --quiet --yes --no-install-recommends --download-only --reinstall \
+	@$(APT) update --quiet
+	$(APT) install --quiet --yes --no-install-recommends --download-only --reinstall \
 		-o Dir::Cache::archives=$(CURDIR)/$(LOGS)/archives rsyslog rsyslog-gnutls
 	@for package in $(LOGS)/archives/*.deb; do dpkg-deb --extract $$package $(LOGS); done
 	@rm -rf $(LOGS)/archives
@@ -185,13 +187,13 @@ $(BROWSER)/.stamp: pyproject.toml $(VENV)/.stamp
 .PHONY: chromium
 chromium:
 	@command -v chromium google-chrome-stable google-chrome >/dev/null || { \
-		apt-get update --quiet && apt-get install --yes --no-install-recommends chromium fonts-dejavu-core; }
+		$(APT) update --quiet && $(APT) install --yes --no-install-recommends chromium fonts-dejavu-core; }
 
 # By it Chromium learns of an authority, as the sandbox's.
 .PHONY: certutil
 certutil:
 	@command -v certutil >/dev/null || { \
-		apt-get update --quiet && apt-get install --yes --no-install-recommends libnss3-tools; }
+		$(APT) update --quiet && $(APT) install --yes --no-install-recommends libnss3-tools; }
 
 # BROWSER_TESTS='tests/browser --site staging.example.com' visits that site, and nothing is deployed.
 .PHONY: visit
@@ -205,8 +207,8 @@ WORKFLOW_TOOLS := .cache/workflows
 
 # GitHub's own parser, actionlint and zizmor; apart from .venv, because node and other versions of libraries come with them.
 $(WORKFLOW_TOOLS)/.stamp: tests/workflows/tools/package-lock.json tests/workflows/tools/requirements.txt
-	@command -v npm >/dev/null || { apt-get update --quiet && apt-get install --yes --no-install-recommends nodejs npm; }
-	@command -v jq >/dev/null || { apt-get update --quiet && apt-get install --yes --no-install-recommends jq; }
+	@command -v npm >/dev/null || { $(APT) update --quiet && $(APT) install --yes --no-install-recommends nodejs npm; }
+	@command -v jq >/dev/null || { $(APT) update --quiet && $(APT) install --yes --no-install-recommends jq; }
 	@mkdir -p $(WORKFLOW_TOOLS)
 	cp tests/workflows/tools/package.json tests/workflows/tools/package-lock.json $(WORKFLOW_TOOLS)/
 	cd $(WORKFLOW_TOOLS) && npm ci --silent --no-audit --no-fund --ignore-scripts
@@ -226,7 +228,7 @@ SUPABASE_TOOLS := .cache/supabase
 
 # The vendor's clients, and one of the Management API that is not ours.
 $(SUPABASE_TOOLS)/.stamp: tests/supabase/tools/package-lock.json tests/supabase/tools/requirements.txt
-	@command -v npm >/dev/null || { apt-get update --quiet && apt-get install --yes --no-install-recommends nodejs npm; }
+	@command -v npm >/dev/null || { $(APT) update --quiet && $(APT) install --yes --no-install-recommends nodejs npm; }
 	@mkdir -p $(SUPABASE_TOOLS)
 	cp tests/supabase/tools/package.json tests/supabase/tools/package-lock.json $(SUPABASE_TOOLS)/
 	cd $(SUPABASE_TOOLS) && npm ci --silent --no-audit --no-fund --ignore-scripts
@@ -319,12 +321,15 @@ edge-checks: sandbox ## Time what HAProxy makes of hosts and replicas that misbe
 bench: provisioned ## Measure deploys beside their floor and beside docker compose
 	$(BIN)/python -m tests.bench
 
-NO_SANDBOX := lint unit lab migrations backup supabase ml-gateway flags monitoring logs workflows
+# Neither needs the sandbox. The second one uses one processor at a time.
+CODE := lint unit
+SERVICES := lab migrations backup supabase ml-gateway flags monitoring logs workflows
 
 .PHONY: test
 # What needs no sandbox takes the time that the sandbox's tests leave; shown when it fails. With $(MAKE) make -n would run it all.
 test: $(VENV)/.stamp ## Run everything that CI runs
-	@tests/aside 'tests/quietly "what needs no sandbox" make --no-print-directory $(NO_SANDBOX)' \
+	@tests/aside 'failed=0; tests/quietly "$(CODE)" make --no-print-directory $(CODE) & \
+		tests/quietly "$(SERVICES)" make --no-print-directory $(SERVICES) || failed=1; wait $$! || failed=1; exit $$failed' \
 		'make --no-print-directory provisioned && tests/side-by-side molecule'
 
 .PHONY: clean

@@ -18,6 +18,8 @@ _DISTRIBUTION_PLUGINS = (Path("/usr/libexec/docker/cli-plugins"), Path("/usr/lib
 _LOCAL_PLUGINS = Path("/usr/local/lib/docker/cli-plugins")
 _PATIENCE_SECONDS = 60
 
+# Makefile's targets that install packages run beside the sandbox, and take the same lock.
+_ALONE = ("flock", "--timeout", "900", "/run/lock/morpheus-deploy.apt")
 _TRIXIE_SOURCE = Path("/etc/apt/sources.list.d/morpheus-sandbox-trixie.sources")
 _TRIXIE_PIN = Path("/etc/apt/preferences.d/morpheus-sandbox-trixie")
 _TRIXIE_SOURCE_TEXT = """\
@@ -68,9 +70,9 @@ def install(*packages: str, what: str) -> None:
     quiet = {"DEBIAN_FRONTEND": "noninteractive"}
     hint = "look at the package sources of this machine; the Debian mirror must answer"
     # A no-op unless an earlier installation was interrupted.
-    run("dpkg", "--configure", "--pending", what=what, env=quiet)
-    run("apt-get", "update", "--quiet", what=what, hint=hint, env=quiet)
-    run("apt-get", "install", "--yes", "--no-install-recommends", *packages, what=what, hint=hint, env=quiet)
+    run(*_ALONE, "dpkg", "--configure", "--pending", what=what, env=quiet)
+    run(*_ALONE, "apt-get", "update", "--quiet", what=what, hint=hint, env=quiet)
+    run(*_ALONE, "apt-get", "install", "--yes", "--no-install-recommends", *packages, what=what, hint=hint, env=quiet)
 
 
 def stop_engine(state: Path) -> str:
