@@ -189,7 +189,7 @@ class Case:
 
 def case(host: PreparedHost, label: str, damage: str) -> Case:
     found = Case(label, damage)
-    before = _answers(host, label)
+    before = _before(host, label)
     path = next(host.root / one for one in host.files() if label_of(one) == label)
     DAMAGES[damage](path)
     for command, answer in _answers(host, label).items():
@@ -204,6 +204,16 @@ def case(host: PreparedHost, label: str, damage: str) -> Case:
         after = _answers(host, label)
         found.after_mend = {command: answer for command, answer in after.items() if answer != before[command]}
     return found
+
+
+def _before(host: PreparedHost, label: str) -> dict[str, Answer]:
+    """What the host answers as it was prepared: once where nothing that is asked writes."""
+    asked = tuple(_commands(label))
+    if {COMES_IN, KEEP_AWAY} & {*asked}:
+        return _answers(host, label)
+    if asked not in host.answered:
+        host.answered[asked] = _answers(host, label)
+    return host.answered[asked]
 
 
 def _answers(host: PreparedHost, label: str) -> dict[str, Answer]:

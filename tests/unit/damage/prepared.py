@@ -56,6 +56,7 @@ from tests.unit.fake_haproxy import FakeHAProxy
 from tests.unit.memory_kernel import Kernel
 
 Answer = dict[str, Any]
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 COMPOSE = """\
 services:
   api:
@@ -246,6 +247,8 @@ class PreparedHost:
     client: Client = field(default_factory=Client)
     haproxy: FakeHAProxy = field(init=False)
     kernel: Kernel = field(default_factory=Kernel)
+    # Commands -> what they answered before anything was damaged.
+    answered: dict[tuple[str, ...], dict[str, Answer]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.haproxy = HAProxy(self.root / "edge")
@@ -402,7 +405,7 @@ def _model(directory: Path, names: list[Path], env_files: list[Path]) -> Answer:
         text = names[0].read_text()
         for name, value in variables.items():
             text = text.replace(f"${{{name}}}", value.strip('"'))
-        found: Answer = yaml.safe_load(text)
+        found: Answer = yaml.load(text, _LOADER)
         services = found["services"]
         api = {**services["api"], "environment": {}}
         for name in api.pop("env_file"):
