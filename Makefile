@@ -77,7 +77,7 @@ unit: $(VENV)/.stamp ## Run the tests that need no Docker
 	pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder
 
 .PHONY: endings
-endings: $(VENV)/.stamp ## End every playbook in every way: what `make unit` leaves out of the table
+endings: $(VENV)/.stamp ## End every playbook in every way, and play what else `make unit` leaves out
 	pytest --numprocesses=auto --dist=loadfile -m deep tests/plays
 
 .PHONY: deep

@@ -51,6 +51,7 @@ def test_a_host_that_is_lost_meanwhile_fails_no_deploy(stage: Stage) -> None:
     assert any(note.startswith("warning: app-2 was not given the certificate") for note in found["notes"])
 
 
+@pytest.mark.deep
 def test_nothing_is_ordered_where_nobody_could_answer_the_authority(stage: Stage) -> None:
     deaf = rule("edge_challenges", {"failed": True, "msg": "the edge of this host answers no challenges yet"})
     done = stage.play("deaf", "deploy", Case(options=ACME, rules=[OLD, deaf]))
@@ -61,6 +62,7 @@ def test_nothing_is_ordered_where_nobody_could_answer_the_authority(stage: Stage
     assert "does not answer" not in done.output
 
 
+@pytest.mark.deep
 def test_an_edge_that_was_set_up_without_it_is_named_and_fails_no_deploy(stage: Stage) -> None:
     bare = rule("edge_certificate_info", {"changed": False, "certificate": "", "path": "/nowhere/acme.pem"})
     done = stage.play("bare", "deploy", Case(options=ACME, rules=[bare]))
@@ -71,6 +73,7 @@ def test_an_edge_that_was_set_up_without_it_is_named_and_fails_no_deploy(stage: 
     assert asked(done, "edge_challenges") == []
 
 
+@pytest.mark.deep
 def test_a_deploy_of_some_hosts_renews_nothing(stage: Stage) -> None:
     done = stage.play("limit", "deploy", Case(options=(*ACME, "--limit", "app-2"), rules=[OLD]))
     assert done.code == 0, done.output
@@ -88,6 +91,7 @@ def test_a_host_that_has_an_older_one_is_given_that_of_the_other(stage: Stage, t
     assert "canary" not in done.output
 
 
+@pytest.mark.deep
 def test_balancers_are_looked_at_too(stage: Stage) -> None:
     done = stage.play("balancers", "certificates", Case(rules=[YOUNG], balancers=("lb-1",)))
     assert done.code == 0, done.output
@@ -101,6 +105,7 @@ def test_the_job_of_the_night_fails_when_nothing_could_be_renewed(stage: Stage) 
     assert [message for message in found["messages"] if "does not answer" in message] == found["messages"]
 
 
+@pytest.mark.deep
 def test_provisioning_brings_the_certificate_when_the_edge_runs(stage: Stage) -> None:
     done = stage.play("provision", "provision", Case(options=ACME, rules=[YOUNG]))
     assert (done.code, done.files["staging/verdict.json"]["verdict"]) == (0, "done"), done.output
@@ -108,12 +113,14 @@ def test_provisioning_brings_the_certificate_when_the_edge_runs(stage: Stage) ->
     assert max(place for place, name in enumerate(order) if name == "edge_config") < order.index("edge_certificate_info")
 
 
+@pytest.mark.deep
 def test_provisioning_the_edge_alone_brings_the_certificate_too(stage: Stage) -> None:
     done = stage.play("edge", "provision", Case(options=(*ACME, "--tags", "edge"), rules=[YOUNG]))
     assert done.code == 0, done.output
     assert asked(done, "edge_certificate_info") == ["app-1", "app-2"]
 
 
+@pytest.mark.deep
 def test_provisioning_without_an_authority_says_nothing_of_certificates(stage: Stage) -> None:
     done = stage.play("files", "provision", Case())
     assert done.code == 0, done.output
@@ -137,6 +144,7 @@ def test_what_cannot_work_is_refused_before_any_host_is_contacted(tmp_path: Path
     assert "UNREACHABLE" not in done.stdout
 
 
+@pytest.mark.deep
 def test_an_environment_without_edge_acme_has_nothing_to_renew(tmp_path: Path) -> None:
     done = play(tmp_path, ROOT / "playbooks" / "certificates.yml", hosts={"app-1": OUT_OF_REACH})
     assert done.returncode == 2
@@ -144,6 +152,7 @@ def test_an_environment_without_edge_acme_has_nothing_to_renew(tmp_path: Path) -
     assert "UNREACHABLE" not in done.stdout
 
 
+@pytest.mark.deep
 def test_a_job_that_asks_all_environments_has_nothing_to_do_where_certificates_are_files(tmp_path: Path) -> None:
     done = play(
         tmp_path,

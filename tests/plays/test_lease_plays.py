@@ -167,6 +167,7 @@ def test_without_the_first_host_a_run_that_leaves_it_out_has_the_lease(fleet: Ca
     assert some.verdict()["messages"] == []
 
 
+@pytest.mark.deep
 def test_with_the_first_host_dead_and_not_left_out_the_way_on_is_said(fleet: Callable[[int], Fleet]) -> None:
     three = fleet(3)
     three.dead = {"app-1"}
@@ -196,7 +197,7 @@ def test_a_minority_is_told_so(fleet: Callable[[int], Fleet]) -> None:
     assert three.beats("app-3") == []
 
 
-@pytest.mark.parametrize("limit", ["all", "app-2"])
+@pytest.mark.parametrize("limit", ["all", pytest.param("app-2", marks=pytest.mark.deep)])
 def test_a_host_that_has_seen_a_higher_token_makes_the_run_choose_a_higher_one(fleet: Callable[[int], Fleet], limit: str) -> None:
     three = fleet(3)
     three.file("app-3", "stacks/shop").mkdir(parents=True)
@@ -209,6 +210,7 @@ def test_a_host_that_has_seen_a_higher_token_makes_the_run_choose_a_higher_one(f
     assert [three.beats(host) for host in three.hosts] == [[], [], []]
 
 
+@pytest.mark.deep
 def test_hosts_of_the_lease_that_limit_leaves_out_are_asked(fleet: Callable[[int], Fleet]) -> None:
     three = fleet(3)
     run = three.play("take.yml", "--limit", "app-2")
@@ -245,6 +247,7 @@ def test_a_host_of_another_environment_is_refused_and_the_lease_given_back(fleet
     assert three.beats("app-1") == []
 
 
+@pytest.mark.deep
 def test_in_check_mode_nothing_is_taken(fleet: Callable[[int], Fleet]) -> None:
     three = fleet(3)
     run = three.play("take.yml", "--check")
@@ -253,6 +256,7 @@ def test_in_check_mode_nothing_is_taken(fleet: Callable[[int], Fleet]) -> None:
     assert not any(three.file(host, "leases").exists() for host in three.hosts)
 
 
+@pytest.mark.deep
 def test_the_host_of_the_lease_is_a_word_of_the_past(fleet: Callable[[int], Fleet]) -> None:
     run = fleet(1).play("take.yml", "-e", "lease_host=app-1")
     assert run.returncode == 2
@@ -280,6 +284,7 @@ def test_a_lease_is_broken_on_every_host_that_can_be_reached(fleet: Callable[[in
     assert run.stdout.count("The lease of staging was held by ben@desk (deploy 1.1.0) since 2026-11-24T10:00:00Z, token 7") >= 1
 
 
+@pytest.mark.deep
 def test_an_unlock_that_reaches_nobody_says_so(fleet: Callable[[int], Fleet]) -> None:
     two = fleet(2)
     two.dead = {"app-1", "app-2"}
@@ -288,6 +293,7 @@ def test_an_unlock_that_reaches_nobody_says_so(fleet: Callable[[int], Fleet]) ->
     assert "None of the hosts could be reached: app-1, app-2. No lease was broken." in run.stdout
 
 
+@pytest.mark.deep
 def test_status_tells_what_the_hosts_know_that_answer(fleet: Callable[[int], Fleet]) -> None:
     three = fleet(3)
     three.play("take.yml")
@@ -305,6 +311,7 @@ def test_status_tells_what_the_hosts_know_that_answer(fleet: Callable[[int], Fle
     assert report["hosts"]["app-1"]["away"] == "when it comes back it serves 1.0.0"
 
 
+@pytest.mark.deep
 def test_a_host_that_cannot_be_reached_keeps_nobody_from_claiming_the_others(fleet: Callable[[int], Fleet]) -> None:
     three = fleet(3)
     three.dead = {"app-1"}
@@ -329,6 +336,7 @@ def test_none_is_claimed_when_one_is_another_environments(fleet: Callable[[int],
     assert not (three.directory / "hosts" / "app-2" / "etc" / "identity.json").exists()
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("foreign", [False, True])
 def test_a_check_that_needs_not_every_host_goes_on_without_a_dead_one_and_not_beside_a_foreign_one(
     fleet: Callable[[int], Fleet], foreign: bool

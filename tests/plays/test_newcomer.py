@@ -61,6 +61,7 @@ def test_from_an_empty_directory_to_two_environments_that_pass_the_preflight(new
         newcomer.well(f"ansible-playbook morpheus.deploy.deploy {inventory} -e stack_release=1.0.0 --tags preflight")
 
 
+@pytest.mark.deep
 def test_a_secret_that_both_environments_have_is_refused_in_each(newcomer: Newcomer) -> None:
     (newcomer.here / "compose.yml").write_text(COMPOSE.replace("    restart:", "    env_file: secrets/web.env\n    restart:"))
     editing = replace(newcomer, variables=newcomer.variables | {"EDITOR": "sed -i '$a vault_url: postgresql://canary-in-both'"})
@@ -77,6 +78,7 @@ def test_a_secret_that_both_environments_have_is_refused_in_each(newcomer: Newco
         assert "canary-in-both" not in done.stdout
 
 
+@pytest.mark.deep
 def test_without_a_compose_file_what_is_left_empty_is_refused_with_its_path(newcomer: Newcomer) -> None:
     said = newcomer.well(new("-e name=staging -e hosts=10.0.0.1"))
     ends = [
@@ -112,6 +114,7 @@ def test_a_mistyped_command_ends_in_2_and_writes_nothing(newcomer: Newcomer, opt
     assert newcomer.files() == {}
 
 
+@pytest.mark.deep
 def test_check_mode_says_what_would_be_written_and_writes_nothing(newcomer: Newcomer) -> None:
     said = newcomer.well(new("-e name=staging --check"))
     assert "Would be written for staging:\n  .gitignore\n  .vault/staging (" in said
@@ -126,6 +129,7 @@ def test_no_password_and_no_key_is_printed(newcomer: Newcomer) -> None:
     assert not [one for one in (password, key) if one in done.stdout + done.stderr]
 
 
+@pytest.mark.deep
 def test_a_write_that_fails_says_that_the_same_command_does_the_rest(newcomer: Newcomer) -> None:
     # A link into a directory in which nobody can make anything.
     link = newcomer.here / "inventories"
@@ -187,6 +191,7 @@ def test_a_first_look_at_a_strangers_compose_file_leads_to_an_environment_that_p
     assert (done.returncode, "is there already and stays as it is" in done.stdout) == (2, True)
 
 
+@pytest.mark.deep
 def test_a_teams_env_file_is_imported_and_no_secret_of_it_is_shown_or_written(newcomer: Newcomer) -> None:
     (newcomer.here / "compose.yml").write_text(
         COMPOSE.replace("    restart:", '    environment: {LEVEL: "${LEVEL:-info}", URL: "${URL}"}\n    restart:')

@@ -110,6 +110,7 @@ def test_a_broken_stack_keeps_from_their_turn_only_those_that_come_after_it(stag
     ]
 
 
+@pytest.mark.deep
 def test_one_stack_is_deployed_by_its_name_on_its_own_hosts(stage: Stage, request: pytest.FixtureRequest) -> None:
     stacks = {**STACKS, "gateway": {**GATEWAY, "hosts": "ml"}}
     options = ("-e", "stack_name=gateway", "-e", "stack_release=1.1.0")
@@ -134,6 +135,7 @@ def test_what_is_wrong_with_several_stacks_comes_in_one_message_before_any_conne
     ]
 
 
+@pytest.mark.deep
 def test_people_are_told_and_hooks_are_called_once_for_all_stacks(stage: Stage, request: pytest.FixtureRequest) -> None:
     keep = ["tee", "-a", "{{ inventory_dir }}/told.txt"]
     called = {name: {"command": keep} for name in ("before_deploy", "after_deploy", "on_failure")}
@@ -153,6 +155,7 @@ def test_people_are_told_and_hooks_are_called_once_for_all_stacks(stage: Stage, 
     assert {name: one["verdict"] for name, one in after["stacks"].items()} == dict.fromkeys(stacks, "deployed")
 
 
+@pytest.mark.deep
 def test_what_is_wrong_with_whom_they_tell_is_said_once_for_all_stacks(stage: Stage, request: pytest.FixtureRequest) -> None:
     wrong = {
         "channels": [{"name": "ops", "kind": "webhook", "url": "https://x", "events": "start"}, {"name": "B", "kind": "slack"}]
@@ -166,6 +169,7 @@ def test_what_is_wrong_with_whom_they_tell_is_said_once_for_all_stacks(stage: St
     ]
 
 
+@pytest.mark.deep
 def test_a_release_of_nobody_is_refused(stage: Stage, request: pytest.FixtureRequest) -> None:
     done = play(stage, request, "deploy", "-e", "stack_release=1.1.0")
     said = "stack_release: of which stack? There is extra, gateway, web; add -e stack_name=<one of them>."
@@ -247,6 +251,7 @@ def test_an_interrupted_run_says_what_became_of_each_stack(
     assert rolled(done) == ["extra app-1", "extra app-2", "gateway app-1"]
 
 
+@pytest.mark.deep
 def test_each_stack_is_restarted_under_one_lease(stage: Stage, request: pytest.FixtureRequest) -> None:
     done = play(stage, request, "restart")
     assert done.code == 0, done.output
@@ -255,6 +260,7 @@ def test_each_stack_is_restarted_under_one_lease(stage: Stage, request: pytest.F
     assert tokens == {(7, "run-a")}
 
 
+@pytest.mark.deep
 def test_a_secret_of_one_stack_is_rotated_under_its_name(stage: Stage, request: pytest.FixtureRequest) -> None:
     stacks = {**STACKS, "web": {**WEB, "rotation": VARIABLES["stack_rotation"]}}
     done = play(stage, request, "rotate_secrets", "-e", "stack_name=web", stacks=stacks)
@@ -265,6 +271,7 @@ def test_a_secret_of_one_stack_is_rotated_under_its_name(stage: Stage, request: 
     assert "secret: of which stack? There is extra, gateway, web; add -e stack_name=<one of them>." in unnamed.verdict
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize(
     ("playbook", "word", "code"),
     [pytest.param("claim", "done", 0, marks=pytest.mark.deep), ("config", "done", 0), ("audit", "failed", 2)],
@@ -282,12 +289,14 @@ def test_what_needs_no_lease_is_done_for_each_stack(
     assert f"\nVERDICT {word}: staging, 3 stacks in " in done.output
 
 
+@pytest.mark.deep
 def test_a_check_of_all_stacks_takes_no_lease_and_changes_nothing(stage: Stage, request: pytest.FixtureRequest) -> None:
     done = play(stage, request, "deploy", "--check")
     assert done.code == 0, done.output
     assert by_name(done, "check.json") == dict.fromkeys(("extra", "gateway", "web"), ("checked", False))
 
 
+@pytest.mark.deep
 def test_tags_that_ask_for_the_check_alone_begin_no_part(stage: Stage, request: pytest.FixtureRequest) -> None:
     done = play(stage, request, "deploy", "--tags", "preflight")
     assert (done.code, done.asked) == (0, [])
@@ -303,6 +312,7 @@ WATCHED = {
 }
 
 
+@pytest.mark.deep
 def test_the_monitoring_of_one_host_is_told_of_all_hosts(stage: Stage, request: pytest.FixtureRequest) -> None:
     told = "{{ {'TARGETS': lookup('morpheus.deploy.monitoring').variables.PROMETHEUS_YML} }}"
     stacks = {"hosts": {**WEB, "hosts": "app-1"}, "watch": {**WEB, "services": [], "hosts": "monitoring", "variables": told}}
@@ -321,6 +331,7 @@ def test_the_monitoring_of_one_host_is_told_of_all_hosts(stage: Stage, request: 
     }
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize(("named", "made_on"), [("app-2", "app-2"), ("", "app-1")])
 def test_backups_stay_on_their_host_wherever_the_stack_runs(
     stage: Stage, request: pytest.FixtureRequest, named: str, made_on: str

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.deep import cases
 from tests.newcomer import ROOT, install
 from tests.strangers import team
 from tests.strangers.team import PEOPLE
@@ -22,7 +23,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return found
 
 
-@pytest.mark.parametrize("name", PEOPLE)
+@pytest.mark.parametrize("name", cases(PEOPLE, ["ballots"]))
 def test_a_preflight_accepts_what_the_first_look_and_a_person_write(name: str, home: Path, tmp_path: Path) -> None:
     found = team.of(name, home, tmp_path / name, "10.0.0.1", f"{name}.example")
     said = found.deploys("1.0.0", "--tags preflight")

@@ -73,6 +73,7 @@ def test_the_host_that_runs_a_job_for_all_goes_first_and_alone(deploy: Deploy, t
     assert [one["runs_jobs"] for one in given.values()] == [True, False, False]
 
 
+@pytest.mark.deep
 def test_what_has_run_on_one_host_is_told_to_all(deploy: Deploy, tmp_path: Path) -> None:
     done = rolled(prepared={"jobs_done": ["setup"]})
     ended = deploy(app_1=[rolled()], app_2=[done], hosts_at_once=2)
@@ -92,6 +93,7 @@ def test_every_host_that_was_switched_goes_back_at_the_same_time_when_a_later_on
     ]
 
 
+@pytest.mark.deep
 def test_no_more_hosts_go_back_at_once_than_are_switched_at_once(deploy: Deploy) -> None:
     """Those that meet here could only do so if the way back ran wider than the way there."""
     back = rolled(back=True, meets=["app-1", "app-2"], patience=2)
@@ -101,12 +103,14 @@ def test_no_more_hosts_go_back_at_once_than_are_switched_at_once(deploy: Deploy)
     assert (ended.verdict["verdict"], ended.verdict["hosts"]["app-1"]["release"]) == ("mixed", "1.1.0")
 
 
+@pytest.mark.deep
 def test_batches_whose_turn_has_not_come_are_not_asked(deploy: Deploy) -> None:
     ended = deploy(app_1=[rolled()], app_2=[failed("as_before")], app_3=[rolled()], app_4=[rolled()])
     assert (ended.status, switched(ended, "deploy"), switched(ended, "rollback")) == (2, ["app-1", "app-2"], ["app-1"])
     assert ended.verdict["verdict"] == "rolled_back"
 
 
+@pytest.mark.deep
 def test_where_the_release_says_pause_nothing_goes_back(deploy: Deploy) -> None:
     pause: dict[str, Any] = {"failure_action": "pause"}
     ended = deploy(app_1=[rolled(**pause)], app_2=[failed("as_before", **pause)])
@@ -182,6 +186,7 @@ def test_a_host_that_cannot_be_taken_back_stops_no_other(deploy: Deploy) -> None
 KEPT_OFF = json.dumps({"lease_taken": {"token": 0, "run": "", "kept_off": ["app-2", "app-9"]}})
 
 
+@pytest.mark.deep
 def test_a_host_that_the_balancer_kept_off_serves_again_once_it_has_the_release_of_the_others(deploy: Deploy) -> None:
     ended = deploy("-e", KEPT_OFF, app_1=[rolled()], app_2=[rolled()], balancers={"lb-1": {}})
     assert ended.status == 0, ended.screen
@@ -189,11 +194,13 @@ def test_a_host_that_the_balancer_kept_off_serves_again_once_it_has_the_release_
     assert "  the balancer lets app-2 serve again" in ended.said
 
 
+@pytest.mark.deep
 def test_a_host_that_fails_is_still_kept_off(deploy: Deploy) -> None:
     ended = deploy("-e", KEPT_OFF, app_1=[rolled()], app_2=[failed("as_before")], balancers={"lb-1": {}})
     assert (ended.status, "app-2 serving" in ended.asked) == (2, False)
 
 
+@pytest.mark.deep
 def test_a_balancer_that_cannot_be_told_fails_no_deploy_and_is_told_by_the_next_one(tmp_path: Path) -> None:
     answers = {"stack_release": prepared(), "deploy": rolled(), "serving": {"failed": True, "msg": "no answer"}}
     ended = scripted.play(tmp_path, DEPLOY, {"app-2": answers}, "-e", KEPT_OFF, balancers={"lb-1": {}})
