@@ -47,7 +47,7 @@ from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.ends import CH
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.interruption import Interruption
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.opened import knowledge
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.verdict import Run
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.workers import keep_from_collector, load_jinja_plugins
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.workers import keep_from_collector, prepare
 
 PREFIX = "morpheus.deploy."
 BEGIN = f"{PREFIX}begin"
@@ -87,7 +87,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         self._announcer = Announcer()
 
     def v2_playbook_on_start(self, playbook: Any) -> None:
-        load_jinja_plugins()
+        prepare()
         self._forget()
         arguments = context.CLIARGS
         self._run.limit = str(arguments.get("subset") or "")

@@ -59,13 +59,13 @@ _value:
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.acme.options import Acme, route_hosts
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import specifications
-
 
 def acme_options(
     given: Any, stacks: Sequence[Any] | None = None, sites: Sequence[str] | None = None, account_key: Any = None
 ) -> dict[str, Any]:
+    from ansible_collections.morpheus.deploy.plugins.plugin_utils.acme.options import Acme, route_hosts
+    from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import specifications
+
     acme = Acme(given, specifications.options("edge"), route_hosts(stacks or []), sites or [], account_key)
     return {"problems": acme.problems, **acme.told()}
 

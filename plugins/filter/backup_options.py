@@ -56,11 +56,11 @@ _value:
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.backup.options import Backup
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import specifications
-
 
 def backup_options(given: Any, secrets: Mapping[str, Any] | None = None, hosts: Sequence[str] | None = None) -> dict[str, Any]:
+    from ansible_collections.morpheus.deploy.plugins.plugin_utils.backup.options import Backup
+    from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import specifications
+
     found = Backup(given, specifications.options("backup"), secrets or {}, list(hosts or []))
     return {"problems": found.problems, **found.told()}
 

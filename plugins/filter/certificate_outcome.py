@@ -54,8 +54,6 @@ _value:
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.acme import notes
-
 
 def certificate_outcome(
     found: Mapping[str, Any],
@@ -64,6 +62,8 @@ def certificate_outcome(
     placed: Mapping[str, Mapping[str, Any]] | None = None,
     check_mode: bool = False,
 ) -> dict[str, Any]:
+    from ansible_collections.morpheus.deploy.plugins.plugin_utils.acme import notes
+
     return notes.outcome(found, names, ordered or {}, placed or {}, check_mode=check_mode)
 
 

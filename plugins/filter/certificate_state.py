@@ -54,10 +54,10 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.acme.state import state
-
 
 def certificate_state(answers: Mapping[str, Mapping[str, Any]], names: Sequence[str], renew_days: float = 30) -> dict[str, Any]:
+    from ansible_collections.morpheus.deploy.plugins.plugin_utils.acme.state import state
+
     return state(answers, names, renew_days, datetime.now(UTC)).as_dict()
 
 

@@ -42,14 +42,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.contract import judge
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.contract.files import Contracts
 
 
 def contracts_judged(
     answers: Sequence[Mapping[str, Any]], source: str, pins: Mapping[str, Mapping[str, Any]]
 ) -> list[dict[str, Any]]:
+    from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
+    from ansible_collections.morpheus.deploy.plugins.plugin_utils.contract import judge
+    from ansible_collections.morpheus.deploy.plugins.plugin_utils.contract.files import Contracts
+
     try:
         return judge.judged(Contracts.read(source), answers, pins)
     except DeployError as exc:

@@ -40,10 +40,10 @@ _value:
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.contract import files
-
 
 def contracts_unseen(kept: Sequence[Mapping[str, Any]], source: str, pins: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    from ansible_collections.morpheus.deploy.plugins.plugin_utils.contract import files
+
     contracts = files.Contracts.read(source)
     return [*contracts.problems, *files.unseen(contracts, pins, kept)]
 

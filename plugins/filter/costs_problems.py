@@ -37,11 +37,11 @@ _value:
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import specifications
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.costs import Costs
-
 
 def costs_problems(given: Any) -> list[str]:
+    from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import specifications
+    from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.costs import Costs
+
     return Costs(given, specifications.options("ml_gateway")).problems
 
 

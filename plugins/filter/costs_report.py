@@ -57,15 +57,15 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils.lease.history import utc
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import specifications
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.costs import Costs
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import costs as sums
-
 
 def costs_report(
     answers: Mapping[str, Mapping[str, Any]], environment: str, costs: Any = None, now: float | None = None
 ) -> dict[str, Any]:
+    from ansible_collections.morpheus.deploy.plugins.module_utils.lease.history import utc
+    from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import specifications
+    from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.costs import Costs
+    from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import costs as sums
+
     declared = Costs(costs, specifications.options("ml_gateway"))
     month = sums.Month(time.time() if now is None else now)
     read = {name: answer["books"] for name, answer in answers.items() if "books" in answer and not answer.get("failed")}

@@ -44,11 +44,11 @@ _value:
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import specifications
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.edge_options import checked
-
 
 def edge_options(variables: Mapping[str, Any], ports: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import specifications
+    from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.edge_options import checked
+
     return checked(variables, specifications.options("edge"), ports or {})
 
 

@@ -46,11 +46,11 @@ from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils.secrets import fingerprints as topic
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import isolation
-
 
 def fingerprints(variables: Mapping[str, Any]) -> dict[str, Any]:
+    from ansible_collections.morpheus.deploy.plugins.module_utils.secrets import fingerprints as topic
+    from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import isolation
+
     environment, key = str(variables.get("stack_environment") or ""), variables.get("stack_fingerprint_key") or ""
     path = str(variables.get("stack_fingerprints") or "")
     result: dict[str, Any] = {"problems": [], "path": path, "text": "", "changes": [], "notes": []}

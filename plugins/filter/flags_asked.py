@@ -56,15 +56,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.flags import files
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.flags.asked import Request, compared
-
 _NONE = "stack_flags: is not set, so there are no flags; name the file of this environment's flags"
 
 
 def flags_asked(
     given: Mapping[str, Any] | None, source: str = "", inventory: str = "", request: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
+    from ansible_collections.morpheus.deploy.plugins.plugin_utils.flags import files
+    from ansible_collections.morpheus.deploy.plugins.plugin_utils.flags.asked import Request, compared
+
     asked = {**(request or {})}
     diff = str(asked.pop("diff", None) or "")
     wanted = Request(**asked)
@@ -89,6 +89,8 @@ def flags_asked(
 
 def _beside(path: Path, inventory: Path, environment: str) -> tuple[str, str]:
     """The file of another environment, which lies in its inventory where this one's lies in its own."""
+    from ansible_collections.morpheus.deploy.plugins.plugin_utils.flags import files
+
     directory = inventory.resolve()
     if not path.resolve().is_relative_to(directory):
         return "", f'flags_diff: "{path}" does not lie in the inventory, so nobody knows where that of {environment} lies'

@@ -46,10 +46,10 @@ import base64
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.flags.asked import Host, Request, lines, wanted
-
 
 def flags_wanted(answers: Mapping[str, Mapping[str, Any]], text: str, request: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    from ansible_collections.morpheus.deploy.plugins.plugin_utils.flags.asked import Host, Request, lines, wanted
+
     asked = {name: value for name, value in (request or {}).items() if name != "diff"}
     hosts = [
         Host(name, base64.b64decode(one["flags"]).decode("utf-8", "replace"), int(one["version"]), one.get("history") or [])

@@ -61,13 +61,13 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils.lease import history
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import past
-
 
 def history_report(
     kept: Mapping[str, Mapping[str, Any]], environment: str, days: float = 30.0, now: float | None = None
 ) -> dict[str, Any]:
+    from ansible_collections.morpheus.deploy.plugins.module_utils.lease import history
+    from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import past
+
     read = {name: answer for name, answer in kept.items() if "history" in answer and not answer.get("failed")}
     unread = {name: _why(answer) for name, answer in kept.items() if name not in read}
     runs = past.since(history.merged(answer["history"] for answer in read.values()), days, time.time() if now is None else now)

@@ -41,11 +41,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
-from ansible_collections.morpheus.deploy.plugins.module_utils.facts import baseline
 
 
 def known_baselines(path: str, recorded: Mapping[str, Mapping[str, Any]] | None = None) -> dict[str, dict[str, str]]:
+    from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
+    from ansible_collections.morpheus.deploy.plugins.module_utils.facts import baseline
+
     try:
         before = baseline.known(path)
     except DeployError as exc:

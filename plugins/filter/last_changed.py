@@ -41,10 +41,10 @@ _value:
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import last_changed as choice
-
 
 def last_changed(leases: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str, Any]:
+    from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import last_changed as choice
+
     read = [lease for lease in leases if "holder" in lease and not lease.get("failed")]
     if not read:
         return {"stacks": [], "problem": "no host could say what the last run has changed; choose one with -e stack_name=<name>"}

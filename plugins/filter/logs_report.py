@@ -68,12 +68,22 @@ _value:
         text: listening
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.log_lines import report
+
+def logs_report(
+    answers: Mapping[str, Mapping[str, Any]],
+    environment: str,
+    services: Iterable[str] = (),
+    since: str = "10m",
+    request: str = "",
+) -> dict[str, Any]:
+    from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.log_lines import report
+
+    return report(answers, environment, services, since, request)
 
 
 class FilterModule:
     def filters(self) -> dict[str, Callable[..., Any]]:
-        return {"logs_report": report}
+        return {"logs_report": logs_report}

@@ -50,12 +50,12 @@ _value:
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import pins as pinned
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.contract import judge
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.contract.files import Contracts, pin_of
-
 
 def ml_contracts(source: str, endpoints: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str, Any]:
+    from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import pins as pinned
+    from ansible_collections.morpheus.deploy.plugins.plugin_utils.contract import judge
+    from ansible_collections.morpheus.deploy.plugins.plugin_utils.contract.files import Contracts, pin_of
+
     stack: dict[str, Any] = {"ml_endpoints": list(names)}
     problems = pinned.pin(stack, {"ml": {"endpoints": endpoints}})
     pins = stack.get("ml_pins") or {}

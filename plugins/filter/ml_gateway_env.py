@@ -38,11 +38,11 @@ _value:
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import specifications
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.ml import Ml
-
 
 def ml_gateway_env(given: Any, environment: str) -> dict[str, str]:
+    from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import specifications
+    from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.ml import Ml
+
     return Ml(given, specifications.options("ml_gateway"), environment).env()
 
 

@@ -36,10 +36,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.acme import request
-
 
 def placeholder_certificate(unused: Any) -> str:
+    from ansible_collections.morpheus.deploy.plugins.plugin_utils.acme import request
+
     return request.placeholder(datetime.now(UTC))
 
 

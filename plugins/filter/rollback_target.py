@@ -51,12 +51,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.rollback import decide
-
 
 def rollback_target(
     hosts: Mapping[str, Mapping[str, Any]], wanted: str = "", left_out: Mapping[str, Mapping[str, Any]] | None = None
 ) -> dict[str, Any]:
+    from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.rollback import decide
+
     return asdict(decide(hosts, str(wanted or ""), left_out or {}))
 
 

@@ -58,18 +58,17 @@ _value:
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.filter.costs_problems import costs_problems
-from ansible_collections.morpheus.deploy.plugins.filter.ml_problems import ml_problems
-from ansible_collections.morpheus.deploy.plugins.module_utils.health import gate
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.acme import options as acme
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import compose_asked, specifications
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.check import StackConfig
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.no_jmespath import NO_JMESPATH
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.notify.channels import told
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.preflight import finding as preflight
-
 
 def stack_config(variables: Mapping[str, Any]) -> dict[str, Any]:
+    from ansible_collections.morpheus.deploy.plugins.filter.costs_problems import costs_problems
+    from ansible_collections.morpheus.deploy.plugins.filter.ml_problems import ml_problems
+    from ansible_collections.morpheus.deploy.plugins.module_utils.health import gate
+    from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import compose_asked, specifications
+    from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.check import StackConfig
+    from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.no_jmespath import NO_JMESPATH
+    from ansible_collections.morpheus.deploy.plugins.plugin_utils.notify.channels import told
+    from ansible_collections.morpheus.deploy.plugins.plugin_utils.preflight import finding as preflight
+
     if gate.import_error:
         return {"problems": [NO_JMESPATH], "notes": []}
     options = specifications.options("preflight")
@@ -115,6 +114,9 @@ def stack_config(variables: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _acme_problems(variables: Mapping[str, Any]) -> list[str]:
+    from ansible_collections.morpheus.deploy.plugins.plugin_utils.acme import options as acme
+    from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import specifications
+
     stacks = [variables.get("stack"), *(variables.get("stacks") or {}).values()]
     return acme.problems(variables, stacks, lambda: specifications.options("edge"))
 

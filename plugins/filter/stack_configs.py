@@ -52,17 +52,6 @@ _value:
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.filter.costs_problems import costs_problems
-from ansible_collections.morpheus.deploy.plugins.filter.ml_problems import ml_problems
-from ansible_collections.morpheus.deploy.plugins.module_utils.health import gate
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.acme import options as acme
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import specifications
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.check import StackConfig
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.no_jmespath import NO_JMESPATH
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.notify.channels import told
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.preflight import finding as preflight
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.stacks import described
-
 
 def stack_configs(
     common: Mapping[str, Any],
@@ -70,6 +59,17 @@ def stack_configs(
     names: Sequence[str],
     hosts: Mapping[str, Sequence[str]] | None = None,
 ) -> dict[str, Any]:
+    from ansible_collections.morpheus.deploy.plugins.filter.costs_problems import costs_problems
+    from ansible_collections.morpheus.deploy.plugins.filter.ml_problems import ml_problems
+    from ansible_collections.morpheus.deploy.plugins.module_utils.health import gate
+    from ansible_collections.morpheus.deploy.plugins.plugin_utils.acme import options as acme
+    from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import specifications
+    from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.check import StackConfig
+    from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.no_jmespath import NO_JMESPATH
+    from ansible_collections.morpheus.deploy.plugins.plugin_utils.notify.channels import told
+    from ansible_collections.morpheus.deploy.plugins.plugin_utils.preflight import finding as preflight
+    from ansible_collections.morpheus.deploy.plugins.plugin_utils.stacks import described
+
     if gate.import_error:
         return {"problems": [NO_JMESPATH], "notes": []}
     options = specifications.options("preflight")

@@ -46,11 +46,10 @@ _value:
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils.lease import away
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import backups, environment_status, stacks_status
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.environment_status import EnvironmentStatus
+if TYPE_CHECKING:
+    from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.environment_status import EnvironmentStatus
 
 
 def stacks_status_report(
@@ -64,6 +63,10 @@ def stacks_status_report(
     supabase: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """``stacks``: stack -> host -> what is shown of it."""
+    from ansible_collections.morpheus.deploy.plugins.module_utils.lease import away
+    from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import backups, environment_status, stacks_status
+    from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.environment_status import EnvironmentStatus
+
     whole = EnvironmentStatus.of(leases, environment, balancers, supabase)
     answers = stacks_status.by_stack(asked, names, hosts)
     shown: dict[str, dict[str, dict[str, Any]]] = {}
@@ -85,6 +88,8 @@ def _tell_balancers(
     whole: EnvironmentStatus,
 ) -> None:
     """Whom balancers keep off is so of the host, so it is said with the first stack that it has."""
+    from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import stacks_status
+
     told: set[str] = set()
     for name, said in answers.items():
         for host, found in whole.kept_off(said).items():

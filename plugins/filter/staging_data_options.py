@@ -59,13 +59,13 @@ _value:
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.backup.staging_data import StagingData
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import specifications
-
 
 def staging_data_options(
     given: Any, secrets: Mapping[str, Any] | None = None, hosts: Sequence[str] | None = None
 ) -> dict[str, Any]:
+    from ansible_collections.morpheus.deploy.plugins.plugin_utils.backup.staging_data import StagingData
+    from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import specifications
+
     found = StagingData(given, specifications.options("staging_data"), secrets or {}, list(hosts or []))
     return {"problems": found.problems, **found.told()}
 

@@ -47,10 +47,6 @@ _value:
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils.lease import away
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import backups, environment_status
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.environment_status import EnvironmentStatus
-
 
 def status_report(
     hosts: Mapping[str, Mapping[str, Any]],
@@ -60,6 +56,10 @@ def status_report(
     ages: Mapping[str, float] | None = None,
     supabase: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
+    from ansible_collections.morpheus.deploy.plugins.module_utils.lease import away
+    from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import backups, environment_status
+    from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.environment_status import EnvironmentStatus
+
     whole = EnvironmentStatus.of(leases, environment, balancers, supabase)
     shown = {name: environment_status.shown(host) for name, host in hosts.items()}
     for name, sentence in away.sentences(hosts, whole.runs).items():
