@@ -44,5 +44,7 @@ def squawk() -> str:
 def tool(variable: str) -> str:
     found = os.environ.get(variable, "")
     if not os.access(found, os.X_OK):
-        pytest.fail(f"${variable} is {found or 'empty'}, expected the program of tests/migrations/tools: make migrations", pytrace=False)
+        pytest.fail(
+            f"${variable} is {found or 'empty'}, expected the program of tests/migrations/tools: make migrations", pytrace=False
+        )
     return found
