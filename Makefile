@@ -136,7 +136,7 @@ migrations: $(VENV)/.stamp $(MIGRATION_TOOLS)/.stamp postgres ## Run Supabase's 
 
 .PHONY: backfill
 backfill: $(VENV)/.stamp postgres ## Fill a million rows beside traffic, and measure that
-	$(BIN)/python -m tests.migrations.backfill_bench
+	$(BIN)/python -m tests.bench.backfill
 
 $(VENV)/ml-gateway/.stamp: $(VENV)/.stamp
 	$(PYTHON) -m venv $(@D)
