@@ -116,9 +116,27 @@ age:
 backup: $(VENV)/.stamp postgres age ## Back a real Postgres up, lose it, restore it, and mask it for staging
 	pytest tests/backup
 
+MIGRATION_TOOLS := .cache/migrations
+NO_MIGRATION_TOOLS := make: .cache/migrations: Supabase's CLI and squawk are pinned for Linux on x86_64, and this is another machine
+
+# Supabase's own CLI and squawk, with which the module and its judgement are compared.
+$(MIGRATION_TOOLS)/.stamp: tests/migrations/tools/package-lock.json
+	@[ "$$(uname -sm)" = "Linux x86_64" ] || { echo "$(NO_MIGRATION_TOOLS): $$(uname -sm)"; exit 1; }
+	@command -v npm >/dev/null || { $(APT) update --quiet && $(APT) install --yes --no-install-recommends nodejs npm; }
+	@mkdir -p $(MIGRATION_TOOLS)
+	cp tests/migrations/tools/package.json tests/migrations/tools/package-lock.json $(MIGRATION_TOOLS)/
+	cd $(MIGRATION_TOOLS) && npm ci --silent --no-audit --no-fund --ignore-scripts
+	@touch $@
+
 .PHONY: migrations
-migrations: $(VENV)/.stamp postgres ## Run Supabase's migrations on a real Postgres, and kill them
-	pytest tests/migrations
+migrations: $(VENV)/.stamp $(MIGRATION_TOOLS)/.stamp postgres ## Run Supabase's migrations on a real Postgres, and kill them
+	SUPABASE_CLI=$(CURDIR)/$(MIGRATION_TOOLS)/node_modules/@supabase/cli-linux-x64/bin/supabase \
+	SQUAWK=$(CURDIR)/$(MIGRATION_TOOLS)/node_modules/@squawk-cli/linux-x64/bin/squawk \
+	pytest -m 'not deep' tests/migrations
+
+.PHONY: backfill
+backfill: $(VENV)/.stamp postgres ## Fill a million rows beside traffic, and measure that
+	$(BIN)/python -m tests.bench.backfill
 
 $(VENV)/ml-gateway/.stamp: $(VENV)/.stamp
 	$(PYTHON) -m venv $(@D)

@@ -15,6 +15,8 @@ description:
   - A file and its line in the ledger are one transaction. A file with a statement that cannot run in one (C(CONCURRENTLY),
     C(VACUUM), C(ALTER TYPE ... ADD VALUE)) is run statement by statement, and what has ended is noted. Killed at any point, the
     next run goes on from there. An invalid index that an attempt has left is built anew.
+  - A file that begins with C(-- backfill key=<column> batch=<rows>) is run in batches, each with a note of how far it has come in
+    one transaction. Between two it rests for as long as the one before took. Killed, the next run goes on behind the last batch.
   - One run at a time on a database, by an advisory lock. A statement waits for a lock as long as O(lock_timeout_seconds) says
     and is then tried again, so that nobody waits long behind it.
   - Nothing is run when a file was edited after it was applied, is missing, has a version that is applied of another file, or is
@@ -106,6 +108,11 @@ waiting:
   returned: success
   type: dict
   sample: {supabase/migrations/20260102000000_b.sql: "drops the column note of orders (line 2), which release 1.0.0-1a may need"}
+backfills:
+  description: Backfills that ran or, in check mode, would run, each with how far it has come, in words.
+  returned: success
+  type: dict
+  sample: {supabase/migrations/20260103000000_c.sql: 990 of 1000 rows changed in 2 batches}
 forced:
   description: Files that ran only because of O(force).
   returned: success

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,3 +28,23 @@ def postgres() -> Iterator[Cluster]:
 def database(postgres: Cluster) -> Iterator[Database]:
     with postgres.database() as found:
         yield found
+
+
+@pytest.fixture(scope="session")
+def cli() -> str:
+    """Supabase's own."""
+    return tool("SUPABASE_CLI")
+
+
+@pytest.fixture(scope="session")
+def squawk() -> str:
+    return tool("SQUAWK")
+
+
+def tool(variable: str) -> str:
+    found = os.environ.get(variable, "")
+    if not os.access(found, os.X_OK):
+        pytest.fail(
+            f"${variable} is {found or 'empty'}, expected the program of tests/migrations/tools: make migrations", pytrace=False
+        )
+    return found

@@ -1,17 +1,11 @@
-"""Supabase's own CLI is the oracle: what either of the two has applied, the other one finds applied, in the same rows.
-
-It is taken from $SUPABASE_CLI or the PATH. npm has it: ``npm pack @supabase/cli-linux-x64``.
-"""
+"""Supabase's own CLI is the oracle: what either of the two has applied, the other one finds applied, in the same rows."""
 
 from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
-
-import pytest
 
 from tests.migrations.postgres import Cluster
 from tests.migrations.project import DIRECTORY, Project, claim
@@ -51,14 +45,6 @@ SCHEMA = """
 INDEXES = (
     "select indexrelid::regclass::text, indisvalid from pg_index where indrelid::regclass::text in ('orders', 'lines') order by 1"
 )
-
-
-@pytest.fixture(scope="module")
-def cli() -> str:
-    found = os.environ.get("SUPABASE_CLI") or shutil.which("supabase")
-    if not found:
-        pytest.skip("Supabase's CLI is not here: npm pack @supabase/cli-linux-x64, and its bin/supabase into $SUPABASE_CLI")
-    return found
 
 
 def ask(cli: str, project: Project, *command: str) -> str:
@@ -109,3 +95,25 @@ def test_the_two_take_turns_on_one_database(cli: str, postgres: Cluster, tmp_pat
             project.write({name: KINDS[name] for name in names[: number + 4]})
             ask(cli, project, "migration", "up")
         assert project.versions() == [name.partition("_")[0] for name in names]
+
+
+def test_seeds_that_the_cli_has_noted_stay_as_they_are(cli: str, postgres: Cluster, tmp_path: Path) -> None:
+    """Its ``seed_files`` lies beside the ledger; ``migration up`` makes none, and neither does the module."""
+    first, second = list(KINDS)[:2]
+    seeds = "select path, hash from supabase_migrations.seed_files"
+    with postgres.database() as database:
+        project = Project(tmp_path, database)
+        claim(database)
+        project.write({first: KINDS[first]})
+        project.apply()
+        assert database.value("select to_regclass('supabase_migrations.seed_files') is null")
+        (tmp_path / "supabase/config.toml").write_text('project_id = "shop"\n[db.seed]\nenabled = true\n')
+        (tmp_path / "supabase/seed.sql").write_text("insert into orders values (7, 'seed');\n")
+        ask(cli, project, "db", "push", "--include-seed", "--yes")
+        noted = database.rows(seeds)
+        assert [path for path, _ in noted] == ["supabase/seed.sql"]
+        assert database.rows("select note from orders where id = 7") == [("seed",)]
+        project.write({name: KINDS[name] for name in (first, second)})
+        assert project.apply()["applied"] == [f"{DIRECTORY}/{second}.sql"]
+        assert database.rows(seeds) == noted
+        assert "up to date" in ask(cli, project, "db", "push", "--include-seed", "--yes")

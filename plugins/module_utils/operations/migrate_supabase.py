@@ -12,7 +12,7 @@ from typing import Any
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.journal import Journal
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import schema_files
-from ansible_collections.morpheus.deploy.plugins.module_utils.supabase import ledger, runner
+from ansible_collections.morpheus.deploy.plugins.module_utils.supabase import backfill, ledger, runner
 from ansible_collections.morpheus.deploy.plugins.module_utils.supabase.plan import Decision, MigrationFile, Release, decide
 from ansible_collections.morpheus.deploy.plugins.module_utils.supabase.runner import Runner
 
@@ -35,7 +35,8 @@ def look(cursor: Any, wanted: Wanted) -> dict[str, Any]:
     """What would be run. Raises DeployError when nothing may."""
     decision = wanted.decide(cursor)
     runner.refuse(decision)
-    return _told(decision, [one.path for one in decision.pending])
+    backfills = {one.path: backfill.would(cursor, one) for one in decision.pending if one.backfill}
+    return _told(decision, [one.path for one in decision.pending], backfills)
 
 
 def apply(at_work: Runner, wanted: Wanted, host: StackHost | None = None, release_id: str = "") -> dict[str, Any]:
@@ -52,11 +53,12 @@ def apply(at_work: Runner, wanted: Wanted, host: StackHost | None = None, releas
         there = [one for one in wanted.files if one.version in before or one.path in at_work.applied]
         if host and there:
             _remember(host, release_id, there, wanted.force)
-    return _told(decision, at_work.applied)
+    return _told(decision, at_work.applied, at_work.backfilled)
 
 
-def _told(decision: Decision, applied: Sequence[str]) -> dict[str, Any]:
-    return {"applied": list(applied), "waiting": dict(decision.waiting), "forced": list(decision.forced)}
+def _told(decision: Decision, applied: Sequence[str], backfills: Mapping[str, str]) -> dict[str, Any]:
+    waiting, forced = dict(decision.waiting), list(decision.forced)
+    return {"applied": list(applied), "waiting": waiting, "forced": forced, "backfills": dict(backfills)}
 
 
 def _remember(host: StackHost, release_id: str, there: Sequence[MigrationFile], force: str) -> None:

@@ -29,6 +29,20 @@ class Statement:
 
 
 @dataclass(frozen=True)
+class Backfill:
+    """How a file's one statement is run in batches of so many rows. ``sql``: the statement up to where a condition on ``column``
+    can be written; ``rows_of``: ``table``, with ONLY where its statement has it.
+    """
+
+    sql: str
+    table: str
+    rows_of: str
+    key: str
+    column: str
+    batch: int
+
+
+@dataclass(frozen=True)
 class MigrationFile:
     """As the controller has read it. ``since``: what it takes away is needed by releases made for an older schema."""
 
@@ -41,10 +55,15 @@ class MigrationFile:
     contract: bool = False
     since: str = ""
     statements: Sequence[Statement] = ()
+    backfill: Backfill | None = None
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> MigrationFile:
-        return cls(**{**given, "statements": tuple(Statement(**one) for one in given["statements"])})
+        parts = {
+            "statements": tuple(Statement(**one) for one in given["statements"]),
+            "backfill": Backfill(**given["backfill"]) if given.get("backfill") else None,
+        }
+        return cls(**{**given, **parts})
 
     @property
     def texts(self) -> list[str]:

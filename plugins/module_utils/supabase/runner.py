@@ -4,7 +4,8 @@
 """Runs migrations on a database, each once, and keeps Supabase's ledger.
 
 A file's statements and its line in the ledger are one transaction, so whenever this is killed both are there or neither is. A
-file that cannot be one is run statement by statement, and what has ended is noted, so the next run goes on behind it.
+file that cannot be one is run statement by statement, and what has ended is noted, so the next run goes on behind it. A
+backfill is run in batches (see backfill.py).
 
 Knows a connection by DB-API's verbs only, and the errors of its driver by their SQLSTATE.
 """
@@ -20,7 +21,7 @@ from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import Clock, SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
-from ansible_collections.morpheus.deploy.plugins.module_utils.supabase import ledger, recover
+from ansible_collections.morpheus.deploy.plugins.module_utils.supabase import backfill, ledger, recover, said
 from ansible_collections.morpheus.deploy.plugins.module_utils.supabase.ledger import Progress
 from ansible_collections.morpheus.deploy.plugins.module_utils.supabase.plan import Decision, MigrationFile, Statement
 
@@ -28,6 +29,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.supabase.plan impo
 LOCK = 0x6D6967726174696F
 POLL_SECONDS = 0.2
 RETRY_SECONDS = 1.0
+# Between two batches of a backfill traffic has the database for as long as the one before took, and no longer than this.
+REST_SECONDS = 2.0
 # lock_not_available, deadlock_detected, serialization_failure: another session was in the way, and nothing is done.
 _IN_THE_WAY = {"55P03", "40P01", "40001"}
 _CANCELED = "57014"
@@ -65,6 +68,8 @@ class Runner:
     clock: Clock = field(default_factory=SystemClock)
     # Told of each file that was applied.
     applied: list[str] = field(default_factory=list)
+    # How far each backfill has come, by its path.
+    backfilled: dict[str, str] = field(default_factory=dict)
 
     def run(self, decide: Callable[[Any], Decision]) -> Decision:
         """``decide`` is asked when nobody else can run migrations any more. Raises DeployError with all problems at once."""
@@ -80,7 +85,7 @@ class Runner:
                 self.guard()
                 # A file may have given it back (DISCARD ALL).
                 self._lock(cursor)
-                apply = self._apply_alone if one.alone else self._apply
+                apply = self._apply_in_batches if one.backfill else self._apply_alone if one.alone else self._apply
                 apply(cursor, one)
                 self.applied.append(one.path)
         return decision
@@ -93,6 +98,32 @@ class Runner:
             ledger.write(cursor, one)
 
         self._patiently(cursor, lambda: self._in_transaction(cursor, act), one.path)
+
+    def _apply_in_batches(self, cursor: Any, one: MigrationFile) -> None:
+        line = next((statement.line for statement in one.statements if statement.runs), 1)
+        self._patiently(cursor, lambda: self._in_transaction(cursor, lambda: backfill.begin(cursor, one)), one.path)
+        had = backfill.progress(cursor, one.version)
+        is_over = False
+
+        def act() -> None:
+            nonlocal had, is_over
+            had, is_over = backfill.step(cursor, one)
+
+        while not is_over:
+            self.guard()
+            self._lock(cursor)
+            began = self.clock.now()
+            where = f"{one.path}:{line}"
+            try:
+                # What is cancelled while this rests goes on.
+                if self._is_late:
+                    raise self._too_late(where)
+                self._patiently(cursor, lambda: self._in_transaction(cursor, act), where)
+            except DeployError as exc:
+                raise DeployError(f"{exc}. Of this backfill is done: {had}; the next run goes on behind that") from exc
+            self.backfilled[one.path] = str(had)
+            if not is_over:
+                self.clock.sleep(min(self.clock.now() - began, REST_SECONDS))
 
     def _apply_alone(self, cursor: Any, one: MigrationFile) -> None:
         self._prepare(cursor)
@@ -160,11 +191,11 @@ class Runner:
         try:
             cursor.execute(statement.text)
         except self.driver_error as exc:
-            if _state(exc) in _IN_THE_WAY:
+            if said.state(exc) in _IN_THE_WAY:
                 raise
-            if _state(exc) == _CANCELED and self._is_late:
+            if said.state(exc) == _CANCELED and self._is_late:
                 raise self._too_late(f"{one.path}:{statement.line}") from exc
-            raise DeployError(f"{one.path}:{statement.line}: {_words(exc)}{_after(one)}") from exc
+            raise DeployError(f"{one.path}:{statement.line}: {said.words(exc)}{said.after(one)}") from exc
 
     def _in_transaction(self, cursor: Any, act: Callable[[], None]) -> None:
         cursor.execute("begin")
@@ -185,16 +216,16 @@ class Runner:
                 act()
                 return
             except self.driver_error as exc:
-                if _state(exc) == _CANCELED and self._is_late:
+                if said.state(exc) == _CANCELED and self._is_late:
                     raise self._too_late(what) from exc
-                if _state(exc) not in _IN_THE_WAY:
-                    raise DeployError(f"{what}: {_words(exc)}") from exc
+                if said.state(exc) not in _IN_THE_WAY:
+                    raise DeployError(f"{what}: {said.words(exc)}") from exc
                 tries += 1
                 self.guard()
                 if self.clock.now() + RETRY_SECONDS >= self._deadline:
                     raise DeployError(
                         f"{what}: another session was in the way {tries} times, each time for {self.limits.lock:g} s, and "
-                        f"{self.limits.all:g} s are over (stack.migration.timeout_seconds): {_words(exc)}. Nothing of this "
+                        f"{self.limits.all:g} s are over (stack.migration.timeout_seconds): {said.words(exc)}. Nothing of this "
                         "file is "
                         "done that was not noted; end that session and run this again"
                     ) from exc
@@ -262,23 +293,3 @@ def refuse(decision: Decision) -> None:
             "nothing was run, because these migrations cannot be:\n"
             + "\n".join(f"  - {problem}" for problem in decision.problems)
         )
-
-
-def _state(exc: Exception) -> str:
-    return str(getattr(exc, "pgcode", None) or "")
-
-
-def _words(exc: Exception) -> str:
-    """What the server said, on one line, without the mark below the place that it means and without a full stop."""
-    lines = [line for line in str(exc).splitlines() if line.strip(" ^\t")]
-    return " ".join(" ".join(lines).split()).removesuffix(".") or type(exc).__name__
-
-
-def _after(one: MigrationFile) -> str:
-    if one.alone:
-        return (
-            f". {one.alone} cannot run in a transaction, so the statements before this one stay done and are noted; mend this "
-            "one or "
-            "what it meets, and the next run goes on with it"
-        )
-    return ". Nothing of this file is done; files before it are applied"

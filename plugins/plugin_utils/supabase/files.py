@@ -13,7 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.supabase import statements
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.supabase import backfills, statements
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.supabase.effects import Judge, Kind
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.supabase.statements import NoSqlError, Statement
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.supabase.table_changes import qualified
@@ -42,6 +42,7 @@ class MigrationFile:
     effects: list[tuple[Kind, int, str]] = field(default_factory=list)
     is_contract: bool = False
     since: str = ""
+    backfill: backfills.Mark | None = None
 
     @property
     def removes(self) -> bool:
@@ -52,6 +53,7 @@ class MigrationFile:
         """What hosts are told."""
         is_wrapped = self._is_wrapped
         last = len(self.found) - 1
+        backfill = {"backfill": backfills.told(self.backfill, self.found)} if self.backfill else {}
         return {
             "path": self.path,
             "version": self.version,
@@ -65,6 +67,7 @@ class MigrationFile:
                 _told(statement, runs=not (is_wrapped and (number == self._first or number == last)))
                 for number, statement in enumerate(self.found)
             ],
+            **backfill,
         }
 
     @property
@@ -77,6 +80,9 @@ class MigrationFile:
         return bool(self.found) and self.found[self._first].begins and self.found[-1].commits
 
     def problems(self) -> Iterator[str]:
+        if self.backfill:
+            why = backfills.problems(self.backfill, self.found, is_contract=self.is_contract)
+            yield from (f"{self.path}:{line}: {words}" for line, words in why)
         inner = self.found[self._first + 1 : -1] if self._is_wrapped else self.found
         lonely = [(one, why) for one in self.found if one.node is not None and (why := statements.alone(one.node))]
         for one in inner:
@@ -167,13 +173,18 @@ def _parse(one: MigrationFile, sql: str) -> None:
     if "\0" in sql:
         raise NoSqlError("holds a NUL byte, which Postgres does not take; remove it", sql.count("\n", 0, sql.index("\0")) + 1)
     one.found = statements.split(sql)
-    marks = [match for line in statements.leading_comments(sql) if (match := _CONTRACT.match(line))]
+    comments = statements.leading_comments(sql)
+    marks = [match for line in comments if (match := _CONTRACT.match(line))]
     one.is_contract = bool(marks)
     one.since = (marks[0][1] or "") if marks else ""
+    one.backfill = backfills.mark(comments)
     judge = Judge()
     seen = [(effect.kind, statement.line, effect.what) for statement in one.found for effect in judge.effects(statement)]
     one.kind = max((kind for kind, _, _ in seen), default=Kind.ADDITIVE)
     one.effects = sorted(seen, key=lambda item: (-item[0], item[1]))
+    if one.backfill:
+        how = f", in batches of {one.backfill.batch} by {one.backfill.key}"
+        one.effects = [(kind, line, what + how if kind is Kind.BACKFILL else what) for kind, line, what in one.effects]
 
 
 def _order(files: Sequence[MigrationFile]) -> list[str]:

@@ -86,12 +86,12 @@ def split(sql: str) -> list[Statement]:
     """Raises NoSqlError."""
     try:
         roots = pglast.parse_sql(sql)
-        tokens = pglast.parser.scan(sql)
+        scanned = tokens(sql)
     except pglast.parser.ParseError as exc:
         words, place = exc.args
         raise NoSqlError(str(words), sql.count("\n", 0, max(place or 0, 0)) + 1) from None
     spans = [_span(root, len(sql)) for root in roots]
-    ends = _ends([token.start for token in tokens if token.name == "ASCII_59"], [(first, last) for first, last, _ in spans])
+    ends = _ends([token.start for token in scanned if token.name == "ASCII_59"], [(first, last) for first, last, _ in spans])
     found, begin = [], 0
     waiting = iter(spans)
     following = next(waiting, None)
@@ -107,10 +107,15 @@ def split(sql: str) -> list[Statement]:
     return found
 
 
+def tokens(sql: str) -> list[Any]:
+    """With ``name``, and ``start`` and ``end``, its last character."""
+    return list(pglast.parser.scan(sql))
+
+
 def leading_comments(sql: str) -> list[str]:
     """Lines of comment (``-- ...``) above the first statement."""
     found = []
-    for token in pglast.parser.scan(sql):
+    for token in tokens(sql):
         if token.name == "SQL_COMMENT":
             found.append(sql[token.start : token.end + 1].strip())
         elif token.name != "C_COMMENT":
