@@ -155,7 +155,7 @@ def test_a_lock_that_is_never_given_back_is_told(project: Seeded) -> None:
         result = project.seed(lock_timeout_seconds=0.2)
     assert result["msg"] == (
         f"{FAILED}supabase/seed.sql: another session held a lock for 0.2 s (seeds_lock_timeout_seconds): canceling "
-        f"statement due to lock timeout. {UNDONE}"
+        f"statement due to lock timeout LINE 1: insert into t values (1). {UNDONE}"
     )
     assert project.seed()["seeded"] == ["supabase/seed.sql"]
 

@@ -140,8 +140,7 @@ class Seeder:
                     raise
                 raise DeployError(f"{one.path}:{statement.line}: {_words(exc)}. {_UNDONE}") from exc
         # A file may have set a role or a path in which the ledger is not to be written.
-        cursor.execute("reset all")
-        cursor.execute("reset role")
+        self._prepare(cursor)
         _write(cursor, one)
 
     def _alone(self, cursor: Any) -> None:
