@@ -77,10 +77,7 @@ VAULT_PASSWORDS = {"staging": "staging-demo-vault", "production": "production-de
 SUBNETS = {"staging": "10.77.1", "production": "10.77.2"}
 DOMAINS = {"staging": "staging.morpheus.app", "production": "morpheus.app"}
 MOLECULE_DOMAIN = "molecule.morpheus.app"
-DATABASE_NAMES = {
-    "staging": "db.stagingmorpheusproj1.supabase.co",
-    "production": "db.productionmorpheuspr.supabase.co",
-}
+DATABASE_NAMES = {environment: f"db.{ref}.supabase.co" for environment, ref in SUPABASE_PROJECTS.items()}
 
 
 @dataclass(frozen=True)

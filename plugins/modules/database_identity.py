@@ -76,14 +76,14 @@ EXAMPLES = r"""
     url: "{{ database_url }}"
     environment: staging
     state: claimed
-    project_ref: stagingmorpheusproj1
+    project_ref: stagingmorpheusproja
   run_once: true
 
 - name: Make sure that the database is staging's
   morpheus.deploy.database_identity:
     url: "{{ database_url }}"
     environment: staging
-    project_ref: stagingmorpheusproj1
+    project_ref: stagingmorpheusproja
   run_once: true
 """
 

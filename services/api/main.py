@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import psycopg
-from fastapi import FastAPI, HTTPException, Query, Request, WebSocket
+from fastapi import FastAPI, HTTPException, Query, Request, Response, WebSocket
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
@@ -20,6 +20,7 @@ from .flags import RequestFlags
 from .identity import FAULT, IDENTITY, RELEASE, report
 from .labels import Labels
 from .ml import Ml
+from .pictures import Content, pictures
 from .users import Owner, router, users
 
 # Postgres stores no NUL.
@@ -44,7 +45,7 @@ class Source(BaseModel):
 @asynccontextmanager
 async def lifespan(_: FastAPI) -> AsyncIterator[None]:
     await flags.load()
-    async with database.pool, ml.client, users.client:
+    async with database.pool, ml.client, users.client, pictures.client:
         watch = asyncio.create_task(ml.watch())
         yield
         watch.cancel()
@@ -119,6 +120,18 @@ async def read_story(story_id: int, owner: Owner) -> dict[str, Any]:
     for story in await database.rows(query, story_id, owner):
         return story
     raise HTTPException(404, f"There is no story {story_id}")
+
+
+@api.put("/api/stories/{story_id}/picture")
+async def keep_picture(story_id: int, owner: Owner, content: Content) -> dict[str, Any]:
+    await read_story(story_id, owner)
+    return {"type": await pictures.keep(owner, story_id, content), "bytes": len(content)}
+
+
+@api.get("/api/stories/{story_id}/picture")
+async def show_picture(story_id: int, owner: Owner) -> Response:
+    await read_story(story_id, owner)
+    return await pictures.show(owner, story_id)
 
 
 @api.post("/api/transform")

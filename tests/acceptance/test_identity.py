@@ -68,7 +68,7 @@ def test_staging_with_the_database_of_production_is_refused_before_any_connectio
         run = STAGING.deploy("1.1.0", "-vvv", "-e", json.dumps({"vault_database_url": url} | unreachable))
         refused(
             run,
-            "api.DATABASE_URL leads to the Supabase project productionmorpheuspr, expected stagingmorpheusproj1",
+            "api.DATABASE_URL leads to the Supabase project productionmorpheuspr, expected stagingmorpheusproja",
             "api.DATABASE_URL has the same value as api.DATABASE_URL of production",
         )
         assert "UNREACHABLE" not in run.output

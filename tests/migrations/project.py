@@ -33,7 +33,7 @@ class Run:
     ended: bool = False
 
     @classmethod
-    def of(cls, options: Mapping[str, Any]) -> Run:
+    def of(cls, options: Mapping[str, Any], module: Any = supabase_migrations) -> Run:
         output = Path(tempfile.mkstemp()[1])
         pid = os.fork()
         if not pid:
@@ -42,7 +42,7 @@ class Run:
                     os.dup2(stream.fileno(), 1)
                     sys.stdout = stream
                     with patch_module_args(dict(options)):
-                        supabase_migrations.main()
+                        module.main()
             except SystemExit:
                 pass
             finally:

@@ -350,6 +350,7 @@ WELL = [
             "drift": [],
         },
     ),
+    rule("supabase_seeds", {"changed": True, "seeded": ["supabase/seed.sql"], "recorded": []}),
     rule("supabase_project", {"changed": True, "differences": [], "waiting": [], "wide": [], "open": False}),
     rule("preflight_info", {**SHOWN}),
     rule("stack_audit", {"changed": False, "failed": True, "msg": "no engine"}),
@@ -396,9 +397,18 @@ ROLLOUTS = {
     "adopt": rollout("deploy", "1.1.0", "1.0.0"),
     "deploy": rollout("deploy", "1.1.0", "1.0.0"),
     "rollback": rollout("rollback", "1.0.0", "1.1.0"),
+    "setup": rollout("deploy", "1.1.0", "1.0.0"),
     "restart": rollout("deploy", "1.1.0", "1.1.0", switched=False),
     "rotate_secrets": rollout("deploy", "1.1.0", "1.1.0", switched=False),
 }
+SEEDED = json.dumps(
+    {
+        "stack": {**VARIABLES["stack"], "database": {"secret": "web.DATABASE_URL"}},
+        "stack_secrets": {
+            "web": {**VARIABLES["stack_secrets"]["web"], "DATABASE_URL": "postgresql://app:canary@db.example.com/app"}
+        },
+    }
+)
 OPTIONS = {
     "backup": BACKUPS,
     "restore": (*BACKUPS, "-e", f"restore_backup={BACKUP['name']}", "-e", "restore_confirm=staging"),
@@ -410,6 +420,8 @@ OPTIONS = {
     "import_data": ("-e", json.dumps({**STAGING_DATA, "staging_data": IMPORTS})),
     "fingerprint": ("-e", "stack_fingerprints={{ inventory_dir }}/fingerprints.json"),
     "maintenance": ("-e", "state=on"),
+    "seed": ("-e", SEEDED),
+    "setup": ("-e", SEEDED),
     "remove_stack": ("-e", "stack_name=shop"),
     "ml_mode": ("-e", "mode=off", "-e", "why=the bill grows"),
     "rotate_secrets": ("-e", "secret=key"),
@@ -499,6 +511,8 @@ class Stage:
         own = self.directory / name.replace(" ", "-")
         (own / "source").mkdir(parents=True)
         (own / "source" / "compose.yml").write_text(COMPOSE)
+        (own / "source" / "supabase").mkdir()
+        (own / "source" / "supabase" / "seed.sql").write_text("insert into stories (title) values ('a lamp');")
         (own / "flags.json").write_text(FLAGS)
         (own / "masking.yml").write_text("tables: {public.stories: {title: text}}\n")
         (own / "vault.yml").write_bytes(self.vault.read_bytes())
@@ -524,7 +538,7 @@ class Stage:
             f"vault_identity_list = staging@{self.password}\nforks = 10\n"
         )
         for name, content in case.files.items():
-            (own / name).parent.mkdir(exist_ok=True)
+            (own / name).parent.mkdir(parents=True, exist_ok=True)
             (own / name).write_text(content)
         # What a good run has left there yesterday.
         for file in ("verdict", "check", *LOOKING):

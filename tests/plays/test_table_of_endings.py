@@ -70,6 +70,8 @@ restore         refused 2     refused 2    refused 2  deployed 0     checked 0
 rollback        refused 2     refused 2    refused 2  rolled_back 0  checked 0
 rotate_secrets  refused 2     refused 2    refused 2  refused 2      checked 0
 status          refused 2     refused 2    refused 2  done 0         done 0
+seed            refused 2     refused 2    refused 2  deployed 0     checked 0
+setup           refused 2     refused 2    refused 2  deployed 0     checked 0
 supabase        refused 2     refused 2    refused 2  done 0         checked 0
 unlock          refused 2     refused 2    refused 2  done 0         checked 0
 """
@@ -103,6 +105,8 @@ restore         refused 4     refused 4   refused 4    failed 4   running -9
 rollback        refused 4     refused 4   refused 4    mixed 4    running -9
 rotate_secrets  refused 4     refused 4   refused 4    failed 4   running -9
 status          refused 4     failed 4    failed 4     done 0     running -9
+seed            refused 4     refused 4   refused 4    failed 4   running -9
+setup           refused 4     refused 4   refused 4    failed 4   running -9
 supabase        refused 4     refused 4   refused 4    refused 4  running -9
 unlock          refused 4     done 0      done 0       done 0     running -9
 """
@@ -131,6 +135,8 @@ MIDWAY = {
     "restore": rule("database_restore", "lost", host="app-1", state="planned"),
     "rollback": rule("stack_info", "lost", host="app-2"),
     "rotate_secrets": rule("stack_secret", "lost", host="app-2"),
+    "seed": rule("lease", "lost", host="app-2"),
+    "setup": rule("stack_release", "lost", host="app-2"),
     "status": rule("stack_status", "lost", host="app-2"),
     "supabase": rule("host_identity", "lost", host="app-2"),
     "unlock": rule("lease", "lost", host="app-1"),
@@ -156,6 +162,8 @@ LAST = {
     "restore": rule("database_restore", "lost", host="app-1", state="restored"),
     "rollback": rule("stack_rollout", "lost", host="app-2"),
     "rotate_secrets": rule("stack_attestation", "lost", host="app-2"),
+    "seed": rule("supabase_seeds", "lost", host="app-1"),
+    "setup": rule("supabase_seeds", "lost", host="app-1"),
     "status": rule("lease", "lost", host="app-1"),
     "unlock": rule("lease", "lost", host="app-1"),
 }

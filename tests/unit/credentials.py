@@ -48,7 +48,7 @@ CREDENTIALS = (
             *("stack_release.secrets", "stack_secret.value", "stack_attestation.new", "stack_attestation.old"),
             *("postgres_login.url", "key_probe.key", "rotation.secrets", "database_identity.url"),
             *("lease.identity.database.url", "host_identity.database.url"),
-            *("supabase_migrations.url", "stack_adoption_info.secrets"),
+            *("supabase_migrations.url", "supabase_seeds.url", "stack_adoption_info.secrets"),
         ),
     ),
     Credential(
@@ -57,7 +57,13 @@ CREDENTIALS = (
         f"{_BY_FILE}; files: secret-readable, secret-owner, secret-leftover; replicas: key-undeclared, key-missing",
         "any provider",
         MASKED_ON_HOSTS,
-        ("stack_release.secrets", "rotation.secrets", "supabase_migrations.url", "stack_adoption_info.secrets"),
+        (
+            "stack_release.secrets",
+            "rotation.secrets",
+            "supabase_migrations.url",
+            "supabase_seeds.url",
+            "stack_adoption_info.secrets",
+        ),
     ),
     Credential(
         "stack_secret_files.*.content",
@@ -65,7 +71,7 @@ CREDENTIALS = (
         f"{_BY_FILE}; files: secret-readable, secret-owner, secret-leftover",
         "any provider",
         MASKED_ON_HOSTS,
-        ("stack_release.secret_files", "rotation.secret_files", "supabase_migrations.url"),
+        ("stack_release.secret_files", "rotation.secret_files", "supabase_migrations.url", "supabase_seeds.url"),
     ),
     Credential(
         "ml.key",

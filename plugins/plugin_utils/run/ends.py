@@ -162,6 +162,7 @@ _GOES_ON = {
     "database_restore": "a restore goes on there, to its end, in one transaction; the same command waits for it",
     "staging_data_export": "the export goes on there, to its end; the same command waits for it",
     "staging_data_import": "the import goes on there, to its end, in one transaction; the same command waits for it",
+    "supabase_seeds": "a seed file that was begun is run there to its end, in one transaction; the same command waits for it",
     "edge_upgrade": "the edge is replaced there to the end; the same command sees that it was, and has the balancer take it back",
 }
 

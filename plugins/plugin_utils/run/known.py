@@ -125,7 +125,7 @@ class Known:
 
     def fills(self, module: str) -> bool:
         """Whether ``module`` puts other data into the database here, and does not only look."""
-        return module == "staging_data_import" or (module == "database_restore" and self.restores)
+        return module in ("staging_data_import", "supabase_seeds") or (module == "database_restore" and self.restores)
 
     def learned(self, facts: Mapping[str, Any]) -> None:
         """What a task has handed over as facts."""

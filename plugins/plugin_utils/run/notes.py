@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 # Modules that put other data into a database.
-RESTORES = ("database_restore", "staging_data_import")
+RESTORES = ("database_restore", "staging_data_import", "supabase_seeds")
 # Other modules that say, when they fail, whether they have begun.
 SAYING_BEGUN = ("edge_upgrade", "engine_packages", "stack_removal")
 
@@ -18,7 +18,15 @@ def once(module: str, host: str, found: Mapping[str, Any], result: Mapping[str, 
     """What was done for good on ``host``. ``found``: what was known of its edge's image before."""
     if module == "stack_removal":
         return removed(host, result)
+    if module == "supabase_seeds":
+        return seeded(result)
     return restored(result) if module in RESTORES else upgraded(host, found, result)
+
+
+def seeded(result: Mapping[str, Any]) -> str:
+    """``result``: of the module supabase_seeds."""
+    words = (("seeds run", result["seeded"]), ("seeds changed and not run again", result["recorded"]))
+    return "; ".join(f"{what}: {', '.join(paths)}" for what, paths in words if paths)
 
 
 def restored(result: Mapping[str, Any]) -> str:

@@ -45,6 +45,7 @@ def answer(project: Project, method: str, path: str, query: Mapping[str, str], k
         ("POST", "/token"): lambda: _token(project, query.get("grant_type", ""), body),
         ("GET", "/user"): lambda: (200, _shown(_user_of(project, bearer)[0])),
         ("POST", "/logout"): lambda: _logout(project, bearer, query.get("scope", "global")),
+        ("POST", "/admin/users"): lambda: _add(project, bearer, body),
     }
     if act := routes.get((method, path)):
         return act()
@@ -76,23 +77,32 @@ def _signup(project: Project, body: Mapping[str, Any]) -> Answer:
         raise _refused(422, "weak_password", f"Password should be at least {least} characters.")
     if email in project.users:
         raise _refused(422, "user_already_exists", "User already registered")
-    salt = secrets.token_bytes(16)
-    at = now()
-    user: dict[str, Any] = {
-        "id": str(uuid.uuid4()),
-        "email": email,
-        "created_at": at,
-        "updated_at": at,
-        "confirmed_at": None,
-        "salt": salt,
-    }
-    user |= {"hash": _hash(password, salt), "user_metadata": dict(body.get("data") or {})}
+    user = _new(str(uuid.uuid4()), email, password, body.get("data") or {})
     project.users[email] = user
     if auth["mailer_autoconfirm"]:
-        user["confirmed_at"] = at
+        user["confirmed_at"] = user["created_at"]
         return 200, _session(project, user)
     project.mails.append({"to": email, "token": secrets.token_urlsafe(24), "type": "signup"})
     return 200, _shown(user)
+
+
+def _add(project: Project, bearer: str, body: Mapping[str, Any]) -> Answer:
+    """By who has the secret key, also with an id of its own choice."""
+    if project.role_of(bearer) != "service_role":
+        raise _refused(403, "not_admin", "User not allowed")
+    email = str(body["email"]).strip().lower()
+    if email in project.users:
+        raise _refused(422, "email_exists", "A user with this email address has already been registered")
+    user = _new(str(body.get("id") or uuid.uuid4()), email, str(body.get("password") or ""), body.get("user_metadata") or {})
+    user["confirmed_at"] = user["created_at"] if body.get("email_confirm") else None
+    project.users[email] = user
+    return 200, _shown(user)
+
+
+def _new(identity: str, email: str, password: str, metadata: Mapping[str, Any]) -> dict[str, Any]:
+    salt, at = secrets.token_bytes(16), now()
+    user: dict[str, Any] = {"id": identity, "email": email, "created_at": at, "updated_at": at, "confirmed_at": None}
+    return user | {"salt": salt, "hash": _hash(password, salt), "user_metadata": dict(metadata)}
 
 
 def _token(project: Project, grant: str, body: Mapping[str, Any]) -> Answer:

@@ -107,7 +107,8 @@ class Supabase(BaseHTTPRequestHandler):
             body = json.loads(raw or b"{}")
             return auth.answer(project, self.command, parts["rest"] or "/", query, key, bearer, body)
         role = project.role_of(bearer) or project.role_of(key)
-        return storage.answer(project, self.command, parts["rest"] or "/", role, raw, self.headers.get("Content-Type") or "")
+        kind, replaces = self.headers.get("Content-Type") or "", self.headers.get("x-upsert") == "true"
+        return storage.answer(project, self.command, parts["rest"] or "/", role, raw, kind, replaces=replaces)
 
     def _answer(self, status: int, body: Any) -> None:
         raw = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()

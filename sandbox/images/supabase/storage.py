@@ -23,7 +23,10 @@ class Raw(bytes):
     type = "application/octet-stream"
 
 
-def answer(project: Project, method: str, path: str, role: str, raw: bytes, content_type: str) -> Answer:
+def answer(
+    project: Project, method: str, path: str, role: str, raw: bytes, content_type: str, *, replaces: bool = False
+) -> Answer:
+    """``replaces``: of the header x-upsert."""
     if method == "GET" and (found := re.fullmatch(r"/object/public/([^/]+)/(.+)", path)):
         return _download(project, found[1], found[2], is_public=True)
     if not role:
@@ -33,7 +36,8 @@ def answer(project: Project, method: str, path: str, role: str, raw: bytes, cont
     if method == "POST" and (found := re.fullmatch(r"/object/list/([^/]+)", path)):
         return 200, _listed(project, found[1], json.loads(raw or b"{}"))
     if found := re.fullmatch(r"/object/([^/]+)/(.+)", path):
-        return _object(project, method, found[1], found[2], raw, content_type)
+        # What replaces is what another method does.
+        return _object(project, "PUT" if method == "POST" and replaces else method, found[1], found[2], raw, content_type)
     if method == "DELETE" and (found := re.fullmatch(r"/object/([^/]+)", path)):
         names = json.loads(raw)["prefixes"]
         gone = [name for name in names if project.objects.pop((found[1], name), None)]

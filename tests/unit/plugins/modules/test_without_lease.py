@@ -23,6 +23,7 @@ from ansible_collections.morpheus.deploy.plugins.modules import (
     engine_packages,
     postgres_login,
     supabase_migrations,
+    supabase_seeds,
 )
 
 from tests.unit.clock import Clock
@@ -40,6 +41,7 @@ WRITING: dict[str, dict[str, Any]] = {
     "stack_rollout": {"stack": "shop"},
     "stack_migration": {"stack": "shop", "release_id": "1.2.0-aa"},
     "supabase_migrations": {"url": URL, "environment": "staging", "files": []},
+    "supabase_seeds": {"url": URL, "environment": "staging", "files": [], "stack": "shop"},
     "stack_removal": {"stack": "shop"},
     "stack_secret": {"stack": "shop", "names": ["api.KEY"], "value": "canary"},
     "edge_certificate": {"content": "canary"},
@@ -75,6 +77,8 @@ def _nothing_is_real(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(postgres_login, "open_login", begin)
     monkeypatch.setattr(supabase_migrations, "psycopg2", SimpleNamespace(Error=ValueError))
     monkeypatch.setattr(supabase_migrations, "_act", begin)
+    monkeypatch.setattr(supabase_seeds, "psycopg2", SimpleNamespace(Error=ValueError))
+    monkeypatch.setattr(supabase_seeds, "_act", begin)
     monkeypatch.setattr(engine_packages, "EnginePackages", begin)
     monkeypatch.setattr(record, "of", begin)
 
