@@ -20,14 +20,18 @@ RELEASE_KB = 300
 
 @dataclass(frozen=True)
 class Done:
-    """``variables``: how often a host's variables were put together; ``sent``: bytes of what workers told of each task."""
+    """``variables``: how often a host's variables were put together; ``sent``: bytes of what workers told of each task;
+    ``packed``: the modules that were packed with what they import.
+    """
 
     output: str
     variables: int
     sent: list[int]
+    packed: list[str]
 
 
-def deploy(directory: Path, hosts: int) -> Done:
+def deploy(directory: Path, hosts: int, home: Path | None = None) -> Done:
+    """``home``: of Ansible, when it is not the one of the user."""
     directory.mkdir()
     fleet.write(directory, hosts, at_once=1, release_kb=RELEASE_KB)
     command, environment = fleet.command(directory)
@@ -37,12 +41,14 @@ def deploy(directory: Path, hosts: int) -> Done:
         "ANSIBLE_CALLBACK_PLUGINS": str(HERE / "counting"),
         "ANSIBLE_CALLBACKS_ENABLED": "morpheus.deploy.verdict,operations",
     }
+    environment |= {"ANSIBLE_HOME": str(home)} if home else {}
     done = subprocess.run(
         command, cwd=directory, env=environment, capture_output=True, text=True, timeout=HANGS_AFTER_SECONDS, check=False
     )
     lines = operations.read_text().splitlines()
     sent = [int(line.split()[1]) for line in lines if line.startswith("sent")]
-    return Done(done.stdout + done.stderr, lines.count("variables"), sent)
+    packed = [line.split()[1].removeprefix("morpheus.deploy.") for line in lines if line.startswith("packed")]
+    return Done(done.stdout + done.stderr, lines.count("variables"), sent, packed)
 
 
 @pytest.fixture(scope="module")
@@ -70,3 +76,11 @@ def test_a_worker_does_not_send_the_release_back_that_it_was_given(deploys: dict
     large = [size for done in deploys.values() for size in done.sent if size > RELEASE_KB * 100]
     # The configuration itself, read once, has all of it.
     assert len(large) == len(FLEETS)
+
+
+def test_a_module_is_packed_by_the_first_run_that_needs_it(tmp_path: Path) -> None:
+    first, second = (deploy(tmp_path / name, 2, tmp_path / "home") for name in ("first", "second"))
+    assert sorted(first.packed) == sorted({*first.packed}) != []
+    assert {"lease", "stack_release", "stack_rollout"} <= {*first.packed}
+    assert second.packed == []
+    assert "VERDICT deployed" in second.output

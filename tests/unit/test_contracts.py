@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import re
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,26 @@ def test_every_option_of_a_role_is_described_and_typed(role: Path) -> None:
 def test_no_tasks_from_has_an_extension(path: Path) -> None:
     """With one, ansible-core skips the validation of the role's arguments without a word."""
     assert not re.findall(r"tasks_from:\s*[\"']?[^\s\"']+\.ya?ml", path.read_text())
+
+
+def calls_of_roles(tasks: Any) -> Iterator[dict[str, Any]]:
+    """What import_role and include_role are given, however deep."""
+    for task in [one for one in tasks if isinstance(one, dict)] if isinstance(tasks, list) else []:
+        for key, value in task.items():
+            if str(key).endswith(("import_role", "include_role")):
+                yield value
+            yield from calls_of_roles(value)
+
+
+@pytest.mark.parametrize("path", YAML_FILES, ids=[str(path.relative_to(ROOT)) for path in YAML_FILES])
+def test_a_specification_is_read_where_an_entry_point_has_one(path: Path) -> None:
+    """Ansible reads and copies that of all entry points for each call of a role, also when this one has none."""
+    for call in calls_of_roles(loaded(path)):
+        role = ROOT / "roles" / str(call["name"]).rpartition(".")[2]
+        if not str(call["name"]).startswith("morpheus.deploy.") or not role.is_dir():
+            continue
+        specs = loaded(role / "meta" / "argument_specs.yml")["argument_specs"]
+        assert call.get("rolespec_validate", True) is (call.get("tasks_from", "main") in specs), call
 
 
 @pytest.mark.parametrize("path", TASKS, ids=[str(path.relative_to(ROOT)) for path in TASKS])

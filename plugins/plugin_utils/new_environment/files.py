@@ -118,6 +118,8 @@ stdout_callback = morpheus.deploy.live
 callback_result_format = yaml
 display_skipped_hosts = false
 forks = 25
+# Seconds between two looks whether a host has answered. By default Ansible looks a thousand times a second, as long as it waits.
+internal_poll_interval = 0.005
 gathering = explicit
 # Whatever a host answers, it is no variable. Without this no playbook of morpheus.deploy runs.
 inject_facts_as_vars = false

@@ -4,8 +4,8 @@
 """The archives of this collection's modules, kept from one run to the next.
 
 Ansible packs a module with all that it imports when a run needs it first, and throws the archive away when the run ends. To find
-what the modules of a deploy import takes more of the controller's CPU than anything else, and gives the same every time. An archive
-holds code and no argument. It is used only while every file that it may hold is what it was, so one that is in doubt is made again.
+what the modules of a deploy import takes more of the controller's CPU than anything else, and gives the same every time. An
+archive holds code and no argument. It is used only while every file that it may hold is what it was; otherwise it is made again.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ansible.executor import module_common
 from ansible.executor.task_queue_manager import FinalQueue
 from ansible.plugins.callback import CallbackBase
 from ansible.vars.manager import VariableManager
@@ -45,3 +46,11 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         VariableManager.get_vars = _noting(VariableManager.get_vars, lambda _: "variables")
         send = FinalQueue.send_task_result
         FinalQueue.send_task_result = _noting(send, lambda given: f"sent {len(pickle.dumps(given[0].as_wire_task_result()))}")
+        # Each module that is packed with all that it imports.
+        pack = module_common.recursive_finder
+
+        def packing(name: str, *arguments: Any, **options: Any) -> Any:
+            _note(f"packed {name}")
+            return pack(name, *arguments, **options)
+
+        module_common.recursive_finder = packing
