@@ -109,7 +109,8 @@ def measure(rows: int, batch: int, a_second: float, seconds: float) -> int:
     print(during.row("meanwhile"))
     print(
         f"\n{rows} rows in batches of {batch}, killed behind {left} of them and gone on with: {took:.0f} s, "
-        f"{result['backfills']}; {wrong} rows not written exactly once; p99 is {during.p99 / before.p99:.2f} times that of before.\n"
+        f"{result['backfills']}; {wrong} rows not written exactly once; "
+        f"p99 is {during.p99 / before.p99:.2f} times that of before.\n"
         f"`python -m tests.bench.backfill --rows {rows} --batch {batch} --rate {a_second:g}` on {os.cpu_count()} cores, "
         f"{date.today()}."
     )
