@@ -1,4 +1,4 @@
-"""A deploy with the engine supabase, by Ansible with stand-ins for hosts: parsed here, applied once, before any host is switched."""
+"""A deploy with the engine supabase, by Ansible with stand-ins: its files are applied once, before any host is switched."""
 
 from __future__ import annotations
 
