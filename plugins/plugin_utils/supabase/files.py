@@ -163,7 +163,11 @@ def _read_one(directory: Directory, one: MigrationFile, content: bytes) -> None:
     except NoSqlError as exc:
         directory.problems.append(f"{one.path}:{exc.line}: {exc}")
         return
-    directory.problems += one.problems()
+    problems = list(one.problems())
+    if problems:
+        # Nobody runs it, and what is wrong with it may be what it says of batches.
+        one.backfill = None
+    directory.problems += problems
     directory.files.append(one)
 
 
