@@ -107,6 +107,7 @@ def nothing_switched() -> Iterator[None]:
 
 @pytest.mark.deep
 def test_after_its_timeout_nothing_of_a_migration_is_at_work_and_its_log_is_quoted(project: Project) -> None:
+    """C23."""
     project.migrate(count=600, timeout_seconds=5)
     for _ in range(2):
         with nothing_switched():
@@ -177,6 +178,7 @@ def refused(run: Run, *words: str) -> None:
 
 @pytest.mark.deep
 def test_two_files_with_one_version_are_refused_on_the_controller(project: Project) -> None:
+    """C22."""
     (project.migrations / "0001_other.sql").write_text("create table other ();\n")
     unreachable = json.dumps({"ansible_ssh_common_args": "-F /nonexistent"})
     run = project.environment.deploy("1.0.0", "-e", unreachable)
@@ -186,6 +188,7 @@ def test_two_files_with_one_version_are_refused_on_the_controller(project: Proje
 
 @pytest.mark.deep
 def test_an_edited_file_that_was_applied_is_refused_until_the_edit_is_accepted(project: Project) -> None:
+    """C22."""
     file = project.migrations / "0001_init.sql"
     file.write_text(f"-- a comment\n{file.read_text()}")
     before = STAGING.everything()
@@ -202,6 +205,7 @@ def test_an_edited_file_that_was_applied_is_refused_until_the_edit_is_accepted(p
 
 @pytest.mark.deep
 def test_the_ledger_of_another_tool_is_refused_in_words_and_one_that_is_not_there_yet_is_not(project: Project) -> None:
+    """C24."""
     ledger = "public.alembic_version"
     project.configure(ledger=ledger)
     project.environment.deployed("1.0.0")

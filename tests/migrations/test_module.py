@@ -237,6 +237,24 @@ def test_killed_while_an_index_is_built_the_next_run_builds_it(project: Project)
     assert project.database.value("select count(*) from pg_index where indrelid = 'orders'::regclass") == 1
 
 
+def test_an_index_that_outlives_the_timeout_is_cancelled_and_built_by_the_next_run(project: Project) -> None:
+    """C23: nothing is at work afterwards, and the invalid index that is left is not passed over."""
+    table = "create table orders (id int); insert into orders values (1);"
+    project.write({A: table})
+    project.apply()
+    project.write({A: table, B: "create index concurrently if not exists i on orders (id);"})
+    with project.database.session() as holder:
+        # It waits for transactions that may still see the table as it was.
+        holder.execute("begin; insert into orders values (2)")
+        assert f"{path(B)}:1: did not end within 3 s" in project.apply(timeout_seconds=3)["msg"]
+        project.database.until("select count(*) = 0 from pg_stat_activity where application_name = 'morpheus.deploy migrations'")
+        assert project.database.value("select indisvalid from pg_index where indexrelid = 'i'::regclass") is False
+        holder.execute("commit")
+    assert project.versions() == ["20260101000000"]
+    assert project.apply()["applied"] == [path(B)]
+    assert project.database.value("select indisvalid from pg_index where indexrelid = 'i'::regclass")
+
+
 @pytest.mark.parametrize("done", range(3))
 def test_killed_between_statements_of_such_a_file_each_runs_once(project: Project, done: int) -> None:
     """What stands when a run is killed right after a statement and before the note of its end."""
@@ -331,6 +349,7 @@ def test_what_such_a_file_sets_holds_behind_a_break(project: Project) -> None:
 def test_files_that_do_not_fit_the_ledger_are_refused_before_anything_runs(
     project: Project, sources: dict[str, str], expected: str
 ) -> None:
+    """C22, with the ledger of a database: a file that was edited, and a second one with its version."""
     project.write({A: "create table a ();", B: "select 1"})
     project.apply()
     project.write({**sources, C: "create table c ();"})

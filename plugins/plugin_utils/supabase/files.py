@@ -81,8 +81,8 @@ class MigrationFile:
 
     def problems(self) -> Iterator[str]:
         if self.backfill:
-            why = backfills.problems(self.backfill, self.found, is_contract=self.is_contract)
-            yield from (f"{self.path}:{line}: {words}" for line, words in why)
+            unfit = backfills.problems(self.backfill, self.found, is_contract=self.is_contract)
+            yield from (f"{self.path}:{line}: {words}" for line, words in unfit)
         inner = self.found[self._first + 1 : -1] if self._is_wrapped else self.found
         lonely = [(one, why) for one in self.found if one.node is not None and (why := statements.alone(one.node))]
         for one in inner:
@@ -163,7 +163,11 @@ def _read_one(directory: Directory, one: MigrationFile, content: bytes) -> None:
     except NoSqlError as exc:
         directory.problems.append(f"{one.path}:{exc.line}: {exc}")
         return
-    directory.problems += one.problems()
+    problems = list(one.problems())
+    if problems:
+        # Nobody runs it, and what is wrong with it may be what it says of batches.
+        one.backfill = None
+    directory.problems += problems
     directory.files.append(one)
 
 

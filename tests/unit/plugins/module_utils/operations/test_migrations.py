@@ -106,6 +106,7 @@ def test_a_migration_without_memory_says_so_and_one_without_words_too(containers
 
 
 def test_after_the_timeout_nothing_is_at_work_and_the_log_is_quoted(containers: Containers) -> None:
+    """C23."""
     assert failure(containers) == (
         "shop-migrate-run-1 did not end within 5 s (stack.migration.timeout_seconds) and was stopped; nothing of it is at work "
         f"on this host any more.{LOG}"

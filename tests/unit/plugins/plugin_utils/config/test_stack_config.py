@@ -148,6 +148,7 @@ def test_a_good_configuration_has_no_problems(source: Path) -> None:
 
 
 def test_two_migrations_with_one_version_are_a_problem_that_names_both(source: Path) -> None:
+    """C22."""
     for name in ("20260701000000_a.sql", "20260701000000_b.sql", "20260702000000_c.sql"):
         (source / "migrations" / name).write_text("create")
     given = raw(source)

@@ -137,7 +137,10 @@ NO_FORM = (
     ],
 )
 def test_what_cannot_be_run_in_batches_is_refused(sql: str, expected: str) -> None:
-    assert read(sql).problems == [f"{A}:{expected}"]
+    found = read(sql)
+    assert found.problems == [f"{A}:{expected}"]
+    # What goes on to the end, to tell all problems at once, needs it nevertheless.
+    assert [one["path"] for one in found.as_list()] == [A]
 
 
 @pytest.mark.parametrize("comment", ["-- Backfill the totals", "-- the backfill", "/* backfill */", "-- backfilled"])
