@@ -21,7 +21,7 @@ attributes:
     description: Reads the ledger, and says which files would be run or written down.
   diff_mode:
     support: none
-    description: The files say what they change.
+    description: What is inserted stands in the files.
   idempotent:
     support: full
     description: What the ledger has with the same hash is left alone.
