@@ -55,9 +55,12 @@ from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.rollback impor
 
 
 def rollback_target(
-    hosts: Mapping[str, Mapping[str, Any]], wanted: str = "", left_out: Mapping[str, Mapping[str, Any]] | None = None
+    hosts: Mapping[str, Mapping[str, Any]],
+    wanted: str = "",
+    left_out: Mapping[str, Mapping[str, Any]] | None = None,
+    ledgers: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> dict[str, Any]:
-    return asdict(decide(hosts, str(wanted or ""), left_out or {}))
+    return asdict(decide(hosts, str(wanted or ""), left_out or {}, ledgers or {}))
 
 
 class FilterModule:

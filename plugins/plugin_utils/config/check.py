@@ -39,7 +39,6 @@ from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import (
     released,
     routed_service,
     service_problems,
-    supabase,
     variables,
 )
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.compose_files import ComposeFiles
@@ -111,7 +110,7 @@ class StackConfig(StackFiles):
             self.problems += public_check.problems(self.config["public_check"], services)
         if schema.is_well(self._shape, "stack_source", "stack.compose_files", "stack.files", "stack.live_files"):
             self._read_files()
-            self.supabase = supabase.complete(self.config, self.files, self._secrets_by_name, self.problems)
+            self.supabase = migration.complete(self.config, self.files, self._secrets_by_name, self.problems)
             self._check_compose()
         self._check_exposed(raw)
         self._check_isolation(given, raw.get("stack_fingerprint_key") or "")
@@ -254,7 +253,7 @@ class StackConfig(StackFiles):
                 self._say(f"{files.where(name, key)}: {problem}")
             if isinstance(service, Mapping):
                 self._check_env_references(name, service)
-        self.problems += migration.problems(self.config.get("migration") or {}, services, self.files)
+        self.problems += migration.problems(self.config, services, self.files, self._secrets_by_name)
 
     def _mount_problems(self, sources: file_mounts.Sources, mounts: list[file_mounts.Mount]) -> list[str]:
         found = [problem for mount in mounts for problem in sources.problems(mount)]
