@@ -36,8 +36,13 @@ options:
     description: What M(morpheus.deploy.supabase_migrations) returned in check mode.
     type: dict
     default: {}
-  applied:
-    description: Versions that the ledger of another tool has.
+  database:
+    description:
+      - What M(morpheus.deploy.database_identity) returned, with the rows of the ledger and the connections that the database has.
+    type: dict
+    default: {}
+  hosts:
+    description: All hosts of the environment.
     type: list
     elements: str
     default: []
@@ -88,7 +93,8 @@ def deploy_plan(
     leases: Mapping[str, Mapping[str, Any]] | None = None,
     waits: float = 0.0,
     migrations: Mapping[str, Any] | None = None,
-    applied: Sequence[str] = (),
+    database: Mapping[str, Any] | None = None,
+    hosts: Sequence[str] = (),
     at_once: Sequence[int] = (1,),
     backup_hours: float = 0.0,
 ) -> dict[str, Any]:
@@ -105,7 +111,8 @@ def deploy_plan(
         keepers=list(leases or {}),
         waits=float(waits),
         migrations=migrations,
-        applied=applied,
+        database=database or {},
+        environment_hosts=hosts,
         at_once=[int(size) for size in at_once],
         backup_hours=float(backup_hours),
     )

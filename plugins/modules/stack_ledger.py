@@ -25,6 +25,11 @@ attributes:
   idempotent:
     support: full
     description: What is kept is replaced by what is read.
+options:
+  release_id:
+    description: Id of a prepared release whose ledger it is; the live one when empty.
+    type: str
+    default: ""
 requirements:
   - psycopg2, on the host
 extends_documentation_fragment:
@@ -99,14 +104,22 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words imp
 
 
 def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
-    host = StackHost(module.params["stack"], engine.connect())
+    releases = StackHost(module.params["stack"], engine.connect()).releases
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    return {"changed": False, **ledger.look(host, now, keep=not module.check_mode)}
+    found = ledger.look(releases, now, release_id=module.params["release_id"], keep=not module.check_mode)
+    return {"changed": False, **found}
 
 
 @in_words
 def main() -> None:
-    run_module(AnsibleModule(argument_spec={"stack": {"type": "str", "required": True}}, supports_check_mode=True), body)
+    module = AnsibleModule(
+        argument_spec={
+            "stack": {"type": "str", "required": True},
+            "release_id": {"type": "str", "default": ""},
+        },
+        supports_check_mode=True,
+    )
+    run_module(module, body)
 
 
 if __name__ == "__main__":

@@ -49,6 +49,7 @@ def standing(rows: Iterable[Row], files: Sequence[Shipped], preset: str = "", kn
     every = [*files, *known]
     there |= _follows(last, every, preset)
     by_version = {one.version: one for one in every} if preset else {_key(one.version): one for one in every}
+    there |= {one.version for one in every if not preset and _key(one.version) in there}
     gone = {name for one in every if one.version in there for name in one.replaces}
     pending = [one for one in files if (one.version if preset else _key(one.version)) not in there | gone]
     unknown = [row for version, row in last.items() if row.state == "applied" and version not in by_version and version not in gone]

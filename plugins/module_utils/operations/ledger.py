@@ -15,7 +15,6 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats import LEDGER, DamagedError
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.spoken import spoken
-from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
 from ansible_collections.morpheus.deploy.plugins.module_utils.ledger.applied import Row
 from ansible_collections.morpheus.deploy.plugins.module_utils.ledger.shipped import shipped
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership import database
@@ -30,13 +29,12 @@ LIVE, SEEN, NONE = "live", "seen", "none"
 
 
 @spoken()
-def look(host: StackHost, now: str, *, keep: bool) -> dict[str, Any]:
-    """``source``: "live" when the database answered, "seen" when this is what was read at ``at``, "none" when nobody knows; then,
+def look(releases: Releases, now: str, *, release_id: str = "", keep: bool) -> dict[str, Any]:
+    """The ledger of a release, or of the live one. ``source``: "live" when the database answered, "seen" when this is what was read at ``at``, "none" when nobody knows; then,
     as with "seen", ``why`` says what kept the database from answering. ``keep``: remember what it answers.
     """
-    releases = host.releases
-    live = releases.lineage().live
-    migration = releases.read(live).stack.migration if live and releases.has(live) else None
+    identity = release_id or releases.lineage().live
+    migration = releases.read(identity).stack.migration if identity and releases.has(identity) else None
     found: dict[str, Any] = {"source": NONE, "ledger": "", "rows": [], "at": "", "why": "", "reader": ""}
     found["releases"] = {identity: told for identity in releases.ids() if (told := _release(releases, identity))}
     if not migration or not migration.ledger:

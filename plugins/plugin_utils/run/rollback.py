@@ -178,7 +178,7 @@ def _way_out(hosts: Hosts, schema: Schema, identity: str) -> str:
 def _cannot_undo(schema: Schema, decision: Decision, made_for: str) -> list[str]:
     found = []
     head, words, release = schema.head, schema.evidence.words, decision.release
-    if head and made_for and head != made_for and not schema.problems(decision.id, made_for):
+    if schema.is_ahead(decision.id, made_for) and not decision.problems:
         found.append(f"the database stays at schema {head}; release {release} was made for {made_for} and runs on it")
     elif head:
         found.append(f"the database stays as it is, at schema {head}")

@@ -111,6 +111,12 @@ class Schema:
     def head(self) -> str:
         return self.evidence.head if self.evidence.is_known else self.remembered
 
+    def is_ahead(self, identity: str, made_for: str) -> bool:
+        """Whether the database has come further than the schema that a release was made for."""
+        if not self.head or not made_for:
+            return False
+        return not _reaches(made_for, {one.version for one in self._files(identity)}, self.head)
+
     def problems(self, identity: str, made_for: str) -> list[str]:
         """Why a release does not run on the database. ``made_for``: the schema of its manifest; empty where it has none."""
         if not self.evidence.is_known:
