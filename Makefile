@@ -118,6 +118,16 @@ backup: $(VENV)/.stamp postgres age ## Back a real Postgres up, lose it, restore
 migrations: $(VENV)/.stamp postgres ## Run Supabase's migrations on a real Postgres, and kill them
 	pytest tests/migrations
 
+$(VENV)/migration-tools/.stamp: $(VENV)/.stamp
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(@D)/bin/python -m pip install --quiet --group migration-tools
+	@touch $@
+
+.PHONY: migration-tools
+migration-tools: $(VENV)/migration-tools/.stamp postgres ## Ask Alembic and Django what is pending, and read the same from their ledgers
+	$(VENV)/migration-tools/bin/python -m pytest tests/migration_tools
+
 $(VENV)/ml-gateway/.stamp: $(VENV)/.stamp
 	$(PYTHON) -m venv $(@D)
 	$(@D)/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
@@ -319,7 +329,7 @@ edge-checks: sandbox ## Time what HAProxy makes of hosts and replicas that misbe
 bench: provisioned ## Measure deploys beside their floor and beside docker compose
 	$(BIN)/python -m tests.bench
 
-NO_SANDBOX := lint unit lab migrations backup supabase ml-gateway flags monitoring logs workflows
+NO_SANDBOX := lint unit lab migrations migration-tools backup supabase ml-gateway flags monitoring logs workflows
 
 .PHONY: test
 # What needs no sandbox takes the time that the sandbox's tests leave; shown when it fails. With $(MAKE) make -n would run it all.
