@@ -525,7 +525,7 @@ class Stage:
             f"vault_identity_list = staging@{self.password}\nforks = 10\n"
         )
         for name, content in case.files.items():
-            (own / name).parent.mkdir(exist_ok=True)
+            (own / name).parent.mkdir(parents=True, exist_ok=True)
             (own / name).write_text(content)
         # What a good run has left there yesterday.
         for file in ("verdict", "check", *LOOKING):
