@@ -81,6 +81,11 @@ why:
   returned: success
   type: str
   sample: ""
+live:
+  description: Id of the live release; empty before the first deploy.
+  returned: success
+  type: str
+  sample: 1.1.0-77b1e4d2
 releases:
   description: What each retained release says of the schema, C(migrations) with the version and the paths of each among it.
   returned: success

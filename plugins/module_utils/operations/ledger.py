@@ -33,10 +33,11 @@ def look(releases: Releases, now: str, *, release_id: str = "", keep: bool) -> d
     """The ledger of a release, or of the live one. ``source``: "live" when the database answered, "seen" when this is what was read at ``at``, "none" when nobody knows; then,
     as with "seen", ``why`` says what kept the database from answering. ``keep``: remember what it answers.
     """
-    identity = release_id or releases.lineage().live
-    migration = releases.read(identity).stack.migration if identity and releases.has(identity) else None
     found: dict[str, Any] = {"source": NONE, "ledger": "", "rows": [], "at": "", "why": "", "reader": ""}
+    found["live"] = releases.lineage().live
     found["releases"] = {identity: told for identity in releases.ids() if (told := _release(releases, identity))}
+    identity = release_id or found["live"]
+    migration = releases.read(identity).stack.migration if identity and releases.has(identity) else None
     if not migration or not migration.ledger:
         return found
     found |= {"ledger": migration.ledger, "reader": migration.reader}
