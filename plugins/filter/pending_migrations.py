@@ -13,7 +13,7 @@ description:
 positional: _input, rows
 options:
   _input:
-    description: The configuration as the filter P(morpheus.deploy.stack_config#filter) gives it.
+    description: The configuration with the release's migrations, from the filter P(morpheus.deploy.stack_config#filter).
     type: dict
     required: true
   rows:

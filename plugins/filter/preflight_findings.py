@@ -20,24 +20,9 @@ options:
     type: dict
     required: true
   config:
-    description: The configuration as the filter P(morpheus.deploy.stack_config#filter) gives it, whose pools are counted.
+    description: The configuration, whose pools are counted, as the filter P(morpheus.deploy.stack_config#filter) gives it.
     type: dict
     default: {}
-  database:
-    description:
-      - What M(morpheus.deploy.database_identity) returned, with the rows of the ledger and the connections that the database has.
-    type: dict
-    default: {}
-  hosts:
-    description: All hosts of the environment.
-    type: list
-    elements: str
-    default: []
-  at_once:
-    description: Sizes of batches, as the filter P(morpheus.deploy.batches#filter) gives them.
-    type: list
-    elements: int
-    default: [1]
 extends_documentation_fragment:
   - morpheus.deploy.preflight
 author:

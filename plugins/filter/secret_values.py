@@ -8,7 +8,7 @@ name: secret_values
 short_description: Name every secret as an inventory refers to it
 version_added: 0.8.0
 description:
-  - Names are C(<env file>.<variable>) and C(files.<name>), as in O(morpheus.deploy.stack_config#filter:_input) C(stack.database.secret).
+  - Names are C(<env file>.<variable>) and C(files.<name>), as C(stack.database.secret) has one.
 positional: _input, variables, files
 options:
   _input:

@@ -16,7 +16,7 @@ options:
     type: dict
     required: true
   ledgers:
-    description: What M(morpheus.deploy.stack_ledger) returned of those hosts that were asked, by host.
+    description: Which migrations the database has, as M(morpheus.deploy.stack_ledger) said on some hosts, by host.
     type: dict
     default: {}
 extends_documentation_fragment:

@@ -161,7 +161,9 @@ def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
     if not module.check_mode:
         make(params, ledger)
         if not reads(params, ledger):
-            raise DeployError(f"{params['reader_variable']}: the role {role} was made, and is still refused; does it name the database?")
+            raise DeployError(
+                f"{params['reader_variable']}: the role {role} was made, and is still refused; does it name the database?"
+            )
     return {"changed": True, "role": role}
 
 

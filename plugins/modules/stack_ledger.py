@@ -21,7 +21,7 @@ attributes:
     description: Asks as ever, and keeps nothing.
   diff_mode:
     support: none
-    description: There is nothing to compare.
+    description: What is read has nothing before it.
   idempotent:
     support: full
     description: What is kept is replaced by what is read.

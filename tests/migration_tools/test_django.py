@@ -59,9 +59,7 @@ class Project:
     def command(self, *words: str) -> str:
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
         given = {**os.environ, "PATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
-        done = subprocess.run(
-            words, cwd=self.root, capture_output=True, text=True, env=given, timeout=HANGS_AFTER_SECONDS
-        )
+        done = subprocess.run(words, cwd=self.root, capture_output=True, text=True, env=given, timeout=HANGS_AFTER_SECONDS)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 

@@ -128,15 +128,13 @@ def test_a_role_that_may_do_more_is_no_reader(
 ) -> None:
     database.rows(statements)
     refused = make(database, capsys)["msg"]
-    assert f'the role "reader" is there and ' in refused
+    assert 'the role "reader" is there and ' in refused
     assert what in refused
     database.rows(f"alter role reader password '{PASSWORD}'")
     assert what in make(database, capsys)["msg"], "nor is it one when its password fits"
 
 
-def test_without_the_right_to_make_roles_the_statements_are_told(
-    database: Database, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_without_the_right_to_make_roles_the_statements_are_told(database: Database, capsys: pytest.CaptureFixture[str]) -> None:
     database.rows("create role app login password 'app-canary'")
     database.rows("grant pg_read_all_data to app")
     try:

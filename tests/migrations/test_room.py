@@ -47,5 +47,12 @@ def test_the_least_limit_of_role_and_database_counts(database: Database, app: st
 
 def test_whoever_asks_whose_a_database_is_learns_it(database: Database) -> None:
     claim(database)
-    options = {"url": database.url, "variable": "u", "project_ref": "", "system_identifier": "", "ledger": "", "timeout_seconds": 5}
+    options = {
+        "url": database.url,
+        "variable": "u",
+        "project_ref": "",
+        "system_identifier": "",
+        "ledger": "",
+        "timeout_seconds": 5,
+    }
     assert declared.check(options, "staging").as_result()["connections"] == look(database)

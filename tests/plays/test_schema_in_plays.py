@@ -120,7 +120,13 @@ URL = "postgresql://{}:canary-canary@db.example/shop"
 
 def deploy(stage: Stage, name: str, *rules: dict[str, Any], stack: Any = None, options: tuple[str, ...] = ()) -> Done:
     migration = {"service": "migrate", "preset": "alembic", "directory": "alembic/versions", "reader": "ledger.URL"}
-    given = {"env": {"web": {"MODE": "fast"}}, "files": ["alembic"], "database": {"secret": "web.URL"}, "migration": migration, **(stack or {})}
+    given = {
+        "env": {"web": {"MODE": "fast"}},
+        "files": ["alembic"],
+        "database": {"secret": "web.URL"},
+        "migration": migration,
+        **(stack or {}),
+    }
     variables = {
         "stack": {**VARIABLES["stack"], **given},
         "stack_secrets": {"web": {"KEY": "k" * 32, "URL": URL.format("app")}, "ledger": {"URL": URL.format("reader")}},
@@ -150,7 +156,9 @@ def test_a_deploy_makes_the_login_once_and_has_hosts_keep_what_they_read(stage: 
     assert (len(asked(done, "stack_migration")), len(asked(done, "ledger_login"))) == (1, 1)
     assert sorted(asked(done, "stack_ledger")) == ["app-1", "app-2"]
     order = [one["module"] for one in done.asked]
-    assert order.index("stack_migration") < order.index("ledger_login") < order.index("stack_ledger") < order.index("stack_rollout")
+    assert (
+        order.index("stack_migration") < order.index("ledger_login") < order.index("stack_ledger") < order.index("stack_rollout")
+    )
     assert "canary" not in done.output
 
 

@@ -48,6 +48,7 @@ CREDENTIALS = (
             *("stack_release.secrets", "stack_secret.value", "stack_attestation.new", "stack_attestation.old"),
             *("postgres_login.url", "key_probe.key", "rotation.secrets", "database_identity.url"),
             *("lease.identity.database.url", "host_identity.database.url"),
+            *("ledger_login.url", "ledger_login.reader"),
             *("supabase_migrations.url", "stack_adoption_info.secrets"),
         ),
     ),
@@ -66,6 +67,14 @@ CREDENTIALS = (
         "any provider",
         MASKED_ON_HOSTS,
         ("stack_release.secret_files", "rotation.secret_files", "supabase_migrations.url"),
+    ),
+    Credential(
+        "the secret of stack.migration.reader",
+        "that of the secret that it names",
+        f"{_BY_FILE}; files: secret-readable, secret-owner, secret-leftover",
+        "manual, command, generated: the next deploy gives its role the new password",
+        MASKED_ON_HOSTS,
+        ("ledger_login.reader",),
     ),
     Credential(
         "ml.key",
@@ -278,6 +287,11 @@ ADDRESSES = (
         "no: asked by a deploy alone, for migrations; applications use stack.database.secret",
     ),
     Address(
+        "the database of stack.migration.reader",
+        "project_ref, and the marker through its own connection, whenever it is asked; what is not ours is not believed",
+        "audit_must_reach, as the database",
+    ),
+    Address(
         "stack_rotation[].postgres.admin_url",
         "its fingerprint, and the marker, through each connection",
         "audit_must_not_reach, as the database",
@@ -386,6 +400,7 @@ NEITHER = {
     "stack.database.secret": "the name of a secret",
     "stack.hosts_at_once": "a number",
     "stack.migration.secret": "the name of a secret",
+    "stack.migration.reader": "the name of a secret",
     "stack.services[].health.host": "the Host header that a replica is asked with, at its own address",
     "stack.services[].hosts": "names of the inventory",
     "stack_fingerprints": "the path of a file that holds no secret",

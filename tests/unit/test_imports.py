@@ -52,7 +52,7 @@ HOSTS = {
     "facts": "compose edge egress engine ownership postgres release secrets service",
     "adoption": "compose edge engine facts service",
     "operations": (
-        "adoption compose edge edge_container engine flags health host lease ledger lineage ownership postgres release rollout "
+        "adoption compose edge edge_container engine flags health host lease ledger lineage ownership release rollout "
         "service supabase words"
     ),
 }

@@ -52,7 +52,9 @@ def standing(rows: Iterable[Row], files: Sequence[Shipped], preset: str = "", kn
     there |= {one.version for one in every if not preset and _key(one.version) in there}
     gone = {name for one in every if one.version in there for name in one.replaces}
     pending = [one for one in files if (one.version if preset else _key(one.version)) not in there | gone]
-    unknown = [row for version, row in last.items() if row.state == "applied" and version not in by_version and version not in gone]
+    unknown = [
+        row for version, row in last.items() if row.state == "applied" and version not in by_version and version not in gone
+    ]
     failed = [row.version for row in last.values() if row.state == "failed"]
     return Standing(frozenset(there), pending, failed, unknown)
 

@@ -116,9 +116,7 @@ def _rails(files: Files, directory: PurePosixPath) -> list[Shipped]:
 
 def _prisma(files: Files, directory: PurePosixPath) -> list[Shipped]:
     """``prisma/migrations/<timestamp>_<name>/migration.sql``; the ledger has the name of its directory."""
-    return [
-        Shipped(path.parent.name, [str(path)]) for path in _below(files, directory, depth=2) if path.name == "migration.sql"
-    ]
+    return [Shipped(path.parent.name, [str(path)]) for path in _below(files, directory, depth=2) if path.name == "migration.sql"]
 
 
 def _flyway(files: Files, directory: PurePosixPath) -> list[Shipped]:

@@ -13,7 +13,7 @@ from typing import Any
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import env_file
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import write_atomically
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
-from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats import LEDGER, DamagedError
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats import LEDGER, DamagedError, NewerFormatError
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.spoken import spoken
 from ansible_collections.morpheus.deploy.plugins.module_utils.ledger.applied import Row
 from ansible_collections.morpheus.deploy.plugins.module_utils.ledger.shipped import shipped
@@ -46,8 +46,7 @@ def look(releases: Releases, now: str, *, release_id: str = "", keep: bool) -> d
     except (DeployError, OSError) as exc:
         return found | {"why": str(exc)} | _seen(releases, migration.ledger)
     if keep:
-        content = {"ledger": migration.ledger, "at": now, "rows": rows}
-        write_atomically(releases.root / FILE, json.dumps(LEDGER.numbered(content)) + "\n", mode=0o600)
+        _keep(releases, {"ledger": migration.ledger, "at": now, "rows": rows})
     return found | {"source": LIVE, "rows": rows, "at": now}
 
 
@@ -75,8 +74,19 @@ def secret(releases: Releases, name: str) -> str:
     return values[variable]
 
 
+def _keep(releases: Releases, content: Mapping[str, Any]) -> None:
+    """What a newer version keeps stays as it is."""
+    path = releases.root / FILE
+    try:
+        with suppress(FileNotFoundError, DamagedError):
+            LEDGER.load(path)
+    except NewerFormatError:
+        return
+    write_atomically(path, json.dumps(LEDGER.numbered(content)) + "\n", mode=0o600)
+
+
 def _seen(releases: Releases, ledger: str) -> Mapping[str, Any]:
-    with suppress(FileNotFoundError, DamagedError, KeyError, TypeError):
+    with suppress(FileNotFoundError, DamagedError, NewerFormatError, KeyError, TypeError):
         found = LEDGER.load(releases.root / FILE)
         if found["ledger"] == ledger:
             rows = [Row.of(one).as_dict() for one in found["rows"]]

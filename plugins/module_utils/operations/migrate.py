@@ -87,7 +87,13 @@ def _compose(host: StackHost, manifest: Manifest, service: str) -> Iterator[Comp
     given = additions(manifest.stack, model).get(service, {})
     # Data is where the application has it, and not below the release.
     volumes = host.mounts(manifest.stack, workspace).placed(model, service, workspace.shipped())
-    own = {**given, **_command(manifest, model["services"][service]), "image": pinned_images(host, manifest)[service], "pull_policy": "never", "volumes": volumes}
+    own = {
+        **given,
+        **_command(manifest, model["services"][service]),
+        "image": pinned_images(host, manifest)[service],
+        "pull_policy": "never",
+        "volumes": volumes,
+    }
     inline = host.mounts(manifest.stack, workspace).inline(model)
     pin = {"services": {service: own}, **({"configs": inline} if inline else {})}
     with tempfile.NamedTemporaryFile("w", suffix=".json") as override, tempfile.NamedTemporaryFile("w", suffix=".yml") as reset:

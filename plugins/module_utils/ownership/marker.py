@@ -11,7 +11,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-
 # The transaction is ended by whoever gave the connection. Poolers forget what is set for longer.
 _PATIENCE = "set local statement_timeout = '5s'; set local lock_timeout = '5s'"
 _LOCK = 0x6D6F727068657573

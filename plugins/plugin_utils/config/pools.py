@@ -67,5 +67,7 @@ def wanted(stack: Stack, model: Mapping[str, Any], files: Mapping[str, str], pla
         said = ((service.get("deploy") or {}).get("update_config") or {}).get("order")
         order = said or ("stop-first" if compose_data.reason(service, ground) else "start-first")
         one = {key: pool[key] for key in ("service", "size", "processes")}
-        found.append({**one, "replicas": compose_rules.replicas(service), "order": order, "hosts": list(placement.get(name) or [])})
+        found.append(
+            {**one, "replicas": compose_rules.replicas(service), "order": order, "hosts": list(placement.get(name) or [])}
+        )
     return found

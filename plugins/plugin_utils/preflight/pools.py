@@ -38,7 +38,9 @@ def findings(
     elif room:
         allowed, how = _allowed(room)
     else:
-        yield Finding(WARNING, CHECK, "", seen, "", "Nobody could ask the database what it allows; stack.database says where it is")
+        yield Finding(
+            WARNING, CHECK, "", seen, "", "Nobody could ask the database what it allows; stack.database says where it is"
+        )
         return
     if needed > allowed:
         yield Finding(ERROR, CHECK, "", seen, f"at most {allowed} ({how})", _MEND)

@@ -10,7 +10,7 @@ from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.ledger.applied import standing
 from ansible_collections.morpheus.deploy.plugins.module_utils.ledger.shipped import Shipped
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.schema import LIVE, SEEN, Evidence, Schema
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.schema import LIVE, SEEN, Schema
 
 
 def told(ledgers: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

@@ -21,7 +21,9 @@ STANDINGS = [
     pytest.param("alembic", [Row("z")], CHAIN, ["a", "b", "c"], ["z"], [], id="alembic: a revision that nobody has"),
     pytest.param("alembic", [], CHAIN, ["a", "b", "c"], [], [], id="alembic: a new database"),
     pytest.param("django", [Row("s.0001_a"), Row("s.0002_b")], SQUASHED, [], [], [], id="django: all that it replaces is there"),
-    pytest.param("django", [Row("s.0001_a")], SQUASHED, ["s.0001_squashed"], ["s.0001_a"], [], id="django: a part of it is there"),
+    pytest.param(
+        "django", [Row("s.0001_a")], SQUASHED, ["s.0001_squashed"], ["s.0001_a"], [], id="django: a part of it is there"
+    ),
     pytest.param("prisma", [Row("1_a", "", "failed")], files("1_a"), ["1_a"], [], ["1_a"], id="prisma: one broke off"),
     pytest.param(
         "prisma",

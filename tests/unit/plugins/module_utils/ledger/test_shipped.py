@@ -77,7 +77,13 @@ READ = [
     ),
     pytest.param(
         "flyway",
-        {"sql/V1_1__b.sql": b"", "sql/V1__a.sql": b"", "sql/deep/V2.0__c.sql": b"", "sql/V10__d.sql": b"", "sql/R__view.sql": b""},
+        {
+            "sql/V1_1__b.sql": b"",
+            "sql/V1__a.sql": b"",
+            "sql/deep/V2.0__c.sql": b"",
+            "sql/V10__d.sql": b"",
+            "sql/R__view.sql": b"",
+        },
         "sql",
         ["1", "1.1", "2", "10"],
         id="flyway: by their parts, on any level",
@@ -143,7 +149,9 @@ WRONG = [
     pytest.param(
         "flyway",
         {"v/V1__a.sql": b"", "v/x/V01__b.sql": b""},
-        ["v/V1__a.sql and v/x/V01__b.sql have the same version: a tool applies one of them and never the other; give each its own"],
+        [
+            "v/V1__a.sql and v/x/V01__b.sql have the same version: a tool applies one of them and never the other; give each its own"
+        ],
         id="flyway: one number, written differently",
     ),
     pytest.param("django", {"v/shop/migrations/0001_a.py": b"class Migration("}, None, id="django: no Python"),

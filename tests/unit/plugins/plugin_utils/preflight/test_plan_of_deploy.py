@@ -179,7 +179,11 @@ def test_limits_have_the_defaults_of_the_role() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "problem"),
     [
-        ("accept", ["memory"], 'preflight_accept[0]: "memory" is not one of alerts, backup, certificate, clock, connections, disk'),
+        (
+            "accept",
+            ["memory"],
+            'preflight_accept[0]: "memory" is not one of alerts, backup, certificate, clock, connections, disk',
+        ),
         ("versions", {"edge": "new"}, 'preflight_versions.edge: "new" is no version; give numbers with dots, for example "26.1"'),
         ("alertmanager_url", "alerts:9093", "preflight_alertmanager_url: must be an http or https URL without a login"),
         ("alertmanager_url", "http://a:b@alerts", "preflight_alertmanager_url: must be an http or https URL without a login"),
