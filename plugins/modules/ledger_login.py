@@ -112,8 +112,8 @@ def reads(params: dict[str, Any], ledger: Ledger) -> bool:
         with connected(url) as connection, connection.cursor() as cursor:
             if more := reader.powers(cursor, role, ledger):
                 raise DeployError(
-                    f"{params['reader_variable']} logs in as {role}, which {more}: what lies on every host may read the ledger and "
-                    "do nothing else. Give it a role of its own, which a deploy makes"
+                    f"{params['reader_variable']} logs in as {role}, which {more}: what lies on every host may read the ledger "
+                    "and do nothing else. Give it a role of its own, which a deploy makes"
                 )
             read.rows(connection, ledger, psycopg2.errors.InsufficientPrivilege)
             return True

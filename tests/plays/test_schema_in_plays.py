@@ -194,8 +194,8 @@ def test_pools_that_the_database_has_no_room_for_refuse_with_the_numbers(stage: 
     done = deploy(stage, "pools", database("ff", others=10), stack={"pools": [pool]})
     assert (done.code, asked(done, "stack_rollout"), asked(done, "stack_release")) == (2, [], [])
     assert (
-        "web takes 2 hosts x 1 replica x pool of 30 = 60 and 30 more while 1 host is switched (start-first); 90 in all; expected at "
-        "most 87 (max_connections 100 - 3 reserved - 10 of others)"
+        "web takes 2 hosts x 1 replica x pool of 30 = 60 and 30 more while 1 host is switched (start-first); 90 in all; expected "
+        "at most 87 (max_connections 100 - 3 reserved - 10 of others)"
     ) in words(done)
     done = deploy(stage, "room", database("ff", others=7), stack={"pools": [pool]})
     assert done.code == 0, done.output

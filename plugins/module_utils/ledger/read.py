@@ -58,7 +58,7 @@ def _another(ledger: Ledger, columns: set[str]) -> str:
         )
     return (
         f"has a ledger {ledger.table} without a column version: stack.migration.ledger reads a ledger as Supabase keeps it, one "
-        "row per version. For Alembic, Django, Prisma, Rails and Flyway set stack.migration.preset, which knows their tables; for "
-        'another tool set the ledger to "": then the migration runs at every deploy that changes something, and the tool itself '
-        "finds what is to do"
+        "row per version. For Alembic, Django, Prisma, Rails and Flyway set stack.migration.preset, which knows their tables; "
+        'for another tool set the ledger to "": then the migration runs at every deploy that changes something, and the tool '
+        "itself finds what is to do"
     )

@@ -77,6 +77,6 @@ def by_hand(role: str, ledger: Ledger) -> str:
     """What a person who may do it types into psql. The password is asked for, and stands nowhere."""
     schema = ledger.table.split(".")[0]
     return (
-        f"create role {role} login noinherit; grant usage on schema {schema} to {role}; grant select on {ledger.table} to {role}; "
-        f"then \\password {role}"
+        f"create role {role} login noinherit; grant usage on schema {schema} to {role}; grant select on {ledger.table} to "
+        f"{role}; then \\password {role}"
     )

@@ -181,8 +181,8 @@ def _ordered(found: Sequence[Shipped]) -> list[Shipped]:
 
 
 def _assigned(content: bytes, of_class: str = "") -> dict[str, Any]:
-    """Name -> value of what is assigned at the top of a file, or in a class there, as far as it is written out. Of a class that is
-    there at least its name.
+    """Name -> value of what is assigned at the top of a file, or in a class there, as far as it is written out. Of a class
+    that is there at least its name.
     """
     try:
         body: Sequence[ast.stmt] = ast.parse(content).body

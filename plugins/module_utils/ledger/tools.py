@@ -18,9 +18,9 @@ TABLE = r"[A-Za-z_][A-Za-z0-9_]*\.[A-Za-z_][A-Za-z0-9_]*"
 
 @dataclass(frozen=True)
 class Tool:
-    """``columns``: those without which the table is not the tool's. ``select``: version, name and state of each row, oldest first,
-    with ``{table}`` for the table; the states are those of ``applied.Row``. ``whole``: whether all that it may apply is among the
-    files of a release.
+    """``columns``: those without which the table is not the tool's. ``select``: version, name and state of each row, oldest
+    first, with ``{table}`` for the table; the states are those of ``applied.Row``. ``whole``: whether all that it may apply is
+    among the files of a release.
     """
 
     table: str
@@ -70,8 +70,9 @@ TOOLS: Mapping[str, Tool] = {
     "flyway": Tool(
         "public.flyway_schema_history",
         frozenset({"installed_rank", "version", "description", "type", "success"}),
-        "select version, description, case when not success then 'failed' when type like 'UNDO%' or type = 'DELETE' then 'undone' "
-        "when type = 'BASELINE' then 'baseline' else 'applied' end from {table} where version is not null order by installed_rank",
+        "select version, description, case when not success then 'failed' "
+        "when type like 'UNDO%' or type = 'DELETE' then 'undone' when type = 'BASELINE' then 'baseline' else 'applied' end "
+        "from {table} where version is not null order by installed_rank",
         ("flyway", "migrate"),
         whole=False,
     ),

@@ -30,8 +30,9 @@ LIVE, SEEN, NONE = "live", "seen", "none"
 
 @spoken()
 def look(releases: Releases, now: str, *, release_id: str = "", keep: bool) -> dict[str, Any]:
-    """The ledger of a release, or of the live one. ``source``: "live" when the database answered, "seen" when this is what was read at ``at``, "none" when nobody knows; then,
-    as with "seen", ``why`` says what kept the database from answering. ``keep``: remember what it answers.
+    """The ledger of a release, or of the live one. ``source``: "live" when the database answered, "seen" when this is what was
+    read at ``at``, "none" when nobody knows; then, as with "seen", ``why`` says what kept the database from answering. ``keep``:
+    remember what it answers.
     """
     found: dict[str, Any] = {"source": NONE, "ledger": "", "rows": [], "at": "", "why": "", "reader": ""}
     found["live"] = releases.lineage().live

@@ -41,8 +41,8 @@ def files(config: Mapping[str, Any], contents: Mapping[str, str]) -> list[dict[s
 def problems(
     config: Mapping[str, Any], services: Mapping[str, Any], files: Mapping[str, str], secrets: Mapping[str, str]
 ) -> list[str]:
-    """``config``: the stack; ``services``: of the Compose files; ``files``: path -> base64 of what the release ships; ``secrets``:
-    name -> value.
+    """``config``: the stack; ``services``: of the Compose files; ``files``: path -> base64 of what the release ships;
+    ``secrets``: name -> value.
     """
     migration = config.get("migration")
     if not migration:
@@ -122,8 +122,8 @@ def _of_reader(migration: Mapping[str, Any], secrets: Mapping[str, str], databas
         yield f"{option}: the role of {name}, {role_pair.role_problem(role)}"
     elif owner in secrets and _role(secrets[owner]) == role:
         yield (
-            f"{option}: {name} logs in as {role}, as {owner} does; it lies on every host only to read the ledger, so give it a role "
-            "of its own, which a deploy makes"
+            f"{option}: {name} logs in as {role}, as {owner} does; it lies on every host only to read the ledger, so give it a "
+            "role of its own, which a deploy makes"
         )
 
 

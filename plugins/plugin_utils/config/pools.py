@@ -41,8 +41,8 @@ def problems(stack: Mapping[str, Any], services: Mapping[str, Any]) -> list[str]
             found.append(f'stack.pools[{number}].service: the Compose files have no service "{name}"')
         elif isinstance(service, Mapping) and f"env/{group}.env" not in _env_files(service):
             found.append(
-                f"stack.pools[{number}].variable: services.{name}.env_file does not read env/{group}.env, so the size would reach "
-                "nobody; add it there, or name a variable of a file that the service reads"
+                f"stack.pools[{number}].variable: services.{name}.env_file does not read env/{group}.env, so the size would "
+                "reach nobody; add it there, or name a variable of a file that the service reads"
             )
     return found
 

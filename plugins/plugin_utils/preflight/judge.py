@@ -53,8 +53,8 @@ def findings(
 def database_findings(
     config: Mapping[str, Any], said: Mapping[str, Any], hosts: Collection[str], at_once: Sequence[int]
 ) -> list[Finding]:
-    """``config``: the checked configuration; ``said``: what the database said when it was asked whose it is; ``hosts``: all of the
-    environment; ``at_once``: sizes of batches.
+    """``config``: the checked configuration; ``said``: what the database said when it was asked whose it is; ``hosts``: all of
+    the environment; ``at_once``: sizes of batches.
     """
     room, declared = said.get("connections") or {}, int((config.get("owner") or {}).get("connections") or 0)
     found = [*pools.findings(config.get("pools") or [], hosts, max(at_once, default=1), room, declared)]

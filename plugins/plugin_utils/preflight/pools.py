@@ -48,7 +48,7 @@ def findings(
 
 def _part(pool: Mapping[str, Any], hosts: Collection[str], at_once: int) -> tuple[int, int, str]:
     """Connections that stay, those that come for as long as old and new replicas live side by side, and both in words."""
-    there = [name for name in pool["hosts"] or hosts]
+    there = list(pool["hosts"] or hosts)
     each = pool["replicas"] * pool["processes"] * pool["size"]
     steady, more = len(there) * each, 0
     processes = f" x {pool['processes']} processes" if pool["processes"] > 1 else ""

@@ -20,6 +20,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage im
 
 LIVE, SEEN, NONE = "live", "seen", "none"
 _MOST_NAMED = 3
+_NO_LEDGER = Ledger("", "")
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Evidence:
     host: str = ""
     at: str = ""
     why: str = ""
-    ledger: Ledger = Ledger("", "")
+    ledger: Ledger = _NO_LEDGER
     rows: Sequence[Row] = ()
 
     @classmethod

@@ -5,8 +5,8 @@
 
 ``report``: {environment, hosts: name -> result of stack_status or {unreachable}, lease: holder or None, lease_problem: why
 no host said it, lease_unread: host -> why it did not, balancers_unread: balancer -> why it did not say whom it keeps off, runs:
-history lines, endpoints: how serverless endpoints differ from what is declared, schema: see schema_status}. Of several stacks, stacks: name -> hosts as
-above, in the place of hosts.
+history lines, endpoints: how serverless endpoints differ from what is declared, schema: see schema_status}. Of
+several stacks, stacks: name -> hosts as above, in the place of hosts.
 """
 
 from __future__ import annotations

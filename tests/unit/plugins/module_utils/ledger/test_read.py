@@ -1,4 +1,4 @@
-"""What is told of tables that cannot be read. What a real database answers is seen by tests/migration_tools and tests/migrations."""
+"""What is told of tables that cannot be read. A real database is read by tests/migration_tools and tests/migrations."""
 
 from __future__ import annotations
 

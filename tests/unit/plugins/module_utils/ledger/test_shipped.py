@@ -150,7 +150,8 @@ WRONG = [
         "flyway",
         {"v/V1__a.sql": b"", "v/x/V01__b.sql": b""},
         [
-            "v/V1__a.sql and v/x/V01__b.sql have the same version: a tool applies one of them and never the other; give each its own"
+            "v/V1__a.sql and v/x/V01__b.sql have the same version: a tool applies one of them and never the other; give each "
+            "its own"
         ],
         id="flyway: one number, written differently",
     ),

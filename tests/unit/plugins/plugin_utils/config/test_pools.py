@@ -50,8 +50,8 @@ def test_a_service_that_reads_the_file_is_told(entry: Any) -> None:
 def test_what_no_service_reads_is_refused() -> None:
     assert pools.problems(stack(), {"web": {}}) == ['stack.pools[0].service: the Compose files have no service "api"']
     assert pools.problems(stack(), {"api": {"env_file": ["env/web.env"]}}) == [
-        "stack.pools[0].variable: services.api.env_file does not read env/api.env, so the size would reach nobody; add it there, or "
-        "name a variable of a file that the service reads"
+        "stack.pools[0].variable: services.api.env_file does not read env/api.env, so the size would reach nobody; add it there, "
+        "or name a variable of a file that the service reads"
     ]
 
 

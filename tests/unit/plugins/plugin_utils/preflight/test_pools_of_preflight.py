@@ -44,10 +44,10 @@ def test_a_deploy_needs_what_old_and_new_replicas_have_together(about: Any, give
 def test_the_numbers_are_told_with_where_they_come_from() -> None:
     [refused] = found(pool(), pool(service="worker", order="stop-first", size=8))
     assert refused.text == (
-        "connections: api takes 2 hosts x 3 replicas x pool of 5 = 30 and 15 more while 1 host is switched (start-first); worker takes "
-        "2 hosts x 3 replicas x pool of 8 = 48 (stop-first); 93 in all; expected at most 60 (max_connections 100 - 3 reserved - 37 of "
-        "others). Lower stack.pools[].size or replicas, write order: stop-first for a service that may be gone for a moment, or give "
-        "the database more; what it allows otherwise is said by stack.database.connections"
+        "connections: api takes 2 hosts x 3 replicas x pool of 5 = 30 and 15 more while 1 host is switched (start-first); worker "
+        "takes 2 hosts x 3 replicas x pool of 8 = 48 (stop-first); 93 in all; expected at most 60 (max_connections 100 - 3 "
+        "reserved - 37 of others). Lower stack.pools[].size or replicas, write order: stop-first for a service that may be gone "
+        "for a moment, or give the database more; what it allows otherwise is said by stack.database.connections"
     )
 
 

@@ -100,8 +100,8 @@ def test_where_nobody_has_seen_a_ledger_hosts_go_by_what_they_remember_and_say_s
     )
     refused = judge("a-1", nobody, nobody, schema=host(since="0002"))
     assert [one.partition(".")[0] for one in refused.problems] == [
-        "release a-1 was made for schema 0001, and since the live database was migrated only releases made for schema 0002 or newer "
-        "run on it"
+        "release a-1 was made for schema 0001, and since the live database was migrated only releases made for schema 0002 or "
+        "newer run on it"
     ]
 
 
@@ -109,8 +109,9 @@ def test_what_the_database_lacks_is_no_way_back_either() -> None:
     """As after a restore from before the release."""
     found = judge("b-1", ledger("0001"))
     assert found.problems == [
-        f"release b-1 needs migrations/0002_m.sql, which the database does not have applied ({READ}). Deploy that release instead, "
-        "which migrates; a rollback does not. Choose one that does with -e rollback_to=<id> (a-1), or repair forward with a deploy"
+        f"release b-1 needs migrations/0002_m.sql, which the database does not have applied ({READ}). Deploy that release "
+        "instead, which migrates; a rollback does not. Choose one that does with -e rollback_to=<id> (a-1), or "
+        "repair forward with a deploy"
     ]
     assert judge("b-1", ledger("0001", source="seen", why="down")).problems == [], "it may have been migrated since"
 
@@ -153,9 +154,9 @@ def test_where_versions_are_names_a_release_has_the_file_or_not() -> None:
     asked = {"x": ledger("bb", releases=releases) | {"ledger": "alembic:public.alembic_version"}}
     refused = decide({"x": infos}, "a-1", {}, asked).problems
     assert refused == [
-        "release a-1 does not run on the database as it is: v/aa.py, v/bb.py is applied there, which came with release c-1 and leaves "
-        f"only releases that were made for schema aa or newer; this one was made for ff ({READ}). Choose one that does with "
-        "-e rollback_to=<id> (b-1), or repair forward with a deploy"
+        "release a-1 does not run on the database as it is: v/aa.py, v/bb.py is applied there, which came with release c-1 and "
+        f"leaves only releases that were made for schema aa or newer; this one was made for ff ({READ}). Choose one that does "
+        "with -e rollback_to=<id> (b-1), or repair forward with a deploy"
     ]
     found = decide({"x": infos}, "b-1", {}, asked)
     assert (found.problems, found.cannot_undo[0]) == (
