@@ -110,7 +110,7 @@ def stack_config(variables: Mapping[str, Any]) -> dict[str, Any]:
         "secret_rights": checked.secret_rights,
         "placement": checked.placement,
         "supabase": checked.supabase,
-        "migrations": migration.files(checked.config, checked.files),
+        "migrations": migration.files(checked.config, checked.files) if not checked.problems else [],
         "owner": _owner(checked.config),
         "pools": pools.wanted(checked.stack, checked.model, checked.files, checked.placement) if not checked.problems else [],
         "limits": limits,

@@ -191,9 +191,14 @@ def _assigned(content: bytes, of_class: str = "") -> dict[str, Any]:
     found: dict[str, Any] = {}
     if of_class:
         classes = [node for node in body if isinstance(node, ast.ClassDef) and node.name == of_class]
-        body, found = (classes[-1].body, {"class": of_class}) if classes else ((), {})
+        body = classes[-1].body if classes else ()
+        found = {"class": of_class} if classes else {}
     for node in body:
-        targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        targets: list[ast.expr] = []
+        if isinstance(node, ast.Assign):
+            targets = node.targets
+        elif isinstance(node, ast.AnnAssign):
+            targets = [node.target]
         value = getattr(node, "value", None)
         if value is not None:
             found |= {target.id: _literal(value) for target in targets if isinstance(target, ast.Name)}

@@ -86,7 +86,7 @@ def _keep(releases: Releases, content: Mapping[str, Any]) -> None:
     write_atomically(path, json.dumps(LEDGER.numbered(content)) + "\n", mode=0o600)
 
 
-def _seen(releases: Releases, ledger: str) -> Mapping[str, Any]:
+def _seen(releases: Releases, ledger: str) -> dict[str, Any]:
     with suppress(FileNotFoundError, DamagedError, NewerFormatError, KeyError, TypeError):
         found = LEDGER.load(releases.root / FILE)
         if found["ledger"] == ledger:

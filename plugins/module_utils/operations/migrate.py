@@ -71,7 +71,7 @@ def _start(host: StackHost, manifest: Manifest, service: str, one_offs: OneOffs)
     return found[0]
 
 
-def _command(manifest: Manifest, service: Mapping[str, Any]) -> dict[str, list[str]]:
+def preset_command(manifest: Manifest, service: Mapping[str, Any]) -> dict[str, list[str]]:
     """That of the preset, where the Compose files have none."""
     migration = manifest.stack.migration
     if not migration or not migration.preset or service.get("command"):
@@ -89,7 +89,7 @@ def _compose(host: StackHost, manifest: Manifest, service: str) -> Iterator[Comp
     volumes = host.mounts(manifest.stack, workspace).placed(model, service, workspace.shipped())
     own = {
         **given,
-        **_command(manifest, model["services"][service]),
+        **preset_command(manifest, model["services"].get(service) or {}),
         "image": pinned_images(host, manifest)[service],
         "pull_policy": "never",
         "volumes": volumes,
