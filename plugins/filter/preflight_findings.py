@@ -63,7 +63,7 @@ def preflight_findings(
     from ansible_collections.morpheus.deploy.plugins.plugin_utils.preflight.finding import ERROR, Limits
 
     sizes = [int(size) for size in at_once]
-    of_database = judge.database_findings(config, database or {}, hosts, sizes) if (config or {}).get("stack") else []
+    of_database = judge.database_findings(config, database or {}, hosts, sizes) if config and config.get("stack") else []
     found = judge.findings(facts, Limits.of(limits), time.time(), float(backup_hours), of_database)
     return {
         "errors": [one.text for one in found if one.level == ERROR],

@@ -97,7 +97,7 @@ def test_an_older_release_is_behind_and_its_files_are_known_by_those_of_the_newe
     new = shipped.shipped(files(project.root), VERSIONS, "alembic")
     project.run(*TOOLS["alembic"].command)
     found = standing(rows(project.database, "alembic"), old, "alembic", known=new)
-    assert (found.pending, found.unknown, found.applied) == ([], [], {first, second})
+    assert (list(found.pending), list(found.unknown), set(found.applied)) == ([], [], {first, second})
 
 
 def test_a_revision_that_nobody_has_the_file_of_is_told(project: Project) -> None:

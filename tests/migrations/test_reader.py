@@ -59,7 +59,7 @@ def url(database: Database, role: str = "reader", password: str = PASSWORD) -> s
 
 
 def make(database: Database, capsys: pytest.CaptureFixture[str], **options: Any) -> dict[str, Any]:
-    given = {"url": database.url, "variable": "api.DATABASE_URL", "environment": "staging", "ledger": LEDGER}
+    given: dict[str, Any] = {"url": database.url, "variable": "api.DATABASE_URL", "environment": "staging", "ledger": LEDGER}
     given |= {"reader": url(database), "reader_variable": "ledger.DATABASE_URL", "without_lease": True, **options}
     found = run_module(ledger_login, capsys, given)
     assert "canary" not in json.dumps(found.get("msg", ""))
