@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import schema_status
 
-from tests.unit.plugins.plugin_utils.run.test_schema import AT, RELEASES, ledger
+from tests.unit.plugins.plugin_utils.run.test_schema_of_rollback import AT, RELEASES, ledger
 
 OF_LIVE = {"live": "c-1"}
 SHOWN = [
