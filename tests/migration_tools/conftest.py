@@ -3,27 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "collections"), str(ROOT)]
 
 from tests.hangs import never_hangs, pytest_configure
-from tests.migrations.postgres import Cluster, Database, cluster
+from tests.migrations.conftest import database, postgres
 
-__all__ = ["never_hangs", "pytest_configure"]
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[Cluster]:
-    with cluster() as found:
-        yield found
-
-
-@pytest.fixture
-def database(postgres: Cluster) -> Iterator[Database]:
-    with postgres.database() as found:
-        yield found
+__all__ = ["database", "never_hangs", "postgres", "pytest_configure"]
