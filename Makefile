@@ -138,6 +138,16 @@ migrations: $(VENV)/.stamp $(MIGRATION_TOOLS)/.stamp postgres ## Run Supabase's 
 backfill: $(VENV)/.stamp postgres ## Fill a million rows beside traffic, and measure that
 	$(BIN)/python -m tests.bench.backfill
 
+$(VENV)/migration-tools/.stamp: $(VENV)/.stamp
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(@D)/bin/python -m pip install --quiet --group migration-tools
+	@touch $@
+
+.PHONY: migration-tools
+migration-tools: $(VENV)/migration-tools/.stamp postgres ## Ask Alembic and Django what is pending, and read the same from their ledgers
+	$(VENV)/migration-tools/bin/python -m pytest tests/migration_tools
+
 $(VENV)/ml-gateway/.stamp: $(VENV)/.stamp
 	$(PYTHON) -m venv $(@D)
 	$(@D)/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
@@ -342,6 +352,7 @@ bench: provisioned ## Measure deploys beside their floor and beside docker compo
 # Neither needs the sandbox. The second one uses one processor at a time.
 CODE := lint unit
 SERVICES := lab migrations backup supabase ml-gateway flags monitoring logs workflows
+NO_SANDBOX := lint unit lab migrations migration-tools backup supabase ml-gateway flags monitoring logs workflows
 
 .PHONY: test
 # What needs no sandbox takes the time that the sandbox's tests leave; shown when it fails. With $(MAKE) make -n would run it all.

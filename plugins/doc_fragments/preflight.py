@@ -13,4 +13,19 @@ options:
     description: How old the last backup may be before that is told, in hours. C(0) asks for none.
     type: float
     default: 0.0
+  database:
+    description:
+      - What M(morpheus.deploy.database_identity) returned, with the rows of the ledger and the connections that the database has.
+    type: dict
+    default: {}
+  hosts:
+    description: All hosts of the environment.
+    type: list
+    elements: str
+    default: []
+  at_once:
+    description: Sizes of batches, as the filter P(morpheus.deploy.batches#filter) gives them.
+    type: list
+    elements: int
+    default: [1]
 """

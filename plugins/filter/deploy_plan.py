@@ -36,16 +36,6 @@ options:
     description: What M(morpheus.deploy.supabase_migrations) returned in check mode.
     type: dict
     default: {}
-  applied:
-    description: Versions that the ledger of another tool has.
-    type: list
-    elements: str
-    default: []
-  at_once:
-    description: Sizes of batches, as the filter P(morpheus.deploy.batches#filter) gives them.
-    type: list
-    elements: int
-    default: [1]
 extends_documentation_fragment:
   - morpheus.deploy.preflight
 author:
@@ -88,7 +78,8 @@ def deploy_plan(
     leases: Mapping[str, Mapping[str, Any]] | None = None,
     waits: float = 0.0,
     migrations: Mapping[str, Any] | None = None,
-    applied: Sequence[str] = (),
+    database: Mapping[str, Any] | None = None,
+    hosts: Sequence[str] = (),
     at_once: Sequence[int] = (1,),
     backup_hours: float = 0.0,
 ) -> dict[str, Any]:
@@ -105,7 +96,8 @@ def deploy_plan(
         keepers=list(leases or {}),
         waits=float(waits),
         migrations=migrations,
-        applied=applied,
+        database=database or {},
+        environment_hosts=hosts,
         at_once=[int(size) for size in at_once],
         backup_hours=float(backup_hours),
     )

@@ -9,7 +9,7 @@ short_description: Judge what hosts show before a deploy
 version_added: 0.1.0
 description:
   - Says what speaks against a deploy, all of it at once. C(errors) refuse it, C(warnings) are only told.
-positional: _input, limits, backup_hours
+positional: _input, limits, backup_hours, config, database, hosts, at_once
 options:
   _input:
     description: What M(morpheus.deploy.preflight_info) returned, by host. A host without it is a finding.
@@ -19,6 +19,10 @@ options:
     description: C(limits) as the filter P(morpheus.deploy.stack_config#filter) gives them.
     type: dict
     required: true
+  config:
+    description: The configuration, whose pools are counted, as the filter P(morpheus.deploy.stack_config#filter) gives it.
+    type: dict
+    default: {}
 extends_documentation_fragment:
   - morpheus.deploy.preflight
 author:
@@ -41,18 +45,26 @@ _value:
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 
 def preflight_findings(
-    facts: Mapping[str, Mapping[str, Any]], limits: Mapping[str, Any], backup_hours: float = 0.0
+    facts: Mapping[str, Mapping[str, Any]],
+    limits: Mapping[str, Any],
+    backup_hours: float = 0.0,
+    config: Mapping[str, Any] | None = None,
+    database: Mapping[str, Any] | None = None,
+    hosts: Sequence[str] = (),
+    at_once: Sequence[int] = (1,),
 ) -> dict[str, list[str]]:
     # Loaded when it is needed: Ansible loads every filter of the collection at the start of each run.
     from ansible_collections.morpheus.deploy.plugins.plugin_utils.preflight import judge
     from ansible_collections.morpheus.deploy.plugins.plugin_utils.preflight.finding import ERROR, Limits
 
-    found = judge.findings(facts, Limits.of(limits), time.time(), float(backup_hours))
+    sizes = [int(size) for size in at_once]
+    of_database = judge.database_findings(config, database or {}, hosts, sizes) if config and config.get("stack") else []
+    found = judge.findings(facts, Limits.of(limits), time.time(), float(backup_hours), of_database)
     return {
         "errors": [one.text for one in found if one.level == ERROR],
         "warnings": [one.text for one in found if one.level != ERROR],

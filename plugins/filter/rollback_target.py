@@ -11,7 +11,7 @@ description:
   - Without a wish it is the last release that was live and good on all hosts. After a deploy that was not finished everywhere it
     is the release from before that deploy; after a rollback that was not finished, its target.
   - All that speaks against it is reported at once, each problem with the host that has it.
-positional: _input, wanted, left_out
+positional: _input, wanted, left_out, ledgers
 options:
   _input:
     description: What M(morpheus.deploy.stack_info) returned, by host.
@@ -23,6 +23,10 @@ options:
     default: ""
   left_out:
     description: What the filter P(morpheus.deploy.left_out#filter) returned of hosts that stay as they are.
+    type: dict
+    default: {}
+  ledgers:
+    description: What M(morpheus.deploy.stack_ledger) returned of those hosts that were asked, by host.
     type: dict
     default: {}
 author:
@@ -45,6 +49,7 @@ _value:
     leaves: [1.2.0-3f9a0c1d]
     problems: []
     cannot_undo: ["the database stays as it is, at schema 0002"]
+    ledger: {source: live, host: app-1, at: "2026-01-01T12:00:00Z", why: "", head: "0002"}
 """
 
 from collections.abc import Callable, Mapping
@@ -53,11 +58,14 @@ from typing import Any
 
 
 def rollback_target(
-    hosts: Mapping[str, Mapping[str, Any]], wanted: str = "", left_out: Mapping[str, Mapping[str, Any]] | None = None
+    hosts: Mapping[str, Mapping[str, Any]],
+    wanted: str = "",
+    left_out: Mapping[str, Mapping[str, Any]] | None = None,
+    ledgers: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> dict[str, Any]:
     from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.rollback import decide
 
-    return asdict(decide(hosts, str(wanted or ""), left_out or {}))
+    return asdict(decide(hosts, str(wanted or ""), left_out or {}, ledgers or {}))
 
 
 class FilterModule:

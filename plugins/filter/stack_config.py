@@ -63,7 +63,7 @@ def stack_config(variables: Mapping[str, Any]) -> dict[str, Any]:
     from ansible_collections.morpheus.deploy.plugins.filter.costs_problems import costs_problems
     from ansible_collections.morpheus.deploy.plugins.filter.ml_problems import ml_problems
     from ansible_collections.morpheus.deploy.plugins.module_utils.health import gate
-    from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import compose_asked, specifications
+    from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import compose_asked, migration, pools, specifications
     from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.check import StackConfig
     from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.no_jmespath import NO_JMESPATH
     from ansible_collections.morpheus.deploy.plugins.plugin_utils.notify.channels import told
@@ -109,8 +109,19 @@ def stack_config(variables: Mapping[str, Any]) -> dict[str, Any]:
         "secret_rights": checked.secret_rights,
         "placement": checked.placement,
         "supabase": checked.supabase,
+        "migrations": migration.files(checked.config, checked.files) if not checked.problems else [],
+        "owner": _owner(checked.config),
+        "pools": pools.wanted(checked.stack, checked.model, checked.files, checked.placement) if not checked.problems else [],
         "limits": limits,
     }
+
+
+def _owner(stack: Mapping[str, Any]) -> dict[str, Any]:
+    """Of the database: the secret that migrates it, what tells whose it is, and how many connections the stack may have."""
+    database, migration_ = stack.get("database") or {}, stack.get("migration") or {}
+    secret = migration_.get("secret") or database.get("secret") or ""
+    about = {name: database.get(name) or "" for name in ("project_ref", "system_identifier")}
+    return {"secret": secret, "connections": database.get("connections") or 0, **about}
 
 
 def _acme_problems(variables: Mapping[str, Any]) -> list[str]:

@@ -9,12 +9,16 @@ short_description: Put the status of an environment together
 version_added: 0.1.0
 description:
   - Joins what the hosts say, the lease and the last runs. The callback P(morpheus.deploy.verdict#callback) prints it.
-positional: _input, leases, environment, balancers, ages, supabase
+positional: _input, leases, environment, balancers, ages, supabase, ledgers
 options:
   _input:
     description: What M(morpheus.deploy.stack_status) returned, by host.
     type: dict
     required: true
+  ledgers:
+    description: Which migrations the database has, as M(morpheus.deploy.stack_ledger) said on some hosts, by host.
+    type: dict
+    default: {}
 extends_documentation_fragment:
   - morpheus.deploy.environment
   - morpheus.deploy.environment_status
@@ -40,6 +44,7 @@ _value:
     lease_unread: {}
     balancers_unread: {}
     backups: []
+    schema: {}
     supabase: {declared: true, drift: [], waiting: [], problem: ""}
     runs: []
 """
@@ -55,9 +60,10 @@ def status_report(
     balancers: Mapping[str, Mapping[str, Any]] | None = None,
     ages: Mapping[str, float] | None = None,
     supabase: Mapping[str, Any] | None = None,
+    ledgers: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> dict[str, Any]:
     from ansible_collections.morpheus.deploy.plugins.module_utils.lease import away
-    from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import backups, environment_status
+    from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import backups, environment_status, schema_status
     from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.environment_status import EnvironmentStatus
 
     whole = EnvironmentStatus.of(leases, environment, balancers, supabase)
@@ -70,6 +76,7 @@ def status_report(
     return {
         **whole.report(),
         "backups": backups.told(hosts, ages or {}),
+        "schema": schema_status.told(ledgers or {}),
         "hosts": shown,
         "unknown": sorted(environment_status.unknown(hosts)),
     }

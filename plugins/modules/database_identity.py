@@ -54,7 +54,8 @@ options:
     default: ""
   ledger:
     description:
-      - Table of a migration tool (C(schema.table), with a column C(version)) whose versions are to be read. Empty reads none.
+      - Table of a migration tool whose rows are to be read, C(schema.table) with a column C(version), or
+        C(preset:schema.table) with a preset of C(stack.migration). Empty reads none.
     type: str
     default: ""
   timeout_seconds:
@@ -99,11 +100,24 @@ system_identifier:
   type: str
   sample: "7451239908170123456"
 versions:
-  description: Versions of the schema that O(ledger) lists.
+  description: Versions of the schema that O(ledger) lists as applied.
   returned: success
   type: list
   elements: str
   sample: ["0001", "0002"]
+ledger:
+  description: The rows of O(ledger), oldest first. C(state) is C(applied), C(failed), C(undone) or C(baseline).
+  returned: success
+  type: list
+  elements: dict
+  sample: [{version: "0001", name: "", state: applied}]
+connections:
+  description:
+    - How many connections the server lets anybody have (C(max)), how many of them are kept back (C(reserved)) or are of other
+      logins (C(others)), and what the login or the database is limited to (C(limit), -1 where they are not).
+  returned: success
+  type: dict
+  sample: {max: 100, reserved: 3, others: 12, limit: -1}
 """
 
 from typing import Any

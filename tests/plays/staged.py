@@ -336,6 +336,7 @@ WELL = [
             ],
         },
     ),
+    rule("stack_ledger", {"changed": False, "source": "none", "ledger": "", "rows": [], "at": "", "why": "", "releases": {}}),
     rule(
         "stack_status",
         {

@@ -49,6 +49,7 @@ CREDENTIALS = (
             *("postgres_login.url", "key_probe.key", "rotation.secrets", "database_identity.url"),
             *("lease.identity.database.url", "host_identity.database.url"),
             *("supabase_migrations.url", "supabase_seeds.url", "stack_adoption_info.secrets"),
+            *("ledger_login.url", "ledger_login.reader"),
         ),
     ),
     Credential(
@@ -72,6 +73,14 @@ CREDENTIALS = (
         "any provider",
         MASKED_ON_HOSTS,
         ("stack_release.secret_files", "rotation.secret_files", "supabase_migrations.url", "supabase_seeds.url"),
+    ),
+    Credential(
+        "the secret of stack.migration.reader",
+        "that of the secret that it names",
+        f"{_BY_FILE}; files: secret-readable, secret-owner, secret-leftover",
+        "manual, command, generated: the next deploy gives its role the new password",
+        MASKED_ON_HOSTS,
+        ("ledger_login.reader",),
     ),
     Credential(
         "ml.key",
@@ -284,6 +293,11 @@ ADDRESSES = (
         "no: asked by a deploy alone, for migrations; applications use stack.database.secret",
     ),
     Address(
+        "the database of stack.migration.reader",
+        "project_ref, and the marker through its own connection, whenever it is asked; what is not ours is not believed",
+        "audit_must_reach, as the database",
+    ),
+    Address(
         "stack_rotation[].postgres.admin_url",
         "its fingerprint, and the marker, through each connection",
         "audit_must_not_reach, as the database",
@@ -392,6 +406,7 @@ NEITHER = {
     "stack.database.secret": "the name of a secret",
     "stack.hosts_at_once": "a number",
     "stack.migration.secret": "the name of a secret",
+    "stack.migration.reader": "the name of a secret",
     "stack.services[].health.host": "the Host header that a replica is asked with, at its own address",
     "stack.services[].hosts": "names of the inventory",
     "stack_fingerprints": "the path of a file that holds no secret",

@@ -25,6 +25,7 @@ from tests.unit.plugins.module_utils.compose import (
 )
 from tests.unit.plugins.module_utils.edge import test_edge, test_route_options, test_route_rules, test_routes
 from tests.unit.plugins.module_utils.engine import test_pull
+from tests.unit.plugins.module_utils.ledger import test_read
 from tests.unit.plugins.module_utils.operations import test_prepare
 from tests.unit.plugins.module_utils.ownership import test_database_identity, test_identity
 from tests.unit.plugins.module_utils.postgres import test_connection_url
@@ -156,7 +157,7 @@ def before_any_write() -> list[Refusal]:
         *cases(test_identity.HOSTS, "app-1: {}"),
         *cases(test_database_identity.DATABASES, f"app-1: {DATABASE} {{}}"),
         Refusal("a database that does not answer", [f"app-1: {test_identity_modules.NO_ANSWER}"]),
-        Refusal("a ledger of another tool", [f"{DATABASE} {test_database_identity.LEDGER.format('public.alembic_version')}"]),
+        Refusal("a ledger of another tool", [f"{DATABASE} {test_read.LEDGER.format('public.alembic_version')}"]),
         *cases(one for one in test_identity_modules.LEDGERS if one.id == "a ledger that is locked"),
         Refusal("a route of another stack", [test_edge.ANOTHERS_ROUTE]),
         Refusal("options of routes at an edge of an older version", [test_route_options.OLDER_EDGE]),

@@ -34,7 +34,8 @@ HOSTS = {
     "service": "",
     "supabase": "",
     "supabase_api": "",
-    "ownership": "postgres",
+    "ledger": "",
+    "ownership": "ledger postgres",
     "secrets": "postgres",
     "backup": "ownership postgres",
     "daemon": "",
@@ -43,7 +44,7 @@ HOSTS = {
     "flags": "",
     "compose": "service",
     "engine": "lineage service words",
-    "release": "compose engine flags lineage service",
+    "release": "compose engine flags ledger lineage service",
     "logs": "engine words",
     "edge": "engine health rollout service",
     "host": "compose edge egress engine health lease release rollout service words",
@@ -51,8 +52,8 @@ HOSTS = {
     "facts": "compose edge egress engine ownership postgres release secrets service",
     "adoption": "compose edge engine facts service",
     "operations": (
-        "adoption compose edge edge_container engine flags health host lease lineage ownership release rollout service supabase "
-        "words"
+        "adoption compose edge edge_container engine flags health host lease ledger lineage ownership release rollout "
+        "service supabase words"
     ),
 }
 # Upstairs: what runs on the controller only. Package -> those of this floor that it imports; of the one below, any.

@@ -243,6 +243,7 @@ FENCE = Format("fences", "look at what runs (playbooks/status.yml), remove the f
 HISTORY = Format("histories", "run this again, which begins a new one", _AWAY)
 FLAG_HISTORY = Format("histories of flags", "run this again, which begins a new one", _AWAY)
 NEWS = Format("news of backups", f"{_REMOVE}make a backup, which begins a new one", _AWAY)
+LEDGER = Format("ledgers that were read", f"{_REMOVE}deploy again, which reads the ledger anew", _AWAY)
 EGRESS = Format(
     "files of the packet filter",
     f"{_REMOVE}run playbooks/provision.yml --tags egress for this inventory, which restores it",

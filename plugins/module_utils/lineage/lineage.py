@@ -69,8 +69,8 @@ class Schema:
     def migrated(self, release: Mapping[str, str]) -> bool:
         """Whether the migration of a release with this ``schema`` in its manifest told anything new. It only ever goes up."""
         before = (self.head, self.compatible_since)
-        self.head = max(self.head, release["head"], key=version_key)
-        self.compatible_since = max(self.compatible_since, release["compatible_since"], key=version_key)
+        self.head = newest([self.head, release["head"]])
+        self.compatible_since = newest([self.compatible_since, release["compatible_since"]])
         return before != (self.head, self.compatible_since)
 
     def applied(self, files: Mapping[str, str]) -> bool:
@@ -83,6 +83,14 @@ class Schema:
 def version_key(version: str) -> int:
     """Order of schema versions, which are decimal numbers; none comes first."""
     return int(version or -1)
+
+
+def newest(versions: Sequence[str]) -> str:
+    """Of versions in the order in which they came. Those of some tools are names without an order: then the last one is."""
+    said = [version for version in versions if version]
+    if all(version.isdecimal() for version in said):
+        return max(said, key=version_key, default="")
+    return said[-1]
 
 
 @dataclass

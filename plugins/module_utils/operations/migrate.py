@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError, EngineError
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.spoken import told
@@ -17,6 +18,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.compose.hardening 
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.compose_command import Compose
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.one_offs import MIGRATION, OneOff, OneOffs
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
+from ansible_collections.morpheus.deploy.plugins.module_utils.ledger.tools import TOOLS
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.journal import Journal
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.migrations import Migrations
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.usable import pinned_images, require_images
@@ -33,11 +35,11 @@ def migrate(host: StackHost, release_id: str, migrations: Migrations) -> str:
         raise DeployError(f"release {release_id} has no migration")
     migrations.settle(migration, release_id)
     output = migrations.finish(_start(host, manifest, migration.service, migrations.one_offs), migration.timeout_seconds)
-    directory = migration.directory
-    files = schema_files.read(host.releases.workspace(release_id).files, directory)
+    directory, preset = migration.directory, migration.preset
+    files = schema_files.read(host.releases.workspace(release_id).files, directory, preset)
     lineage = host.releases.lineage()
     if manifest.schema:
-        applied = schema_files.digests(files, directory)
+        applied = schema_files.digests(files, directory, preset)
         news = [lineage.schema.migrated(manifest.schema), lineage.schema.applied(applied)]
         if any(news):
             host.releases.write_lineage(lineage)
@@ -69,6 +71,14 @@ def _start(host: StackHost, manifest: Manifest, service: str, one_offs: OneOffs)
     return found[0]
 
 
+def preset_command(manifest: Manifest, service: Mapping[str, Any]) -> dict[str, list[str]]:
+    """That of the preset, where the Compose files have none."""
+    migration = manifest.stack.migration
+    if not migration or not migration.preset or service.get("command"):
+        return {}
+    return {"command": list(TOOLS[migration.preset].command)}
+
+
 @contextmanager
 def _compose(host: StackHost, manifest: Manifest, service: str) -> Iterator[Compose]:
     """Compose in the release's own directory, with its own image: the project still holds the old one."""
@@ -77,7 +87,13 @@ def _compose(host: StackHost, manifest: Manifest, service: str) -> Iterator[Comp
     given = additions(manifest.stack, model).get(service, {})
     # Data is where the application has it, and not below the release.
     volumes = host.mounts(manifest.stack, workspace).placed(model, service, workspace.shipped())
-    own = {**given, "image": pinned_images(host, manifest)[service], "pull_policy": "never", "volumes": volumes}
+    own = {
+        **given,
+        **preset_command(manifest, model["services"].get(service) or {}),
+        "image": pinned_images(host, manifest)[service],
+        "pull_policy": "never",
+        "volumes": volumes,
+    }
     inline = host.mounts(manifest.stack, workspace).inline(model)
     pin = {"services": {service: own}, **({"configs": inline} if inline else {})}
     with tempfile.NamedTemporaryFile("w", suffix=".json") as override, tempfile.NamedTemporaryFile("w", suffix=".yml") as reset:

@@ -50,7 +50,7 @@ class Wanted:
     def versions(self) -> list[str]:
         """Versions of the schema that its files bring, oldest first."""
         migration = self.stack.migration
-        return schema_files.schema_versions(self.files, migration.directory) if migration else []
+        return schema_files.schema_versions(self.files, migration.directory, migration.preset) if migration else []
 
     @property
     def schema(self) -> dict[str, str]:

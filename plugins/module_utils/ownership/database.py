@@ -6,14 +6,17 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError, missing_library
+from ansible_collections.morpheus.deploy.plugins.module_utils.ledger import read as ledger_rows
+from ansible_collections.morpheus.deploy.plugins.module_utils.ledger.applied import Row
+from ansible_collections.morpheus.deploy.plugins.module_utils.ledger.tools import Ledger
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership import marker as database_identity
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership.marker import Seen
+from ansible_collections.morpheus.deploy.plugins.module_utils.postgres import room
 from ansible_collections.morpheus.deploy.plugins.module_utils.postgres import url as connection_url
 
 import_error: ImportError | None = None
@@ -35,17 +38,20 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
 
 @dataclass(frozen=True)
 class Answer:
-    """What the database said before and says now, and the versions of the schema that its ledger lists."""
+    """What the database said before and says now, the rows of its ledger, and how many connections it has room for."""
 
     before: Seen
     after: Seen
-    versions: list[str]
+    rows: list[Row]
+    connections: dict[str, int]
 
     def as_result(self) -> dict[str, Any]:
         return {
             "environment": self.after.environment,
             "system_identifier": self.after.system_identifier,
-            "versions": self.versions,
+            "versions": sorted(row.version for row in self.rows if row.state == "applied"),
+            "ledger": [row.as_dict() for row in self.rows],
+            "connections": self.connections,
         }
 
 
@@ -59,6 +65,18 @@ def check(options: Mapping[str, Any], environment: str) -> Answer:
         return seen, seen
 
     return _asked(options, look)
+
+
+def read_ledger(options: Mapping[str, Any], environment: str) -> list[Row]:
+    """The rows of the ledger of ``environment``'s database. Raises DeployError when it is not that, or cannot be read."""
+
+    def look(connection: Any) -> tuple[Seen, Seen]:
+        connection.set_session(readonly=True)
+        seen = database_identity.look(connection, psycopg2.errors.InsufficientPrivilege)
+        _refuse(database_identity.problems(Seen(environment, ""), seen))
+        return seen, seen
+
+    return _asked({**options, "must_read": True}, look).rows
 
 
 def claim(options: Mapping[str, Any], environment: str, release_from: str, *, check_mode: bool) -> Answer:
@@ -90,13 +108,13 @@ def _asked(options: Mapping[str, Any], act: Callable[[Any], tuple[Seen, Seen]]) 
     if import_error:
         raise missing_library("psycopg2")
     name, url, ledger = options["variable"], options["url"], options["ledger"]
-    if ledger and not re.fullmatch(database_identity.TABLE, ledger):
-        raise DeployError(f'ledger: "{ledger}" is not a <schema>.<table>')
+    if ledger and (problem := Ledger.of(ledger).problem):
+        raise DeployError(f"ledger: {problem}")
     try:
         connection = _reach(options)
         try:
             before, after = act(connection)
-            versions = _versions(connection, options)
+            rows, connections = _rows(connection, options), room.look(connection.cursor())
         finally:
             connection.close()
     except DeployError as exc:
@@ -104,15 +122,20 @@ def _asked(options: Mapping[str, Any], act: Callable[[Any], tuple[Seen, Seen]]) 
     except psycopg2.Error as exc:
         why = connection_url.scrubbed(str(exc), url)
         raise DeployError(f"{name} leads to a database that does not say which environment it belongs to: {why}") from None
-    return Answer(before, after, versions)
+    return Answer(before, after, rows, connections)
 
 
-def _versions(connection: Any, options: Mapping[str, Any]) -> list[str]:
+def _rows(connection: Any, options: Mapping[str, Any]) -> list[Row]:
+    """None without the right to read them, where they need not be read: then the tool itself finds what is to do."""
     ledger = options["ledger"]
     if not ledger:
         return []
     try:
-        return database_identity.versions(connection, ledger, psycopg2.errors.InsufficientPrivilege)
+        return ledger_rows.rows(connection, Ledger.of(ledger), psycopg2.errors.InsufficientPrivilege)
+    except ledger_rows.UnreadableError as exc:
+        if options.get("must_read"):
+            raise DeployError(f"leads to a database that {exc}") from None
+        return []
     except DeployError as exc:
         raise DeployError(f"leads to a database that {exc}") from None
     except psycopg2.Error as exc:

@@ -11,18 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
-
 # The transaction is ended by whoever gave the connection. Poolers forget what is set for longer.
 _PATIENCE = "set local statement_timeout = '5s'; set local lock_timeout = '5s'"
-TABLE = r"[A-Za-z_][A-Za-z0-9_]*\.[A-Za-z_][A-Za-z0-9_]*"
 _LOCK = 0x6D6F727068657573
-_HAS_VERSION = """
-    select exists (
-        select from pg_attribute
-        where attrelid = to_regclass(%s) and attname = 'version' and attnum > 0 and not attisdropped
-    )
-"""
 _MAKE = """
     create schema if not exists morpheus_deploy;
     create table if not exists morpheus_deploy.identity (
@@ -65,35 +56,6 @@ def look(connection: Any, refusal: type[Exception]) -> Seen:
         cursor.execute("rollback to savepoint identifier")
         identifier = ""
     return Seen(environment, identifier)
-
-
-def versions(connection: Any, ledger: str, refusal: type[Exception]) -> list[str]:
-    """Versions of the schema that a migration tool's table (schema.table) lists; none without the table, or without the right to
-    read it. Raises DeployError when the table has no column ``version``: then it is the ledger of a tool that this cannot read.
-    """
-    cursor = connection.cursor()
-    cursor.execute("savepoint ledger")
-    try:
-        cursor.execute("select to_regclass(%s) is not null", [ledger])
-        if not cursor.fetchone()[0]:
-            return []
-        cursor.execute(_HAS_VERSION, [ledger])
-        if not cursor.fetchone()[0]:
-            raise DeployError(_other_ledger(ledger))
-        # The name was checked where the configuration was: letters, digits and _ only.
-        cursor.execute(f"select version::text from {ledger}")
-        return sorted(str(row[0]) for row in cursor.fetchall())
-    except refusal:
-        cursor.execute("rollback to savepoint ledger")
-        return []
-
-
-def _other_ledger(ledger: str) -> str:
-    return (
-        f"has a ledger {ledger} without a column version: stack.migration.ledger reads a ledger as Supabase keeps it, one row "
-        'per version. Set it to "" for another tool (Alembic, Django, Prisma and others): then the migration runs at every '
-        "deploy that changes something, and the tool itself finds what is to do"
-    )
 
 
 def mark(connection: Any, environment: str) -> None:

@@ -18,15 +18,17 @@ def accepted_edits(releases: Releases, lineage: Lineage, migration: Migration, f
     """Digests of the applied files whose edit is accepted. Raises ConfigError naming every other one that was edited."""
     applied = _live(releases, lineage.live) | lineage.schema.files
     accepted = migration.accept_edited
-    problems = schema_files.edited(applied, files, migration.directory, accepted)
+    problems = schema_files.edited(applied, files, migration.directory, accepted, migration.preset)
     if problems:
         raise ConfigError(problems)
-    now = schema_files.digests(files, migration.directory)
+    now = schema_files.digests(files, migration.directory, migration.preset)
     return {version: now[version] for version in accepted if version in applied and version in now}
 
 
 def _live(releases: Releases, live: str) -> dict[str, str]:
     """What is live was applied, also where another host did it."""
     migration = releases.read(live).stack.migration if live and releases.has(live) else None
-    directory = migration.directory if migration else ""
-    return schema_files.digests(schema_files.read(releases.workspace(live).files, directory), directory)
+    if not migration:
+        return {}
+    files = schema_files.read(releases.workspace(live).files, migration.directory, migration.preset)
+    return schema_files.digests(files, migration.directory, migration.preset)

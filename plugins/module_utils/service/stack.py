@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from ansible_collections.morpheus.deploy.plugins.module_utils.service.given import listed, said
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.given import listed, said, texts
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.route import Route
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.routing import reached
 
@@ -43,10 +43,10 @@ class HealthCheck:
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> HealthCheck:
-        texts = dict.fromkeys(("path", "host", "scheme", "version", "expect"), str)
+        words = dict.fromkeys(("path", "host", "scheme", "version", "expect"), str)
         seconds = dict.fromkeys(("interval_seconds", "timeout_seconds", "deadline_seconds"), float)
         headers = {str(name): str(value) for name, value in (given.get("headers") or {}).items()}
-        return cls(headers=headers, **said(given, **texts, **seconds, status=int, successes=int, port=int))
+        return cls(headers=headers, **said(given, **words, **seconds, status=int, successes=int, port=int))
 
     @property
     def failing_seconds(self) -> float:
@@ -98,7 +98,9 @@ class Service:
 @dataclass(frozen=True)
 class Migration:
     """``directory``: where the versions of the schema are; without it nobody knows of any. ``service``: empty where the engine is
-    not "command". ``requires``: the version that must be applied; empty where that is the newest.
+    not "command". ``requires``: the version that must be applied; empty where that is the newest. ``ledger``: as ledger/tools.py
+    calls it; ``reader``: name of the secret with a login that may read it. ``breaking``: version -> the oldest one that releases
+    must be made for once it is applied.
     """
 
     service: str = ""
@@ -108,11 +110,15 @@ class Migration:
     directory: str = ""
     compatible_since: str = ""
     accept_edited: Sequence[str] = ()
+    preset: str = ""
+    ledger: str = ""
+    reader: str = ""
+    breaking: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Migration:
-        texts = dict.fromkeys(("directory", "compatible_since", "engine", "requires"), str)
-        more = said(given, **texts, timeout_seconds=float, accept_edited=listed)
+        names = ("directory", "compatible_since", "engine", "requires", "preset", "ledger", "reader")
+        more = said(given, **dict.fromkeys(names, str), timeout_seconds=float, accept_edited=listed, breaking=texts)
         return cls(str(given.get("service") or ""), **more)
 
 

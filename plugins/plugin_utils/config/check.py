@@ -32,6 +32,7 @@ from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import (
     migration,
     pins,
     placed_services,
+    pools,
     preview,
     profiles,
     public_check,
@@ -39,7 +40,6 @@ from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import (
     released,
     routed_service,
     service_problems,
-    supabase,
     variables,
 )
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.compose_files import ComposeFiles
@@ -49,7 +49,7 @@ from ansible_collections.morpheus.deploy.plugins.plugin_utils.rotation import pl
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*\Z")
 _TAG = re.compile(r"(?!latest\Z)[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}\Z")
 # What is asked of a deploy and is no part of a release.
-_NOT_SHIPPED = ("allowed_values", "database", "ml_endpoints")
+_NOT_SHIPPED = ("allowed_values", "database", "ml_endpoints", "pools")
 # Without them a release is the one that it was before there were any.
 _ADDED = ("live_files", "egress", "jobs", "variables", "profiles", "brought_files", "ml_pins")
 
@@ -84,7 +84,7 @@ class StackConfig(StackFiles):
         self.config = self._with_flags(given)
         if not isinstance(raw.get("stack"), Mapping):
             return
-        self.problems += pins.pin(self.config, raw)
+        self.problems += [*pins.pin(self.config, raw), *pools.place(self.config)]
         self._check_variables()
         self._secrets_by_name = fingerprints.by_name(self._secrets, raw.get("stack_secret_files") or {})
         # What can be rotated: with what images are pulled with.
@@ -111,7 +111,7 @@ class StackConfig(StackFiles):
             self.problems += public_check.problems(self.config["public_check"], services)
         if schema.is_well(self._shape, "stack_source", "stack.compose_files", "stack.files", "stack.live_files"):
             self._read_files()
-            self.supabase = supabase.complete(self.config, self.files, self._secrets_by_name, self.problems)
+            self.supabase = migration.complete(self.config, self.files, self._secrets_by_name, self.problems)
             self._check_compose()
         self._check_exposed(raw)
         self._check_isolation(given, raw.get("stack_fingerprint_key") or "")
@@ -254,7 +254,8 @@ class StackConfig(StackFiles):
                 self._say(f"{files.where(name, key)}: {problem}")
             if isinstance(service, Mapping):
                 self._check_env_references(name, service)
-        self.problems += migration.problems(self.config.get("migration") or {}, services, self.files)
+        self.problems += pools.problems(self.config, services)
+        self.problems += migration.problems(self.config, services, self.files, self._secrets_by_name)
 
     def _mount_problems(self, sources: file_mounts.Sources, mounts: list[file_mounts.Mount]) -> list[str]:
         found = [problem for mount in mounts for problem in sources.problems(mount)]

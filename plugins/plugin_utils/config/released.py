@@ -15,6 +15,7 @@ _SERVICE = ("deadline_seconds", "hosts", "protocol")
 # What every route says.
 _ROUTE = ("host", "paths")
 _OF_THE_RUN = ("secret", "lock_timeout_seconds", "statement_timeout_seconds")
+_MIGRATION = ("preset", "reader", "breaking")
 _HEALTH = ("host", "headers", "port", "scheme")
 
 
@@ -37,7 +38,8 @@ def services(given: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 def migration(given: Mapping[str, Any]) -> dict[str, Any]:
     """``stack.migration`` without what only its run needs, and without what came later and was not said."""
     silent = ("engine",) if given["engine"] == "command" else ()
-    return {name: value for name, value in given.items() if name not in (*_OF_THE_RUN, *silent)}
+    found = {name: value for name, value in given.items() if name not in (*_OF_THE_RUN, *silent)}
+    return _without(found, _MIGRATION)
 
 
 def _without(given: Mapping[str, Any], silent: Sequence[str]) -> dict[str, Any]:

@@ -35,6 +35,7 @@ def complete(config: dict[str, Any], files: Mapping[str, str], secrets: Mapping[
     # By hand only where the files do not say it.
     migration["compatible_since"] = migration["compatible_since"] or found.compatible_since
     migration["requires"] = found.requires
+    migration["breaking"] = {one["version"]: one["since"] for one in found.as_list() if one["since"]}
     of_database = {name: database.get(name) or "" for name in ("project_ref", "system_identifier")}
     limits = {name: migration[name] for name in ("lock_timeout_seconds", "statement_timeout_seconds", "timeout_seconds")}
     return {"files": found.as_list(), "secret": migration["secret"], **of_database, **limits}

@@ -16,7 +16,7 @@ ERROR, WARNING = "error", "warning"
 # Of the limits in the inventory: what comes before each name.
 PREFIX = "preflight_"
 # Kinds whose errors may be accepted. Whatever else is an error, a deploy could not go on with.
-ACCEPTABLE = ("alerts", "backup", "certificate", "clock", "disk")
+ACCEPTABLE = ("alerts", "backup", "certificate", "clock", "connections", "disk")
 
 
 @dataclass(frozen=True)

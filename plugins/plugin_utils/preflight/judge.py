@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import calendar
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit import certificate
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.preflight import pending, pools
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.preflight.finding import (
     ERROR,
     WARNING,
@@ -33,17 +34,33 @@ _PARTS = {
 }
 
 
-def findings(facts: Facts, limits: Limits, now: float, backup_hours: float = 0.0) -> list[Finding]:
+def findings(
+    facts: Facts, limits: Limits, now: float, backup_hours: float = 0.0, of_database: Iterable[Finding] = ()
+) -> list[Finding]:
     """``facts``: host -> what preflight_info said there; ``now``: the controller's time after the last answer.
 
     ``backup_hours``: how old the inventory lets the last backup be without making more than a warning of it; 0 asks for none.
+    ``of_database``: see database_findings.
     """
     found = [one for host, said in facts.items() for one in _of_host(host, said, limits, now)]
     answers = [said for said in facts.values() if _answered(said)]
     found += _differing(facts)
     found += _backup(answers, limits, now, backup_hours)
     found += [one for host, said in facts.items() if _answered(said) for one in _alerts(host, said, limits)]
-    return accepted(found, limits.accept)
+    return accepted([*found, *of_database], limits.accept)
+
+
+def database_findings(
+    config: Mapping[str, Any], said: Mapping[str, Any], hosts: Collection[str], at_once: Sequence[int]
+) -> list[Finding]:
+    """``config``: the checked configuration; ``said``: what the database said when it was asked whose it is; ``hosts``: all of
+    the environment; ``at_once``: sizes of batches.
+    """
+    room, declared = said.get("connections") or {}, int((config.get("owner") or {}).get("connections") or 0)
+    found = [*pools.findings(config.get("pools") or [], hosts, max(at_once, default=1), room, declared)]
+    if config["stack"].get("migration") and not config.get("supabase"):
+        found += pending.due(config, said.get("ledger") or []).findings()
+    return found
 
 
 def _answered(said: Mapping[str, Any]) -> bool:

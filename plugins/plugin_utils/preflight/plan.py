@@ -9,11 +9,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.preflight import judge
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.preflight import pending as pending_migrations
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.preflight.finding import ERROR, WARNING, Finding, Limits
 
 READY, REFUSED = "ready", "refused"
 _SHOWN = ("previous", "previous_id", "pending", "plan", "images", "jobs", "changed_secrets", "changed_live_files", "warnings")
 _UNKNOWN = "unknown"
+# Stands for whatever a tool finds to do.
+ANY = "?"
+PACKAGES = "the tool runs, and applies beside these what is in the image and among no files"
 
 
 def plan(
@@ -26,21 +30,24 @@ def plan(
     keepers: Sequence[str],
     waits: float = 0.0,
     migrations: Mapping[str, Any] | None = None,
-    applied: Sequence[str] = (),
+    database: Mapping[str, Any] | None = None,
+    environment_hosts: Sequence[str] = (),
     at_once: Sequence[int] = (1,),
     backup_hours: float = 0.0,
 ) -> dict[str, Any]:
     """``config``: the checked configuration. ``facts`` and ``prepared``: host -> what preflight_info and stack_release said.
 
     ``lease``: the report of EnvironmentStatus; ``keepers``: hosts that keep it; ``waits``: seconds that a deploy would wait for
-    it. ``migrations``: what supabase_migrations said; ``applied``: versions that another tool's ledger has. ``at_once``: sizes of
-    batches.
+    it. ``migrations``: what supabase_migrations said; ``database``: what the database said when it was asked whose it is.
+    ``environment_hosts``: all of the environment; ``at_once``: sizes of batches.
     """
     limits = Limits.of(config["limits"])
-    due = _due(config, prepared, migrations or {}, applied)
+    said = database or {}
+    due = _due(config, prepared, migrations or {}, said.get("ledger") or [])
+    of_database = judge.database_findings(config, said, environment_hosts or list(facts), at_once)
     found = [
         *_lease(lease, keepers, waits),
-        *judge.findings(facts, limits, now, backup_hours),
+        *judge.findings(facts, limits, now, backup_hours, of_database),
         # Who could not be reached before is a finding already.
         *(one for host, said in prepared.items() if not facts[host].get("unreachable") for one in _refusals(host, said)),
         *_risks(due),
@@ -103,7 +110,9 @@ def _refusals(host: str, said: Mapping[str, Any]) -> Iterator[Finding]:
         yield Finding(WARNING, "release", host, str(warning))
 
 
-def _due(config: Mapping[str, Any], prepared: judge.Facts, said: Mapping[str, Any], applied: Sequence[str]) -> dict[str, Any]:
+def _due(
+    config: Mapping[str, Any], prepared: judge.Facts, said: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
     migration = config["stack"].get("migration")
     found: dict[str, Any] = {"engine": "", "pending": [], "waiting": {}, "forced": [], "problem": ""}
     if not migration:
@@ -114,14 +123,14 @@ def _due(config: Mapping[str, Any], prepared: judge.Facts, said: Mapping[str, An
         pending = [_classified(path, files.get(path) or {}) for path in said.get("applied") or []]
         more = {"waiting": said.get("waiting") or {}, "forced": said.get("forced") or []}
         return {**found, "engine": "supabase", "pending": pending, **more, "problem": problem}
-    hosts = [one for one in prepared.values() if "versions" in one]
-    if not any(one.get("pending") for one in hosts):
-        return {**found, "engine": "command"}
-    versions = [version for one in hosts[:1] for version in one["versions"]]
-    left = [version for version in versions if version not in applied]
-    # Without versions nobody knows whether the tool finds anything to do.
-    pending = [{"path": version, "kind": _UNKNOWN, "effects": []} for version in (left if versions else ["?"])]
-    return {**found, "engine": "command", "pending": pending}
+    due = pending_migrations.due(config, rows)
+    found["engine"] = due.preset or "command"
+    if not any(one.get("pending") for one in prepared.values() if "versions" in one):
+        return found
+    # Without files nobody knows whether the tool finds anything to do.
+    paths = due.paths or ([ANY] if due.runs and not due.is_known else [])
+    more = {"also": PACKAGES} if due.is_known and not due.is_whole else {}
+    return {**found, "pending": [{"path": path, "kind": _UNKNOWN, "effects": []} for path in paths], **more}
 
 
 def _classified(path: str, file: Mapping[str, Any]) -> dict[str, Any]:
@@ -133,7 +142,7 @@ def _risks(due: Mapping[str, Any]) -> Iterator[Finding]:
         yield Finding(ERROR, "migrations", "", due["problem"])
     for one in due["pending"]:
         if one["kind"] == _UNKNOWN:
-            name = "the migration's tool runs" if one["path"] == "?" else f"{one['path']} runs"
+            name = "the migration's tool runs" if one["path"] == ANY else f"{one['path']} runs"
             yield Finding(WARNING, "migrations", "", f"{name}, and nobody knows what it does to who uses the database")
         elif one["kind"] != "additive":
             what = "; ".join(one["effects"])
@@ -157,6 +166,7 @@ def lines(report: Mapping[str, Any], path: str) -> list[str]:
             f"    {'the tool of the migration' if one['path'] == '?' else one['path']} ({one['kind']})" for one in due["pending"]
         ]
         found += [f"    {name} waits: {why}" for name, why in sorted(due["waiting"].items())]
+        found += [f"    {due['also']}"] if due.get("also") else []
         found += [] if due["pending"] or due["waiting"] else ["    unknown" if due["problem"] else "    nothing to do"]
     for number, batch in enumerate(report["batches"], 1):
         for name in batch:

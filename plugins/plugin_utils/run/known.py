@@ -119,6 +119,8 @@ class Known:
     # Hosts that the balancer lets serve again.
     let_in: list[str] = field(default_factory=list)
     not_let_in: bool = False
+    # What a rollback was judged by; see schema.Evidence.
+    ledger: Mapping[str, str] = field(default_factory=dict)
     # How many hosts the run set out with, and what --limit said.
     chosen: int = 0
     limit: str = ""
@@ -130,4 +132,10 @@ class Known:
     def learned(self, facts: Mapping[str, Any]) -> None:
         """What a task has handed over as facts."""
         self.left_out = facts.get("fleet_left_out") or self.left_out
+        self.ledger = (facts.get("rollback_decision") or {}).get("ledger") or self.ledger
         self.certificates += (facts.get("certificates_outcome") or {}).get("notes") or []
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What a verdict has where there is something to say of it."""
+        return {"schema": dict(self.ledger)} if self.ledger else {}

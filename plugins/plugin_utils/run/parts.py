@@ -123,7 +123,8 @@ def _of_stack(part: Mapping[str, Any]) -> dict[str, Any]:
         return {"verdict": part["verdict"], "why": part["messages"][0].splitlines()[0] if part["messages"] else ""}
     line = summary.history_line(part)
     kept = ("from", "to", "verdict", "hosts", "left_out", "why", "interrupted")
-    return {key: line[key] for key in kept} | {"from_id": part["previous_id"], "to_id": part["release_id"], "kind": part["kind"]}
+    about = {key: line[key] for key in (*kept, "schema") if key in line}
+    return about | {"from_id": part["previous_id"], "to_id": part["release_id"], "kind": part["kind"]}
 
 
 def _kept_off(part: Mapping[str, Any]) -> Iterable[str]:

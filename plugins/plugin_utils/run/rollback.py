@@ -5,6 +5,7 @@
 
 ``hosts``: name of the host -> the result of the module stack_info. ``left_out``: name -> what is known of a host that
 stays as it is, see fleet.LeftOut. It has no say in where the others go, but it may have migrated the database that all share.
+``ledgers``: name of a host that was asked -> the result of the module stack_ledger.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage import version_key
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.schema import Schema
 
 Hosts = Mapping[str, Mapping[str, Any]]
 _NONE: Hosts = MappingProxyType({})
@@ -29,9 +30,11 @@ class Decision:
     leaves: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     cannot_undo: list[str] = field(default_factory=list)
+    # What of the database it was judged by; see schema.Evidence.
+    ledger: dict[str, str] = field(default_factory=dict)
 
 
-def decide(hosts: Hosts, wanted: str = "", left_out: Hosts = _NONE) -> Decision:
+def decide(hosts: Hosts, wanted: str = "", left_out: Hosts = _NONE, ledgers: Hosts = _NONE) -> Decision:
     """``wanted``: id or name of a release, or empty for the last one that was live and good on all hosts."""
     decision = Decision()
     # A host that never ran anything has no say; it must hold the target all the same.
@@ -48,10 +51,12 @@ def decide(hosts: Hosts, wanted: str = "", left_out: Hosts = _NONE) -> Decision:
     decision.leaves = sorted({info["live"] for info in hosts.values()} - {decision.id, ""})
     for name, info in sorted(hosts.items()):
         decision.problems += [f"{name}: {problem}" for problem in _obstacles(info, decision.id)]
-    schemas = [info["schema"] for info in [*hosts.values(), *left_out.values()] if info["schema"]]
+    schema = Schema.of(ledgers, [info["schema"] for info in [*hosts.values(), *left_out.values()] if info["schema"]])
     made_for = _schema_of(hosts, decision.id).get("head", "")
-    decision.problems += _schema_problems(schemas, decision.id, made_for)
-    decision.cannot_undo = _cannot_undo(schemas, decision.release, made_for)
+    decision.ledger = schema.evidence.as_dict()
+    way = _way_out(hosts, schema, decision.id)
+    decision.problems += [f"{problem}. {way}" for problem in schema.problems(decision.id, made_for)]
+    decision.cannot_undo = _cannot_undo(schema, decision, made_for)
     decision.cannot_undo += [
         f"a migration that was run from {name} is not known here: {info['problem']}"
         for name, info in sorted(left_out.items())
@@ -160,23 +165,30 @@ def _obstacles(info: Mapping[str, Any], identity: str) -> list[str]:
     return problems
 
 
-def _schema_problems(schemas: Sequence[Mapping[str, str]], identity: str, made_for: str) -> list[str]:
-    since = max((schema["compatible_since"] for schema in schemas), key=version_key)
-    if not since or not made_for or version_key(made_for) >= version_key(since):
-        return []
-    return [
-        f"release {identity} was made for schema {made_for}, and since the live database was migrated only releases made for "
-        f"schema {since} or newer run on it. Choose a newer one with -e rollback_to=<id>, or repair forward"
-    ]
+def _way_out(hosts: Hosts, schema: Schema, identity: str) -> str:
+    """What to do instead of going back to a release that does not run on the database."""
+    good = {one["id"] for info in hosts.values() for one in info["releases"] if one["status"] in ("live", "superseded")}
+    lives = {info["live"] for info in hosts.values()}
+    able = [one for one in sorted(good - lives - {identity}) if not schema.problems(one, _schema_of(hosts, one).get("head", ""))]
+    if able:
+        return f"Choose one that does with -e rollback_to=<id> ({', '.join(able)}), or repair forward with a deploy"
+    return "No other retained release does either; repair forward with a deploy"
 
 
-def _cannot_undo(schemas: Sequence[Mapping[str, str]], release: str, made_for: str) -> list[str]:
+def _cannot_undo(schema: Schema, decision: Decision, made_for: str) -> list[str]:
     found = []
-    head = max((schema["head"] for schema in schemas), key=version_key)
-    if head and made_for and version_key(head) > version_key(made_for):
+    head, words, release = schema.head, schema.evidence.words, decision.release
+    if schema.is_ahead(decision.id, made_for) and not decision.problems:
         found.append(f"the database stays at schema {head}; release {release} was made for {made_for} and runs on it")
     elif head:
         found.append(f"the database stays as it is, at schema {head}")
+    found += [words] if words else []
+    unknown = schema.unknown(decision.id)
+    if unknown:
+        found.append(
+            f"the database has {', '.join(unknown)} applied, which no retained release has a file of: nobody here knows whether "
+            f"release {release} runs with it"
+        )
     found.append("secrets stay the current ones; only code and plain configuration go back")
     found.append("what the newer release has written, sent or deleted stays so")
     return found

@@ -5,8 +5,8 @@
 
 ``report``: {environment, hosts: name -> result of stack_status or {unreachable}, lease: holder or None, lease_problem: why
 no host said it, lease_unread: host -> why it did not, balancers_unread: balancer -> why it did not say whom it keeps off, runs:
-history lines, endpoints: how serverless endpoints differ from what is declared}. Of several stacks, stacks: name -> hosts as
-above, in the place of hosts.
+history lines, endpoints: how serverless endpoints differ from what is declared, schema: see schema_status}. Of
+several stacks, stacks: name -> hosts as above, in the place of hosts.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import backups, supabase_status
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import backups, schema_status, supabase_status
 
 WIDTH = 100
 
@@ -42,6 +42,8 @@ def table(report: Mapping[str, Any], now: float) -> list[str]:
         lines += [line for sentence in report["endpoints"] for line in wrapped(f"  {sentence}", "    ")]
     problem = report.get("lease_problem")
     lease = f"? (it could not be read: {problem})" if problem else _lease(report["lease"])
+    for number, sentence in enumerate(schema_status.sentences(report.get("schema") or {})):
+        lines += ["", *wrapped(f"SCHEMA  {sentence}", "  ")] if number == 0 else wrapped(f"  {sentence}", "    ")
     for number, sentence in enumerate(supabase_status.heads(report.get("supabase") or {})):
         lines += ["", *wrapped(f"SUPABASE  {sentence}", "  ")] if number == 0 else wrapped(f"  {sentence}", "    ")
     lines += ["", *wrapped(f"LEASE  {lease}", "       ")]

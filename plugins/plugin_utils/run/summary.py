@@ -34,6 +34,8 @@ def history_line(verdict: Mapping[str, Any]) -> dict[str, Any]:
         "errors": verdict["errors"],
         "interrupted": verdict["interrupted"],
         "why": verdict["messages"][0].splitlines()[0] if verdict["messages"] else "",
+        # What a rollback was judged by.
+        **({"schema": verdict["schema"]} if verdict.get("schema") else {}),
     }
 
 
@@ -60,13 +62,22 @@ def summary(verdict: Mapping[str, Any]) -> list[str]:
     lines = [f"VERDICT {verdict['verdict']}: {environment} {what}".rstrip() + f" in {verdict['seconds']} s"]
     lines += [_host_line(name, host) for name, host in sorted(verdict["hosts"].items())]
     lines += _left_out_lines(verdict)
-    told = [*verdict["notes"], *verdict["messages"], *(verdict.get("notices") or [])]
+    told = [*_schema(verdict), *verdict["notes"], *verdict["messages"], *(verdict.get("notices") or [])]
     lines += [f"  {line}" for message in told for line in message.splitlines()]
     if verdict["mend"]:
         lines += ["  mend it with one of:", *(f"    {command}" for command in verdict["mend"])]
     if "path" in verdict:
         lines.append(f"  details: {verdict['path']}")
     return lines
+
+
+def _schema(verdict: Mapping[str, Any]) -> list[str]:
+    """What was not asked of the database itself is said, whatever became of the run."""
+    found = verdict.get("schema") or {}
+    if found.get("source", "live") == "live":
+        return []
+    seen = f"the ledger that {found['host']} saw at {found['at']}" if found["source"] == "seen" else "what hosts remember"
+    return [f"the database did not say which migrations it has ({found['why']}); this went by {seen}"]
 
 
 def _named(verdict: Mapping[str, Any]) -> Mapping[str, Any]:

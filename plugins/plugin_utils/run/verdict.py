@@ -192,7 +192,7 @@ class Run(Known):
             "removals": {name: "; ".join(found["plan"]) or "nothing to do" for name, found in self.removals.items()},
             "edges": {name: found["plan"] or f"nothing to do: {found['before']}" for name, found in self.upgrades.items()},
             "engines": {name: f"upgrade {found}" if found else "nothing to do" for name, found in self.engines.items()},
-            "notes": [*self.notes, *self.certificates],
+            **({"notes": [*self.notes, *self.certificates]} | self.told),
             "started": round(self.started, 3),
             "seconds": seconds,
             "messages": list(dict.fromkeys([*self.refusals, *self.reasons, *self._way_on(word)])),

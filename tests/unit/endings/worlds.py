@@ -28,6 +28,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.ownership import d
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership import marker as database_identity
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership.host import HostIdentity, Owner
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership.marker import Seen
+from ansible_collections.morpheus.deploy.plugins.module_utils.postgres import room
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.desired import DesiredService, FailureAction, UpdatePolicy
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
@@ -310,7 +311,8 @@ class DriverError(Exception):
 
 def database(world: World, seen: Seen) -> None:
     errors = SimpleNamespace(InsufficientPrivilege=DriverError)
-    connection = SimpleNamespace(set_session=lambda readonly: None, close=lambda: None, commit=lambda: None)
+    connection = SimpleNamespace(set_session=lambda readonly: None, close=lambda: None, commit=lambda: None, cursor=lambda: None)
+    world.monkeypatch.setattr(room, "look", lambda cursor: {})
     driver = SimpleNamespace(Error=DriverError, errors=errors, connect=lambda **keywords: connection)
     world.monkeypatch.setattr(declared_database, "import_error", None)
     world.monkeypatch.setattr(declared_database, "psycopg2", driver, raising=False)

@@ -9,15 +9,20 @@ from typing import Any
 
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError, missing_library
+from ansible_collections.morpheus.deploy.plugins.module_utils.ledger import read as ledger_rows
+from ansible_collections.morpheus.deploy.plugins.module_utils.ledger.applied import Row
+from ansible_collections.morpheus.deploy.plugins.module_utils.ledger.tools import Ledger
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership import database as declared_database
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership import marker as database_identity_of
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership.host import HostIdentity, Owner
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership.marker import Seen
+from ansible_collections.morpheus.deploy.plugins.module_utils.postgres import room
 from ansible_collections.morpheus.deploy.plugins.modules import database_identity, host_identity
 
 from tests.unit.module_run import run_module
 
 URL = "postgresql://postgres:hunter2-canary@db.abc.supabase.co/postgres"
+ROOM = {"max": 100, "reserved": 3, "others": 4, "limit": -1}
 
 
 @pytest.fixture(autouse=True)
@@ -87,9 +92,14 @@ class DriverError(Exception):
 def drive(monkeypatch: pytest.MonkeyPatch, connect: Callable[..., Any]) -> None:
     """A driver that connects so; the real one is on hosts only."""
     monkeypatch.setattr(declared_database, "import_error", None)
+    monkeypatch.setattr(room, "look", lambda cursor: ROOM)
     errors = SimpleNamespace(InsufficientPrivilege=DriverError)
     driver = SimpleNamespace(Error=DriverError, errors=errors, connect=connect)
     monkeypatch.setattr(declared_database, "psycopg2", driver, raising=False)
+
+
+def connection(**keywords: str) -> SimpleNamespace:
+    return SimpleNamespace(set_session=lambda readonly: None, cursor=lambda: None, close=lambda: None)
 
 
 def unreachable(**keywords: str) -> None:
@@ -148,21 +158,24 @@ def test_a_host_is_checked_together_with_the_database(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, host: HostIdentity, seen: Seen, refusal: str
 ) -> None:
     host.write(Owner("staging", "2026-11-24T10:00:00Z"))
-    drive(monkeypatch, lambda **keywords: SimpleNamespace(set_session=lambda readonly: None, close=lambda: None))
+    drive(monkeypatch, connection)
     monkeypatch.setattr(database_identity_of, "look", lambda connection, refusal: seen)
-    monkeypatch.setattr(database_identity_of, "versions", lambda connection, ledger, refusal: [ledger])
+    monkeypatch.setattr(ledger_rows, "rows", lambda connection, ledger, refusal: [Row("2"), Row("1"), Row("3", "", "failed")])
     result = run(host_identity, capsys, environment="staging", database={**ASKED, "ledger": "public.ledger"})
     if refusal:
         assert result["msg"] == refusal
     else:
-        assert result["database"] == {"environment": "staging", "system_identifier": "7", "versions": ["public.ledger"]}
+        database = result["database"]
+        assert (database["environment"], database["system_identifier"], database["versions"]) == ("staging", "7", ["1", "2"])
+        assert [row["state"] for row in database["ledger"]] == ["applied", "applied", "failed"]
+        assert database["connections"] == ROOM
 
 
-def unreadable(connection: Any, ledger: str, refusal: type[Exception]) -> list[str]:
+def unreadable(connection: Any, ledger: Ledger, refusal: type[Exception]) -> list[str]:
     raise DriverError(f"canceling statement due to lock timeout in {URL}")
 
 
-def another_tools(connection: Any, ledger: str, refusal: type[Exception]) -> list[str]:
+def another_tools(connection: Any, ledger: Ledger, refusal: type[Exception]) -> list[str]:
     raise DeployError(f"has a ledger {ledger} without a column version")
 
 
@@ -186,9 +199,9 @@ def test_a_ledger_that_cannot_be_read_is_no_database_of_unknown_identity(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, host: HostIdentity, read: Any, words: str
 ) -> None:
     host.write(Owner("staging", "2026-11-24T10:00:00Z"))
-    drive(monkeypatch, lambda **keywords: SimpleNamespace(set_session=lambda readonly: None, close=lambda: None))
+    drive(monkeypatch, connection)
     monkeypatch.setattr(database_identity_of, "look", lambda connection, refusal: Seen("staging", "7"))
-    monkeypatch.setattr(database_identity_of, "versions", read)
+    monkeypatch.setattr(ledger_rows, "rows", read)
     result = run(host_identity, capsys, environment="staging", database={**ASKED, "ledger": "public.ledger"})
     assert result["msg"] == words
 
@@ -197,9 +210,9 @@ def test_without_a_ledger_none_is_read(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, host: HostIdentity
 ) -> None:
     host.write(Owner("staging", "2026-11-24T10:00:00Z"))
-    drive(monkeypatch, lambda **keywords: SimpleNamespace(set_session=lambda readonly: None, close=lambda: None))
+    drive(monkeypatch, connection)
     monkeypatch.setattr(database_identity_of, "look", lambda connection, refusal: Seen("staging", "7"))
-    monkeypatch.setattr(database_identity_of, "versions", unreadable)
+    monkeypatch.setattr(ledger_rows, "rows", unreadable)
     assert run(host_identity, capsys, environment="staging", database={**ASKED, "ledger": ""})["database"]["versions"] == []
 
 

@@ -21,6 +21,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.operations import 
 from ansible_collections.morpheus.deploy.plugins.modules import (
     engine_config,
     engine_packages,
+    ledger_login,
     postgres_login,
     supabase_migrations,
     supabase_seeds,
@@ -53,6 +54,7 @@ WRITING: dict[str, dict[str, Any]] = {
     "ml_mode": {"stack": "ml-gateway", "mode": "off", "by": "alice", "why": "the bill"},
     "database_restore": {"state": "restored", "record": {}, "url": URL, "environment": "staging"},
     "staging_data_import": {"record": {}, "identity": "canary", "url": URL, "environment": "staging"},
+    "ledger_login": {"url": URL, "reader": URL, "ledger": "s.versions", "environment": "staging"},
     "postgres_login": {"url": URL, "admin_url": URL, "environment": "staging"},
 }
 CHECKED = [name for name in WRITING if name != "stack_migration"]
@@ -75,6 +77,8 @@ def _nothing_is_real(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "switch", begin)
     monkeypatch.setattr(postgres_login, "psycopg2", SimpleNamespace())
     monkeypatch.setattr(postgres_login, "open_login", begin)
+    monkeypatch.setattr(ledger_login, "psycopg2", SimpleNamespace())
+    monkeypatch.setattr(ledger_login.declared_database, "check", begin)
     monkeypatch.setattr(supabase_migrations, "psycopg2", SimpleNamespace(Error=ValueError))
     monkeypatch.setattr(supabase_migrations, "_act", begin)
     monkeypatch.setattr(supabase_seeds, "psycopg2", SimpleNamespace(Error=ValueError))

@@ -12,7 +12,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.compose.file_mount
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.project_mounts import ProjectMounts
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.images import Image
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.one_offs import OneOff
-from ansible_collections.morpheus.deploy.plugins.module_utils.operations.migrate import migrate
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.migrate import migrate, preset_command
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.migrations import Migrations
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
@@ -155,3 +155,19 @@ def test_a_release_without_a_migration_says_so(host: Host) -> None:
     written(host, None)
     with pytest.raises(DeployError, match=r"^release 1\.0-a has no migration$"):
         migrated(host)
+
+
+@pytest.mark.parametrize(
+    ("preset", "service", "command"),
+    [
+        pytest.param("alembic", {}, ["alembic", "upgrade", "head"], id="none"),
+        pytest.param("django", {"command": None}, ["python", "manage.py", "migrate", "--noinput"], id="none, as Compose says it"),
+        pytest.param("alembic", {"command": ["alembic", "upgrade", "heads"]}, None, id="one of its own"),
+        pytest.param("", {}, None, id="no preset"),
+    ],
+)
+def test_a_preset_brings_the_command_where_the_service_has_none(
+    preset: str, service: dict[str, Any], command: list[str] | None
+) -> None:
+    stack = Stack.of({"migration": {"service": "migrate", "preset": preset}})
+    assert preset_command(Manifest("1", "1", "staging", stack), service) == ({"command": command} if command else {})

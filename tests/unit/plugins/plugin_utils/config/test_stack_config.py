@@ -1476,7 +1476,7 @@ def test_database_and_lists_of_values_are_checked_and_no_part_of_a_release(sourc
     assert [problem.split(":")[0] for problem in found.problems] == ["stack.database.secret", "stack.env.api.LEVEL"]
     assert "canary" not in str(found.problems)
     # Without what came later a release has the id that it had before there was any.
-    later = {"live_files", "egress", "variables", "profiles", "jobs", "ml_endpoints"}
+    later = {"live_files", "egress", "variables", "profiles", "jobs", "ml_endpoints", "pools"}
     assert set(found.config) - set(found.release_config) == {"database", "allowed_values", *later}
 
 

@@ -14,7 +14,8 @@ LIMITS = {"timeout_seconds": 300.0, "lock_timeout_seconds": 4.0, "statement_time
 
 
 def config(**options: Any) -> dict[str, Any]:
-    given = {"engine": "supabase", "service": "", "directory": "", "secret": "", "compatible_since": "", **LIMITS, **options}
+    given = {"engine": "supabase", "service": "", "directory": "", "secret": "", "compatible_since": "", **LIMITS}
+    given |= {"preset": "", "reader": "", **options}
     return {"migration": given, "database": {"secret": "api.DATABASE_URL", "project_ref": "stagingproj", "system_identifier": ""}}
 
 
@@ -33,6 +34,7 @@ def test_what_is_not_said_is_completed() -> None:
         "secret": "api.DATABASE_URL",
         "compatible_since": "20260101000000",
         "requires": "20260101000000",
+        "breaking": {"20260101000000": "20260101000000"},
     }
     assert [one["path"] for one in told.pop("files")] == [A]
     assert told == {"secret": "api.DATABASE_URL", "project_ref": "stagingproj", "system_identifier": "", **LIMITS}
@@ -109,7 +111,7 @@ def test_a_secret_must_be_named_somewhere() -> None:
 )
 def test_engine_and_service_fit_each_other(options: dict[str, Any], expected: str) -> None:
     given = config(**options)["migration"] | {"ledger": "", "accept_edited": []}
-    assert migration.problems(given, {}, []) == [expected]
+    assert migration.problems({"migration": given}, {}, {}, {}) == [expected]
 
 
 def test_a_release_of_the_engine_command_is_the_one_that_it_was() -> None:

@@ -116,21 +116,46 @@ def test_migrations_that_would_be_refused_refuse(said: dict[str, Any]) -> None:
     assert told(planned(config(**SUPABASE), migrations=said)) == [("error", "migrations")]
 
 
+def migrations(*versions: str) -> list[dict[str, Any]]:
+    return [{"version": version, "paths": [f"m/{version}.py"]} for version in versions]
+
+
+def rows(*versions: str, state: str = "applied") -> list[dict[str, str]]:
+    return [{"version": version, "name": "", "state": state} for version in versions]
+
+
 @pytest.mark.parametrize(
-    ("versions", "applied", "due"),
+    ("ledger", "versions", "applied", "due"),
     [
-        (["0001", "0002"], [], ["0001", "0002"]),
-        (["0001", "0002"], ["0001"], ["0002"]),
-        (["0001", "0002"], ["0001", "0002"], []),
-        ([], ["0001"], ["?"]),
+        pytest.param("s.versions", ["1", "2"], [], ["m/1.py", "m/2.py"], id="all of them"),
+        pytest.param("s.versions", ["1", "2"], ["1"], ["m/2.py"], id="one"),
+        pytest.param("s.versions", ["1", "2"], ["1", "2"], [], id="none"),
+        pytest.param("s.versions", [], ["1"], ["?"], id="no files"),
+        pytest.param("", ["1"], [], ["m/1.py"], id="no ledger"),
+        pytest.param("django:public.django_migrations", ["1"], ["1"], [], id="a tool that may find more in its image"),
     ],
 )
-def test_of_another_tool_versions_are_told_and_nobody_knows_their_class(
-    versions: list[str], applied: list[str], due: list[str]
+def test_of_another_tool_files_are_told_and_nobody_knows_their_class(
+    ledger: str, versions: list[str], applied: list[str], due: list[str]
 ) -> None:
-    report = planned(config(migration={"engine": "command"}), prepared={**PREPARED, "versions": versions}, applied=applied)
+    given = config(migration={"engine": "command", "ledger": ledger}, migrations=migrations(*versions))
+    report = planned(given, database={"ledger": rows(*applied)})
     assert [one["path"] for one in report["migrations"]["pending"]] == due
     assert told(report) == [("warning", "migrations")] * len(due)
+    assert (f"    {plan.PACKAGES}" in plan.lines(report, "")) is ledger.startswith("django")
+
+
+def test_a_migration_that_broke_off_refuses_with_the_way_out_of_its_tool() -> None:
+    given = config(migration={"engine": "command", "ledger": "prisma:public._prisma_migrations"}, migrations=migrations("1_a"))
+    report = planned(given, database={"ledger": rows("1_a", state="failed")})
+    assert told(report) == [("error", "migrations"), ("warning", "migrations")]
+    assert "npx prisma migrate resolve --rolled-back <name>" in report["findings"][0]["text"]
+
+
+def test_pools_are_counted_in_a_plan_too() -> None:
+    pool = {"service": "api", "size": 50, "processes": 1, "replicas": 2, "order": "start-first", "hosts": []}
+    report = planned(config(pools=[pool], owner={"connections": 99}), environment_hosts=HOSTS)
+    assert told(report) == [("error", "connections")]
 
 
 def test_a_release_that_is_live_everywhere_migrates_nothing() -> None:
@@ -154,7 +179,11 @@ def test_limits_have_the_defaults_of_the_role() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "problem"),
     [
-        ("accept", ["memory"], 'preflight_accept[0]: "memory" is not one of alerts, backup, certificate, clock, disk'),
+        (
+            "accept",
+            ["memory"],
+            'preflight_accept[0]: "memory" is not one of alerts, backup, certificate, clock, connections, disk',
+        ),
         ("versions", {"edge": "new"}, 'preflight_versions.edge: "new" is no version; give numbers with dots, for example "26.1"'),
         ("alertmanager_url", "alerts:9093", "preflight_alertmanager_url: must be an http or https URL without a login"),
         ("alertmanager_url", "http://a:b@alerts", "preflight_alertmanager_url: must be an http or https URL without a login"),

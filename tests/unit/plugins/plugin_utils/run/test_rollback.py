@@ -58,7 +58,7 @@ def test_a_schema_that_a_host_left_out_has_migrated_to_counts_too() -> None:
     found = decide({"x": host("b", "a")}, "", {"y": canary})
     assert found.problems == [
         "release a-1 was made for schema 0001, and since the live database was migrated only releases made for schema 0002 or "
-        "newer run on it. Choose a newer one with -e rollback_to=<id>, or repair forward"
+        "newer run on it. Choose one that does with -e rollback_to=<id> (c-1), or repair forward with a deploy"
     ]
     found = decide({"x": host("b", "a")}, "", {"y": canary | {"schema": {"head": "0003", "compatible_since": ""}}})
     assert found.id == "a-1"

@@ -1,0 +1,14 @@
+"""Databases of a Postgres cluster that lives as long as the tests."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+sys.path[:0] = [str(ROOT / "collections"), str(ROOT)]
+
+from tests.hangs import never_hangs, pytest_configure
+from tests.migrations.conftest import database, postgres
+
+__all__ = ["database", "never_hangs", "postgres", "pytest_configure"]
