@@ -10,9 +10,8 @@ import pytest
 from tests.migrations.postgres import Cluster, Database, eventually
 from tests.migrations.project import Project, claim
 from tests.migrations.seeded import Seeded
-from tests.migrations.test_cli import ask, cli
+from tests.migrations.test_cli import ask
 
-__all__ = ["cli"]
 FAILED = "the seeds failed: "
 UNDONE = "Nothing of this file is done; files before it are. Run this again when that is mended"
 AGAIN = ("./seeds/*.sql", "./last.sql")

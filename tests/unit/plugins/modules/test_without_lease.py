@@ -18,6 +18,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge import certif
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import engine
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease import leased
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations import live
+from ansible_collections.morpheus.deploy.plugins.module_utils.ownership import database as declared_database
 from ansible_collections.morpheus.deploy.plugins.modules import (
     engine_config,
     engine_packages,
@@ -78,7 +79,7 @@ def _nothing_is_real(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(postgres_login, "psycopg2", SimpleNamespace())
     monkeypatch.setattr(postgres_login, "open_login", begin)
     monkeypatch.setattr(ledger_login, "psycopg2", SimpleNamespace())
-    monkeypatch.setattr(ledger_login.declared_database, "check", begin)
+    monkeypatch.setattr(declared_database, "check", begin)
     monkeypatch.setattr(supabase_migrations, "psycopg2", SimpleNamespace(Error=ValueError))
     monkeypatch.setattr(supabase_migrations, "_act", begin)
     monkeypatch.setattr(supabase_seeds, "psycopg2", SimpleNamespace(Error=ValueError))
