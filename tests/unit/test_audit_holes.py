@@ -317,10 +317,6 @@ HOLES = {
         line("etc/ssh/sshd_config", "AuthorizedKeysFile /var/keys/%u"),
         {"high account-sshd /etc/ssh/sshd_config: AuthorizedKeysFile /var/keys/%u"},
     ),
-    "a key whose command is another one": (
-        file("root/.ssh/authorized_keys", f'command="/opt/eve" {KEY}'),
-        {"high account-key root: ssh-ed25519 *"},
-    ),
     **{
         f"sshd: {words}": (line("etc/ssh/sshd_config", words), {f"high account-sshd /etc/ssh/sshd_config: {words}"})
         for words in (

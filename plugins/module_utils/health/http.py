@@ -161,4 +161,4 @@ def _words(exc: Exception) -> str:
     if isinstance(exc, OSError) and exc.errno is None:
         return str(exc)
     # The server's own words may be in it.
-    return f"{type(exc).__name__}: {plain(str(exc))[:_WORDS_CHARACTERS]}"
+    return f"{type(exc).__name__}: {' '.join(plain(str(exc)).split())[:_WORDS_CHARACTERS]}"
