@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.backup import contents, record
@@ -63,15 +64,15 @@ TABLE = {"rows": 1, "digest": "1"}
         ("tables", [1]),
         ("tables", {'"a"."b"': {**TABLE, "rows": -1}}),
         *((key, value) for key in ("roles", "schemas", "versions") for value in ("app", [1], [""], {"a": 1}, ["a\0"])),
-        *(("size", value) for value in ("1", -1, 1.5, True, None)),
+        *(("size", size) for size in ("1", -1, 1.5, True, None)),
         *(
-            (key, value)
+            (key, other)
             for key in ("at", "sha256", "environment", "kind", "why", "verified", "of", "server")
-            for value in (1, ["x"], {})
+            for other in (1, ["x"], {})
         ),
     ],
 )
-def test_what_a_stranger_wrote_into_the_store_becomes_no_part_of_a_statement(key: str, value: object) -> None:
+def test_what_a_stranger_wrote_into_the_store_becomes_no_part_of_a_statement(key: str, value: Any) -> None:
     with pytest.raises(DeployError) as refused:
         record.parse(json.dumps({**json.loads(ONE.text()), key: value}), "one.json")
     assert str(refused.value).startswith(f"one.json is not a record as backups are written: {key} cannot be read")
