@@ -44,6 +44,12 @@ def _linked(name: str, target: str, *names: str, option: str = "files") -> Calla
     return plant
 
 
+def _twice(found: Raw, path: Path) -> None:
+    (path / "two.yml").symlink_to("../outside/key")
+    (path / "one.yml").symlink_to("two.yml")
+    _files(found, "one.yml")
+
+
 WAYS: Mapping[str, Callable[[Raw, Path], None]] = {
     "a file": _linked("out.yml", "../outside/key", "out.yml"),
     "a file by its absolute path": _linked("out.yml", "/proc/self/environ", "out.yml"),
@@ -53,10 +59,7 @@ WAYS: Mapping[str, Callable[[Raw, Path], None]] = {
     "a Compose file": _linked("compose.out.yml", "../outside/key", "compose.out.yml", option="compose_files"),
     "a live directory": _linked("live", "../outside", "live", option="live_files"),
     "a file of a live directory": _linked("live/out.yml", "../../outside/key", "live", option="live_files"),
-    "a link to a link": lambda found, path: (
-        _linked("one.yml", "two.yml", "one.yml")(found, path),
-        (path / "two.yml").symlink_to("../outside/key"),
-    )[0],
+    "a link to a link": _twice,
     "an included file": _include,
     "an extended file": _extends,
 }
