@@ -68,10 +68,10 @@ answered:
   sample: true
 """
 
-import json
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.morpheus.deploy.plugins.module_utils.base import others_json
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError, FencedError
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import engine
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
@@ -112,7 +112,7 @@ def main() -> None:
 def _last_json(output: str) -> dict[str, object]:
     for line in reversed(output.splitlines()):
         try:
-            found = json.loads(line)
+            found = others_json.loads(line)
         except ValueError:
             continue
         if isinstance(found, dict):

@@ -6,8 +6,11 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -79,3 +82,42 @@ def test_a_store_that_is_not_there_is_told_without_what_opens_it(bucket: dict[st
     assert str(refused.value).endswith("was answered with 404 NOT FOUND; see backup.s3 and its keys")
     assert "Signature" not in str(refused.value)
     assert "canary" not in str(refused.value)
+
+
+@pytest.fixture
+def hostile() -> Iterator[tuple[str, list[str]]]:
+    """Address of a store that leads elsewhere (/away) or sends without end (/more); what it was asked for."""
+    asked: list[str] = []
+
+    class Store(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            away = self.path == "/away"
+            self.send_response(302 if away else 200)
+            self.send_header("Location" if away else "X-Way", "/metadata")
+            self.end_headers()
+            # Whoever reads on ends by himself, and the test with him.
+            with suppress(OSError):
+                self.wfile.write(b"x" * (0 if away else 1 << 24))
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Store)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_address[1]}", asked
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_a_store_makes_a_host_neither_ask_elsewhere_nor_fill_its_disk(hostile: tuple[str, list[str]], tmp_path: Path) -> None:
+    where, asked = hostile
+    found = record.Record("first", "backup", "production", record.said(NOW), "x", "17", "0", 100_000)
+    for path, why in (("/away", "was answered with 302 "), ("/more", "is longer than the 100000 bytes of its record")):
+        with pytest.raises(DeployError) as refused, Urls({"get_archive": f"{where}{path}"}).archive(found, tmp_path):
+            pytest.fail("it was taken")
+        assert why in str(refused.value)
+    assert asked == ["/away", "/more"]
+    assert list(tmp_path.iterdir()) == []

@@ -53,7 +53,11 @@ FILES = {
     "etc/group": f"root:x:0:\nsudo:x:27:\ndocker:x:{os.getegid() or 102}:\ndeploy:x:4000:\n",
     "etc/sudoers": "root ALL=(ALL:ALL) ALL\n@includedir /etc/sudoers.d\n",
     "etc/sudoers.d/deploy": "deploy ALL=(ALL) NOPASSWD: ALL\n",
-    "etc/ssh/sshd_config": "PermitRootLogin no\nPasswordAuthentication no\n",
+    "etc/ssh/sshd_config": "PermitRootLogin no\nPasswordAuthentication no\nInclude more/*.cfg /etc/ssh/sshd_config.d/*.conf\n",
+    "etc/ssh/sshd_config.d/10-own.conf": "Match User backup\nPermitRootLogin yes\n",
+    "etc/ssh/more/own.cfg": "Include /etc/ssh/sshd_config\nAllowUsers deploy\n",
+    "etc/skel/.bashrc": "HISTSIZE=1000\n",
+    "home/deploy/.bashrc": "HISTSIZE=1000\n",
     "home/deploy/.ssh/authorized_keys": f"ssh-ed25519 {base64.b64encode(b'anna' * 20).decode()} anna@laptop\n",
     "etc/cron.d/own": "0 4 * * * root /usr/bin/true\n",
     "etc/pam.d/su": "auth required pam_unix.so\n",
@@ -195,6 +199,18 @@ def file(name: str, content: str, mode: int = 0o644) -> Callable[[Host], Undo]:
     return plant
 
 
+def written(name: str, content: str) -> Callable[[Host], Undo]:
+    """A file with other content than before, if there was one."""
+
+    def plant(host: Host) -> Undo:
+        path = host.root / name
+        before = path.read_text() if path.exists() else None
+        host.put(name, content)
+        return path.unlink if before is None else lambda: path.write_text(before)
+
+    return plant
+
+
 def link(name: str, target: str) -> Callable[[Host], Undo]:
     def plant(host: Host) -> Undo:
         path = host.put(name, "")
@@ -208,6 +224,17 @@ def link(name: str, target: str) -> Callable[[Host], Undo]:
 def line(name: str, content: str) -> Callable[[Host], Undo]:
     """A line more in a file."""
     return lambda host: host.append(name, f"{content}\n")
+
+
+def moved(name: str, before: str, after: str) -> Callable[[Host], Undo]:
+    """The same lines of a file in another order."""
+
+    def plant(host: Host) -> Undo:
+        path = host.root / name
+        path.write_text(path.read_text().replace(before, after))
+        return lambda: path.write_text(path.read_text().replace(after, before))
+
+    return plant
 
 
 def mode(name: str, other: int) -> Callable[[Host], Undo]:
@@ -290,6 +317,58 @@ HOLES = {
         line("etc/ssh/sshd_config", "AuthorizedKeysFile /var/keys/%u"),
         {"high account-sshd /etc/ssh/sshd_config: AuthorizedKeysFile /var/keys/%u"},
     ),
+    **{
+        f"sshd: {words}": (line("etc/ssh/sshd_config", words), {f"high account-sshd /etc/ssh/sshd_config: {words}"})
+        for words in (
+            "AuthenticationMethods none",
+            "ChallengeResponseAuthentication yes",
+            "StrictModes no",
+            "SecurityKeyProvider /opt/eve.so",
+            "PubkeyAuthOptions none",
+            "ForceCommand /opt/eve",
+            "AcceptEnv *",
+            "Subsystem sftp /opt/eve",
+            "GSSAPIAuthentication yes",
+            "KerberosAuthentication yes",
+            "PAMServiceName eve",
+            "HostCertificate /opt/eve",
+            "SetOfTomorrow eve",
+        )
+    },
+    "sshd: a variable of every login": (
+        line("etc/ssh/sshd_config", "SetEnv LD_PRELOAD=/opt/canary.so X=1"),
+        {"high account-sshd /etc/ssh/sshd_config: SetEnv LD_PRELOAD=... X=... (*"},
+    ),
+    "sshd: a keyword in quotes": (
+        line("etc/ssh/sshd_config", '"PermitRootLogin" yes'),
+        {'high account-sshd /etc/ssh/sshd_config: "PermitRootLogin" yes'},
+    ),
+    "sshd: a setting of everybody that was one of a single account": (
+        moved(
+            "etc/ssh/sshd_config.d/10-own.conf",
+            "Match User backup\nPermitRootLogin yes\n",
+            "PermitRootLogin yes\nMatch User backup\n",
+        ),
+        {
+            "high account-sshd /etc/ssh/sshd_config.d/10-own.conf: PermitRootLogin yes",
+            "low account-sshd /etc/ssh/sshd_config.d/10-own.conf: PermitRootLogin yes (in Match User backup)",
+        },
+    ),
+    "sshd: more in a file that is included": (
+        line("etc/ssh/more/own.cfg", "PermitRootLogin yes"),
+        {"high account-sshd /etc/ssh/more/own.cfg: PermitRootLogin yes"},
+    ),
+    "sshd: started with another configuration": (
+        file("etc/default/ssh", "SSHD_OPTS='-f /opt/eve'\n"),
+        {"high file-autostart /etc/default/ssh"},
+    ),
+    **{
+        f"what the deploy user's shell obeys: {name}": (
+            written(f"home/deploy/{name}", "sudo() { /opt/eve; }\n"),
+            {f"high file-autostart /home/deploy/{name}"},
+        )
+        for name in (".ssh/rc", ".ssh/environment", ".bashrc", ".profile", ".bash_profile", ".zshenv", ".pam_environment")
+    },
     "a second uid 0": (
         line("etc/passwd", "toor:x:0:33::/root:/usr/sbin/nologin"),
         {"high account-root toor"},

@@ -14,6 +14,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.backup.record impo
 
 # So that a row is the same text on every server, and that nobody is kept from reading by a policy without an error.
 SETTINGS = (
+    "set standard_conforming_strings = on; "
     "set timezone = 'UTC'; set datestyle = 'ISO, YMD'; set intervalstyle = 'postgres'; set bytea_output = 'hex'; "
     "set extra_float_digits = 1; set search_path = ''; set row_security = off; set statement_timeout = 0; "
     "set idle_in_transaction_session_timeout = 0; set lock_timeout = '60s'"
@@ -47,6 +48,11 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
+def block(body: str) -> str:
+    """A statement that runs ``body``. Not between dollar signs: a name in it may hold those that would end it."""
+    return f"do {literal(body)};"
+
+
 def digests(names: Sequence[str]) -> list[str]:
     """Queries for name, rows and digest of tables with quoted names; none of them is too long for a server."""
     one = (
@@ -68,13 +74,13 @@ def proof(wanted: Mapping[str, Table]) -> str:
     if not seen:
         return ""
     values = ", ".join(f"({literal(name)}, '{one.rows}', '{one.digest}')" for name, one in wanted.items())
-    return (
-        "do $proof$ declare wrong text; begin "
+    return block(
+        "declare wrong text; begin "
         "select string_agg(wanted.name || ' has ' || seen.rows || ' rows where ' || wanted.rows || ' are expected', '; ') "
         f"into wrong from (values {values}) as wanted(name, rows, digest) join ({seen}) as seen(name, rows, digest) using (name) "
         "where (seen.rows, seen.digest) is distinct from (wanted.rows, wanted.digest); "
         "if wrong is not null then raise exception 'what was restored is not what the backup holds: %', wrong; end if; "
-        "end $proof$;"
+        "end"
     )
 
 
@@ -99,11 +105,11 @@ def counted(wanted: Mapping[str, Table]) -> str:
     checks = " union all ".join(f"select {literal(name)}, count(*), {one.rows} from only {name}" for name, one in wanted.items())
     if not checks:
         return ""
-    return (
-        "do $counted$ declare wrong text; begin "
+    return block(
+        "declare wrong text; begin "
         "select string_agg(name || ' has ' || seen || ' rows where ' || wanted || ' are expected', '; ') into wrong "
         f"from ({checks}) as counts(name, seen, wanted) where seen <> wanted; "
-        "if wrong is not null then raise exception 'what was brought is not what was sent: %', wrong; end if; end $counted$;"
+        "if wrong is not null then raise exception 'what was brought is not what was sent: %', wrong; end if; end"
     )
 
 

@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 from urllib.parse import urlsplit
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.backup import record
@@ -99,7 +99,7 @@ class Urls:
         path = beside / f".partial-{found.name}"
         try:
             with open(path, "wb", opener=private) as stream:
-                _fetch(self.urls["get_archive"], stream)
+                _fetch(self.urls["get_archive"], stream, found.size)
             yield path
         finally:
             path.unlink(missing_ok=True)
@@ -149,18 +149,36 @@ def _ask(method: str, url: str, body: object, size: int) -> None:
         pass
 
 
-def _fetch(url: str, into: IO[bytes]) -> None:
+def _fetch(url: str, into: IO[bytes], size: int) -> None:
+    """Not more than ``size``: a store that says more would fill the disk."""
     with _opened(urllib.request.Request(url), url) as answer:
-        shutil.copyfileobj(answer, into, _CHUNK)
+        left = size
+        while left and (found := answer.read(min(_CHUNK, left))):
+            into.write(found)
+            left -= len(found)
+        if answer.read(1):
+            raise DeployError(f"what {_where(url)} answers is longer than the {size} bytes of its record; take another backup")
+
+
+class _Stays(urllib.request.HTTPRedirectHandler):
+    """A store that leads elsewhere could make this host ask whatever it alone reaches."""
+
+    def redirect_request(self, *_: Any, **__: Any) -> None:
+        return None
+
+
+def _where(url: str) -> str:
+    """What is signed into a URL is in no message: only where it leads."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}{parts.path}"
 
 
 @contextmanager
 def _opened(request: urllib.request.Request, url: str) -> Iterator[http.client.HTTPResponse]:
-    """What is signed into a URL is in no message: only where it leads."""
-    parts = urlsplit(url)
-    what = f"{request.get_method()} {parts.scheme}://{parts.netloc}{parts.path}"
+    what = f"{request.get_method()} {_where(url)}"
+    secure = urllib.request.HTTPSHandler(context=ssl.create_default_context())
     try:
-        with urllib.request.urlopen(request, timeout=_SECONDS, context=ssl.create_default_context()) as answer:
+        with urllib.request.build_opener(secure, _Stays).open(request, timeout=_SECONDS) as answer:
             yield answer
     except urllib.error.HTTPError as exc:
         raise DeployError(f"{what} was answered with {exc.code} {exc.reason}; see backup.s3 and its keys") from None

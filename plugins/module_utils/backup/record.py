@@ -13,12 +13,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from ansible_collections.morpheus.deploy.plugins.module_utils.base import others_json
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
 
 FORMAT = 1
 ARCHIVE, RECORD = ".dump.age", ".json"
 BACKUP, EXPORT = "backup", "export"
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,120}\Z")
+# As contents.quoted writes them, and contents.digests sums them up: both become a part of statements.
+_TABLE = re.compile(r'"(?:[^"\0]|"")+"\."(?:[^"\0]|"")+"\Z')
+_DIGEST = re.compile(r"-?[0-9]{1,60}\Z", re.ASCII)
+_LISTS = ("roles", "schemas", "versions")
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 _DAY = 86400
 
@@ -65,7 +70,7 @@ class Record:
 def parse(text: str, where: str) -> Record:
     """Raises DeployError when it is not the record of a backup, or one of a newer version."""
     try:
-        found = json.loads(text)
+        found = others_json.loads(text)
     except ValueError as exc:
         raise DeployError(f"{where} is not the record of a backup: {exc}; remove it together with its archive") from None
     return of(found, where)
@@ -85,8 +90,39 @@ def of(document: Any, where: str) -> Record:
         raise DeployError(f"{where} is not the record of a backup; remove it together with its archive")
     if problem := name_problem(str(found["name"])):
         raise DeployError(f"{where}: {problem}")
-    tables = {name: Table(int(one["rows"]), str(one["digest"])) for name, one in (found.pop("tables", None) or {}).items()}
+    if wrong := _not_of_a_record(found):
+        raise DeployError(
+            f"{where} is not a record as backups are written: {', '.join(wrong)} cannot be read. Somebody else has written it, "
+            "or it was damaged; remove it together with its archive, and look who may write there"
+        )
+    tables = {name: Table(**one) for name, one in (found.pop("tables", None) or {}).items()}
     return Record(**found, tables=tables)
+
+
+def _not_of_a_record(found: Mapping[str, Any]) -> list[str]:
+    """Keys whose values no backup has."""
+    wrong = [key for key in _LISTS if not _is_list_of_texts(found.get(key) or [])]
+    tables = found.get("tables") or {}
+    if not isinstance(tables, Mapping) or not all(_is_table(name, one) for name, one in tables.items()):
+        wrong.append("tables")
+    if not _is_count(found["size"]):
+        wrong.append("size")
+    wrong += [key for key, value in found.items() if key not in (*_LISTS, "tables", "size") and not isinstance(value, str)]
+    return sorted(wrong)
+
+
+def _is_list_of_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) and one and "\0" not in one for one in value)
+
+
+def _is_table(name: str, one: Any) -> bool:
+    if not isinstance(one, Mapping) or set(one) != {"rows", "digest"} or not isinstance(one["digest"], str):
+        return False
+    return bool(_is_count(one["rows"]) and _TABLE.match(name) and _DIGEST.match(one["digest"]))
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def name_problem(name: str) -> str:

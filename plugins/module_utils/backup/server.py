@@ -85,10 +85,13 @@ class Scratch:
 
 @dataclass(frozen=True)
 class Installed:
-    """Programs of ``directory``, such as /usr/lib/postgresql/17/bin of Debian's packages."""
+    """Programs of ``directory``, such as /usr/lib/postgresql/17/bin of Debian's packages.
+
+    ``user``: whom a server of its own runs as, and with it what a dump's functions start: one to whom nothing belongs.
+    """
 
     directory: Path
-    user: str = "postgres"
+    user: str = "nobody"
 
     def command(self, program: str, *arguments: str, target: Target | None = None) -> list[str]:
         return [str(self.directory / program), *arguments]
@@ -128,7 +131,7 @@ class Installed:
             user = pwd.getpwnam(self.user)
         except KeyError:
             raise DeployError(f'backup.programs: there is no user "{self.user}" on this host to run a server as') from None
-        return ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
+        return ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups", "--no-new-privs"]
 
     def _do(self, prefix: Sequence[str], program: str, *arguments: str) -> None:
         # Its server keeps what it inherits open, so what is said goes to a file and not to a pipe that would never end.

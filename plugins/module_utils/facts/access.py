@@ -32,16 +32,29 @@ _GROUPS = (
     "wheel",
 )
 # Of sshd's settings, those that say who gets in and how.
-_SSHD = (
-    *("allowgroups", "allowusers", "authorizedkeyscommand", "authorizedkeyscommanduser", "authorizedkeysfile"),
-    *("authorizedprincipalscommand", "authorizedprincipalsfile", "hostbasedauthentication", "kbdinteractiveauthentication"),
-    *("match", "passwordauthentication", "permitemptypasswords", "permitrootlogin", "permituserenvironment", "port"),
-    *("pubkeyauthentication", "trustedusercakeys", "usepam", "ignorerhosts", "denyusers", "denygroups", "include"),
+# sshd's settings that say nothing of who gets in, and as what; every other one counts, one that is not known here too.
+_HARMLESS = (
+    *("addressfamily", "banner", "channeltimeout", "ciphers", "clientalivecountmax", "clientaliveinterval", "compression"),
+    *("debianbanner", "fingerprinthash", "gssapicleanupcredentials", "hostkeyalgorithms", "ipqos", "kexalgorithms"),
+    *("listenaddress", "logingracetime", "loglevel", "macs", "maxauthtries", "maxsessions", "maxstartups", "modulifile"),
+    *("persourcemaxstartups", "persourcenetblocksize", "pidfile", "printlastlog", "printmotd", "rekeylimit", "requiredrsasize"),
+    *("syslogfacility", "tcpkeepalive", "unusedconnectiontimeout", "usedns", "versionaddendum"),
+    *("x11displayoffset", "x11forwarding", "x11uselocalhost"),
 )
+# As Debian has them.
+_HARMLESS_LINES = (
+    *("acceptenv lang lc_*", "acceptenv lang lc_* colorterm no_color"),
+    *("subsystem sftp /usr/lib/openssh/sftp-server", "subsystem sftp internal-sftp"),
+)
+_SSHD_CONFIG, _SSHD_MORE = "etc/ssh/sshd_config", "/etc/ssh/sshd_config.d/*.conf"
+_SSHD_FILES = 100
 _DEFAULT_KEY_FILES = (".ssh/authorized_keys", ".ssh/authorized_keys2")
 _KEY = re.compile(r"(?:^|\s)(?P<type>(?:sk-)?(?:ssh|ecdsa)-[A-Za-z0-9@.-]+)\s+(?P<blob>[A-Za-z0-9+/]+=*)(?:\s+(?P<comment>.*))?$")
+_ASSIGNED = re.compile(r"^(\s*[A-Za-z0-9]+)\s*=")
 _OPTION = re.compile(r'([A-Za-z0-9-]+)(?:="(?:\\.|[^"\\])*")?,?')
 _READ_AT_MOST = 1 << 20
+# Whoever may choose words finds others with the same 8 digits in seconds.
+_DIGITS = 32
 
 
 @dataclass(frozen=True)
@@ -125,21 +138,43 @@ def sudo_rules(texts: Mapping[str, str]) -> Iterator[tuple[str, str]]:
 
 
 def sshd_settings(root: Path = Path("/")) -> list[tuple[str, str]]:
-    """(path, line) of sshd's settings that say who gets in."""
-    folder = root / "etc/ssh/sshd_config.d"
-    more = sorted(folder.glob("*.conf")) if folder.is_dir() else []
+    """(path, line) of sshd's settings that say who gets in, those of files that it includes too."""
     found = []
-    for path in (root / "etc/ssh/sshd_config", *more):
-        for line in text(path).splitlines():
-            words = line.replace("=", " ", 1).split() if not line.lstrip().startswith("#") else []
-            if words and words[0].lower() in _SSHD:
-                found.append((shown(root, path), " ".join(words)))
+    waiting = [root / _SSHD_CONFIG, *_included(root, _SSHD_MORE)]
+    for path in waiting:
+        match = ""
+        for words in filter(None, map(_words, text(path).split("\n"))):
+            keyword, line = words[0].strip('"').lower(), " ".join(words)
+            if keyword == "match":
+                match = "" if [one.lower() for one in words[1:]] == ["all"] else line
+            if keyword == "include":
+                more = [one for pattern in words[1:] for one in _included(root, pattern.strip('"'))]
+                waiting += [one for one in more if one not in waiting][: _SSHD_FILES - len(waiting)]
+            if keyword not in _HARMLESS and line.lower() not in _HARMLESS_LINES:
+                found.append((shown(root, path), f"{line} (in {match})" if match and keyword != "match" else line))
     return found
+
+
+def _words(line: str) -> list[str]:
+    words = [] if line.lstrip().startswith("#") else _ASSIGNED.sub(r"\1 ", line, count=1).split()
+    if words and words[0].strip('"').lower() == "setenv":
+        # Its values may be secrets.
+        return [words[0], *(f"{one.partition('=')[0]}=..." for one in words[1:]), f"({_short(line.strip())})"]
+    return words
+
+
+def _included(root: Path, pattern: str) -> list[Path]:
+    """Files of a line of Include; what is no absolute path is one below /etc/ssh."""
+    below = pattern.lstrip("/") if pattern.startswith("/") else f"etc/ssh/{pattern}"
+    with suppress(ValueError, NotImplementedError):
+        return sorted(root.glob(below))
+    return []
 
 
 def _keys(root: Path, accounts: Iterable[Account], settings: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
     """Each key that opens an account, whatever its shell -> its comment."""
-    named = [line.split()[1:] for _, line in settings if line.split()[0].lower() == "authorizedkeysfile"]
+    said = [line.partition(" (in ")[0].split() for _, line in settings]
+    named = [words[1:] for words in said if words[0].strip('"').lower() == "authorizedkeysfile"]
     patterns = {*_DEFAULT_KEY_FILES, *(one.strip('"') for words in named for one in words if one != "none")}
     for account in accounts:
         for pattern in sorted(patterns):
@@ -174,7 +209,7 @@ def key_line(line: str) -> tuple[str, str]:
 
 
 def _short(words: str) -> str:
-    return hashlib.sha256(words.encode()).hexdigest()[:8]
+    return hashlib.sha256(words.encode()).hexdigest()[:_DIGITS]
 
 
 def shown(root: Path, path: Path) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from ansible_collections.morpheus.deploy.plugins.module_utils.facts.access import printable, shown
+from ansible_collections.morpheus.deploy.plugins.module_utils.facts.access import parse_accounts, printable, shown, text
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts.walk import digest
 
 # Directories are looked through.
@@ -40,10 +40,17 @@ PLACES = (
         "root/.profile",
     ),
     *("root/.bash_profile", "root/.bash_login", "root/.bash_logout", "root/.ssh/rc", "root/.ssh/environment"),
+    # Words for daemons of root, on whose command lines they stand.
+    *("etc/default/ssh", "etc/default/cron", "etc/default/docker"),
     # In every program.
     *("etc/ld.so.preload", "etc/ld.so.conf", "etc/ld.so.conf.d", "etc/python3/sitecustomize.py"),
     # In the engine.
     *("etc/docker/plugins", "usr/lib/docker/plugins", "run/docker/plugins", "root/.docker/cli-plugins"),
+)
+# Of each account that can log in, root's own aside: what is obeyed at a login, and as /etc/skel has it is nobody's.
+_AT_LOGIN = (
+    *(".bash_aliases", ".bash_login", ".bash_logout", ".bash_profile", ".bashrc", ".pam_environment", ".profile"),
+    *(".zlogin", ".zprofile", ".zshenv", ".zshrc", ".ssh/environment", ".ssh/rc"),
 )
 # What stands here is found before the program of the same name.
 _BEFORE = ("usr/local/sbin", "usr/local/bin")
@@ -58,7 +65,7 @@ def look(root: Path = Path("/")) -> dict[str, str]:
     """Path, of a link with where it leads -> SHA-256 of what stands in it."""
     brought = _brought(root)
     found = {}
-    for path in sorted({*_files(root), *_shadows(root)}):
+    for path in sorted({*_files(root), *_shadows(root), *_at_login(root)}):
         name = shown(root, path)
         if path.is_symlink():
             target = os.path.normpath(path.parent / path.readlink())
@@ -81,6 +88,18 @@ def _files(root: Path) -> Iterator[Path]:
                 yield from (Path(directory) / name for name in (*names, *links))
         elif path.is_symlink() or path.is_file():
             yield path
+
+
+def _at_login(root: Path) -> Iterator[Path]:
+    skeleton = root / "etc/skel"
+    for account in parse_accounts(text(root / "etc/passwd"), ""):
+        home = root / account.home.lstrip("/")
+        if not account.can_log_in or home == root / "root":
+            continue
+        for name in _AT_LOGIN:
+            path = home / name
+            if path.is_symlink() or (path.is_file() and digest(str(path)) != digest(str(skeleton / name))):
+                yield path
 
 
 def _shadows(root: Path) -> Iterator[Path]:

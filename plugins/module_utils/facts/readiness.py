@@ -20,7 +20,7 @@ from typing import Any
 from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
 
-from ansible_collections.morpheus.deploy.plugins.module_utils.base import meminfo
+from ansible_collections.morpheus.deploy.plugins.module_utils.base import meminfo, others_json
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import EDGE_ROOT, ROOT
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import drift as edge_drift
@@ -142,7 +142,7 @@ def firing(url: str) -> list[dict[str, str]]:
     try:
         # As it is reached, and through no proxy of this machine.
         with build_opener(ProxyHandler({})).open(f"{where}?{query}", timeout=SECONDS) as answer:
-            found = json.loads(answer.read(_LARGEST))
+            found = others_json.loads(answer.read(_LARGEST))
         return [_alert(one) for one in found]
     except (URLError, OSError, ValueError, LookupError, TypeError) as exc:
         raise DeployError(f"{where}: {exc}") from None

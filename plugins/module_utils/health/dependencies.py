@@ -9,10 +9,11 @@ to say it; those of Spring, ASP.NET, Terminus and the health+json draft are read
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
+
+from ansible_collections.morpheus.deploy.plugins.module_utils.base import others_json
 
 # Under which a document names what it depends on, and what one of these says of itself.
 _PLACES = ("dependencies", "components", "checks", "entries", "results", "details")
@@ -39,7 +40,7 @@ MOST = 20
 def down(body: bytes) -> dict[str, str]:
     """Name of each dependency that ``body`` says is down -> its words, on one line and not too long."""
     try:
-        document = json.loads(body)
+        document = others_json.loads(body)
     except ValueError:
         return {}
     found = dict(_down(document)) if isinstance(document, Mapping) else {}

@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.morpheus.deploy.plugins.module_utils.base import others_json
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import Clock
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.seen import (
     EXCERPT_CHARACTERS,
@@ -58,7 +59,7 @@ class Expectation:
         if not asked:
             return ""
         try:
-            document = json.loads(answer.body)
+            document = others_json.loads(answer.body)
         except ValueError:
             return f"the body is not JSON, so {asked!r} cannot be asked of it{_quoted(answer.excerpt)}"
         return self._wrong_version(document) or self._wrong_body(document, answer)
@@ -68,7 +69,7 @@ class Expectation:
         if not self.version or answer.error or answer.status != self.status:
             return False
         try:
-            document = json.loads(answer.body)
+            document = others_json.loads(answer.body)
         except ValueError:
             return False
         # An application may not know its version yet.

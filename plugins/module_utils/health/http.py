@@ -7,17 +7,22 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import io
 import socket
 import ssl
 import threading
 import time
 from collections.abc import Sequence
+from typing import Any
 from urllib.parse import urlsplit
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Endpoint
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.seen import Answer
+from ansible_collections.morpheus.deploy.plugins.module_utils.words.plain_text import plain
 
 BODY_LIMIT_BYTES = 65536
+ANSWER_LIMIT_BYTES = 1 << 20
+_WORDS_CHARACTERS = 200
 # An address of this kind is a socket's path on this host.
 UNIX = "unix:"
 
@@ -58,6 +63,7 @@ class HttpProbe:
         try:
             connection.sock = self._tls(raw, host) if url.scheme == "https" else raw
             path = (url.path or "/") + (f"?{url.query}" if url.query else "")
+            connection.response_class = _Bounded
             connection.request("GET", path, headers=_headers(url.netloc, endpoint.headers))
             response = connection.getresponse()
             body = response.read(BODY_LIMIT_BYTES)
@@ -73,6 +79,35 @@ class HttpProbe:
     def _tls(self, raw: socket.socket, host: str) -> socket.socket:
         context = ssl.create_default_context(cafile=self._ca_path or None)
         return context.wrap_socket(raw, server_hostname=host)
+
+
+class _Few(io.RawIOBase):
+    """At most so many bytes of an answer, headers included; what comes after them is its end."""
+
+    def __init__(self, source: io.BufferedReader) -> None:
+        self._source = source
+        self._left = ANSWER_LIMIT_BYTES
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        found = self._source.read1(min(len(buffer), self._left))
+        self._left -= len(found)
+        buffer[: len(found)] = found
+        return len(found)
+
+    def close(self) -> None:
+        self._source.close()
+        super().close()
+
+
+class _Bounded(http.client.HTTPResponse):
+    """A chunk may say that its length is below zero, and would be read to an end that never comes."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.fp = io.BufferedReader(_Few(self.fp))
 
 
 def _headers(netloc: str, given: Sequence[tuple[str, str]]) -> dict[str, str]:
@@ -122,7 +157,8 @@ def _words(exc: Exception) -> str:
     if isinstance(exc, http.client.RemoteDisconnected):
         return "the connection was closed without an answer"
     if isinstance(exc, http.client.IncompleteRead):
-        return f"the answer was cut off with {exc.expected} bytes to come"
+        return f"the answer was cut off with {exc.expected or 'more'} bytes to come"
     if isinstance(exc, OSError) and exc.errno is None:
         return str(exc)
-    return f"{type(exc).__name__}: {exc}"
+    # The server's own words may be in it.
+    return f"{type(exc).__name__}: {' '.join(plain(str(exc)).split())[:_WORDS_CHARACTERS]}"

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from ansible_collections.morpheus.deploy.plugins.module_utils.base import others_json
 from ansible_collections.morpheus.deploy.plugins.module_utils.logs.sources import Source
 
 # Facility local0; severities of RFC 5424.
@@ -39,7 +40,7 @@ class Entry:
         if not self.text.startswith("{"):
             return {}
         try:
-            found = json.loads(self.text)
+            found = others_json.loads(self.text)
         except ValueError:
             return {}
         return found if isinstance(found, dict) else {}

@@ -8,7 +8,7 @@ Whatever is left of it is found anew by each run, so one that was killed is fini
 
 from __future__ import annotations
 
-import shutil
+import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +28,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.release.project_fi
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.execute import Executor
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import plan
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.step import Step
+
+_WORDS = 300
 
 
 @dataclass
@@ -152,8 +154,7 @@ class Removal:
     def _data(self) -> list[str]:
         project = self._host.releases.project
         own = self._own_of_project()
-        files = [path for path in project.rglob("*") if not path.is_dir() and path not in own and not _lies_in(path, own)]
-        return sorted({str(project / path.relative_to(project).parts[0]) for path in files})
+        return sorted(str(path) for path in project.iterdir() if _holds_files(path, own)) if project.is_dir() else []
 
     def _remove_files(self, *, with_data: bool) -> None:
         releases = self._host.releases
@@ -174,18 +175,34 @@ def _no_job(service: str) -> NoReturn:
     raise DeployError(f"a removal starts nothing, and so not {service}")
 
 
-def _lies_in(path: Path, links: Sequence[Path]) -> bool:
-    return any(one in path.parents for one in links)
+def _holds_files(top: Path, own: Sequence[Path]) -> bool:
+    """Whether there is a file that is none of ``own`` at ``top`` or below it, however deep an application has nested them."""
+    waiting = [top]
+    while waiting:
+        path = waiting.pop()
+        if path in own:
+            continue
+        try:
+            if not path.is_dir():
+                return True
+            waiting += [] if path.is_symlink() else path.iterdir()
+        except OSError:
+            # Of a name that is too long.
+            return True
+    return False
 
 
 def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+    _run("rm", "--recursive", "--force", "--", str(path))
 
 
 def _remove_empty(directory: Path) -> None:
-    for path in sorted((one for one in directory.rglob("*") if one.is_dir() and not one.is_symlink()), reverse=True):
-        if not any(path.iterdir()):
-            path.rmdir()
+    if directory.is_dir():
+        _run("find", str(directory), "-mindepth", "1", "-type", "d", "-empty", "-delete")
+
+
+def _run(*command: str) -> None:
+    """Programs that follow no link and go as deep as it goes: Python's own end at a depth that any application can exceed."""
+    done = subprocess.run(command, capture_output=True, check=False, text=True, errors="replace")
+    if done.returncode:
+        raise DeployError(f"{command[0]} could not remove everything: {done.stderr.strip()[-_WORDS:]}")

@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.morpheus.deploy.plugins.module_utils.base import others_json
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
 
 MANAGEMENT = "https://api.supabase.com"
@@ -118,7 +119,7 @@ class Api:
 
 def _parsed(raw: bytes) -> Any:
     try:
-        return json.loads(raw) if raw.strip() else None
+        return others_json.loads(raw) if raw.strip() else None
     except ValueError:
         return None
 

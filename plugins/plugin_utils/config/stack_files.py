@@ -77,12 +77,21 @@ class StackFiles:
             problem = "is written by the deploy itself (from stack.env and the secrets); give it another name"
             self._say(f'{option}: "{name}" {problem}')
             return
-        self._take(self.files, name, path)
+        self._take(option, self.files, name, path)
 
-    def _take(self, files: dict[str, str], name: str, path: Path) -> None:
+    def _take(self, option: str, files: dict[str, str], name: str, path: Path) -> None:
+        if problem := self._link_problem(path):
+            self._say(f'{option}: "{name}" {problem}')
+            return
         files[name] = base64.b64encode(path.read_bytes()).decode()
         if is_executable(path) and name not in self.executable:
             self.executable.append(name)
+
+    def _link_problem(self, path: Path) -> str:
+        """Hosts and containers would read what the controller alone has: a key, the password of a vault."""
+        if path.resolve().is_relative_to(self._source.resolve()):
+            return ""
+        return "is, or lies behind, a link that leads out of stack_source; put a copy in its place, or widen stack_source"
 
     def _read_live_files(self) -> None:
         given = [str(name) for name in self.config["live_files"] or []]
@@ -95,7 +104,7 @@ class StackFiles:
                 self._say(f"stack.live_files[{number}]: {problem}")
                 continue
             for path in sorted(item for item in (self._source / name).rglob("*") if item.is_file()):
-                self._take(self.live_files, str(path.relative_to(self._source)), path)
+                self._take(f"stack.live_files[{number}]", self.live_files, str(path.relative_to(self._source)), path)
 
     def _read_flags(self, live: list[str]) -> None:
         taken = [str(name) for key in ("compose_files", "files") for name in self.config[key] or []] + live
@@ -141,8 +150,10 @@ class StackFiles:
             return None, "does not exist below stack_source"
         if Path(name).parts[0] in RESERVED or name in RESERVED_FILES:
             return None, "is written by the deploy itself; give it another name"
+        if problem := self._link_problem(path):
+            return None, problem
         if name not in self.files:
-            self._take(self.files, name, path)
+            self._take("stack.compose_files", self.files, name, path)
         self.brought.add(name)
         return path.read_bytes().decode("utf-8", "replace"), ""
 

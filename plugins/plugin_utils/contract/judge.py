@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.morpheus.deploy.plugins.module_utils.base import others_json
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.contract.files import Contract, Contracts
 
@@ -77,7 +77,7 @@ def _of_pin(answer: Answer, pin: Mapping[str, Any]) -> Iterator[str]:
 
 def _of_output(contract: Contract, answer: Answer) -> Iterator[str]:
     try:
-        job = json.loads(answer["content"])
+        job = others_json.loads(answer["content"])
         status = job["status"]
     except (ValueError, KeyError, TypeError):
         yield "answered with what is no job"

@@ -12,6 +12,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ansible_collections.morpheus.deploy.plugins.module_utils.base import others_json
 from ansible_collections.morpheus.deploy.plugins.module_utils.words.plain_text import plain
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.status_table import wrapped
 
@@ -75,7 +76,7 @@ def in_words(text: str) -> str:
     found = None
     if text.startswith("{"):
         try:
-            found = json.loads(text)
+            found = others_json.loads(text)
         except ValueError:
             return text
     if not isinstance(found, dict):

@@ -16,11 +16,13 @@ from urllib.error import HTTPError
 from urllib.parse import quote
 
 from ansible.module_utils.urls import ConnectionError, open_url
+from ansible_collections.morpheus.deploy.plugins.module_utils.base import others_json
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
 
 PATIENCE_SECONDS = 30
 # Of its answers that are no JSON, or longer.
 _LONGEST_WORDS = 300
+_LARGEST = 8 << 20
 
 
 class Api:
@@ -47,7 +49,7 @@ class Api:
         data = None if body is None else json.dumps(body)
         try:
             answer = open_url(f"{self._url}/{path}", data, headers, method, timeout=PATIENCE_SECONDS, follow_redirects="none")
-            found = json.loads(answer.read())
+            found = others_json.loads(answer.read(_LARGEST))
         except HTTPError as exc:
             raise DeployError(f"RunPod refused {method} {path}: HTTP {exc.code}{_words(exc)}{_mend(exc.code)}") from None
         except (OSError, HTTPException, ConnectionError) as exc:
@@ -62,7 +64,7 @@ class Api:
 def _words(error: HTTPError) -> str:
     """What it says is wrong, by RFC 9457."""
     try:
-        said = json.loads(error.read())
+        said = others_json.loads(error.read(_LARGEST))
         words = "; ".join([str(said["detail"]), *map(str, said.get("errors") or [])])
     except (ValueError, KeyError, TypeError, AttributeError, OSError):
         return ""

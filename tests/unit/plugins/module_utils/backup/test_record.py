@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
-from ansible_collections.morpheus.deploy.plugins.module_utils.backup import record
+from ansible_collections.morpheus.deploy.plugins.module_utils.backup import contents, record
 from ansible_collections.morpheus.deploy.plugins.module_utils.backup.record import Record, Table
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
 from hypothesis import given
@@ -44,6 +45,41 @@ def test_what_is_no_record_is_refused(text: str, said: str) -> None:
     with pytest.raises(DeployError) as refused:
         record.parse(text, "one.json")
     assert said in str(refused.value)
+
+
+TABLE = {"rows": 1, "digest": "1"}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *(
+            ("tables", {name: TABLE})
+            for name in ("a", "pg_class", '"a"."b" as t; drop table c; --', '"a"."b"\n\\! id', '"a".b', '""."b"')
+        ),
+        *(
+            ("tables", {'"a"."b"': one})
+            for one in ({**TABLE, "rows": "1"}, {**TABLE, "digest": "1'"}, {"rows": 1}, 1, {**TABLE, "x": 1})
+        ),
+        ("tables", [1]),
+        ("tables", {'"a"."b"': {**TABLE, "rows": -1}}),
+        *((key, value) for key in ("roles", "schemas", "versions") for value in ("app", [1], [""], {"a": 1}, ["a\0"])),
+        *(("size", size) for size in ("1", -1, 1.5, True, None)),
+        *((key, 1) for key in ("at", "sha256", "environment", "kind", "why", "verified", "of", "server")),
+        ("at", ["x"]),
+        ("why", {}),
+    ],
+)
+def test_what_a_stranger_wrote_into_the_store_becomes_no_part_of_a_statement(key: str, value: Any) -> None:
+    with pytest.raises(DeployError) as refused:
+        record.parse(json.dumps({**json.loads(ONE.text()), key: value}), "one.json")
+    assert str(refused.value).startswith(f"one.json is not a record as backups are written: {key} cannot be read")
+
+
+@given(st.lists(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1), min_size=2, max_size=2))
+def test_every_name_that_a_database_can_have_is_read(names: list[str]) -> None:
+    found = replace(ONE, tables={contents.quoted(*names): Table(3, "-17")})
+    assert record.parse(found.text(), "one.json").tables == found.tables
 
 
 @pytest.mark.parametrize(

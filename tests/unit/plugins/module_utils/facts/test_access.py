@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,8 @@ def test_options_of_a_key_are_named_and_their_values_are_not() -> None:
     assert one.startswith(f"ssh-rsa SHA256:{SHA} with command, no-pty (")
     assert "canary" not in one
     assert one != other
+    # Nobody finds another command with the same digits.
+    assert re.search(r"\([0-9a-f]{32}\)\Z", one)
 
 
 def test_what_would_steer_a_terminal_is_shown_as_a_question_mark(root: Path) -> None:

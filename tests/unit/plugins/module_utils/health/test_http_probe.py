@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Endpoint
-from ansible_collections.morpheus.deploy.plugins.module_utils.health.http import BODY_LIMIT_BYTES, HttpProbe
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.http import ANSWER_LIMIT_BYTES, BODY_LIMIT_BYTES, HttpProbe
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.seen import Answer
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -156,6 +156,48 @@ def test_a_huge_body_is_read_only_up_to_the_limit(serve: Callable[[Handler], Ser
     assert (answer.status, len(answer.body), answer.error) == (200, BODY_LIMIT_BYTES, "")
 
 
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+ENDLESS = {
+    "a body": (b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 65536),
+    "a chunk of a negative length": (CHUNKED + b"-1\r\n", b"x" * 65536),
+    "a chunk that is longer than anything": (CHUNKED + b"f" * 4000 + b"\r\n", b"x" * 65536),
+    "chunks": (CHUNKED, b"1\r\nx\r\n" * 1000),
+    "trailers": (CHUNKED + b"0\r\n", b"X: y\r\n" * 1000),
+    "a header": (b"HTTP/1.1 200 OK\r\nX: ", b"x" * 65536),
+    "headers": (b"HTTP/1.1 200 OK\r\n", b"X: y\r\n" * 1000),
+    "answers before the answer": (b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 1000),
+    "a status line": (b"HTTP/1.1 200 ", b"x" * 65536),
+}
+
+
+@pytest.mark.parametrize("name", ENDLESS)
+def test_of_an_answer_without_end_little_is_read(serve: Callable[[Handler], Server], name: str) -> None:
+    """Whatever the protocol lets a server send on and on: root's memory is not the application's."""
+    beginning, part = ENDLESS[name]
+    sent = 0
+
+    def handle(connection: socket.socket, over: threading.Event) -> None:
+        nonlocal sent
+        _read_request(connection)
+        # What the kernel holds for both ends is not read.
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65536)
+        connection.sendall(beginning)
+        while not over.is_set():
+            connection.sendall(part)
+            sent += len(part)
+
+    answer = probe(serve(handle).port, timeout=2.0)
+    assert len(answer.body) <= BODY_LIMIT_BYTES
+    assert sent < 32 * ANSWER_LIMIT_BYTES
+    assert len(answer.error) < 300
+
+
+def test_what_a_server_says_instead_of_a_status_is_short_and_steers_no_terminal(serve: Callable[[Handler], Server]) -> None:
+    answer = probe(serve(answering(b"HTTP/1.1 \x1b]0;owned\x07" + b"A" * 60000 + b"\r\n\r\n")).port)
+    assert answer.error.startswith("BadStatusLine: HTTP/1.1 \\x1b]0;owned\\x07AAA")
+    assert len(answer.error) < 300
+
+
 def test_a_refused_connection_is_said_in_words() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
@@ -165,7 +207,7 @@ def test_a_refused_connection_is_said_in_words() -> None:
 SILENT = [
     pytest.param(closing, "the connection was closed without an answer", id="closed"),
     pytest.param(resetting, "ConnectionResetError: [Errno 104] Connection reset by peer", id="reset"),
-    pytest.param(answering(b"SSH-2.0-OpenSSH_9.2\r\n"), "BadStatusLine: SSH-2.0-OpenSSH_9.2\r\n", id="not HTTP"),
+    pytest.param(answering(b"SSH-2.0-OpenSSH_9.2\r\n"), "BadStatusLine: SSH-2.0-OpenSSH_9.2", id="not HTTP"),
 ]
 
 

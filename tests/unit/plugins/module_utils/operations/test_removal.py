@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -203,3 +204,28 @@ def test_a_run_that_has_lost_its_lease_removes_nothing(host: StackHost) -> None:
         removal.execute(found, old, with_data=True)
     assert len(host.simulated.containers) == 2
     assert (host.releases.project / "compose.yml").exists()
+
+
+def test_what_an_application_nests_without_end_is_kept_and_goes_and_no_link_of_it_is_followed(
+    host: StackHost, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    outside = tmp_path_factory.mktemp("outside")
+    (outside / "kept").write_text("x")
+    data = host.releases.project / "data"
+    data.mkdir(parents=True, exist_ok=True)
+    (data / "link").symlink_to(outside)
+    # Deeper than any path may be long.
+    here = os.open(data, os.O_RDONLY)
+    for _ in range(2500):
+        os.mkdir("d", dir_fd=here)
+        below = os.open("d", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(os.open("f", os.O_CREAT | os.O_WRONLY, dir_fd=here))
+    os.close(here)
+    assert str(data) in Removal(host).look().data  # type: ignore[arg-type]
+    remove(host)
+    assert data.is_dir()
+    remove(host, with_data=True)
+    assert not host.releases.root.exists()
+    assert (outside / "kept").read_text() == "x"
