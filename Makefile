@@ -351,8 +351,7 @@ bench: provisioned ## Measure deploys beside their floor and beside docker compo
 
 # Neither needs the sandbox. The second one uses one processor at a time.
 CODE := lint unit
-SERVICES := lab migrations backup supabase ml-gateway flags monitoring logs workflows
-NO_SANDBOX := lint unit lab migrations migration-tools backup supabase ml-gateway flags monitoring logs workflows
+SERVICES := lab migrations migration-tools backup supabase ml-gateway flags monitoring logs workflows
 
 .PHONY: test
 # What needs no sandbox takes the time that the sandbox's tests leave; shown when it fails. With $(MAKE) make -n would run it all.
