@@ -61,8 +61,8 @@ class StackConfig(StackFiles):
     both that can be run.
     """
 
-    def __init__(self, raw: Mapping[str, Any], options: Mapping[str, Any]) -> None:
-        super().__init__()
+    def __init__(self, raw: Mapping[str, Any], options: Mapping[str, Any], stands_for: Path | None = None) -> None:
+        super().__init__(stands_for)
         # The Compose files, merged, with plain variables in place.
         self.model: dict[str, Any] = {"services": {}}
         given = schema.typed({key: raw.get(key) for key in options}, options, "", self.problems)

@@ -30,7 +30,8 @@ class StackFiles:
     cannot be shipped, and why.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, stands_for: Path | None = None) -> None:
+        """``stands_for``: the directory to which stack_source leads by links, as a first look lays them."""
         self.problems: list[str] = []
         self.notes: list[str] = []
         self.files: dict[str, str] = {}
@@ -38,6 +39,7 @@ class StackFiles:
         self.executable: list[str] = []
         self.config: dict[str, Any] = {}
         self._source = Path()
+        self._stands_for = stands_for
         # Files that Compose files name by extends and include.
         self.brought: set[str] = set()
         self._flags: Mapping[str, Any] = {}
@@ -89,7 +91,8 @@ class StackFiles:
 
     def _link_problem(self, path: Path) -> str:
         """Hosts and containers would read what the controller alone has: a key, the password of a vault."""
-        if path.resolve().is_relative_to(self._source.resolve()):
+        own = (self._source, self._stands_for or self._source)
+        if any(path.resolve().is_relative_to(one.resolve()) for one in own):
             return ""
         return "is, or lies behind, a link that leads out of stack_source; put a copy in its place, or widen stack_source"
 

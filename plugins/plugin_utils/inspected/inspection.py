@@ -171,7 +171,7 @@ class Inspection:
                 if one.name != self.override_name:
                     (beside / one.name).symlink_to(one)
             (beside / self.override_name).write_text(self.override)
-            checked = StackConfig(self.raw(str(beside)), specifications.options("preflight"))
+            checked = StackConfig(self.raw(str(beside)), specifications.options("preflight"), self.path.absolute().parent)
             self.problems = [problem.replace(str(beside), str(self.path.parent)) for problem in checked.problems]
         for problem in self.problems:
             # The file is one of two, and the lines of the other are known to be good.
