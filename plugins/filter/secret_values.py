@@ -43,12 +43,12 @@ _value:
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils.secrets import fingerprints
-
 
 def secret_values(
     secrets: Mapping[str, Any], variables: Mapping[str, Any] | None = None, files: Mapping[str, Any] | None = None
 ) -> dict[str, str]:
+    from ansible_collections.morpheus.deploy.plugins.module_utils.secrets import fingerprints
+
     return fingerprints.by_name({**secrets, **({fingerprints.VARIABLES: variables} if variables else {})}, files or {})
 
 

@@ -53,12 +53,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.supabase import seeds
-
 
 def seed_files(
     source: str, environment: str, free: Sequence[str] = ("staging", "preview"), project_ref: str = ""
 ) -> dict[str, Any]:
+    from ansible_collections.morpheus.deploy.plugins.plugin_utils.supabase import seeds
+
     return asdict(seeds.read(Path(source), environment, free, project_ref))
 
 
