@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPMessage
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import admission, route_rules
@@ -20,6 +20,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge.tables import
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.routing import options_of
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Service
 
+from tests.edge_lab.application import Application
 from tests.edge_lab.test_forwarded import SITE, TLS_END, Edge, running
 
 # A network that stands in front of TLS_END, too.
@@ -106,7 +107,7 @@ def shop(replicas: int = 1) -> Iterator[Shop]:
     with running(App, edge_trusted_proxies=[TLS_END, FARTHER]) as edge, ExitStack() as stack:
         ports = []
         for _ in range(replicas):
-            app = edge.inside.submit(ThreadingHTTPServer, ("127.0.0.1", 0), App).result()
+            app = edge.inside.submit(Application, ("127.0.0.1", 0), App).result()
             stack.callback(app.server_close)
             threading.Thread(target=app.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
             stack.callback(app.shutdown)

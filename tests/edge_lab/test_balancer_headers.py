@@ -8,12 +8,12 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from http.server import ThreadingHTTPServer
 
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.sockets import Socket
 
+from tests.edge_lab.application import Application
 from tests.edge_lab.haproxy import Haproxy, host_of_an_edge, root_file_system
 from tests.edge_lab.namespace import in_a_thread
 from tests.edge_lab.test_forwarded import CERTIFICATES, FORGED, OWN, SITE, STRANGER, TLS_END, Edge
@@ -34,7 +34,7 @@ def _living(inside: ThreadPoolExecutor) -> Iterator[Edge]:
         (paths.conf / "away.map").write_text("")
         (paths.conf / "certs" / f"{SITE}.pem").write_text(certificate + key)
         (paths.conf / "certificates.list").write_text(render("certificates.list.j2", edge_certificate_paths=CERTIFICATES))
-        host = ThreadingHTTPServer(("127.0.0.1", 0), Eager)
+        host = Application(("127.0.0.1", 0), Eager)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(paths.root / "host.pem")
         host.socket = context.wrap_socket(host.socket, server_side=True)

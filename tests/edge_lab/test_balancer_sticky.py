@@ -11,13 +11,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.sockets import Socket
 
+from tests.edge_lab.application import Application
 from tests.edge_lab.haproxy import Haproxy, host_of_an_edge, root_file_system
 from tests.edge_lab.namespace import in_a_thread
 from tests.edge_lab.test_forwarded import SITE
@@ -28,7 +29,7 @@ NAMES = ("app-1", "app-2")
 SECONDS = 20.0
 
 
-class Host(ThreadingHTTPServer):
+class Host(Application):
     """Says its name; ``is_well``: what its health says."""
 
     def __init__(self, name: str, context: ssl.SSLContext) -> None:

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -30,6 +30,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import 
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.acme import request
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit import certificate
 
+from tests.edge_lab.application import Application
 from tests.edge_lab.haproxy import Haproxy, host_of_an_edge, root_file_system
 from tests.edge_lab.namespace import in_a_thread
 from tests.edge_lab.pebble import ELSEWHERE, LIFE_DAYS, Dns, Pebble, authority, programs
@@ -197,7 +198,7 @@ def _living(inside: ThreadPoolExecutor) -> Iterator[Lab]:
         (paths.conf / "haproxy.cfg").write_text(render("haproxy.cfg.j2", edge_acme={"email": "ops@example.com"}))
         (paths.conf / "certificates.list").write_text(render("certificates.list.j2", edge_acme={"email": "ops@example.com"}))
         (paths.conf / MAP).write_text("")
-        app = ThreadingHTTPServer(("127.0.0.1", 0), App)
+        app = Application(("127.0.0.1", 0), App)
         stack.callback(app.server_close)
         threading.Thread(target=app.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
         stack.callback(app.shutdown)

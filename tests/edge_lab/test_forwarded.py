@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPSConnection
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
@@ -21,6 +21,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.set
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Expectation
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.http import HttpProbe
 
+from tests.edge_lab.application import Application
 from tests.edge_lab.haproxy import Haproxy, host_of_an_edge, root_file_system
 from tests.edge_lab.namespace import in_a_thread
 from tests.templates.test_edge_templates import render
@@ -127,7 +128,7 @@ def _living(inside: ThreadPoolExecutor, handler: type[BaseHTTPRequestHandler], o
         (paths.conf / "certificates.list").write_text(render("certificates.list.j2", edge_certificate_paths=CERTIFICATES))
         settings = EdgeSettings("haproxy:3.0", "99:99", ["8080:8080", "8443:8443"])
         (paths.root / "compose.json").write_text(json.dumps(settings.compose(paths.root)))
-        app = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        app = Application(("127.0.0.1", 0), handler)
         stack.callback(app.server_close)
         threading.Thread(target=app.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
         stack.callback(app.shutdown)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -29,6 +29,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.upg
 
 from tests import deep
 from tests.edge_lab import traffic
+from tests.edge_lab.application import Application
 from tests.edge_lab.handed_over import BRIDGE, GATEWAY, HOST, USER, Container, Network, bare_host
 from tests.edge_lab.haproxy import configure, root_file_system
 from tests.edge_lab.namespace import own_network
@@ -111,8 +112,7 @@ def _living() -> Iterator[Lab]:
         (paths.conf / "stacks" / "shop.cfg").write_text(
             render_backends("shop", ["web"], 16, {"web": {"s1": (GATEWAY, 9000), "s2": (GATEWAY, 9000)}})
         )
-        app = ThreadingHTTPServer((GATEWAY, 9000), App)
-        app.daemon_threads = True
+        app = Application((GATEWAY, 9000), App)
         Thread(target=app.serve_forever, daemon=True).start()
         end.callback(app.server_close)
         end.callback(app.shutdown)
