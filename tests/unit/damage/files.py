@@ -320,21 +320,24 @@ def _take_anew(host: PreparedHost) -> list[str]:
     return [*(["`unlock.yml`"] if held else []), "the next run takes the lease"]
 
 
+def _removed(path: Path) -> list[str]:
+    if not path.exists():
+        return []
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    return ["remove it"]
+
+
 def _back_up_anew(host: PreparedHost, path: Path) -> list[str]:
-    removed = path.exists()
-    if removed:
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    done = _removed(path)
     host.backed_up()
-    return [*(["remove it"] if removed else []), "`backup.yml`"]
+    return [*done, "`backup.yml`"]
 
 
 def _claim_anew(host: PreparedHost, path: Path) -> list[str]:
     """Whose host it is was found out by a person."""
-    removed = path.exists()
-    if removed:
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    done = _removed(path)
     _well(host.claim())
-    return [*(["remove it"] if removed else []), "`provision.yml` of its environment"]
+    return [*done, "`provision.yml` of its environment"]
 
 
 def _keep_away_anew(host: PreparedHost, path: Path, text: str) -> list[str]:
