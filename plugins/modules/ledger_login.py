@@ -90,7 +90,7 @@ try:
 except ImportError:
     psycopg2 = None
 
-CONNECT_SECONDS = 5
+CONNECT_SECONDS = 15
 
 
 @contextmanager

@@ -124,7 +124,7 @@ try:
 except ImportError:
     psycopg2 = None
 
-CONNECT_SECONDS = 5
+CONNECT_SECONDS = 15
 POLL_SECONDS = 0.5
 
 

@@ -109,7 +109,7 @@ try:
 except ImportError:
     psycopg2 = None
 
-CONNECT_SECONDS = 5
+CONNECT_SECONDS = 15
 
 
 def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:

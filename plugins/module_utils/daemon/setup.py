@@ -32,7 +32,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.daemon.config impo
 # What the engine has not taken over yet of what was written; beside daemon.json, so that it is not forgotten without it.
 PENDING = ".daemon.json.pending"
 SOCKET = "unix:///var/run/docker.sock"
-RELOAD_SECONDS = 10.0
+RELOAD_SECONDS = 60.0
 ANSWER_SECONDS = 60.0
 POLL_SECONDS = 0.2
 # For a command of the engine or of systemd.

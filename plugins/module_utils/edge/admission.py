@@ -42,8 +42,10 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.service.routing im
 Users = Callable[[str], Mapping[str, str]]
 # The edge's name on its own network: that of its Compose service.
 OWN_NAME = "haproxy"
-RESOLVE_SECONDS = 10.0
+# Long, because it is only for a network that is wrong: on a busy machine HAProxy and Docker's DNS take their time.
+RESOLVE_SECONDS = 60.0
 POLL_SECONDS = 0.01
+LONGEST_POLL_SECONDS = 0.2
 
 
 def nobody(_: str) -> dict[str, str]:
@@ -204,6 +206,7 @@ class Edge(Seen):
         """
         deadline = time.monotonic() + RESOLVE_SECONDS
         told: set[str] = set()
+        pause = POLL_SECONDS
         while True:
             found = {f"{one.backend}/{one.name}": Place(one.address, one.port) for one in self._backends().servers}
             missing = {server: place for server, place in wanted.items() if found.get(server) != place}
@@ -222,7 +225,8 @@ class Edge(Seen):
                     with suppress(EdgeError):
                         self._socket.tell(f"set server {server} addr {place.address} port {place.port}")
                         told.add(server)
-            time.sleep(POLL_SECONDS)
+            time.sleep(pause)
+            pause = min(2 * pause, LONGEST_POLL_SECONDS)
 
     def _point_route(self, key: str, leads: str, exists: bool) -> None:
         if leads:

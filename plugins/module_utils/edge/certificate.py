@@ -66,7 +66,7 @@ class EdgeCertificate:
             return None
 
     def _tell(self, content: str) -> None:
-        haproxy = Socket(str(self._paths.socket), timeout=30)
+        haproxy = Socket(str(self._paths.socket))
         # An empty line would be the end of it.
         lines = "".join(f"{line}\n" for line in content.splitlines() if line.strip())
         answer = haproxy.ask(f"set ssl cert {self._in_haproxy} <<\n{lines}")

@@ -120,7 +120,7 @@ class EdgeConfiguration:
         """Hitless: the new worker takes over the listening sockets, the old one answers what it has begun."""
         if not self.paths.master.exists():
             return
-        answer = Socket(str(self.paths.master), timeout=30).ask("reload")
+        answer = Socket(str(self.paths.master)).ask("reload")
         if not answer.startswith("Success=1"):
             raise EdgeError(
                 f"HAProxy could not load the new edge configuration, and goes on with the one before: {_alerts(answer)}. "

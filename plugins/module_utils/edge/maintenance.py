@@ -27,7 +27,7 @@ KEY = "state"
 _NO_SUCH_MAP = "Unknown map identifier"
 _NO_SUCH_ENTRY = "entry not found"
 _NO_SUCH_WORKER = "Can't find the target PID"
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = 30.0
 POLL_SECONDS = 0.05
 
 
@@ -53,7 +53,7 @@ class Maintenance:
         self._file = paths.conf / self.map
         # What HAProxy calls the map is the path by which its configuration names it.
         self._in_haproxy = f"{HAPROXY_DIRECTORY}/{self.map}"
-        self._master = Socket(str(paths.master), timeout=30)
+        self._master = Socket(str(paths.master))
 
     def look(self) -> dict[str, str]:
         """Place -> "on" or "off", or "" where neither is said: the file, and each worker that can show the page."""

@@ -27,7 +27,7 @@ class _BrokenOffError(ConnectionError):
 class Socket:
     """HAProxy's runtime socket: one command a connection, as it is meant to be used."""
 
-    def __init__(self, path: str, timeout: float = 5.0, prefix: str = "", patience: float = PATIENCE_SECONDS) -> None:
+    def __init__(self, path: str, timeout: float = 30.0, prefix: str = "", patience: float = PATIENCE_SECONDS) -> None:
         """``prefix``: what the master's socket needs before a command for one of its workers. ``patience``: seconds."""
         self._path = path
         self._timeout = timeout

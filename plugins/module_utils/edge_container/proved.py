@@ -20,7 +20,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.ins
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.redirect import Port
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.upgrade_verbs import Haproxy, Wanted
 
-START_SECONDS = 15.0
+START_SECONDS = 60.0
 POLL_SECONDS = 0.1
 # Inside of the container, for users.
 HTTP, HTTPS = 8080, 8443

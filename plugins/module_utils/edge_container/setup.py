@@ -46,7 +46,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine impo
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.labels import COMPOSE_NETWORK
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica, State, stack_network
 
-START_SECONDS = 15.0
+START_SECONDS = 60.0
 _CHANGED = "image, user or ports of the edge changed"
 
 

@@ -111,7 +111,7 @@ class Migration:
     compatible_since: str = ""
     accept_edited: Sequence[str] = ()
     preset: str = ""
-    ledger: str = ""
+    ledger: str = "supabase_migrations.schema_migrations"
     reader: str = ""
     breaking: Mapping[str, str] = field(default_factory=dict)
 

@@ -32,6 +32,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.postgres import ro
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.desired import DesiredService, FailureAction, UpdatePolicy
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
+from ansible_collections.morpheus.deploy.plugins.module_utils.supabase.seeds import Decision
 
 from tests.unit.clock import Clock
 from tests.unit.endings.ran import module
@@ -274,6 +275,16 @@ def supabase(world: World, applied: list[str]) -> None:
 def supabase_fails(world: World, error: Exception) -> None:
     supabase(world, [])
     world.raises("supabase_migrations", "_act", error)
+
+
+def seeds(world: World, seeded: list[str]) -> None:
+    decision = Decision(seeded)
+    world.put("supabase_seeds", psycopg2=SimpleNamespace(Error=PostgresError), _act=lambda params, about, check_mode: decision)
+
+
+def seeds_fail(world: World, error: Exception) -> None:
+    seeds(world, [])
+    world.raises("supabase_seeds", "_act", error)
 
 
 def owned(world: World, *modules: str, by: str = "staging") -> None:

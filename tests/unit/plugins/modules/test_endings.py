@@ -98,6 +98,7 @@ def rollout(word: str, arrange: Callable[[World], Any], *, release: str = "2.0-i
 RELEASE = {"release": "2.0", "environment": "staging", "stack": {"name": "shop"}, "files": {}, "token": 7, "run": "run-a"}
 MIGRATE = {"stack": "shop", "release_id": "1.0-a", "token": 7, "run": "run-a"}
 SUPABASE = {"url": worlds.URL, "environment": "staging", "files": [], "token": 7, "run": "r"}
+SEEDS = {**SUPABASE, "stack": "shop"}
 SECRET = {"stack": "shop", "names": ["api.KEY"], "value": "canary-new", "token": 7, "run": "run-a"}
 ATTEST = {"stack": "shop", "names": ["api.KEY"], "new": "canary-new-value", "old": "canary-old-value", "key": "k" * 16}
 LOGIN: dict[str, Any] = {"url": "postgresql://app_a:canary@db/app", "admin_url": "postgresql://a:canary@db/app", "owner": "app"}
@@ -262,6 +263,47 @@ ENDINGS: dict[str, dict[str, Ending]] = {
             "the migrations failed, and no host was switched: this run has lost its lease",
             lambda world: worlds.supabase_fails(world, FENCED),
             options=SUPABASE,
+            before=(PREPARED,),
+        ),
+    },
+    "supabase_seeds": {
+        "they are run": Ending("deployed", lambda world: worlds.seeds(world, ["a.sql"]), SEEDS, (PREPARED,)),
+        "the database has them": Ending("unchanged", lambda world: worlds.seeds(world, []), SEEDS, (PREPARED,)),
+        "check mode": Ending(
+            "deployed",
+            lambda world: worlds.seeds(world, ["a.sql"]),
+            {**SEEDS, "token": 0},
+            (PREPARED,),
+            check_mode=True,
+            says="CHECK MODE",
+        ),
+        "without a lease": fails("refused", NO_LEASE, options={**SEEDS, "token": 0}, before=(PREPARED,)),
+        "a library is missing": fails(
+            "refused",
+            "psycopg2 is not installed for ",
+            lambda world: world.put("supabase_seeds", psycopg2=None),
+            options=SEEDS,
+            before=(PREPARED,),
+        ),
+        "a file fails": fails(
+            "refused",
+            "the seeds failed: a.sql:3: division by zero",
+            lambda world: worlds.seeds_fail(world, DeployError("a.sql:3: division by zero")),
+            options=SEEDS,
+            before=(PREPARED,),
+        ),
+        "the connection is lost": fails(
+            "refused",
+            "the seeds failed: *** went away",
+            lambda world: worlds.seeds_fail(world, worlds.PostgresError(f"{worlds.URL} went away")),
+            options=SEEDS,
+            before=(PREPARED,),
+        ),
+        "another run has been here": fails(
+            "refused",
+            "the seeds failed: this run has lost its lease",
+            lambda world: worlds.seeds_fail(world, FENCED),
+            options=SEEDS,
             before=(PREPARED,),
         ),
     },

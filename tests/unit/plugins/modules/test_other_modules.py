@@ -40,11 +40,12 @@ HERE = {
     "stack_audit",
 }
 # By test_ml_mode_module.py, test_flags_module.py, those of logs/, test_adoption_module.py, test_certificate_modules.py,
-# tests/backup and tests/supabase.
+# tests/backup, tests/supabase and tests/migrations/test_reader.py.
 BESIDE = {
     *("backup_store", "database_backup", "database_restore", "staging_data_export", "staging_data_import"),
     *("edge_certificate", "edge_certificate_info", "edge_challenges"),
     *("log_shipping", "stack_logs"),
+    *("ledger_login", "stack_ledger"),
     *("ml_contract", "ml_costs", "ml_mode"),
     *("stack_adoption_info", "stack_flags"),
     *("storage_bucket", "supabase_branch", "supabase_branch_info", "supabase_isolation_info", "supabase_project"),

@@ -324,7 +324,7 @@ def test_an_image_that_cannot_be_started_leaves_all_as_it_was(world: World) -> N
 
 def test_an_image_that_does_not_answer_leaves_all_as_it_was(world: World) -> None:
     world.stand_in.deaf = {NEW}
-    refused(world, f"{FAILS}it does not answer within 15 s{WORDS}")
+    refused(world, f"{FAILS}it does not answer within 60 s{WORDS}")
 
 
 def test_an_image_that_answers_worse_than_the_one_before_leaves_all_as_it_was(world: World) -> None:

@@ -67,8 +67,8 @@ def test_a_release_of_an_older_version_has_what_applied_then_and_no_hardening() 
 PARTS = [
     pytest.param(Route, SERVICE["routes"]["options"], id="route"),
     pytest.param(HealthCheck, SERVICE["health"]["options"], id="health"),
-    # What must be applied is read from the files of the engine that has versions.
-    pytest.param(Migration, {**OPTIONS["migration"]["options"], "requires": {}}, id="migration"),
+    # What must be applied, and what breaks older releases, is read from the files of the engine that has versions.
+    pytest.param(Migration, {**OPTIONS["migration"]["options"], "requires": {}, "breaking": {}}, id="migration"),
     pytest.param(Retention, OPTIONS["retention"]["options"], id="retention"),
     # Which files are brought, and what runs elsewhere, nobody says: the checks find it.
     pytest.param(Stack, {**OPTIONS, "document": {}, "brought_files": {}, "elsewhere": {}}, id="stack"),
