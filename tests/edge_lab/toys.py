@@ -26,6 +26,9 @@ DNS_ADDRESS = ("127.0.0.11", 53)
 EDGE_NAME = "haproxy"
 # How long a toy takes from the start of its container until it listens, at most.
 START_SECONDS = 0.08
+# All toys share one event loop with the load: where it gets no processor for ten seconds, the kernel keeps their connections
+# as it does for servers that have a process of their own.
+BACKLOG = 4096
 
 
 class Loop:
@@ -352,7 +355,7 @@ class ToyDocker:
             return
         loop = asyncio.get_running_loop()
         for port in container.app.ports:
-            server = await loop.create_server(lambda: _Connection(container), container.address, port, backlog=256)
+            server = await loop.create_server(lambda: _Connection(container), container.address, port, backlog=BACKLOG)
             container.servers.append(server)
         if fault == "crashes-later":
             await asyncio.sleep(0.35)
