@@ -49,7 +49,7 @@ HOSTS = {
     "edge": "engine health rollout service",
     "host": "compose edge egress engine health lease release rollout service words",
     "edge_container": "edge engine service",
-    "facts": "compose edge egress engine ownership postgres release secrets service",
+    "facts": "compose edge egress engine health ownership postgres release secrets service",
     "adoption": "compose edge engine facts service",
     "operations": (
         "adoption compose edge edge_container engine flags health host lease ledger lineage ownership release rollout "
