@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Endpoint
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.seen import Answer
-from ansible_collections.morpheus.deploy.plugins.module_utils.words.plain_text import plain
+from ansible_collections.morpheus.deploy.plugins.module_utils.words import said
 
 BODY_LIMIT_BYTES = 65536
 ANSWER_LIMIT_BYTES = 1 << 20
@@ -171,4 +171,4 @@ def _words(exc: Exception) -> str:
     if isinstance(exc, OSError) and exc.errno is None:
         return str(exc)
     # The server's own words may be in it.
-    return f"{type(exc).__name__}: {' '.join(plain(str(exc)).split())[:_WORDS_CHARACTERS]}"
+    return f"{type(exc).__name__}: {said.beginning(str(exc), _WORDS_CHARACTERS)}"
