@@ -31,6 +31,6 @@ class ActionModule(ActionBase):  # type: ignore[misc] # ansible-core has no type
             raise AnsibleActionFail(f"the hook {name}: command must be a list, the program first. Nothing was called.")
         line = json.dumps({"hook": name, **(given.get("facts") or {})}, default=str)
         hook = {"command": command, "timeout_seconds": seconds}
-        problem = programs.called(name, hook, line, programs.ends_with_this_process)
-        message = known(task_vars or {}).masked(problem)
-        return {"changed": False, "failed": bool(problem), "msg": message}
+        secrets = known(task_vars or {})
+        problem = programs.called(name, hook, line, secrets, programs.ends_with_this_process)
+        return {"changed": False, "failed": bool(problem), "msg": secrets.masked(problem)}

@@ -84,6 +84,27 @@ def test_a_store_that_is_not_there_is_told_without_what_opens_it(bucket: dict[st
     assert "canary" not in str(refused.value)
 
 
+def test_what_no_backup_has_written_into_the_bucket_is_refused_and_another_prefix_is_not_read(bucket: dict[str, Any]) -> None:
+    client = boto3.client(
+        "s3", endpoint_url=bucket["endpoint"], region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="b"
+    )
+
+    def put(key: str, text: str) -> None:
+        client.put_object(Bucket="backups", Key=key, Body=text.encode())
+
+    one = record.Record("one", "backup", "production", record.said(NOW), "x", "17", "0", 1)
+    put("mixed/one.json", one.text())
+    put("mixed/other/two.json", replace(one, name="two").text())
+    listed = {"s3": {**bucket, "prefix": "mixed"}}
+    assert [found["name"] for found in s3.act(listed, NOW, check_mode=False)["records"]] == ["one"]
+    put("mixed/long.json", " " * (33 << 20))
+    with pytest.raises(DeployError, match=r"^mixed/long\.json is longer than 32 MiB, as no record is"):
+        s3.act(listed, NOW, check_mode=False)
+    put("mixed/long.json", one.text())
+    with pytest.raises(DeployError, match=r"^mixed/long\.json is the record of one, and would stand for it"):
+        s3.act({**listed, "state": "pruned"}, NOW, check_mode=False)
+
+
 @pytest.fixture
 def hostile() -> Iterator[tuple[str, list[str]]]:
     """Address of a store that leads elsewhere (/away) or sends without end (/more); what it was asked for."""

@@ -33,11 +33,11 @@ HOSTS = {
     "health": "words",
     "service": "",
     "supabase": "",
-    "supabase_api": "",
+    "supabase_api": "words",
     "ledger": "",
     "ownership": "ledger postgres",
     "secrets": "postgres",
-    "backup": "ownership postgres",
+    "backup": "ownership postgres words",
     "daemon": "",
     "egress": "",
     "rollout": "health service words",
@@ -49,8 +49,8 @@ HOSTS = {
     "edge": "engine health rollout service",
     "host": "compose edge egress engine health lease release rollout service words",
     "edge_container": "edge engine service",
-    "facts": "compose edge egress engine ownership postgres release secrets service",
-    "adoption": "compose edge engine facts service",
+    "facts": "compose edge egress engine health ownership postgres release secrets service",
+    "adoption": "compose edge engine facts service words",
     "operations": (
         "adoption compose edge edge_container engine flags health host lease ledger lineage ownership release rollout "
         "service supabase words"

@@ -25,6 +25,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.engine.labels impo
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.listed import mislabelled
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.mounted import Mounted
+from ansible_collections.morpheus.deploy.plugins.module_utils.words import said
 
 # Of a container: where its Compose project lies on this host, with which files.
 DIRECTORY = "com.docker.compose.project.working_dir"
@@ -136,7 +137,7 @@ def _run(command: Sequence[str]) -> str:
     except subprocess.TimeoutExpired:
         raise EngineError(f"{' '.join(command[:3])} did not end within 120 s. {LOOK}") from None
     if done.returncode:
-        raise EngineError(f"{' '.join(command[:3])}: {' '.join(done.stderr.split())[-300:]}. {LOOK}")
+        raise EngineError(f"{' '.join(command[:3])}: {said.ending(done.stderr, 300)}. {LOOK}")
     return done.stdout
 
 

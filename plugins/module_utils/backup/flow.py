@@ -17,6 +17,7 @@ from typing import IO, Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import Clock, SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.words import said
 
 _CHUNK = 1 << 18
 _LAST_WORDS = 2000
@@ -45,7 +46,7 @@ class Program:
 
     def words(self) -> str:
         self.complaints.seek(0)
-        return " ".join(self.complaints.read()[-_LAST_WORDS:].decode(errors="replace").split())
+        return said.ending(self.complaints.read().decode(errors="replace"), _LAST_WORDS)
 
     def close(self) -> None:
         """No more input comes."""

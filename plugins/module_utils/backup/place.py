@@ -13,6 +13,7 @@ import fcntl
 import http.client
 import shutil
 import ssl
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
@@ -50,8 +51,8 @@ class Directory:
 
     def records(self) -> list[Record]:
         """Oldest first."""
-        found = [record.parse(path.read_text(), str(path)) for path in sorted(self.path.glob(f"*{RECORD}"))]
-        return sorted(found, key=lambda one: one.seconds)
+        texts = ((str(path), path.read_text()) for path in sorted(self.path.glob(f"*{RECORD}")))
+        return record.listed(texts, time.time())
 
     def put(self, archive: Path, found: Record) -> None:
         with told(self.path):

@@ -9,7 +9,7 @@ import calendar
 import json
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
@@ -76,6 +76,24 @@ def parse(text: str, where: str) -> Record:
     return of(found, where)
 
 
+def listed(texts: Iterable[tuple[str, str]], now: float) -> list[Record]:
+    """Oldest first, of what a place holds: (where, what stands there). Raises DeployError for what no backup put there."""
+    found = []
+    for where, text in texts:
+        one = parse(text, where)
+        if where.rpartition("/")[2] != f"{one.name}{RECORD}":
+            raise DeployError(
+                f"{where} is the record of {one.name}, and would stand for it; remove it, and look who may write there"
+            )
+        if one.seconds > now + _DAY:
+            raise DeployError(
+                f"{where} is of {one.at}, which is to come: it would be the last backup until then. See whether the clock of the "
+                "host that made it is right; remove it together with its archive, and look who may write there"
+            )
+        found.append(one)
+    return sorted(found, key=lambda one: one.seconds)
+
+
 def of(document: Any, where: str) -> Record:
     """The same of what was read already."""
     found = dict(document) if isinstance(document, Mapping) else {}
@@ -108,7 +126,8 @@ def _not_of_a_record(found: Mapping[str, Any]) -> list[str]:
     if not _is_count(found["size"]):
         wrong.append("size")
     wrong += [key for key, value in found.items() if key not in (*_LISTS, "tables", "size") and not isinstance(value, str)]
-    return sorted(wrong)
+    wrong += [key for key in ("at", "verified") if (found.get(key) or key == "at") and not seconds(str(found.get(key)))]
+    return sorted(set(wrong))
 
 
 def _is_list_of_texts(value: Any) -> bool:

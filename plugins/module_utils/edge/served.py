@@ -155,30 +155,21 @@ class FromService(Expectation):
         return f"status {answer.status} by the edge itself, because no replica answers" if own else ""
 
 
-def _head(endpoint: Endpoint, timeout: float) -> Answer:
+class _Head(HttpProbe):
     """The status, and the begin of a bad answer's body: a good one may never end. The certificate is not looked at: this very
     machine is asked, and by the public check it is.
     """
-    start = time.monotonic()
-    url = urlsplit(endpoint.url)
-    place, _, port = endpoint.address.rpartition(":")
-    connection = http.client.HTTPConnection(url.netloc)
-    try:
-        connection.sock = socket.create_connection((place, int(port)), timeout=timeout)
-        if url.scheme == "https":
-            context = ssl.create_default_context()
-            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-            connection.sock = context.wrap_socket(connection.sock, server_hostname=url.hostname)
-        connection.request("GET", url.path, headers={"Connection": "close"})
-        answer = connection.getresponse()
-        body = answer.read1(_OWN_PAGE_BYTES) if answer.status >= http.HTTPStatus.BAD_REQUEST else b""
-        return Answer(time.monotonic() - start, answer.status, body)
-    except TimeoutError:
-        return Answer(time.monotonic() - start, error=f"{_TOO_LATE} {timeout:.1f} s")
-    except (OSError, http.client.HTTPException) as exc:
-        return Answer(time.monotonic() - start, error=str(exc) or type(exc).__name__)
-    finally:
-        connection.close()
+
+    def _body(self, response: http.client.HTTPResponse) -> bytes:
+        return response.read1(_OWN_PAGE_BYTES) if response.status >= http.HTTPStatus.BAD_REQUEST else b""
+
+    def _tls(self, raw: socket.socket, host: str) -> socket.socket:
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        return context.wrap_socket(raw, server_hostname=host)
+
+
+_head = _Head()
 
 
 def _servers(edge: Edge, serving: Sequence[Replica]) -> dict[str, Server]:

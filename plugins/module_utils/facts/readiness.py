@@ -17,8 +17,6 @@ from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
-from urllib.request import ProxyHandler, build_opener
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import meminfo, others_json
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
@@ -29,6 +27,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import 
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.sockets import Socket
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.everything import Everything
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.labels import SERVICE
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Endpoint, Expectation
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.http import HttpProbe
 
 # Alertmanager's own port, and the name of its service in stacks/monitoring.
 ALERTMANAGER, PORT = "alertmanager", 9093
@@ -135,17 +135,33 @@ def alertmanager(engine: Everything) -> str:
     raise DeployError(f"no container of a service {ALERTMANAGER} runs on this host")
 
 
+class _Alerts(HttpProbe):
+    body_limit = _LARGEST
+    answer_limit = 2 * _LARGEST
+
+
 def firing(url: str) -> list[dict[str, str]]:
     """Name, severity, host and summary of the alerts that fire and that nobody has silenced."""
     query = "active=true&silenced=false&inhibited=false&unprocessed=false"
     where = f"{url.rstrip('/')}/api/v2/alerts"
+    answer = _Alerts()(Endpoint(ALERTMANAGER, f"{where}?{query}"), SECONDS)
+    problem = Expectation().violation(answer)
+    if problem:
+        raise DeployError(f"{where}: {problem}")
     try:
-        # As it is reached, and through no proxy of this machine.
-        with build_opener(ProxyHandler({})).open(f"{where}?{query}", timeout=SECONDS) as answer:
-            found = others_json.loads(answer.read(_LARGEST))
-        return [_alert(one) for one in found]
-    except (URLError, OSError, ValueError, LookupError, TypeError) as exc:
+        found = others_json.loads(answer.body)
+    except ValueError as exc:
         raise DeployError(f"{where}: {exc}") from None
+    if not isinstance(found, list) or not all(map(_is_alert, found)):
+        raise DeployError(f"{where}: what answers there is not Alertmanager: it lists no alerts")
+    return [_alert(one) for one in found]
+
+
+def _is_alert(one: Any) -> bool:
+    """Whether it is one of Alertmanager's API."""
+    if not isinstance(one, Mapping) or not isinstance(one.get("annotations") or {}, Mapping):
+        return False
+    return isinstance(one.get("labels"), Mapping) and "alertname" in one["labels"]
 
 
 def _alert(one: Mapping[str, Any]) -> dict[str, str]:

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import others_json
+from ansible_collections.morpheus.deploy.plugins.module_utils.words import said
 
 # Under which a document names what it depends on, and what one of these says of itself.
 _PLACES = ("dependencies", "components", "checks", "entries", "results", "details")
@@ -49,8 +50,8 @@ def down(body: bytes) -> dict[str, str]:
 
 def _down(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for place in _PLACES:
-        for name, said in _named(document.get(place)):
-            words = _words(said)
+        for name, told in _named(document.get(place)):
+            words = _words(told)
             if words:
                 yield name, words
 
@@ -59,24 +60,24 @@ def _named(found: Any) -> Iterator[tuple[str, Any]]:
     """Dependencies by name, as a mapping or as a list of those that say their own; in the health+json draft each has a list."""
     if isinstance(found, list):
         yield from ((str(one["name"]), one) for one in found if isinstance(one, Mapping) and "name" in one)
-    for name, said in found.items() if isinstance(found, Mapping) else []:
-        yield from ((str(name), one) for one in (said if isinstance(said, list) else [said]))
+    for name, told in found.items() if isinstance(found, Mapping) else []:
+        yield from ((str(name), one) for one in (told if isinstance(told, list) else [told]))
 
 
-def _words(said: Any) -> str:
+def _words(told: Any) -> str:
     """What is said of a dependency that is down; empty for any other."""
-    if said is False:
+    if told is False:
         return "down"
-    if isinstance(said, str):
-        return said if said.strip().lower().startswith(_BAD) else ""
-    if not isinstance(said, Mapping):
+    if isinstance(told, str):
+        return told if told.strip().lower().startswith(_BAD) else ""
+    if not isinstance(told, Mapping):
         return ""
-    states = [_words(said[key]) for key in _STATES if key in said]
-    reasons = [str(said[key]) for key in _REASONS if isinstance(said.get(key), str) and said[key]]
+    states = [_words(told[key]) for key in _STATES if key in told]
+    reasons = [str(told[key]) for key in _REASONS if isinstance(told.get(key), str) and told[key]]
     bad = next((words for words in states if words), "")
     return ": ".join([bad, *reasons[:1]]) if bad else ""
 
 
 def _line(text: str) -> str:
-    words = " ".join("".join(sign if sign.isprintable() else " " for sign in _CREDENTIALS.sub(r"\1***@", text)).split())
+    words = _CREDENTIALS.sub(r"\1***@", said.beginning(text, 2 * LONGEST))
     return words if len(words) <= LONGEST else f"{words[: LONGEST - 1]}…"

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import http.client
 import io
 import socket
@@ -18,7 +19,7 @@ from urllib.parse import urlsplit
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Endpoint
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.seen import Answer
-from ansible_collections.morpheus.deploy.plugins.module_utils.words.plain_text import plain
+from ansible_collections.morpheus.deploy.plugins.module_utils.words import said
 
 BODY_LIMIT_BYTES = 65536
 ANSWER_LIMIT_BYTES = 1 << 20
@@ -28,7 +29,13 @@ UNIX = "unix:"
 
 
 class HttpProbe:
-    """Callable as ``gate.Fetch``. ``ca_path`` is a PEM file for private CAs; without it the system's trust store counts."""
+    """Callable as ``gate.Fetch``. ``ca_path`` is a PEM file for private CAs; without it the system's trust store counts.
+
+    A class of its own may read more or less of an answer.
+    """
+
+    body_limit = BODY_LIMIT_BYTES
+    answer_limit = ANSWER_LIMIT_BYTES
 
     def __init__(self, ca_path: str = "") -> None:
         self._ca_path = ca_path
@@ -63,18 +70,21 @@ class HttpProbe:
         try:
             connection.sock = self._tls(raw, host) if url.scheme == "https" else raw
             path = (url.path or "/") + (f"?{url.query}" if url.query else "")
-            connection.response_class = _Bounded
+            connection.response_class = functools.partial(_Bounded, self.answer_limit)  # type: ignore[assignment]
             connection.request("GET", path, headers=_headers(url.netloc, endpoint.headers))
             response = connection.getresponse()
-            body = response.read(BODY_LIMIT_BYTES)
-            if response.length and len(body) < BODY_LIMIT_BYTES:
-                raise http.client.IncompleteRead(body, response.length)
-            return response.status, body
+            return response.status, self._body(response)
         finally:
             guard.cancel()
             connection.close()
             raw.close()
             handle.close()
+
+    def _body(self, response: http.client.HTTPResponse) -> bytes:
+        body = response.read(self.body_limit)
+        if response.length and len(body) < self.body_limit:
+            raise http.client.IncompleteRead(body, response.length)
+        return body
 
     def _tls(self, raw: socket.socket, host: str) -> socket.socket:
         context = ssl.create_default_context(cafile=self._ca_path or None)
@@ -84,9 +94,9 @@ class HttpProbe:
 class _Few(io.RawIOBase):
     """At most so many bytes of an answer, headers included; what comes after them is its end."""
 
-    def __init__(self, source: io.BufferedReader) -> None:
+    def __init__(self, source: io.BufferedReader, limit: int) -> None:
         self._source = source
-        self._left = ANSWER_LIMIT_BYTES
+        self._left = limit
 
     def readable(self) -> bool:
         return True
@@ -105,9 +115,9 @@ class _Few(io.RawIOBase):
 class _Bounded(http.client.HTTPResponse):
     """A chunk may say that its length is below zero, and would be read to an end that never comes."""
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
+    def __init__(self, limit: int, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self.fp = io.BufferedReader(_Few(self.fp))
+        self.fp = io.BufferedReader(_Few(self.fp, limit))
 
 
 def _headers(netloc: str, given: Sequence[tuple[str, str]]) -> dict[str, str]:
@@ -161,4 +171,4 @@ def _words(exc: Exception) -> str:
     if isinstance(exc, OSError) and exc.errno is None:
         return str(exc)
     # The server's own words may be in it.
-    return f"{type(exc).__name__}: {' '.join(plain(str(exc)).split())[:_WORDS_CHARACTERS]}"
+    return f"{type(exc).__name__}: {said.beginning(str(exc), _WORDS_CHARACTERS)}"

@@ -25,9 +25,7 @@ class Answer:
 
     @property
     def excerpt(self) -> str:
-        # Before it is cut: a part of a secret is not known any more.
-        text = said.masked(self.body[: EXCERPT_CHARACTERS * 20].decode("utf-8", "replace"))
-        return " ".join(text.split())[:EXCERPT_CHARACTERS]
+        return said.beginning(self.body.decode("utf-8", "replace"), EXCERPT_CHARACTERS)
 
 
 @dataclass(frozen=True)

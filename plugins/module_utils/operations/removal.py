@@ -28,6 +28,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.release.project_fi
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.execute import Executor
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import plan
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.step import Step
+from ansible_collections.morpheus.deploy.plugins.module_utils.words import said
 
 _WORDS = 300
 
@@ -205,4 +206,4 @@ def _run(*command: str) -> None:
     """Programs that follow no link and go as deep as it goes: Python's own end at a depth that any application can exceed."""
     done = subprocess.run(command, capture_output=True, check=False, text=True, errors="replace")
     if done.returncode:
-        raise DeployError(f"{command[0]} could not remove everything: {done.stderr.strip()[-_WORDS:]}")
+        raise DeployError(f"{command[0]} could not remove everything: {said.ending(done.stderr, _WORDS)}")

@@ -19,6 +19,7 @@ from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import others_json
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.words import said
 
 MANAGEMENT = "https://api.supabase.com"
 _BODY_LIMIT_BYTES = 4 * 1024 * 1024
@@ -131,7 +132,7 @@ def _message(body: Any) -> str:
         if isinstance(body, Mapping) and body.get(name):
             found = str(body[name])
             break
-    return " ".join(found.split())[:200]
+    return said.beginning(found, 200)
 
 
 def _seconds(text: str | None) -> float:

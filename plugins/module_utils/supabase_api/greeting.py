@@ -13,6 +13,8 @@ import ssl
 import struct
 from dataclasses import dataclass
 
+from ansible_collections.morpheus.deploy.plugins.module_utils.words import said
+
 ASKED, REFUSED, UNKNOWN = "asked", "refused", "unknown"
 _TLS_CODE, _PROTOCOL = 80877103, 196608
 # "no pg_hba.conf entry", and what Supabase's pooler says of an address that its project does not let in.
@@ -81,4 +83,4 @@ def _exactly(stream: socket.socket, size: int) -> bytes:
 
 def _message(fields: bytes) -> str:
     found = next((part[1:] for part in fields.split(b"\0") if part[:1] == b"M"), b"")
-    return " ".join(found.decode("utf-8", "replace").split())[:200]
+    return said.beginning(found.decode("utf-8", "replace"), 200)

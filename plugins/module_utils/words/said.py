@@ -26,6 +26,9 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.words.plain_text i
 LOG_BYTES = 65_536
 LINE_CHARACTERS = 2_000
 
+# Of a text that is shown in part, so many characters are masked for each that is shown.
+_ROOM = 20
+
 # (Name of the variable or file, value).
 Secret = tuple[str, str]
 
@@ -64,6 +67,24 @@ class Knowledge:
         masker = self._read()
         # Once more, because a sequence in the middle of a value has hidden it.
         return masker.mask(plain(masker.mask(text)))
+
+    def beginning(self, text: str, characters: int) -> str:
+        """The first ``characters`` of ``text`` on one line: masked before it is cut, for a part of a secret is not known.
+
+        What is too long is not masked whole, and nothing near its edge is left.
+        """
+        found = self.masked(text[: _ROOM * characters])
+        near = found if len(text) <= _ROOM * characters else found[: len(found) // 2]
+        return " ".join(near.split())[:characters]
+
+    def ending(self, text: str, characters: int) -> str:
+        """The last of it, in the same way."""
+        return " ".join(self.near_ending(text, characters).split())[-characters:]
+
+    def near_ending(self, text: str, characters: int) -> str:
+        """At least so many characters of its end, in its lines."""
+        found = self.masked(text[-_ROOM * characters :])
+        return found if len(text) <= _ROOM * characters else found[len(found) // 2 :]
 
     def masked_lines(self, lines: Sequence[str]) -> list[str]:
         return [self.masked(line) for line in self._read().mask_lines(lines)]
@@ -139,6 +160,16 @@ def secrets_of(specification: Mapping[str, Any], given: Mapping[str, Any]) -> It
 def masked(text: str) -> str:
     """``text`` as it may leave this host. Outside of a module nothing is known but what any URL tells."""
     return (_knowledge or _NOTHING).masked(text)
+
+
+def beginning(text: str, characters: int) -> str:
+    """The first of ``text`` as it may leave this host, on one line."""
+    return (_knowledge or _NOTHING).beginning(text, characters)
+
+
+def ending(text: str, characters: int) -> str:
+    """The last of it, in the same way."""
+    return (_knowledge or _NOTHING).ending(text, characters)
 
 
 def masked_lines(lines: Sequence[str]) -> list[str]:

@@ -15,6 +15,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.backup import reco
 from ansible_collections.morpheus.deploy.plugins.module_utils.backup.record import ARCHIVE, RECORD, Record
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
 
+# Of a record, which has a line for each table.
+_LARGEST = 32 << 20
 NEEDED = "boto3 is not installed for the Python of Ansible on the controller; install it with: python3 -m pip install boto3"
 
 
@@ -44,12 +46,11 @@ class Bucket:
         prefix = str(given.get("prefix") or "").strip("/")
         return cls(client, str(given["bucket"]), f"{prefix}/" if prefix else "")
 
-    def records(self) -> list[Record]:
-        """Oldest first."""
-        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=self.prefix)
+    def records(self, now: float) -> list[Record]:
+        """Oldest first. What lies below the prefix, one deeper, is of another environment."""
+        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=self.prefix, Delimiter="/")
         keys = [str(one["Key"]) for page in pages for one in page.get("Contents") or []]
-        found = [record.parse(self._text(key), key) for key in keys if key.endswith(RECORD)]
-        return sorted(found, key=lambda one: one.seconds)
+        return record.listed(((key, self._text(key)) for key in keys if key.endswith(RECORD)), now)
 
     def remove(self, names: list[str]) -> None:
         """The record first: then it is no backup any more."""
@@ -74,7 +75,12 @@ class Bucket:
         }
 
     def _text(self, key: str) -> str:
-        return str(self.client.get_object(Bucket=self.name, Key=key)["Body"].read().decode())
+        found = self.client.get_object(Bucket=self.name, Key=key)["Body"].read(_LARGEST + 1)
+        if len(found) > _LARGEST:
+            raise DeployError(
+                f"{key} is longer than {_LARGEST >> 20} MiB, as no record is; remove it, and look who may write there"
+            )
+        return str(found.decode())
 
 
 def act(given: Mapping[str, Any], now: float, *, check_mode: bool) -> dict[str, Any]:
@@ -84,7 +90,7 @@ def act(given: Mapping[str, Any], now: float, *, check_mode: bool) -> dict[str, 
     try:
         if state == "signed":
             return {"changed": False, "urls": bucket.urls(str(given["name"]), int(given.get("seconds") or 21600))}
-        records = bucket.records()
+        records = bucket.records(now)
         result: dict[str, Any] = {"changed": False}
         if state == "pruned":
             keep = {"keep_days": float(given.get("keep_days", 14)), "keep_at_least": int(given.get("keep_at_least", 3))}

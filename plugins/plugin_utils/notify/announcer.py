@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
+from ansible_collections.morpheus.deploy.plugins.module_utils.words.said import Knowledge
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.lease.who import who
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.notify import caps, configured, events, hooks, programs
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.notify.channels import SECRETS, Told, asked, message
@@ -59,10 +60,14 @@ class Announcer:
             self._end(verdict, play)
         except Exception as exc:
             self._notices.append(f"notifications and hooks were left out: a mistake in this collection, {type(exc).__name__}")
-        known = knowledge(play)
-        known.know((key, str(one[key])) for one in (self._told or Told()).channels for key in SECRETS if one[key])
+        known = self._known(play)
         notices = [known.masked(notice) for notice in dict.fromkeys(self._notices)]
         return {**verdict, "notices": notices} if notices else verdict
+
+    def _known(self, play: Any) -> Knowledge:
+        found = knowledge(play)
+        found.know((key, str(one[key])) for one in (self._told or Told()).channels for key in SECRETS if one[key])
+        return found
 
     def _end(self, verdict: Verdict, play: Any) -> None:
         if verdict.get("check_mode"):
@@ -71,7 +76,7 @@ class Announcer:
             words = events.words_of_end(verdict, who(os.environ))
             self._send(play, events.of_end(verdict), words)
             for name in hooks.of_end(verdict):
-                self._call(name, self._read(play), json.dumps(hooks.facts(name, verdict, words)))
+                self._call(name, self._read(play), json.dumps(hooks.facts(name, verdict, words)), play)
         for channel, event, program in self._sending:
             try:
                 why = programs.not_sent(program)
@@ -82,11 +87,11 @@ class Announcer:
         if self._sending or "lease" in verdict:
             self._notices += [f"not everybody was told: {one}" for one in self._read(play).problems if one not in said]
 
-    def _call(self, name: str, found: Told, line: str) -> None:
+    def _call(self, name: str, found: Told, line: str, play: Any) -> None:
         if name not in found.hooks:
             return
         try:
-            problem = programs.called(name, found.hooks[name], line)
+            problem = programs.called(name, found.hooks[name], line, self._known(play))
         except KeyboardInterrupt:
             problem = f"the hook {name} was stopped: {_INTERRUPTED}"
         self._notices += [problem] if problem else []

@@ -19,9 +19,11 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.morpheus.deploy.plugins.module_utils.words.said import Knowledge
+
 _SEND = Path(__file__).with_name("send.py")
 # What of a program's words is shown, when it fails.
-_LINES, _CHARACTERS = 3, 500
+_LINES, _CHARACTERS, _BYTES = 3, 500, 65_536
 # Beside its own timer: for an interpreter that starts slowly.
 _GRACE_SECONDS = 5.0
 
@@ -61,11 +63,12 @@ class Program:
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
 
-    def words(self) -> str:
-        """The last of what it has said."""
+    def words(self, known: Knowledge) -> str:
+        """The last of what it has said, without what is ``known`` to be secret."""
         self._said.seek(0, os.SEEK_END)
-        self._said.seek(max(0, self._said.tell() - 8 * _CHARACTERS))
-        lines = [line for line in self._said.read().decode("utf-8", "replace").splitlines() if line.strip()]
+        self._said.seek(max(0, self._said.tell() - _BYTES))
+        text = known.near_ending(self._said.read().decode("utf-8", "replace"), _CHARACTERS)
+        lines = [line for line in text.splitlines() if line.strip()]
         return "\n".join(lines[-_LINES:])[-_CHARACTERS:]
 
 
@@ -81,13 +84,19 @@ def not_sent(program: Program) -> str:
         return ""
     if code is None or code == -signal.SIGALRM:
         return "it did not answer in time"
-    return program.words() or f"the program that sends ended with {code}"
+    return program.words(Knowledge()) or f"the program that sends ended with {code}"
 
 
 def called(
-    name: str, hook: Mapping[str, Any], line: str, while_it_runs: Callable[[Program], AbstractContextManager[Any]] = nullcontext
+    name: str,
+    hook: Mapping[str, Any],
+    line: str,
+    known: Knowledge,
+    while_it_runs: Callable[[Program], AbstractContextManager[Any]] = nullcontext,
 ) -> str:
-    """What went wrong with a hook; empty when it ended well. ``while_it_runs``: a context for as long as it does."""
+    """What went wrong with a hook; empty when it ended well. ``known``: secrets that it may repeat. ``while_it_runs``: a context
+    for as long as it does.
+    """
     command = [str(word) for word in hook["command"]]
     try:
         program = Program(command, line, float(hook["timeout_seconds"]))
@@ -100,7 +109,7 @@ def called(
     how = f"did not end within {program.seconds:g} s and was stopped"
     if code is not None:
         how = f"was ended by signal {-code}" if code < 0 else f"ended with exit status {code}"
-    said = program.words()
+    said = program.words(known)
     return f"the hook {name} ({command[0]}) {how}" + (f"; it said:\n{said}" if said else "")
 
 

@@ -40,6 +40,12 @@ def test_one_that_refuses_is_told_without_the_secrets_of_the_vault() -> None:
     assert found == {"changed": False, "failed": True, "msg": said}
 
 
+def test_a_part_of_a_secret_is_not_shown_where_what_it_says_is_cut() -> None:
+    script = f"echo {SECRET}{'z' * 490}; exit 3"
+    found = Action(command=["sh", "-c", script], timeout_seconds=60).run(task_vars=VARIABLES)
+    assert "vault" not in found["msg"]
+
+
 def test_in_check_mode_nothing_is_called(tmp_path: Path) -> None:
     found = Action(check_mode=True, command=["touch", str(tmp_path / "called")]).run(task_vars={})
     assert found["msg"] == "Check mode: the program was not called."

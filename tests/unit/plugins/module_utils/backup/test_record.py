@@ -82,6 +82,29 @@ def test_every_name_that_a_database_can_have_is_read(names: list[str]) -> None:
     assert record.parse(found.text(), "one.json").tables == found.tables
 
 
+FOREIGN: dict[str, tuple[str, Record, str]] = {
+    "of another backup": ("two.json", ONE, "two.json is the record of one"),
+    "of another place": ("one.json", replace(ONE, name="two"), "one.json is the record of two"),
+    "of no time": ("one.json", replace(ONE, at="soon"), "at cannot be read"),
+    "verified at no time": ("one.json", replace(ONE, verified="true"), "verified cannot be read"),
+    "of tomorrow": ("one.json", replace(ONE, at=record.said(NOW + 2 * DAY)), "one.json is of 2026-09-23T"),
+}
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_a_record_that_would_stand_for_others_is_refused(name: str) -> None:
+    """One of tomorrow would for ever be the last backup, and one of another name could make that go."""
+    where, found, words = FOREIGN[name]
+    with pytest.raises(DeployError) as refused:
+        record.listed([(f"production/{where}", found.text())], NOW)
+    assert words in str(refused.value)
+
+
+def test_records_are_listed_oldest_first() -> None:
+    texts = [(f"production/{one.name}.json", one.text()) for one in (aged(1), aged(3), aged(0.5))]
+    assert [one.name for one in record.listed(texts, NOW)] == ["3", "1", "0-5"]
+
+
 @pytest.mark.parametrize(
     ("records", "gone"),
     [

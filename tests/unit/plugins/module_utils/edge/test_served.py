@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -167,6 +168,53 @@ def test_an_answer_that_never_ends_is_one() -> None:
         assert ask(places(port), [served.route("*/events/", front, tls=False)]) == {}
 
 
+@contextmanager
+def going_on(*, beginning: bytes, part: bytes, every_seconds: float) -> Iterator[int]:
+    """A port at which every request gets ``beginning``, and ``part`` again and again."""
+    over = threading.Event()
+
+    def go_on(connection: socket.socket) -> None:
+        with connection, suppress(OSError):
+            connection.recv(4096)
+            connection.sendall(beginning)
+            while not over.wait(every_seconds):
+                connection.sendall(part)
+
+    def accept() -> None:
+        with suppress(OSError):
+            while True:
+                threading.Thread(target=go_on, args=[listening.accept()[0]], daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=accept, daemon=True).start()
+        yield listening.getsockname()[1]
+        over.set()
+        listening.shutdown(socket.SHUT_RDWR)
+
+
+HEAD = b"HTTP/1.1 200 OK\r\n"
+WITHOUT_END = {
+    "headers that drip": (HEAD, b"X-Drip: x\r\n", 0.05),
+    "headers in a flood": (HEAD, b"X-Flood: x\r\n" * 1000, 0.0),
+    "answers before the answer that drip": (b"", b"HTTP/1.1 100 Continue\r\n\r\n", 0.05),
+    "answers before the answer in a flood": (b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 1000, 0.0),
+    "an error's page that drips": (b"HTTP/1.1 503 No\r\nTransfer-Encoding: chunked\r\n\r\n", b"0", 0.05),
+}
+
+
+@pytest.mark.parametrize("name", WITHOUT_END)
+def test_no_answer_of_a_service_holds_up_whoever_asks(name: str) -> None:
+    beginning, part, every = WITHOUT_END[name]
+    asked: list[Answer] = []
+    with going_on(beginning=beginning, part=part, every_seconds=every) as port:
+        endpoint = served.route("*/", port, tls=False)
+        asking = threading.Thread(target=lambda: asked.append(served._head(endpoint, 0.5)), daemon=True)
+        asking.start()
+        asking.join(10.0)
+    assert asked, "it is asked still"
+    assert asked[0].error
+
+
 def test_an_edge_that_does_not_listen_is_no_fault_of_a_replica() -> None:
     with answering(*GOOD) as port:
         with answering(*GOOD) as front:
@@ -174,7 +222,7 @@ def test_an_edge_that_does_not_listen_is_no_fault_of_a_replica() -> None:
         with pytest.raises(EdgeError) as caught:
             ask(places(port), [served.route("shop.example/", front, tls=False)])
     assert str(caught.value) == (
-        "this host's edge does not answer http://shop.example/: [Errno 111] Connection refused. See why with docker logs "
+        "this host's edge does not answer http://shop.example/: connection refused. See why with docker logs "
         "--tail 20 edge-haproxy-1; playbooks/provision.yml --tags edge for this inventory sets it up again. Nothing was changed"
     )
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
+import socket
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -104,3 +109,68 @@ def test_memory_is_read_in_bytes_and_unknown_where_the_kernel_does_not_say(tmp_p
     file.write_text("MemTotal:        8000 kB\n")
     assert meminfo.read(file) is None
     assert meminfo.read(tmp_path / "nothing") is None
+
+
+def alert(**more: Any) -> dict[str, Any]:
+    return {"labels": {"alertname": "Slow"}, **more}
+
+
+GARBAGE: dict[str, bytes] = {
+    "no HTTP": b"SSH-2.0-OpenSSH_9.2\r\n",
+    "another status": b"HTTP/1.1 404 No\r\nContent-Length: 2\r\n\r\n[]",
+    "an answer that is cut off": b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n[]",
+    "headers in a flood": b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 500 + b"\r\n[]",
+    "compressed": b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + gzip.compress(b"[]"),
+    **{
+        f"the document {document}": b"HTTP/1.1 200 OK\r\n\r\n" + document.encode()
+        for document in (
+            "{}",
+            '""',
+            "null",
+            "7",
+            '"words"',
+            "[7]",
+            "[null]",
+            '["labels"]',
+            '[["labels"]]',
+            json.dumps([{"labels": "alertname"}]),
+            json.dumps([{"labels": ["alertname"]}]),
+            json.dumps([{"labels": {}}]),
+            json.dumps([alert(annotations="summary")]),
+            json.dumps([alert(annotations=["summary"])]),
+            "[" * 100_000,
+        )
+    },
+}
+
+
+def answering(answer: bytes) -> Iterator[tuple[str, list[bytes]]]:
+    asked: list[bytes] = []
+
+    def accept() -> None:
+        with suppress(OSError):
+            while True:
+                connection = listening.accept()[0]
+                with connection, suppress(OSError):
+                    asked.append(connection.recv(4096))
+                    connection.sendall(answer)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=accept, daemon=True).start()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}", asked
+        listening.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.mark.parametrize("name", GARBAGE)
+def test_what_is_no_list_of_alerts_is_an_error_in_words(name: str) -> None:
+    with contextmanager(answering)(GARBAGE[name]) as (url, _), pytest.raises(DeployError, match=f"^{url}/api/v2/alerts: "):
+        readiness.firing(url)
+
+
+def test_no_redirect_of_whoever_answers_for_alertmanager_is_followed() -> None:
+    """A container of any stack may be called so, and root on this host reaches what no container does."""
+    with contextmanager(answering)(b"HTTP/1.1 200 OK\r\n\r\n[]") as (elsewhere, asked):
+        led = f"HTTP/1.1 302 Found\r\nLocation: {elsewhere}/latest/meta-data/\r\nContent-Length: 0\r\n\r\n".encode()
+        with contextmanager(answering)(led) as (url, _), pytest.raises(DeployError, match="status 302"):
+            readiness.firing(url)
+    assert asked == []

@@ -8,8 +8,9 @@ import io
 import json
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stderr
+from http.client import BadStatusLine
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,10 +19,13 @@ from urllib.parse import quote
 import pytest
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.testing import patch_module_args
+from ansible_collections.morpheus.deploy.plugins.module_utils.backup import flow, server
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import env_file as dotenv
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import answers, compose_command, one_offs
-from ansible_collections.morpheus.deploy.plugins.module_utils.health import gate, seen
+from ansible_collections.morpheus.deploy.plugins.module_utils.health import dependencies, gate, http, seen
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations import removal
+from ansible_collections.morpheus.deploy.plugins.module_utils.supabase_api import client, greeting
 from ansible_collections.morpheus.deploy.plugins.module_utils.words import said
 from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import in_words
 
@@ -222,6 +226,80 @@ def test_what_a_health_endpoint_answers_is_masked_before_it_is_cut() -> None:
                 seen.Answer(0.1, 200, json.dumps({"version": "x" * length + VALUE}).encode())
             )
             assert MARK[:4] not in found
+
+
+def of_health(text: str) -> str:
+    return seen.Answer(0.1, 500, text.encode()).excerpt
+
+
+def of_a_dependency(text: str) -> str:
+    return dependencies.down(json.dumps({"dependencies": {"db": f"down: {text}"}}).encode())["db"]
+
+
+def of_no_status(text: str) -> str:
+    return http._words(BadStatusLine(text))
+
+
+def of_an_api(text: str) -> str:
+    return client._message({"message": text})
+
+
+def of_a_greeting(text: str) -> str:
+    return greeting._message(b"SFATAL\0M" + text.encode() + b"\0\0")
+
+
+def of_a_program(text: str) -> str:
+    complaints = io.BytesIO(text.encode())
+    return flow.Program("psql", None, complaints).words()  # type: ignore[arg-type]
+
+
+def of_a_server(text: str) -> str:
+    def wrap(program: str, arguments: Sequence[str]) -> list[str]:
+        return ["sh", "-c", 'printf %s "$0" >&2; exit 1', text]
+
+    with pytest.raises(DeployError) as caught:
+        server.Scratch(wrap).run("select 1", "")
+    return str(caught.value)
+
+
+def of_a_removal(text: str) -> str:
+    with pytest.raises(DeployError) as caught:
+        removal._run("sh", "-c", 'printf %s "$0" >&2; exit 1', text)
+    return str(caught.value)
+
+
+CUT_AT_THE_END: dict[str, tuple[int, Callable[[str], str]]] = {
+    "a health endpoint": (200, of_health),
+    "a dependency": (120, of_a_dependency),
+    "no status line": (200, of_no_status),
+    "Supabase's API": (200, of_an_api),
+    "a database's greeting": (200, of_a_greeting),
+}
+CUT_AT_THE_BEGINNING: dict[str, tuple[int, Callable[[str], str]]] = {
+    "a program of a backup": (2000, of_a_program),
+    "the server of a backup": (2000, of_a_server),
+    "a removal": (300, of_a_removal),
+    "Compose": (600, compose_command.scrub),
+}
+
+
+@pytest.mark.parametrize("name", CUT_AT_THE_END)
+def test_whatever_is_shortened_at_its_end_is_masked_before(name: str) -> None:
+    length, say = CUT_AT_THE_END[name]
+    with said.knowing():
+        for before in range(length - 40, length + 1, 5):
+            assert MARK[:4] not in say(f"{'x' * before} {VALUE} and more")
+        # What is cut before it is masked, so that it costs little, shows nothing of its edge.
+        for many in (20 * length - 16, 20 * length - 8):
+            assert MARK[:4] not in say(f"{' ' * many}{VALUE} and more")
+
+
+@pytest.mark.parametrize("name", CUT_AT_THE_BEGINNING)
+def test_whatever_is_shortened_at_its_beginning_is_masked_before(name: str) -> None:
+    length, say = CUT_AT_THE_BEGINNING[name]
+    with said.knowing():
+        for after in range(length - 40, length + 1, 5):
+            assert "more" not in say(f"before {VALUE} {'x' * after}")
 
 
 def test_outside_of_a_module_the_password_of_a_url_is_masked_alone() -> None:

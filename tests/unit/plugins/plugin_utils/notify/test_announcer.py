@@ -46,7 +46,7 @@ class World:
         monkeypatch.setattr(programs, "not_sent", lambda program: self._ends(self.why))
         monkeypatch.setattr(programs, "called", self._call)
 
-    def _call(self, name: str, hook: Any, line: str) -> str:
+    def _call(self, name: str, hook: Any, line: str, known: Any) -> str:
         self.called.append(name)
         return self._ends(self.problem)
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.processes import state_and_start
+from ansible_collections.morpheus.deploy.plugins.module_utils.words.said import Knowledge
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.notify import programs
 
 from tests.plays.sinks import Sink, sinks
@@ -36,12 +37,12 @@ def hook(script: str, seconds: float = PATIENT) -> dict[str, Any]:
 
 def test_a_program_reads_one_line_and_may_say_what_it_wants(tmp_path: Path) -> None:
     script = f"cat > {tmp_path}/read; echo said; echo complained >&2"
-    assert programs.called("after_deploy", hook(script), json.dumps({"verdict": "deployed"})) == ""
+    assert programs.called("after_deploy", hook(script), json.dumps({"verdict": "deployed"}), Knowledge()) == ""
     assert (tmp_path / "read").read_text() == '{"verdict": "deployed"}\n'
 
 
 def test_one_that_reads_nothing_of_much_ends_well() -> None:
-    assert programs.called("after_deploy", hook("true"), "x" * 1_000_000) == ""
+    assert programs.called("after_deploy", hook("true"), "x" * 1_000_000, Knowledge()) == ""
 
 
 @pytest.mark.parametrize(
@@ -54,17 +55,25 @@ def test_one_that_reads_nothing_of_much_ends_well() -> None:
     ],
 )
 def test_a_program_that_fails_is_said_with_the_last_of_its_words(script: str, problem: str) -> None:
-    assert programs.called("tell", hook(script), "{}") == problem
+    assert programs.called("tell", hook(script), "{}", Knowledge()) == problem
 
 
 def test_much_that_a_program_says_is_neither_waited_for_nor_shown_whole() -> None:
-    problem = programs.called("tell", hook("yes | head -c 3000000; exit 1"), "{}")
+    problem = programs.called("tell", hook("yes | head -c 3000000; exit 1"), "{}", Knowledge())
     assert problem == "the hook tell (sh) ended with exit status 1; it said:\ny\ny\ny"
-    assert len(programs.called("tell", hook("head -c 3000000 /dev/zero | tr '\\0' z; exit 1"), "{}")) < 600
+    assert len(programs.called("tell", hook("head -c 3000000 /dev/zero | tr '\\0' z; exit 1"), "{}", Knowledge())) < 600
+
+
+def test_what_it_says_is_masked_before_it_is_cut() -> None:
+    known = Knowledge()
+    known.know([("vault_key", "a-canary-of-the-vault")])
+    for more in (*range(470, 500, 3), *range(9970, 10_000, 3)):
+        script = f"printf 'a-canary-of-the-vault'; head -c {more} /dev/zero | tr '\\0' z; exit 1"
+        assert "vault" not in programs.called("tell", hook(script), "{}", known)
 
 
 def test_one_that_is_not_there_is_said() -> None:
-    problem = programs.called("tell", {"command": ["/nosuch/tell"], "timeout_seconds": 1}, "{}")
+    problem = programs.called("tell", {"command": ["/nosuch/tell"], "timeout_seconds": 1}, "{}", Knowledge())
     assert problem == "the hook tell (/nosuch/tell) could not be run: No such file or directory"
 
 
@@ -76,7 +85,7 @@ def test_when_its_time_is_over_it_ends_with_all_that_it_has_started(tmp_path: Pa
     assert state_and_start(child)[0] not in GONE
     program.kill()
     wait_until(lambda: state_and_start(child)[0] in GONE)
-    assert programs.called("tell", hook("sleep 1000", 0.2), "{}") == (
+    assert programs.called("tell", hook("sleep 1000", 0.2), "{}", Knowledge()) == (
         "the hook tell (sh) did not end within 0.2 s and was stopped"
     )
 
