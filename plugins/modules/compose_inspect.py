@@ -47,7 +47,8 @@ options:
     type: str
     default: ""
   service:
-    description: The one service that users reach. Left out, all that publish a port that a browser may ask, or that a proxy is told to ask.
+    description:
+      - The one service that users reach. Left out, all that publish a port that a browser may ask, or that a proxy is told of.
     type: str
     default: ""
   port:

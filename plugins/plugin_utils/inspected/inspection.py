@@ -25,6 +25,7 @@ from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.compose_fil
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected import (
     checkout,
     dotenv,
+    ending,
     environments,
     file_secrets,
     given,
@@ -120,7 +121,7 @@ class Inspection:
         ports = {service: port or reached.ports(on).get(service, 0)} if service else reached.ports(on)
         ports = {name: one for name, one in ports.items() if one and not on.get(name, {}).get("profiles")}
         tags.images(found, on, ports, self.project)
-        shipped.mounts(found, on, source)
+        shipped.mounts(found, on, source, model.get("configs"))
         if site and (domain := labels.domain(on)):
             self.variables[domain] = site
         needs.entries(found, on, ports, site, health, self.variables)
@@ -130,6 +131,7 @@ class Inspection:
         environments.bring(found, on, source, self.variables)
         file_secrets.bring(found, on, model.get("secrets"))
         needs.known(found, on)
+        ending.say(found, on)
         if not found.stack["services"]:
             told = any("stack.services" in row.said for row in found.rows if row.how == "yours")
             names = " or ".join(reached.candidates(on)) or "one"

@@ -145,13 +145,25 @@ def entries(
         open_ports = [one for one in found if not one.address]
         if name in ports and service.get("ports"):
             why = "requests come through the edge, and two replicas cannot share a port"
-            others = list(dict.fromkeys(str(one.port) for one in found if one.port not in (0, 443, ports[name])))
+            others = [
+                (entry, one.port)
+                for entry, one in zip(service["ports"], found, strict=True)
+                if one.port not in (0, 443, ports[name])
+            ]
             if others:
-                why += f"; port {', '.join(others)} is not routed: only services of the stack reach it from now on"
+                numbers = ", ".join(dict.fromkeys(str(port) for _, port in others))
+                why += (
+                    f"; port {numbers} is not routed: only services of the stack reach it from now on. Where it is needed, write "
+                    f"ports: !override {_flow([entry for entry, _ in others])} here, and in the inventory "
+                    f"hardening: {{exempt: {{{name}: [ports]}}}}; each deploy interrupts the service then"
+                )
             needed.change(name, "ports", Reset(), why)
         elif open_ports:
             kept = [entry for entry, one in zip(service["ports"], found, strict=True) if one.address]
-            why = "the host's own port is open past edge and firewall; services reach it by its name"
+            why = (
+                "the host's own port is open past edge and firewall; services reach it by its name. Where users need it, take "
+                f"this line out, and write in the inventory hardening: {{exempt: {{{name}: [ports]}}}}"
+            )
             needed.change(name, "ports", Override(kept) if kept else Reset(), why)
         if name not in ports and labels.is_routed(service) and not service.get("profiles"):
             routes = _labelled(service, services, f"{name}.{site or 'example.com'}", known) or [{"host": "<host>"}]
@@ -163,8 +175,8 @@ def entries(
             _told(needed, services, name)
 
 
-def _flow(routes: list[dict[str, Any]]) -> str:
-    return yaml.safe_dump(routes, default_flow_style=True, sort_keys=False, width=1000).strip()
+def _flow(listed: list[Any]) -> str:
+    return yaml.safe_dump(listed, default_flow_style=True, sort_keys=False, width=1000).strip()
 
 
 def _labelled(

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import specifications
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.check import StackConfig
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected import inspection
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.inspection import Inspection
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.needed import OFF
@@ -338,7 +340,16 @@ def test_who_asks_by_a_fixed_name_that_goes_is_named(look: Any) -> None:
 
 def test_a_port_that_the_edge_does_not_carry_is_named(look: Any) -> None:
     said = rows(look("git"), "changed")["services.server.ports"]
-    assert said.endswith("; port 22 is not routed: only services of the stack reach it from now on")
+    assert "; port 22 is not routed: only services of the stack reach it from now on. Where it is needed" in said
+    assert "write ports: !override ['222:22'] here, and in the inventory hardening: {exempt: {server: [ports]}}" in said
+    # As it says.
+    found = look("git")
+    override = found.override.replace("ports: !reset []", "ports: !override ['222:22']")
+    (found.path.parent / found.override_name).write_text(override)
+    stack = {**found.needed.stack, "hardening": {"exempt": {"server": ["ports"]}}}
+    kept = StackConfig({**found.raw(str(found.path.parent)), "stack": stack}, specifications.options("preflight"))
+    assert (kept.problems, kept.model["services"]["server"]["ports"]) == ([], ["222:22"])
+    assert any("writes to the directory ./git and has the host port 222" in note for note in kept.notes)
 
 
 def test_a_secret_of_the_compose_file_becomes_a_file_secret(look: Any) -> None:
