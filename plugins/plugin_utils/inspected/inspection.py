@@ -116,15 +116,17 @@ class Inspection:
         env_files = [path for one in services.values() for path in environments.checkout_files(one)]
         found, source = self.needed, checkout.source(self.path.absolute().parent, env_files)
         found.stack |= {"name": self.project, "compose_files": [*self.texts, self.override_name]}
-        off = needs.proxies(found, services)
+        seen = reached.resolved(services, self.variables)
+        off = needs.proxies(found, seen)
         on = {name: one for name, one in services.items() if name not in off}
-        ports = {service: port or reached.ports(on).get(service, 0)} if service else reached.ports(on)
+        seen = {name: seen[name] for name in on}
+        ports = {service: port or reached.ports(seen).get(service, 0)} if service else reached.ports(seen)
         ports = {name: one for name, one in ports.items() if one and not on.get(name, {}).get("profiles")}
         tags.images(found, on, ports, self.project)
         shipped.mounts(found, on, source, model.get("configs"))
         if site and (domain := labels.domain(on)):
             self.variables[domain] = site
-        needs.entries(found, on, ports, site, health, self.variables)
+        needs.entries(found, on, seen, ports, site, health, self.variables)
         needs.networks(found, on, model.get("networks"))
         whole = any(environments.reads_dotenv(one) for one in on.values())
         given.variables(found, model, on, self.variables, self._env_name, whole=whole)

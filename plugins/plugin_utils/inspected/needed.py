@@ -115,12 +115,15 @@ def networks(needed: Needed, services: Mapping[str, Mapping[str, Any]], declared
 def entries(
     needed: Needed,
     services: Mapping[str, Mapping[str, Any]],
+    seen: Mapping[str, Mapping[str, Any]],
     ports: Mapping[str, int],
     site: str,
     health: str,
     known: Mapping[str, str],
 ) -> None:
-    """stack.services, and published ports that are reached another way. ``known``: variables of the Compose file."""
+    """stack.services, and published ports that are reached another way. ``seen``: services with variables in place where they
+    publish ports; ``known``: variables of the Compose file.
+    """
     listed = []
     for number, (name, port) in enumerate(ports.items()):
         service = services[name]
@@ -132,7 +135,9 @@ def entries(
         listed.append({"name": name, "port": port, "routes": routes, "health": {"path": asked or "/"}})
         where = ", ".join(f"{route.get('host', '')}{path}" for route in routes for path in route.get("paths", ["/"]))
         where = "any host's /" if where == "/" else where
-        needed.say(f"services.{name}", "given", f"users reach port {port} through the edge, by {where}{_loopback(service, port)}")
+        needed.say(
+            f"services.{name}", "given", f"users reach port {port} through the edge, by {where}{_loopback(seen[name], port)}"
+        )
         if not asked:
             said = "which path answers 200 when it is well? / is assumed (health.path in stack.services)"
             needed.say(f"services.{name}", "yours", said)
@@ -141,7 +146,7 @@ def entries(
         _told(needed, services, name)
     needed.stack["services"] = listed
     for name, service in services.items():
-        found = reached.published(service)
+        found = reached.published(seen[name])
         open_ports = [one for one in found if not one.address]
         if name in ports and service.get("ports"):
             why = "requests come through the edge, and two replicas cannot share a port"

@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.morpheus.deploy.plugins.module_utils.base import interpolation
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import data as compose_data
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected import known_images, labels
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.new_environment import compose_says
@@ -70,6 +71,23 @@ def _address(text: str) -> str:
 
 def _number(value: Any) -> int:
     return int(value) if str(value).isdigit() else 0
+
+
+def resolved(services: Mapping[str, Mapping[str, Any]], known: Mapping[str, str]) -> dict[str, Mapping[str, Any]]:
+    """``services`` with variables in place where they publish ports; 0 where neither ``known`` nor a default gives one."""
+
+    def filled(entry: Any) -> Any:
+        if isinstance(entry, Mapping):
+            return {key: filled(value) for key, value in entry.items()}
+        if not isinstance(entry, str):
+            return entry
+        unknown = {one.name: "0" for one in interpolation.interpolated(entry, known).missing}
+        return interpolation.interpolated(entry, {**unknown, **known}).text
+
+    return {
+        name: {**one, "ports": [filled(entry) for entry in one["ports"]]} if isinstance(one.get("ports"), list) else one
+        for name, one in services.items()
+    }
 
 
 def is_proxy(name: str, service: Mapping[str, Any]) -> bool:

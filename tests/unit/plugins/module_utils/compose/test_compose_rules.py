@@ -325,7 +325,7 @@ def test_a_service_without_routes_has_more_freedom(service: dict[str, Any], foun
 def test_all_findings_come_at_once() -> None:
     service = {
         "image": "api",
-        "ports": ["80:80"],
+        "pre_stop": [{"command": "x"}],
         "container_name": "x",
         "deploy": {"replicas": 2, "update_config": {"order": "x"}},
     }

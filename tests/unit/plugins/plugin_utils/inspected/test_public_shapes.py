@@ -250,6 +250,23 @@ def test_a_database_that_speaks_http_is_no_site_and_a_file_without_one_names_who
     assert routed(look("analytics", service="app", port=8000)) == {"app": (8000, [{"host": "shop.example"}])}
 
 
+@pytest.mark.parametrize(
+    ("port", "expected"),
+    [("80:${HTTP_PORT}", 80), ("${BIND:-0.0.0.0}:9000:9000", 9000), ("${UNKNOWN}:${OTHER:-3000}", 3000)],
+)
+def test_a_port_is_read_with_its_variables_and_stays_as_it_is_written(look: Any, port: str, expected: int) -> None:
+    path = look("analytics").path
+    path.write_text(
+        ANALYTICS.replace(
+            '    environment: ["BASE_URL',
+            f"    ports: ['{port}', '127.0.0.1:${{DEBUG:-9229}}:9229']\n    environment: [\"BASE_URL",
+        )
+    )
+    assert routed(Inspection(path, health="/"))["app"][0] == expected
+    kept = Inspection(path, service="events", port=8123, health="/").needed.override["services"]["app"]["ports"]
+    assert kept == Override(["127.0.0.1:${DEBUG:-9229}:9229"])
+
+
 def test_a_variable_that_is_only_named_is_given_where_the_team_gives_it(look: Any) -> None:
     found = look("analytics")
     assert found.needed.stack["variables"] == {"HTTP_PORT": "80", "BASE_URL": "https://x.example"}
