@@ -31,7 +31,9 @@ class ActionModule(NewEnvironmentAction):
             found = look(root, asked, env)
             made = None
             if write:
-                made = written.environment(root, asked, found, lambda path: self._opened(root, path), encrypted, os.environ)
+                # The others are in what was found.
+                first = dataclasses.replace(asked, compose=str(found.path))
+                made = written.environment(root, first, found, lambda path: self._opened(root, path), encrypted, os.environ)
         except DeployError as exc:
             return {"failed": True, "msg": f"{exc}\n{NOTHING}"}
         lines = inspection.said(found)
@@ -55,7 +57,7 @@ class ActionModule(NewEnvironmentAction):
 def look(root: Path, asked: Asked, env: str = "") -> Inspection:
     if not asked.compose:
         raise DeployError("compose: required; the Compose file, for example -e compose=compose.yml")
-    path = root / Path(asked.compose).expanduser()
-    shown = Path(os.path.relpath(path, root)) if path.is_relative_to(root) else path
+    paths = [root / Path(one.strip()).expanduser() for one in asked.compose.split(",") if one.strip()]
+    first, *more = [Path(os.path.relpath(path, root)) if path.is_relative_to(root) else path for path in paths]
     given = {"site": asked.site, "service": asked.service, "health": asked.health, "env": env}
-    return Inspection(shown, asked.name, port=int(asked.port or 0), **given)
+    return Inspection(first, asked.name, port=int(asked.port or 0), more=more, **given)

@@ -26,7 +26,7 @@ attributes:
     description: What was written stays as it is.
 options:
   compose:
-    description: The Compose file.
+    description: The Compose file; or several, separated by commas, that Compose merges in this order.
     type: str
     default: ""
   write:
@@ -47,7 +47,8 @@ options:
     type: str
     default: ""
   service:
-    description: The one service that users reach. Left out, all that publish a port that a browser may ask.
+    description:
+      - The one service that users reach. Left out, all that publish a port that a browser may ask, or that a proxy is told of.
     type: str
     default: ""
   port:

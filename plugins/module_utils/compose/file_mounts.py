@@ -107,6 +107,9 @@ class Sources:
             if isinstance(definition, Mapping) and definition.get("environment"):
                 mend = f'write content: "${{{definition["environment"]}}}" instead, which becomes a file on the host'
                 found.append(f"configs.{name}.environment: needs a root that can be written to; {mend}")
+            if isinstance(definition, Mapping) and definition.get("external") not in (None, False, "false"):
+                mend = f"write file: ./{name} instead, and {name} under stack.files"
+                found.append(f"configs.{name}.external: is for Swarm alone, and Compose takes none; {mend}")
             relative = _relative(source if source.startswith((".", "/", "~", "$")) or not source else f"./{source}")
             if below(relative, self.live):
                 found.append(f"configs.{name}.file: {self._no_single_file(source, relative)}")

@@ -113,7 +113,7 @@ def of_service(path: str, service: Mapping[str, Any], project: Project, *, route
     yield from _capabilities(path, service, project)
     yield from _limits(path, service, project)
     yield from _names(path, service, project)
-    yield from [] if routed else _ports(path, service, project)
+    yield from _ports_of_routed(path, service) if routed else _ports(path, service, project)
     if service.get("read_only") in (False, "false", "no", "off"):
         yield Refusal("read_only", f"{path}.read_only: false is not what hosts do")
 
@@ -258,6 +258,16 @@ def _names(path: str, service: Mapping[str, Any], project: Project) -> Iterator[
     if labels:
         text = f"{path}.labels: {', '.join(labels)} is set by the deploy itself"
         yield Refusal("labels", text)
+
+
+def _ports_of_routed(path: str, service: Mapping[str, Any]) -> Iterator[Refusal]:
+    if _says(service.get("ports")):
+        text = (
+            f"{path}.ports: a routed service is reached through the edge, and a host port, which two replicas cannot share, "
+            "makes every deploy of it an interruption"
+        )
+        name = path.removeprefix("services.")
+        yield Refusal("ports", text, f"take them out, in an override by services: {{{name}: {{ports: !reset []}}}}")
 
 
 def _ports(path: str, service: Mapping[str, Any], project: Project) -> Iterator[Refusal]:

@@ -75,11 +75,6 @@ def problems(name: str, service: Mapping[str, Any], *, routed: bool) -> list[str
     if misshapen:
         return misshapen
     found = [*_image_problems(path, service), *_policy_problems(path, service)]
-    if routed and service.get("ports"):
-        found.append(
-            f"{path}.ports: a routed service is reached through the edge; two replicas cannot share a host port. Take them "
-            f"out, in an override by services: {{{name}: {{ports: !reset []}}}}"
-        )
     if service.get("container_name") and _may_be_several(service):
         found.append(f"{path}.container_name: its replicas live side by side, so none may have a fixed name")
     if service.get("pre_stop"):
@@ -115,12 +110,13 @@ def _shape_problems(path: str, service: Any) -> list[str]:
 def _image_problems(path: str, service: Mapping[str, Any]) -> list[str]:
     image = service.get("image")
     if not image:
-        built = (
-            ""
+        name = path.removeprefix("services.")
+        mend = (
+            f". Push it, and write beside build: image: <registry>/{name}:${{STACK_RELEASE:?}}"
             if "build" in service
             else ". If the service was renamed or removed in another file, take its lines out of this one"
         )
-        return [f"{path}.image: required; hosts run images that were built and tested before, they build none{built}"]
+        return [f"{path}.image: required; hosts run images that were built and tested before, they build none{mend}"]
     name, _, digest = str(image).partition("@")
     tag = name.rpartition("/")[2].partition(":")[2]
     if digest or name.startswith(":"):

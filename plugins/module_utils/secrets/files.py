@@ -77,18 +77,26 @@ def _definition_problems(name: str, definition: Any, names: Collection[str], env
     path = f"secrets.{name}"
     file = definition.get("file") if isinstance(definition, Mapping) else None
     if not file:
-        return [f"{path}: must have file: ./secrets/<name>; hosts give Compose neither an environment nor external secrets"]
+        return [f"{path}: hosts give Compose neither an environment nor external secrets; {_lines(name)}"]
     text = str(file).removeprefix("./")
     directory, _, base = text.rpartition("/")
     if text.startswith("/"):
         # A file that the host has of its own; what may be mounted of a host is another check's matter.
         return []
     if directory != DIRECTORY:
-        return [f"{path}.file: nothing writes {file}; use ./secrets/<name> (from stack_secret_files)"]
+        return [f"{path}.file: nothing writes {file}; {_lines(name)}"]
     if base in names or base.removesuffix(".env") in env_names:
         return []
     option = f"stack_secrets.{base.removesuffix('.env')}" if base.endswith(".env") else f"stack_secret_files.{base}"
     return [f"{option}: required, because {path}.file reads {file}"]
+
+
+def _lines(name: str) -> str:
+    variable = re.sub(r"[^a-z0-9]+", "_", str(name).lower())
+    return (
+        f"write secrets: {{{name}: !override {{file: ./secrets/{name}}}}} in an override, and in the inventory "
+        f'stack_secret_files: {{{name}: {{content: "{{{{ vault_{variable} }}}}"}}}}'
+    )
 
 
 def _is_encodable(text: str) -> bool:

@@ -19,8 +19,15 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base import interp
 # The env files that hold them: env/variables.env of the release, secrets/variables.env beside it.
 GROUP = "variables"
 # What the deploy itself says of a run, and what the programs have that it starts.
-_RESERVED = (*interpolation.GIVEN, "PATH", "HOME", "PWD", "DOCKER_HOST")
-_RESERVED_PREFIXES = ("COMPOSE_", "DOCKER_")
+_RESERVED = (*interpolation.GIVEN, "PATH", "HOME", "PWD")
+# By these docker and docker compose take orders. Another one that only begins so is a variable like any other.
+OF_COMPOSE = re.compile(
+    r"COMPOSE_(?:ANSI|API_VERSION|BAKE|COMPATIBILITY|CONVERT_WINDOWS_PATHS|DISABLE_ENV_FILE|DOCKER_CLI_BUILD|ENV_FILES"
+    r"|EXPERIMENTAL\w*|FILE|FORCE_WINDOWS_HOST|HTTP_TIMEOUT|IGNORE_ORPHANS|INTERACTIVE_NO_CLI|MENU|PARALLEL_LIMIT|PATH_SEPARATOR"
+    r"|PROFILES|PROGRESS|PROJECT_\w+|REMOVE_ORPHANS|STATUS_STDOUT|TLS_VERSION)\Z"
+    r"|DOCKER_(?:API_VERSION|AUTH_CONFIG|BUILDKIT|CERT_PATH|CLI_\w+|CONFIG|CONTENT_TRUST\w*|CONTEXT|CUSTOM_HEADERS|DEFAULT_PLATFORM"
+    r"|HIDE_LEGACY_COMMANDS|HOST|TLS|TLS_VERIFY)\Z"
+)
 # Of a service, what hosts never read.
 _UNREAD = ("build", "develop")
 _DEPTH = 20
@@ -87,7 +94,7 @@ class Variables:
     def _mend(self, name: str) -> str:
         if name == "HOME":
             return "write the path itself"
-        if name in _RESERVED or name.startswith(_RESERVED_PREFIXES):
+        if is_reserved(name):
             return "write its value itself"
         there = f"{name} is in the .env of stack_source, which no deploy reads: " if name in self._unread else ""
         return (
@@ -151,15 +158,18 @@ def _shown(path: tuple[str, ...]) -> str:
     return ".".join(path).replace(".[", "[")
 
 
+def is_reserved(name: str) -> bool:
+    """Whether nobody but the deploy may say it."""
+    return name in _RESERVED or bool(OF_COMPOSE.match(name))
+
+
 def problems(plain: Any, secret: Any, env: Mapping[str, Any], secrets: Mapping[str, Any]) -> list[str]:
     """What is wrong with the variables themselves. ``env``, ``secrets``: env files of stack.env and stack_secrets."""
     found = []
     for option, values in (("stack.variables", plain), ("stack_secret_variables", secret)):
         found += [f"{option}.{problem}" for problem in dotenv.problems(values)]
         found += [
-            f"{option}.{name}: is set by the deploy itself; choose another name"
-            for name in map(str, values)
-            if name in _RESERVED or name.startswith(_RESERVED_PREFIXES)
+            f"{option}.{name}: is set by the deploy itself; choose another name" for name in map(str, values) if is_reserved(name)
         ]
     found += [
         f"stack_secret_variables.{name}: is also in stack.variables; remove one of them" for name in secret if name in plain

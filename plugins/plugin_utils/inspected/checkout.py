@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,7 +17,8 @@ _LEFT_OUT = (".git", "node_modules", ".venv", "__pycache__")
 _KEY_MARK = b"PRIVATE KEY-----"
 
 
-def source(directory: Path) -> Source:
+def source(directory: Path, named: Collection[str] = ()) -> Source:
+    """``named``: paths of env files, below the directory or beside it, whatever they are called."""
     sizes, env_files, keys = {}, {}, []
     for path in _files(directory):
         name, content = str(path.relative_to(directory)), b""
@@ -29,6 +30,9 @@ def source(directory: Path) -> Source:
             env_files[name] = content.decode(errors="replace")
         if _KEY_MARK in content:
             keys.append(name)
+    for name in named:
+        with suppress(OSError):
+            env_files.setdefault(name, (directory / name).read_bytes()[:_TEXT_BYTES].decode(errors="replace"))
     return Source(sizes, env_files, keys)
 
 

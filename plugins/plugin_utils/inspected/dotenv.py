@@ -18,8 +18,6 @@ from pathlib import Path
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import interpolation
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
 
-# Compose's own, which no service sees.
-OF_COMPOSE = re.compile(r"COMPOSE_|DOCKER_")
 _NAMED = re.compile(
     r"pass(word|wd|phrase)?(_|\Z)|secret|token|api_?key|private_?key|credential|_key\Z|_dsn\Z|_pwd\Z|_salt\Z|webhook",
     re.IGNORECASE,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,17 +22,23 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.compose.refusals i
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import specifications
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.check import StackConfig
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.compose_files import ComposeFiles
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected import checkout, dotenv, labels, reached, shipped, tags
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected import (
+    checkout,
+    dotenv,
+    ending,
+    environments,
+    file_secrets,
+    given,
+    labels,
+    reached,
+    shipped,
+    tags,
+)
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected import needed as needs
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.needed import Needed, Row
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.tagged import dump
 
 RELEASE = "1.0.0"
-# ${NAME} and $NAME without a default; $$ is a dollar.
-_VARIABLE = re.compile(r"\$\$|\$\{(?P<braced>[A-Za-z_][A-Za-z0-9_]*)(?P<how>:?[?+-])?[^}]*\}|\$(?P<bare>[A-Za-z_][A-Za-z0-9_]*)")
-_GIVEN = ("STACK_RELEASE", "STACK_ENVIRONMENT", "COMPOSE_PROJECT_NAME")
-# Of a deploy itself, of what it starts, or no name of a variable.
-_RESERVED = re.compile(rf"{dotenv.OF_COMPOSE.pattern}|(?:PATH|HOME|PWD)\Z|.*[^A-Za-z0-9_]")
 # Stands for a value of the vault while the rest is checked.
 _STAND_IN = "of-the-vault-0123456789"
 
@@ -50,14 +56,19 @@ class Inspection:
         port: int = 0,
         health: str = "",
         env: str = "",
+        more: Sequence[Path] = (),
     ) -> None:
-        """``env``: the env file that Compose reads for its variables, where it is not the .env beside the Compose file."""
+        """``env``: the env file that Compose reads for its variables, where it is not the .env beside the Compose file.
+        ``more``: Compose files that are merged over the first one, in its directory or below.
+        """
         self.path, self.name = path, name
         self._env_name = env or ".env"
         self.variables = dotenv.read(dotenv.text(env) if env else dotenv.beside(path))
         self.override_name = f"{path.stem}.{name}{path.suffix}"
-        self.text = _read(path)
-        files = ComposeFiles({path.name: self.text}, {"STACK_RELEASE": RELEASE, "STACK_ENVIRONMENT": name})
+        self.texts = {path.name: _read(path)}
+        for one in more:
+            self.texts[_below(path, one)] = _read(one)
+        files = self._files(self.texts)
         if files.problems:
             raise DeployError("\n".join(files.problems))
         model = files.model()
@@ -66,12 +77,32 @@ class Inspection:
             raise DeployError(f"{path}: has no services")
         if service and service not in services:
             raise DeployError(f'service: "{service}" is not a service of {path}; it has {", ".join(services)}')
-        own_name = self.variables.get("COMPOSE_PROJECT_NAME")
-        self.project = _as_project(str(own_name or model.get("name") or path.absolute().parent.name))
+        self._of_project(model)
         self.services = list(services)
-        self.needed = Needed()
         self._work_out(model, services, site, service, port, health)
         self._check(site)
+
+    def _of_project(self, model: Mapping[str, Any]) -> None:
+        own_name = self.variables.get("COMPOSE_PROJECT_NAME")
+        self.project = _as_project(str(own_name or model.get("name") or self.path.absolute().parent.name))
+        self.needed = Needed()
+        beside = self.path.with_name(f"{self.path.stem}.override{self.path.suffix}")
+        if self.path.stem in ("compose", "docker-compose") and beside.is_file() and beside.name not in self.texts:
+            said = "docker compose up reads it, too, and a deploy only what stack.compose_files lists; where hosts need it, look"
+            self.needed.say(beside.name, "changed", f"{said} again with -e compose={self.path},{beside}")
+        asked = [one for one in re.split(r"[:,;]", self.variables.get("COMPOSE_FILE", "")) if one]
+        if asked and not {*map(_plain_path, asked)} <= {*self.texts}:
+            files = ",".join(str(self.path.with_name(one)) for one in asked)
+            self.needed.say(self._env_name, "yours", f"COMPOSE_FILE names other files; look again with -e compose={files}")
+
+    def _files(self, texts: Mapping[str, str]) -> ComposeFiles:
+        """With what they include and extend."""
+        given = {"STACK_RELEASE": RELEASE, "STACK_ENVIRONMENT": self.name}
+        return ComposeFiles(texts, given, read=self._brought)
+
+    def _brought(self, name: str) -> tuple[str | None, str]:
+        path = self.path.absolute().parent / name
+        return (_read(path), "") if path.is_file() else (None, "does not exist below the directory of the Compose file")
 
     def _work_out(
         self,
@@ -82,68 +113,41 @@ class Inspection:
         port: int,
         health: str,
     ) -> None:
-        found, source = self.needed, checkout.source(self.path.absolute().parent)
-        found.stack |= {"name": self.project, "compose_files": [self.path.name, self.override_name]}
-        off = needs.proxies(found, services)
+        env_files = [path for one in services.values() for path in environments.checkout_files(one)]
+        found, source = self.needed, checkout.source(self.path.absolute().parent, env_files)
+        found.stack |= {"name": self.project, "compose_files": [*self.texts, self.override_name]}
+        seen = reached.resolved(services, self.variables)
+        off = needs.proxies(found, seen)
         on = {name: one for name, one in services.items() if name not in off}
-        ports = {service: port or reached.ports(on).get(service, 0)} if service else reached.ports(on)
+        seen = {name: seen[name] for name in on}
+        ports = {service: port or reached.ports(seen).get(service, 0)} if service else reached.ports(seen)
         ports = {name: one for name, one in ports.items() if one and not on.get(name, {}).get("profiles")}
         tags.images(found, on, ports, self.project)
-        shipped.mounts(found, on, source)
+        shipped.mounts(found, on, source, model.get("configs"))
         if site and (domain := labels.domain(on)):
             self.variables[domain] = site
-        needs.entries(found, on, ports, site, health, self.variables)
+        needs.entries(found, on, seen, ports, site, health, self.variables)
         needs.networks(found, on, model.get("networks"))
-        self._variables(whole=any(needs.reads_dotenv(one) for one in on.values()))
-        needs.environment(found, on, source, self.variables)
+        whole = any(environments.reads_dotenv(one) for one in on.values())
+        given.variables(found, model, on, self.variables, self._env_name, whole=whole)
+        environments.bring(found, on, source, self.variables)
+        file_secrets.bring(found, on, model.get("secrets"))
         needs.known(found, on)
-        if not ports:
-            found.say("stack.services", "yours", "no service has a port that users reach; name one with -e service= -e port=")
+        ending.say(found, on)
+        if not found.stack["services"]:
+            told = any("stack.services" in row.said for row in found.rows if row.how == "yours")
+            names = " or ".join(reached.candidates(on)) or "one"
+            said = f"no service has a port that users reach; look again with -e service= ({names}) -e port=<where it listens>"
+            found.say("stack.services", "yours", "see above" if told else said)
         if not found.override:
-            found.stack["compose_files"] = [self.path.name]
+            found.stack["compose_files"] = [*self.texts]
         self._exempt(on, set(ports))
         found.say("services", "given", f"all are hardened: {', '.join(GIVEN_WORDS.values())}")
 
-    def _variables(self, *, whole: bool) -> None:
-        """What a variable of the Compose file stands for: the team's own env file says it, or a person will.
-
-        ``whole``: services read that file themselves, so all of it counts.
-        """
-        known, asked = self.variables, _asked(self.text)
-        self._of_compose(known)
-        asked |= {name: False for name in known if whole and name not in asked and not _RESERVED.match(name)}
-        names = [name for name, needed in asked.items() if needed or name in known]
-        why = {name: "by its name" if needs.SECRET.search(name) else "" for name in names if name not in known}
-        why |= {name: dotenv.why_secret(name, known[name]) for name in names if name in known}
-        plain = {name: known.get(name, "change-me") for name in names if not why[name]}
-        if plain:
-            self.needed.stack["variables"] = plain
-            self.needed.say("stack.variables", "given", f"{', '.join(plain)}; see that the values are those of this environment")
-        secret = [name for name in names if why[name]]
-        if secret:
-            self.needed.variables.update({name: needs.vault(name) for name in secret})
-            listed = ", ".join(f"{name} ({why[name]})" for name in secret)
-            where = f"; the values stand in {self._env_name}" if any(name in known for name in secret) else ""
-            self.needed.say("stack_secret_variables", "given", f"{listed}, from the vault{where}")
-        unused = [name for name in known if name not in asked and not dotenv.OF_COMPOSE.match(name)]
-        if unused:
-            said = f"{', '.join(unused)}: no line of the Compose file asks for it, so it was left out"
-            self.needed.say(self._env_name, "accepted", said)
-
-    def _of_compose(self, known: Mapping[str, str]) -> None:
-        """What is said to Compose itself there."""
-        profiles = [one.strip() for one in known.get("COMPOSE_PROFILES", "").split(",") if one.strip()]
-        if profiles:
-            self.needed.stack["profiles"] = profiles
-            self.needed.say("stack.profiles", "given", f"COMPOSE_PROFILES of {self._env_name} says {', '.join(profiles)}")
-        if known.get("COMPOSE_FILE"):
-            said = f"COMPOSE_FILE of {self._env_name} names other files as well; list all of them in stack.compose_files"
-            self.needed.say("stack.compose_files", "yours", said)
-
     def _exempt(self, services: Mapping[str, Mapping[str, Any]], routed: set[str]) -> None:
         """What services ask of their host, by the rules that judge it, with the word that admits it."""
-        texts = {self.path.name: self.text, self.override_name: self.override}
-        model = ComposeFiles(texts, {"STACK_RELEASE": RELEASE, "STACK_ENVIRONMENT": self.name}).model()
+        texts = {**self.texts, self.override_name: self.override}
+        model = self._files(texts).model()
         project = Project(model, Own.of(f"{STACKS_ROOT}/{self.project}", [*self.needed.stack.get("files", ()), *texts]))
         hardening: dict[str, Any] = {}
         for name in services:
@@ -154,7 +158,8 @@ class Inspection:
                     hardening.setdefault(refusal.word, []).append(name)
                 else:
                     hardening.setdefault("exempt", {}).setdefault(name, []).append(refusal.word)
-                self.needed.say(f"services.{name}", "exempted", f"{refusal.text}; {refusal.mend}, if you can ({refusal.word})")
+                place, _, said = refusal.text.partition(": ")
+                self.needed.say(place, "exempted", f"{said}; {refusal.mend}, if you can ({refusal.word})")
         for word in LISTS:
             if word in hardening:
                 hardening[word] = list(dict.fromkeys(hardening[word]))
@@ -175,7 +180,9 @@ class Inspection:
             self.problems = [problem.replace(str(beside), str(self.path.parent)) for problem in checked.problems]
         for problem in self.problems:
             # The file is one of two, and the lines of the other are known to be good.
-            place, _, said = problem.removeprefix(f"{self.path.name}: ").removeprefix(f"{self.override_name}: ").partition(": ")
+            for file in (*self.texts, self.override_name):
+                problem = problem.removeprefix(f"{file}: ")
+            place, _, said = problem.partition(": ")
             self.needed.say(place, "yours", said)
         for note in checked.notes:
             place, _, said = note.partition(": ")
@@ -196,6 +203,7 @@ class Inspection:
             "stack_source": source,
             "stack_secrets": filled,
             "stack_secret_variables": dict.fromkeys(self.needed.variables, _STAND_IN),
+            "stack_secret_files": {name: {**one, "content": _STAND_IN} for name, one in self.needed.secret_files.items()},
             "stack": self.needed.stack,
         }
 
@@ -207,10 +215,17 @@ class Inspection:
     @property
     def inventory(self) -> str:
         """Lines of the inventory."""
-        found: dict[str, Any] = {"stack": self.needed.stack}
-        found |= {"stack_secrets": self.needed.secrets} if self.needed.secrets else {}
-        found |= {"stack_secret_variables": self.needed.variables} if self.needed.variables else {}
-        return dump(found)
+        return dump({"stack": self.needed.stack, **self.secrets})
+
+    @property
+    def secrets(self) -> dict[str, Any]:
+        """Option -> what of it is to be written; nothing for what is not needed."""
+        found = {
+            "stack_secrets": self.needed.secrets,
+            "stack_secret_variables": self.needed.variables,
+            "stack_secret_files": self.needed.secret_files,
+        }
+        return {name: values for name, values in found.items() if values}
 
     @property
     def vault_names(self) -> list[str]:
@@ -240,17 +255,16 @@ def said(one: Inspection) -> list[str]:
     return [*lines, verdict, "-e write=inventories/<name> writes them, and all that a first environment has."]
 
 
-def _asked(text: str) -> dict[str, bool]:
-    """Name of each variable -> whether some line has no other value for it."""
-    asked: dict[str, bool] = {}
-    # What a comment says is asked of nobody.
-    for line in text.splitlines():
-        for found in _VARIABLE.finditer(re.sub(r"(^|\s)#.*", "", line)):
-            name = found["braced"] or found["bare"]
-            if name and name not in _GIVEN:
-                without = "-" not in (found["how"] or "") and "+" not in (found["how"] or "")
-                asked[name] = asked.get(name, False) or without
-    return asked
+def _below(first: Path, path: Path) -> str:
+    """A Compose file as stack.compose_files names it."""
+    directory = first.absolute().parent
+    if not path.absolute().is_relative_to(directory):
+        raise DeployError(f"compose: {path} must lie in the directory of {first}, or below it; stack_source is that directory")
+    return str(path.absolute().relative_to(directory))
+
+
+def _plain_path(path: str) -> str:
+    return path.strip().removeprefix("./")
 
 
 def _read(path: Path) -> str:

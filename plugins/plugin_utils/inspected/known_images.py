@@ -81,7 +81,7 @@ IMAGES: Mapping[str, Needs] = {
         ("/tmp", "/var/run/mysqld", "/var/lib/mysql-files"),
         "/var/lib/mysql",
         (3306, 33060),
-        "as mariadb, and writes to /var/lib/mysql-files",
+        "begins as root, gives data and socket directory to mysql and becomes mysql; it writes to /var/lib/mysql-files, too",
         "docker-library/mysql, docker-entrypoint.sh, Dockerfile.oracle",
         ("MYSQL_",),
     ),

@@ -14,21 +14,17 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
+import yaml
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.interpolation import interpolated
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import data as compose_data
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected import dotenv, known_images, labels, reached
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected import known_images, labels, reached
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.tagged import Override, Reset
 
-SECRET = re.compile(
-    r"pass(word|wd|phrase)?(_|\Z)|secret|token|api_?key|private_?key|credential|_key\Z|_dsn\Z|_pwd\Z", re.IGNORECASE
-)
-# Says how others are let in, or where a secret lies, and is none.
-_NO_SECRET = re.compile(
-    r"_FILE\Z|_HOST_AUTH_METHOD\Z|_EXPIRE|_TTL|_MINUTES\Z|_HOURS\Z|_DAYS\Z|_LENGTH\Z|_ENABLED\Z", re.IGNORECASE
-)
 # What a variable stands for where nobody gives it.
 DEFAULT = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*):?-(?P<default>[^${}]*)\}")
 OFF = "replaced-by-the-edge"
+# What tells a proxy its routes.
+_PROXY_FILES = ("Caddyfile", "traefik.yml", "traefik.yaml", "traefik.toml", "dynamic.yml", "dynamic.yaml")
 
 
 @dataclass
@@ -43,7 +39,7 @@ class Row:
 @dataclass
 class Needed:
     """``override``: of the Compose file; ``stack``: of the inventory; ``secrets``: stack_secrets; ``variables``: secret ones of
-    Compose.
+    Compose; ``secret_files``: stack_secret_files.
     """
 
     rows: list[Row] = field(default_factory=list)
@@ -51,6 +47,7 @@ class Needed:
     stack: dict[str, Any] = field(default_factory=dict)
     secrets: dict[str, dict[str, str]] = field(default_factory=dict)
     variables: dict[str, str] = field(default_factory=dict)
+    secret_files: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def say(self, place: str, how: str, said: str) -> None:
         self.rows.append(Row(place, how, said))
@@ -78,13 +75,29 @@ class Source:
 
 def proxies(needed: Needed, services: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Services that do the edge's work, which are turned off."""
-    found = [name for name, one in services.items() if reached.is_proxy(one)]
+    found = [name for name, one in services.items() if reached.is_proxy(name, one)]
     for name in found:
-        needed.change(name, "profiles", [OFF], "the edge routes requests and has the certificates (edge_certificate_paths)")
+        why = "the edge routes requests and has the certificates (edge_certificate_paths)"
+        files = [one.source for one in compose_data.mounts(services[name]) if PurePosixPath(one.source).name in _PROXY_FILES]
+        if files:
+            why += f"; what {', '.join(files)} says of paths, redirects and headers belongs into the routes of stack.services"
+        needed.change(name, "profiles", [OFF], why)
         for key in ("ports", "volumes"):
             if key in services[name]:
                 needed.change(name, key, Reset(), "it does not run")
+    # Services that wait for it must not: nobody starts it.
+    for name, one in services.items():
+        waits = one.get("depends_on")
+        awaited = [str(other) for other in waits or () if other in found] if isinstance(waits, Mapping | list) else []
+        if name not in found and awaited:
+            kept = {other: how for other, how in _conditions(waits).items() if other not in awaited}
+            value = Override(kept) if kept else Reset()
+            needed.change(name, "depends_on", value, f"{', '.join(awaited)} does not run")
     return found
+
+
+def _conditions(waits: Any) -> dict[str, Any]:
+    return dict(waits) if isinstance(waits, Mapping) else {str(other): {"condition": "service_started"} for other in waits}
 
 
 def networks(needed: Needed, services: Mapping[str, Mapping[str, Any]], declared: Any) -> None:
@@ -102,49 +115,149 @@ def networks(needed: Needed, services: Mapping[str, Mapping[str, Any]], declared
 def entries(
     needed: Needed,
     services: Mapping[str, Mapping[str, Any]],
+    seen: Mapping[str, Mapping[str, Any]],
     ports: Mapping[str, int],
     site: str,
     health: str,
     known: Mapping[str, str],
 ) -> None:
-    """stack.services, and published ports that are reached another way. ``known``: variables of the Compose file."""
+    """stack.services, and published ports that are reached another way. ``seen``: services with variables in place where they
+    publish ports; ``known``: variables of the Compose file.
+    """
     listed = []
     for number, (name, port) in enumerate(ports.items()):
-        asked = health or reached.health(services[name])
-        said = interpolated(labels.host(services[name]), known)
-        labelled = "" if said.missing or "$" in said.text else said.text
-        host = labelled or (site if number == 0 and site else f"{name}.{site or 'example.com'}")
-        route = {"paths": ["/"]} if len(ports) == 1 and not site and not labelled else {"host": host}
-        listed.append({"name": name, "port": port, "routes": [route], "health": {"path": asked or "/"}})
-        where = f"{host}/" if "host" in route else "any host's /"
-        needed.say(f"services.{name}", "given", f"users reach port {port} through the edge, by {where}")
+        service = services[name]
+        asked = health or reached.health(service)
+        own = site if number == 0 and site else f"{name}.{site or 'example.com'}"
+        routes = _labelled(service, services, own, known)
+        if not routes:
+            routes = [{"paths": ["/"]} if len(ports) == 1 and not site else {"host": own}]
+        listed.append({"name": name, "port": port, "routes": routes, "health": {"path": asked or "/"}})
+        where = ", ".join(f"{route.get('host', '')}{path}" for route in routes for path in route.get("paths", ["/"]))
+        where = "any host's /" if where == "/" else where
+        needed.say(
+            f"services.{name}", "given", f"users reach port {port} through the edge, by {where}{_loopback(seen[name], port)}"
+        )
         if not asked:
-            needed.say(f"services.{name}", "yours", "which path answers 200 when it is well? / is taken (health.path)")
-        if services[name].get("container_name"):
-            needed.change(name, "container_name", Reset(), "old and new replicas live side by side")
+            said = "which path answers 200 when it is well? / is assumed (health.path in stack.services)"
+            needed.say(f"services.{name}", "yours", said)
+        if service.get("container_name"):
+            _unnamed(needed, services, name)
+        _told(needed, services, name)
     needed.stack["services"] = listed
     for name, service in services.items():
-        open_ports = [one for one in reached.published(service) if not one.address]
+        found = reached.published(seen[name])
+        open_ports = [one for one in found if not one.address]
         if name in ports and service.get("ports"):
-            needed.change(name, "ports", Reset(), "requests come through the edge, and two replicas cannot share a port")
+            why = "requests come through the edge, and two replicas cannot share a port"
+            others = [
+                (entry, one.port)
+                for entry, one in zip(service["ports"], found, strict=True)
+                if one.port not in (0, 443, ports[name])
+            ]
+            if others:
+                numbers = ", ".join(dict.fromkeys(str(port) for _, port in others))
+                why += (
+                    f"; port {numbers} is not routed: only services of the stack reach it from now on. Where it is needed, write "
+                    f"ports: !override {_flow([entry for entry, _ in others])} here, and in the inventory "
+                    f"hardening: {{exempt: {{{name}: [ports]}}}}; each deploy interrupts the service then"
+                )
+            needed.change(name, "ports", Reset(), why)
         elif open_ports:
-            kept = [entry for entry, one in zip(service["ports"], reached.published(service), strict=True) if one.address]
-            why = "the host's own port is open past edge and firewall; services reach it by its name"
+            kept = [entry for entry, one in zip(service["ports"], found, strict=True) if one.address]
+            why = (
+                "the host's own port is open past edge and firewall; services reach it by its name. Where users need it, take "
+                f"this line out, and write in the inventory hardening: {{exempt: {{{name}: [ports]}}}}"
+            )
             needed.change(name, "ports", Override(kept) if kept else Reset(), why)
+        if name not in ports and labels.is_routed(service) and not service.get("profiles"):
+            routes = _labelled(service, services, f"{name}.{site or 'example.com'}", known) or [{"host": "<host>"}]
+            said = (
+                "a proxy sends it requests, and nothing says to which port; write into stack.services: "
+                f"{{name: {name}, port: <port>, routes: {_flow(routes)}, health: {{path: /}}}}"
+            )
+            needed.say(f"services.{name}", "yours", said)
+            _told(needed, services, name)
+
+
+def _flow(listed: list[Any]) -> str:
+    return yaml.safe_dump(listed, default_flow_style=True, sort_keys=False, width=1000).strip()
+
+
+def _labelled(
+    service: Mapping[str, Any], services: Mapping[str, Mapping[str, Any]], own: str, known: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    """Routes as a proxy was told, with variables in place; ``own``: the host where only paths are said."""
+    paths: dict[str, list[str]] = {}
+    for one in labels.matches(service):
+        said = interpolated(one.host, known)
+        if said.missing or "$" in said.text:
+            return []
+        paths.setdefault(said.text or own, []).append(one.path or "/")
+    stripped, sticky = labels.stripped(service, services), labels.is_sticky(service)
+    routes = []
+    for host, each in paths.items():
+        for cut in (False, True):
+            some = [path for path in each if (path.rstrip("/") in stripped) == cut]
+            if some:
+                route: dict[str, Any] = {"host": host, **({} if some == ["/"] else {"paths": some})}
+                routes.append(route | ({"strip_prefix": True} if cut else {}) | ({"sticky": True} if sticky else {}))
+    return routes
+
+
+def _told(needed: Needed, services: Mapping[str, Mapping[str, Any]], name: str) -> None:
+    """What a proxy was told besides, and nobody carries over."""
+    for rule in labels.unread(services[name]):
+        said = f"the rule {rule} says more than hosts and beginnings of paths; write its routes into stack.services"
+        needed.say(f"services.{name}.labels", "yours", said)
+    for middleware, mend in labels.left_over(services[name], services).items():
+        needed.say(f"services.{name}.labels", "yours", f"the middleware {middleware} is not carried over: {mend}")
+
+
+def _loopback(service: Mapping[str, Any], port: int) -> str:
+    addresses = {one.address for one in reached.published(service) if one.port == port}
+    return "; the proxy that asks it on this host now has nothing to do then" if addresses and "" not in addresses else ""
+
+
+def _unnamed(needed: Needed, services: Mapping[str, Mapping[str, Any]], name: str) -> None:
+    fixed = str(services[name]["container_name"])
+    needed.change(name, "container_name", Reset(), "old and new replicas live side by side")
+    asking = [other for other, one in services.items() if other != name and fixed not in services and _asks(one, fixed)]
+    if asking:
+        said = f"{', '.join(asking)} may ask it by {fixed}, which is gone: let them ask {name}"
+        needed.say(f"services.{name}.container_name", "yours", said)
+
+
+def _asks(service: Mapping[str, Any], name: str) -> bool:
+    """Whether the service seems to reach another one by this name."""
+    written = re.compile(rf"(?://|@){re.escape(name)}(?![\w.-])|(?<![\w./-]){re.escape(name)}:\d")
+    pairs = [str(one).partition("=") for one in strings([service.get("links"), service.get("environment")])]
+    given = service.get("environment")
+    pairs += [(str(key), "=", str(value)) for key, value in given.items()] if isinstance(given, Mapping) else []
+    texts = [one for key in ("environment", "command", "entrypoint") for one in strings(service.get(key))]
+    called = any(value == name and re.search(r"HOST|SERVER|ADDR|UPSTREAM", key, re.IGNORECASE) for key, _, value in pairs)
+    return called or any(written.search(text) for text in texts)
 
 
 def known(needed: Needed, services: Mapping[str, Mapping[str, Any]]) -> None:
     """What images need that many use, so that they start hardened."""
     for name, service in services.items():
         image = known_images.needs(str(service.get("image") or ""))
-        if not image or service.get("user"):
+        if not image:
             continue
-        if image.capabilities and "cap_add" not in service:
+        is_root = str(service.get("user") or "0").partition(":")[0] in ("0", "root")
+        if image.capabilities and "cap_add" not in service and is_root:
             needed.change(name, "cap_add", list(image.capabilities), image.why)
         targets = [mount.target for mount in compose_data.mounts(service)]
         # The image declares a volume there, which only a mount at this very path takes the place of.
-        above = [image.data] if image.data not in targets and any(one.startswith(f"{image.data}/") for one in targets) else []
-        temporary = [*image.temporary, *above]
+        is_below = image.data and image.data not in targets and any(one.startswith(f"{image.data}/") for one in targets)
+        if is_below and image.data == known_images.NEW_POSTGRES_DATA and not _keeps_below(service, targets):
+            said = (
+                f"from version 18 on the data lie in {image.data}, which is no volume; write a tag below 18, whose data lie "
+                f"where the volume is, or mount {image.data}"
+            )
+            needed.say(f"services.{name}.volumes", "yours", said)
+        temporary = [*image.temporary, *([image.data] if is_below else [])]
         # /tmp is given to everybody.
         if "tmpfs" not in service and temporary != ["/tmp"]:
             needed.change(name, "tmpfs", temporary, "its root is read-only")
@@ -155,120 +268,18 @@ def known(needed: Needed, services: Mapping[str, Mapping[str, Any]]) -> None:
             needed.override.setdefault("volumes", {})[f"{name}-data"] = {}
 
 
-def vaulted(services: Mapping[str, Mapping[str, Any]]) -> dict[tuple[str, str], str]:
-    """(service, variable) -> the vault's variable; services that have one value in common have one of these in common."""
-    found: dict[tuple[str, str], str] = {}
-    by_value: dict[str, str] = {}
-    for name, service in services.items():
-        for key, value in _pairs(service.get("environment")).items():
-            if is_secret(key, value):
-                given = DEFAULT.fullmatch(value)
-                found[name, key] = by_value.setdefault(value, vault(given["name"]) if given else vault(name, key))
-    return found
-
-
-def environment(needed: Needed, services: Mapping[str, Mapping[str, Any]], source: Source, variables: Mapping[str, str]) -> None:
-    """Secrets out of the Compose file and out of env files that only a checkout has. ``variables``: those of Compose."""
-    names = vaulted(services)
-    # Of env files: several services read one, and it has one value.
-    by_key = {key: variables[key] for key in needed.variables if key in variables}
-    for name, service in services.items():
-        _own_env_files(needed, name, service, source, by_key)
-        pairs = _pairs(service.get("environment"))
-        hidden = [key for key, value in pairs.items() if is_secret(key, value)]
-        if not hidden:
-            continue
-        needed.secrets.setdefault(name, {}).update({key: names[name, key] for key in hidden})
-        if isinstance(service["environment"], Mapping):
-            value: Any = {key: Reset() for key in hidden}
-        else:
-            value = Override({key: one for key, one in pairs.items() if key not in hidden})
-        needed.change(name, "environment", value, f"{', '.join(hidden)} would lie readable in every release; the vault gives it")
-    for name, values in needed.secrets.items():
-        files = needed.override["services"][name].setdefault("env_file", [])
-        files_list = files.value if isinstance(files, Override) else files
-        files_list.append(f"secrets/{name}.env")
-        needed.say(f"stack_secrets.{name}", "given", f"{', '.join(sorted(values))}, from the vault")
-
-
-def reads_dotenv(service: Mapping[str, Any]) -> bool:
-    """Whether the service reads the team's .env, and no other file of a checkout: it is given all variables of a deploy."""
-    return _checkout_files(service) == [".env"] and not _read_by_image(service)
-
-
-def _own_env_files(needed: Needed, name: str, service: Mapping[str, Any], source: Source, by_key: dict[str, str]) -> None:
-    own = _checkout_files(service)
-    if not own:
-        return
-    files = [one for one in _listed(service.get("env_file")) if _path(one) not in own]
-    if reads_dotenv(service):
-        given = {"env/variables.env": needed.stack.get("variables"), "secrets/variables.env": needed.variables}
-        files += [path for path, values in given.items() if values]
-        why = ".env belongs to a checkout; a deploy writes all variables into these files"
-        needed.change(name, "env_file", Override(files) if files else Reset(), why)
-        return
-    found: dict[str, str] = {}
-    for path in own:
-        found.update(dotenv.read(source.env_files.get(path, "")))
-    # What stands under environment wins over any env file.
-    read, own_pairs = _read_by_image(service), _pairs(service.get("environment"))
-    found = {key: value for key, value in found.items() if key not in own_pairs and (not read or key.startswith(read))}
-    plain = {key: value for key, value in found.items() if not value or not (SECRET.search(key) or dotenv.why_secret(key, value))}
-    secret = [key for key in found if key not in plain]
-    if plain:
-        needed.stack.setdefault("env", {})[name] = plain
-    if secret:
-        needed.secrets.setdefault(name, {}).update(
-            {key: vault(key) if by_key.setdefault(key, found[key]) == found[key] else vault(name, key) for key in secret}
-        )
-    files += [f"env/{name}.env"] if plain else []
-    why = f"{', '.join(own)} belongs to a checkout; its values go into the inventory, and secrets into the vault"
-    if read:
-        why += f"; others than {', '.join(f'{one}*' if one.endswith('_') else one for one in read)} are not read by the image"
-    needed.change(name, "env_file", Override(files) if files or secret else Reset(), why)
-
-
-def _checkout_files(service: Mapping[str, Any]) -> list[str]:
-    return [path for one in _listed(service.get("env_file")) if not (path := _path(one)).startswith(("env/", "secrets/"))]
-
-
-def _read_by_image(service: Mapping[str, Any]) -> tuple[str, ...]:
-    """How variables begin that a known image reads; empty where nobody knows. What else is mounted may read others."""
-    image = known_images.needs(str(service.get("image") or ""))
-    if not image or not all(f"{one.target}/".startswith(f"{image.data}/") for one in compose_data.mounts(service)):
-        return ()
-    return tuple(image.variables)
-
-
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value] if value else []
-
-
-def _path(entry: Any) -> str:
-    return str(entry.get("path") if isinstance(entry, Mapping) else entry).removeprefix("./")
-
-
-def is_secret(key: str, value: str) -> bool:
-    given = DEFAULT.fullmatch(value)
-    value = given["default"] if given else value
-    plain = not value or "$" in value or value.isdigit() or value.lower() in ("true", "false", "yes", "no")
-    return bool(SECRET.search(key)) and not _NO_SECRET.search(key) and not plain
+def _keeps_below(service: Mapping[str, Any], targets: Collection[str]) -> bool:
+    """Whether a database is told to keep its data in one of the mounts."""
+    given = service.get("environment")
+    lines = [f"{key}={value}" for key, value in given.items()] if isinstance(given, Mapping) else strings(given)
+    places = [value for key, _, value in (line.partition("=") for line in lines) if key == "PGDATA"]
+    return any(f"{place}/".startswith(f"{target}/") for place in places for target in targets)
 
 
 def vault(*parts: str) -> str:
+    """What the vault's variable of this name has."""
     name = re.sub(r"[^a-z0-9]+", "_", "_".join(parts).lower()).strip("_")
     return f"{{{{ vault_{name} }}}}"
-
-
-def _pairs(given: Any) -> dict[str, str]:
-    if isinstance(given, Mapping):
-        return {str(key): _text(value) for key, value in given.items()}
-    lines = [str(one).partition("=") for one in given] if isinstance(given, list) else []
-    return {key: value for key, _, value in lines}
-
-
-def _text(value: Any) -> str:
-    return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def strings(value: Any) -> Iterator[str]:

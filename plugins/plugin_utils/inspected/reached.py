@@ -1,22 +1,44 @@
 # Copyright (c) The morpheus.deploy authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which services of a Compose file users reach: by a published port, by a label of Traefik, or by a health check. Pure."""
+"""Which services of a Compose file users reach: by a published port, by what a proxy is told, or by a health check. Pure."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.morpheus.deploy.plugins.module_utils.base import interpolation
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose import data as compose_data
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected import known_images, labels
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.new_environment import compose_says
 
 # What does the edge's work in many projects.
-PROXIES = ("traefik", "nginx-proxy", "caddy", "nginx-proxy-manager", "swag", "acme-companion")
+PROXIES = (
+    *("traefik", "nginx-proxy", "caddy", "nginx-proxy-manager", "swag", "acme-companion", "caddy-docker-proxy", "https-portal"),
+    *("letsencrypt-nginx-proxy-companion", "docker-gen"),
+)
+# Parts of names of images that a team makes of these, and of services that run them.
+_PARTS = frozenset({"traefik", "caddy"})
+_WEB = frozenset({80, 443})
+_SOCKET = "/docker.sock"
 # Debuggers, databases and queues: nothing that a browser asks.
-_NO_HTTP = frozenset({21, 22, 25, 53, 465, 587, 1433, 1883, 2375, 4222, 5432, 5671, 5672, 6379, 9042, 9092, 9229, 11211, 27017})
+_NO_HTTP = frozenset(
+    {
+        *(21, 22, 25, 53, 110, 143, 389, 465, 587, 636, 993, 995, 1025, 1433, 1521, 1883, 2375, 2379, 3306, 4222, 5432, 5671),
+        *(5672, 6379, 6432, 7687, 8123, 9042, 9092, 9200, 9229, 9300, 11211, 27017, 33060, 50051),
+    }
+)
+# Images, by the last part of their names, that answer HTTP to other services only.
+_STORES = frozenset(
+    {
+        *("clickhouse", "clickhouse-server", "elasticsearch", "opensearch", "qdrant", "influxdb", "couchdb", "etcd", "zookeeper"),
+        *("kafka", "cp-kafka", "redpanda", "nats", "eclipse-mosquitto", "neo4j", "cassandra", "milvus", "weaviate", "chroma"),
+        *("node-exporter", "postgres-exporter", "redis_exporter", "cadvisor"),
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -34,41 +56,110 @@ def published(service: Mapping[str, Any]) -> list[Published]:
 
 def _published(entry: Any) -> Published:
     if isinstance(entry, Mapping):
-        return Published(str(entry.get("host_ip") or ""), _number(entry.get("target")))
+        return Published(_address(str(entry.get("host_ip") or "")), _number(entry.get("target")))
     text, _, protocol = str(entry).partition("/")
     if protocol == "udp":
         return Published("", 0)
     # What stands in ${...} may have a colon of its own.
     parts = re.findall(r"(?:\$\{[^}]*\}|\[[^\]]*\]|[^:])+", text)
-    return Published(parts[0] if len(parts) > 2 else "", _number(parts[-1] if parts else ""))
+    return Published(_address(parts[0]) if len(parts) > 2 else "", _number(parts[-1] if parts else ""))
+
+
+def _address(text: str) -> str:
+    return "" if text in ("0.0.0.0", "[::]", "::") else text
 
 
 def _number(value: Any) -> int:
     return int(value) if str(value).isdigit() else 0
 
 
-def is_proxy(service: Mapping[str, Any]) -> bool:
-    name = str(service.get("image") or "").partition("@")[0].rpartition("/")[2].partition(":")[0]
-    return name in PROXIES
+def resolved(services: Mapping[str, Mapping[str, Any]], known: Mapping[str, str]) -> dict[str, Mapping[str, Any]]:
+    """``services`` with variables in place where they publish ports; 0 where neither ``known`` nor a default gives one."""
+
+    def filled(entry: Any) -> Any:
+        if isinstance(entry, Mapping):
+            return {key: filled(value) for key, value in entry.items()}
+        if not isinstance(entry, str):
+            return entry
+        unknown = {one.name: "0" for one in interpolation.interpolated(entry, known).missing}
+        return interpolation.interpolated(entry, {**unknown, **known}).text
+
+    return {
+        name: {**one, "ports": [filled(entry) for entry in one["ports"]]} if isinstance(one.get("ports"), list) else one
+        for name, one in services.items()
+    }
+
+
+def is_proxy(name: str, service: Mapping[str, Any]) -> bool:
+    """By its image; or, where that is a team's own, by its name and ports; or because it looks for services by itself."""
+    image = _image(service)
+    if image in PROXIES:
+        return True
+    open_ports = {one.port for one in published(service) if not one.address}
+    named = {*re.split(r"[-_.]", f"{name}-{image}".lower())} & _PARTS or name in PROXIES
+    asks = any(one.source.endswith(_SOCKET) for one in compose_data.mounts(service))
+    return bool((named and open_ports & _WEB) or (asks and open_ports >= _WEB))
+
+
+def is_store(service: Mapping[str, Any]) -> bool:
+    image = _image(service)
+    known = known_images.needs(image)
+    return image in _STORES or bool(known and known.data)
 
 
 def ports(services: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:
     """Service -> the port inside the container that users reach."""
-    running = {name: one for name, one in services.items() if not is_proxy(one)}
-    found = {name: port for name, one in running.items() if (port := _port(one))}
+    running = {name: one for name, one in services.items() if not is_proxy(name, one)}
+    found = {name: port for name, one in running.items() if (port := _port(one, ("",)))}
     if found:
         return found
-    asked = {name: port for name, one in running.items() for port, path in compose_says.asked(one) if port and path}
+    # A proxy of the host itself asks there.
+    found = {name: port for name, one in running.items() if (port := _port(one, ("127.0.0.1", "localhost", "[::1]", "::1")))}
+    if found:
+        return found
+    asked = {
+        name: port
+        for name, one in running.items()
+        for port, path in compose_says.asked(one)
+        if port and path and not is_store(one)
+    }
     return asked if len(asked) == 1 else {}
 
 
-def _port(service: Mapping[str, Any]) -> int:
+def candidates(services: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Those that a person may mean, where nothing says which one users reach."""
+    return [
+        name
+        for name, one in services.items()
+        if not is_proxy(name, one) and not is_store(one) and not one.get("profiles") and one.get("restart") not in ("no", False)
+    ]
+
+
+def _port(service: Mapping[str, Any], addresses: Collection[str]) -> int:
+    if is_store(service) and not labels.is_routed(service):
+        return 0
     known = known_images.needs(str(service.get("image") or ""))
     closed = _NO_HTTP | (set(known.ports) - {80} if known else set())
-    open_ports = [one.port for one in published(service) if not one.address and one.port and one.port not in closed]
-    candidates = labels.ports(service) or open_ports
-    checked = [port for port, _ in compose_says.asked(service) if port in candidates]
-    return next(iter([*checked, *candidates]), 0)
+    told = labels.ports(service) or _exposed(service)
+    open_ports = [one.port for one in published(service) if one.address in addresses and one.port and one.port not in closed]
+    found = told or open_ports
+    checked = [port for port, _ in compose_says.asked(service) if port in found]
+    return next(iter([*checked, *found]), 0)
+
+
+def _exposed(service: Mapping[str, Any]) -> list[int]:
+    """Where a proxy asks a service that does not say it to the proxy."""
+    if not labels.is_routed(service):
+        return []
+    listed = service.get("expose")
+    found = [_number(str(one).partition("/")[0]) for one in listed] if isinstance(listed, list) else []
+    if len(found) == 1:
+        return found
+    return [80] if labels.is_by_variable(service) else []
+
+
+def _image(service: Mapping[str, Any]) -> str:
+    return str(service.get("image") or "").partition("@")[0].rpartition("/")[2].partition(":")[0]
 
 
 def health(service: Mapping[str, Any]) -> str:

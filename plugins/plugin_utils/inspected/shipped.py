@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -16,9 +16,9 @@ from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.tagged i
 KEY = "holds a private key, which no release ships; mount it as a file secret (stack_secret_files, docs/security.md)"
 
 
-def mounts(needed: Needed, services: Mapping[str, Mapping[str, Any]], source: Source) -> None:
-    """Files that a release ships, and mounts of sources that are in the image already."""
-    shipped: list[str] = []
+def mounts(needed: Needed, services: Mapping[str, Mapping[str, Any]], source: Source, configs: Any) -> None:
+    """Files that a release ships, and mounts of sources that are in the image already. ``configs``: of the Compose file."""
+    shipped = [path for path in _named(services, configs) if path in source.sizes and path not in source.keys]
     for name, service in services.items():
         given = service.get("volumes")
         kept = []
@@ -37,6 +37,16 @@ def mounts(needed: Needed, services: Mapping[str, Mapping[str, Any]], source: So
     if shipped:
         needed.stack["files"] = list(dict.fromkeys(shipped))
         needed.say("stack.files", "given", f"a release ships {', '.join(needed.stack['files'])}, which services see read-only")
+
+
+def _named(services: Mapping[str, Mapping[str, Any]], configs: Any) -> Iterator[str]:
+    """Files that the Compose file names otherwise than by a mount."""
+    for one in configs.values() if isinstance(configs, Mapping) else ():
+        if isinstance(one, Mapping) and one.get("file"):
+            yield str(PurePosixPath(str(one["file"])))
+    for service in services.values():
+        given = service.get("label_file")
+        yield from (str(PurePosixPath(str(one))) for one in (given if isinstance(given, list) else [given]) if one)
 
 
 def _mounted(mount: compose_data.Mount, source: Source, *, built: bool) -> str:

@@ -17,15 +17,31 @@ VERSION = "VERSION"
 _TAG_VARIABLE = re.compile(r":\$(?:\{(?P<name>[A-Za-z_]\w*)[^{}/]*\}|(?P<bare>[A-Za-z_]\w*))\Z")
 
 
+def _own(services: Mapping[str, Mapping[str, Any]], ports: Mapping[str, int]) -> set[str]:
+    """Images whose versions are releases: those that are built, or, where none is, what users reach and what its makers make
+    beside it; with others that one variable gives the same tag. A worker that runs the same image changes with it.
+    """
+    found = {str(one.get("image") or "") for one in services.values() if "build" in one}
+    if not found:
+        reached = [str(services[name].get("image") or "") for name in ports]
+        found = {one for one in reached if one == reached[0] or (_maker(one) and _maker(one) == _maker(reached[0]))}
+    variables = {name for one in found if (name := _tag_variable(one))}
+    return found | {image for one in services.values() if _tag_variable(image := str(one.get("image") or "")) in variables}
+
+
+def _maker(image: str) -> str:
+    return image.partition("@")[0].rpartition("/")[0]
+
+
+def _tag_variable(image: str) -> str:
+    """The variable in the place of its tag; empty when there is none."""
+    found = _TAG_VARIABLE.search(image)
+    return (found["name"] or found["bare"]) if found else ""
+
+
 def images(needed: Needed, services: Mapping[str, Mapping[str, Any]], ports: Mapping[str, int], project: str) -> None:
     """Each service has an image whose name says which version runs."""
-    built = any("build" in service for service in services.values())
-    # What is built, or, where nothing is, what users reach; a worker that runs the same image changes with it.
-    own = {
-        str(service.get("image") or "")
-        for name, service in services.items()
-        if "build" in service or (name in ports and not built)
-    }
+    own = _own(services, ports)
     for name, service in services.items():
         image = DEFAULT.sub(lambda found: found["default"], str(service.get("image") or ""))
         if not image:
@@ -35,7 +51,7 @@ def images(needed: Needed, services: Mapping[str, Mapping[str, Any]], ports: Map
         tag = image.partition("@")[0].rpartition("/")[2].partition(":")[2]
         is_own = str(service["image"]) in own
         variable = _TAG_VARIABLE.search(str(service["image"])) if is_own else None
-        if variable and (variable["name"] or variable["bare"]) != "STACK_RELEASE" and tag not in ("", "latest"):
+        if variable and _tag_variable(str(service["image"])) != "STACK_RELEASE" and tag not in ("", "latest"):
             release = f"{str(service['image'])[: variable.start()]}:${{STACK_RELEASE:?}}"
             needed.change(name, "image", release, f"the release of a deploy is its tag, in the place of {variable[0][1:]}")
             continue

@@ -70,7 +70,5 @@ def environment(
 def with_found(text: str, found: Inspection) -> str:
     head, rest = text.split(BEGIN, 1)
     _, tail = rest.split(END, 1)
-    secrets = {"stack_secrets": found.needed.secrets, "stack_secret_variables": found.needed.variables}
-    given = {name: values for name, values in secrets.items() if values}
-    more = "# Secrets; the values stand in the vault.\n" + dump(given) + "\n" if given else ""
+    more = "# Secrets; the values stand in the vault.\n" + dump(found.secrets) + "\n" if found.secrets else ""
     return f"{head}{BEGIN}{dump({'stack': found.needed.stack})}{_RELEASE}{more}{END}{tail}"

@@ -15,6 +15,8 @@ from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.compose_fil
 
 _HERE = r"(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1\])"
 _URL = re.compile(rf"https?://{_HERE}(?::(?P<port>\d+))?(?P<path>/[^\s\"'`|;&)]*)?")
+# As curl and wget take it.
+_BARE = re.compile(rf"\b(?:curl|wget)\b[^|;&]*?\s[\"']?{_HERE}:(?P<port>\d+)(?P<path>/[^\s\"'`|;&)]*)?(?=[\s\"'|;&)]|\Z)")
 _GET = re.compile(r"\bGET (?P<path>/\S*) HTTP")
 _SOCKET = re.compile(r"/dev/tcp/[^/\s]+/(?P<port>\d+)")
 _PORT = re.compile(r"(?:^|:)(?P<port>\d+)(?:/tcp)?\Z")
@@ -74,7 +76,7 @@ def asked(service: Mapping[str, Any]) -> set[tuple[int, str]]:
     check = service.get("healthcheck")
     test = check.get("test") if isinstance(check, Mapping) else None
     words = " ".join(map(str, _listed(test)))
-    urls = {(int(found["port"] or 0), found["path"] or "/") for found in _URL.finditer(words)}
+    urls = {(int(found["port"] or 0), found["path"] or "/") for one in (_URL, _BARE) for found in one.finditer(words)}
     if urls:
         return urls
     ports = {int(found["port"]) for found in _SOCKET.finditer(words)}

@@ -295,6 +295,14 @@ def test_a_service_with_data_is_replaced_stop_first(workspace: Path, section: st
     assert service.policy == UpdatePolicy(order=Order.STOP_FIRST, exclusive="writes to the volume data")
 
 
+def test_a_routed_service_with_a_port_of_the_host_is_replaced_stop_first(workspace: Path) -> None:
+    found = model()
+    found["services"]["api"] = {"image": "shop/api:1", "ports": [{"target": 22, "published": "222"}]}
+    images = dict.fromkeys(found["services"], ("shop/api:1", "sha256:1"))
+    [service] = desired_services(found, images, {"api": 8000}, fingerprints(found, workspace), ground=GROUND)
+    assert (service.routed, service.policy) == (True, UpdatePolicy(order=Order.STOP_FIRST, exclusive="has the host port 222"))
+
+
 def test_a_rollback_has_the_policy_for_rollbacks_and_the_same_fingerprint(workspace: Path) -> None:
     found = model()
     found["services"]["api"]["deploy"] = {"update_config": {"parallelism": 1}, "rollback_config": {"parallelism": 0}}

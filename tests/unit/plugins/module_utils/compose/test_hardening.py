@@ -222,8 +222,17 @@ def test_what_a_service_may_ask(service: Service) -> None:
     assert refused(service) == []
 
 
-def test_ports_and_network_of_a_routed_service_are_refused_by_other_rules() -> None:
-    assert refused({"ports": ["80:80"], "network_mode": "host"}, routed=True) == []
+def test_the_network_of_a_routed_service_is_refused_by_other_rules() -> None:
+    assert refused({"network_mode": "host"}, routed=True) == []
+
+
+@pytest.mark.parametrize("port", ["222:22", "127.0.0.1:222:22", {"target": 22, "published": "222"}])
+def test_a_port_of_a_routed_service_is_a_persons_wish_wherever_it_is_open(port: Any) -> None:
+    service = {"ports": [port]}
+    [said] = refused(service, routed=True)
+    assert said.endswith("by services: {api: {ports: !reset []}}, or name ports in stack.hardening.exempt.api")
+    assert Hardening(exempt={"api": ("ports",)}).problems("api", service, project(service), routed=True) == []
+    assert refused({"ports": []}, routed=True) == []
 
 
 @pytest.mark.parametrize(

@@ -404,6 +404,13 @@ def files(**given: Any) -> Change:
     return top(stack_secret_files=given)
 
 
+# What to write where a secret is none that a deploy brings.
+LINES_OF_KEY = (
+    "write secrets: {key: !override {file: ./secrets/key}} in an override, and in the inventory stack_secret_files: "
+    '{key: {content: "{{ vault_key }}"}}'
+)
+
+
 def uses(file: str) -> Change:
     return compose(f"services: {{api: {{secrets: [key]}}}}\nsecrets: {{key: {{file: {file}}}}}\n")
 
@@ -958,8 +965,9 @@ BAD = [
     pytest.param(
         production('ports: ["80:80"]'),
         [
-            "compose.production.yml: services.api.ports: a routed service is reached through the edge; two replicas "
-            "cannot share a host port. Take them out, in an override by services: {api: {ports: !reset []}}"
+            "compose.production.yml: services.api.ports: a routed service is reached through the edge, and a host port, which "
+            "two replicas cannot share, makes every deploy of it an interruption; take them out, in an override by services: "
+            "{api: {ports: !reset []}}, or name ports in stack.hardening.exempt.api"
         ],
         id="ports on a routed service",
     ),
@@ -1067,7 +1075,7 @@ BAD = [
     ),
     pytest.param(
         uses("./keys/session"),
-        ["secrets.key.file: nothing writes ./keys/session; use ./secrets/<name> (from stack_secret_files)"],
+        [f"secrets.key.file: nothing writes ./keys/session; {LINES_OF_KEY}"],
         id="a file secret elsewhere",
     ),
     pytest.param(
@@ -1078,14 +1086,14 @@ BAD = [
     pytest.param(
         compose("services: {api: {secrets: [{source: kye}]}}\nsecrets: {key: {environment: KEY}}\n"),
         [
-            "secrets.key: must have file: ./secrets/<name>; hosts give Compose neither an environment nor external secrets",
+            f"secrets.key: hosts give Compose neither an environment nor external secrets; {LINES_OF_KEY}",
             'services.api.secrets: the Compose files have no secret "kye"; they have key',
         ],
         id="a secret without a file, and one that is not defined",
     ),
     pytest.param(
         compose("services: {}\nsecrets: {key: {environment: KEY}}\n"),
-        ["secrets.key: must have file: ./secrets/<name>; hosts give Compose neither an environment nor external secrets"],
+        [f"secrets.key: hosts give Compose neither an environment nor external secrets; {LINES_OF_KEY}"],
         id="a secret without a file",
     ),
     pytest.param(

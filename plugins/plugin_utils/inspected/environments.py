@@ -1,0 +1,197 @@
+# Copyright (c) The morpheus.deploy authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What stands in the environment of services: secrets go out of the Compose file, and env files of a checkout into the inventory.
+Pure.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+from typing import Any
+
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose import data as compose_data
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected import dotenv, known_images
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.needed import DEFAULT, Needed, Source, vault
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.tagged import Override, Reset
+
+SECRET = re.compile(
+    r"pass(word|wd|phrase)?(_|\Z)|secret|token|api_?key|private_?key|credential|_key\Z|_dsn\Z|_pwd\Z", re.IGNORECASE
+)
+# Says how others are let in, or where a secret lies, and is none.
+_NO_SECRET = re.compile(
+    r"_FILE\Z|_HOST_AUTH_METHOD\Z|_EXPIRE|_TTL|_MINUTES\Z|_HOURS\Z|_DAYS\Z|_LENGTH\Z|_ENABLED\Z", re.IGNORECASE
+)
+
+
+def bring(needed: Needed, services: Mapping[str, Mapping[str, Any]], source: Source, variables: Mapping[str, str]) -> None:
+    """Secrets out of the Compose file and out of env files that only a checkout has. ``variables``: those of Compose."""
+    names = _vaulted(services)
+    # Of env files: several services read one, and it has one value.
+    by_key = {key: variables[key] for key in needed.variables if key in variables}
+    groups = _groups(services)
+    for name, service in services.items():
+        _own_env_files(needed, name, service, source, by_key, groups.get(name, name))
+        pairs = pairs_of(service)
+        hidden = [key for key, value in pairs.items() if is_secret(key, value)]
+        if not hidden:
+            continue
+        needed.secrets.setdefault(name, {}).update({key: names[name, key] for key in hidden})
+        if isinstance(service["environment"], Mapping):
+            value: Any = {key: Reset() for key in hidden}
+        else:
+            passed = passed_through(service)
+            kept = {key: None if key in passed else one for key, one in pairs.items() if key not in hidden}
+            value = Override(kept) if kept else Reset()
+        gives = "it" if len(hidden) == 1 else "them"
+        why = f"{', '.join(hidden)} would lie readable in every release; the vault gives {gives}"
+        needed.change(name, "environment", value, why)
+        _read_too(needed.override["services"][name], f"secrets/{name}.env")
+    for name, values in needed.secrets.items():
+        needed.say(f"stack_secrets.{name}", "given", f"{', '.join(sorted(values))}, from the vault")
+
+
+def _read_too(override: dict[str, Any], file: str) -> None:
+    before = override.get("env_file", [])
+    if isinstance(before, Override):
+        override["env_file"] = Override([*before.value, file])
+    else:
+        override["env_file"] = Override([file]) if isinstance(before, Reset) else [*before, file]
+
+
+def reads_dotenv(service: Mapping[str, Any]) -> bool:
+    """Whether the service reads the team's .env, and no other file of a checkout: it is given all variables of a deploy."""
+    return checkout_files(service) == [".env"] and not _read_by_image(service)
+
+
+def checkout_files(service: Mapping[str, Any]) -> list[str]:
+    """Env files that only a checkout has."""
+    return [path for one in _listed(service.get("env_file")) if not (path := _path(one)).startswith(("env/", "secrets/"))]
+
+
+def passed_through(service: Mapping[str, Any]) -> list[str]:
+    """Variables that are named without a value, which Compose takes from a shell or from its .env."""
+    given = service.get("environment")
+    if isinstance(given, Mapping):
+        return [str(key) for key, value in given.items() if value is None]
+    return [str(one) for one in given if "=" not in str(one)] if isinstance(given, list) else []
+
+
+def is_secret(key: str, value: str) -> bool:
+    given = DEFAULT.fullmatch(value)
+    value = given["default"] if given else value
+    plain = not value or "$" in value or value.isdigit() or value.lower() in ("true", "false", "yes", "no")
+    return bool(SECRET.search(key)) and not _NO_SECRET.search(key) and not plain
+
+
+def pairs_of(service: Mapping[str, Any]) -> dict[str, str]:
+    """The variables that the Compose file itself gives a service."""
+    given = service.get("environment")
+    if isinstance(given, Mapping):
+        return {str(key): _text(value) for key, value in given.items()}
+    lines = [str(one).partition("=") for one in given] if isinstance(given, list) else []
+    return {key: value for key, _, value in lines}
+
+
+def _vaulted(services: Mapping[str, Mapping[str, Any]]) -> dict[tuple[str, str], str]:
+    """(service, variable) -> the vault's variable; services that have one value in common have one of these in common."""
+    found: dict[tuple[str, str], str] = {}
+    by_value: dict[str, str] = {}
+    for name, service in services.items():
+        for key, value in pairs_of(service).items():
+            if is_secret(key, value):
+                given = DEFAULT.fullmatch(value)
+                found[name, key] = by_value.setdefault(value, vault(given["name"]) if given else vault(name, key))
+    return found
+
+
+def _groups(services: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """Service -> the name that its files of a checkout have in the inventory, where several services read the same ones."""
+    readers: dict[tuple[str, ...], list[str]] = {}
+    for name, service in services.items():
+        own = checkout_files(service)
+        if own and not reads_dotenv(service) and not _read_by_image(service):
+            readers.setdefault(tuple(own), []).append(name)
+    found: dict[str, str] = {}
+    for files, names in readers.items():
+        if len(names) > 1:
+            taken = {*services, *found.values(), "variables"}
+            stems = [_stem(one) for one in files]
+            name = next(one for one in [*stems, *(f"{stems[0]}-{number or 'env'}" for number in range(99))] if one not in taken)
+            found |= dict.fromkeys(names, name)
+    return found
+
+
+def _stem(path: str) -> str:
+    """What is left of a file's name without ".env": production of .env.production."""
+    name = re.sub(r"(?:\A|\.)env(?=\.|\Z)", "", PurePosixPath(path).name.lower())
+    return re.sub(r"[^a-z0-9_-]+", "-", name).strip("-_") or "shared"
+
+
+def _own_env_files(
+    needed: Needed, name: str, service: Mapping[str, Any], source: Source, by_key: dict[str, str], group: str
+) -> None:
+    """``group``: the name of what it reads in the inventory."""
+    own = checkout_files(service)
+    if not own:
+        return
+    files = [one for one in _listed(service.get("env_file")) if _path(one) not in own]
+    if reads_dotenv(service):
+        given = {"env/variables.env": needed.stack.get("variables"), "secrets/variables.env": needed.variables}
+        files += [path for path, values in given.items() if values]
+        why = ".env belongs to a checkout; a deploy writes all variables into these files"
+        needed.change(name, "env_file", Override(files) if files else Reset(), why)
+        return
+    missing = [path for path in own if path not in source.env_files]
+    demanded = [path for path in missing if path not in _optional(service)]
+    if demanded:
+        said = f"{', '.join(demanded)}: not there; write its variables into stack.env.{group} and stack_secrets.{group}"
+        needed.say(f"services.{name}.env_file", "yours", said)
+    found: dict[str, str] = {}
+    for path in own:
+        found.update(dotenv.read(source.env_files.get(path, "")))
+    # What stands under environment wins over any env file.
+    read, own_pairs = _read_by_image(service), pairs_of(service) if group == name else {}
+    found = {key: value for key, value in found.items() if key not in own_pairs and (not read or key.startswith(read))}
+    plain = {key: value for key, value in found.items() if not value or not (SECRET.search(key) or dotenv.why_secret(key, value))}
+    secret = [key for key in found if key not in plain]
+    if plain:
+        needed.stack.setdefault("env", {})[group] = plain
+    if secret:
+        needed.secrets.setdefault(group, {}).update(
+            {key: vault(key) if by_key.setdefault(key, found[key]) == found[key] else vault(group, key) for key in secret}
+        )
+    files += [f"env/{group}.env"] if plain else []
+    files += [f"secrets/{group}.env"] if secret else []
+    belongs, whose = ("belongs", "its") if len(own) == 1 else ("belong", "their")
+    why = f"{', '.join(own)} {belongs} to a checkout; {whose} values go into the inventory, and secrets into the vault"
+    if read:
+        why += f"; others than {', '.join(f'{one}*' if one.endswith('_') else one for one in read)} are not read by the image"
+    needed.change(name, "env_file", Override(files) if files else Reset(), why)
+
+
+def _optional(service: Mapping[str, Any]) -> list[str]:
+    listed = _listed(service.get("env_file"))
+    return [_path(one) for one in listed if isinstance(one, Mapping) and one.get("required") is False]
+
+
+def _read_by_image(service: Mapping[str, Any]) -> tuple[str, ...]:
+    """How variables begin that a known image reads; empty where nobody knows. What else is mounted may read others."""
+    image = known_images.needs(str(service.get("image") or ""))
+    if not image or not all(f"{one.target}/".startswith(f"{image.data}/") for one in compose_data.mounts(service)):
+        return ()
+    return tuple(image.variables)
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value] if value else []
+
+
+def _path(entry: Any) -> str:
+    return str(entry.get("path") if isinstance(entry, Mapping) else entry).removeprefix("./")
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,101 @@
+# Copyright (c) The morpheus.deploy authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Variables of a Compose file: what asks for each, and what gives it on hosts. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.morpheus.deploy.plugins.module_utils.base import interpolation
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.variables import OF_COMPOSE, is_reserved
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected import dotenv
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.environments import SECRET, passed_through
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.needed import Needed, strings, vault
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+_GIVEN = (*interpolation.GIVEN, "COMPOSE_PROJECT_NAME")
+_ASKED_ELSEWHERE = ("COMPOSE_PROJECT_NAME", "COMPOSE_PROFILES", "COMPOSE_FILE")
+# Of a service, what hosts never read; of the file, what is used by what stands elsewhere.
+_UNREAD = ("build", "develop")
+
+
+def variables(
+    needed: Needed,
+    model: Mapping[str, Any],
+    services: Mapping[str, Mapping[str, Any]],
+    known: Mapping[str, str],
+    file: str,
+    *,
+    whole: bool,
+) -> None:
+    """What a variable of the Compose file stands for: the team's own env file says it, or a person will.
+
+    ``known``: what ``file`` says; ``whole``: services read that file themselves, so all of it counts.
+    """
+    asked = _asked(model)
+    passed = {name: passed_through(one) for name, one in services.items()}
+    asked = {name: False for names in passed.values() for name in names if name in known} | asked
+    _of_compose(needed, known, file)
+    asked |= {name: False for name in known if whole and name not in asked and _NAME.match(name) and not is_reserved(name)}
+    names = [name for name, demanded in asked.items() if demanded or name in known]
+    why = {name: "by its name" if SECRET.search(name) else "" for name in names if name not in known}
+    why |= {name: dotenv.why_secret(name, known[name]) for name in names if name in known}
+    plain = {name: known.get(name, "change-me") for name in names if not why[name]}
+    if plain:
+        needed.stack["variables"] = plain
+        needed.say("stack.variables", "given", f"{', '.join(plain)}; see that the values are those of this environment")
+    secret = [name for name in names if why[name]]
+    if secret:
+        needed.variables.update({name: vault(name) for name in secret})
+        listed = ", ".join(f"{name} ({why[name]})" for name in secret)
+        where = f"; the values stand in {file}" if any(name in known for name in secret) else ""
+        needed.say("stack_secret_variables", "given", f"{listed}, from the vault{where}")
+    unused = [name for name in known if name not in asked and not OF_COMPOSE.match(name)]
+    if unused:
+        said = f"{', '.join(unused)}: no line of the Compose file asks for it, so it was left out"
+        needed.say(file, "accepted", said)
+    orders = [name for name in known if OF_COMPOSE.match(name) and name not in _ASKED_ELSEWHERE]
+    if orders:
+        needed.say(file, "accepted", f"{', '.join(orders)}: said to docker compose itself, which a deploy does in its own way")
+    for service, listed_names in passed.items():
+        nowhere = [name for name in listed_names if name not in known]
+        if nowhere:
+            it = "it" if len(nowhere) == 1 else "them"
+            said = f"nobody gives {', '.join(nowhere)}, so containers do not have {it}; stack.variables would give {it}"
+            needed.say(f"services.{service}.environment", "accepted", said)
+
+
+def _asked(model: Mapping[str, Any]) -> dict[str, bool]:
+    """Name of each variable -> whether some line has no other value for it."""
+    asked: dict[str, bool] = {}
+    for read, text in _texts(model):
+        found = interpolation.interpolated(text, {})
+        demanded = {one.name for one in found.missing if read or one.words is not None}
+        for name in sorted(found.names, key=text.index):
+            if name not in _GIVEN:
+                asked[name] = asked.get(name, False) or name in demanded
+    return asked
+
+
+def _texts(model: Mapping[str, Any]) -> list[tuple[bool, str]]:
+    """Each text of the file, and whether hosts read it."""
+    found = []
+    for element, content in model.items():
+        if element != "services":
+            found += [(not element.startswith("x-"), text) for text in strings(content)]
+            continue
+        for service in content.values():
+            for key, part in service.items() if isinstance(service, Mapping) else ():
+                found += [(key not in _UNREAD, text) for text in strings(part)]
+    return found
+
+
+def _of_compose(needed: Needed, known: Mapping[str, str], file: str) -> None:
+    """What is said to Compose itself there."""
+    profiles = [one.strip() for one in known.get("COMPOSE_PROFILES", "").split(",") if one.strip()]
+    if profiles:
+        needed.stack["profiles"] = profiles
+        needed.say("stack.profiles", "given", f"COMPOSE_PROFILES of {file} says {', '.join(profiles)}")

@@ -1,0 +1,447 @@
+"""A first look at Compose files in shapes that many public ones have: nothing that they say is lost without a word, and nothing
+is opened that was closed.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import specifications
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.check import StackConfig
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected import inspection
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.inspection import Inspection
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.needed import OFF
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.tagged import Override, Reset
+
+# Stand for what a team's files hold; they are to be seen nowhere.
+CANARY = "canary-5e1f"
+
+ANALYTICS = """
+services:
+  db:
+    image: postgres:16-alpine
+    restart: always
+    volumes: ["db:/var/lib/postgresql/data"]
+    environment: ["POSTGRES_PASSWORD=canary-5e1f"]
+  events:
+    image: clickhouse/clickhouse-server:24.12-alpine
+    restart: always
+    volumes: ["events:/var/lib/clickhouse"]
+    healthcheck: {test: ["CMD-SHELL", "wget --no-verbose -O - http://127.0.0.1:8123/ping || exit 1"]}
+  app:
+    image: ghcr.io/acme/analytics:v3.1.0
+    restart: always
+    environment: ["BASE_URL=${BASE_URL}", HTTP_PORT, TOTP_KEY, DATABASE_URL]
+volumes: {db: {}, events: {}}
+"""
+SOCIAL = """
+services:
+  db: {image: "postgres:14-alpine", restart: always, volumes: ["./postgres14:/var/lib/postgresql/data"]}
+  web:
+    image: ghcr.io/acme/social:v4.5.0
+    restart: always
+    env_file: .env.production
+    healthcheck: {test: ["CMD-SHELL", "curl -s --noproxy localhost localhost:3000/health | grep -q 'OK' || exit 1"]}
+    ports: ["127.0.0.1:3000:3000"]
+    depends_on: [db]
+  streaming:
+    image: ghcr.io/acme/social-streaming:v4.5.0
+    restart: always
+    env_file: .env.production
+    healthcheck: {test: ["CMD-SHELL", "curl -s localhost:4000/api/v1/streaming/health | grep -q OK"]}
+    ports: ["127.0.0.1:4000:4000"]
+  jobs: {image: "ghcr.io/acme/social:v4.5.0", restart: always, env_file: .env.production, command: jobs}
+"""
+FRAMEWORK = """
+services:
+  django: &django
+    build: {context: .}
+    image: acme_production_django
+    depends_on: [postgres]
+    env_file: [./.envs/.production/.django, ./.envs/.production/.postgres]
+    expose: ["5000"]
+  postgres:
+    build: {context: .}
+    image: acme_production_postgres
+    volumes: ["data:/var/lib/postgresql/data"]
+    env_file: [./.envs/.production/.postgres]
+  traefik:
+    build: {context: .}
+    image: acme_production_traefik
+    depends_on: [django]
+    ports: ["0.0.0.0:80:80", "0.0.0.0:443:443", "0.0.0.0:5555:5555"]
+  worker: {<<: *django, image: acme_production_worker, depends_on: [postgres, traefik]}
+volumes: {data: {}}
+"""
+CLOUD = """
+services:
+  db: {image: "mariadb:11", restart: always, volumes: ["db:/var/lib/mysql:Z"], env_file: [db.env]}
+  app: {image: "acme/cloud:30-fpm", restart: always, volumes: ["cloud:/var/www/html:z"], env_file: [db.env], depends_on: [db]}
+  web:
+    build: ./web
+    restart: always
+    volumes: ["cloud:/var/www/html:z,ro"]
+    environment: ["VIRTUAL_HOST=", "LETSENCRYPT_HOST="]
+    depends_on: [app]
+  proxy:
+    build: ./proxy
+    restart: always
+    ports: ["80:80", "443:443"]
+    volumes: ["certs:/etc/nginx/certs:z,ro", "/var/run/docker.sock:/tmp/docker.sock:z,ro"]
+  companion:
+    image: nginxproxy/acme-companion
+    restart: always
+    volumes: ["certs:/etc/nginx/certs:z", "/var/run/docker.sock:/var/run/docker.sock:z,ro"]
+volumes: {db: {}, cloud: {}, certs: {}}
+"""
+LABELLED = """
+services:
+  proxy: {image: "traefik:v3.3", ports: ["80:80", "8080:8080"], volumes: ["/var/run/docker.sock:/var/run/docker.sock:ro"]}
+  api:
+    image: acme/api:2.3
+    labels:
+      traefik.http.routers.api.rule: "Host(`api.example.org`) && PathPrefix(`/v1`)"
+      traefik.http.routers.api.middlewares: "strip@docker,auth@docker"
+      traefik.http.middlewares.strip.stripprefix.prefixes: "/v1"
+      traefik.http.middlewares.auth.basicauth.users: "u:$$apr1$$x$$y"
+      traefik.http.services.api.loadbalancer.server.port: 4000
+      traefik.http.services.api.loadbalancer.sticky.cookie: "true"
+  blog:
+    image: acme/blog:1
+    expose: ["2368"]
+    labels: ["traefik.http.routers.blog.rule=Host(`example.org`) || Host(`www.example.org`)"]
+  who: {image: "acme/who:1", labels: ["traefik.http.routers.who.rule=Host(`*.who.example`)"]}
+"""
+DESIGN = """
+services:
+  front: {image: "acme/front:${ACME_VERSION:-latest}", restart: always, ports: ["9001:8080"], container_name: acme-front}
+  back: {image: "acme/back:${ACME_VERSION:-latest}", restart: always, environment: {PUBLIC: "http://acme-front:8080"}}
+  exporter: {image: "acme/exporter:${ACME_VERSION:-latest}", restart: always}
+  mail: {image: "somebody/mail:latest", restart: always, expose: ["1025"], ports: ["1080:1080"]}
+"""
+GIT = """
+services:
+  server:
+    image: docker.acme.example/git:1.24.6
+    restart: always
+    container_name: git
+    environment: ["DB_HOST=db:5432", "DB_PASSWD=canary-5e1f"]
+    volumes: ["./git:/data", "/etc/localtime:/etc/localtime:ro"]
+    ports: ["3000:3000", "222:22"]
+  db:
+    image: postgres:14
+    restart: always
+    environment: ["POSTGRES_USER=git", "POSTGRES_PASSWORD=canary-5e1f"]
+    volumes: ["./postgres:/var/lib/postgresql/data"]
+"""
+SAMPLE = """
+services:
+  backend: {build: backend, secrets: [db-password], depends_on: {db: {condition: service_healthy}}}
+  db:
+    image: postgres
+    user: postgres
+    secrets: [db-password]
+    volumes: ["db-data:/var/lib/postgresql/data"]
+    environment: ["POSTGRES_PASSWORD_FILE=/run/secrets/db-password"]
+  proxy:
+    image: nginx:1.29
+    ports: ["80:80"]
+    volumes: [{type: bind, source: ./nginx.conf, target: /etc/nginx/conf.d/default.conf, read_only: true}]
+volumes: {db-data: {}}
+secrets: {db-password: {file: db/password.txt}}
+"""
+AUTOMATION = """
+x-shared: &shared
+  restart: always
+  image: docker.acme.example/acme/flow
+  environment: ["DB_PASSWORD=${DB_PASSWORD}"]
+services:
+  postgres:
+    image: postgres:16
+    restart: always
+    environment: [POSTGRES_USER, POSTGRES_PASSWORD]
+    volumes: ["db:/var/lib/postgresql/data"]
+  flow: {<<: *shared, ports: ["5678:5678"]}
+  flow-worker: {<<: *shared, command: worker}
+volumes: {db: {}}
+"""
+TEMPLATE = """
+services:
+  backend: {image: "${DOCKER_IMAGE_BACKEND?not set}:${TAG-latest}", restart: always, build: ./backend, ports: ["8000:8000"]}
+  front:
+    image: "${DOCKER_IMAGE_FRONT?not set}:${TAG-latest}"
+    restart: always
+    build: ./front
+    ports: ["${COMPOSE_PORT_HTTP:-80}:80"]
+"""
+SHAPES = {
+    "analytics": (ANALYTICS, {".env": f"BASE_URL=https://x.example\nHTTP_PORT=80\nTOTP_KEY={CANARY}\n"}),
+    "social": (SOCIAL, {".env.production": f"REDIS_HOST=redis\nSECRET_KEY_BASE={CANARY}\nDB_PASS=\n"}),
+    "framework": (
+        FRAMEWORK,
+        {
+            ".envs/.production/.django": f"ALLOWED_HOSTS=.x.example\nDJANGO_SECRET_KEY={CANARY}\n",
+            ".envs/.production/.postgres": f"POSTGRES_HOST=postgres\nPOSTGRES_PASSWORD={CANARY}2\n",
+        },
+    ),
+    "cloud": (CLOUD, {"db.env": f"MYSQL_PASSWORD={CANARY}\nMYSQL_DATABASE=cloud\n"}),
+    "labelled": (LABELLED, {}),
+    "design": (DESIGN, {}),
+    "git": (GIT, {}),
+    "sample": (SAMPLE, {"nginx.conf": "server {}", "db/password.txt": CANARY}),
+    "automation": (
+        AUTOMATION,
+        {".env": f"POSTGRES_USER=flow\nPOSTGRES_PASSWORD={CANARY}\nDB_PASSWORD={CANARY}2\nSPARE=1\n"},
+    ),
+    "template": (
+        TEMPLATE,
+        {".env": "DOCKER_IMAGE_BACKEND=backend\nDOCKER_IMAGE_FRONT=front\nCOMPOSE_PORT_HTTP=8080\nDOCKER_HOST=x\n"},
+    ),
+}
+
+
+def laid(name: str, directory: Path) -> Path:
+    text, files = SHAPES[name]
+    for path, content in {"compose.yml": text, **files}.items():
+        (directory / path).parent.mkdir(parents=True, exist_ok=True)
+        (directory / path).write_text(content)
+    return directory / "compose.yml"
+
+
+@pytest.fixture
+def look(tmp_path: Path) -> Any:
+    return lambda name, **options: Inspection(laid(name, tmp_path), "staging", site="shop.example", **options)
+
+
+def rows(found: Inspection, how: str) -> dict[str, str]:
+    return {row.place: row.said for row in found.needed.rows if row.how == how}
+
+
+def routed(found: Inspection) -> dict[str, tuple[int, list[dict[str, Any]]]]:
+    return {one["name"]: (one["port"], one["routes"]) for one in found.needed.stack["services"]}
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_whatever_its_shape_nothing_is_lost_without_a_word(look: Any, name: str) -> None:
+    found = look(name)
+    text, printed = SHAPES[name][0], "\n".join(inspection.said(found))
+    services = yaml.safe_load(text)["services"]
+    assert found.problems == []
+    assert CANARY not in printed
+    assert all(f"services.{one}" in printed for one in services)
+    assert all(entry for one in found.needed.override.get("services", {}).values() for entry in one.get("tmpfs", ()))
+    assert yaml.safe_load(found.inventory).keys() <= {"stack", "stack_secrets", "stack_secret_variables", "stack_secret_files"}
+    lines = found.override + found.inventory
+    for file, content in SHAPES[name][1].items():
+        for line in content.splitlines() if "env" in file else ():
+            variable = line.partition("=")[0]
+            assert variable in printed if variable in ("SPARE", "DOCKER_HOST", "COMPOSE_PORT_HTTP") else variable in lines, line
+
+
+def test_a_database_that_speaks_http_is_no_site_and_a_file_without_one_names_who_it_may_be(look: Any) -> None:
+    found = look("analytics")
+    assert routed(found) == {}
+    said = "no service has a port that users reach; look again with -e service= (app) -e port=<where it listens>"
+    assert rows(found, "yours")["stack.services"] == said
+    assert routed(look("analytics", service="app", port=8000)) == {"app": (8000, [{"host": "shop.example"}])}
+
+
+@pytest.mark.parametrize(
+    ("port", "expected"),
+    [("80:${HTTP_PORT}", 80), ("${BIND:-0.0.0.0}:9000:9000", 9000), ("${UNKNOWN}:${OTHER:-3000}", 3000)],
+)
+def test_a_port_is_read_with_its_variables_and_stays_as_it_is_written(look: Any, port: str, expected: int) -> None:
+    path = look("analytics").path
+    path.write_text(
+        ANALYTICS.replace(
+            '    environment: ["BASE_URL',
+            f"    ports: ['{port}', '127.0.0.1:${{DEBUG:-9229}}:9229']\n    environment: [\"BASE_URL",
+        )
+    )
+    assert routed(Inspection(path, health="/"))["app"][0] == expected
+    kept = Inspection(path, service="events", port=8123, health="/").needed.override["services"]["app"]["ports"]
+    assert kept == Override(["127.0.0.1:${DEBUG:-9229}:9229"])
+
+
+def test_a_variable_that_is_only_named_is_given_where_the_team_gives_it(look: Any) -> None:
+    found = look("analytics")
+    assert found.needed.stack["variables"] == {"HTTP_PORT": "80", "BASE_URL": "https://x.example"}
+    assert found.needed.variables == {"TOTP_KEY": "{{ vault_totp_key }}"}
+    said = "nobody gives DATABASE_URL, so containers do not have it; stack.variables would give it"
+    assert rows(found, "accepted")["services.app.environment"] == said
+    found = look("automation")
+    assert found.needed.variables.keys() == {"POSTGRES_PASSWORD", "DB_PASSWORD"}
+    assert rows(found, "accepted")[".env"] == "SPARE: no line of the Compose file asks for it, so it was left out"
+    # Beside a secret that goes, it stays a name without a value.
+    found.path.write_text(GIT.replace('"DB_HOST=db:5432"', "DB_HOST"))
+    assert Inspection(found.path).needed.override["services"]["server"]["environment"] == Override({"DB_HOST": None})
+
+
+def test_ports_of_the_host_itself_are_what_its_proxy_asks(look: Any) -> None:
+    found = look("social")
+    assert routed(found) == {
+        "web": (3000, [{"host": "shop.example"}]),
+        "streaming": (4000, [{"host": "streaming.shop.example"}]),
+    }
+    assert [one["health"]["path"] for one in found.needed.stack["services"]] == ["/health", "/api/v1/streaming/health"]
+    assert "the proxy that asks it on this host now" in rows(found, "given")["services.streaming"]
+
+
+def test_an_env_file_that_several_read_stands_in_the_inventory_once(look: Any) -> None:
+    found = look("social")
+    assert found.needed.stack["env"] == {"production": {"REDIS_HOST": "redis", "DB_PASS": ""}}
+    assert found.needed.secrets == {"production": {"SECRET_KEY_BASE": "{{ vault_secret_key_base }}"}}
+    override = found.needed.override["services"]
+    for name in ("web", "streaming", "jobs"):
+        assert override[name]["env_file"] == Override(["env/production.env", "secrets/production.env"])
+
+
+def test_env_files_are_found_whatever_they_are_called_and_one_that_is_not_there_is_named(look: Any) -> None:
+    found = look("framework")
+    shared = {"ALLOWED_HOSTS": ".x.example", "POSTGRES_HOST": "postgres"}
+    assert found.needed.stack["env"] == {"django-env": shared, "postgres": {"POSTGRES_HOST": "postgres"}}
+    assert found.needed.secrets["django-env"].keys() == {"DJANGO_SECRET_KEY", "POSTGRES_PASSWORD"}
+    (found.path.parent / ".envs" / ".production" / ".postgres").unlink()
+    said = rows(Inspection(found.path), "yours")["services.postgres.env_file"]
+    assert said.startswith(".envs/.production/.postgres: not there; write its variables into stack.env.postgres")
+    text = FRAMEWORK.replace("[./.envs/.production/.postgres]", "[{path: ./.envs/.production/.postgres, required: false}]")
+    found.path.write_text(text)
+    assert "services.postgres.env_file" not in rows(Inspection(found.path), "yours")
+
+
+def test_a_proxy_of_the_teams_own_is_known_by_its_name_or_by_what_it_does(look: Any) -> None:
+    for name, proxies in {"framework": ["traefik"], "cloud": ["proxy", "companion"]}.items():
+        override = look(name).needed.override["services"]
+        assert [one for one, said in override.items() if said.get("profiles") == [OFF]] == proxies
+    # Nobody waits for what does not run.
+    assert look("framework").needed.override["services"]["worker"]["depends_on"] == Override(
+        {"postgres": {"condition": "service_started"}}
+    )
+    assert routed(look("cloud")) == {"web": (80, [{"host": "shop.example"}])}
+
+
+def test_what_a_proxy_was_told_are_routes_and_what_is_left_over_is_said(look: Any) -> None:
+    found = look("labelled")
+    assert routed(found) == {
+        "api": (4000, [{"host": "api.example.org", "paths": ["/v1"], "strip_prefix": True, "sticky": True}]),
+        "blog": (2368, [{"host": "example.org"}, {"host": "www.example.org"}]),
+    }
+    said = rows(found, "yours")
+    assert said["services.api.labels"].startswith("the middleware auth is not carried over: write basic_auth")
+    assert said["services.who"] == (
+        "a proxy sends it requests, and nothing says to which port; write into stack.services: "
+        "{name: who, port: <port>, routes: [{host: '*.who.example'}], health: {path: /}}"
+    )
+
+
+def test_the_release_is_the_tag_of_what_its_makers_make_together_and_of_nothing_else(look: Any) -> None:
+    found = look("design")
+    images = {name: one.get("image") for name, one in found.needed.override["services"].items()}
+    assert images == {
+        **{name: f"acme/{name}:${{STACK_RELEASE:?}}" for name in ("front", "back", "exporter")},
+        "mail": "somebody/mail:VERSION",
+    }
+
+
+def test_who_asks_by_a_fixed_name_that_goes_is_named(look: Any) -> None:
+    assert rows(look("design"), "yours")["services.front.container_name"] == (
+        "back may ask it by acme-front, which is gone: let them ask front"
+    )
+    # A user of a database is no host.
+    assert "services.server.container_name" not in rows(look("git"), "yours")
+
+
+def test_a_port_that_the_edge_does_not_carry_is_named(look: Any) -> None:
+    said = rows(look("git"), "changed")["services.server.ports"]
+    assert "; port 22 is not routed: only services of the stack reach it from now on. Where it is needed" in said
+    assert "write ports: !override ['222:22'] here, and in the inventory hardening: {exempt: {server: [ports]}}" in said
+    # As it says.
+    found = look("git")
+    override = found.override.replace("ports: !reset []", "ports: !override ['222:22']")
+    (found.path.parent / found.override_name).write_text(override)
+    stack = {**found.needed.stack, "hardening": {"exempt": {"server": ["ports"]}}}
+    kept = StackConfig({**found.raw(str(found.path.parent)), "stack": stack}, specifications.options("preflight"))
+    assert (kept.problems, kept.model["services"]["server"]["ports"]) == ([], ["222:22"])
+    assert any("writes to the directory ./git and has the host port 222" in note for note in kept.notes)
+
+
+def test_a_secret_of_the_compose_file_becomes_a_file_secret(look: Any) -> None:
+    found = look("sample")
+    assert found.needed.secret_files == {"db-password": {"content": "{{ vault_db_password }}"}}
+    assert found.needed.override["secrets"] == {"db-password": Override({"file": "./secrets/db-password"})}
+    assert rows(found, "yours")["stack_secret_files.db-password"] == (
+        "with which uid is it read by backend and db? 0, which is root, is assumed (owner)"
+    )
+    assert found.vault_names == ["vault_db_password"]
+    text = SAMPLE.replace("user: postgres", 'user: "70"').replace("build: backend", 'image: "a:1", user: "70:70"')
+    for definition in ("file: db/password.txt", "environment: DB_PASSWORD", "external: true"):
+        found.path.write_text(text.replace("file: db/password.txt", definition))
+        again = Inspection(found.path, health="/")
+        assert again.needed.secret_files["db-password"]["owner"] == 70
+        assert "stack_secret_files.db-password" not in rows(again, "yours")
+        assert again.problems == []
+
+
+def test_a_database_of_a_user_of_its_own_is_given_room_to_write_and_no_capabilities(look: Any) -> None:
+    database = look("sample").needed.override["services"]["db"]
+    assert database["tmpfs"] == ["/tmp", "/var/run/postgresql", "/var/lib/postgresql"]
+    assert "cap_add" not in database
+
+
+def test_a_volume_that_a_newer_database_does_not_use_is_a_persons_matter(look: Any) -> None:
+    found = look("sample")
+    assert "from version 18 on the data lie in /var/lib/postgresql" in rows(found, "yours")["services.db.volumes"]
+    newer = 'db-password", PGDATA=/var/lib/postgresql/data/pgdata]'
+    for text in (SAMPLE.replace("image: postgres", "image: postgres:17"), SAMPLE.replace('db-password"]', newer)):
+        found.path.write_text(text)
+        assert "services.db.volumes" not in rows(Inspection(found.path), "yours")
+
+
+def test_names_that_only_begin_as_those_of_docker_are_variables_like_others(look: Any) -> None:
+    found = look("template")
+    assert found.needed.stack["variables"] == {
+        "DOCKER_IMAGE_BACKEND": "backend",
+        "DOCKER_IMAGE_FRONT": "front",
+        "COMPOSE_PORT_HTTP": "8080",
+    }
+    assert found.problems == []
+
+
+def test_a_file_that_docker_compose_merges_by_itself_is_named_with_the_command_that_counts_it(tmp_path: Path) -> None:
+    (tmp_path / "compose.yml").write_text("services: {web: {image: 'a:1', restart: always}}")
+    (tmp_path / "compose.override.yml").write_text("services: {web: {ports: ['80:8000']}}")
+    paths = [tmp_path / "compose.yml", tmp_path / "compose.override.yml"]
+    alone = Inspection(paths[0], health="/")
+    assert rows(alone, "changed")["compose.override.yml"].endswith(f"again with -e compose={paths[0]},{paths[1]}")
+    both = Inspection(paths[0], health="/", more=[paths[1]])
+    assert both.needed.stack["compose_files"] == ["compose.yml", "compose.override.yml", "compose.deploy.yml"]
+    assert routed(both)["web"][0] == 8000
+    assert both.problems == []
+    assert "compose.override.yml" not in rows(both, "changed")
+    (tmp_path / ".env").write_text("COMPOSE_FILE=compose.yml:compose.override.yml\n")
+    assert rows(Inspection(paths[0]), "yours")[".env"].endswith(f"again with -e compose={paths[0]},{paths[1]}")
+    assert ".env" not in rows(Inspection(paths[0], more=[paths[1]]), "yours")
+
+
+def test_another_compose_file_lies_where_a_release_ships_it_from(tmp_path: Path) -> None:
+    (tmp_path / "app").mkdir()
+    for path in (tmp_path / "app" / "compose.yml", tmp_path / "prod.yml"):
+        path.write_text("services: {web: {image: 'a:1'}}")
+    with pytest.raises(DeployError, match=r"must lie in the directory of .*compose\.yml, or below it"):
+        Inspection(tmp_path / "app" / "compose.yml", more=[tmp_path / "prod.yml"])
+
+
+def test_what_a_file_includes_and_extends_counts(tmp_path: Path) -> None:
+    (tmp_path / "web.yml").write_text("services: {web: {extends: {file: base.yml, service: base}, ports: ['80:8000']}}")
+    (tmp_path / "base.yml").write_text("services: {base: {image: 'a:1', restart: always, environment: {A: '${LEVEL}'}}}")
+    (tmp_path / "compose.yml").write_text("include: [web.yml]")
+    found = Inspection(tmp_path / "compose.yml", health="/")
+    assert (routed(found)["web"][0], found.needed.stack["variables"], found.problems) == (8000, {"LEVEL": "change-me"}, [])
+    assert found.needed.override["services"]["web"] == {"ports": Reset()}
+    (tmp_path / "compose.yml").write_text("include: [nowhere.yml]")
+    with pytest.raises(DeployError, match=r"nowhere\.yml"):
+        Inspection(tmp_path / "compose.yml")
