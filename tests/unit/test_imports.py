@@ -37,7 +37,7 @@ HOSTS = {
     "ledger": "",
     "ownership": "ledger postgres",
     "secrets": "postgres",
-    "backup": "ownership postgres",
+    "backup": "ownership postgres supabase_api",
     "daemon": "",
     "egress": "",
     "rollout": "health service words",
