@@ -38,6 +38,31 @@ options:
     default: 600.0
 """
 
+    # Of modules that make one.
+    MADE = r"""
+attributes:
+  diff_mode:
+    support: none
+    description: A backup has nothing before it.
+  idempotent:
+    support: none
+    description: Each run makes another backup.
+options:
+  name:
+    description: Name of the backup. Lower-case letters, digits, and C(.), C(_), C(-).
+    type: str
+    required: true
+  why:
+    description: What it is made for, for those who look for one later.
+    type: str
+    required: true
+  recipients:
+    description: Public keys of C(age), or of SSH as C(age) takes them.
+    type: list
+    elements: str
+    required: true
+"""
+
     # Of modules that keep what the buckets of a Supabase project hold.
     STORAGE = r"""
 requirements:

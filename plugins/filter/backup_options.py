@@ -17,7 +17,8 @@ options:
     type: dict
     required: true
   secrets:
-    description: C(backup_database_url), C(backup_identity), C(backup_storage_key), C(backup_s3_access_key), C(backup_s3_secret_key).
+    description:
+      - C(backup_database_url), C(backup_identity), C(backup_storage_key), C(backup_s3_access_key) and C(backup_s3_secret_key).
     type: dict
     default: {}
   hosts:

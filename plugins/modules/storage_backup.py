@@ -17,26 +17,7 @@ attributes:
   check_mode:
     support: full
     description: Looks whether the buckets are there. No backup is made.
-  diff_mode:
-    support: none
-    description: A backup has nothing before it.
-  idempotent:
-    support: none
-    description: Each run makes another backup.
 options:
-  name:
-    description: Name of the backup. Lower-case letters, digits, and C(.), C(_), C(-).
-    type: str
-    required: true
-  why:
-    description: What it is made for, for those who look for one later.
-    type: str
-    required: true
-  recipients:
-    description: Public keys of C(age), or of SSH as C(age) takes them.
-    type: list
-    elements: str
-    required: true
   buckets:
     description: Names of the buckets.
     type: list
@@ -44,6 +25,7 @@ options:
     required: true
 extends_documentation_fragment:
   - morpheus.deploy.backup.storage
+  - morpheus.deploy.backup.made
 seealso:
   - module: morpheus.deploy.storage_restore
   - module: morpheus.deploy.database_backup

@@ -13,6 +13,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -189,10 +190,10 @@ def test_an_archive_that_was_not_made_by_a_backup_puts_nothing_back(
 ) -> None:
     found = forged(place, keep(project, place, key), key, *names)
     project.empty("pictures")
-    for act in ("drill", "restore"):
+    returning = Returning(place, place.path, key.identity)
+    for act in (returning.drill, partial(returning.restore, objects=project.api())):
         with pytest.raises(DeployError) as refused:
-            returning = Returning(place, place.path, key.identity)
-            returning.drill(found) if act == "drill" else returning.restore(found, project.api())
+            act(found)
         assert said in str(refused.value)
     assert (project.held("pictures"), project.held("papers")) == ({}, {})
 
