@@ -38,6 +38,76 @@ options:
     default: 600.0
 """
 
+    # Of modules that make one.
+    MADE = r"""
+attributes:
+  diff_mode:
+    support: none
+    description: A backup has nothing before it.
+  idempotent:
+    support: none
+    description: Each run makes another backup.
+options:
+  name:
+    description: Name of the backup. Lower-case letters, digits, and C(.), C(_), C(-).
+    type: str
+    required: true
+  why:
+    description: What it is made for, for those who look for one later.
+    type: str
+    required: true
+  recipients:
+    description: Public keys of C(age), or of SSH as C(age) takes them.
+    type: list
+    elements: str
+    required: true
+"""
+
+    # Of modules that keep what the buckets of a Supabase project hold.
+    STORAGE = r"""
+requirements:
+  - age, on the host
+attributes:
+  platform:
+    support: full
+    platforms: posix
+options:
+  url:
+    description: Where the APIs of the project are, as in C(https://abcdefghijklmnopqrst.supabase.co).
+    type: str
+    required: true
+  key:
+    description: The project's secret key (C(service_role)).
+    type: str
+    required: true
+  environment:
+    description: Whose project it is.
+    type: str
+    required: true
+  directory:
+    description: Where backups lie on the host. Only root may look into it.
+    type: str
+    default: ""
+  urls:
+    description:
+      - In the place of O(directory), URLs that each open one object of a store for a while, as
+        M(morpheus.deploy.backup_store) signs them.
+    type: dict
+    default: {}
+  wait_seconds:
+    description: How long to wait for another run that is at work with backups on the host, in seconds.
+    type: float
+    default: 600.0
+  ca_path:
+    description: PEM file with the authority that signed the API's certificate, where it is no public one.
+    type: path
+    default: ""
+  timeout_seconds:
+    description: How long one request may take without a sign of the other side, in seconds.
+    type: float
+    default: 20.0
+"""
+
     RECORD = r"""
 options:
   record:

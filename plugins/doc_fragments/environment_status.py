@@ -19,8 +19,8 @@ options:
     default: {}
   ages:
     description:
-      - How old the last backup may be in hours, C(backup), and staging's data in days, C(staging_data). What is left out, or
-        C(0), is not asked for.
+      - How old the last backup may be in hours, C(backup) and C(buckets), and staging's data in days, C(staging_data). What is
+        left out, or C(0), is not asked for.
     type: dict
     default: {}
   supabase:

@@ -17,7 +17,8 @@ options:
     type: dict
     required: true
   secrets:
-    description: C(backup_database_url), C(backup_identity), C(backup_s3_access_key) and C(backup_s3_secret_key).
+    description:
+      - C(backup_database_url), C(backup_identity), C(backup_storage_key), C(backup_s3_access_key) and C(backup_s3_secret_key).
     type: dict
     default: {}
   hosts:
@@ -49,6 +50,8 @@ _value:
     keep: {keep_days: 14, keep_at_least: 3}
     recipients: [age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p]
     schemas: []
+    buckets: []
+    storage_url: https://abcdefghijklmnopqrst.supabase.co
     rate: 0
     declared: {project_ref: "", system_identifier: ""}
 """

@@ -9,7 +9,7 @@ short_description: Put the status of an environment with several stacks together
 version_added: 0.1.0
 description:
   - Like P(morpheus.deploy.status_report#filter), with what the hosts say of each stack.
-positional: _input, names, hosts, leases, environment, balancers, ages, supabase
+positional: _input, names, hosts, leases, environment, balancers, ages, supabase, ledgers
 options:
   _input:
     description: What a loop of M(morpheus.deploy.stack_status) over the stacks registered, by host.
@@ -22,6 +22,10 @@ options:
     required: true
   hosts:
     required: true
+  ledgers:
+    description: What a loop of M(morpheus.deploy.stack_ledger) over the stacks registered on some hosts, by host.
+    type: dict
+    default: {}
 extends_documentation_fragment:
   - morpheus.deploy.environment
   - morpheus.deploy.environment_status
@@ -38,11 +42,14 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: What P(morpheus.deploy.status_report#filter) returns, with C(hosts) empty and the hosts of each stack in C(stacks).
+  description: >-
+    What P(morpheus.deploy.status_report#filter) returns, with C(hosts) empty and the hosts of each stack in C(stacks), and in the
+    place of C(schema) that of each stack that has one in C(schemas).
   type: dict
   sample:
     hosts: {}
     stacks: {web: {app-1: {live: 1.2.0-3f9a0c1d, release: 1.2.0}}}
+    schemas: {web: {source: live, host: app-1, head: "20260101000000"}}
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -61,10 +68,16 @@ def stacks_status_report(
     balancers: Mapping[str, Mapping[str, Any]] | None = None,
     ages: Mapping[str, float] | None = None,
     supabase: Mapping[str, Any] | None = None,
+    ledgers: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> dict[str, Any]:
-    """``stacks``: stack -> host -> what is shown of it."""
+    """``stacks``: stack -> host -> what is shown of it; ``schemas``: stack -> what its database has."""
     from ansible_collections.morpheus.deploy.plugins.module_utils.lease import away
-    from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import backups, environment_status, stacks_status
+    from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import (
+        backups,
+        environment_status,
+        schema_status,
+        stacks_status,
+    )
     from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.environment_status import EnvironmentStatus
 
     whole = EnvironmentStatus.of(leases, environment, balancers, supabase)
@@ -79,7 +92,15 @@ def stacks_status_report(
     _tell_balancers(shown, answers, whole)
     told = {f"{name} on {host}": one for name, said in answers.items() for host, one in said.items()}
     unknown = set[str]().union(*map(environment_status.unknown, answers.values()))
-    return {**whole.report(), "backups": backups.told(told, ages or {}), "hosts": {}, "stacks": shown, "unknown": sorted(unknown)}
+    schemas = {name: schema_status.told(said) for name, said in stacks_status.by_stack(ledgers or {}, names, hosts).items()}
+    return {
+        **whole.report(),
+        "backups": backups.told(told, ages or {}),
+        "schemas": {name: schema for name, schema in schemas.items() if schema},
+        "hosts": {},
+        "stacks": shown,
+        "unknown": sorted(unknown),
+    }
 
 
 def _tell_balancers(

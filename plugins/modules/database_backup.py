@@ -18,26 +18,7 @@ attributes:
   check_mode:
     support: full
     description: Asks the database and looks at the programs. No backup is made.
-  diff_mode:
-    support: none
-    description: A backup has nothing before it.
-  idempotent:
-    support: none
-    description: Each run makes another backup.
 options:
-  name:
-    description: Name of the backup. Lower-case letters, digits, and C(.), C(_), C(-).
-    type: str
-    required: true
-  why:
-    description: What it is made for, for those who look for one later.
-    type: str
-    required: true
-  recipients:
-    description: Public keys of C(age), or of SSH as C(age) takes them.
-    type: list
-    elements: str
-    required: true
   schemas:
     description: Only these schemas. All of them, with what is in none, when left out.
     type: list
@@ -49,6 +30,7 @@ options:
     default: 0.0
 extends_documentation_fragment:
   - morpheus.deploy.backup
+  - morpheus.deploy.backup.made
   - morpheus.deploy.database.declared
   - morpheus.deploy.database
 seealso:

@@ -17,13 +17,24 @@ URL = os.environ["DATABASE_URL"]
 OPTIONS: dict[str, Any] = {"autocommit": True, "client_encoding": "utf8", "connect_timeout": 2, "tcp_user_timeout": 5000}
 
 
+# Of this replica, as the inventory says it for the environment (stack.pools).
+POOL_SIZE = int(os.environ.get("DATABASE_POOL_SIZE", "4"))
+
+
 class Database:
     def __init__(self) -> None:
         options = {**OPTIONS, "row_factory": dict_row}
         check = AsyncConnectionPool.check_connection
         # The short reconnect_timeout keeps the pool's back-off from sleeping on when the server is back.
         self.pool: AsyncConnectionPool[psycopg.AsyncConnection[DictRow]] = AsyncConnectionPool(
-            URL, kwargs=options, open=False, check=check, timeout=5, reconnect_timeout=2
+            URL,
+            kwargs=options,
+            min_size=min(POOL_SIZE, 4),
+            max_size=POOL_SIZE,
+            open=False,
+            check=check,
+            timeout=5,
+            reconnect_timeout=2,
         )
 
     async def rows(self, query: LiteralString, *parameters: object) -> list[dict[str, Any]]:

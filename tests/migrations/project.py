@@ -58,6 +58,10 @@ class Run:
             os.waitpid(self.pid, 0)
             self.ended = True
 
+    def has_ended(self) -> bool:
+        self.ended = self.ended or os.waitpid(self.pid, os.WNOHANG) != (0, 0)
+        return self.ended
+
     def answer(self) -> dict[str, Any]:
         """What the module printed, no secret among it."""
         self.wait()

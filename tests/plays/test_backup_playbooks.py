@@ -22,6 +22,19 @@ MIGRATE = """  migrate:
     deploy: {resources: {limits: {memory: 64M}}}
 """
 SOURCE = {"source/compose.yml": COMPOSE + MIGRATE}
+# What is kept of buckets beside the database, and the answer of whoever has both.
+WITH_BUCKETS = json.loads(BACKUPS[1])
+WITH_BUCKETS["backup"] |= {"buckets": ["pictures"], "storage_url": "https://storage.example"}
+WITH_BUCKETS["backup_storage_key"] = "canary-storage"
+BUCKETS = ("-e", json.dumps(WITH_BUCKETS))
+HELD = {"pictures": {"objects": 5, "bytes": 17, "sha256": "0" * 64}}
+OBJECTS = {**BACKUP, "name": f"{BACKUP['name']}-objects", "kind": "objects", "tables": {}, "buckets": HELD}
+BOTH = rule("backup_store", {"changed": False, "urls": {}, "records": [BACKUP, OBJECTS], "removed": []})
+# Only who is asked for exactly this puts it back.
+PUT_BACK = [
+    rule("storage_restore", {"changed": True, "objects": 5}, state="restored", record=OBJECTS, url="https://storage.example"),
+    rule("storage_restore", {"failed": True, "msg": "of another backup"}, state="restored"),
+]
 # An option that is typed twice is the last one's.
 UNCONFIRMED = ("-e", "restore_confirm=")
 CASES = {
@@ -34,6 +47,9 @@ CASES = {
     "restores unconfirmed": ("restore", Case(options=UNCONFIRMED)),
     "restores production": ("restore", Case(options=("-e", "restore_confirm=production"))),
     "restores": ("restore", Case()),
+    "deploys with buckets": ("deploy", Case(options=("-e", STACK, *BUCKETS), files=SOURCE)),
+    "restores buckets": ("restore", Case(options=BUCKETS, rules=[BOTH, *PUT_BACK])),
+    "tries buckets": ("backup", Case(options=(*BUCKETS, "-e", "backup_do=drill"), rules=[BOTH])),
 }
 
 
@@ -103,3 +119,39 @@ def test_a_confirmed_restore_backs_up_first_under_the_lease(runs: Runs) -> None:
     assert said == ["planned", "database_backup", "restored"]
     restored = next(one for one in done.asked if one.get("state") == "restored")
     assert restored["token"] == 7
+
+
+def done_with_buckets(done: Done) -> list[tuple[str, str]]:
+    modules = ("database_backup", "database_restore", "storage_backup", "storage_restore")
+    return [(str(one["module"]), str(one.get("state") or "")) for one in done.asked if one["module"] in modules]
+
+
+def test_a_restore_puts_buckets_back_after_the_database_and_backs_both_up_first(runs: Runs) -> None:
+    done = runs["restores buckets"]
+    assert done.code == 0, done.output
+    assert done_with_buckets(done) == [
+        ("database_restore", "planned"),
+        ("storage_restore", "planned"),
+        ("database_backup", ""),
+        ("storage_backup", ""),
+        ("database_restore", "restored"),
+        ("storage_restore", "restored"),
+    ]
+    assert "5 objects" in done.output
+    last = [one for one in done.asked if one["module"] == "storage_restore"][-1]
+    assert last["token"] == 7
+    assert "canary" not in done.output
+
+
+@pytest.mark.deep
+def test_a_drill_reads_the_buckets_too(runs: Runs) -> None:
+    done = runs["tries buckets"]
+    assert done.code == 0, done.output
+    assert done_with_buckets(done) == [("database_restore", "drilled"), ("storage_restore", "drilled")]
+
+
+@pytest.mark.deep
+def test_a_deploys_backup_leaves_buckets_out(runs: Runs) -> None:
+    done = runs["deploys with buckets"]
+    assert done.code == 0, done.output
+    assert done_with_buckets(done) == [("database_backup", "")]

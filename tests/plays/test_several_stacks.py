@@ -227,6 +227,39 @@ def test_status_shows_all_stacks_in_one_table(stage: Stage, request: pytest.Fixt
     }
 
 
+def ledger(*applied: str, **other: Any) -> dict[str, Any]:
+    files = [{"version": version, "paths": [f"migrations/{version}_m.sql"]} for version in ("0001", "0002")]
+    release = {"head": "0002", "compatible_since": "", "breaking": {}, "migrations": files}
+    rows = [{"version": version, "name": "", "state": "applied"} for version in applied]
+    about = {"changed": False, "ledger": "s.versions", "reader": "ledger.URL", "at": "2026-07-01T12:00:00Z", "why": ""}
+    return {**about, "source": "live", "rows": rows, "live": "1.1.0-bb", "releases": {"1.1.0-bb": release}, **other}
+
+
+def test_status_tells_of_each_stack_which_migrations_its_database_has(stage: Stage, request: pytest.FixtureRequest) -> None:
+    none = ledger(ledger="", reader="", source="none", at="", releases={})
+    rules = [
+        kept(web="deployed"),
+        rule("stack_ledger", ledger("0001", "0002"), stack="web"),
+        rule("stack_ledger", ledger("0001"), stack="gateway"),
+        rule("stack_ledger", none, stack="extra"),
+    ]
+    done = play(stage, request, "status", stacks={**STACKS, "gateway": {**GATEWAY, "hosts": "ml"}}, rules=rules)
+    assert done.code == 0, done.output
+    asked = [f"{one['stack']} {one['host']}" for one in done.asked if one["module"] == "stack_ledger"]
+    assert sorted(asked) == ["extra app-1", "extra app-2", "gateway app-2", "web app-1", "web app-2"]
+    schemas = done.files["staging/status.json"]["schemas"]
+    assert {name: (one["host"], one["head"], one["pending"]) for name, one in schemas.items()} == {
+        "web": ("app-1", "0002", []),
+        "gateway": ("app-2", "0001", ["migrations/0002_m.sql"]),
+    }
+    assert "SCHEMA of web  at 0002, s.versions read from app-1\n" in done.output
+    said = done.output.partition("SCHEMA of gateway  ")[2].splitlines()
+    assert said[:2] == [
+        "at 0001, s.versions read from app-2",
+        "  the live release has migrations that are not applied: migrations/0002_m.sql",
+    ]
+
+
 def line_age(lines: list[list[str]]) -> str:
     return next(line[3] for line in lines if line[:2] == ["extra", "app-1"])
 

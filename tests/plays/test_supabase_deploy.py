@@ -34,6 +34,7 @@ def deploy(
     sources: dict[str, str] = SOURCES,
     options: tuple[str, ...] = (),
     url: str = URL,
+    playbook: str = "deploy",
 ) -> Done:
     stack = {
         **VARIABLES["stack"],
@@ -48,7 +49,7 @@ def deploy(
         "source/supabase/config.toml": 'project_id = "shop"\n',
         **{f"source/{path}": sql for path, sql in sources.items()},
     }
-    return stage.play(name, "deploy", Case(("-e", json.dumps(variables), *options), rules, files=shipped))
+    return stage.play(name, playbook, Case(("-e", json.dumps(variables), *options), rules, files=shipped))
 
 
 def parsed(sources: dict[str, str] = SOURCES) -> list[dict[str, Any]]:
@@ -83,7 +84,7 @@ def test_the_files_are_parsed_here_and_applied_once_before_any_host_is_switched(
 
 
 def test_check_mode_says_what_would_run_and_in_which_batches(stage: Stage) -> None:
-    would = {B: "in batches of 500 rows by id"}
+    would = {B: "in batches of at most 500 rows by id"}
     done = deploy(
         stage, "check", rule("supabase_migrations", said(backfills=would), check_mode=True, files=parsed()), options=("--check",)
     )
@@ -136,3 +137,28 @@ def test_the_transaction_pooler_is_refused_before_any_host_is_asked(stage: Stage
     assert (done.code, done.asked) == (2, []), done.output
     assert "Migrations go by the session pooler: the same URL with port 5432" in " ".join(done.output.split())
     assert "canary" not in done.output
+
+
+def test_a_plan_asks_as_the_deploy_does_and_says_what_would_run(stage: Stage) -> None:
+    """Of the same releases on hosts, with the same limits; nothing is applied."""
+    done = deploy(
+        stage,
+        "plan",
+        rule("supabase_migrations", said(), check_mode=True, files=parsed(), retained=RETAINED, **EXACTLY),
+        playbook="plan",
+    )
+    assert done.code == 0, done.output
+    assert asked(done, "supabase_migrations") == ["app-1"]
+    migrations = done.files["staging/plan.json"]["migrations"]
+    kinds = [(one["path"], one["kind"]) for one in migrations["pending"]]
+    assert (kinds, migrations["waiting"], migrations["problem"]) == ([(A, "additive"), (B, "backfill")], WAITS, "")
+    assert "canary" not in done.output
+
+
+def test_a_plan_goes_on_where_migrations_would_be_refused_and_says_why(stage: Stage) -> None:
+    msg = f"the migrations failed, and no host was switched: nothing was run: {A}: was applied with another content"
+    done = deploy(stage, "plan refused", rule("supabase_migrations", {"failed": True, "msg": msg}), playbook="plan")
+    assert done.code == 2, done.output
+    report = done.files["staging/plan.json"]
+    assert (report["verdict"], report["hosts"]["app-1"]["plan"]) == ("refused", ["web: start 1 candidate"])
+    assert [one["seen"] for one in report["findings"] if one["check"] == "migrations"] == [msg]

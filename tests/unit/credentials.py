@@ -150,6 +150,14 @@ CREDENTIALS = (
         ("storage_bucket.key", "supabase_isolation_info.api_keys"),
     ),
     Credential(
+        "backup_storage_key",
+        "no: it is supabase_project.secret_key, or another one of the project",
+        "supabase-accepted, of supabase_project.secret_key",
+        "no: a person makes another one and revokes this one; then playbooks/fingerprint.yml",
+        MASKED_AS_OPTION,
+        ("storage_backup.key", "storage_restore.key"),
+    ),
+    Credential(
         "preview_project.token",
         "no: it is staging's by design; branches hang off staging's project",
         "supabase-token-wide, in staging's audit",
@@ -192,7 +200,7 @@ CREDENTIALS = (
             options,
         )
         for place, options in (
-            ("backup_identity", ("database_restore.identity", "staging_data_export.identity")),
+            ("backup_identity", ("database_restore.identity", "storage_restore.identity", "staging_data_export.identity")),
             ("staging_data_identity", ("staging_data_import.identity",)),
         )
     ),
@@ -212,6 +220,8 @@ CREDENTIALS = (
                     "backup_store.s3",
                     "database_backup.urls",
                     "database_restore.urls",
+                    "storage_backup.urls",
+                    "storage_restore.urls",
                     "staging_data_export.urls",
                 ),
             ),
@@ -317,6 +327,7 @@ ADDRESSES = (
     Address(
         "ml.mock_url", "no: a mock has nothing of an environment; production is told of none", "no: asked by the gateway alone"
     ),
+    Address("backup.storage_url", "backup_storage_key, which opens one project alone", "supabase-accepted, of that project"),
     Address("supabase_project.url", "config_must_differ: [supabase_project.project_ref]; supabase-accepted", "supabase-unproved"),
     Address("supabase_project.api_url", "the token is scoped to one project", "supabase-token-wide, supabase-accepted"),
     Address("supabase_project.databases[].host", "identity of the database", "supabase-unproved"),

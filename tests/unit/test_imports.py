@@ -38,6 +38,7 @@ HOSTS = {
     "ownership": "ledger postgres",
     "secrets": "postgres",
     "backup": "ownership postgres words",
+    "backup": "ownership postgres supabase_api",
     "daemon": "",
     "egress": "",
     "rollout": "health service words",

@@ -19,15 +19,17 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats impor
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.metrics import Sample
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.spoken import spoken
 
-BACKUP, DRILL, STAGING_DATA = "backup", "drill", "staging_data"
+BACKUP, BUCKETS, DRILL, STAGING_DATA = "backup", "buckets", "drill", "staging_data"
 _METRICS = {
     BACKUP: ("backup_last_success_timestamp_seconds", "Of when the last backup is that was restored and found to be whole."),
+    BUCKETS: ("backup_buckets_timestamp_seconds", "Of when the last backup of buckets is that was found to be whole."),
     DRILL: ("backup_drill_timestamp_seconds", "When a backup was last taken from its store, decrypted, restored and compared."),
     STAGING_DATA: ("staging_data_timestamp_seconds", "Of when the data are that staging has from production."),
 }
 # What is so although it could not be noted.
 _DONE = {
     BACKUP: "the backup {} was made and verified",
+    BUCKETS: "the backup {} was made and verified",
     DRILL: "the backup {} came back as it was",
     STAGING_DATA: "the database holds the export {}",
 }

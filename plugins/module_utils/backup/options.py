@@ -16,6 +16,9 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.backup.news import
 from ansible_collections.morpheus.deploy.plugins.module_utils.backup.place import Place
 from ansible_collections.morpheus.deploy.plugins.module_utils.backup.server import Image, Installed
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.supabase_api import buckets
+from ansible_collections.morpheus.deploy.plugins.module_utils.supabase_api.client import OPTIONS
+from ansible_collections.morpheus.deploy.plugins.module_utils.supabase_api.objects import Objects
 
 WHERE: Mapping[str, Mapping[str, Any]] = {
     "image": {"type": "str", "default": ""},
@@ -32,6 +35,15 @@ DECLARED: Mapping[str, Mapping[str, Any]] = {
     "system_identifier": {"type": "str", "default": ""},
 }
 
+# Of modules that keep what buckets hold.
+STORAGE: Mapping[str, Mapping[str, Any]] = {
+    **{name: WHERE[name] for name in ("directory", "urls", "wait_seconds")},
+    **OPTIONS,
+    "url": {"type": "str", "required": True},
+    "key": {"type": "str", "required": True, "no_log": True},
+    "environment": {"type": "str", "required": True},
+}
+
 
 def declared(params: Mapping[str, Any]) -> Declared:
     return Declared(**{name: params[name] for name in DECLARED})
@@ -43,6 +55,10 @@ def tools(params: Mapping[str, Any]) -> Installed | Image:
     return server.tools(params["image"], params["programs"])
 
 
+def objects(params: Mapping[str, Any]) -> Objects:
+    return Objects(buckets.storage(params["url"], params["key"], params))
+
+
 def where(params: Mapping[str, Any]) -> Place:
     if bool(params["directory"]) == bool(params["urls"]):
         raise DeployError("directory and urls: exactly one of them says where backups lie")
@@ -50,7 +66,7 @@ def where(params: Mapping[str, Any]) -> Place:
 
 
 @contextmanager
-def at_work(params: Mapping[str, Any], found: Installed | Image, news: News) -> Iterator[Path]:
+def at_work(params: Mapping[str, Any], found: Installed | Image | None, news: News) -> Iterator[Path]:
     """Alone on this host. Where an archive may grow: beside those that it is to lie among, or in a directory of our own."""
     with place.alone(news.directory, params["wait_seconds"]):
         if isinstance(found, Image):

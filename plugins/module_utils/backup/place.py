@@ -133,13 +133,12 @@ def alone(directory: Path, wait_seconds: float, clock: Clock | None = None) -> I
         yield
 
 
-def require_room(directory: Path, needed: int) -> None:
+def require_room(directory: Path, needed: int, whose: str = "the database has") -> None:
     """Raises DeployError when an archive of so many bytes would leave the disk full."""
     free = shutil.disk_usage(directory).free
     if free < needed:
         raise DeployError(
-            f"{directory} has {free >> 20} MiB free, and the database has {needed >> 20} MiB; make room, or name another "
-            "backup.directory"
+            f"{directory} has {free >> 20} MiB free, and {whose} {needed >> 20} MiB; make room, or name another backup.directory"
         )
 
 

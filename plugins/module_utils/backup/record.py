@@ -18,7 +18,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import
 
 FORMAT = 1
 ARCHIVE, RECORD = ".dump.age", ".json"
-BACKUP, EXPORT = "backup", "export"
+BACKUP, EXPORT, OBJECTS = "backup", "export", "objects"
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,120}\Z")
 # As contents.quoted writes them, and contents.digests sums them up: both become a part of statements.
 _TABLE = re.compile(r'"(?:[^"\0]|"")+"\."(?:[^"\0]|"")+"\Z')
@@ -37,11 +37,20 @@ class Table:
 
 
 @dataclass(frozen=True)
+class Held:
+    """What is of a bucket. ``sha256``: of the paths, types, sizes and sums of its objects."""
+
+    objects: int
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
 class Record:
     """``at``: the moment that the data are of. ``verified``: when it was restored and found to be whole; empty when it was not.
 
     ``tables``: quoted name -> what is in it. ``versions``: migrations that the ledger lists. ``of``: the backup that an export
-    was made of.
+    was made of. ``buckets``: name -> what of it an archive of objects holds.
     """
 
     name: str
@@ -58,6 +67,7 @@ class Record:
     tables: Mapping[str, Table] = field(default_factory=dict)
     versions: Sequence[str] = ()
     of: str = ""
+    buckets: Mapping[str, Held] = field(default_factory=dict)
 
     def text(self) -> str:
         return json.dumps({"format": FORMAT, **asdict(self)}, indent=1, sort_keys=True) + "\n"
@@ -114,7 +124,8 @@ def of(document: Any, where: str) -> Record:
             "or it was damaged; remove it together with its archive, and look who may write there"
         )
     tables = {name: Table(**one) for name, one in (found.pop("tables", None) or {}).items()}
-    return Record(**found, tables=tables)
+    buckets = {name: Held(**one) for name, one in (found.pop("buckets", None) or {}).items()}
+    return Record(**found, tables=tables, buckets=buckets)
 
 
 def _not_of_a_record(found: Mapping[str, Any]) -> list[str]:
@@ -123,9 +134,13 @@ def _not_of_a_record(found: Mapping[str, Any]) -> list[str]:
     tables = found.get("tables") or {}
     if not isinstance(tables, Mapping) or not all(_is_table(name, one) for name, one in tables.items()):
         wrong.append("tables")
+    buckets = found.get("buckets") or {}
+    if not isinstance(buckets, Mapping) or not all(_is_bucket(name, one) for name, one in buckets.items()):
+        wrong.append("buckets")
     if not _is_count(found["size"]):
         wrong.append("size")
-    wrong += [key for key, value in found.items() if key not in (*_LISTS, "tables", "size") and not isinstance(value, str)]
+    not_texts = (*_LISTS, "tables", "buckets", "size")
+    wrong += [key for key, value in found.items() if key not in not_texts and not isinstance(value, str)]
     wrong += [key for key in ("at", "verified") if (found.get(key) or key == "at") and not seconds(str(found.get(key)))]
     return sorted(set(wrong))
 
@@ -138,6 +153,12 @@ def _is_table(name: str, one: Any) -> bool:
     if not isinstance(one, Mapping) or set(one) != {"rows", "digest"} or not isinstance(one["digest"], str):
         return False
     return bool(_is_count(one["rows"]) and _TABLE.match(name) and _DIGEST.match(one["digest"]))
+
+
+def _is_bucket(name: str, one: Any) -> bool:
+    if not isinstance(one, Mapping) or set(one) != {"objects", "bytes", "sha256"} or not isinstance(one["sha256"], str):
+        return False
+    return bool(_is_count(one["objects"]) and _is_count(one["bytes"]) and _NAME.match(name))
 
 
 def _is_count(value: Any) -> bool:
@@ -162,14 +183,18 @@ def said(now: float) -> str:
 
 
 def expired(records: Sequence[Record], now: float, *, keep_days: float, keep_at_least: int) -> list[Record]:
-    """Those that may be removed: older than ``keep_days``, and not of the ``keep_at_least`` youngest that were verified.
+    """Those that may be removed: older than ``keep_days``, and not of the ``keep_at_least`` youngest of their kind that were
+    verified.
 
-    While none is verified, none is removed.
+    While none of a kind is verified, none is removed.
     """
-    youngest = sorted(records, key=lambda one: one.seconds, reverse=True)
-    verified = [one for one in youngest if one.verified]
-    held = {one.name for one in verified[:keep_at_least]}
-    return [one for one in youngest if verified and one.name not in held and now - one.seconds > keep_days * _DAY]
+    found = []
+    for kind in sorted({one.kind for one in records}):
+        youngest = sorted((one for one in records if one.kind == kind), key=lambda one: one.seconds, reverse=True)
+        verified = [one for one in youngest if one.verified]
+        held = {one.name for one in verified[:keep_at_least]}
+        found += [one for one in youngest if verified and one.name not in held and now - one.seconds > keep_days * _DAY]
+    return found
 
 
 def differences(wanted: Mapping[str, Table], seen: Mapping[str, Table], *, now: str, then: str) -> list[str]:

@@ -117,15 +117,22 @@ class Restoring:
 
     @contextmanager
     def archive(self, found: Record) -> Iterator[Path]:
-        self.place.make()
-        with self.place.archive(found, self.spool) as path:
-            seen = flow.sha256(path)
-            if seen != found.sha256:
-                raise DeployError(
-                    f"the archive of {found.name} is not the one that was made: its SHA-256 is {seen}, expected {found.sha256}. "
-                    "It was changed, or damaged where it lies; take another backup"
-                )
+        with archive(self.place, self.spool, found) as path:
             yield path
+
+
+@contextmanager
+def archive(where: Place, spool: Path, found: Record) -> Iterator[Path]:
+    """The one that was made. Raises DeployError when another one lies there."""
+    where.make()
+    with where.archive(found, spool) as path:
+        seen = flow.sha256(path)
+        if seen != found.sha256:
+            raise DeployError(
+                f"the archive of {found.name} is not the one that was made: its SHA-256 is {seen}, expected {found.sha256}. "
+                "It was changed, or damaged where it lies; take another backup"
+            )
+        yield path
 
 
 _BEGIN = f"begin; {contents.SETTINGS}; set client_min_messages = warning;"

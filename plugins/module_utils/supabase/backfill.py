@@ -75,14 +75,16 @@ def begin(cursor: Any, one: MigrationFile) -> None:
     )
 
 
-def step(cursor: Any, one: MigrationFile) -> tuple[Progress, bool]:
-    """One batch, in the caller's transaction: what it has come to, and whether that is the end. Then the ledger has the file."""
+def step(cursor: Any, one: MigrationFile, rows: int) -> tuple[Progress, bool]:
+    """One batch of so many rows, in the caller's transaction: what it has come to, and whether that is the end. Then the ledger
+    has the file.
+    """
     backfill = _of(one)
     before = progress(cursor, one.version, lock=True)
     if not before:
         raise DeployError(f"{one.path}: its line in {PROGRESS} was taken away while this ran; run this again")
     kind = _type(cursor, one, backfill)
-    reached, read = _page(cursor, backfill, kind, before.reached)
+    reached, read = _page(cursor, backfill, kind, before.reached, rows)
     changed = _change(cursor, backfill, kind, before.reached, reached) if read else 0
     now = Progress(
         before.statement,
@@ -92,7 +94,7 @@ def step(cursor: Any, one: MigrationFile) -> tuple[Progress, bool]:
         before.batches + bool(read),
     )
     # Fewer than there is room for: the end, however many others add meanwhile.
-    is_over = read < backfill.batch
+    is_over = read < rows
     if is_over:
         ledger.write(cursor, one)
         cursor.execute(f"delete from {PROGRESS} where version = %s", [one.version])
@@ -105,19 +107,24 @@ def step(cursor: Any, one: MigrationFile) -> tuple[Progress, bool]:
     return now, is_over
 
 
+def most_rows(one: MigrationFile) -> int:
+    """That a batch of it may have."""
+    return _of(one).batch
+
+
 def would(cursor: Any, one: MigrationFile) -> str:
     """What there is to do of it, in words."""
     backfill = _of(one)
     found = progress(cursor, one.version)
-    words = f"in batches of {backfill.batch} rows by {backfill.key}"
+    words = f"in batches of at most {backfill.batch} rows by {backfill.key}"
     return f"{words}, behind an attempt that broke off: {found}" if found else words
 
 
-def _page(cursor: Any, backfill: Backfill, kind: str, behind: str | None) -> tuple[str | None, int]:
+def _page(cursor: Any, backfill: Backfill, kind: str, behind: str | None, rows: int) -> tuple[str | None, int]:
     key = f'"{backfill.key}"'
     condition = f"where {key} > %s::{kind}" if behind is not None else ""
     cursor.execute(
-        f"with page as (select {key} as k from {backfill.rows_of} {condition} order by {key} limit {backfill.batch}) "
+        f"with page as (select {key} as k from {backfill.rows_of} {condition} order by {key} limit {rows}) "
         "select page.k::text, (select count(*) from page) from page order by page.k desc limit 1",
         [behind] if behind is not None else None,
     )

@@ -17,20 +17,20 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import Clock, SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.supabase import backfill, ledger, recover, said
 from ansible_collections.morpheus.deploy.plugins.module_utils.supabase.ledger import Progress
+from ansible_collections.morpheus.deploy.plugins.module_utils.supabase.pace import Pace
 from ansible_collections.morpheus.deploy.plugins.module_utils.supabase.plan import Decision, MigrationFile, Statement
 
+T = TypeVar("T")
 # Anybody's of this collection, on one database; Supabase's CLI takes none.
 LOCK = 0x6D6967726174696F
 POLL_SECONDS = 0.2
 RETRY_SECONDS = 1.0
-# Between two batches of a backfill traffic has the database for as long as the one before took, and no longer than this.
-REST_SECONDS = 2.0
 # lock_not_available, deadlock_detected, serialization_failure: another session was in the way, and nothing is done.
 _IN_THE_WAY = {"55P03", "40P01", "40001"}
 _CANCELED = "57014"
@@ -100,30 +100,31 @@ class Runner:
         self._patiently(cursor, lambda: self._in_transaction(cursor, act), one.path)
 
     def _apply_in_batches(self, cursor: Any, one: MigrationFile) -> None:
-        line = next((statement.line for statement in one.statements if statement.runs), 1)
+        where = f"{one.path}:{next((statement.line for statement in one.statements if statement.runs), 1)}"
         self._patiently(cursor, lambda: self._in_transaction(cursor, lambda: backfill.begin(cursor, one)), one.path)
         had = backfill.progress(cursor, one.version)
+        pace = Pace.first(backfill.most_rows(one))
         is_over = False
 
-        def act() -> None:
-            nonlocal had, is_over
-            had, is_over = backfill.step(cursor, one)
+        def batch() -> None:
+            nonlocal had, is_over, pace
+            began = self.clock.now()
+            had, is_over = self._in_transaction(cursor, lambda: backfill.step(cursor, one, pace.rows))
+            pace = pace.after(self.clock.now() - began)
 
         while not is_over:
             self.guard()
             self._lock(cursor)
-            began = self.clock.now()
-            where = f"{one.path}:{line}"
             try:
                 # What is cancelled while this rests goes on.
                 if self._is_late:
                     raise self._too_late(where)
-                self._patiently(cursor, lambda: self._in_transaction(cursor, act), where)
+                self._patiently(cursor, batch, where)
             except DeployError as exc:
                 raise DeployError(f"{exc}. Of this backfill is done: {had}; the next run goes on behind that") from exc
             self.backfilled[one.path] = str(had)
             if not is_over:
-                self.clock.sleep(min(self.clock.now() - began, REST_SECONDS))
+                self.clock.sleep(pace.rest)
 
     def _apply_alone(self, cursor: Any, one: MigrationFile) -> None:
         self._prepare(cursor)
@@ -197,11 +198,12 @@ class Runner:
                 raise self._too_late(f"{one.path}:{statement.line}") from exc
             raise DeployError(f"{one.path}:{statement.line}: {said.words(exc)}{said.after(one)}") from exc
 
-    def _in_transaction(self, cursor: Any, act: Callable[[], None]) -> None:
+    def _in_transaction(self, cursor: Any, act: Callable[[], T]) -> T:
         cursor.execute("begin")
         try:
-            act()
+            found = act()
             cursor.execute("commit")
+            return found
         except BaseException:
             with suppress(self.driver_error):
                 cursor.execute("rollback")

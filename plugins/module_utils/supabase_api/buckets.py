@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
-from ansible_collections.morpheus.deploy.plugins.module_utils.supabase_api.client import Answer, Api
+from ansible_collections.morpheus.deploy.plugins.module_utils.supabase_api.client import Api
 from ansible_collections.morpheus.deploy.plugins.module_utils.supabase_api.settings import said
 
 # Names that URLs, S3 and file systems take as they are.
@@ -59,7 +59,7 @@ class Buckets:
 
     def find(self, name: str) -> Bucket | None:
         answer = self._api.ask("GET", _path(name))
-        if _is_missing(answer):
+        if answer.is_missing:
             return None
         if not answer.is_well:
             raise DeployError(f"the bucket {name} could not be read: GET {self._api.url}{_path(name)} {self._api.told(answer)}")
@@ -110,9 +110,3 @@ def differences(wanted: Bucket, seen: Bucket) -> list[str]:
 
 def _path(name: str) -> str:
     return f"/bucket/{quote(name, safe='')}"
-
-
-def _is_missing(answer: Answer) -> bool:
-    """The API has said it in both ways."""
-    said_so = isinstance(answer.body, Mapping) and str(answer.body.get("statusCode")) == "404"
-    return answer.status == 404 or (answer.status == 400 and said_so)

@@ -13,9 +13,10 @@ import ssl
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import IO, Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import others_json
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
@@ -44,6 +45,12 @@ class Answer:
     @property
     def is_well(self) -> bool:
         return 200 <= self.status < 300
+
+    @property
+    def is_missing(self) -> bool:
+        """The storage API has said it in both ways."""
+        said_so = isinstance(self.body, Mapping) and str(self.body.get("statusCode")) == "404"
+        return self.status == 404 or (self.status == 400 and said_so)
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -87,6 +94,45 @@ class Api:
         """Raises DeployError when it is refused."""
         return self._done(method, path, self.ask(method, path, body))
 
+    @contextmanager
+    def opened(self, path: str) -> Iterator[http.client.HTTPResponse | None]:
+        """The bytes that are answered, however many; None where there is nothing. Raises DeployError when it is refused."""
+        response = self._response(path)
+        try:
+            yield response
+        finally:
+            if response:
+                response.close()
+
+    def _response(self, path: str) -> http.client.HTTPResponse | None:
+        for number in range(1, _MOST_TRIES + 1):
+            try:
+                request = urllib.request.Request(f"{self.url}{path}", None, self._headers)
+                found: http.client.HTTPResponse = self._opener.open(request, timeout=self._timeout)
+                return found
+            except urllib.error.HTTPError as exc:
+                answer, wait = self._refused(exc)
+            except (OSError, http.client.HTTPException) as exc:
+                answer, wait = Answer(0, None, f"there was no answer: {_reason(exc)}"), 0.0
+            if answer.is_missing:
+                return None
+            if number == _MOST_TRIES or not (answer.status == 429 or answer.status >= 500):
+                break
+            self._pause(min(wait or 0.5 * 2**number, _LONGEST_PAUSE_SECONDS))
+        self._done("GET", path, answer)
+        return None
+
+    def send(self, path: str, content: IO[bytes], size: int, headers: Mapping[str, str]) -> None:
+        """``content``: is read again where the API asks for it. Raises DeployError when it is refused."""
+        for number in range(1, _MOST_TRIES + 1):
+            content.seek(0)
+            sent = {**self._headers, **headers, "Content-Length": str(size)}
+            answer, wait = self._sent(urllib.request.Request(f"{self.url}{path}", content, sent, method="POST"))
+            if number == _MOST_TRIES or not (answer.status == 429 or answer.status >= 500):
+                break
+            self._pause(min(wait or 0.5 * 2**number, _LONGEST_PAUSE_SECONDS))
+        self._done("POST", path, answer)
+
     def _done(self, method: str, path: str, answer: Answer) -> Any:
         if answer.is_well:
             return answer.body
@@ -107,15 +153,21 @@ class Api:
     def _once(self, method: str, path: str, body: Any) -> tuple[Answer, float]:
         data = None if body is None else json.dumps(body).encode()
         headers = self._headers if data is None else {**self._headers, "Content-Type": "application/json"}
-        request = urllib.request.Request(f"{self.url}{path}", data, headers, method=method)
+        return self._sent(urllib.request.Request(f"{self.url}{path}", data, headers, method=method))
+
+    def _sent(self, request: urllib.request.Request) -> tuple[Answer, float]:
         try:
             with self._opener.open(request, timeout=self._timeout) as response:
                 return Answer(response.status, _parsed(response.read(_BODY_LIMIT_BYTES)), ""), 0.0
         except urllib.error.HTTPError as exc:
-            found = _parsed(exc.read(_BODY_LIMIT_BYTES))
-            return Answer(exc.code, found, _message(found)), _seconds(exc.headers.get("Retry-After"))
+            return self._refused(exc)
         except (OSError, http.client.HTTPException, ValueError) as exc:
             return Answer(0, None, f"there was no answer: {_reason(exc)}"), 0.0
+
+    @staticmethod
+    def _refused(exc: urllib.error.HTTPError) -> tuple[Answer, float]:
+        found = _parsed(exc.read(_BODY_LIMIT_BYTES))
+        return Answer(exc.code, found, _message(found)), _seconds(exc.headers.get("Retry-After"))
 
 
 def _parsed(raw: bytes) -> Any:

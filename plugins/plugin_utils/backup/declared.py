@@ -85,8 +85,7 @@ class Declared:
             return
         if not self._s3.get("bucket"):
             yield f"{self.NAME}.s3.bucket: required; the bucket's name"
-        endpoint = urlsplit(self._s3.get("endpoint") or "https://s3.amazonaws.com")
-        if endpoint.scheme not in ("https", "http") or not endpoint.hostname:
+        if not is_url(self._s3.get("endpoint") or "https://s3.amazonaws.com"):
             yield (
                 f'{self.NAME}.s3.endpoint: "{self._s3["endpoint"]}" is not a URL such as https://s3.eu-central-1.amazonaws.com'
             )
@@ -109,3 +108,8 @@ class Declared:
         for name in (f"{self.NAME}_s3_access_key", f"{self.NAME}_s3_secret_key") if self._s3 else ():
             if not self._secrets.get(name):
                 yield f"{name}: required with {self.NAME}.s3; take it from the environment's vault"
+
+
+def is_url(text: str) -> bool:
+    parts = urlsplit(text)
+    return parts.scheme in ("https", "http") and bool(parts.hostname)

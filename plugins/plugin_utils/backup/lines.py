@@ -18,10 +18,12 @@ def lines(records: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _line(one: Mapping[str, Any]) -> str:
+    buckets = one.get("buckets") or {}
     rows = sum(int(table["rows"]) for table in one.get("tables", {}).values())
+    held = [f"{about['objects']} objects of {name}" for name, about in sorted(buckets.items())] or [f"{rows} rows"]
     verified = f"verified {one['verified']}" if one.get("verified") else "NOT verified"
     of = f", of {one['of']}" if one.get("of") else ""
-    return f"{one['name']}  {one['at']}  {verified}  {rows} rows, {size(one['size'])}  ({one['why']}{of})"
+    return f"{one['name']}  {one['at']}  {verified}  {', '.join(held)}, {size(one['size'])}  ({one['why']}{of})"
 
 
 def size(count: float) -> str:

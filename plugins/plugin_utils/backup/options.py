@@ -9,21 +9,25 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.backup.declared import Declared
+from ansible_collections.morpheus.deploy.plugins.module_utils.supabase_api import buckets
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.backup.declared import Declared, is_url
 
 _RECIPIENT = re.compile(r"(age1[a-z0-9]{40,}|ssh-(ed25519|rsa) [A-Za-z0-9+/=]{40,}( .*)?)\Z")
 _IDENTITY = "AGE-SECRET-KEY-"
 
 
 class Backup(Declared):
-    """The variable ``backup``. Its secrets: backup_database_url, backup_identity and the keys of the bucket."""
+    """The variable ``backup``. Its secrets: backup_database_url, backup_identity, backup_storage_key and the keys of the
+    bucket that backups lie in.
+    """
 
     NAME = "backup"
 
     def _own(self) -> dict[str, Any]:
         given = self._given
         keep = {"keep_days": given["keep_days"], "keep_at_least": given["keep_at_least"]}
-        return {"keep": keep, "schemas": given["schemas"]}
+        url = given["storage_url"] or f"https://{given['project_ref']}.supabase.co"
+        return {"keep": keep, "schemas": given["schemas"], "buckets": given["buckets"], "storage_url": url}
 
     def _meaning(self) -> Iterator[str]:
         given = self._given
@@ -37,6 +41,25 @@ class Backup(Declared):
         yield from self._of_bucket()
         yield from self._of_bucket_keys()
         yield from self._of_secrets()
+        yield from self._of_buckets()
+
+    def _of_buckets(self) -> Iterator[str]:
+        """Of the project's buckets that are backed up."""
+        given = self._given
+        if given["storage_url"] and not is_url(given["storage_url"]):
+            yield f'backup.storage_url: "{given["storage_url"]}" is not a URL such as https://abcdefghijklmnopqrst.supabase.co'
+        if not given["buckets"]:
+            return
+        for number, name in enumerate(given["buckets"]):
+            problem = buckets.name_problem(name) if isinstance(name, str) else "is not a name"
+            if problem:
+                yield f"backup.buckets[{number}]: {problem}"
+            elif name in given["buckets"][:number]:
+                yield f'backup.buckets[{number}]: "{name}" is named twice'
+        if not (given["storage_url"] or given["project_ref"]):
+            yield "backup.project_ref: required with backup.buckets; the project whose they are"
+        if not self._secrets.get("backup_storage_key"):
+            yield "backup_storage_key: required with backup.buckets; the project's secret key, from the environment's vault"
 
     def _of_secrets(self) -> Iterator[str]:
         if not self._secrets.get("backup_database_url"):

@@ -13,6 +13,7 @@ from typing import Any
 # Kind -> what it is called, the unit of its age, and the playbook that makes another one.
 _KINDS: Mapping[str, tuple[str, str, str]] = {
     "backup": ("BACKUP", "h", "playbooks/backup.yml"),
+    "buckets": ("BUCKETS", "h", "playbooks/backup.yml"),
     "drill": ("RESTORE DRILL", "d", "playbooks/backup.yml -e backup_do=drill"),
     "staging_data": ("STAGING DATA", "d", "playbooks/import_data.yml"),
 }

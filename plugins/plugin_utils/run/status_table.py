@@ -6,7 +6,7 @@
 ``report``: {environment, hosts: name -> result of stack_status or {unreachable}, lease: holder or None, lease_problem: why
 no host said it, lease_unread: host -> why it did not, balancers_unread: balancer -> why it did not say whom it keeps off, runs:
 history lines, endpoints: how serverless endpoints differ from what is declared, schema: see schema_status}. Of
-several stacks, stacks: name -> hosts as above, in the place of hosts.
+several stacks, stacks: name -> hosts as above, in the place of hosts, and schemas: name -> schema in the place of schema.
 """
 
 from __future__ import annotations
@@ -42,8 +42,9 @@ def table(report: Mapping[str, Any], now: float) -> list[str]:
         lines += [line for sentence in report["endpoints"] for line in wrapped(f"  {sentence}", "    ")]
     problem = report.get("lease_problem")
     lease = f"? (it could not be read: {problem})" if problem else _lease(report["lease"])
-    for number, sentence in enumerate(schema_status.sentences(report.get("schema") or {})):
-        lines += ["", *wrapped(f"SCHEMA  {sentence}", "  ")] if number == 0 else wrapped(f"  {sentence}", "    ")
+    lines += _schema("SCHEMA", report.get("schema") or {})
+    for name, schema in sorted((report.get("schemas") or {}).items()):
+        lines += _schema(f"SCHEMA of {name}", schema)
     for number, sentence in enumerate(supabase_status.heads(report.get("supabase") or {})):
         lines += ["", *wrapped(f"SUPABASE  {sentence}", "  ")] if number == 0 else wrapped(f"  {sentence}", "    ")
     lines += ["", *wrapped(f"LEASE  {lease}", "       ")]
@@ -55,6 +56,12 @@ def table(report: Mapping[str, Any], now: float) -> list[str]:
     none = "The history could not be read." if problem else "No run is in the history yet."
     lines += columns(runs) if len(runs) > 1 else [none]
     return lines
+
+
+def _schema(head: str, schema: Mapping[str, Any]) -> list[str]:
+    first, *rest = schema_status.sentences(schema) or [""]
+    told = [line for sentence in rest for line in wrapped(f"  {sentence}", "    ")]
+    return ["", *wrapped(f"{head}  {first}", "  "), *told] if first else []
 
 
 def age(at: str, now: float) -> str:

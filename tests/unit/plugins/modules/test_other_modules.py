@@ -48,7 +48,15 @@ BESIDE = {
     *("ledger_login", "stack_ledger"),
     *("ml_contract", "ml_costs", "ml_mode"),
     *("stack_adoption_info", "stack_flags"),
-    *("storage_bucket", "supabase_branch", "supabase_branch_info", "supabase_isolation_info", "supabase_project"),
+    *(
+        "storage_backup",
+        "storage_bucket",
+        "storage_restore",
+        "supabase_branch",
+        "supabase_branch_info",
+        "supabase_isolation_info",
+        "supabase_project",
+    ),
 }
 
 

@@ -54,6 +54,7 @@ WRITING: dict[str, dict[str, Any]] = {
     "stack_flags": {"stack": "shop", "content": "e30=", "by": "alice", "why": "a try"},
     "ml_mode": {"stack": "ml-gateway", "mode": "off", "by": "alice", "why": "the bill"},
     "database_restore": {"state": "restored", "record": {}, "url": URL, "environment": "staging"},
+    "storage_restore": {"state": "restored", "record": {}, "url": "http://x", "key": "canary", "environment": "staging"},
     "staging_data_import": {"record": {}, "identity": "canary", "url": URL, "environment": "staging"},
     "ledger_login": {"url": URL, "reader": URL, "ledger": "s.versions", "environment": "staging"},
     "postgres_login": {"url": URL, "admin_url": URL, "environment": "staging"},

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.backup import contents, record
-from ansible_collections.morpheus.deploy.plugins.module_utils.backup.record import Record, Table
+from ansible_collections.morpheus.deploy.plugins.module_utils.backup.record import Held, Record, Table
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,6 +29,16 @@ def aged(days: float, *, verified: bool = True) -> Record:
 def test_what_is_written_is_read_again() -> None:
     found = replace(ONE, tables={'"a"."b"': Table(3, "17")}, roles=["app"], schemas=["public"], versions=["1"])
     assert record.parse(found.text(), "one.json") == found
+    objects = replace(ONE, kind="objects", roles=[], schemas=[], versions=[], buckets={"pictures": Held(3, 17, "0" * 64)})
+    assert record.parse(objects.text(), "one.json") == objects
+
+
+def test_backups_of_buckets_are_kept_beside_those_of_the_database() -> None:
+    """The youngest of each kind, however many there are of the other."""
+    records = [aged(days) for days in (1, 2, 3)]
+    objects = [replace(one, name=f"{one.name}-objects", kind="objects") for one in (aged(20), aged(30))]
+    found = record.expired([*records, *objects], NOW, keep_days=14, keep_at_least=1)
+    assert [one.name for one in found] == ["30-objects"]
 
 
 @pytest.mark.parametrize(
@@ -48,11 +58,14 @@ def test_what_is_no_record_is_refused(text: str, said: str) -> None:
 
 
 TABLE = {"rows": 1, "digest": "1"}
+HELD = {"objects": 1, "bytes": 1, "sha256": "0"}
 
 
 @pytest.mark.parametrize(
     ("key", "value"),
     [
+        *(("buckets", {"pictures": {**HELD, **one}}) for one in ({"objects": -1}, {"bytes": "1"}, {"sha256": 1}, {"more": 1})),
+        *(("buckets", one) for one in ([1], {"../x": HELD}, {"pictures": 1})),
         *(
             ("tables", {name: TABLE})
             for name in ("a", "pg_class", '"a"."b" as t; drop table c; --', '"a"."b"\n\\! id', '"a".b', '""."b"')

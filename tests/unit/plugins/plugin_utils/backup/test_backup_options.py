@@ -60,12 +60,33 @@ def test_defaults_are_filled() -> None:
         ({}, {"backup_database_url": ""}, "backup_database_url: required with backup"),
         ({}, {"backup_database_url": "postgresql://a:canary@db:6543/x"}, "backup_database_url: leads to port 6543"),
         ({"project_ref": "abc"}, {}, "backup_database_url: names no Supabase project, expected abc"),
+        ({"buckets": ["a"]}, {}, "backup_storage_key: required with backup.buckets"),
+        ({"buckets": ["a"]}, {}, "backup.project_ref: required with backup.buckets"),
+        ({"buckets": ["b", "A"]}, {}, 'backup.buckets[1]: "A" cannot be the name of a bucket'),
+        ({"buckets": ["a", "a"]}, {}, 'backup.buckets[1]: "a" is named twice'),
+        ({"buckets": "a"}, {}, "backup.buckets: must be a list"),
+        ({"storage_url": "nowhere"}, {}, 'backup.storage_url: "nowhere" is not a URL such as'),
         ({}, {"backup_identity": "canary"}, "backup_identity: is not a secret key as age-keygen makes it"),
     ],
 )
 def test_what_cannot_work_is_refused(changed: dict[str, Any], secrets: dict[str, str], said: str) -> None:
     found = problems({**BACKUP, **changed}, **secrets)
     assert any(one.startswith(said) for one in found), found
+
+
+REF = "abcdefghijklmnopqrst"
+
+
+@pytest.mark.parametrize(
+    ("given", "url"),
+    [({"project_ref": REF}, f"https://{REF}.supabase.co"), ({"storage_url": "http://127.0.0.1:1/x"}, "http://127.0.0.1:1/x")],
+)
+def test_buckets_are_those_of_the_project(given: dict[str, Any], url: str) -> None:
+    database = {"backup_database_url": f"postgresql://app:canary@db.{REF}.supabase.co/postgres"}
+    secrets = {**SECRETS, **database, "backup_storage_key": "canary"}
+    found = backup_options({**BACKUP, **given, "buckets": ["pictures"]}, secrets, HOSTS)
+    assert (found["problems"], found["buckets"], found["storage_url"]) == ([], ["pictures"], url)
+    assert "canary" not in str(found)
 
 
 RULES = "tables: {auth.users: {email: email, phone: null, id: keep}}\nsubset: {auth.users: id < 9}\n"

@@ -101,3 +101,10 @@ def test_the_history_keeps_each_stack() -> None:
         "why": "the gate was not passed",
     }
     assert line["stacks"]["c"] == {"verdict": "not_tried", "why": "it was left as it is, because a failed"}
+
+
+def test_the_history_keeps_of_each_stack_what_a_rollback_was_judged_by() -> None:
+    seen = {"source": "live", "host": "app-1", "at": "2026-07-01T12:00:00Z", "head": "0003", "why": ""}
+    whole = parts.combined(of("unchanged", release=""), {"a": of("rolled_back", schema=seen), "b": of("rolled_back")})
+    stacks = parts.history_line(whole)["stacks"]
+    assert (stacks["a"]["schema"], "schema" in stacks["b"]) == (seen, False)

@@ -362,6 +362,14 @@ def test_the_history_keeps_one_line_of_a_run() -> None:
     line = history_line(run.verdict(3.0, check_mode=False))
     assert (line["token"], line["owner"], line["what"], line["verdict"]) == (7, "alice@laptop", f"deploy {NEW}", "failed")
     assert (line["from"], line["to"], line["hosts"], line["why"]) == (OLD, NEW, {"a": OLD}, "the gate was not passed")
+    assert "schema" not in line
+
+
+def test_the_history_keeps_what_of_the_database_a_rollback_was_judged_by() -> None:
+    run = after(prepared("a"))
+    seen = {"source": "seen", "host": "a", "at": "2026-07-01T12:00:00Z", "head": "0003", "why": "it is down"}
+    run.learned({"rollback_decision": {"ledger": seen}})
+    assert history_line(run.verdict(3.0, check_mode=False))["schema"] == seen
 
 
 def test_a_host_that_refused_before_it_said_what_it_runs_is_not_said_to_run_nothing() -> None:

@@ -1,0 +1,40 @@
+# Copyright (c) The morpheus.deploy authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How large the batches of a backfill are, and how long traffic has the database between two, by how long they take. Pure.
+
+Whoever wants a row of a batch waits until its end, and others compete with it for processors and disks meanwhile. So what a batch
+may take is a time, and how many rows that are is learned from the batches before: on a busy database fewer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+# What a person does not notice.
+BATCH_SECONDS = 0.05
+# Of these a batch never has fewer, so that it does not take longer to write down how far it has come than to come there.
+LEAST_ROWS = 100
+# A batch that met one slow moment says little about the next one.
+MOST_GROWTH, MOST_SHRINKAGE = 2.0, 0.25
+REST_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Pace:
+    """``most``: what the file says of the rows in a batch. ``rows``: what the next batch has; ``rest``: in seconds, before it."""
+
+    most: int
+    rows: int
+    rest: float = 0.0
+
+    @classmethod
+    def first(cls, most: int) -> Pace:
+        """Nobody knows yet how long a row takes."""
+        return cls(most, min(most, LEAST_ROWS))
+
+    def after(self, seconds: float) -> Pace:
+        """The batch has taken so long. Traffic has the database for as long again, and no longer than REST_SECONDS."""
+        factor = min(max(BATCH_SECONDS / max(seconds, 1e-6), MOST_SHRINKAGE), MOST_GROWTH)
+        rows = max(int(self.rows * factor), LEAST_ROWS)
+        return Pace(self.most, min(rows, self.most), min(seconds, REST_SECONDS))

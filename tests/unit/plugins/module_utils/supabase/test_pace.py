@@ -1,0 +1,58 @@
+"""How many rows a batch of a backfill has, by how long the one before took."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.morpheus.deploy.plugins.module_utils.supabase.pace import (
+    BATCH_SECONDS,
+    LEAST_ROWS,
+    REST_SECONDS,
+    Pace,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+def sizes(most: int, seconds_a_row: float, batches: int) -> list[int]:
+    pace, found = Pace.first(most), []
+    for _ in range(batches):
+        found.append(pace.rows)
+        pace = pace.after(pace.rows * seconds_a_row)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("most", "seconds_a_row", "expected"),
+    [
+        pytest.param(1000, 0.00001, [100, 200, 400, 800, 1000, 1000], id="no more than the file says"),
+        pytest.param(50, 0.00001, [50, 50], id="nor at first"),
+        pytest.param(5000, 0.0001, [100, 200, 400, 500, 500], id="as many as can be written in the time"),
+        pytest.param(5000, 0.1, [100, 100], id="never so few that the notes take longer than the rows"),
+        pytest.param(20, 0.1, [20, 20], id="unless the file says so"),
+    ],
+)
+def test_a_batch_takes_as_long_as_it_may(most: int, seconds_a_row: float, expected: list[int]) -> None:
+    assert sizes(most, seconds_a_row, len(expected)) == expected
+
+
+def test_what_slows_the_database_down_makes_batches_smaller_and_they_grow_again() -> None:
+    pace = Pace(5000, 2000).after(BATCH_SECONDS * 4)
+    assert pace.rows == 500
+    assert pace.after(BATCH_SECONDS / 2).rows == 1000
+
+
+def test_one_slow_moment_does_not_end_the_speed() -> None:
+    assert Pace(5000, 4000).after(60).rows == 1000
+
+
+@pytest.mark.parametrize(("seconds", "rest"), [(0.0, 0.0), (0.04, 0.04), (60.0, REST_SECONDS)])
+def test_traffic_has_the_database_for_as_long_as_a_batch_took(seconds: float, rest: float) -> None:
+    assert Pace(5000, 100).after(seconds).rest == rest
+
+
+@given(most=st.integers(1, 100_000), took=st.lists(st.floats(0, 100), max_size=30))
+def test_a_batch_is_never_empty_nor_larger_than_the_file_says(most: int, took: list[float]) -> None:
+    pace = Pace.first(most)
+    for seconds in took:
+        pace = pace.after(seconds)
+        assert min(most, LEAST_ROWS) <= pace.rows <= most
