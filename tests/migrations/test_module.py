@@ -53,8 +53,8 @@ def test_a_file_that_fails_is_undone_whole_and_told_with_its_line(project: Proje
     )
     result = project.apply()
     assert result["msg"] == (
-        f'{FAILED}{path(B)}:3: duplicate key value violates unique constraint "orders_pkey" DETAIL: Key (id)=(1) already exists. '
-        "Nothing of this file is done; files before it are applied"
+        f'{FAILED}{path(B)}:3: duplicate key value violates unique constraint "orders_pkey" DETAIL: Key (id)=(***) already exists'
+        ". Nothing of this file is done; files before it are applied"
     )
     assert project.versions() == ["20260101000000"]
     assert project.database.value("select to_regclass('b') is null")

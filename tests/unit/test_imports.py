@@ -32,7 +32,7 @@ HOSTS = {
     "postgres": "",
     "health": "words",
     "service": "",
-    "supabase": "",
+    "supabase": "postgres",
     "supabase_api": "words",
     "ledger": "",
     "ownership": "ledger postgres",

@@ -17,6 +17,7 @@ from typing import IO, Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import Clock, SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.postgres import rows
 from ansible_collections.morpheus.deploy.plugins.module_utils.words import said
 
 _CHUNK = 1 << 18
@@ -46,7 +47,7 @@ class Program:
 
     def words(self) -> str:
         self.complaints.seek(0)
-        return said.ending(self.complaints.read().decode(errors="replace"), _LAST_WORDS)
+        return said.ending(rows.without(self.complaints.read().decode(errors="replace")), _LAST_WORDS)
 
     def close(self) -> None:
         """No more input comes."""

@@ -27,6 +27,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.backup import flow
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import Clock, SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.spoken import told
+from ansible_collections.morpheus.deploy.plugins.module_utils.postgres import rows
 from ansible_collections.morpheus.deploy.plugins.module_utils.postgres.url import Address
 from ansible_collections.morpheus.deploy.plugins.module_utils.words import said
 
@@ -80,7 +81,7 @@ class Scratch:
         command = self.command("psql", "--no-psqlrc", "--quiet", "--csv", "--tuples-only", "--set=ON_ERROR_STOP=1", "--file=-")
         done = subprocess.run(command, input=sql.encode(), capture_output=True, check=False, env=flow.clean_environment())
         if done.returncode:
-            raise DeployError(f"{what}: {said.ending(done.stderr.decode(errors='replace'), 2000)}")
+            raise DeployError(f"{what}: {said.ending(rows.without(done.stderr.decode(errors='replace')), 2000)}")
         return list(csv.reader(io.StringIO(done.stdout.decode())))
 
 

@@ -32,8 +32,9 @@ def split(pieces: Iterable[bytes]) -> Iterator[tuple[str, str]]:
     rest = b""
     for piece in pieces:
         # The time of the rest of a line is no part of it.
-        rest = (rest + (_STAMP.sub(b"", piece, count=1) if rest and _STAMP.match(piece) else piece))[:LONGEST]
-        *lines, rest = rest.split(b"\n")
+        whole = rest + (_STAMP.sub(b"", piece, count=1) if rest and _STAMP.match(piece) else piece)
+        # Each is cut by itself: the end of one that is too long is seen, or those after it would be lost with it.
+        *lines, rest = (line[:LONGEST] for line in whole.split(b"\n"))
         yield from map(_line, filter(None, lines))
     if rest:
         yield _line(rest)

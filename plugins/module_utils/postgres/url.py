@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, quote, unquote
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.postgres import rows
 
 DEFAULT_PORT = "5432"
 _SCHEME = re.compile(r"postgres(ql)?(\+\w+)?\Z")
@@ -106,7 +107,8 @@ def pooler_problem(address: Address) -> str:
 
 
 def scrubbed(text: str, url: str) -> str:
-    """``text`` on one line, without the URL and its password in any of their spellings."""
+    """``text`` of a driver or a program on one line, without the URL, its password in any of their spellings, and rows."""
+    text = rows.without(text)
     secrets = {url}
     try:
         password = parse(url).password

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from ansible_collections.morpheus.deploy.plugins.module_utils.postgres import rows
 from ansible_collections.morpheus.deploy.plugins.module_utils.supabase.plan import MigrationFile
 
 
@@ -14,7 +15,7 @@ def state(exc: Exception) -> str:
 
 def words(exc: Exception) -> str:
     """What the server said, on one line, without the mark below the place that it means and without a full stop."""
-    lines = [line for line in str(exc).splitlines() if line.strip(" ^\t")]
+    lines = [line for line in rows.without(str(exc)).splitlines() if line.strip(" ^\t")]
     return " ".join(" ".join(lines).split()).removesuffix(".") or type(exc).__name__
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -20,11 +21,13 @@ from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.ends import RU
 
 DIRECTORY = Path(".deploy")
 UNKNOWN = "unknown"
+# Of an environment, and of a stack in it.
+_PLACE = re.compile(r"[^/.\0][^/\0]*(/[^/.\0][^/\0]*)?\Z")
 
 
 def write(environment: str, name: str, content: Mapping[str, Any], *, everywhere: bool = True) -> Path:
     """``everywhere``: where nobody knows which environment was meant (""), every one that has such a file here gets this one."""
-    path = DIRECTORY / (environment or UNKNOWN) / name
+    path = _directory(environment) / name
     found = [] if environment or not everywhere else DIRECTORY.glob(f"*/{name}")
     others = [other for other in found if other != path and not _runs(other)]
     for one in (path, *others):
@@ -35,9 +38,14 @@ def write(environment: str, name: str, content: Mapping[str, Any], *, everywhere
 def read(environment: str, name: str) -> dict[str, Any]:
     """What stands in the file of a run; nothing when it cannot be read."""
     with suppress(OSError, ValueError):
-        found = json.loads((DIRECTORY / (environment or UNKNOWN) / name).read_text())
+        found = json.loads((_directory(environment) / name).read_text())
         return found if isinstance(found, dict) else {}
     return {}
+
+
+def _directory(environment: str) -> Path:
+    """A run that is refused for the name of its environment leads nowhere else."""
+    return DIRECTORY / (environment if _PLACE.match(environment) else UNKNOWN)
 
 
 def keep(path: Path, text: str) -> None:

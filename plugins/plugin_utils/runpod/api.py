@@ -18,6 +18,7 @@ from urllib.parse import quote
 from ansible.module_utils.urls import ConnectionError, open_url
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import others_json
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.words.said import Knowledge
 
 PATIENCE_SECONDS = 30
 # Of its answers that are no JSON, or longer.
@@ -51,7 +52,7 @@ class Api:
             answer = open_url(f"{self._url}/{path}", data, headers, method, timeout=PATIENCE_SECONDS, follow_redirects="none")
             found = others_json.loads(answer.read(_LARGEST))
         except HTTPError as exc:
-            raise DeployError(f"RunPod refused {method} {path}: HTTP {exc.code}{_words(exc)}{_mend(exc.code)}") from None
+            raise DeployError(f"RunPod refused {method} {path}: HTTP {exc.code}{self._words(exc)}{_mend(exc.code)}") from None
         except (OSError, HTTPException, ConnectionError) as exc:
             raise DeployError(f"RunPod does not answer at {self._url}: {getattr(exc, 'reason', None) or exc}") from None
         except ValueError:
@@ -60,15 +61,16 @@ class Api:
             raise DeployError(f"what answers {method} {path} at {self._url} is not RunPod: it is no JSON object")
         return found
 
-
-def _words(error: HTTPError) -> str:
-    """What it says is wrong, by RFC 9457."""
-    try:
-        said = others_json.loads(error.read(_LARGEST))
-        words = "; ".join([str(said["detail"]), *map(str, said.get("errors") or [])])
-    except (ValueError, KeyError, TypeError, AttributeError, OSError):
-        return ""
-    return f", {words[:_LONGEST_WORDS]}"
+    def _words(self, error: HTTPError) -> str:
+        """What it says is wrong, by RFC 9457, without the key."""
+        try:
+            found = others_json.loads(error.read(_LARGEST))
+            words = "; ".join([str(found["detail"]), *map(str, found.get("errors") or [])])
+        except (ValueError, KeyError, TypeError, AttributeError, OSError):
+            return ""
+        known = Knowledge()
+        known.know([("", self._key)])
+        return f", {known.beginning(words, _LONGEST_WORDS)}"
 
 
 def _mend(status: int) -> str:

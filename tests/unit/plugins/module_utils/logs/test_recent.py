@@ -94,6 +94,14 @@ def test_a_line_without_an_end_is_not_kept_for_ever() -> None:
     assert len(text) <= lines.LONGEST
 
 
+@pytest.mark.parametrize("length", [lines.LONGEST - 1, lines.LONGEST, lines.LONGEST + 1, 10 * lines.LONGEST])
+def test_what_comes_after_a_line_that_is_too_long_is_there(length: int) -> None:
+    long = [piece(1, "x" * 16_384)] * (length // 16_384) + [piece(1, "x" * (length % 16_384) + "\n")]
+    found = list(lines.split([*long, piece(2, "seen\n"), piece(3, "seen\n")]))
+    assert found[1:] == [(AT.format(2), "seen"), (AT.format(3), "seen")]
+    assert len(found[0][1]) <= lines.LONGEST
+
+
 @pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("10m", 600), ("2h", 7200), ("1d", 86400)])
 def test_a_time_is_a_number_and_a_unit(text: str, seconds: int) -> None:
     assert lines.seconds(text) == seconds

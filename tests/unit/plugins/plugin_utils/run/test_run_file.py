@@ -53,3 +53,11 @@ def test_the_file_of_another_run_that_is_at_work_is_left_alone() -> None:
     there(staging={"verdict": "running", "pid": os.getppid()}, production={"verdict": "running", "pid": ended.pid})
     run_file.write("", "verdict.json", REFUSED)
     assert found() == {"unknown": "refused", "staging": "running", "production": "refused"}
+
+
+@pytest.mark.parametrize("name", ["..", "../outside", "staging/../../outside", "/tmp/morpheus-outside", "a\0b", "."])
+def test_the_name_of_an_environment_leads_nowhere_else(tmp_path: Path, name: str) -> None:
+    """A run is refused for its environment's name after it has begun to write down how it goes."""
+    assert run_file.write(name, "verdict.json", REFUSED) == Path(".deploy/unknown/verdict.json")
+    assert run_file.read(name, "verdict.json") == REFUSED
+    assert list(tmp_path.rglob("verdict.json")) == [tmp_path / ".deploy" / "unknown" / "verdict.json"]

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import copy
+import io
+import json
 from collections.abc import Iterator
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
 from typing import Any
+from urllib.error import HTTPError
 
 import pytest
 from ansible_collections.morpheus.deploy.plugins.filter.endpoints_drift import endpoints_drift
@@ -28,6 +32,7 @@ COMIC: dict[str, Any] = {
     "serverless": SERVERLESS,
 }
 Declared = dict[str, Any]
+SECRET_KEY = "canary-key-of-runpod"
 
 
 @pytest.fixture(scope="module")
@@ -254,6 +259,13 @@ def test_who_is_not_runpod_is_not_believed(status: int, body: bytes) -> None:
     finally:
         server.shutdown()
         server.server_close()
+
+
+@pytest.mark.parametrize("before", [0, 270, 295, 5990])
+def test_an_answer_that_repeats_the_key_is_told_without_it(before: int) -> None:
+    body = json.dumps({"detail": "x" * before + f" {SECRET_KEY} is not known"}).encode()
+    error = HTTPError("http://127.0.0.1", 401, "no", Message(), io.BytesIO(body))
+    assert "canary" not in Api("http://127.0.0.1", SECRET_KEY)._words(error)
 
 
 def test_nobody_answers() -> None:
