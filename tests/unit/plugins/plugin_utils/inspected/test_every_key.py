@@ -10,13 +10,16 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import specifications
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.check import StackConfig
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected import inspection
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.inspection import Inspection
 
 OPTIONS = specifications.options("preflight")
@@ -329,3 +332,19 @@ def test_the_lines_of_a_first_look_are_accepted_whatever_the_key_says(project: P
     # What is left is said, by its name.
     assert not found.problems or any(key in place for place in said), said
     assert any(row.place.startswith("services.web") for row in found.needed.rows)
+
+
+MISSHAPEN: list[Any] = [5, [None], {"a": None}, [[]], [{}], {1: 2}, "${A}"]
+
+
+@pytest.mark.parametrize(
+    "key", ["environment", "labels", "ports", "volumes", "env_file", "secrets", "configs", "depends_on", "deploy"]
+)
+def test_what_has_no_shape_of_compose_ends_in_words_and_never_in_a_crash(tmp_path: Path, key: str) -> None:
+    for value in MISSHAPEN:
+        project = laid(tmp_path, {"image": "redis:7", "restart": "always"})
+        document = yaml.safe_load(project.read_text())
+        document["services"]["web"][key] = value
+        project.write_text(yaml.safe_dump(document))
+        with suppress(DeployError):
+            assert inspection.said(Inspection(project, "staging"))
