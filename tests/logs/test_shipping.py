@@ -208,13 +208,16 @@ def refused(server: Rsyslog, how: str) -> tuple[dict[str, Any], str]:
     config = syslog_config(server)
     place = config["address"]
     if how == "a stranger's certificate":
-        return {**config, "ca_path": ""}, f"the certificate of {place} is not trusted: self-signed certificate; logs_ca_path names"
+        return {
+            **config,
+            "ca_path": "",
+        }, f"the certificate of {place} is not trusted: self-signed certificate; logs_ca_path names"
     if how == "another name":
         server.certify("logs.example.com")
         return config, f"the certificate of {place} is not trusted: IP address mismatch, certificate is not valid for '127.0.0.1'"
     if how == "no TLS":
-        return {**config, "tls": False}, f"{place} takes a connection and closes it: perhaps it wants TLS, which is logs_tls"
-    return config, f"{place} takes a connection and ends it"
+        return {**config, "tls": False}, "perhaps it wants TLS, which is logs_tls"
+    return config, "perhaps it wants a certificate of this host"
 
 
 @pytest.mark.parametrize("server", ["tls"], indirect=True)
