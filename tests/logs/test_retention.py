@@ -29,7 +29,7 @@ def test_each_environments_files_are_deleted_by_the_age_of_their_last_line(tmp_p
     every = {written(root, environment, days) for environment, of_it in ages.items() for days in of_it}
     text = (FILES / "log-retention.conf").read_text()
     (tmp_path / "log-retention.conf").write_text(text.replace("/var/log/deploy", str(root)))
-    command = [PACKAGES / "bin" / "systemd-tmpfiles", "--clean", tmp_path / "log-retention.conf"]
+    command = [str(PACKAGES / "bin" / "systemd-tmpfiles"), "--clean", str(tmp_path / "log-retention.conf")]
     paths = os.pathsep.join(str(path) for path in (LIBRARIES, LIBRARIES / "systemd"))
     subprocess.run(command, check=True, env={**os.environ, "LD_LIBRARY_PATH": paths}, timeout=HANGS_AFTER_SECONDS)
     left = {str(path.relative_to(root)) for path in root.rglob("*.jsonl")}

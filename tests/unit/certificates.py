@@ -16,7 +16,7 @@ from cryptography.x509.oid import NameOID
 def make(
     names: Sequence[str], days: float = 90, now: datetime | None = None, begins: float = -400, authority: bool = False
 ) -> tuple[str, str]:
-    """(certificate, private key) as PEM; it begins and ends so many days after ``now``. As an ``authority`` it vouches for itself."""
+    """(certificate, private key) as PEM; it begins and ends so many days after ``now``. An ``authority`` vouches for itself."""
     start = now or datetime.now(UTC)
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
