@@ -196,7 +196,7 @@ $(LOGS)/.stamp:
 	@mkdir -p $(LOGS)/archives/partial
 	@$(APT) update --quiet
 	$(APT) install --quiet --yes --no-install-recommends --download-only --reinstall \
-		-o Dir::Cache::archives=$(CURDIR)/$(LOGS)/archives rsyslog rsyslog-gnutls
+		-o Dir::Cache::archives=$(CURDIR)/$(LOGS)/archives rsyslog rsyslog-gnutls systemd
 	@for package in $(LOGS)/archives/*.deb; do dpkg-deb --extract $$package $(LOGS); done
 	@rm -rf $(LOGS)/archives
 	@touch $@

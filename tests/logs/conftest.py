@@ -19,10 +19,10 @@ def engine() -> Engine:
     return Engine()
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Rsyslog]:
+@pytest.fixture(params=["tls", "plain"])
+def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Rsyslog]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     (tmp_path / "rsyslog").mkdir()
-    with rsyslog(tmp_path / "rsyslog", port) as found:
+    with rsyslog(tmp_path / "rsyslog", port, tls=request.param == "tls") as found:
         yield found

@@ -45,7 +45,8 @@ def stacks(tmp_path: Path) -> Path:
 
 
 def syslog_config(server: Rsyslog) -> dict[str, Any]:
-    return {"target": "syslog", "about": ABOUT, "host": "127.0.0.1", "port": server.port, "tls": False, "ca_path": ""}
+    place = {"address": f"127.0.0.1:{server.port}", "host": "127.0.0.1", "port": server.port}
+    return {"target": "syslog", "about": ABOUT, **place, "tls": server.tls, "ca_path": str(server.ca)}
 
 
 def loki_config(sink: Loki) -> dict[str, Any]:
@@ -202,6 +203,51 @@ def test_nothing_waits_for_a_loki_that_is_away_and_nothing_is_lost(
     shipped_through(engine, loki_config(sink), tmp_path, away, lambda: None, lambda: [text for _, _, text, _ in sink.lines()])
 
 
+def refused(server: Rsyslog, how: str) -> tuple[dict[str, Any], str]:
+    """A configuration that cannot be, and what is said of it."""
+    config = syslog_config(server)
+    place = config["address"]
+    if how == "a stranger's certificate":
+        return {
+            **config,
+            "ca_path": "",
+        }, f"the certificate of {place} is not trusted: self-signed certificate; logs_ca_path names"
+    if how == "another name":
+        server.certify("logs.example.com")
+        return config, f"the certificate of {place} is not trusted: IP address mismatch, certificate is not valid for '127.0.0.1'"
+    if how == "no TLS":
+        return {**config, "tls": False}, "perhaps it wants TLS, which is logs_tls"
+    return config, "perhaps it wants a certificate of this host"
+
+
+@pytest.mark.parametrize("server", ["tls"], indirect=True)
+@pytest.mark.parametrize("how", ["a stranger's certificate", "another name", "no TLS", "a certificate of ours"])
+def test_lines_wait_for_a_server_that_would_not_take_them_and_the_reason_is_said(
+    engine: Engine, server: Rsyslog, tmp_path: Path, stacks: Path, capfd: pytest.CaptureFixture[str], how: str
+) -> None:
+    wrong, reason = refused(server, how)
+    server.start(asks_for_certificates=how == "a certificate of ours")
+    said = ""
+
+    def told() -> bool:
+        nonlocal said
+        said += capfd.readouterr().err
+        return reason in said
+
+    api = engine.run("shop", "api")
+    with at_work(engine, wrong, tmp_path):
+        engine.say(api, "line 1", "line 2")
+        wait_for(told, reason)
+    assert server.lines() == []
+    server.kill()
+    server.certify("127.0.0.1")
+    server.start()
+    # As after a run of the role: what was not taken is still the engine's.
+    with at_work(engine, syslog_config(server), tmp_path):
+        found = wait_for(lambda: len(server.lines()) == 2 and server.lines(), "both lines")
+    assert [one["line"] for one in found] == ["line 1", "line 2"]
+
+
 def test_what_loki_refuses_for_ever_is_said_and_does_not_keep_the_rest_back(
     engine: Engine, sink: Loki, tmp_path: Path, stacks: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -220,7 +266,7 @@ def test_after_a_restart_it_goes_on_where_it_was(engine: Engine, sink: Loki, tmp
         api = engine.run("shop", "api")
         engine.say(api, "one", "two")
         wait_for(lambda: len(sink.lines()) == 2, "two lines")
-        wait_for((tmp_path / "positions.json").exists, "positions")
+        wait_for(lambda: api in (tmp_path / "positions.json").read_text(), "positions")
     # What is said while it does not run, and what begins and ends meanwhile as far as the engine has it.
     engine.say(api, "three")
     engine.say(engine.run("shop", "api", 2), "four")
@@ -254,6 +300,7 @@ def test_a_container_that_is_gone_is_forgotten(engine: Engine, sink: Loki, tmp_p
 
         def forgotten() -> bool:
             engine.say(other, "more")
-            return (tmp_path / "positions.json").exists() and one not in (tmp_path / "positions.json").read_text()
+            found = json.loads((tmp_path / "positions.json").read_text())["times"]
+            return other in found and one not in found
 
         wait_for(forgotten, "only what is there")

@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from tests.hangs import HANGS_AFTER_SECONDS
+from tests.unit import certificates
 
 ROOT = Path(__file__).parents[2]
 # Unpacked by `make logs`.
 PACKAGES = ROOT / ".cache" / "logs"
-RECEIVER = ROOT / "roles" / "logs" / "files" / "rsyslog-receiver.conf"
+FILES = ROOT / "roles" / "logs" / "files"
 
 
 def wait_for(condition: Callable[[], Any], what: str) -> Any:
@@ -94,13 +95,33 @@ class Rsyslog:
 
     root: Path
     port: int
+    tls: bool
     process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
+    @property
+    def ca(self) -> Path:
+        """Who signed its certificate: itself."""
+        return self.root / "tls" / "ca.pem"
+
+    def certify(self, *names: str) -> None:
+        certificate, key = certificates.make(names, authority=True)
+        self.ca.parent.mkdir(exist_ok=True)
+        for name, text in (("ca", certificate), ("certificate", certificate), ("key", key)):
+            (self.ca.parent / f"{name}.pem").write_text(text)
+
+    def start(self, asks_for_certificates: bool = False) -> None:
         libraries = PACKAGES / "usr" / "lib" / "x86_64-linux-gnu"
-        text = (
-            RECEIVER.read_text().replace("/var/log/deploy", str(self.root / "log")).replace('port="6514"', f'port="{self.port}"')
-        )
+        said_there = {
+            "/var/log/deploy": str(self.root / "log"),
+            'port="6514"': f'port="{self.port}"',
+            "/etc/rsyslog.d/tls": str(self.ca.parent),
+            'mode="1"': f'mode="{int(self.tls)}"',
+            'authMode="anon"': f'authMode="{"x509/certvalid" if asks_for_certificates else "anon"}"',
+        }
+        text = (FILES / "rsyslog-receiver.conf").read_text()
+        for there, here in said_there.items():
+            assert there in text
+            text = text.replace(there, here)
         main = f'global(workDirectory="{self.root}")\nmain_queue(queue.type="Direct")\n'
         (self.root / "rsyslog.conf").write_text(main + text)
         command = [
@@ -131,8 +152,9 @@ class Rsyslog:
 
 
 @contextmanager
-def rsyslog(root: Path, port: int) -> Iterator[Rsyslog]:
-    server = Rsyslog(root, port)
+def rsyslog(root: Path, port: int, tls: bool) -> Iterator[Rsyslog]:
+    server = Rsyslog(root, port, tls)
+    server.certify("127.0.0.1")
     try:
         yield server
     finally:

@@ -13,8 +13,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 
-def make(names: Sequence[str], days: float = 90, now: datetime | None = None, begins: float = -400) -> tuple[str, str]:
-    """(certificate, private key) as PEM; it begins and ends so many days after ``now``."""
+def make(
+    names: Sequence[str], days: float = 90, now: datetime | None = None, begins: float = -400, authority: bool = False
+) -> tuple[str, str]:
+    """(certificate, private key) as PEM; it begins and ends so many days after ``now``. An ``authority`` vouches for itself."""
     start = now or datetime.now(UTC)
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
@@ -22,6 +24,8 @@ def make(names: Sequence[str], days: float = 90, now: datetime | None = None, be
     builder = builder.not_valid_before(start + timedelta(days=begins)).not_valid_after(start + timedelta(days=days))
     if names:
         builder = builder.add_extension(x509.SubjectAlternativeName([_name(one) for one in names]), critical=False)
+    if authority:
+        builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
     private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode(), private.decode()
 

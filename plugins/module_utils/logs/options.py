@@ -55,7 +55,7 @@ def wanted(given: Mapping[str, Any], root: Path) -> dict[str, tuple[bytes, int]]
     config: dict[str, Any] = {"target": given["target"], "about": about, "ca_path": str(root / CA) if given["ca"] else ""}
     if given["target"] == SYSLOG:
         host, _, port = given["address"].rpartition(":")
-        config |= {"host": host.strip("[]"), "port": int(port), "tls": given["tls"]}
+        config |= {"address": given["address"], "host": host.strip("[]"), "port": int(port), "tls": given["tls"]}
     else:
         config |= {name: given[name] for name in _OF_LOKI}
     files = {PROGRAM: (program.archive(), 0o644), CONFIG: ((json.dumps(config, indent=2) + "\n").encode(), 0o600)}

@@ -49,6 +49,8 @@ class Positions:
         with suppress(OSError, ValueError, KeyError, TypeError):
             found = json.loads(path.read_bytes())
             self._began, self._times = str(found["began"]), dict(found["times"])
+        # When it first began is what the next one goes by, also when this one never came to send anything.
+        self._written()
 
     def of(self, identity: str) -> str:
         return self._times.get(identity, self._began)
@@ -57,6 +59,9 @@ class Positions:
         """Why it could not be written down; then it is known here until this ends."""
         self._times |= {line.source.id: line.time for line in lines}
         self._times = {identity: at for identity, at in self._times.items() if identity in known}
+        return self._written()
+
+    def _written(self) -> str:
         try:
             write_atomically(self._path, json.dumps({"began": self._began, "times": self._times}), mode=0o600)
         except (DeployError, OSError) as exc:

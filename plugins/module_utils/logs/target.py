@@ -9,7 +9,8 @@ import base64
 import http.client
 import socket
 import ssl
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,6 +18,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.logs import entry 
 from ansible_collections.morpheus.deploy.plugins.module_utils.logs.entry import Entry
 
 _SECONDS = 20.0
+# A server that wants TLS, or a certificate, closes a connection that brings none as soon as it has read something.
+_SETTLES_SECONDS = 1.0
 _PUSH = "/loki/api/v1/push"
 # Loki asks for less, or for the same once more; every other 4xx would be answered the same for ever.
 _AGAIN = (408, 429)
@@ -33,6 +36,18 @@ def _context(config: Mapping[str, Any]) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=config.get("ca_path") or None)
 
 
+@contextmanager
+def _by_tls(place: str) -> Iterator[None]:
+    """OpenSSL's words for what is wrong name neither the server nor what to do."""
+    try:
+        yield
+    except ssl.SSLCertVerificationError as exc:
+        why = exc.verify_message.rstrip(".")
+        raise OSError(f"the certificate of {place} is not trusted: {why}; logs_ca_path names who signed it") from exc
+    except ssl.SSLError as exc:
+        raise OSError(f"{place} speaks no TLS, or none that this host does: {exc}") from exc
+
+
 class Syslog:
     def __init__(self, config: Mapping[str, Any]) -> None:
         self._config = config
@@ -42,11 +57,16 @@ class Syslog:
 
     def __call__(self, lines: Sequence[Entry]) -> str:
         try:
-            if self._socket is None or self._is_closed(self._socket):
+            if self._socket is None or self._end(self._socket, within=0.0):
                 self._close()
                 self._socket = self._connect()
-                self._write(self._socket, self._unsure)
-            self._write(self._socket, lines)
+                self._write(self._socket, [*self._unsure, *lines])
+                if end := self._end(self._socket, _SETTLES_SECONDS):
+                    place = self._config["address"]
+                    wants = "a certificate of this host" if self._config["tls"] else "TLS, which is logs_tls"
+                    raise OSError(f"{place} takes a connection and {end}: perhaps it wants {wants}")
+            else:
+                self._write(self._socket, lines)
         except OSError:
             self._close()
             raise
@@ -59,17 +79,23 @@ class Syslog:
     def _connect(self) -> socket.socket:
         place = (self._config["host"], int(self._config["port"]))
         connection = socket.create_connection(place, timeout=_SECONDS)
-        return _context(self._config).wrap_socket(connection, server_hostname=place[0]) if self._config["tls"] else connection
-
-    def _is_closed(self, connection: socket.socket) -> bool:
-        """A server says nothing, so what can be read is its end."""
-        connection.settimeout(0.0)
+        if not self._config["tls"]:
+            return connection
         try:
-            return not connection.recv(1)
-        except (BlockingIOError, ssl.SSLWantReadError):
-            return False
-        except OSError:
-            return True
+            with _by_tls(self._config["address"]):
+                return _context(self._config).wrap_socket(connection, server_hostname=place[0])
+        except TimeoutError as exc:
+            raise OSError(f"{self._config['address']} takes a connection and answers no TLS within {_SECONDS:g} s") from exc
+
+    def _end(self, connection: socket.socket, within: float) -> str:
+        """How the server has ended the connection; empty while it has not. It says nothing, so what can be read is its end."""
+        connection.settimeout(within)
+        try:
+            return "" if connection.recv(1) else "closes it"
+        except (BlockingIOError, TimeoutError, ssl.SSLWantReadError):
+            return ""
+        except OSError as exc:
+            return f"ends it ({exc})"
         finally:
             connection.settimeout(_SECONDS)
 
@@ -94,7 +120,8 @@ class Loki:
         connection = self._connection()
         try:
             body = entries.loki(lines, self._config["about"])
-            connection.request("POST", self._url.path.rstrip("/") + _PUSH, body, self._headers)
+            with _by_tls(self._url.netloc):
+                connection.request("POST", self._url.path.rstrip("/") + _PUSH, body, self._headers)
             answer = connection.getresponse()
             said = answer.read(500).decode(errors="replace").strip()
         except http.client.HTTPException as exc:
