@@ -22,6 +22,11 @@ options:
     description: Directory of programs that are installed on the host, in the place of O(image).
     type: str
     default: ""
+"""
+
+    # Where backups lie.
+    PLACE = r"""
+options:
   directory:
     description: Where backups lie on the host. Only root may look into it.
     type: str
@@ -67,10 +72,6 @@ options:
     STORAGE = r"""
 requirements:
   - age, on the host
-attributes:
-  platform:
-    support: full
-    platforms: posix
 options:
   url:
     description: Where the APIs of the project are, as in C(https://abcdefghijklmnopqrst.supabase.co).
@@ -84,28 +85,6 @@ options:
     description: Whose project it is.
     type: str
     required: true
-  directory:
-    description: Where backups lie on the host. Only root may look into it.
-    type: str
-    default: ""
-  urls:
-    description:
-      - In the place of O(directory), URLs that each open one object of a store for a while, as
-        M(morpheus.deploy.backup_store) signs them.
-    type: dict
-    default: {}
-  wait_seconds:
-    description: How long to wait for another run that is at work with backups on the host, in seconds.
-    type: float
-    default: 600.0
-  ca_path:
-    description: PEM file with the authority that signed the API's certificate, where it is no public one.
-    type: path
-    default: ""
-  timeout_seconds:
-    description: How long one request may take without a sign of the other side, in seconds.
-    type: float
-    default: 20.0
 """
 
     RECORD = r"""

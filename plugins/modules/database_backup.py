@@ -30,6 +30,7 @@ options:
     default: 0.0
 extends_documentation_fragment:
   - morpheus.deploy.backup
+  - morpheus.deploy.backup.place
   - morpheus.deploy.backup.made
   - morpheus.deploy.database.declared
   - morpheus.deploy.database

@@ -44,6 +44,7 @@ options:
         as O(token) is refused, except in check mode.
 extends_documentation_fragment:
   - morpheus.deploy.backup
+  - morpheus.deploy.backup.place
   - morpheus.deploy.backup.record
   - morpheus.deploy.database.declared
   - morpheus.deploy.database

@@ -64,6 +64,7 @@ options:
     default: 0.0
 extends_documentation_fragment:
   - morpheus.deploy.backup
+  - morpheus.deploy.backup.place
   - morpheus.deploy.backup.record
 seealso:
   - module: morpheus.deploy.staging_data_import

@@ -36,6 +36,7 @@ options:
     required: true
 extends_documentation_fragment:
   - morpheus.deploy.backup
+  - morpheus.deploy.backup.place
   - morpheus.deploy.database.declared
   - morpheus.deploy.database
   - morpheus.deploy.token

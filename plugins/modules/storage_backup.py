@@ -25,6 +25,8 @@ options:
     required: true
 extends_documentation_fragment:
   - morpheus.deploy.backup.storage
+  - morpheus.deploy.backup.place
+  - morpheus.deploy.supabase
   - morpheus.deploy.backup.made
 seealso:
   - module: morpheus.deploy.storage_restore

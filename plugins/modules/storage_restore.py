@@ -36,6 +36,8 @@ options:
     default: ""
 extends_documentation_fragment:
   - morpheus.deploy.backup.storage
+  - morpheus.deploy.backup.place
+  - morpheus.deploy.supabase
   - morpheus.deploy.backup.record
   - morpheus.deploy.token
   - morpheus.deploy.without_lease
