@@ -91,6 +91,7 @@ class CallbackModule(Default):  # type: ignore[misc] # ansible-core has no types
         self._beside: Show | None = None
         self._over = threading.Event()
         self._process = 0
+        self._threads: list[threading.Thread] = []
         self._playbook: Any = None
 
     def v2_playbook_on_start(self, playbook: Any) -> None:
@@ -121,13 +122,19 @@ class CallbackModule(Default):  # type: ignore[misc] # ansible-core has no types
             atexit.register(self._leave)
         reader = channel.begin()
         screen.drawn_by(self._verdict)
-        threading.Thread(target=self._keep_up, args=(show, reader, self._over), daemon=True).start()
+        self._threads.append(threading.Thread(target=self._keep_up, args=(show, reader, self._over), daemon=True))
+        self._threads[-1].start()
         return show
 
     def _leave(self) -> None:
-        """However the run ends, the terminal is as it was."""
-        if os.getpid() == self._process and self._show and self._show.region:
-            self._over.set()
+        """However the run ends, the terminal is as it was, and no thread is left that Python would end under the lock."""
+        if os.getpid() != self._process:
+            return
+        self._over.set()
+        channel.wake()
+        for thread in self._threads:
+            thread.join()
+        if self._show and self._show.region:
             self._show.region.stop()
 
     def _keep_up(self, show: Show, reader: int, over: threading.Event) -> None:

@@ -181,6 +181,18 @@ def test_a_follower_that_fails_is_said_once_and_the_deploy_goes_on(followed: Fol
     assert "VERDICT deployed" in run.screen
 
 
+def test_nobody_draws_any_more_when_python_ends(followed: Followed) -> None:
+    """It would end that thread wherever it is, with the lock that it holds, and write what is left under the same lock."""
+    path = "callback/live.py"
+    text = (Path(__file__).parents[2] / "plugins" / path).read_text()
+    counts = "atexit.register(lambda: self._display.display(f'threads left: {threading.active_count() - 1}'))"
+    text = text.replace("atexit.register(self._leave)", f"{counts}; atexit.register(self._leave)")
+    replaced(followed.collections, path, text.replace("TICK_SECONDS = 0.2\n", "TICK_SECONDS = 3600\n"))
+    run = followed.begin({"app-1": TELLS}, waits=False)
+    assert run.ended() == 0
+    assert "threads left: 0" in run.screen
+
+
 def test_ctrl_c_leaves_the_terminal_as_it_was_and_says_what_goes_on(followed: Followed) -> None:
     run = followed.begin({"app-1": TELLS[:1]}, terminal=True)
     run.awaits("start 1 candidate")
