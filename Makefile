@@ -95,7 +95,7 @@ lab: $(VENV)/.stamp mmdebstrap
 
 .PHONY: acme
 acme: $(VENV)/.stamp mmdebstrap ## Issue and renew certificates by a real ACME authority and a real HAProxy
-	pytest --capture=no tests/edge_lab/test_certificates.py
+	pytest --capture=no -m 'deep or not deep' tests/edge_lab/test_certificates.py
 
 .PHONY: edge-lab
 edge-lab: $(VENV)/.stamp ## Roll generated releases over a real HAProxy without containers: EDGE_LAB_EXAMPLES=300 of them

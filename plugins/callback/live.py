@@ -90,8 +90,6 @@ class CallbackModule(Default):  # type: ignore[misc] # ansible-core has no types
         # What hosts tell, where all else is said as Ansible does.
         self._beside: Show | None = None
         self._over = threading.Event()
-        self._process = 0
-        self._threads: list[threading.Thread] = []
         self._playbook: Any = None
 
     def v2_playbook_on_start(self, playbook: Any) -> None:
@@ -117,23 +115,20 @@ class CallbackModule(Default):  # type: ignore[misc] # ansible-core has no types
         self._playbook = playbook
         self._over.set()
         self._over = threading.Event()
-        if not self._process:
-            self._process = os.getpid()
-            atexit.register(self._leave)
         reader = channel.begin()
         screen.drawn_by(self._verdict)
-        self._threads.append(threading.Thread(target=self._keep_up, args=(show, reader, self._over), daemon=True))
-        self._threads[-1].start()
+        thread = threading.Thread(target=self._keep_up, args=(show, reader, self._over), daemon=True)
+        atexit.register(self._leave, os.getpid(), thread)
+        thread.start()
         return show
 
-    def _leave(self) -> None:
+    def _leave(self, process: int, thread: threading.Thread) -> None:
         """However the run ends, the terminal is as it was, and no thread is left that Python would end under the lock."""
-        if os.getpid() != self._process:
+        if os.getpid() != process:
             return
         self._over.set()
         channel.wake()
-        for thread in self._threads:
-            thread.join()
+        thread.join()
         if self._show and self._show.region:
             self._show.region.stop()
 

@@ -346,6 +346,7 @@ def _started(run: Any) -> threading.Thread:
     return thread
 
 
+@pytest.mark.deep
 def test_a_name_that_leads_elsewhere_is_named_and_hosts_go_on_with_what_they_have(lab: Lab, old: str) -> None:
     lab.inside.submit(lab.dns.lead, SHOP, ELSEWHERE).result()
     try:
@@ -393,6 +394,7 @@ def test_check_mode_says_what_is_due_and_asks_nobody(lab: Lab, old: str) -> None
     assert lab.file.read_text() == old
 
 
+@pytest.mark.deep
 def test_a_wildcard_is_issued_by_dns_and_its_records_are_removed(lab: Lab) -> None:
     hook, log = lab.directory / "hook.py", lab.directory / "hook.log"
     hook.write_text(HOOK)

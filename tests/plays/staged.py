@@ -14,7 +14,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -496,6 +497,18 @@ def collection(directory: Path) -> Path:
     for name in ("playbooks", "meta"):
         (own / name).symlink_to(ROOT / name)
     return directory / "collections"
+
+
+class Runs(dict[str, Future[Done]]):
+    """Each begins when a test first asks for it: what only tests ask for that are left out is not played."""
+
+    def __init__(self, begin: Callable[[str], Future[Done]]) -> None:
+        super().__init__()
+        self._begin = begin
+
+    def __missing__(self, name: str) -> Future[Done]:
+        self[name] = self._begin(name)
+        return self[name]
 
 
 class Stage:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.plays.staged import Case, Done, Stage, rule
+from tests.plays.staged import Case, Done, Runs, Stage, rule
 
 REFUSES = rule(
     "stack_adoption_info",
@@ -26,14 +26,13 @@ CASES = {
     "a restart on a host of the environment": Case(rules=[RESTARTS, OWNED]),
     "nothing left": Case(rules=[ADOPTED]),
 }
-Runs = dict[str, Future[Done]]
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
     stage = Stage(tmp_path_factory.mktemp("stage"))
     with ThreadPoolExecutor(3) as pool:
-        yield {name: pool.submit(stage.play, name, "adopt", case) for name, case in CASES.items()}
+        yield Runs(lambda name: pool.submit(stage.play, name, "adopt", CASES[name]))
 
 
 def asked(done: Done, host: str = "app-1") -> list[str]:
@@ -93,6 +92,7 @@ def test_an_engine_of_the_environment_is_not_restarted_without_its_lease(runs: R
     assert "stack_adoption_info" not in asked(done)
 
 
+@pytest.mark.deep
 def test_what_is_adopted_already_is_deployed_to_as_ever(runs: Runs) -> None:
     done = runs["nothing left"].result()
     assert done.code == 0, done.output

@@ -80,6 +80,7 @@ def test_a_deploy_of_some_hosts_renews_nothing(stage: Stage) -> None:
     assert asked(done, "edge_certificate_info") == []
 
 
+@pytest.mark.deep
 def test_a_host_that_has_an_older_one_is_given_that_of_the_other(stage: Stage, tmp_path: Path) -> None:
     (tmp_path / "acme.pem").write_text("certificate and key, a canary")
     rules = [certificate(20, host="app-1"), certificate(80, str(tmp_path / "acme.pem"), host="app-2")]
@@ -98,6 +99,7 @@ def test_balancers_are_looked_at_too(stage: Stage) -> None:
     assert asked(done, "edge_certificate_info") == ["app-1", "app-2", "lb-1"]
 
 
+@pytest.mark.deep
 def test_the_job_of_the_night_fails_when_nothing_could_be_renewed(stage: Stage) -> None:
     done = stage.play("night", "certificates", Case(rules=[OLD]))
     found = done.files["staging/verdict.json"]

@@ -84,6 +84,7 @@ def test_a_host_that_the_balancer_does_not_take_back_ends_the_run(runs: Runs) ->
     ]
 
 
+@pytest.mark.deep
 def test_a_balancer_that_is_lost_ends_the_run_after_the_host_that_stood_in_for_itself(runs: Runs) -> None:
     done = runs["balancer away"].result()
     assert (done.code, done.files["staging/verdict.json"]["verdict"]) == (2, "failed"), done.output

@@ -5,14 +5,14 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 import yaml
 from ansible_collections.morpheus.deploy.plugins.module_utils.flags import words
 
-from tests.plays.staged import FLAGS, FLAGS_THERE, WITH_FLAGS, Case, Done, Stage, rule
+from tests.plays.staged import FLAGS, FLAGS_THERE, WITH_FLAGS, Case, Done, Runs, Stage, rule
 from tests.unit.flags_file import TEN, TEN_KNOWN, TEN_SAID, boolean, document, share, text
 
 NEWER = text({"loud": boolean(state="DISABLED")}, 5)
@@ -51,7 +51,6 @@ CASES = {
     "compared with nothing": Case(options=asked("flags_diff=nowhere")),
     "none": Case(options=(*NOTHING, "-e", json.dumps({"stack_flags": None}))),
 }
-Runs = dict[str, Future[Done]]
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +61,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
 @pytest.fixture(scope="module")
 def runs(stage: Stage) -> Iterator[Runs]:
     with ThreadPoolExecutor(3) as pool:
-        yield {name: pool.submit(stage.play, name, "flags", case) for name, case in CASES.items()}
+        yield Runs(lambda name: pool.submit(stage.play, name, "flags", CASES[name]))
 
 
 def file(stage: Stage, name: str) -> str:

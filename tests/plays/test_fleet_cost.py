@@ -64,6 +64,7 @@ def deploys(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Done]:
     return found
 
 
+@pytest.mark.deep
 def test_each_further_host_costs_what_the_one_before_it_cost(deploys: dict[int, Done]) -> None:
     tasks = [len(deploys[hosts].sent) for hosts in FLEETS]
     variables = [deploys[hosts].variables for hosts in FLEETS]

@@ -186,7 +186,7 @@ def test_nobody_draws_any_more_when_python_ends(followed: Followed) -> None:
     path = "callback/live.py"
     text = (Path(__file__).parents[2] / "plugins" / path).read_text()
     counts = "atexit.register(lambda: self._display.display(f'threads left: {threading.active_count() - 1}'))"
-    text = text.replace("atexit.register(self._leave)", f"{counts}; atexit.register(self._leave)")
+    text = text.replace("atexit.register(self._leave", f"{counts}; atexit.register(self._leave")
     replaced(followed.collections, path, text.replace("TICK_SECONDS = 0.2\n", "TICK_SECONDS = 3600\n"))
     run = followed.begin({"app-1": TELLS}, waits=False)
     assert run.ended() == 0

@@ -69,6 +69,7 @@ def test_it_says_what_it_would_do_does_it_once_and_refuses_what_is_too_dear(stag
         assert "canary" not in done.output
 
 
+@pytest.mark.deep
 def test_what_somebody_changed_at_runpod_is_told_by_status_and_audit(stage: Stage, runpod: Stub) -> None:
     runpod.forget()
     play(stage, runpod, "kept")

@@ -121,6 +121,7 @@ def test_two_at_once_one_killed_half_way_and_both_gone_again(previews: Previews)
     assert again.code == 0, again.output
 
 
+@pytest.mark.deep
 def test_a_branch_that_a_killed_run_has_left_alone_goes_too(previews: Previews) -> None:
     previews.supabase.ask("POST", f"/v1/projects/{STAGING}/branches", STAGING_TOKEN, {"branch_name": "preview-pr-1"})
     gone = previews.play("gone", "pr-1", "-e", "preview_state=absent")
@@ -128,6 +129,7 @@ def test_a_branch_that_a_killed_run_has_left_alone_goes_too(previews: Previews) 
     assert previews.branches() == []
 
 
+@pytest.mark.deep
 def test_the_branch_stays_while_a_host_still_has_something(previews: Previews) -> None:
     assert previews.play("made", "pr-1").code == 0
     lost = previews.play(

@@ -162,6 +162,7 @@ def test_a_deploy_makes_the_login_once_and_has_hosts_keep_what_they_read(stage: 
     assert "canary" not in done.output
 
 
+@pytest.mark.deep
 def test_a_login_that_cannot_be_made_is_told_and_stops_no_deploy(stage: Stage) -> None:
     why = "web.URL may not make the role of ledger.URL. Whoever may, types once: create role reader"
     done = deploy(stage, "no-reader", database("ff"), rule("ledger_login", {"failed": True, "msg": why}))
@@ -181,6 +182,7 @@ def test_what_alembic_has_applied_already_is_not_run_again(stage: Stage, applied
     assert (done.code, len(asked(done, "stack_migration"))) == (0, runs), done.output
 
 
+@pytest.mark.deep
 def test_check_mode_says_which_files_would_run(stage: Stage) -> None:
     done = deploy(stage, "would", rule("lease", {**database("ff")["answer"], "taken": False, "token": 0}), options=("--check",))
     assert done.code == 0, done.output

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.plays.staged import IDS, WELL, Case, Done, Stage, rule
+from tests.plays.staged import IDS, WELL, Case, Done, Runs, Stage, rule
 
 THERE = [
     rule("engine_config", {"changed": False, "restart": [], "reload": []}),
@@ -45,10 +45,10 @@ CASES = {
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Future[Done]]]:
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
     stage = Stage(tmp_path_factory.mktemp("stage"))
     with ThreadPoolExecutor(2) as pool:
-        yield {name: pool.submit(stage.play, name, *case) for name, case in CASES.items()}
+        yield Runs(lambda name: pool.submit(stage.play, name, *CASES[name]))
 
 
 def verdict(done: Done) -> tuple[str, int]:
@@ -59,7 +59,7 @@ def modules(done: Done) -> list[str]:
     return list(dict.fromkeys(str(one["module"]) for one in done.asked))
 
 
-def test_all_of_it_is_one_run_with_one_lease_and_one_word(runs: dict[str, Future[Done]]) -> None:
+def test_all_of_it_is_one_run_with_one_lease_and_one_word(runs: Runs) -> None:
     done = runs["sets up"].result()
     assert verdict(done) == ("deployed", 0), done.output
     steps = ["lease", "engine_config", "edge_config", "stack_release", "stack_rollout", "supabase_seeds"]
@@ -70,27 +70,30 @@ def test_all_of_it_is_one_run_with_one_lease_and_one_word(runs: dict[str, Future
     assert done.files["staging/verdict.json"]["release_id"] == IDS["1.1.0"]
 
 
-def test_what_is_there_already_stays_as_it_is(runs: dict[str, Future[Done]]) -> None:
+@pytest.mark.deep
+def test_what_is_there_already_stays_as_it_is(runs: Runs) -> None:
     done = runs["sets up again"].result()
     assert verdict(done) == ("unchanged", 0), done.output
     assert "stack_rollout" not in modules(done)
 
 
-def test_engines_are_restarted_under_the_lease_of_the_whole_run(runs: dict[str, Future[Done]]) -> None:
+@pytest.mark.deep
+def test_engines_are_restarted_under_the_lease_of_the_whole_run(runs: Runs) -> None:
     done = runs["restarts engines"].result()
     assert verdict(done) == ("deployed", 0), done.output
     assert [one["host"] for one in done.asked if one["module"] == "lease"] == ["app-1", "app-2"]
     assert "app-2: the engine was restarted for live-restore" in done.files["staging/verdict.json"]["notes"]
 
 
-def test_a_seed_that_fails_leaves_the_release_that_serves_and_says_so(runs: dict[str, Future[Done]]) -> None:
+def test_a_seed_that_fails_leaves_the_release_that_serves_and_says_so(runs: Runs) -> None:
     done = runs["sets up, and a seed fails"].result()
     assert verdict(done) == ("failed", 2), done.output
     assert done.files["staging/verdict.json"]["messages"] == [BROKEN["msg"]]
     assert "app-1 runs 1.1.0" in done.output
 
 
-def test_without_seeds_it_says_why_and_is_served(runs: dict[str, Future[Done]]) -> None:
+@pytest.mark.deep
+def test_without_seeds_it_says_why_and_is_served(runs: Runs) -> None:
     done = runs["sets up without seeds"].result()
     assert verdict(done) == ("deployed", 0), done.output
     assert "enabled is false, so nothing is seeded" in done.output
@@ -98,7 +101,7 @@ def test_without_seeds_it_says_why_and_is_served(runs: dict[str, Future[Done]]) 
 
 
 @pytest.mark.parametrize("name", ["sets up where seeds must say so", "seeds where seeds must say so"])
-def test_where_a_file_must_say_that_it_is_meant_nothing_is_asked_before_it_does(runs: dict[str, Future[Done]], name: str) -> None:
+def test_where_a_file_must_say_that_it_is_meant_nothing_is_asked_before_it_does(runs: Runs, name: str) -> None:
     done = runs[name].result()
     assert verdict(done) == ("refused", 2)
     assert done.asked == []
@@ -106,12 +109,12 @@ def test_where_a_file_must_say_that_it_is_meant_nothing_is_asked_before_it_does(
     assert 'begin the file with the line "-- seed staging"' in done.verdict
 
 
-def test_a_file_that_says_so_is_run(runs: dict[str, Future[Done]]) -> None:
+def test_a_file_that_says_so_is_run(runs: Runs) -> None:
     done = runs["seeds a file that says so"].result()
     assert verdict(done) == ("deployed", 0), done.output
 
 
 @pytest.mark.parametrize("name", ["seeds again", "seeds nothing"])
-def test_seeds_that_are_there_or_are_none_change_nothing(runs: dict[str, Future[Done]], name: str) -> None:
+def test_seeds_that_are_there_or_are_none_change_nothing(runs: Runs, name: str) -> None:
     done = runs[name].result()
     assert verdict(done) == ("unchanged", 0), done.output

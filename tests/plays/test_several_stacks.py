@@ -268,6 +268,7 @@ def waits(stack: str) -> dict[str, Any]:
     return rule("stack_rollout", "waits", stack=stack)
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("sent", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.deep)])
 def test_an_interrupted_run_says_what_became_of_each_stack(
     stage: Stage, request: pytest.FixtureRequest, sent: signal.Signals

@@ -155,6 +155,7 @@ def test_a_plan_asks_as_the_deploy_does_and_says_what_would_run(stage: Stage) ->
     assert "canary" not in done.output
 
 
+@pytest.mark.deep
 def test_a_plan_goes_on_where_migrations_would_be_refused_and_says_why(stage: Stage) -> None:
     msg = f"the migrations failed, and no host was switched: nothing was run: {A}: was applied with another content"
     done = deploy(stage, "plan refused", rule("supabase_migrations", {"failed": True, "msg": msg}), playbook="plan")
