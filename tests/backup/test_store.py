@@ -13,6 +13,7 @@ from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
 
 import boto3  # type: ignore[import-not-found,import-untyped,unused-ignore]
 import pytest
@@ -25,6 +26,7 @@ from ansible_collections.morpheus.deploy.plugins.plugin_utils.backup import s3
 from moto.server import ThreadedMotoServer  # type: ignore[import-not-found,import-untyped,unused-ignore]
 
 from tests.backup.world import NOW, World
+from tests.hangs import HANGS_AFTER_SECONDS
 
 KEYS = {"access_key": "canary-access", "secret_key": "canary-secret"}
 
@@ -34,6 +36,9 @@ def bucket() -> Iterator[dict[str, Any]]:
     server = ThreadedMotoServer("127.0.0.1", 0)
     server.start()
     host, port = server.get_host_and_port()
+    # All stores of a process share what they hold.
+    with urlopen(Request(f"http://{host}:{port}/moto-api/reset", method="POST"), timeout=HANGS_AFTER_SECONDS):
+        pass
     given = {"bucket": "backups", "prefix": "production", "endpoint": f"http://{host}:{port}", **KEYS}
     client = boto3.client(
         "s3", endpoint_url=given["endpoint"], region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="b"
