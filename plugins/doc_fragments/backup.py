@@ -73,14 +73,6 @@ options:
 requirements:
   - age, on the host
 options:
-  url:
-    description: Where the APIs of the project are, as in C(https://abcdefghijklmnopqrst.supabase.co).
-    type: str
-    required: true
-  key:
-    description: The project's secret key (C(service_role)).
-    type: str
-    required: true
   environment:
     description: Whose project it is.
     type: str

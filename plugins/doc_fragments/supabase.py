@@ -24,6 +24,19 @@ options:
     default: 20.0
 """
 
+    # Of the storage API.
+    STORAGE = r"""
+options:
+  url:
+    description: Where the APIs of the project are, as in C(https://abcdefghijklmnopqrst.supabase.co).
+    type: str
+    required: true
+  key:
+    description: The project's secret key (C(service_role)).
+    type: str
+    required: true
+"""
+
     # Of the Management API.
     MANAGEMENT = r"""
 options:

@@ -67,7 +67,6 @@ rows:
   sample: 100000
 """
 
-from dataclasses import asdict
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -93,8 +92,7 @@ def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
     with options.at_work(params, tools, told) as spool:
         found = Making(options.declared(params), tools, options.where(params), spool).make(wanted)
         told.tell(news.BACKUP, {"at": found.at, "name": found.name, "verified": found.verified, "size": found.size})
-    shown = {name: value for name, value in asdict(found).items() if name not in ("tables", "roles")}
-    return {"changed": True, "backup": shown, "rows": sum(one.rows for one in found.tables.values())}
+    return {"changed": True, "backup": found.shown(), "rows": sum(one.rows for one in found.tables.values())}
 
 
 @in_words
@@ -103,9 +101,7 @@ def main() -> None:
         argument_spec={
             **options.WHERE,
             **options.DECLARED,
-            "name": {"type": "str", "required": True},
-            "why": {"type": "str", "required": True},
-            "recipients": {"type": "list", "elements": "str", "required": True},
+            **options.MADE,
             "schemas": {"type": "list", "elements": "str", "default": []},
             "rate_megabytes_per_second": {"type": "float", "default": 0.0},
         },

@@ -153,9 +153,7 @@ def main() -> None:
         argument_spec={
             **options.WHERE,
             **options.DECLARED,
-            "state": {"type": "str", "choices": ["planned", "drilled", "restored"], "required": True},
-            "record": {"type": "dict", "required": True},
-            "identity": {"type": "str", "default": "", "no_log": True},
+            **options.RESTORED,
             "token": {"type": "int", "default": 0, "no_log": False},
             "without_lease": leased.WITHOUT_LEASE,
         },

@@ -99,7 +99,6 @@ rows:
   sample: 100000
 """
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -127,8 +126,7 @@ def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
         restoring = Restoring(tools, options.where(params), spool, params["identity"])
         grows = Path(params["to_directory"] or spool)
         found = Exporting(restoring, place.of(params["to_directory"], params["to_urls"]), grows).export(backup, wanted)
-    shown = {name: value for name, value in asdict(found).items() if name not in ("tables", "roles")}
-    return {"changed": True, "export": shown, "rows": sum(one.rows for one in found.tables.values())}
+    return {"changed": True, "export": found.shown(), "rows": sum(one.rows for one in found.tables.values())}
 
 
 @in_words

@@ -27,6 +27,7 @@ extends_documentation_fragment:
   - morpheus.deploy.backup.storage
   - morpheus.deploy.backup.place
   - morpheus.deploy.supabase
+  - morpheus.deploy.supabase.storage
   - morpheus.deploy.backup.made
 seealso:
   - module: morpheus.deploy.storage_restore
@@ -62,7 +63,6 @@ objects:
   sample: 1200
 """
 
-from dataclasses import asdict
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -89,8 +89,7 @@ def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
         keeping = Keeping(objects, options.where(params), spool, params["environment"])
         found = keeping.make(params["name"], params["why"], params["recipients"], params["buckets"])
         told.tell(news.BUCKETS, {"at": found.at, "name": found.name, "verified": found.verified, "size": found.size})
-    shown = {name: value for name, value in asdict(found).items() if name not in ("tables", "roles")}
-    return {"changed": True, "backup": shown, "objects": sum(one.objects for one in found.buckets.values())}
+    return {"changed": True, "backup": found.shown(), "objects": sum(one.objects for one in found.buckets.values())}
 
 
 @in_words
@@ -98,9 +97,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **options.STORAGE,
-            "name": {"type": "str", "required": True},
-            "why": {"type": "str", "required": True},
-            "recipients": {"type": "list", "elements": "str", "required": True},
+            **options.MADE,
             "buckets": {"type": "list", "elements": "str", "required": True},
         },
         supports_check_mode=True,

@@ -19,14 +19,6 @@ attributes:
     support: full
     description: Shows the bucket as it is and as it is wanted.
 options:
-  url:
-    description: Where the APIs of the project are, as in C(https://abcdefghijklmnopqrst.supabase.co).
-    type: str
-    required: true
-  key:
-    description: The project's secret key (C(service_role)).
-    type: str
-    required: true
   name:
     description: Name of the bucket.
     type: str
@@ -55,6 +47,7 @@ options:
 extends_documentation_fragment:
   - morpheus.deploy.attributes.differences
   - morpheus.deploy.supabase
+  - morpheus.deploy.supabase.storage
 author:
   - The morpheus.deploy maintainers (@morpheus-deploy)
 """
@@ -129,8 +122,7 @@ def _result(name: str, found: list[str], before: dict[str, Any], after: dict[str
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "url": {"type": "str", "required": True},
-            "key": {"type": "str", "required": True, "no_log": True},
+            **client.STORAGE,
             "name": {"type": "str", "required": True},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "public": {"type": "bool", "default": False},

@@ -38,6 +38,7 @@ extends_documentation_fragment:
   - morpheus.deploy.backup.storage
   - morpheus.deploy.backup.place
   - morpheus.deploy.supabase
+  - morpheus.deploy.supabase.storage
   - morpheus.deploy.backup.record
   - morpheus.deploy.token
   - morpheus.deploy.without_lease
@@ -115,9 +116,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **options.STORAGE,
-            "state": {"type": "str", "choices": ["planned", "drilled", "restored"], "required": True},
-            "record": {"type": "dict", "required": True},
-            "identity": {"type": "str", "default": "", "no_log": True},
+            **options.RESTORED,
             "token": {"type": "int", "default": 0, "no_log": False},
             "without_lease": leased.WITHOUT_LEASE,
         },

@@ -14,7 +14,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ansible_collections.morpheus.deploy.plugins.module_utils.backup import contents, flow, foreign_keys, make, masking, record
+from ansible_collections.morpheus.deploy.plugins.module_utils.backup import (
+    contents,
+    flow,
+    foreign_keys,
+    make,
+    masking,
+    place,
+    record,
+)
 from ansible_collections.morpheus.deploy.plugins.module_utils.backup.masking import KEEP, Column
 from ansible_collections.morpheus.deploy.plugins.module_utils.backup.place import Place
 from ansible_collections.morpheus.deploy.plugins.module_utils.backup.record import EXPORT, Record
@@ -69,9 +77,8 @@ class Exporting:
 
     def export(self, backup: Record, wanted: Wanted) -> Record:
         """Raises DeployError with every column that has no rule and looks as if it needed one; then nothing is written."""
-        path = self.spool / f".partial-{wanted.name}"
-        self.place.make()
-        try:
+
+        def fill(path: Path) -> tuple[Record, str]:
             with self.restoring.scratch(backup, wanted.rate) as scratch:
                 tables = _masked(scratch, wanted)
                 _dumped(scratch, wanted.recipients, path)
@@ -84,15 +91,13 @@ class Exporting:
                 server=backup.server,
                 sha256=flow.sha256(path),
                 size=path.stat().st_size,
-                verified=record.said(self.now()),
                 tables=tables,
                 versions=backup.versions,
                 of=backup.name,
             )
-            self.place.put(path, found)
-        finally:
-            path.unlink(missing_ok=True)
-        return found
+            return found, ""
+
+        return place.keep(self.place, self.spool, wanted.name, fill, self.now)
 
 
 def columns(scratch: Scratch) -> list[Column]:

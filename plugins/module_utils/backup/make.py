@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.backup import contents, database, flow, place, record, server
@@ -54,19 +54,12 @@ class Making:
         """Raises DeployError when it could not be made, and when it could not be restored: then it is kept, without a word in it
         that it was verified.
         """
-        self.place.make()
-        path = self.spool / f".partial-{wanted.name}"
-        try:
+
+        def fill(path: Path) -> tuple[Record, str]:
             with database.connected(self.declared, wanted.schemas) as source:
-                found, problem = self._dumped(source, wanted, path)
-            self.place.put(path, found)
-        finally:
-            path.unlink(missing_ok=True)
-        if problem:
-            raise DeployError(
-                f"the backup {wanted.name} was made and kept, and could not be verified: {problem}. It does not count as one"
-            )
-        return found
+                return self._dumped(source, wanted, path)
+
+        return place.keep(self.place, self.spool, wanted.name, fill, self.now)
 
     def _dumped(self, source: Database, wanted: Wanted, path: Path) -> tuple[Record, str]:
         version = server.refuse_other(self.tools, source.server)
@@ -103,7 +96,7 @@ class Making:
             tables=state.tables,
             versions=state.versions,
         )
-        return (found, problem) if problem else (replace(found, verified=record.said(self.now())), "")
+        return found, problem
 
 
 def prepare(scratch: Scratch, roles: Sequence[str], schemas: Sequence[str]) -> None:

@@ -96,13 +96,12 @@ class Keeping:
         """Raises DeployError when it could not be made, and when it could not be read again: then it is kept, without a word in
         it that it was verified.
         """
-        self.place.make()
-        at = record.said(self.now())
-        listed = [one for bucket in buckets for one in self.objects.listed(bucket)]
-        if isinstance(self.place, Directory):
-            place.require_room(self.spool, sum(one.size for one in listed), "the buckets have")
-        path = self.spool / f".partial-{name}"
-        try:
+
+        def fill(path: Path) -> tuple[Record, str]:
+            at = record.said(self.now())
+            listed = [one for bucket in buckets for one in self.objects.listed(bucket)]
+            if isinstance(self.place, Directory):
+                place.require_room(self.spool, sum(one.size for one in listed), "the buckets have")
             with flow.programs() as at_work:
                 encrypted = flow.encrypting(at_work, recipients, path)
                 with _reading_again(buckets) as (beside, seen):
@@ -120,16 +119,9 @@ class Keeping:
                 size=path.stat().st_size,
                 buckets=written,
             )
-            wrong = "; ".join(seen.problems or differences(written, seen.held, "read again", "written"))
-            found = found if wrong else replace(found, verified=record.said(self.now()))
-            self.place.put(path, found)
-        finally:
-            path.unlink(missing_ok=True)
-        if wrong:
-            raise DeployError(
-                f"the backup {name} was made and kept, and could not be verified: {wrong}. It does not count as one"
-            )
-        return found
+            return found, "; ".join(seen.problems or differences(written, seen.held, "read again", "written"))
+
+        return place.keep(self.place, self.spool, name, fill, self.now)
 
     def _packed(self, into: Any, listed: Sequence[Stored], sums: Sums) -> dict[str, Held]:
         with tarfile.open(fileobj=into, mode="w|", format=tarfile.PAX_FORMAT) as tar:
@@ -255,7 +247,7 @@ def each(stream: IO[bytes]) -> Iterator[tuple[Stored, IO[bytes]]]:
 def summed(stream: IO[bytes], buckets: Sequence[str]) -> dict[str, Held]:
     sums = Sums.of(buckets)
     for one, content in each(stream):
-        sums.add(one, _sha256(content))
+        sums.add(one, flow.sha256_of(content))
     return sums.held()
 
 
@@ -283,10 +275,3 @@ def lost(found: Record, objects: Objects) -> list[str]:
             "others stay"
         )
     return sentences
-
-
-def _sha256(content: IO[bytes]) -> str:
-    digest = hashlib.sha256()
-    while chunk := content.read(1 << 18):
-        digest.update(chunk)
-    return digest.hexdigest()

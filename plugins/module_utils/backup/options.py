@@ -16,8 +16,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.backup.news import
 from ansible_collections.morpheus.deploy.plugins.module_utils.backup.place import Place
 from ansible_collections.morpheus.deploy.plugins.module_utils.backup.server import Image, Installed
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
-from ansible_collections.morpheus.deploy.plugins.module_utils.supabase_api import buckets
-from ansible_collections.morpheus.deploy.plugins.module_utils.supabase_api.client import OPTIONS
+from ansible_collections.morpheus.deploy.plugins.module_utils.supabase_api import buckets, client
 from ansible_collections.morpheus.deploy.plugins.module_utils.supabase_api.objects import Objects
 
 WHERE: Mapping[str, Mapping[str, Any]] = {
@@ -38,10 +37,20 @@ DECLARED: Mapping[str, Mapping[str, Any]] = {
 # Of modules that keep what buckets hold.
 STORAGE: Mapping[str, Mapping[str, Any]] = {
     **{name: WHERE[name] for name in ("directory", "urls", "wait_seconds")},
-    **OPTIONS,
-    "url": {"type": "str", "required": True},
-    "key": {"type": "str", "required": True, "no_log": True},
+    **client.OPTIONS,
+    **client.STORAGE,
     "environment": {"type": "str", "required": True},
+}
+# Of modules that make a backup, and of those that try one or put it back.
+MADE: Mapping[str, Mapping[str, Any]] = {
+    "name": {"type": "str", "required": True},
+    "why": {"type": "str", "required": True},
+    "recipients": {"type": "list", "elements": "str", "required": True},
+}
+RESTORED: Mapping[str, Mapping[str, Any]] = {
+    "state": {"type": "str", "choices": ["planned", "drilled", "restored"], "required": True},
+    "record": {"type": "dict", "required": True},
+    "identity": {"type": "str", "default": "", "no_log": True},
 }
 
 

@@ -16,9 +16,9 @@ import ssl
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
@@ -107,6 +107,27 @@ class Urls:
 
 
 Place = Directory | Urls
+
+
+# Writes an archive into a file; its record, and why it could not be verified (empty when it was).
+Fill = Callable[[Path], tuple[Record, str]]
+
+
+def keep(where: Place, spool: Path, name: str, fill: Fill, now: Callable[[], float]) -> Record:
+    """An archive that grows in ``spool`` and is then put in its place. Raises DeployError when it could not be verified: then it
+    is kept, without a word in it that it was.
+    """
+    where.make()
+    path = spool / f".partial-{name}"
+    try:
+        found, problem = fill(path)
+        found = found if problem else replace(found, verified=record.said(now()))
+        where.put(path, found)
+    finally:
+        path.unlink(missing_ok=True)
+    if problem:
+        raise DeployError(f"the backup {name} was made and kept, and could not be verified: {problem}. It does not count as one")
+    return found
 
 
 def of(directory: str, urls: Mapping[str, str]) -> Place:

@@ -69,6 +69,10 @@ class Record:
     of: str = ""
     buckets: Mapping[str, Held] = field(default_factory=dict)
 
+    def shown(self) -> dict[str, Any]:
+        """Without what the tables hold, which may be long, and without names of roles."""
+        return {name: value for name, value in asdict(self).items() if name not in ("tables", "roles")}
+
     def text(self) -> str:
         return json.dumps({"format": FORMAT, **asdict(self)}, indent=1, sort_keys=True) + "\n"
 

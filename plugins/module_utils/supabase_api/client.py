@@ -16,6 +16,7 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import IO, Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import others_json
@@ -27,6 +28,11 @@ _BODY_LIMIT_BYTES = 4 * 1024 * 1024
 _MOST_TRIES = 4
 _LONGEST_PAUSE_SECONDS = 30.0
 REFUSALS = (401, 403)
+# Of modules that ask the storage API.
+STORAGE: Mapping[str, Mapping[str, Any]] = {
+    "url": {"type": "str", "required": True},
+    "key": {"type": "str", "required": True, "no_log": True},
+}
 # Of every module that asks one of the APIs, beside its address and token.
 OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "ca_path": {"type": "path", "default": ""},
@@ -58,6 +64,11 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
         """A token goes nowhere but where it was sent."""
 
 
+def _read(response: http.client.HTTPResponse) -> Any:
+    with response:
+        return _parsed(response.read(_BODY_LIMIT_BYTES))
+
+
 class Api:
     """``headers`` carry the token. ``pause``: waits for so many seconds."""
 
@@ -78,13 +89,9 @@ class Api:
 
     def ask(self, method: str, path: str, body: Any = None) -> Answer:
         """The answer, whatever it is. What is busy (429), and failed to read (5xx), is asked again."""
-        for number in range(1, _MOST_TRIES + 1):
-            answer, wait = self._once(method, path, body)
-            is_worth_it = answer.status == 429 or (method == "GET" and answer.status >= 500)
-            if not is_worth_it or number == _MOST_TRIES:
-                break
-            self._pause(min(wait or 0.5 * 2**number, _LONGEST_PAUSE_SECONDS))
-        return answer
+        data = None if body is None else json.dumps(body).encode()
+        headers = {} if data is None else {"Content-Type": "application/json"}
+        return self._tried(lambda: self._sent(method, path, data, headers), repeatable=method == "GET")
 
     def read(self, path: str) -> Any:
         """The body of what must be there. Raises DeployError."""
@@ -97,41 +104,21 @@ class Api:
     @contextmanager
     def opened(self, path: str) -> Iterator[http.client.HTTPResponse | None]:
         """The bytes that are answered, however many; None where there is nothing. Raises DeployError when it is refused."""
-        response = self._response(path)
-        try:
+        answer = self._tried(lambda: self._sent("GET", path, take=lambda response: response), repeatable=True)
+        if answer.is_missing:
+            yield None
+            return
+        with self._done("GET", path, answer) as response:
             yield response
-        finally:
-            if response:
-                response.close()
-
-    def _response(self, path: str) -> http.client.HTTPResponse | None:
-        for number in range(1, _MOST_TRIES + 1):
-            try:
-                request = urllib.request.Request(f"{self.url}{path}", None, self._headers)
-                found: http.client.HTTPResponse = self._opener.open(request, timeout=self._timeout)
-                return found
-            except urllib.error.HTTPError as exc:
-                answer, wait = self._refused(exc)
-            except (OSError, http.client.HTTPException) as exc:
-                answer, wait = Answer(0, None, f"there was no answer: {_reason(exc)}"), 0.0
-            if answer.is_missing:
-                return None
-            if number == _MOST_TRIES or not (answer.status == 429 or answer.status >= 500):
-                break
-            self._pause(min(wait or 0.5 * 2**number, _LONGEST_PAUSE_SECONDS))
-        self._done("GET", path, answer)
-        return None
 
     def send(self, path: str, content: IO[bytes], size: int, headers: Mapping[str, str]) -> None:
         """``content``: is read again where the API asks for it. Raises DeployError when it is refused."""
-        for number in range(1, _MOST_TRIES + 1):
+
+        def once() -> tuple[Answer, float]:
             content.seek(0)
-            sent = {**self._headers, **headers, "Content-Length": str(size)}
-            answer, wait = self._sent(urllib.request.Request(f"{self.url}{path}", content, sent, method="POST"))
-            if number == _MOST_TRIES or not (answer.status == 429 or answer.status >= 500):
-                break
-            self._pause(min(wait or 0.5 * 2**number, _LONGEST_PAUSE_SECONDS))
-        self._done("POST", path, answer)
+            return self._sent("POST", path, content, {**headers, "Content-Length": str(size)})
+
+        self._done("POST", path, self._tried(once, repeatable=True))
 
     def _done(self, method: str, path: str, answer: Answer) -> Any:
         if answer.is_well:
@@ -150,24 +137,36 @@ class Api:
         }.get(answer.status, "")
         return f"answered with status {answer.status}{said}{hint}"
 
-    def _once(self, method: str, path: str, body: Any) -> tuple[Answer, float]:
-        data = None if body is None else json.dumps(body).encode()
-        headers = self._headers if data is None else {**self._headers, "Content-Type": "application/json"}
-        return self._sent(urllib.request.Request(f"{self.url}{path}", data, headers, method=method))
+    def _tried(self, once: Callable[[], tuple[Answer, float]], *, repeatable: bool) -> Answer:
+        """``once``: asks; its answer, and for how many seconds it is not to be asked again. ``repeatable``: what has failed (5xx)
+        may be asked twice.
+        """
+        for number in range(1, _MOST_TRIES + 1):
+            answer, wait = once()
+            is_worth_it = answer.status == 429 or (repeatable and answer.status >= 500)
+            if not is_worth_it or number == _MOST_TRIES:
+                break
+            self._pause(min(wait or 0.5 * 2**number, _LONGEST_PAUSE_SECONDS))
+        return answer
 
-    def _sent(self, request: urllib.request.Request) -> tuple[Answer, float]:
+    def _sent(
+        self,
+        method: str,
+        path: str,
+        data: bytes | IO[bytes] | None = None,
+        headers: Mapping[str, str] = MappingProxyType({}),
+        take: Callable[[http.client.HTTPResponse], Any] = _read,
+    ) -> tuple[Answer, float]:
+        """``take``: what of a good answer is its body."""
+        request = urllib.request.Request(f"{self.url}{path}", data, {**self._headers, **headers}, method=method)
         try:
-            with self._opener.open(request, timeout=self._timeout) as response:
-                return Answer(response.status, _parsed(response.read(_BODY_LIMIT_BYTES)), ""), 0.0
+            response = self._opener.open(request, timeout=self._timeout)
+            return Answer(response.status, take(response), ""), 0.0
         except urllib.error.HTTPError as exc:
-            return self._refused(exc)
+            found = _parsed(exc.read(_BODY_LIMIT_BYTES))
+            return Answer(exc.code, found, _message(found)), _seconds(exc.headers.get("Retry-After"))
         except (OSError, http.client.HTTPException, ValueError) as exc:
             return Answer(0, None, f"there was no answer: {_reason(exc)}"), 0.0
-
-    @staticmethod
-    def _refused(exc: urllib.error.HTTPError) -> tuple[Answer, float]:
-        found = _parsed(exc.read(_BODY_LIMIT_BYTES))
-        return Answer(exc.code, found, _message(found)), _seconds(exc.headers.get("Retry-After"))
 
 
 def _parsed(raw: bytes) -> Any:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import http.client
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import IO, Any
 from urllib.parse import quote
@@ -46,11 +46,9 @@ class Objects:
         self.require(bucket)
         return sorted(self._below(bucket, ""), key=lambda one: one.path)
 
-    @contextmanager
-    def read(self, one: Stored) -> Iterator[http.client.HTTPResponse | None]:
+    def read(self, one: Stored) -> AbstractContextManager[http.client.HTTPResponse | None]:
         """Its bytes; None where it has gone since it was listed."""
-        with self._api.opened(_place(one.bucket, one.path)) as answer:
-            yield answer
+        return self._api.opened(_place(one.bucket, one.path))
 
     def write(self, one: Stored, content: IO[bytes]) -> None:
         """In the place of one that is there."""

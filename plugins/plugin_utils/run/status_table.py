@@ -42,11 +42,10 @@ def table(report: Mapping[str, Any], now: float) -> list[str]:
         lines += [line for sentence in report["endpoints"] for line in wrapped(f"  {sentence}", "    ")]
     problem = report.get("lease_problem")
     lease = f"? (it could not be read: {problem})" if problem else _lease(report["lease"])
-    lines += _schema("SCHEMA", report.get("schema") or {})
+    lines += _section("SCHEMA", schema_status.sentences(report.get("schema") or {}))
     for name, schema in sorted((report.get("schemas") or {}).items()):
-        lines += _schema(f"SCHEMA of {name}", schema)
-    for number, sentence in enumerate(supabase_status.heads(report.get("supabase") or {})):
-        lines += ["", *wrapped(f"SUPABASE  {sentence}", "  ")] if number == 0 else wrapped(f"  {sentence}", "    ")
+        lines += _section(f"SCHEMA of {name}", schema_status.sentences(schema))
+    lines += _section("SUPABASE", supabase_status.heads(report.get("supabase") or {}))
     lines += ["", *wrapped(f"LEASE  {lease}", "       ")]
     for name, why in sorted(report.get("lease_unread", {}).items() if not problem else []):
         lines += wrapped(f"       {name}, which keeps it too, {why}", "       ")
@@ -58,10 +57,12 @@ def table(report: Mapping[str, Any], now: float) -> list[str]:
     return lines
 
 
-def _schema(head: str, schema: Mapping[str, Any]) -> list[str]:
-    first, *rest = schema_status.sentences(schema) or [""]
-    told = [line for sentence in rest for line in wrapped(f"  {sentence}", "    ")]
-    return ["", *wrapped(f"{head}  {first}", "  "), *told] if first else []
+def _section(head: str, sentences: Sequence[str]) -> list[str]:
+    """The first stands behind the head, the others below it."""
+    if not sentences:
+        return []
+    first, *rest = sentences
+    return ["", *wrapped(f"{head}  {first}", "  "), *(line for one in rest for line in wrapped(f"  {one}", "    "))]
 
 
 def age(at: str, now: float) -> str:

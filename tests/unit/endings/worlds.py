@@ -272,19 +272,15 @@ def supabase(world: World, applied: list[str]) -> None:
     world.put("supabase_migrations", psycopg2=SimpleNamespace(Error=PostgresError), _act=lambda params, check_mode: result)
 
 
-def supabase_fails(world: World, error: Exception) -> None:
-    supabase(world, [])
-    world.raises("supabase_migrations", "_act", error)
+def database_fails(world: World, module: str, error: Exception) -> None:
+    """While ``module`` runs files on it."""
+    world.put(module, psycopg2=SimpleNamespace(Error=PostgresError))
+    world.raises(module, "_act", error)
 
 
 def seeds(world: World, seeded: list[str]) -> None:
     decision = Decision(seeded)
     world.put("supabase_seeds", psycopg2=SimpleNamespace(Error=PostgresError), _act=lambda params, about, check_mode: decision)
-
-
-def seeds_fail(world: World, error: Exception) -> None:
-    seeds(world, [])
-    world.raises("supabase_seeds", "_act", error)
 
 
 def owned(world: World, *modules: str, by: str = "staging") -> None:

@@ -130,6 +130,25 @@ AT_WORK = "another run is at work with backups on this host, and was for 0 s; ru
 FENCED = FencedError("this run has lost its lease")
 FULL = "could not be read or written: No space left on device. See what fills it with: df -h"
 
+
+def on_database(module: str, options: dict[str, Any], failed: str) -> dict[str, Ending]:
+    """How a module ends that runs files on the database and cannot."""
+
+    def end(says: str, arrange: Callable[[World], Any] = lambda world: None, **more: Any) -> Ending:
+        return fails("refused", says, arrange, options={**options, **more}, before=(PREPARED,))
+
+    def breaks(error: Exception) -> Callable[[World], Any]:
+        return lambda world: worlds.database_fails(world, module, error)
+
+    return {
+        "without a lease": end(NO_LEASE, token=0),
+        "a library is missing": end("psycopg2 is not installed for ", lambda world: world.put(module, psycopg2=None)),
+        "a file fails": end(f"{failed}: a.sql:3: division by zero", breaks(DeployError("a.sql:3: division by zero"))),
+        "the connection is lost": end(f"{failed}: *** went away", breaks(worlds.PostgresError(f"{worlds.URL} went away"))),
+        "another run has been here": end(f"{failed}: this run has lost its lease", breaks(FENCED)),
+    }
+
+
 ENDINGS: dict[str, dict[str, Ending]] = {
     "stack_rollout": {
         "it is switched": rollout("deployed", worlds.rollouts, says="a runs 2.0"),
@@ -236,35 +255,7 @@ ENDINGS: dict[str, dict[str, Ending]] = {
             check_mode=True,
             says="CHECK MODE",
         ),
-        "without a lease": fails("refused", NO_LEASE, options={**SUPABASE, "token": 0}, before=(PREPARED,)),
-        "a library is missing": fails(
-            "refused",
-            "psycopg2 is not installed for ",
-            lambda world: world.put("supabase_migrations", psycopg2=None),
-            options=SUPABASE,
-            before=(PREPARED,),
-        ),
-        "a file fails": fails(
-            "refused",
-            "the migrations failed, and no host was switched: a.sql:3: division by zero",
-            lambda world: worlds.supabase_fails(world, DeployError("a.sql:3: division by zero")),
-            options=SUPABASE,
-            before=(PREPARED,),
-        ),
-        "the connection is lost": fails(
-            "refused",
-            "the migrations failed, and no host was switched: *** went away",
-            lambda world: worlds.supabase_fails(world, worlds.PostgresError(f"{worlds.URL} went away")),
-            options=SUPABASE,
-            before=(PREPARED,),
-        ),
-        "another run has been here": fails(
-            "refused",
-            "the migrations failed, and no host was switched: this run has lost its lease",
-            lambda world: worlds.supabase_fails(world, FENCED),
-            options=SUPABASE,
-            before=(PREPARED,),
-        ),
+        **on_database("supabase_migrations", SUPABASE, "the migrations failed, and no host was switched"),
     },
     "supabase_seeds": {
         "they are run": Ending("deployed", lambda world: worlds.seeds(world, ["a.sql"]), SEEDS, (PREPARED,)),
@@ -277,35 +268,7 @@ ENDINGS: dict[str, dict[str, Ending]] = {
             check_mode=True,
             says="CHECK MODE",
         ),
-        "without a lease": fails("refused", NO_LEASE, options={**SEEDS, "token": 0}, before=(PREPARED,)),
-        "a library is missing": fails(
-            "refused",
-            "psycopg2 is not installed for ",
-            lambda world: world.put("supabase_seeds", psycopg2=None),
-            options=SEEDS,
-            before=(PREPARED,),
-        ),
-        "a file fails": fails(
-            "refused",
-            "the seeds failed: a.sql:3: division by zero",
-            lambda world: worlds.seeds_fail(world, DeployError("a.sql:3: division by zero")),
-            options=SEEDS,
-            before=(PREPARED,),
-        ),
-        "the connection is lost": fails(
-            "refused",
-            "the seeds failed: *** went away",
-            lambda world: worlds.seeds_fail(world, worlds.PostgresError(f"{worlds.URL} went away")),
-            options=SEEDS,
-            before=(PREPARED,),
-        ),
-        "another run has been here": fails(
-            "refused",
-            "the seeds failed: this run has lost its lease",
-            lambda world: worlds.seeds_fail(world, FENCED),
-            options=SEEDS,
-            before=(PREPARED,),
-        ),
+        **on_database("supabase_seeds", SEEDS, "the seeds failed"),
     },
     "stack_removal": {
         "it is removed": Ending(
