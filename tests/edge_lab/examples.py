@@ -74,7 +74,8 @@ class Example:
 
     ``crash``: the controller dies at this change of the rollout to the last one; ``after``: what is done then ("again" or
     "back"). ``restart``: HAProxy is restarted at this change. ``way_back``: at the end a rollback leads to the release before.
-    ``strict``: a replica must get no request for a path that its own release does not have.
+    ``strict``: a replica must get no request for a path that its own release does not have. ``dns_seconds``: after so long
+    Docker's DNS answers.
     """
 
     releases: tuple[Release, ...]
@@ -83,6 +84,7 @@ class Example:
     restart: int = 0
     way_back: bool = False
     strict: bool = False
+    dns_seconds: float = 0
 
     def __repr__(self) -> str:
         return _short(self)

@@ -28,8 +28,9 @@ from tests.templates.test_edge_templates import ROLE, render
 ROOT = Path(__file__).parents[2]
 CACHE = ROOT / ".cache" / "edge-lab"
 START_SECONDS = 300.0
-# Docker gives every container this one, so that HAProxy finds replicas by the names of their containers.
-RESOLV_CONF = "nameserver 127.0.0.11\noptions ndots:0\n"
+# Docker gives every container this one, so that HAProxy finds replicas by the names of their containers. It is less patient here:
+# while libc waits HAProxy does not start.
+RESOLV_CONF = "nameserver 127.0.0.11\noptions ndots:0 timeout:1 attempts:1\n"
 
 
 def root_file_system() -> Path:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import RESOLVE_SECONDS
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.lock import alone
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage import Kind
@@ -110,6 +111,7 @@ class _Trial:
         self._example = result.example
         self._result = result
         self._judge = Judge(strict=result.example.strict)
+        lab.docker.dns_seconds = result.example.dns_seconds
         lab.changes.disturb = self._end_haproxy
         self._restart = threading.Thread(target=self._restart_policy)
 
@@ -132,6 +134,7 @@ class _Trial:
             load.stop()
         self._start_anew()
         if not any(one.crashed_at for one in self._lab.docker.history):
+            self._await_places()
             self._compare(self._live, "after HAProxy was restarted")
         self._judge_all(load, zero)
 
@@ -233,6 +236,12 @@ class _Trial:
         self._lab.haproxy.kill()
         self._lab.haproxy.start()
         self._judge.gaps.append((began, time.monotonic()))
+
+    def _await_places(self) -> None:
+        """HAProxy serves before DNS has told it of every replica."""
+        deadline = time.monotonic() + RESOLVE_SECONDS
+        while differences(self._host, self._lab.docker, self._live) and time.monotonic() < deadline:
+            time.sleep(0.1)
 
     def _compare(self, release: Release, when: str) -> None:
         for difference in differences(self._host, self._lab.docker, release):

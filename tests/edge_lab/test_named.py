@@ -210,6 +210,16 @@ def test_nobody_notices_that_the_edge_was_started_anew(example: Example, tried: 
     assert found.good, f"\n{found}"
 
 
+# Longer than libc waits here.
+LATE = {"one after the other": replace(GOOD["another port of the same containers, by a new image"], dns_seconds=4.0)}
+
+
+@named(LATE)
+def test_nobody_notices_that_dns_is_slow(example: Example, tried: Tried) -> None:
+    found = tried(example)
+    assert found.good, f"\n{found}"
+
+
 @named(
     CRASHES | {f"bad, {name}": example for name, example in CRASHES_OF_A_BAD_ONE.items()},
     each_time=("3, back", "16, again", "33, back", "45, again", "bad, 18, again", "bad, 40, back", "bad, 70, again"),

@@ -200,7 +200,8 @@ class _Dns(asyncio.DatagramProtocol):
             answers = b"\xc0\x0c" + struct.pack("!HHIH", 1, 1, 600, 4) + socket.inet_aton(address)
         flags = 0x8180 if address else 0x8183
         header = identity + struct.pack("!HHHHH", flags, 1, 1 if answers else 0, 0, 0)
-        self._transport.sendto(header + question + answers, source)
+        answer = header + question + answers
+        asyncio.get_running_loop().call_later(self._toys.dns_seconds, self._transport.sendto, answer, source)
 
 
 class ToyDocker:
@@ -220,6 +221,7 @@ class ToyDocker:
         # Also of containers that are gone: what they said of themselves is needed to judge answers.
         self.history: list[Container] = []
         self.known_images: dict[str, str] = {}
+        self.dns_seconds = 0.0
         # Called with what is about to change; a controller that dies at this very moment raises here.
         self.before_change: Callable[[str], None] = lambda what: None
         self._serial = itertools.count(1)
