@@ -41,7 +41,7 @@ def write(root: Path, environment: str, source: Path, told: Mapping[str, Any] | 
         del example["secrets"]["ml"]
     example["ml_endpoints"] = ["comic-panels"]
     variables["api_settings"] = {}
-    gateway = {
+    gateway: dict[str, Any] = {
         "source": "{{ inventory_dir }}/../../stacks/ml-gateway",
         "release": "1.0.0",
         "compose_files": ["compose.yml"],
@@ -50,9 +50,11 @@ def write(root: Path, environment: str, source: Path, told: Mapping[str, Any] | 
         "secrets": {"gateway": {"DATABASE_URL": "{{ vault_database_admin_url }}"}},
         "secret_files": {"ml_provider_key": {"content": "{{ vault_ml_api_key }}", "owner": 10001}},
     }
+    rotations = yaml.safe_load((files(source, environment) / "rotation.yml").read_text())["stack_rotation"]
+    gateway["rotation"] = [{**one, "secrets": ["files.ml_provider_key"]} for one in rotations if one["name"] == "ml"]
     variables["stacks"] = {GATEWAY: gateway, APPLICATION: {**example, "release": "1.0.0", "after": [GATEWAY]}}
     place = files(root, environment)
-    # Its secrets are named by stack; this one's rotations are of a single stack.
+    # The file that is copied names secrets of the application.
     (place / "rotation.yml").unlink(missing_ok=True)
     (place / "stack.yml").write_text(yaml.safe_dump(variables))
     if told is not None:

@@ -23,6 +23,7 @@ import pytest
 from sandbox.world import RUNPOD_API_KEYS
 from tests import behind_gateway
 from tests.acceptance.world import PRODUCTION, ROOT, Environment, Run, eventually, on, says
+from tests.hangs import HANGS_AFTER_SECONDS
 
 pytestmark = [pytest.mark.deep, pytest.mark.lane("production")]
 
@@ -143,6 +144,8 @@ def replicas(host: str, project: str) -> list[str]:
 def gone_over(environment: Environment, root: Path) -> Iterator[Project]:
     """Afterwards the hosts have what every test begins with."""
     found = Project(environment.copied(root), root)
+    # Which makes keys of the stand-in.
+    (root / "sandbox").symlink_to(ROOT / "sandbox")
     found.write()
     yield found
     back = environment.deploy("1.0.0")
@@ -206,13 +209,13 @@ def test_stories_become_comics_by_the_gateway_whose_key_is_in_no_application(pro
     assert set(stories.statuses) == {200, 502}
 
     # A cap for both hosts together.
-    used = used_today()
-    project.write(requests_per_day=used + 7)
+    cap = 117
+    project.write(requests_per_day=used_today() + cap)
     project.deploy()
     before = len(paid())
-    with ThreadPoolExecutor(16) as pool:
-        statuses = Counter(status for status, _ in pool.map(lambda _: transform(environment), range(40)))
-    assert (len(paid()) - before, statuses[200]) == (7, 7), statuses
+    with ThreadPoolExecutor(40) as pool:
+        statuses = Counter(status for status, _ in pool.map(lambda _: transform(environment), range(200)))
+    assert (len(paid()) - before, statuses) == (cap, Counter({502: 200 - cap, 200: cap}))
 
 
 def test_a_release_is_pinned_to_its_model_its_contract_comes_first_and_a_rollback_pins_it_back(project: Project) -> None:
@@ -246,6 +249,26 @@ def test_a_release_is_pinned_to_its_model_its_contract_comes_first_and_a_rollbac
     assert project.pinned() == {first}
     assert model_of_a_story(environment) == f"comic-xl@{before}"
     says(project.succeeds("playbooks/status.yml"), [f"comic-panels comic-xl {before} comic-panels {first}"])
+
+
+def test_the_providers_key_is_rotated_while_users_tell_stories(project: Project) -> None:
+    project.begin()
+    before = len(paid())
+    try:
+        with told(project.environment) as stories:
+            run = project.succeeds("playbooks/rotate_secrets.yml", "-e", "stack_name=ml-gateway", "-e", "secret=ml")
+            after = stories.statuses[200]
+            eventually(lambda: stories.statuses[200] > after + 3, "stories become comics with the new key")
+        keys = {call["key"] for call in paid()[before:]}
+    finally:
+        # The stub has forgotten nothing that it was started with.
+        command = ["docker", "restart", "--timeout", "1", "runpod"]
+        subprocess.run(command, check=True, capture_output=True, timeout=HANGS_AFTER_SECONDS)
+    assert set(stories.statuses) == {200}, stories.statuses
+    says(run, ["ml: every replica uses the new value, and the old value is refused"])
+    assert KEY not in run.output
+    assert len(keys) == 2
+    assert any(sha256(KEY.encode()).hexdigest().startswith(key) for key in keys)
 
 
 @pytest.mark.lane("staging")
