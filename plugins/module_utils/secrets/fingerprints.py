@@ -16,7 +16,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from datetime import date
 from pathlib import Path
-from typing import Any, NotRequired, TypedDict
+from typing import Any, TypedDict
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import env_file as dotenv
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import schema
@@ -43,16 +43,18 @@ class Secret(TypedDict):
     since: str
 
 
-class Fingerprints(TypedDict):
-    """The file of one environment; ``key`` tells whether two files were made with the same key.
+class _Endpoints(TypedDict, total=False):
+    """Ids of ML endpoints by name, which are no secrets. Where there are none, the file does not speak of them."""
 
-    ``endpoints``: ids of ML endpoints by name, which are no secrets.
-    """
+    endpoints: dict[str, str]
+
+
+class Fingerprints(_Endpoints):
+    """The file of one environment; ``key`` tells whether two files were made with the same key."""
 
     environment: str
     key: str
     secrets: dict[str, Secret]
-    endpoints: NotRequired[dict[str, str]]
 
 
 def fingerprint(key: str, value: str) -> str:
