@@ -116,6 +116,7 @@ def test_an_unknown_flag_and_a_wrong_type_reach_no_host(flags: Environment) -> N
     assert [there(host) for host in flags.hosts] == before
 
 
+@pytest.mark.deep
 def test_the_page_says_which_environment_it_is(staging: Environment, production: Environment) -> None:
     for environment in (staging, production):
         status, headers, page = environment.ask("/")

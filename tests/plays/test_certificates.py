@@ -43,6 +43,7 @@ def test_a_deploy_that_cannot_renew_is_deployed_and_says_so(stage: Stage) -> Non
     assert "PRIVATE" not in done.output
 
 
+@pytest.mark.deep
 def test_a_host_that_is_lost_meanwhile_fails_no_deploy(stage: Stage) -> None:
     lost = [certificate(20, host="app-1"), rule("edge_certificate_info", "lost", host="app-2")]
     done = stage.play("lost", "deploy", Case(options=ACME, rules=lost))

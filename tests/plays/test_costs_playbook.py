@@ -61,6 +61,7 @@ def test_costs_are_shown_with_caps_and_forecast_and_a_page_is_written(runs: Runs
     assert {one["module"] for one in done.asked} == {"ml_costs"}
 
 
+@pytest.mark.deep
 def test_as_json_it_is_one_line_and_the_same_as_the_file(runs: Runs) -> None:
     done = runs["json"].result()
     assert done.code == 0, done.output
@@ -69,6 +70,7 @@ def test_as_json_it_is_one_line_and_the_same_as_the_file(runs: Runs) -> None:
     assert report["ml"]["month"] == {"requests": 7, "money": 4.5, "unsettled": 0.0}
 
 
+@pytest.mark.deep
 def test_one_host_that_answers_is_enough(runs: Runs) -> None:
     done = runs["one is away"].result()
     assert done.code == 0, done.output

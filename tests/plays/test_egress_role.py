@@ -6,11 +6,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from tests.plays.played import LOCAL, play
 
 
+@pytest.mark.deep
 def test_each_host_is_told_how_all_of_them_are_reached(tmp_path: Path) -> None:
     """Once for all, whatever each of them says in the inventory; one that was not asked is there without an answer."""
     out = tmp_path / "found"

@@ -79,6 +79,7 @@ def test_a_worker_does_not_send_the_release_back_that_it_was_given(deploys: dict
     assert len(large) == len(FLEETS)
 
 
+@pytest.mark.deep
 def test_a_module_is_packed_by_the_first_run_that_needs_it(tmp_path: Path) -> None:
     first, second = (deploy(tmp_path / name, 2, tmp_path / "home") for name in ("first", "second"))
     assert sorted(first.packed) == sorted({*first.packed}) != []

@@ -60,6 +60,7 @@ def test_the_runs_of_all_hosts_are_shown_once_with_the_figures(runs: Runs) -> No
     assert {one["module"] for one in done.asked} == {"lease"}
 
 
+@pytest.mark.deep
 def test_as_json_it_is_one_line_and_the_same_as_the_file(runs: Runs) -> None:
     done = runs["json"].result()
     assert done.code == 0, done.output

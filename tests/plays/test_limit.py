@@ -137,6 +137,7 @@ READ = """
 """
 
 
+@pytest.mark.deep
 def test_what_a_host_answered_is_read_as_ansible_keeps_it(play: Play, tmp_path: Path) -> None:
     (tmp_path / "read.yml").write_text(READ)
     run = play("read.yml", "--limit", "app-1")

@@ -91,6 +91,7 @@ def test_a_host_that_is_away_is_said_and_the_others_are_shown(runs: Runs) -> Non
     assert "app-2 could not be reached: its lines are missing here" in done.output
 
 
+@pytest.mark.deep
 def test_a_host_that_limit_leaves_out_is_named_and_is_no_failure(runs: Runs) -> None:
     done = runs["one is left out"].result()
     assert done.code == 0, done.output

@@ -311,6 +311,7 @@ def test_hooks_of_a_good_deploy_read_one_line_each_before_and_after_it(played: P
     assert [played.told("well", hook) for hook in ("on_failure", "after_rollback")] == [None, None]
 
 
+@pytest.mark.deep
 @run_of("well", "nobody listens")
 def test_no_secret_of_a_channel_is_in_what_a_run_says(done: Done) -> None:
     said = done.output + json.dumps(done.files)
@@ -394,6 +395,7 @@ def test_a_rollback_needs_no_vault_and_tells_whom_it_can(played: Played, done: D
     assert (told["verdict"], told["failed"], told["release"]) == ("rolled_back", False, "1.0.0")
 
 
+@pytest.mark.deep
 @run_of("with the vault")
 def test_a_rollback_opens_the_vault_for_its_channels_when_there_is_a_password(played: Played, done: Done) -> None:
     assert (done.code, verdict(done).get("notices")) == (0, None), done.output
@@ -407,6 +409,7 @@ def test_whoever_wants_to_know_is_told_that_a_lease_was_broken_once_for_all_host
     assert told["text"] == "staging: the lease of ben@desk (deploy 1.0.9) was ended by anna@laptop: gone"
 
 
+@pytest.mark.deep
 @run_of("a lease is taken over")
 def test_a_lease_that_was_taken_over_from_a_dead_run_is_told(played: Played, done: Done) -> None:
     assert done.code == 0, done.output
@@ -450,6 +453,7 @@ def test_what_is_wrong_comes_in_one_message_with_everything_else_and_no_host_is_
     ]
 
 
+@pytest.mark.deep
 @run_of("wrong in a rollback")
 def test_what_is_wrong_keeps_no_rollback_from_its_work_and_is_said(played: Played, done: Done) -> None:
     assert (done.code, verdict(done)["verdict"]) == (0, "rolled_back"), done.output
@@ -467,6 +471,7 @@ def test_a_run_that_is_interrupted_still_tells_how_it_ended(played: Played, done
     assert told["verdict"] == "mixed"
 
 
+@pytest.mark.deep
 @run_of("interrupted in a hook")
 def test_a_hook_ends_with_the_run_that_is_interrupted_in_it(played: Played, done: Done) -> None:
     assert (done.code, verdict(done)["verdict"]) == (99, "refused"), done.output

@@ -86,6 +86,7 @@ def test_what_is_accepted_does_not_refuse(stage: Stage, accept: list[str], code:
     )
 
 
+@pytest.mark.deep
 def test_several_stacks_have_a_plan_each_and_one_file_with_all(stage: Stage) -> None:
     rules = [rule("stack_release", {**READY, "refusals": ["no image"]}, host="app-1")]
     done = stage.play(

@@ -72,6 +72,7 @@ def test_a_destructive_migration_refuses_before_any_host_is_switched_and_names_i
     assert "No other retained release does either; repair forward with a deploy" in message
 
 
+@pytest.mark.deep
 def test_what_is_yet_to_be_applied_refuses_nobody(stage: Stage) -> None:
     """The release that is live was made for a contract that still waits."""
     done = back(stage, "waiting", ledger("live", "0001", "0002"), ledger("live", "0001", "0002"))
@@ -102,6 +103,7 @@ def test_without_an_answer_the_last_ledger_counts_and_that_is_said_in_output_and
     assert done.files["staging/verdict.json"]["schema"]["why"] == "it is down"
 
 
+@pytest.mark.deep
 def test_check_mode_refuses_alike(stage: Stage) -> None:
     answer = ledger("live", "0001", "0002", "0003")
     done = back(stage, "check", answer, answer, options=("--check",))

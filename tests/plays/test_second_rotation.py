@@ -29,6 +29,7 @@ def rotate(stage: Stage, name: str, vault: Mapping[str, Any], *rules: Mapping[st
     return stage.play(name, "rotate_secrets", Case(rules=rules))
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("name", ["key", "another"])
 def test_it_is_told_whose_turn_it_is_and_not_what_the_other_run_has_left_in_the_vault(stage: Stage, name: str) -> None:
     vault = {"vault_rotation": {"name": name, **UNDER_WAY}, "vault_key": UNDER_WAY["new"]}

@@ -114,6 +114,7 @@ def test_a_file_that_says_so_is_run(runs: Runs) -> None:
     assert verdict(done) == ("deployed", 0), done.output
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("name", ["seeds again", "seeds nothing"])
 def test_seeds_that_are_there_or_are_none_change_nothing(runs: Runs, name: str) -> None:
     done = runs[name].result()

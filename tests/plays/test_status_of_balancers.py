@@ -33,6 +33,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
         yield {name: pool.submit(stage.play, name, "status", case) for name, case in CASES.items()}
 
 
+@pytest.mark.deep
 def test_where_nobody_is_kept_off_there_is_nothing_to_say(runs: Runs) -> None:
     done = runs["well"].result()
     assert done.code == 0, done.output

@@ -94,6 +94,7 @@ def test_check_mode_says_what_would_run_and_in_which_batches(stage: Stage) -> No
     assert f'"backfills": {{ "{B}": "{would[B]}" }}' in words
 
 
+@pytest.mark.deep
 def test_what_older_releases_may_need_is_what_hosts_have(stage: Stage) -> None:
     done = deploy(stage, "retained", rule("supabase_migrations", said(), retained=RETAINED))
     assert done.code == 0, done.output

@@ -130,6 +130,7 @@ def test_a_host_that_is_lost_for_good_leaves_the_others_on_what_they_ran_before(
     ]
 
 
+@pytest.mark.deep
 def test_a_rollout_that_was_killed_is_taken_back_with_the_others_once_the_host_answers(deploy: Deploy) -> None:
     ended = deploy(app_1=[rolled()], app_2=[{"killed": True}])
     assert (ended.status, switched(ended, "rollback")) == (2, ["app-1", "app-2"])
@@ -141,6 +142,7 @@ def test_a_rollout_that_was_killed_is_taken_back_with_the_others_once_the_host_a
     assert ended.verdict["messages"][0].startswith("the rollout of app-2 ended without an answer, as a killed process does: ")
 
 
+@pytest.mark.deep
 def test_a_run_that_another_one_has_fenced_off_takes_nothing_back(deploy: Deploy) -> None:
     fenced = {"failed": True, "fenced": True, "msg": "this run has lost its lease"}
     ended = deploy(app_1=[rolled()], app_2=[fenced])
