@@ -262,7 +262,7 @@ def test_what_was_taken_away_is_refused_until_it_is_forced_and_then_the_way_back
         assert refused.code != 0
         says(refused, [f"{DIRECTORY}/{DROP_MOOD}", "drops the column mood of stories", "VERDICT refused"])
         assert (tales.containers(), "mood" in columns()) == (before, True)
-        tales.deploys("1.1.0", "-e", "migration_force=nobody has moods")
+        tales.deploys("1.1.0", "-e", json.dumps({"migration_force": "nobody has moods"}))
     assert "mood" not in columns()
 
     before = tales.containers()
