@@ -138,9 +138,15 @@ YOUNGER = {
 }
 
 
+WORDS = [name.rpartition(".")[2] for name in YOUNGER]
+
+
 def used(path: Path) -> set[str]:
-    """What a file imports, and which names and attributes of names it has. Fails for syntax that Python 3.10 has not."""
-    nodes = list(ast.walk(ast.parse(path.read_text(), feature_version=(3, 10))))
+    """What a file that has such a word imports, and which names and attributes of names it has."""
+    text = path.read_text()
+    if not any(word in text for word in WORDS):
+        return set()
+    nodes = list(ast.walk(ast.parse(text)))
     names = {node.id for node in nodes if isinstance(node, ast.Name)}
     pairs = [(node.value, node.attr) for node in nodes if isinstance(node, ast.Attribute)]
     return names | {f"{value.id}.{name}" for value, name in pairs if isinstance(value, ast.Name)} | imported(path)
