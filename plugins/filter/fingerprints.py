@@ -14,9 +14,9 @@ positional: _input
 options:
   _input:
     description: "The inventory's variables C(stack_environment), C(stack_secrets), C(stack_secret_variables),
-      C(stack_secret_files), C(stack_registries), C(stack_rotation), C(notifications), C(supabase_project),
-      C(stack_fingerprints), C(stack_fingerprint_key) and C(preflight_environments) as one mapping. Missing ones count as not
-      set."
+      C(stack_secret_files), C(stack_registries), C(stack_rotation), C(notifications), C(supabase_project), C(ml), whose
+      endpoints are kept by their ids, C(stack_fingerprints), C(stack_fingerprint_key) and C(preflight_environments) as one
+      mapping. Missing ones count as not set."
     type: dict
     required: true
 author:
@@ -63,7 +63,8 @@ def fingerprints(variables: Mapping[str, Any]) -> dict[str, Any]:
         secrets |= topic.of_notifications(variables.get("notifications"))
         secrets |= topic.of_supabase(variables.get("supabase_project"))
         before, result["changes"] = isolation.file_before(path)
-        now = topic.make(environment, key, secrets, date.today().isoformat(), before)
+        endpoints = topic.of_endpoints(variables.get("ml"))
+        now = topic.make(environment, key, secrets, date.today().isoformat(), before, endpoints)
         result["changes"] += topic.changes(before, now)
         result["text"] = topic.text(now)
         result["notes"] = topic.not_compared(secrets)

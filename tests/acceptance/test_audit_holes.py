@@ -231,7 +231,7 @@ def test_secrets_of_a_preparation_that_was_killed_go_with_the_next_deploy(stagin
         left = killer.communicate(timeout=HANGS_AFTER_SECONDS)[0].strip()
     assert run.code != 0, run.output
     assert killer.returncode == 0
-    assert on(HOST, "ls", f"{left}/secrets").split() == ["api.env", "ml.env", "session_secret"]
+    assert on(HOST, "ls", f"{left}/secrets").split() == ["api.env", "ledger.env", "ml.env", "session_secret"]
     _, report = audited(staging, baselines)
     assert ("secret-leftover", f"{left} on {HOST}") in bad(report)
     again = staging.deployed("1.1.0")

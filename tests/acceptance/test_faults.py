@@ -149,7 +149,8 @@ def test_a_disk_without_room_refuses_before_anything_is_pulled(production: Envir
 def test_a_rollback_to_a_release_whose_secret_is_gone_is_refused_before_any_change(staging: Environment) -> None:
     good = staging.live()
     own = {name.upper(): f"{{{{ vault_{name} }}}}" for name in ("database_url", "ml_api_key")}
-    more = {"api": {**own, "EXTRA_KEY": "not-a-secret-of-anybody"}, "ml": {"ML_API_KEY": own["ML_API_KEY"]}}
+    others = {"ml": {"ML_API_KEY": own["ML_API_KEY"]}, "ledger": {"DATABASE_URL": "{{ vault_ledger_url }}"}}
+    more = {"api": {**own, "EXTRA_KEY": "not-a-secret-of-anybody"}, **others}
     # The committed fingerprints do not know the one more.
     staging.deployed("1.1.0", "-e", json.dumps({"stack_secrets": more, "stack_fingerprints": None}))
     staging.deployed("1.2.0")

@@ -73,7 +73,7 @@ class Project:
         service = {"command": ["python3", "-c", program.replace("$", "$$")], "stop_grace_period": "1s"}
         path = self.root / "stacks" / "morpheus" / "compose.slow.yml"
         path.write_text(yaml.safe_dump({"services": {"migrate": service}}))
-        self.configure(compose_files=["compose.yml", "compose.staging.yml", path.name], ledger="", **options)
+        self.configure(compose_files=["compose.yml", "compose.staging.yml", path.name], ledger="", reader="", **options)
 
     def configure(self, compose_files: list[str] | None = None, **options: Any) -> None:
         path = self.root / "inventories" / "staging" / "group_vars" / "all" / "stack.yml"

@@ -1,10 +1,13 @@
-"""The ML gateway on two hosts, as a stack beside the example: whose key pays, what a cap lets through, how it is replaced."""
+"""The ML gateway as a stack beside the example, as its inventories declare it: whose key pays, what a cap lets through, how it is
+replaced, and to which model a release is pinned.
+"""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import threading
+import time
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
@@ -16,30 +19,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from sandbox.world import RUNPOD_API_KEYS
-from tests.acceptance.world import PRODUCTION, ROOT, Environment, eventually, on
+from tests import behind_gateway
+from tests.acceptance.world import PRODUCTION, ROOT, Environment, Run, eventually, on, says
+from tests.hangs import HANGS_AFTER_SECONDS
 
 pytestmark = [pytest.mark.deep, pytest.mark.lane("production")]
 
 KEY = next(key for key, environment in RUNPOD_API_KEYS.items() if environment == "production")
 # The sandbox's stand-in for RunPod; its log is append-only.
 RUNPOD = "http://10.77.2.3"
-MOVED = ("source", "secrets", "secret_files", "fingerprints")
-ENDPOINT = {
-    "name": "comic",
-    "id": "comic-panels",
-    "model": "comic-xl",
-    "version": "1.4.0",
-    "price_per_second": 0.01,
-    "timeout_seconds": 60,
-    "concurrency": 50,
-}
+# Of the example's own limits only those count that a test is about.
+WIDE = {"requests_per_minute": 100_000, "requests_per_day": 100_000, "money_per_day": 1000, "money_per_month": 1000}
 ASKS_FOR_PARTS = """
 import json, sys, time, urllib.request
 def ask(path, body=None):
-    request = urllib.request.Request("http://ml-gateway:9100/v2/comic" + path, json.dumps(body).encode() if body else None)
+    request = urllib.request.Request("http://ml-gateway:9100/v2/comic-panels" + path, json.dumps(body).encode() if body else None)
     return json.load(urllib.request.urlopen(request, timeout=30))
 job = ask("/run", {"input": {"prompt": "Rain.", "seconds": SECONDS, "chunks": SECONDS}})["id"]
 print("begun", flush=True)
@@ -54,57 +50,46 @@ print(json.dumps({"parts": parts, "state": state}))
 
 @dataclass(frozen=True)
 class Project:
-    """A copy of production's inventory in which the example's ML calls go through the gateway."""
+    """A copy of an inventory in which the example's ML calls go through the gateway."""
 
     environment: Environment
     root: Path
 
-    def write(self, **limits: float) -> None:
-        self._compose()
-        directory = self.root / "inventories" / "production" / "group_vars" / "all"
-        variables = yaml.safe_load((ROOT / "inventories/production/group_vars/all/stack.yml").read_text())
-        (directory / "rotation.yml").unlink(missing_ok=True)
-        stack = variables.pop("stack")
-        example = {key: value for key, value in stack.items() if key not in ("name", "allowed_values")}
-        example |= {key: variables.pop(f"stack_{key}") for key in MOVED}
-        del example["secrets"]["api"]["ML_API_KEY"]
-        example["compose_files"].append("compose.ml.yml")
-        example["hardening"] = {"exempt": {"api": ["networks"]}}
-        variables["api_settings"] = {"ML_BASE_URL": "http://ml-gateway:9100", "ML_ENDPOINT_ID": "comic"}
-        variables["ml"] = {
-            "tier": "production",
-            "provider_url": f"{RUNPOD}/v2",
-            "key": "{{ vault_ml_api_key }}",
-            "endpoints": [ENDPOINT],
-            "limits": {"money_per_day": 1000, **limits},
-        }
-        gateway = {
-            "source": "{{ inventory_dir }}/../../stacks/ml-gateway",
-            "release": "1.0.0",
-            "compose_files": ["compose.yml"],
-            "env": {"gateway": "{{ ml | morpheus.deploy.ml_gateway_env(stack_environment) }}"},
-            "services": [{"name": "gateway", "port": 9100, "health": {"path": "/health", "version": "version"}}],
-            "secrets": {"gateway": {"DATABASE_URL": "{{ vault_database_admin_url }}"}},
-            "secret_files": {"ml_provider_key": {"content": "{{ vault_ml_api_key }}", "owner": 10001}},
-        }
-        variables["stacks"] = {"ml-gateway": gateway, "morpheus": {**example, "release": "1.0.0", "after": ["ml-gateway"]}}
-        del variables["stacks"]["morpheus"]["fingerprints"]
-        (directory / "stack.yml").write_text(yaml.safe_dump(variables))
+    def write(self, version: str = "", **limits: float) -> None:
+        """``version``: another one of the model."""
+        told = behind_gateway.ml(ROOT, self.environment.name)
+        told["limits"] |= WIDE | limits if told["tier"] == "production" else limits
+        for endpoint in told["endpoints"]:
+            endpoint |= {"concurrency": 50, **({"version": version} if version else {})}
+        behind_gateway.write(self.root, self.environment.name, ROOT, told)
 
-    def _compose(self) -> None:
-        joined = {
-            "services": {"api": {"networks": {"default": {}, "ml": {}}}},
-            "networks": {"ml": {"name": "ml", "external": True}},
-        }
-        (self.root / "stacks" / "morpheus" / "compose.ml.yml").write_text(yaml.safe_dump(joined))
+    def begin(self) -> None:
+        """In the order in which production takes it: gateway, contracts, application."""
+        self.bring_gateway()
+        self.deploy()
+
+    def bring_gateway(self) -> None:
+        self.succeeds("deploy.yml", "-e", "stack_name=ml-gateway")
+        self.succeeds("playbooks/ml_contract.yml", "-e", "stack_name=morpheus")
 
     def deploy(self) -> None:
-        run = self.environment.deploy()
+        self.succeeds("deploy.yml")
+
+    def succeeds(self, playbook: str, *options: str) -> Run:
+        run = self.environment.play(playbook, *options)
         assert run.code == 0, run.output
+        return run
 
     def mode(self, mode: str) -> None:
-        run = self.environment.play("playbooks/ml_mode.yml", "-e", f"mode={mode}", "-e", "why=a test")
-        assert run.code == 0, run.output
+        self.succeeds("playbooks/ml_mode.yml", "-e", f"mode={mode}", "-e", "why=a test")
+
+    def pinned(self) -> set[str]:
+        """What the running replicas of the API call, on all hosts."""
+        found = set()
+        for host in self.environment.hosts:
+            for replica in self.environment.containers(host, "api").values():
+                found.add(on(host, "docker", "exec", replica, "printenv", "ML_ENDPOINT_ID").strip())
+        return found
 
 
 @dataclass
@@ -155,20 +140,29 @@ def replicas(host: str, project: str) -> list[str]:
     return on(host, "docker", "ps", "-q", "--filter", f"label=com.docker.compose.project={project}").split()
 
 
-@pytest.fixture
-def project(tmp_path: Path, production: Environment) -> Iterator[Project]:
-    found = Project(production.copied(tmp_path), tmp_path)
+@contextmanager
+def gone_over(environment: Environment, root: Path) -> Iterator[Project]:
+    """Afterwards the hosts have what every test begins with."""
+    found = Project(environment.copied(root), root)
+    # Which makes keys of the stand-in.
+    (root / "sandbox").symlink_to(ROOT / "sandbox")
     found.write()
     yield found
-    back = production.deploy("1.0.0")
+    back = environment.deploy("1.0.0")
     removed = found.environment.play("playbooks/remove_stack.yml", "-e", "stack_name=ml-gateway")
     assert (back.code, removed.code) == (0, 0), back.output + removed.output
 
 
+@pytest.fixture
+def project(tmp_path: Path, production: Environment) -> Iterator[Project]:
+    with gone_over(production, tmp_path) as found:
+        yield found
+
+
 def test_stories_become_comics_by_the_gateway_whose_key_is_in_no_application(project: Project) -> None:
     environment = project.environment
+    project.begin()
     before = len(paid())
-    project.deploy()
     status, answer = transform(environment)
     assert (status, len(json.loads(answer)["panels"])) == (200, 2), answer
     [call] = paid()[before:]
@@ -192,7 +186,7 @@ def test_stories_become_comics_by_the_gateway_whose_key_is_in_no_application(pro
         assert following.stdout is not None
         assert following.stdout.readline().strip() == "begun"
         gateways = {one: replicas(one, "ml-gateway") for one in PRODUCTION.hosts}
-        project.write(requests_per_minute=100_000)
+        project.write(requests_per_minute=99_999)
         with told(environment) as stories:
             project.deploy()
         output, errors = following.communicate()
@@ -215,18 +209,94 @@ def test_stories_become_comics_by_the_gateway_whose_key_is_in_no_application(pro
     assert set(stories.statuses) == {200, 502}
 
     # A cap for both hosts together.
-    used = used_today()
-    project.write(requests_per_day=used + 7)
+    cap = 117
+    project.write(requests_per_day=used_today() + cap)
     project.deploy()
     before = len(paid())
-    with ThreadPoolExecutor(16) as pool:
-        statuses = Counter(status for status, _ in pool.map(lambda _: transform(environment), range(40)))
-    assert (len(paid()) - before, statuses[200]) == (7, 7), statuses
+    with ThreadPoolExecutor(40) as pool:
+        statuses = Counter(status for status, _ in pool.map(lambda _: transform(environment), range(200)))
+    assert (len(paid()) - before, statuses) == (cap, Counter({502: 200 - cap, 200: cap}))
+
+
+def test_a_release_is_pinned_to_its_model_its_contract_comes_first_and_a_rollback_pins_it_back(project: Project) -> None:
+    environment = project.environment
+    project.begin()
+    [first] = project.pinned()
+    before = str(behind_gateway.ml(ROOT, "production")["endpoints"][0]["version"])
+    # A model that no environment can have seen.
+    version = f"{before}-{int(time.time())}"
+    project.write(version)
+    application = ("-e", "stack_name=morpheus", "-e", "stack_release=1.1.0")
+    refused = environment.play("deploy.yml", *application)
+    assert refused.code != 0
+    says(refused, [f"comic-panels is pinned to comic-xl {version} (comic-panels), and its contract was never seen kept"])
+    assert project.pinned() == {first}
+
+    project.bring_gateway()
+    # What serves meanwhile is served what it is pinned to.
+    assert model_of_a_story(environment) == f"comic-xl@{before}"
+    with told(environment) as stories:
+        project.succeeds("deploy.yml", *application)
+    assert set(stories.statuses) == {200}, stories.statuses
+    [second] = project.pinned()
+    assert second != first
+    assert model_of_a_story(environment) == f"comic-xl@{version}"
+    says(project.succeeds("playbooks/status.yml"), [f"comic-panels comic-xl {version} comic-panels {second}"])
+
+    with told(environment) as stories:
+        project.succeeds("rollback.yml", "-e", "stack_name=morpheus")
+    assert set(stories.statuses) == {200}, stories.statuses
+    assert project.pinned() == {first}
+    assert model_of_a_story(environment) == f"comic-xl@{before}"
+    says(project.succeeds("playbooks/status.yml"), [f"comic-panels comic-xl {before} comic-panels {first}"])
+
+
+def test_the_providers_key_is_rotated_while_users_tell_stories(project: Project) -> None:
+    project.begin()
+    before = len(paid())
+    try:
+        with told(project.environment) as stories:
+            run = project.succeeds("playbooks/rotate_secrets.yml", "-e", "stack_name=ml-gateway", "-e", "secret=ml")
+            after = stories.statuses[200]
+            eventually(lambda: stories.statuses[200] > after + 3, "stories become comics with the new key")
+        keys = {call["key"] for call in paid()[before:]}
+    finally:
+        # The stub has forgotten nothing that it was started with.
+        command = ["docker", "restart", "--timeout", "1", "runpod"]
+        subprocess.run(command, check=True, capture_output=True, timeout=HANGS_AFTER_SECONDS)
+    assert set(stories.statuses) == {200}, stories.statuses
+    says(run, ["ml: every replica uses the new value, and the old value is refused"])
+    assert KEY not in run.output
+    assert len(keys) == 2
+    assert any(sha256(KEY.encode()).hexdigest().startswith(key) for key in keys)
+
+
+@pytest.mark.lane("staging")
+def test_in_staging_the_mock_draws_and_the_provider_hears_of_nothing(tmp_path: Path, staging: Environment) -> None:
+    with gone_over(staging, tmp_path) as project:
+        project.begin()
+        before = [call for call in paid() if call["environment"] == "staging"]
+        status, answer = transform(project.environment)
+        assert (status, len(json.loads(answer)["panels"])) == (200, 2), answer
+        assert [call for call in paid() if call["environment"] == "staging"] == before
+        assert sql("staging", f"select provider, model, coalesce(cost, reserved) = 0 from {LAST}") == "mock|comic-xl@1.4.0|t"
+
+
+LAST = "(select * from ml_gateway.calls order by at desc limit 1) as last"
+
+
+def sql(environment: str, query: str) -> str:
+    return on(f"supabase-{environment}", "psql", "--username=postgres", "-Atc", query).strip()
+
+
+def model_of_a_story(environment: Environment) -> str:
+    """Which model a story was drawn by, as the books have it."""
+    status, answer = transform(environment)
+    assert status == 200, answer
+    return sql(environment.name, f"select model from {LAST}")
 
 
 def used_today() -> int:
     """Calls of the day as the books have them."""
-    query = (
-        "select coalesce(sum(requests), 0) from ml_gateway.spent where period = to_char(now() at time zone 'utc', 'YYYY-MM-DD')"
-    )
-    return int(on("supabase-production", "psql", "--username=postgres", "-Atc", query))
+    today = "to_char(now() at time zone 'utc', 'YYYY-MM-DD')"
+    return int(sql("production", f"select coalesce(sum(requests), 0) from ml_gateway.spent where period = {today}"))

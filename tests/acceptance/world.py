@@ -143,11 +143,12 @@ class Environment:
     def everything(self) -> dict[str, str]:
         """What a deploy could change on each host: containers, every file of ours with its hash, HAProxy's servers.
 
-        Who was there last is told by the lease, the fence, the journal, the history and the metrics; that is no change.
+        Who was there last is told by the lease, the fence, the journal, the history and the metrics, and when the database was
+        asked last by ledger.json; that is no change.
         """
         state = {}
         for host in self.hosts:
-            other = "! -name '*.jsonl' ! -name 'fence.*' ! -path '*/leases/*' ! -path '*/metrics/*'"
+            other = "! -name '*.jsonl' ! -name 'fence.*' ! -name ledger.json ! -path '*/leases/*' ! -path '*/metrics/*'"
             files = f"find {BASE} /etc/docker /etc/morpheus.deploy -type f {other} | sort | xargs sha256sum"
             state[host] = "\n".join([str(self.containers(host)), on(host, "sh", "-c", files), admitted(host)])
         return state

@@ -321,7 +321,7 @@ ADDRESSES = (
     Address("stack.services[].routes[].redirect.host", "config_must_differ; users are sent there", "no: no host asks it"),
     Address("stack.services[].routes[].redirect.url", "no: users are sent there", "no: no host asks it"),
     Address(
-        "ml.provider_url", "the fingerprint of its key; config_must_differ: [ml.endpoints.*.id]", "no: asked by the gateway alone"
+        "ml.provider_url", "the fingerprint of its key; ids of endpoints in fingerprints.json", "no: asked by the gateway alone"
     ),
     Address("ml.management_url", "its key", "no: asked by the controller alone"),
     Address(

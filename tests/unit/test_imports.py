@@ -130,6 +130,33 @@ def test_a_module_needs_nothing_that_hosts_lack(path: Path) -> None:
     assert foreign(path) == {}
 
 
+# What Python has got since the 3.10 that Ubuntu 22.04 brings.
+YOUNGER = {
+    *("asyncio.Runner", "asyncio.TaskGroup", "asyncio.timeout", "contextlib.chdir", "datetime.UTC", "enum.StrEnum"),
+    *("hashlib.file_digest", "itertools.batched", "tomllib", "ExceptionGroup", "BaseExceptionGroup"),
+    *(f"typing.{name}" for name in ("LiteralString", "Never", "NotRequired", "Required", "Self", "Unpack", "assert_never")),
+}
+
+
+WORDS = [name.rpartition(".")[2] for name in YOUNGER]
+
+
+def used(path: Path) -> set[str]:
+    """What a file that has such a word imports, and which names and attributes of names it has."""
+    text = path.read_text()
+    if not any(word in text for word in WORDS):
+        return set()
+    nodes = list(ast.walk(ast.parse(text)))
+    names = {node.id for node in nodes if isinstance(node, ast.Name)}
+    pairs = [(node.value, node.attr) for node in nodes if isinstance(node, ast.Attribute)]
+    return names | {f"{value.id}.{name}" for value, name in pairs if isinstance(value, ast.Name)} | imported(path)
+
+
+def test_what_runs_on_hosts_uses_nothing_that_is_younger_than_their_python() -> None:
+    there = shipped() | {path for path in MODULES if runs_on_hosts(path)} | set((ROOT / "plugins/module_utils/logs").glob("*.py"))
+    assert {path.stem: found for path in sorted(there) if (found := used(path) & YOUNGER)} == {}
+
+
 def test_a_library_of_the_controller_is_found_wherever_it_is_imported() -> None:
     assert foreign(ROOT / "plugins" / "plugin_utils" / "audit" / "report.py") == {"cryptography": "certificate"}
 

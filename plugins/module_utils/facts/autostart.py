@@ -139,6 +139,4 @@ def _lines(path: Path) -> list[str]:
 
 
 def _md5(path: Path) -> str:
-    with suppress(OSError), path.open("rb") as stream:
-        return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-    return ""
+    return digest(str(path), lambda: hashlib.md5(usedforsecurity=False))

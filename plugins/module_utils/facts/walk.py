@@ -17,6 +17,7 @@ from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts.access import printable
 
@@ -36,6 +37,7 @@ _ROOTS_BELOW = tuple(f"{path}/" for path in _ROOTS)
 _FIRST_OF_PEOPLE, _USERS, _NOBODY = 1000, 100, 65534
 _SET_ID = stat.S_ISUID | stat.S_ISGID
 _EXECUTABLE = 0o111
+_CHUNK = 1 << 20
 _CAPABILITIES = "security.capability"
 
 
@@ -171,10 +173,13 @@ def mounts(root: Path = Path("/")) -> dict[str, str]:
     return found
 
 
-def digest(path: str) -> str:
-    """SHA-256 of a program; empty when it cannot be read."""
+def digest(path: str, method: Callable[[], Any] = hashlib.sha256) -> str:
+    """SHA-256 of a program, or another hash; empty when it cannot be read."""
+    found = method()
     with suppress(OSError), open(path, "rb") as stream:  # noqa: PTH123
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+        while chunk := stream.read(_CHUNK):
+            found.update(chunk)
+        return str(found.hexdigest())
     return ""
 
 

@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
+import calendar
 import json
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import others_json
@@ -31,8 +32,8 @@ class Entry:
 
     @property
     def nanoseconds(self) -> int:
-        whole = datetime.strptime(self.time[:19], "%Y-%m-%dT%H:%M:%S").replace(tzinfo=UTC)
-        return int(whole.timestamp()) * 10**9 + int(self.time[20:29])
+        whole = calendar.timegm(time.strptime(self.time[:19], "%Y-%m-%dT%H:%M:%S"))
+        return whole * 10**9 + int(self.time[20:29])
 
     @property
     def said(self) -> Mapping[str, Any]:

@@ -43,7 +43,13 @@ class Secret(TypedDict):
     since: str
 
 
-class Fingerprints(TypedDict):
+class _Endpoints(TypedDict, total=False):
+    """Ids of ML endpoints by name, which are no secrets. Where there are none, the file does not speak of them."""
+
+    endpoints: dict[str, str]
+
+
+class Fingerprints(_Endpoints):
     """The file of one environment; ``key`` tells whether two files were made with the same key."""
 
     environment: str
@@ -116,6 +122,18 @@ def of_supabase(project: Any) -> dict[str, str]:
     return {f"supabase_project.{name}": str(given[name]) for name in names}
 
 
+def of_endpoints(ml: Any) -> dict[str, str]:
+    """The provider's id of each ML endpoint, by name. A mock is nobody's."""
+    given = ml.get("endpoints") if isinstance(ml, Mapping) else None
+    entries = [one for one in given if isinstance(one, Mapping)] if isinstance(given, list) else []
+    paid = [one for one in entries if one.get("provider") != "mock" and isinstance(one.get("id"), str) and one["id"]]
+    return {str(one.get("name")): str(one["id"]) for one in paid}
+
+
+def endpoint_name(name: str) -> str:
+    return f"ml.endpoints.{name}.id"
+
+
 def value_problems(variables: Any, files: Any) -> list[str]:
     """Why no fingerprint can be made of a secret, each beginning with its path: ``stack_secrets`` and ``stack_secret_files``."""
     found = []
@@ -150,8 +168,15 @@ def by_name(variables: Mapping[str, Any], files: Mapping[str, Any]) -> dict[str,
     return {name: str(value) for name, value in sorted(found.items()) if isinstance(value, str)}
 
 
-def make(environment: str, key: str, secrets: Mapping[str, str], today: str, before: Fingerprints | None = None) -> Fingerprints:
-    """The fingerprints of ``secrets``; the day of a value that ``before`` knew already is kept."""
+def make(
+    environment: str,
+    key: str,
+    secrets: Mapping[str, str],
+    today: str,
+    before: Fingerprints | None = None,
+    endpoints: Mapping[str, str] | None = None,
+) -> Fingerprints:
+    """The fingerprints of ``secrets``; the day of a value that ``before`` knew already is kept. ``endpoints``: name -> id."""
     known = before["secrets"] if before and before["key"] == key_fingerprint(key) else {}
     entries: dict[str, Secret] = {}
     # Each value once: an environment may give one to several services.
@@ -159,7 +184,10 @@ def make(environment: str, key: str, secrets: Mapping[str, str], today: str, bef
     for name, value in sorted(secrets.items()):
         same = name in known and known[name]["fingerprint"] == made[value]
         entries[name] = {"fingerprint": made[value], "since": known[name]["since"] if same else today}
-    return {"environment": environment, "key": key_fingerprint(key), "secrets": entries}
+    made_of = Fingerprints(environment=environment, key=key_fingerprint(key), secrets=entries)
+    if endpoints:
+        made_of["endpoints"] = dict(sorted(endpoints.items()))
+    return made_of
 
 
 def text(file: Fingerprints) -> str:
@@ -178,23 +206,31 @@ def read(path: str | Path) -> Fingerprints:
     problem = _problem(found)
     if problem:
         raise DeployError(f"{path}: {problem}; {_MEND}")
-    return Fingerprints(environment=found["environment"], key=found["key"], secrets=found["secrets"])
+    result = Fingerprints(environment=found["environment"], key=found["key"], secrets=found["secrets"])
+    if "endpoints" in found:
+        result["endpoints"] = found["endpoints"]
+    return result
 
 
 def differences(file: Fingerprints, now: Fingerprints) -> dict[str, str]:
     """Name -> ``missing`` (the file lacks it), ``changed`` or ``gone`` (no such secret now) for what is not the same."""
-    before, after = file["secrets"], now["secrets"]
+    before, after = _values(file), _values(now)
     found = {name: "missing" for name in after if name not in before}
     found |= {name: "gone" for name in before if name not in after}
-    both = before.keys() & after.keys()
-    found |= {name: "changed" for name in both if before[name]["fingerprint"] != after[name]["fingerprint"]}
+    found |= {name: "changed" for name in before.keys() & after.keys() if before[name] != after[name]}
     return dict(sorted(found.items()))
+
+
+def _values(file: Fingerprints) -> dict[str, str]:
+    """What is compared of a file, by name."""
+    endpoints = {endpoint_name(name): identity for name, identity in file.get("endpoints", {}).items()}
+    return {name: secret["fingerprint"] for name, secret in file["secrets"].items()} | endpoints
 
 
 def changes(before: Fingerprints | None, now: Fingerprints) -> list[str]:
     """A sentence for everything in which ``now`` differs from the file as it was."""
     if before is None:
-        return [f"{name} is new" for name in now["secrets"]]
+        return [f"{name} is new" for name in _values(now)]
     if (before["environment"], before["key"]) != (now["environment"], now["key"]):
         return ["the file was of another environment or key; every secret counts as new"]
     words = {"missing": "is new", "changed": "has changed", "gone": "is gone"}
@@ -223,6 +259,13 @@ def shared(own: Fingerprints, others: Iterable[Fingerprints], allowed: Collectio
             for theirs, their in sorted(other["secrets"].items())
             if secret["fingerprint"] and secret["fingerprint"] == their["fingerprint"] and not {name, theirs} <= set(allowed)
         ]
+        problems += [
+            f"{endpoint_name(name)} is {identity}, which is {endpoint_name(theirs)} of {other['environment']}, too; give each "
+            "environment an endpoint of its own"
+            for name, identity in sorted(own.get("endpoints", {}).items())
+            for theirs, their_identity in sorted(other.get("endpoints", {}).items())
+            if identity == their_identity and not {endpoint_name(name), endpoint_name(theirs)} <= set(allowed)
+        ]
     return problems
 
 
@@ -239,6 +282,9 @@ def _problem(found: Any) -> str:
             return f'"{name}" has no "since" with a day'
         if secret.get("fingerprint") != "" and not _matches(_FINGERPRINT, secret.get("fingerprint")):
             return f'"{name}" has no fingerprint of 32 hexadecimal digits'
+    endpoints = found.get("endpoints", {})
+    if not isinstance(endpoints, dict) or not all(isinstance(identity, str) for identity in endpoints.values()):
+        return '"endpoints" is no mapping of names and ids'
     return ""
 
 

@@ -114,7 +114,7 @@ class StackConfig(StackFiles):
             self.supabase = migration.complete(self.config, self.files, self._secrets_by_name, self.problems)
             self._check_compose()
         self._check_exposed(raw)
-        self._check_isolation(given, raw.get("stack_fingerprint_key") or "")
+        self._check_isolation(given, raw)
         self.problems += rotation.config_problems(given["stack_rotation"] or [], rotated)
         self.problems = schema.causes(self._shape, self.problems[len(self._shape) :])
 
@@ -143,14 +143,15 @@ class StackConfig(StackFiles):
             for name in raw.get("stack_vault_templates") or []
         ]
 
-    def _check_isolation(self, given: Mapping[str, Any], key: Any) -> None:
+    def _check_isolation(self, given: Mapping[str, Any], raw: Mapping[str, Any]) -> None:
+        key, endpoints = raw.get("stack_fingerprint_key") or "", fingerprints.of_endpoints(raw.get("ml"))
         self.problems += isolation.database_problems(self.config["database"], self._secrets_by_name)
         self.problems += isolation.value_problems(self.config["allowed_values"] or [], self.config["env"] or {})
         # A key that is no string is a problem already.
         if given["stack_fingerprints"] and isinstance(key, str):
             others, allowed = given["stack_other_fingerprints"], given["stack_shared_secrets"] or []
             wanted = isolation.Comparison(self.environment, given["stack_fingerprints"], key, others, allowed)
-            self.problems += isolation.secrets_problems(wanted, self._credentials)
+            self.problems += isolation.secrets_problems(wanted, self._credentials, endpoints=endpoints)
             self.notes += fingerprints.not_compared(self._credentials)
 
     def _check_names(self, environments: list[str]) -> None:

@@ -23,7 +23,7 @@ MINIMUM_KEY_LENGTH = 16
 _DIFFERENCES = {
     "missing": "{name} is not in {path}",
     "changed": "{name} is not the value recorded in {path}",
-    "gone": "{name} is recorded in {path} and is no longer a secret",
+    "gone": "{name} is recorded in {path} and is there no longer",
 }
 
 
@@ -49,15 +49,17 @@ def key_problem(key: str) -> str:
     return ""
 
 
-def secrets_problems(wanted: Comparison, secrets: Mapping[str, str], *, some: bool = False) -> list[str]:
+def secrets_problems(
+    wanted: Comparison, secrets: Mapping[str, str], *, some: bool = False, endpoints: Mapping[str, str] | None = None
+) -> list[str]:
     """Why the secrets do not match the environment's own fingerprints, and which of them another environment has too.
 
-    ``some``: the environment has more secrets than these.
+    ``some``: the environment has more secrets than these. ``endpoints``: ids of its ML endpoints, of which the same is said.
     """
     problem = key_problem(wanted.key)
     if problem:
         return [problem]
-    now = fingerprints.make(wanted.environment, wanted.key, secrets, "")
+    now = fingerprints.make(wanted.environment, wanted.key, secrets, "", endpoints=endpoints)
     found = [*_own_problems(wanted, now, but_gone=some), *_shared(wanted, now)]
     return [f"stack_fingerprints: {problem}" for problem in found]
 

@@ -46,6 +46,7 @@ _STAND_IN = "hidden"
 # What can only be checked with the values of secrets: a deploy does.
 _NEED_VALUES = ("stack_rotation", "stack_fingerprints", "stack_fingerprint_key", "stack_other_fingerprints")
 _NEED_VALUES_IN_STACK = ("database",)
+_SAID_BY_VALUES = ("stack.migration.reader: ", "stack.migration.secret: ")
 _TELLING = re.compile(r"secret|passw|token|credential|private_?key|api_?key|access_?key", re.IGNORECASE)
 _MISPLACED = "hidden: its name says secret"
 _USER_INFO = re.compile(r"(?<=://)([^\s/@:]*):[^\s/@]+(?=@)")
@@ -114,7 +115,8 @@ def configuration(
         if name not in options:
             entries += _of_role(name, option, groups, hosts)
     entries += _compose(checked, str(_typed("stack_source", options["stack_source"], trees) or ""))
-    problems = [problem for problem in checked.problems if not problem.startswith(f"{RELEASE}: required")]
+    of_a_deploy = (f"{RELEASE}: required", *_SAID_BY_VALUES)
+    problems = [problem for problem in checked.problems if not problem.startswith(of_a_deploy)]
     unresolved = [problem for effective in hosts.values() for problem in effective.problems]
     return Configuration(
         environment=checked.environment,

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import datetime
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -20,6 +22,10 @@ from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.costs_table im
 # One colour for each of so many endpoints; the others share the last one.
 _COLOURS = 5
 _WIDTH, _HEIGHT, _LEFT, _TOP = 1000, 260, 70, 16
+# What the number of a day and a name of the legend need.
+_DAY_WIDTH, _NAME_WIDTH = 26, 180
+# Of a column whose cells are all so.
+_NUMBERS = frozenset("0123456789.")
 _STYLE = """
 :root{color-scheme:light dark;--ink:#1a1f29;--soft:#5b6472;--line:#d9dde3;--paper:#fff;--wash:#f5f6f8;--bad:#b3261e;
 --c0:#275da8;--c1:#9a5b00;--c2:#1d6b3a;--c3:#6b4fa0;--c4:#7a8699}
@@ -34,8 +40,10 @@ pre{background:var(--wash);border-left:5px solid var(--bad);padding:12px 16px;wh
 table{width:100%;border-collapse:collapse;font-size:13.5px}
 th{text-align:left;color:var(--soft);border-bottom:2px solid var(--line);padding:6px 14px 6px 0}
 td{border-bottom:1px solid var(--line);padding:6px 14px 6px 0;vertical-align:top;overflow-wrap:anywhere}
+.number{width:11em;text-align:right;padding-right:28px;font-variant-numeric:tabular-nums}
 svg{width:100%;height:auto;font:12px system-ui,sans-serif}svg text{fill:var(--ink)}svg .soft{fill:var(--soft)}
-svg line{stroke:var(--line)}svg line.cap{stroke:var(--bad);stroke-dasharray:6 4}svg .cap{fill:var(--bad)}
+svg line{stroke:var(--line)}svg line.cap{stroke:var(--bad);stroke-dasharray:6 4}
+svg text.cap{fill:var(--bad);paint-order:stroke;stroke:var(--paper);stroke-width:4px}
 .c0{fill:var(--c0)}.c1{fill:var(--c1)}.c2{fill:var(--c2)}.c3{fill:var(--c3)}.c4{fill:var(--c4)}
 """
 _USED = ("requests", "money")
@@ -77,14 +85,19 @@ def _by(dimension: str, ml: Mapping[str, Any] | None) -> list[str]:
 
 
 def _section(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    body = ["<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows]
-    head = "".join(f"<th>{escape(one)}</th>" for one in heads)
+    # The first column names what the others are of.
+    kinds = ["", *(' class="number"' if all({*row[one]} <= _NUMBERS for row in rows) else "" for one in range(1, len(heads)))]
+    body = [
+        "<tr>" + "".join(f"<td{kind}>{escape(cell)}</td>" for kind, cell in zip(kinds, row, strict=True)) + "</tr>"
+        for row in rows
+    ]
+    head = "".join(f"<th{kind}>{escape(one)}</th>" for kind, one in zip(kinds, heads, strict=True))
     return [f"<h2>{escape(title)}</h2><table><thead><tr>{head}</tr></thead><tbody>", *body, "</tbody></table>"] if body else []
 
 
 def _chart(ml: Mapping[str, Any]) -> list[str]:
     """A bar for each day, of what each endpoint cost, and the cap of a day across them."""
-    days = [one["day"] for one in ml["days"]]
+    days = _without_gaps([one["day"] for one in ml["days"]])
     endpoints = [one["name"] for one in _whole(ml["calls"])]
     cap = next((one["limit"] for one in ml["caps"] if one["cap"] == "money_per_day"), 0.0)
     top = max([one["money"] for one in ml["days"]] + [cap]) or 1.0
@@ -103,21 +116,37 @@ def _chart(ml: Mapping[str, Any]) -> list[str]:
                 said = escape(f"{day} {endpoint}: {money(spent)}")
                 where = f'x="{x:.1f}" y="{y:.1f}" width="{step * 0.7:.1f}" height="{max(spent * scale, 1.0):.1f}"'
                 drawn.append(f'<rect class="{_colour(endpoints, endpoint)}" {where}><title>{said}</title></rect>')
-        # Each day has room for its number; the month stands at the first one.
-        words = day if number == 0 else day[8:]
-        drawn.append(f'<text class="soft" x="{x:.1f}" y="{_TOP + _HEIGHT + 16}">{escape(words)}</text>')
+    drawn += _below(days, step)
     if cap:
         y = _TOP + _HEIGHT - cap * scale
         drawn.append(f'<line class="cap" x1="{_LEFT}" x2="{_WIDTH}" y1="{y:.1f}" y2="{y:.1f}"/>')
-        drawn.append(f'<text class="cap" x="{_WIDTH}" y="{y - 4:.1f}" text-anchor="end">money_per_day {money(cap)}</text>')
-    bottom = _TOP + _HEIGHT + 28
+        drawn.append(f'<text class="cap" x="{_WIDTH}" y="{y - 6:.1f}" text-anchor="end">money_per_day {money(cap)}</text>')
+    bottom = _TOP + _HEIGHT + 46
     shown = [*endpoints[: _COLOURS - 1], *(["others"] if len(endpoints) > _COLOURS else endpoints[_COLOURS - 1 : _COLOURS])]
     for number, name in enumerate(shown):
-        x = _LEFT + 180 * number
+        x = _LEFT + _NAME_WIDTH * number
         drawn.append(f'<rect class="c{number}" x="{x}" y="{bottom}" width="12" height="12"/>')
         drawn.append(f'<text x="{x + 18}" y="{bottom + 11}">{escape(name)}</text>')
     picture = f'<svg viewBox="0 0 {_WIDTH} {bottom + 20}" role="img" aria-label="Money by day and endpoint">'
     return ["<h2>Money by day</h2>", picture, *drawn, "</svg>"]
+
+
+def _without_gaps(days: Sequence[str]) -> list[str]:
+    """A day without a call has its place, too, so that equal times are equally wide."""
+    first, last = (datetime.date.fromisoformat(day) for day in (days[0], days[-1]))
+    return [(first + datetime.timedelta(number)).isoformat() for number in range((last - first).days + 1)]
+
+
+def _below(days: Sequence[str], step: float) -> Iterator[str]:
+    """The numbers of as many days as have room, and each month under its first one."""
+    every = math.ceil(_DAY_WIDTH / step)
+    said = ""
+    for number, day in list(enumerate(days))[::every]:
+        x, y = _LEFT + (number + 0.5) * step, _TOP + _HEIGHT + 16
+        yield f'<text class="soft" x="{x:.1f}" y="{y}" text-anchor="middle">{escape(day[8:])}</text>'
+        if day[:7] != said:
+            said = day[:7]
+            yield f'<text class="soft" x="{x - 8:.1f}" y="{y + 16}">{escape(said)}</text>'
 
 
 def _whole(calls: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

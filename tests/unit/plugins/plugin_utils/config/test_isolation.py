@@ -28,9 +28,11 @@ def inventories(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def problems(inventories: Path, secrets: dict[str, str] = STAGING, **options: Any) -> list[str]:
+def problems(
+    inventories: Path, secrets: dict[str, str] = STAGING, endpoints: dict[str, str] | None = None, **options: Any
+) -> list[str]:
     wanted = {"environment": "staging", "path": str(inventories / "staging" / "fingerprints.json"), "key": KEY}
-    found = secrets_problems(Comparison(**{**wanted, "others": None, "allowed": (), **options}), secrets)
+    found = secrets_problems(Comparison(**{**wanted, "others": None, "allowed": (), **options}), secrets, endpoints=endpoints)
     return [problem.replace(str(inventories), "inventories") for problem in found]
 
 
@@ -58,7 +60,7 @@ def test_new_changed_and_gone_secrets_are_all_named(inventories: Path) -> None:
     found = problems(inventories, {"api.DATABASE_URL": "postgresql://elsewhere", "ml.ML_API_KEY": "a new key"})
     assert [problem.split(";")[0].removeprefix("stack_fingerprints: ") for problem in found] == [
         "api.DATABASE_URL is not the value recorded in inventories/staging/fingerprints.json",
-        "api.SESSION_SECRET is recorded in inventories/staging/fingerprints.json and is no longer a secret",
+        "api.SESSION_SECRET is recorded in inventories/staging/fingerprints.json and is there no longer",
         "ml.ML_API_KEY is not in inventories/staging/fingerprints.json",
     ]
 
@@ -127,7 +129,7 @@ FINGERPRINTS = [
     pytest.param(
         as_they_are,
         {"api.DATABASE_URL": "postgresql://staging"},
-        f"stack_fingerprints: api.SESSION_SECRET is recorded in {OWN_FILE} and is no longer a secret; if it is meant, "
+        f"stack_fingerprints: api.SESSION_SECRET is recorded in {OWN_FILE} and is there no longer; if it is meant, "
         "run playbooks/fingerprint.yml",
         id="a removed secret",
     ),
@@ -276,3 +278,79 @@ def test_some_secrets_are_compared_without_a_word_about_the_others(inventories: 
     assert secrets_problems(Comparison("staging", str(own), "short", None, []), admin, some=True) == [
         "stack_fingerprint_key: 5 characters are too few for a key; use at least 16"
     ]
+
+
+ENDPOINT = {"provider": "runpod", "name": "comic", "id": "abc123"}
+
+
+@pytest.mark.parametrize(
+    ("ml", "found"),
+    [
+        (None, {}),
+        ("nonsense", {}),
+        ({"endpoints": "nonsense"}, {}),
+        ({"endpoints": [ENDPOINT, {"name": "sketch", "id": "def456"}, "nonsense"]}, {"comic": "abc123", "sketch": "def456"}),
+        ({"endpoints": [{**ENDPOINT, "provider": "mock"}, {"name": "unmade", "id": ""}, {"name": "odd", "id": 7}]}, {}),
+    ],
+)
+def test_ids_of_endpoints_that_cost_money_are_kept(ml: Any, found: dict[str, str]) -> None:
+    assert fingerprints.of_endpoints(ml) == found
+
+
+@pytest.mark.parametrize(
+    ("own", "recorded", "theirs", "said"),
+    [
+        ({"comic": "abc123"}, {"comic": "abc123"}, {}, []),
+        ({"comic": "abc123"}, {"comic": "abc123"}, {"comic": "def456"}, []),
+        (
+            {"comic": "abc123", "sketch": "x1"},
+            {"comic": "abc123", "sketch": "x1"},
+            {"panels": "abc123"},
+            [
+                "stack_fingerprints: ml.endpoints.comic.id is abc123, which is ml.endpoints.panels.id of production, too; give "
+                "each environment an endpoint of its own"
+            ],
+        ),
+        (
+            {"comic": "abc123"},
+            {},
+            {},
+            [
+                "stack_fingerprints: ml.endpoints.comic.id is not in inventories/staging/fingerprints.json; if it is meant, run "
+                "playbooks/fingerprint.yml"
+            ],
+        ),
+        (
+            {"comic": "abc123"},
+            {"comic": "abc124", "sketch": "x1"},
+            {},
+            [
+                "stack_fingerprints: ml.endpoints.comic.id is not the value recorded in inventories/staging/fingerprints.json; "
+                "if it is meant, run playbooks/fingerprint.yml",
+                "stack_fingerprints: ml.endpoints.sketch.id is recorded in inventories/staging/fingerprints.json and is there no "
+                "longer; if it is meant, run playbooks/fingerprint.yml",
+            ],
+        ),
+    ],
+)
+def test_an_endpoint_of_another_environment_is_refused(
+    inventories: Path, own: dict[str, str], recorded: dict[str, str], theirs: dict[str, str], said: list[str]
+) -> None:
+    for name, secrets, ids in (("staging", STAGING, recorded), ("production", PRODUCTION, theirs)):
+        file = fingerprints.make(name, KEY, secrets, "2026-11-24", endpoints=ids)
+        (inventories / name / "fingerprints.json").write_text(fingerprints.text(file))
+    assert problems(inventories, endpoints=own) == said
+
+
+def test_an_endpoint_that_two_environments_share_may_be_allowed_by_both_names(inventories: Path) -> None:
+    for name, secrets in (("staging", STAGING), ("production", PRODUCTION)):
+        file = fingerprints.make(name, KEY, secrets, "2026-11-24", endpoints={"comic": "abc123"})
+        (inventories / name / "fingerprints.json").write_text(fingerprints.text(file))
+    assert problems(inventories, endpoints={"comic": "abc123"}, allowed=("ml.endpoints.comic.id",)) == []
+
+
+def test_a_file_whose_endpoints_are_none_is_told(inventories: Path) -> None:
+    path = inventories / "production" / "fingerprints.json"
+    path.write_text(path.read_text().replace('"secrets"', '"endpoints": ["abc123"], "secrets"'))
+    [said] = problems(inventories)
+    assert '"endpoints" is no mapping of names and ids' in said

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -197,3 +198,31 @@ def test_no_piece_of_a_secret_is_in_the_output(secret: str, use: str, plain: str
     assert "stack_secrets.api.KEY" in output
     pieces = {secret[start : start + 4] for start in range(len(secret) - 3)}
     assert [piece for piece in pieces if piece in output or piece.upper() in output] == []
+
+
+@pytest.mark.parametrize(
+    "migration",
+    [
+        {"engine": "supabase", "directory": "supabase/migrations", "reader": "ledger.DATABASE_URL"},
+        {"engine": "supabase", "directory": "supabase/migrations", "secret": "api.DATABASE_URL"},
+        {"service": "migrate", "directory": "migrations", "reader": "ledger.DATABASE_URL"},
+    ],
+)
+@pytest.mark.parametrize("vault", [OPENED, CLOSED])
+def test_what_only_the_values_of_secrets_can_show_is_left_to_a_deploy(tmp_path: Path, migration: Any, vault: Vault) -> None:
+    (tmp_path / migration["directory"]).mkdir(parents=True)
+    (tmp_path / migration["directory"] / "20260101000000_a.sql").write_text("create table a (id int);\n")
+    services = {"migrate": {"image": "shop:1", "profiles": ["migrate"]}}
+    (tmp_path / "compose.yml").write_text(yaml.safe_dump({"services": services}))
+    stack = {
+        "name": "shop",
+        "compose_files": ["compose.yml"],
+        "files": [migration["directory"]],
+        "database": {"secret": "api.DATABASE_URL"},
+        "migration": migration,
+    }
+    secrets = {"api": {"DATABASE_URL": "{{ vault_key }}"}, "ledger": {"DATABASE_URL": "{{ vault_other }}"}}
+    given_ = {"stack_environment": "staging", "preflight_environments": ["staging"], "stack_source": str(tmp_path)}
+    text = yaml.safe_dump({**given_, "stack": stack, "stack_secrets": secrets})
+    found = configuration("i", {"app": ["one"]}, {"one": effective(text, vault)}, vault, {"preflight": OPTIONS}, str)
+    assert found.problems == []

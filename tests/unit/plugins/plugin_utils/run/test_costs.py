@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from datetime import date
+from datetime import date, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -158,6 +159,31 @@ def test_the_page_has_a_bar_for_each_day_and_endpoint_and_a_line_for_the_cap() -
     # All of the bars of a day together are as high as its money on the scale of the cap.
     heights = sum(float(bar["height"] or 0) for bar in bars)
     assert heights == pytest.approx(260 * sum(float(one["money"]) for one in [*STEADY, *calls]) / 50, abs=0.5)
+
+
+@pytest.mark.parametrize("number", [1, 2, 21, 60, 400])
+def test_days_stand_where_their_time_is_and_no_label_is_written_over_another(number: int) -> None:
+    last = date(2026, 11, 21)
+    # Of two days without a call nobody writes anything, and they have their place.
+    chosen = [last - timedelta(one) for one in range(number) if one in (0, number - 1) or one % 7 > 1]
+    page = Page(html({**report(*[call(str(day), "2") for day in chosen]), "others": []}))
+    bars = [float(one["x"] or 0) for tag, one in page.tags if tag == "rect" and one.get("height") != "12"]
+    step = 930 / number
+    assert bars == pytest.approx([70 + step * (number - 1 - (last - day).days + 0.15) for day in reversed(chosen)], abs=0.1)
+    labels: dict[str, list[float]] = {}
+    for tag, one in page.tags:
+        if tag == "text" and one.get("y") in ("292", "308"):
+            labels.setdefault(str(one["y"]), []).append(float(one["x"] or 0))
+    # At 12 pixels a number of two digits is 15 wide, and a month 50.
+    assert all(after - before >= 20 for before, after in pairwise(labels["292"]))
+    assert all(after - before >= 52 for before, after in pairwise(labels["308"]))
+
+
+def test_columns_of_numbers_stand_in_line() -> None:
+    found = report(*STEADY, caps=(cap("money_per_month", 23, 25),))
+    text = html({**found, "others": []})
+    assert '<td class="number">23.00</td><td class="number">25.00</td><td>92 %, past warn_at</td>' in text
+    assert '<td>2026-11-20</td><td class="number">10</td><td class="number">2.00</td>' in text
 
 
 def test_nothing_on_the_page_is_markup_of_a_caller_and_nothing_comes_from_elsewhere() -> None:

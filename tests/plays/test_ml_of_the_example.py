@@ -1,0 +1,79 @@
+"""What the example's inventories say of ML endpoints, by a deploy's own checks. No host is contacted."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import behind_gateway
+from tests.commands import ENVIRONMENTS, PASSWORDS, ROOT, Done, offline
+
+# Ten ways to be wrong, over prices, caps, pins and flags: where, and what it is instead.
+WRONG_ML = {
+    "price_per_second": 0,
+    "timeout_seconds": 4,
+    "version": "latest",
+    "model": "",
+    "id": "../comic",
+    "fallback": "cheap",
+}
+WRONG_LIMITS = {"money_per_day": 500, "requests_per_day": 0, "over": "mock"}
+SAID = (
+    "ml.endpoints[0].price_per_second: required, above 0",
+    "ml.endpoints[0].timeout_seconds: must be from 5 to 604800",
+    "ml.endpoints[0].version: latest does not say what runs",
+    "ml.endpoints[0].model: required; what runs there must be known",
+    'ml.endpoints[0].id: "../comic" is no id of an endpoint',
+    'ml.endpoints[0].fallback: there is no endpoint "cheap"',
+    "ml.limits.money_per_day: 500 is more than money_per_month (300)",
+    "ml.limits.requests_per_day: 0 lets nothing pass",
+    "ml.limits.over: mock is refused in production",
+    'stack.ml_endpoints[0]: there is no endpoint "comics" in ml.endpoints; there is comic-panels',
+    "flags.loud-captions.defaultVariant:",
+    'flags.loud-caption: the application asks for no such flag; did you mean "loud-captions"?',
+)
+
+
+@pytest.fixture
+def copied(tmp_path: Path) -> Path:
+    for name in ("inventories", "stacks"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    return tmp_path
+
+
+def preflight(root: Path, environment: str, *options: str) -> Done:
+    inventory = str(root / "inventories" / environment)
+    return offline("ansible-playbook", "deploy.yml", "--tags", "preflight", "-i", inventory, *options, passwords=PASSWORDS)
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_the_example_goes_over_to_the_gateway_without_a_problem(copied: Path, environment: str) -> None:
+    behind_gateway.write(copied, environment, ROOT)
+    done = preflight(copied, environment)
+    assert done.code == 0, done
+    assert f"VERDICT done: {environment} " in done.output
+
+
+def test_prices_caps_pins_and_flags_that_are_wrong_are_one_message_before_any_connection(copied: Path) -> None:
+    told: dict[str, Any] = behind_gateway.ml(copied, "production")
+    told["endpoints"][0] |= WRONG_ML
+    told["limits"] |= WRONG_LIMITS
+    flags = copied / "inventories" / "production" / "flags.json"
+    found = json.loads(flags.read_text())
+    found["flags"]["loud-captions"]["defaultVariant"] = "loud"
+    found["flags"]["loud-caption"] = found["flags"]["page-theme"]
+    flags.write_text(json.dumps(found))
+    stack = behind_gateway.files(copied, "production") / "stack.yml"
+    stack.write_text(stack.read_text().replace("  name: morpheus\n", "  name: morpheus\n  ml_endpoints: [comics]\n"))
+    done = preflight(copied, "production", "-e", "stack_release=1.0.0", "-e", json.dumps({"ml": told}))
+    assert done.code == 2, done
+    assert "UNREACHABLE" not in done.output
+    assert "VERDICT refused: production" in done.output
+    [message] = [one for one in done.words.split("VERDICT ") if one.startswith("refused")]
+    missing = [words for words in SAID if words not in message]
+    assert not missing, done.words
+    assert "production-runpod-demo-key" not in done.words
