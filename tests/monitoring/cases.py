@@ -262,6 +262,19 @@ CASES = [
         silent={"last night": {'backup_last_success_timestamp_seconds{job="node",host="app-1"}': steady(20 * 3600)}},
     ),
     Case(
+        "BucketBackupOld",
+        28 * HOUR,
+        {'backup_buckets_timestamp_seconds{job="node",host="app-1"}': steady(0)},
+        {},
+        silent={
+            "last night": {'backup_buckets_timestamp_seconds{job="node",host="app-1"}': steady(20 * 3600)},
+            "the one of the database is old": {
+                'backup_buckets_timestamp_seconds{job="node",host="app-1"}': steady(20 * 3600),
+                'backup_last_success_timestamp_seconds{job="node",host="app-1"}': steady(0),
+            },
+        },
+    ),
+    Case(
         "StagingDataOld",
         60,
         {'up{job="node",host="app-1"}': steady(1)},

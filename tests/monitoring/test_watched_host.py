@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.morpheus.deploy.plugins.module_utils.backup import news, record
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import METRICS
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease import measured
 
@@ -76,6 +77,7 @@ CONDITIONS = {
     "MlSpendHigh": "4.50 of 5 are spent by the books",
     "RunEndedBadly": "the last run has failed",
     "BackupOld": "there is no backup",
+    "BucketBackupOld": "there is no backup of buckets",
     "StagingDataOld": "there are no data for staging",
 }
 
@@ -95,10 +97,13 @@ def test_a_lease_that_is_held_is_an_alert_until_it_is_given_back(prometheus: Pro
     await_("its end", lambda: "LeaseHeld" not in prometheus.firing())
 
 
-def test_a_backup_that_is_told_of_ends_the_alert(prometheus: Prometheus) -> None:
-    await_("the alert", lambda: "BackupOld" in prometheus.firing())
-    (prometheus.root / METRICS / "backup.prom").write_text(f"backup_last_success_timestamp_seconds {time.time():.0f}\n")
-    await_("its end", lambda: "BackupOld" not in prometheus.firing())
+@pytest.mark.parametrize(
+    ("kind", "alert"), [(news.BACKUP, "BackupOld"), (news.BUCKETS, "BucketBackupOld")], ids=["database", "buckets"]
+)
+def test_a_backup_that_is_told_of_ends_the_alert(prometheus: Prometheus, kind: str, alert: str) -> None:
+    await_("the alert", lambda: alert in prometheus.firing())
+    news.News(prometheus.root).tell(kind, {"at": record.said(time.time()), "name": "last-night"})
+    await_("its end", lambda: alert not in prometheus.firing())
 
 
 @pytest.mark.parametrize(

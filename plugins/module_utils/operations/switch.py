@@ -45,6 +45,9 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica im
 from ansible_collections.morpheus.deploy.plugins.module_utils.words import said
 from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import explained
 
+# What the edge is asked for at the end, beside kinds of steps.
+_CHECK = "check"
+
 
 class HostRollout:
     """To be used while no other run is at work on the host, see exclusive.alone, which gives the ``fence``."""
@@ -155,8 +158,8 @@ class HostRollout:
         before = time.monotonic()
         self._progress.tell("asks", EDGE, url=str(check["url"]))
         health = self._host.ask_edge(rollout.target, self._fence.check)
-        rollout.outcome.spent["edge", "check"] = time.monotonic() - before
-        rollout.outcome.gates.append({"service": "edge", **health.as_dict()})
+        rollout.outcome.spent[EDGE, _CHECK] = time.monotonic() - before
+        rollout.outcome.was_judged(EDGE, _CHECK, [health])
         if not health.healthy:
             rollout.outcome.failures.append(
                 f"this host's edge did not answer {check['url']} as it should {check['successes']} times in a row within "
