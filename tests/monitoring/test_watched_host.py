@@ -74,6 +74,7 @@ def test_an_alert_reaches_its_receiver_with_the_command_that_comes_next(promethe
 # Name of an alert -> what has happened to this host, beside what it was made with (world.py).
 CONDITIONS = {
     "ErrorsFast": "a tenth of the requests is answered with 503",
+    "CertificateEnds": "its certificate ends in ten days",
     "MlSpendHigh": "4.50 of 5 are spent by the books",
     "RunEndedBadly": "the last run has failed",
     "BackupOld": "there is no backup",
@@ -107,7 +108,14 @@ def test_a_backup_that_is_told_of_ends_the_alert(prometheus: Prometheus, kind: s
 
 
 @pytest.mark.parametrize(
-    ("part", "alerts"), [("database", {"DatabaseAway"}), ("edge", {"ApiDown", "EdgeAway"})], ids=["database", "edge"]
+    ("part", "alerts"),
+    [
+        ("database", {"DatabaseAway"}),
+        ("edge", {"ApiDown", "EdgeAway"}),
+        ("host", {"HostAway"}),
+        ("prober", {"MonitoringPartAway"}),
+    ],
+    ids=["database", "edge", "host", "prober"],
 )
 def test_what_dies_is_an_alert(prometheus: Prometheus, part: str, alerts: set[str]) -> None:
     """The last of all: nothing brings it back."""
