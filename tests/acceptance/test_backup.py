@@ -35,10 +35,11 @@ def sql(environment: Environment, statement: str) -> str:
 
 @dataclass(frozen=True)
 class Backed:
-    """An environment with backups on its first host."""
+    """An environment with backups on its first host, of ``schemas``, or of all of its database."""
 
     environment: Environment
     key: age.Key
+    schemas: tuple[str, ...] = ()
 
     @property
     def host(self) -> str:
@@ -46,7 +47,12 @@ class Backed:
 
     def options(self, **more: Any) -> list[str]:
         said = {
-            "backup": {"image": IMAGE, "recipients": [self.key.recipient], "directory": DIRECTORY},
+            "backup": {
+                "image": IMAGE,
+                "recipients": [self.key.recipient],
+                "directory": DIRECTORY,
+                "schemas": [*self.schemas],
+            },
             "backup_database_url": "{{ vault_database_url }}",
             "backup_identity": self.key.identity,
             **more,
@@ -66,9 +72,9 @@ class Backed:
         return sorted(Path(line).stem for line in on(self.host, "sh", "-c", f"ls {DIRECTORY}/*.json").split())
 
 
-def prepared(environment: Environment) -> Backed:
+def prepared(environment: Environment, *schemas: str) -> Backed:
     environment.deployed("1.0.0")
-    backed = Backed(environment, age.key())
+    backed = Backed(environment, age.key(), schemas)
     backed.done("provision", "--tags", "backup")
     sql(environment, "truncate public.stories restart identity cascade")
     sql(environment, f"insert into public.stories (title, text) select 't' || n, 'text ' || n from generate_series(1, {ROWS}) n")
@@ -161,7 +167,8 @@ def carried(source: Backed, target: Backed) -> None:
 def exporting() -> Iterator[tuple[Backed, Backed]]:
     """Production, and staging, to which its data are to come."""
     with age.on_the_path():
-        both = prepared(PRODUCTION), prepared(STAGING)
+        # Other tests leave schemas of other stacks there, which staging does not have.
+        both = prepared(PRODUCTION, "public"), prepared(STAGING)
         yield both
         for one in both:
             on(one.host, "rm", "-rf", DIRECTORY, EXPORTS)

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,13 +42,17 @@ PLAN = [
 ]
 
 
-def _gates(*, slower: float) -> list[dict[str, Any]]:
-    replicas = [{"service": "api", "name": name, "healthy": True} for name in ("morpheus-api-3", "morpheus-api-4")]
-    gates = [
+def _gates(*, slower: float) -> list[Mapping[str, Any]]:
+    replicas: list[Mapping[str, Any]] = [
+        {"service": "api", "name": name, "healthy": True} for name in ("morpheus-api-3", "morpheus-api-4")
+    ]
+    gates: list[Mapping[str, Any]] = [
         {**one, "step": "gate", "attempts": 31 + number, "failures": 22, "seconds": round(3.8 + slower + 0.2 * number, 1)}
         for number, one in enumerate(replicas)
     ]
-    watches = [{**one, "step": "watch", "attempts": 70, "failures": 0, "seconds": 7.0} for one in replicas]
+    watches: list[Mapping[str, Any]] = [
+        {**one, "step": "watch", "attempts": 70, "failures": 0, "seconds": 7.0} for one in replicas
+    ]
     check = {"service": "edge", "name": "edge", "step": "check", "healthy": True, "attempts": 3, "failures": 0, "seconds": 0.4}
     return [*gates, *watches, check]
 
