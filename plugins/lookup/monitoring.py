@@ -103,9 +103,12 @@ class LookupModule(LookupBase):  # type: ignore[misc]
         """Where backups are made and data are brought, how old they may become; defaults as of their roles."""
         for role, option, threshold in (
             ("backup", "max_age_hours", "backup_hours"),
+            ("backup", "max_age_hours", "backup_buckets_hours"),
             ("staging_data", "max_age_days", "staging_data_days"),
         ):
             given = self._mapping(self._variables.get(role))
+            if threshold == "backup_buckets_hours" and not self._value(given.get("buckets")):
+                continue
             if given and self._value(given.get("does")) != "exports":
                 default = specifications.options(role)[role]["options"][option]["default"]
                 age = self._value(given.get(option, default))

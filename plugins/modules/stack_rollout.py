@@ -169,7 +169,13 @@ gates:
   type: list
   elements: dict
   sample:
-    - {service: api, name: morpheus-api-3, url: "http://172.18.0.5:8000/health", healthy: true, attempts: 14, failures: 11}
+    - service: api
+      step: gate
+      name: morpheus-api-3
+      url: http://172.18.0.5:8000/health
+      healthy: true
+      attempts: 14
+      failures: 11
 seconds:
   description: Wall seconds by kind of step. Of services that rolled at the same time the longest counts.
   returned: always, once the release was found

@@ -17,6 +17,7 @@ import pytest
 
 from tests.acceptance.world import PRODUCTION, ROOT, STAGING, Environment, Run, kill_modules, on, says
 from tests.backup import age
+from tests.hangs import HANGS_AFTER_SECONDS
 
 pytestmark = [pytest.mark.deep]
 IMAGE = "postgres:17"
@@ -34,10 +35,11 @@ def sql(environment: Environment, statement: str) -> str:
 
 @dataclass(frozen=True)
 class Backed:
-    """An environment with backups on its first host."""
+    """An environment with backups on its first host, of ``schemas``, or of all of its database."""
 
     environment: Environment
     key: age.Key
+    schemas: tuple[str, ...] = ()
 
     @property
     def host(self) -> str:
@@ -45,7 +47,12 @@ class Backed:
 
     def options(self, **more: Any) -> list[str]:
         said = {
-            "backup": {"image": IMAGE, "recipients": [self.key.recipient], "directory": DIRECTORY},
+            "backup": {
+                "image": IMAGE,
+                "recipients": [self.key.recipient],
+                "directory": DIRECTORY,
+                "schemas": [*self.schemas],
+            },
             "backup_database_url": "{{ vault_database_url }}",
             "backup_identity": self.key.identity,
             **more,
@@ -65,9 +72,9 @@ class Backed:
         return sorted(Path(line).stem for line in on(self.host, "sh", "-c", f"ls {DIRECTORY}/*.json").split())
 
 
-def prepared(environment: Environment) -> Backed:
+def prepared(environment: Environment, *schemas: str) -> Backed:
     environment.deployed("1.0.0")
-    backed = Backed(environment, age.key())
+    backed = Backed(environment, age.key(), schemas)
     backed.done("provision", "--tags", "backup")
     sql(environment, "truncate public.stories restart identity cascade")
     sql(environment, f"insert into public.stories (title, text) select 't' || n, 'text ' || n from generate_series(1, {ROWS}) n")
@@ -147,31 +154,44 @@ def test_a_migration_of_unknown_kind_is_backed_up_first(backed: Backed, tmp_path
     sql(backed.environment, "alter table public.stories drop column later")
 
 
-@pytest.mark.lane("rest")
-def test_data_of_production_come_to_staging_without_a_person(tmp_path: Path) -> None:
-    rules = tmp_path / "masking.yml"
+def carried(source: Backed, target: Backed) -> None:
+    """As a bucket would: what is carried can be opened with the target's key alone."""
+    pack = ["docker", "exec", source.host, "tar", "-C", EXPORTS, "-cf", "-", "."]
+    packed = subprocess.run(pack, check=True, capture_output=True, timeout=HANGS_AFTER_SECONDS).stdout
+    on(target.host, "mkdir", "-p", "-m", "0700", EXPORTS)
+    unpack = ["docker", "exec", "--interactive", target.host, "tar", "-C", EXPORTS, "-xf", "-"]
+    subprocess.run(unpack, input=packed, check=True, capture_output=True, timeout=HANGS_AFTER_SECONDS)
+
+
+@pytest.fixture
+def exporting() -> Iterator[tuple[Backed, Backed]]:
+    """Production, and staging, to which its data are to come."""
     with age.on_the_path():
-        production, staging = prepared(PRODUCTION), prepared(STAGING)
-        sql(PRODUCTION, "update public.stories set title = 'Zacharias Quittenbaum', text = 'call +49 170 5551234'")
-        production.done("backup")
-        exports = {"does": "exports", "directory": EXPORTS, "recipients": [staging.key.recipient], "masking": str(rules)}
-        rules.write_text("tables: {public.stories: {title: name}}\n")
-        refused = production.play("export_data", staging_data=exports)
-        assert refused.code == 2
-        says(refused, ["public.stories.text: has no rule, and"])
-        rules.write_text("tables: {public.stories: {title: name, text: text}}\n")
-        production.done("export_data", staging_data=exports)
-        # As a bucket would: what is carried can be opened with staging's key alone.
-        [record] = on(production.host, "sh", "-c", f"ls {EXPORTS}/*.json").split()
-        for name in (record, record.replace(".json", ".dump.age")):
-            content = on(production.host, "base64", name)
-            on(staging.host, "sh", "-c", f"mkdir -p {EXPORTS}; echo '{content}' | base64 -d > {name}")
-        imports = {"does": "imports", "directory": EXPORTS, "image": IMAGE}
-        more = {"staging_data_database_url": "{{ vault_database_url }}", "staging_data_identity": staging.key.identity}
-        run = staging.done("import_data", staging_data=imports, **more)
-        says(run, [f"{ROWS} rows with the data of"])
-        assert sql(STAGING, "select count(*) from public.stories") == str(ROWS)
-        assert sql(STAGING, "select count(*) from public.stories s where s::text ~* 'zacharias|quittenbaum|5551234'") == "0"
-        says(staging.done("status", staging_data=imports), ["STAGING DATA"])
-        for one in (production, staging):
+        # Other tests leave schemas of other stacks there, which staging does not have.
+        both = prepared(PRODUCTION, "public"), prepared(STAGING)
+        yield both
+        for one in both:
             on(one.host, "rm", "-rf", DIRECTORY, EXPORTS)
+
+
+@pytest.mark.lane("rest")
+def test_data_of_production_come_to_staging_without_a_person(exporting: tuple[Backed, Backed], tmp_path: Path) -> None:
+    production, staging = exporting
+    rules = tmp_path / "masking.yml"
+    sql(PRODUCTION, "update public.stories set title = 'Zacharias Quittenbaum', text = 'call +49 170 5551234'")
+    production.done("backup")
+    exports = {"does": "exports", "directory": EXPORTS, "recipients": [staging.key.recipient], "masking": str(rules)}
+    rules.write_text("tables: {public.stories: {title: name}}\n")
+    refused = production.play("export_data", staging_data=exports)
+    assert refused.code == 2
+    says(refused, ["public.stories.text: has no rule, and"])
+    rules.write_text("tables: {public.stories: {title: name, text: text}}\n")
+    production.done("export_data", staging_data=exports)
+    carried(production, staging)
+    imports = {"does": "imports", "directory": EXPORTS, "image": IMAGE}
+    more = {"staging_data_database_url": "{{ vault_database_url }}", "staging_data_identity": staging.key.identity}
+    run = staging.done("import_data", staging_data=imports, **more)
+    says(run, [f"{ROWS} rows with the data of"])
+    assert sql(STAGING, "select count(*) from public.stories") == str(ROWS)
+    assert sql(STAGING, "select count(*) from public.stories s where s::text ~* 'zacharias|quittenbaum|5551234'") == "0"
+    says(staging.done("status", staging_data=imports), ["STAGING DATA"])

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 HOUR, DAY = 60, 24 * 60
+# Seconds when promtool begins, which is at 0: an hour later more and less than 26 hours ago.
+OLD, LAST_NIGHT = -26 * 3600, -20 * 3600
 WEB = 'job="edge",host="app-1",proxy="shop.web",service="shop.web"'
 ANY = WEB.replace('proxy="shop.web"', 'proxy="shop.web.any"')
 TUNNELS = WEB.replace('proxy="shop.web"', 'proxy="shop.web.tunnels"')
@@ -256,10 +258,25 @@ CASES = [
     ),
     Case(
         "BackupOld",
-        28 * HOUR,
-        {'backup_last_success_timestamp_seconds{job="node",host="app-1"}': steady(0)},
+        60,
+        {'backup_last_success_timestamp_seconds{job="node",host="app-1"}': steady(OLD)},
         {},
-        silent={"last night": {'backup_last_success_timestamp_seconds{job="node",host="app-1"}': steady(20 * 3600)}},
+        silent={"last night": {'backup_last_success_timestamp_seconds{job="node",host="app-1"}': steady(LAST_NIGHT)}},
+    ),
+    Case(
+        "BucketBackupOld",
+        60,
+        {
+            'backup_buckets_timestamp_seconds{job="node",host="app-1"}': steady(OLD),
+            'backup_last_success_timestamp_seconds{job="node",host="app-1"}': steady(LAST_NIGHT),
+        },
+        {},
+        silent={
+            "that of the database alone is old": {
+                'backup_buckets_timestamp_seconds{job="node",host="app-1"}': steady(LAST_NIGHT),
+                'backup_last_success_timestamp_seconds{job="node",host="app-1"}': steady(OLD),
+            },
+        },
     ),
     Case(
         "StagingDataOld",

@@ -10,7 +10,7 @@ from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import spec
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.monitoring.watched import Host, Inventory, Watched
 
 PRODUCTION: dict[str, Any] = {
-    "thresholds": {"backup_hours": 26, "staging_data_days": 30},
+    "thresholds": {"backup_hours": 26, "backup_buckets_hours": 26, "staging_data_days": 30},
     "receivers": [
         {"name": "on-call", "kind": "pagerduty", "secret": "pagerduty_key", "severities": ["page"]},
         {"name": "team", "kind": "slack", "secret": "slack_url", "channel": "#deploys"},

@@ -76,7 +76,7 @@ def test_staging_has_thresholds_of_its_own(tmp_path: Path) -> None:
 
 
 def test_what_is_not_watched_has_no_rule() -> None:
-    assert {"BackupOld", "StagingDataOld", "DatabaseAway", "DatabaseNearLimit", "MlSpendHigh"} == {
+    assert {"BackupOld", "BucketBackupOld", "StagingDataOld", "DatabaseAway", "DatabaseNearLimit", "MlSpendHigh"} == {
         *(set(ALERTS) - set(alerts(staging())))
     }
 

@@ -133,9 +133,9 @@ def _in_a_thread(found: http.server.ThreadingHTTPServer) -> Iterator[int]:
 
 
 def _certificate(directory: Path) -> tuple[Path, Path]:
-    """Of 127.0.0.1, with its key; and the authority, which is the same."""
+    """Of 127.0.0.1, with its key; and the authority, which is the same. It ends sooner than monitoring.thresholds allows."""
     key, certificate = directory / "key.pem", directory / "ca.pem"
-    wanted = ("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "90", "-subj", "/CN=127.0.0.1")
+    wanted = ("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "10", "-subj", "/CN=127.0.0.1")
     more = ("-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate))
     subprocess.run(["openssl", *wanted, *more], check=True, capture_output=True)
     both = directory / "site.pem"
@@ -206,7 +206,7 @@ def watched_host(directory: Path) -> Iterator[Prometheus]:
             f"--web.listen-address=127.0.0.1:{ports['node']}",
             *_flags("compose.hosts.yml", "node-exporter", root / "metrics"),
         )
-        stack.enter_context(running("prometheus-node-exporter", *node, log=log("node")))
+        exporter = stack.enter_context(running("prometheus-node-exporter", *node, log=log("node")))
         url = f"postgresql://watch@127.0.0.1:{database}/postgres?sslmode=disable"
         queries = ROOT / "stacks" / "monitoring" / "queries.yml"
         asked = (f"--web.listen-address=127.0.0.1:{ports['postgres']}", f"--extend.query-path={queries}")
@@ -214,7 +214,7 @@ def watched_host(directory: Path) -> Iterator[Prometheus]:
         for name, text in _texts(directory, ports, sink, authority).items():
             (directory / name).write_text(text)
         probing = (f"--config.file={directory / 'blackbox.yml'}", f"--web.listen-address=127.0.0.1:{ports['blackbox']}")
-        stack.enter_context(running("prometheus-blackbox-exporter", *probing, log=log("blackbox")))
+        prober = stack.enter_context(running("prometheus-blackbox-exporter", *probing, log=log("blackbox")))
         telling = (
             *(f"--config.file={directory / 'alertmanager.yml'}", f"--storage.path={directory / 'alertmanager'}"),
             *(f"--web.listen-address=127.0.0.1:{ports['alertmanager']}", "--cluster.listen-address="),
@@ -225,7 +225,8 @@ def watched_host(directory: Path) -> Iterator[Prometheus]:
             f"--web.listen-address=127.0.0.1:{ports['prometheus']}",
         )
         stack.enter_context(running("prometheus", *watching, log=log("prometheus")))
-        found = Prometheus(ports["prometheus"], told, root, {"edge": haproxy.kill, "database": cluster.close})
+        parts = {"edge": haproxy.kill, "database": cluster.close, "host": exporter.kill, "prober": prober.kill}
+        found = Prometheus(ports["prometheus"], told, root, parts)
         await_("Prometheus", lambda: _answers(found.port))
         users = threading.Event()
         stack.callback(users.set)

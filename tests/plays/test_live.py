@@ -88,6 +88,19 @@ def test_a_terminal_that_cannot_be_drawn_on_gets_lines(followed: Followed, term:
     assert " app-1 runs 1.1.0" in run.plain
 
 
+def test_without_rich_there_are_lines(followed: Followed) -> None:
+    """A package of that name is found before the real one, and is none."""
+    hidden = followed.directory / "hidden" / "rich"
+    hidden.mkdir(parents=True)
+    (hidden / "__init__.py").write_text("raise ModuleNotFoundError('No module named rich', name='rich')\n")
+    run = followed.begin({"app-1": TELLS[:2]}, waits=False, terminal=True, PYTHONPATH=str(hidden.parent))
+    assert run.ended() == 0
+    assert f"{ESCAPE}[?25l" not in run.screen
+    assert "has failed" not in run.plain
+    assert " app-1 api: started shop-api-3" in run.plain
+    assert "VERDICT deployed: staging 1.1.0" in run.plain
+
+
 FAILURE = failed(
     "as_before",
     'service "api": shop-api-3 did not pass its gate.\nThe last log lines of shop-api-3:\n::add-mask::x\nNothing was switched.',

@@ -39,7 +39,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.operations.usable 
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.execute import Executor
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.outcome import Outcome
-from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.step import EDGE, Action, Step
+from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.step import CHECK, EDGE, Action, Step
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.desired import FailureAction
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import State
 from ansible_collections.morpheus.deploy.plugins.module_utils.words import said
@@ -155,8 +155,8 @@ class HostRollout:
         before = time.monotonic()
         self._progress.tell("asks", EDGE, url=str(check["url"]))
         health = self._host.ask_edge(rollout.target, self._fence.check)
-        rollout.outcome.spent["edge", "check"] = time.monotonic() - before
-        rollout.outcome.gates.append({"service": "edge", **health.as_dict()})
+        rollout.outcome.spent[EDGE, CHECK] = time.monotonic() - before
+        rollout.outcome.was_judged(EDGE, CHECK, [health])
         if not health.healthy:
             rollout.outcome.failures.append(
                 f"this host's edge did not answer {check['url']} as it should {check['successes']} times in a row within "

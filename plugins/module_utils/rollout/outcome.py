@@ -55,9 +55,10 @@ class Outcome:
         with self._lock:
             self.removed += [replica.name for replica in replicas]
 
-    def was_judged(self, service: str, healths: Sequence[Health]) -> None:
+    def was_judged(self, service: str, step: str, healths: Sequence[Health]) -> None:
+        """``step``: the kind of step that asked, as in ``seconds``."""
         with self._lock:
-            self.gates += [{"service": service, **health.as_dict()} for health in healths]
+            self.gates += [{"service": service, "step": step, **health.as_dict()} for health in healths]
 
     def was_interrupted(self, service: str, why: str) -> None:
         with self._lock:

@@ -135,7 +135,7 @@ class ServiceRollout:
     def _pass_gate(self, step: Step) -> None:
         self._batch.reused = self._named(step.replicas)
         results = self._means.gate.wait(self._service, self._batch.candidates)
-        self._judge(results, "did not pass its gate")
+        self._judge(step, results, "did not pass its gate")
         self._batch.healthy = True
         self._meet(Action.GATE)
         self._give_way()
@@ -160,7 +160,7 @@ class ServiceRollout:
 
     def _watch(self, step: Step) -> None:
         results = self._means.gate.watch(self._service, self._batch.candidates, step.seconds, self._condemn)
-        self._judge(results, f"failed within {step.seconds:g} s after it was admitted")
+        self._judge(step, results, f"failed within {step.seconds:g} s after it was admitted")
         complaint = self._users.complaint()
         if complaint:
             self._batch.healthy = False
@@ -180,8 +180,8 @@ class ServiceRollout:
         """To be called at the end of the watch of a batch, while its candidates still hold their slots."""
         self._outcome.count(errors=self._users.end())
 
-    def _judge(self, results: Sequence[Health], failed: str) -> None:
-        self._outcome.was_judged(self._service, results)
+    def _judge(self, step: Step, results: Sequence[Health], failed: str) -> None:
+        self._outcome.was_judged(self._service, step.action.value, results)
         for health in results:
             said = {"attempts": health.attempts, "healthy": health.healthy, "last": health.violation}
             self._means.tell("judged", self._service, replica=health.name, **said)

@@ -33,6 +33,8 @@ class Action(str, Enum):
 
 # What the steps of no service in particular are of.
 EDGE = "edge"
+# What the edge is asked for at the end, beside the kinds of steps.
+CHECK = "check"
 
 
 @dataclass(frozen=True)

@@ -102,6 +102,7 @@ def deploys(thresholds: Mapping[str, Any]) -> Iterator[Alert]:
     )
     ages = {
         "backup_hours": ("BackupOld", "backup_last_success_timestamp_seconds", 3600, "hours", "backup"),
+        "backup_buckets_hours": ("BucketBackupOld", "backup_buckets_timestamp_seconds", 3600, "hours", "backup of buckets"),
         "staging_data_days": ("StagingDataOld", "staging_data_timestamp_seconds", _DAY, "days", "copy of the data for staging"),
     }
     for threshold, (name, metric, seconds, unit, what) in ages.items():
@@ -110,7 +111,7 @@ def deploys(thresholds: Mapping[str, Any]) -> Iterator[Alert]:
                 name,
                 f"(time() - max({metric})) / {seconds} > {thresholds[threshold]:g} or absent({metric})",
                 "15m",
-                "page" if name == "BackupOld" else "ticket",
+                "ticket" if name == "StagingDataOld" else "page",
                 f"The last {what} is older than {thresholds[threshold]:g} {unit}, or none is told of",
                 STATUS,
             )

@@ -58,7 +58,7 @@ class Inventory:
     at: Sequence[str] = ()
     urls: Sequence[str] = ()
     caps: Mapping[str, float] = field(default_factory=dict)
-    # backup_hours and staging_data_days, as what makes backups and brings data has them.
+    # backup_hours, backup_buckets_hours and staging_data_days, as what makes backups and brings data has them.
     ages: Mapping[str, float] = field(default_factory=dict)
 
 

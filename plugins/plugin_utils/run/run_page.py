@@ -29,11 +29,12 @@ _STEPS = (
     "remove",
     "unroute",
     "pause",
+    "check",
 )
 # One colour for each part of a rollout.
 _COLOURS = {
     **dict.fromkeys(("start", "run", "pin", "sweep"), "begin"),
-    "gate": "gate",
+    **dict.fromkeys(("gate", "check"), "gate"),
     **dict.fromkeys(("admit", "route", "drain", "unroute"), "turn"),
     **dict.fromkeys(("watch", "pause"), "watch"),
     **dict.fromkeys(("await", "stop", "remove"), "end"),
@@ -94,7 +95,7 @@ def html(verdict: Mapping[str, Any]) -> str:
         *_timeline(hosts),
         *traffic_chart.charts(hosts),
         *_section("Seconds by kind of step", ("host", *_kinds(hosts)), _seconds(hosts)),
-        *_section("Gates", ("host", "replica", "passed", "attempts", "failed", "seconds", "last answer"), _gates(hosts)),
+        *_section("Gates", ("host", "replica", "step", "passed", "attempts", "failed", "seconds", "last answer"), _gates(hosts)),
         *_section("Steps", ("host", "step"), _steps(hosts)),
         '<p class="soft">Written by morpheus.deploy; verdict.json beside this directory has all of the last run.</p>',
         "</main></body></html>",
@@ -130,7 +131,12 @@ def _gates(hosts: Mapping[str, Mapping[str, Any]]) -> Iterator[Sequence[str]]:
             passed = "yes" if gate.get("healthy") else "cut short" if gate.get("cut_short") else "no"
             last = str(gate.get("violation") or gate.get("last") or "")
             counts = (str(gate.get(key, "-")) for key in ("attempts", "failures", "seconds"))
-            yield (name, str(gate.get("name") or gate["service"]), passed, *counts, last)
+            yield (name, str(gate.get("name") or gate["service"]), _kind(gate), passed, *counts, last)
+
+
+def _kind(gate: Mapping[str, Any]) -> str:
+    """Of the step that asked."""
+    return str(gate.get("step") or "gate")
 
 
 def _kinds(hosts: Mapping[str, Mapping[str, Any]]) -> list[str]:
@@ -149,7 +155,9 @@ def _steps(hosts: Mapping[str, Mapping[str, Any]]) -> Iterator[Sequence[str]]:
 
 
 def _timeline(hosts: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """A bar for each host, of what its rollout spent on each kind of step, and below it one for the gate of each replica."""
+    """A bar for each host, of what its rollout spent on each kind of step, and below it one for the gate of each replica, another
+    for its watch, and one for the check through the edge.
+    """
     rows = [(name, host) for name, host in sorted(hosts.items()) if host["seconds"]]
     longest = max((sum(host["seconds"].values()) for _, host in rows), default=0.0)
     if not longest:
@@ -163,13 +171,14 @@ def _timeline(hosts: Mapping[str, Mapping[str, Any]]) -> list[str]:
             drawn.append(_bar(x, y, seconds * scale, _colour(kind), f"{name}: {kind} {seconds:g} s"))
             x += seconds * scale
         y += _ROW
-        # A gate begins when the candidates have started.
-        begun = _LEFT + scale * sum(spent.get(kind, 0.0) for kind in _STEPS[: _STEPS.index("gate")])
         for gate in host["gates"]:
+            kind = _kind(gate)
+            # With its kind of step in the bar above.
+            begun = _LEFT + scale * sum(of for one, of in spent.items() if _order((one, of)) < _order((kind, 0.0)))
             replica, seconds = str(gate.get("name") or gate["service"]), float(gate.get("seconds") or 0.0)
-            said = f"{replica}: {gate.get('attempts', 0)} attempts in {seconds:g} s"
-            drawn.append(f'<text class="soft" x="16" y="{y + 16}">{escape(replica)}</text>')
-            colour = "gate" if gate.get("healthy") else "back"
+            said = f"{replica}: {kind}, {gate.get('attempts', 0)} attempts in {seconds:g} s"
+            drawn.append(f'<text class="soft" x="16" y="{y + 16}">{escape(f"{replica} {kind}")}</text>')
+            colour = _colour(kind) if gate.get("healthy") else "back"
             drawn.append(_bar(begun, y + 5, min(seconds * scale, _WIDTH - begun), colour, said, height=8))
             y += _ROW - 4
         y += 6

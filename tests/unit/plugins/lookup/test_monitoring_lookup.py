@@ -85,6 +85,34 @@ def test_a_run_for_a_stack_of_some_hosts_knows_the_others_all_the_same(tmp_path:
     assert found(tmp_path / "part", {"stacks_part": part}, hosts=narrowed + others) == whole
 
 
+AGES = ("BackupOld", "BucketBackupOld", "StagingDataOld")
+
+
+@pytest.mark.parametrize(
+    ("changes", "watched"),
+    [
+        ({}, []),
+        ({"backup": {"buckets": []}}, [("BackupOld", "> 26 ")]),
+        (
+            {"backup": {"max_age_hours": "{{ 10 + 2 }}", "buckets": "{{ ['pictures'] }}"}},
+            [("BackupOld", "> 12 "), ("BucketBackupOld", "> 12 ")],
+        ),
+        ({"staging_data": {"does": "exports"}}, []),
+        ({"staging_data": {"does": "imports", "max_age_days": 7}}, [("StagingDataOld", "> 7 ")]),
+    ],
+    ids=["neither", "a backup", "of buckets", "exports", "imports"],
+)
+def test_ages_are_watched_where_backups_are_made_and_data_are_brought(
+    tmp_path: Path, changes: dict[str, Any], watched: list[tuple[str, str]]
+) -> None:
+    result = found(tmp_path, changes)
+    assert result["problems"] == []
+    rules = [rule for group in yaml.safe_load(result["variables"]["RULES_YML"])["groups"] for rule in group["rules"]]
+    ages = [rule for rule in rules if rule.get("alert") in AGES]
+    assert [rule["alert"] for rule in ages] == [name for name, _ in watched]
+    assert [limit for rule, (_, limit) in zip(ages, watched, strict=True) if limit not in rule["expr"]] == []
+
+
 def test_an_inventory_without_monitoring_has_neither_problems_nor_files(tmp_path: Path) -> None:
     assert found(tmp_path, {"monitoring": None}) == {"problems": [], "variables": {}}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import ssl
 import time
@@ -60,8 +61,28 @@ def test_a_program_that_fails_is_said_with_the_last_of_its_words(script: str, pr
 
 def test_much_that_a_program_says_is_neither_waited_for_nor_shown_whole() -> None:
     problem = programs.called("tell", hook("yes | head -c 3000000; exit 1"), "{}", Knowledge())
-    assert problem == "the hook tell (sh) ended with exit status 1; it said:\ny\ny\ny"
+    assert problem == "the hook tell (sh) ended with exit status 1; it said 3000000 bytes, at last:\ny\ny\ny"
     assert len(programs.called("tell", hook("head -c 3000000 /dev/zero | tr '\\0' z; exit 1"), "{}", Knowledge())) < 600
+
+
+def test_what_is_said_without_end_is_kept_on_no_disk_and_ends_with_its_time() -> None:
+    program = programs.Program(["yes"], "{}", PATIENT)
+    assert str(Path(f"/proc/{program._process.pid}/fd/1").readlink()).startswith("pipe:")
+    program.kill()
+    assert len(program._kept) <= 65_536
+    said = programs.called("tell", hook("exec yes", 0.8), "{}", Knowledge())
+    assert re.fullmatch(
+        r"the hook tell \(sh\) did not end within 0\.8 s and was stopped; it said \d+ bytes, at last:\ny\ny\ny", said
+    )
+
+
+def test_one_that_closes_its_output_is_waited_for_and_one_that_leaves_somebody_behind_is_not() -> None:
+    assert programs.called("tell", hook("exec >&- 2>&-; sleep 0.2; exit 3"), "{}", Knowledge()) == (
+        "the hook tell (sh) ended with exit status 3"
+    )
+    # The one in the background has the program's output, and goes on to speak.
+    said = programs.called("tell", hook("yes & echo $! >&2; exit 4"), "{}", Knowledge())
+    assert said.startswith("the hook tell (sh) ended with exit status 4; it said")
 
 
 def test_what_it_says_is_masked_before_it_is_cut() -> None:

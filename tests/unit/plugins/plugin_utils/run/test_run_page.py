@@ -26,9 +26,14 @@ def verdict(**more: Any) -> dict[str, Any]:
         "failures": 11,
         "seconds": 3.9,
         "violation": "",
+        "step": "gate",
     }
-    seconds = {"start": 0.6, "stop": 0.5, "gate": 3.9, "watch": 6.0, "back admit": 0.2}
-    run.hosts["app-1"] = HostState(release="1.1.0", changed=True, seconds=seconds, gates=[gate], plan=[f"web: start {EVIL}"])
+    watch = {**gate, "step": "watch", "attempts": 60, "failures": 0, "seconds": 5.8}
+    check = {"service": "edge", "name": "edge", "step": "check", "healthy": False, "attempts": 3, "failures": 3, "seconds": 0.3}
+    seconds = {"start": 0.6, "stop": 0.5, "gate": 3.9, "watch": 6.0, "back admit": 0.2, "check": 0.4}
+    run.hosts["app-1"] = HostState(
+        release="1.1.0", changed=True, seconds=seconds, gates=[gate, watch, check], plan=[f"web: start {EVIL}"]
+    )
     run.hosts["app-2"] = HostState(release="1.0.0", failed="web is sick", interrupted={"db": "it has data"}, errors=3)
     run.lease = {"token": 7, "owner": "anna@laptop", "reason": "deploy 1.1.0"}
     return {**run.verdict(14.2, check_mode=False), "playbook": "deploy", **more}
@@ -76,18 +81,36 @@ def test_a_page_says_the_word_what_hosts_run_the_gates_and_the_steps() -> None:
 def test_the_time_of_a_host_is_a_row_of_bars_in_the_order_of_the_steps() -> None:
     page = Page(html(verdict()))
     bars = [(found["class"], float(found["x"] or 0), float(found["width"] or 0)) for tag, found in page.tags if tag == "rect"]
-    assert [colour for colour, _, _ in bars[:6]] == ["begin", "gate", "watch", "end", "back", "gate"]
+    assert [colour for colour, _, _ in bars[:6]] == ["begin", "gate", "watch", "end", "gate", "back"]
     assert bars[0][1] == 220
-    ends = [x + width for _, x, width in bars[:5]]
-    assert [round(end, 0) for end in ends[:4]] == [round(x, 0) for _, x, _ in bars[1:5]]
-    assert round(ends[4]) == 1000
+    ends = [x + width for _, x, width in bars[:6]]
+    assert ends == pytest.approx([*(x for _, x, _ in bars[1:6]), 1000], abs=0.2)
     assert "app-1: watch 6 s" in page.texts
+
+
+def test_a_gate_a_watch_and_the_check_of_the_edge_begin_with_their_own_kind_of_step() -> None:
+    page = Page(html(verdict()))
+    bars = [(found["class"], found["x"], found["height"]) for tag, found in page.tags if tag == "rect"]
+    of_host = {name: x for (_, x, _), name in zip(bars, ("start", "gate", "watch", "stop", "check"), strict=False)}
+    assert [(colour, x) for colour, x, height in bars if height == "8"] == [
+        ("gate", of_host["gate"]),
+        ("watch", of_host["watch"]),
+        ("back", of_host["check"]),
+    ]
+    texts = [text.strip() for text in page.texts]
+    for said in ("shop-web-3: watch, 60 attempts in 5.8 s", "shop-web-3 gate", "shop-web-3 watch", "edge check"):
+        assert said in texts
+    # What an older version has written does not say which step asked.
+    old = verdict()
+    old["hosts"]["app-1"]["gates"] = [{"service": "web", "name": "shop-web-3", "healthy": True, "seconds": 3.9}]
+    assert "shop-web-3: gate, 0 attempts in 3.9 s" in Page(html(old)).texts
 
 
 def test_the_seconds_of_each_kind_of_step_stand_in_a_table_in_the_order_of_the_steps() -> None:
     texts = [text.strip() for text in Page(html(verdict())).texts if text.strip()]
-    table = texts[texts.index("Seconds by kind of step") + 1 :][:12]
-    assert table == ["host", "start", "gate", "watch", "stop", "back admit", "app-1", "0.6", "3.9", "6", "0.5", "0.2"]
+    table = texts[texts.index("Seconds by kind of step") + 1 :][:14]
+    assert table[:7] == ["host", "start", "gate", "watch", "stop", "check", "back admit"]
+    assert table[7:] == ["app-1", "0.6", "3.9", "6", "0.5", "0.4", "0.2"]
 
 
 def test_nothing_is_loaded_from_elsewhere_and_nothing_that_was_said_is_markup() -> None:
