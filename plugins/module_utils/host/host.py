@@ -16,7 +16,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats import OVERRIDE
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import EDGE_ROOT
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import data as compose_data
-from ansible_collections.morpheus.deploy.plugins.module_utils.compose import defaults, hardening, precautions
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose import defaults, hardening, precautions, variable_secrets
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import jobs as compose_jobs
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import model as compose_model
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import rules as compose_rules
@@ -42,6 +42,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.host.names import 
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.target import Target
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.through import Through
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import project_drift, project_files
+from ansible_collections.morpheus.deploy.plugins.module_utils.release import variable_secrets as values
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.workspace import Workspace
@@ -94,7 +95,7 @@ class StackHost:
             return workspace.files / path.relative_to(self.releases.project) if inside else path
 
         key = self.releases.key(create_key)
-        fingerprints = compose_model.Fingerprints(model, self.releases.project, key, locate)
+        fingerprints = compose_model.Fingerprints(model, self.releases.project, key, locate, workspace.given())
         ground = self.ground(manifest.stack, workspace)
         desired = compose_model.desired_services(model, images, manifest.stack.ports, fingerprints, section, ground, ending)
         desired = [replace(one, due=self._is_due(manifest, one.name)) if one.job else one for one in desired]
@@ -121,6 +122,7 @@ class StackHost:
             for name, service in compose_model.services(model).items()
             for problem in compose_rules.problems(name, service, routed=name in routed)
         ]
+        problems += variable_secrets.problems(model, workspace.given())
         if problems:
             raise ConfigError(problems)
         return self.mounts(stack, workspace).resolved(model)
@@ -264,7 +266,9 @@ class StackHost:
         looking = LookingStore(self.releases.contents.root)
         mounts = replace(self.mounts(target.stack, target.workspace), store=looking)
         placed = mounts.overrides(target.model, target.workspace.shipped())
-        found = project_drift.project(self.releases, manifest, looking.differing, placed.inline)
+        given = variable_secrets.named(target.model)
+        lost = [*looking.differing, *values.missing(self.releases.values, target.model)]
+        found = project_drift.project(self.releases, manifest, lost, placed.inline, given)
         differing = [self.edge_paths.conf / name for name in edge.differences()]
         found += self.through.troubles(target.stack.egress)
         return [*found, *(f"{path} is not as the live release and what is admitted have it" for path in differing)]
@@ -283,9 +287,12 @@ class StackHost:
         mounts = self.mounts(target.stack, target.workspace)
         placed = mounts.overrides(target.model, target.workspace.shipped())
         override = compose_model.override(target.model, target.desired, pinned, target.labels(identity), target.additions, placed)
+        given = variable_secrets.placed(target.model, self.releases.values.secrets)
+        override |= {"secrets": given} if given else {}
+        values.place(self.releases.values, target.model, target.workspace.given())
         text = json.dumps(OVERRIDE.numbered(override), indent=2, sort_keys=True).replace("$", "$$") + "\n"
         write_atomically(self.releases.project / "override.json", text, mode=0o644)
-        project_files.write_inline(self.releases.project, placed.inline)
+        project_files.write_inline(self.releases.project, placed.inline, given)
         interpolation = target.workspace.interpolation.read_text()
         generated = project_files.by_hand(self.releases.project, target.stack, target.workspace, interpolation, self.stack)
         for name, content in generated.items():

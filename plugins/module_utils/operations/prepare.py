@@ -199,6 +199,7 @@ def _sweep(host: StackHost) -> list[str]:
     return [
         *leftovers.sweep(leftovers.memory(), leftovers.PREPARING),
         *leftovers.sweep_halves(host.releases.secrets),
+        *leftovers.sweep_halves(host.releases.values.secrets),
     ]
 
 

@@ -31,11 +31,17 @@ def kept(releases: Releases, manifest: Manifest) -> list[str]:
     return found
 
 
-def project(releases: Releases, manifest: Manifest, lost: Collection[Path], inline: Collection[str] = ()) -> list[str]:
+def project(
+    releases: Releases,
+    manifest: Manifest,
+    lost: Collection[Path],
+    inline: Collection[str] = (),
+    given: Collection[str] = (),
+) -> list[str]:
     """What is wrong in the project directory and in the content store. A rollout of the release mends it, even without a step.
 
     ``lost``: what services mount of the content store and does not lie there as it should. ``inline``: configs whose content
-    stands in the Compose files.
+    stands in the Compose files; ``given``: secrets whose content a variable gives.
     """
     shipped = releases.workspace(manifest.id).shipped()
     ours, directory = releases.activated(), releases.project
@@ -46,7 +52,7 @@ def project(releases: Releases, manifest: Manifest, lost: Collection[Path], inli
     workspace = releases.workspace(manifest.id)
     generated = project_files.by_hand(directory, manifest.stack, workspace, _interpolation(manifest), releases.root.name)
     found += [_not_as_written(directory / name) for name, text in generated.items() if _bytes(directory / name) != text.encode()]
-    if not project_files.is_forgotten(directory, inline):
+    if not project_files.is_forgotten(directory, inline, given):
         found.append(_not_as_written(directory / project_files.INLINE))
     if not (directory / "secrets").is_symlink():
         found.append(f"{directory / 'secrets'} is not a link to the secrets")

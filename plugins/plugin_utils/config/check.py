@@ -15,7 +15,14 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base import env_fi
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import schema
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import STACKS_ROOT
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import data as compose_data
-from ansible_collections.morpheus.deploy.plugins.module_utils.compose import defaults, file_mounts, placement, refusals, shared
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose import (
+    defaults,
+    file_mounts,
+    placement,
+    refusals,
+    shared,
+    variable_secrets,
+)
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import jobs as compose_jobs
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import rules as compose_rules
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.hardening import Hardening
@@ -220,6 +227,8 @@ class StackConfig(StackFiles):
         self.notes += registries.unused(self._registries, services)
         self.notes += known.release_notes(services, self.stack.routed, self.release) if self.release else []
         self.problems += secret_files.reference_problems(model, self._secret_files, self._secrets)
+        self.problems += variable_secrets.problems(model, {*(self.config["variables"] or {}), *self._secret_variables})
+        self.notes += variable_secrets.notes(model, self.config["variables"] or {})
         hardening = Hardening.of(self.stack) or Hardening()
         # As of a release: a name that is refused makes no other problems appear.
         name = self.config["name"] if _NAME.match(self.config["name"] or "") else "unknown"

@@ -1,0 +1,26 @@
+# Copyright (c) The morpheus.deploy authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Secrets that have their value from a variable, as files of one stack: see compose/variable_secrets.py."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose import variable_secrets
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.secret_files import Rights, SecretFiles
+
+
+def place(files: SecretFiles, model: Mapping[str, Any], given: Mapping[str, str]) -> None:
+    """Write those that services of ``model`` read. ``given``: what gives variables their values."""
+    contents = {name: given[variable] for name, variable in variable_secrets.named(model).items()}
+    if contents:
+        rights = {name: Rights(one.uid, one.mode, one.gid) for name, one in variable_secrets.readers(model).items()}
+        files.write_secrets(contents, rights)
+
+
+def missing(files: SecretFiles, model: Mapping[str, Any]) -> list[Path]:
+    """Those that services mount and that are not there. Of another content their replicas are another one, too."""
+    return [path for name in variable_secrets.named(model) if not (path := files.secrets / name).is_file()]
