@@ -42,9 +42,7 @@ def make_directories(path: Path) -> None:
             directory.chmod(0o755)
 
 
-def write_atomically(
-    path: Path, content: str | bytes, *, mode: int, owner: int | None = None, group: int | None = None
-) -> None:
+def write_atomically(path: Path, content: str | bytes, *, mode: int, owner: int | None = None, group: int | None = None) -> None:
     """Write ``content`` beside ``path``, flush it to the disk, then put it in place; missing folders are made 0755.
 
     It is younger than what it replaces, whatever the clock says: who watches a file goes by its time of modification.

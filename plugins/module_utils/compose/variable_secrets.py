@@ -72,7 +72,7 @@ def problems(model: Mapping[str, Any], given: Collection[str]) -> list[str]:
 def notes(model: Mapping[str, Any], plain: Collection[str]) -> list[str]:
     """``plain``: names of the variables that are part of the release."""
     return [
-        f"secrets.{name}.environment: {variable} is in stack.variables, so it lies readable in the inventory and in every release; "
+        f"secrets.{name}.environment: {variable} is in stack.variables, so it lies readable in inventory and releases; "
         "stack_secret_variables would have it from the vault"
         for name, variable in named(model).items()
         if variable in plain

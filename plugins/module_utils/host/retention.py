@@ -6,8 +6,6 @@ in the content store and secrets' values that no container mounts. Never data.""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import all_manifests

@@ -38,8 +38,8 @@ class Uses(str, Enum):
 class Container:
     """A running container. ``service`` is empty for one that is not a replica of the stack.
 
-    ``files``: name of a file secret that is mounted -> its content as the container reads it; ``values/<name>`` is one that has it
-    from a variable.
+    ``files``: name of a file secret that is mounted -> its content as the container reads it; ``values/<name>`` is one that has
+    it from a variable.
     """
 
     name: str
@@ -96,9 +96,7 @@ class Attestation:
         }
 
 
-def composed(
-    model: Mapping[str, Any], written: Mapping[str, Any], secrets: Sequence[str], given: Mapping[str, str]
-) -> Composed:
+def composed(model: Mapping[str, Any], written: Mapping[str, Any], secrets: Sequence[str], given: Mapping[str, str]) -> Composed:
     """What services are given that is composed of secret variables, in a project whose secrets are the current ones.
 
     ``written``: the project with variables unread. ``given``: the variables of the stack.

@@ -22,7 +22,9 @@ def bring(needed: Needed, services: Mapping[str, Mapping[str, Any]], declared: A
         if not readers or not isinstance(one, Mapping) or str(one.get("file") or "").startswith(("./secrets/", "/")):
             continue
         if one.get("environment") and not one.get("file"):
-            needed.say(f"secrets.{name}", "accepted", f"${one['environment']} gives it, as a file that {' and '.join(readers)} reads")
+            needed.say(
+                f"secrets.{name}", "accepted", f"${one['environment']} gives it, as a file that {' and '.join(readers)} reads"
+            )
             continue
         owner, doubt = _owner(readers)
         needed.secret_files[str(name)] = {"content": vault(str(name)), **({"owner": owner} if owner else {})}
