@@ -1,7 +1,7 @@
 """gRPC as far as an edge sees it: calls and server streams over HTTP/2 in plain, answered by toys and asked by users.
 
-Neither side reads or packs a header, so no HPACK is needed: what is asked for stands in the message, a call or a stream, which goes on
-until the test lets all of them end. Each message of an answer names the version of who sent it.
+Neither side reads or packs a header, so no HPACK is needed: what is asked for stands in the message, a call or a stream, which
+goes on until the test lets all of them end. Each message of an answer names the version of who sent it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import socket
 import struct
 import threading
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from tests.edge_lab.h2 import (
     ACK,
@@ -119,7 +119,16 @@ class Answer:
     """What a user has got so far. ``error``: why it is not whole."""
 
     error: str = ""
-    messages: list[str] = field(default_factory=list)
+    data: bytes = b""
+
+    @property
+    def messages(self) -> list[str]:
+        """Those that are there. The edge puts several into one frame."""
+        found, rest = [], self.data
+        while len(rest) > 5 and len(rest) >= (end := 5 + int.from_bytes(rest[1:5], "big")):
+            found.append(rest[5:end].decode())
+            rest = rest[end:]
+        return found
 
 
 def ask(host: str, path: str, asked: str = CALL, found: Answer | None = None) -> Answer:
@@ -143,10 +152,10 @@ def _talk(connection: socket.socket, host: str, path: str, asked: str, found: An
             kind, flags = begin[3], begin[4]
             body = stream.read(int.from_bytes(begin[:3], "big"))
             if kind == DATA:
-                found.messages.append(body[5:].decode())
+                found.data += body
             if kind == RESET:
                 return f"the stream was reset: {int.from_bytes(body, 'big')}"
             if kind in (HEADERS, DATA) and flags & END_STREAM:
                 # Trailers and nothing else: what the edge answers itself ends with no grpc-status.
-                return "" if kind == HEADERS and b"grpc-status" in body and found.messages else "it ended without grpc-status"
+                return "" if kind == HEADERS and b"grpc-status" in body else "it ended without grpc-status"
     return "the connection ended"

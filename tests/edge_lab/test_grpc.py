@@ -99,25 +99,30 @@ class Calls:
 def test_no_call_fails_and_no_stream_is_cut_over_a_deploy_and_the_way_back(service: Service, graceful: bool) -> None:
     with own_network(), greeting(service, graceful=graceful) as (host, docker), ThreadPoolExecutor(8) as pool:
         assert roll(host, "1") == []
-        for before, after, kind in (("1", "2", Kind.DEPLOY), ("2", "1", Kind.ROLLBACK)):
-            docker.over.clear()
-            answers = [Answer() for _ in range(2 * service.replicas)]
-            streams = [pool.submit(ask, HOST, STREAMS, STREAM, one) for one in answers]
-            eventually(lambda answers=answers: all(one.messages for one in answers))
-            calls = Calls(pool)
-            rolling = pool.submit(roll, host, after, kind)
-            old = [one for one in docker.history if one.app.version == before and one.state == "running"]
-            # The next release serves, and those of the one before are on their way out with what runs on them.
-            eventually(lambda calls=calls, after=after: any(after in one.messages for one in calls.answers))
-            if graceful:
-                eventually(lambda old=old: all(one.stopping for one in old))
-            else:
-                eventually(lambda old=old: not {one.name for one in old} & host.edge(None).admitted())
-            assert not any(one.done() for one in (rolling, *streams))
-            docker.over.set()
-            assert rolling.result() == []
-            calls.stop()
-            assert [one.result().error for one in streams] == [""] * len(streams)
-            assert {version for one in answers for version in one.messages} == {before}
-            assert [one.error for one in calls.answers if one.error] == []
-            assert ask(HOST, CALLS).messages == [after]
+        changed(host, docker, pool, "1", "2", Kind.DEPLOY)
+        changed(host, docker, pool, "2", "1", Kind.ROLLBACK)
+
+
+def changed(host: LabHost, docker: GrpcDocker, pool: ThreadPoolExecutor, before: str, after: str, kind: Kind) -> None:
+    """The release is another one, while each replica that goes has streams that last until it was told to go."""
+    docker.over.clear()
+    old = [one for one in docker.history if one.app.version == before and one.state == "running"]
+    answers = [Answer() for _ in range(2 * len(old))]
+    streams = [pool.submit(ask, HOST, STREAMS, STREAM, one) for one in answers]
+    eventually(lambda: all(one.messages for one in answers))
+    calls = Calls(pool)
+    rolling = pool.submit(roll, host, after, kind)
+    eventually(lambda: any(after in one.messages for one in calls.answers))
+    if docker.graceful:
+        eventually(lambda: all(one.stopping for one in old))
+    else:
+        eventually(lambda: not {one.name for one in old} & host.edge(None).admitted())
+    assert not rolling.done()
+    assert not any(one.done() for one in streams)
+    docker.over.set()
+    assert rolling.result() == []
+    calls.stop()
+    assert [one.result().error for one in streams] == [""] * len(streams)
+    assert {version for one in answers for version in one.messages} == {before}
+    assert [one.error for one in calls.answers if one.error] == []
+    assert ask(HOST, CALLS).messages == [after]

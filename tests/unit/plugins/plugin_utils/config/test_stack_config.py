@@ -1114,7 +1114,8 @@ BAD = [
     pytest.param(
         both(
             compose(
-                f"services: {{api: {{secrets: [key]}}, web: {{image: 'shop/web:1', secrets: [{{source: key, uid: '7'}}]}}}}\n{KEY_OF_VARIABLE}"
+                "services: {api: {secrets: [key]}, web: {image: 'shop/web:1', secrets: [{source: key, uid: '7'}]}}\n"
+                f"{KEY_OF_VARIABLE}"
             ),
             top(stack_secret_variables={"KEY": "canary"}),
         ),
