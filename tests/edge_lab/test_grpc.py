@@ -111,17 +111,20 @@ def changed(host: LabHost, docker: GrpcDocker, pool: ThreadPoolExecutor, before:
     streams = [pool.submit(ask, HOST, STREAMS, STREAM, one) for one in answers]
     eventually(lambda: all(one.messages for one in answers))
     calls = Calls(pool)
-    rolling = pool.submit(roll, host, after, kind)
-    eventually(lambda: any(after in one.messages for one in calls.answers))
-    if docker.graceful:
-        eventually(lambda: all(one.stopping for one in old))
-    else:
-        eventually(lambda: not {one.name for one in old} & host.edge(None).admitted())
-    assert not rolling.done()
-    assert not any(one.done() for one in streams)
-    docker.over.set()
-    assert rolling.result() == []
-    calls.stop()
+    try:
+        rolling = pool.submit(roll, host, after, kind)
+        eventually(lambda: any(after in one.messages for one in calls.answers))
+        if docker.graceful:
+            eventually(lambda: all(one.stopping for one in old))
+        else:
+            eventually(lambda: not {one.name for one in old} & host.edge(None).admitted())
+        assert not rolling.done()
+        assert not any(one.done() for one in streams)
+        docker.over.set()
+        assert rolling.result() == []
+    finally:
+        docker.over.set()
+        calls.stop()
     assert [one.result().error for one in streams] == [""] * len(streams)
     assert {version for one in answers for version in one.messages} == {before}
     assert [one.error for one in calls.answers if one.error] == []
