@@ -28,6 +28,8 @@ from tests.edge_lab.toys import Loop
 from tests.hangs import HANGS_AFTER_SECONDS
 
 HOST = "shop.example.com"
+# Streams go on for so long after their replica was given up: one that nobody waits for would be gone by then.
+HELD_SECONDS = 1.0
 CALLS, STREAMS = "/greet.Greeter/Hello", "/greet.Greeter/Follow"
 # All replicas at once, so that each has streams when its turn comes.
 GREETER = Service("greeter", ((HOST, "/"),), port=9000, parallelism=0, listens=(8000,), health_port=8000, protocol="h2")
@@ -118,6 +120,7 @@ def changed(host: LabHost, docker: GrpcDocker, pool: ThreadPoolExecutor, before:
             eventually(lambda: all(one.stopping for one in old))
         else:
             eventually(lambda: not {one.name for one in old} & host.edge(None).admitted())
+        time.sleep(HELD_SECONDS)
         assert not rolling.done()
         assert not any(one.done() for one in streams)
         docker.over.set()
