@@ -1,4 +1,4 @@
-"""gRPC over a deploy and over its rollback, as users have it: calls without end, and streams of 90 seconds that end by themselves."""
+"""gRPC over a deploy and over its rollback, as users have it: calls again and again, and streams of 90 seconds."""
 
 from __future__ import annotations
 
