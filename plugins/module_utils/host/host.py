@@ -122,7 +122,6 @@ class StackHost:
             for name, service in compose_model.services(model).items()
             for problem in compose_rules.problems(name, service, routed=name in routed)
         ]
-        problems += variable_secrets.problems(model, workspace.given())
         if problems:
             raise ConfigError(problems)
         return self.mounts(stack, workspace).resolved(model)

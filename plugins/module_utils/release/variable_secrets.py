@@ -9,13 +9,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import variable_secrets
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.secret_files import Rights, SecretFiles
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.workspace import VARIABLES
 
 
 def place(files: SecretFiles, model: Mapping[str, Any], given: Mapping[str, str]) -> None:
     """Write those that services of ``model`` read. ``given``: what gives variables their values."""
-    contents = {name: given[variable] for name, variable in variable_secrets.named(model).items()}
+    named = variable_secrets.named(model)
+    if lost := sorted({*named.values()} - given.keys()):
+        raise DeployError(
+            f"{files.secrets.parent / VARIABLES} gives no {', '.join(lost)}, from which a secret of the Compose file has its value; "
+            "deploy the live release again, which brings it"
+        )
+    contents = {name: given[variable] for name, variable in named.items()}
     if contents:
         rights = {name: Rights(one.uid, one.mode, one.gid) for name, one in variable_secrets.readers(model).items()}
         files.write_secrets(contents, rights)

@@ -39,7 +39,7 @@ class Workspace:
         """The variables that the stack gives, with their values."""
         found: dict[str, str] = {}
         for path in self.variables[:-1]:
-            found |= env_file.values(path.read_text())
+            found |= env_file.values(path.read_text(errors="replace"))
         return found
 
     def compose_files(self, names: Sequence[str]) -> list[Path]:

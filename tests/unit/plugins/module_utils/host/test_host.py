@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import env_file
-from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import ConfigError, EdgeError
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import ConfigError, DeployError, EdgeError
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.labels import FINGERPRINT, PARTS, RELEASE
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Expectation
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import host as host_module
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.target import Target
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.harm import check_declared
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.secret_files import Rights
@@ -430,10 +431,9 @@ def test_a_secret_of_a_variable_lies_beside_the_others_and_is_damage_where_it_is
     assert not (host.releases.project / "inline.yml").exists()
 
 
-def test_a_secret_of_a_variable_that_is_not_on_the_host_is_said_and_not_written(
-    host: StackHost, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_secret_of_a_variable_that_is_not_on_the_host_is_said_and_not_written(host: StackHost) -> None:
     manifest, found = of_variables(host, OTHER="x"), reading_a_variable(host)
-    monkeypatch.setattr(host, "resolved", lambda stack, workspace: found)
+    with pytest.raises(DeployError, match=r"secrets/variables\.env gives no KEY, .* deploy the live release again"):
+        host.write_override(target(host, manifest, found), manifest.id, PINNED)
     with pytest.raises(ConfigError, match=r"secrets\.key\.environment: KEY has no value; write KEY: "):
-        host.model(manifest.stack, host.releases.workspace(manifest.id))
+        check_declared(manifest.stack, found, ["OTHER"])
