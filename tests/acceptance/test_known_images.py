@@ -12,7 +12,7 @@ import pytest
 import yaml
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.known_images import needs
 
-from tests.acceptance.world import BASE, STAGING, Environment, on, play
+from tests.acceptance.world import STAGING, Environment, on, play
 from tests.strangers import stand_ins
 
 pytestmark = [pytest.mark.lane("rest"), pytest.mark.deep]
@@ -70,12 +70,9 @@ def known(staging: Environment, inventories: Path, tmp_path: Path) -> Iterator[P
     del settings["stack_flags"]
     settings["stack"] = {"name": NAME, "compose_files": ["compose.yml"], "database": settings["stack"]["database"]}
     path.write_text(yaml.safe_dump(settings))
-    try:
-        yield inventories / "staging"
-    finally:
-        own = [("ps -aq", "rm -f"), ("volume ls -q", "volume rm"), ("network ls -q", "network rm")]
-        gone = [f"docker {listed} --filter {LABEL} | xargs -r docker {removed}" for listed, removed in own]
-        on(HOST, "sh", "-c", "; ".join([*gone, f"rm -rf {BASE}/stacks/{NAME}"]))
+    yield inventories / "staging"
+    removed = staging.play("playbooks/remove_stack.yml", "-e", f"stack_name={NAME}", "-e", f"remove_data={NAME}")
+    assert removed.code in (0, 2), removed.output
 
 
 def container(image: str) -> str:

@@ -20,7 +20,7 @@ def place(files: SecretFiles, model: Mapping[str, Any], given: Mapping[str, str]
     named = variable_secrets.named(model)
     if lost := sorted({*named.values()} - given.keys()):
         raise DeployError(
-            f"{files.secrets.parent / VARIABLES} gives no {', '.join(lost)}, from which a secret of the Compose file has its value; "
+            f"{files.secrets.parent / VARIABLES} gives no {', '.join(lost)}, from which a secret has its value; "
             "deploy the live release again, which brings it"
         )
     contents = {name: given[variable] for name, variable in named.items()}

@@ -14,11 +14,11 @@ if [ ! -d /var/lib/mysql/mysql ]; then
     mariadb-install-db --datadir=/var/lib/mysql --auth-root-authentication-method=normal --skip-test-db > /dev/null
     mariadbd --skip-networking --datadir=/var/lib/mysql &
     until mariadb-admin --silent ping; do sleep 0.2; done
-    mariadb << SQL
+    mariadb --user=root << SQL
 ALTER USER root@localhost IDENTIFIED BY '${MARIADB_ROOT_PASSWORD:?}';
 CREATE DATABASE IF NOT EXISTS \`${MARIADB_DATABASE:?}\`;
 SQL
-    MYSQL_PWD=$MARIADB_ROOT_PASSWORD mariadb-admin shutdown
+    MYSQL_PWD=$MARIADB_ROOT_PASSWORD mariadb-admin --user=root shutdown
     wait
 fi
 exec "$@" --datadir=/var/lib/mysql
