@@ -45,7 +45,7 @@ class Greeter:
     @contextmanager
     def asked(self, *, calls: int = 0, streams: int = 0) -> Iterator[dict[str, Any]]:
         """While users do so. What came of it is there in the end."""
-        given = {"target": f"127.0.0.1:{STAGING.port}", "authority": STAGING.site, "ca": CA.read_text()}
+        given: dict[str, Any] = {"target": f"127.0.0.1:{STAGING.port}", "authority": STAGING.site, "ca": CA.read_text()}
         given |= {"calls": calls, "streams": streams, "seconds": STREAM_SECONDS}
         command = ["docker", "run", "--rm", "--interactive", "--network", "host", self.image, "python3", "/srv/client.py"]
         found: dict[str, Any] = {}
