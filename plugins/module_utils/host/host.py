@@ -265,9 +265,8 @@ class StackHost:
         looking = LookingStore(self.releases.contents.root)
         mounts = replace(self.mounts(target.stack, target.workspace), store=looking)
         placed = mounts.overrides(target.model, target.workspace.shipped())
-        given = variable_secrets.named(target.model)
-        lost = [*looking.differing, *values.missing(self.releases.values, target.model)]
-        found = project_drift.project(self.releases, manifest, lost, placed.inline, given)
+        given = [self.releases.values.secrets / name for name in variable_secrets.named(target.model)]
+        found = project_drift.project(self.releases, manifest, looking.differing, placed.inline, given)
         differing = [self.edge_paths.conf / name for name in edge.differences()]
         found += self.through.troubles(target.stack.egress)
         return [*found, *(f"{path} is not as the live release and what is admitted have it" for path in differing)]

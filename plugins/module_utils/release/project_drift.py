@@ -36,23 +36,25 @@ def project(
     manifest: Manifest,
     lost: Collection[Path],
     inline: Collection[str] = (),
-    given: Collection[str] = (),
+    given: Collection[Path] = (),
 ) -> list[str]:
     """What is wrong in the project directory and in the content store. A rollout of the release mends it, even without a step.
 
     ``lost``: what services mount of the content store and does not lie there as it should. ``inline``: configs whose content
-    stands in the Compose files; ``given``: secrets whose content a variable gives.
+    stands in the Compose files; ``given``: files of secrets whose content a variable gives. One of another content belongs to
+    another replica.
     """
     shipped = releases.workspace(manifest.id).shipped()
     ours, directory = releases.activated(), releases.project
     differing = sorted(name for name, source in shipped.items() if name in ours and _bytes(directory / name) != _bytes(source))
     found = [f"{name} in the project directory is not the release's" for name in differing]
     found += [f"{path}, which services mount, is not the release's" for path in lost]
+    found += [_not_as_written(path) for path in given if not path.is_file()]
     found += [note for note in releases.notes if str(directory) in note]
     workspace = releases.workspace(manifest.id)
     generated = project_files.by_hand(directory, manifest.stack, workspace, _interpolation(manifest), releases.root.name)
     found += [_not_as_written(directory / name) for name, text in generated.items() if _bytes(directory / name) != text.encode()]
-    if not project_files.is_forgotten(directory, inline, given):
+    if not project_files.is_forgotten(directory, inline, [path.name for path in given]):
         found.append(_not_as_written(directory / project_files.INLINE))
     if not (directory / "secrets").is_symlink():
         found.append(f"{directory / 'secrets'} is not a link to the secrets")

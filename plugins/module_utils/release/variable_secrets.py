@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
@@ -27,8 +26,3 @@ def place(files: SecretFiles, model: Mapping[str, Any], given: Mapping[str, str]
     if contents:
         rights = {name: Rights(one.uid, one.mode, one.gid) for name, one in variable_secrets.readers(model).items()}
         files.write_secrets(contents, rights)
-
-
-def missing(files: SecretFiles, model: Mapping[str, Any]) -> list[Path]:
-    """Those that services mount and that are not there. Of another content their replicas are another one, too."""
-    return [path for name in variable_secrets.named(model) if not (path := files.secrets / name).is_file()]

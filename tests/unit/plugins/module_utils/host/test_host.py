@@ -422,7 +422,7 @@ def test_a_secret_of_a_variable_lies_beside_the_others_and_is_damage_where_it_is
     places = [one for one in host.releases.root.rglob("*") if one.is_file() and b"canary" in one.read_bytes()]
     assert {one.parent for one in places} == {host.releases.secrets, path.parent}
     path.unlink()
-    assert host.damage(manifest, target(host, manifest, found), edge) == [f"{path}, which services mount, is not the release's"]
+    assert host.damage(manifest, target(host, manifest, found), edge) == [f"{path} is not as it was written"]
     written()
     assert host.damage(manifest, target(host, manifest, found), edge) == []
     # A release without it leaves nothing that Compose would read.
