@@ -16,7 +16,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats import OVERRIDE
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import EDGE_ROOT
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import data as compose_data
-from ansible_collections.morpheus.deploy.plugins.module_utils.compose import defaults, hardening, precautions, variable_secrets
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose import defaults, hardening, precautions
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import jobs as compose_jobs
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import model as compose_model
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import rules as compose_rules
@@ -41,8 +41,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.host import as_use
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.names import next_names, taken
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.target import Target
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.through import Through
-from ansible_collections.morpheus.deploy.plugins.module_utils.release import project_drift, project_files
-from ansible_collections.morpheus.deploy.plugins.module_utils.release import variable_secrets as values
+from ansible_collections.morpheus.deploy.plugins.module_utils.release import project_drift, project_files, variable_secrets
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.workspace import Workspace
@@ -265,8 +264,7 @@ class StackHost:
         looking = LookingStore(self.releases.contents.root)
         mounts = replace(self.mounts(target.stack, target.workspace), store=looking)
         placed = mounts.overrides(target.model, target.workspace.shipped())
-        given = [self.releases.values.secrets / name for name in variable_secrets.named(target.model)]
-        found = project_drift.project(self.releases, manifest, looking.differing, placed.inline, given)
+        found = project_drift.project(self.releases, manifest, looking.differing, placed.inline, target.model)
         differing = [self.edge_paths.conf / name for name in edge.differences()]
         found += self.through.troubles(target.stack.egress)
         return [*found, *(f"{path} is not as the live release and what is admitted have it" for path in differing)]
@@ -285,12 +283,10 @@ class StackHost:
         mounts = self.mounts(target.stack, target.workspace)
         placed = mounts.overrides(target.model, target.workspace.shipped())
         override = compose_model.override(target.model, target.desired, pinned, target.labels(identity), target.additions, placed)
-        given = variable_secrets.placed(target.model, self.releases.values.secrets)
-        override |= {"secrets": given} if given else {}
-        values.place(self.releases.values, target.model, target.workspace.given())
-        text = json.dumps(OVERRIDE.numbered(override), indent=2, sort_keys=True).replace("$", "$$") + "\n"
+        given = variable_secrets.place(self.releases.values, target.model, target.workspace.given())
+        text = json.dumps(OVERRIDE.numbered({**override, **given}), indent=2, sort_keys=True).replace("$", "$$") + "\n"
         write_atomically(self.releases.project / "override.json", text, mode=0o644)
-        project_files.write_inline(self.releases.project, placed.inline, given)
+        project_files.write_inline(self.releases.project, placed.inline, given.get("secrets", ()))
         interpolation = target.workspace.interpolation.read_text()
         generated = project_files.by_hand(self.releases.project, target.stack, target.workspace, interpolation, self.stack)
         for name, content in generated.items():

@@ -14,7 +14,6 @@ from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError, EngineError
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.spoken import told
-from ansible_collections.morpheus.deploy.plugins.module_utils.compose import variable_secrets
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.hardening import additions
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.compose_command import Compose
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.one_offs import MIGRATION, OneOff, OneOffs
@@ -23,8 +22,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.ledger.tools impor
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.journal import Journal
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.migrations import Migrations
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.usable import pinned_images, require_images
-from ansible_collections.morpheus.deploy.plugins.module_utils.release import project_files, schema_files
-from ansible_collections.morpheus.deploy.plugins.module_utils.release import variable_secrets as values
+from ansible_collections.morpheus.deploy.plugins.module_utils.release import project_files, schema_files, variable_secrets
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
 
 
@@ -97,15 +95,14 @@ def _compose(host: StackHost, manifest: Manifest, service: str) -> Iterator[Comp
         "volumes": volumes,
     }
     inline = host.mounts(manifest.stack, workspace).inline(model)
-    given = variable_secrets.placed(model, host.releases.values.secrets)
-    values.place(host.releases.values, model, workspace.given())
-    pin = {"services": {service: own}, **({"configs": inline} if inline else {}), **({"secrets": given} if given else {})}
+    given = variable_secrets.place(host.releases.values, model, workspace.given())
+    pin = {"services": {service: own}, **({"configs": inline} if inline else {}), **given}
     with tempfile.NamedTemporaryFile("w", suffix=".json") as override, tempfile.NamedTemporaryFile("w", suffix=".yml") as reset:
         with told(override.name):
             json.dump(pin, override)
             override.flush()
         with told(reset.name):
-            reset.write(project_files.forgetting(inline, given))
+            reset.write(project_files.forgetting(inline, given.get("secrets", ())))
             reset.flush()
         generated = [*([Path(reset.name)] if inline or given else []), Path(override.name)]
         files = [*workspace.compose_files(manifest.stack.compose_files), *generated]

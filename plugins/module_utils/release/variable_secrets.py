@@ -14,8 +14,11 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.release.secret_fil
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.workspace import VARIABLES
 
 
-def place(files: SecretFiles, model: Mapping[str, Any], given: Mapping[str, str]) -> None:
-    """Write those that services of ``model`` read. ``given``: what gives variables their values."""
+def place(files: SecretFiles, model: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, Any]:
+    """Write those that services of ``model`` read, and give back what a generated Compose file says of them; nothing for none.
+
+    ``given``: what gives variables their values.
+    """
     named = variable_secrets.named(model)
     if lost := sorted({*named.values()} - given.keys()):
         raise DeployError(
@@ -26,3 +29,4 @@ def place(files: SecretFiles, model: Mapping[str, Any], given: Mapping[str, str]
     if contents:
         rights = {name: Rights(one.uid, one.mode, one.gid) for name, one in variable_secrets.readers(model).items()}
         files.write_secrets(contents, rights)
+    return {"secrets": variable_secrets.placed(model, files.secrets)} if contents else {}
