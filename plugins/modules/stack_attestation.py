@@ -83,7 +83,9 @@ def look(host: StackHost, names: list[str], values: attest.Values, key: str) -> 
     stack, workspace = host.releases.read(live).stack, host.releases.workspace(live)
     model = host.model(stack, workspace)
     of_compose = [name for name in names if name.partition(".")[0] == VARIABLES]
-    parts = attest.composed(model, host.written(stack, workspace), of_compose) if of_compose else attest.NONE
+    parts = attest.NONE
+    if of_compose:
+        parts = attest.composed(model, host.written(stack, workspace), of_compose, workspace.given())
     containers = [attest.container(details, host.stack) for details in host.engine.running()]
     return attest.attest(containers, attest.readers(model, names, values.new, parts), names, values, key, parts)
 

@@ -42,6 +42,10 @@ class Service:
     timeout_seconds: int = 0
     # A header that the edge gives answers by them, for which its file needs a rule.
     tag: str = ""
+    # "h2" on ``port``; then the gate asks at ``health_port``, which it ``listens`` on, too.
+    protocol: str = ""
+    health_port: int = 0
+    stream: bool = False
 
     def __repr__(self) -> str:
         return _short(self)

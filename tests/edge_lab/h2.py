@@ -44,31 +44,38 @@ class H2App:
                 # A check opens a connection and says nothing.
                 self.refused += [begin] if begin else []
                 return
-            connection.sendall(_frame(SETTINGS, 0, 0, b""))
+            connection.sendall(frame(SETTINGS, 0, 0, b""))
             while head := stream.read(9):
                 length, kind, flags, number = int.from_bytes(head[:3], "big"), head[3], head[4], int.from_bytes(head[5:9], "big")
                 body = stream.read(length)
                 if kind == SETTINGS and not flags & ACK:
-                    connection.sendall(_frame(SETTINGS, ACK, 0, b""))
+                    connection.sendall(frame(SETTINGS, ACK, 0, b""))
                 elif kind == PING and not flags & ACK:
-                    connection.sendall(_frame(PING, ACK, 0, body))
+                    connection.sendall(frame(PING, ACK, 0, body))
                 elif kind in (HEADERS, DATA) and flags & END_STREAM:
                     self.streams += 1
                     connection.sendall(_answer(number))
 
 
 def _answer(number: int) -> bytes:
-    head = STATUS_200 + _literal("content-type", "application/grpc")
     return (
-        _frame(HEADERS, END_HEADERS, number, head)
-        + _frame(DATA, 0, number, b"\0\0\0\0\2hi")
-        + _frame(HEADERS, END_HEADERS | END_STREAM, number, _literal("grpc-status", "0"))
+        frame(HEADERS, END_HEADERS, number, answer_head())
+        + frame(DATA, 0, number, b"\0\0\0\0\2hi")
+        + frame(HEADERS, END_HEADERS | END_STREAM, number, trailers())
     )
 
 
-def _literal(name: str, value: str) -> bytes:
+def answer_head() -> bytes:
+    return STATUS_200 + literal("content-type", "application/grpc")
+
+
+def trailers() -> bytes:
+    return literal("grpc-status", "0")
+
+
+def literal(name: str, value: str) -> bytes:
     return b"\0" + bytes([len(name)]) + name.encode() + bytes([len(value)]) + value.encode()
 
 
-def _frame(kind: int, flags: int, stream: int, body: bytes) -> bytes:
+def frame(kind: int, flags: int, stream: int, body: bytes) -> bytes:
     return struct.pack(">I", len(body))[1:] + bytes([kind, flags]) + struct.pack(">I", stream) + body

@@ -154,7 +154,9 @@ def _stack(release: Release) -> dict[str, Any]:
 
 def _service(one: Service) -> dict[str, Any]:
     deadline = SICK_SECONDS if one.fault in ("sick", "lies") else HEALTH["deadline_seconds"]
-    options = {"timeout_seconds": one.timeout_seconds, "response_headers": {"X-Tag": one.tag} if one.tag else {}}
+    options: dict[str, Any] = {"timeout_seconds": one.timeout_seconds, "response_headers": {"X-Tag": one.tag} if one.tag else {}}
+    options |= {"stream": True} if one.stream else {}
+    health = {**HEALTH, **({"port": one.health_port} if one.health_port else {})}
     by_host: dict[str, list[str]] = {}
     for host, path in one.routes:
         by_host.setdefault(host, []).append(path)
@@ -162,5 +164,6 @@ def _service(one: Service) -> dict[str, Any]:
         "name": one.name,
         "port": one.port,
         "routes": [{"host": host, "paths": paths, **options} for host, paths in by_host.items()],
-        "health": {**HEALTH, "deadline_seconds": deadline, "version": "version" if one.follows else ""},
+        "health": {**health, "deadline_seconds": deadline, "version": "version" if one.follows else ""},
+        "protocol": one.protocol,
     }

@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar, cast
 
 from docker.errors import ImageNotFound, NotFound
@@ -89,11 +90,11 @@ class Container:
     stopping: bool = False
     log: list[str] = field(default_factory=list)
     servers: list[asyncio.Server] = field(default_factory=list)
-    connections: set[_Connection] = field(default_factory=set)
+    connections: set[Connection] = field(default_factory=set)
     life: asyncio.Task[None] | None = None
 
 
-class _Connection(asyncio.Protocol):
+class Connection(asyncio.Protocol):
     """One connection to a toy: HTTP/1.1 with keep-alive, bodies of known length only."""
 
     def __init__(self, container: Container) -> None:
@@ -348,6 +349,9 @@ class ToyDocker:
 
     # Lives of containers
 
+    def _connection(self, container: Container, port: int) -> Connection:
+        return Connection(container)
+
     async def _live(self, container: Container) -> None:
         fault = container.app.fault
         await asyncio.sleep(self._random.uniform(0.0, START_SECONDS))
@@ -357,7 +361,9 @@ class ToyDocker:
             return
         loop = asyncio.get_running_loop()
         for port in container.app.ports:
-            server = await loop.create_server(lambda: _Connection(container), container.address, port, backlog=BACKLOG)
+            server = await loop.create_server(
+                partial(self._connection, container, port), container.address, port, backlog=BACKLOG
+            )
             container.servers.append(server)
         if fault == "crashes-later":
             await asyncio.sleep(0.35)

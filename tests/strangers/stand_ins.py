@@ -1,4 +1,4 @@
-"""Stand-ins from Debian's packages for the images of the strangers' projects, under their names in the sandbox's registry."""
+"""Stand-ins from Debian's packages for images that strangers use, under their names in the sandbox's registry."""
 
 from __future__ import annotations
 
@@ -20,6 +20,9 @@ _OWN = {
     "letters/letters": "letters",
 }
 _POSTGRES_TAGS = ("15-alpine", "17-alpine")
+# Of images that many use, and that no project here does: name -> tag.
+KNOWN = {"mariadb": "11", "nginx": "1", "rabbitmq": "4", "redis": "8"}
+GREETER = "greeter/greeter"
 
 
 def publish() -> None:
@@ -31,6 +34,18 @@ def publish() -> None:
     _publish("library/redis:alpine", "redis")
     for tag in _POSTGRES_TAGS:
         _publish(f"library/postgres:{tag}", "postgres")
+
+
+def publish_known() -> None:
+    for name, tag in KNOWN.items():
+        _publish(f"library/{name}:{tag}", name)
+
+
+def publish_greeter() -> str:
+    """A gRPC server, which is also its client: the name by which this machine's engine has it."""
+    for release in RELEASES:
+        _publish(f"{GREETER}:{release}", "greeter", RELEASE=release)
+    return f"{REGISTRY}/{GREETER}:{RELEASES[0]}"
 
 
 def _publish(name: str, directory: str, **arguments: str) -> None:

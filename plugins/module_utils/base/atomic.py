@@ -42,21 +42,22 @@ def make_directories(path: Path) -> None:
             directory.chmod(0o755)
 
 
-def write_atomically(path: Path, content: str | bytes, *, mode: int, owner: int | None = None) -> None:
+def write_atomically(path: Path, content: str | bytes, *, mode: int, owner: int | None = None, group: int | None = None) -> None:
     """Write ``content`` beside ``path``, flush it to the disk, then put it in place; missing folders are made 0755.
 
     It is younger than what it replaces, whatever the clock says: who watches a file goes by its time of modification.
 
-    ``owner``: uid of the file; left out, whoever writes. FileError says why it cannot be written, and what to do.
+    ``owner``, ``group``: uid and gid of the file; left out, those of whoever writes. FileError says why it cannot be written, and
+    what to do.
     """
     make_directories(path.parent)
     if path.is_dir() and not path.is_symlink():
         raise FileError(sentence(IsADirectoryError(errno.EISDIR, "Is a directory", str(path))))
     with told(path):
-        _write(path, content.encode() if isinstance(content, str) else content, mode, owner)
+        _write(path, content.encode() if isinstance(content, str) else content, mode, (owner, group))
 
 
-def _write(path: Path, data: bytes, mode: int, owner: int | None) -> None:
+def _write(path: Path, data: bytes, mode: int, owners: tuple[int | None, int | None]) -> None:
     # mkstemp gives 0600 from the first moment on: a secret is never readable by others, not even half-written.
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -64,8 +65,8 @@ def _write(path: Path, data: bytes, mode: int, owner: int | None) -> None:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
-        if owner is not None:
-            os.chown(name, owner, -1)
+        if owners != (None, None):
+            os.chown(name, *(-1 if one is None else one for one in owners))
         Path(name).chmod(mode)
         _make_younger(name, path)
         Path(name).replace(path)

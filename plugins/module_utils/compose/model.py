@@ -14,6 +14,7 @@ import hmac
 import json
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import is_executable
@@ -26,6 +27,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica im
 
 NO_MOUNTS = Overrides()
 NO_GROUND = compose_data.Ground()
+NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
 PART_DIGITS = 12
 # What changes how many replicas run or how they are replaced, but not what a replica is.
 _NOT_IDENTITY = ("scale", "depends_on", "profiles", "pull_policy", "build", "develop")
@@ -40,11 +42,20 @@ def services(model: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 class Fingerprints:
-    def __init__(self, model: Mapping[str, Any], project_directory: Path, key: bytes, locate: Locate) -> None:
+    def __init__(
+        self,
+        model: Mapping[str, Any],
+        project_directory: Path,
+        key: bytes,
+        locate: Locate,
+        variables: Mapping[str, str] = NO_VARIABLES,
+    ) -> None:
+        """``variables``: what those have that give secrets their values."""
         self._model = model
         self._project = project_directory
         self._key = key
         self._locate = locate
+        self._variables = variables
 
     def parts(self, service: Mapping[str, Any], image: str) -> dict[str, str]:
         """Name of each part of the configuration -> its fingerprint; the image stands for itself by its content."""
@@ -62,6 +73,7 @@ class Fingerprints:
         for label, source in self._sources(service):
             inline = source.get("content", source.get("environment"))
             if inline is not None:
+                inline = self._variables.get(inline, inline) if "environment" in source else inline
                 found[label] = self._digest(inline)
         found |= {label: self._digest(name) for label, name in self._other_names(service)}
         for label, path, is_released in self._files(service):

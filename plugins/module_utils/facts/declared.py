@@ -29,9 +29,11 @@ def declared(name: str, service: Mapping[str, Any], model: Mapping[str, Any], fi
 
 
 def _file_secret(entry: Any, model: Mapping[str, Any], files: Path) -> dict[str, str]:
-    """Name below /run/secrets in the container, and the file of the stack that it comes from."""
+    """Name below /run/secrets in the container, and what of the stack it comes from."""
     source = str(entry.get("source") if isinstance(entry, Mapping) else entry)
     target = str((entry.get("target") if isinstance(entry, Mapping) else "") or source)
     definition = (model.get("secrets") or {}).get(source) or {}
+    if definition.get("environment"):
+        return {"target": target.removeprefix(SECRETS_IN_CONTAINER), "file": f"the variable {definition['environment']}"}
     path = str(definition.get("file") or "").removeprefix(f"{files}/").removeprefix("./")
     return {"target": target.removeprefix(SECRETS_IN_CONTAINER), "file": path}

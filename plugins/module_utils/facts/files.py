@@ -20,12 +20,14 @@ _CERTIFICATES = ("edge", "conf", "certs")
 _KEY_SUFFIXES = (".pem", ".key")
 _KEY_MARK = b"PRIVATE KEY-----"
 _READ_AT_MOST = 1 << 20
+# stacks/<stack>/secrets
+_IN_SECRETS = 3
 
 
 def kind(path: Path, holds_key: Callable[[Path], bool]) -> str:
     """``path``: relative to ROOT. ``holds_key`` is asked of files that may hold a private key."""
     parts = path.parts
-    if len(parts) == 4 and parts[0] == "stacks" and parts[2] == "secrets":
+    if parts[0] == "stacks" and parts[2:3] == ("secrets",) and len(parts) > _IN_SECRETS:
         return LEFTOVER if path.name.startswith(".") else SECRET
     if len(parts) == 3 and parts[0] == "stacks" and path.name == "fingerprint.key":
         return SECRET
@@ -51,7 +53,7 @@ def look(root: Path = ROOT) -> dict[str, Any]:
                         "kind": what,
                         "uid": about.st_uid,
                         "gid": about.st_gid,
-                        "mode": stat.S_IMODE(about.st_mode),
+                        "mode": _mode(path, root) if what in SECRET_KINDS else stat.S_IMODE(about.st_mode),
                     }
                 )
     return {"count": count, "files": sorted(found, key=lambda one: str(one["path"]))}
@@ -84,6 +86,15 @@ def _sudoers(texts: Mapping[str, str], members: Mapping[str, set[str]]) -> Itera
                 yield from members.get(words[0][1:], set())
             else:
                 yield words[0]
+
+
+def _mode(path: Path, root: Path) -> int:
+    """Of a secret that containers of any user may read: below a directory that nobody else enters, it is closed on the host."""
+    mode = stat.S_IMODE(path.lstat().st_mode)
+    above = path.relative_to(root).parts[:-1]
+    if len(above) > _IN_SECRETS and above[0] == "stacks" and not path.parent.stat().st_mode & 0o011:
+        mode &= 0o700
+    return mode
 
 
 def _walk(directory: Path) -> Iterator[Path]:

@@ -41,7 +41,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.host import as_use
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.names import next_names, taken
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.target import Target
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.through import Through
-from ansible_collections.morpheus.deploy.plugins.module_utils.release import project_drift, project_files
+from ansible_collections.morpheus.deploy.plugins.module_utils.release import project_drift, project_files, variable_secrets
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.workspace import Workspace
@@ -94,7 +94,7 @@ class StackHost:
             return workspace.files / path.relative_to(self.releases.project) if inside else path
 
         key = self.releases.key(create_key)
-        fingerprints = compose_model.Fingerprints(model, self.releases.project, key, locate)
+        fingerprints = compose_model.Fingerprints(model, self.releases.project, key, locate, workspace.given())
         ground = self.ground(manifest.stack, workspace)
         desired = compose_model.desired_services(model, images, manifest.stack.ports, fingerprints, section, ground, ending)
         desired = [replace(one, due=self._is_due(manifest, one.name)) if one.job else one for one in desired]
@@ -264,7 +264,7 @@ class StackHost:
         looking = LookingStore(self.releases.contents.root)
         mounts = replace(self.mounts(target.stack, target.workspace), store=looking)
         placed = mounts.overrides(target.model, target.workspace.shipped())
-        found = project_drift.project(self.releases, manifest, looking.differing, placed.inline)
+        found = project_drift.project(self.releases, manifest, looking.differing, placed.inline, target.model)
         differing = [self.edge_paths.conf / name for name in edge.differences()]
         found += self.through.troubles(target.stack.egress)
         return [*found, *(f"{path} is not as the live release and what is admitted have it" for path in differing)]
@@ -283,9 +283,10 @@ class StackHost:
         mounts = self.mounts(target.stack, target.workspace)
         placed = mounts.overrides(target.model, target.workspace.shipped())
         override = compose_model.override(target.model, target.desired, pinned, target.labels(identity), target.additions, placed)
-        text = json.dumps(OVERRIDE.numbered(override), indent=2, sort_keys=True).replace("$", "$$") + "\n"
+        given = variable_secrets.place(self.releases.values, target.model, target.workspace.given())
+        text = json.dumps(OVERRIDE.numbered({**override, **given}), indent=2, sort_keys=True).replace("$", "$$") + "\n"
         write_atomically(self.releases.project / "override.json", text, mode=0o644)
-        project_files.write_inline(self.releases.project, placed.inline)
+        project_files.write_inline(self.releases.project, placed.inline, given.get("secrets", ()))
         interpolation = target.workspace.interpolation.read_text()
         generated = project_files.by_hand(self.releases.project, target.stack, target.workspace, interpolation, self.stack)
         for name, content in generated.items():

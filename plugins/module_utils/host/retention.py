@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a host lets go of after a good rollout: releases beyond the number to retain, their images, unread secret files, and files
-in the content store that no container mounts. Never data."""
+in the content store and secrets' values that no container mounts. Never data."""
 
 from __future__ import annotations
 
@@ -38,8 +38,11 @@ def prune(host: StackHost, retention: Retention) -> list[str]:
 def _remove_contents(host: StackHost) -> None:
     """What neither the live release nor any container mounts. A release that comes back puts its files there again."""
     contents, named = host.releases.contents, host.releases.mounted()
-    if contents.unused(named):
-        contents.prune({*named, *host.engine.mounts()})
+    values = {str(path): path.name for path in map(host.releases.values.secrets.joinpath, host.releases.values.secret_files())}
+    if contents.unused(named) or values.keys() - named:
+        named = {*named, *host.engine.mounts()}
+        contents.prune(named)
+        host.releases.values.remove_secrets(values[path] for path in values.keys() - named)
 
 
 def remove_images(host: StackHost, manifests: list[Manifest]) -> None:

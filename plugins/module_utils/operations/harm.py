@@ -5,14 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import ConfigError, EngineError
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import jobs as compose_jobs
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import model as compose_model
-from ansible_collections.morpheus.deploy.plugins.module_utils.compose import placement, precautions, shared
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose import placement, precautions, shared, variable_secrets
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import rules as compose_rules
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.precautions import Here
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import hardening_here
@@ -26,8 +26,11 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.release.workspace 
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
 
 
-def check_declared(stack: Stack, model: Mapping[str, Any]) -> None:
-    """Refuse what services say that cannot be done. Not asked of a release that a host has: it can be gone back to."""
+def check_declared(stack: Stack, model: Mapping[str, Any], given: Collection[str]) -> None:
+    """Refuse what services say that cannot be done. Not asked of a release that a host has: it can be gone back to.
+
+    ``given``: names of the stack's variables.
+    """
     seconds = {one.name: one.health.failing_seconds for one in stack.services if one.health}
     services = compose_model.services(model)
     found = [one for name, service in services.items() for one in compose_rules.watch_problems(name, service, seconds.get(name))]
@@ -35,6 +38,7 @@ def check_declared(stack: Stack, model: Mapping[str, Any]) -> None:
         found += problems
     for name, service in services.items():
         found += [*placement.problems(name, service), *shared.problems(name, services, routed=name in stack.routed)]
+    found += variable_secrets.problems(model, given)
     if found:
         raise ConfigError(found)
 

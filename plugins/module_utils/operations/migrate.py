@@ -22,7 +22,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.ledger.tools impor
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.journal import Journal
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.migrations import Migrations
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.usable import pinned_images, require_images
-from ansible_collections.morpheus.deploy.plugins.module_utils.release import project_files, schema_files
+from ansible_collections.morpheus.deploy.plugins.module_utils.release import project_files, schema_files, variable_secrets
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
 
 
@@ -95,14 +95,15 @@ def _compose(host: StackHost, manifest: Manifest, service: str) -> Iterator[Comp
         "volumes": volumes,
     }
     inline = host.mounts(manifest.stack, workspace).inline(model)
-    pin = {"services": {service: own}, **({"configs": inline} if inline else {})}
+    given = variable_secrets.place(host.releases.values, model, workspace.given())
+    pin = {"services": {service: own}, **({"configs": inline} if inline else {}), **given}
     with tempfile.NamedTemporaryFile("w", suffix=".json") as override, tempfile.NamedTemporaryFile("w", suffix=".yml") as reset:
         with told(override.name):
             json.dump(pin, override)
             override.flush()
         with told(reset.name):
-            reset.write(project_files.forgetting(inline))
+            reset.write(project_files.forgetting(inline, given.get("secrets", ())))
             reset.flush()
-        generated = [*([Path(reset.name)] if inline else []), Path(override.name)]
+        generated = [*([Path(reset.name)] if inline or given else []), Path(override.name)]
         files = [*workspace.compose_files(manifest.stack.compose_files), *generated]
         yield Compose(host.stack, workspace.files, files, workspace.variables, host.hold, manifest.stack.profiles)

@@ -113,7 +113,7 @@ def prepare(
     with scratch(wanted.release, wanted.environment, wanted.files, wanted.secrets, wanted.rights, wanted.executable) as workspace:
         model = host.model(wanted.stack, workspace)
         host.require_routes(wanted.stack)
-        check_declared(wanted.stack, model)
+        check_declared(wanted.stack, model, workspace.given())
         variables = {**wanted.stack.variables, "STACK_RELEASE": wanted.release, "STACK_ENVIRONMENT": wanted.environment}
         if asked := hardening_here.problems(host, wanted.stack, workspace, model, variables):
             raise ConfigError(asked)
@@ -199,6 +199,7 @@ def _sweep(host: StackHost) -> list[str]:
     return [
         *leftovers.sweep(leftovers.memory(), leftovers.PREPARING),
         *leftovers.sweep_halves(host.releases.secrets),
+        *leftovers.sweep_halves(host.releases.values.secrets),
     ]
 
 

@@ -8,10 +8,13 @@ from __future__ import annotations
 import errno
 from collections.abc import Collection, Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import is_executable
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats import DamagedError
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.spoken import sentence
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose import variable_secrets
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import project_files
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest, config_hash
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
@@ -31,22 +34,31 @@ def kept(releases: Releases, manifest: Manifest) -> list[str]:
     return found
 
 
-def project(releases: Releases, manifest: Manifest, lost: Collection[Path], inline: Collection[str] = ()) -> list[str]:
+def project(
+    releases: Releases,
+    manifest: Manifest,
+    lost: Collection[Path],
+    inline: Collection[str] = (),
+    model: Mapping[str, Any] = MappingProxyType({}),
+) -> list[str]:
     """What is wrong in the project directory and in the content store. A rollout of the release mends it, even without a step.
 
     ``lost``: what services mount of the content store and does not lie there as it should. ``inline``: configs whose content
-    stands in the Compose files.
+    stands in the Compose files; ``model``: the project, of which secrets with a value from a variable must be there. One of
+    another content belongs to another replica.
     """
+    given = variable_secrets.placed(model, releases.values.secrets)
     shipped = releases.workspace(manifest.id).shipped()
     ours, directory = releases.activated(), releases.project
     differing = sorted(name for name, source in shipped.items() if name in ours and _bytes(directory / name) != _bytes(source))
     found = [f"{name} in the project directory is not the release's" for name in differing]
     found += [f"{path}, which services mount, is not the release's" for path in lost]
+    found += [_not_as_written(path) for one in given.values() if not (path := Path(one["file"])).is_file()]
     found += [note for note in releases.notes if str(directory) in note]
     workspace = releases.workspace(manifest.id)
     generated = project_files.by_hand(directory, manifest.stack, workspace, _interpolation(manifest), releases.root.name)
     found += [_not_as_written(directory / name) for name, text in generated.items() if _bytes(directory / name) != text.encode()]
-    if not project_files.is_forgotten(directory, inline):
+    if not project_files.is_forgotten(directory, inline, given):
         found.append(_not_as_written(directory / project_files.INLINE))
     if not (directory / "secrets").is_symlink():
         found.append(f"{directory / 'secrets'} is not a link to the secrets")

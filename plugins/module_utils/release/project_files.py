@@ -63,25 +63,29 @@ def composed(project: Path, compose_files: Sequence[str]) -> list[str]:
     return [*compose_files, *([INLINE] if (project / INLINE).exists() else []), "override.json"]
 
 
-def write_inline(project: Path, configs: Collection[str]) -> None:
-    """Make Compose forget the content of these configs, so that override.json can say where each lies as a file.
+def write_inline(project: Path, configs: Collection[str], secrets: Collection[str] = ()) -> None:
+    """Make Compose forget where these have their content from, so that override.json can say where each lies as a file.
 
     It would copy the content into the container, which it cannot where the root is read-only. JSON has no word for it.
     """
-    if configs:
-        write_atomically(project / INLINE, forgetting(configs), mode=0o644)
+    if configs or secrets:
+        write_atomically(project / INLINE, forgetting(configs, secrets), mode=0o644)
     else:
         (project / INLINE).unlink(missing_ok=True)
 
 
-def is_forgotten(project: Path, configs: Collection[str]) -> bool:
+def is_forgotten(project: Path, configs: Collection[str], secrets: Collection[str] = ()) -> bool:
     """Whether write_inline would change nothing."""
     path = project / INLINE
-    return path.is_file() and path.read_bytes() == forgetting(configs).encode() if configs else not path.exists()
+    text = forgetting(configs, secrets)
+    return path.is_file() and path.read_bytes() == text.encode() if text else not path.exists()
 
 
-def forgetting(configs: Collection[str]) -> str:
-    return "".join(["configs:\n", *(f"  {json.dumps(name)}: !reset null\n" for name in sorted(configs))])
+def forgetting(configs: Collection[str], secrets: Collection[str] = ()) -> str:
+    lines = []
+    for element, names in (("configs", configs), ("secrets", secrets)):
+        lines += [f"{element}:\n", *(f"  {json.dumps(name)}: !reset null\n" for name in sorted(names))] if names else []
+    return "".join(lines)
 
 
 def by_hand(project: Path, stack: Stack, workspace: Workspace, interpolation: str, name: str) -> dict[str, str]:
@@ -115,7 +119,8 @@ def mounted(project: Path) -> set[str]:
     """Paths outside the project directory that the files of its release are mounted from."""
     found = override(project)
     volumes = [volume for service in found.get("services", {}).values() for volume in service.get("volumes") or []]
-    named = {volume["source"] for volume in volumes} | {config["file"] for config in found.get("configs", {}).values()}
+    named = {volume["source"] for volume in volumes}
+    named |= {one["file"] for element in ("configs", "secrets") for one in found.get(element, {}).values()}
     return {path.replace("$$", "$") for path in named}
 
 

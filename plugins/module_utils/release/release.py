@@ -5,6 +5,7 @@
 
 <root>/fingerprint.key      key of this host's fingerprints
 <root>/secrets/             env files with secrets and file secrets, current ones only; never part of a release
+<root>/secrets/values/      secrets that have their value from a variable, of the release that is being run (variable_secrets.py)
 <root>/releases/<id>/       manifest.json and files/, never changed after they were written
 <root>/content/<hash>/      files of releases as services mount them (compose/contents.py)
 <root>/live/                files that change under services (live_files.py)
@@ -51,6 +52,7 @@ class Releases(SecretFiles):
         self.root = root / stack
         self.project = self.root / "project"
         self.contents = ContentStore(self.root / "content")
+        self.values = SecretFiles(self.secrets / "values")
         self.live_files = LiveFiles(self.root / "live")
         # What was lost and is recreated, in words for people.
         self.notes: list[str] = []

@@ -20,10 +20,11 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest i
 
 @dataclass(frozen=True)
 class Rights:
-    """Who may read a file with secrets. ``owner``: uid; None is whoever writes it, which is root on a host."""
+    """Who may read a file with secrets. ``owner``, ``group``: uid and gid; None is whoever writes it, which is root on a host."""
 
     owner: int | None = None
     mode: int = 0o600
+    group: int | None = None
 
 
 class SecretFiles:
@@ -95,9 +96,10 @@ class SecretFiles:
             found = path.stat()
         except FileNotFoundError:
             return None
-        same = found.st_mode & 0o777 == rights.mode and rights.owner in (None, found.st_uid)
+        same = found.st_mode & 0o777 == rights.mode
+        same = same and rights.owner in (None, found.st_uid) and rights.group in (None, found.st_gid)
         return path.read_bytes() if same else None
 
 
 def place_secret(path: Path, content: str, rights: Rights) -> None:
-    write_atomically(path, content, mode=rights.mode, owner=rights.owner)
+    write_atomically(path, content, mode=rights.mode, owner=rights.owner, group=rights.group)

@@ -35,6 +35,13 @@ class Workspace:
         given = [self.files / "env" / VARIABLES, self.files / "secrets" / VARIABLES]
         return [*(path for path in given if path.is_file()), self.interpolation]
 
+    def given(self) -> dict[str, str]:
+        """The variables that the stack gives, with their values."""
+        found: dict[str, str] = {}
+        for path in self.variables[:-1]:
+            found |= env_file.values(path.read_text(errors="replace"))
+        return found
+
     def compose_files(self, names: Sequence[str]) -> list[Path]:
         return [self.files / name for name in names]
 

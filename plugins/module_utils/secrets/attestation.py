@@ -19,7 +19,10 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.postgres import ur
 from ansible_collections.morpheus.deploy.plugins.module_utils.secrets.fingerprints import MINIMUM_LENGTH, VARIABLES, fingerprint
 
 FILES = "files"
-# Service -> secret variable of its Compose files -> variable of its containers that is composed of it -> its value.
+# Below the directory of a stack's secrets: those that have their value from a variable.
+GIVEN = "values"
+# Service -> secret variable of its Compose files -> variable of its containers that is composed of it, or file (see Container)
+# -> its value.
 Composed = Mapping[str, Mapping[str, Mapping[str, str]]]
 NONE: Composed = MappingProxyType({})
 PROC = Path("/proc")
@@ -35,7 +38,8 @@ class Uses(str, Enum):
 class Container:
     """A running container. ``service`` is empty for one that is not a replica of the stack.
 
-    ``files``: name of a file secret that is mounted -> its content as the container reads it.
+    ``files``: name of a file secret that is mounted -> its content as the container reads it; ``values/<name>`` is one that has
+    it from a variable.
     """
 
     name: str
@@ -92,10 +96,10 @@ class Attestation:
         }
 
 
-def composed(model: Mapping[str, Any], written: Mapping[str, Any], secrets: Sequence[str]) -> Composed:
+def composed(model: Mapping[str, Any], written: Mapping[str, Any], secrets: Sequence[str], given: Mapping[str, str]) -> Composed:
     """What services are given that is composed of secret variables, in a project whose secrets are the current ones.
 
-    ``written``: the project with variables unread.
+    ``written``: the project with variables unread. ``given``: the variables of the stack.
     """
     found: dict[str, dict[str, dict[str, str]]] = {}
     for service, definition in (written.get("services") or {}).items():
@@ -107,6 +111,13 @@ def composed(model: Mapping[str, Any], written: Mapping[str, Any], secrets: Sequ
                 if group == VARIABLES and variable in mentioned and name in resolved:
                     of_service = found.setdefault(service, {}).setdefault(secret, {})
                     of_service[name] = str(resolved[name]).replace("$$", "$")
+    defined = model.get("secrets") or {}
+    for service, definition in (model.get("services") or {}).items():
+        for use in definition.get("secrets") or []:
+            variable = str((defined.get(use["source"]) or {}).get("environment") or "")
+            secret = f"{VARIABLES}.{variable}"
+            if secret in secrets and variable in given:
+                found.setdefault(service, {}).setdefault(secret, {})[f"{GIVEN}/{use['source']}"] = given[variable]
     return found
 
 
@@ -158,7 +169,7 @@ def attest(
 
 def _attested(container: Container, secret: str, values: Values, key: str, parts: Mapping[str, str]) -> Attestation:
     if parts:
-        given = {name: container.variables.get(name, "") for name in parts}
+        given = {name: container.files.get(name, container.variables.get(name, "")) for name in parts}
         old = bool(values.old) and any(map(values.old_in, given.values()))
         uses = Uses.NEW if given == parts else Uses.OLD if old else Uses.NEITHER
         told = {Uses.NEW: values.new, Uses.OLD: values.old}.get(uses, "")
@@ -202,6 +213,8 @@ def _files(details: Mapping[str, Any], directory: str) -> list[tuple[str, str]]:
     for mount in details.get("Mounts") or []:
         source = Path(str(mount.get("Source")))
         seen = PROC / str(details["State"]["Pid"]) / "root" / str(mount["Destination"]).lstrip("/")
-        if source.parent.name == directory and seen.is_file():
-            found.append((source.name, seen.read_bytes().decode("utf-8", "surrogateescape")))
+        above = source.parts[-3:-1]
+        prefix = "" if above[-1:] == (directory,) else f"{GIVEN}/" if above == (directory, GIVEN) else None
+        if prefix is not None and seen.is_file():
+            found.append((f"{prefix}{source.name}", seen.read_bytes().decode("utf-8", "surrogateescape")))
     return found

@@ -76,8 +76,11 @@ def _entry_problems(given: Mapping[str, Any]) -> list[str]:
 def _definition_problems(name: str, definition: Any, names: Collection[str], env_names: Collection[str]) -> list[str]:
     path = f"secrets.{name}"
     file = definition.get("file") if isinstance(definition, Mapping) else None
+    if not file and isinstance(definition, Mapping) and definition.get("environment"):
+        # Whether a variable gives it is variable_secrets' matter.
+        return []
     if not file:
-        return [f"{path}: hosts give Compose neither an environment nor external secrets; {_lines(name)}"]
+        return [f"{path}: says neither file nor environment, and hosts have no external secrets; {_lines(name)}"]
     text = str(file).removeprefix("./")
     directory, _, base = text.rpartition("/")
     if text.startswith("/"):

@@ -18,6 +18,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.compose import dat
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import defaults, file_mounts, placement, refusals, shared
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import jobs as compose_jobs
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import rules as compose_rules
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose import variable_secrets as from_variables
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.hardening import Hardening
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.host_paths import Own
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.refusals import Project
@@ -218,15 +219,15 @@ class StackConfig(StackFiles):
             return
         self.problems += preview.problems(self.environment, services)
         self._check_names_of_services(services)
-        self.notes += registries.unused(self._registries, services)
+        self.notes += [*registries.unused(self._registries, services), *from_variables.notes(model, self.stack.variables)]
         self.notes += known.release_notes(services, self.stack.routed, self.release) if self.release else []
         self.problems += secret_files.reference_problems(model, self._secret_files, self._secrets)
+        self.problems += from_variables.problems(model, {*self.stack.variables, *self._secret_variables})
         hardening = Hardening.of(self.stack) or Hardening()
         # As of a release: a name that is refused makes no other problems appear.
         name = self.config["name"] if _NAME.match(self.config["name"] or "") else "unknown"
         project = Project(model, Own.of(f"{STACKS_ROOT}/{name}", self.files))
-        self.problems += refusals.element_problems(model)
-        self.problems += hardening.naming_problems(services)
+        self.problems += [*refusals.element_problems(model), *hardening.naming_problems(services)]
         sources = file_mounts.Sources.of(self.stack, self.files, self.live_files)
         self.problems += [*sources.config_problems(model.get("configs")), *sources.volume_problems(model.get("volumes"))]
         routed = self.stack.routed

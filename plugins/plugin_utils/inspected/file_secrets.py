@@ -1,7 +1,9 @@
 # Copyright (c) The morpheus.deploy authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Secrets of the Compose file, which a deploy writes as files on the hosts and nobody else brings there. Pure."""
+"""Secrets of the Compose file, which a deploy writes as files on the hosts and nobody else brings there. Pure.
+
+Of those that have their value from a variable, given.py has said what gives it."""
 
 from __future__ import annotations
 
@@ -19,12 +21,15 @@ def bring(needed: Needed, services: Mapping[str, Mapping[str, Any]], declared: A
         readers = {service: content for service, content in services.items() if name in _read(content)}
         if not readers or not isinstance(one, Mapping) or str(one.get("file") or "").startswith(("./secrets/", "/")):
             continue
+        if one.get("environment") and not one.get("file"):
+            needed.say(
+                f"secrets.{name}", "accepted", f"${one['environment']} gives it, as a file that {' and '.join(readers)} reads"
+            )
+            continue
         owner, doubt = _owner(readers)
         needed.secret_files[str(name)] = {"content": vault(str(name)), **({"owner": owner} if owner else {})}
         needed.override.setdefault("secrets", {})[name] = Override({"file": f"./secrets/{name}"})
-        where = (
-            f"{one['file']}" if one.get("file") else f"${one['environment']}" if one.get("environment") else "what is external"
-        )
+        where = f"{one['file']}" if one.get("file") else "what is external"
         needed.say(
             f"secrets.{name}", "changed", f"{where} is on no host; the vault gives it, as a file that only its owner may read"
         )

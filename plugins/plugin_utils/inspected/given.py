@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import interpolation
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose import variable_secrets
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.variables import OF_COMPOSE, is_reserved
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected import dotenv
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.environments import SECRET, passed_through
@@ -38,11 +39,14 @@ def variables(
     asked = _asked(model)
     passed = {name: passed_through(one) for name, one in services.items()}
     asked = {name: False for names in passed.values() for name in names if name in known} | asked
+    held = {variable: name for name, variable in variable_secrets.named({**model, "services": services}).items()}
+    asked |= dict.fromkeys(held, True)
     _of_compose(needed, known, file)
     asked |= {name: False for name in known if whole and name not in asked and _NAME.match(name) and not is_reserved(name)}
     names = [name for name, demanded in asked.items() if demanded or name in known]
     why = {name: "by its name" if SECRET.search(name) else "" for name in names if name not in known}
     why |= {name: dotenv.why_secret(name, known[name]) for name in names if name in known}
+    why |= {name: why.get(name) or f"as secrets.{secret}" for name, secret in held.items()}
     plain = {name: known.get(name, "change-me") for name in names if not why[name]}
     if plain:
         needed.stack["variables"] = plain

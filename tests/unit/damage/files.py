@@ -72,6 +72,7 @@ FILES = [
     f"{STACK}/rollout.lock",
     f"{STACK}/secrets/api.env",
     f"{STACK}/secrets/session",
+    f"{STACK}/secrets/values/owner",
     f"{STACK}/secrets/variables.env",
 ]
 _NUMBERED = (

@@ -62,7 +62,7 @@ services:
   api:
     image: shop/api:${STACK_RELEASE}
     env_file: [env/api.env, secrets/api.env]
-    secrets: [session]
+    secrets: [session, owner]
     restart: unless-stopped
     healthcheck: {test: [CMD, "true"]}
     volumes: ["./nginx.conf:/etc/nginx.conf:ro", "./flags:/flags:ro"]
@@ -72,6 +72,7 @@ configs:
   greeting: {content: "${GREETING} from ${OWNER}"}
 secrets:
   session: {file: ./secrets/session}
+  owner: {environment: OWNER}
 """
 STACK: dict[str, Any] = {
     "name": "shop",
@@ -416,8 +417,9 @@ def _model(directory: Path, names: list[Path], env_files: list[Path]) -> Answer:
             {"type": "bind", "source": str(directory / source), "target": target, "read_only": True}
             for source, target, _ in binds
         ]
-        api["secrets"] = [{"source": "session", "target": "/run/secrets/session"}]
+        api["secrets"] = [{"source": name, "target": f"/run/secrets/{name}"} for name in ("session", "owner")]
         secrets = {"session": {"name": "shop_session", "file": str(directory / found["secrets"]["session"]["file"])}}
+        secrets["owner"] = {"name": "shop_owner", "environment": found["secrets"]["owner"]["environment"]}
         api["configs"] = [{"source": "greeting", "target": "/greeting"}]
         configs = {"greeting": {"name": "shop_greeting", "content": found["configs"]["greeting"]["content"]}}
         api["networks"] = {"default": None}

@@ -15,6 +15,8 @@ KEY = "-----BEGIN EC PRIVATE KEY-----\n"
         ("stacks/shop/secrets/api.env", False, "secret"),
         ("stacks/shop/secrets/license", False, "secret"),
         ("stacks/shop/secrets/.api.env.x7", False, "half-written secret"),
+        ("stacks/shop/secrets/values/key", False, "secret"),
+        ("stacks/shop/secrets/values/.key.x7", False, "half-written secret"),
         ("stacks/shop/fingerprint.key", False, "secret"),
         ("edge/conf/certs/shop.example.pem", True, "private key"),
         ("edge/conf/upstream-ca.pem", False, "other"),
@@ -88,3 +90,15 @@ def test_who_can_become_root_is_told_by_groups_and_rules() -> None:
 def test_without_such_groups_and_rules_nobody_can() -> None:
     found = found_accounts(group="root:x:0:\n", sudoers={})
     assert (found["docker"], found["sudo"]) == ([], [])
+
+
+@pytest.mark.parametrize(("directory", "mode"), [(0o700, 0o400), (0o710, 0o444), (0o701, 0o444), (0o755, 0o444)])
+def test_a_secret_that_every_user_of_a_container_reads_is_closed_where_nobody_else_enters_its_directory(
+    tmp_path: Path, directory: int, mode: int
+) -> None:
+    path = tmp_path / "stacks" / "shop" / "secrets" / "values" / "key"
+    path.parent.mkdir(parents=True)
+    path.write_text("canary")
+    path.chmod(0o444)
+    path.parent.chmod(directory)
+    assert [one["mode"] for one in look(tmp_path)["files"]] == [mode]

@@ -10,12 +10,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError
+from ansible_collections.morpheus.deploy.plugins.module_utils.base import env_file
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import ConfigError, DeployError, EdgeError
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.labels import FINGERPRINT, PARTS, RELEASE
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Expectation
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import host as host_module
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.target import Target
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations.harm import check_declared
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.secret_files import Rights
@@ -379,3 +381,59 @@ def test_a_stack_without_routed_services_gets_no_network_to_the_edge(host: Stack
     assert host.edge_paths.settings.read_text() == before
     with pytest.raises(AttributeError):
         host.join_edge(found)
+
+
+def of_variables(host: StackHost, **variables: str) -> Manifest:
+    manifest = shipping(host, {})
+    host.releases.write_secrets({"variables.env": env_file.render(variables)})
+    host.releases.activate(manifest.id)
+    return manifest
+
+
+def reading_a_variable(host: StackHost) -> dict[str, Any]:
+    found = model(host, ())
+    found["services"]["api"]["secrets"] = [{"source": "key", "target": "/run/secrets/key"}]
+    return {**found, "secrets": {"key": {"name": "shop_key", "environment": "KEY"}}}
+
+
+def test_a_secret_of_a_variable_rolls_who_reads_it_and_nobody_else(host: StackHost) -> None:
+    found = reading_a_variable(host)
+    before, same, after = (
+        fingerprints(target(host, of_variables(host, KEY=value, OTHER=value), found)) for value in ("one", "one", "two")
+    )
+    assert before == same
+    assert {name for name in before if before[name] != after[name]} == {"api"}
+
+
+def test_a_secret_of_a_variable_lies_beside_the_others_and_is_damage_where_it_is_gone(
+    host: StackHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(host.through, "troubles", lambda words: [])
+    edge: Any = SimpleNamespace(differences=list)
+    manifest, found = of_variables(host, KEY="canary $5"), reading_a_variable(host)
+    path = host.releases.secrets / "values" / "key"
+
+    def written() -> str:
+        host.write_override(target(host, manifest, found), manifest.id, PINNED)
+        return (host.releases.project / "override.json").read_text()
+
+    assert json.loads(written())["secrets"] == {"key": {"file": str(path)}}
+    assert (path.read_text(), host.damage(manifest, target(host, manifest, found), edge)) == ("canary $5", [])
+    places = [one for one in host.releases.root.rglob("*") if one.is_file() and b"canary" in one.read_bytes()]
+    assert {one.parent for one in places} == {host.releases.secrets, path.parent}
+    path.unlink()
+    assert host.damage(manifest, target(host, manifest, found), edge) == [f"{path} is not as it was written"]
+    written()
+    assert host.damage(manifest, target(host, manifest, found), edge) == []
+    # A release without it leaves nothing that Compose would read.
+    host.write_override(target(host, manifest, model(host, ())), manifest.id, PINNED)
+    assert "secrets" not in json.loads((host.releases.project / "override.json").read_text())
+    assert not (host.releases.project / "inline.yml").exists()
+
+
+def test_a_secret_of_a_variable_that_is_not_on_the_host_is_said_and_not_written(host: StackHost) -> None:
+    manifest, found = of_variables(host, OTHER="x"), reading_a_variable(host)
+    with pytest.raises(DeployError, match=r"secrets/variables\.env gives no KEY, .* deploy the live release again"):
+        host.write_override(target(host, manifest, found), manifest.id, PINNED)
+    with pytest.raises(ConfigError, match=r"secrets\.key\.environment: KEY has no value; write KEY: "):
+        check_declared(manifest.stack, found, ["OTHER"])

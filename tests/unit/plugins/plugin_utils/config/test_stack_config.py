@@ -404,6 +404,7 @@ def files(**given: Any) -> Change:
     return top(stack_secret_files=given)
 
 
+KEY_OF_VARIABLE = "secrets: {key: {environment: KEY}}\n"
 # What to write where a secret is none that a deploy brings.
 LINES_OF_KEY = (
     "write secrets: {key: !override {file: ./secrets/key}} in an override, and in the inventory stack_secret_files: "
@@ -1084,17 +1085,61 @@ BAD = [
         id="a secret that is not defined",
     ),
     pytest.param(
-        compose("services: {api: {secrets: [{source: kye}]}}\nsecrets: {key: {environment: KEY}}\n"),
+        compose("services: {api: {secrets: [{source: kye}]}}\nsecrets: {key: {external: true}}\n"),
         [
-            f"secrets.key: hosts give Compose neither an environment nor external secrets; {LINES_OF_KEY}",
+            f"secrets.key: says neither file nor environment, and hosts have no external secrets; {LINES_OF_KEY}",
             'services.api.secrets: the Compose files have no secret "kye"; they have key',
         ],
         id="a secret without a file, and one that is not defined",
     ),
     pytest.param(
-        compose("services: {}\nsecrets: {key: {environment: KEY}}\n"),
-        [f"secrets.key: hosts give Compose neither an environment nor external secrets; {LINES_OF_KEY}"],
+        compose("services: {}\nsecrets: {key: {external: true}}\n"),
+        [f"secrets.key: says neither file nor environment, and hosts have no external secrets; {LINES_OF_KEY}"],
         id="a secret without a file",
+    ),
+    pytest.param(compose("services: {}\nsecrets: {key: {environment: KEY}}\n"), [], id="a secret that no service reads"),
+    pytest.param(
+        both(compose(f"services: {{api: {{secrets: [key]}}}}\n{KEY_OF_VARIABLE}"), top(stack_secret_variables={"KEY": "canary"})),
+        [],
+        id="a secret whose value a secret variable gives",
+    ),
+    pytest.param(
+        compose(f"services: {{api: {{secrets: [key]}}}}\n{KEY_OF_VARIABLE}"),
+        [
+            'secrets.key.environment: KEY has no value; write KEY: "{{ vault_key }}" under stack_secret_variables, or, if it is '
+            "not secret, KEY: <value> under stack.variables"
+        ],
+        id="a secret whose value no variable gives",
+    ),
+    pytest.param(
+        both(
+            compose(
+                "services: {api: {secrets: [key]}, web: {image: 'shop/web:1', secrets: [{source: key, uid: '7'}]}}\n"
+                f"{KEY_OF_VARIABLE}"
+            ),
+            top(stack_secret_variables={"KEY": "canary"}),
+        ),
+        [
+            "secrets.key: is one file on a host, and services.api and services.web read it with another uid, gid or mode each; "
+            "write the same at all of them, or a secret for each"
+        ],
+        id="a secret of a variable that services read with other rights each",
+    ),
+    pytest.param(
+        both(
+            compose(f"services: {{api: {{secrets: [{{source: key, mode: rw}}]}}}}\n{KEY_OF_VARIABLE}"),
+            top(stack_secret_variables={"KEY": "canary"}),
+        ),
+        ["secrets.key: a service reads it with a uid, gid or mode that is no number, such as mode: 0440"],
+        id="a secret of a variable with a mode that is none",
+    ),
+    pytest.param(
+        both(
+            compose('services: {api: {secrets: [".."]}}\nsecrets: {"..": {environment: KEY}}\n'),
+            top(stack_secret_variables={"KEY": "canary"}),
+        ),
+        ["secrets...: the name becomes a file name: letters, digits, -, _ and ."],
+        id="a secret of a variable whose name is no file name",
     ),
     pytest.param(
         files(**{"a/b": {"content": "canary"}}),

@@ -438,3 +438,19 @@ def test_a_database_without_a_volume_is_given_one_where_it_writes(tmp_path: Path
     asked = known_images.needs(image)
     assert asked
     assert f":{asked.data}'" in f"{found.needed.override['services']['db']}"
+
+
+def test_a_secret_that_has_its_value_from_a_variable_is_taken_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("DB=canary-1\n")
+    web = {"image": "x:1", "restart": "always", "ports": ["80:80"], "secrets": ["db", "token"]}
+    declared = {"db": {"environment": "DB"}, "token": {"environment": "TOKEN"}, "unread": {"environment": "OTHER"}}
+    (tmp_path / "compose.yml").write_text(yaml.safe_dump({"services": {"web": web}, "secrets": declared}))
+    found = Inspection(tmp_path / "compose.yml", "staging", site="shop.example")
+    assert found.problems == []
+    assert found.needed.variables == {"DB": "{{ vault_db }}", "TOKEN": "{{ vault_token }}"}
+    assert (found.needed.secret_files, found.needed.stack.get("variables")) == ({}, None)
+    assert "secrets" not in found.needed.override
+    said = rows(found, "accepted")
+    assert said["secrets.db"] == "$DB gives it, as a file that web reads"
+    assert "DB (as secrets.db), TOKEN (by its name)" in rows(found, "given")["stack_secret_variables"]
+    assert "canary-1" not in "\n".join([*inspection.said(found), found.inventory, found.override])
