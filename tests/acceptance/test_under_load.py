@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from tests.acceptance.world import Environment, eventually, on, without_address
+from tests.acceptance.world import FULL_RATE, Environment, eventually, on, without_address
 from tests.load import Load
 
 # Ten for a claim (see design 11.12), two for every change of the code.
@@ -21,7 +21,7 @@ def report(load: Load, what: str) -> None:
 def test_deploys_there_and_back_fail_no_request_and_leave_an_unchanged_service_alone(staging: Environment) -> None:
     unchanged = staging.containers("staging-app-1", "ml")
     assert unchanged
-    with staging.load() as load:
+    with staging.load(rate_keepalive=FULL_RATE) as load:
         for number in range(DEPLOYS):
             release = ("1.1.0", "1.0.0")[number % 2]
             run = staging.deployed(release)
@@ -41,7 +41,7 @@ def test_deploys_there_and_back_fail_no_request_and_leave_an_unchanged_service_a
 
 def test_a_rolling_restart_replaces_every_replica_and_fails_no_request(staging: Environment) -> None:
     before = staging.containers("staging-app-1")
-    with staging.load() as load:
+    with staging.load(rate_keepalive=FULL_RATE) as load:
         run = staging.play("playbooks/restart.yml")
         assert run.code == 0, run.output
     after = staging.containers("staging-app-1")
@@ -52,7 +52,7 @@ def test_a_rolling_restart_replaces_every_replica_and_fails_no_request(staging: 
 
 @pytest.mark.deep
 def test_a_changed_edge_configuration_is_loaded_and_fails_no_request(staging: Environment) -> None:
-    with staging.load() as load:
+    with staging.load(rate_keepalive=FULL_RATE) as load:
         for seconds in ("61", "60"):
             run = staging.play("playbooks/provision.yml", "--tags", "edge", "-e", f"edge_timeout_seconds={seconds}")
             assert run.code == 0, run.output
@@ -62,7 +62,7 @@ def test_a_changed_edge_configuration_is_loaded_and_fails_no_request(staging: En
 
 def test_a_restart_of_the_engine_fails_no_request(staging: Environment) -> None:
     before = staging.containers("staging-app-1")
-    with staging.load() as load:
+    with staging.load(rate_keepalive=FULL_RATE) as load:
         on("staging-app-1", "systemctl", "restart", "docker")
         eventually(lambda: on("staging-app-1", "docker", "ps", "-q", check=False), "the engine answers again")
         assert staging.deploy("1.0.0").code == 0
@@ -90,7 +90,7 @@ def test_the_edge_finds_a_restarted_replica_again_and_only_its_own_requests_are_
 
 @pytest.mark.parametrize("release", ["1.1.0"])
 def test_a_deploy_over_two_hosts_behind_the_balancer_fails_no_request(production: Environment, release: str) -> None:
-    with production.load() as load:
+    with production.load(rate_keepalive=FULL_RATE) as load:
         run = production.deployed(release)
         load.wait_for_release(release, seconds=20)
     verdict = production.verdict()

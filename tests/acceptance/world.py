@@ -29,6 +29,9 @@ BIN = Path(sys.executable).parent
 # On the hosts.
 BASE = "/var/lib/morpheus.deploy"
 STACK = f"{BASE}/stacks/morpheus"
+# Requests a second over kept connections: two lanes share the processors with the hosts. Where requests are what a test is about,
+# it has the load of the benchmark.
+RATE, FULL_RATE = 50.0, 100.0
 
 
 @dataclass(frozen=True)
@@ -154,6 +157,7 @@ class Environment:
         return state
 
     def load(self, **options: Any) -> Load:
+        options.setdefault("rate_keepalive", RATE)
         return Load(Settings(url=f"https://{self.site}", connect=f"127.0.0.1:{self.port}", ca=str(CA), **options))
 
 
