@@ -17,7 +17,7 @@ from tests.load import Load
 STANDARD = "1.0.0"
 RELEASES = ("1.1.0", STANDARD)
 # The peers were measured without these two.
-LOAD: dict[str, Any] = {"websockets": 0, "uploads": 0}
+LOAD: dict[str, Any] = {"websockets": 0, "uploads": 0, "rate_keepalive": 100.0}
 TAIL_SECONDS = 10
 MODULE, COMPOSE = "AnsiballZ_stack_rollout", "cli-plugins/docker-compose"
 
