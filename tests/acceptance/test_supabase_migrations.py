@@ -40,7 +40,7 @@ COMPOSE = {
             "stop_grace_period": "30s",
             "deploy": {
                 "replicas": 2,
-                "update_config": {"parallelism": 1, "order": "start-first", "monitor": "2s"},
+                "update_config": {"parallelism": 1, "order": "start-first", "monitor": "7s"},
                 "resources": {"limits": {"memory": "192M"}},
             },
         }

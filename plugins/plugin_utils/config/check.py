@@ -288,17 +288,12 @@ class StackConfig(StackFiles):
                 )
 
     def _check_env_references(self, name: str, service: Mapping[str, Any]) -> None:
-        entries = service.get("env_file") or []
-        for entry in entries if isinstance(entries, list) else [entries]:
-            if not isinstance(entry, str | Mapping) or (isinstance(entry, Mapping) and entry.get("required") is False):
-                continue
-            path = str(entry.get("path") if isinstance(entry, Mapping) else entry).removeprefix("./")
+        for path in variables.env_files(service):
             directory, _, stem = path.removesuffix(".env").rpartition("/")
             known = {"env": self._env, "secrets": self._secrets}.get(directory)
-            if known is not None and stem not in known:
-                option = "stack.env" if directory == "env" else "stack_secrets"
-                if schema.is_well(self._shape, option):
-                    self._say(f"{option}.{stem}: required, because services.{name}.env_file reads {path}")
+            option = "stack.env" if directory == "env" else "stack_secrets"
+            if known is not None and stem not in known and schema.is_well(self._shape, option):
+                self._say(f"{option}.{stem}: required, because services.{name}.env_file reads {path}")
 
     def _say(self, problem: str) -> None:
         self.problems.append(problem)

@@ -186,3 +186,14 @@ def names_in_env(text: str) -> Iterator[str]:
         name, equals, _ = line.strip().removeprefix("export ").partition("=")
         if equals and not name.startswith("#"):
             yield name.strip()
+
+
+def env_files(service: Mapping[str, Any]) -> list[str]:
+    """Paths of the env files that it needs, as they stand below the project."""
+    entries = service.get("env_file") or []
+    found = []
+    for entry in entries if isinstance(entries, list) else [entries]:
+        needed = entry.get("required") is not False if isinstance(entry, Mapping) else isinstance(entry, str)
+        if needed:
+            found.append(str(entry.get("path") if isinstance(entry, Mapping) else entry).removeprefix("./"))
+    return found

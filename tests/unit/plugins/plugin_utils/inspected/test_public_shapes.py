@@ -378,7 +378,7 @@ def test_a_secret_of_the_compose_file_becomes_a_file_secret(look: Any) -> None:
     )
     assert found.vault_names == ["vault_db_password"]
     text = SAMPLE.replace("user: postgres", 'user: "70"').replace("build: backend", 'image: "a:1", user: "70:70"')
-    for definition in ("file: db/password.txt", "environment: DB_PASSWORD", "external: true"):
+    for definition in ("file: db/password.txt", "external: true"):
         found.path.write_text(text.replace("file: db/password.txt", definition))
         again = Inspection(found.path, health="/")
         assert again.needed.secret_files["db-password"]["owner"] == 70
