@@ -86,14 +86,14 @@ def identity(image: str) -> str:
     return on(HOST, "docker", "inspect", "--format", "{{.Id}}", container(image))
 
 
-def inside(image: str, *command: str) -> str:
-    return on(HOST, "docker", "exec", container(image), *command).strip()
+def inside(image: str, *command: str, user: str = "") -> str:
+    return on(HOST, "docker", "exec", *(["--user", user] if user else []), container(image), *command).strip()
 
 
 def runs_as(image: str, user: str) -> bool:
     """By the container's own names of users: the host has others for their numbers."""
     uid = inside(image, "id", "-u", user)
-    return uid in on(HOST, "docker", "top", container(image), "-eo", "uid").split()
+    return uid in on(HOST, "docker", "top", container(image), "-eo", "pid,uid").split()[3::2]
 
 
 def test_they_start_hardened_serve_as_their_own_users_and_keep_their_data(known: Path) -> None:
@@ -107,7 +107,8 @@ def test_they_start_hardened_serve_as_their_own_users_and_keep_their_data(known:
         assert runs_as(image, user), image
     inside("mariadb", *SQL, "create table kept (text varchar(9)); insert into kept values ('kept')")
     inside("redis", "redis-cli", "set", "word", "kept")
-    inside("rabbitmq", "rabbitmqctl", "add_vhost", "kept")
+    # Who has no capabilities cannot read the cookie of another user.
+    inside("rabbitmq", "rabbitmqctl", "add_vhost", "kept", user="rabbitmq")
     assert inside("nginx", "curl", "--silent", "http://127.0.0.1/") == "well"
 
     # Each is replaced, on the data of the one before.
@@ -117,4 +118,4 @@ def test_they_start_hardened_serve_as_their_own_users_and_keep_their_data(known:
     assert [image for image in SERVICES if identity(image) == before[image]] == []
     assert inside("mariadb", *SQL, "select text from kept") == "kept"
     assert inside("redis", "redis-cli", "get", "word") == "kept"
-    assert "kept" in inside("rabbitmq", "rabbitmqctl", "list_vhosts").split()
+    assert "kept" in inside("rabbitmq", "rabbitmqctl", "list_vhosts", user="rabbitmq").split()
