@@ -288,7 +288,7 @@ class StackConfig(StackFiles):
                 )
 
     def _check_env_references(self, name: str, service: Mapping[str, Any]) -> None:
-        for path in variables.env_files(service):
+        for path in [path for path, is_needed in variables.env_files(service) if is_needed]:
             directory, _, stem = path.removesuffix(".env").rpartition("/")
             known = {"env": self._env, "secrets": self._secrets}.get(directory)
             option = "stack.env" if directory == "env" else "stack_secrets"

@@ -11,6 +11,7 @@ from typing import Any
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import data as compose_data
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import rules as compose_rules
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import variables
 
 
 def place(stack: dict[str, Any]) -> list[str]:
@@ -39,18 +40,12 @@ def problems(stack: Mapping[str, Any], services: Mapping[str, Any]) -> list[str]
         service = services.get(name)
         if service is None:
             found.append(f'stack.pools[{number}].service: the Compose files have no service "{name}"')
-        elif isinstance(service, Mapping) and f"env/{group}.env" not in _env_files(service):
+        elif isinstance(service, Mapping) and f"env/{group}.env" not in dict(variables.env_files(service)):
             found.append(
                 f"stack.pools[{number}].variable: services.{name}.env_file does not read env/{group}.env, so the size would "
                 "reach nobody; add it there, or name a variable of a file that the service reads"
             )
     return found
-
-
-def _env_files(service: Mapping[str, Any]) -> list[str]:
-    entries = service.get("env_file") or []
-    entries = entries if isinstance(entries, list) else [entries]
-    return [str(one.get("path") if isinstance(one, Mapping) else one).removeprefix("./") for one in entries]
 
 
 def wanted(stack: Stack, model: Mapping[str, Any], files: Mapping[str, str], placement: Mapping[str, Sequence[str]]) -> list[Any]:

@@ -188,12 +188,15 @@ def names_in_env(text: str) -> Iterator[str]:
             yield name.strip()
 
 
-def env_files(service: Mapping[str, Any]) -> list[str]:
-    """Paths of the env files that it needs, as they stand below the project."""
+def env_files(service: Mapping[str, Any]) -> list[tuple[str, bool]]:
+    """(path, whether it is needed) of each env file that it reads, as they stand below the project."""
     entries = service.get("env_file") or []
-    found = []
-    for entry in entries if isinstance(entries, list) else [entries]:
-        needed = entry.get("required") is not False if isinstance(entry, Mapping) else isinstance(entry, str)
-        if needed:
-            found.append(str(entry.get("path") if isinstance(entry, Mapping) else entry).removeprefix("./"))
-    return found
+    return [
+        (str(one.get("path") if isinstance(one, Mapping) else one).removeprefix("./"), _is_needed(one))
+        for one in (entries if isinstance(entries, list) else [entries])
+        if isinstance(one, str | Mapping)
+    ]
+
+
+def _is_needed(entry: Any) -> bool:
+    return not isinstance(entry, Mapping) or entry.get("required") is not False
