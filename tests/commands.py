@@ -1,8 +1,9 @@
-"""Ansible's commands as a person types them, at the root of the repository, with the vault passwords they are given."""
+"""Ansible's commands as a person types them, with the vault passwords they are given."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -39,7 +40,19 @@ def environment(*without: str) -> dict[str, str]:
             continue
 
 
-def offline(command: str, *options: str, passwords: Mapping[str, str], **variables: str) -> Done:
+def checkout(directory: Path) -> Path:
+    """Make ``directory`` look like the repository: a command that runs there writes its .deploy there, and the one at the root
+    belongs to whoever tests the sandbox at the same time.
+    """
+    for one in ROOT.iterdir():
+        if one.name in ("inventories", "stacks"):
+            shutil.copytree(one, directory / one.name)
+        elif not one.name.startswith("."):
+            (directory / one.name).symlink_to(one)
+    return directory
+
+
+def offline(command: str, *options: str, passwords: Mapping[str, str], cwd: Path, **variables: str) -> Done:
     """Without SSH, so that no host can be contacted, without a keyring, and without the sandbox's files of passwords."""
     own = environment("MORPHEUS_", "ANSIBLE_")
     own |= {f"MORPHEUS_VAULT_PASSWORD_{name.upper()}": password for name, password in passwords.items()}
@@ -47,7 +60,7 @@ def offline(command: str, *options: str, passwords: Mapping[str, str], **variabl
     own |= {"ANSIBLE_SSH_EXECUTABLE": "/bin/false", **variables}
     done = subprocess.run(
         [str(BIN / command), *options],
-        cwd=ROOT,
+        cwd=cwd,
         env=own,
         capture_output=True,
         text=True,

@@ -12,12 +12,12 @@ pytestmark = pytest.mark.lane("rest")
 
 
 def view(path: str | Path, passwords: dict[str, str], **variables: str) -> Done:
-    return offline("ansible-vault", "view", str(path), passwords=passwords, **variables)
+    return offline("ansible-vault", "view", str(path), passwords=passwords, cwd=ROOT, **variables)
 
 
 def check(environment: str, *options: str, passwords: dict[str, str]) -> Done:
     chosen = ("--tags", "preflight", "-e", "stack_release=1.0.0", *options)
-    return offline("ansible-playbook", "deploy.yml", "-i", f"inventories/{environment}", *chosen, passwords=passwords)
+    return offline("ansible-playbook", "deploy.yml", "-i", f"inventories/{environment}", *chosen, passwords=passwords, cwd=ROOT)
 
 
 @pytest.mark.parametrize(("mine", "other"), [ENVIRONMENTS, ENVIRONMENTS[::-1]])
@@ -46,7 +46,9 @@ def test_a_vault_that_holds_no_yaml_is_refused_without_quoting_it(tmp_path: Path
     path = tmp_path / "vault.yml"
     path.write_text("vault_key: [canary-value\ncanary-other: 'x\n")
     passwords = {"staging": "one"}
-    assert offline("ansible-vault", "encrypt", "--encrypt-vault-id", "staging", str(path), passwords=passwords).code == 0
+    assert (
+        offline("ansible-vault", "encrypt", "--encrypt-vault-id", "staging", str(path), passwords=passwords, cwd=ROOT).code == 0
+    )
     done = check("staging", "-vvvv", "-e", f"stack_vault={path}", passwords=passwords)
     assert "was opened, but holds no YAML mapping of variables" in done.words
     assert "VERDICT refused: staging" in done.words
@@ -58,7 +60,7 @@ def test_a_password_is_not_tried_on_a_file_of_another_vault_id(tmp_path: Path) -
     path = tmp_path / "vault.yml"
     path.write_text("vault_key: canary\n")
     both = {"production": "one", "staging": "one"}
-    assert offline("ansible-vault", "encrypt", "--encrypt-vault-id", "production", str(path), passwords=both).code == 0
+    assert offline("ansible-vault", "encrypt", "--encrypt-vault-id", "production", str(path), passwords=both, cwd=ROOT).code == 0
     assert "canary" not in view(path, {"staging": "one"}).words
     # Ansible takes any text for true.
     assert "canary" in view(path, {"staging": "one"}, ANSIBLE_VAULT_ID_MATCH="").words

@@ -4,20 +4,30 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 
-from tests.commands import ENVIRONMENTS, ROOT, offline, vault
+from tests.commands import ENVIRONMENTS, Done, checkout, offline, vault
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Path:
+    return checkout(tmp_path)
+
+
+def play(here: Path, *words: str) -> Done:
+    return offline("ansible-playbook", *words, passwords={}, cwd=here)
 
 
 @pytest.mark.parametrize(("environment", "other"), [ENVIRONMENTS, ENVIRONMENTS[::-1]])
-def test_the_examples_have_no_problem_and_break_no_rule(environment: str, other: str) -> None:
+def test_the_examples_have_no_problem_and_break_no_rule(here: Path, environment: str, other: str) -> None:
     options = ("-i", f"inventories/{environment}", "-e", f"config_diff={other}", "-e", "config_format=json")
-    done = offline("ansible-playbook", "playbooks/config.yml", *options, passwords={})
+    done = play(here, "playbooks/config.yml", *options)
     assert done.code == 0, done
     [line] = [line for line in done.output.splitlines() if line.startswith("{")]
     report = json.loads(line)
-    assert json.loads((ROOT / ".deploy" / environment / "config.json").read_text()) == report
+    assert json.loads((here / ".deploy" / environment / "config.json").read_text()) == report
     assert (report["problems"], report["drift"]["broken"]) == ([], [])
     assert report["vault"] == {"path": vault(environment), "opened": False}
     values = report["values"]
@@ -30,16 +40,16 @@ def test_the_examples_have_no_problem_and_break_no_rule(environment: str, other:
 @pytest.mark.parametrize(
     "playbook", [("playbooks/config.yml",), ("deploy.yml", "--tags", "preflight", "-e", "stack_release=1.0.0")]
 )
-def test_the_inventory_to_read_has_no_problem_and_needs_no_vault(playbook: tuple[str, ...]) -> None:
-    done = offline("ansible-playbook", *playbook, "-i", "inventories/example", passwords={})
+def test_the_inventory_to_read_has_no_problem_and_needs_no_vault(here: Path, playbook: tuple[str, ...]) -> None:
+    done = play(here, *playbook, "-i", "inventories/example")
     assert done.code == 0, done
     assert "VERDICT done: staging " in done.output
 
 
-def test_rules_that_are_broken_are_named_in_one_message_and_end_the_run() -> None:
+def test_rules_that_are_broken_are_named_in_one_message_and_end_the_run(here: Path) -> None:
     wrong = '{"config_must_match": ["stack.env.api.ML_ENDPOINT_ID"], "config_must_differ": ["stack.name"]}'
     options = ("-i", "inventories/staging", "-e", "config_diff=production", "-e", wrong)
-    done = offline("ansible-playbook", "playbooks/config.yml", *options, passwords={})
+    done = play(here, "playbooks/config.yml", *options)
     assert done.code == 2, done
     assert re.search(
         r"In the configuration of staging: - stack.name must differ, and is morpheus in both "
@@ -50,7 +60,7 @@ def test_rules_that_are_broken_are_named_in_one_message_and_end_the_run() -> Non
     assert done.output.rstrip().endswith("2 rules broken.")
 
 
-def test_the_reserved_name_of_before_is_refused_with_the_new_one() -> None:
-    done = offline("ansible-playbook", "playbooks/config.yml", "-i", "inventories/staging", "-e", "diff=production", passwords={})
+def test_the_reserved_name_of_before_is_refused_with_the_new_one(here: Path) -> None:
+    done = play(here, "playbooks/config.yml", "-i", "inventories/staging", "-e", "diff=production")
     assert done.code == 2, done
     assert "diff: no longer does anything. To compare environments give -e config_diff=production." in done.words

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests import behind_gateway
-from tests.commands import ENVIRONMENTS, PASSWORDS, ROOT, Done, offline
+from tests.commands import ENVIRONMENTS, PASSWORDS, ROOT, Done, checkout, offline
 
 # Ten ways to be wrong, over prices, caps, pins and flags: where, and what it is instead.
 WRONG_ML = {
@@ -40,14 +39,12 @@ SAID = (
 
 @pytest.fixture
 def copied(tmp_path: Path) -> Path:
-    for name in ("inventories", "stacks"):
-        shutil.copytree(ROOT / name, tmp_path / name)
-    return tmp_path
+    return checkout(tmp_path)
 
 
 def preflight(root: Path, environment: str, *options: str) -> Done:
-    inventory = str(root / "inventories" / environment)
-    return offline("ansible-playbook", "deploy.yml", "--tags", "preflight", "-i", inventory, *options, passwords=PASSWORDS)
+    words = ("deploy.yml", "--tags", "preflight", "-i", f"inventories/{environment}", *options)
+    return offline("ansible-playbook", *words, passwords=PASSWORDS, cwd=root)
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
