@@ -566,7 +566,9 @@ class Stage:
     def play(self, name: str, playbook: str, case: Case) -> Done:
         own = self._set(name, playbook, case)
         path = self.collections / "ansible_collections" / "morpheus" / "deploy" / "playbooks" / f"{playbook}.yml"
-        command = [str(BIN / "ansible-playbook"), str(path), "-i", case.inventory, *OPTIONS.get(playbook, ()), *case.options]
+        # A CI that was started by nohup would have the run ignore the end of its terminal.
+        ansible = ("env", "--default-signal=HUP", str(BIN / "ansible-playbook"))
+        command = [*ansible, str(path), "-i", case.inventory, *OPTIONS.get(playbook, ()), *case.options]
         given = {**environment("ANSIBLE_"), "STAGE": str(own), "ANSIBLE_NOCOLOR": "1", **case.environment}
         with (own / "output").open("w+") as output:
             run = subprocess.Popen(
