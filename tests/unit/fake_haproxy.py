@@ -258,25 +258,27 @@ class FakeHAProxy:
             return f"{name} changed its FQDN from {before} to {value} by 'stats socket command'\n"
         if verb == "addr":
             assert words[5] == "port", words
-            port = int(words[6])
-            if (slot.address, slot.port) == (value, port):
-                return "nothing changed\n"
-            if self.resolves_only and slot.address != value:
-                return "could not update the address\n"
-            was = (slot.address, slot.port)
-            if self.lag:
-                self._late[name] = (value, port, self.lag)
-            else:
-                slot.address, slot.port = value, port
-            said = [f"IP changed from '{was[0]}' to '{value}'"] if value != was[0] else []
-            said += [f"port changed from '{was[1]}' to '{port}'"] if port != was[1] else []
-            return f"{', '.join(said)} by 'stats socket command'\n"
+            return self._set_place(name, slot, value, int(words[6]))
         assert (verb, value) in {("state", "ready"), ("state", "drain"), ("state", "maint")}, words
         if value == "ready" and name in self._late:
             self.early.append(name)
         slot.flags &= ~(FMAINT | FDRAIN)
         slot.flags |= {"ready": 0, "drain": FDRAIN, "maint": FMAINT}[value]
         return ""
+
+    def _set_place(self, name: str, slot: Slot, address: str, port: int) -> str:
+        if (slot.address, slot.port) == (address, port):
+            return "nothing changed\n"
+        if self.resolves_only and slot.address != address:
+            return "could not update the address\n"
+        was = (slot.address, slot.port)
+        if not self.lag:
+            slot.address, slot.port = address, port
+        elif self._late.get(name, ())[:2] != (address, port):
+            self._late[name] = (address, port, self.lag)
+        said = [f"IP changed from '{was[0]}' to '{address}'"] if address != was[0] else []
+        said += [f"port changed from '{was[1]}' to '{port}'"] if port != was[1] else []
+        return f"{', '.join(said)} by 'stats socket command'\n"
 
 
 def _stat_line(values: Mapping[str, object]) -> str:

@@ -174,6 +174,9 @@ class Edge(Seen):
             points = {f"{backend}/{slot}": slot for slot in chosen for backend in self._names(service)}
             for server, slot in points.items():
                 self._socket.tell(f"set server {server} fqdn {chosen[slot]}")
+                # At once: HAProxy takes an address away again when DNS leaves a new name without an answer, and no other one can
+                # be told until DNS has given one.
+                self._tell_place(server, wanted[slot])
             self._await_places({server: wanted[slot] for server, slot in points.items()})
             for server in points:
                 self._socket.tell(f"set server {server} state ready")
@@ -205,7 +208,6 @@ class Edge(Seen):
         that is ready before sends its first request to where it pointed until then.
         """
         deadline = time.monotonic() + RESOLVE_SECONDS
-        told: set[str] = set()
         pause = POLL_SECONDS
         while True:
             found = {f"{one.backend}/{one.name}": Place(one.address, one.port) for one in self._backends().servers}
@@ -219,14 +221,15 @@ class Edge(Seen):
                     f"{RESOLVE_SECONDS:g} s. Are the service and the edge on the same network? See: docker network inspect "
                     f"{stack_network(self._stack)}"
                 )
-            for server, place in missing.items():
-                # Refused while a server has no address at all, because its last name has died: then DNS must give it one first.
-                if server not in told:
-                    with suppress(EdgeError):
-                        self._socket.tell(f"set server {server} addr {place.address} port {place.port}")
-                        told.add(server)
             time.sleep(pause)
             pause = min(2 * pause, LONGEST_POLL_SECONDS)
+            for server, place in missing.items():
+                self._tell_place(server, place)
+
+    def _tell_place(self, server: str, place: Place) -> None:
+        # Refused while a server has no address at all, because its last name has died: then DNS must give it one first.
+        with suppress(EdgeError):
+            self._socket.tell(f"set server {server} addr {place.address} port {place.port}")
 
     def _point_route(self, key: str, leads: str, exists: bool) -> None:
         if leads:

@@ -286,6 +286,32 @@ def test_no_server_is_ready_before_haproxy_has_made_its_new_address_the_one_it_u
     assert world.haproxy.early == []
 
 
+def test_a_server_gets_its_address_right_after_its_name(world: World) -> None:
+    """HAProxy takes an address away when DNS leaves a new name without an answer: no other server's turn comes between."""
+    world.haproxy.commands.clear()
+    world.admit("shop-api-1", "shop-api-2", "shop-api-3")
+    said = [command for command in world.haproxy.commands if " fqdn " in command or " addr " in command]
+    assert len(said) == 2 * 3 * len({command.split()[2].partition("/")[0] for command in said})
+    for name, address in zip(said[::2], said[1::2], strict=True):
+        assert name.split()[2:4] == [address.split()[2], "fqdn"]
+        assert address.split()[3] == "addr"
+
+
+def test_an_address_that_haproxy_takes_away_again_is_told_again(world: World) -> None:
+    taken: set[str] = set()
+
+    def take(command: str) -> None:
+        for name, slot in world.haproxy.worker.slots.items():
+            if command.startswith("show servers state") and slot.address == "172.18.0.3" and name not in taken:
+                taken.add(name)
+                slot.address = "0.0.0.0"
+
+    world.haproxy.on_command = take
+    world.admit("shop-api-1")
+    assert taken
+    assert world.serves() == {"shop-api-1": "172.18.0.3"}
+
+
 def test_a_container_that_dns_does_not_know_is_not_admitted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(edge_module, "RESOLVE_SECONDS", 0.1)
     world.haproxy.resolves_only = True
