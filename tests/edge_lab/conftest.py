@@ -14,10 +14,17 @@ configuration.set_hypothesis_home_dir(ROOT / ".cache" / "hypothesis")
 
 from tests.deep import pytest_collection_modifyitems
 from tests.edge_lab.examples import Example
+from tests.edge_lab.haproxy import root_file_system
 from tests.edge_lab.lab import Result
 from tests.edge_lab.pool import Pool, workers
 
 __all__ = ["pytest_collection_modifyitems"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _haproxy() -> None:
+    """Before any test has a network of its own."""
+    root_file_system()
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -33,8 +34,11 @@ START_SECONDS = 300.0
 RESOLV_CONF = "nameserver 127.0.0.11\noptions ndots:0 timeout:1 attempts:1\n"
 
 
+@cache
 def root_file_system() -> Path:
-    """Where the image's files lie unpacked; without an engine or the image, Debian's HAProxy 3.0. Made once."""
+    """Where the image's files lie unpacked; without an engine or the image, Debian's HAProxy 3.0. Made once, and first asked for
+    outside a network of one's own, in which Debian cannot be reached.
+    """
     CACHE.mkdir(parents=True, exist_ok=True)
     image = str(yaml.safe_load((ROLE / "defaults" / "main.yml").read_text())["edge_image"])
     identity = _image_id(image)

@@ -132,6 +132,8 @@ def living(inside: ThreadPoolExecutor, root: Path) -> Iterator[Site]:
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     root = tmp_path_factory.mktemp("services")
+    # Before there is a network of its own.
+    root_file_system()
     with in_a_thread(lambda inside: living(inside, root)) as found:
         yield found
 
