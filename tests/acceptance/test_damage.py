@@ -129,8 +129,6 @@ EVERY_ROW = {
         lose_the_network, "on which the edge reaches replicas, is not on this host", PROVISION, refused=True
     ),
 }
-# Those that take least time and could differ most.
-IN_CI = ("every replica off the network to the edge",)
 
 
 def go_through(staging: Environment, row: Row) -> None:
@@ -156,14 +154,9 @@ def go_through(staging: Environment, row: Row) -> None:
     print(f"\n{row.says}: from the damage until users were served and status was clean {time.monotonic() - started:.0f} s")
 
 
-@pytest.mark.parametrize("name", IN_CI)
-def test_what_is_damaged_is_seen_said_and_mended(staging: Environment, name: str) -> None:
-    go_through(staging, EVERY_ROW[name])
-
-
 @pytest.mark.deep
-@pytest.mark.parametrize("name", [name for name in EVERY_ROW if name not in IN_CI])
-def test_so_is_every_other_damage(staging: Environment, name: str) -> None:
+@pytest.mark.parametrize("name", EVERY_ROW)
+def test_what_is_damaged_is_seen_said_and_mended(staging: Environment, name: str) -> None:
     go_through(staging, EVERY_ROW[name])
 
 

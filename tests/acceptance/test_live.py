@@ -25,6 +25,7 @@ def printed(environment: Environment, release: str) -> Iterator[tuple[float, str
             yield time.time(), line.rstrip()
 
 
+@pytest.mark.deep
 def test_every_step_of_a_rollout_is_seen_while_it_is_done(staging: Environment) -> None:
     [host] = staging.hosts
     lines = list(printed(staging, "1.1.0"))

@@ -44,6 +44,7 @@ def asked(environment: Environment, path: str) -> str:
     return headers["x-request-id"]
 
 
+@pytest.mark.deep
 def test_a_request_is_followed_by_its_id_through_edge_and_service(staging: Environment) -> None:
     identity = asked(staging, "/api/version")
 

@@ -172,6 +172,7 @@ def started_by_hand(host: str, name: str, *options: str) -> Iterator[None]:
 
 
 @pytest.mark.lane("staging")
+@pytest.mark.deep
 def test_a_database_password_is_rotated_under_load_and_the_old_one_is_refused(database: Inventory) -> None:
     staging = database.environment
     text, old = database.text, database.vault["vault_database_url"]

@@ -134,5 +134,5 @@ KINDS: tuple[Kind, ...] = (
     ),
     Kind("eight busy loops", BASE, NEXT_CART, strain="busy"),
     Kind("a quota of half a CPU", BASE, NEXT_CART, strain="quota"),
-    Kind("stopped for three seconds", BASE, NEXT_CART, strain="stopped", small=True),
+    Kind("stopped for three seconds", BASE, NEXT_CART, strain="stopped"),
 )
