@@ -33,6 +33,8 @@ class HostState:
     mixed: bool = False
     # Whether nobody knows what it runs, because it could not be reached or did not answer.
     lost: bool = False
+    # Whether it was lost while a module was at work there that goes on by itself.
+    at_work: bool = False
     # Whether what was switched in this run was switched back, by the failed rollout itself or after another host's failure.
     taken_back: bool = False
     # Whether it runs the release that failed, and nothing was taken back.

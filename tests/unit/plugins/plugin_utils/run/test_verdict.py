@@ -444,6 +444,42 @@ def test_a_host_that_was_lost_is_not_said_to_run_anything() -> None:
     assert f"  b runs an unknown release (last known: {OLD})" in found
 
 
+LOST_AT_WORK = [
+    (
+        "stack_migration",
+        "refused",
+        "the migration goes on there by itself; the same command waits for it and starts no second one",
+    ),
+    ("supabase_migrations", "refused", "the migrations go on there, to their end; the same command waits for them"),
+    ("database_backup", "refused", "the backup goes on there, to its end; the same command waits for it"),
+    ("staging_data_import", "failed", "the import goes on there, to its end, in one transaction; the same command waits for it"),
+]
+
+
+@pytest.mark.parametrize(("module", "word", "goes_on"), LOST_AT_WORK)
+def test_what_may_go_on_on_a_host_that_was_lost_is_said_and_nobody_is_sent_to_begin_it_elsewhere(
+    module: str, word: str, goes_on: str
+) -> None:
+    run = after(prepared("a"), prepared("b"))
+    run.chosen = 2
+    run.lost("a", module, at_work=module)
+    found = run.verdict(1.0, check_mode=False)
+    assert (found["verdict"], found["messages"]) == (word, [f"a could not be reached; if it had begun: {goes_on}"])
+
+
+@pytest.mark.parametrize(
+    "events", [(lost("a", "stack_release"),), (lost("a", "stack_migration"),), (lost("a", "database_restore"),)]
+)
+def test_a_host_that_was_lost_while_it_was_looked_at_has_nothing_that_goes_on(events: Sequence[Event]) -> None:
+    """In check mode, or in what comes before the module that changes something."""
+    run = after(prepared("a"), prepared("b"), *events)
+    run.chosen = 2
+    assert run.verdict(1.0, check_mode=False)["messages"] == [
+        "a could not be reached",
+        "Mend it; or run the same command with --limit '!a' to go on without it.",
+    ]
+
+
 def test_check_mode_says_what_each_host_would_do() -> None:
     plan = ("api: start 2 candidates (changed: image)", "api: gate 2 candidates")
     assert lines(prepared("a", plan=plan), prepared("b", pending=False), check_mode=True) == [
