@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils.lease import fleet
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import notes
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.ends import may_go_on
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.known import HostState, Known
@@ -198,17 +197,8 @@ class Run(Known):
             **({"notes": [*self.notes, *self.certificates]} | self.told),
             "started": round(self.started, 3),
             "seconds": seconds,
-            "messages": list(dict.fromkeys([*self.refusals, *self.reasons, *self._way_on(word)])),
+            "messages": list(dict.fromkeys([*self.refusals, *self.reasons, *self.way_on(word)])),
         }
-
-    def _way_on(self, word: str) -> list[str]:
-        # A rotation takes a value away from every host.
-        if word != "refused" or self.rotation:
-            return []
-        lost = {name: state for name, state in self.hosts.items() if state.lost}
-        # Another host would begin what may go on there: a migration, beside itself.
-        goes_on = any(state.at_work for state in lost.values())
-        return [] if goes_on else fleet.way_on(list(lost), self.chosen, self.limit)
 
     def _word(self, failed: bool) -> str:
         switched = any(state.changed for state in self.hosts.values())
