@@ -265,3 +265,13 @@ def test_a_fence_that_is_years_ahead_stops_nobody_for_good(pair: World) -> None:
     anna = run_of(pair, "anna", "app-1", "app-2")
     assert anna.token == 4_000_000_001
     assert all(host.accepts(anna.token, anna.name) for host in pair.hosts.values())
+
+
+def test_a_run_that_lost_its_lease_is_stopped_wherever_the_next_one_has_it_and_has_written_nothing_yet(pair: World) -> None:
+    pair.cut.clear()
+    anna = run_of(pair, "anna", "app-1", "app-2")
+    assert all(host.accepts(anna.token, anna.name) for host in pair.hosts.values())
+    anna.stopped = True
+    pair.pass_(21.0)
+    assert run_of(pair, "ben", "app-1", "app-2").token > anna.token
+    assert [host.accepts(anna.token, anna.name) for host in pair.hosts.values()] == [False, False]
