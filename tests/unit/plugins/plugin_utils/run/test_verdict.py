@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -221,6 +222,23 @@ WORDS = [
 @pytest.mark.parametrize(("events", "word"), WORDS)
 def test_a_run_ends_in_the_one_word_that_is_true(events: list[Event], word: str) -> None:
     assert after(*events).verdict(1.0, check_mode=False)["verdict"] == word
+
+
+CHECK_FAILS = [
+    ([prepared("a"), failed("a", "taken_back")], "| `{word}` | the last answer; every host that was switched goes back."),
+    ([prepared("a"), failed("a", "switched")], "With `failure_action: pause` it is `{word}` ("),
+    (
+        [prepared("a"), prepared("b"), failed("a", "switched")],
+        "(`{word}` when other hosts run the release before), and nothing goes",
+    ),
+]
+
+
+@pytest.mark.parametrize(("events", "says"), CHECK_FAILS)
+def test_the_page_of_endings_has_the_word_of_a_check_that_fails(events: list[Event], says: str) -> None:
+    rows = (Path(__file__).parents[5] / "docs" / "deployment.md").read_text().splitlines()
+    [row] = [one for one in rows if one.startswith("| the check through the edge or the balancer fails |")]
+    assert says.format(word=after(*events).verdict(1.0, check_mode=False)["verdict"]) in row
 
 
 def test_the_verdict_holds_everything_that_people_ask_afterwards() -> None:
