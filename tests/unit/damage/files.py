@@ -47,6 +47,8 @@ FILES = [
     "stacks/fence.lock",
     f"{STACK}/content/<hash>/greeting",
     f"{STACK}/content/<hash>/nginx.conf",
+    f"{STACK}/fence.json",
+    f"{STACK}/fence.lock",
     f"{STACK}/fingerprint.key",
     f"{STACK}/journal.jsonl",
     f"{STACK}/lineage.json",
