@@ -157,9 +157,11 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         self._seen.unreachable.add(name)
         self._seen.lost = self._seen.lost or not result._task.ignore_unreachable
         self._seen.unsure |= {name} if is_unsure else set()
+        at_work = "" if result._task.check_mode else module
+        self._seen.lost_at[name] = at_work
         # A balancer that is asked after a batch is named by the task that follows: this host is not lost.
         if (role, module) != ("rollout", "health_gate"):
-            self._run.lost(name, module, ours=role in ROLES)
+            self._run.lost(name, module, ours=role in ROLES, at_work=at_work)
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
         say, tags = self._display.display, list(context.CLIARGS.get("tags") or ())

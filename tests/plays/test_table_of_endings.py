@@ -24,7 +24,7 @@ from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.ends import LO
 
 from tests.commands import environment
 from tests.hangs import HANGS_AFTER_SECONDS
-from tests.plays.staged import BIN, HOSTS, ROOT, Case, Done, Stage, rule
+from tests.plays.staged import BIN, COMPOSE, HOSTS, ROOT, VARIABLES, Case, Done, Stage, rule
 
 # What the others import; what makes the first environment or looks for one: they have none to end in (test_newcomer.py); and what
 # refuses every environment but one for previews (test_preview.py).
@@ -243,6 +243,12 @@ def marked() -> list[Any]:
 
 
 ROLLING = rule("stack_rollout", "waits", host="app-2")
+WITH_MIGRATION = {"name": "shop", "migration": {"service": "migrate"}}
+MIGRATES = Case(
+    rules=[rule("stack_migration", "lost", host="app-1")],
+    options=("-e", json.dumps({"stack": {**VARIABLES["stack"], **WITH_MIGRATION}})),
+    files={"source/compose.yml": f"{COMPOSE}  migrate:\n    image: shop/migrate:1\n    profiles: [tools]\n"},
+)
 OTHER_CALLBACKS = {"ANSIBLE_CALLBACKS_ENABLED": "ansible.posix.timer"}
 OTHERS: dict[str, tuple[str, Case]] = {
     "deploy, well": ("deploy", Case()),
@@ -298,6 +304,8 @@ OTHERS: dict[str, tuple[str, Case]] = {
         "edge_upgrade",
         Case(rules=[rule("edge_upgrade", {"failed": True, "msg": "it does not serve", "begun": True}, host="app-1")]),
     ),
+    "deploy, lost in its migration": ("deploy", MIGRATES),
+    "status, nobody can be reached": ("status", Case(down=HOSTS)),
     "deploy, switched hosts go back": (
         "deploy",
         Case(rules=[rule("stack_rollout", {"failed": True, "msg": "sick", "left": "as_before"}, host="app-2")]),
@@ -395,6 +403,26 @@ def test_when_all_is_well_the_verdict_says_what_every_host_runs(done: Done) -> N
 @after("deploy, switched hosts go back")
 def test_hosts_that_were_switched_go_back_when_another_one_fails(done: Done) -> None:
     ends(done, "rolled_back", 2, "sick")
+
+
+@after("deploy, lost in its migration")
+def test_a_host_that_is_lost_in_its_migration_may_go_on_with_it_and_nobody_is_sent_to_begin_a_second_one(done: Done) -> None:
+    """With --limit another host would run it, beside the one that nobody can ask."""
+    goes_on = "the migration goes on there by itself; the same command waits for it and starts no second one"
+    ends(done, "refused", 4, f"app-1 could not be reached; if it had begun: {goes_on}")
+
+
+@after("status, nobody can be reached")
+def test_a_status_that_reaches_nobody_prints_its_table_all_the_same(done: Done) -> None:
+    assert done.code == 4
+    lines = done.output.partition("STATUS of staging\n")[2].splitlines()
+    assert lines[1:4] == [
+        "HOST   RELEASE  AGE  EDGE  DRIFT  HEALTHY/WANTED",
+        "app-1  ?        -    ?     ?      could not be asked",
+        "app-2  ?        -    ?     ?      could not be asked",
+    ]
+    assert "LEASE  ? (it could not be read: app-1 could not be reached; app-2 could not be reached)" in lines
+    assert done.files["staging/status.json"]["unknown"] == [*HOSTS]
 
 
 @after("edge_upgrade, well")

@@ -9,7 +9,7 @@ from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import FencedError
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease import history
-from ansible_collections.morpheus.deploy.plugins.module_utils.lease.fence import Fence
+from ansible_collections.morpheus.deploy.plugins.module_utils.lease.fence import Fence, Mark
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease.held import TTL_SECONDS, LeaseError
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease.lease import BEAT_SECONDS, Lease
 from ansible_collections.morpheus.deploy.plugins.modules.lease import take
@@ -52,6 +52,11 @@ class Host:
             return False
         self.writes.append((token, run))
         return True
+
+    @property
+    def mark(self) -> Mark:
+        """The run that it let in last."""
+        return Mark(*self.writes[-1]) if self.writes else Mark()
 
     def lines(self) -> list[dict[str, Any]]:
         return history.tail(self.lease.history, 9999)

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import ipaddress
-import json
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -17,6 +16,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge.maintenance i
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.maintenance import entry
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.networks import HOME_LIST
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.waiting import published
 
 _PROVISION = "run playbooks/provision.yml for this inventory, which restores it"
 _NO_START = "and HAProxy would not start again"
@@ -25,7 +25,7 @@ _NO_START = "and HAProxy would not start again"
 def problems(paths: EdgePaths) -> list[str]:
     """What is missing of them, or cannot be read. What they say is provision.yml's to compare."""
     main, listed = paths.conf / "haproxy.cfg", paths.conf / "certificates.list"
-    found = [_problem(main), _problem(paths.root / "compose.json", json.loads)]
+    found = [_problem(main), _problem(paths.root / "compose.json", published)]
     if listed.exists() or listed.name in _text(main):
         found.append(_problem(listed))
     if HOME_LIST in _text(main):

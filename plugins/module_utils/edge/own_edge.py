@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.waiting import HTTP, HTTPS, without_users
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.waiting import HTTP, HTTPS, published, without_users
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Endpoint, Expectation
 
 _TLS = f"bind :{HTTPS} "
@@ -38,15 +37,15 @@ class OwnEdge:
         """As the edge was set up. EdgeError when its files do not say it."""
         project, config = paths.root / "compose.json", paths.conf / "haproxy.cfg"
         try:
-            published = json.loads(project.read_text())["services"]["haproxy"]["ports"]
-            ports = {inside: int(outside.rpartition(":")[2]) for outside, _, inside in (one.rpartition(":") for one in published)}
+            given = published(project.read_text())
+            ports = {inside: int(outside.rpartition(":")[2]) for outside, _, inside in (one.rpartition(":") for one in given)}
             tls = any(line.strip().startswith(_TLS) for line in config.read_text().splitlines())
-            if ports and without_users(published):
+            if ports and without_users(given):
                 ports = {HTTP: 0, HTTPS: 0}
             return cls(ports[HTTP], ports[HTTPS], tls, paths.root / "run" / "own.sock")
         except OSError as exc:
             raise EdgeError(f"{exc.filename}: {exc.strerror}, so this host's edge cannot be asked; {_MEND}") from exc
-        except (ValueError, KeyError, TypeError, AttributeError) as exc:
+        except (ValueError, KeyError) as exc:
             raise EdgeError(f"{project} does not say on which ports this host's edge listens; {_MEND}") from exc
 
     def endpoint(self, name: str, url: str, headers: Mapping[str, Any], expectation: Expectation) -> Endpoint:

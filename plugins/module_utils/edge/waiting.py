@@ -20,12 +20,20 @@ def without_users(ports: Iterable[str]) -> bool:
     return not {str(one).rpartition(":")[2] for one in ports} & {HTTP, HTTPS}
 
 
+def published(project: str | bytes) -> list[str]:
+    """The ports that the edge's own Compose file gives to it, in Compose's short form. ValueError where it is not one."""
+    try:
+        return [str(one) for one in json.loads(project)["services"]["haproxy"]["ports"]]
+    except (KeyError, TypeError, RecursionError) as exc:
+        raise ValueError("it is not the edge's") from exc
+
+
 def waits(paths: EdgePaths) -> bool:
     """By the edge's own Compose file. One that cannot be read says nothing here; whoever needs it says what is wrong with it."""
     try:
-        ports = json.loads((paths.root / "compose.json").read_bytes())["services"]["haproxy"]["ports"]
+        ports = published((paths.root / "compose.json").read_bytes())
         return bool(ports) and without_users(ports)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError):
         return False
 
 

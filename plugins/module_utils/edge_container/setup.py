@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -32,7 +31,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge.sockets impor
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.state import PROJECT
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.upstreams import MAP as AWAY_MAP
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.validation import validate_edge
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.waiting import without_users
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.waiting import published, without_users
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.settings import (
     CPU_SHARES,
     EdgeSettings,
@@ -244,7 +243,7 @@ class EdgeSetup:
         if not path.exists():
             return f"{path} is missing" if self._paths.settings.exists() else ""
         try:
-            json.loads(path.read_bytes())
+            published(path.read_bytes())
         except ValueError:
             return f"{path} cannot be read"
         return ""

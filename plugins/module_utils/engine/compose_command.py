@@ -110,6 +110,7 @@ class Compose:
                 cwd="/",
                 capture_output=True,
                 text=True,
+                errors="replace",
                 timeout=timeout,
                 check=False,
                 pass_fds=self._hold,

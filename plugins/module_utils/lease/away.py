@@ -33,13 +33,24 @@ def kept_off(runs: Sequence[Mapping[str, Any]]) -> list[str]:
     """Hosts that the balancer was told to keep off, and not yet to let serve again."""
     found: set[str] = set()
     for run in runs:
-        found = (found | set(run.get("kept_off") or [])) - set(run.get("let_in") or [])
+        found = (found | _names(run.get("kept_off"))) - _names(run.get("let_in"))
     return sorted(found)
 
 
 def _last_known(name: str, runs: Sequence[Mapping[str, Any]]) -> str:
     for run in reversed(runs):
-        said = {**(run.get("left_out") or {}), **(run.get("hosts") or {})}.get(name)
+        said = {**_mapping(run.get("left_out")), **_mapping(run.get("hosts"))}.get(name)
         if said and said not in (fleet.UNKNOWN, "nothing"):
             return str(said)
     return ""
+
+
+# A newer version may write a line otherwise. No lease may be refused for that.
+
+
+def _names(found: Any) -> set[str]:
+    return {str(one) for one in found} if isinstance(found, list) else set()
+
+
+def _mapping(found: Any) -> Mapping[str, Any]:
+    return found if isinstance(found, Mapping) else {}

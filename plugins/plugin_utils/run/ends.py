@@ -68,6 +68,8 @@ class Seen:
     lost: bool = False
     # Hosts that may have switched something, and could not say so.
     unsure: set[str] = field(default_factory=set)
+    # Host that was lost -> the module that was at work there.
+    lost_at: dict[str, str] = field(default_factory=dict)
     # What failed -> the hosts that said so; none for what is so of the whole run.
     failures: dict[str, list[str]] = field(default_factory=dict)
     changed: bool = False
@@ -127,7 +129,7 @@ class Seen:
 
     def _unreached(self, host: str) -> str:
         unsure = " for its answer, so it may have been switched; run the same command again" if host in self.unsure else ""
-        return f"{host} could not be reached{unsure}"
+        return f"{host} could not be reached{unsure}{may_go_on(self.lost_at.get(host, ''))}"
 
     def _about(self) -> dict[str, Any]:
         return {
@@ -165,6 +167,14 @@ _GOES_ON = {
     "supabase_seeds": "a seed file that was begun is run there to its end, in one transaction; the same command waits for it",
     "edge_upgrade": "the edge is replaced there to the end; the same command sees that it was, and has the balancer take it back",
 }
+
+
+def may_go_on(module: str) -> str:
+    """What to know of a host that was lost while ``module`` was at work there; empty where nothing goes on, or nothing that
+    matters. A rollout is told otherwise: nobody knows what its host runs.
+    """
+    goes_on = "" if module in ("stack_rollout", "stack_release") else _GOES_ON.get(module, "")
+    return f"; if it had begun: {goes_on}" if goes_on else ""
 
 
 def goes_on(at_work: Mapping[str, str], unsure: Collection[str], inventory: str, back: str) -> list[str]:

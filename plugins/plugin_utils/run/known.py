@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.morpheus.deploy.plugins.module_utils.lease import fleet
+
 
 @dataclass
 class HostState:
@@ -33,6 +35,8 @@ class HostState:
     mixed: bool = False
     # Whether nobody knows what it runs, because it could not be reached or did not answer.
     lost: bool = False
+    # Whether it was lost while a module was at work there that goes on by itself.
+    at_work: bool = False
     # Whether what was switched in this run was switched back, by the failed rollout itself or after another host's failure.
     taken_back: bool = False
     # Whether it runs the release that failed, and nothing was taken back.
@@ -128,6 +132,16 @@ class Known:
     def fills(self, module: str) -> bool:
         """Whether ``module`` puts other data into the database here, and does not only look."""
         return module in ("staging_data_import", "supabase_seeds") or (module == "database_restore" and self.restores)
+
+    def way_on(self, word: str) -> list[str]:
+        """How to go on without hosts that were lost, where that harms nobody."""
+        # A rotation takes a value away from every host.
+        if word != "refused" or self.rotation:
+            return []
+        lost = {name: state for name, state in self.hosts.items() if state.lost}
+        # Another host would begin what may go on there: a migration, beside itself.
+        goes_on = any(state.at_work for state in lost.values())
+        return [] if goes_on else fleet.way_on(list(lost), self.chosen, self.limit)
 
     def learned(self, facts: Mapping[str, Any]) -> None:
         """What a task has handed over as facts."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils.lease import fleet
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import notes
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.ends import may_go_on
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.known import HostState, Known
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.release_names import are_one
 
@@ -131,15 +131,17 @@ class Run(Known):
             self.hosts[host].failed = message
             self.reasons.append(message)
 
-    def lost(self, host: str, module: str = "", *, ours: bool = False) -> None:
+    def lost(self, host: str, module: str = "", *, ours: bool = False, at_work: str = "") -> None:
         """``host`` could not be reached for a task of ``module``: in the middle of its rollout nobody knows what it runs.
 
-        ``ours``: in one of our roles, so that the run ends here, and is told how.
+        ``ours``: in one of our roles, so that the run ends here, and is told how. ``at_work``: the module, unless it only looks.
         """
         self.is_deploy = self.is_deploy or ours
         state = self.hosts.setdefault(host, HostState())
-        state.lost, state.failed = True, f"{host} could not be reached"
+        goes_on = may_go_on(at_work) if at_work != "database_restore" or self.restores else ""
+        state.lost, state.failed = True, f"{host} could not be reached{goes_on}"
         self.reasons.append(state.failed)
+        state.at_work = bool(goes_on)
         state.mixed = state.mixed or module == "stack_rollout"
         state.changed = state.changed or self._changes(module, host)
         state.removing = module == "stack_removal" and self._changes(module, host)
@@ -195,14 +197,8 @@ class Run(Known):
             **({"notes": [*self.notes, *self.certificates]} | self.told),
             "started": round(self.started, 3),
             "seconds": seconds,
-            "messages": list(dict.fromkeys([*self.refusals, *self.reasons, *self._way_on(word)])),
+            "messages": list(dict.fromkeys([*self.refusals, *self.reasons, *self.way_on(word)])),
         }
-
-    def _way_on(self, word: str) -> list[str]:
-        # A rotation takes a value away from every host.
-        if word != "refused" or self.rotation:
-            return []
-        return fleet.way_on([name for name, state in self.hosts.items() if state.lost], self.chosen, self.limit)
 
     def _word(self, failed: bool) -> str:
         switched = any(state.changed for state in self.hosts.values())

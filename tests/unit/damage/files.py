@@ -47,6 +47,8 @@ FILES = [
     "stacks/fence.lock",
     f"{STACK}/content/<hash>/greeting",
     f"{STACK}/content/<hash>/nginx.conf",
+    f"{STACK}/fence.json",
+    f"{STACK}/fence.lock",
     f"{STACK}/fingerprint.key",
     f"{STACK}/journal.jsonl",
     f"{STACK}/lineage.json",
@@ -124,6 +126,8 @@ DAMAGES: dict[str, Callable[[Path], Any]] = {
     "empty": lambda path: path.write_bytes(b""),
     "torn": lambda path: path.write_bytes(path.read_bytes()[: len(path.read_bytes()) // 2]),
     "garbage": lambda path: path.write_bytes(b"\xff\xfe\x00\xd8" * 5),
+    # What a hand or another program has written: JSON, and not ours.
+    "of another shape": lambda path: path.write_bytes(b"{}\n"),
     "a directory": _directory,
     "of a newer version": _newer,
 }
@@ -132,6 +136,8 @@ DAMAGES: dict[str, Callable[[Path], Any]] = {
 def applies(label: str, damage: str) -> bool:
     name = label.rpartition("/")[2]
     numbered = {*NUMBERED, *COMMENTED, ".release-files.json", "journal.jsonl"}
+    if damage == "of another shape":
+        return name.endswith((".json", ".jsonl"))
     return damage != "of a newer version" or name in numbered
 
 
@@ -266,7 +272,7 @@ def _names(text: str, path: Path, *more: str) -> bool:
         named += ["rules.v4, loaded", "(iptables -t raw -S)"]
     if path.name == "identity.json":
         named += ["belongs to no environment"]
-    if path.name == "news.json" and not path.exists():
+    if path.name == "news.json":
         # That no backup is known is what a status goes by.
         named += ['"backups": {}']
     if path.name.startswith("beat.") and not path.exists():

@@ -34,6 +34,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.engine.labels impo
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts.host import HostAudit
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease import lease
+from ansible_collections.morpheus.deploy.plugins.module_utils.lease.fence import Fence
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease.lease import Lease
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership import host as identity
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership.host import HostIdentity
@@ -459,6 +460,7 @@ def prepared_host() -> Iterator[PreparedHost]:
         (host.root / "edge").mkdir()
         with host.haproxy:
             provisioned = (host.claim(), host.keep_away(), host.provision())
+            Fence(host.stack, 1, "the first").enter()
             for answer in (*provisioned, host.take_lease(), *host.deploy(OLD), *host.deploy(NEWS)):
                 assert not answer.get("failed"), answer
             host.backed_up()

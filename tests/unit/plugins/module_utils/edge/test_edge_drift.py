@@ -15,7 +15,7 @@ PROVISION = "run playbooks/provision.yml for this inventory, which restores it"
 def paths(tmp_path: Path) -> EdgePaths:
     found = EdgePaths(tmp_path / "edge")
     found.conf.mkdir(parents=True)
-    (found.root / "compose.json").write_text("{}")
+    (found.root / "compose.json").write_text('{"services": {"haproxy": {"ports": ["80:8080"]}}}')
     (found.conf / "haproxy.cfg").write_text("frontend metrics\n  http-request deny unless { dst -f /etc/haproxy/home.list }\n")
     (found.conf / "home.list").write_text("172.18.0.0/16\nfd00:18::/64\n")
     return found
@@ -23,6 +23,13 @@ def paths(tmp_path: Path) -> EdgePaths:
 
 def test_nothing_is_said_of_an_edge_that_is_whole(paths: EdgePaths) -> None:
     assert drift.problems(paths) == []
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", "null", '{"services": {"haproxy": []}}'])
+def test_json_that_is_not_the_edges_is_none_of_its_files(paths: EdgePaths, text: str) -> None:
+    path = paths.root / "compose.json"
+    path.write_text(text)
+    assert drift.problems(paths) == [f"{path} cannot be read: run playbooks/provision.yml for this inventory, which restores it"]
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,8 @@ import json
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -701,6 +703,19 @@ def test_what_may_come_out_of_an_env_file_is_blotted_out_all_the_same(words: str
 def test_what_compose_says_without_quoting_is_kept_on_one_line() -> None:
     assert scrub("no space left\n  on device\n") == "no space left on device"
     assert len(scrub("x" * 5000)) == 600
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_bytes_of_compose_that_are_no_text_are_no_crash_in_mid_rollout(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    """It quotes paths and what an engine says as they are. Of a host whose module has crashed nobody knows what runs."""
+    program = tmp_path / "docker"
+    program.write_text(f"#!/bin/sh\nprintf 'caf\\351\\n'; printf 'no such file: caf\\351\\n' >&2; exit {code}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    with pytest.raises(EngineError, match="no such file: caf\ufffd") if code else nullcontext():
+        Compose("shop", tmp_path, []).up()
 
 
 def test_compose_runs_without_the_variables_of_whoever_calls_it(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -61,3 +61,11 @@ def test_a_host_is_kept_off_until_it_was_let_in(runs: list[dict[str, Any]], name
 def test_a_host_that_the_balancer_keeps_off_is_not_said_to_serve() -> None:
     said = sentences({"app-1": GONE, "app-2": serves("1.1.0")}, [*RUNS, OFF])["app-1"]
     assert said == "when it comes back it has 1.0.0, and the balancer sends nobody there until a deploy brings it along"
+
+
+@pytest.mark.parametrize("line", [{"kept_off": 3}, {"let_in": "app-1"}, {"hosts": ["app-1"]}, {"left_out": 3, "hosts": "app-1"}])
+def test_a_line_of_the_history_that_is_written_otherwise_keeps_nobody_from_the_lease(line: dict[str, Any]) -> None:
+    """A newer version may have written it, or a hand. The module reads it when it takes the lease."""
+    before = {"hosts": {"app-1": "1.0.0"}, "kept_off": ["app-1"]}
+    assert kept_off([before, line]) == ["app-1"]
+    assert sentences({"app-1": GONE}, [{**before, "kept_off": []}, line]) == {"app-1": "when it comes back it serves 1.0.0"}

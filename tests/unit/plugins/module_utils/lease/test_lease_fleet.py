@@ -1,24 +1,37 @@
-"""The lease of a fleet under attack: partitions, clocks, reboots, hosts rebuilt, controllers that are stopped or killed."""
+"""The lease of a fleet under attack: partitions, clocks, reboots, hosts rebuilt, files lost, controllers that are stopped or
+killed.
+"""
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from ansible_collections.morpheus.deploy.plugins.module_utils.lease import history
+from ansible_collections.morpheus.deploy.plugins.module_utils.lease import fence, history
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.lease import vote
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tests.unit.effort import examples
-from tests.unit.lease_fleet import Host, Run, World
+from tests.unit.lease_fleet import ENVIRONMENT, Host, Run, World
 
 CONTROLLERS = ("anna", "ben", "carla")
 HOUR = 3600.0
+DAMAGES = ("gone", "torn", "garbage")
+FENCES = ("stacks/fence.json", "stacks/shop/fence.json")
+FILES = (*FENCES, f"leases/{ENVIRONMENT}/lease.json", f"leases/{ENVIRONMENT}/beat.*")
 # In memory where there is one: thousands of files are flushed.
 MEMORY = Path("/dev/shm") if Path("/dev/shm").is_dir() else None
+
+
+def damage(host: Host, what: str, how: str) -> None:
+    """What becomes of a file of the host, where it is there."""
+    for path in sorted(host.root.glob(what)):
+        content = path.read_bytes()
+        path.unlink() if how == "gone" else path.write_bytes(content[: len(content) // 2] if how == "torn" else b"\xff\xfe")
 
 
 class Fleet(RuleBasedStateMachine):
@@ -31,7 +44,6 @@ class Fleet(RuleBasedStateMachine):
         for number in range(1, size + 1):
             name = f"app-{number}"
             self.world.hosts[name] = Host(name, Path(self.directory.name) / name, self.world)
-        self.built_anew = False
 
     def teardown(self) -> None:
         if hasattr(self, "directory"):
@@ -145,6 +157,20 @@ class Fleet(RuleBasedStateMachine):
         elif what in ("reboot", "power on"):
             host.up, host.booted = True, self.world.now - data.draw(st.sampled_from([0.0, 3.0, 30.0]), "uptime")
 
+    @rule(data=st.data())
+    def rebuild(self, data: st.DataObject) -> None:
+        """The host has a new disk: it knows nothing any more, so it counts as another one from here on."""
+        host = self.a_host(data)
+        shutil.rmtree(host.root, ignore_errors=True)
+        host.up, host.booted, host.writes = True, self.world.now, []
+
+    @rule(data=st.data(), what=st.sampled_from(FILES), how=st.sampled_from(DAMAGES))
+    def damage(self, data: st.DataObject, what: str, how: str) -> None:
+        """Of the two fences of a host the other one stands in, so both are not lost at once."""
+        host = self.a_host(data)
+        if "fence" not in what or fence.read(host.root / next(one for one in FENCES if one != what)).token >= host.mark.token:
+            damage(host, what, how)
+
     @rule(seconds=st.sampled_from([0.5, 4.0, 19.0, 21.0, 60.0]))
     def wait(self, seconds: float) -> None:
         self.world.pass_(seconds)
@@ -201,6 +227,23 @@ def test_two_runs_that_were_given_one_number_are_never_both_let_in(pair: World) 
     assert writes == [False, True, True, False]
 
 
+@pytest.mark.parametrize("how", DAMAGES)
+@pytest.mark.parametrize("what", FILES)
+def test_whichever_file_of_a_host_is_lost_it_lets_no_run_in_again_that_another_one_has_followed(
+    pair: World, what: str, how: str
+) -> None:
+    pair.cut.clear()
+    anna = run_of(pair, "anna", "app-1", "app-2")
+    assert all(host.accepts(anna.token, anna.name) for host in pair.hosts.values())
+    anna.stopped = True
+    pair.pass_(21.0)
+    ben = run_of(pair, "ben", "app-1", "app-2")
+    assert all(host.accepts(ben.token, ben.name) for host in pair.hosts.values())
+    damage(pair.hosts["app-1"], what, how)
+    assert [host.accepts(anna.token, anna.name) for host in pair.hosts.values()] == [False, False]
+    assert [host.accepts(ben.token, ben.name) for host in pair.hosts.values()] == [True, True]
+
+
 @pytest.mark.parametrize("behind", [1.0, HOUR, 24 * HOUR])
 def test_a_first_host_whose_clock_is_behind_fences_nobody_off(pair: World, behind: float) -> None:
     """The one before had the other host only, so the first one has never heard of its token."""
@@ -222,3 +265,13 @@ def test_a_fence_that_is_years_ahead_stops_nobody_for_good(pair: World) -> None:
     anna = run_of(pair, "anna", "app-1", "app-2")
     assert anna.token == 4_000_000_001
     assert all(host.accepts(anna.token, anna.name) for host in pair.hosts.values())
+
+
+def test_a_run_that_lost_its_lease_is_stopped_wherever_the_next_one_has_it_and_has_written_nothing_yet(pair: World) -> None:
+    pair.cut.clear()
+    anna = run_of(pair, "anna", "app-1", "app-2")
+    assert all(host.accepts(anna.token, anna.name) for host in pair.hosts.values())
+    anna.stopped = True
+    pair.pass_(21.0)
+    assert run_of(pair, "ben", "app-1", "app-2").token > anna.token
+    assert [host.accepts(anna.token, anna.name) for host in pair.hosts.values()] == [False, False]

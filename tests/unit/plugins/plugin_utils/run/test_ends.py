@@ -78,6 +78,13 @@ def seen(**more: Any) -> Seen:
             UNREACHABLE,
             id="an answer was lost",
         ),
+        pytest.param(
+            {"unreachable": {"app-2"}, "lost": True, "answered": {"app-1"}, "lost_at": {"app-2": "database_backup"}},
+            "refused",
+            ["app-2 could not be reached; if it had begun: the backup goes on there, to its end; the same command waits for it"],
+            UNREACHABLE,
+            id="a host was lost in its backup",
+        ),
         pytest.param({"unreachable": {"app-2"}, "answered": {"app-1"}}, "done", [], 0, id="a host that may be lost"),
         pytest.param(
             {"unreachable": {"app-2", "app-1"}, "reported": True},

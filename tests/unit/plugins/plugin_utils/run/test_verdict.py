@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -223,6 +224,23 @@ def test_a_run_ends_in_the_one_word_that_is_true(events: list[Event], word: str)
     assert after(*events).verdict(1.0, check_mode=False)["verdict"] == word
 
 
+CHECK_FAILS = [
+    ([prepared("a"), failed("a", "taken_back")], "| `{word}` | the last answer; every host that was switched goes back."),
+    ([prepared("a"), failed("a", "switched")], "With `failure_action: pause` it is `{word}` ("),
+    (
+        [prepared("a"), prepared("b"), failed("a", "switched")],
+        "(`{word}` when other hosts run the release before), and nothing goes",
+    ),
+]
+
+
+@pytest.mark.parametrize(("events", "says"), CHECK_FAILS)
+def test_the_page_of_endings_has_the_word_of_a_check_that_fails(events: list[Event], says: str) -> None:
+    rows = (Path(__file__).parents[5] / "docs" / "deployment.md").read_text().splitlines()
+    [row] = [one for one in rows if one.startswith("| the check through the edge or the balancer fails |")]
+    assert says.format(word=after(*events).verdict(1.0, check_mode=False)["verdict"]) in row
+
+
 def test_the_verdict_holds_everything_that_people_ask_afterwards() -> None:
     run = after(prepared("a"), prepared("b"), rolled("a", drained=3, cut=1), failed("b", "as_before"))
     found = run.verdict(12.5, check_mode=False)
@@ -442,6 +460,42 @@ def test_a_host_that_cannot_be_taken_back_says_why_it_was_to_be_and_why_it_was_n
 def test_a_host_that_was_lost_is_not_said_to_run_anything() -> None:
     found = lines(prepared("a"), prepared("b"), rolled("a"), lost("b"))
     assert f"  b runs an unknown release (last known: {OLD})" in found
+
+
+LOST_AT_WORK = [
+    (
+        "stack_migration",
+        "refused",
+        "the migration goes on there by itself; the same command waits for it and starts no second one",
+    ),
+    ("supabase_migrations", "refused", "the migrations go on there, to their end; the same command waits for them"),
+    ("database_backup", "refused", "the backup goes on there, to its end; the same command waits for it"),
+    ("staging_data_import", "failed", "the import goes on there, to its end, in one transaction; the same command waits for it"),
+]
+
+
+@pytest.mark.parametrize(("module", "word", "goes_on"), LOST_AT_WORK)
+def test_what_may_go_on_on_a_host_that_was_lost_is_said_and_nobody_is_sent_to_begin_it_elsewhere(
+    module: str, word: str, goes_on: str
+) -> None:
+    run = after(prepared("a"), prepared("b"))
+    run.chosen = 2
+    run.lost("a", module, at_work=module)
+    found = run.verdict(1.0, check_mode=False)
+    assert (found["verdict"], found["messages"]) == (word, [f"a could not be reached; if it had begun: {goes_on}"])
+
+
+@pytest.mark.parametrize(
+    "events", [(lost("a", "stack_release"),), (lost("a", "stack_migration"),), (lost("a", "database_restore"),)]
+)
+def test_a_host_that_was_lost_while_it_was_looked_at_has_nothing_that_goes_on(events: Sequence[Event]) -> None:
+    """In check mode, or in what comes before the module that changes something."""
+    run = after(prepared("a"), prepared("b"), *events)
+    run.chosen = 2
+    assert run.verdict(1.0, check_mode=False)["messages"] == [
+        "a could not be reached",
+        "Mend it; or run the same command with --limit '!a' to go on without it.",
+    ]
 
 
 def test_check_mode_says_what_each_host_would_do() -> None:
