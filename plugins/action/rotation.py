@@ -21,7 +21,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base import schema
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import write_atomically
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease import leased
-from ansible_collections.morpheus.deploy.plugins.module_utils.secrets import fingerprints
+from ansible_collections.morpheus.deploy.plugins.module_utils.secrets import credentials, fingerprints
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import isolation, specifications
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.encrypted import text as variables_text
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.encrypted.file import EncryptedFile
@@ -57,7 +57,7 @@ class Rotation:
         self._run = run
         self._environment = str(arguments.get("environment") or "")
         self._secrets = fingerprints.by_name(arguments.get("secrets") or {}, arguments.get("secret_files") or {})
-        self._secrets |= fingerprints.of_registries(arguments.get("registries"))
+        self._secrets |= credentials.of_registries(arguments.get("registries"))
         self.entry = self._entry()
         self._text = vault.read()
         self.state = None if described_only else self._state()
@@ -144,7 +144,7 @@ class Rotation:
 
     def _administers_with(self) -> dict[str, str]:
         """It is not asked whose the provider is that this opens, so it must be known to be this environment's."""
-        found = fingerprints.of_rotations(self._arguments.get("rotations"))
+        found = credentials.of_rotations(self._arguments.get("rotations"))
         return {name: value for name, value in found.items() if name.rpartition(".")[0] == f"rotation.{self.entry.name}"}
 
     def begin(self) -> bool:

@@ -48,6 +48,7 @@ from typing import Any
 
 
 def fingerprints(variables: Mapping[str, Any]) -> dict[str, Any]:
+    from ansible_collections.morpheus.deploy.plugins.module_utils.secrets import credentials
     from ansible_collections.morpheus.deploy.plugins.module_utils.secrets import fingerprints as topic
     from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import isolation
 
@@ -56,14 +57,14 @@ def fingerprints(variables: Mapping[str, Any]) -> dict[str, Any]:
     result: dict[str, Any] = {"problems": [], "path": path, "text": "", "changes": [], "notes": []}
     env_files, files = topic.env_files(variables), variables.get("stack_secret_files") or {}
     result["problems"] = isolation.fingerprint_problems(environment, variables.get("preflight_environments") or [], path, key)
-    result["problems"] += topic.value_problems(env_files, files)
+    result["problems"] += topic.value_problems(env_files, files) + credentials.other_problems(variables)
     if not result["problems"]:
-        secrets = topic.by_name(env_files, files) | topic.of_rotations(variables.get("stack_rotation"))
-        secrets |= topic.of_registries(variables.get("stack_registries"))
-        secrets |= topic.of_notifications(variables.get("notifications"))
-        secrets |= topic.of_supabase(variables.get("supabase_project"))
+        secrets = topic.by_name(env_files, files) | credentials.of_rotations(variables.get("stack_rotation"))
+        secrets |= credentials.of_registries(variables.get("stack_registries"))
+        secrets |= credentials.of_notifications(variables.get("notifications"))
+        secrets |= credentials.of_supabase(variables.get("supabase_project"))
         before, result["changes"] = isolation.file_before(path)
-        endpoints = topic.of_endpoints(variables.get("ml"))
+        endpoints = credentials.of_endpoints(variables.get("ml"))
         now = topic.make(environment, key, secrets, date.today().isoformat(), before, endpoints)
         result["changes"] += topic.changes(before, now)
         result["text"] = topic.text(now)

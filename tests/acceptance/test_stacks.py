@@ -199,3 +199,59 @@ def test_a_route_of_another_stack_is_refused_when_the_second_is_prepared(project
     assert run.code == 2, run.output
     says(run, ['leads to the stack "morpheus" on this host already'])
     assert project.verdict() == {"echo": ("refused", True)}
+
+
+# Prints the addresses of each name that it is given, and which addresses with a port let it in.
+ASK = """
+import json, socket, sys
+def addresses(name):
+    try:
+        return sorted({found[4][0] for found in socket.getaddrinfo(name, None, socket.AF_INET)})
+    except OSError:
+        return []
+def lets_in(address, port):
+    try:
+        socket.create_connection((address, int(port)), 2).close()
+    except OSError:
+        return False
+    return True
+names, places = json.loads(sys.argv[1])
+print(json.dumps([{name: addresses(name) for name in names}, [one for one in places if lets_in(*one)]]))
+"""
+
+
+def replicas(stack: str, service: str) -> dict[str, list[str]]:
+    """Name of each -> its addresses, on all of its networks."""
+    labels = (f"com.docker.compose.project={stack}", f"com.docker.compose.service={service}")
+    chosen = [word for label in labels for word in ("--filter", f"label={label}")]
+    names = on(HOST, "docker", "ps", "--format", "{{.Names}}", *chosen).split()
+    asked = ("docker", "inspect", "--format", "{{json .NetworkSettings.Networks}}")
+    return {name: [one["IPAddress"] for one in json.loads(on(HOST, *asked, name)).values()] for name in names}
+
+
+def asked(name: str, names: list[str], places: list[tuple[str, int]]) -> tuple[dict[str, list[str]], list[list[Any]]]:
+    found, lets_in = json.loads(on(HOST, "docker", "exec", name, "python3", "-c", ASK, json.dumps([names, places])))
+    return found, lets_in
+
+
+@pytest.mark.deep
+def test_stacks_hear_no_names_of_each_other_and_reach_none_of_each_others_replicas(project: Project) -> None:
+    """Also where both have a service of one name, and both of them are served by the edge."""
+    project.write()
+    services = {**ECHO["services"], "api": ECHO["services"]["echo"]}
+    (project.root / "stacks" / "echo" / "compose.yml").write_text(yaml.safe_dump({**ECHO, "services": services}))
+    run = project.environment.deploy()
+    assert run.code == 0, run.output
+    mine, theirs = replicas("echo", "api"), replicas("morpheus", "api")
+    routed = [(address, 9000) for one in replicas("echo", "echo").values() for address in one]
+    others = [(address, 8000) for one in theirs.values() for address in one]
+    assert all((mine, theirs, routed, others))
+
+    for stack, service, own, foreign in (("echo", "echo", mine, ["web", "ml"]), ("morpheus", "api", theirs, ["echo", "keeper"])):
+        for name in replicas(stack, service):
+            found, lets_in = asked(name, ["api", *foreign], [*routed, *others])
+            assert found["api"], name
+            assert {*found["api"]} <= {address for one in own.values() for address in one}, name
+            assert [one for one in foreign if found[one]] == [], name
+            # Whoever is asked is there: each stack reaches its own.
+            assert [tuple(one) for one in lets_in] == (routed if stack == "echo" else others), name

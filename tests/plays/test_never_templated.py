@@ -125,11 +125,18 @@ def test_a_secret_that_looks_like_a_template_arrives_as_it_stands(place: Place) 
     files = {name.lower(): {"content": value} for name, value in secrets.items()}
     # In the middle of other text, too.
     secrets["PART"] = "https://u:{{ vault_opened }}@host/{{ vault_lookup }}"
-    done = place.play(CHECK, PREPARE, stack_secrets={"web": secrets}, stack_secret_files=files, stack_rotation=[])
+    done = place.play(
+        *(CHECK, PREPARE),
+        stack_secrets={"web": secrets},
+        stack_secret_variables=secrets,
+        stack_secret_files=files,
+        stack_rotation=[],
+    )
     assert done.code == 0, done.verdict
     (given,) = done.given["stack_release"]
     whole = f"https://u:{NASTY['OPENED']}@host/{NASTY['LOOKUP']}"
-    assert dotenv.values(given["secrets"]["web.env"]) == {**NASTY, "PART": whole}
+    for name in ("web", "variables"):
+        assert dotenv.values(given["secrets"][f"{name}.env"]) == {**NASTY, "PART": whole}
     found = {name: base64.b64decode(content).decode() for name, content in given["secret_files"].items()}
     assert found == {name.lower(): value for name, value in NASTY.items()}
     for name in NASTY:

@@ -197,9 +197,13 @@ def test_what_the_table_says_is_masked_on_hosts_is_what_hosts_have(tmp_path: Pat
     secrets.mkdir(parents=True)
     (secrets / "api.env").write_text('KEY="first-canary"\n')
     (secrets / "token").write_text("second-canary")
+    (secrets / "variables.env").write_text('KEY="third-canary"\n')
+    # Of a variable that is gone since, or that somebody wrote there.
+    (secrets / "values").mkdir()
+    (secrets / "values" / "key").write_text("fourth-canary")
     with said.knowing() as knowledge:
         knowledge.know_directory(secrets)
-        assert said.masked("first-canary second-canary") == "*** ***"
+        assert said.masked("first-canary second-canary third-canary fourth-canary") == "*** *** *** ***"
 
 
 def test_each_column_says_what_covers_it_or_why_nothing_does() -> None:

@@ -84,6 +84,11 @@ def readers(model: Mapping[str, Any]) -> dict[str, Reader]:
     return {name: next(iter(_readers(model, name).values())) for name in named(model)}
 
 
+def served(model: Mapping[str, Any]) -> dict[str, set[str]]:
+    """Secret -> the services that read it."""
+    return {name: {service for service, use in _uses(model) if _source(use) == name} for name in named(model)}
+
+
 def placed(model: Mapping[str, Any], directory: Path) -> dict[str, dict[str, str]]:
     """What a generated Compose file says of them, with the files in ``directory``."""
     return {name: {"file": str(directory / name)} for name in named(model)}

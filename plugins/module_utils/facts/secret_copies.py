@@ -56,16 +56,25 @@ def values(stacks: Path) -> tuple[dict[str, str], list[str]]:
         if path.is_file() and not path.name.startswith("."):
             with suppress(OSError):
                 found.update(_named(path))
+    # Each has its value from a variable, but for what somebody wrote there, and what no variable gives any more.
+    for path in sorted(stacks.glob("*/secrets/values/[!.]*")):
+        with suppress(OSError):
+            value = _text(path)
+            found |= {f"values.{path.name}": value} if value not in found.values() else {}
     short = sorted(name for name, value in found.items() if len(value.strip()) < MINIMUM_LENGTH)
     return {name: value for name, value in found.items() if name not in short}, short
 
 
 def _named(path: Path) -> Iterator[tuple[str, str]]:
-    content = path.read_bytes().decode("utf-8", "surrogateescape")
+    content = _text(path)
     if path.suffix != ".env":
         yield f"files.{path.name}", content
     else:
         yield from ((f"{path.stem}.{name}", value) for name, value in dotenv.values(content).items())
+
+
+def _text(path: Path) -> str:
+    return path.read_bytes().decode("utf-8", "surrogateescape")
 
 
 def marks(secrets: Mapping[str, str]) -> dict[bytes, list[str]]:

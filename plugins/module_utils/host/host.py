@@ -264,7 +264,7 @@ class StackHost:
         looking = LookingStore(self.releases.contents.root)
         mounts = replace(self.mounts(target.stack, target.workspace), store=looking)
         placed = mounts.overrides(target.model, target.workspace.shipped())
-        found = project_drift.project(self.releases, manifest, looking.differing, placed.inline, target.model)
+        found = project_drift.project(self.releases, manifest, looking.differing, placed.inline, target.model, target.desired)
         differing = [self.edge_paths.conf / name for name in edge.differences()]
         found += self.through.troubles(target.stack.egress)
         return [*found, *(f"{path} is not as the live release and what is admitted have it" for path in differing)]
@@ -283,7 +283,8 @@ class StackHost:
         mounts = self.mounts(target.stack, target.workspace)
         placed = mounts.overrides(target.model, target.workspace.shipped())
         override = compose_model.override(target.model, target.desired, pinned, target.labels(identity), target.additions, placed)
-        given = variable_secrets.place(self.releases.values, target.model, target.workspace.given())
+        as_ever = project_files.as_ever(self.releases.project, target.desired)
+        given = variable_secrets.place(self.releases.values, target.model, target.workspace.given(), as_ever)
         text = json.dumps(OVERRIDE.numbered({**override, **given}), indent=2, sort_keys=True).replace("$", "$$") + "\n"
         write_atomically(self.releases.project / "override.json", text, mode=0o644)
         project_files.write_inline(self.releases.project, placed.inline, given.get("secrets", ()))

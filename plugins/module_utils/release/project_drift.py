@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -16,9 +16,11 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats impor
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.spoken import sentence
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import variable_secrets
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import project_files
+from ansible_collections.morpheus.deploy.plugins.module_utils.release import variable_secrets as secret_values
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest, config_hash
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.workspace import interpolation
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.desired import DesiredService
 
 
 def kept(releases: Releases, manifest: Manifest) -> list[str]:
@@ -40,12 +42,13 @@ def project(
     lost: Collection[Path],
     inline: Collection[str] = (),
     model: Mapping[str, Any] = MappingProxyType({}),
+    desired: Sequence[DesiredService] = (),
 ) -> list[str]:
     """What is wrong in the project directory and in the content store. A rollout of the release mends it, even without a step.
 
     ``lost``: what services mount of the content store and does not lie there as it should. ``inline``: configs whose content
-    stands in the Compose files; ``model``: the project, of which secrets with a value from a variable must be there. One of
-    another content belongs to another replica.
+    stands in the Compose files; ``model``: the project, whose secrets with a value from a variable must be as they were written;
+    ``desired``: who is to read them.
     """
     given = variable_secrets.placed(model, releases.values.secrets)
     shipped = releases.workspace(manifest.id).shipped()
@@ -53,7 +56,9 @@ def project(
     differing = sorted(name for name, source in shipped.items() if name in ours and _bytes(directory / name) != _bytes(source))
     found = [f"{name} in the project directory is not the release's" for name in differing]
     found += [f"{path}, which services mount, is not the release's" for path in lost]
-    found += [_not_as_written(path) for one in given.values() if not (path := Path(one["file"])).is_file()]
+    values = releases.workspace(manifest.id).given() if given else {}
+    as_ever = project_files.as_ever(releases.project, desired)
+    found += [_not_as_written(path) for path in secret_values.differing(releases.values, model, values, as_ever)]
     found += [note for note in releases.notes if str(directory) in note]
     workspace = releases.workspace(manifest.id)
     generated = project_files.by_hand(directory, manifest.stack, workspace, _interpolation(manifest), releases.root.name)

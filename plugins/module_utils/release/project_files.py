@@ -14,6 +14,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats import LISTING, OVERRIDE, DamagedError
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.labels import FINGERPRINT, RELEASE
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.workspace import VARIABLES, Workspace
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.desired import DesiredService
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
 
 # Generated beside override.json, where they are needed.
@@ -133,3 +134,9 @@ def activated_release(project: Path) -> tuple[str, dict[str, str]]:
     labels = {name: found for name, service in services.items() if RELEASE in (found := service.get("labels") or {})}
     ids = {str(found[RELEASE]) for found in labels.values()}
     return (ids.pop() if len(ids) == 1 else ""), {name: str(found.get(FINGERPRINT, "")) for name, found in labels.items()}
+
+
+def as_ever(project: Path, desired: Sequence[DesiredService]) -> set[str]:
+    """Services that are to be as override.json has them already. Never a job, which reads its files when it runs."""
+    before = activated_release(project)[1]
+    return {one.name for one in desired if not one.job and before.get(one.name) == one.fingerprint}

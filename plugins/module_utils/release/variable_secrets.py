@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Collection, Mapping
+from pathlib import Path
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
@@ -14,10 +16,13 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.release.secret_fil
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.workspace import VARIABLES
 
 
-def place(files: SecretFiles, model: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, Any]:
+def place(
+    files: SecretFiles, model: Mapping[str, Any], given: Mapping[str, str], as_ever: Collection[str] = ()
+) -> dict[str, Any]:
     """Write those that services of ``model`` read, and give back what a generated Compose file says of them; nothing for none.
 
-    ``given``: what gives variables their values.
+    ``given``: what gives variables their values. ``as_ever``: services that are as they were when this was last done. What they
+    read and somebody changed since is put right where it lies, because their replicas mount it.
     """
     named = variable_secrets.named(model)
     if lost := sorted({*named.values()} - given.keys()):
@@ -27,6 +32,34 @@ def place(files: SecretFiles, model: Mapping[str, Any], given: Mapping[str, str]
         )
     contents = {name: given[variable] for name, variable in named.items()}
     if contents:
-        rights = {name: Rights(one.uid, one.mode, one.gid) for name, one in variable_secrets.readers(model).items()}
-        files.write_secrets(contents, rights)
+        for path in differing(files, model, given, as_ever):
+            if path.is_file():
+                _put_right(path, contents[path.name])
+        files.write_secrets(contents, _rights(model))
     return {"secrets": variable_secrets.placed(model, files.secrets)} if contents else {}
+
+
+def differing(files: SecretFiles, model: Mapping[str, Any], given: Mapping[str, str], as_ever: Collection[str]) -> list[Path]:
+    """Those that are gone, or that have another content, owner or mode than when they were written.
+
+    One whose value has been given another since is not among them: nobody who reads it is ``as_ever``, and all will be replaced.
+    """
+    named = variable_secrets.named(model)
+    there = {name for name in named if (files.secrets / name).is_file()}
+    same = {name for name, services in variable_secrets.served(model).items() if services & {*as_ever}}
+    contents = {name: given[named[name]] for name in there & same if named[name] in given}
+    changed = files.changed_secrets(contents, _rights(model))
+    return [files.secrets / name for name in named if name in changed or name not in there]
+
+
+def _rights(model: Mapping[str, Any]) -> dict[str, Rights]:
+    return {name: Rights(one.uid, one.mode, one.gid) for name, one in variable_secrets.readers(model).items()}
+
+
+def _put_right(path: Path, content: str) -> None:
+    """In the same file: another one in its place would be seen by replicas to come alone."""
+    with path.open("r+b") as stream:
+        stream.write(content.encode())
+        stream.truncate()
+        stream.flush()
+        os.fsync(stream.fileno())

@@ -22,13 +22,12 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base import env_fi
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import schema
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.secrets import files as secret_files
+from ansible_collections.morpheus.deploy.plugins.module_utils.secrets.credentials import endpoint_name
 
 # Shorter values repeat by chance and are found by trying all of them.
 MINIMUM_LENGTH = 8
 # About 25 ms and 8 MB a value.
 _EFFORT = {"n": 2**13, "r": 8, "p": 1, "dklen": 32}
-# Of an item of stack_rotation, the options that are secrets.
-_ADMINISTERS = (("postgres", "admin_url"), ("command", "admin_key"))
 _OF_THE_KEY = "morpheus.deploy: which key is this"
 _FINGERPRINT = re.compile(r"[0-9a-f]{32}\Z")
 # The env file of stack_secret_variables.
@@ -81,57 +80,6 @@ def not_compared(secrets: Mapping[str, str]) -> list[str]:
         for name, value in sorted(secrets.items())
         if too_short(value)
     ]
-
-
-def of_rotations(rotations: Any) -> dict[str, str]:
-    """What rotations administer with, by name: ``rotation.<name>.admin_url``, ``rotation.<name>.admin_key``."""
-    found = {}
-    for one in rotations if isinstance(rotations, list) else []:
-        for section, option in _ADMINISTERS if isinstance(one, Mapping) else ():
-            value = one[section].get(option) if isinstance(one.get(section), Mapping) else None
-            if isinstance(value, str) and value:
-                found[f"rotation.{one.get('name')}.{option}"] = str(value)
-    return dict(sorted(found.items()))
-
-
-def of_registries(logins: Any) -> dict[str, str]:
-    """What images are pulled with, by name: ``registries.<server>.password``, ``registries.<server>.token``."""
-    found = {}
-    for one in logins if isinstance(logins, list) else []:
-        for option in ("password", "token") if isinstance(one, Mapping) and isinstance(one.get("server"), str) else ():
-            if isinstance(one.get(option), str) and one[option]:
-                found[f"registries.{one['server'].lower()}.{option}"] = str(one[option])
-    return dict(sorted(found.items()))
-
-
-def of_notifications(notifications: Any) -> dict[str, str]:
-    """What channels are reached with, by name: ``notifications.<channel>.url``, ``.token``, ``.password``."""
-    channels = notifications.get("channels") if isinstance(notifications, Mapping) else None
-    found = {}
-    for one in channels if isinstance(channels, list) else []:
-        for option in ("url", "token", "password") if isinstance(one, Mapping) and isinstance(one.get("name"), str) else ():
-            if isinstance(one.get(option), str) and one[option]:
-                found[f"notifications.{one['name']}.{option}"] = str(one[option])
-    return dict(sorted(found.items()))
-
-
-def of_supabase(project: Any) -> dict[str, str]:
-    """What a Supabase project is reached with, by name: ``supabase_project.token``, ``.secret_key``."""
-    given = project if isinstance(project, Mapping) else {}
-    names = [name for name in ("secret_key", "token") if isinstance(given.get(name), str) and given[name]]
-    return {f"supabase_project.{name}": str(given[name]) for name in names}
-
-
-def of_endpoints(ml: Any) -> dict[str, str]:
-    """The provider's id of each ML endpoint, by name. A mock is nobody's."""
-    given = ml.get("endpoints") if isinstance(ml, Mapping) else None
-    entries = [one for one in given if isinstance(one, Mapping)] if isinstance(given, list) else []
-    paid = [one for one in entries if one.get("provider") != "mock" and isinstance(one.get("id"), str) and one["id"]]
-    return {str(one.get("name")): str(one["id"]) for one in paid}
-
-
-def endpoint_name(name: str) -> str:
-    return f"ml.endpoints.{name}.id"
 
 
 def value_problems(variables: Any, files: Any) -> list[str]:

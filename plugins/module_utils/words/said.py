@@ -231,7 +231,8 @@ def _open_of(stack: Path) -> Iterator[str]:
 def _of_directory(path: Path) -> Iterator[Secret]:
     # One that may not be read, as without root, cannot be said either.
     with suppress(OSError):
-        for file in sorted(path.iterdir()):
+        # Below values/ may lie what no variable gives any more and a replica still reads.
+        for file in sorted([*path.iterdir(), *path.glob("values/*")]):
             with suppress(OSError):
                 content = file.read_text(errors="replace")
                 yield from dotenv.values(content).items() if file.suffix == ".env" else [(file.name, content)]

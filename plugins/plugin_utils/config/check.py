@@ -22,8 +22,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.compose import var
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.hardening import Hardening
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.host_paths import Own
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.refusals import Project
+from ansible_collections.morpheus.deploy.plugins.module_utils.secrets import credentials, fingerprints
 from ansible_collections.morpheus.deploy.plugins.module_utils.secrets import files as secret_files
-from ansible_collections.morpheus.deploy.plugins.module_utils.secrets import fingerprints
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
 from ansible_collections.morpheus.deploy.plugins.module_utils.words import openly
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import (
@@ -89,11 +89,11 @@ class StackConfig(StackFiles):
         self._check_variables()
         self._secrets_by_name = fingerprints.by_name(self._secrets, raw.get("stack_secret_files") or {})
         # What can be rotated: with what images are pulled with.
-        rotated = self._secrets_by_name | fingerprints.of_registries(raw.get("stack_registries"))
+        rotated = self._secrets_by_name | credentials.of_registries(raw.get("stack_registries"))
         # With what no container is given.
-        self._credentials = rotated | fingerprints.of_rotations(raw.get("stack_rotation"))
-        self._credentials |= fingerprints.of_notifications(raw.get("notifications"))
-        self._credentials |= fingerprints.of_supabase(raw.get("supabase_project"))
+        self._credentials = rotated | credentials.of_rotations(raw.get("stack_rotation"))
+        self._credentials |= credentials.of_notifications(raw.get("notifications"))
+        self._credentials |= credentials.of_supabase(raw.get("supabase_project"))
         self.stack = Stack.of(self.config)
         self._check_names(given["preflight_environments"] or [])
         self._check_env_files()
@@ -145,7 +145,7 @@ class StackConfig(StackFiles):
         ]
 
     def _check_isolation(self, given: Mapping[str, Any], raw: Mapping[str, Any]) -> None:
-        key, endpoints = raw.get("stack_fingerprint_key") or "", fingerprints.of_endpoints(raw.get("ml"))
+        key, endpoints = raw.get("stack_fingerprint_key") or "", credentials.of_endpoints(raw.get("ml"))
         self.problems += isolation.database_problems(self.config["database"], self._secrets_by_name)
         self.problems += isolation.value_problems(self.config["allowed_values"] or [], self.config["env"] or {})
         # A key that is no string is a problem already.

@@ -139,6 +139,23 @@ QUOTE = "quote it in the inventory"
             f"stack_secret_files.pin.content: must be a string, not a number; {QUOTE}",
         ),
         ({"stack_secret_files": "a"}, "stack_secret_files: must be a mapping, not a string"),
+        ({"stack_secret_variables": {"PIN": 12345678}}, f"stack_secret_variables.PIN: must be a string, not a number; {QUOTE}"),
+        *(
+            (given, f"{name}: must be a string, not a {kind}; {QUOTE}")
+            for value, kind in ((12345678, "number"), (["a"], "list"))
+            for given, name in (
+                ({"stack_registries": [{"server": "GHCR.io", "password": value}]}, "registries.ghcr.io.password"),
+                ({"stack_registries": [{"server": "ghcr.io", "token": value}]}, "registries.ghcr.io.token"),
+                ({"stack_rotation": [{"name": "db", "postgres": {"admin_url": value}}]}, "rotation.db.admin_url"),
+                ({"stack_rotation": [{"name": "ml", "command": {"admin_key": value}}]}, "rotation.ml.admin_key"),
+                ({"notifications": {"channels": [{"name": "ops", "url": value}]}}, "notifications.ops.url"),
+                ({"notifications": {"channels": [{"name": "ops", "token": value}]}}, "notifications.ops.token"),
+                ({"notifications": {"channels": [{"name": "ops", "password": value}]}}, "notifications.ops.password"),
+                ({"supabase_project": {"token": value}}, "supabase_project.token"),
+                ({"supabase_project": {"secret_key": value}}, "supabase_project.secret_key"),
+                ({"ml": {"endpoints": [{"name": "draw", "provider": "runpod", "id": value}]}}, "ml.endpoints.draw.id"),
+            )
+        ),
     ],
 )
 def test_a_secret_that_is_no_text_is_refused_and_not_left_out(tmp_path: Path, given: dict[str, object], problem: str) -> None:

@@ -64,6 +64,14 @@ def test_secrets_are_read_from_every_stack_and_half_written_ones_and_short_ones_
     assert secret_copies.values(tmp_path / "nowhere") == ({}, [])
 
 
+def test_what_lies_in_the_place_of_a_secret_of_a_variable_and_no_variable_gives_is_looked_for_too(tmp_path: Path) -> None:
+    put(tmp_path, "shop/secrets/variables.env", dotenv.render({"TOKEN": TOKEN}))
+    put(tmp_path, "shop/secrets/values/token", TOKEN)
+    put(tmp_path, "shop/secrets/values/.token.x7", "a value of before")
+    put(tmp_path, "shop/secrets/values/key", KEY)
+    assert secret_copies.values(tmp_path) == ({"variables.TOKEN": TOKEN, "values.key": KEY}, [])
+
+
 def test_without_secrets_no_file_is_read(tmp_path: Path) -> None:
     put(tmp_path, "a", "x")
     assert secret_copies.search(walk.walk(tmp_path).files, {}, tmp_path) == secret_copies.Searched()

@@ -431,6 +431,44 @@ def test_a_secret_of_a_variable_lies_beside_the_others_and_is_damage_where_it_is
     assert not (host.releases.project / "inline.yml").exists()
 
 
+@pytest.mark.parametrize("by", ["in place", "another file", "its mode"])
+def test_a_secret_of_a_variable_that_somebody_changed_is_damage_and_is_put_right_where_replicas_read_it(
+    host: StackHost, monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    monkeypatch.setattr(host.through, "troubles", lambda words: [])
+    edge: Any = SimpleNamespace(differences=list)
+    manifest, found = of_variables(host, KEY="canary, and more"), reading_a_variable(host)
+    path = host.releases.secrets / "values" / "key"
+
+    def said() -> list[str]:
+        return host.damage(manifest, target(host, manifest, found), edge)
+
+    def written() -> None:
+        host.write_override(target(host, manifest, found), manifest.id, PINNED)
+
+    written()
+    assert said() == []
+    with path.open("rb") as mounted:
+        if by == "in place":
+            path.write_text("changed by hand")
+        elif by == "another file":
+            path.unlink()
+            path.write_text("changed")
+        else:
+            path.chmod(0o666)
+        assert said() == [f"{path} is not as it was written"]
+        written()
+        assert (path.read_text(), path.stat().st_mode & 0o777, said()) == ("canary, and more", 0o444, [])
+        # A replica has mounted what lay there when it was started.
+        assert mounted.read() == b"canary, and more"
+    # A value that is another since is no damage: who reads it is replaced, and whoever still runs keeps what it has.
+    manifest = of_variables(host, KEY="two")
+    with path.open("rb") as mounted:
+        assert (said(), path.read_text()) == ([], "canary, and more")
+        written()
+        assert (path.read_text(), mounted.read()) == ("two", b"canary, and more")
+
+
 def test_a_secret_of_a_variable_that_is_not_on_the_host_is_said_and_not_written(host: StackHost) -> None:
     manifest, found = of_variables(host, OTHER="x"), reading_a_variable(host)
     with pytest.raises(DeployError, match=r"secrets/variables\.env gives no KEY, .* deploy the live release again"):

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.morpheus.deploy.plugins.module_utils.secrets import fingerprints
+from ansible_collections.morpheus.deploy.plugins.module_utils.secrets import credentials, fingerprints
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.isolation import (
     Comparison,
     database_problems,
@@ -294,7 +294,7 @@ ENDPOINT = {"provider": "runpod", "name": "comic", "id": "abc123"}
     ],
 )
 def test_ids_of_endpoints_that_cost_money_are_kept(ml: Any, found: dict[str, str]) -> None:
-    assert fingerprints.of_endpoints(ml) == found
+    assert credentials.of_endpoints(ml) == found
 
 
 @pytest.mark.parametrize(
