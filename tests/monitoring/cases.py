@@ -371,6 +371,12 @@ CASES = [
             'node_textfile_mtime_seconds{job="node",host="app-1",file="/metrics/engine.prom"}': steady(60),
         },
         {"host": "app-1"},
+        silent={
+            "it is written all the time": {
+                'engine_up{job="node",host="app-1"}': steady(1),
+                'node_textfile_mtime_seconds{job="node",host="app-1",file="/metrics/engine.prom"}': growing(60),
+            }
+        },
     ),
     Case(
         "MonitoringPartAway",
