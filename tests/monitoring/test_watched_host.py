@@ -61,7 +61,8 @@ def test_a_services_three_backends_count_as_one_and_a_balancer_as_none(prometheu
 def test_of_the_engine_the_node_exporter_tells_what_is_not_its_own(prometheus: Prometheus) -> None:
     [found] = await_("the engine", lambda: prometheus.ask('engine_daemon_engine_cpus_cpus{host="watch-1"}'))
     assert found["value"][1] == "2"
-    assert prometheus.ask("count(go_goroutines{job='node'})")[0]["value"][1] == "1"
+    # What it finds twice it leaves out, and complains of with each answer.
+    assert "collected before" not in (prometheus.root.parent / "node.log").read_text()
 
 
 def test_an_alert_reaches_its_receiver_with_the_command_that_comes_next(prometheus: Prometheus) -> None:
