@@ -18,6 +18,8 @@ from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from .config import Config, Endpoint, remembered
+from .metrics import Counts
+from .refusal import DOWN
 
 # Connection errors may quote parts of the URL, the password among them.
 logging.getLogger("psycopg.pool").disabled = True
@@ -26,8 +28,6 @@ SCHEMA = cast(LiteralString, Path(__file__).with_name("books.sql").read_text())
 LONGEST_WAIT_SECONDS = 60
 # No prepared statements: a pooler between gateway and database may not keep them.
 OPTIONS: dict[str, Any] = {"autocommit": True, "client_encoding": "utf8", "connect_timeout": 2, "prepare_threshold": None}
-# A statement did not get through, or nobody knows whether it did.
-DOWN = (psycopg.Error, TimeoutError, OSError)
 
 RESERVE: LiteralString = "select * from ml_gateway.reserve_2(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
 SETTLE: LiteralString = "select ml_gateway.settle_1(%s, %s, %s, %s) as is_known"
@@ -35,6 +35,10 @@ SEEN: LiteralString = "select * from ml_gateway.seen_1()"
 KEEP: LiteralString = """
     insert into ml_gateway.pins (endpoint, pin, told) values (%s, %s, %s)
     on conflict (endpoint, pin) do update set told = excluded.told
+"""
+COUNT: LiteralString = """
+    insert into ml_gateway.counted as here (metric, endpoint, label, le, value) values (%s, %s, %s, %s, %s)
+    on conflict (metric, endpoint, label, le) do update set value = here.value + excluded.value
 """
 PINNED: LiteralString = "select told::text from ml_gateway.pins where endpoint = %s and pin = %s"
 # Each gateway takes its share; what another one looks at is passed over.
@@ -60,6 +64,8 @@ class Books:
     def __init__(self, config: Config) -> None:
         self.limits = json.dumps({name: str(value) for name, value in config.limits.items()})
         self.config, self.seen = config, Seen()
+        # Since this process started, and what of it is not in the books yet.
+        self.counts, self.counted = Counts(), Counts()
         self.later: set[asyncio.Task[None]] = set()
         self.url, self.options = os.environ["DATABASE_URL"], {**OPTIONS, "tcp_user_timeout": 5000, "row_factory": dict_row}
         check = AsyncConnectionPool.check_connection
@@ -110,19 +116,18 @@ class Books:
 
     def write(self, what: Callable[[], Awaitable[bool]], tries: int = 720) -> asyncio.Task[None]:
         """Write it for certain, now or when the database is there again. Whoever waits for it must not cancel it."""
-        task = asyncio.create_task(self._write(what, tries))
+
+        async def trying() -> None:
+            for number in range(tries):
+                with suppress(*DOWN):
+                    if await what():
+                        return
+                await asyncio.sleep(min(5.0, 0.1 * 2**number))
+
+        task = asyncio.create_task(trying())
         self.later.add(task)
         task.add_done_callback(self.later.discard)
         return task
-
-    async def _write(self, what: Callable[[], Awaitable[bool]], tries: int) -> None:
-        for number in range(tries):
-            try:
-                if await what():
-                    return
-            except DOWN:
-                pass
-            await asyncio.sleep(min(5.0, 0.1 * 2**number))
 
     async def watch(self) -> None:
         """Make the tables, then keep `seen` fresh, by a connection of its own: calls that wait for one do not delay it."""
@@ -138,7 +143,16 @@ class Books:
                     while True:
                         used = cast(dict[str, Any], await (await connection.execute(SEEN)).fetchone())
                         self.seen = Seen(used.pop("mode"), True, used)
+                        await self.count(connection)
                         await asyncio.sleep(0.5)
             except DOWN:
                 self.seen = Seen(self.seen.mode, False, self.seen.used)
                 await asyncio.sleep(0.1)
+
+    async def count(self, connection: psycopg.AsyncConnection[DictRow]) -> None:
+        """Add what is new to the environment's counts. What is not known to have arrived counts as added: none counts twice."""
+        new = [(*name, count - self.counted[name]) for name, count in self.counts.items() if count != self.counted[name]]
+        self.counted.update(self.counts)
+        if new:
+            # In one order, so that no gateway waits for another that waits for it.
+            await connection.cursor().executemany(COUNT, sorted(new))

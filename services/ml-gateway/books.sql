@@ -64,6 +64,15 @@ create table if not exists ml_gateway.contracts (
     by text not null,
     primary key (endpoint, pin, contract)
 );
+-- What all gateways have answered and refused, and how long it took, for who watches them (services/ml-gateway/metrics.py).
+create table if not exists ml_gateway.counted (
+    metric text not null,
+    endpoint text not null,
+    label text not null,
+    le text not null,
+    value double precision not null,
+    primary key (metric, endpoint, label, le)
+);
 create index if not exists calls_at on ml_gateway.calls (at);
 create index if not exists calls_open on ml_gateway.calls (endpoint, ends_by) where state = 'open';
 create index if not exists calls_job on ml_gateway.calls (job) where job is not null;

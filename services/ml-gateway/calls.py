@@ -1,7 +1,6 @@
 """One call through the gateway: reserve, send, settle; and what is done when that does not go well."""
 
-from collections import Counter
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -11,10 +10,10 @@ from uuid import UUID, uuid4
 import httpx
 from starlette.responses import Response, StreamingResponse
 
-from .books import DOWN, Books
+from .books import Books
 from .config import CAPS, Config, Endpoint
-from .provider import ENDED, NOT_SENT, Provider, body_of, status_of
-from .refusal import RefusedError
+from .provider import NOT_SENT, Provider, has_ended
+from .refusal import DOWN, WHY_REFUSED, RefusedError
 
 JOB: LiteralString = "select id, endpoint, pin, at from ml_gateway.calls where job = %s order by at desc limit 1"
 KEPT_HEADERS = ("content-type", "cache-control")
@@ -26,54 +25,47 @@ OVER = ("requests_per_minute", "concurrency", *CAPS)
 class Calls:
     def __init__(self, config: Config, books: Books, provider: Provider) -> None:
         self.config, self.books, self.provider = config, books, provider
-        # By endpoint and provider, and by endpoint and reason, since this process started.
-        self.answered: Counter[tuple[str, str]] = Counter()
-        self.refused: Counter[tuple[str, str]] = Counter()
 
-    async def start(self, operation: str, name: str, body: dict[str, Any], caller: str, wait_seconds: float) -> Response:
+    async def start(self, operation: str, name: str, body: dict[str, Any], caller: str, seconds: float, *tried: str) -> Response:
         """Start a job at the endpoint, or where it falls back to; at most once at each."""
         endpoint = await self.endpoint(name)
-        tried = [endpoint.name]
-        while True:
-            try:
-                answer = await self.reserved(operation, endpoint, body, caller, wait_seconds)
-            except RefusedError as refusal:
-                refusal.endpoint = endpoint.name
-                fallback = endpoint.fallback
-                if fallback is None or fallback.partition("@")[0] in tried or refusal.reason not in MAY_FALL_BACK:
-                    raise
-                self.refused[endpoint.name, refusal.reason] += 1
-                endpoint = await self.endpoint(fallback)
-                tried.append(endpoint.name)
-            else:
-                if len(tried) > 1:
-                    answer.headers["x-ml-fallback-from"] = tried[0]
-                return answer
+        try:
+            return await self.reserved(operation, endpoint, body, caller, seconds)
+        except WHY_REFUSED as error:
+            refusal, fallback, tried = RefusedError.of(error), endpoint.fallback, (*tried, endpoint.name)
+            refusal.endpoint = endpoint.name
+            if fallback is None or fallback.partition("@")[0] in tried or refusal.reason not in MAY_FALL_BACK:
+                raise refusal from None
+            self.books.counts["refused_total", endpoint.name, refusal.reason, ""] += 1
+        answer = await self.start(operation, fallback, body, caller, seconds, *tried)
+        answer.headers["x-ml-fallback-from"] = endpoint.name
+        return answer
 
-    async def reserved(
-        self, operation: str, endpoint: Endpoint, body: dict[str, Any], caller: str, wait_seconds: float
-    ) -> Response:
-        call = uuid4()
+    async def reserved(self, operation: str, endpoint: Endpoint, body: dict[str, Any], caller: str, seconds: float) -> Response:
+        call, until = uuid4(), None
         try:
             verdict, until = await self.books.reserve(call, caller, endpoint)
         except DOWN:
             # What costs nothing needs no books.
-            verdict, until = self.books.seen.mode, None
+            verdict = self.books.seen.mode
             if endpoint.most and verdict == "live":
-                raise RefusedError("database_down") from None
+                raise
         if verdict == "granted":
-            return await self.send(operation, endpoint, body, call, wait_seconds)
+            return await self.send(operation, endpoint, body, call, seconds)
         if verdict in ("live", "mock") or (verdict in OVER and self.config.over == "mock"):
-            return await self.mocked(operation, endpoint, body, call)
+            if not self.config.has_mock:
+                raise RefusedError("mode_mock")
+            # Nothing counts what the mock answers.
+            return self.passed_on(await self.provider.submit(operation, mock(endpoint), body, call), mock(endpoint))
         raise RefusedError("mode_off" if verdict == "off" else verdict, until)
 
-    async def send(self, operation: str, endpoint: Endpoint, body: dict[str, Any], call: UUID, wait_seconds: float) -> Response:
+    async def send(self, operation: str, endpoint: Endpoint, body: dict[str, Any], call: UUID, seconds: float) -> Response:
         at = datetime.now(UTC)
         try:
             answer = await self.provider.submit(operation, endpoint, body, call)
         except NOT_SENT:
             self.books.write(lambda: self.books.settle(call, None, "released"))
-            raise RefusedError("provider_unreachable") from None
+            raise
         except httpx.HTTPError as error:
             raise RefusedError("provider_failed", provider=type(error).__name__) from None
         if answer.status_code >= 500:
@@ -84,26 +76,18 @@ class Calls:
             if answer.status_code in (401, 403, 429):
                 raise RefusedError("provider_busy" if answer.status_code == 429 else "provider_refused_key")
             return self.passed_on(answer, endpoint)
-        await self.provider.note(call, endpoint, answer, at)
-        job = body_of(answer).get("id")
-        if operation == "runsync" and isinstance(job, str) and status_of(answer) not in ENDED:
-            left = wait_seconds - (datetime.now(UTC) - at).total_seconds()
-            later = await self.provider.follow(endpoint, job, left)
+        job = await self.provider.note(call, endpoint, answer, at)
+        if operation == "runsync" and job and not has_ended(answer):
+            later = await self.provider.follow(endpoint, job, seconds - (datetime.now(UTC) - at).total_seconds())
             if later is not None:
                 await self.provider.note(call, endpoint, later, at)
                 answer = later
         return self.passed_on(answer, endpoint)
 
-    async def mocked(self, operation: str, endpoint: Endpoint, body: dict[str, Any], call: UUID) -> Response:
-        """Let the mock answer. Nothing counts it."""
-        if not self.config.has_mock:
-            raise RefusedError("mode_mock")
-        return self.passed_on(await self.asked(self.provider.submit(operation, mock(endpoint), body, call)), mock(endpoint))
-
-    async def about(self, method: str, name: str, operation: str, job: str) -> Response:
-        """Ask about a job where it was started. This costs nothing, so no mode and no cap stops it."""
-        endpoint, row = await self.job(name, job)
-        answer = await self.asked(self.provider.ask(method, endpoint, f"{operation}/{job}"))
+    async def about(self, method: str, name: str, operation: str, job: str = "") -> Response:
+        """Ask about a job where it was started, or about the endpoint. This costs nothing, so no mode and no cap stops it."""
+        endpoint, row = await self.job(name, job) if job else (await self.endpoint(name), None)
+        answer = await self.provider.ask(method, endpoint, f"{operation}/{job}".rstrip("/"))
         if row and answer.status_code == 200 and operation == "status":
             await self.provider.note(row["id"], endpoint, answer, row["at"])
         return self.passed_on(answer, endpoint)
@@ -112,7 +96,7 @@ class Calls:
         """Hand on each part when it comes."""
         endpoint, _ = await self.job(name, job)
         request = self.provider.request("GET", endpoint, f"stream/{job}", endpoint.timeout_seconds)
-        answer = await self.asked(self.provider.client.send(request, stream=True))
+        answer = await self.provider.client.send(request, stream=True)
 
         async def parts() -> AsyncIterator[bytes]:
             try:
@@ -122,16 +106,6 @@ class Calls:
                 await answer.aclose()
 
         return StreamingResponse(parts(), answer.status_code, self.headers(answer, endpoint))
-
-    async def health(self, name: str) -> Response:
-        endpoint = await self.endpoint(name)
-        return self.passed_on(await self.asked(self.provider.ask("GET", endpoint, "health")), endpoint)
-
-    async def asked(self, question: Awaitable[httpx.Response]) -> httpx.Response:
-        try:
-            return await question
-        except httpx.HTTPError as error:
-            raise RefusedError("provider_unreachable", provider=type(error).__name__) from None
 
     async def job(self, name: str, job: str) -> tuple[Endpoint, dict[str, Any] | None]:
         """Where a job runs, and its call. One that is not in the books can only be the mock's."""
@@ -147,10 +121,7 @@ class Calls:
         return mock(endpoint), None
 
     async def endpoint(self, name: str) -> Endpoint:
-        try:
-            found = await self.books.endpoint(name)
-        except DOWN:
-            raise RefusedError("database_down") from None
+        found = await self.books.endpoint(name)
         if found is None:
             known = sorted(self.config.endpoints)
             raise RefusedError("unknown_pin" if name.partition("@")[0] in known else "unknown_endpoint", known=known)
@@ -160,14 +131,12 @@ class Calls:
         return Response(answer.content, answer.status_code, self.headers(answer, endpoint))
 
     def headers(self, answer: httpx.Response, endpoint: Endpoint) -> dict[str, str]:
-        self.answered[endpoint.name, endpoint.provider] += 1
+        self.books.counts["answered_total", endpoint.name, endpoint.provider, ""] += 1
         kept = {name: answer.headers[name] for name in KEPT_HEADERS if name in answer.headers}
-        told = {"endpoint": endpoint.name, "provider": endpoint.provider, "model": endpoint.model, "pin": endpoint.pin}
-        return {**kept, **{f"x-ml-{name}": value for name, value in told.items()}}
+        told = {name: getattr(endpoint, name) for name in ("provider", "model", "pin")}
+        return {**kept, "x-ml-endpoint": endpoint.name, **{f"x-ml-{name}": value for name, value in told.items()}}
 
 
 def mock(endpoint: Endpoint) -> Endpoint:
     """What stands in for an endpoint."""
-    return replace(
-        endpoint, provider="mock", model="mock", pin="", price_per_second=Decimal(0), price_per_request=Decimal(0), fallback=None
-    )
+    return replace(endpoint, id=endpoint.name, provider="mock", model="mock", pin="")

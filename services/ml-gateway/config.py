@@ -16,6 +16,7 @@ SHORTEST_SECONDS = 5
 class Endpoint:
     name: str
     provider: str
+    # As its provider knows it.
     id: str
     model: str
     timeout_seconds: int
@@ -24,7 +25,7 @@ class Endpoint:
     price_per_request: Decimal
     fallback: str | None
     # Of the provider's id, the model and its version. A release may ask for it, as <name>@<pin>.
-    pin: str = ""
+    pin: str
 
     @property
     def most(self) -> Decimal:
@@ -44,6 +45,7 @@ class Config:
     warn_at: Decimal
     over: str
     # What is remembered of each endpoint, so that releases which are pinned to it find it when another one has taken its name.
+    # Its fallback is remembered as it is pinned, too.
     kept: dict[str, dict[str, Any]]
 
     @property
@@ -59,7 +61,7 @@ def read() -> Config:
     given = os.environ.get("ML_GATEWAY_CONFIG", "")
     try:
         text = given if given.lstrip().startswith("{") else Path(given).read_text()
-        config = parse(json.loads(text, parse_float=Decimal))
+        config = _config(json.loads(text, parse_float=Decimal))
     except (OSError, ValueError, TypeError, LookupError, ArithmeticError) as error:
         raise SystemExit(f"ML_GATEWAY_CONFIG: {type(error).__name__}: {error}") from None
     if problem := _problem(config):
@@ -73,21 +75,6 @@ def key() -> str:
     return path.read_text().strip() if path.exists() else ""
 
 
-def parse(raw: dict[str, Any]) -> Config:
-    limits = dict(raw["limits"])
-    warn_at, over = Decimal(str(limits.pop("warn_at", "0.8"))), limits.pop("over", "refuse")
-    return Config(
-        environment=raw["environment"],
-        tier=raw["tier"],
-        urls={provider: url.rstrip("/") for provider, url in raw["urls"].items()},
-        endpoints={name: _endpoint(name, given) for name, given in raw["endpoints"].items()},
-        limits={name: Decimal(str(value)) for name, value in limits.items()},
-        warn_at=warn_at,
-        over=over,
-        kept={name: _kept(given, raw["endpoints"]) for name, given in raw["endpoints"].items()},
-    )
-
-
 def remembered(config: Config, name: str, told: dict[str, Any]) -> Endpoint | None:
     """An endpoint of an earlier configuration, if this one would let it pass."""
     endpoint = _endpoint(name, told)
@@ -95,18 +82,23 @@ def remembered(config: Config, name: str, told: dict[str, Any]) -> Endpoint | No
     return None if _problem(alone) else endpoint
 
 
-def _kept(given: dict[str, Any], endpoints: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """Its fallback is remembered as it is pinned, too."""
-    fallback = given.get("fallback")
-    pin = endpoints.get(fallback, {}).get("pin") if fallback else None
-    return {**given, "fallback": f"{fallback}@{pin}"} if pin else given
+def _config(raw: dict[str, Any]) -> Config:
+    limits, given = {"warn_at": "0.8", "over": "refuse", **raw["limits"]}, raw["endpoints"]
+    over, numbers = limits.pop("over"), {name: Decimal(str(value)) for name, value in limits.items()}
+    warn_at = numbers.pop("warn_at")
+    urls = {provider: url.rstrip("/") for provider, url in raw["urls"].items()}
+    endpoints = {name: _endpoint(name, each) for name, each in given.items()}
+    pinned = {name: f"{name}@{endpoint.pin}" if endpoint.pin else name for name, endpoint in endpoints.items()}
+    kept = {name: {**each, "fallback": pinned.get(each.get("fallback"))} for name, each in given.items()}
+    return Config(raw["environment"], raw["tier"], urls, endpoints, numbers, warn_at, over, kept)
 
 
 def _endpoint(name: str, given: dict[str, Any]) -> Endpoint:
     return Endpoint(
         name=name,
         provider=given["provider"],
-        id=given["id"],
+        # A mock is told the name.
+        id=name if given["provider"] == "mock" else given["id"],
         model="@".join(given[key] for key in ("model", "version") if given.get(key)),
         timeout_seconds=max(SHORTEST_SECONDS, int(given["timeout_seconds"])),
         concurrency=given["concurrency"],

@@ -4,16 +4,13 @@ By day, endpoint, model, provider and caller; beside that the caps, and what is 
 """
 
 import argparse
-import json
-import os
-from typing import Any, LiteralString
+from typing import LiteralString
 
-import psycopg
-from psycopg.rows import dict_row
+from psycopg import IsolationLevel
 
-from .books import OPTIONS
+from .command import asked_once, tell
 from .config import read
-from .mode import SPENT, caps
+from .mode import caps
 
 CALLS: LiteralString = """
     select day, endpoint, model, provider, caller, count(*) as requests, sum(coalesce(cost, reserved)) as money,
@@ -30,17 +27,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="app.costs")
     parser.add_argument("--days", type=int, default=30)
     asked, config = parser.parse_args(), read()
-    try:
-        with psycopg.connect(os.environ["DATABASE_URL"], row_factory=dict_row, **OPTIONS) as connection:
-            connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-            # Both in one snapshot, so that they agree.
-            with connection.transaction():
-                calls = connection.execute(CALLS, [asked.days]).fetchall()
-                spent = connection.execute(SPENT).fetchall()
-    except psycopg.Error as error:
-        raise SystemExit(f"The books cannot be reached ({type(error).__name__}).") from None
-    told: dict[str, Any] = {"environment": config.environment, "tier": config.tier, "calls": calls, "caps": caps(config, spent)}
-    print(json.dumps(told, default=str))
+    with asked_once() as books:
+        books.isolation_level = IsolationLevel.REPEATABLE_READ
+        # Both in one snapshot, so that they agree.
+        with books.transaction():
+            calls = books.execute(CALLS, [asked.days]).fetchall()
+            tell(config, calls=calls, caps=list(caps(config, books)))
 
 
 if __name__ == "__main__":

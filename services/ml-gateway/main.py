@@ -1,9 +1,9 @@
 """The ML gateway: stands between applications and the provider, and lets nothing pass that the books have not paid for."""
 
 import asyncio
-import json
 import os
 import re
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -13,12 +13,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from . import metrics
 from .books import Books
 from .calls import Calls
-from .config import key, read
-from .provider import Provider
-from .refusal import RefusedError
+from .config import CAPS, key, read
+from .metrics import text
+from .provider import Provider, mapping
+from .refusal import WHY_REFUSED, RefusedError
 
 # What may pass: what starts a job, with the provider's largest body, and what is asked about one, with its methods.
 LARGEST = {"run": 10_000_000, "runsync": 20_000_000}
@@ -45,15 +45,17 @@ async def lifespan(_: Starlette) -> AsyncIterator[None]:
 
 
 async def start(request: Request) -> Response:
-    operation, wait = request.path_params["operation"], request.query_params.get("wait", WAIT_MILLISECONDS)
+    operation, name, began = request.path_params["operation"], request.path_params["endpoint"], time.monotonic()
     if operation not in LARGEST:
         return await not_let_through(request)
-    body = await read_body(request, LARGEST[operation])
+    body, wait = await read_body(request, LARGEST[operation]), request.query_params.get("wait", WAIT_MILLISECONDS)
     if not wait.isdecimal() or "input" not in body:
         raise RefusedError("bad_request")
     caller = request.headers.get("x-ml-caller") or (request.client.host if request.client else "")
     wait_seconds = min(int(wait), LONGEST_WAIT_MILLISECONDS) / 1000
-    return await calls.start(operation, request.path_params["endpoint"], body, caller[:100], wait_seconds)
+    answer = await calls.start(operation, name, body, caller[:100], wait_seconds)
+    books.counts.took(answer.headers["x-ml-endpoint"], operation, time.monotonic() - began)
+    return answer
 
 
 async def read_body(request: Request, most: int) -> dict[str, Any]:
@@ -62,11 +64,7 @@ async def read_body(request: Request, most: int) -> dict[str, Any]:
         raw += part
         if len(raw) > most:
             raise RefusedError("too_large", limit=most)
-    try:
-        body = json.loads(raw)
-    except (ValueError, RecursionError):
-        body = None
-    return body if isinstance(body, dict) else {}
+    return mapping(raw)
 
 
 async def about(request: Request) -> Response:
@@ -81,19 +79,19 @@ async def about(request: Request) -> Response:
 
 
 async def endpoint_health(request: Request) -> Response:
-    return await calls.health(request.path_params["endpoint"])
+    return await calls.about("GET", request.path_params["endpoint"], "health")
 
 
 async def not_let_through(_: Request) -> Response:
     raise RefusedError("not_let_through", let_through=[*LARGEST, *ABOUT, "health"])
 
 
-async def refused(request: Request, refusal: Exception) -> JSONResponse:
-    assert isinstance(refusal, RefusedError)
+async def refused(request: Request, error: Exception) -> JSONResponse:
+    refusal = RefusedError.of(error)
     refusal.endpoint = refusal.endpoint or request.path_params.get("endpoint")
     # A name that is not configured is anybody's, and no label.
     name = (refusal.endpoint or "").partition("@")[0]
-    calls.refused[name if name in config.endpoints else "", refusal.reason] += 1
+    books.counts["refused_total", name if name in config.endpoints else "", refusal.reason, ""] += 1
     return refusal.answer(config)
 
 
@@ -110,8 +108,17 @@ async def health(_: Request) -> JSONResponse:
     return JSONResponse(body, 200 if is_ok else 503)
 
 
-async def show_metrics(_: Request) -> PlainTextResponse:
-    return PlainTextResponse(metrics.text(config, books, calls))
+async def show_metrics(request: Request) -> Response:
+    """To who asks from within the container. Prometheus learns of it by the books; applications have no need to."""
+    if not request.client or request.client.host != "127.0.0.1":
+        return await not_let_through(request)
+    used, limits = books.seen.used, config.limits
+    near = {name: used.get(name, 0) >= limits[name] * config.warn_at for name in CAPS if name in limits}
+    told = {"used": used, "limit": limits, "warning": near}
+    gauges = {kind: {f'limit="{name}"': float(value) for name, value in each.items()} for kind, each in told.items()}
+    gauges["mode"] = {f'mode="{mode}"': float(books.seen.mode == mode) for mode in ("live", "mock", "off")}
+    gauges["database_up"] = {"": float(books.seen.is_up)}
+    return PlainTextResponse(text(books.counts, gauges))
 
 
 ROUTES = [
@@ -122,4 +129,4 @@ ROUTES = [
     Route("/v2/{endpoint}/{operation}/{job}", about, methods=["GET", "POST"]),
     Route("/v2/{rest:path}", not_let_through, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]),
 ]
-app = Starlette(routes=ROUTES, lifespan=lifespan, exception_handlers={RefusedError: refused})
+app = Starlette(routes=ROUTES, lifespan=lifespan, exception_handlers=dict.fromkeys(WHY_REFUSED, refused))

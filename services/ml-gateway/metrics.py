@@ -1,26 +1,39 @@
-"""What Prometheus reads. Amounts are the environment's and come from the books; counters are this process's own."""
+"""What is counted, as Prometheus reads it. Counts are this process's own, and are added up in the books for the environment."""
 
-from .books import Books
-from .calls import Calls
-from .config import CAPS, Config
+from collections import defaultdict
+
+# Family -> its kind, and what its second label says.
+FAMILIES = {
+    "answered_total": ("counter", "provider"),
+    "refused_total": ("counter", "reason"),
+    "seconds": ("histogram", "operation"),
+}
+BOUNDS = ("0.1", "0.25", "0.5", "1", "2.5", "5", "10", "30", "60", "120", "300", "+Inf")
 
 
-def text(config: Config, books: Books, calls: Calls) -> str:
-    used, limits = books.seen.used, config.limits
-    warned = {name: used.get(name, 0) >= limits[name] * config.warn_at for name in CAPS if name in limits}
-    answered = {f'endpoint="{endpoint}",provider="{provider}"': count for (endpoint, provider), count in calls.answered.items()}
-    refused = {f'endpoint="{endpoint}",reason="{reason}"': count for (endpoint, reason), count in calls.refused.items()}
-    metrics = {
-        ("answered_total", "counter"): answered,
-        ("refused_total", "counter"): refused,
-        ("used", "gauge"): {f'limit="{name}"': amount for name, amount in used.items()},
-        ("limit", "gauge"): {f'limit="{name}"': amount for name, amount in limits.items()},
-        ("warning", "gauge"): {f'limit="{name}"': int(is_warned) for name, is_warned in warned.items()},
-        ("mode", "gauge"): {f'mode="{mode}"': int(books.seen.mode == mode) for mode in ("live", "mock", "off")},
-        ("database_up", "gauge"): {"": int(books.seen.is_up)},
-    }
+class Counts(defaultdict[tuple[str, str, str, str], float]):
+    """By metric, endpoint, second label, and bound of a bucket."""
+
+    def __init__(self) -> None:
+        super().__init__(float)
+
+    def took(self, endpoint: str, operation: str, seconds: float) -> None:
+        for bound in BOUNDS:
+            self["seconds_bucket", endpoint, operation, bound] += seconds <= float(bound)
+        self["seconds_sum", endpoint, operation, ""] += seconds
+        self["seconds_count", endpoint, operation, ""] += 1
+
+
+def text(counts: Counts, gauges: dict[str, dict[str, float]]) -> str:
+    """`gauges`: name -> value by labels."""
     lines = []
-    for (name, kind), values in metrics.items():
-        lines.append(f"# TYPE ml_gateway_{name} {kind}\n")
-        lines += [f"ml_gateway_{name}{{{labels}}} {float(value)}\n" for labels, value in sorted(values.items())]
+    for family, (kind, label) in FAMILIES.items():
+        lines.append(f"# TYPE ml_gateway_{family} {kind}\n")
+        for (metric, endpoint, value, bound), count in counts.items():
+            if metric.startswith(family):
+                le = f',le="{bound}"' if bound else ""
+                lines.append(f'ml_gateway_{metric}{{endpoint="{endpoint}",{label}="{value}"{le}}} {count}\n')
+    for name, values in gauges.items():
+        lines.append(f"# TYPE ml_gateway_{name} gauge\n")
+        lines += [f"ml_gateway_{name}{{{labels}}} {float(value)}\n" for labels, value in values.items()]
     return "".join(lines)

@@ -4,15 +4,13 @@ It is one row in the books, so every gateway obeys with its next call, and it ou
 """
 
 import argparse
-import json
-import os
-from collections.abc import Iterable
+from collections.abc import Iterator
 from typing import Any
 
 import psycopg
-from psycopg.rows import dict_row
+from psycopg.rows import DictRow
 
-from .books import OPTIONS
+from .command import asked_once, tell
 from .config import Config, read
 
 SWITCH = """
@@ -41,32 +39,20 @@ def main() -> None:
         raise SystemExit(f"Mode mock is refused {why}. Use live or off.")
     if asked.mode and not (asked.by and asked.why):
         raise SystemExit("Give --by and --why: the history says who switched, and for what.")
-    try:
-        with psycopg.connect(os.environ["DATABASE_URL"], row_factory=dict_row, **OPTIONS) as connection:
-            state = (
-                connection.execute(SWITCH if asked.mode else "select mode from ml_gateway.state", vars(asked)).fetchone() or {}
-            )
-            history = connection.execute(HISTORY).fetchall()
-            spent = connection.execute(SPENT).fetchall()
-    except psycopg.Error as error:
-        raise SystemExit(f"The books cannot be reached ({type(error).__name__}). The mode stays as it is.") from None
-    told = {"environment": config.environment, **state, "history": history, "caps": caps(config, spent)}
-    print(json.dumps(told, default=str))
+    with asked_once(". The mode stays as it is.") as books:
+        state = books.execute(SWITCH if asked.mode else "select mode from ml_gateway.state", vars(asked)).fetchone() or {}
+        tell(config, **state, history=books.execute(HISTORY).fetchall(), caps=list(caps(config, books)))
 
 
-def caps(config: Config, spent: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+def caps(config: Config, books: psycopg.Connection[DictRow]) -> Iterator[dict[str, Any]]:
     """Each cap of a day or a month with what is used of it, and whether that is as much as warn_at says."""
-    found = []
-    for row in spent:
+    for row in books.execute(SPENT):
         ending = "month" if len(row["period"]) == len("2026-11") else "day"
         for kind in ("requests", "money"):
-            name = f"{kind}_per_{ending}"
-            if name in config.limits:
-                near = row[kind] >= config.limits[name] * config.warn_at
-                found.append(
-                    {"cap": name, "used": row[kind], "limit": config.limits[name], "near": near, "period": row["period"]}
-                )
-    return found
+            limit = config.limits.get(name := f"{kind}_per_{ending}")
+            if limit is not None:
+                is_near = row[kind] >= limit * config.warn_at
+                yield {"cap": name, "used": row[kind], "limit": limit, "near": is_near, "period": row["period"]}
 
 
 if __name__ == "__main__":

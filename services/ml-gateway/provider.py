@@ -11,8 +11,9 @@ from uuid import UUID
 import httpx
 import logs
 
-from .books import DOWN, DUE, Books
+from .books import DUE, Books
 from .config import SHORTEST_SECONDS, Config, Endpoint
+from .refusal import DOWN
 
 ENDED = ("COMPLETED", "FAILED", "CANCELLED", "TIMED_OUT")
 # So long a /runsync is held at the provider. Then its job's id is known, and any gateway can ask what became of it.
@@ -26,31 +27,30 @@ class Provider:
     def __init__(self, config: Config, key: str, books: Books) -> None:
         self.config, self.key, self.books = config, key, books
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=200)
-        self.client = httpx.AsyncClient(limits=limits, event_hooks={"request": [logs.hand_on]})
+        headers = {"accept": "application/json", "accept-encoding": "identity"}
+        self.client = httpx.AsyncClient(headers=headers, limits=limits, event_hooks={"request": [logs.hand_on]})
 
     def request(self, method: str, endpoint: Endpoint, path: str, seconds: float, **options: Any) -> httpx.Request:
-        """To the endpoint under the id that the provider knows. A mock is told the name, and no key."""
-        is_mock = endpoint.provider == "mock"
-        headers = {"accept": "application/json", "accept-encoding": "identity", **options.pop("headers", {})}
-        if not is_mock:
-            headers["authorization"] = f"Bearer {self.key}"
-        url = f"{self.config.urls[endpoint.provider]}/{endpoint.name if is_mock else endpoint.id}/{path}"
-        timeout = httpx.Timeout(seconds, connect=10, pool=10)
-        return self.client.build_request(method, url, headers=headers, timeout=timeout, **options)
+        """To the endpoint under the id that its provider knows. A mock gets no key."""
+        url, timeout = f"{self.config.urls[endpoint.provider]}/{endpoint.id}/{path}", httpx.Timeout(seconds, connect=10, pool=10)
+        request = self.client.build_request(method, url, timeout=timeout, **options)
+        if endpoint.provider != "mock":
+            request.headers["authorization"] = f"Bearer {self.key}"
+        return request
 
     async def ask(self, method: str, endpoint: Endpoint, path: str) -> httpx.Response:
         return await self.client.send(self.request(method, endpoint, path, ANSWER_SECONDS))
 
     async def submit(self, operation: str, endpoint: Endpoint, body: dict[str, Any], call: UUID) -> httpx.Response:
         """Start a job. The provider stops it when its time is over, whatever the caller asked for."""
-        is_mock = endpoint.provider == "mock"
-        if not is_mock:
+        query: dict[str, int] = {}
+        # A mock draws while it is asked.
+        seconds = endpoint.timeout_seconds
+        if endpoint.provider != "mock":
             body = {**body, "policy": bounded(body.get("policy"), endpoint.timeout_seconds)}
-        query = {"wait": FIRST_WAIT_MILLISECONDS} if operation == "runsync" and not is_mock else {}
+            query, seconds = {"wait": FIRST_WAIT_MILLISECONDS} if operation == "runsync" else {}, ANSWER_SECONDS
         # In ASCII, which carries whatever the caller's JSON held.
         content, headers = json.dumps(body).encode(), {"content-type": "application/json", "x-request-id": str(call)}
-        # A mock draws while it is asked.
-        seconds = endpoint.timeout_seconds if is_mock else ANSWER_SECONDS
         request = self.request("POST", endpoint, operation, seconds, content=content, params=query, headers=headers)
         return await self.client.send(request)
 
@@ -58,14 +58,14 @@ class Provider:
         """Ask for the job until it has ended or the time is over. The last good answer, if there was one."""
         clock = asyncio.get_running_loop().time
         started, last = clock(), None
-        while (left := started + seconds - clock()) > 0 and (last is None or status_of(last) not in ENDED):
+        while (left := started + seconds - clock()) > 0 and (last is None or not has_ended(last)):
             await asyncio.sleep(min(left, 1.0, max(0.2, (clock() - started) / 10)))
             with suppress(httpx.HTTPError):
                 answer = await self.ask("GET", endpoint, f"status/{job}")
                 last = answer if answer.status_code == 200 else last
         return last
 
-    async def note(self, call: UUID, endpoint: Endpoint, answer: httpx.Response, at: datetime) -> None:
+    async def note(self, call: UUID, endpoint: Endpoint, answer: httpx.Response, at: datetime) -> str | None:
         """Write what an answer says about a job: its id at once, since another gateway may be asked for it; its price in time."""
         said = body_of(answer)
         job = said["id"] if isinstance(said.get("id"), str) else None
@@ -74,26 +74,25 @@ class Provider:
             self.books.write(lambda: self.books.settle(call, job, "settled", cost))
         else:
             await asyncio.wait({self.books.write(lambda: self.books.settle(call, job, "open"))}, timeout=2)
+        return job
 
     async def look_after(self) -> None:
         """Settle what nobody waits for: jobs of /run, and calls whose gateway was killed."""
         while True:
             with suppress(*DOWN):
                 for row in await self.books.rows(DUE):
-                    await self.look_at(row)
+                    with suppress(httpx.HTTPError):
+                        await self.look_at(row)
             await asyncio.sleep(1)
 
     async def look_at(self, row: dict[str, Any]) -> None:
-        endpoint, status = await self.books.endpoint(f"{row['endpoint']}@{row['pin']}"), 404
+        endpoint, is_gone = await self.books.endpoint(f"{row['endpoint']}@{row['pin']}"), True
         if row["job"] and endpoint:
-            try:
-                answer = await self.ask("GET", endpoint, f"status/{row['job']}")
-            except httpx.HTTPError:
-                return
-            status = answer.status_code
-            if status == 200 and status_of(answer) in ENDED:
+            answer = await self.ask("GET", endpoint, f"status/{row['job']}")
+            is_gone = answer.status_code == 404
+            if answer.status_code == 200 and has_ended(answer):
                 await self.note(row["id"], endpoint, answer, row["at"])
-        if status == 404 and row["is_over"]:
+        if is_gone and row["is_over"]:
             await self.books.settle(row["id"], None, "unknown")
 
 
@@ -105,16 +104,21 @@ def bounded(policy: object, seconds: int) -> dict[str, Any]:
     return {**given, "executionTimeout": asked if is_time else most}
 
 
-def body_of(answer: httpx.Response) -> dict[str, Any]:
+def mapping(raw: bytes | bytearray, **how: Any) -> dict[str, Any]:
+    """What a body says; nothing, if it is no JSON object."""
     try:
-        said = json.loads(answer.content, parse_float=Decimal)
-    except ValueError:
+        said = json.loads(raw, **how)
+    except (ValueError, RecursionError):
         return {}
     return said if isinstance(said, dict) else {}
 
 
-def status_of(answer: httpx.Response) -> str:
-    return str(body_of(answer).get("status"))
+def body_of(answer: httpx.Response) -> dict[str, Any]:
+    return mapping(answer.content, parse_float=Decimal)
+
+
+def has_ended(answer: httpx.Response) -> bool:
+    return body_of(answer).get("status") in ENDED
 
 
 def executed(said: dict[str, Any], endpoint: Endpoint, at: datetime) -> Decimal:

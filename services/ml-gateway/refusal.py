@@ -4,10 +4,14 @@ import math
 from datetime import UTC, datetime
 from typing import Any
 
+import httpx
+import psycopg
 from starlette.responses import JSONResponse
 
 from .config import Config
 
+# A statement did not get through, or nobody knows whether it did.
+DOWN = (psycopg.Error, OSError)
 REASONS = {
     "requests_per_minute": (429, "The limit of requests per minute is reached."),
     "concurrency": (429, "As many calls of this endpoint are under way as may be."),
@@ -23,10 +27,7 @@ REASONS = {
     "mode_off": (503, "The ML mode of this environment is off."),
     "mode_mock": (503, "The ML mode of this environment is mock, and there is no mock here."),
     "unknown_endpoint": (404, "There is no such endpoint here."),
-    "unknown_pin": (
-        404,
-        "This environment has never had this endpoint with the model that the release is pinned to.",
-    ),
+    "unknown_pin": (404, "This environment has never had this endpoint with the model that the release is pinned to."),
     "unknown_job": (404, "No call of this environment has this job id."),
     "not_let_through": (403, "The gateway does not let this operation through."),
     "bad_request": (400, 'The body must be a JSON object with an "input", and "wait" a number of milliseconds.'),
@@ -40,6 +41,13 @@ class RefusedError(Exception):
         self.reason, self.until, self.more = reason, until, more
         self.endpoint: str | None = None
 
+    @classmethod
+    def of(cls, error: Exception) -> "RefusedError":
+        """What any of WHY_REFUSED means for who called."""
+        if isinstance(error, httpx.HTTPError):
+            return cls("provider_unreachable", provider=type(error).__name__)
+        return error if isinstance(error, cls) else cls("database_down")
+
     def answer(self, config: Config) -> JSONResponse:
         """`error` is a text, as in the provider's own errors. What a program needs stands beside it."""
         status, words = REASONS[self.reason]
@@ -51,3 +59,6 @@ class RefusedError(Exception):
             body["until"] = self.until.astimezone(UTC).isoformat(timespec="milliseconds")
             headers["retry-after"] = str(max(1, math.ceil((self.until - datetime.now(UTC)).total_seconds())))
         return JSONResponse(body, status, headers)
+
+
+WHY_REFUSED = (RefusedError, httpx.HTTPError, *DOWN)

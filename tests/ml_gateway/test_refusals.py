@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import httpx
@@ -214,3 +215,46 @@ def test_metrics_tell_of_requests_money_and_refusals_by_reason(wide: World) -> N
     assert found['ml_gateway_warning{limit="requests_per_day"}'] == 1
     assert found['ml_gateway_warning{limit="money_per_day"}'] == 0
     assert found['ml_gateway_mode{mode="live"}'] == 1
+    buckets = [
+        found[f'ml_gateway_seconds_bucket{{endpoint="comic",operation="runsync",le="{le}"}}'] for le in ("0.1", "10", "+Inf")
+    ]
+    assert buckets == sorted(buckets)
+    assert buckets[1:] == [2, 2] == [found['ml_gateway_seconds_count{endpoint="comic",operation="runsync"}']] * 2
+    assert 0 < found['ml_gateway_seconds_sum{endpoint="comic",operation="runsync"}'] < 20
+    assert KEY not in http.get(f"{gateway.url}/metrics").text
+
+
+def counted(wide: World, metric: str) -> dict[tuple[str, str], float]:
+    rows = wide.database.rows("select * from ml_gateway.counted where metric = %s and le in ('', '+Inf')", metric)
+    return {(row["endpoint"], row["label"]): row["value"] for row in rows}
+
+
+def is_counted(wide: World, metric: str, known: dict[tuple[str, str], int]) -> bool:
+    return counted(wide, metric) == known
+
+
+def test_the_books_add_up_what_all_gateways_have_counted_also_those_that_were_killed(wide: World) -> None:
+    wide.limits(requests_per_day=4)
+    for answers in (2, 4):
+        gateway = wide.gateway()
+        assert [post(gateway).status_code for _ in range(2)] == [200, 200]
+        known = {("comic", "runpod"): answers}
+        wait_for(partial(is_counted, wide, "answered_total", known), "the answers are in the books")
+        gateway.kill()
+    gateway = wide.gateway()
+    assert post(gateway, headers={"X-ML-Caller": "somebody"}).status_code == 402
+    assert post(gateway, endpoint="made-up").status_code == 404
+    refusals = {("comic", "requests_per_day"): 1, ("", "unknown_endpoint"): 1}
+    wait_for(partial(is_counted, wide, "refused_total", refusals), "the refusals are in the books")
+    assert counted(wide, "answered_total") == {("comic", "runpod"): 4}
+    assert counted(wide, "seconds_bucket") == {("comic", "runsync"): 4}
+
+
+def test_metrics_are_told_within_the_container_alone(wide: World) -> None:
+    """By another address of this machine, as an application comes."""
+    gateway = wide.gateway()
+    assert http.get(f"{gateway.url}/metrics").status_code == 200
+    with httpx.Client(transport=httpx.HTTPTransport(local_address="127.0.0.2"), trust_env=False) as application:
+        answer = application.get(f"{gateway.url}/metrics", headers={"X-Forwarded-For": "127.0.0.1"})
+        refused(answer, 403, "not_let_through")
+        assert application.get(f"{gateway.url}/health").status_code == 200

@@ -152,7 +152,7 @@ class World:
     def gateway(self) -> Process:
         """One that is ready."""
         gateway = self.start_gateway()
-        wait_for(lambda: http.get(f"{gateway.url}/health").status_code == 200, "the gateway is ready")
+        wait_for(lambda: answers(f"{gateway.url}/health", 200), "the gateway is ready")
         return gateway
 
     def switch(self, mode: str, by: str = "tester", why: str = "a test") -> subprocess.CompletedProcess[str]:
@@ -218,9 +218,10 @@ def world(directory: Path, database: Database, found: Providers) -> Iterator[Wor
         yield World(directory, database, found.stub.from_here(), found.mock.from_here(), stack)
 
 
-def answers(url: str) -> bool:
+def answers(url: str, *statuses: int) -> bool:
+    """A connection that the server has closed meanwhile is no answer."""
     try:
-        return http.get(url, timeout=20).status_code in (200, 503)
+        return http.get(url, timeout=20).status_code in (statuses or (200, 503))
     except httpx.HTTPError:
         return False
 

@@ -326,6 +326,59 @@ CASES = [
         },
     ),
     Case(
+        "MlProviderFails",
+        20,
+        {
+            'ml_gateway_refused_total{job="postgres",endpoint="comic",reason="provider_failed"}': growing(9),
+            'ml_gateway_answered_total{job="postgres",endpoint="comic",provider="runpod"}': growing(3),
+        },
+        {"endpoint": "comic"},
+        "75",
+        {
+            "one of ten": {
+                'ml_gateway_refused_total{job="postgres",endpoint="comic",reason="provider_failed"}': growing(1),
+                'ml_gateway_answered_total{job="postgres",endpoint="comic",provider="runpod"}': growing(9),
+            },
+            "a limit that is reached": {
+                'ml_gateway_refused_total{job="postgres",endpoint="comic",reason="requests_per_minute"}': growing(9),
+                'ml_gateway_answered_total{job="postgres",endpoint="comic",provider="runpod"}': growing(3),
+            },
+            "nobody asks": {
+                'ml_gateway_refused_total{job="postgres",endpoint="comic",reason="provider_failed"}': steady(9),
+                'ml_gateway_answered_total{job="postgres",endpoint="comic",provider="runpod"}': steady(3),
+            },
+        },
+    ),
+    Case(
+        "EngineAway",
+        10,
+        {'engine_up{job="node",host="app-1"}': steady(0)},
+        {"host": "app-1"},
+        silent={
+            "it answers": {'engine_up{job="node",host="app-1"}': steady(1)},
+            "it is restarted": {'engine_up{job="node",host="app-1"}': "1x5 0x2 1x10"},
+            "another file is old": {
+                'engine_up{job="node",host="app-1"}': steady(1),
+                'node_textfile_mtime_seconds{job="node",host="app-1",file="/metrics/backup.prom"}': steady(-86400),
+            },
+        },
+    ),
+    Case(
+        "EngineAway",
+        10,
+        {
+            'engine_up{job="node",host="app-1"}': steady(1),
+            'node_textfile_mtime_seconds{job="node",host="app-1",file="/metrics/engine.prom"}': steady(60),
+        },
+        {"host": "app-1"},
+        silent={
+            "it is written all the time": {
+                'engine_up{job="node",host="app-1"}': steady(1),
+                'node_textfile_mtime_seconds{job="node",host="app-1",file="/metrics/engine.prom"}': growing(60),
+            }
+        },
+    ),
+    Case(
         "MonitoringPartAway",
         10,
         {'up{job="blackbox",host="watch-1"}': steady(0)},

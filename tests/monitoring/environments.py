@@ -56,7 +56,7 @@ INVENTORY = Inventory(
     HOSTS,
     ["watch-1"],
     ["https://shop.example/health"],
-    {"requests_per_minute": 60, "money_per_day": 5.0, "money_per_month": 60.0},
+    {"requests_per_minute": 60, "requests_per_day": 1000, "money_per_day": 5.0, "money_per_month": 60.0},
 )
 OPTIONS = specifications.options("monitoring")
 

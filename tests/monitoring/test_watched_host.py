@@ -58,6 +58,13 @@ def test_a_services_three_backends_count_as_one_and_a_balancer_as_none(prometheu
     assert (found["metric"], found["value"][1]) == ({"service": "shop.web"}, "3")
 
 
+def test_of_the_engine_the_node_exporter_tells_what_is_not_its_own(prometheus: Prometheus) -> None:
+    [found] = await_("the engine", lambda: prometheus.ask('engine_daemon_engine_cpus_cpus{host="watch-1"}'))
+    assert found["value"][1] == "2"
+    # What it finds twice it leaves out, and complains of with each answer.
+    assert "collected before" not in (prometheus.root.parent / "node.log").read_text()
+
+
 def test_an_alert_reaches_its_receiver_with_the_command_that_comes_next(prometheus: Prometheus) -> None:
     """The last run of this host has failed."""
 
@@ -109,8 +116,13 @@ def test_a_backup_that_is_told_of_ends_the_alert(prometheus: Prometheus, kind: s
 
 @pytest.mark.parametrize(
     ("part", "alerts"),
-    [("database", {"DatabaseAway"}), ("edge", {"ApiDown", "EdgeAway"}), ("host", {"HostAway"})],
-    ids=["database", "edge", "host"],
+    [
+        ("database", {"DatabaseAway"}),
+        ("edge", {"ApiDown", "EdgeAway"}),
+        ("engine", {"EngineAway"}),
+        ("host", {"HostAway"}),
+    ],
+    ids=["database", "edge", "engine", "host"],
 )
 def test_what_dies_is_an_alert(prometheus: Prometheus, part: str, alerts: set[str]) -> None:
     """The last of all: nothing brings it back."""

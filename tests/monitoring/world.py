@@ -10,6 +10,7 @@ import http.server
 import json
 import ssl
 import subprocess
+import sys
 import threading
 import time
 import urllib.error
@@ -122,6 +123,29 @@ def _well(request: http.server.BaseHTTPRequestHandler) -> None:
     request.wfile.write(b"ok")
 
 
+def _as_an_engine(request: http.server.BaseHTTPRequestHandler) -> None:
+    """As Docker Engine 26.1 told of itself at /metrics, shortened."""
+    body = (ROOT / "tests" / "monitoring" / "engine.txt").read_bytes()
+    request.send_response(200)
+    request.send_header("Content-Length", str(len(body)))
+    request.end_headers()
+    request.wfile.write(body)
+
+
+@contextmanager
+def _hands_on(engine: str, file: Path) -> Iterator[None]:
+    """The program of the role docker_engine, each second."""
+    program = (ROOT / "roles" / "docker_engine" / "files" / "engine_metrics.py").read_text()
+    often = program.replace("EVERY_SECONDS = 15.0", "EVERY_SECONDS = 1.0")
+    assert often != program
+    process = subprocess.Popen([sys.executable, "-I", "-c", often, engine, str(file)])
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
 @contextmanager
 def _in_a_thread(found: http.server.ThreadingHTTPServer) -> Iterator[int]:
     threading.Thread(target=found.serve_forever, daemon=True).start()
@@ -172,6 +196,13 @@ def _books(port: int) -> None:
     try:
         with connection, connection.cursor() as cursor:
             cursor.execute((ROOT / "services" / "ml-gateway" / "books.sql").read_text())
+            cursor.executemany(
+                "insert into ml_gateway.counted values (%s, 'comic', %s, %s, %s)",
+                [
+                    *(("answered_total", "runpod", "", 7), ("refused_total", "requests_per_minute", "", 2)),
+                    *(("seconds_bucket", "runsync", bound, count) for bound, count in (("1", 3), ("10", 7), ("+Inf", 7))),
+                ],
+            )
             for period in ("YYYY-MM-DD", "YYYY-MM"):
                 cursor.execute("insert into ml_gateway.spent values (to_char(now() at time zone 'utc', %s), 7, 4.5)", (period,))
     finally:
@@ -202,6 +233,9 @@ def watched_host(directory: Path) -> Iterator[Prometheus]:
         cluster = stack.enter_context(ExitStack())
         database = cluster.enter_context(server("watch", "fsync=off"))
         _books(database)
+        engine = stack.enter_context(ExitStack())
+        metrics_of_engine = engine.enter_context(_in_a_thread(_serving(_as_an_engine)))
+        stack.enter_context(_hands_on(f"127.0.0.1:{metrics_of_engine}", root / "metrics" / "engine.prom"))
         node = (
             f"--web.listen-address=127.0.0.1:{ports['node']}",
             *_flags("compose.hosts.yml", "node-exporter", root / "metrics"),
@@ -225,7 +259,13 @@ def watched_host(directory: Path) -> Iterator[Prometheus]:
             f"--web.listen-address=127.0.0.1:{ports['prometheus']}",
         )
         stack.enter_context(running("prometheus", *watching, log=log("prometheus")))
-        parts = {"edge": haproxy.kill, "database": cluster.close, "host": exporter.kill, "prober": prober.kill}
+        parts = {
+            "edge": haproxy.kill,
+            "engine": engine.close,
+            "database": cluster.close,
+            "host": exporter.kill,
+            "prober": prober.kill,
+        }
         found = Prometheus(ports["prometheus"], told, root, parts)
         await_("Prometheus", lambda: _answers(found.port))
         users = threading.Event()

@@ -56,7 +56,10 @@ _AT_LOGIN = (
 _BEFORE = ("usr/local/sbin", "usr/local/bin")
 _PROGRAMS = ("usr/sbin", "usr/bin")
 # Those of this collection, which provisioning writes.
-OWN = ("container-egress.service", "edge-farewell.service", "edge-guard.service", "log-shipper.service")
+OWN = (
+    *("container-egress.service", "edge-farewell.service", "edge-guard.service"),
+    *("engine-metrics.service", "log-shipper.service"),
+)
 _MASKED = "/dev/null"
 _UNITS = ("/etc/systemd/", "/usr/lib/systemd/", "/lib/systemd/", "/usr/local/lib/systemd/")
 

@@ -14,6 +14,10 @@ from ansible_collections.morpheus.deploy.plugins.plugin_utils.monitoring.watched
 # Where nobody's data lie.
 _NO_DISK = 'fstype!~"tmpfs|ramfs|devtmpfs|squashfs|nsfs|fuse.*"'
 _DAY = 86400
+# So long the file with the engine's metrics may be unchanged (docker_engine/files/engine_metrics.py writes it every 15 s).
+_SILENT_SECONDS = 120
+# Of the calls of an ML endpoint.
+_FAILING_PERCENT = 50
 # Limits of ml.limits -> what the books in the database say of them. What is counted by the minute stands in no book.
 _BOOKS = {
     "money_per_day": 'ml_gateway_spent_money{period="day"}',
@@ -69,6 +73,16 @@ def hosts(thresholds: Mapping[str, Any]) -> Iterator[Alert]:
         "15m",
         "ticket",
         "The processors of {{ $labels.host }} are busy for {{ $value | humanize }} % of the time",
+        STATUS,
+    )
+    # Told by who hands the engine's metrics on; where that is not wanted, nobody tells it.
+    file = 'node_textfile_mtime_seconds{file=~".*/engine[.]prom"}'
+    yield Alert(
+        "EngineAway",
+        f"min by (host) (engine_up) == 0 or max by (host) (time() - {file}) > {_SILENT_SECONDS}",
+        "5m",
+        "ticket",
+        "The engine of {{ $labels.host }} tells nothing of itself; its containers may run on, but no deploy can change them",
         STATUS,
     )
 
@@ -151,6 +165,22 @@ def spent(watched: Watched) -> Iterator[Alert]:
         "1m",
         "ticket",
         "{{ $value | humanize }} % of ml.limits.{{ $labels.limit }} are used",
+        "playbooks/ml_mode.yml <inventory>",
+    )
+
+
+def provider(watched: Watched) -> Iterator[Alert]:
+    """By the gateways' counts, which stand in the books, too."""
+    if not (watched.given["database"] and watched.inventory.caps):
+        return
+    failed = 'sum by (endpoint) (increase(ml_gateway_refused_total{reason=~"provider_(unreachable|failed|refused_key)"}[10m]))'
+    answered = "sum by (endpoint) (increase(ml_gateway_answered_total[10m]))"
+    yield Alert(
+        "MlProviderFails",
+        f"{failed} / ({failed} + ({answered} or {failed} * 0)) * 100 > {_FAILING_PERCENT}",
+        "5m",
+        "ticket",
+        "The provider fails {{ $value | humanize }} % of the calls of the ML endpoint {{ $labels.endpoint }}",
         "playbooks/ml_mode.yml <inventory>",
     )
 

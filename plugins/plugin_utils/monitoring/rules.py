@@ -31,10 +31,10 @@ def rules(watched: Watched) -> dict[str, Any]:
         "users": [*_probed(watched), *_errors(watched.thresholds), *_slow(watched.thresholds), *_edge(watched.thresholds)],
         "hosts": backstage.hosts(watched.thresholds),
         "deploys": backstage.deploys(watched.thresholds),
-        "database": [*backstage.database(watched), *backstage.spent(watched)],
+        "database": [*backstage.database(watched), *backstage.spent(watched), *backstage.provider(watched)],
         "monitoring": backstage.own(),
     }
-    found = [{"name": "records", "rules": [*_shares(), _is_slow(watched.thresholds)]}]
+    found = [{"name": "records", "rules": [*_shares(), _is_slow(watched.thresholds), *_caps(watched)]}]
     for name, alerts in groups.items():
         told = [alert.rule(watched.option) for alert in alerts]
         found += [{"name": name, "rules": told}] if told else []
@@ -54,6 +54,13 @@ def _is_slow(thresholds: Mapping[str, Any]) -> dict[str, str]:
     average = f"haproxy_backend_response_time_average_seconds{{{_EDGE}}} > bool {thresholds['latency_seconds']:g}"
     asked = f"rate(haproxy_backend_http_requests_total{{{_EDGE}}}[5m]) > 0"
     return {"record": "service:slow:now", "expr": f"max by (service) (({average}) and ({asked}))"}
+
+
+def _caps(watched: Watched) -> Iterator[dict[str, Any]]:
+    """What ml.limits says, beside what is spent."""
+    if watched.given["database"]:
+        for limit, cap in watched.inventory.caps.items():
+            yield {"record": "ml_gateway_cap", "expr": f"vector({cap:g})", "labels": {"limit": limit}}
 
 
 def _burns(pattern: str, percent: float, speeds: tuple[tuple[float, str, str], ...]) -> str:
