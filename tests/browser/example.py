@@ -1,4 +1,4 @@
-"""The example as a site of this machine, from its sources: API and page at one origin, a mock that draws, and stand-ins for the rest.
+"""The example as a site of this machine, from its sources: API and page at one origin, a mock that draws, and stand-ins.
 
 Users and buckets are those of Supabase's stand-in, which has a project of staging and one of production.
 """
