@@ -225,7 +225,7 @@ certutil:
 
 # BROWSER_TESTS='tests/browser --site staging.example.com' visits that site, and nothing is deployed.
 .PHONY: visit
-visit: $(VENV)/.stamp $(BROWSER)/.stamp chromium
+visit: $(VENV)/.stamp $(BROWSER)/.stamp chromium .cache/supabase/.stamp postgres
 	PYTHONPATH=$(CURDIR)/$(BROWSER)/packages pytest $${BROWSER_TESTS:-tests/browser}
 
 .PHONY: browser

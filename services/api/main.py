@@ -20,7 +20,7 @@ from .flags import RequestFlags
 from .identity import FAULT, IDENTITY, RELEASE, report
 from .labels import Labels
 from .ml import Ml
-from .pictures import Content, pictures
+from .pictures import THERE, Content, pictures
 from .users import Owner, router, users
 
 # Postgres stores no NUL.
@@ -120,6 +120,15 @@ async def read_story(story_id: int, owner: Owner) -> dict[str, Any]:
     for story in await database.rows(query, story_id, owner):
         return story
     raise HTTPException(404, f"There is no story {story_id}")
+
+
+@api.get("/api/pictures")
+async def takes_pictures(owner: Owner, story: int | None = None) -> dict[str, Any]:
+    """What a page asks before it shows a form: whether pictures are kept, which, and whether the story has one."""
+    if not THERE:
+        return {"kept": False}
+    most, kinds = await pictures.takes()
+    return {"kept": True, "max_bytes": most, "types": kinds, "has": story is not None and await pictures.has(owner, story)}
 
 
 @api.put("/api/stories/{story_id}/picture")

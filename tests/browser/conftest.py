@@ -15,7 +15,7 @@ sys.path[:0] = [str(ROOT / "collections"), str(ROOT)]
 # What is asserted there is to be explained as in a test.
 pytest.register_assert_rewrite("tests.browser.visitor")
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Playwright, sync_playwright
 
 from tests.acceptance import world
 from tests.acceptance.conftest import serving
@@ -71,9 +71,17 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 
 @pytest.fixture(scope="session")
-def chromium(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+def playwright() -> Iterator[Playwright]:
+    with sync_playwright() as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def chromium(
+    playwright: Playwright, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Browser]:
     """One for all tests. Each visitor has a profile of their own in it."""
-    with sync_playwright() as playwright, browser(playwright, sites(request.config), tmp_path_factory.mktemp("home")) as found:
+    with browser(playwright, sites(request.config), tmp_path_factory.mktemp("home")) as found:
         yield found
 
 

@@ -18,16 +18,20 @@ CHROMIUM = ("chromium", "google-chrome-stable", "google-chrome")
 
 @dataclass(frozen=True)
 class Site:
-    """``connect``: host:port in place of what DNS says; ``ca``: an authority that the browser does not know by itself."""
+    """``connect``: host:port in place of what DNS says; ``ca``: an authority that the browser does not know by itself.
+
+    ``port``: of this machine, where the site is served without TLS and has no name.
+    """
 
     name: str
     environment: str
     connect: str = ""
     ca: Path | None = None
+    port: int = 0
 
     @property
     def url(self) -> str:
-        return f"https://{self.name}/"
+        return f"http://{self.name}:{self.port}/" if self.port else f"https://{self.name}/"
 
     @property
     def is_production(self) -> bool:

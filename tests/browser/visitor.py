@@ -103,6 +103,35 @@ class Visitor:
             self.page.wait_for_function("picture => picture.complete && picture.naturalWidth > 0", arg=picture.element_handle())
         assert panels.get_by_role("img").count() == len(story.sentences)
 
+    def registers(self, email: str, password: str) -> None:
+        self._shows_who_they_are("Register", email, password)
+
+    def signs_in(self, email: str, password: str) -> None:
+        self._shows_who_they_are("Sign in", email, password)
+
+    def _shows_who_they_are(self, way: str, email: str, password: str) -> None:
+        self.page.get_by_label("E-mail").fill(email)
+        self.page.get_by_label("Password").fill(password)
+        self.page.get_by_role("button", name=way).click()
+
+    def signs_out(self) -> None:
+        self.page.get_by_role("button", name="Sign out").click()
+        self.is_told("You are signed out.")
+
+    def uploads(self, name: str, kind: str, content: bytes) -> None:
+        self.page.get_by_label("Picture").set_input_files({"name": name, "mimeType": kind, "buffer": content})
+        self.page.get_by_role("button", name="Keep the picture").click()
+
+    def sees_the_picture_of(self, story: Story, width: int) -> None:
+        """As wide as the one that was uploaded, and not merely the place for one."""
+        picture = self.page.get_by_role("img", name=f"Your picture of “{story.title}”")
+        expect(picture).to_be_visible()
+        self.page.wait_for_function("picture => picture.complete && picture.naturalWidth > 0", arg=picture.element_handle())
+        assert picture.evaluate("picture => picture.naturalWidth") == width
+
+    def sees_no_picture(self) -> None:
+        expect(self.page.get_by_role("img", name="Your picture")).to_have_count(0)
+
     def types(self, story: Story) -> None:
         """All by the keyboard, from the title on."""
         for words in (story.title, story.text):
