@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import suppress
 from threading import RLock
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError
@@ -48,10 +47,6 @@ POLL_SECONDS = 0.01
 LONGEST_POLL_SECONDS = 0.2
 
 
-def nobody(_: str) -> dict[str, str]:
-    return {}
-
-
 class Edge(Seen):
     """The edge as one stack sees it. Safe to use from several threads: services roll at the same time."""
 
@@ -62,7 +57,7 @@ class Edge(Seen):
         services: Iterable[str],
         routes: Mapping[str, str],
         replicas: int,
-        users: Users = nobody,
+        users: Users = lambda _: {},
     ) -> None:
         """What the release wants: its routed ``services``, its ``routes`` (key, see haproxy.route_key -> destination, see
         service/routing.py) and how many ``replicas`` the largest of the services has. ``users``: of a file of secrets, by name.
@@ -228,8 +223,7 @@ class Edge(Seen):
 
     def _tell_place(self, server: str, place: Place) -> None:
         # Refused while a server has no address at all, because its last name has died: then DNS must give it one first.
-        with suppress(EdgeError):
-            self._socket.tell(f"set server {server} addr {place.address} port {place.port}")
+        self._socket.ask(f"set server {server} addr {place.address} port {place.port}")
 
     def _point_route(self, key: str, leads: str, exists: bool) -> None:
         if leads:
