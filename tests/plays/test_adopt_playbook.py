@@ -64,6 +64,7 @@ def test_everything_is_looked_at_before_the_host_is_provisioned_and_the_edge_wai
     assert "VERDICT deployed: staging 1.1.0 " in done.output
 
 
+@pytest.mark.deep
 def test_check_mode_says_the_plan_and_asks_nothing_else(runs: Runs) -> None:
     done = runs["check"].result()
     assert (done.code, "VERDICT checked: staging adopt" in done.output) == (0, True), done.output
@@ -78,12 +79,14 @@ def test_what_speaks_against_one_host_keeps_all_of_them_as_they_are(runs: Runs) 
     assert set(asked(done)) == {"host_identity", "engine_config", "stack_adoption_info"}
 
 
+@pytest.mark.deep
 def test_another_project_is_refused_before_any_host_is_asked(runs: Runs) -> None:
     done = runs["another project"].result()
     assert (done.code, list(done.asked)) == (2, []), done.output
     assert "write stack.name: blog. Nothing was contacted or changed." in " ".join(done.output.split())
 
 
+@pytest.mark.deep
 def test_an_engine_of_the_environment_is_not_restarted_without_its_lease(runs: Runs) -> None:
     done = runs["a restart on a host of the environment"].result()
     assert done.code == 2, done.output

@@ -100,6 +100,7 @@ def test_without_its_backup_nothing_is_migrated_or_switched(runs: Runs) -> None:
         ("restores production", "restore_confirm: production is not this environment. What is lost stands above."),
     ],
 )
+@pytest.mark.deep
 def test_what_a_restore_would_lose_is_said_and_nothing_is_lost_without_a_confirmation(runs: Runs, name: str, said: str) -> None:
     done = runs[name]
     assert (done.code, done.files["staging/verdict.json"]["verdict"]) == (2, "refused")
@@ -126,6 +127,7 @@ def done_with_buckets(done: Done) -> list[tuple[str, str]]:
     return [(str(one["module"]), str(one.get("state") or "")) for one in done.asked if one["module"] in modules]
 
 
+@pytest.mark.deep
 def test_a_restore_puts_buckets_back_after_the_database_and_backs_both_up_first(runs: Runs) -> None:
     done = runs["restores buckets"]
     assert done.code == 0, done.output

@@ -131,6 +131,7 @@ def test_provisioning_without_an_authority_says_nothing_of_certificates(stage: S
 
 
 @pytest.mark.parametrize("playbook", ["provision", "certificates"])
+@pytest.mark.deep
 def test_what_cannot_work_is_refused_before_any_host_is_contacted(tmp_path: Path, playbook: str) -> None:
     wrong = {"email": "ops", "directory": "http://acme.example", "names": ["other.example"]}
     variables = {**OUT_OF_REACH, "edge_acme": wrong}

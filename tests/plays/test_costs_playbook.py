@@ -77,6 +77,7 @@ def test_one_host_that_answers_is_enough(runs: Runs) -> None:
     assert done.files["staging/costs.json"]["problem"] == ""
 
 
+@pytest.mark.deep
 def test_where_nobody_knows_the_books_the_run_fails_and_shows_the_rest(runs: Runs) -> None:
     done = runs["no gateway"].result()
     assert done.code == 2, done.output
@@ -92,6 +93,7 @@ def test_where_nobody_knows_the_books_the_run_fails_and_shows_the_rest(runs: Run
         ("wrong costs", 'costs.supabase[0].since: "ever" is no time'),
     ],
 )
+@pytest.mark.deep
 def test_what_cannot_be_shown_is_refused_before_any_host_is_asked(runs: Runs, name: str, said: str) -> None:
     done = runs[name].result()
     assert (done.code, list(done.asked)) == (2, []), done.output

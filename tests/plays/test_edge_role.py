@@ -12,6 +12,7 @@ from tests.plays.played import LOCAL, OUT_OF_REACH, ROOT, play
 
 
 @pytest.mark.parametrize("tags", [(), ("--tags", "edge")], ids=["provision.yml", "--tags edge"])
+@pytest.mark.deep
 def test_options_that_cannot_work_are_refused_before_any_host_is_contacted(tmp_path: Path, tags: tuple[str, ...]) -> None:
     wrong = {"edge_https_port": 80, "edge_trusted_proxies": ["10.0.0.5/24", "0.0.0.0/0"]}
     done = play(tmp_path, ROOT / "playbooks" / "provision.yml", *tags, hosts={"app-1": {**OUT_OF_REACH, **wrong}})

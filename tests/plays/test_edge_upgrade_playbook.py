@@ -67,12 +67,14 @@ def test_a_host_that_fails_is_taken_back_and_no_further_host_is_touched(runs: Ru
     assert done.files["staging/verdict.json"]["messages"] == ["app-1: it does not serve"]
 
 
+@pytest.mark.deep
 def test_where_no_other_host_serves_a_container_stands_in(runs: Runs) -> None:
     done = runs["alone"].result()
     assert done.code == 0, done.output
     assert turns(done)[:3] == ["lb-1: app-1 off", "app-1: replaced", "lb-1: app-1 serving"]
 
 
+@pytest.mark.deep
 def test_a_host_that_the_balancer_does_not_take_back_ends_the_run(runs: Runs) -> None:
     done = runs["not up"].result()
     assert done.code == 2, done.output

@@ -60,6 +60,7 @@ def test_rules_that_are_broken_are_named_in_one_message_and_end_the_run(here: Pa
     assert done.output.rstrip().endswith("2 rules broken.")
 
 
+@pytest.mark.deep
 def test_the_reserved_name_of_before_is_refused_with_the_new_one(here: Path) -> None:
     done = play(here, "playbooks/config.yml", "-i", "inventories/staging", "-e", "diff=production")
     assert done.code == 2, done

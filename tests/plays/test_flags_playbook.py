@@ -97,6 +97,7 @@ def test_a_flag_is_switched_on_every_host_the_first_one_first_and_in_the_file(st
     assert {(one["before"], one["why"]) for one in brought} == {("d" * 64, "half of all users")}
 
 
+@pytest.mark.deep
 def test_check_mode_says_what_would_change_and_writes_nothing(stage: Stage, runs: Runs) -> None:
     done = runs["checked"].result()
     assert done.code == 0, done.output
@@ -124,6 +125,7 @@ def test_ten_mistakes_are_one_message_before_any_connection(runs: Runs) -> None:
         ("compared with nothing", "nowhere/flags.json"),
     ],
 )
+@pytest.mark.deep
 def test_what_is_asked_wrongly_is_refused_before_any_connection(stage: Stage, runs: Runs, name: str, said: str) -> None:
     done = runs[name].result()
     assert (done.code, modules(done)) == (2, set())
@@ -139,6 +141,7 @@ def test_a_switch_that_the_file_does_not_know_of_is_not_undone(stage: Stage, run
     assert file(stage, "newer there") == FLAGS
 
 
+@pytest.mark.deep
 def test_the_file_takes_over_what_hosts_have(stage: Stage, runs: Runs) -> None:
     done = runs["taken"].result()
     assert done.code == 0, done.output
@@ -153,12 +156,14 @@ def test_hosts_get_what_the_file_says_as_the_newest_version(stage: Stage, runs: 
     assert {one["host"] for one in done.asked if one.get("content")} == {"app-1", "app-2"}
 
 
+@pytest.mark.deep
 def test_two_environments_are_compared(runs: Runs) -> None:
     done = runs["compared"].result()
     assert done.code == 0, done.output
     assert "loud: compared on 0 %, off 100 %; other on 25 %, off 75 %" in done.output
 
 
+@pytest.mark.deep
 def test_a_stack_without_flags_says_so(runs: Runs) -> None:
     done = runs["none"].result()
     assert done.code == 0, done.output

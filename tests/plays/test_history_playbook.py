@@ -70,6 +70,7 @@ def test_as_json_it_is_one_line_and_the_same_as_the_file(runs: Runs) -> None:
     assert (report["figures"]["deploys"], report["figures"]["failed"], report["days"]) == (3, 2, 90.0)
 
 
+@pytest.mark.deep
 def test_a_host_that_is_away_is_named_and_the_others_are_enough(runs: Runs) -> None:
     done = runs["one is away"].result()
     assert done.code == 0, done.output
@@ -80,6 +81,7 @@ def test_a_host_that_is_away_is_named_and_the_others_are_enough(runs: Runs) -> N
 @pytest.mark.parametrize(
     ("name", "said"), [("no format", "history_format: xml must be table or json"), ("no days", "history_days: all a number")]
 )
+@pytest.mark.deep
 def test_what_cannot_be_shown_is_refused_before_any_host_is_asked(runs: Runs, name: str, said: str) -> None:
     done = runs[name].result()
     assert (done.code, list(done.asked)) == (2, []), done.output

@@ -74,6 +74,7 @@ def test_on_a_terminal_it_is_drawn_and_ends_in_a_box(followed: Followed) -> None
     assert run.screen.rfind(f"{ESCAPE}[?25h") > run.screen.rfind(f"{ESCAPE}[?25l") >= 0
 
 
+@pytest.mark.deep
 def test_without_colours_only_the_cursor_is_moved(followed: Followed) -> None:
     run = followed.begin({"app-1": TELLS[:3]}, waits=False, terminal=True, NO_COLOR="1")
     assert run.ended() == 0
@@ -81,6 +82,7 @@ def test_without_colours_only_the_cursor_is_moved(followed: Followed) -> None:
 
 
 @pytest.mark.parametrize(("term", "github"), [("dumb", ""), ("xterm", "true")])
+@pytest.mark.deep
 def test_a_terminal_that_cannot_be_drawn_on_gets_lines(followed: Followed, term: str, github: str) -> None:
     run = followed.begin({"app-1": TELLS[:2]}, waits=False, terminal=True, TERM=term, GITHUB_ACTIONS=github)
     assert run.ended() == 0
@@ -88,6 +90,7 @@ def test_a_terminal_that_cannot_be_drawn_on_gets_lines(followed: Followed, term:
     assert " app-1 runs 1.1.0" in run.plain
 
 
+@pytest.mark.deep
 def test_without_rich_there_are_lines(followed: Followed) -> None:
     """A package of that name is found before the real one, and is none."""
     hidden = followed.directory / "hidden" / "rich"
@@ -136,6 +139,7 @@ def test_github_is_told_of_a_failure_and_takes_no_command_of_an_application(foll
     ]
 
 
+@pytest.mark.deep
 def test_ansibles_own_output_is_one_setting_away(followed: Followed) -> None:
     run = followed.begin({"app-1": TELLS}, waits=False, ANSIBLE_STDOUT_CALLBACK="default")
     assert run.ended() == 0
@@ -147,6 +151,7 @@ def test_ansibles_own_output_is_one_setting_away(followed: Followed) -> None:
     assert "api: started" not in run.screen
 
 
+@pytest.mark.deep
 def test_with_v_ansible_says_it_and_what_hosts_tell_comes_between(followed: Followed) -> None:
     run = followed.begin({"app-1": TELLS[:2]}, "-v", waits=True)
     for number, (_, line) in enumerate(STORY[:2]):
@@ -171,6 +176,7 @@ def test_with_v_ansible_says_it_and_what_hosts_tell_comes_between(followed: Foll
         )
     ],
 )
+@pytest.mark.deep
 def test_when_seeing_fails_the_deploy_goes_on_in_ansibles_own_words(followed: Followed, broken: str, terminal: bool) -> None:
     path = f"plugin_utils/live/{broken}.py"
     text = (Path(__file__).parents[2] / "plugins" / path).read_text()

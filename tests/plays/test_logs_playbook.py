@@ -98,6 +98,7 @@ def test_a_host_that_limit_leaves_out_is_named_and_is_no_failure(runs: Runs) -> 
     assert "app-2 was not asked, because --limit leaves it out: its lines are missing here" in done.output
 
 
+@pytest.mark.deep
 def test_a_service_that_no_host_has_is_refused_with_those_that_they_have(runs: Runs) -> None:
     done = runs["nobody has it"].result()
     assert done.code == 2, done.output
@@ -105,6 +106,7 @@ def test_a_service_that_no_host_has_is_refused_with_those_that_they_have(runs: R
 
 
 @pytest.mark.parametrize("name", BROKEN)
+@pytest.mark.deep
 def test_what_no_log_can_be_asked_for_is_refused_before_any_host_is(runs: Runs, name: str) -> None:
     done = runs[f"broken {name}"].result()
     assert (done.code, list(done.asked)) == (2, []), done.output

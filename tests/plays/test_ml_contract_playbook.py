@@ -75,6 +75,7 @@ def test_one_that_is_broken_is_named_and_nothing_is_remembered(runs: Runs) -> No
     assert "canary" not in done.output
 
 
+@pytest.mark.deep
 def test_an_endpoint_without_a_contract_is_refused_before_any_host_is_asked(runs: Runs) -> None:
     done = runs["no contract"].result()
     assert (done.code, list(done.asked)) == (2, []), done.output
@@ -90,6 +91,7 @@ def test_a_deploy_to_production_needs_it_for_exactly_its_pins(runs: Runs, name: 
     assert "stack_release" not in {one["module"] for one in done.asked}
 
 
+@pytest.mark.deep
 def test_a_deploy_to_production_that_nobody_can_ask_for_it_is_refused(runs: Runs) -> None:
     done = runs["no gateway"].result()
     assert done.code == 2, done.output
@@ -97,6 +99,7 @@ def test_a_deploy_to_production_that_nobody_can_ask_for_it_is_refused(runs: Runs
 
 
 @pytest.mark.parametrize("name", ["seen", "staging"])
+@pytest.mark.deep
 def test_with_it_and_where_no_money_of_users_is_at_stake_the_deploy_goes_on(runs: Runs, name: str) -> None:
     done = runs[name].result()
     assert done.verdict.split()[1] == "deployed:", done.output

@@ -98,6 +98,7 @@ def test_without_a_compose_file_what_is_left_empty_is_refused_with_its_path(newc
     ]
 
 
+@pytest.mark.deep
 def test_without_hosts_the_inventory_is_named(newcomer: Newcomer) -> None:
     assert "\n  inventories/staging/hosts.yml: app.hosts\n" in newcomer.well(new("-e name=staging"))
     done = newcomer.types("ansible-playbook morpheus.deploy.config -i inventories/staging")
@@ -108,6 +109,7 @@ def test_without_hosts_the_inventory_is_named(newcomer: Newcomer) -> None:
 @pytest.mark.parametrize(
     "options", ["", "-e name=Staging", "-e name=staging -e hosts=10.0.0.1:22", "-e name=staging -e port=http"]
 )
+@pytest.mark.deep
 def test_a_mistyped_command_ends_in_2_and_writes_nothing(newcomer: Newcomer, options: str) -> None:
     done = newcomer.types(new(options))
     assert (done.returncode, "Nothing was written or changed." in done.stdout) == (2, True), done.stdout
@@ -144,6 +146,7 @@ def test_a_write_that_fails_says_that_the_same_command_does_the_rest(newcomer: N
     newcomer.well("ansible-vault view inventories/staging/group_vars/vault.yml")
 
 
+@pytest.mark.deep
 def test_what_is_no_directory_is_named_before_anything_is_written(newcomer: Newcomer) -> None:
     (newcomer.here / ".vault").write_text("a file\n")
     done = newcomer.types(new("-e name=staging"))

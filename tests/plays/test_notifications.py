@@ -403,6 +403,7 @@ def test_a_rollback_opens_the_vault_for_its_channels_when_there_is_a_password(pl
 
 
 @run_of("a lease is broken")
+@pytest.mark.deep
 def test_whoever_wants_to_know_is_told_that_a_lease_was_broken_once_for_all_hosts(played: Played, done: Done) -> None:
     assert (done.code, verdict(done)["verdict"], verdict(done).get("notices")) == (0, "done", None), done.output
     [told] = played.sink.at("/broken")
@@ -421,6 +422,7 @@ def test_a_lease_that_was_taken_over_from_a_dead_run_is_told(played: Played, don
 
 
 @run_of("a cap is near")
+@pytest.mark.deep
 def test_a_cap_that_is_nearly_used_up_is_told(played: Played, done: Done) -> None:
     assert (done.code, verdict(done)["verdict"]) == (0, "done"), done.output
     [told] = played.sink.at("/cap")
@@ -430,6 +432,7 @@ def test_a_cap_that_is_nearly_used_up_is_told(played: Played, done: Done) -> Non
 
 
 @run_of("check mode")
+@pytest.mark.deep
 def test_in_check_mode_nobody_is_told_and_nothing_is_called(played: Played, done: Done) -> None:
     assert done.code == 0, done.output
     assert played.sink.at("/checked") == []

@@ -75,6 +75,7 @@ def test_a_deploy_is_refused_for_the_same_errors_in_one_message_before_anything_
 
 
 @pytest.mark.parametrize(("accept", "code"), [(["alerts"], 0), (["disk"], 2)])
+@pytest.mark.deep
 def test_what_is_accepted_does_not_refuse(stage: Stage, accept: list[str], code: int) -> None:
     alerts: dict[str, Any] = {**SHOWN, "alerts": BUSY}
     options = (*PAGES, "-e", json.dumps({"preflight_accept": accept}))
@@ -99,6 +100,7 @@ def test_several_stacks_have_a_plan_each_and_one_file_with_all(stage: Stage) -> 
     changed_nothing(done)
 
 
+@pytest.mark.deep
 def test_what_is_wrong_with_any_of_several_stacks_is_told_before_any_host_is_asked(stage: Stage) -> None:
     wrong = {name: {**STACKS["extra"], "drain_seconds": "soon"} for name in ("extra", "gateway")}
     done = stage.play("wrong", "plan", Case(("-e", json.dumps({"preflight_accept": ["all"]})), files=inventory(wrong)))

@@ -139,6 +139,7 @@ def test_the_branch_stays_while_a_host_still_has_something(previews: Previews) -
     assert previews.branches() == ["preview-pr-1"]
 
 
+@pytest.mark.deep
 def test_jobs_learn_which_have_expired(previews: Previews) -> None:
     previews.supabase.ask("POST", f"/v1/projects/{STAGING}/branches", STAGING_TOKEN, {"branch_name": "preview-pr-1"})
     done = previews.play("list", "", "-e", "preview_state=listed", preview_expire_hours=0.000001)
@@ -147,6 +148,7 @@ def test_jobs_learn_which_have_expired(previews: Previews) -> None:
     assert [(one["name"], one["expired"]) for one in found] == [("preview-pr-1", True)]
 
 
+@pytest.mark.deep
 def test_what_cannot_be_meant_is_refused_before_anybody_is_asked(previews: Previews) -> None:
     refused = previews.play("refused", "Pr_1", "-e", "preview_state=gone", stack_environment="staging", preview_domain="x")
     assert refused.code == 2

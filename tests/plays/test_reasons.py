@@ -47,6 +47,7 @@ def test_a_controller_without_jmespath_is_told_what_installs_it(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("hidden", ["true", "false"])
+@pytest.mark.deep
 def test_a_task_of_ours_that_fails_is_named_when_its_output_is_hidden(tmp_path: Path, hidden: str) -> None:
     role = tmp_path / "roles" / "preflight" / "tasks"
     role.mkdir(parents=True)

@@ -93,6 +93,7 @@ def test_one_host_that_reaches_the_database_refuses_for_all(stage: Stage) -> Non
         ("none", ledger("none", why="it is down"), "this went by what hosts remember"),
     ],
 )
+@pytest.mark.deep
 def test_without_an_answer_the_last_ledger_counts_and_that_is_said_in_output_and_json(
     stage: Stage, name: str, answer: dict[str, Any], said: str
 ) -> None:
@@ -178,6 +179,7 @@ KNOWS = rule("stack_release", {**READY, "versions": ["ff", "aa"]})
 
 
 @pytest.mark.parametrize(("applied", "runs"), [("aa", 0), ("ff", 1)])
+@pytest.mark.deep
 def test_what_alembic_has_applied_already_is_not_run_again(stage: Stage, applied: str, runs: int) -> None:
     """Its one row stands for all before it."""
     done = deploy(stage, f"applied-{applied}", database(applied), KNOWS)

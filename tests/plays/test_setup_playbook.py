@@ -101,6 +101,7 @@ def test_without_seeds_it_says_why_and_is_served(runs: Runs) -> None:
 
 
 @pytest.mark.parametrize("name", ["sets up where seeds must say so", "seeds where seeds must say so"])
+@pytest.mark.deep
 def test_where_a_file_must_say_that_it_is_meant_nothing_is_asked_before_it_does(runs: Runs, name: str) -> None:
     done = runs[name].result()
     assert verdict(done) == ("refused", 2)
@@ -109,6 +110,7 @@ def test_where_a_file_must_say_that_it_is_meant_nothing_is_asked_before_it_does(
     assert 'begin the file with the line "-- seed staging"' in done.verdict
 
 
+@pytest.mark.deep
 def test_a_file_that_says_so_is_run(runs: Runs) -> None:
     done = runs["seeds a file that says so"].result()
     assert verdict(done) == ("deployed", 0), done.output

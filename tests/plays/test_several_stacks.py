@@ -121,6 +121,7 @@ def test_one_stack_is_deployed_by_its_name_on_its_own_hosts(stage: Stage, reques
     assert done.files["staging/gateway/verdict.json"]["left_out"] == {}
 
 
+@pytest.mark.deep
 def test_what_is_wrong_with_several_stacks_comes_in_one_message_before_any_connection(
     stage: Stage, request: pytest.FixtureRequest
 ) -> None:
@@ -235,6 +236,7 @@ def ledger(*applied: str, **other: Any) -> dict[str, Any]:
     return {**about, "source": "live", "rows": rows, "live": "1.1.0-bb", "releases": {"1.1.0-bb": release}, **other}
 
 
+@pytest.mark.deep
 def test_status_tells_of_each_stack_which_migrations_its_database_has(stage: Stage, request: pytest.FixtureRequest) -> None:
     none = ledger(ledger="", reader="", source="none", at="", releases={})
     rules = [

@@ -217,6 +217,7 @@ def test_who_names_the_others_vault_is_refused_though_both_passwords_are_there(r
         ("imports in production", "this environment exports, and this playbook is for one that imports"),
     ],
 )
+@pytest.mark.deep
 def test_an_environment_does_not_do_the_others_part(runs: Runs, name: str, said: str) -> None:
     done = runs[name]
     assert (done.code, done.asked) == (2, []), done.output
@@ -230,6 +231,7 @@ def test_an_environment_does_not_do_the_others_part(runs: Runs, name: str, said:
         ("imports without an export", "There is no export to import"),
     ],
 )
+@pytest.mark.deep
 def test_where_there_is_nothing_to_bring_nothing_is_brought(runs: Runs, name: str, said: str) -> None:
     done = runs[name]
     assert done.code == 2, done.output

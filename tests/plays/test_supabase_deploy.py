@@ -124,6 +124,7 @@ def test_a_migration_that_fails_switches_no_host(stage: Stage) -> None:
         ),
     ],
 )
+@pytest.mark.deep
 def test_files_that_cannot_be_run_are_refused_before_any_host_is_asked(
     stage: Stage, name: str, sources: dict[str, str], expected: str
 ) -> None:
@@ -133,6 +134,7 @@ def test_files_that_cannot_be_run_are_refused_before_any_host_is_asked(
     assert expected.replace(" ", "") in "".join(done.output.split())
 
 
+@pytest.mark.deep
 def test_the_transaction_pooler_is_refused_before_any_host_is_asked(stage: Stage) -> None:
     done = deploy(stage, "pooler", url="postgresql://app.ref:canary-canary@aws-0.pooler.supabase.com:6543/postgres")
     assert (done.code, done.asked) == (2, []), done.output
@@ -140,6 +142,7 @@ def test_the_transaction_pooler_is_refused_before_any_host_is_asked(stage: Stage
     assert "canary" not in done.output
 
 
+@pytest.mark.deep
 def test_a_plan_asks_as_the_deploy_does_and_says_what_would_run(stage: Stage) -> None:
     """Of the same releases on hosts, with the same limits; nothing is applied."""
     done = deploy(

@@ -57,12 +57,14 @@ def switched(ended: Ended, kind: str) -> list[str]:
     return sorted(line.split()[0] for line in ended.asked if line.endswith(f" {kind}"))
 
 
+@pytest.mark.deep
 def test_a_deploy_that_goes_well_takes_nothing_back(deploy: Deploy) -> None:
     ended = deploy(app_1=[rolled()], app_2=[rolled()], balancers={"lb-1": {}})
     assert (ended.status, ended.said[0].split()[:2]) == (0, ["VERDICT", "deployed:"])
     assert ended.asked[2:] == ["app-1 deploy", "lb-1 health_gate", "app-2 deploy", "lb-1 health_gate"]
 
 
+@pytest.mark.deep
 def test_the_host_that_runs_a_job_for_all_goes_first_and_alone(deploy: Deploy, tmp_path: Path) -> None:
     first = rolled(prepared={"jobs": ["setup"]})
     # They wait for each other in vain when they are in two batches.
@@ -159,6 +161,7 @@ def test_a_balancer_that_does_not_serve_takes_every_host_back(deploy: Deploy) ->
     )
 
 
+@pytest.mark.deep
 def test_a_balancer_that_cannot_be_reached_is_named_and_every_host_goes_back(deploy: Deploy) -> None:
     ended = deploy(
         app_1=[rolled()], app_2=[rolled()], app_3=[rolled()], hosts_at_once=2, balancers={"lb-1": {"lost": True}, "lb-2": {}}
