@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -275,4 +276,4 @@ class EdgeSetup:
 
 def _is_whole(text: str) -> bool:
     """Whether a file has a certificate and a key to their ends, which one that was torn has not."""
-    return "-----END CERTIFICATE-----" in text and " PRIVATE KEY-----" in text.rpartition("-----END ")[2]
+    return "-----END CERTIFICATE-----" in text and re.search(r"-----END [A-Z ]*PRIVATE KEY-----", text) is not None
