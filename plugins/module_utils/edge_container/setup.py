@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-import re
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 

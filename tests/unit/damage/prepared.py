@@ -261,7 +261,7 @@ class HAProxy(FakeHAProxy):
         super().load_files()
         path = self.root / "conf" / "away.map"
         lines = path.read_text(errors="replace").splitlines() if path.is_file() else []
-        self._away = dict(line.split() for line in lines if len(line.split()) == 2)  # type: ignore[misc]
+        self._away = dict(line.split() for line in lines if len(line.split()) == 2)
 
 
 class Client:
