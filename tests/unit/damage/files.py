@@ -417,7 +417,8 @@ def _removed(path: Path) -> list[str]:
 def _back_up_anew(host: PreparedHost, path: Path) -> list[str]:
     done = _removed(path)
     host.backed_up()
-    return [*done, "`backup.yml`"]
+    _well(host.drilled())
+    return [*done, "`backup.yml`", "`backup_drill.yml`"]
 
 
 def _end_turn(host: PreparedHost, path: Path) -> list[str]:
