@@ -418,7 +418,7 @@ def _back_up_anew(host: PreparedHost, path: Path) -> list[str]:
     done = _removed(path)
     host.backed_up()
     _well(host.drilled())
-    return [*done, "`backup.yml`", "`backup_drill.yml`"]
+    return [*done, "`backup.yml`", "`backup.yml -e backup_do=drill`"]
 
 
 def _end_turn(host: PreparedHost, path: Path) -> list[str]:
