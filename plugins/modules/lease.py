@@ -288,6 +288,11 @@ history:
   type: list
   elements: dict
   sample: []
+history_problem:
+  description: What is wrong with the history of this host, also as a warning. Empty when nothing is.
+  returned: success, with O(state=read)
+  type: str
+  sample: ""
 host:
   description: The host that answered.
   returned: always
@@ -393,7 +398,8 @@ def break_(lease: Lease, params: dict[str, Any], *, check_mode: bool) -> dict[st
 def read(lease: Lease, params: dict[str, Any], *, check_mode: bool) -> dict[str, Any]:
     held = lease.read()
     words = whose(lease.environment, held) if held else f"Nobody holds the lease of {lease.environment}"
-    return {"msg": f"{words}.", "holder": _shown(held), "history": history.tail(lease.history, params["count"])}
+    told = {"history": history.tail(lease.history, params["count"]), "history_problem": lease.lost()}
+    return {"msg": f"{words}.", "holder": _shown(held), **told}
 
 
 def counted(lease: Lease, params: dict[str, Any], *, check_mode: bool) -> dict[str, Any]:
@@ -435,6 +441,8 @@ def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
         raise
     except (DeployError, OSError) as exc:
         raise DeployError(f"the lease of {params['environment']} cannot be read or written: {explained(exc)}") from exc
+    if done.get("history_problem"):
+        module.warn(done["history_problem"])
     return {"changed": False, "token": 0, "taken_over": None, "database": database} | who | done
 
 

@@ -137,6 +137,8 @@ def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
         after = base64.b64decode(given["content"])
         change = live.Change(after, given["before"], given["by"], given["why"])
         live.switch(releases, change, check_mode=module.check_mode)
+    if problem := flags.lost():
+        module.warn(problem)
     return {
         "changed": before != after,
         "flags": base64.b64encode(before).decode(),

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -67,5 +68,10 @@ class News:
     def drilled(self, about: Mapping[str, Any]) -> None:
         """Beside the last drill all of them are kept, one a line."""
         self.tell(DRILL, about)
-        with open(self.directory / "drills.jsonl", "a", opener=private) as stream:
-            stream.write(json.dumps(dict(about)) + "\n")
+        path = self.directory / "drills.jsonl"
+        with spoken(), open(path, "ab+", opener=private) as stream:
+            # One that a crash has torn gets an end, so that this drill has a line of its own.
+            if stream.tell():
+                stream.seek(-1, os.SEEK_END)
+            begin = "" if stream.read(1) in (b"", b"\n") else "\n"
+            stream.write(f"{begin}{json.dumps(dict(about))}\n".encode())

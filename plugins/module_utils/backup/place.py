@@ -28,7 +28,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.backup.record impo
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import private, write_atomically
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import Clock, SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
-from ansible_collections.morpheus.deploy.plugins.module_utils.base.spoken import told
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.spoken import spoken, told
 
 _SECONDS = 600
 _CHUNK = 1 << 18
@@ -140,7 +140,10 @@ def alone(directory: Path, wait_seconds: float, clock: Clock | None = None) -> I
     time = clock or SystemClock()
     deadline = time.now() + wait_seconds
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with open(directory / "lock", "w", opener=private) as stream:
+    with spoken():
+        # Where it is a directory, which somebody has made.
+        stream = open(directory / "lock", "w", opener=private)  # noqa: SIM115
+    with stream:
         while True:
             with suppress(BlockingIOError):
                 fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import write_atomically
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import Clock
@@ -94,11 +95,7 @@ class Turns:
         """Whom the balancer keeps off. None where an older version set it up, which keeps nobody off."""
         notes = {note.name: note for note in (self._notes.iterdir() if self._notes.is_dir() else ())}
         names = sorted({*KeptOff.names(self._paths), *notes})
-        return [
-            Off(name, name in notes, _noted(notes[name].read_text()) if name in notes else "")
-            for name in names
-            if self._is_off(name)
-        ]
+        return [Off(name, name in notes, _noted(notes[name]) if name in notes else "") for name in names if self._is_off(name)]
 
     def _note(self, name: str, playbook: str) -> None:
         write_atomically(self._notes / name, f"{playbook}\n", mode=0o644)
@@ -128,6 +125,7 @@ class Turns:
             self._clock.sleep(POLL_SECONDS)
 
 
-def _noted(text: str) -> str:
+def _noted(note: Path) -> str:
     """The playbook in a note; what else may stand there becomes no part of a command."""
-    return text.strip() if _PLAYBOOK.fullmatch(text.strip()) else ""
+    text = note.read_text(errors="replace").strip() if note.is_file() else ""
+    return text if _PLAYBOOK.fullmatch(text) else ""

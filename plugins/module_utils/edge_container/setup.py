@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -60,8 +61,9 @@ class EdgeSetup:
     @spoken()
     def with_own(self, certificates: Mapping[str, str], placeholders: Mapping[str, str]) -> dict[str, str]:
         """``certificates``, and those that the host keeps: its own where it has one, else the placeholder."""
-        own = {name: self._read_certificate(name) or placeholder for name, placeholder in placeholders.items()}
-        return {**own, **certificates}
+        own = {name: self._read_certificate(name) for name in placeholders}
+        kept = {name: text for name, text in own.items() if text and _is_whole(text)}
+        return {**placeholders, **kept, **certificates}
 
     @spoken()
     def differences(self, files: Mapping[str, str], certificates: Mapping[str, str]) -> list[str]:
@@ -270,3 +272,8 @@ class EdgeSetup:
 
     def _validate(self, candidate: Path) -> str:
         return validate_edge(self._engine, {"image": self._settings.image, "user": self._settings.user}, candidate)
+
+
+def _is_whole(text: str) -> bool:
+    """Whether a file has a certificate and a key to their ends, which one that was torn has not."""
+    return "-----END CERTIFICATE-----" in text and re.search(r"-----END [A-Z ]*PRIVATE KEY-----", text) is not None

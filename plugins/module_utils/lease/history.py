@@ -20,6 +20,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats impor
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.spoken import told
 
 KEEP_LINES = 1000
+# What a host has lost that others have, too.
+_OTHERS = "the other hosts that keep the lease know what is lost, and nobody where there is no other one"
 
 
 def utc(wall_seconds: float) -> str:
@@ -55,18 +57,44 @@ def append(path: Path, record: Mapping[str, Any]) -> None:
 
 
 def trim(path: Path, keep: int = KEEP_LINES) -> None:
-    """Keep the last ``keep`` lines, and end one that was torn by a crash, so that the next record has a line of its own."""
+    """Keep the last ``keep`` lines, and end one that was torn by a crash, so that the next record has a line of its own.
+
+    Lines that cannot be read are moved to a file beside it, which nobody reads.
+    """
+    if path.is_dir():
+        raise HISTORY.damaged(path, "it is a directory")
     try:
         content = path.read_bytes()
     except FileNotFoundError:
         return
     lines = content.splitlines()
-    if len(lines) > keep or not content.endswith(b"\n"):
-        write_atomically(path, b"".join(line + b"\n" for line in lines[-keep:]), mode=0o600)
+    bad = [line for line in lines if _record(line) is None]
+    good = [line for line in lines if _record(line) is not None]
+    if bad:
+        with told(_aside(path)), open(_aside(path), "ab", opener=private) as stream:
+            stream.write(b"".join(line + b"\n" for line in bad))
+    if bad or len(lines) > keep or not content.endswith(b"\n"):
+        write_atomically(path, b"".join(line + b"\n" for line in good[-keep:]), mode=0o600)
+
+
+def lost(path: Path, *, known: bool) -> str:
+    """What is wrong with this host's history, in a sentence; empty when nothing is. ``known``: whether a run has ended here."""
+    if path.is_dir():
+        return str(HISTORY.damaged(path, "it is a directory"))
+    content = path.read_bytes() if path.is_file() else b""
+    if not content:
+        what = "is empty" if path.is_file() else "is missing"
+        return f"{path} {what}, although runs have ended here: {_OTHERS}. The next run begins a new one" if known else ""
+    bad = sum(_record(line) is None for line in content.splitlines())
+    if not bad:
+        return ""
+    return f"{bad} of the lines of {path} cannot be read: {_OTHERS}. The next run moves them to {_aside(path)}"
 
 
 def tail(path: Path, count: int) -> list[dict[str, Any]]:
     """The last ``count`` records, the newest last. Lines that cannot be read are left out."""
+    if path.is_dir():
+        return []
     try:
         lines = path.read_bytes().splitlines()
     except FileNotFoundError:
@@ -75,15 +103,25 @@ def tail(path: Path, count: int) -> list[dict[str, Any]]:
     for candidate in reversed(lines):
         if len(records) == count:
             break
-        try:
-            record = json.loads(candidate)
-        except ValueError:
-            continue
-        if isinstance(record, dict):
+        record = _record(candidate)
+        if record is not None:
             # What a newer version has written is shown as far as it can be: nothing is decided by it.
             record.pop(HISTORY.key, None)
             records.insert(0, record)
     return records
+
+
+def _record(line: bytes) -> dict[str, Any] | None:
+    """None where it cannot be read. Every record says of what it is: a run that ended, or an event of the lease."""
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) and len(found) > (HISTORY.key in found) else None
+
+
+def _aside(path: Path) -> Path:
+    return path.with_name(f"{path.name}.unreadable")
 
 
 def merged(histories: Iterable[Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:

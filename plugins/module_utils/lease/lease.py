@@ -126,6 +126,11 @@ class Lease:
         record = self._read_record()
         return max(record.token if record else 0, self._highest_beat(), seen_by_host(self._stacks).token)
 
+    def lost(self) -> str:
+        """What is wrong with the history of this host, in a sentence; empty when nothing is."""
+        with spoken():
+            return history.lost(self.history, known=self._told.ended())
+
     def renewal(self, token: int) -> str:
         """Shell command that gives a sign of life for ``token``; exits with GONE when it has lost the lease."""
         beat = self._beat(token).name

@@ -45,6 +45,11 @@ class Told:
         with suppress(OSError):
             self._held.unlink(missing_ok=True)
 
+    def ended(self) -> bool:
+        """Whether the end of a run of the environment was ever told here."""
+        first = metrics.file(self._directory, "run", self._environment)
+        return any(self._directory.glob(f"{first.stem}-*{first.suffix}"))
+
     def command(self, beat: str, record: Mapping[str, Any]) -> str:
         """Shell command that tells how a run ended, and that nobody holds the lease, unless ``beat`` is gone: then others may.
 

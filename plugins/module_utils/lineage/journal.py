@@ -32,7 +32,8 @@ class Journal:
             if path.is_dir():
                 raise JOURNAL.damaged(path, "it is a directory")
             if path.exists() and path.stat().st_size > KEEP_BYTES:
-                path.replace(_older(path))
+                with told(_older(path)):
+                    path.replace(_older(path))
             # One that a crash has torn gets an end, so that the next event has a line of its own.
             self._start = "" if _ends_well(path) else "\n"
 

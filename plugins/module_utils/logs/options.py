@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import ssl
 from collections.abc import Mapping
@@ -13,7 +14,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import write_atomically
-from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import ConfigError
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import ConfigError, DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.spoken import words
 from ansible_collections.morpheus.deploy.plugins.module_utils.logs import program
 from ansible_collections.morpheus.deploy.plugins.module_utils.logs.shipper import CONFIG
 
@@ -78,6 +80,9 @@ def apply(files: Mapping[str, tuple[bytes, int]], root: Path) -> None:
 
 
 def _there(path: Path) -> tuple[bytes, int] | None:
+    """Refused in check mode, too, where a directory is in the way."""
+    if path.is_dir():
+        raise DeployError(words(path, IsADirectoryError(errno.EISDIR, "Is a directory"), "written"))
     return (path.read_bytes(), path.stat().st_mode & 0o777) if path.is_file() else None
 
 

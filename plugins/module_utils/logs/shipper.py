@@ -46,9 +46,16 @@ class Positions:
         self._path = path
         self._began = _now()
         self._times: dict[str, str] = {}
-        with suppress(OSError, ValueError, KeyError, TypeError):
+        # What was lost, in a sentence; a file that is missing is that of a host that has just begun.
+        self.problem = ""
+        try:
             found = json.loads(path.read_bytes())
             self._began, self._times = str(found["began"]), dict(found["times"])
+        except FileNotFoundError:
+            pass
+        except (OSError, ValueError, KeyError, TypeError) as exc:
+            mend = f"Move it away (mv {path} {path}.damaged)" if path.is_dir() else "It is written anew"
+            self.problem = f"{path} cannot be read ({exc}), so what was not sent until {self._began} is not sent. {mend}"
         # When it first began is what the next one goes by, also when this one never came to send anything.
         self._written()
 
@@ -194,11 +201,27 @@ def _newest(directory: Path) -> int:
     return max((path.stat().st_mtime_ns for path in directory.iterdir()), default=0)
 
 
+def configured(root: Path) -> target.Send:
+    """Who is sent what. DeployError when the configuration does not say it."""
+    path = root / CONFIG
+    try:
+        return target.of(json.loads(path.read_bytes()))
+    except (OSError, ValueError, KeyError, TypeError) as exc:
+        move = f"move it away (mv {path} {path}.damaged), and " if path.is_dir() else ""
+        raise DeployError(f"{path} cannot be read ({exc}): {move}run playbooks/provision.yml --tags logs") from exc
+
+
 def main() -> None:
     """The program's only argument: the directory with its configuration."""
     root = Path(sys.argv[1])
-    config = json.loads((root / CONFIG).read_bytes())
+    try:
+        send = configured(root)
+    except DeployError as exc:
+        sys.exit(str(exc))
     os.umask(0o077)
     client = engine.connect()
     client.api.timeout = SILENT_SECONDS
-    Shipper(client, target.of(config), Positions(root / POSITIONS), Scrubber()).run()
+    positions = Positions(root / POSITIONS)
+    if positions.problem:
+        _say(positions.problem)
+    Shipper(client, send, positions, Scrubber()).run()

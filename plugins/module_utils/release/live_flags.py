@@ -25,6 +25,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.flags import words
 
 # Changes that are remembered.
 KEEP = 200
+_SAID = {"at", "by", "why", "version", "changes"}
+_LOST = "who made these changes is known by the other hosts, if at all. The flags are as they were; the next change begins anew"
 _TAKE = "Take it over with playbooks/flags.yml -e flags_take=true"
 
 
@@ -52,6 +54,9 @@ class LiveFlags:
         make_directories(path.parent)
         with told(path), open(path, "a", opener=private) as stream:
             fcntl.flock(stream, fcntl.LOCK_EX)
+            if self._history.is_dir():
+                # Before flags change, of which nobody could be told.
+                raise FLAG_HISTORY.damaged(self._history, "it is a directory")
             yield
 
     def newest(self, files: Mapping[str, bytes]) -> tuple[dict[str, bytes], str]:
@@ -96,10 +101,23 @@ class LiveFlags:
         last = self.history(1)
         return f" ({last[0]['by']}, {last[0]['at']}: {last[0]['why']})" if last else ""
 
+    def lost(self) -> str:
+        """What is wrong with the history, in a sentence; empty when nothing is."""
+        path = self._history
+        if path.is_dir():
+            return str(FLAG_HISTORY.damaged(path, "it is a directory"))
+        lines = path.read_bytes().splitlines() if path.is_file() else []
+        if self.content and not lines:
+            return f"{path} {'is empty' if path.is_file() else 'is missing'}: {_LOST}"
+        bad = len(lines) - len(self.history(len(lines)))
+        return f"{bad} of the lines of {path} cannot be read: {_LOST}" if bad else ""
+
     def history(self, count: int) -> list[dict[str, Any]]:
         """The last changes, the newest first. Lines that cannot be read are left out."""
         found: list[dict[str, Any]] = []
         for line in self._history.read_bytes().splitlines() if self._history.is_file() else []:
             with suppress(ValueError):
-                found.append(FLAG_HISTORY.current(self._history, json.loads(line)))
+                change = FLAG_HISTORY.current(self._history, json.loads(line))
+                # Where it says who did what, when and why.
+                found += [change] if change.keys() >= _SAID else []
         return found[::-1][:count]

@@ -50,7 +50,8 @@ def at_balancers(
             continue
         host = found.setdefault(name, AtBalancers())
         nobody = f"{balancer} (balancer) sends nobody there"
-        playbook = str(one["playbook"]) or UNNAMED
+        # A note that was torn names a playbook that there is not.
+        playbook = one["playbook"] if one["playbook"] in REASONS else UNNAMED
         if one["turn"] and REASONS.get(playbook) == now:
             host.add(f"{nobody} while {playbook}.yml works on it")
         elif one["turn"]:

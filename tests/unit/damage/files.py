@@ -17,10 +17,13 @@ from tests.unit.damage.prepared import NEWS, OLD, Answer, PreparedHost
 STACK = "stacks/shop"
 # Where something of this kind lies: <live> and <before> are releases, <hash> is that of a content.
 FILES = [
+    "backup/drills.jsonl",
+    "backup/lock",
     "backup/news.json",
     "edge/compose.json",
     "edge/conf/away.map",
     "edge/conf/certificates.list",
+    "edge/conf/certs/acme.pem",
     "edge/conf/certs/site.pem",
     "edge/conf/challenges.map",
     "edge/conf/haproxy.cfg",
@@ -31,17 +34,26 @@ FILES = [
     "edge/conf/stacks/shop.cfg",
     "edge/edge.json",
     "edge/files.lock",
+    "edge/stand-in.json",
+    "edge/turns/app-2",
     "egress/base.json",
     "egress/lock",
     "egress/rules.v4",
     "egress/rules.v6",
     "egress/stacks/shop.json",
+    "etc/baseline.json",
     "etc/identity.json",
+    "history/staging.jsonl",
     "leases/staging/beat.<token>",
     "leases/staging/lease.json",
     "leases/staging/lock",
+    "logs/config.json",
+    "logs/positions.json",
+    "logs/shipper.pyz",
     "metrics/backup.prom",
+    "metrics/drill.prom",
     "metrics/lease-staging.prom",
+    "metrics/run-staging-deploy-deployed.prom",
     "metrics/stack-shop.prom",
     "stacks/fence.json",
     "stacks/fence.lock",
@@ -50,9 +62,13 @@ FILES = [
     f"{STACK}/fence.json",
     f"{STACK}/fence.lock",
     f"{STACK}/fingerprint.key",
+    f"{STACK}/flags.jsonl",
+    f"{STACK}/flags.lock",
+    f"{STACK}/journal.1.jsonl",
     f"{STACK}/journal.jsonl",
     f"{STACK}/lineage.json",
     f"{STACK}/live/flags/features.json",
+    f"{STACK}/live/flags/flags.json",
     f"{STACK}/progress.jsonl",
     f"{STACK}/project/.env",
     f"{STACK}/project/.release-files.json",
@@ -79,6 +95,7 @@ FILES = [
 ]
 _NUMBERED = (
     "base.json",
+    "baseline.json",
     "edge.json",
     "fence.json",
     "identity.json",
@@ -92,7 +109,7 @@ NUMBERED = {**dict.fromkeys(_NUMBERED, "format"), "override.json": "x-morpheus.d
 COMMENTED = ("haproxy.cfg", "shop.cfg", "shop.map", "routes.map", "maintenance.map", "certificates.list")
 # What a mend may be told by: each of these is done by ``mend``.
 MENDS = (
-    *("deploy", "Deploy", "provision.yml", "maintenance.yml", "unlock.yml", "move it away", "Move it away"),
+    *("deploy", "Deploy", "provision.yml", "claim.yml", "maintenance.yml", "unlock.yml", "move it away", "Move it away"),
     *("remove the file", "run this again", "run this with", "make a backup"),
 )
 NEWER = "run it with the newer version of the collection, or what the message names"
@@ -172,11 +189,61 @@ OF_EGRESS: dict[str, Callable[[PreparedHost], Answer]] = {
 KEEP_AWAY = "provision --tags egress"
 # Asked of locks and fences alone, because it writes, and mends what else is damaged.
 COMES_IN = "a run comes in"
+# Where a file lies -> what else reads or writes it.
+ALSO: dict[str, dict[str, Callable[[PreparedHost], Answer]]] = {
+    "backup/drills.jsonl": {"a drill ends": PreparedHost.drilled},
+    "backup/lock": {"a backup begins": PreparedHost.backs_up},
+    "edge/stand-in.json": {"an edge upgrade begins": PreparedHost.stands_in},
+    "edge/turns/app-2": {"whom the balancer keeps off": PreparedHost.kept_off},
+    "etc/baseline.json": {
+        "claim --tags baseline": PreparedHost.baseline,
+        "the baseline in an audit": PreparedHost.baseline_in_audit,
+    },
+    "history/staging.jsonl": {"history": PreparedHost.history},
+    "logs/config.json": {
+        "provision --tags logs --check": lambda host: host.logs(check=True),
+        "the log shipper starts": PreparedHost.ships,
+    },
+    "logs/positions.json": {"the log shipper starts": PreparedHost.ships},
+    "logs/shipper.pyz": {"provision --tags logs --check": lambda host: host.logs(check=True)},
+    f"{STACK}/flags.jsonl": {"flags": PreparedHost.flags, "a flag is changed": PreparedHost.switches_flags},
+    f"{STACK}/flags.lock": {"a flag is changed": PreparedHost.switches_flags},
+    f"{STACK}/journal.1.jsonl": {"a run finds the journal full": PreparedHost.fills_the_journal},
+}
+# What writes: the host answers other things after it.
+WRITES = {
+    *(COMES_IN, KEEP_AWAY, "a drill ends", "a backup begins", "an edge upgrade begins", "the log shipper starts"),
+    *("a flag is changed", "a run finds the journal full"),
+}
+
+
+@dataclass(frozen=True)
+class Past:
+    """A file that remembers, and that nobody can write again. ``keys``: of answers, which tell what it remembered; all else must
+    be as before after the mend. ``why``: nothing more is to be done.
+    """
+
+    why: str
+    keys: tuple[str, ...] = ()
+
+
+PAST = {
+    "backup/drills.jsonl": Past("no command reads this list of drills, people do; the last one is in `backup/news.json`, too"),
+    "edge/turns/app-2": Past("the host serves again", ("kept_off",)),
+    "history/staging.jsonl": Past("the past is lost on this host; the other hosts that keep the lease have it", ("history",)),
+    "logs/positions.json": Past("what was logged while nothing was sent is not sent"),
+    f"{STACK}/flags.jsonl": Past("the past is lost on this host; the flags are as they were", ("history",)),
+    f"{STACK}/journal.1.jsonl": Past(
+        "read only where `lineage.json` is lost, too, which then knows less of releases from before"
+    ),
+}
 
 
 def _commands(label: str) -> dict[str, Callable[[PreparedHost], Answer]]:
     if label.startswith("egress/"):
         return {**COMMANDS, **OF_EGRESS, **({KEEP_AWAY: PreparedHost.keep_away} if label.endswith("lock") else {})}
+    if label in ALSO:
+        return {**COMMANDS, **ALSO[label]}
     guards = label.endswith(("lock", "fence.json"))
     return {**COMMANDS, COMES_IN: lambda host: host.come_in()} if guards else COMMANDS
 
@@ -209,14 +276,21 @@ def case(host: PreparedHost, label: str, damage: str) -> Case:
     if not found.wrong and damage != "of a newer version":
         found.mend = mend(host, path, found)
         after = _answers(host, label)
-        found.after_mend = {command: answer for command, answer in after.items() if answer != before[command]}
+        told = PAST[label].keys if label in PAST else ()
+        found.after_mend = {
+            command: answer for command, answer in after.items() if _without(answer, told) != _without(before[command], told)
+        }
     return found
+
+
+def _without(answer: Answer, keys: Iterable[str]) -> Answer:
+    return {key: value for key, value in answer.items() if key not in keys}
 
 
 def _before(host: PreparedHost, label: str) -> dict[str, Answer]:
     """What the host answers as it was prepared: once where nothing that is asked writes."""
     asked = tuple(_commands(label))
-    if {COMES_IN, KEEP_AWAY} & {*asked}:
+    if WRITES & {*asked}:
         return _answers(host, label)
     if asked not in host.answered:
         host.answered[asked] = _answers(host, label)
@@ -275,6 +349,9 @@ def _names(text: str, path: Path, *more: str) -> bool:
     if path.name == "news.json":
         # That no backup is known is what a status goes by.
         named += ['"backups": {}']
+    if path.name == "baseline.json":
+        # Of which audit_report makes a finding.
+        named += ['"recorded": false']
     if path.name.startswith("beat.") and not path.exists():
         # That is how a lease is given back.
         named += ["Nobody holds the lease"]
@@ -295,6 +372,8 @@ def mend(host: PreparedHost, path: Path, found: Case) -> str:
     done = _move_away(path) if "ove it away" in text else []
     if found.label.startswith("leases/"):
         done += _take_anew(host)
+    elif found.label in _ANEW:
+        done += _ANEW[found.label](host, path)
     elif found.label == "backup/news.json":
         done += _back_up_anew(host, path)
     elif found.label == "etc/identity.json":
@@ -310,7 +389,8 @@ def mend(host: PreparedHost, path: Path, found: Case) -> str:
     if ("deploy" in text.lower() or "said" in planned) and not found.label.startswith("leases/"):
         done += _deploy(host, found.label)
     _forget(path)
-    return ", ".join(done)
+    past = f"; {PAST[found.label].why}" if found.label in PAST and done else ""
+    return f"{', '.join(done)}{past}"
 
 
 def _move_away(path: Path) -> list[str]:
@@ -337,7 +417,60 @@ def _removed(path: Path) -> list[str]:
 def _back_up_anew(host: PreparedHost, path: Path) -> list[str]:
     done = _removed(path)
     host.backed_up()
-    return [*done, "`backup.yml`"]
+    _well(host.drilled())
+    return [*done, "`backup.yml`", "`backup.yml -e backup_do=drill`"]
+
+
+def _end_turn(host: PreparedHost, path: Path) -> list[str]:
+    answer, done = host.let_in(), []
+    if answer.get("failed"):
+        assert "ove it away" in answer["msg"], answer
+        done = _move_away(path)
+        answer = host.let_in()
+    _well(answer)
+    assert host.kept_off()["kept_off"] == []
+    return [*done, "`edge_upstream` with `state: serving`"]
+
+
+def _look_anew(host: PreparedHost, path: Path) -> list[str]:
+    """Who looked at the host."""
+    _well(host.baseline(renew=True))
+    return ["`claim.yml --tags baseline -e audit_renew_baseline=true`"]
+
+
+def _go_on(host: PreparedHost, path: Path) -> list[str]:
+    """A run ends, and another one comes."""
+    _well(host.unlock())
+    _well(host.take_lease())
+    host.ends_run()
+    _well(host.take_lease())
+    return ["the next run"]
+
+
+def _change_flags(host: PreparedHost, path: Path) -> list[str]:
+    host.changed_flags()
+    return ["the next change of a flag"]
+
+
+def _ship_anew(host: PreparedHost, path: Path) -> list[str]:
+    _well(host.ships())
+    return ["the log shipper's next start"]
+
+
+def _send_anew(host: PreparedHost, path: Path) -> list[str]:
+    _well(host.logs())
+    return ["`provision.yml --tags logs`"]
+
+
+_ANEW: dict[str, Callable[[PreparedHost, Path], list[str]]] = {
+    "edge/turns/app-2": _end_turn,
+    "etc/baseline.json": _look_anew,
+    "history/staging.jsonl": _go_on,
+    "logs/config.json": _send_anew,
+    "logs/positions.json": _ship_anew,
+    "logs/shipper.pyz": _send_anew,
+    f"{STACK}/flags.jsonl": _change_flags,
+}
 
 
 def _claim_anew(host: PreparedHost, path: Path) -> list[str]:
@@ -394,7 +527,8 @@ def table(cases: Iterable[Case]) -> str:
         words = {word: [name for name, told in one.words.items() if told == word] for word in ("said", "refused")}
         said = "; ".join(f"{word} by {_listed(commands)}" for word, commands in words.items() if commands)
         how = NEWER if one.damage == "of a newer version" and "refused" in said else one.mend
-        rows.setdefault((one.label, said or "works as ever", how or "nothing is to be done"), []).append(one.damage)
+        nothing = f"nothing is to be done: {PAST[one.label].why}" if one.label in PAST else "nothing is to be done"
+        rows.setdefault((one.label, said or "works as ever", how or nothing), []).append(one.damage)
     lines = [f"| `{label}` | {', '.join(damages)} | {said} | {how} |" for (label, said, how), damages in rows.items()]
     return "\n".join(["| file | damage | what commands do | mend |", "|---|---|---|---|", *lines]) + "\n"
 

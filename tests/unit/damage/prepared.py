@@ -7,8 +7,10 @@ reads the files on disk. Each module is run as Ansible runs it.
 from __future__ import annotations
 
 import base64
+import functools
 import json
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
@@ -22,29 +24,41 @@ from typing import Any
 import pytest
 import yaml
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.morpheus.deploy.plugins.module_utils.backup import news
-from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EngineError
+from ansible_collections.morpheus.deploy.plugins.module_utils.backup import news, place
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError, EngineError
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge import state as edge_state
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.networks import STACK as OF_STACK
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.instance import Own, StandIn
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.settings import CPU_SHARES
 from ansible_collections.morpheus.deploy.plugins.module_utils.egress import addresses
 from ansible_collections.morpheus.deploy.plugins.module_utils.egress.egress_filter import EgressFilter
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import engine
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.compose_command import Compose
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.labels import FINGERPRINT, PORT
+from ansible_collections.morpheus.deploy.plugins.module_utils.facts import baseline, disk
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts.host import HostAudit
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
-from ansible_collections.morpheus.deploy.plugins.module_utils.lease import lease
+from ansible_collections.morpheus.deploy.plugins.module_utils.lease import history, lease
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease.fence import Fence
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease.lease import Lease
+from ansible_collections.morpheus.deploy.plugins.module_utils.lineage import journal
+from ansible_collections.morpheus.deploy.plugins.module_utils.logs import shipper
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership import host as identity
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership.host import HostIdentity
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import release
+from ansible_collections.morpheus.deploy.plugins.module_utils.release.live_flags import LiveFlags, digest
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
 from ansible_collections.morpheus.deploy.plugins.modules import (
     edge_config,
     edge_maintenance,
+    edge_upstream,
+    edge_upstream_info,
+    host_baseline,
     host_egress,
     host_identity,
+    log_shipping,
+    stack_flags,
     stack_info,
     stack_release,
     stack_rollout,
@@ -92,11 +106,14 @@ STACK: dict[str, Any] = {
 LOOKED = {"app-1": {"addresses": ["10.0.0.5"], "ssh_ports": [22], "bridges": []}}
 LOOKED |= {"app-2": {"addresses": ["10.0.0.6", "fd00::6"], "ssh_ports": [22], "bridges": []}}
 REACHED = {"app-1": "10.0.0.5", "app-2": "10.0.0.6"}
+# As what an ACME authority issues: a certificate, and its key.
+_IN_PEM = ("CERTIFICATE", "PRIVATE KEY")
 EDGE = {
     "config": "frontend https\n  bind :8443 ssl crt-list /usr/local/etc/haproxy/certificates.list\n"
     "frontend metrics\n  http-request return status 404 unless { dst -f /usr/local/etc/haproxy/home.list }\n",
     "files": {"certificates.list": "/usr/local/etc/haproxy/certs/site.pem\n"},
     "certificates": {"site": "-----BEGIN CERTIFICATE-----\n"},
+    "placeholders": {"acme": "".join(f"-----BEGIN {one}-----\neA==\n-----END {one}-----\n" for one in _IN_PEM)},
     "ports": ["443:8443"],
     "user": "0:0",
 }
@@ -110,6 +127,14 @@ NEWS = {
     },
 }
 OLD = {"release": "1.0", "files": {**NEWS["files"], "nginx.conf": "listen 80;\n"}}  # type: ignore[dict-item]
+
+
+# As playbooks/flags.yml writes them.
+FLAGS = '{"flags": {}, "metadata": {"version": "1"}}\n'
+LOGS = {"target": "syslog", "environment": "staging", "host": "app-1", "address": "logs.example.com:6514"}
+# A host of the balancer that is kept off for a turn.
+AWAY = "app-2"
+DRILL = {"at": "2026-11-27T03:00:00Z", "name": "20261127t020000z"}
 
 
 class Api:
@@ -211,13 +236,32 @@ all_of = all
 
 
 class HAProxy(FakeHAProxy):
-    """One that tells of itself, and knows the map of maintenance, too."""
+    """One that tells of itself, knows the map of maintenance, and is the balancer of two hosts, too."""
 
     def _admin(self, command: str) -> str:
-        return "Name: HAProxy" if command == "show info" else super()._admin(command)
+        if command == "show info":
+            return "Name: HAProxy"
+        answer = super()._admin(command)
+        if command == "show servers state":
+            for number, name in enumerate(("app-1", AWAY), 1):
+                state = 0 if self._away.get(name) == "on" else 2
+                answer += f"9 upstreams {number} {name} 10.0.0.{number} {state} 0 1 1 9 8 2 0 6 0 0 0 - 443 - 0 0 - - 0\n"
+        return answer
 
     def _master(self, command: str) -> str:
-        return "0x1 state off" if "show map" in command else super()._master(command)
+        if "away.map" not in command:
+            return "0x1 state off" if "show map" in command else super()._master(command)
+        words = command.split()
+        if words[1] == "show":
+            return "".join(f"0x1 {name} {state}\n" for name, state in self._away.items())
+        self._away[words[-2]] = words[-1]
+        return ""
+
+    def load_files(self) -> None:
+        super().load_files()
+        path = self.root / "conf" / "away.map"
+        lines = path.read_text(errors="replace").splitlines() if path.is_file() else []
+        self._away = dict(line.split() for line in lines if len(line.split()) == 2)
 
 
 class Client:
@@ -243,6 +287,19 @@ class Client:
         return {"DockerRootDir": "/"}
 
 
+def in_an_answer(run: Callable[[PreparedHost], Answer]) -> Callable[[PreparedHost], Answer]:
+    """What no module does, and a part of one: it is refused in the same words."""
+
+    @functools.wraps(run)
+    def ending(host: PreparedHost) -> Answer:
+        try:
+            return run(host)
+        except DeployError as exc:
+            return {"failed": True, "msg": str(exc), "warnings": []}
+
+    return ending
+
+
 @dataclass
 class PreparedHost:
     root: Path
@@ -251,6 +308,8 @@ class PreparedHost:
     kernel: Kernel = field(default_factory=Kernel)
     # Commands -> what they answered before anything was damaged.
     answered: dict[tuple[str, ...], dict[str, Answer]] = field(default_factory=dict)
+    # SHA-256 of the baseline, as the repository knows it.
+    recorded: str = ""
 
     def __post_init__(self) -> None:
         self.haproxy = HAProxy(self.root / "edge")
@@ -274,7 +333,7 @@ class PreparedHost:
             environment="staging",
             stack=STACK,
             files={name: encoded(text) for name, text in release["files"].items()},
-            live_files={"flags/features.json": encoded("{}")},
+            live_files={"flags/features.json": encoded("{}"), "flags/flags.json": encoded(FLAGS)},
             secrets={"api.env": 'TOKEN="canary"\n', "variables.env": 'OWNER="canary"\n'},
             secret_files={"session": encoded("canary")},
             without_lease=True,
@@ -329,6 +388,92 @@ class PreparedHost:
         """What a host notes once backup.yml has made a backup."""
         news.News().tell(news.BACKUP, {"at": "2026-11-27T02:00:03Z", "name": "20261127t020000z"})
 
+    def history(self) -> Answer:
+        """What history.yml asks of a host."""
+        return self.run(lease_module, environment="staging", state="read", count=10)
+
+    def flags(self) -> Answer:
+        return self.run(stack_flags, stack="shop")
+
+    def changed_flags(self) -> None:
+        """flags.yml changes a flag, and then changes it back."""
+        flags, before = LiveFlags(self.stack), LiveFlags(self.stack).content
+        for content in (before.replace(b'"1"', b'"2"'), before):
+            flags.bring(content, digest(flags.content), by="ben", why="tried", at="2026-11-27T04:00:00Z")
+
+    @in_an_answer
+    def switches_flags(self) -> Answer:
+        with LiveFlags(self.stack).alone():
+            return {"warnings": []}
+
+    @in_an_answer
+    def fills_the_journal(self) -> Answer:
+        """A run comes when the journal has its greatest size."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(journal, "KEEP_BYTES", 0)
+            journal.Journal(self.stack / "journal.jsonl").write("tried")
+        return {"warnings": []}
+
+    def baseline(self, *, renew: bool = False) -> Answer:
+        """claim.yml --tags baseline; what it wrote is known to the repository. Without what says when that was."""
+        found = self.run(host_baseline, environment="staging", known="" if renew else self.recorded, renew=renew)
+        if renew and not found.get("failed"):
+            self.recorded = found["digest"]
+        return {key: value for key, value in found.items() if key not in ("recorded", "digest")}
+
+    def baseline_in_audit(self) -> Answer:
+        trouble: list[str] = []
+        found = disk._compared(self.root, {}, trouble)
+        return {"drift": trouble, "recorded": found["baseline"] is not None, "warnings": []}
+
+    @in_an_answer
+    def drilled(self) -> Answer:
+        news.News().drilled(DRILL)
+        return {"warnings": []}
+
+    @in_an_answer
+    def backs_up(self) -> Answer:
+        """A backup begins, and nothing is made in this one."""
+        with place.alone(self.root / "backup", 0.0):
+            return {"warnings": []}
+
+    def logs(self, *, check: bool = False) -> Answer:
+        """provision.yml --tags logs."""
+        return self.run(log_shipping, check=check, **LOGS)
+
+    @in_an_answer
+    def ships(self) -> Answer:
+        """The log shipper starts."""
+        shipper.configured(self.root / "logs")
+        problem = shipper.Positions(self.root / "logs" / shipper.POSITIONS).problem
+        return {"warnings": [problem] if problem else []}
+
+    def kept_off(self) -> Answer:
+        return self.run(edge_upstream_info)
+
+    def takes_turn(self) -> Answer:
+        return self.run(edge_upstream, names=[AWAY], state="off", turn=True, playbook="edge_upgrade", wait_seconds=0)
+
+    def let_in(self) -> Answer:
+        return self.run(edge_upstream, names=[AWAY], state="serving")
+
+    @in_an_answer
+    def stands_in(self) -> Answer:
+        """An edge upgrade begins with another container."""
+        paths = EdgePaths(self.root / "edge")
+        client: Any = self.client
+        own = Own(engine.Engine(client, edge_state.PROJECT, "edge"), paths)
+        StandIn(engine.Engine(client, edge_state.STAND_IN, "edge"), paths).write(own.settings())
+        return {"warnings": []}
+
+    def ends_run(self) -> None:
+        """As the keeper of the lease does at the end of a run."""
+        held = Lease("staging").read()
+        assert held
+        record = history.line(at="2026-11-27T01:00:00Z", verdict="deployed", environment="staging", token=held.record.token)
+        record |= {"run": "run-1", "owner": "anna@laptop", "what": "deploy 1.1"}
+        subprocess.run(["sh", "-c", Lease("staging").return_(held.record.token, record, only_if_held=True)], check=True)
+
     def run(self, module: Any, *, check: bool = False, **options: Any) -> Answer:
         """The answer of a module, with its warnings. Whatever it raises but its end is a traceback for who typed the command."""
         answers: list[Answer] = []
@@ -353,7 +498,7 @@ class PreparedHost:
         """Keep all that is there now; the result brings it back."""
         shutil.copytree(self.root, place, symlinks=True, ignore=shutil.ignore_patterns("run"))
         running, worker, serial = deepcopy(self.client.api.running), deepcopy(self.haproxy.worker), self.client.api.serial
-        tables = deepcopy(self.kernel.tables)
+        tables, recorded = deepcopy(self.kernel.tables), self.recorded
 
         def bring_back() -> None:
             for path in self.root.iterdir():
@@ -363,7 +508,7 @@ class PreparedHost:
             shutil.copytree(place, self.root, symlinks=True, dirs_exist_ok=True)
             self.client.api.running, self.haproxy.worker = deepcopy(running), deepcopy(worker)
             self.client.api.serial = serial
-            self.kernel.tables = deepcopy(tables)
+            self.kernel.tables, self.recorded = deepcopy(tables), recorded
 
         return bring_back
 
@@ -452,7 +597,13 @@ def prepared_host() -> Iterator[PreparedHost]:
         patch.setattr(lease, "ROOT", host.root)
         patch.setattr(HostIdentity.__init__, "__defaults__", (host.root / "etc",))
         patch.setattr(identity, "IDENTITY_ROOT", host.root / "etc")
-        for module in (edge_config, edge_maintenance):
+        patch.setattr(log_shipping, "LOGS_ROOT", host.root / "logs")
+        patch.setattr(host_baseline, "ROOT", host.root)
+        for module in (host_baseline, disk):
+            patch.setattr(module, "IDENTITY_ROOT", Path("/etc"))
+        # All that a host has is nothing to walk here.
+        patch.setattr(baseline, "now", lambda root: {})
+        for module in (edge_config, edge_maintenance, edge_upstream, edge_upstream_info):
             patch.setattr(module, "EDGE_ROOT", host.root / "edge")
         # With IPv6, and with the unit that loads the rules at boot.
         patch.setattr(EgressFilter.__init__, "__defaults__", (host.root / "egress", host.kernel, host.root, host.root))
@@ -461,7 +612,22 @@ def prepared_host() -> Iterator[PreparedHost]:
         with host.haproxy:
             provisioned = (host.claim(), host.keep_away(), host.provision())
             Fence(host.stack, 1, "the first").enter()
-            for answer in (*provisioned, host.take_lease(), *host.deploy(OLD), *host.deploy(NEWS)):
+            taken, older = host.take_lease(), host.deploy(OLD)
+            # So that an older journal is beside it.
+            host.fills_the_journal()
+            for answer in (
+                *provisioned,
+                taken,
+                *older,
+                *host.deploy(NEWS),
+                host.logs(),
+                host.baseline(renew=True),
+                host.takes_turn(),
+            ):
                 assert not answer.get("failed"), answer
+            host.ends_run()
+            host.take_lease()
             host.backed_up()
+            for run in (host.drilled, host.backs_up, host.ships, host.stands_in):
+                run()
             yield host

@@ -117,17 +117,25 @@ def test_it_goes_only_once_haproxy_no_longer_reads_it(
     assert certs(paths) == ["a.example.pem", "b.example.pem"]
 
 
+ISSUED = (
+    "-----BEGIN CERTIFICATE-----\neA==\n-----END CERTIFICATE-----\n-----BEGIN PRIVATE KEY-----\neA==\n-----END PRIVATE KEY-----\n"
+)
+
+
 def test_what_a_host_was_given_since_stays_and_only_a_bare_one_gets_the_placeholder(setup: EdgeSetup, paths: EdgePaths) -> None:
     bare = setup.with_own({"a.example": KEY}, {"acme": "placeholder"})
     assert bare == {"acme": "placeholder", "a.example": KEY}
     apply(setup, LISTED, bare)
     (paths.conf / "certs" / "acme.pem").chmod(0o600)
-    (paths.conf / "certs" / "acme.pem").write_text("issued since")
+    (paths.conf / "certs" / "acme.pem").write_text(ISSUED)
     again = setup.with_own({"a.example": KEY}, {"acme": "another placeholder"})
-    assert again == {"acme": "issued since", "a.example": KEY}
+    assert again == {"acme": ISSUED, "a.example": KEY}
     assert setup.differences(LISTED, again) == []
     # It goes with edge_acme.
     assert setup.differences(LISTED, setup.with_own({"a.example": KEY}, {})) == ["certs/acme.pem (removed)"]
+    # One that was torn serves nobody, so HAProxy would not even start.
+    (paths.conf / "certs" / "acme.pem").write_text(ISSUED[: len(ISSUED) // 2])
+    assert setup.with_own({}, {"acme": "another placeholder"}) == {"acme": "another placeholder"}
 
 
 def test_it_goes_also_when_the_edge_gets_a_new_container(

@@ -83,3 +83,24 @@ def test_several_hosts_remember_a_run_once() -> None:
         ("b", "refused", "3"),
         ("b", "broken", "5"),
     ]
+
+
+def test_a_history_that_was_lost_is_said_until_the_next_run_begins_a_new_one(tmp_path: Path) -> None:
+    path = tmp_path / "h.jsonl"
+    assert history.lost(path, known=False) == ""
+    assert f"{path} is missing, although runs have ended here" in history.lost(path, known=True)
+    path.touch()
+    assert f"{path} is empty" in history.lost(path, known=True)
+    history.append(path, {"token": 1})
+    assert history.lost(path, known=True) == ""
+
+
+def test_lines_that_cannot_be_read_are_said_and_the_next_run_moves_them_aside(tmp_path: Path) -> None:
+    path = tmp_path / "h.jsonl"
+    history.append(path, {"token": 1})
+    path.write_bytes(path.read_bytes() + b"{}\n\xff\xfe\n")
+    history.append(path, {"token": 2})
+    assert history.lost(path, known=True).startswith(f"2 of the lines of {path} cannot be read")
+    history.trim(path)
+    assert (history.lost(path, known=True), tokens(path, 5)) == ("", [1, 2])
+    assert (tmp_path / "h.jsonl.unreadable").read_bytes() == b"{}\n\xff\xfe\n"
