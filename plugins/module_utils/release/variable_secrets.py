@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.spoken import told
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import variable_secrets
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.secret_files import Rights, SecretFiles
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.workspace import VARIABLES
@@ -58,7 +59,7 @@ def _rights(model: Mapping[str, Any]) -> dict[str, Rights]:
 
 def _put_right(path: Path, content: str) -> None:
     """In the same file: another one in its place would be seen by replicas to come alone."""
-    with path.open("r+b") as stream:
+    with told(path), path.open("r+b") as stream:
         stream.write(content.encode())
         stream.truncate()
         stream.flush()
