@@ -12,6 +12,10 @@ from enum import Enum
 from pathlib import Path
 
 PATIENCE_SECONDS = 60.0
+# Two checks are 600 ms apart. One of a balancer has two parts, which follow each other at once.
+QUIET_SECONDS = 0.1
+POLL_SECONDS = 0.02
+BACKLOG = 64
 
 
 class Behaviour(Enum):
@@ -38,7 +42,7 @@ class Upstream:
         self.name = name
         self._own, self._other = _context(certificate), _context(other)
         self._behaviour = Behaviour.GOOD
-        self._listener = socket.create_server((address, 0), backlog=64)
+        self._listener = socket.create_server((address, 0), backlog=BACKLOG)
         self._listener.settimeout(0.05)
         self.port: int = self._listener.getsockname()[1]
         self._address = address
@@ -46,48 +50,63 @@ class Upstream:
         self._accepts = threading.Event()
         self._accepts.set()
         self._idle = threading.Event()
+        self._busy_at = 0.0
         self._over = threading.Event()
         threading.Thread(target=self._serve, daemon=True).start()
 
     def behave(self, behaviour: Behaviour) -> None:
         """From now on; returns when it is so."""
         self._behaviour = behaviour
-        if behaviour in (Behaviour.REFUSES, Behaviour.UNANSWERED):
-            self._accepts.clear()
-            self._idle.wait()
         if behaviour is Behaviour.REFUSES:
+            self._accept_no_more()
             self._listener.close()
         if behaviour is Behaviour.UNANSWERED:
-            self._fill_the_queue()
+            while not self._fill_the_queue():
+                self._listener.listen(BACKLOG)
+                self._accepts.set()
+                time.sleep(POLL_SECONDS)
 
     def close(self) -> None:
         self._over.set()
-        self._accepts.clear()
+        self._accepts.set()
         for filler in self._fillers:
             filler.close()
         with suppress(OSError):
             self._listener.close()
 
-    def _fill_the_queue(self) -> None:
-        """A queue for one, with connections in it that nobody takes: the kernel answers no further one."""
+    def _accept_no_more(self) -> None:
+        self._idle.clear()
+        self._accepts.clear()
+        self._idle.wait()
+
+    def _fill_the_queue(self) -> bool:
+        """A queue for one, with a connection of our own in it: the kernel answers no further one.
+
+        False during a check: its connection would have been answered, and it would wait for the rest, which is another behaviour.
+        """
+        self._accept_no_more()
+        if time.monotonic() - self._busy_at < QUIET_SECONDS:
+            return False
         self._listener.listen(0)
-        while True:
-            filler = socket.socket()
-            self._fillers.append(filler)
-            filler.settimeout(0.2)
-            try:
-                filler.connect((self._address, self.port))
-            except TimeoutError:
-                return
+        filler = socket.socket()
+        self._fillers.append(filler)
+        filler.settimeout(0.2)
+        try:
+            filler.connect((self._address, self.port))
+        except TimeoutError:
+            filler.close()
+            return False
+        return True
 
     def _serve(self) -> None:
         while not self._over.is_set():
             if not self._accepts.is_set():
                 self._idle.set()
-                self._over.wait()
-                return
+                self._accepts.wait()
+                continue
             with suppress(OSError):
                 connection, _ = self._listener.accept()
+                self._busy_at = time.monotonic()
                 threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
 
     def _answer(self, connection: socket.socket) -> None:
@@ -110,6 +129,7 @@ class Upstream:
                 return
             time.sleep(_PAUSES.get(self._behaviour, 0.0))
             connection.sendall(self._response())
+            self._busy_at = time.monotonic()
 
     def _response(self) -> bytes:
         status = "503 Service Unavailable" if self._behaviour is Behaviour.UNWELL else "200 OK"

@@ -89,6 +89,13 @@ class Engine:
                 yield f"{at} {text}\n".encode()
 
 
+def parsed(line: str) -> dict[str, Any] | None:
+    try:
+        return dict(json.loads(line))
+    except json.JSONDecodeError:
+        return None
+
+
 @dataclass
 class Rsyslog:
     """A server whose files lie below ``root``; ``port`` stays the same when it is started again."""
@@ -97,6 +104,7 @@ class Rsyslog:
     port: int
     tls: bool
     process: subprocess.Popen[bytes] | None = None
+    kills: int = 0
 
     @property
     def ca(self) -> Path:
@@ -143,9 +151,14 @@ class Rsyslog:
             self.process.kill()
             self.process.wait()
             self.process = None
+            self.kills += 1
 
     def lines(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for path in sorted(self.root.rglob("*.jsonl")) for line in path.read_text().splitlines()]
+        """What is written whole: the server may be writing a line, and being killed at it leaves its beginning before the next."""
+        texts = (path.read_text() for path in sorted(self.root.rglob("*.jsonl")))
+        found = [parsed(line) for text in texts for line in text.splitlines(keepends=True) if line.endswith("\n")]
+        assert found.count(None) <= self.kills
+        return [line for line in found if line is not None]
 
     def files(self) -> set[str]:
         return {str(path.relative_to(self.root / "log"))[:-17] for path in self.root.rglob("*.jsonl")}
