@@ -134,15 +134,17 @@ FLAGS = '{"flags": {}, "metadata": {"version": "1"}}\n'
 LOGS = {"target": "syslog", "environment": "staging", "host": "app-1", "address": "logs.example.com:6514"}
 # A host of the balancer that is kept off for a turn.
 AWAY = "app-2"
+NO_MOUNTS: Mapping[str, Path] = {}
 DRILL = {"at": "2026-11-27T03:00:00Z", "name": "20261127t020000z"}
 
 
 class Api:
-    """The engine's low-level client."""
+    """The engine's low-level client. Files that a container mounts are hard links in ``proc``, where Linux would show them."""
 
     def __init__(self) -> None:
         self.running: dict[str, Answer] = {}
         self.serial = 0
+        self.proc = Path()
 
     def containers(self, all: bool = False, filters: Mapping[str, Any] | None = None) -> list[Answer]:
         wanted = [str(one).partition("=") for one in (filters or {}).get("label", [])]
@@ -156,9 +158,11 @@ class Api:
         if identity not in self.running:
             raise NotFound("no such container")
         one = self.running[identity]
-        state = {"Running": True, "Restarting": False, "ExitCode": 0, "Health": {"Status": "healthy"}, "Pid": 1, "StartedAt": ""}
+        state = {"Running": True, "Restarting": False, "ExitCode": 0, "Health": {"Status": "healthy"}, "StartedAt": ""}
+        state["Pid"] = one["pid"]
         networks = {"NetworkSettings": {"Networks": {"edge": {"IPAddress": one["address"]}}}}
-        config = {"Config": {"Labels": one["Labels"], "Env": []}, "HostConfig": {"CpuShares": CPU_SHARES}, "Mounts": []}
+        config = {"Config": {"Labels": one["Labels"], "Env": []}, "HostConfig": {"CpuShares": CPU_SHARES}}
+        config["Mounts"] = one["Mounts"]
         return {"Id": identity, "Name": one["Names"][0], "State": state, "RestartCount": 0, **networks, **config}
 
     def stats(self, identity: str, *, stream: bool, one_shot: bool) -> Answer:
@@ -203,7 +207,10 @@ class Api:
     def logs(self, identity: str, **unused: Any) -> bytes:
         return b""
 
-    def start(self, project: str, service: str, labels: Mapping[str, str], image: str) -> str:
+    def start(
+        self, project: str, service: str, labels: Mapping[str, str], image: str, mounts: Mapping[str, Path] = NO_MOUNTS
+    ) -> str:
+        """``mounts``: path in the container -> what is mounted there."""
         self.serial += 1
         own = [one for one in self.running.values() if one["Labels"]["com.docker.compose.project"] == project]
         number = max((int(one["Labels"]["com.docker.compose.container-number"]) for one in own), default=0) + 1
@@ -222,14 +229,27 @@ class Api:
             "State": "running",
             "Created": self.serial,
             "Labels": {**labels, **given},
-            "Mounts": [],
+            "Mounts": [{"Type": "bind", "Source": str(source), "Destination": target} for target, source in mounts.items()],
             "HostConfig": {"NetworkMode": "edge"},
             "NetworkSettings": {
                 "Networks": {f"edge.{project}": {}, f"{project}_default": {}} if PORT in labels else {"edge": {}}
             },
             "address": f"172.18.0.{self.serial + 1}",
+            "pid": self.serial,
         }
+        self._mount(self.proc / str(self.serial), mounts)
         return name
+
+    @staticmethod
+    def _mount(process: Path, mounts: Mapping[str, Path]) -> None:
+        lines = ["1 0 0:1 / / rw - overlay overlay rw\n"]
+        for number, (target, source) in enumerate(mounts.items(), 2):
+            seen = process / "root" / target.lstrip("/")
+            seen.parent.mkdir(parents=True, exist_ok=True)
+            seen.symlink_to(source) if source.is_dir() else seen.hardlink_to(source)
+            lines.append(f"{number} 1 0:2 {source} {target} ro - ext4 /dev/sda rw\n")
+        process.mkdir(parents=True, exist_ok=True)
+        (process / "mountinfo").write_text("".join(lines))
 
 
 all_of = all
@@ -317,6 +337,11 @@ class PreparedHost:
     @property
     def stack(self) -> Path:
         return self.root / "stacks" / "shop"
+
+    def seen(self, path: str) -> list[Path]:
+        """A file as each running replica sees it."""
+        pids = [one["pid"] for one in self.client.api.running.values() if one["Labels"]["com.docker.compose.project"] == "shop"]
+        return [self.client.api.proc / str(pid) / "root" / path for pid in pids]
 
     # Commands, as playbooks run them. Each returns what the module answered.
 
@@ -527,13 +552,24 @@ class PreparedHost:
             return json.dumps(_model(Path(options["--project-directory"]), names, given))
         assert arguments[0] == "up", arguments
         service, total = arguments[-1], int(arguments[-2].partition("=")[2])
-        override = json.loads((self.stack / "project" / "override.json").read_text())["services"][service]
+        override, mounts = self._override(service)
         own = [one for one in self.client.api.running.values() if one["Labels"]["com.docker.compose.service"] == service]
         for _ in range(total - len(own)):
-            name = self.client.api.start("shop", service, override["labels"], override["image"])
+            name = self.client.api.start("shop", service, override["labels"], override["image"], mounts)
             assert override["labels"][FINGERPRINT]
             self.haproxy.addresses[name] = f"172.18.0.{self.client.api.serial + 1}"
         return ""
+
+
+    def _override(self, service: str) -> tuple[Answer, dict[str, Path]]:
+        """What override.json says of a service, and what its containers mount."""
+        found = json.loads((self.stack / "project" / "override.json").read_text().replace("$$", "$"))
+        own = found["services"][service]
+        mounts = {one["target"]: Path(one["source"]) for one in own["volumes"]}
+        mounts["/greeting"] = Path(found["configs"]["greeting"]["file"])
+        mounts["/run/secrets/owner"] = Path(found["secrets"]["owner"]["file"])
+        mounts["/run/secrets/session"] = self.stack / "project" / "secrets" / "session"
+        return own, mounts
 
 
 def encoded(text: str) -> str:
@@ -584,7 +620,9 @@ def prepared_host() -> Iterator[PreparedHost]:
     """Two releases were deployed, the second one is live; the environment has claimed the host and has had a lease."""
     # Not a test's own directory: the path of a socket may have 107 characters at most.
     with TemporaryDirectory() as directory, pytest.MonkeyPatch.context() as patch:
-        host = PreparedHost(Path(directory).resolve())
+        host = PreparedHost(Path(directory).resolve() / "host")
+        host.root.mkdir()
+        host.client.api.proc = host.root.parent / "proc"
         patch.setattr(engine, "connect", lambda: host.client)
         patch.setattr(Compose, "_run", lambda self, *arguments, **options: host.compose(self, *arguments, **options))
         # Users are asked by tests of their own.
