@@ -60,8 +60,8 @@ def write_atomically(path: Path, content: str | bytes, *, mode: int, owner: int 
 def put_right(path: Path, content: str | bytes, *, mode: int, owner: int | None = None, group: int | None = None) -> None:
     """Give the very file at ``path`` this content, owner and mode, writing only what differs.
 
-    Who has mounted that file goes on seeing it, and would see another one in its place only when it is started anew. The rest is as
-    in ``write_atomically``, and so is this where nobody may write to the file because it is being run.
+    Who has mounted that file goes on seeing it, and would see another one in its place only when it is started anew. The rest is
+    as in ``write_atomically``, and so is this where nobody may write to the file because it is being run.
     """
     data = content.encode() if isinstance(content, str) else content
     with told(path):

@@ -39,8 +39,8 @@ class SecretFiles:
     ) -> list[str]:
         """Names of the secret files that changed. Files that no release reads any more are left: a rollback may.
 
-        ``in_place``: those that replicas have mounted which are to see them so; whoever has mounted another one goes on seeing what
-        it was started with.
+        ``in_place``: those that replicas have mounted which are to see them so. Whoever has mounted one of the others goes on
+        seeing what it was started with.
         """
         changed = self.changed_secrets(contents, rights)
         self.secrets.mkdir(parents=True, exist_ok=True)

@@ -51,4 +51,3 @@ def differing(files: SecretFiles, model: Mapping[str, Any], given: Mapping[str, 
 
 def _rights(model: Mapping[str, Any]) -> dict[str, Rights]:
     return {name: Rights(one.uid, one.mode, one.gid) for name, one in variable_secrets.readers(model).items()}
-

@@ -38,6 +38,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.engine.compose_com
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.labels import FINGERPRINT, PORT
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts import baseline, disk
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts.host import HostAudit
+from ansible_collections.morpheus.deploy.plugins.module_utils.host import stale
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease import history, lease
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease.fence import Fence
@@ -560,7 +561,6 @@ class PreparedHost:
             self.haproxy.addresses[name] = f"172.18.0.{self.client.api.serial + 1}"
         return ""
 
-
     def _override(self, service: str) -> tuple[Answer, dict[str, Path]]:
         """What override.json says of a service, and what its containers mount."""
         found = json.loads((self.stack / "project" / "override.json").read_text().replace("$$", "$"))
@@ -623,6 +623,7 @@ def prepared_host() -> Iterator[PreparedHost]:
         host = PreparedHost(Path(directory).resolve() / "host")
         host.root.mkdir()
         host.client.api.proc = host.root.parent / "proc"
+        patch.setattr(stale, "PROC", host.client.api.proc)
         patch.setattr(engine, "connect", lambda: host.client)
         patch.setattr(Compose, "_run", lambda self, *arguments, **options: host.compose(self, *arguments, **options))
         # Users are asked by tests of their own.
