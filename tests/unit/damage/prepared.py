@@ -238,11 +238,14 @@ class Api:
             "address": f"172.18.0.{self.serial + 1}",
             "pid": self.serial,
         }
-        self._mount(self.proc / str(self.serial), mounts)
+        self.mount(self.running[f"id{self.serial}"])
         return name
 
-    @staticmethod
-    def _mount(process: Path, mounts: Mapping[str, Path]) -> None:
+    def mount(self, container: Answer) -> None:
+        """What lies there now, as when it is started."""
+        process = self.proc / str(container["pid"])
+        shutil.rmtree(process, ignore_errors=True)
+        mounts = {one["Destination"]: Path(one["Source"]) for one in container["Mounts"]}
         lines = ["1 0 0:1 / / rw - overlay overlay rw\n"]
         for number, (target, source) in enumerate(mounts.items(), 2):
             seen = process / "root" / target.lstrip("/")
@@ -344,6 +347,11 @@ class PreparedHost:
         pids = [one["pid"] for one in self.client.api.running.values() if one["Labels"]["com.docker.compose.project"] == "shop"]
         return [self.client.api.proc / str(pid) / "root" / path for pid in pids]
 
+    def reads(self) -> dict[str, set[tuple[bytes, int]]]:
+        """Path in a container -> content and mode of the file that each running replica has mounted there."""
+        paths = ("etc/nginx.conf", "greeting", "run/secrets/owner", "run/secrets/session")
+        return {path: {(one.read_bytes(), one.stat().st_mode & 0o7777) for one in self.seen(path)} for path in paths}
+
     # Commands, as playbooks run them. Each returns what the module answered.
 
     def deploy(self, release: Mapping[str, Any] = NEWS) -> list[Answer]:
@@ -351,7 +359,7 @@ class PreparedHost:
         prepared = self.release(release)
         return [prepared, *([self.rollout(prepared["id"])] if prepared.get("pending") else [])]
 
-    def release(self, release: Mapping[str, Any] = NEWS, *, check: bool = False) -> Answer:
+    def release(self, release: Mapping[str, Any] = NEWS, *, check: bool = False, session: str = "canary") -> Answer:
         return self.run(
             stack_release,
             check=check,
@@ -361,7 +369,7 @@ class PreparedHost:
             files={name: encoded(text) for name, text in release["files"].items()},
             live_files={"flags/features.json": encoded("{}"), "flags/flags.json": encoded(FLAGS)},
             secrets={"api.env": 'TOKEN="canary"\n', "variables.env": 'OWNER="canary"\n'},
-            secret_files={"session": encoded("canary")},
+            secret_files={"session": encoded(session)},
             without_lease=True,
         )
 
@@ -534,6 +542,8 @@ class PreparedHost:
             shutil.copytree(place, self.root, symlinks=True, dirs_exist_ok=True)
             self.client.api.running, self.haproxy.worker = deepcopy(running), deepcopy(worker)
             self.client.api.serial = serial
+            for one in self.client.api.running.values():
+                self.client.api.mount(one)
             self.kernel.tables, self.recorded = deepcopy(tables), recorded
 
         return bring_back
