@@ -70,6 +70,7 @@ class HostState:
             "removing": self.removing,
             "changed": self.changed or bool(self.live_files or self.put_right),
             "live_files": self.live_files,
+            "put_right": self.put_right,
             "failed": self.failed,
             "plan": self.plan,
             "mixed": self.mixed,
