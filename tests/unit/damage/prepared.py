@@ -542,8 +542,8 @@ class PreparedHost:
             shutil.copytree(place, self.root, symlinks=True, dirs_exist_ok=True)
             self.client.api.running, self.haproxy.worker = deepcopy(running), deepcopy(worker)
             self.client.api.serial = serial
-            for one in self.client.api.running.values():
-                self.client.api.mount(one)
+            for container in self.client.api.running.values():
+                self.client.api.mount(container)
             self.kernel.tables, self.recorded = deepcopy(tables), recorded
 
         return bring_back
