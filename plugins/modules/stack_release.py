@@ -217,6 +217,14 @@ changed_secrets:
   type: list
   elements: str
   sample: [api.env]
+put_right:
+  description:
+    - Names of secret files that somebody changed on this host, and that were written again where replicas of the live release
+      have them mounted.
+  returned: success
+  type: list
+  elements: str
+  sample: [session]
 changed_live_files:
   description: Names of live files that were written or removed.
   returned: success
@@ -318,6 +326,7 @@ def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
         "plan": [*_live_plan(prepared, wanted), *(str(step) for step in prepared.steps)],
         "images": prepared.images,
         "changed_secrets": prepared.changed_secrets,
+        "put_right": prepared.put_right,
         "changed_live_files": prepared.changed_live_files,
         "newer_flags": base64.b64encode(prepared.newer_flags).decode(),
         "refusals": prepared.refusals,

@@ -57,6 +57,34 @@ def write_atomically(path: Path, content: str | bytes, *, mode: int, owner: int 
         _write(path, content.encode() if isinstance(content, str) else content, mode, (owner, group))
 
 
+def put_right(path: Path, content: str | bytes, *, mode: int, owner: int | None = None, group: int | None = None) -> None:
+    """Give the very file at ``path`` this content, owner and mode, writing only what differs.
+
+    Who has mounted that file goes on seeing it, and would see another one in its place only when it is started anew. The rest is
+    as in ``write_atomically``, and so is this where nobody may write to the file because it is being run.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    with told(path):
+        try:
+            # Never what a link leads to.
+            handle = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
+        except OSError as exc:
+            if exc.errno != errno.ETXTBSY:
+                raise
+            _write(path, data, mode, (owner, group))
+            return
+        with os.fdopen(handle, "r+b") as stream:
+            # Before the content, which may be a secret.
+            os.fchown(handle, os.geteuid() if owner is None else owner, os.getegid() if group is None else group)
+            os.fchmod(handle, mode)
+            if stream.read() != data:
+                stream.seek(0)
+                stream.write(data)
+                stream.truncate()
+                stream.flush()
+                os.fsync(handle)
+
+
 def _write(path: Path, data: bytes, mode: int, owners: tuple[int | None, int | None]) -> None:
     # mkstemp gives 0600 from the first moment on: a secret is never readable by others, not even half-written.
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")

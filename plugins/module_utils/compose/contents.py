@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Collection, Mapping
@@ -23,10 +24,12 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import
     file_mode,
     is_executable,
     make_directories,
+    put_right,
     write_atomically,
 )
 
 HASH_DIGITS = 32
+_DIRECTORY_MODE = 0o755
 
 
 @dataclass(frozen=True)
@@ -48,13 +51,23 @@ class Content:
         text = json.dumps([self.name, listed, sorted(self.directories), sorted(self.points)])
         return hashlib.sha256(text.encode()).hexdigest()[:HASH_DIGITS]
 
+    def written(self) -> dict[str, tuple[bytes, int]]:
+        """Each file -> its content and mode."""
+        points = dict.fromkeys(self.points, (b"", file_mode(False)))
+        return {**points, **{name: (_read(source), file_mode(_can_run(source))) for name, source in self.files.items()}}
+
+    def folders(self) -> set[str]:
+        """Every directory, the one that holds all of it too."""
+        inside = (*self.files, *self.points, *self.directories)
+        return {*self.directories, *(str(one) for path in inside for one in PurePosixPath(path).parents)}
+
 
 class ContentStore:
     def __init__(self, root: Path) -> None:
         self.root = root
 
     def place(self, content: Content) -> Path:
-        """Where ``content`` lies from now on. What somebody edited there by hand is put right."""
+        """Where ``content`` lies from now on. What somebody edited there by hand is put right, also for who has mounted it."""
         place = self.root / content.hash()
         if place.is_dir():
             _fill(place, content)
@@ -100,39 +113,42 @@ def _can_run(source: Path | bytes) -> bool:
 
 
 def _is_filled(place: Path, content: Content) -> bool:
-    """Whether ``_fill`` would write nothing."""
+    """Whether ``_fill`` would change nothing."""
+    written = content.written()
     there = {str(path.relative_to(place)) for path in place.rglob("*") if path.is_symlink() or not path.is_dir()}
     return (
-        there == {*content.files, *content.points}
-        and all((place / name).is_dir() for name in content.directories)
-        and all(
-            (place / name).read_bytes() == _read(source) and is_executable(place / name) == _can_run(source)
-            for name, source in content.files.items()
-        )
+        there == {*written}
+        and all(_is_open(place / name) for name in content.folders())
+        and all(_is_as_written(place / name, data, mode) for name, (data, mode) in written.items())
     )
 
 
+def _is_open(directory: Path) -> bool:
+    return directory.is_dir() and not directory.is_symlink() and directory.stat().st_mode & 0o7777 == _DIRECTORY_MODE
+
+
+def _is_as_written(path: Path, data: bytes, mode: int) -> bool:
+    status = path.lstat()
+    rights = (status.st_mode & 0o7777, status.st_uid)
+    return path.is_file() and not path.is_symlink() and rights == (mode, os.geteuid()) and path.read_bytes() == data
+
+
 def _fill(place: Path, content: Content) -> None:
-    """Make ``place`` hold ``content`` and nothing else, writing only what differs."""
-    wanted = {*content.files, *content.points}
-    directories = {
-        *content.directories,
-        *(str(one) for path in (*wanted, *content.directories) for one in PurePosixPath(path).parents),
-    }
+    """Make ``place`` hold ``content`` and nothing else, writing only what differs. A file that is there stays the same inode."""
+    written, folders = content.written(), content.folders()
     for path in sorted(place.rglob("*"), reverse=True):
         name = str(path.relative_to(place))
         if path.is_dir() and not path.is_symlink():
-            if name not in directories:
+            if name not in folders:
                 path.rmdir()
-        elif name not in wanted:
+        elif name not in written or path.is_symlink() or not path.is_file():
             path.unlink()
-    for name in sorted(directories):
+    for name in sorted(folders):
         (place / name).mkdir(exist_ok=True)
         # Whatever the umask says: containers of other users read it.
-        (place / name).chmod(0o755)
-    for name in wanted:
-        source = content.files.get(name)
-        data, mode = (_read(source), file_mode(_can_run(source))) if source is not None else (b"", file_mode(False))
-        target = place / name
-        if not target.is_file() or target.read_bytes() != data or target.stat().st_mode & 0o777 != mode:
-            write_atomically(target, data, mode=mode)
+        (place / name).chmod(_DIRECTORY_MODE)
+    for name, (data, mode) in written.items():
+        if not (place / name).exists():
+            write_atomically(place / name, data, mode=mode)
+        elif not _is_as_written(place / name, data, mode):
+            put_right(place / name, data, mode=mode)

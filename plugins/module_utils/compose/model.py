@@ -13,16 +13,18 @@ import hashlib
 import hmac
 import json
 from collections.abc import Callable, Collection, Mapping
-from pathlib import Path
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import is_executable
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import SECRETS_IN_CONTAINER
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import data as compose_data
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import rules as compose_rules
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import shared
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.project_mounts import Overrides
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.desired import DesiredService
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.mounted import MountedFile, content, look
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import stack_network
 
 NO_MOUNTS = Overrides()
@@ -39,6 +41,19 @@ Locate = Callable[[Path], Path]
 def services(model: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """The services that run all the time: those behind a profile are one-off or optional."""
     return {name: service for name, service in (model.get("services") or {}).items() if not service.get("profiles")}
+
+
+@dataclass(frozen=True)
+class _File:
+    """``source``: where the project has it; ``here``: where its content lies now; ``target``: where a container has it mounted,
+    empty where none has; ``released``: whether a release mounts it.
+    """
+
+    label: str
+    source: Path
+    here: Path
+    target: str
+    released: bool = False
 
 
 class Fingerprints:
@@ -70,26 +85,35 @@ class Fingerprints:
             found[name] = self._digest(value)
         for name, value in (service.get("environment") or {}).items():
             found[f"environment.{name}"] = self._digest(value)
-        for label, source in self._sources(service):
-            inline = source.get("content", source.get("environment"))
-            if inline is not None:
-                inline = self._variables.get(inline, inline) if "environment" in source else inline
-                found[label] = self._digest(inline)
+        found |= {label: self._digest(text) for label, _, text in self._inline(service)}
         found |= {label: self._digest(name) for label, name in self._other_names(service)}
-        for label, path, is_released in self._files(service):
-            if path.is_file():
-                found[label] = self._digest(self._read(label, path, is_released))
+        for one in self._files(service):
+            if one.here.is_file():
+                found[one.label] = self._digest(look(one.here, one.label, one.released))
         return found
+
+    def files(self, service: Mapping[str, Any]) -> list[MountedFile]:
+        """Every file that a replica has mounted, as it should be."""
+        found = [
+            # Compose doubles $ in what it prints.
+            MountedFile(label, target, content(text.replace("$$", "$") if label.startswith("config ") else text), plain=True)
+            for label, target, text in self._inline(service)
+        ]
+        secrets = self._project / "secrets"
+        return found + [
+            MountedFile(
+                one.label,
+                one.target,
+                look(one.here, one.label, one.released),
+                one.source.name if one.source.parent == secrets else "",
+                one.released,
+            )
+            for one in self._files(service)
+            if one.target and one.here.is_file()
+        ]
 
     def whole(self, parts: Mapping[str, str]) -> str:
         return self._digest(dict(parts), digits=32)
-
-    @staticmethod
-    def _read(label: str, path: Path, is_released: bool) -> Any:
-        content = hashlib.sha256(path.read_bytes()).hexdigest()
-        if label.startswith("secret "):
-            return [content, *_rights(path)]
-        return [content, is_executable(path)] if is_released else content
 
     def _other_names(self, service: Mapping[str, Any]) -> list[tuple[str, str]]:
         """(what, its name) of every network and volume that is not called as Compose would call it: there the service meets "
@@ -99,37 +123,52 @@ class Fingerprints:
         names = [(kind, key, ((self._model.get(kind) or {}).get(key) or {}).get("name")) for kind, key in used]
         return [(f"{kind[:-1]} {key}", name) for kind, key, name in names if name and name != f"{self._model.get('name')}_{key}"]
 
-    def _sources(self, service: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
-        """(name, definition) of every secret and config that a service uses."""
+    def _sources(self, service: Mapping[str, Any]) -> list[tuple[str, str, Mapping[str, Any]]]:
+        """(name, path in the container, definition) of every secret and config that a service uses."""
         return [
-            (f"{kind[:-1]} {use['source']}", (self._model.get(kind) or {}).get(use["source"]) or {})
-            for kind in ("secrets", "configs")
+            (
+                f"{kind[:-1]} {use['source']}",
+                str(PurePosixPath(directory, use.get("target") or use["source"])),
+                (self._model.get(kind) or {}).get(use["source"]) or {},
+            )
+            for kind, directory in (("secrets", SECRETS_IN_CONTAINER), ("configs", "/"))
             for use in service.get(kind) or []
         ]
 
-    def _files(self, service: Mapping[str, Any]) -> list[tuple[str, Path, bool]]:
-        """(name, where it lies now, whether a release mounts it) of every file that a replica reads from the host."""
+    def _inline(self, service: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+        """(name, path in the container, content) of what stands in the Compose files themselves, or in a variable."""
+        found = []
+        for label, target, source in self._sources(service):
+            text = source.get("content", source.get("environment"))
+            if text is not None:
+                found.append((label, target, self._variables.get(text, text) if "environment" in source else text))
+        return found
+
+    def _files(self, service: Mapping[str, Any]) -> list[_File]:
+        """Every file that a replica reads from the host."""
         found = []
         for mount in service.get("volumes") or []:
             if mount.get("type") == "bind" and mount.get("source"):
-                found += self._tree(f"file {mount['target']}", Path(mount["source"]))
-        for label, source in self._sources(service):
+                found += self._tree(str(mount["target"]), Path(mount["source"]))
+        for label, target, source in self._sources(service):
             if source.get("file"):
                 file = Path(source["file"])
-                found.append((label, self._locate(file), self._is_released(file)))
+                found.append(_File(label, file, self._locate(file), target, self._is_released(file)))
         for entry in service.get("env_file") or []:
-            path = Path(entry["path"] if isinstance(entry, Mapping) else entry)
-            found.append((f"env_file {path.name}", self._locate(self._project / path), False))
+            path = self._project / Path(entry["path"] if isinstance(entry, Mapping) else entry)
+            # Compose reads it; no container does.
+            found.append(_File(f"env_file {path.name}", path, self._locate(path), ""))
         return found
 
-    def _tree(self, label: str, source: Path) -> list[tuple[str, Path, bool]]:
+    def _tree(self, target: str, source: Path) -> list[_File]:
         here = self._locate(source)
         if not here.is_dir() or (source != self._project and self._project not in source.parents):
             # A directory outside the project belongs to the host: its content is data, not configuration.
-            return [(label, here, self._is_released(source))]
+            return [_File(f"file {target}", source, here, target, self._is_released(source))]
+        names = [(str(path.relative_to(here)), path) for path in sorted(here.rglob("*"))]
         return [
-            (f"{label}/{path.relative_to(here)}", path, self._is_released(source / path.relative_to(here)))
-            for path in sorted(here.rglob("*"))
+            _File(f"file {target}/{name}", source / name, path, f"{target}/{name}", self._is_released(source / name))
+            for name, path in names
         ]
 
     def _is_released(self, source: Path) -> bool:
@@ -138,12 +177,6 @@ class Fingerprints:
     def _digest(self, value: Any, digits: int = PART_DIGITS) -> str:
         text = json.dumps(value, sort_keys=True, ensure_ascii=False)
         return hmac.new(self._key, text.encode(), hashlib.sha256).hexdigest()[:digits]
-
-
-def _rights(path: Path) -> tuple[int, int]:
-    """Owner and mode: a replica goes on reading the very file that it was started with, so new rights need a new replica."""
-    status = path.stat()
-    return status.st_uid, status.st_mode & 0o777
 
 
 def desired_services(
@@ -180,6 +213,7 @@ def desired_services(
                 parts=parts,
                 networks=networks(model, service, routed=name in ports),
                 job=name in ending,
+                files=() if name in ending else tuple(fingerprints.files(service)),
             )
         )
     return found

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +19,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge import served
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import hardening_here
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import images as local_images
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
+from ansible_collections.morpheus.deploy.plugins.module_utils.host.stale import as_ever, seen
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.harm import (
     check_declared,
     check_mounts,
@@ -59,6 +60,8 @@ class Prepared:
     resumes: bool = False
     # Of the live release: files that Compose, containers or the edge read, and that are not as they should be, a sentence each.
     damage: list[str] = field(default_factory=list)
+    # Of the live release: secrets that somebody changed on the host, put right where replicas have them mounted.
+    put_right: list[str] = field(default_factory=list)
     # Versions of the schema that the release brings, when this host's lineage already knows of them; else none, so that the
     # migration tells it.
     versions: list[str] = field(default_factory=list)
@@ -144,14 +147,15 @@ def prepare(
             secrets=wanted.secret_names,
             schema=wanted.schema,
         )
-        steps, replicas, damage = _preview(host, manifest, workspace, model, check_mode, lineage.live)
+        changed_secrets = releases.changed_secrets(wanted.secrets, wanted.rights)
+        found = _preview(host, manifest, workspace, model, check_mode, lineage.live, changed_secrets)
+        steps, replicas = found.steps, found.replicas
         memory, needed = meminfo.read(), beside(host.engine, steps, replicas, model)
         problem = needed.shortage(memory, memory_free_mb)
         if problem and refusals is None:
             raise DeployError(problem)
-    changed_secrets = releases.changed_secrets(wanted.secrets, wanted.rights)
     if not check_mode:
-        releases.write_secrets(wanted.secrets, wanted.rights)
+        releases.write_secrets(wanted.secrets, wanted.rights, found.put_right)
     brought = bring(releases, wanted, check_mode=check_mode)
     if not check_mode:
         if is_new:
@@ -172,7 +176,8 @@ def prepare(
         replicas=replicas,
         was_live=bool(known),
         resumes=lineage.rolling is not None,
-        damage=damage,
+        damage=found.damage,
+        put_right=found.put_right if identity == lineage.live else [],
         versions=wanted.versions if manifest.schema and lineage.schema.knows(manifest.schema) else [],
         jobs=[one.service for one in steps if one.action is Action.RUN and wanted.stack.job(one.service).hosts == "one"],
         jobs_done=lineage.jobs.get(identity, []),
@@ -186,7 +191,7 @@ def prepare(
             *waited_for,
             *lost,
             *broken,
-            *damage,
+            *found.damage,
             *brought.kept,
             *filter(None, [needed.doubt(memory, memory_free_mb)]),
         ],
@@ -211,16 +216,34 @@ def _other_digests(identity: str, known: Mapping[str, Mapping[str, str]], images
     )
 
 
+@dataclass(frozen=True)
+class _Preview:
+    """``put_right``: secrets to be written where replicas have them mounted. ``damage``: of the live release."""
+
+    steps: list[Step]
+    replicas: list[Replica]
+    put_right: list[str]
+    damage: list[str]
+
+
 def _preview(
-    host: StackHost, manifest: Manifest, workspace: Workspace, model: Mapping[str, Any], check_mode: bool, live: str
-) -> tuple[list[Step], list[Replica], list[str]]:
+    host: StackHost,
+    manifest: Manifest,
+    workspace: Workspace,
+    model: Mapping[str, Any],
+    check_mode: bool,
+    live: str,
+    changed_secrets: Sequence[str],
+) -> _Preview:
     target = host.target(manifest, workspace, images=images_of(manifest), model=model, create_key=not check_mode)
     edge = host.edge(target)
-    replicas = host.observe(edge)
+    replicas = seen(host.engine, target.desired, host.observe(edge))
+    put_right = sorted(as_ever(target.desired, replicas) & {*changed_secrets})
     damage = []
     if manifest.id == live:
-        damage = host.damage(manifest, target, edge)
-    return served.due(host, target, replicas, edge), replicas, damage
+        damage = [f"{host.releases.secrets / name} is not as it was written" for name in put_right]
+        damage += host.damage(manifest, target, edge)
+    return _Preview(served.due(host, target, replicas, edge), replicas, put_right, damage)
 
 
 def references(model: Mapping[str, Any], stack: Stack) -> dict[str, str]:

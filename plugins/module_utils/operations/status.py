@@ -27,6 +27,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.health.seen import
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import images as local_images
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host_gate import HostGate
+from ansible_collections.morpheus.deploy.plugins.module_utils.host.stale import seen
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.target import Target
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.jobs import Jobs
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.usable import missing_secrets, target_of
@@ -69,6 +70,7 @@ def look(host: StackHost) -> dict[str, Any]:
     target = target_of(host, manifest)
     edge = None if found["edge"] == "down" else host.edge(target)
     replicas, strange = host.look(edge)
+    replicas = seen(host.engine, target.desired, replicas)
     found["release"] = manifest.release
     found["pins"] = manifest.stack.document.get("ml_pins") or {}
     found["since"] = lineage.fates[lineage.live].at if lineage.live in lineage.fates else ""

@@ -18,6 +18,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission imp
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host_gate import HostGate
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.retention import prune
+from ansible_collections.morpheus.deploy.plugins.module_utils.host.stale import seen
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.target import Target
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.verbs import HostEdge, HostEngine
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease.fence import Fence
@@ -79,7 +80,7 @@ class HostRollout:
         self._host.through.require(target.stack.egress)
         previous = releases.read(lineage.live) if lineage.live and releases.has(lineage.live) else None
         edge = self._host.edge(target)
-        before = self._host.observe(edge)
+        before = seen(self._host.engine, target.desired, self._host.observe(edge))
         steps = served.due(self._host, target, before, edge, time.time() if restart else None)
         damage = []
         if manifest.id == lineage.live:

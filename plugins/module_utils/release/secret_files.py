@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import env_file as dotenv
-from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import write_atomically
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import put_right, write_atomically
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats import (
     SECRETS,
@@ -33,13 +34,23 @@ class SecretFiles:
     def __init__(self, directory: Path) -> None:
         self.secrets = directory
 
-    def write_secrets(self, contents: Mapping[str, str], rights: Mapping[str, Rights] | None = None) -> list[str]:
-        """Names of the secret files that changed. Files that no release reads any more are left: a rollback may."""
+    def write_secrets(
+        self, contents: Mapping[str, str], rights: Mapping[str, Rights] | None = None, in_place: Collection[str] = ()
+    ) -> list[str]:
+        """Names of the secret files that changed. Files that no release reads any more are left: a rollback may.
+
+        ``in_place``: those that replicas have mounted which are to see them so. Whoever has mounted one of the others goes on
+        seeing what it was started with.
+        """
         changed = self.changed_secrets(contents, rights)
         self.secrets.mkdir(parents=True, exist_ok=True)
         self.secrets.chmod(0o700)
         for name in changed:
-            place_secret(self.secrets / name, contents[name], (rights or {}).get(name, Rights()))
+            path, own = self.secrets / name, (rights or {}).get(name, Rights())
+            if name in in_place and path.is_file() and not path.is_symlink():
+                put_right(path, contents[name], mode=own.mode, owner=own.owner, group=own.group)
+            else:
+                place_secret(path, contents[name], own)
         return changed
 
     def changed_by(self, secrets: Iterable[str], value: str) -> dict[str, str]:
@@ -96,9 +107,10 @@ class SecretFiles:
             found = path.stat()
         except FileNotFoundError:
             return None
-        same = found.st_mode & 0o777 == rights.mode
-        same = same and rights.owner in (None, found.st_uid) and rights.group in (None, found.st_gid)
-        return path.read_bytes() if same else None
+        owner = os.geteuid() if rights.owner is None else rights.owner
+        group = os.getegid() if rights.group is None else rights.group
+        same = (found.st_mode & 0o7777, found.st_uid, found.st_gid) == (rights.mode, owner, group)
+        return path.read_bytes() if same and not path.is_symlink() else None
 
 
 def place_secret(path: Path, content: str, rights: Rights) -> None:

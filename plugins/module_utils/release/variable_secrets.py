@@ -5,13 +5,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
-from ansible_collections.morpheus.deploy.plugins.module_utils.base.spoken import told
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import variable_secrets
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.secret_files import Rights, SecretFiles
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.workspace import VARIABLES
@@ -33,10 +31,8 @@ def place(
         )
     contents = {name: given[variable] for name, variable in named.items()}
     if contents:
-        for path in differing(files, model, given, as_ever):
-            if path.is_file():
-                _put_right(path, contents[path.name])
-        files.write_secrets(contents, _rights(model))
+        # Another file in its place would be seen by replicas to come alone.
+        files.write_secrets(contents, _rights(model), [path.name for path in differing(files, model, given, as_ever)])
     return {"secrets": variable_secrets.placed(model, files.secrets)} if contents else {}
 
 
@@ -55,12 +51,3 @@ def differing(files: SecretFiles, model: Mapping[str, Any], given: Mapping[str, 
 
 def _rights(model: Mapping[str, Any]) -> dict[str, Rights]:
     return {name: Rights(one.uid, one.mode, one.gid) for name, one in variable_secrets.readers(model).items()}
-
-
-def _put_right(path: Path, content: str) -> None:
-    """In the same file: another one in its place would be seen by replicas to come alone."""
-    with told(path), path.open("r+b") as stream:
-        stream.write(content.encode())
-        stream.truncate()
-        stream.flush()
-        os.fsync(stream.fileno())

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.mounted import MountedFile
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica
 
 
@@ -61,10 +62,14 @@ class DesiredService:
     # Whether it ends by itself: then it has no replicas, and is run once for each release. ``due``: whether it is yet to be run.
     job: bool = False
     due: bool = False
+    # What its replicas have mounted of the host, as it should be.
+    files: Sequence[MountedFile] = ()
 
 
 def trouble(replica: Replica, service: DesiredService) -> str:
     """Why a replica is not, or not any more, as it was made, whatever its fingerprint says; empty when it is."""
+    if replica.stale:
+        return f"has mounted {plural('file', replica.stale)} as somebody left it on this host"
     if replica.unanswered or service.networks is None or replica.networks is None:
         return replica.unanswered
     lacks, more = sorted(service.networks - replica.networks), sorted(replica.networks - service.networks)

@@ -32,7 +32,8 @@ class State(str, Enum):
 class Replica:
     """One observed container. ``admitted``: the edge sends it new requests. ``created``: seconds since the epoch. ``port``: where
     it answers the edge; 0 when that is not known. ``networks``: names of those that it is on now; None when that is not known.
-    ``word``: the engine's own for its state. ``unanswered``: why users get nothing from it, although it runs.
+    ``word``: the engine's own for its state. ``unanswered``: why users get nothing from it, although it runs. ``stale``: paths
+    in it of files that are not as they should be there, and that nothing can put right but another container.
     """
 
     id: str
@@ -49,6 +50,7 @@ class Replica:
     networks: frozenset[str] | None = None
     word: str = ""
     unanswered: str = ""
+    stale: tuple[str, ...] = ()
 
     @property
     def cut_off(self) -> bool:

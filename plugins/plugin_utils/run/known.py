@@ -49,6 +49,8 @@ class HostState:
     traffic: list[Mapping[str, Any]] = field(default_factory=list)
     # What was written or removed under the running replicas.
     live_files: list[str] = field(default_factory=list)
+    # Secrets that somebody had changed there, and that are as they were again.
+    put_right: list[str] = field(default_factory=list)
 
     def add(self, result: Mapping[str, Any]) -> None:
         """``result``: of a rollout, one of several where the first one was taken back."""
@@ -66,8 +68,9 @@ class HostState:
             "release_id": self.release_id,
             "seen": self.seen,
             "removing": self.removing,
-            "changed": self.changed or bool(self.live_files),
+            "changed": self.changed or bool(self.live_files or self.put_right),
             "live_files": self.live_files,
+            "put_right": self.put_right,
             "failed": self.failed,
             "plan": self.plan,
             "mixed": self.mixed,

@@ -107,6 +107,7 @@ def _host_line(name: str, host: Mapping[str, Any]) -> str:
         state = f"an unknown release (last known: {host['release'] or 'none'})"
     counts = {
         "live files changed": len(host["live_files"]),
+        "secrets put right that somebody had changed": len(host.get("put_right") or []),
         "requests drained": host["drained"],
         "connections cut": host["cut"],
         "connections left to an old edge worker, which ends by force in the end": host["left_behind"],

@@ -210,7 +210,7 @@ class Run(Known):
             if not is_one or any(state.mixed for state in self.hosts.values()):
                 return "mixed"
             return "rolled_back" if any(state.taken_back for state in self.hosts.values()) else "failed"
-        if not switched and not self.notes and not any(state.live_files for state in self.hosts.values()):
+        if not switched and not self.notes and not any(state.live_files or state.put_right for state in self.hosts.values()):
             return "unchanged"
         return "rolled_back" if self.is_rollback else "deployed"
 
@@ -268,6 +268,7 @@ class Run(Known):
             state.plan = list(result.get("plan", []))
             # Prepared twice, a host has them since the first time.
             state.live_files = sorted({*state.live_files, *result.get("changed_live_files", [])})
+            state.put_right = sorted({*state.put_right, *result.get("put_right", [])})
             if not result.get("pending", True):
                 state.release, state.release_id = self.release, self.release_id
 

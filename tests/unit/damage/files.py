@@ -138,6 +138,16 @@ def _newer(path: Path) -> None:
         path.write_text(json.dumps({**json.loads(path.read_text()), NUMBERED[path.name]: 99}))
 
 
+def _replaced(path: Path) -> None:
+    """What replicas have mounted was changed in place, and another file lies there now, as editors leave it."""
+    with path.open("ab") as stream:
+        stream.write(b"and more\n")
+    other = path.with_name("another")
+    other.write_bytes(b"something else\n")
+    other.chmod(path.stat().st_mode & 0o777)
+    other.replace(path)
+
+
 DAMAGES: dict[str, Callable[[Path], Any]] = {
     "gone": Path.unlink,
     "empty": lambda path: path.write_bytes(b""),
@@ -147,12 +157,24 @@ DAMAGES: dict[str, Callable[[Path], Any]] = {
     "of another shape": lambda path: path.write_bytes(b"{}\n"),
     "a directory": _directory,
     "of a newer version": _newer,
+    "of another mode": lambda path: path.chmod(0o606),
+    "edited and then replaced": _replaced,
 }
+# What replicas have mounted as single files.
+MOUNTED = (
+    f"{STACK}/content/<hash>/greeting",
+    f"{STACK}/content/<hash>/nginx.conf",
+    f"{STACK}/secrets/session",
+    f"{STACK}/secrets/values/owner",
+)
+_OF_MOUNTED = ("of another mode", "edited and then replaced")
 
 
 def applies(label: str, damage: str) -> bool:
     name = label.rpartition("/")[2]
     numbered = {*NUMBERED, *COMMENTED, ".release-files.json", "journal.jsonl"}
+    if damage in _OF_MOUNTED:
+        return label in MOUNTED
     if damage == "of another shape":
         return name.endswith((".json", ".jsonl"))
     return damage != "of a newer version" or name in numbered
@@ -263,7 +285,7 @@ class Case:
 
 def case(host: PreparedHost, label: str, damage: str) -> Case:
     found = Case(label, damage)
-    before = _before(host, label)
+    before, read = _before(host, label), host.reads()
     path = next(host.root / one for one in host.files() if label_of(one) == label)
     DAMAGES[damage](path)
     for command, answer in _answers(host, label).items():
@@ -280,6 +302,8 @@ def case(host: PreparedHost, label: str, damage: str) -> Case:
         found.after_mend = {
             command: answer for command, answer in after.items() if _without(answer, told) != _without(before[command], told)
         }
+        if host.reads() != read:
+            found.after_mend["what replicas read"] = sorted(path for path, seen in host.reads().items() if seen != read[path])
     return found
 
 

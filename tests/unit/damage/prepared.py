@@ -38,6 +38,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.engine.compose_com
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.labels import FINGERPRINT, PORT
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts import baseline, disk
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts.host import HostAudit
+from ansible_collections.morpheus.deploy.plugins.module_utils.host import stale
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease import history, lease
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease.fence import Fence
@@ -134,15 +135,17 @@ FLAGS = '{"flags": {}, "metadata": {"version": "1"}}\n'
 LOGS = {"target": "syslog", "environment": "staging", "host": "app-1", "address": "logs.example.com:6514"}
 # A host of the balancer that is kept off for a turn.
 AWAY = "app-2"
+NO_MOUNTS: Mapping[str, Path] = {}
 DRILL = {"at": "2026-11-27T03:00:00Z", "name": "20261127t020000z"}
 
 
 class Api:
-    """The engine's low-level client."""
+    """The engine's low-level client. Files that a container mounts are hard links in ``proc``, where Linux would show them."""
 
     def __init__(self) -> None:
         self.running: dict[str, Answer] = {}
         self.serial = 0
+        self.proc = Path()
 
     def containers(self, all: bool = False, filters: Mapping[str, Any] | None = None) -> list[Answer]:
         wanted = [str(one).partition("=") for one in (filters or {}).get("label", [])]
@@ -156,9 +159,11 @@ class Api:
         if identity not in self.running:
             raise NotFound("no such container")
         one = self.running[identity]
-        state = {"Running": True, "Restarting": False, "ExitCode": 0, "Health": {"Status": "healthy"}, "Pid": 1, "StartedAt": ""}
+        state = {"Running": True, "Restarting": False, "ExitCode": 0, "Health": {"Status": "healthy"}, "StartedAt": ""}
+        state["Pid"] = one["pid"]
         networks = {"NetworkSettings": {"Networks": {"edge": {"IPAddress": one["address"]}}}}
-        config = {"Config": {"Labels": one["Labels"], "Env": []}, "HostConfig": {"CpuShares": CPU_SHARES}, "Mounts": []}
+        config = {"Config": {"Labels": one["Labels"], "Env": []}, "HostConfig": {"CpuShares": CPU_SHARES}}
+        config["Mounts"] = one["Mounts"]
         return {"Id": identity, "Name": one["Names"][0], "State": state, "RestartCount": 0, **networks, **config}
 
     def stats(self, identity: str, *, stream: bool, one_shot: bool) -> Answer:
@@ -203,7 +208,10 @@ class Api:
     def logs(self, identity: str, **unused: Any) -> bytes:
         return b""
 
-    def start(self, project: str, service: str, labels: Mapping[str, str], image: str) -> str:
+    def start(
+        self, project: str, service: str, labels: Mapping[str, str], image: str, mounts: Mapping[str, Path] = NO_MOUNTS
+    ) -> str:
+        """``mounts``: path in the container -> what is mounted there."""
         self.serial += 1
         own = [one for one in self.running.values() if one["Labels"]["com.docker.compose.project"] == project]
         number = max((int(one["Labels"]["com.docker.compose.container-number"]) for one in own), default=0) + 1
@@ -222,14 +230,30 @@ class Api:
             "State": "running",
             "Created": self.serial,
             "Labels": {**labels, **given},
-            "Mounts": [],
+            "Mounts": [{"Type": "bind", "Source": str(source), "Destination": target} for target, source in mounts.items()],
             "HostConfig": {"NetworkMode": "edge"},
             "NetworkSettings": {
                 "Networks": {f"edge.{project}": {}, f"{project}_default": {}} if PORT in labels else {"edge": {}}
             },
             "address": f"172.18.0.{self.serial + 1}",
+            "pid": self.serial,
         }
+        self.mount(self.running[f"id{self.serial}"])
         return name
+
+    def mount(self, container: Answer) -> None:
+        """What lies there now, as when it is started."""
+        process = self.proc / str(container["pid"])
+        shutil.rmtree(process, ignore_errors=True)
+        mounts = {one["Destination"]: Path(one["Source"]) for one in container["Mounts"]}
+        lines = ["1 0 0:1 / / rw - overlay overlay rw\n"]
+        for number, (target, source) in enumerate(mounts.items(), 2):
+            seen = process / "root" / target.lstrip("/")
+            seen.parent.mkdir(parents=True, exist_ok=True)
+            seen.symlink_to(source) if source.is_dir() else seen.hardlink_to(source)
+            lines.append(f"{number} 1 0:2 {source} {target} ro - ext4 /dev/sda rw\n")
+        process.mkdir(parents=True, exist_ok=True)
+        (process / "mountinfo").write_text("".join(lines))
 
 
 all_of = all
@@ -318,6 +342,16 @@ class PreparedHost:
     def stack(self) -> Path:
         return self.root / "stacks" / "shop"
 
+    def seen(self, path: str) -> list[Path]:
+        """A file as each running replica sees it."""
+        pids = [one["pid"] for one in self.client.api.running.values() if one["Labels"]["com.docker.compose.project"] == "shop"]
+        return [self.client.api.proc / str(pid) / "root" / path for pid in pids]
+
+    def reads(self) -> dict[str, set[tuple[bytes, int]]]:
+        """Path in a container -> content and mode of the file that each running replica has mounted there."""
+        paths = ("etc/nginx.conf", "greeting", "run/secrets/owner", "run/secrets/session")
+        return {path: {(one.read_bytes(), one.stat().st_mode & 0o7777) for one in self.seen(path)} for path in paths}
+
     # Commands, as playbooks run them. Each returns what the module answered.
 
     def deploy(self, release: Mapping[str, Any] = NEWS) -> list[Answer]:
@@ -325,7 +359,7 @@ class PreparedHost:
         prepared = self.release(release)
         return [prepared, *([self.rollout(prepared["id"])] if prepared.get("pending") else [])]
 
-    def release(self, release: Mapping[str, Any] = NEWS, *, check: bool = False) -> Answer:
+    def release(self, release: Mapping[str, Any] = NEWS, *, check: bool = False, session: str = "canary") -> Answer:
         return self.run(
             stack_release,
             check=check,
@@ -335,7 +369,7 @@ class PreparedHost:
             files={name: encoded(text) for name, text in release["files"].items()},
             live_files={"flags/features.json": encoded("{}"), "flags/flags.json": encoded(FLAGS)},
             secrets={"api.env": 'TOKEN="canary"\n', "variables.env": 'OWNER="canary"\n'},
-            secret_files={"session": encoded("canary")},
+            secret_files={"session": encoded(session)},
             without_lease=True,
         )
 
@@ -508,6 +542,8 @@ class PreparedHost:
             shutil.copytree(place, self.root, symlinks=True, dirs_exist_ok=True)
             self.client.api.running, self.haproxy.worker = deepcopy(running), deepcopy(worker)
             self.client.api.serial = serial
+            for container in self.client.api.running.values():
+                self.client.api.mount(container)
             self.kernel.tables, self.recorded = deepcopy(tables), recorded
 
         return bring_back
@@ -527,13 +563,23 @@ class PreparedHost:
             return json.dumps(_model(Path(options["--project-directory"]), names, given))
         assert arguments[0] == "up", arguments
         service, total = arguments[-1], int(arguments[-2].partition("=")[2])
-        override = json.loads((self.stack / "project" / "override.json").read_text())["services"][service]
+        override, mounts = self._override(service)
         own = [one for one in self.client.api.running.values() if one["Labels"]["com.docker.compose.service"] == service]
         for _ in range(total - len(own)):
-            name = self.client.api.start("shop", service, override["labels"], override["image"])
+            name = self.client.api.start("shop", service, override["labels"], override["image"], mounts)
             assert override["labels"][FINGERPRINT]
             self.haproxy.addresses[name] = f"172.18.0.{self.client.api.serial + 1}"
         return ""
+
+    def _override(self, service: str) -> tuple[Answer, dict[str, Path]]:
+        """What override.json says of a service, and what its containers mount."""
+        found = json.loads((self.stack / "project" / "override.json").read_text().replace("$$", "$"))
+        own = found["services"][service]
+        mounts = {one["target"]: Path(one["source"]) for one in own["volumes"]}
+        mounts["/greeting"] = Path(found["configs"]["greeting"]["file"])
+        mounts["/run/secrets/owner"] = Path(found["secrets"]["owner"]["file"])
+        mounts["/run/secrets/session"] = self.stack / "project" / "secrets" / "session"
+        return own, mounts
 
 
 def encoded(text: str) -> str:
@@ -584,7 +630,10 @@ def prepared_host() -> Iterator[PreparedHost]:
     """Two releases were deployed, the second one is live; the environment has claimed the host and has had a lease."""
     # Not a test's own directory: the path of a socket may have 107 characters at most.
     with TemporaryDirectory() as directory, pytest.MonkeyPatch.context() as patch:
-        host = PreparedHost(Path(directory).resolve())
+        host = PreparedHost(Path(directory).resolve() / "host")
+        host.root.mkdir()
+        host.client.api.proc = host.root.parent / "proc"
+        patch.setattr(stale, "PROC", host.client.api.proc)
         patch.setattr(engine, "connect", lambda: host.client)
         patch.setattr(Compose, "_run", lambda self, *arguments, **options: host.compose(self, *arguments, **options))
         # Users are asked by tests of their own.

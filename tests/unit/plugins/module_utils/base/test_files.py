@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
-from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import write_atomically
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import put_right, write_atomically
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.spoken import FileError
 
 
 def mode(path: Path) -> int:
@@ -69,3 +72,27 @@ def test_a_link_is_replaced_and_what_it_points_to_is_left(tmp_path: Path) -> Non
     write_atomically(tmp_path / "link", "ours", mode=0o600)
     assert (tmp_path / "target").read_text() == "theirs"
     assert not (tmp_path / "link").is_symlink()
+
+
+def test_what_is_put_right_is_the_same_file_and_never_what_a_link_leads_to(tmp_path: Path) -> None:
+    path, other = tmp_path / "session", tmp_path / "other"
+    path.write_text("changed, and longer")
+    number = path.stat().st_ino
+    put_right(path, "canary", mode=0o400)
+    assert (path.read_text(), stat.S_IMODE(path.stat().st_mode), path.stat().st_ino) == ("canary", 0o400, number)
+    written = path.stat().st_mtime_ns
+    put_right(path, "canary", mode=0o440)
+    assert (stat.S_IMODE(path.stat().st_mode), path.stat().st_mtime_ns) == (0o440, written)
+    other.symlink_to(path)
+    with pytest.raises(FileError):
+        put_right(other, "another", mode=0o600)
+    assert path.read_text() == "canary"
+
+
+def test_a_program_that_is_being_run_is_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "sleep"
+    shutil.copy(str(shutil.which("sleep")), path)
+    with subprocess.Popen([path, "60"]) as process:
+        put_right(path, "#!/bin/sh\n", mode=0o755)
+        process.kill()
+    assert (path.read_text(), stat.S_IMODE(path.stat().st_mode)) == ("#!/bin/sh\n", 0o755)

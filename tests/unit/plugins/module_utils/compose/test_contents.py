@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import write_atomically
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import contents as contents_module
-from ansible_collections.morpheus.deploy.plugins.module_utils.compose.contents import Content, ContentStore
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose.contents import Content, ContentStore, LookingStore
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -113,6 +113,46 @@ def test_what_was_edited_there_by_hand_is_put_right(store: ContentStore, content
     assert store.place(content) == place
     assert tree(place) == before
     assert {path.name for path in place.iterdir()} == {"a.conf", "deep", "cache"}
+
+
+def _linked(place: Path) -> None:
+    (place / "a.conf").rename(place.parent.parent / "elsewhere")
+    (place / "a.conf").symlink_to(place.parent.parent / "elsewhere")
+
+
+EDITS: dict[str, Callable[[Path], object]] = {
+    "its content": lambda place: (place / "a.conf").write_text("edited, and longer than before"),
+    "a shorter content": lambda place: (place / "a.conf").write_text(""),
+    "its mode": lambda place: (place / "a.conf").chmod(0o600),
+    "a mode of other bits": lambda place: (place / "a.conf").chmod(0o4644),
+    "what is empty": lambda place: (place / "point").write_text("x"),
+    "the mode of a directory": lambda place: (place / "deep").chmod(0o700),
+    "the mode of all": lambda place: place.parent.chmod(0o700),
+    "a link": _linked,
+}
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_whatever_was_edited_is_seen_and_put_right_in_the_file_that_somebody_has_open(
+    store: ContentStore, content: Content, edit: str
+) -> None:
+    content = replace(content, points=["conf/point"])
+    place = store.place(content)
+    before = tree(place)
+
+    def differing() -> list[Path]:
+        looking = LookingStore(store.root)
+        looking.place(content)
+        return looking.differing
+
+    assert differing() == []
+    with (place / "a.conf").open("rb") as mounted:
+        EDITS[edit](place)
+        assert differing() == [place]
+        store.place(content)
+        assert (tree(place), differing(), mounted.read()) == (before, [], b"1")
+        assert not (place / "a.conf").is_symlink()
+        assert {path.stat().st_mode & 0o777 for path in (place.parent, *place.rglob("*")) if path.is_dir()} == {0o755}
 
 
 def test_what_is_mounted_is_kept_and_the_rest_goes(store: ContentStore, content: Content, tmp_path: Path) -> None:

@@ -13,9 +13,11 @@ OLD, NEW = "1.0.0", "1.1.0"
 Event = Callable[[Run], None]
 
 
-def prepared(host: str, *, pending: bool = True, plan: tuple[str, ...] = (), live: tuple[str, ...] = ()) -> Event:
+def prepared(
+    host: str, *, pending: bool = True, plan: tuple[str, ...] = (), live: tuple[str, ...] = (), right: tuple[str, ...] = ()
+) -> Event:
     result = {"release": NEW, "environment": "staging", "previous": OLD, "pending": pending, "plan": list(plan)}
-    result["changed_live_files"] = list(live)
+    result |= {"changed_live_files": list(live), "put_right": list(right)}
     return lambda run: run.saw("stack_release", host, result, failed=False)
 
 
@@ -652,6 +654,16 @@ def test_live_files_that_changed_are_counted_though_no_replica_was_replaced() ->
     assert verdict["hosts"]["a"]["live_files"] == ["flags/a.json", "flags/b.json"]
     assert "  a runs 1.1.0, 2 live files changed" in summary(verdict)
     assert "  b runs 1.1.0" in summary(verdict)
+
+
+@pytest.mark.parametrize(("right", "word"), [((), "unchanged"), (("session",), "deployed")])
+def test_a_secret_that_was_put_right_where_replicas_have_it_mounted_is_not_called_unchanged(
+    right: tuple[str, ...], word: str
+) -> None:
+    run = after(prepared("a", right=right), rolled("a", changed=False))
+    verdict = run.verdict(1.0, check_mode=False)
+    assert (verdict["verdict"], verdict["hosts"]["a"]["changed"]) == (word, bool(right))
+    assert any("1 secrets put right that somebody had changed" in line for line in summary(verdict)) is bool(right)
 
 
 LEFT_OUT = {"b": {"release": OLD, "rolling": "", "schema": {}, "problem": ""}}
