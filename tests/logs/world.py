@@ -154,7 +154,7 @@ class Rsyslog:
             self.kills += 1
 
     def lines(self) -> list[dict[str, Any]]:
-        """What is written whole: the server may be writing a line, and being killed at it leaves its beginning before the next."""
+        """What is written whole: the server may be at a line, and when it is killed there the next line begins behind that."""
         texts = (path.read_text() for path in sorted(self.root.rglob("*.jsonl")))
         found = [parsed(line) for text in texts for line in text.splitlines(keepends=True) if line.endswith("\n")]
         assert found.count(None) <= self.kills
