@@ -356,8 +356,7 @@ SERVICES := lab migrations migration-tools backup supabase ml-gateway flags moni
 .PHONY: test
 # What needs no sandbox takes the time that the sandbox's tests leave; shown when it fails. With $(MAKE) make -n would run it all.
 test: $(VENV)/.stamp ## Run everything that CI runs
-	@tests/aside 'failed=0; tests/quietly "$(CODE)" make --no-print-directory $(CODE) & \
-		tests/quietly "$(SERVICES)" make --no-print-directory $(SERVICES) || failed=1; wait $$! || failed=1; exit $$failed' \
+	@tests/aside 'failed=0; tests/each $(CODE) & tests/each $(SERVICES) || failed=1; wait $$! || failed=1; exit $$failed' \
 		'make --no-print-directory provisioned && tests/side-by-side molecule'
 
 .PHONY: clean
