@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,6 +14,7 @@ ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "collections"), str(ROOT)]
 configuration.set_hypothesis_home_dir(ROOT / ".cache" / "hypothesis")
 
+from tests.acceptance.tales import Tales, claimed_tales
 from tests.acceptance.world import PRODUCTION, ROOT, STAGING, Environment
 
 LANES = ("staging", "production", "rest")
@@ -57,6 +59,12 @@ def staging() -> Environment:
 @pytest.fixture
 def production() -> Environment:
     return serving(PRODUCTION)
+
+
+@pytest.fixture
+def tales(tmp_path: Path, staging: Environment) -> Iterator[Tales]:
+    with claimed_tales(tmp_path, staging) as found:
+        yield found
 
 
 # Environment -> what its hosts showed after the last deploy of the release that every test begins with.
