@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.world import Environment, eventually, on, says
+from tests.acceptance.world import ROOT, Environment, eventually, on, says
 from tests.hangs import HANGS_AFTER_SECONDS
 
 DAEMON = "/etc/docker/daemon.json"
 PLAYBOOK = "playbooks/provision.yml"
+README = ROOT / "roles" / "docker_engine" / "README.md"
 
 
 def daemon(host: str) -> dict[str, Any]:
@@ -112,3 +113,38 @@ def test_a_file_that_is_no_json_is_refused_with_its_path_and_left_alone(staging:
         assert run.code != 0
         says(run, [f"{host}: {DAEMON} is not JSON", "Nothing was changed; mend or move it, and run again.", "VERDICT refused"])
         assert on(host, "cat", DAEMON).strip() == '{"debug": true,'
+
+
+def handed_on(host: str) -> str:
+    """What the node exporter would tell of the engine."""
+    return on(host, "cat", "/var/lib/morpheus.deploy/metrics/engine.prom", check=False)
+
+
+@pytest.mark.deep
+def test_what_the_engine_tells_of_itself_is_handed_on_and_so_is_that_it_is_away(staging: Environment) -> None:
+    host = staging.hosts[0]
+    with as_it_was(staging):
+        with staging.load() as load:
+            run = staging.play(PLAYBOOK, "--tags", "engine", "-e", json.dumps({"docker_engine_metrics": True}))
+            assert run.code == 0, run.output
+            eventually(lambda: "\nengine_up 1\n" in handed_on(host), "the engine tells of itself")
+        assert load.report.is_clean, load.report.failures
+        assert re.search(r'^engine_daemon_container_states_containers\{state="running"\} [1-9]', handed_on(host), re.MULTILINE)
+        assert on(host, "stat", "--format=%a %U", "/var/lib/morpheus.deploy/metrics/engine.prom").split() == ["644", "root"]
+        assert [row.split()[3] for row in on(host, "ss", "-Hltn", "sport = :9323").splitlines()] == ["127.0.0.1:9323"]
+
+        on(host, "systemctl", "stop", "docker.socket", "docker")
+        eventually(lambda: handed_on(host).endswith("\nengine_up 0\n"), "it is known that the engine is away")
+        on(host, "systemctl", "start", "docker")
+        eventually(lambda: "\nengine_up 1\n" in handed_on(host), "the engine tells of itself again")
+        on(host, "rm", "/var/lib/morpheus.deploy/metrics/engine.prom")
+        on(host, "systemctl", "kill", "--signal=KILL", "engine-metrics")
+        eventually(lambda: "\nengine_up 1\n" in handed_on(host), "the program is there again")
+
+        # Taken away as the role's README says.
+        away = {"docker_engine_metrics": False, "docker_engine_daemon_options": {"metrics-addr": None}}
+        run = staging.play(PLAYBOOK, "--tags", "engine", "-e", json.dumps(away))
+        assert run.code == 0, run.output
+        [commands] = re.findall(r"```sh\n(systemctl disable --now engine-metrics\n.*?)```", README.read_text(), re.DOTALL)
+        on(host, "sh", "-euc", commands)
+        assert (on(host, "ss", "-Hltn", "sport = :9323"), handed_on(host)) == ("", "")
