@@ -349,14 +349,16 @@ edge-checks: sandbox ## Time what HAProxy makes of hosts and replicas that misbe
 bench: provisioned ## Measure deploys beside their floor and beside docker compose
 	$(BIN)/python -m tests.bench
 
-# Neither needs the sandbox. The second one uses one processor at a time.
+# None of these needs the sandbox. Each line is one after the other, and "logs" wants what "ml-gateway" installs.
 CODE := lint unit
-SERVICES := lab migrations migration-tools backup supabase ml-gateway flags monitoring logs workflows
+SERVERS := lab migrations migration-tools backup workflows
+SERVICES := supabase ml-gateway logs flags monitoring
 
 .PHONY: test
 # What needs no sandbox takes the time that the sandbox's tests leave; shown when it fails. With $(MAKE) make -n would run it all.
 test: $(VENV)/.stamp ## Run everything that CI runs
-	@tests/aside 'failed=0; tests/each $(CODE) & tests/each $(SERVICES) || failed=1; wait $$! || failed=1; exit $$failed' \
+	@tests/aside 'tests/each $(CODE) & code=$$!; tests/each $(SERVERS) & servers=$$!; failed=0; tests/each $(SERVICES) || failed=1; \
+		wait $$code || failed=1; wait $$servers || failed=1; exit $$failed' \
 		'make --no-print-directory provisioned && tests/side-by-side molecule'
 
 .PHONY: clean

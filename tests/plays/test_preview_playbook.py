@@ -100,6 +100,7 @@ def previews(tmp_path: Path) -> Iterator[Previews]:
         yield Previews(tmp_path, supabase)
 
 
+@pytest.mark.deep
 def test_two_at_once_one_killed_half_way_and_both_gone_again(previews: Previews) -> None:
     waits = [rule("stack_rollout", "waits", host="app-2")]
     with ThreadPoolExecutor() as pool:
@@ -139,7 +140,6 @@ def test_the_branch_stays_while_a_host_still_has_something(previews: Previews) -
     assert previews.branches() == ["preview-pr-1"]
 
 
-@pytest.mark.deep
 def test_jobs_learn_which_have_expired(previews: Previews) -> None:
     previews.supabase.ask("POST", f"/v1/projects/{STAGING}/branches", STAGING_TOKEN, {"branch_name": "preview-pr-1"})
     done = previews.play("list", "", "-e", "preview_state=listed", preview_expire_hours=0.000001)
