@@ -67,12 +67,15 @@ class HAProxy:
     times: dict[tuple[str, str], float] = field(default_factory=dict)
     over: threading.Event = field(default_factory=threading.Event)
 
-    def get(self, path: str = "/", headers: Mapping[str, str] | None = None, timeout: float = 30) -> tuple[int, dict[str, Any]]:
-        """Status and JSON body, on a new connection."""
+    def connect(self, timeout: float = 30) -> HTTPSConnection:
         host, port = self.address.split(":")
         context = ssl.create_default_context(cafile=str(self.certificate))
         context.check_hostname = False
-        connection = HTTPSConnection(host, int(port), timeout=timeout, context=context)
+        return HTTPSConnection(host, int(port), timeout=timeout, context=context)
+
+    def get(self, path: str = "/", headers: Mapping[str, str] | None = None, timeout: float = 30) -> tuple[int, dict[str, Any]]:
+        """Status and JSON body, on a new connection."""
+        connection = self.connect(timeout)
         try:
             connection.request("GET", path, headers={"Host": SITE, **(headers or {})})
             answer = connection.getresponse()

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
+from http.client import IncompleteRead, RemoteDisconnected
 from pathlib import Path
 
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import render_backends, render_map
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.tables import parse_load
 
-from tests.edge_checks.haproxy import HAProxy, Metronome, edge, eventually, gateway, running, write_certificate
+from tests.edge_checks.haproxy import SITE, HAProxy, Metronome, edge, eventually, gateway, running, write_certificate
 from tests.edge_checks.upstreams import Behaviour, Upstream
 
 UPGRADE = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="}
@@ -87,3 +89,29 @@ def test_a_replica_that_answers_slowly_stays(host: Host) -> None:
     host.replica.behave(Behaviour.SILENT)
     time.sleep(4)
     assert host.haproxy.down(BACKEND) == set()
+
+
+BROKEN_OFF = (Behaviour.ENDS_IT, Behaviour.RESETS_IT, Behaviour.BREAKS_OFF)
+
+
+@pytest.mark.parametrize("behaviour", BROKEN_OFF, ids=lambda behaviour: behaviour.value)
+@pytest.mark.parametrize("kept", [False, True], ids=["on a new connection", "on a kept connection"])
+def test_a_request_that_a_replica_breaks_off_counts_once(host: Host, behaviour: Behaviour, kept: bool) -> None:
+    """However HAProxy counts it: by what the user sees."""
+
+    def broken_off() -> int:
+        return parse_load(host.haproxy.socket.ask("show stat"))[BACKEND, "s1"].broken_off
+
+    with closing(host.haproxy.connect()) as user:
+        if kept:
+            user.request("GET", "/app", headers={"Host": SITE})
+            assert user.getresponse().read()
+        before = broken_off()
+        host.replica.behave(behaviour)
+        with suppress(RemoteDisconnected, IncompleteRead):
+            user.request("GET", "/app", headers={"Host": SITE})
+            answer = user.getresponse()
+            answer.read()
+            assert answer.status == 502
+        eventually(lambda: broken_off() > before, 5, lambda: "nothing was counted")
+    assert broken_off() == before + 1

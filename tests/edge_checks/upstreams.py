@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import ssl
+import struct
 import threading
 import time
 from contextlib import suppress
@@ -29,6 +30,9 @@ class Behaviour(Enum):
     UNWELL = "answers 503"
     ANSWERS_AFTER_6_S = "answers after 6 s"
     ANSWERS_AFTER_3_S = "answers after 3 s"
+    ENDS_IT = "takes the request and closes the connection"
+    RESETS_IT = "takes the request and resets the connection"
+    BREAKS_OFF = "closes the connection in its answer"
     ANOTHER_CERTIFICATE = "has a certificate of somebody else"
 
 
@@ -127,14 +131,21 @@ class Upstream:
             if self._behaviour is Behaviour.SILENT:
                 self._over.wait(PATIENCE_SECONDS)
                 return
+            if self._behaviour is Behaviour.RESETS_IT:
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            if self._behaviour in (Behaviour.ENDS_IT, Behaviour.RESETS_IT):
+                return
             time.sleep(_PAUSES.get(self._behaviour, 0.0))
             connection.sendall(self._response())
+            if self._behaviour is Behaviour.BREAKS_OFF:
+                return
             self._busy_at = time.monotonic()
 
     def _response(self) -> bytes:
         status = "503 Service Unavailable" if self._behaviour is Behaviour.UNWELL else "200 OK"
         body = json.dumps({"host": self.name})
-        return f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
+        length = len(body) + (self._behaviour is Behaviour.BREAKS_OFF)
+        return f"HTTP/1.1 {status}\r\nContent-Length: {length}\r\n\r\n{body}".encode()
 
 
 def _context(certificate: Path | None) -> ssl.SSLContext | None:

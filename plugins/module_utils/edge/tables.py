@@ -13,7 +13,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy impor
 
 GOOD_ANSWERS = ("hrsp_1xx", "hrsp_2xx", "hrsp_3xx", "hrsp_4xx")
 # "eresp": the server closed the connection or was silent for too long: HAProxy answered in its place, or broke the answer off.
-_COUNTERS = ("scur", *GOOD_ANSWERS, "hrsp_5xx", "eresp")
+# "srv_abrt": of these, those where it broke off, or where it closed the connection because the client had one kept.
+_COUNTERS = ("scur", *GOOD_ANSWERS, "hrsp_5xx", "eresp", "srv_abrt")
 # srv_admin_state bits that keep new requests away: maintenance (forced, inherited, name not resolved) and drain. Bit
 # 0x04 only remembers that the file said "disabled".
 _MAINTENANCE = 0x01 | 0x02 | 0x20
@@ -51,8 +52,7 @@ class Server:
 @dataclass(frozen=True)
 class Load:
     """What a server is busy with: sessions open now; and since the worker started, requests that it answered, of these the
-    ones that users got a 5xx for (answered so, not answered, or not to the end), and of those the ones that the server broke off
-    (one that it left without any answer may count twice).
+    ones that users got a 5xx for (answered so, not answered, or not to the end), and of those the ones that the server broke off.
     """
 
     sessions: int = 0
@@ -108,8 +108,10 @@ def parse_load(table: str) -> dict[tuple[str, str], Load]:
 
 
 def _load_of(row: Mapping[str, int]) -> Load:
-    bad = row["hrsp_5xx"] + row["eresp"]
-    return Load(row["scur"], sum(row[name] for name in GOOD_ANSWERS) + bad, bad, row["eresp"])
+    # Of a request that HAProxy answers in the server's place, "eresp" counts the end of its connection and the missing answer.
+    broken_off = row["srv_abrt"] + (row["eresp"] - row["srv_abrt"] + 1) // 2
+    bad = row["hrsp_5xx"] + broken_off
+    return Load(row["scur"], sum(row[name] for name in GOOD_ANSWERS) + bad, bad, broken_off)
 
 
 def parse_clients(table: str) -> int:

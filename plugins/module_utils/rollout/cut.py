@@ -50,10 +50,9 @@ class Cut:
         self._names = names
         self._over = Event()
         self._thread = Thread(target=self._watch, daemon=True)
-        # (replica, worker) -> at the first and at the last look; and how many requests were open at most.
+        # (replica, worker) -> at the first and at the last look.
         self._first: dict[tuple[str, int], Count] = {}
         self._last: dict[tuple[str, int], Count] = {}
-        self._most: dict[tuple[str, int], int] = {}
         # (when, tunnels) of each look.
         self._tunnels: dict[tuple[str, int], list[tuple[float, int]]] = {}
         # Those of the last look of all.
@@ -87,8 +86,7 @@ class Cut:
         if place not in self._alive:
             # A worker that ends with its last session takes its counters along.
             return last.requests
-        # HAProxy may count one request twice.
-        return min(self._most[place], last.broken_off - first.broken_off)
+        return last.broken_off - first.broken_off
 
     def _watch(self) -> None:
         while not self._over.wait(POLL_SECONDS):
@@ -102,5 +100,4 @@ class Cut:
             for place, count in seen.items():
                 self._first.setdefault(place, count)
                 self._tunnels.setdefault(place, []).append((when, count.tunnels))
-                self._most[place] = max(self._most.get(place, 0), count.requests)
             self._last.update(seen)

@@ -88,19 +88,20 @@ def test_a_server_without_an_address_is_not_resolved(address: str, resolved: boo
     assert Server("b", "s", address, 0, "n").is_resolved == resolved
 
 
-STAT = """# pxname,svname,qcur,scur,stot,dresp,ereq,econ,eresp,status,hrsp_1xx,hrsp_2xx,hrsp_3xx,hrsp_4xx,hrsp_5xx,hrsp_other,
-f,FRONTEND,,1,3,0,0,,,OPEN,0,3,0,0,0,0,
-shop.api,s1,0,3,1204,0,,2,1,UP,0,1100,50,40,7,0,
-shop.api,s2,0,0,0,0,,0,0,MAINT,,,,,,,
-shop.api,BACKEND,0,3,1204,0,,2,1,UP,0,1100,50,40,7,0,
-shop.api.tunnels,s2,0,1,1,0,,0,0,MAINT (via shop.api/s2),1,0,0,0,0,0,
+STAT = """# pxname,svname,scur,stot,econ,eresp,status,hrsp_1xx,hrsp_2xx,hrsp_3xx,hrsp_4xx,hrsp_5xx,hrsp_other,cli_abrt,srv_abrt,
+f,FRONTEND,1,3,,,OPEN,0,3,0,0,0,0,,,
+shop.api,s1,3,1204,2,5,UP,0,1100,50,40,7,0,4,1,
+shop.api,s2,0,0,0,0,MAINT,,,,,,,0,0,
+shop.api,BACKEND,3,1204,2,5,UP,0,1100,50,40,9,0,4,1,
+shop.api.tunnels,s2,1,1,0,0,MAINT (via shop.api/s2),1,0,0,0,0,0,0,0,
 
 """
 
 
 def test_the_load_of_each_server_is_read_from_the_statistics() -> None:
     assert parse_load(STAT) == {
-        ("shop.api", "s1"): Load(3, 1198, 8, 1),
+        # One answer broken off, and two requests without any.
+        ("shop.api", "s1"): Load(3, 1200, 10, 3),
         ("shop.api", "s2"): Load(0, 0, 0),
         ("shop.api.tunnels", "s2"): Load(1, 1, 0),
     }
