@@ -6,12 +6,13 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
 CAPS = ("requests_per_month", "money_per_month", "requests_per_day", "money_per_day")
 # RunPod takes no executionTimeout below this.
 SHORTEST_SECONDS = 5
-Price = Annotated[Decimal, Field(ge=0)]
+# None is no price.
+Price = Annotated[Decimal, BeforeValidator(lambda price: price or 0), Field(ge=0)]
 Url = Annotated[str, AfterValidator(lambda url: url.rstrip("/"))]
 
 
