@@ -25,6 +25,16 @@ def ml(root: Path, environment: str) -> dict[str, Any]:
     return found
 
 
+def first_time(root: Path, environment: str) -> list[tuple[str, ...]]:
+    """The playbooks that bring gateway and application to hosts which have neither, each with its options, in their order."""
+    gateway: tuple[str, ...] = ("deploy.yml", "-e", f"stack_name={GATEWAY}")
+    everything: tuple[str, ...] = ("deploy.yml",)
+    contracts = ("playbooks/ml_contract.yml", "-e", f"stack_name={APPLICATION}")
+    # In production nothing goes live whose contracts nobody has seen kept. Elsewhere they are asked of the application's mock.
+    is_production = ml(root, environment)["tier"] == "production"
+    return [gateway, contracts, everything] if is_production else [gateway, everything, contracts]
+
+
 def write(root: Path, environment: str, source: Path, told: Mapping[str, Any] | None = None) -> None:
     """``root``: copies of inventories and stacks. ``source``: the repository that they are of. ``told``: another ``ml``."""
     variables = yaml.safe_load((files(source, environment) / "stack.yml").read_text())

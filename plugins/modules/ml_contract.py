@@ -79,7 +79,7 @@ def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
     given = module.params
     told = {name: given[name] for name in ("ask", "keep") if given[name] and not module.check_mode}
     arguments = [part for name, value in told.items() for part in (f"--{name}", json.dumps(value))]
-    program = Program("contract", "ask for the contracts of ML endpoints", "Nobody knows which contracts are kept.")
+    program = Program("ask for the contracts of ML endpoints", "Nobody knows which contracts are kept.")
     found = program.answer(engine.connect(), given["stack"], given["service"], [*arguments, "--by", given["by"]])
     return {"changed": "keep" in told, "answers": found["answers"], "kept": found["kept"]}
 

@@ -71,9 +71,9 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words imp
 
 def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
     given = module.params
-    program = Program("costs", "read the books of the ML gateway", "What was spent is not known.")
-    books = program.answer(engine.connect(), given["stack"], given["service"], ["--days", str(given["days"])])
-    return {"changed": False, "books": books}
+    program = Program("read the books of the ML gateway", "What was spent is not known.")
+    said = program.answer(engine.connect(), given["stack"], given["service"], ["--days", str(given["days"])])
+    return {"changed": False, "books": {name: said[name] for name in ("environment", "tier", "calls", "caps")}}
 
 
 @in_words

@@ -1,5 +1,7 @@
 -- The books of the ML gateways of one environment. Every gateway runs this file when it starts, so each statement may be
--- run again. Functions carry a version in their names: while two releases run, each calls its own.
+-- run again. Functions carry a version in their names: while two releases run, each calls its own. One message to the server, so
+-- one transaction: whoever comes second waits here.
+select pg_advisory_xact_lock(hashtext('ml_gateway'));
 create schema if not exists ml_gateway;
 
 -- One row. Its lock puts the reservations of all gateways in one order.
@@ -64,7 +66,7 @@ create table if not exists ml_gateway.contracts (
     by text not null,
     primary key (endpoint, pin, contract)
 );
--- What all gateways have answered and refused, and how long it took, for who watches them (services/ml-gateway/metrics.py).
+-- What all gateways have answered and refused, and how long it took, for who watches them (Books.count).
 create table if not exists ml_gateway.counted (
     metric text not null,
     endpoint text not null,
@@ -156,14 +158,3 @@ begin
     end if;
     return true;
 end $$;
-
--- The mode, and what of each cap is used.
-create or replace function ml_gateway.seen_1(
-    out mode text, out requests_per_day numeric, out money_per_day numeric, out requests_per_month numeric, out money_per_month numeric
-) language sql as $$
-    select state.mode, coalesce(of_day.requests, 0), coalesce(of_day.money, 0), coalesce(of_month.requests, 0), coalesce(of_month.money, 0)
-    from ml_gateway.state
-    cross join to_char(clock_timestamp() at time zone 'utc', 'YYYY-MM-DD') as today
-    left join ml_gateway.spent of_day on of_day.period = today
-    left join ml_gateway.spent of_month on of_month.period = left(today, 7)
-$$;

@@ -17,7 +17,7 @@ from .refusal import DOWN
 
 ENDED = ("COMPLETED", "FAILED", "CANCELLED", "TIMED_OUT")
 # So long a /runsync is held at the provider. Then its job's id is known, and any gateway can ask what became of it.
-FIRST_WAIT_MILLISECONDS = 1000
+FIRST_WAIT = "?wait=1000"
 ANSWER_SECONDS = 30
 # It was not sent. All other errors leave open whether it arrived.
 NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
@@ -30,50 +30,47 @@ class Provider:
         headers = {"accept": "application/json", "accept-encoding": "identity"}
         self.client = httpx.AsyncClient(headers=headers, limits=limits, event_hooks={"request": [logs.hand_on]})
 
-    def request(self, method: str, endpoint: Endpoint, path: str, seconds: float, **options: Any) -> httpx.Request:
-        """To the endpoint under the id that its provider knows. A mock gets no key."""
-        url, timeout = f"{self.config.urls[endpoint.provider]}/{endpoint.id}/{path}", httpx.Timeout(seconds, connect=10, pool=10)
-        request = self.client.build_request(method, url, timeout=timeout, **options)
-        if endpoint.provider != "mock":
+    def request(self, method: str, endpoint: Endpoint, path: str, seconds: float = ANSWER_SECONDS, **more: Any) -> httpx.Request:
+        """To the endpoint under the id that its provider knows. A mock is told the name, and no key."""
+        is_mock, timeout = endpoint.provider == "mock", httpx.Timeout(seconds, connect=10, pool=10)
+        url = f"{self.config.urls[endpoint.provider]}/{endpoint.name if is_mock else endpoint.id}/{path}"
+        request = self.client.build_request(method, url, timeout=timeout, **more)
+        if not is_mock:
             request.headers["authorization"] = f"Bearer {self.key}"
         return request
 
-    async def ask(self, method: str, endpoint: Endpoint, path: str) -> httpx.Response:
-        return await self.client.send(self.request(method, endpoint, path, ANSWER_SECONDS))
-
     async def submit(self, operation: str, endpoint: Endpoint, body: dict[str, Any], call: UUID) -> httpx.Response:
         """Start a job. The provider stops it when its time is over, whatever the caller asked for."""
-        query: dict[str, int] = {}
         # A mock draws while it is asked.
-        seconds = endpoint.timeout_seconds
+        query, seconds = "", endpoint.timeout_seconds
         if endpoint.provider != "mock":
             body = {**body, "policy": bounded(body.get("policy"), endpoint.timeout_seconds)}
-            query, seconds = {"wait": FIRST_WAIT_MILLISECONDS} if operation == "runsync" else {}, ANSWER_SECONDS
+            query, seconds = FIRST_WAIT if operation == "runsync" else "", ANSWER_SECONDS
         # In ASCII, which carries whatever the caller's JSON held.
         content, headers = json.dumps(body).encode(), {"content-type": "application/json", "x-request-id": str(call)}
-        request = self.request("POST", endpoint, operation, seconds, content=content, params=query, headers=headers)
+        request = self.request("POST", endpoint, operation + query, seconds, content=content, headers=headers)
         return await self.client.send(request)
 
-    async def follow(self, endpoint: Endpoint, job: str, seconds: float) -> httpx.Response | None:
-        """Ask for the job until it has ended or the time is over. The last good answer, if there was one."""
+    async def follow(self, endpoint: Endpoint, job: str, answer: httpx.Response, seconds: float) -> httpx.Response:
+        """Ask for the job until it has ended or the time is over. The last good answer."""
         clock = asyncio.get_running_loop().time
-        started, last = clock(), None
-        while (left := started + seconds - clock()) > 0 and (last is None or not has_ended(last)):
+        started = clock()
+        while (left := started + seconds - clock()) > 0 and not has_ended(answer):
             await asyncio.sleep(min(left, 1.0, max(0.2, (clock() - started) / 10)))
             with suppress(httpx.HTTPError):
-                answer = await self.ask("GET", endpoint, f"status/{job}")
-                last = answer if answer.status_code == 200 else last
-        return last
+                found = await self.client.send(self.request("GET", endpoint, f"status/{job}"))
+                answer = found if found.status_code == 200 else answer
+        return answer
 
     async def note(self, call: UUID, endpoint: Endpoint, answer: httpx.Response, at: datetime) -> str | None:
         """Write what an answer says about a job: its id at once, since another gateway may be asked for it; its price in time."""
-        said = body_of(answer)
+        said = mapping(answer.content, parse_float=Decimal)
         job = said["id"] if isinstance(said.get("id"), str) else None
         if said.get("status") in ENDED:
             cost = endpoint.price_per_request + endpoint.price_per_second * executed(said, endpoint, at)
-            self.books.write(lambda: self.books.settle(call, job, "settled", cost))
+            self.books.settle(call, job, "settled", cost)
         else:
-            await asyncio.wait({self.books.write(lambda: self.books.settle(call, job, "open"))}, timeout=2)
+            await asyncio.wait({self.books.settle(call, job, "open")}, timeout=2)
         return job
 
     async def look_after(self) -> None:
@@ -88,12 +85,12 @@ class Provider:
     async def look_at(self, row: dict[str, Any]) -> None:
         endpoint, is_gone = await self.books.endpoint(f"{row['endpoint']}@{row['pin']}"), True
         if row["job"] and endpoint:
-            answer = await self.ask("GET", endpoint, f"status/{row['job']}")
+            answer = await self.client.send(self.request("GET", endpoint, f"status/{row['job']}"))
             is_gone = answer.status_code == 404
             if answer.status_code == 200 and has_ended(answer):
                 await self.note(row["id"], endpoint, answer, row["at"])
         if is_gone and row["is_over"]:
-            await self.books.settle(row["id"], None, "unknown")
+            self.books.settle(row["id"], None, "unknown")
 
 
 def bounded(policy: object, seconds: int) -> dict[str, Any]:
@@ -113,12 +110,8 @@ def mapping(raw: bytes | bytearray, **how: Any) -> dict[str, Any]:
     return said if isinstance(said, dict) else {}
 
 
-def body_of(answer: httpx.Response) -> dict[str, Any]:
-    return mapping(answer.content, parse_float=Decimal)
-
-
 def has_ended(answer: httpx.Response) -> bool:
-    return body_of(answer).get("status") in ENDED
+    return mapping(answer.content).get("status") in ENDED
 
 
 def executed(said: dict[str, Any], endpoint: Endpoint, at: datetime) -> Decimal:

@@ -42,11 +42,13 @@ class RefusedError(Exception):
         self.endpoint: str | None = None
 
     @classmethod
-    def of(cls, error: Exception) -> "RefusedError":
+    def of(cls, error: Exception, endpoint: str | None) -> "RefusedError":
         """What any of WHY_REFUSED means for who called."""
         if isinstance(error, httpx.HTTPError):
-            return cls("provider_unreachable", provider=type(error).__name__)
-        return error if isinstance(error, cls) else cls("database_down")
+            error = cls("provider_unreachable", provider=type(error).__name__)
+        refusal = error if isinstance(error, cls) else cls("database_down")
+        refusal.endpoint = refusal.endpoint or endpoint
+        return refusal
 
     def answer(self, config: Config) -> JSONResponse:
         """`error` is a text, as in the provider's own errors. What a program needs stands beside it."""

@@ -64,9 +64,8 @@ class Project:
         behind_gateway.write(self.root, self.environment.name, ROOT, told)
 
     def begin(self) -> None:
-        """In the order in which production takes it: gateway, contracts, application."""
-        self.bring_gateway()
-        self.deploy()
+        for playbook, *options in behind_gateway.first_time(ROOT, self.environment.name):
+            self.succeeds(playbook, *options)
 
     def bring_gateway(self) -> None:
         self.succeeds("deploy.yml", "-e", "stack_name=ml-gateway")

@@ -6,8 +6,6 @@ import ast
 from pathlib import Path
 
 SERVICE = Path(__file__).parents[2] / "services" / "ml-gateway"
-# Programs that a playbook starts in the gateway's container, and what they share. No call passes them.
-PROGRAMS = ("mode.py", "costs.py", "contract.py", "command.py")
 _HOLDERS = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
@@ -27,9 +25,8 @@ def of_files() -> dict[str, int]:
 def main() -> None:
     found = of_files()
     for name, number in found.items():
-        print(f"{number:4} {name}{'  (a program)' if name in PROGRAMS else ''}")
-    gateway = sum(number for name, number in found.items() if name not in PROGRAMS)
-    print(f"{gateway:4} the gateway, {sum(found.values())} with its programs")
+        print(f"{number:4} {name}")
+    print(f"{sum(found.values()):4} the gateway")
 
 
 if __name__ == "__main__":

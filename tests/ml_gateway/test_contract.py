@@ -34,10 +34,10 @@ def mock(tmp_path: Path) -> Iterator[Process]:
         yield begin_mock(stack, tmp_path / "mock", SOURCE / "ml-contract")
 
 
-def begin_mock(stack: ExitStack, home: Path, contracts: Path) -> Process:
+def begin_mock(stack: ExitStack, home: Path, contracts: Path, port: int = 0) -> Process:
     home.mkdir()
     (home / "app").symlink_to(ROOT / "services" / "ml-mock")
-    port, log = free_port(), home / "mock.log"
+    port, log = port or free_port(), home / "mock.log"
     command = [sys.executable, "-m", "uvicorn", "app.main:app", "--host", "127.0.0.1", "--port", str(port)]
     environment = {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1", "ML_CONTRACTS": str(contracts)}
     process = Process(port, begin(stack, log, command, environment), log)
@@ -47,9 +47,7 @@ def begin_mock(stack: ExitStack, home: Path, contracts: Path) -> Process:
 
 def program(world: World, gateway: Process, **options: Any) -> dict[str, Any]:
     parts = [part for name, value in options.items() for part in (f"--{name}", value if name == "by" else json.dumps(value))]
-    environment = {**world.environment(), "UVICORN_PORT": str(gateway.port)}
-    command = [sys.executable, "-m", "app.contract", *parts]
-    ended = subprocess.run(command, cwd=world.directory, env=environment, capture_output=True, text=True, check=False)
+    ended = world.control(*parts, UVICORN_PORT=str(gateway.port))
     assert ended.returncode == 0, ended.stderr
     found: dict[str, Any] = json.loads(ended.stdout)
     return found
@@ -83,6 +81,27 @@ def test_mock_and_provider_keep_the_contract_of_the_example(wide: World, mock: P
     # It is a call as any other: priced, and told apart by its caller.
     [call] = wide.settled()
     assert (call["caller"], call["pin"], call["state"]) == ("contract", PIN, "settled")
+
+
+def test_in_the_tier_mock_contracts_can_be_asked_once_the_mock_runs_and_the_gateway_finds_it_then(
+    wide: World, tmp_path: Path
+) -> None:
+    """In staging the mock is a service of the application, so a gateway that was deployed before it has none at first."""
+    port = free_port()
+    wide.config |= {"tier": "mock", "endpoints": {}, "urls": {"mock": f"http://127.0.0.1:{port}/v2"}}
+    wide.endpoint(NAME, pin=PIN, provider="mock", price_per_second=None)
+    gateway = wide.gateway()
+    contracts = Contracts.read(str(SOURCE))
+    broken = [one["broken"] for one in judged(contracts, program(wide, gateway, ask=asks(contracts))["answers"], PINS)]
+    assert [lines[0][:43] for lines in broken] == [
+        "comic-panels.yml: mock: answered HTTP 502: ",
+        "comic-panels.yml: mock: gave no answer (Con",
+    ]
+    begin_mock(wide.stack, tmp_path / "mock", SOURCE / "ml-contract", port)
+    found = judged(contracts, program(wide, gateway, ask=asks(contracts))["answers"], PINS)
+    assert [(one["target"], one["model"], one["broken"]) for one in found] == [("mock", "comic-xl@1.4.0", []), ("mock", "", [])]
+    [refused, drawn] = wide.settled()
+    assert (refused["state"], drawn["state"], drawn["provider"], drawn["cost"]) == ("released", "settled", "mock", 0)
 
 
 @pytest.mark.parametrize(

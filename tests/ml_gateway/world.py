@@ -155,9 +155,13 @@ class World:
         wait_for(lambda: answers(f"{gateway.url}/health", 200), "the gateway is ready")
         return gateway
 
+    def control(self, *options: str, **environ: str) -> subprocess.CompletedProcess[str]:
+        """The program beside the gateway, as a playbook runs it."""
+        command, environment = [sys.executable, "-m", "app.control", *options], self.environment() | environ
+        return subprocess.run(command, cwd=self.directory, env=environment, capture_output=True, text=True, check=False)
+
     def switch(self, mode: str, by: str = "tester", why: str = "a test") -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "app.mode", *([mode, "--by", by, "--why", why] if mode else [])]
-        return subprocess.run(command, cwd=self.directory, env=self.environment(), capture_output=True, text=True, check=False)
+        return self.control(*([mode, "--by", by, "--why", why] if mode else []))
 
     def calls(self) -> list[dict[str, Any]]:
         return self.database.rows("select * from ml_gateway.calls order by at")

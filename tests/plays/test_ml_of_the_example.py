@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+import yaml
 
 from tests import behind_gateway
 from tests.commands import ENVIRONMENTS, PASSWORDS, ROOT, Done, checkout, offline
@@ -53,6 +57,51 @@ def test_the_example_goes_over_to_the_gateway_without_a_problem(copied: Path, en
     done = preflight(copied, environment)
     assert done.code == 0, done
     assert f"VERDICT done: {environment} " in done.output
+
+
+def steps_of_docs(environment: str) -> list[tuple[str, ...]]:
+    """What docs/ml.md says to run the first time, one after the other."""
+    text = (ROOT / "docs" / "ml.md").read_text().partition("### The example behind the gateway")[2]
+    blocks = [block.splitlines() for block in re.findall(r"```sh\n(.+?)```", text, re.DOTALL)]
+    [told] = [block for block in blocks[:2] if f" -i inventories/{environment}" in block[0]]
+    return [tuple(line.replace(f" -i inventories/{environment}", "").split()[1:]) for line in told]
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_who_is_asked_for_a_contract_runs_by_then_and_production_asks_before_users_do(copied: Path, environment: str) -> None:
+    behind_gateway.write(copied, environment, ROOT)
+    stacks = yaml.safe_load((behind_gateway.files(copied, environment) / "stack.yml").read_text())["stacks"]
+    steps = behind_gateway.first_time(ROOT, environment)
+    deploys = {
+        name: min(
+            number
+            for number, (playbook, *options) in enumerate(steps)
+            if playbook == "deploy.yml" and (not options or f"stack_name={name}" in options)
+        )
+        for name in stacks
+    }
+    [asks] = [number for number, step in enumerate(steps) if step[0] == "playbooks/ml_contract.yml"]
+    told = behind_gateway.ml(ROOT, environment)
+    asked = {"gateway", *([str(urlsplit(told["mock_url"]).hostname)] if told.get("mock_url") else [])}
+    found = {service: deploys[name] for name, stack in stacks.items() for service in asked & services(name, stack)}
+    assert set(found) == asked, "every service that is asked is one of these stacks"
+    assert all(number < asks for number in found.values()), found
+    if told["tier"] == "production":
+        assert asks < deploys["morpheus"]
+    assert steps_of_docs(environment) == steps
+
+
+def services(name: str, stack: Mapping[str, Any]) -> set[str]:
+    files = (ROOT / "stacks" / name / file for file in stack["compose_files"])
+    # Tags of Compose, such as !reset, say nothing of a name.
+    return {service for file in files for service in yaml.load(file.read_text(), Loader=OfCompose)["services"]}
+
+
+class OfCompose(yaml.SafeLoader):
+    """Also reads Compose's own tags."""
+
+
+OfCompose.add_multi_constructor("!", lambda loader, tag, node: None)
 
 
 def test_prices_caps_pins_and_flags_that_are_wrong_are_one_message_before_any_connection(copied: Path) -> None:

@@ -1,7 +1,7 @@
 # Copyright (c) The morpheus.deploy authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Programs of the ML gateway, run in a container of it on this host: each answers for the whole environment, from its books."""
+"""The program of the ML gateway, run in a container of it on this host: it answers for the whole environment, from its books."""
 
 from __future__ import annotations
 
@@ -17,9 +17,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.engine.labels impo
 
 @dataclass(frozen=True)
 class Program:
-    """``name``: of its module. ``does``: what cannot be done when the engine does not answer, ``without``: what is so then."""
+    """``does``: what cannot be done when the engine does not answer, ``without``: what is so then."""
 
-    name: str
     does: str
     without: str
 
@@ -33,7 +32,7 @@ class Program:
                     f"no gateway runs on this host: there is no container of the service {service} of the stack {stack}. "
                     f"Deploy it, or name a host that has one with --limit. {self.without}"
                 )
-            code, (out, err) = running[0].exec_run(["python3", "-m", f"app.{self.name}", *arguments], demux=True)
+            code, (out, err) = running[0].exec_run(["python3", "-m", "app.control", *arguments], demux=True)
         if code != 0:
             said = (err or out or b"").decode("utf-8", "replace").strip()
             raise DeployError(said.splitlines()[-1] if said else f"the gateway's program ended with exit status {code}")

@@ -16,7 +16,7 @@ MODES = ("live", "mock", "off")
 def mode(client: Any, stack: str, service: str, wanted: Mapping[str, str]) -> dict[str, Any]:
     """The mode and its history. ``wanted``: ``mode``, ``by`` and ``why`` of a switch; empty only looks."""
     asked = [wanted["mode"], "--by", wanted["by"], "--why", wanted["why"]] if wanted else []
-    program = ml_gateway.Program("mode", "switch the mode of the ML gateway", "The mode stays as it is.")
+    program = ml_gateway.Program("switch the mode of the ML gateway", "The mode stays as it is.")
     return program.answer(client, stack, service, asked)
 
 

@@ -59,7 +59,9 @@ def schema_problems(contracts: Contracts) -> list[str]:
 
 def _of_call(contract: Contract, answer: Answer) -> Iterator[str]:
     if answer.get("problem"):
-        yield f"gave no answer ({answer['problem']})"
+        # A mock may be a service of the stack whose contracts these are.
+        more = "; deploy the stack that it is a service of, then ask again" if answer["target"] == "mock" else ""
+        yield f"gave no answer ({answer['problem']}){more}"
     elif answer["status"] != 200:
         yield f"answered HTTP {answer['status']}: {_short(str(answer['content']))}"
     elif answer["bytes"] > contract.bytes:

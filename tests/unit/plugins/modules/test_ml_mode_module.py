@@ -24,7 +24,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
 
 OFF = {"stack": "ml-gateway", "mode": "off", "by": "alice", "why": "the bill", "without_lease": True}
 HISTORY = [{"at": "2026-11-26 19:33:51+00:00", "mode": "live", "by": "bob", "why": "it was a test"}]
-PROGRAM = ["python3", "-m", "app.mode"]
+PROGRAM = ["python3", "-m", "app.control"]
 
 
 def gateway(world: World, answer: Mapping[str, Any] | None = None, *, refuses: str = "", runs: bool = True) -> list[Any]:
@@ -95,10 +95,10 @@ def test_what_is_used_of_the_caps_is_told_with_the_mode_and_by_an_older_gateway_
 
 def test_what_calls_have_cost_is_read_from_the_books(world: World, capsys: CAPSYS) -> None:
     books = {"environment": "staging", "tier": "staging", "calls": [], "caps": []}
-    asked = gateway(world, books)
+    asked = gateway(world, {**books, "mode": "live", "history": HISTORY, "kept": []})
     result = run("ml_costs", capsys, {"stack": "ml-gateway", "days": 90})
     assert (result["changed"], result["books"]) == (False, books)
-    assert asked[-1] == ["python3", "-m", "app.costs", "--days", "90"]
+    assert asked[-1] == [*PROGRAM, "--days", "90"]
     gateway(world, runs=False)
     said = run("ml_costs", capsys, {"stack": "ml-gateway"})["msg"]
     assert said.startswith("no gateway runs on this host: ")
@@ -113,4 +113,4 @@ def test_contracts_are_asked_for_and_remembered_and_in_check_mode_neither(world:
     result = run("ml_contract", capsys, {"stack": "ml-gateway", "ask": ask, "keep": keep, "by": "alice"}, check_mode=check_mode)
     assert (result["changed"], result["answers"], result["kept"]) == (not check_mode, said["answers"], said["kept"])
     parts = [] if check_mode else ["--ask", json.dumps(ask), "--keep", json.dumps(keep)]
-    assert asked[-1] == ["python3", "-m", "app.contract", *parts, "--by", "alice"]
+    assert asked[-1] == [*PROGRAM, *parts, "--by", "alice"]

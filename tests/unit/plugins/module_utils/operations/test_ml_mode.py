@@ -37,14 +37,14 @@ def test_it_is_switched_by_the_program_in_a_container_of_the_gateway() -> None:
     labels = ["com.docker.compose.project=ml-gateway", "com.docker.compose.service=gateway"]
     assert engine.asked == [
         {"label": labels, "status": "running"},
-        ["python3", "-m", "app.mode", "off", "--by", "alice", "--why", "the bill"],
+        ["python3", "-m", "app.control", "off", "--by", "alice", "--why", "the bill"],
     ]
 
 
 def test_to_look_is_to_switch_nothing() -> None:
     engine = Engine(out=json.dumps(SAID).encode())
     mode(engine, "ml-gateway", "gateway", {})
-    assert engine.asked[1] == ["python3", "-m", "app.mode"]
+    assert engine.asked[1] == ["python3", "-m", "app.control"]
 
 
 def test_what_the_gateway_refuses_is_said_in_its_words() -> None:

@@ -90,6 +90,10 @@ BROKEN: dict[str, tuple[dict[str, Any], str]] = {
     "a list": (job({}, content="[]"), "answered with what is no job"),
     "refused": (job({}, status=402, content='{"error": "the cap"}'), 'answered HTTP 402: {"error": "the cap"}'),
     "nobody there": ({"name": "comic.yml", "target": "production", "problem": "ReadTimeout"}, "gave no answer (ReadTimeout)"),
+    "no mock there": (
+        {"name": "comic.yml", "target": "mock", "problem": "ConnectError"},
+        "gave no answer (ConnectError); deploy the stack that it is a service of, then ask again",
+    ),
     "too slow": (job({"panels": []}, seconds=5.1), "took 5.1 s, at most 5 s are agreed"),
     "too large": (job({"panels": []}, bytes=5_000_001), "answered 5000001 bytes, at most 5000000 are agreed"),
     "a mock in its place": (
@@ -104,7 +108,7 @@ def test_each_way_to_break_a_contract_is_told(tmp_path: Path, name: str) -> None
     answer, said = BROKEN[name]
     source = write(tmp_path)
     [found] = contracts_judged([answer], source, ml_contracts(source, ENDPOINTS, ["comic"])["pins"])
-    assert found["broken"] == [f"comic.yml: production: {said}"]
+    assert found["broken"] == [f"comic.yml: {answer['target']}: {said}"]
 
 
 def test_what_keeps_it_is_well_and_the_mock_answers_for_itself(tmp_path: Path) -> None:
