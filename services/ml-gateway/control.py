@@ -71,7 +71,9 @@ def main() -> None:
         raise SystemExit("Give --by and --why: the history says who switched, and for what.")
     found = {"answers": [answer(case, *target) for case in given.ask for target in targets(case, config)]}
     try:
-        with psycopg.connect(os.environ["DATABASE_URL"], row_factory=dict_row, **OPTIONS) as books:
+        # A person waits, and no user does.
+        options = {**OPTIONS, "row_factory": dict_row, "connect_timeout": 15}
+        with psycopg.connect(os.environ["DATABASE_URL"], **options) as books:
             books.cursor().executemany(KEEP, [{**row, "by": given.by} for row in given.keep])
             found |= books.execute(SWITCH if given.mode else MODE, vars(given)).fetchone() or {}
             # What is said of calls and caps is of one moment, so that they agree.
