@@ -51,13 +51,15 @@ def test_what_is_under_way_counts_as_unsettled_and_what_never_left_not_at_all(wi
     # Longer than it takes to ask, however busy the machine.
     wide.endpoint("comic", timeout_seconds=600)
     gateway = wide.gateway()
-    post(gateway, "run", json=story(600))
+    job = post(gateway, "run", json=story(600)).json()["id"]
     wide.database.rows(
         "insert into ml_gateway.calls (id, day, caller, endpoint, provider, model, reserved, ends_by, state) "
         "values (gen_random_uuid(), '2026-11-26', 'api', 'comic', 'runpod', 'm', 5, now(), 'released')"
     )
     [call] = told(wide)["calls"]
     assert Decimal(call["money"]) == Decimal(call["unsettled"]) == PRICE * 600
+    # The provider's stub is that of all tests.
+    assert http.post(f"{gateway.url}/v2/comic/cancel/{job}").json()["status"] == "CANCELLED"
 
 
 def test_it_goes_back_as_far_as_asked_and_at_least_to_the_beginning_of_the_month(wide: World) -> None:
