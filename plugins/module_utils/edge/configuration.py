@@ -18,6 +18,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats impor
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.spoken import told
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths, edge_settings, holds_users
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.sockets import Socket
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.upstreams import Everybody
 
 # Runs ``haproxy -c`` over a configuration directory -> what it complained of, or ""
 Validate = Callable[[Path], str]
@@ -55,6 +56,7 @@ class EdgeConfiguration:
         changed = self.differences(files)
         if not changed:
             return []
+        Everybody(self.paths).mend()
         self.check(files)
         sequence = self._sequence(files)
         before = {name: self._read(name) for name in reversed(sequence)}
@@ -117,9 +119,13 @@ class EdgeConfiguration:
         return int(edge_settings(self.paths)["user"].partition(":")[0])
 
     def reload(self) -> None:
-        """Hitless: the new worker takes over the listening sockets, the old one answers what it has begun."""
+        """Hitless: the new worker takes over the listening sockets, the old one answers what it has begun.
+
+        It reads files, and forgets what the old one was told: so these must say whom a balancer keeps off.
+        """
         if not self.paths.master.exists():
             return
+        Everybody(self.paths).mend()
         answer = Socket(str(self.paths.master)).ask("reload")
         if not answer.startswith("Success=1"):
             raise EdgeError(
