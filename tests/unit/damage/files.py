@@ -248,7 +248,7 @@ ALSO: dict[str, dict[str, Callable[[PreparedHost], Answer]]] = {
         "the baseline in an audit": PreparedHost.baseline_in_audit,
     },
     "history/staging.jsonl": {"history": PreparedHost.history},
-    "leases/staging/lock": {"a run wants the lease": PreparedHost.wants_lease},
+    "leases/staging/lock": {"a run gives the lease back": PreparedHost.returns_lease},
     "logs/ca.pem": {"provision --tags logs --check": lambda host: host.logs(check=True)},
     "logs/config.json": {
         "provision --tags logs --check": lambda host: host.logs(check=True),

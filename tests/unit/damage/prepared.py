@@ -313,6 +313,11 @@ class HAProxy(FakeHAProxy):
         return dict(line.split() for line in lines if len(line.split()) == 2)
 
 
+class StoppedClock(SystemClock):
+    def uptime(self) -> float:
+        return 1000.0
+
+
 class Client:
     def __init__(self) -> None:
         self.api = Api()
@@ -448,10 +453,10 @@ class PreparedHost:
         # What it is told names the run that came after it.
         return {"let_in": not answer.get("failed"), "warnings": []}
 
-    def wants_lease(self) -> Answer:
-        """Another run, while one has it: who that is, and since when, is no matter here."""
-        answer = self.take_lease()
-        return answer if str(self.root) in answer.get("msg", "") else {"taken": not answer.get("failed"), "warnings": []}
+    @in_an_answer
+    def returns_lease(self) -> Answer:
+        """A run ends that lost it long ago."""
+        return {"had_it": Lease("staging").release(2), "warnings": []}
 
     def ledger(self) -> Answer:
         """Which migrations the database has, asked while it does not answer: what this host remembers."""
@@ -730,7 +735,7 @@ def prepared_host() -> Iterator[PreparedHost]:
         patch.setattr(news.News.__init__, "__defaults__", (host.root,))
         patch.setattr(lease, "ROOT", host.root)
         # Whoever has the lease lives, however long this takes.
-        patch.setattr(lease.HostClock, "uptime", lambda self: 1000.0)
+        patch.setattr(lease, "SystemClock", StoppedClock)
         patch.setattr(HostIdentity.__init__, "__defaults__", (host.root / "etc",))
         patch.setattr(identity, "IDENTITY_ROOT", host.root / "etc")
         patch.setattr(log_shipping, "LOGS_ROOT", host.root / "logs")
