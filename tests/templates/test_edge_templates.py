@@ -171,7 +171,7 @@ def test_a_host_is_kept_off_by_the_map_or_by_the_copy_where_the_map_does_not_say
     checks = sections(render("haproxy.cfg.j2", edge_upstreams=[{"name": "app-1", "address": "192.0.2.11"}]))[
         "frontend checks from base"
     ]
-    away, copy = ("var(txn.upstream),map(/usr/local/etc/haproxy/%s.map) -m str" % name for name in ("away", "kept-off"))
+    away, copy = (f"var(txn.upstream),map(/usr/local/etc/haproxy/{name}.map) -m str" for name in ("away", "kept-off"))
     refused = [line for line in checks if "return status 503" in line]
     assert refused == [
         f"http-request return status 503 if {{ {away} on }}",

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -14,12 +15,13 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats impor
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import HAPROXY_DIRECTORY
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.maintenance import MAP as MAINTENANCE_MAP
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.maintenance import entry
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.maps import BEGIN
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.networks import HOME_LIST
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.waiting import published
 
 _PROVISION = "run playbooks/provision.yml for this inventory, which restores it"
+# Whatever its configuration reads: maps, pages, authorities.
+_NAMED = re.compile(rf"{HAPROXY_DIRECTORY}/([\w-]+\.\w+)(?![\w./-])")
 _NO_START = "and HAProxy would not start again"
 
 
@@ -31,7 +33,7 @@ def problems(paths: EdgePaths) -> list[str]:
         found.append(_problem(listed))
     if HOME_LIST in _text(main):
         found.append(_problem(paths.conf / HOME_LIST, _subnets, "so nobody gets the edge's metrics"))
-    found += [_problem(paths.conf / name, empty=True) for name in BEGIN if f"{HAPROXY_DIRECTORY}/{name}" in _text(main)]
+    found += [_problem(paths.conf / name, empty=True) for name in sorted({*_NAMED.findall(_text(main))})]
     for path in certificates(paths):
         found.append(_problem(path) if path.exists() else f"{listed} names {path}, which is missing: {_PROVISION}")
     found.append(_maintenance(paths.conf / MAINTENANCE_MAP))

@@ -36,8 +36,8 @@ def main(only: list[str]) -> None:
     text = path.read_text()
     before, tried = text.splitlines(), table(cases).splitlines()
     head, rows = tried[:2], {label: [one for one in tried if one.startswith(f"| `{label}` |")] for label in labels}
-    kept = {label: [one for one in before if one.startswith(f"| `{label}` |")] for label in FILES}
-    lines = [*head, *(line for label in FILES for line in rows.get(label, kept[label]))]
+    untouched = {label: [one for one in before if one.startswith(f"| `{label}` |")] for label in FILES}
+    lines = [*head, *(line for label in FILES for line in rows.get(label, untouched[label]))]
     path.write_text(_BETWEEN.sub(lambda found: f"{found[1]}{chr(10).join(lines)}{chr(10)}{found[2]}", text))
 
 

@@ -126,6 +126,8 @@ MAPS = ("maintenance.map", "challenges.map", "away.map", "kept-off.map")
 EDGE = {
     "config": "# morpheus.deploy format 2\nfrontend https\n  bind :8443 ssl crt-list /usr/local/etc/haproxy/certificates.list\n"
     "frontend metrics\n  http-request return status 404 unless { dst -f /usr/local/etc/haproxy/home.list }\n"
+    "  http-request return status 503 file /usr/local/etc/haproxy/maintenance.html if { always_false }\n"
+    "defaults upstreams\n  default-server ssl verify required ca-file /usr/local/etc/haproxy/upstream-ca.pem\n"
     + "".join(f"  acl {name} str(state),map(/usr/local/etc/haproxy/{name}) -m str on\n" for name in MAPS),
     "files": {
         "certificates.list": "/usr/local/etc/haproxy/certs/site.pem\n",

@@ -40,7 +40,7 @@ def test_a_host_that_a_balancer_keeps_off_is_told_with_what_ends_it() -> None:
 
 
 def test_a_balancer_whose_files_were_damaged_is_told_and_one_of_an_older_version_is_not_asked_for_them() -> None:
-    said = {
+    said: dict[str, dict[str, Any]] = {
         "lb-1": {"kept_off": [], "problems": ["away.map is missing"]},
         "lb-2": {"kept_off": []},
         "lb-3": {"kept_off": [], "problems": []},

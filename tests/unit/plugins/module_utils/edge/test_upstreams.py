@@ -58,7 +58,8 @@ def balancer(monkeypatch: pytest.MonkeyPatch) -> Iterator[Balancer]:
         (root / "conf" / "haproxy.cfg").write_text(CONFIG)
         for name in BOTH:
             (root / "conf" / name).write_text("")
-        with Balancer(root) as fake:
+        fake = Balancer(root)
+        with fake:
             yield fake
 
 
