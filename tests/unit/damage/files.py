@@ -500,7 +500,7 @@ def mend(host: PreparedHost, path: Path, found: Case) -> str:
         _well(host.maintenance(check=False))
         done.append("`maintenance.yml -e state=off`")
     planned = {word for command, word in found.words.items() if command.startswith(("deploy", "restart"))}
-    if ("deploy" in text.lower() or "said" in planned) and not found.label.startswith(("leases/", f"{STACK}/ledger")):
+    if ("deploy" in text.lower() or "said" in planned) and not found.label.startswith(("leases/", "metrics/", f"{STACK}/ledger")):
         done += _deploy(host, found.label)
     _forget(path)
     past = f"; {PAST[found.label].why}" if found.label in PAST and done else ""
