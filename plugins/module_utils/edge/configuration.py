@@ -96,7 +96,8 @@ class EdgeConfiguration:
             original = self.paths.conf / path.relative_to(candidate)
             with suppress(FileNotFoundError):
                 shutil.chown(path, original.stat().st_uid, original.stat().st_gid)
-            if holds_users(path.name):
+            # Whose it is to be is said by a file that may be lost, and all others are as they were.
+            if holds_users(path.name) and str(path.relative_to(candidate)) in files:
                 shutil.chown(path, self._user)
 
     def _sequence(self, files: Mapping[str, str]) -> list[str]:
