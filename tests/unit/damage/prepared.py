@@ -291,8 +291,8 @@ class HAProxy(FakeHAProxy):
         answer = super()._admin(command)
         if command == "show servers state":
             for number, name in enumerate(("app-1", AWAY), 1):
-                said = self._away.get(name)
-                state = 0 if said == "on" or (said != "off" and self._copied.get(name) == "on") else 2
+                said = self.away.get(name)
+                state = 0 if said == "on" or (said != "off" and self.copied.get(name) == "on") else 2
                 answer += f"9 upstreams {number} {name} 10.0.0.{number} {state} 0 1 1 9 8 2 0 6 0 0 0 - 443 - 0 0 - - 0\n"
         return answer
 
@@ -301,13 +301,13 @@ class HAProxy(FakeHAProxy):
             return "0x1 state off" if "show map" in command else super()._master(command)
         words = command.split()
         if words[1] == "show":
-            return "".join(f"0x1 {name} {state}\n" for name, state in self._away.items())
-        self._away[words[-2]] = words[-1]
+            return "".join(f"0x1 {name} {state}\n" for name, state in self.away.items())
+        self.away[words[-2]] = words[-1]
         return ""
 
     def load_files(self) -> None:
         super().load_files()
-        self._away, self._copied = self._said("away.map"), self._said("kept-off.map")
+        self.away, self.copied = self._said("away.map"), self._said("kept-off.map")
 
     def _said(self, name: str) -> dict[str, str]:
         path = self.root / "conf" / name
@@ -360,7 +360,7 @@ def in_an_answer(run: Callable[[PreparedHost], Answer]) -> Callable[[PreparedHos
 class PreparedHost:
     root: Path
     client: Client = field(default_factory=Client)
-    haproxy: FakeHAProxy = field(init=False)
+    haproxy: HAProxy = field(init=False)
     kernel: Kernel = field(default_factory=Kernel)
     # Commands -> what they answered before anything was damaged.
     answered: dict[tuple[str, ...], dict[str, Answer]] = field(default_factory=dict)
@@ -625,6 +625,7 @@ class PreparedHost:
         shutil.copytree(self.root, place, symlinks=True, ignore=shutil.ignore_patterns("run"))
         running, worker, serial = deepcopy(self.client.api.running), deepcopy(self.haproxy.worker), self.client.api.serial
         tables, recorded = deepcopy(self.kernel.tables), self.recorded
+        away, copied = {**self.haproxy.away}, {**self.haproxy.copied}
 
         def bring_back() -> None:
             for path in self.root.iterdir():
@@ -637,6 +638,7 @@ class PreparedHost:
             for container in self.client.api.running.values():
                 self.client.api.mount(container)
             self.kernel.tables, self.recorded = deepcopy(tables), recorded
+            self.haproxy.away, self.haproxy.copied = {**away}, {**copied}
 
         return bring_back
 
