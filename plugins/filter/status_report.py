@@ -43,6 +43,7 @@ _value:
     lease_problem: ""
     lease_unread: {}
     balancers_unread: {}
+    balancers_damaged: {}
     backups: []
     schema: {}
     supabase: {declared: true, drift: [], waiting: [], problem: ""}

@@ -10,6 +10,7 @@ short_description: Say whom a balancer keeps off, and why
 version_added: 0.1.0
 description:
   - A host that is kept off gets no request from the balancer, however well it is. Nothing on the host itself shows it.
+  - Says, too, which files of the balancer were damaged, since nobody else looks at them.
 options: {}
 extends_documentation_fragment:
   - morpheus.deploy.attributes.balancer
@@ -36,6 +37,12 @@ kept_off:
   type: list
   elements: dict
   sample: [{name: app-1, turn: true, playbook: engine_upgrade}]
+problems:
+  description: Files of the balancer that were damaged, and hosts that it lets in by that, each with what mends it.
+  returned: success
+  type: list
+  elements: str
+  sample: []
 """
 
 from dataclasses import asdict
@@ -44,14 +51,18 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import EDGE_ROOT
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge import drift
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.upstream_turns import Turns
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.upstreams import Everybody
 from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import in_words, run_module
 
 
 def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
-    kept_off = Turns(EdgePaths(EDGE_ROOT), SystemClock()).kept_off()
-    return {"changed": False, "kept_off": [asdict(one) for one in kept_off]}
+    paths = EdgePaths(EDGE_ROOT)
+    kept_off = Turns(paths, SystemClock()).kept_off()
+    problems = [*drift.problems(paths), *Everybody(paths).look().problems()]
+    return {"changed": False, "kept_off": [asdict(one) for one in kept_off], "problems": problems}
 
 
 @in_words

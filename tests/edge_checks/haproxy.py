@@ -24,7 +24,7 @@ from tests.unit import certificates
 
 SITE = "www.example.com"
 CONF = "/usr/local/etc/haproxy"
-EMPTY_FILES = ("away.map", "maintenance.map", "maintenance.html", "routes.map", "home.list")
+EMPTY_FILES = ("away.map", "kept-off.map", "maintenance.map", "maintenance.html", "routes.map", "home.list")
 POLL_SECONDS = 0.02
 # Of a line in "show stat".
 SERVER = "2"
@@ -109,13 +109,15 @@ class HAProxy:
 
 
 @contextmanager
-def running(directory: Path, config: str, certificate: Path, stack: str = "", routes: str = "") -> Iterator[HAProxy]:
-    """HAProxy with ``config``, and with ``stack`` as the backends and ``routes`` as the map of one stack."""
+def running(
+    directory: Path, config: str, certificate: Path, stack: str = "", routes: str = "", maps: Mapping[str, str] | None = None
+) -> Iterator[HAProxy]:
+    """HAProxy with ``config``, and with ``stack`` as the backends and ``routes`` as the map of one stack; ``maps``: others."""
     conf, run = directory / "conf", directory / "run"
     for path in (conf / "certs", conf / "stacks", run):
         path.mkdir(parents=True)
     for name in EMPTY_FILES:
-        (conf / name).touch()
+        (conf / name).write_text((maps or {}).get(name, ""))
     (conf / "haproxy.cfg").write_text(config)
     (conf / "stacks" / "test.cfg").write_text(stack)
     (conf / "routes.map").write_text(routes)

@@ -120,3 +120,16 @@ def test_a_host_that_is_kept_off_gets_nothing_although_it_is_well_until_it_is_le
             tell(host, "off")
         eventually(lambda: not haproxy.down("upstreams"), 15, lambda: str(haproxy.down("upstreams")))
         eventually(lambda: haproxy.get()[1]["host"] == "app-0", 15, lambda: "app-0 gets nothing")
+
+
+@pytest.mark.parametrize("away", ["", "app-0 o"], ids=["empty", "torn"])
+def test_a_host_that_is_kept_off_stays_off_when_the_map_was_lost_and_haproxy_starts_anew(tmp_path: Path, away: str) -> None:
+    certificate = write_certificate(tmp_path / "own.pem")
+    hosts = [Upstream(name, gateway(), certificate, certificate) for name in ("app-0", "app-1")]
+    with ExitStack() as stack:
+        for host in hosts:
+            stack.enter_context(closing(host))
+        maps = {"away.map": away, "kept-off.map": "app-0 on\n"}
+        haproxy = stack.enter_context(running(tmp_path, balancer(hosts), certificate, maps=maps))
+        eventually(lambda: haproxy.down("upstreams") == {"app-0"}, 15, lambda: str(haproxy.down("upstreams")))
+        assert {haproxy.get()[1]["host"] for _ in range(8)} == {"app-1"}

@@ -11,7 +11,11 @@ from tests.plays.staged import Case, Done, Stage, rule
 
 LEFT = rule(
     "edge_upstream_info",
-    {"changed": False, "kept_off": [{"name": "app-2", "turn": True, "playbook": "engine_upgrade"}]},
+    {
+        "changed": False,
+        "kept_off": [{"name": "app-2", "turn": True, "playbook": "engine_upgrade"}],
+        "problems": ["away.map is missing: type this"],
+    },
     host="lb-1",
 )
 NOBODY = rule("edge_upstream_info", {"changed": False, "kept_off": []})
@@ -50,6 +54,8 @@ def test_a_host_that_an_upgrade_left_off_is_named_with_the_command(runs: Runs, n
     assert "app-2: lb-1 (balancer) sends nobody there: engine_upgrade.yml kept it off for its turn, and was ended before" in said
     assert "Mend it with: ansible-playbook playbooks/engine_upgrade.yml -i inventories/staging" in said
     assert "kept off" in next(line for line in status.splitlines() if line.startswith("app-2 "))
+    assert "lb-1 (balancer): away.map is missing: type this" in said
+    assert done.files["staging/status.json"]["balancers_damaged"] == {"lb-1": ["away.map is missing: type this"]}
 
 
 def test_balancers_that_cannot_be_asked_are_named_and_no_host_counts_as_lost(runs: Runs) -> None:

@@ -167,6 +167,19 @@ def test_checks_of_a_balancer_are_asked_from_inside_only() -> None:
     assert "bind 127.0.0.1:8404" in found["frontend checks from base"]
 
 
+def test_a_host_is_kept_off_by_the_map_or_by_the_copy_where_the_map_does_not_say_that_it_is_let_in() -> None:
+    checks = sections(render("haproxy.cfg.j2", edge_upstreams=[{"name": "app-1", "address": "192.0.2.11"}]))[
+        "frontend checks from base"
+    ]
+    away, copy = (f"var(txn.upstream),map(/usr/local/etc/haproxy/{name}.map) -m str" for name in ("away", "kept-off"))
+    refused = [line for line in checks if "return status 503" in line]
+    assert refused == [
+        f"http-request return status 503 if {{ {away} on }}",
+        f"http-request return status 503 if !is-let-in {{ {copy} on }}",
+    ]
+    assert f"acl is-let-in {away} off" in checks
+
+
 def test_a_path_to_check_reaches_an_upstream_as_it_is_written() -> None:
     upstreams = [{"name": "app-1", "address": "192.0.2.11"}]
     backend = sections(render("haproxy.cfg.j2", edge_upstreams=upstreams, edge_upstream_check_path="/a%20b"))

@@ -15,9 +15,10 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base import leftov
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import private, write_atomically
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats import EDGE_BASE, EDGE_STACKS
-from ansible_collections.morpheus.deploy.plugins.module_utils.base.spoken import told
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.spoken import spoken, told
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths, edge_settings, holds_users
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.sockets import Socket
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.upstreams import Everybody
 
 # Runs ``haproxy -c`` over a configuration directory -> what it complained of, or ""
 Validate = Callable[[Path], str]
@@ -41,7 +42,10 @@ class EdgeConfiguration:
         Stacks share the map of routes; and a reload by another one, between what is written and what is told, would start a
         worker that has read the old file and hears nothing of the change.
         """
-        with open(self.paths.root / "files.lock", "a", opener=private) as stream:
+        with spoken():
+            # Where it is a directory, which somebody has made.
+            stream = open(self.paths.root / "files.lock", "a", opener=private)  # noqa: SIM115
+        with stream:
             fcntl.flock(stream, fcntl.LOCK_EX)
             yield
 
@@ -55,6 +59,7 @@ class EdgeConfiguration:
         changed = self.differences(files)
         if not changed:
             return []
+        Everybody(self.paths).mend()
         self.check(files)
         sequence = self._sequence(files)
         before = {name: self._read(name) for name in reversed(sequence)}
@@ -91,7 +96,8 @@ class EdgeConfiguration:
             original = self.paths.conf / path.relative_to(candidate)
             with suppress(FileNotFoundError):
                 shutil.chown(path, original.stat().st_uid, original.stat().st_gid)
-            if holds_users(path.name):
+            # Whose it is to be is said by a file that may be lost, and all others are as they were.
+            if holds_users(path.name) and str(path.relative_to(candidate)) in files:
                 shutil.chown(path, self._user)
 
     def _sequence(self, files: Mapping[str, str]) -> list[str]:
@@ -117,9 +123,13 @@ class EdgeConfiguration:
         return int(edge_settings(self.paths)["user"].partition(":")[0])
 
     def reload(self) -> None:
-        """Hitless: the new worker takes over the listening sockets, the old one answers what it has begun."""
+        """Hitless: the new worker takes over the listening sockets, the old one answers what it has begun.
+
+        It reads files, and forgets what the old one was told: so these must say whom a balancer keeps off.
+        """
         if not self.paths.master.exists():
             return
+        Everybody(self.paths).mend()
         answer = Socket(str(self.paths.master)).ask("reload")
         if not answer.startswith("Success=1"):
             raise EdgeError(

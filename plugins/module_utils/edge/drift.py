@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats import EDGE_BASE, DamagedError
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.challenges import MAP as CHALLENGES_MAP
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import HAPROXY_DIRECTORY
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.maintenance import MAP as MAINTENANCE_MAP
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.maintenance import entry
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.networks import HOME_LIST
@@ -19,6 +20,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import 
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.waiting import published
 
 _PROVISION = "run playbooks/provision.yml for this inventory, which restores it"
+# Whatever its configuration reads: maps, pages, authorities.
+_NAMED = re.compile(rf"{HAPROXY_DIRECTORY}/([\w-]+\.\w+)(?![\w./-])")
 _NO_START = "and HAProxy would not start again"
 
 
@@ -30,16 +33,17 @@ def problems(paths: EdgePaths) -> list[str]:
         found.append(_problem(listed))
     if HOME_LIST in _text(main):
         found.append(_problem(paths.conf / HOME_LIST, _subnets, "so nobody gets the edge's metrics"))
-    if CHALLENGES_MAP in _text(main):
-        found.append(_problem(paths.conf / CHALLENGES_MAP))
+    found += [_problem(paths.conf / name, empty=True) for name in sorted({*_NAMED.findall(_text(main))})]
     for path in certificates(paths):
         found.append(_problem(path) if path.exists() else f"{listed} names {path}, which is missing: {_PROVISION}")
-    return [one for one in [*found, _maintenance(paths.conf / MAINTENANCE_MAP)] if one]
+    found.append(_maintenance(paths.conf / MAINTENANCE_MAP))
+    return [*dict.fromkeys(one for one in found if one)]
 
 
-def _problem(path: Path, read: Callable[[str], Any] = str, without: str = _NO_START) -> str:
+def _problem(path: Path, read: Callable[[str], Any] = str, without: str = _NO_START, *, empty: bool = False) -> str:
+    """``empty``: HAProxy starts with one that says nothing, and with one that holds anything."""
     try:
-        text = EDGE_BASE.text(path)
+        text = EDGE_BASE.text(path, "replace" if empty else "strict")
         read(text)
     except FileNotFoundError:
         return f"{path} is missing, {_NO_START}: {_PROVISION}"
@@ -47,7 +51,7 @@ def _problem(path: Path, read: Callable[[str], Any] = str, without: str = _NO_ST
         return str(exc)
     except ValueError:
         return f"{path} cannot be read: {_PROVISION}"
-    return "" if text.strip() else f"{path} is empty, {without}: {_PROVISION}"
+    return "" if text.strip() or empty else f"{path} is empty, {without}: {_PROVISION}"
 
 
 def _subnets(text: str) -> None:

@@ -82,12 +82,29 @@ class Maintenance:
                     "run this again. Does somebody else switch it at the same time?"
                 )
             for pid in pending:
-                self._tell(pid, state)
+                self.tell(pid, state)
         return before
 
+    def entries(self) -> dict[int, dict[str, str]]:
+        """Process id -> all that the map says, of workers whose configuration names it."""
+        return {pid: _entries(answer) for pid, answer in self._answers(known=False).items() if _NO_SUCH_MAP not in answer}
+
+    def tell(self, pid: int, state: str) -> None:
+        """Make it ``state`` in one worker, if that has not ended."""
+        answer = self._ask(f"@!{pid} set map {self._in_haproxy} {self.key} {state}")
+        if _NO_SUCH_ENTRY in answer:
+            # Not asked twice: a second time would add a second entry.
+            answer = self._master.ask(f"@!{pid} add map {self._in_haproxy} {self.key} {state}")
+        if answer and _NO_SUCH_WORKER not in answer:
+            raise EdgeError(f"HAProxy refused to switch {self.what} {state}: {answer}")
+
     def _workers(self) -> dict[int, str]:
-        """Process id -> state, of the current worker and of those that a reload left behind: these still answer on connections
-        that were open.
+        """Process id -> state."""
+        return {pid: self._entry(answer) for pid, answer in self._answers().items() if _NO_SUCH_MAP not in answer}
+
+    def _answers(self, *, known: bool = True) -> dict[int, str]:
+        """Process id -> the map as it prints it, of the current worker and of those that a reload left behind: these still answer
+        on connections that were open. ``known``: EdgeError where the current one does not know the map.
         """
         deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
@@ -95,22 +112,14 @@ class Maintenance:
             old = parse_old_workers(table)
             answers = {pid: self._ask(f"@!{pid} show map {self._in_haproxy}") for pid in [*current_workers(table), *old]}
             alive = {pid: answer for pid, answer in answers.items() if _NO_SUCH_WORKER not in answer}
-            if any(_NO_SUCH_MAP in answer for pid, answer in alive.items() if pid not in old):
+            if known and any(_NO_SUCH_MAP in answer for pid, answer in alive.items() if pid not in old):
                 raise self._too_old()
             # In the middle of a reload there may be none that is current.
             if alive.keys() - set(old):
-                return {pid: self._entry(answer) for pid, answer in alive.items() if _NO_SUCH_MAP not in answer}
+                return alive
             if time.monotonic() > deadline:
                 raise EdgeError(f"HAProxy has no worker at work. See why with: docker logs edge-haproxy-1\n{table}")
             time.sleep(POLL_SECONDS)
-
-    def _tell(self, pid: int, state: str) -> None:
-        answer = self._ask(f"@!{pid} set map {self._in_haproxy} {self.key} {state}")
-        if _NO_SUCH_ENTRY in answer:
-            # Not asked twice: a second time would add a second entry.
-            answer = self._master.ask(f"@!{pid} add map {self._in_haproxy} {self.key} {state}")
-        if answer and _NO_SUCH_WORKER not in answer:
-            raise EdgeError(f"HAProxy refused to switch {self.what} {state}: {answer}")
 
     def _lines(self) -> list[str]:
         return [line for line in EDGE_BASE.commented(self._file).splitlines() if line.strip()]
@@ -139,5 +148,10 @@ class Maintenance:
 
 def entry(text: str, key: str = KEY) -> str:
     """The map's entry in lines of reference, key and value, as HAProxy prints them."""
-    entries = [line.split() for line in text.splitlines()]
-    return next((words[2] for words in entries if len(words) == 3 and words[1] == key), "")
+    return _entries(text).get(key, "")
+
+
+def _entries(text: str) -> dict[str, str]:
+    # Of two with one key HAProxy goes by the first.
+    lines = [line.split() for line in reversed(text.splitlines())]
+    return {words[1]: words[2] for words in lines if len(words) == 3}

@@ -57,7 +57,11 @@ def written(route: Route, path: str, protocol: str = "") -> str:
 
 def require_known(paths: EdgePaths) -> None:
     """Raise EdgeError when this host's edge was set up before there were options and wildcards of routes."""
-    if commented_number(EDGE_BASE.text(paths.conf / "haproxy.cfg")) < EDGE_BASE.number:
+    main = paths.conf / "haproxy.cfg"
+    text = EDGE_BASE.text(main)
+    if not text.strip():
+        raise EDGE_BASE.damaged(main, "it is empty")
+    if commented_number(text) < EDGE_BASE.number:
         raise EdgeError(UNKNOWN)
 
 

@@ -20,7 +20,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import 
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.sockets import Socket
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.tables import Server, parse_servers
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.upstreams import KeptOff
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.upstreams import Everybody, KeptOff
 
 BACKEND = "upstreams"
 POLL_SECONDS = 0.2
@@ -94,8 +94,8 @@ class Turns:
     def kept_off(self) -> list[Off]:
         """Whom the balancer keeps off. None where an older version set it up, which keeps nobody off."""
         notes = {note.name: note for note in (self._notes.iterdir() if self._notes.is_dir() else ())}
-        names = sorted({*KeptOff.names(self._paths), *notes})
-        return [Off(name, name in notes, _noted(notes[name]) if name in notes else "") for name in names if self._is_off(name)]
+        names = Everybody(self._paths).look().kept_off
+        return [Off(name, name in notes, _noted(notes[name]) if name in notes else "") for name in names]
 
     def _note(self, name: str, playbook: str) -> None:
         write_atomically(self._notes / name, f"{playbook}\n", mode=0o644)

@@ -19,10 +19,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.spoken import spoken
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import networks as edge_networks
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import state as edge_state
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.challenges import MAP as CHALLENGES_MAP
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.configuration import EdgeConfiguration
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.maintenance import MAP as MAINTENANCE_MAP
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.maintenance import render_state
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.maps import Maps
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import (
     CERTIFICATES,
     CERTIFICATES_LIST,
@@ -31,6 +29,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import 
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.sockets import Socket
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.state import PROJECT
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.upstreams import MAP as AWAY_MAP
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.upstreams import Everybody
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.validation import validate_edge
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.waiting import published, without_users
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.settings import (
@@ -70,6 +69,7 @@ class EdgeSetup:
         """What ``apply`` would change, in words; empty when the edge is as it should be."""
         found = [*self._configuration.differences(self._with_home(files)), *self._changed_certificates(certificates)]
         found += [f"{name} (removed)" for name in self._left_over(files, certificates)]
+        found += [one for one in self._lost_maps(files) if one not in found]
         if self._lost_compose():
             found.append("compose.json")
         if self._must_recreate():
@@ -104,7 +104,8 @@ class EdgeSetup:
             )
         if self._engine.image(self._settings.image) is None:
             self._engine.pull(self._settings.image)
-        self._make_directories()
+        self._make_directories(files)
+        Everybody(self._paths, asks=running).mend()
         leftovers.sweep(self._paths.root, leftovers.CANDIDATE)
         self._place_certificates(files, certificates)
         place(self._settings.files(self._paths))
@@ -202,19 +203,19 @@ class EdgeSetup:
         for name in self._configuration.differences(files):
             write_atomically(self._paths.conf / name, files[name], mode=0o644)
 
-    def _make_directories(self) -> None:
+    def _lost_maps(self, files: Mapping[str, str]) -> list[str]:
+        """What an edge had that is there: a new one gets its maps with the rest."""
+        if not self._paths.settings.exists():
+            return []
+        lost = Everybody(self._paths, asks=self._is_running()).look()
+        # Of HAProxy that must be told, the file is named that it goes by.
+        told = [self._paths.conf / AWAY_MAP] if lost.deaf else []
+        return sorted({*Maps(self._paths).missing(files), *(path.name for path in [*lost.lost, *told])})
+
+    def _make_directories(self, files: Mapping[str, str]) -> None:
         for path in (self._paths.conf / CERTIFICATES, self._paths.conf / "stacks", self._paths.conf / "routes.d"):
             path.mkdir(parents=True, exist_ok=True)
-        # What rollouts, edge_maintenance, edge_upstream and edge_challenges have written stays.
-        routes = (path.read_text() for path in sorted((self._paths.conf / "routes.d").glob("*.map")))
-        for name, content in (
-            ("routes.map", "".join(routes)),
-            (MAINTENANCE_MAP, render_state("off")),
-            (AWAY_MAP, ""),
-            (CHALLENGES_MAP, ""),
-        ):
-            if not (self._paths.conf / name).exists():
-                write_atomically(self._paths.conf / name, content, mode=0o644)
+        Maps(self._paths).make(files)
         make_run_directory(self._paths.root / "run", self._settings)
         self._paths.root.chmod(0o755)
 

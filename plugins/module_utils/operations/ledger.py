@@ -45,7 +45,7 @@ def look(releases: Releases, now: str, *, release_id: str = "", keep: bool) -> d
     try:
         rows = [row.as_dict() for row in _ask(releases, migration)]
     except (DeployError, OSError) as exc:
-        return found | {"why": str(exc)} | _seen(releases, migration.ledger)
+        return found | _seen(releases, migration.ledger, str(exc))
     if keep:
         _keep(releases, {"ledger": migration.ledger, "at": now, "rows": rows})
     return found | {"source": LIVE, "rows": rows, "at": now}
@@ -86,13 +86,22 @@ def _keep(releases: Releases, content: Mapping[str, Any]) -> None:
     write_atomically(path, json.dumps(LEDGER.numbered(content)) + "\n", mode=0o600)
 
 
-def _seen(releases: Releases, ledger: str) -> dict[str, Any]:
-    with suppress(FileNotFoundError, DamagedError, NewerFormatError, KeyError, TypeError):
-        found = LEDGER.load(releases.root / FILE)
-        if found["ledger"] == ledger:
-            rows = [Row.of(one).as_dict() for one in found["rows"]]
-            return {"source": SEEN, "rows": rows, "at": str(found["at"])}
-    return {}
+def _seen(releases: Releases, ledger: str, why: str) -> dict[str, Any]:
+    """As it was read last, and why the database does not say it now: with what keeps this host from remembering."""
+    path = releases.root / FILE
+    try:
+        found = LEDGER.load(path)
+        if found["ledger"] != ledger:
+            return {"why": why}
+        rows = [Row.of(one).as_dict() for one in found["rows"]]
+        return {"why": why, "source": SEEN, "rows": rows, "at": str(found["at"])}
+    except FileNotFoundError:
+        lost = f"{path} is missing: the next deploy that reaches the database writes it"
+    except (DamagedError, NewerFormatError) as exc:
+        lost = str(exc)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        lost = str(LEDGER.damaged(path, "it lists no migrations"))
+    return {"why": f"{why}. What it said last is not known here: {lost}"}
 
 
 def _release(releases: Releases, identity: str) -> dict[str, Any]:

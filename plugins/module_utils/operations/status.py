@@ -29,6 +29,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import S
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host_gate import HostGate
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.stale import seen
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.target import Target
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations import obstructed
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.jobs import Jobs
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.usable import missing_secrets, target_of
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership.host import HostIdentity
@@ -84,7 +85,8 @@ def look(host: StackHost) -> dict[str, Any]:
         mended += [one for one in _user_drift(host, target, replicas, edge) if one.partition(" ")[0] not in named]
     mended += _file_drift(host, target, manifest, edge)
     others = [*_volume_drift(host, target), *_strangers(host, manifest), *Jobs.of(host.releases, host.one_offs).at_work()]
-    found["drift"] = [*unclaimed, *of_edge, *strange, *mended, *others, *edge_drift.problems(host.edge_paths)]
+    others += [*edge_drift.problems(host.edge_paths), *obstructed.problems(host.releases)]
+    found["drift"] = [*unclaimed, *of_edge, *strange, *mended, *others]
     if mended:
         found["mend"].append(f"ansible-playbook deploy.yml -i {inventory} -e stack_release={manifest.release}")
     return found

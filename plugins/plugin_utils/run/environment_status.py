@@ -55,7 +55,9 @@ class EnvironmentStatus:
         return kept_off.at_balancers(hosts, self.asked, self.runs, self.holder, self.environment)
 
     def report(self) -> dict[str, Any]:
-        """``lease_unread``: why hosts that keep the lease did not say who has it, by host; ``balancers_unread`` likewise."""
+        """``lease_unread``: why hosts that keep the lease did not say who has it, by host; ``balancers_unread`` likewise.
+        ``balancers_damaged``: what is wrong with their files.
+        """
         # Nobody knows whether a lease is free that could not be read.
         problem = "" if self.is_read else "; ".join(f"{name} {why}" for name, why in self.unread.items())
         return {
@@ -64,6 +66,7 @@ class EnvironmentStatus:
             "lease_problem": problem,
             "lease_unread": self.unread,
             "balancers_unread": self.silent,
+            "balancers_damaged": {name: list(found["problems"]) for name, found in self.asked.items() if found.get("problems")},
             "supabase": self.supabase,
             "runs": self.runs[-_RUNS:],
         }

@@ -3,10 +3,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The status of an environment as a table for people, at most 100 columns wide. Pure.
 
-``report``: {environment, hosts: name -> result of stack_status or {unreachable}, lease: holder or None, lease_problem: why
-no host said it, lease_unread: host -> why it did not, balancers_unread: balancer -> why it did not say whom it keeps off, runs:
-history lines, endpoints: how serverless endpoints differ from what is declared, schema: see schema_status}. Of
-several stacks, stacks: name -> hosts as above, in the place of hosts, and schemas: name -> schema in the place of schema.
+``report``: {environment, hosts: name -> result of stack_status or {unreachable}, lease: holder or None, lease_problem: why no
+host said it, lease_unread: host -> why it did not, balancers_unread: balancer -> why it did not say whom it keeps off,
+balancers_damaged: balancer -> what is wrong with its files, runs: history lines, endpoints: how serverless endpoints differ
+from what is declared, schema: see schema_status}. Of several stacks, stacks: name -> hosts as above, in the place of hosts, and
+schemas: name -> schema in the place of schema.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def table(report: Mapping[str, Any], now: float) -> list[str]:
         rows += [(stack, *_row(name, host, now)) for stack, found in stacks.items() for name, host in sorted(found.items())]
         hosts = {f"{stack} on {name}": host for stack, found in stacks.items() for name, host in found.items()}
     lines += columns(rows)
-    lines += _details(hosts, report["environment"], report.get("balancers_unread", {}))
+    lines += _details(hosts, report)
     lines += _pins(hosts)
     if report.get("endpoints"):
         lines += ["", "SERVERLESS ENDPOINTS differ from what is declared (playbooks/ml_endpoints.yml --check --diff):"]
@@ -87,8 +88,8 @@ def _row(name: str, host: Mapping[str, Any], now: float) -> tuple[str, ...]:
     return (name, host["release"] or "none", age(host["since"], now), edge, drift, replicas or "-")
 
 
-def _details(hosts: Mapping[str, Mapping[str, Any]], environment: str, balancers: Mapping[str, str]) -> list[str]:
-    found = []
+def _details(hosts: Mapping[str, Mapping[str, Any]], report: Mapping[str, Any]) -> list[str]:
+    found, environment = [], report["environment"]
     for name, host in sorted(hosts.items()):
         rolling = host.get("rolling")
         owner = host.get("environment", environment)
@@ -98,8 +99,10 @@ def _details(hosts: Mapping[str, Mapping[str, Any]], environment: str, balancers
         sentences += [str(host["msg"])] if "live" not in host and host.get("msg") else []
         for sentence in [*sentences, *host.get("kept_off", []), *host.get("drift", []), *host.get("dependencies", [])]:
             found += wrapped(f"  {name}: {sentence}", "    ")
-    for name, why in sorted(balancers.items()):
+    for name, why in sorted(report.get("balancers_unread", {}).items()):
         found += wrapped(f"  {name} (balancer) did not say whom it keeps off: {why}", "    ")
+    for name, problems in sorted(report.get("balancers_damaged", {}).items()):
+        found += [line for problem in problems for line in wrapped(f"  {name} (balancer): {problem}", "    ")]
     # Not wrapped: a command is copied whole. The same one mends every host.
     mends = [*dict.fromkeys(command for host in hosts.values() for command in host.get("mend", []))]
     # Without its edge a host refuses whatever else there is to type.

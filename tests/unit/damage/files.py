@@ -28,33 +28,43 @@ FILES = [
     "edge/conf/challenges.map",
     "edge/conf/haproxy.cfg",
     "edge/conf/home.list",
+    "edge/conf/kept-off.map",
+    "edge/conf/maintenance.html",
     "edge/conf/maintenance.map",
     "edge/conf/routes.d/shop.map",
     "edge/conf/routes.map",
     "edge/conf/stacks/shop.cfg",
+    "edge/conf/stacks/shop.users.cfg",
+    "edge/conf/upstream-ca.pem",
     "edge/edge.json",
     "edge/files.lock",
     "edge/stand-in.json",
     "edge/turns/app-2",
+    "edge/upgrade.lock",
     "egress/base.json",
     "egress/lock",
     "egress/rules.v4",
     "egress/rules.v6",
     "egress/stacks/shop.json",
+    "engine_metrics.py",
     "etc/baseline.json",
     "etc/identity.json",
     "history/staging.jsonl",
     "leases/staging/beat.<token>",
     "leases/staging/lease.json",
     "leases/staging/lock",
+    "logs/ca.pem",
     "logs/config.json",
     "logs/positions.json",
     "logs/shipper.pyz",
     "metrics/backup.prom",
+    "metrics/buckets.prom",
     "metrics/drill.prom",
+    "metrics/engine.prom",
     "metrics/lease-staging.prom",
     "metrics/run-staging-deploy-deployed.prom",
     "metrics/stack-shop.prom",
+    "metrics/staging_data.prom",
     "stacks/fence.json",
     "stacks/fence.lock",
     f"{STACK}/content/<hash>/greeting",
@@ -66,6 +76,7 @@ FILES = [
     f"{STACK}/flags.lock",
     f"{STACK}/journal.1.jsonl",
     f"{STACK}/journal.jsonl",
+    f"{STACK}/ledger.json",
     f"{STACK}/lineage.json",
     f"{STACK}/live/flags/features.json",
     f"{STACK}/live/flags/flags.json",
@@ -90,6 +101,7 @@ FILES = [
     f"{STACK}/rollout.lock",
     f"{STACK}/secrets/api.env",
     f"{STACK}/secrets/session",
+    f"{STACK}/secrets/staff.env",
     f"{STACK}/secrets/values/owner",
     f"{STACK}/secrets/variables.env",
 ]
@@ -100,13 +112,17 @@ _NUMBERED = (
     "fence.json",
     "identity.json",
     "lease.json",
+    "ledger.json",
     "lineage.json",
     "manifest.json",
     "news.json",
     "shop.json",
 )
 NUMBERED = {**dict.fromkeys(_NUMBERED, "format"), "override.json": "x-morpheus.deploy.format"}
-COMMENTED = ("haproxy.cfg", "shop.cfg", "shop.map", "routes.map", "maintenance.map", "certificates.list")
+COMMENTED = (
+    *("haproxy.cfg", "shop.cfg", "shop.users.cfg", "shop.map", "routes.map", "maintenance.map", "certificates.list"),
+    *("away.map", "kept-off.map"),
+)
 # What a mend may be told by: each of these is done by ``mend``.
 MENDS = (
     *("deploy", "Deploy", "provision.yml", "claim.yml", "maintenance.yml", "unlock.yml", "move it away", "Move it away"),
@@ -175,6 +191,9 @@ def applies(label: str, damage: str) -> bool:
     numbered = {*NUMBERED, *COMMENTED, ".release-files.json", "journal.jsonl"}
     if damage in _OF_MOUNTED:
         return label in MOUNTED
+    if label == "engine_metrics.py" and damage == "a directory":
+        # Ansible's own copy puts it into the directory, and says that it did.
+        return False
     if damage == "of another shape":
         return name.endswith((".json", ".jsonl"))
     return damage != "of a newer version" or name in numbered
@@ -210,18 +229,27 @@ OF_EGRESS: dict[str, Callable[[PreparedHost], Answer]] = {
 }
 KEEP_AWAY = "provision --tags egress"
 # Asked of locks and fences alone, because it writes, and mends what else is damaged.
-COMES_IN = "a run comes in"
+COMES_IN, COMES_LATE = "a run comes in", "a run comes in that has lost its lease"
+WHOM = "whom the balancer keeps off"
 # Where a file lies -> what else reads or writes it.
 ALSO: dict[str, dict[str, Callable[[PreparedHost], Answer]]] = {
     "backup/drills.jsonl": {"a drill ends": PreparedHost.drilled},
     "backup/lock": {"a backup begins": PreparedHost.backs_up},
+    "edge/conf/away.map": {WHOM: PreparedHost.kept_off},
+    "edge/conf/challenges.map": {WHOM: PreparedHost.kept_off},
+    "edge/conf/kept-off.map": {WHOM: PreparedHost.kept_off},
+    "edge/files.lock": {"a rollout changes the edge": PreparedHost.writes_edge},
     "edge/stand-in.json": {"an edge upgrade begins": PreparedHost.stands_in},
-    "edge/turns/app-2": {"whom the balancer keeps off": PreparedHost.kept_off},
+    "edge/turns/app-2": {WHOM: PreparedHost.kept_off},
+    "edge/upgrade.lock": {"an edge upgrade begins": PreparedHost.upgrades_edge},
+    "engine_metrics.py": {"provision of the engine --check": PreparedHost.engine_metrics},
     "etc/baseline.json": {
         "claim --tags baseline": PreparedHost.baseline,
         "the baseline in an audit": PreparedHost.baseline_in_audit,
     },
     "history/staging.jsonl": {"history": PreparedHost.history},
+    "leases/staging/lock": {"a run gives the lease back": PreparedHost.returns_lease},
+    "logs/ca.pem": {"provision --tags logs --check": lambda host: host.logs(check=True)},
     "logs/config.json": {
         "provision --tags logs --check": lambda host: host.logs(check=True),
         "the log shipper starts": PreparedHost.ships,
@@ -230,6 +258,7 @@ ALSO: dict[str, dict[str, Callable[[PreparedHost], Answer]]] = {
     "logs/shipper.pyz": {"provision --tags logs --check": lambda host: host.logs(check=True)},
     f"{STACK}/flags.jsonl": {"flags": PreparedHost.flags, "a flag is changed": PreparedHost.switches_flags},
     f"{STACK}/flags.lock": {"a flag is changed": PreparedHost.switches_flags},
+    f"{STACK}/ledger.json": {"the ledger while the database is silent": PreparedHost.ledger},
     f"{STACK}/journal.1.jsonl": {"a run finds the journal full": PreparedHost.fills_the_journal},
 }
 # What writes: the host answers other things after it.
@@ -261,13 +290,66 @@ PAST = {
 }
 
 
+CONTENT = ("gone", "empty", "torn", "garbage")
+_LOCK = "it is there to be locked, and nobody reads it; whoever locks it makes it anew"
+_GRAPHS = "it is read by Prometheus alone, and written anew by"
+
+
+@dataclass(frozen=True)
+class Quiet:
+    """Why nobody has to say a word of these damages."""
+
+    why: str
+    damages: tuple[str, ...] = CONTENT
+
+
+NOT_QUIET = Quiet("", ())
+# Each was decided by reading who reads the file. A row that is quiet and not here is a loss that nobody would notice.
+QUIET = {
+    "backup/drills.jsonl": Quiet(PAST["backup/drills.jsonl"].why, (*CONTENT, "of another shape")),
+    "backup/lock": Quiet(_LOCK),
+    "edge/conf/challenges.map": Quiet(
+        "each renewal of a certificate writes it anew before the authority asks", ("empty", "torn", "garbage")
+    ),
+    "edge/files.lock": Quiet(_LOCK),
+    "edge/stand-in.json": Quiet("an upgrade of the edge begins by writing it anew", (*CONTENT, "of another shape")),
+    "edge/upgrade.lock": Quiet(_LOCK),
+    "egress/lock": Quiet(_LOCK),
+    "leases/staging/lock": Quiet(_LOCK),
+    "logs/positions.json": Quiet(PAST["logs/positions.json"].why, ("gone",)),
+    "metrics/backup.prom": Quiet(f"{_GRAPHS} the next backup; the alert BackupOld says that none is told of"),
+    "metrics/buckets.prom": Quiet(f"{_GRAPHS} the next backup of buckets; the alert BucketBackupOld says that none is told of"),
+    "metrics/drill.prom": Quiet(f"{_GRAPHS} the next drill; status knows the last one without it"),
+    "metrics/engine.prom": Quiet(f"{_GRAPHS} the service engine-metrics every 15 s"),
+    "metrics/lease-staging.prom": Quiet(f"{_GRAPHS} whoever takes the lease; status knows who has it without it"),
+    "metrics/run-staging-deploy-deployed.prom": Quiet(f"{_GRAPHS} the next run that ends so; the history has this one"),
+    "metrics/stack-shop.prom": Quiet(f"{_GRAPHS} the next rollout; status knows what is live without it"),
+    "metrics/staging_data.prom": Quiet(f"{_GRAPHS} the next import; the alert StagingDataOld says that none is told of"),
+    "stacks/fence.json": Quiet("the stack's says the same, and the higher one counts", (*CONTENT, "of another shape")),
+    "stacks/fence.lock": Quiet(_LOCK),
+    f"{STACK}/fence.json": Quiet("the host's says the same, and the higher one counts", (*CONTENT, "of another shape")),
+    f"{STACK}/fence.lock": Quiet(_LOCK),
+    f"{STACK}/flags.lock": Quiet(_LOCK),
+    f"{STACK}/journal.1.jsonl": Quiet(PAST[f"{STACK}/journal.1.jsonl"].why, (*CONTENT, "of another shape")),
+    f"{STACK}/journal.jsonl": Quiet(
+        "the next step begins it anew; it is read by people, and where `lineage.json` is lost, too, which then knows less of "
+        "releases from before",
+        (*CONTENT, "of another shape", "of a newer version"),
+    ),
+    f"{STACK}/progress.jsonl": Quiet(
+        "the next rollout begins it anew, and only who follows that one reads it", (*CONTENT, "of another shape")
+    ),
+    f"{STACK}/rollout.lock": Quiet(_LOCK),
+}
+
+
 def _commands(label: str) -> dict[str, Callable[[PreparedHost], Answer]]:
     if label.startswith("egress/"):
         return {**COMMANDS, **OF_EGRESS, **({KEEP_AWAY: PreparedHost.keep_away} if label.endswith("lock") else {})}
     if label in ALSO:
         return {**COMMANDS, **ALSO[label]}
     guards = label.endswith(("lock", "fence.json"))
-    return {**COMMANDS, COMES_IN: lambda host: host.come_in()} if guards else COMMANDS
+    return {**COMMANDS, COMES_LATE: PreparedHost.come_late, COMES_IN: PreparedHost.come_in} if guards else COMMANDS
 
 
 @dataclass
@@ -281,6 +363,11 @@ class Case:
     said: list[str] = field(default_factory=list)
     mend: str = ""
     after_mend: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing that was asked said a word of it."""
+        return not self.wrong and {*self.words.values()} == {"as ever"}
 
 
 def case(host: PreparedHost, label: str, damage: str) -> Case:
@@ -338,7 +425,7 @@ def _answers(host: PreparedHost, label: str) -> dict[str, Answer]:
             found[command]["steps"] = [re.sub(r"shop-api-\d+", "shop-api-<number>", one) for one in found[command]["steps"]]
         if found[command].get("holder"):
             found[command]["msg"] = re.sub(r"since \S+, token \d+", "", found[command]["msg"])
-            for key in ("alive", "beat_seconds", "expires_seconds", "token", "acquired", "taken_over"):
+            for key in ("beat_seconds", "expires_seconds", "token", "acquired", "taken_over"):
                 found[command]["holder"].pop(key)
     return found
 
@@ -379,6 +466,9 @@ def _names(text: str, path: Path, *more: str) -> bool:
     if path.name.startswith("beat.") and not path.exists():
         # That is how a lease is given back.
         named += ["Nobody holds the lease"]
+    elif path.name.startswith("beat."):
+        # That is how status knows of a run that died.
+        named += ['"alive": false']
     return any(one in text for one in named)
 
 
@@ -391,7 +481,7 @@ def _sentences(answer: Answer) -> list[str]:
 def mend(host: PreparedHost, path: Path, found: Case) -> str:
     """Do what the commands said, in their order; without a word from any of them nothing is to be mended."""
     text = " ".join(found.said)
-    if set(found.words.values()) == {"as ever"}:
+    if found.is_quiet:
         return ""
     done = _move_away(path) if "ove it away" in text else []
     if found.label.startswith("leases/"):
@@ -410,7 +500,7 @@ def mend(host: PreparedHost, path: Path, found: Case) -> str:
         _well(host.maintenance(check=False))
         done.append("`maintenance.yml -e state=off`")
     planned = {word for command, word in found.words.items() if command.startswith(("deploy", "restart"))}
-    if ("deploy" in text.lower() or "said" in planned) and not found.label.startswith("leases/"):
+    if ("deploy" in text.lower() or "said" in planned) and not found.label.startswith(("leases/", "metrics/", f"{STACK}/ledger")):
         done += _deploy(host, found.label)
     _forget(path)
     past = f"; {PAST[found.label].why}" if found.label in PAST and done else ""
@@ -486,14 +576,28 @@ def _send_anew(host: PreparedHost, path: Path) -> list[str]:
     return ["`provision.yml --tags logs`"]
 
 
+def _read_anew(host: PreparedHost, path: Path) -> list[str]:
+    done = _removed(path)
+    host.reads_ledger()
+    return [*done, "the next deploy that reaches the database"]
+
+
+def _bring_anew(host: PreparedHost, path: Path) -> list[str]:
+    host.hands_on()
+    return ["`provision.yml`"]
+
+
 _ANEW: dict[str, Callable[[PreparedHost, Path], list[str]]] = {
     "edge/turns/app-2": _end_turn,
     "etc/baseline.json": _look_anew,
     "history/staging.jsonl": _go_on,
+    "engine_metrics.py": _bring_anew,
+    "logs/ca.pem": _send_anew,
     "logs/config.json": _send_anew,
     "logs/positions.json": _ship_anew,
     "logs/shipper.pyz": _send_anew,
     f"{STACK}/flags.jsonl": _change_flags,
+    f"{STACK}/ledger.json": _read_anew,
 }
 
 
@@ -551,7 +655,7 @@ def table(cases: Iterable[Case]) -> str:
         words = {word: [name for name, told in one.words.items() if told == word] for word in ("said", "refused")}
         said = "; ".join(f"{word} by {_listed(commands)}" for word, commands in words.items() if commands)
         how = NEWER if one.damage == "of a newer version" and "refused" in said else one.mend
-        nothing = f"nothing is to be done: {PAST[one.label].why}" if one.label in PAST else "nothing is to be done"
+        nothing = f"nothing is to be done: {QUIET[one.label].why}" if one.is_quiet else "nothing is to be done"
         rows.setdefault((one.label, said or "works as ever", how or nothing), []).append(one.damage)
     lines = [f"| `{label}` | {', '.join(damages)} | {said} | {how} |" for (label, said, how), damages in rows.items()]
     return "\n".join(["| file | damage | what commands do | mend |", "|---|---|---|---|", *lines]) + "\n"

@@ -25,12 +25,15 @@ import pytest
 import yaml
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.morpheus.deploy.plugins.module_utils.backup import news, place
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError, EngineError
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import state as edge_state
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.configuration import EdgeConfiguration
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.networks import STACK as OF_STACK
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.instance import Own, StandIn
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.settings import CPU_SHARES
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.upgrade import EdgeUpgrade
 from ansible_collections.morpheus.deploy.plugins.module_utils.egress import addresses
 from ansible_collections.morpheus.deploy.plugins.module_utils.egress.egress_filter import EgressFilter
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import engine
@@ -43,8 +46,10 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import S
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease import history, lease
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease.fence import Fence
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease.lease import Lease
+from ansible_collections.morpheus.deploy.plugins.module_utils.ledger.applied import Row
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage import journal
 from ansible_collections.morpheus.deploy.plugins.module_utils.logs import shipper
+from ansible_collections.morpheus.deploy.plugins.module_utils.operations import ledger
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership import host as identity
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership.host import HostIdentity
 from ansible_collections.morpheus.deploy.plugins.module_utils.release import release
@@ -61,6 +66,7 @@ from ansible_collections.morpheus.deploy.plugins.modules import (
     log_shipping,
     stack_flags,
     stack_info,
+    stack_ledger,
     stack_release,
     stack_rollout,
     stack_status,
@@ -68,6 +74,7 @@ from ansible_collections.morpheus.deploy.plugins.modules import (
 from ansible_collections.morpheus.deploy.plugins.modules import lease as lease_module
 from docker.errors import ImageNotFound, NotFound
 
+from tests.unit import certificates
 from tests.unit.fake_haproxy import FakeHAProxy
 from tests.unit.memory_kernel import Kernel
 
@@ -90,16 +97,21 @@ secrets:
   session: {file: ./secrets/session}
   owner: {environment: OWNER}
 """
+ROUTES = [{"host": "*", "paths": ["/"]}, {"host": "*", "paths": ["/staff"], "basic_auth": "staff"}]
+# By a login that is no login: the database is simulated.
+MIGRATION = {"ledger": "alembic:public.alembic_version", "reader": "api.TOKEN"}
+# Of a user whose password is x, as env files have it.
+STAFF = "$$6$$abcdefgh$$D7W7qyozKBT.t6FD3DVYHvADbIO0eSyI4.p20LaEUjro8PqTGYYo/EQcuNjhFbzo9Yg5ir1KIEqFY/yJpgFph0"
 STACK: dict[str, Any] = {
     "name": "shop",
     "compose_files": ["compose.yml"],
     "files": ["nginx.conf"],
     "live_files": ["flags"],
-    "services": [{"name": "api", "port": 8000, "routes": [{"host": "*", "paths": ["/"]}], "health": None}],
+    "services": [{"name": "api", "port": 8000, "routes": ROUTES, "health": None}],
     "drain_seconds": 1.0,
     "keep_free_mb": 0,
     "retention": {"releases": 5, "pinned": []},
-    "migration": None,
+    "migration": MIGRATION,
     "public_check": None,
     "egress": ["ssh"],
 }
@@ -109,10 +121,19 @@ LOOKED |= {"app-2": {"addresses": ["10.0.0.6", "fd00::6"], "ssh_ports": [22], "b
 REACHED = {"app-1": "10.0.0.5", "app-2": "10.0.0.6"}
 # As what an ACME authority issues: a certificate, and its key.
 _IN_PEM = ("CERTIFICATE", "PRIVATE KEY")
+# One that is a balancer, too, and answers challenges.
+MAPS = ("maintenance.map", "challenges.map", "away.map", "kept-off.map")
 EDGE = {
-    "config": "frontend https\n  bind :8443 ssl crt-list /usr/local/etc/haproxy/certificates.list\n"
-    "frontend metrics\n  http-request return status 404 unless { dst -f /usr/local/etc/haproxy/home.list }\n",
-    "files": {"certificates.list": "/usr/local/etc/haproxy/certs/site.pem\n"},
+    "config": "# morpheus.deploy format 2\nfrontend https\n  bind :8443 ssl crt-list /usr/local/etc/haproxy/certificates.list\n"
+    "frontend metrics\n  http-request return status 404 unless { dst -f /usr/local/etc/haproxy/home.list }\n"
+    "  http-request return status 503 file /usr/local/etc/haproxy/maintenance.html if { always_false }\n"
+    "defaults upstreams\n  default-server ssl verify required ca-file /usr/local/etc/haproxy/upstream-ca.pem\n"
+    + "".join(f"  acl {name} str(state),map(/usr/local/etc/haproxy/{name}) -m str on\n" for name in MAPS),
+    "files": {
+        "certificates.list": "/usr/local/etc/haproxy/certs/site.pem\n",
+        "maintenance.html": "<h1>Back soon</h1>\n",
+        "upstream-ca.pem": "-----BEGIN CERTIFICATE-----\n",
+    },
     "certificates": {"site": "-----BEGIN CERTIFICATE-----\n"},
     "placeholders": {"acme": "".join(f"-----BEGIN {one}-----\neA==\n-----END {one}-----\n" for one in _IN_PEM)},
     "ports": ["443:8443"],
@@ -133,9 +154,11 @@ OLD = {"release": "1.0", "files": {**NEWS["files"], "nginx.conf": "listen 80;\n"
 # As playbooks/flags.yml writes them.
 FLAGS = '{"flags": {}, "metadata": {"version": "1"}}\n'
 LOGS = {"target": "syslog", "environment": "staging", "host": "app-1", "address": "logs.example.com:6514"}
+LOGS["ca"] = certificates.make([], authority=True)[0]
 # A host of the balancer that is kept off for a turn.
 AWAY = "app-2"
 NO_MOUNTS: Mapping[str, Path] = {}
+ENGINE_METRICS = Path(__file__).parents[3] / "roles" / "docker_engine" / "files" / "engine_metrics.py"
 DRILL = {"at": "2026-11-27T03:00:00Z", "name": "20261127t020000z"}
 
 
@@ -268,7 +291,8 @@ class HAProxy(FakeHAProxy):
         answer = super()._admin(command)
         if command == "show servers state":
             for number, name in enumerate(("app-1", AWAY), 1):
-                state = 0 if self._away.get(name) == "on" else 2
+                said = self.away.get(name)
+                state = 0 if said == "on" or (said != "off" and self.copied.get(name) == "on") else 2
                 answer += f"9 upstreams {number} {name} 10.0.0.{number} {state} 0 1 1 9 8 2 0 6 0 0 0 - 443 - 0 0 - - 0\n"
         return answer
 
@@ -277,15 +301,23 @@ class HAProxy(FakeHAProxy):
             return "0x1 state off" if "show map" in command else super()._master(command)
         words = command.split()
         if words[1] == "show":
-            return "".join(f"0x1 {name} {state}\n" for name, state in self._away.items())
-        self._away[words[-2]] = words[-1]
+            return "".join(f"0x1 {name} {state}\n" for name, state in self.away.items())
+        self.away[words[-2]] = words[-1]
         return ""
 
     def load_files(self) -> None:
         super().load_files()
-        path = self.root / "conf" / "away.map"
+        self.away, self.copied = self._said("away.map"), self._said("kept-off.map")
+
+    def _said(self, name: str) -> dict[str, str]:
+        path = self.root / "conf" / name
         lines = path.read_text(errors="replace").splitlines() if path.is_file() else []
-        self._away = dict(line.split() for line in lines if len(line.split()) == 2)
+        return dict(line.split() for line in lines if len(line.split()) == 2)
+
+
+class StoppedClock(SystemClock):
+    def uptime(self) -> float:
+        return 1000.0
 
 
 class Client:
@@ -328,12 +360,14 @@ def in_an_answer(run: Callable[[PreparedHost], Answer]) -> Callable[[PreparedHos
 class PreparedHost:
     root: Path
     client: Client = field(default_factory=Client)
-    haproxy: FakeHAProxy = field(init=False)
+    haproxy: HAProxy = field(init=False)
     kernel: Kernel = field(default_factory=Kernel)
     # Commands -> what they answered before anything was damaged.
     answered: dict[tuple[str, ...], dict[str, Answer]] = field(default_factory=dict)
     # SHA-256 of the baseline, as the repository knows it.
     recorded: str = ""
+    # Whether the database answers who asks for its ledger.
+    database: bool = False
 
     def __post_init__(self) -> None:
         self.haproxy = HAProxy(self.root / "edge")
@@ -368,7 +402,7 @@ class PreparedHost:
             stack=STACK,
             files={name: encoded(text) for name, text in release["files"].items()},
             live_files={"flags/features.json": encoded("{}"), "flags/flags.json": encoded(FLAGS)},
-            secrets={"api.env": 'TOKEN="canary"\n', "variables.env": 'OWNER="canary"\n'},
+            secrets={"api.env": 'TOKEN="canary"\n', "staff.env": f'ANNA="{STAFF}"\n', "variables.env": 'OWNER="canary"\n'},
             secret_files={"session": encoded(session)},
             without_lease=True,
         )
@@ -415,12 +449,46 @@ class PreparedHost:
         """A run with a lease, which has nothing to do here."""
         return self.run(stack_rollout, stack="shop", token=2**40, run="run-a")
 
+    def come_late(self) -> Answer:
+        """One that lost its lease long ago."""
+        answer = self.run(stack_rollout, stack="shop", token=2, run="run-0")
+        # What it is told names the run that came after it.
+        return {"let_in": not answer.get("failed"), "warnings": []}
+
+    @in_an_answer
+    def returns_lease(self) -> Answer:
+        """A run ends that lost it long ago."""
+        return {"had_it": Lease("staging").release(2), "warnings": []}
+
+    def ledger(self) -> Answer:
+        """Which migrations the database has, asked while it does not answer: what this host remembers."""
+        found = self.run(stack_ledger, check=True, stack="shop")
+        return {key: value for key, value in found.items() if key not in ("releases", "at")}
+
+    def reads_ledger(self) -> None:
+        """A deploy that reaches the database."""
+        self.database = True
+        answer = self.run(stack_ledger, stack="shop")
+        self.database = False
+        assert answer["source"] == "live", answer
+
+    def rows(self, *unused: Any) -> list[Row]:
+        if not self.database:
+            raise DeployError("the database does not answer")
+        return [Row("20260101000000", "orders", "applied")]
+
     def unlock(self) -> Answer:
         return self.run(lease_module, environment="staging", state="broken", owner="ben@desk", reason="its run is dead")
 
     def backed_up(self) -> None:
         """What a host notes once backup.yml has made a backup."""
-        news.News().tell(news.BACKUP, {"at": "2026-11-27T02:00:03Z", "name": "20261127t020000z"})
+        for kind in (news.BACKUP, news.BUCKETS, news.STAGING_DATA):
+            news.News().tell(kind, {"at": "2026-11-27T02:00:03Z", "name": "20261127t020000z"})
+
+    @in_an_answer
+    def notes_backup(self) -> Answer:
+        self.backed_up()
+        return {"warnings": []}
 
     def history(self) -> Answer:
         """What history.yml asks of a host."""
@@ -500,6 +568,30 @@ class PreparedHost:
         StandIn(engine.Engine(client, edge_state.STAND_IN, "edge"), paths).write(own.settings())
         return {"warnings": []}
 
+    @in_an_answer
+    def upgrades_edge(self) -> Answer:
+        """An edge upgrade begins, and finds nothing to do."""
+        nobody: Any = None
+        with EdgeUpgrade(EdgePaths(self.root / "edge"), nobody, nobody, nobody, SystemClock())._alone():
+            return {"warnings": []}
+
+    @in_an_answer
+    def writes_edge(self) -> Answer:
+        """A rollout is about to change files of the edge."""
+        with EdgeConfiguration(EdgePaths(self.root / "edge"), lambda _: "").alone():
+            return {"warnings": []}
+
+    def engine_metrics(self) -> Answer:
+        """What Ansible's own copy finds to do."""
+        path = self.root / ENGINE_METRICS.name
+        same = path.is_file() and path.read_bytes() == ENGINE_METRICS.read_bytes()
+        return {"changes": [] if same else [str(path)], "warnings": []}
+
+    def hands_on(self) -> None:
+        """What provision.yml brings, and what it then writes every 15 s."""
+        (self.root / ENGINE_METRICS.name).write_bytes(ENGINE_METRICS.read_bytes())
+        (self.root / "metrics" / "engine.prom").write_text("engine_up 1\n")
+
     def ends_run(self) -> None:
         """As the keeper of the lease does at the end of a run."""
         held = Lease("staging").read()
@@ -533,6 +625,7 @@ class PreparedHost:
         shutil.copytree(self.root, place, symlinks=True, ignore=shutil.ignore_patterns("run"))
         running, worker, serial = deepcopy(self.client.api.running), deepcopy(self.haproxy.worker), self.client.api.serial
         tables, recorded = deepcopy(self.kernel.tables), self.recorded
+        away, copied = {**self.haproxy.away}, {**self.haproxy.copied}
 
         def bring_back() -> None:
             for path in self.root.iterdir():
@@ -545,6 +638,7 @@ class PreparedHost:
             for container in self.client.api.running.values():
                 self.client.api.mount(container)
             self.kernel.tables, self.recorded = deepcopy(tables), recorded
+            self.haproxy.away, self.haproxy.copied = {**away}, {**copied}
 
         return bring_back
 
@@ -644,9 +738,12 @@ def prepared_host() -> Iterator[PreparedHost]:
         patch.setattr(Lease.__init__, "__defaults__", (host.root, None))
         patch.setattr(news.News.__init__, "__defaults__", (host.root,))
         patch.setattr(lease, "ROOT", host.root)
+        # Whoever has the lease lives, however long this takes.
+        patch.setattr(lease, "SystemClock", StoppedClock)
         patch.setattr(HostIdentity.__init__, "__defaults__", (host.root / "etc",))
         patch.setattr(identity, "IDENTITY_ROOT", host.root / "etc")
         patch.setattr(log_shipping, "LOGS_ROOT", host.root / "logs")
+        patch.setattr(ledger, "_ask", host.rows)
         patch.setattr(host_baseline, "ROOT", host.root)
         for module in (host_baseline, disk):
             patch.setattr(module, "IDENTITY_ROOT", Path("/etc"))
@@ -677,6 +774,7 @@ def prepared_host() -> Iterator[PreparedHost]:
             host.ends_run()
             host.take_lease()
             host.backed_up()
-            for run in (host.drilled, host.backs_up, host.ships, host.stands_in):
+            for run in (host.drilled, host.backs_up, host.ships, host.stands_in, host.upgrades_edge, host.reads_ledger):
                 run()
+            host.hands_on()
             yield host

@@ -13,7 +13,20 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.damage.files import COMMANDS, DAMAGES, FILES, KEEP_AWAY, OF_EGRESS, Case, applies, case, label_of, table
+from tests.unit.damage.files import (
+    COMMANDS,
+    DAMAGES,
+    FILES,
+    KEEP_AWAY,
+    NOT_QUIET,
+    OF_EGRESS,
+    QUIET,
+    Case,
+    applies,
+    case,
+    label_of,
+    table,
+)
 from tests.unit.damage.prepared import PreparedHost, prepared_host
 
 ROOT = Path(__file__).parents[3]
@@ -54,6 +67,13 @@ def test_no_command_says_what_is_not_so_and_the_mend_mends(host: PreparedHost, l
     found = _found[label, damage] = case(host, label, damage)
     assert found.wrong == {}, json.dumps(found.wrong, indent=2)
     assert found.after_mend == {}, f"after {found.mend}: {json.dumps(found.after_mend, indent=2)}"
+    known = QUIET.get(label, NOT_QUIET)
+    assert found.is_quiet == (damage in known.damages), (
+        f"{label} that is {damage}: no command says a word. Let one say it, with the path and what mends it; or say in QUIET why "
+        "nothing is lost"
+        if found.is_quiet
+        else f"{label} that is {damage} is in QUIET, and is said: {found.words}"
+    )
 
 
 def test_the_table_in_the_docs_is_what_was_found_here() -> None:

@@ -37,3 +37,12 @@ def test_a_host_that_a_balancer_keeps_off_is_told_with_what_ends_it() -> None:
     command = "ansible-playbook playbooks/engine_upgrade.yml -i inventories/staging"
     assert found["hosts"]["app-2"]["mend"] == ["type this", command]
     assert found["balancers_unread"] == {"lb-2": "could not be reached", "lb-3": "it has no map"}
+
+
+def test_a_balancer_whose_files_were_damaged_is_told_and_one_of_an_older_version_is_not_asked_for_them() -> None:
+    said: dict[str, dict[str, Any]] = {
+        "lb-1": {"kept_off": [], "problems": ["away.map is missing"]},
+        "lb-2": {"kept_off": []},
+        "lb-3": {"kept_off": [], "problems": []},
+    }
+    assert status_report({}, {}, "staging", said)["balancers_damaged"] == {"lb-1": ["away.map is missing"]}

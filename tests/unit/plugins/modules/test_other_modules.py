@@ -204,6 +204,11 @@ def test_hosts_are_kept_off_and_let_in_again_in_the_file_and_in_the_worker(world
         assert note.exists()
         assert not run("edge_upstream", capsys, {"names": ["app-2"], "state": "off"})["changed"]
         assert not note.exists()
+        maps = (f"map(/usr/local/etc/haproxy/{name})" for name in ("away.map", "kept-off.map"))
+        (paths.conf / "haproxy.cfg").write_text(" ".join(maps))
+        away.write_text("")
+        [problem] = [one for one in run("edge_upstream_info", capsys, {})["problems"] if str(away) in one]
+        assert problem.startswith(f"{away} does not say that app-2 is kept off: run playbooks/provision.yml --tags edge")
     wrong = run("edge_upstream", capsys, {"names": ["app 1"], "state": "off"})
     assert wrong["msg"] == "names: 'app 1' is not a valid name of a host: letters, digits, dots, dashes and underscores"
 

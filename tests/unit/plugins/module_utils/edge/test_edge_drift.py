@@ -51,3 +51,24 @@ def test_an_edge_of_an_older_version_has_no_such_file_and_lacks_none(paths: Edge
     (paths.conf / "haproxy.cfg").write_text("frontend metrics\n")
     (paths.conf / "home.list").unlink()
     assert drift.problems(paths) == []
+
+
+@pytest.mark.parametrize(
+    "name", ["away.map", "challenges.map", "kept-off.map", "maintenance.html", "maintenance.map", "upstream-ca.pem"]
+)
+def test_whatever_the_configuration_reads_must_be_there_and_may_be_empty(paths: EdgePaths, name: str) -> None:
+    (paths.conf / "haproxy.cfg").write_text(f"  use it if {{ str(a),map(/usr/local/etc/haproxy/{name}) -m str on }}\n")
+    file = paths.conf / name
+    assert drift.problems(paths) == [f"{file} is missing, and HAProxy would not start again: {PROVISION}"]
+    file.write_text("state off\n" if name == "maintenance.map" else "")
+    assert drift.problems(paths) == []
+    file.unlink()
+    file.mkdir()
+    assert drift.problems(paths) == [
+        f"{file} cannot be read (it is a directory): move it away (mv {file} {file}.damaged); then {PROVISION}"
+    ]
+
+
+def test_what_somebody_else_names_is_no_file_of_the_edge(paths: EdgePaths) -> None:
+    (paths.conf / "haproxy.cfg").write_text("# /usr/local/etc/haproxy/certs/a.pem, /usr/local/etc/haproxy/stacks\n")
+    assert drift.problems(paths) == []

@@ -137,3 +137,8 @@ def test_a_host_that_a_balancer_keeps_off_is_not_said_to_be_up() -> None:
 def test_a_balancer_that_could_not_be_asked_is_named() -> None:
     lines = table(report(balancers_unread={"lb-1": "could not be reached"}), NOW)
     assert "  lb-1 (balancer) did not say whom it keeps off: could not be reached" in lines
+
+
+def test_damaged_files_of_a_balancer_are_named_with_what_mends_them() -> None:
+    lines = table(report(balancers_damaged={"lb-1": ["away.map does not say that app-2 is kept off: type this"]}), NOW)
+    assert "  lb-1 (balancer): away.map does not say that app-2 is kept off: type this" in lines
