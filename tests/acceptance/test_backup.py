@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 import subprocess
 import time
 from collections.abc import Iterator
@@ -164,15 +165,16 @@ def carried(source: Backed, target: Backed) -> None:
     subprocess.run(unpack, input=packed, check=True, capture_output=True, timeout=HANGS_AFTER_SECONDS)
 
 
-# What people are called there, how they can be reached, and where it stands in the table of which there are 80,000 rows.
-PERSONS = "zacharias[0-9]|quittenbaum|170 ?555 ?1234"
+# What people are called there and how they can be reached: other words in each run, as a database's files remember the last one.
+MARK, NUMBER = secrets.token_hex(4), f"{secrets.randbelow(10**8):08}"
+PERSONS = f"zacharias{MARK}|quittenbaum{MARK}|170 ?{NUMBER}"
 PEOPLE = """
 create table public.people (id int primary key, mail text, about jsonb, known_as text[], notes text, photo text);
 """
-FILLED = """
-insert into public.people select n, 'zacharias' || n || '@quittenbaum.example', jsonb_build_object('Quittenbaum',
-    jsonb_build_array('+49 170 5551234')), array['Zacharias Quittenbaum', null], 'Mr. Quittenbaum, call +49 170 555 1234',
-    'quittenbaum/zacharias' || n || '.jpg' from generate_series(1, 80000) n;
+FILLED = f"""
+insert into public.people select n, 'zacharias{MARK}' || n || '@quittenbaum.example', jsonb_build_object('Dr. Quittenbaum{MARK}',
+    jsonb_build_array('+49 170 {NUMBER}')), array['Zacharias Quittenbaum{MARK}', null], 'Mr. Quittenbaum{MARK}, +49 170{NUMBER}',
+    'quittenbaum{MARK}/' || n || '.jpg' from generate_series(1, 80000) n;
 """
 RULES = """
 tables:
@@ -213,7 +215,7 @@ def found_of_persons(host: str) -> set[str]:
 def test_data_of_production_come_to_staging_without_a_person(exporting: tuple[Backed, Backed], tmp_path: Path) -> None:
     production, staging = exporting
     rules = tmp_path / "masking.yml"
-    sql(PRODUCTION, "update public.stories set title = 'Zacharias Quittenbaum', text = 'call +49 170 5551234'")
+    sql(PRODUCTION, f"update public.stories set title = 'Zacharias Quittenbaum{MARK}', text = 'call +49 170 {NUMBER}'")
     production.done("backup")
     exports = {"does": "exports", "directory": EXPORTS, "recipients": [staging.key.recipient], "masking": str(rules)}
     rules.write_text(RULES.replace(", text: text", ""))
@@ -233,7 +235,7 @@ def test_data_of_production_come_to_staging_without_a_person(exporting: tuple[Ba
     sql(STAGING, "checkpoint")
     sql(PRODUCTION, "checkpoint")
     control = "/var/lib/control"
-    on(staging.host, "sh", "-c", f"echo Quittenbaum >{control}")
+    on(staging.host, "sh", "-c", f"echo Quittenbaum{MARK} >{control}")
     try:
         assert found_of_persons(staging.host) == {control}
     finally:
