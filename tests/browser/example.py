@@ -108,8 +108,8 @@ _DECLARED: dict[str, Any] = {
 
 @contextmanager
 def staging_with_users(directory: Path) -> Iterator[Example]:
-    """By what its inventory says: the project is declared, and a deploy told where its auth service is. Afterwards the project, the
-    stories and the example are as they were.
+    """By what its inventory says: the project is declared, and a deploy told where its auth service is. Afterwards the project,
+    the stories and the example are as they were.
     """
     environment, supabase = world.STAGING.copied(directory), StandIn(_APIS)
     secret_keys = {ref: one["keys"]["service_role"] for ref, one in supabase_world()["projects"].items()}

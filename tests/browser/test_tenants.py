@@ -1,8 +1,8 @@
 """People who register: a story of their own with a picture of their own, which nobody else sees.
 
-Once the example runs from its sources, and once it is staging of the sandbox, behind its edge, which is deployed with users for it.
-There it is known besides in which bucket a picture lies. With --site it is that site, which must have users whose addresses need no
-confirmation and a bucket for pictures.
+The example runs from its sources, and then it is staging of the sandbox, behind its edge, which is deployed with users for that.
+In both it is known besides in which bucket a picture lies. With --site it is that site, which must have users whose addresses
+need no confirmation and a bucket for pictures.
 """
 
 from __future__ import annotations
