@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 import yaml
 
-from sandbox.world import PREVIEW_DOMAIN, PREVIEW_HOST, SERVICES, SUPABASE_PROJECTS, SUPABASE_TOKENS
+from sandbox.world import PREVIEW_DOMAIN, PREVIEW_HOST, SERVICES, SUPABASE_IMAGE, SUPABASE_PROJECTS, SUPABASE_TOKENS
 from tests.acceptance.world import BASE, BIN, ROOT, Environment, Run, activated, eventually, made_anew, on, says
 from tests.documented import Command, commands
 from tests.hangs import HANGS_AFTER_SECONDS
@@ -33,7 +33,7 @@ PREVIEW = Environment("preview", PREVIEW_DOMAIN, HTTPS, (HOST,))
 # Staging's project, and where its branches have their databases.
 REF = SUPABASE_PROJECTS["staging"]
 [TOKEN] = [token for token, environment in SUPABASE_TOKENS.items() if environment == "staging"]
-[APIS] = [service for service in SERVICES if "api.supabase.com" in service.places[0].aliases]
+[APIS] = [service for service in SERVICES if service.image == SUPABASE_IMAGE]
 # As the controller, which asks no name server of the sandbox, reaches it.
 [API] = [f"http://{place.address}" for place in APIS.places if place.environment == "staging"]
 

@@ -127,7 +127,7 @@ class _Cluster:
         host, port = self._login["host"], self._login["port"]
         settings = (f"listen_addresses={host}", f"port={port}", f"unix_socket_directories={self._data}", *_SETTINGS)
         self._server = self._begun("postgres", "-D", self._data, *(word for one in settings for word in ("-c", one)))
-        asked = [self._programs / "pg_isready", "--quiet", f"--host={host}", f"--port={port}"]
+        asked = (str(self._programs / "pg_isready"), "--quiet", f"--host={host}", f"--port={port}")
         while subprocess.run(asked, check=False).returncode:
             if self._server.poll() is not None:
                 raise subprocess.CalledProcessError(self._server.returncode, "postgres")
