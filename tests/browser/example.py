@@ -124,8 +124,9 @@ def staging_with_users(directory: Path) -> Iterator[Example]:
         stack.callback(supabase.ask, "PATCH", settings, _TOKEN, before)
         stack.callback(_told, f"delete from public.stories where id > {newest}")
         stack.callback(world.STAGING.deployed, "1.0.0")
-        kept = environment.play("playbooks/supabase.yml")
-        assert kept.code == 0, kept.output
+        for playbook in ("playbooks/fingerprint.yml", "playbooks/supabase.yml"):
+            run = environment.play(playbook)
+            assert run.code == 0, run.output
         environment.deployed("1.0.0", "-e", f"api_auth_url=http://{STAGING}.supabase.co")
         yield here
 

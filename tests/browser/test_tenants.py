@@ -113,8 +113,8 @@ def test_two_tenants_have_comics_and_pictures_of_their_own(come: Callable[[], Vi
     other.comes(addresses[0])
     other.is_told("This story is not here.")
     other.sees_no_picture()
-    picture = other.page.request.get(f"{other.site.url}api/stories/{addresses[0].partition('story=')[2]}/picture")
-    assert (picture.status, picture.json()["detail"].startswith("There is no story")) == (404, True)
+    status, answer = other.fetches(f"/api/stories/{addresses[0].partition('story=')[2]}/picture")
+    assert (status, answer["detail"].startswith("There is no story")) == (404, True)
 
 
 def test_what_the_bucket_does_not_take_is_refused_in_words_before_it_is_sent(
