@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -85,12 +86,16 @@ _LISTED = {
     "networks": ("docker", "network", "ls", "--format", "{{.Name}}"),
     "images": ("docker", "images", "--all", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}"),
     "files": ("find", BASE, "-mindepth", "1", "-printf", "%P\\n"),
-    "files that name one": ("sh", "-c", f"cd {BASE} && grep -rlE '\\bpr-[0-9]+\\b' . || true"),
+    "files that name one": (
+        "sh",
+        "-c",
+        f"cd {BASE} && grep -rlE '\\bpr-[0-9]+\\b' --exclude-dir=history --exclude-dir=leases . || true",
+    ),
     "edge": ("python3", "-c", _EDGE),
 }
 _DATABASES = "find /var/lib/branches -mindepth 1 -maxdepth 1; ls -l /proc/[0-9]*/exe | grep -o '[^/]*/postgres$'"
-# Who was here, and when, is remembered of previews that are gone, too.
-_REMEMBERED = ("history/", "leases/")
+# Of runs and not of a preview, on every host that one has deployed to: who was here, and by what a late ghost of it is refused.
+_OF_RUNS = re.compile(r"(history|leases|metrics)(/.*)?|stacks(/fence\.\w+)?|edge/files\.lock")
 
 
 def asked(path: str) -> Any:
@@ -107,8 +112,7 @@ def branches() -> dict[str, str]:
 
 def what_there_is() -> dict[str, list[str]]:
     found = {what: on(HOST, *command).splitlines() for what, command in _LISTED.items()}
-    for what in ("files", "files that name one"):
-        found[what] = [path for path in found[what] if not path.removeprefix("./").startswith(_REMEMBERED)]
+    found["files"] = [path for path in found["files"] if not _OF_RUNS.fullmatch(path)]
     found["branches"] = list(branches())
     found["databases"] = on(APIS.name, "sh", "-c", _DATABASES, check=False).splitlines()
     return {what: sorted(lines) for what, lines in found.items()}
