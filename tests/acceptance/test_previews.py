@@ -11,8 +11,9 @@ import signal
 import subprocess
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ import pytest
 import yaml
 
 from sandbox.world import PREVIEW_DOMAIN, PREVIEW_HOST, SERVICES, SUPABASE_IMAGE, SUPABASE_PROJECTS, SUPABASE_TOKENS
-from tests.acceptance.world import BASE, BIN, ROOT, Environment, Run, activated, eventually, made_anew, on, says
+from tests.acceptance.world import BASE, BIN, ROOT, Environment, Run, activated, eventually, kill_modules, made_anew, on, says
 from tests.documented import Command, commands
 from tests.hangs import HANGS_AFTER_SECONDS
 
@@ -141,22 +142,42 @@ class Previews:
         return run
 
     def killed_at(self, action: str, name: str, release: str) -> None:
-        """The same, until its rollout is at a step of this kind; then the whole run is killed."""
-        line = self.typed(MAKE, name, release, *WAITS)
+        """Made, until its rollout is at a step of this kind; then the whole run is killed."""
+        journal = f"{BASE}/stacks/preview-{name}/journal.jsonl"
+
+        def is_there() -> bool:
+            last = on(HOST, "cat", journal, check=False).rpartition('"event": "begin"')[2]
+            return f'"action": "{action}"' in last
+
+        with self._until(is_there, self.typed(MAKE, name, release, *WAITS)) as run:
+            os.killpg(run.pid, signal.SIGKILL)
+
+    def killed_on_the_host_while_it_is_removed(self, name: str) -> None:
+        """When one of its containers is gone, and others are not."""
+        listed = ("docker", "ps", "--all", "--quiet", "--filter", f"label=com.docker.compose.project=preview-{name}")
+        before = len(on(HOST, *listed).split())
+        with self._until(lambda: len(on(HOST, *listed).split()) < before, self.typed(REMOVE, name, "", *WAITS)) as run:
+            kill_modules(HOST)
+            output, _ = run.communicate(timeout=HANGS_AFTER_SECONDS)
+            assert run.returncode != 0, output
+
+    @contextmanager
+    def _until(self, is_there: Callable[[], bool], line: list[str]) -> Iterator[subprocess.Popen[str]]:
+        """The run that has begun with it, when it is so far."""
         with subprocess.Popen(
             line, cwd=ROOT, env=activated(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
         ) as run:
-            journal = f"{BASE}/stacks/preview-{name}/journal.jsonl"
 
-            def is_there() -> bool:
+            def is_so_far() -> bool:
                 assert run.poll() is None, f"it ended before anybody could kill it\n{run.stdout and run.stdout.read()}"
-                last = on(HOST, "cat", journal, check=False).rpartition('"event": "begin"')[2]
-                return f'"action": "{action}"' in last
+                return is_there()
 
             try:
-                eventually(is_there, f"{name} is at the step {action}")
+                eventually(is_so_far, " ".join(line))
+                yield run
             finally:
-                os.killpg(run.pid, signal.SIGKILL)
+                if run.poll() is None:
+                    os.killpg(run.pid, signal.SIGKILL)
 
     def site(self, name: str) -> Environment:
         return replace(self.environment, site=f"{name}.{PREVIEW_DOMAIN}")
@@ -228,6 +249,9 @@ def test_two_previews_at_once_one_killed_half_way_and_nothing_is_left_of_either(
     assert all(set(before[what]) < set(with_both[what]) for what in ("containers", "networks", "images", "files", "edge"))
     says(previews.done(LIST), ["previews: - pr-1 - pr-2"])
 
+    # What is removed by halves is removed by the same command, and keeps its branch until then.
+    previews.killed_on_the_host_while_it_is_removed("pr-2")
+    assert sorted(branches()) == ["preview-pr-1", "preview-pr-2"]
     for name in releases:
         run = previews.done(REMOVE, name, "", *WAITS)
         took.append((f"{name}, absent", run.seconds))
@@ -238,4 +262,4 @@ def test_two_previews_at_once_one_killed_half_way_and_nothing_is_left_of_either(
     with capsys.disabled():
         print("\n" + "\n".join(f"  {seconds:6.1f} s  {what}" for what, seconds in took))
         for what, lines in before.items():
-            print(f"  {what:10} {len(lines):3} before, {len(with_both[what]):3} with both, {len(left[what]):3} afterwards")
+            print(f"  {what:19} {len(lines):3} before, {len(with_both[what]):3} with both, {len(left[what]):3} afterwards")
