@@ -229,7 +229,7 @@ visit: $(VENV)/.stamp $(BROWSER)/.stamp chromium .cache/supabase/.stamp postgres
 	PYTHONPATH=$(CURDIR)/$(BROWSER)/packages pytest $${BROWSER_TESTS:-tests/browser}
 
 .PHONY: browser
-browser: provisioned certutil visit ## Tell stories in Chromium, through a deploy, a rollback and a maintenance
+browser: provisioned certutil visit ## Tell stories in Chromium, through a deploy, a rollback and a maintenance, and as people who register
 
 WORKFLOW_TOOLS := .cache/workflows
 

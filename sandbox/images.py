@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sandbox.engine import install
 from sandbox.shell import run, succeeds
-from sandbox.world import BASE_IMAGE, BASE_LABEL, CONTENT_LABEL, LABEL
+from sandbox.world import BASE_IMAGE, BASE_LABEL, BUILT_ON, CONTENT_LABEL, LABEL
 
 _IMAGES = Path(__file__).resolve().parent / "images"
 _BASE_FILES = _IMAGES / "base"
@@ -42,12 +42,12 @@ def ensure_base() -> str:
 
 
 def ensure_image(name: str, directory: str, **arguments: str) -> str:
-    """The image is built from its directory as it is now, on the base as it is now. ``arguments``: of its Dockerfile."""
+    """The image is built from its directory, on its base, both as they are now. ``arguments``: of its Dockerfile."""
     if image_id(name) and not image_label(name, LABEL.partition("=")[0]):
         # Not made here, so it is the real thing, with the interface that ours only imitates.
         return "reused, the official image"
     context = _IMAGES / directory
-    content = content_hash(context, image_id(BASE_IMAGE), *arguments.values())
+    content = content_hash(context, image_id(BUILT_ON.get(name, BASE_IMAGE)), *arguments.values())
     if image_label(name, CONTENT_LABEL) == content:
         return "reused"
     build(name, context, content, **arguments)

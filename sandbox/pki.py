@@ -24,8 +24,9 @@ def ensure_certificates(state: Path) -> str:
     for domain in dict.fromkeys(host.domain for host in HOSTS):
         bundle = state / "tls" / f"{domain}.pem"
         if not _is_valid(bundle, authority):
-            hosts = [host.name for host in HOSTS if host.domain == domain]
-            _make_certificate(bundle, authority, key, [domain, *hosts])
+            hosts = [host for host in HOSTS if host.domain == domain]
+            below = [f"*.{domain}"] if any(host.wildcard for host in hosts) else []
+            _make_certificate(bundle, authority, key, [domain, *below, *(host.name for host in hosts)])
             made.append(domain)
     return f"made for {', '.join(made)}" if made else "reused"
 

@@ -18,6 +18,7 @@ from sandbox.ssh import ensure_ssh
 from sandbox.steps import Step
 from sandbox.world import (
     BASE_IMAGE,
+    BUILT_ON,
     HOST_IMAGE,
     IMAGE_DIRECTORIES,
     MONITORING_IMAGES,
@@ -126,7 +127,8 @@ def _base() -> Step:
 
 
 def _image(name: str, ensure: Callable[[str, str], str] = ensure_image) -> Step:
-    return Step(name, f"image {name}", partial(ensure, name, IMAGE_DIRECTORIES[name]), after=("base",))
+    on = [BUILT_ON[name]] if name in BUILT_ON else []
+    return Step(name, f"image {name}", partial(ensure, name, IMAGE_DIRECTORIES[name]), after=("base", *on))
 
 
 def _ensure_vault_passwords(state: Path) -> str:

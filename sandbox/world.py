@@ -33,6 +33,8 @@ IMAGE_DIRECTORIES = {
     ALERT_SINK_IMAGE: "alert-sink",
     SUPABASE_IMAGE: "supabase",
 }
+# All others are built on the base.
+BUILT_ON = {SUPABASE_IMAGE: POSTGRES_IMAGE}
 # What a host pulls by its public name, as if the registry were Docker Hub.
 PUBLIC_IMAGES = (HAPROXY_IMAGE, POSTGRES_IMAGE)
 
@@ -77,7 +79,11 @@ VAULT_PASSWORDS = {"staging": "staging-demo-vault", "production": "production-de
 SUBNETS = {"staging": "10.77.1", "production": "10.77.2"}
 DOMAINS = {"staging": "staging.morpheus.app", "production": "morpheus.app"}
 MOLECULE_DOMAIN = "molecule.morpheus.app"
+# Each preview has a name below it.
+PREVIEW_DOMAIN = "preview.morpheus.app"
 DATABASE_NAMES = {environment: f"db.{ref}.supabase.co" for environment, ref in SUPABASE_PROJECTS.items()}
+# Of the databases of branches, which differ by their ports. Only staging's project has any, and only its network leads to them.
+BRANCHES_NAME = "branches.supabase.co"
 
 
 @dataclass(frozen=True)
@@ -107,6 +113,8 @@ class Host:
     domain: str
     ssh_port: int
     edge_ports: tuple[tuple[int, int], ...] = ()
+    # Whether it serves, and its certificate carries, all names below it as well.
+    wildcard: bool = False
 
     @property
     def ports(self) -> tuple[tuple[int, int], ...]:
@@ -141,7 +149,9 @@ STANDARD_HOSTS = (
 MOLECULE_HOST = Host(
     "molecule-app-1", Attachment("staging", 31, (MOLECULE_DOMAIN,)), MOLECULE_DOMAIN, 2231, ((8453, 443), (8090, 80))
 )
-HOSTS = (*STANDARD_HOSTS, MOLECULE_HOST)
+# Of previews. Branches hang off staging's project, so it is in staging's network.
+PREVIEW_HOST = Host("preview-app-1", Attachment("staging", 41), PREVIEW_DOMAIN, 2241, ((8463, 443), (8100, 80)), wildcard=True)
+HOSTS = (*STANDARD_HOSTS, MOLECULE_HOST, PREVIEW_HOST)
 
 
 def database(environment: str) -> Service:
@@ -169,7 +179,11 @@ def supabase_world() -> dict[str, Any]:
         for environment, ref in SUPABASE_PROJECTS.items()
     }
     tokens = {token: [SUPABASE_PROJECTS[environment]] for token, environment in SUPABASE_TOKENS.items()}
-    return {"organization": "morpheus", "projects": projects, "tokens": tokens}
+    branches = {"host": BRANCHES_NAME, "directory": "/var/lib/branches"}
+    return {"organization": "morpheus", "projects": projects, "tokens": tokens, "branches": branches}
+
+
+_BRANCHES = {"staging": (BRANCHES_NAME,)}
 
 
 def _everywhere(number: int, *aliases: str) -> tuple[Attachment, ...]:
@@ -197,7 +211,7 @@ SERVICES = (
         image=SUPABASE_IMAGE,
         port=80,
         places=tuple(
-            Attachment(environment, 6, ("api.supabase.com", f"{ref}.supabase.co"))
+            Attachment(environment, 6, ("api.supabase.com", f"{ref}.supabase.co", *_BRANCHES.get(environment, ())))
             for environment, ref in SUPABASE_PROJECTS.items()
         ),
         variables=(f"SUPABASE_WORLD={json.dumps(supabase_world())}",),

@@ -124,11 +124,16 @@ class Environment:
         status, _, body = self.ask("/health")
         return status, json.loads(body)
 
-    def ask(self, path: str, accept: str = "*/*", more: Mapping[str, str] | None = None) -> tuple[int, Mapping[str, str], str]:
-        """Status, headers and body as a user of the site gets them, on a connection of its own."""
+    def ask(
+        self, path: str, accept: str = "*/*", more: Mapping[str, str] | None = None, told: Any = None
+    ) -> tuple[int, Mapping[str, str], str]:
+        """Status, headers and body as a user of the site gets them, on a connection of its own. ``told``: is posted, as JSON."""
         context = ssl.create_default_context(cafile=str(CA))
+        body = None if told is None else json.dumps(told)
+        kind = {} if told is None else {"Content-Type": "application/json"}
         with closing(_At(self.site, self.port, context)) as connection:
-            connection.request("GET", path, headers={"Accept": accept, **(more or {})})
+            headers = {"Accept": accept, **kind, **(more or {})}
+            connection.request("GET" if told is None else "POST", path, body, headers)
             answer = connection.getresponse()
             return (
                 answer.status,

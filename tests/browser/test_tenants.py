@@ -1,7 +1,8 @@
 """People who register: a story of their own with a picture of their own, which nobody else sees.
 
-With --site it is that site, which must have users whose addresses need no confirmation and a bucket for pictures; otherwise the
-example runs from its sources, and it is known besides in which bucket a picture lies.
+The example runs from its sources, and then it is staging of the sandbox, behind its edge, which is deployed with users for that.
+In both it is known besides in which bucket a picture lies. With --site it is that site, which must have users whose addresses
+need no confirmation and a bucket for pictures.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import pytest
 from playwright.sync_api import Browser, Playwright
 
 from tests.browser.conftest import sites
-from tests.browser.example import Example, example
+from tests.browser.example import Example, example, staging_with_users
 from tests.browser.sites import Site, browser
 from tests.browser.visitor import CLOCK, LAMP, Story, Visitor
 from tests.supabase.standin import PRODUCTION, STAGING
@@ -38,13 +39,22 @@ def somebody() -> str:
     return f"{secrets.token_hex(6)}@example.com"
 
 
+PLACES = {"from its sources": example, "behind staging's edge": staging_with_users}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test is one of each place, or of the site that was named."""
+    places = ["named"] if metafunc.config.getoption("--site") else list(PLACES)
+    metafunc.parametrize("here", places, indirect=True, scope="module")
+
+
 @pytest.fixture(scope="module")
 def here(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Example | None]:
-    """The example of this machine. None when a site was named."""
-    if request.config.getoption("--site"):
+    """The example in a place. None when a site was named."""
+    if request.param not in PLACES:
         yield None
         return
-    with example(tmp_path_factory.mktemp("example")) as found:
+    with PLACES[request.param](tmp_path_factory.mktemp("example")) as found:
         yield found
 
 
@@ -52,7 +62,7 @@ def here(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 def chromium(
     playwright: Playwright, here: Example | None, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Browser]:
-    """Needs no authority of the sandbox."""
+    """Knows what this place needs."""
     with browser(playwright, [here.site] if here else sites(request.config), tmp_path_factory.mktemp("home")) as found:
         yield found
 
@@ -103,8 +113,8 @@ def test_two_tenants_have_comics_and_pictures_of_their_own(come: Callable[[], Vi
     other.comes(addresses[0])
     other.is_told("This story is not here.")
     other.sees_no_picture()
-    picture = other.page.request.get(f"{other.site.url}api/stories/{addresses[0].partition('story=')[2]}/picture")
-    assert (picture.status, picture.json()["detail"].startswith("There is no story")) == (404, True)
+    status, answer = other.fetches(f"/api/stories/{addresses[0].partition('story=')[2]}/picture")
+    assert (status, answer["detail"].startswith("There is no story")) == (404, True)
 
 
 def test_what_the_bucket_does_not_take_is_refused_in_words_before_it_is_sent(

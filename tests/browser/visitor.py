@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import urlsplit
 
 from axe_playwright_python.sync_playwright import Axe
@@ -153,6 +154,12 @@ class Visitor:
 
     def is_told(self, words: str) -> None:
         expect(self.page.get_by_role("status").filter(has_text=words)).to_be_visible()
+
+    def fetches(self, path: str) -> tuple[int, Any]:
+        """Status and JSON of an answer, by their browser: whatever leads it to the site, and who they are, holds here as well."""
+        script = "async path => { const answer = await fetch(path); return [answer.status, await answer.json()]; }"
+        status, answer = self.page.evaluate(script, path)
+        return int(status), answer
 
     @property
     def address(self) -> str:

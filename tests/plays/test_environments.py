@@ -46,6 +46,16 @@ def test_the_inventory_to_read_has_no_problem_and_needs_no_vault(here: Path, pla
     assert "VERDICT done: staging " in done.output
 
 
+def test_the_inventory_of_previews_has_no_problem_and_its_vault_is_no_inventory(here: Path) -> None:
+    path = here / vault("preview")
+    path.parent.mkdir()
+    # Whoever reads it, without its password, fails.
+    path.write_text("$ANSIBLE_VAULT;1.2;AES256;preview\n30\n")
+    done = play(here, "playbooks/config.yml", "-i", "inventories/preview", "-e", "preview_name=pr-1", "-e", "stack_release=1.0.0")
+    assert done.code == 0, done
+    assert done.errors == ""
+
+
 def test_rules_that_are_broken_are_named_in_one_message_and_end_the_run(here: Path) -> None:
     wrong = '{"config_must_match": ["stack.env.api.ML_ENDPOINT_ID"], "config_must_differ": ["stack.name"]}'
     options = ("-i", "inventories/staging", "-e", "config_diff=production", "-e", wrong)

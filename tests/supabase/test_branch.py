@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +14,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.supabase_api.branc
 from ansible_collections.morpheus.deploy.plugins.module_utils.supabase_api.client import Api
 from ansible_collections.morpheus.deploy.plugins.modules import supabase_branch, supabase_branch_info
 
+from tests import postgres
 from tests.supabase.standin import STAGING, STAGING_TOKEN, StandIn, standin
 from tests.unit.module_run import run_module
 
@@ -71,6 +76,37 @@ def test_two_at_once_have_databases_of_their_own_and_both_go(run: Run, supabase:
     assert run("preview-a", state="absent")["changed"] is False
     assert run("preview-b", state="absent")["changed"] is True
     assert run.listed() == []
+
+
+def asked(login: Mapping[str, Any], statement: str) -> str:
+    """What a database answers whoever has this login, or why it does not."""
+    place = f"host={login['host']} port={login['port']} user={login['user']} dbname=postgres connect_timeout=5"
+    psql = [str(postgres.binaries() / "psql"), "-XAtq", f"--command={statement}", place]
+    given = {**os.environ, "PGPASSWORD": login["password"]}
+    done = subprocess.run(psql, env=given, capture_output=True, text=True, check=False)
+    return (done.stdout if done.returncode == 0 else done.stderr).strip()
+
+
+def test_each_has_a_real_database_where_the_stand_in_makes_them_and_it_goes_with_the_branch(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    # Not below pytest's directories: who runs the databases may not enter those.
+    with tempfile.TemporaryDirectory(prefix="tests-branches-") as directory:
+        Path(directory).chmod(0o755)
+        place = Path(directory) / "branches"
+        with standin(branches={"host": "127.0.0.1", "directory": str(place)}) as supabase:
+            run = Run(supabase, capsys)
+            made = run("preview-a")
+            first, second = made["database"], run("preview-b")["database"]
+            assert made["status"] == "ACTIVE_HEALTHY"
+            assert asked(first, "create table stories as select 'the lamp' title; select title from stories") == "the lamp"
+            assert 'relation "stories" does not exist' in asked(second, "select title from stories")
+            assert "password authentication failed" in asked({**second, "password": first["password"]}, "select 1")
+            assert run("preview-a", state="absent")["changed"] is True
+            assert "Connection refused" in asked(first, "select 1")
+            assert [one.name for one in place.iterdir()] == [str(second["port"])]
+        assert "Connection refused" in asked(second, "select 1")
+        assert list(place.iterdir()) == []
 
 
 def test_one_that_was_made_for_something_else_stays(run: Run, supabase: StandIn) -> None:

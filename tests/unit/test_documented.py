@@ -20,6 +20,13 @@ def test_the_way_back_from_nothing_has_its_steps_in_their_order() -> None:
     assert [one.playbook for one in REBUILD if not (ROOT / one.playbook).is_file()] == []
 
 
+def test_previews_are_set_up_made_removed_and_listed_by_playbooks_that_are_there() -> None:
+    found = [*commands("previews.md", "## Set it up"), *commands("previews.md", "## Make one, and remove it")]
+    assert [Path(one.playbook).stem for one in found] == ["provision", "claim", "preview", "preview", "preview"]
+    assert {one.environment for one in found} == {"preview"}
+    assert [one.playbook for one in found if not (ROOT / one.playbook).is_file()] == []
+
+
 def test_machines_that_are_new_are_recorded_in_the_place_of_those_that_were_lost() -> None:
     """Without it a baseline that the repository knows, and that no host has, is refused: somebody may have removed it."""
     [claim] = [one for one in REBUILD if one.playbook == "playbooks/claim.yml"]

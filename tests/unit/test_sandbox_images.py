@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.images import ensure_image, ensure_public
-from sandbox.world import MONITORING_IMAGES
+from sandbox.world import BUILT_ON, CONTENT_LABEL, IMAGE_DIRECTORIES, MONITORING_IMAGES
 
 ROOT = Path(__file__).parents[2]
 
@@ -75,6 +75,18 @@ def test_a_stand_in_that_is_out_of_date_is_built_anew_and_not_pulled_over(docker
     docker.has("label", "outdated\n")
     assert ensure_public("postgres:17", "postgres") == "built"
     assert docker.did() == ["build"]
+
+
+@pytest.mark.parametrize(("name", "base"), BUILT_ON.items())
+def test_an_image_that_is_built_on_another_one_is_built_anew_with_it(docker: Docker, name: str, base: str) -> None:
+    directory = ROOT / "sandbox" / "images" / IMAGE_DIRECTORIES[name]
+    assert f"FROM {base}\n" in (directory / "Dockerfile").read_text()
+    docker.has("label", "outdated\n")
+    for version in ("first", "second"):
+        docker.has(base.partition(":")[0], f"sha256:{version}\n")
+        assert ensure_image(name, directory.name) == "built"
+    built = [line for line in (docker.home / "asked").read_text().splitlines() if line.startswith("build ")]
+    assert len({word for line in built for word in line.split() if word.startswith(CONTENT_LABEL)}) == 2
 
 
 def test_what_the_monitoring_pulls_has_a_stand_in_of_the_same_version() -> None:

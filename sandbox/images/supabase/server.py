@@ -1,7 +1,9 @@
 """Supabase, as its published APIs describe it: the Management API, and for each project auth and storage.
 
 SUPABASE_WORLD is a JSON object: organization, projects (reference -> name, url, database, keys, jwt_secret), tokens of the
-Management API (token -> references of projects, null for an account-wide one), spare (databases for branches), branch_seconds.
+Management API (token -> references of projects, null for an account-wide one). Databases of branches are made and destroyed with
+them where branches says it (host: the name where they listen; directory); else they are those of spare (logins of databases that
+are there), each after branch_seconds.
 
 Whoever comes to <reference>.supabase.co meets the project; to any other name, the Management API below /v1/, and projects below
 /<reference>/. GET /<reference>/mails lists what the auth service would have sent, GET /log what reached the Management API and
@@ -15,6 +17,8 @@ import hashlib
 import json
 import os
 import re
+import signal
+import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -135,7 +139,12 @@ class Server(ThreadingHTTPServer):
 def main() -> None:
     server = Server((os.environ.get("SUPABASE_ADDRESS", ""), int(os.environ.get("SUPABASE_PORT", "80"))), Supabase)
     print(server.server_address[1], flush=True)
-    server.serve_forever()
+    # Databases of branches end with it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+    try:
+        server.serve_forever()
+    finally:
+        WORLD.databases.end()
 
 
 if __name__ == "__main__":

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import threading
-import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sandbox.images.supabase.databases import HEALTHY, Clusters, Spare
+else:
+    # In its image the files lie side by side.
+    from databases import HEALTHY, Clusters, Spare
 
 LOCK = threading.RLock()
-HEALTHY = "ACTIVE_HEALTHY"
 
 
 def now() -> str:
@@ -68,12 +72,13 @@ class Project:
     sessions: dict[str, dict[str, Any]] = field(default_factory=dict)
     mails: list[dict[str, str]] = field(default_factory=list)
     branch: dict[str, Any] | None = None
-    healthy_at: float = 0.0
+    # Of a branch, what its database says.
+    state: Callable[[], str] = lambda: HEALTHY
     created_at: str = field(default_factory=now)
 
     @property
     def status(self) -> str:
-        return HEALTHY if time.monotonic() >= self.healthy_at else "COMING_UP"
+        return self.state()
 
     def role_of(self, key: str) -> str:
         return next((role for role, value in self.keys.items() if value == key), "")
@@ -81,14 +86,13 @@ class Project:
 
 @dataclass
 class World:
-    """``spare``: databases that branches are given; ``branch_seconds``: how long one is coming up."""
+    """``databases``: those that branches are given."""
 
     organization: str
     projects: dict[str, Project]
     # Token -> references of projects, or None for an account-wide one.
     tokens: Mapping[str, list[str] | None]
-    spare: list[Mapping[str, Any]]
-    branch_seconds: float
+    databases: Clusters | Spare
     base_url: str
 
     @classmethod
@@ -97,8 +101,9 @@ class World:
             ref: Project(ref, one["name"], one["url"], one["database"], one["keys"], one["jwt_secret"])
             for ref, one in given["projects"].items()
         }
-        spare, seconds = list(given.get("spare", [])), float(given.get("branch_seconds", 0))
-        return cls(given["organization"], projects, given["tokens"], spare, seconds, given.get("base_url", ""))
+        spare = Spare(given.get("spare", []), float(given.get("branch_seconds", 0)))
+        databases = Clusters(**given["branches"]) if "branches" in given else spare
+        return cls(given["organization"], projects, given["tokens"], databases, given.get("base_url", ""))
 
     def may(self, token: str, ref: str) -> Project:
         """The project, for one who may see it. A branch goes with its parent."""
@@ -115,7 +120,8 @@ class World:
     def add_branch(self, parent: Project, given: Mapping[str, Any]) -> dict[str, Any]:
         if any(one["name"] == given["branch_name"] for one in self.branches_of(parent)):
             raise RefusedError(400, f"A branch named {given['branch_name']} already exists")
-        if not self.spare:
+        database = self.databases.add()
+        if database is None:
             raise RefusedError(402, "The organization has reached its limit of branches")
         letters = uuid.uuid4().hex[:20].translate(str.maketrans("0123456789", "ghijklmnop"))
         branch = {
@@ -134,8 +140,8 @@ class World:
             branch["git_branch"] = given["git_branch"]
         keys = {"anon": f"sb_publishable_{uuid.uuid4().hex}", "service_role": f"sb_secret_{uuid.uuid4().hex}"}
         url = f"{self.base_url}/{letters}" if self.base_url else f"https://{letters}.supabase.co"
-        project = Project(letters, given["branch_name"], url, self.spare.pop(0), keys, uuid.uuid4().hex, branch=branch)
-        project.healthy_at = time.monotonic() + self.branch_seconds
+        project = Project(letters, given["branch_name"], url, database.login, keys, uuid.uuid4().hex, branch=branch)
+        project.state = database.status
         self.projects[letters] = project
         return branch
 
@@ -144,5 +150,5 @@ class World:
         return [{**one.branch, "preview_project_status": one.status} for one in found if one.branch]
 
     def remove_branch(self, project: Project) -> None:
-        self.spare.append(project.database)
+        self.databases.remove(project.database)
         del self.projects[project.ref]
