@@ -78,6 +78,8 @@ class EdgeConfiguration:
 
     def check(self, files: Mapping[str, str]) -> None:
         """Raise EdgeError with HAProxy's own words when it would reject the configuration with ``files`` in it."""
+        # Of a run that was killed while HAProxy looked: private keys, and names of stacks that may be gone since.
+        leftovers.sweep(self.paths.root, leftovers.CANDIDATE)
         with leftovers.directory(self.paths.root, leftovers.CANDIDATE) as candidate:
             with told(candidate):
                 self._copy(files, candidate)

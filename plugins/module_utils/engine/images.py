@@ -16,11 +16,12 @@ from typing import Any
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EngineError
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import pull
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.answers import LOOK, speaking
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.labels import LOOKS_AT
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.registries import Login, server_of
 from ansible_collections.morpheus.deploy.plugins.module_utils.words import said
 
 with suppress(ImportError):
-    from docker.errors import APIError, DockerException, ImageNotFound
+    from docker.errors import APIError, DockerException, ImageNotFound, NotFound
     from urllib3.exceptions import HTTPError
 
 
@@ -201,11 +202,16 @@ class Images:
                         raise
 
     def run_tool(self, image: str, command: Sequence[str], mounts: Mapping[Path, str], user: str) -> tuple[int, str]:
-        """(exit code, output) of a short-lived container without network."""
+        """(exit code, output) of a short-lived container without network. Takes away those whose directory is gone: whoever began
+        them was killed.
+        """
         volumes = {str(path): {"bind": target, "mode": "ro"} for path, target in mounts.items()}
+        # Only what looks at something can be told from what another process has just begun.
+        marks = {LOOKS_AT: next(iter(volumes))} if volumes else {}
         with speaking(f"run {image}"):
+            self._remove_abandoned_tools()
             container = self._client.containers.create(
-                image, list(command), entrypoint=[], network_mode="none", user=user, volumes=volumes
+                image, list(command), entrypoint=[], network_mode="none", user=user, volumes=volumes, labels=marks
             )
             try:
                 container.start()
@@ -213,6 +219,12 @@ class Images:
                 return code, said.excerpt(container.logs())
             finally:
                 container.remove(force=True)
+
+    def _remove_abandoned_tools(self) -> None:
+        for container in self._client.containers.list(all=True, filters={"label": LOOKS_AT}, ignore_removed=True):
+            if not Path(container.labels[LOOKS_AT]).exists():
+                with suppress(NotFound):
+                    container.remove(force=True)
 
 
 def _without_tag(reference: str) -> str:

@@ -10,6 +10,8 @@ FINGERPRINT = LABEL + "fingerprint"
 PARTS = LABEL + "parts"
 RELEASE = LABEL + "release"
 PORT = LABEL + "port"
+# Of a short-lived container: the directory on the host that it looks at.
+LOOKS_AT = LABEL + "looks_at"
 PROJECT = "com.docker.compose.project"
 SERVICE = "com.docker.compose.service"
 NUMBER = "com.docker.compose.container-number"

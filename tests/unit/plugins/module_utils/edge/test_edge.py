@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from ansible_collections.morpheus.deploy.plugins.module_utils.base import leftovers
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import admission as edge_module
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import sockets
@@ -43,6 +44,8 @@ class World:
         self.haproxy = haproxy
         self.complaint = ""
         self.validated: list[dict[str, str]] = []
+        # What lay beside the configuration while HAProxy looked at it.
+        self.beside: list[list[str]] = []
         self.paths.conf.mkdir()
         (self.paths.conf / "haproxy.cfg").write_text("global\n")
 
@@ -92,6 +95,7 @@ class World:
         return slot
 
     def _validate(self, candidate: Path) -> str:
+        self.beside.append([path.name for path in candidate.parent.iterdir()])
         self.validated.append(
             {str(path.relative_to(candidate)): path.read_text() for path in sorted(candidate.rglob("*")) if path.is_file()}
         )
@@ -146,6 +150,17 @@ def test_a_configuration_that_haproxy_rejects_is_never_put_in_place(world: World
     assert (world.paths.conf / "stacks" / "shop.cfg").read_text() == before
     assert world.haproxy.reloads == reloads
     assert not list(world.paths.root.glob("candidate.*"))
+
+
+def test_what_a_process_left_that_was_killed_while_haproxy_looked_is_gone_before_it_looks_again(world: World) -> None:
+    left = world.paths.root / "candidate.held-killed"
+    (left / "certs").mkdir(parents=True)
+    (left / "certs" / "shop.example.pem").write_text("key")
+    with leftovers.directory(world.paths.root, leftovers.CANDIDATE) as of_another:
+        assert world.edge(routes=MORE).expand() == ["stacks/shop.cfg"]
+        assert of_another.exists()
+    # Not only when it has looked: whoever is killed there again must not leave one more each time.
+    assert [set(names) & {left.name} for names in world.beside] == [set()] * len(world.validated)
 
 
 def test_a_reload_that_fails_puts_the_files_back_and_takes_new_ones_away(world: World) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,7 +19,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.engine import engi
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.compose_command import Compose, scrub
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import Engine
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.images import Image
-from ansible_collections.morpheus.deploy.plugins.module_utils.engine.labels import FINGERPRINT, PARTS
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine.labels import FINGERPRINT, LOOKS_AT, PARTS
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.registries import Login
 from ansible_collections.morpheus.deploy.plugins.module_utils.health import gate
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
@@ -874,3 +874,44 @@ def test_when_a_replica_ended_is_read_from_the_engine(client: Client, said: str,
     client.api.details = {"id1": {"State": {"FinishedAt": said}}}
     found = engine(client).ended_at(REPLICA)
     assert found == (None if ended is None else pytest.approx(ended, abs=1e-3))
+
+
+class Tool:
+    """A short-lived container that goes when it is told to."""
+
+    def __init__(self, there: list[Tool], labels: Mapping[str, str], gone: bool = False) -> None:
+        self.labels, self._there, self._gone = labels, there, gone
+        there.append(self)
+
+    def start(self) -> None:
+        """It has begun."""
+
+    def wait(self, timeout: int) -> Details:
+        return {"StatusCode": 0}
+
+    def logs(self) -> bytes:
+        return b"well"
+
+    def remove(self, force: bool) -> None:
+        assert force
+        self._there.remove(self)
+        if self._gone:
+            raise NotFound("no such container")
+
+
+@pytest.mark.parametrize("is_quick", [False, True], ids=["stays", "is just being removed"])
+def test_a_tool_whose_directory_is_gone_was_left_by_a_killed_process_and_goes(tmp_path: Path, is_quick: bool) -> None:
+    there: list[Tool] = []
+    Tool(there, {LOOKS_AT: str(tmp_path / "gone")}, gone=is_quick)
+    at_work = Tool(there, {LOOKS_AT: str(tmp_path)})
+
+    def create(image: str, command: list[str], labels: Mapping[str, str], **_: Any) -> Tool:
+        assert there == [at_work]
+        return Tool(there, labels)
+
+    def found(filters: Mapping[str, str], **_: Any) -> list[Tool]:
+        return [one for one in there if filters["label"] in one.labels]
+
+    engine = Engine(SimpleNamespace(api=Api(), containers=SimpleNamespace(create=create, list=found)), "edge")
+    assert engine.run_tool("haproxy:3.0", ["haproxy", "-c"], {tmp_path: "/etc/haproxy"}, "99:99") == (0, "well")
+    assert there == [at_work]
