@@ -86,7 +86,8 @@ def _living(inside: ThreadPoolExecutor) -> Iterator[Balancer]:
         certificate, key = certificates.make([SITE])
         (paths.root / "host.pem").write_text(certificate + key)
         (paths.conf / "upstream-ca.pem").write_text(certificate)
-        (paths.conf / "away.map").write_text("")
+        for name in ("away.map", "kept-off.map"):
+            (paths.conf / name).write_text("")
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(paths.root / "host.pem")
         hosts = {name: Host(name, context) for name in NAMES}

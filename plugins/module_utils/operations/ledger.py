@@ -45,7 +45,7 @@ def look(releases: Releases, now: str, *, release_id: str = "", keep: bool) -> d
     try:
         rows = [row.as_dict() for row in _ask(releases, migration)]
     except (DeployError, OSError) as exc:
-        return found | _seen(releases, migration.ledger, str(exc))
+        return found | _seen(releases, migration, str(exc))
     if keep:
         _keep(releases, {"ledger": migration.ledger, "at": now, "rows": rows})
     return found | {"source": LIVE, "rows": rows, "at": now}
@@ -86,16 +86,18 @@ def _keep(releases: Releases, content: Mapping[str, Any]) -> None:
     write_atomically(path, json.dumps(LEDGER.numbered(content)) + "\n", mode=0o600)
 
 
-def _seen(releases: Releases, ledger: str, why: str) -> dict[str, Any]:
+def _seen(releases: Releases, migration: Migration, why: str) -> dict[str, Any]:
     """As it was read last, and why the database does not say it now: with what keeps this host from remembering."""
     path = releases.root / FILE
     try:
         found = LEDGER.load(path)
-        if found["ledger"] != ledger:
+        if found["ledger"] != migration.ledger:
             return {"why": why}
         rows = [Row.of(one).as_dict() for one in found["rows"]]
         return {"why": why, "source": SEEN, "rows": rows, "at": str(found["at"])}
     except FileNotFoundError:
+        if not migration.reader:
+            return {"why": why}
         lost = f"{path} is missing: the next deploy that reaches the database writes it"
     except (DamagedError, NewerFormatError) as exc:
         lost = str(exc)
