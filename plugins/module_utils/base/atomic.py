@@ -10,8 +10,9 @@ import os
 import tempfile
 from contextlib import suppress
 from pathlib import Path
+from typing import TextIO
 
-from ansible_collections.morpheus.deploy.plugins.module_utils.base.spoken import FileError, sentence, told
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.spoken import FileError, sentence, spoken, told
 
 # What a watcher sees that reads the time as a float.
 _YOUNGER_NS = 1_000_000
@@ -20,6 +21,12 @@ _YOUNGER_NS = 1_000_000
 def private(path: str, flags: int) -> int:
     """An opener for open(): a file that it creates is readable by its owner alone."""
     return os.open(path, flags, 0o600)
+
+
+def lock_file(path: Path) -> TextIO:
+    """Open what flock() is called on. DeployError where somebody has made a directory there."""
+    with spoken():
+        return open(path, "a", opener=private)
 
 
 def is_executable(path: Path) -> bool:

@@ -12,10 +12,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import leftovers
-from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import private, write_atomically
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import lock_file, write_atomically
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats import EDGE_BASE, EDGE_STACKS
-from ansible_collections.morpheus.deploy.plugins.module_utils.base.spoken import spoken, told
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.spoken import told
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths, edge_settings, holds_users
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.sockets import Socket
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.upstreams import Everybody
@@ -42,10 +42,7 @@ class EdgeConfiguration:
         Stacks share the map of routes; and a reload by another one, between what is written and what is told, would start a
         worker that has read the old file and hears nothing of the change.
         """
-        with spoken():
-            # Where it is a directory, which somebody has made.
-            stream = open(self.paths.root / "files.lock", "a", opener=private)  # noqa: SIM115
-        with stream:
+        with lock_file(self.paths.root / "files.lock") as stream:
             fcntl.flock(stream, fcntl.LOCK_EX)
             yield
 

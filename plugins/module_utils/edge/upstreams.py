@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import write_atomically
@@ -49,7 +50,7 @@ class KeptOff(Maintenance):
         everybody = Everybody(self._paths)
         everybody.mend()
         before = super().switch(state)
-        everybody.copy(self.key, state)
+        everybody.remember(self.key, state)
         return before
 
 
@@ -111,7 +112,7 @@ class Everybody:
             for name in names:
                 KeptOff(self._paths, name).tell(pid, _OFF)
 
-    def copy(self, name: str, state: str) -> None:
+    def remember(self, name: str, state: str) -> None:
         """Note in the copy what the map says by now."""
         copied = _entries(self._copy)
         if copied.get(name, _LET_IN) != state:
@@ -124,12 +125,13 @@ class Everybody:
 
     def _is_balancer(self) -> bool:
         """As far as anybody can tell without HAProxy's configuration: what the maps say is never let go for that."""
-        return self._is_named(MAP) or not self._configured()
+        return self._is_named(MAP) or not self._configured
 
     def _is_named(self, name: str) -> bool:
         """Whether HAProxy's configuration reads it. One of an older version has no copy, that of no balancer neither of both."""
-        return f"{HAPROXY_DIRECTORY}/{name}" in self._configured()
+        return f"{HAPROXY_DIRECTORY}/{name}" in self._configured
 
+    @cached_property
     def _configured(self) -> str:
         with suppress(OSError):
             return (self._paths.conf / "haproxy.cfg").read_text(errors="replace")

@@ -18,10 +18,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import private
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import lock_file
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import Clock
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError, EdgeError
-from ansible_collections.morpheus.deploy.plugins.module_utils.base.spoken import spoken
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import carry as edge_carry
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge_container.proved import POLL_SECONDS, Proved
@@ -240,10 +239,7 @@ class EdgeUpgrade(Proved):
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        with spoken():
-            # Where it is a directory, which somebody has made.
-            stream = open(self._paths.root / "upgrade.lock", "a", opener=private)  # noqa: SIM115
-        with stream:
+        with lock_file(self._paths.root / "upgrade.lock") as stream:
             try:
                 fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

@@ -6,8 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from ansible_collections.morpheus.deploy.plugins.filter.placeholder_certificate import placeholder_certificate
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.acme import notes
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.acme import notes, request
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.acme.state import state
 
 from tests.unit import certificates
@@ -44,7 +43,7 @@ def test_a_young_one_on_every_host_is_left_alone() -> None:
     [
         pytest.param(held(29.9), "it ends on 2026-12-27", id="ends soon"),
         pytest.param(held(-1), "no host has one", id="has ended"),
-        pytest.param({"certificate": placeholder_certificate(None)}, "no host has one", id="the placeholder"),
+        pytest.param({"certificate": request.placeholder(NOW)}, "no host has one", id="the placeholder"),
         pytest.param({"certificate": "-----BEGIN CERTIFICATE-----\nx\n"}, "no host has one", id="none that can be read"),
         pytest.param(held(60, NAMES[:1]), "none is for shop.example.com", id="a name is new"),
     ],
@@ -70,7 +69,7 @@ def test_one_that_lives_for_days_is_renewed_in_the_last_third_of_its_life() -> N
 
 
 def test_hosts_that_have_an_older_one_are_brought_along_from_the_one_that_lasts_longest() -> None:
-    bare = {"certificate": placeholder_certificate(None)}
+    bare = {"certificate": request.placeholder(NOW)}
     found = judged(a=held(20), b=held(60), c=bare, d={"unreachable": True}, e={"failed": True, "msg": "no\nedge"})
     assert (found["due"], found["source"], found["behind"]) == (False, "b", ["a", "c"])
     assert found["away"] == {"d": "it could not be reached", "e": "no edge"}
@@ -110,7 +109,7 @@ def test_what_the_authority_said_is_a_problem_and_until_when_hosts_can_go_on() -
 
 
 def test_without_any_it_is_said_that_none_is_served() -> None:
-    [problem] = notes.outcome(judged(a={"certificate": placeholder_certificate(None)}), NAMES, {}, {})["problems"]
+    [problem] = notes.outcome(judged(a={"certificate": request.placeholder(NOW)}), NAMES, {}, {})["problems"]
     assert "because no host has one: it ended without an answer. No host serves with one for all names until" in problem
 
 
