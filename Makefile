@@ -351,14 +351,14 @@ bench: provisioned ## Measure deploys beside their floor and beside docker compo
 
 # None of these needs the sandbox. Each line is one after the other, and "logs" wants what "ml-gateway" installs.
 CODE := lint unit
-SERVERS := lab migrations migration-tools backup workflows
-SERVICES := supabase ml-gateway logs flags monitoring
+LAB := lab workflows
+SERVERS := migrations migration-tools backup monitoring
+SERVICES := supabase ml-gateway logs flags
 
 .PHONY: test
 # What needs no sandbox takes the time that the sandbox's tests leave; shown when it fails. With $(MAKE) make -n would run it all.
 test: $(VENV)/.stamp ## Run everything that CI runs
-	@tests/aside 'tests/each $(CODE) & code=$$!; tests/each $(SERVERS) & servers=$$!; failed=0; tests/each $(SERVICES) || failed=1; \
-		wait $$code || failed=1; wait $$servers || failed=1; exit $$failed' \
+	@tests/aside 'tests/side $(foreach row,CODE LAB SERVERS SERVICES,"$($(row))")' \
 		'make --no-print-directory provisioned && tests/side-by-side molecule'
 
 .PHONY: clean

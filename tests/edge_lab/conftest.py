@@ -27,6 +27,13 @@ def _haproxy() -> None:
     root_file_system()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _tried_from_the_start(request: pytest.FixtureRequest, _haproxy: None) -> None:
+    """Beside the tests that are one after the other: most of an example is waiting."""
+    if any("pool" in getattr(item, "fixturenames", ()) for item in request.session.items):
+        request.getfixturevalue("pool")
+
+
 @pytest.fixture(scope="session")
 def pool(request: pytest.FixtureRequest) -> Iterator[Pool]:
     """Begins with the examples of all tests that were chosen, so that none waits for the one before it."""

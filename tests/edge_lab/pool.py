@@ -15,7 +15,7 @@ from tests.edge_lab.lab import Result, run
 from tests.edge_lab.namespace import end_with_parent, own_network
 from tests.hangs import HANGS_AFTER_SECONDS
 
-WORKERS = int(os.environ.get("EDGE_LAB_WORKERS", "3"))
+WORKERS = int(os.environ.get("EDGE_LAB_WORKERS", "5"))
 _life = ExitStack()
 
 
