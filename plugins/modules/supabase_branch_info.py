@@ -51,6 +51,7 @@ branches:
 from datetime import datetime, timezone
 from typing import Any
 
+import ansible_collections.morpheus.deploy.plugins.module_utils.base.bytecode  # noqa: F401
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.morpheus.deploy.plugins.module_utils.supabase_api import client
 from ansible_collections.morpheus.deploy.plugins.module_utils.supabase_api.branches import Branches

@@ -73,6 +73,7 @@ def test_each_further_host_costs_what_the_one_before_it_cost(tmp_path: Path) -> 
     assert variables[2] - variables[1] == variables[1] - variables[0]
 
 
+@pytest.mark.deep
 def test_a_worker_does_not_send_the_release_back_that_it_was_given(tmp_path: Path) -> None:
     [done] = deployed(tmp_path, FLEETS[:1]).values()
     # The configuration itself, read once, has all of it.

@@ -15,6 +15,8 @@ EGRESS_ROOT = ROOT / "egress"
 LOGS_ROOT = ROOT / "logs"
 # Below it, what the node exporter reads.
 METRICS = "metrics"
+# What modules have compiled. Whoever wants the room takes it away.
+BYTECODE_ROOT = Path("/var/cache/morpheus.deploy")
 # Whose the host is, and what it was like when it was taken over.
 IDENTITY_ROOT = Path("/etc/morpheus.deploy")
 OWNER_FILE = IDENTITY_ROOT / "identity.json"

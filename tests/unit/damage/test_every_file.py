@@ -17,6 +17,7 @@ ELSEWHERE = {
     "module_utils/backup/place.py: archive": "a part of an archive, gone when it was used",
     "module_utils/backup/place.py: note": "beside its archive, in the directory that the inventory names",
     "module_utils/backup/server.py: target": "a password for one program, gone when that ends",
+    "module_utils/base/bytecode.py: write": "/var/cache/morpheus.deploy; its damage is in test_bytecode.py",
     "module_utils/daemon/setup.py: _note": "/etc/docker",
     "module_utils/daemon/setup.py: _put_back": "/etc/docker",
     "module_utils/daemon/setup.py: _validate": "/etc/docker",
