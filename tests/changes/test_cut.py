@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPException
 from pathlib import Path
 
-import pytest
 import yaml
 
 from tests.acceptance.world import STAGING, play
@@ -37,7 +36,6 @@ def is_cut() -> bool:
         return True
 
 
-@pytest.mark.handful
 def test_requests_that_outlive_drain_and_grace_are_cut_and_counted_one_by_one(shop: Path) -> None:
     before, after = Release((CART,)), Release((CART,)).changed(cart={"edition": "2"})
     first = play("deploy.yml", impatient(before, shop, "1.0.0"))

@@ -214,8 +214,8 @@ def killed(work: Callable[[], Any]) -> Callable[..., Any]:
     return ending
 
 
-# Before users are led away, while the own edge is gone, and when they are on it again.
-KILLED_EACH_TIME = ("stand_in.start", "own.end", "ways.end")
+# While the own edge is gone. Others: before users are led away, and when they are on it again.
+KILLED_EACH_TIME = ("own.end",)
 KILLED = ("stand_in.start", "ways.lead", "own.soft_stop", "own.end", "own.start", "ways.end", "stand_in.soft_stop")
 
 

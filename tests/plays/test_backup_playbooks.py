@@ -75,6 +75,7 @@ def asked(done: Done, *modules: str) -> list[str]:
     return [str(one["module"]) for one in done.asked if one["module"] in modules]
 
 
+@pytest.mark.deep
 def test_before_a_command_migrates_the_database_is_backed_up_once(runs: Runs) -> None:
     done = runs["deploys"]
     assert done.code == 0, done.output

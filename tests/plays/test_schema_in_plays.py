@@ -195,6 +195,7 @@ def test_check_mode_says_which_files_would_run(stage: Stage) -> None:
     assert (asked(done, "stack_migration"), asked(done, "ledger_login")) == ([], [])
 
 
+@pytest.mark.deep
 def test_pools_that_the_database_has_no_room_for_refuse_with_the_numbers(stage: Stage) -> None:
     pool = {"service": "web", "variable": "web.POOL_SIZE", "size": 30}
     done = deploy(stage, "pools", database("ff", others=10), stack={"pools": [pool]})

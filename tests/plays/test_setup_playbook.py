@@ -85,6 +85,7 @@ def test_engines_are_restarted_under_the_lease_of_the_whole_run(runs: Runs) -> N
     assert "app-2: the engine was restarted for live-restore" in done.files["staging/verdict.json"]["notes"]
 
 
+@pytest.mark.deep
 def test_a_seed_that_fails_leaves_the_release_that_serves_and_says_so(runs: Runs) -> None:
     done = runs["sets up, and a seed fails"].result()
     assert verdict(done) == ("failed", 2), done.output

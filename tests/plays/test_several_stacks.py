@@ -66,6 +66,7 @@ def rolled(done: Done) -> list[str]:
 BROKEN = rollout("deploy", "1.1.0", "1.0.0", failed=True, switched=False, left="as_before", msg="the gate was not passed")
 
 
+@pytest.mark.deep
 def test_all_stacks_are_deployed_in_order_under_one_lease(stage: Stage, request: pytest.FixtureRequest) -> None:
     done = play(stage, request, "deploy")
     assert done.code == 0, done.output

@@ -172,8 +172,8 @@ def changes(done: Done) -> list[str]:
     ("name", "own", "module"),
     [
         ("exports", "production", "staging_data_export"),
-        ("exports with both", "production", "staging_data_export"),
-        ("imports", "staging", "staging_data_import"),
+        pytest.param("exports with both", "production", "staging_data_export", marks=pytest.mark.deep),
+        pytest.param("imports", "staging", "staging_data_import", marks=pytest.mark.deep),
         ("imports with both", "staging", "staging_data_import"),
     ],
 )

@@ -405,6 +405,7 @@ def test_hosts_that_were_switched_go_back_when_another_one_fails(done: Done) -> 
     ends(done, "rolled_back", 2, "sick")
 
 
+@pytest.mark.deep
 @after("deploy, lost in its migration")
 def test_a_host_that_is_lost_in_its_migration_may_go_on_with_it_and_nobody_is_sent_to_begin_a_second_one(done: Done) -> None:
     """With --limit another host would run it, beside the one that nobody can ask."""
@@ -512,6 +513,7 @@ def test_a_playbook_without_tags_says_so(done: Done) -> None:
     assert (done.code, done.files["staging/status.json"]["messages"]) == (2, [words])
 
 
+@pytest.mark.deep
 @after("status, a tag skipped that no task has")
 def test_a_tag_that_no_task_has_leaves_nothing_out(done: Done) -> None:
     assert (done.code, done.files["staging/status.json"]["hosts"].keys()) == (0, {"app-1", "app-2"})
