@@ -188,12 +188,14 @@ def shipped() -> set[Path]:
 
 
 def test_a_module_that_changes_one_entry_takes_little_to_hosts() -> None:
-    """Each file costs time on each host; what the module says is masked, which takes most of them."""
+    """Each file costs time on each host; what the module says is masked, which takes most of them. With one of them the others
+    need not be compiled.
+    """
     path = ROOT / "plugins" / "modules" / "edge_maintenance.py"
     taken = {other for name in reached(path) if (other := own(name))}
     assert sorted(other.stem for other in taken if other.parent.name == "edge") == ["maintenance", "paths", "sockets"]
     assert {other.parent.name for other in taken} == {"base", "edge", "lease", "words"}
-    assert len(taken) <= 17
+    assert len(taken) <= 18
 
 
 def circle(imports: dict[Path, set[Path]]) -> list[str]:
