@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from tests.migrations.postgres import Database
-from tests.migrations.project import DIRECTORY, Project, claim
+from tests.migrations.project import DIRECTORY, ROOT, Project, claim
 from tests.migrations.test_cli import ask, listed
+from tests.migrations.test_example import SOURCES as EXAMPLE
+from tests.migrations.test_example import STORIES
 
 FIRST, SECOND, NEXT = "0001_orders", "0002_notes", "20260101000000_lines"
 BASELINE, CONTRACT = "20251231000000_baseline", "20260102000000_gone"
@@ -20,6 +23,17 @@ SOURCES = {
 LEDGER = "create schema supabase_migrations; create table supabase_migrations.schema_migrations"
 COLUMNS = "(version text primary key, name text, statements text[])"
 INSERT = "insert into supabase_migrations.schema_migrations (version, name, statements) values (%s, %s, %s)"
+
+
+# What staging and production of the example had before they had Supabase's engine.
+OLD_EXAMPLE = """
+create table stories (
+    id bigint generated always as identity primary key, title text not null, text text not null,
+    created_at timestamptz not null default now()
+);
+alter table stories add column owner uuid;
+create index stories_owner on stories (owner);
+"""
 
 
 def path(name: str) -> str:
@@ -77,3 +91,16 @@ def test_a_contract_waits_for_releases_of_the_tool_before(project: Project) -> N
     assert (waits["applied"], list(waits["waiting"])) == ([path(NEXT)], [path(CONTRACT)])
     assert "which release 1.0.0-aa may need" in waits["waiting"][path(CONTRACT)]
     assert project.apply()["applied"] == [path(CONTRACT)]
+
+
+def test_a_database_of_the_example_from_before_goes_over_by_the_statements_of_the_page(project: Project) -> None:
+    page = (ROOT / "docs/migrations.md").read_text()
+    [statements] = re.findall(r"```sql\n(.*?)```", page.partition("### From another tool")[2].partition("\n## ")[0], re.DOTALL)
+    noted(project, with_text=True)
+    project.database.rows(OLD_EXAMPLE)
+    project.database.rows("insert into stories (title, text) values ('The lamp', 'It burned.')")
+    project.write(EXAMPLE)
+    assert "the database has 0001_orders applied, and this release has no such file" in project.apply()["msg"]
+    project.database.rows(statements)
+    assert project.apply()["applied"] == [path(name) for name in EXAMPLE if name != STORIES]
+    assert project.database.rows("select title, summary from stories") == [("The lamp", "It burned.")]
