@@ -1,4 +1,4 @@
-"""Applies the SQL files that Supabase's ledger does not list yet, in order, each in one transaction."""
+"""Applies the SQL files that Supabase's ledger does not list yet, in order, each in one transaction where it can run in one."""
 
 import json
 from pathlib import Path
@@ -10,16 +10,19 @@ from psycopg_pool import ConnectionPool
 
 from .database import OPTIONS, URL
 
+DIRECTORY = Path("/migrations")
 LOCK = 0x6D6F727068657573
 LEDGER = """
     create schema if not exists supabase_migrations;
     create table if not exists supabase_migrations.schema_migrations
         (version text primary key, name text, statements text[])
 """
+# Without its statements, which only Supabase's CLI and the engine supabase tell apart: they take such a line as it is.
+NOTE = "insert into supabase_migrations.schema_migrations (version, name) values (%s, %s)"
 
 
 def main() -> None:
-    files = {path.name.partition("_")[0]: path for path in sorted(Path("/migrations").glob("[0-9]*_*.sql"))}
+    files = {path.name.partition("_")[0]: path for path in sorted(DIRECTORY.glob("[0-9]*_*.sql"))}
     options = {**OPTIONS, "row_factory": scalar_row}
     try:
         with ConnectionPool(URL, kwargs=options, min_size=1) as pool, pool.connection(30) as connection:
@@ -40,12 +43,19 @@ def apply(connection: psycopg.Connection[Any], files: dict[str, Path]) -> list[s
     known = set(connection.execute("select version from supabase_migrations.schema_migrations"))
     pending = [version for version in files if version not in known]
     for version in pending:
-        name, sql = files[version].stem.partition("_")[2], files[version].read_text()
+        run(connection, files[version].read_text(), [version, files[version].stem.partition("_")[2]])
+    return pending
+
+
+def run(connection: psycopg.Connection[Any], sql: str, row: list[str]) -> None:
+    try:
         with connection.transaction():
             connection.execute(sql.encode())
-            row = [version, name, [sql]]
-            connection.execute("insert into supabase_migrations.schema_migrations values (%s, %s, %s)", row)
-    return pending
+            connection.execute(NOTE, row)
+    except psycopg.errors.ActiveSqlTransaction:
+        # An index CONCURRENTLY, which stands alone in its file.
+        connection.execute(sql.encode())
+        connection.execute(NOTE, row)
 
 
 if __name__ == "__main__":

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
+import yaml
 
-from tests.acceptance.world import ROOT, Environment, on, says
+from tests.acceptance.world import ROOT, Environment, by_command, on, says
 
 
 def test_a_second_deploy_says_unchanged_and_touches_nothing(staging: Environment) -> None:
@@ -45,13 +47,48 @@ def test_a_changed_value_rolls_only_the_services_that_read_it(staging: Environme
     assert "LOG_LEVEL=debug" in on("staging-app-1", "docker", "exec", replica, "env").splitlines()
 
 
+def sql(statement: str) -> str:
+    psql = ("psql", "-qAt", "--username=postgres", "--set=ON_ERROR_STOP=1", f"--command={statement}")
+    return on("supabase-staging", *psql).strip()
+
+
+def applied() -> list[str]:
+    """Each line of the ledger with the transaction that wrote it."""
+    return sql("select version, xmin from supabase_migrations.schema_migrations order by version").split()
+
+
+def versions(lines: list[str]) -> list[str]:
+    return [line.partition("|")[0] for line in lines]
+
+
+# The example's last two files undone: what adds the mood, and what takes the teaser away.
+UNDONE = """
+alter table stories drop column if exists mood, add column if not exists teaser text;
+delete from supabase_migrations.schema_migrations where version >= '20260901090000'
+"""
+MOODS = "select count(*) from information_schema.columns where table_name = 'stories' and column_name = 'mood'"
+
+
 @pytest.mark.deep
-def test_a_migration_runs_only_when_the_ledger_lacks_a_version(staging: Environment) -> None:
-    migration, ledger = "TASK [Apply what the release needs, once]", "supabase_migrations.schema_migrations"
-    run = staging.deployed("1.1.0")
-    assert migration not in run.output
-    on("supabase-staging", "psql", "--quiet", "--username=postgres", f"--command=delete from {ledger}")
-    run = staging.deployed("1.0.0")
-    assert migration in run.output
-    listed = on("supabase-staging", "psql", "--username=postgres", "-At", f"--command=select version from {ledger}").split()
-    assert listed == [path.name.partition("_")[0] for path in sorted((ROOT / "stacks/morpheus/migrations").iterdir())]
+@pytest.mark.parametrize("engine", ["supabase", "command"])
+def test_a_migration_runs_only_when_the_ledger_lacks_a_version(staging: Environment, tmp_path: Path, engine: str) -> None:
+    environment = staging.copied(tmp_path)
+    if engine == "command":
+        path = tmp_path / "inventories" / "staging" / "group_vars" / "all" / "stack.yml"
+        variables = yaml.safe_load(path.read_text())
+        by_command(variables["stack"])
+        path.write_text(yaml.safe_dump(variables))
+    command, before = "TASK [Apply what the release needs, once]", applied()
+    shipped = [path.name.partition("_")[0] for path in sorted((ROOT / "stacks/morpheus/supabase/migrations").iterdir())]
+    assert versions(before) == shipped
+    run = environment.deployed("1.1.0")
+    assert command not in run.output
+    assert applied() == before
+    sql(UNDONE)
+    run = environment.deployed("1.0.0")
+    assert (command in run.output) == (engine == "command")
+    after = applied()
+    assert (versions(after), after[:4], sql(MOODS)) == (shipped, before[:4], "1")
+    # The other one takes what this one wrote.
+    staging.deployed("1.1.0")
+    assert applied() == after

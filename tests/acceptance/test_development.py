@@ -143,9 +143,10 @@ def test_the_example_is_developed_on_one_machine_with_docker_alone(developer: De
     developer.sees(200, '"status":"ok"', "GET", "/health")
 
     # The same command again brings a new migration, keeps the data, and seeds nothing twice.
-    (developer.here / "stacks/morpheus/migrations/0003_moods.sql").write_text("alter table stories add mood text;\n")
+    new = developer.here / "stacks/morpheus/supabase/migrations/20990101000000_notes.sql"
+    new.write_text("alter table stories add note text;\n")
     developer.types("make", "dev")
-    assert developer.gets("GET", "/health")["schema"] == "0003"
+    assert developer.gets("GET", "/health")["schema"] == "20990101000000"
     assert developer.gets("GET", f"/api/stories/{mine_too}")["title"] == "Rain"
     assert developer.asks("GET", f"/api/stories/{mine_too + 1}")[0] == 404
 

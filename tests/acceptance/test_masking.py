@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from tests.acceptance import sentinel
-from tests.acceptance.world import ROOT, STAGING, Environment, edit_vault, on, says
+from tests.acceptance.world import ROOT, STAGING, Environment, by_command, edit_vault, on, says
 
 HOST = STAGING.hosts[0]
 # Everything that it knows, in five encodings and with what acts on a terminal, then its end.
@@ -43,9 +43,10 @@ def prints(project: Environment, service: str) -> None:
     )
     path = root / "inventories" / "staging" / "group_vars" / "all" / "stack.yml"
     variables = yaml.safe_load(path.read_text())
-    variables["stack"]["compose_files"] = ["compose.yml", "compose.staging.yml", "compose.prints.yml"]
+    by_command(variables["stack"])
+    variables["stack"]["compose_files"].append("compose.prints.yml")
     # Without a ledger a migration runs before every release.
-    variables["stack"]["migration"]["ledger"] = ""
+    variables["stack"]["migration"] |= {"ledger": "", "reader": ""}
     path.write_text(yaml.safe_dump(variables))
 
 

@@ -1,9 +1,10 @@
-"""Migrations that take too long, that nobody waits for any more, that fail, and files that a ledger would not look at again."""
+"""A command that migrates and takes too long, that nobody waits for any more, or that fails; and files that a ledger would not
+look at again.
+"""
 
 from __future__ import annotations
 
 import json
-import shutil
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,12 +15,15 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.acceptance.world import ROOT, STAGING, Environment, Run, eventually, on, says, signal_rollout
+from tests.acceptance.world import STAGING, Environment, Run, by_command, eventually, on, says, signal_rollout
 from tests.hangs import HANGS_AFTER_SECONDS
 
 HOST = STAGING.hosts[0]
 ONE_OFFS = "label=com.docker.compose.oneoff=True"
 TABLE = "public.slow_migration"
+# The first of the example's.
+FIRST = "supabase/migrations/20260701090000_stories.sql"
+VERSION = "20260701090000"
 # A row a second. Each run writes under the name of its container, so rows tell whether two were at work at once.
 ROWS = """
 import os, socket, time, psycopg
@@ -65,7 +69,7 @@ class Project:
 
     @property
     def migrations(self) -> Path:
-        return self.root / "stacks" / "morpheus" / "migrations"
+        return self.root / "stacks" / "morpheus" / "supabase" / "migrations"
 
     def migrate(self, *, count: int, code: int = 0, **options: Any) -> None:
         """From now on the migration writes so many rows; ``options``: of stack.migration."""
@@ -73,13 +77,17 @@ class Project:
         service = {"command": ["python3", "-c", program.replace("$", "$$")], "stop_grace_period": "1s"}
         path = self.root / "stacks" / "morpheus" / "compose.slow.yml"
         path.write_text(yaml.safe_dump({"services": {"migrate": service}}))
-        self.configure(compose_files=["compose.yml", "compose.staging.yml", path.name], ledger="", reader="", **options)
+        self.configure(with_file=path.name, ledger="", reader="", **options)
 
-    def configure(self, compose_files: list[str] | None = None, **options: Any) -> None:
+    def configure(self, with_file: str = "", **options: Any) -> None:
+        """``with_file``: a Compose file on top of the others; ``options``: of stack.migration."""
         path = self.root / "inventories" / "staging" / "group_vars" / "all" / "stack.yml"
         variables = yaml.safe_load(path.read_text())
         stack = variables["stack"]
-        stack["compose_files"] = compose_files or stack["compose_files"]
+        if stack["migration"].get("engine"):
+            by_command(stack)
+        if with_file and with_file not in stack["compose_files"]:
+            stack["compose_files"].append(with_file)
         stack["migration"] |= options
         path.write_text(yaml.safe_dump(variables))
 
@@ -87,7 +95,9 @@ class Project:
 @pytest.fixture
 def project(tmp_path: Path, staging: Environment) -> Iterator[Project]:
     sql(f"drop table if exists {TABLE}")
-    yield Project(staging.copied(tmp_path), tmp_path)
+    found = Project(staging.copied(tmp_path), tmp_path)
+    found.configure()
+    yield found
     for name in one_offs("--all"):
         on(HOST, "docker", "rm", "--force", name)
     sql(f"drop table if exists {TABLE}")
@@ -179,27 +189,30 @@ def refused(run: Run, *words: str) -> None:
 @pytest.mark.deep
 def test_two_files_with_one_version_are_refused_on_the_controller(project: Project) -> None:
     """C22."""
-    (project.migrations / "0001_other.sql").write_text("create table other ();\n")
+    (project.migrations / f"{VERSION}_other.sql").write_text("create table other ();\n")
     unreachable = json.dumps({"ansible_ssh_common_args": "-F /nonexistent"})
     run = project.environment.deploy("1.0.0", "-e", unreachable)
-    refused(run, "migrations/0001_init.sql and migrations/0001_other.sql have the same version")
+    refused(run, f"supabase/migrations/{VERSION}_other.sql and {FIRST} have the same version")
     assert "UNREACHABLE" not in run.output
 
 
 @pytest.mark.deep
 def test_an_edited_file_that_was_applied_is_refused_until_the_edit_is_accepted(project: Project) -> None:
     """C22."""
-    file = project.migrations / "0001_init.sql"
-    file.write_text(f"-- a comment\n{file.read_text()}")
+    file = project.root / "stacks" / "morpheus" / FIRST
+    text = file.read_text()
+    file.write_text(f"-- a comment\n{text}")
     before = STAGING.everything()
     with nothing_switched():
-        refused(project.environment.deploy("1.0.0"), "migrations/0001_init.sql: was applied with another content (SHA-256 ")
+        refused(project.environment.deploy("1.0.0"), f"{FIRST}: was applied with another content (SHA-256 ")
     assert STAGING.everything() == before
-    project.configure(accept_edited=["0001"])
+    project.configure(accept_edited=[VERSION])
     project.environment.deployed("1.0.0")
     # From now on it is what was applied, so the way back to what other tests deploy is an edit, too.
-    refused(STAGING.deploy("1.0.0"), "was applied with another content")
-    shutil.copy(ROOT / "stacks/morpheus/migrations/0001_init.sql", file)
+    file.write_text(text)
+    project.configure(accept_edited=[])
+    refused(project.environment.deploy("1.0.0"), "was applied with another content")
+    project.configure(accept_edited=[VERSION])
     project.environment.deployed("1.0.0")
 
 

@@ -47,7 +47,7 @@ class Project:
         inventory = yaml.safe_load(path.read_text())
         inventory["stack_source"] = str(self.source)
         inventory["stack"]["compose_files"] = ["compose.yml", "compose.staging.yml", "compose.notes.yml"]
-        inventory["stack"]["files"] = ["migrations", "scripts", "notes", "same", "settings.json", *files]
+        inventory["stack"]["files"] = ["supabase/migrations", "scripts", "notes", "same", "settings.json", *files]
         inventory["stack"]["live_files"] = ["notices"]
         path.write_text(yaml.safe_dump(inventory))
 
@@ -127,11 +127,9 @@ def test_replicas_keep_the_files_that_they_were_started_with(project: Project) -
     assert sees(only(replaced)) == {"third, good"}
     assert staging.containers(HOST, "still") == still
     assert inside(only(still), "cat /uploads/data") == "theirs\n"
-    # What nobody mounts any more is gone; the migration's files are the release's too.
+    # What nobody mounts any more is gone, and what no service mounts, as the migrations, was never there.
     left = on(HOST, "sh", "-c", f"cd {STACK}/content && echo *//*").split()
-    assert sorted(path.partition("//")[2] for path in left) == [
-        *("migrations", "notes", "one.txt", "same", "scripts", "settings.json")
-    ]
+    assert sorted(path.partition("//")[2] for path in left) == [*("notes", "one.txt", "same", "scripts", "settings.json")]
     listed = on(HOST, "sh", "-c", f"cd {STACK}/project && docker compose ps --services").split()
     assert {"notes", "still"} <= set(listed)
 

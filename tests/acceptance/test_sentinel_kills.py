@@ -18,7 +18,18 @@ import pytest
 import yaml
 
 from tests.acceptance import sentinel
-from tests.acceptance.world import MODULE_PROCESSES, ROOT, STACK, Environment, Run, activated, edit_vault, eventually, on
+from tests.acceptance.world import (
+    MODULE_PROCESSES,
+    ROOT,
+    STACK,
+    Environment,
+    Run,
+    activated,
+    by_command,
+    edit_vault,
+    eventually,
+    on,
+)
 
 HOST = "staging-app-1"
 LOUD = ("-vvvv", "--diff")
@@ -104,8 +115,9 @@ def marked(staging: Environment, inventories: Path, tmp_path: Path, monkeypatch:
     edit_vault(inventory, vault_session_secret=sentinel.VALUE, vault_ml_api_key=KEY)
     variables = inventory / "group_vars" / "all" / "stack.yml"
     content = yaml.safe_load(variables.read_text())
+    by_command(content["stack"])
     # Without a ledger a migration runs before every release.
-    content["stack"]["migration"]["ledger"] = ""
+    content["stack"]["migration"] |= {"ledger": "", "reader": ""}
     variables.write_text(yaml.safe_dump(content))
     changed = replace(staging, inventories=str(inventories))
     assert changed.play("playbooks/fingerprint.yml").code == 0

@@ -262,6 +262,12 @@ def signal_rollout(host: str, number: signal.Signals) -> None:
     on(host, "python3", "-c", script + f"for process in found: os.kill(process, {int(number)})")
 
 
+def by_command(stack: dict[str, Any]) -> None:
+    """Let the example's migrations be run by a command of the image, as previews do it, and not by Supabase's engine."""
+    stack["compose_files"].insert(1, "compose.migrate.yml")
+    stack["migration"] = {"service": "migrate", "directory": "supabase/migrations", "reader": "ledger.DATABASE_URL"}
+
+
 def edit_vault(inventory: Path, **values: str) -> None:
     """Change values in the encrypted file of an inventory, as ansible-vault edit does."""
     path = inventory / "group_vars" / "vault.yml"

@@ -20,6 +20,7 @@ from tests.supabase.standin import NAMES, PRODUCTION, STAGING, STAGING_TOKEN, TO
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
+MIGRATIONS = ROOT / "stacks/morpheus/supabase/migrations"
 PASSWORD = "a-long-password"
 
 
@@ -116,9 +117,22 @@ def migrated(port: int, name: str) -> str:
     """The URL of a database with the example's schema."""
     server = f"postgresql://postgres@127.0.0.1:{port}"
     execute(f"{server}/postgres", f"create database {name}")
-    files = sorted((ROOT / "stacks/morpheus/migrations").glob("*.sql"))
+    files = sorted((MIGRATIONS).glob("*.sql"))
     execute(f"{server}/{name}", *(path.read_text() for path in files))
     return f"{server}/{name}"
+
+
+def by_command(directory: Path, database: str) -> dict[str, Any]:
+    """What the application's own migration prints, of which previews and `make dev` have their schema."""
+    if not directory.exists():
+        directory.mkdir()
+        (directory / "app").symlink_to(ROOT / "services/api")
+    program = f"import pathlib; from app import migrate; migrate.DIRECTORY = pathlib.Path({str(MIGRATIONS)!r}); migrate.main()"
+    given = {**os.environ, "DATABASE_URL": database, "PYTHONPATH": str(directory), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run([TOOLS / "venv/bin/python", "-c", program], env=given, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    said: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return said
 
 
 @pytest.fixture(scope="module")
@@ -132,6 +146,20 @@ def applications(
 
     with of(STAGING) as staging, of(PRODUCTION) as production:
         yield staging, production
+
+
+def test_the_applications_own_command_applies_each_file_once_also_one_that_runs_in_no_transaction(
+    server: int, tmp_path: Path
+) -> None:
+    url = f"postgresql://postgres@127.0.0.1:{server}"
+    execute(f"{url}/postgres", "create database commanded")
+    versions = [path.name.partition("_")[0] for path in sorted(MIGRATIONS.glob("*.sql"))]
+    told = {"applied": versions, "head": versions[-1]}
+    assert by_command(tmp_path / "api", f"{url}/commanded") == told
+    assert by_command(tmp_path / "api", f"{url}/commanded") == {**told, "applied": []}
+    with application(tmp_path / "served", f"{url}/commanded") as found:
+        found.browser().tells("The lamp")
+        assert found.browser().asks("GET", "/health")[1]["schema"] == versions[-1]
 
 
 def test_the_vendors_client_registers_signs_in_and_out(supabase: StandIn, applications: tuple[Application, Application]) -> None:

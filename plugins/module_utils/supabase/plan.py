@@ -137,8 +137,12 @@ def decide(
 
 
 def needed_by(one: MigrationFile, retained: Sequence[Release]) -> list[str]:
-    """Ids of the releases that may need what a file takes away."""
-    return [release.id for release in retained if one.since and int(release.head or -1) < int(one.since)]
+    """Ids of the releases that may need what a file takes away. One whose head is another tool's name came before all files."""
+    return [release.id for release in retained if one.since and _number(release.head) < int(one.since)]
+
+
+def _number(head: str) -> int:
+    return int(head) if head.isdecimal() else -1
 
 
 def _missing(rows: Mapping[str, Row], files: Mapping[str, MigrationFile]) -> Iterator[str]:

@@ -39,7 +39,7 @@ def test_the_manifest_pins_the_images_that_run(moment: Moment, manifest: dict[st
 
 def test_the_release_keeps_the_files_that_a_rollback_needs(host: Host, live: str) -> None:
     files = f"{STACK}/releases/{live}/files"
-    for name in ("compose.yml", "compose.staging.yml", "env/api.env", "migrations/0001_init.sql"):
+    for name in ("compose.yml", "compose.staging.yml", "env/api.env", "supabase/migrations/20260701090000_stories.sql"):
         assert host.file(f"{files}/{name}").is_file
 
 
