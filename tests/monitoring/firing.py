@@ -1,0 +1,23 @@
+"""An alert from its cause to its receiver, and to its end."""
+
+from __future__ import annotations
+
+from tests.monitoring.conditions import DISK, Condition
+from tests.monitoring.world import Prometheus, await_
+
+
+def fires_and_ends(host: Prometheus, condition: Condition) -> None:
+    labels = {name: host.disk.device if value == DISK else value for name, value in condition.labels.items()}
+
+    def is_firing() -> bool:
+        condition.meanwhile(host)
+        return bool(host.firing(condition.alert, **labels))
+
+    assert condition.already or not is_firing(), "it fires before anything has happened"
+    with condition.happens(host):
+        await_(f"{condition.alert}: {condition.what}", is_firing)
+        if condition.told:
+            await_(f"word of {condition.alert}", lambda: host.heard(condition.alert, "firing", **labels))
+    if condition.over:
+        await_(f"the end of {condition.alert}: {condition.over}", lambda: not is_firing())
+        await_(f"word of its end: {condition.alert}", lambda: host.heard(condition.alert, "resolved", **labels))
