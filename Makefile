@@ -174,7 +174,7 @@ flags: $(VENV)/flags/.stamp ## Switch the example's feature flags under load
 
 MONITORING := .cache/monitoring
 MONITORING_PACKAGES := prometheus prometheus-alertmanager prometheus-blackbox-exporter prometheus-node-exporter \
-	prometheus-postgres-exporter haproxy
+	prometheus-postgres-exporter haproxy libjs-jquery
 
 # Unpacked and not installed: Debian's packages would start their services.
 $(MONITORING)/.stamp:

@@ -1,4 +1,4 @@
-"""A disk that is really full, to its last byte, in the middle of a rollout: what is written down is missing, and users miss nothing."""
+"""A disk that is really full in the middle of a rollout: what was to be written down is missing, and users miss nothing."""
 
 from __future__ import annotations
 
@@ -114,7 +114,8 @@ def test_a_rollout_goes_on_when_its_disk_is_full(second: Release) -> None:
         assert {one.app.version for one in docker.of_service("api")} == {serves.name}
         assert (done.left, len(done.outcome.failures)) == (("as_before", 1) if second is SICK else ("", 0))
         missing = [one for one in done.warnings if one.startswith("lines of the journal are missing: ")]
-        assert len(missing) == 1 and f"{lines} could not be written: No space left on device" in missing[0]
+        assert len(missing) == 1
+        assert f"{lines} could not be written: No space left on device" in missing[0]
         noted = f"could not write down that release 2-id {'has failed' if second is SICK else 'is live'} here"
         assert [one.startswith(noted) for one in done.warnings].count(True) == 1
         back = [one for one in done.warnings if one.startswith("could not put the files of 1-id, which runs, back: ")]

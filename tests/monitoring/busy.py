@@ -59,7 +59,8 @@ def memory_taken() -> Iterator[None]:
     size = int(_memory()["MemTotal"] * 2 * _MARGIN_PERCENT / 100)
     code = f"import sys; taken = bytearray(b'x') * {size}; print(flush=True); sys.stdin.read()"
     with _running(code) as process:
-        assert process.stdout and process.stdout.readline() == b"\n"
+        assert process.stdout
+        assert process.stdout.readline() == b"\n"
         yield
 
 

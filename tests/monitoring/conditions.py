@@ -26,7 +26,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.lease.lease import
 
 from tests.hangs import HANGS_AFTER_SECONDS
 from tests.monitoring import busy
-from tests.monitoring.world import CONNECTIONS, Prometheus, run_ended, went_live
+from tests.monitoring.world import CONNECTIONS, Prometheus, certificate, run_ended, went_live
 
 Happens = Callable[[Prometheus], AbstractContextManager[None]]
 # Of both limits, of the edge and of the database, 80 % are too many.
@@ -41,10 +41,10 @@ _BEGIN, _END = "<!-- What happens to each alert in tests: tests/monitoring/condi
 
 @dataclass(frozen=True)
 class Condition:
-    """``what`` has happened, and what ends it (``over``: empty where that takes a window of the rule, which promtool sees).
+    """``what`` has happened, and what ends it (``over``: empty where that takes the minutes or days that its rule looks back).
 
-    ``meanwhile``: what goes on while the alert is awaited, and while its end is. ``already``: it has happened when the host is made.
-    ``told``: false where Alertmanager keeps the alert back, because another one explains it.
+    ``meanwhile``: what goes on while the alert is awaited, and while its end is. ``already``: it has happened when the host is
+    made. ``told``: false where Alertmanager keeps the alert back, because another one explains it.
     """
 
     alert: str
@@ -110,11 +110,12 @@ def a_run_is_killed(host: Prometheus) -> Iterator[None]:
     )
     arguments = [sys.executable, "-c", code, str(host.root), str(_LEASE_SECONDS), *sys.path]
     with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert process.stdout and process.stdout.readline() == b"\n"
+        assert process.stdout
+        assert process.stdout.readline() == b"\n"
         process.send_signal(signal.SIGKILL)
     yield
     taken = lease.acquire(Claim("ben@laptop", "deploy 1.3.1", "next"), wait_seconds=HANGS_AFTER_SECONDS)
-    assert taken.taken_over and taken.taken_over["reason"] == "deploy 1.3.0"
+    assert (taken.taken_over or {})["reason"] == "deploy 1.3.0"
     assert lease.release(taken.token)
 
 
@@ -138,6 +139,13 @@ def until_it_is_told(kind: str, host: Prometheus) -> Iterator[None]:
     news.News(host.root).tell(kind, {"at": record.said(time.time()), "name": "last-night"})
 
 
+@contextmanager
+def until_it_has_another_certificate(host: Prometheus) -> Iterator[None]:
+    yield
+    with host.parts["edge"].gone():
+        certificate(host.root.parent, 60)
+
+
 def _filled(percent: float) -> Happens:
     return lambda host: host.disk.filled(percent)
 
@@ -152,7 +160,11 @@ CONDITIONS = [
     from_the_beginning("ErrorsSlow", "HAProxy answers one of 300 requests for a service with 503", service="shop.few"),
     from_the_beginning("SlowFast", "a service answers half a second late, which is too late there", service="shop.slow"),
     replace(from_the_beginning("SlowLong", "the same; `SlowFast` keeps it back", service="shop.slow"), told=False),
-    from_the_beginning("CertificateEnds", "the certificate that HAProxy shows ends in ten days"),
+    replace(
+        from_the_beginning("CertificateEnds", "the certificate that HAProxy shows ends in ten days"),
+        over="HAProxy is started with one of two months",
+        happens=until_it_has_another_certificate,
+    ),
     replace(
         from_the_beginning("RunEndedBadly", "the last run has failed, and written that when it gave the lease back"),
         over="a good run ends",
@@ -168,7 +180,11 @@ CONDITIONS = [
         over="one is told of",
         happens=partial(until_it_is_told, news.BUCKETS),
     ),
-    from_the_beginning("StagingDataOld", "there are no data for staging"),
+    replace(
+        from_the_beginning("StagingDataOld", "there are no data for staging"),
+        over="an import is told of",
+        happens=partial(until_it_is_told, news.STAGING_DATA),
+    ),
     Condition(
         "LeaseHeld",
         "a run takes the lease and is killed",
@@ -209,7 +225,13 @@ CONDITIONS = [
         meanwhile=lambda host: host.gateway.call(),
     ),
     Condition("DiskFillsUp", "two thirds of a disk are written within a second", happens=_filled(65), labels={"device": DISK}),
-    Condition("DiskFull", "a disk is written until the kernel refuses another byte", "the file is removed", _filled(100), {"device": DISK}),
+    Condition(
+        "DiskFull",
+        "a disk is written until the kernel refuses another byte",
+        "the file is removed",
+        _filled(100),
+        {"device": DISK},
+    ),
     Condition(
         "ServiceDown",
         "the last replica of a service is killed",
@@ -254,12 +276,16 @@ CONDITIONS = [
 ]
 
 
+def _where(condition: Condition) -> str:
+    return "`make monitoring-deep`" if condition.deep else "`make monitoring`"
+
+
 def table() -> str:
     rows = [
-        f"| `{one.alert}` | {one.what} | {one.over or 'the window of its rule'} | {'`make monitoring-deep`' if one.deep else ''} |"
+        f"| `{one.alert}` | {one.what} | {one.over or 'the time is over that its rule looks back'} | {_where(one)} |"
         for one in CONDITIONS
     ]
-    return "\n".join(["| alert | fires when | ends when | only in |", "|---|---|---|---|", *rows, ""])
+    return "\n".join(["| alert | fires when | ends when | tried by |", "|---|---|---|---|", *rows, ""])
 
 
 def documented(text: str) -> str:

@@ -64,10 +64,10 @@ class Gateway:
             self._ask("POST", f"v2/film/cancel/{job}")
 
     def _config(self) -> dict[str, Any]:
-        endpoints = {
-            name: {**_ENDPOINT, "id": f"ep-{name}", "price_per_second": price} | ({"timeout_seconds": 3600} if name == "film" else {})
-            for name, price in _PRICES.items()
+        endpoints: dict[str, Any] = {
+            name: {**_ENDPOINT, "id": f"ep-{name}", "price_per_second": price} for name, price in _PRICES.items()
         }
+        endpoints["film"]["timeout_seconds"] = 3600
         return {
             "environment": "production",
             "tier": "production",

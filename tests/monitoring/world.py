@@ -171,15 +171,15 @@ def _late(request: http.server.BaseHTTPRequestHandler) -> None:
     well(request)
 
 
-def _certificate(directory: Path) -> tuple[Path, Path]:
-    """Of 127.0.0.1, with its key; and the authority, which is the same. It ends sooner than monitoring.thresholds allows."""
-    key, certificate = directory / "key.pem", directory / "ca.pem"
-    wanted = ("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "10", "-subj", "/CN=127.0.0.1")
-    more = ("-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate))
+def certificate(directory: Path, days: int) -> tuple[Path, Path]:
+    """Of 127.0.0.1, with its key; and the authority, which is the same."""
+    key, authority = directory / "key.pem", directory / "ca.pem"
+    wanted = ("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", str(days), "-subj", "/CN=127.0.0.1")
+    more = ("-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(authority))
     subprocess.run(["openssl", *wanted, *more], check=True, capture_output=True)
     both = directory / "site.pem"
-    both.write_text(certificate.read_text() + key.read_text())
-    return both, certificate
+    both.write_text(authority.read_text() + key.read_text())
+    return both, authority
 
 
 def _a_host_with_a_past(root: Path) -> None:
@@ -219,7 +219,8 @@ _PORTS = (
 def watched_host(directory: Path, **thresholds: float) -> Iterator[Prometheus]:
     """``thresholds``: of monitoring.thresholds, in place of the defaults."""
     ports = parts.ports(_PORTS)
-    both, authority = _certificate(directory)
+    # It ends sooner than monitoring.thresholds allows.
+    both, authority = certificate(directory, 10)
     told: list[dict[str, Any]] = []
 
     def hear(request: http.server.BaseHTTPRequestHandler) -> None:
@@ -247,7 +248,7 @@ def watched_host(directory: Path, **thresholds: float) -> Iterator[Prometheus]:
         edge, other = directory / "haproxy.cfg", directory / "other.cfg"
         edge.write_text(_EDGE.format(**ports, certificate=both, connections=CONNECTIONS))
         other.write_text(_OTHER_EDGE.format(**ports))
-        started("haproxy", "-f", edge, log="haproxy")
+        its_edge = started("haproxy", "-f", edge, log="haproxy")
         other_edge = started("haproxy", "-f", other, log="other-haproxy")
         database = stack.enter_context(server("watch", "fsync=off", f"max_connections={CONNECTIONS}"))
         url = f"postgresql://watch@127.0.0.1:{database}/postgres?sslmode=disable"
@@ -259,7 +260,7 @@ def watched_host(directory: Path, **thresholds: float) -> Iterator[Prometheus]:
             started(
                 "prometheus-node-exporter",
                 f"--web.listen-address=127.0.0.1:{ports[name]}",
-                *_flags("compose.hosts.yml", "node-exporter", metrics),
+                *flags("compose.hosts.yml", "node-exporter", metrics),
                 log=name,
             )
             for name, metrics in (("node", root / "metrics"), ("other_node", other_root / "metrics"))
@@ -282,9 +283,12 @@ def watched_host(directory: Path, **thresholds: float) -> Iterator[Prometheus]:
         watching = (
             *(f"--config.file={directory / 'prometheus.yml'}", f"--storage.tsdb.path={directory / 'prometheus'}"),
             f"--web.listen-address=127.0.0.1:{ports['prometheus']}",
+            # What fires before Alertmanager is known is told again a minute later.
+            "--rules.alert.resend-delay=1s",
         )
         itself = started("prometheus", *watching, log="prometheus")
         mortal = {
+            "edge": its_edge,
             "application": application,
             "replica": replica,
             "engine": engine,
@@ -295,7 +299,7 @@ def watched_host(directory: Path, **thresholds: float) -> Iterator[Prometheus]:
         found = Prometheus(
             *(ports["prometheus"], told, root, other_root, mortal, gateway, disk, database, ports["http"]),
         )
-        await_("Prometheus, or its end", lambda: _answers(found.port) or not itself.is_there())
+        await_("Prometheus, or its end", lambda: is_ready(found.port) or not itself.is_there())
         assert itself.is_there(), (directory / "prometheus.log").read_text()
         gone = threading.Event()
         stack.callback(gone.set)
@@ -305,7 +309,7 @@ def watched_host(directory: Path, **thresholds: float) -> Iterator[Prometheus]:
         yield found
 
 
-def _flags(file: str, service: str, metrics: Path) -> list[str]:
+def flags(file: str, service: str, metrics: Path) -> list[str]:
     """As the stack gives them, but for where it listens and where the metrics lie."""
     document = yaml.safe_load((ROOT / "stacks" / "monitoring" / file).read_text())
     flags = [str(one).replace("$$", "$") for one in document["services"][service]["command"]]
@@ -367,7 +371,7 @@ def _at_once(document: dict[str, Any]) -> dict[str, Any]:
     return document
 
 
-def _answers(port: int) -> bool:
+def is_ready(port: int) -> bool:
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/-/ready", timeout=HANGS_AFTER_SECONDS) as answer:
             return bool(answer.status == 200)
@@ -394,8 +398,11 @@ def _users_of_few(port: int, gone: threading.Event) -> None:
     connection, number = http.client.HTTPConnection("127.0.0.1", port, timeout=HANGS_AFTER_SECONDS), 0
     while not gone.wait(0.02):
         number += 1
-        connection.request("GET", "/few/bad" if number % _ONE_OF == 0 else "/few")
-        connection.getresponse().read()
+        try:
+            connection.request("GET", "/few/bad" if number % _ONE_OF == 0 else "/few")
+            connection.getresponse().read()
+        except (OSError, http.client.HTTPException):
+            connection.close()
 
 
 def _users_of_slow(port: int, gone: threading.Event) -> None:

@@ -250,8 +250,8 @@ class HostRollout:
         target = target_of(host, previous, "rollback_config")
         edge = host.edge(target)
         steps = self._way_back(rollout, target, edge)
-        # Where it pauses, what was switched stays; what had to go first and has no successor is brought back, because nothing must go
-        # for it; and routes that are over end once every service is back.
+        # Where it pauses, what was switched stays; what had to go first and has no successor is brought back, because nothing
+        # must go for it; and routes that are over end once every service is back.
         pauses = rollout.failure_action is FailureAction.PAUSE
         switched = {step.service for step in steps if pauses and step.action is Action.STOP}
         back = [step for step in steps if step.service not in switched and (step.service != EDGE or not switched)]
