@@ -13,6 +13,8 @@ from pathlib import Path
 
 _GROUPS = Path("/sys/fs/cgroup")
 _MARGIN_PERCENT = 2
+# On a machine that is busier than this the alert fires anyway, and its test waits until there is less to do.
+_MOST_PERCENT = 98.0
 _MEGABYTE = 1 << 20
 _LIMIT = 16 * _MEGABYTE
 _LOOK_SECONDS = 2.0
@@ -20,7 +22,7 @@ _LOOK_SECONDS = 2.0
 
 def thresholds() -> dict[str, float]:
     """Of this machine as it is now, so that it need not be brought to its end."""
-    return {"memory_free_percent": available_percent() - _MARGIN_PERCENT, "cpu_percent": (busy_percent() + 100) / 2}
+    return {"memory_free_percent": available_percent() - _MARGIN_PERCENT, "cpu_percent": min((busy_percent() + 100) / 2, _MOST_PERCENT)}
 
 
 def available_percent() -> float:

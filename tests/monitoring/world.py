@@ -332,7 +332,7 @@ def _texts(directory: Path, ports: Mapping[str, int], authority: Path, threshold
         "receivers": [{"name": "sink", "kind": "webhook", "url": f"http://127.0.0.1:{ports['sink']}/"}],
     }
     watched = production(given, replace(INVENTORY, hosts=hosts, urls=[site]))
-    assert watched.problems == []
+    assert watched.problems == [], watched.problems
     places = {
         "10.0.0.9:8405": f"127.0.0.1:{ports['metrics']}",
         "10.0.0.2:8405": f"127.0.0.1:{ports['other_metrics']}",
