@@ -26,7 +26,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.lease.lease import
 
 from tests.hangs import HANGS_AFTER_SECONDS
 from tests.monitoring import busy
-from tests.monitoring.world import CONNECTIONS, Prometheus, certificate, run_ended, went_live
+from tests.monitoring.world import CONNECTIONS, Prometheus, await_, certificate, run_ended, went_live
 
 Happens = Callable[[Prometheus], AbstractContextManager[None]]
 # Of both limits, of the edge and of the database, 80 % are too many.
@@ -146,6 +146,14 @@ def until_it_has_another_certificate(host: Prometheus) -> Iterator[None]:
         certificate(host.root.parent, 60)
 
 
+@contextmanager
+def out_of_memory(host: Prometheus) -> Iterator[None]:
+    """Once Prometheus knows how often that was before."""
+    await_("the count", lambda: host.ask('node_vmstat_oom_kill{host="watch-1"}'))
+    with busy.killed_for_memory():
+        yield
+
+
 def _filled(percent: float) -> Happens:
     return lambda host: host.disk.filled(percent)
 
@@ -254,13 +262,13 @@ CONDITIONS = [
     Condition(
         "OutOfMemory",
         "the kernel kills a process in a control group of 16 MB",
-        happens=lambda _: busy.killed_for_memory(),
+        happens=out_of_memory,
         labels={"host": "watch-1"},
         deep=True,
     ),
     Condition(
         "MemoryShort",
-        "processes take memory until less is free than the threshold says, which is 2 % below what was free before",
+        "processes take memory until less is free than the threshold says, which is 4 % below what was free before",
         "they end",
         lambda _: busy.memory_taken(),
         {"host": "watch-1"},
