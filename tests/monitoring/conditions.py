@@ -43,8 +43,9 @@ _BEGIN, _END = "<!-- What happens to each alert in tests: tests/monitoring/condi
 class Condition:
     """``what`` has happened, and what ends it (``over``: empty where that takes the minutes or days that its rule looks back).
 
-    ``meanwhile``: what goes on while the alert is awaited, and while its end is. ``already``: it has happened when the host is
-    made. ``told``: false where Alertmanager keeps the alert back, because another one explains it.
+    ``meanwhile``: what goes on while the alert is awaited, and while its end is. ``job``: who tells what the rule looks at; while
+    it cannot be asked nothing fires, and that is no end. ``already``: it has happened when the host is made. ``told``: false where
+    Alertmanager keeps the alert back, because another one explains it.
     """
 
     alert: str
@@ -53,6 +54,7 @@ class Condition:
     happens: Happens = lambda _: nullcontext()
     labels: dict[str, str] = field(default_factory=dict)
     meanwhile: Callable[[Prometheus], object] = lambda _: None
+    job: str = "node"
     already: bool = False
     told: bool = True
     deep: bool = False
@@ -172,6 +174,7 @@ CONDITIONS = [
         from_the_beginning("CertificateEnds", "the certificate that HAProxy shows ends in ten days"),
         over="HAProxy is started with one of two months",
         happens=until_it_has_another_certificate,
+        job="probe",
     ),
     replace(
         from_the_beginning("RunEndedBadly", "the last run has failed, and written that when it gave the lease back"),
@@ -213,9 +216,14 @@ CONDITIONS = [
         "they go",
         connected,
         {"host": "watch-1"},
+        job="edge",
     ),
     Condition(
-        "DatabaseNearLimit", f"{_TOO_MANY} sessions are open of {CONNECTIONS} that Postgres allows", "they end", many_sessions
+        "DatabaseNearLimit",
+        f"{_TOO_MANY} sessions are open of {CONNECTIONS} that Postgres allows",
+        "they end",
+        many_sessions,
+        job="postgres",
     ),
     Condition(
         "MlSpendHigh",
@@ -223,6 +231,7 @@ CONDITIONS = [
         "the job is cancelled",
         lambda host: host.gateway.a_job_of_an_hour(),
         {"limit": "money_per_day"},
+        job="postgres",
     ),
     Condition(
         "MlProviderFails",
@@ -231,6 +240,7 @@ CONDITIONS = [
         lambda host: host.gateway.provider.gone(),
         {"endpoint": "comic"},
         meanwhile=lambda host: host.gateway.call(),
+        job="postgres",
     ),
     Condition("DiskFillsUp", "two thirds of a disk are written within a second", happens=_filled(65), labels={"device": DISK}),
     Condition(
@@ -246,9 +256,12 @@ CONDITIONS = [
         "it is back",
         killed("replica"),
         {"service": "shop.ml", "host": "watch-1"},
+        job="edge",
     ),
-    Condition("ApiDown", "what serves the address is killed, and the edge answers 503", "it is back", killed("application")),
-    Condition("DatabaseAway", "the database cuts every session and lets nobody in", "it lets them in", cut_off),
+    Condition(
+        "ApiDown", "what serves the address is killed, and the edge answers 503", "it is back", killed("application"), job="probe"
+    ),
+    Condition("DatabaseAway", "the database cuts every session and lets nobody in", "it lets them in", cut_off, job="postgres"),
     Condition(
         "EngineAway",
         "what stands in for the engine is killed; the program that hands on what it tells is the real one",
@@ -257,8 +270,15 @@ CONDITIONS = [
         {"host": "watch-1"},
     ),
     Condition("HostAway", "a node exporter is killed", "it is back", killed("node exporter"), {"host": "watch-1"}),
-    Condition("EdgeAway", "the HAProxy of a host is killed", "it is back", killed("other edge"), {"host": "app-2"}),
-    Condition("MonitoringPartAway", "the blackbox exporter is killed", "it is back", killed("prober"), {"job": "blackbox"}),
+    Condition("EdgeAway", "the HAProxy of a host is killed", "it is back", killed("other edge"), {"host": "app-2"}, job="edge"),
+    Condition(
+        "MonitoringPartAway",
+        "the blackbox exporter is killed",
+        "it is back",
+        killed("prober"),
+        {"job": "blackbox"},
+        job="blackbox",
+    ),
     Condition(
         "OutOfMemory",
         "the kernel kills a process in a control group of 16 MB",

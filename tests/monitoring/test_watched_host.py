@@ -83,7 +83,7 @@ def test_an_alert_fires_from_what_happens_reaches_its_receiver_and_ends(promethe
 
 
 def test_errors_that_can_wait_wake_nobody_up(prometheus: Prometheus) -> None:
-    await_("the ticket", lambda: prometheus.heard("ErrorsSlow", "firing", service="shop.few", severity="ticket"))
+    await_("the ticket", lambda: prometheus.last_word("ErrorsSlow", service="shop.few", severity="ticket") == "firing")
     assert prometheus.ask('ALERTS{alertname="ErrorsFast", service="shop.few"}') == []
 
 

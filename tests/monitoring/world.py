@@ -131,10 +131,10 @@ class Prometheus:
         wanted = ", ".join(f'{name}="{value}"' for name, value in {"alertname": alert, "alertstate": "firing", **labels}.items())
         return self.ask(f"ALERTS{{{wanted}}}")
 
-    def heard(self, alert: str, status: str, **labels: str) -> bool:
-        """Whether its receiver was told of it."""
+    def last_word(self, alert: str, **labels: str) -> str:
+        """What its receiver was last told of it."""
         wanted = {"alertname": alert, "environment": "production", **labels}.items()
-        return any(one["status"] == status and wanted <= one["labels"].items() for one in self.told)
+        return next((str(one["status"]) for one in reversed(self.told) if wanted <= one["labels"].items()), "")
 
     def ask(self, query: str) -> list[dict[str, Any]]:
         """The series of an instant query. Its own words where it refuses one."""
