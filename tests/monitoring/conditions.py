@@ -44,8 +44,8 @@ class Condition:
     """``what`` has happened, and what ends it (``over``: empty where that takes the minutes or days that its rule looks back).
 
     ``meanwhile``: what goes on while the alert is awaited, and while its end is. ``job``: who tells what the rule looks at; while
-    it cannot be asked nothing fires, and that is no end. ``already``: it has happened when the host is made. ``told``: false where
-    Alertmanager keeps the alert back, because another one explains it.
+    it cannot be asked nothing fires, and that is no end. ``already``: it has happened when the host is made. ``told``: false
+    where Alertmanager keeps the alert back, because another one explains it.
     """
 
     alert: str
