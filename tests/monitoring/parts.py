@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import http.server
 import random
+import shutil
 import socket
 import subprocess
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
@@ -112,8 +114,10 @@ class Disk:
 
     _BYTES = 16 << 20
 
-    def __init__(self, directory: Path) -> None:
-        image, self._at = directory / "disk.img", directory / "disk"
+    def __init__(self) -> None:
+        # Not below pytest's directories, which it removes: when this process is killed the disk stays.
+        self._directory = Path(tempfile.mkdtemp(prefix="tests-monitoring-"))
+        image, self._at = self._directory / "disk.img", self._directory / "disk"
         self._at.mkdir()
         with image.open("wb") as file:
             file.truncate(self._BYTES)
@@ -142,6 +146,7 @@ class Disk:
 
     def close(self) -> None:
         subprocess.run(["umount", "--lazy", self._at], check=True)
+        shutil.rmtree(self._directory)
 
 
 def _write(stream: Any, size: int) -> None:

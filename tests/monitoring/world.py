@@ -239,7 +239,7 @@ def watched_host(directory: Path, **thresholds: float) -> Iterator[Prometheus]:
             stack.callback(part.end)
             return part
 
-        disk = Disk(directory)
+        disk = Disk()
         stack.callback(disk.close)
         application = ending(answering(well, ports["application"]))
         for answer, name in ((hear, "sink"), (_late, "slow")):
