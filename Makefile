@@ -81,7 +81,7 @@ endings: $(VENV)/.stamp ## End every playbook in every way, and play what else `
 	pytest --numprocesses=auto --dist=loadfile -m deep tests/plays
 
 .PHONY: deep
-deep: endings edge-lab ml-gateway-kills workflows-deep ## Run all that CI leaves out and that needs no sandbox
+deep: endings edge-lab ml-gateway-kills workflows-deep monitoring-deep ## Run all that CI leaves out and that needs no sandbox
 
 # For the authority of the tests (Debian's package pebble), and for HAProxy where no engine has its image.
 .PHONY: mmdebstrap
@@ -174,7 +174,7 @@ flags: $(VENV)/flags/.stamp ## Switch the example's feature flags under load
 
 MONITORING := .cache/monitoring
 MONITORING_PACKAGES := prometheus prometheus-alertmanager prometheus-blackbox-exporter prometheus-node-exporter \
-	prometheus-postgres-exporter haproxy
+	prometheus-postgres-exporter haproxy libjs-jquery
 
 # Unpacked and not installed: Debian's packages would start their services.
 $(MONITORING)/.stamp:
@@ -187,8 +187,12 @@ $(MONITORING)/.stamp:
 	@touch $@
 
 .PHONY: monitoring
-monitoring: $(VENV)/.stamp $(MONITORING)/.stamp postgres ## Try every alert and every panel with the real Prometheus
-	pytest tests/monitoring
+monitoring: $(VENV)/.stamp $(VENV)/ml-gateway/.stamp $(MONITORING)/.stamp postgres ## Try every alert and every panel with the real Prometheus
+	pytest -m 'not deep' tests/monitoring
+
+.PHONY: monitoring-deep
+monitoring-deep: $(VENV)/.stamp $(VENV)/ml-gateway/.stamp $(MONITORING)/.stamp postgres ## Make this machine short of memory and processors, and hear of it
+	pytest -m deep tests/monitoring
 
 LOGS := .cache/logs
 
@@ -349,11 +353,11 @@ edge-checks: sandbox ## Time what HAProxy makes of hosts and replicas that misbe
 bench: provisioned ## Measure deploys beside their floor and beside docker compose
 	$(BIN)/python -m tests.bench
 
-# None of these needs the sandbox. Each line is one after the other, and "logs" wants what "ml-gateway" installs.
+# None of these needs the sandbox. Each line is one after the other, and "logs" and "monitoring" want what "ml-gateway" installs.
 CODE := lint unit
 LAB := lab workflows
-SERVERS := migrations migration-tools backup monitoring
-SERVICES := supabase ml-gateway logs flags
+SERVERS := migrations migration-tools backup
+SERVICES := supabase ml-gateway logs flags monitoring
 
 .PHONY: test
 # What needs no sandbox takes the time that the sandbox's tests leave; shown when it fails. With $(MAKE) make -n would run it all.

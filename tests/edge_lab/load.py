@@ -90,8 +90,8 @@ class _Pipe:
 
 
 class Load:
-    def __init__(self, loop: Loop, places: Sequence[Place]) -> None:
-        self._loop = loop
+    def __init__(self, loop: Loop, places: Sequence[Place], interval: float = INTERVAL_SECONDS) -> None:
+        self._loop, self._interval = loop, interval
         self._places = list(places)
         self._numbers = itertools.count(1)
         self._idle: list[_Pipe] = []
@@ -133,7 +133,7 @@ class Load:
             task = asyncio.create_task(self._ask(request))
             self._pending.add(task)
             task.add_done_callback(self._pending.discard)
-            due += INTERVAL_SECONDS
+            due += self._interval
             await asyncio.sleep(max(0.0, due - time.monotonic()))
 
     async def _ask(self, request: Request) -> None:

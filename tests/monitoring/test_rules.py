@@ -12,7 +12,7 @@ import yaml
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.monitoring import rules
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.monitoring.watched import Watched
 
-from tests.monitoring import programs
+from tests.monitoring import conditions, programs
 from tests.monitoring.cases import CASES, FREE, HOUR, SIZE, Case, Series, steady
 from tests.monitoring.environments import production, staging
 
@@ -69,6 +69,12 @@ def test_an_alert_fires_for_its_cause_and_for_nothing_that_looks_like_it(case: C
 def test_every_alert_has_a_case_and_every_case_says_what_is_none() -> None:
     assert {case.alert for case in CASES} == set(ALERTS)
     assert [case.alert for case in CASES if not case.silent] == []
+
+
+def test_every_alert_is_made_to_fire_by_what_really_happens_and_the_docs_say_by_what() -> None:
+    assert {condition.alert for condition in conditions.CONDITIONS} == set(ALERTS)
+    text = conditions.DOCUMENT.read_text()
+    assert text == conditions.documented(text), "write the table anew: python -m tests.monitoring.conditions"
 
 
 def test_staging_has_thresholds_of_its_own(tmp_path: Path) -> None:

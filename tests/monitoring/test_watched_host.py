@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.morpheus.deploy.plugins.module_utils.backup import news, record
-from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import METRICS
-from ansible_collections.morpheus.deploy.plugins.module_utils.lease import measured
 
+from tests.monitoring.conditions import CONDITIONS, Condition
+from tests.monitoring.firing import fires_and_ends
 from tests.monitoring.programs import ROOT
 from tests.monitoring.world import Prometheus, await_, watched_host
 
@@ -37,7 +35,8 @@ def queries() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
-    with watched_host(tmp_path_factory.mktemp("watched")) as found:
+    # Three seconds in place of an hour, and a tenth of a second in place of one.
+    with watched_host(tmp_path_factory.mktemp("watched"), lease_minutes=0.05, latency_seconds=0.1) as found:
         yield found
 
 
@@ -53,7 +52,7 @@ def test_everything_that_is_asked_answers(prometheus: Prometheus) -> None:
 
 
 def test_a_services_three_backends_count_as_one_and_a_balancer_as_none(prometheus: Prometheus) -> None:
-    query = 'count by (service) (haproxy_backend_http_requests_total{service!=""})'
+    query = 'count by (service) (haproxy_backend_http_requests_total{service=~"shop.web|upstreams"})'
     [found] = await_(query, lambda: prometheus.ask(query))
     assert (found["metric"], found["value"][1]) == ({"service": "shop.web"}, "3")
 
@@ -78,65 +77,14 @@ def test_an_alert_reaches_its_receiver_with_the_command_that_comes_next(promethe
     assert alert["annotations"]["runbook"] == "ansible-playbook playbooks/status.yml -i inventories/production"
 
 
-# Name of an alert -> what has happened to this host, beside what it was made with (world.py).
-CONDITIONS = {
-    "ErrorsFast": "a tenth of the requests is answered with 503",
-    "CertificateEnds": "its certificate ends in ten days",
-    "MlSpendHigh": "4.50 of 5 are spent by the books",
-    "RunEndedBadly": "the last run has failed",
-    "BackupOld": "there is no backup",
-    "BucketBackupOld": "there is no backup of buckets",
-    "StagingDataOld": "there are no data for staging",
-}
+@pytest.mark.parametrize("condition", [one for one in CONDITIONS if not one.deep], ids=lambda one: one.alert)
+def test_an_alert_fires_from_what_happens_reaches_its_receiver_and_ends(prometheus: Prometheus, condition: Condition) -> None:
+    fires_and_ends(prometheus, condition)
 
 
-@pytest.mark.parametrize("alert", CONDITIONS)
-def test_an_alert_fires_from_what_has_happened(prometheus: Prometheus, alert: str) -> None:
-    await_(f"{alert}: {CONDITIONS[alert]}", lambda: alert in prometheus.firing())
-
-
-def test_a_lease_that_is_held_is_an_alert_until_it_is_given_back(prometheus: Prometheus) -> None:
-    """Held since two hours, as far as this host's clock can tell."""
-    since = time.time() - 7200
-    told = measured.Told(prometheus.root / METRICS, "production")
-    told.held("deploy 1.3.0", since)
-    await_("the alert", lambda: prometheus.firing().get("LeaseHeld", {}).get("what") == "deploy 1.3.0")
-    told.free()
-    await_("its end", lambda: "LeaseHeld" not in prometheus.firing())
-
-
-@pytest.mark.parametrize(
-    ("kind", "alert"), [(news.BACKUP, "BackupOld"), (news.BUCKETS, "BucketBackupOld")], ids=["database", "buckets"]
-)
-def test_a_backup_that_is_told_of_ends_the_alert(prometheus: Prometheus, kind: str, alert: str) -> None:
-    await_("the alert", lambda: alert in prometheus.firing())
-    news.News(prometheus.root).tell(kind, {"at": record.said(time.time()), "name": "last-night"})
-    await_("its end", lambda: alert not in prometheus.firing())
-
-
-@pytest.mark.parametrize(
-    ("part", "alerts"),
-    [
-        ("database", {"DatabaseAway"}),
-        ("edge", {"ApiDown", "EdgeAway"}),
-        ("engine", {"EngineAway"}),
-        ("host", {"HostAway"}),
-    ],
-    ids=["database", "edge", "engine", "host"],
-)
-def test_what_dies_is_an_alert(prometheus: Prometheus, part: str, alerts: set[str]) -> None:
-    """The last of all: nothing brings it back."""
-    assert alerts.isdisjoint(prometheus.firing())
-    prometheus.ends[part]()
-    await_(", ".join(alerts), lambda: alerts <= set(prometheus.firing()))
-
-
-def test_a_part_of_the_monitoring_that_dies_is_an_alert(prometheus: Prometheus) -> None:
-    """Also the last of all. The exporter of a database that is away may answer too late, so this one is named."""
-    alert = 'ALERTS{alertstate="firing", alertname="MonitoringPartAway", job="blackbox"}'
-    assert prometheus.ask(alert) == []
-    prometheus.ends["prober"]()
-    await_("the alert", lambda: prometheus.ask(alert))
+def test_errors_that_can_wait_wake_nobody_up(prometheus: Prometheus) -> None:
+    await_("the ticket", lambda: prometheus.last_word("ErrorsSlow", service="shop.few", severity="ticket") == "firing")
+    assert prometheus.ask('ALERTS{alertname="ErrorsFast", service="shop.few"}') == []
 
 
 @pytest.mark.parametrize("path", DASHBOARDS, ids=[path.stem for path in DASHBOARDS])

@@ -1,11 +1,12 @@
 """A host on this machine, watched by a real Prometheus with what is made of an inventory.
 
-Real: Prometheus, Alertmanager, HAProxy, the exporters and Postgres. Only their addresses are not those of the stack,
-everything is asked each second, and no alert waits.
+Real: Prometheus, Alertmanager, HAProxy, the exporters, Postgres and the ML gateway. Only their addresses are not those of the
+stack, everything is asked each second, and no alert waits.
 """
 
 from __future__ import annotations
 
+import http.client
 import http.server
 import json
 import ssl
@@ -17,12 +18,11 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
-import psycopg2  # type: ignore[import-untyped]
 import yaml
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease.held import Claim
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease.lease import Lease
@@ -34,24 +34,36 @@ from ansible_collections.morpheus.deploy.plugins.plugin_utils.monitoring import 
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.monitoring.watched import Host
 
 from tests.hangs import HANGS_AFTER_SECONDS
+from tests.monitoring import parts
 from tests.monitoring.environments import INVENTORY, PRODUCTION, production
-from tests.monitoring.programs import ROOT, running
-from tests.postgres import free_port, server
+from tests.monitoring.gateway import Gateway
+from tests.monitoring.parts import Disk, Part, answering, program, well
+from tests.monitoring.programs import ROOT
+from tests.postgres import server
 
 _POLL_SECONDS = 0.2
+# Of so many requests one is answered with 503: too many for the month, too few to wake anybody up.
+_ONE_OF = 300
+# Longer than monitoring.thresholds.latency_seconds of the tests, and for so many users at once: HAProxy's average begins at 0 and
+# comes near to the truth with hundreds of answers.
+_LATE_SECONDS, _LATE_USERS = 0.5, 10
+CONNECTIONS = 100
 _EDGE = """
 global
-    maxconn 100
+    maxconn {connections}
 defaults
     mode http
     timeout connect 1s
-    timeout client 10s
+    timeout client 1h
     timeout server 10s
 frontend metrics
     bind 127.0.0.1:{metrics}
     http-request use-service prometheus-exporter if {{ path /metrics }}
 frontend https
     bind 127.0.0.1:{https} ssl crt {certificate}
+    bind 127.0.0.1:{http}
+    use_backend shop.few if {{ path_beg /few }}
+    use_backend shop.slow if {{ path /slow }}
     default_backend shop.web
 backend shop.web
     http-request return status 503 if {{ path /bad }}
@@ -60,8 +72,32 @@ backend shop.web.any
     server s1 127.0.0.1:{application}
 backend shop.web.tunnels
     server s1 127.0.0.1:{application}
+backend shop.few
+    http-request return status 503 if {{ path /few/bad }}
+    server s1 127.0.0.1:{application}
+backend shop.slow
+    server s1 127.0.0.1:{slow}
+backend shop.ml
+    server s1 127.0.0.1:{ml} check inter 100ms fall 1 rise 1
 backend upstreams
     server s1 127.0.0.1:{application}
+"""
+# Of a second host, which serves nothing but what its node exporter tells.
+_OTHER_EDGE = """
+defaults
+    mode http
+    timeout connect 1s
+    timeout client 10s
+    timeout server 10s
+frontend metrics
+    bind 127.0.0.1:{other_metrics}
+    http-request use-service prometheus-exporter if {{ path /metrics }}
+frontend http
+    bind 127.0.0.1:{other_http}
+    http-request replace-path /-/metrics/node(.*) \\1
+    default_backend host-metrics.node-exporter
+backend host-metrics.node-exporter
+    server s1 127.0.0.1:{other_node}
 """
 
 
@@ -80,16 +116,25 @@ def await_(what: str, met: Callable[[], Any]) -> Any:
 class Prometheus:
     port: int
     # What Alertmanager has told its receiver.
-    told: list[dict[str, Any]] = field(default_factory=list)
-    # What its host tells of itself.
-    root: Path = Path()
-    # Name -> ends this part of the world, for good.
-    ends: dict[str, Callable[[], None]] = field(default_factory=dict)
+    told: list[dict[str, Any]]
+    # What its host, and the second one, tell of themselves.
+    root: Path
+    other_root: Path
+    # Name -> what can be killed.
+    parts: Mapping[str, Part]
+    gateway: Gateway
+    disk: Disk
+    database_port: int
+    http_port: int
 
-    def firing(self) -> dict[str, dict[str, str]]:
-        """Name -> labels of one such alert."""
-        found = self.ask('ALERTS{alertstate="firing"}')
-        return {one["metric"]["alertname"]: one["metric"] for one in found}
+    def firing(self, alert: str, **labels: str) -> list[dict[str, Any]]:
+        wanted = ", ".join(f'{name}="{value}"' for name, value in {"alertname": alert, "alertstate": "firing", **labels}.items())
+        return self.ask(f"ALERTS{{{wanted}}}")
+
+    def last_word(self, alert: str, **labels: str) -> str:
+        """What its receiver was last told of it."""
+        wanted = {"alertname": alert, "environment": "production", **labels}.items()
+        return next((str(one["status"]) for one in reversed(self.told) if wanted <= one["labels"].items()), "")
 
     def ask(self, query: str) -> list[dict[str, Any]]:
         """The series of an instant query. Its own words where it refuses one."""
@@ -102,34 +147,9 @@ class Prometheus:
         return cast("list[dict[str, Any]]", found["data"]["result"])
 
 
-def _serving(answer: Callable[[http.server.BaseHTTPRequestHandler], None]) -> http.server.ThreadingHTTPServer:
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            answer(self)
-
-        def do_POST(self) -> None:
-            answer(self)
-
-        def log_message(self, *_: object) -> None:
-            """Into no log."""
-
-    return http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-
-
-def _well(request: http.server.BaseHTTPRequestHandler) -> None:
-    request.send_response(200)
-    request.send_header("Content-Length", "2")
-    request.end_headers()
-    request.wfile.write(b"ok")
-
-
 def _as_an_engine(request: http.server.BaseHTTPRequestHandler) -> None:
     """As Docker Engine 26.1 told of itself at /metrics, shortened."""
-    body = (ROOT / "tests" / "monitoring" / "engine.txt").read_bytes()
-    request.send_response(200)
-    request.send_header("Content-Length", str(len(body)))
-    request.end_headers()
-    request.wfile.write(body)
+    well(request, (ROOT / "tests" / "monitoring" / "engine.txt").read_bytes())
 
 
 @contextmanager
@@ -146,135 +166,150 @@ def _hands_on(engine: str, file: Path) -> Iterator[None]:
         process.wait()
 
 
-@contextmanager
-def _in_a_thread(found: http.server.ThreadingHTTPServer) -> Iterator[int]:
-    threading.Thread(target=found.serve_forever, daemon=True).start()
-    try:
-        yield found.server_address[1]
-    finally:
-        found.shutdown()
-        found.server_close()
+def _late(request: http.server.BaseHTTPRequestHandler) -> None:
+    time.sleep(_LATE_SECONDS)
+    well(request)
 
 
-def _certificate(directory: Path) -> tuple[Path, Path]:
-    """Of 127.0.0.1, with its key; and the authority, which is the same. It ends sooner than monitoring.thresholds allows."""
-    key, certificate = directory / "key.pem", directory / "ca.pem"
-    wanted = ("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "10", "-subj", "/CN=127.0.0.1")
-    more = ("-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate))
+def certificate(directory: Path, days: int) -> tuple[Path, Path]:
+    """Of 127.0.0.1, with its key; and the authority, which is the same."""
+    key, authority = directory / "key.pem", directory / "ca.pem"
+    wanted = ("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", str(days), "-subj", "/CN=127.0.0.1")
+    more = ("-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(authority))
     subprocess.run(["openssl", *wanted, *more], check=True, capture_output=True)
     both = directory / "site.pem"
-    both.write_text(certificate.read_text() + key.read_text())
-    return both, certificate
+    both.write_text(authority.read_text() + key.read_text())
+    return both, authority
 
 
 def _a_host_with_a_past(root: Path) -> None:
-    """Two hosts' worth of what deploys write down."""
+    """What deploys write down."""
+    words = [("deploy 1.1.0", "deployed"), ("rotate database", "done"), ("rollback", "rolled_back"), ("deploy 1.2.0", "failed")]
+    for number, (what, word) in enumerate(words):
+        run_ended(root, what, word, f"2026-11-24T10:{number:02}:00Z")
+    went_live(root, "1.1.0")
+
+
+def run_ended(root: Path, what: str, word: str, at: str) -> None:
+    """As a run ends: with a line in the history, and the lease given back."""
     lease = Lease("production", root)
-    ends = [("deploy 1.1.0", "deployed"), ("rotate database", "done"), ("rollback", "rolled_back"), ("deploy 1.2.0", "failed")]
-    for number, (what, word) in enumerate(ends):
-        token = lease.acquire(Claim("anna@laptop", what, what)).token
-        record = {
-            "at": f"2026-11-24T10:{number:02}:00Z",
-            "environment": "production",
-            "what": what,
-            "to": "1.2.0",
-            "verdict": word,
-        }
-        command = lease.return_(token, {**record, "seconds": 16.0 + number}, only_if_held=True)
-        subprocess.run(["sh", "-c", command], check=True, timeout=HANGS_AFTER_SECONDS)
+    token = lease.acquire(Claim("anna@laptop", what, what)).token
+    record = {"at": at, "environment": "production", "what": what, "to": "1.2.0", "verdict": word, "seconds": 16.0}
+    command = lease.return_(token, record, only_if_held=True)
+    subprocess.run(["sh", "-c", command], check=True, timeout=HANGS_AFTER_SECONDS)
+
+
+def went_live(root: Path, release: str) -> None:
+    """As a rollout ends on a host."""
     releases = Releases("shop", root / "stacks")
     lineage = releases.lineage()
-    lineage.went_live("1.1.0-0123456789ab", Kind.DEPLOY)
+    lineage.went_live(f"{release}-0123456789ab", Kind.DEPLOY)
     releases.write_lineage(lineage)
     nothing = cast(Any, None)
     measured.keep(releases, Rollout(nothing, nothing, Kind.DEPLOY, None, "", [], [], []), time.time())
 
 
-def _books(port: int) -> None:
-    """As the ML gateway makes them, with a call in them."""
-    connection = psycopg2.connect(host="127.0.0.1", port=port, user="watch", dbname="postgres")
-    try:
-        with connection, connection.cursor() as cursor:
-            cursor.execute((ROOT / "services" / "ml-gateway" / "books.sql").read_text())
-            cursor.executemany(
-                "insert into ml_gateway.counted values (%s, 'comic', %s, %s, %s)",
-                [
-                    *(("answered_total", "runpod", "", 7), ("refused_total", "requests_per_minute", "", 2)),
-                    *(("seconds_bucket", "runsync", bound, count) for bound, count in (("1", 3), ("10", 7), ("+Inf", 7))),
-                ],
-            )
-            for period in ("YYYY-MM-DD", "YYYY-MM"):
-                cursor.execute("insert into ml_gateway.spent values (to_char(now() at time zone 'utc', %s), 7, 4.5)", (period,))
-    finally:
-        connection.close()
+_PORTS = (
+    *("metrics", "https", "http", "application", "slow", "ml", "engine", "sink", "node", "postgres", "blackbox"),
+    *("alertmanager", "prometheus", "other_metrics", "other_http", "other_node"),
+)
 
 
 @contextmanager
-def watched_host(directory: Path) -> Iterator[Prometheus]:
-    ports = {name: free_port() for name in ("metrics", "https", "node", "postgres", "blackbox", "alertmanager", "prometheus")}
-    both, authority = _certificate(directory)
+def watched_host(directory: Path, **thresholds: float) -> Iterator[Prometheus]:
+    """``thresholds``: of monitoring.thresholds, in place of the defaults."""
+    ports = parts.ports(_PORTS)
+    # It ends sooner than monitoring.thresholds allows.
+    both, authority = certificate(directory, 10)
     told: list[dict[str, Any]] = []
 
     def hear(request: http.server.BaseHTTPRequestHandler) -> None:
         told.extend(json.loads(request.rfile.read(int(request.headers["Content-Length"])))["alerts"])
-        _well(request)
+        well(request)
 
-    def log(name: str) -> Path:
-        return directory / f"{name}.log"
+    def started(name: str, *arguments: object, log: str, more: dict[str, str] | None = None) -> Part:
+        return ending(program(name, *arguments, log=directory / f"{log}.log", more=more))
 
-    root = directory / "host"
+    root, other_root = directory / "host", directory / "other"
     _a_host_with_a_past(root)
+    went_live(other_root, "1.1.0")
     with ExitStack() as stack:
-        application = stack.enter_context(_in_a_thread(_serving(_well)))
-        sink = stack.enter_context(_in_a_thread(_serving(hear)))
-        edge = directory / "haproxy.cfg"
-        edge.write_text(_EDGE.format(**ports, certificate=both, application=application))
-        haproxy = stack.enter_context(running("haproxy", "-f", edge, log=log("haproxy")))
-        cluster = stack.enter_context(ExitStack())
-        database = cluster.enter_context(server("watch", "fsync=off"))
-        _books(database)
-        engine = stack.enter_context(ExitStack())
-        metrics_of_engine = engine.enter_context(_in_a_thread(_serving(_as_an_engine)))
-        stack.enter_context(_hands_on(f"127.0.0.1:{metrics_of_engine}", root / "metrics" / "engine.prom"))
-        node = (
-            f"--web.listen-address=127.0.0.1:{ports['node']}",
-            *_flags("compose.hosts.yml", "node-exporter", root / "metrics"),
-        )
-        exporter = stack.enter_context(running("prometheus-node-exporter", *node, log=log("node")))
+
+        def ending(part: Part) -> Part:
+            stack.callback(part.end)
+            return part
+
+        disk = Disk()
+        stack.callback(disk.close)
+        application = ending(answering(well, ports["application"]))
+        for answer, name in ((hear, "sink"), (_late, "slow")):
+            ending(answering(answer, ports[name]))
+        replica = ending(answering(well, ports["ml"]))
+        edge, other = directory / "haproxy.cfg", directory / "other.cfg"
+        edge.write_text(_EDGE.format(**ports, certificate=both, connections=CONNECTIONS))
+        other.write_text(_OTHER_EDGE.format(**ports))
+        its_edge = started("haproxy", "-f", edge, log="haproxy")
+        other_edge = started("haproxy", "-f", other, log="other-haproxy")
+        database = stack.enter_context(server("watch", "fsync=off", f"max_connections={CONNECTIONS}"))
         url = f"postgresql://watch@127.0.0.1:{database}/postgres?sslmode=disable"
+        gateway = Gateway(directory / "gateway", url)
+        stack.callback(gateway.close)
+        engine = ending(answering(_as_an_engine, ports["engine"]))
+        stack.enter_context(_hands_on(f"127.0.0.1:{ports['engine']}", root / "metrics" / "engine.prom"))
+        nodes = [
+            started(
+                "prometheus-node-exporter",
+                f"--web.listen-address=127.0.0.1:{ports[name]}",
+                *flags("compose.hosts.yml", "node-exporter", metrics),
+                log=name,
+            )
+            for name, metrics in (("node", root / "metrics"), ("other_node", other_root / "metrics"))
+        ]
         queries = ROOT / "stacks" / "monitoring" / "queries.yml"
         asked = (f"--web.listen-address=127.0.0.1:{ports['postgres']}", f"--extend.query-path={queries}")
-        stack.enter_context(running("prometheus-postgres-exporter", *asked, log=log("postgres"), more={"DATA_SOURCE_NAME": url}))
-        for name, text in _texts(directory, ports, sink, authority).items():
+        started("prometheus-postgres-exporter", *asked, log="postgres", more={"DATA_SOURCE_NAME": url})
+        for name, text in _texts(directory, ports, authority, thresholds).items():
             (directory / name).write_text(text)
         probing = (f"--config.file={directory / 'blackbox.yml'}", f"--web.listen-address=127.0.0.1:{ports['blackbox']}")
-        prober = stack.enter_context(running("prometheus-blackbox-exporter", *probing, log=log("blackbox")))
+        prober = started("prometheus-blackbox-exporter", *probing, log="blackbox")
         telling = (
             *(f"--config.file={directory / 'alertmanager.yml'}", f"--storage.path={directory / 'alertmanager'}"),
             *(f"--web.listen-address=127.0.0.1:{ports['alertmanager']}", "--cluster.listen-address="),
         )
-        stack.enter_context(running("prometheus-alertmanager", *telling, log=log("alertmanager")))
+        started("prometheus-alertmanager", *telling, log="alertmanager")
+        await_("the gateway", gateway.answers)
+        # A call in its books, and one that may cost more than is left.
+        assert (gateway.call(), gateway.call("dear")) == (200, 402)
         watching = (
             *(f"--config.file={directory / 'prometheus.yml'}", f"--storage.tsdb.path={directory / 'prometheus'}"),
             f"--web.listen-address=127.0.0.1:{ports['prometheus']}",
+            # What fires before Alertmanager is known is told again a minute later.
+            "--rules.alert.resend-delay=1s",
         )
-        stack.enter_context(running("prometheus", *watching, log=log("prometheus")))
-        parts = {
-            "edge": haproxy.kill,
-            "engine": engine.close,
-            "database": cluster.close,
-            "host": exporter.kill,
-            "prober": prober.kill,
+        itself = started("prometheus", *watching, log="prometheus")
+        mortal = {
+            "edge": its_edge,
+            "application": application,
+            "replica": replica,
+            "engine": engine,
+            "node exporter": nodes[0],
+            "other edge": other_edge,
+            "prober": prober,
         }
-        found = Prometheus(ports["prometheus"], told, root, parts)
-        await_("Prometheus", lambda: _answers(found.port))
-        users = threading.Event()
-        stack.callback(users.set)
-        threading.Thread(target=_users, args=(ports["https"], users), daemon=True).start()
+        found = Prometheus(
+            *(ports["prometheus"], told, root, other_root, mortal, gateway, disk, database, ports["http"]),
+        )
+        await_("Prometheus, or its end", lambda: is_ready(found.port) or not itself.is_there())
+        assert itself.is_there(), (directory / "prometheus.log").read_text()
+        gone = threading.Event()
+        stack.callback(gone.set)
+        late = [_users_of_slow] * _LATE_USERS
+        for users, name in ((_users, "https"), *((one, "http") for one in (_users_of_few, *late))):
+            threading.Thread(target=users, args=(ports[name], gone), daemon=True).start()
         yield found
 
 
-def _flags(file: str, service: str, metrics: Path) -> list[str]:
+def flags(file: str, service: str, metrics: Path) -> list[str]:
     """As the stack gives them, but for where it listens and where the metrics lie."""
     document = yaml.safe_load((ROOT / "stacks" / "monitoring" / file).read_text())
     flags = [str(one).replace("$$", "$") for one in document["services"][service]["command"]]
@@ -285,20 +320,23 @@ def _flags(file: str, service: str, metrics: Path) -> list[str]:
     ]
 
 
-def _texts(directory: Path, ports: Mapping[str, int], sink: int, authority: Path) -> dict[str, str]:
-    """File -> its text, of production with one host."""
-    host = Host("watch-1", "10.0.0.9:8405", "10.0.0.9:443")
+def _texts(directory: Path, ports: Mapping[str, int], authority: Path, thresholds: Mapping[str, float]) -> dict[str, str]:
+    """File -> its text, of production with two hosts."""
+    hosts = [Host("watch-1", "10.0.0.9:8405", "10.0.0.9:443"), Host("app-2", "10.0.0.2:8405", "10.0.0.2:80")]
     site = f"https://127.0.0.1:{ports['https']}/health"
     given = {
         **PRODUCTION,
+        "thresholds": {**PRODUCTION["thresholds"], **thresholds},
         "ca_path": str(authority),
         "urls": [],
-        "receivers": [{"name": "sink", "kind": "webhook", "url": f"http://127.0.0.1:{sink}/"}],
+        "receivers": [{"name": "sink", "kind": "webhook", "url": f"http://127.0.0.1:{ports['sink']}/"}],
     }
-    watched = production(given, replace(INVENTORY, hosts=[host], urls=[site]))
-    assert watched.problems == []
+    watched = production(given, replace(INVENTORY, hosts=hosts, urls=[site]))
+    assert watched.problems == [], watched.problems
     places = {
         "10.0.0.9:8405": f"127.0.0.1:{ports['metrics']}",
+        "10.0.0.2:8405": f"127.0.0.1:{ports['other_metrics']}",
+        "10.0.0.2:80": f"127.0.0.1:{ports['other_http']}",
         targets.PROMETHEUS: f"127.0.0.1:{ports['prometheus']}",
         targets.ALERTMANAGER: f"127.0.0.1:{ports['alertmanager']}",
         targets.BLACKBOX: f"127.0.0.1:{ports['blackbox']}",
@@ -309,10 +347,12 @@ def _texts(directory: Path, ports: Mapping[str, int], sink: int, authority: Path
     }
     prometheus = targets.prometheus(watched)
     prometheus["global"] |= dict.fromkeys(("scrape_interval", "scrape_timeout", "evaluation_interval"), "1s")
+    told = receivers.alertmanager(watched)
+    told["route"] |= {"group_wait": "1s", "group_interval": "1s"}
     documents = {
         "prometheus.yml": prometheus,
         "rules.yml": _at_once(rules.rules(watched)),
-        "alertmanager.yml": receivers.alertmanager(watched),
+        "alertmanager.yml": told,
         "blackbox.yml": targets.blackbox(watched),
     }
     found = {}
@@ -331,7 +371,7 @@ def _at_once(document: dict[str, Any]) -> dict[str, Any]:
     return document
 
 
-def _answers(port: int) -> bool:
+def is_ready(port: int) -> bool:
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/-/ready", timeout=HANGS_AFTER_SECONDS) as answer:
             return bool(answer.status == 200)
@@ -351,3 +391,21 @@ def _users(port: int, until: threading.Event) -> None:
             ).close()
         except OSError:
             continue
+
+
+def _users_of_few(port: int, gone: threading.Event) -> None:
+    """They stay connected. Bad luck comes late, so that the first errors are not many of few."""
+    connection, number = http.client.HTTPConnection("127.0.0.1", port, timeout=HANGS_AFTER_SECONDS), 0
+    while not gone.wait(0.02):
+        number += 1
+        try:
+            connection.request("GET", "/few/bad" if number % _ONE_OF == 0 else "/few")
+            connection.getresponse().read()
+        except (OSError, http.client.HTTPException):
+            connection.close()
+
+
+def _users_of_slow(port: int, gone: threading.Event) -> None:
+    while not gone.wait(0.05):
+        with suppress(OSError):
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/slow", timeout=10).close()

@@ -211,8 +211,7 @@ class HostRollout:
     def _run(self, manifest: Manifest, target: Target, steps: Sequence[Step]) -> Outcome:
         host = self._host
         self._fence.check()
-        host.releases.activate(manifest.id, target.data)
-        host.write_override(target, manifest.id, pinned_images(host, manifest))
+        self._activate(manifest, target)
         host.join_edge(target)
         # Replicas from before still run.
         host.through.let(target.stack.egress, beside=True)
@@ -234,6 +233,10 @@ class HostRollout:
         )
         return executor.run(steps)
 
+    def _activate(self, manifest: Manifest, target: Target) -> None:
+        self._host.releases.activate(manifest.id, target.data)
+        self._host.write_override(target, manifest.id, pinned_images(self._host, manifest))
+
     def _take_back(self, rollout: Rollout) -> None:
         """The executor has taken the failed batch back; what finished before it is another plan: to the previous release."""
         host = self._host
@@ -247,21 +250,18 @@ class HostRollout:
         target = target_of(host, previous, "rollback_config")
         edge = host.edge(target)
         steps = self._way_back(rollout, target, edge)
-        back = steps
-        if rollout.failure_action is FailureAction.PAUSE:
-            # What was switched stays; what had to go first and has no successor is brought back, because nothing must go for it.
-            switched = {step.service for step in steps if step.action is Action.STOP}
-            back = [step for step in steps if step.service not in switched]
-            # Routes that are over end once every service is back.
-            back = [step for step in back if step.service != EDGE or not switched]
+        # Where it pauses, what was switched stays; what had to go first and has no successor is brought back, because nothing
+        # must go for it; and routes that are over end once every service is back.
+        pauses = rollout.failure_action is FailureAction.PAUSE
+        switched = {step.service for step in steps if pauses and step.action is Action.STOP}
+        back = [step for step in steps if step.service not in switched and (step.service != EDGE or not switched)]
         if back:
             outcome = self._run(previous, target, back)
             rollout.outcome.add_way_back(outcome)
             steps = self._way_back(rollout, target, edge)
         is_back = _is_there(steps)
         if is_back:
-            host.releases.activate(previous.id, target.data)
-            host.write_override(target, previous.id, pinned_images(host, previous))
+            self._tidy(rollout, f"put the files of {previous.id}, which runs, back", lambda: self._activate(previous, target))
             self._tidy(rollout, "take away what the edge no longer needs", lambda: self._contract(target))
             self._tidy(rollout, "end what stack.egress admitted", lambda: host.through.let(target.stack.egress))
         rollout.left = self._left(rollout, is_back=is_back)
