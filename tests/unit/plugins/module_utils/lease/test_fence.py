@@ -125,7 +125,7 @@ def test_a_lease_of_a_newer_version_is_not_taken_for_none(root: Path) -> None:
     directory = root.parents[1] / "leases" / "staging"
     directory.mkdir(parents=True)
     (directory / "lease.json").write_text('{"format": 99, "token": 9, "run": "a"}')
-    with pytest.raises(NewerFormatError, match="lease.json has format 99"):
+    with pytest.raises(NewerFormatError, match=r"lease\.json has format 99"):
         Fence(root, 10, "run-b").enter()
 
 
