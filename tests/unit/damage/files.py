@@ -191,9 +191,6 @@ def applies(label: str, damage: str) -> bool:
     numbered = {*NUMBERED, *COMMENTED, ".release-files.json", "journal.jsonl"}
     if damage in _OF_MOUNTED:
         return label in MOUNTED
-    if label == "engine_metrics.py" and damage == "a directory":
-        # Ansible's own copy puts it into the directory, and says that it did.
-        return False
     if damage == "of another shape":
         return name.endswith((".json", ".jsonl"))
     return damage != "of a newer version" or name in numbered
