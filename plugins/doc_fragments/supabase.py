@@ -19,7 +19,7 @@ options:
     type: path
     default: ""
   timeout_seconds:
-    description: How long one request may take, in seconds.
+    description: How long one request may take as a whole, in seconds; one that carries an object, a second more for each 16 KiB.
     type: float
     default: 20.0
 """

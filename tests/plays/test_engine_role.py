@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.plays.played import LOCAL, play
+from tests.unit.damage.engine_role import METRICS_TASKS, refusal_of_a_directory
 
 PLAN = """
 - hosts: app
@@ -15,6 +16,12 @@ PLAN = """
     - ansible.builtin.import_role:
         name: morpheus.deploy.docker_engine
         tasks_from: plan
+"""
+METRICS = """
+- hosts: app
+  gather_facts: false
+  tasks:
+    - ansible.builtin.include_tasks: metrics.yml
 """
 GOES_ON = "See what a changed configuration asks of an engine that runs"
 REFUSED = (
@@ -46,3 +53,16 @@ def test_an_engine_that_is_installed_is_never_replaced_by_another_one(
         assert words in run.stdout
         assert "VERDICT refused" in run.stdout
     assert (GOES_ON in run.stdout) == (not words)
+
+
+def test_a_directory_in_the_place_of_the_metrics_program_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    """The role's own tasks, below another directory."""
+    here = tmp_path / "host"
+    program = here / "engine_metrics.py"
+    program.mkdir(parents=True)
+    tasks = METRICS_TASKS.read_text()
+    (tmp_path / "metrics.yml").write_text(tasks.replace("/var/lib/morpheus.deploy", str(here)))
+    (tmp_path / "play.yml").write_text(METRICS)
+    run = play(tmp_path, "play.yml", hosts={"app-1": LOCAL})
+    assert refusal_of_a_directory(str(program)) in run.stdout
+    assert [*here.rglob("*")] == [program]

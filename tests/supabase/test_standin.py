@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.supabase.standin import PRODUCTION, STAGING, STAGING_TOKEN, StandIn, node, standin
+from tests.supabase.standin import PRODUCTION, STAGING, STAGING_TOKEN, StandIn, keys, node, standin
 
 HERE = Path(__file__).parent
 SPARE = [{"host": "127.0.0.1", "port": 5432, "user": "postgres", "password": "branch-canary"}]
@@ -116,3 +118,38 @@ def test_every_setting_that_the_stand_in_has_is_in_the_published_document(supaba
 def test_a_token_of_one_project_is_refused_by_the_other(supabase: StandIn) -> None:
     with pytest.raises(OSError, match="403"):
         supabase.ask("GET", f"/v1/projects/{PRODUCTION}", STAGING_TOKEN)
+
+
+def test_the_vendors_client_deletes_users_with_the_secret_key_alone(supabase: StandIn) -> None:
+    url = f"{supabase.project_url(STAGING)}/auth/v1"
+    assert node(HERE / "users.mjs", url, keys(STAGING)["anon"], keys(STAGING)["service_role"]) == {
+        "read": "ida@users.example",
+        "byAnybody": "not_admin",
+        "byHerself": "not_admin",
+        "gone": "ida@users.example",
+        "again": "user_not_found",
+        "readAgain": "user_not_found",
+        "signsIn": "invalid_credentials",
+        "token": "user_not_found",
+        "refreshes": "refresh_token_not_found",
+        "sameAddress": True,
+        # Kept to be known again by its id, without what says who it was.
+        "softly": "",
+        "leftOfHim": {"email": False, "metadata": {}, "deleted": True},
+        "softlySignsIn": "invalid_credentials",
+        "softlyRefreshes": "refresh_token_not_found",
+        "softlyAgain": "",
+        "hard": "",
+        "nobody": "user_not_found",
+    }
+
+
+def test_an_id_that_is_no_uuid_is_refused_as_the_published_api_does(supabase: StandIn) -> None:
+    key = keys(STAGING)["service_role"]
+    request = urllib.request.Request(f"{supabase.project_url(STAGING)}/auth/v1/admin/users/ida", method="DELETE")
+    for name, value in {"apikey": key, "Authorization": f"Bearer {key}"}.items():
+        request.add_header(name, value)
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(request)
+    with caught.value as answer:
+        assert (answer.code, json.load(answer)["error_code"]) == (404, "validation_failed")

@@ -45,9 +45,9 @@ class Host:
     def lease(self) -> Lease:
         return Lease(ENVIRONMENT, self.root, self)
 
-    def accepts(self, token: int, run: str) -> bool:
+    def accepts(self, token: int, run: str, stack: str = "shop") -> bool:
         try:
-            Fence(self.root / "stacks" / "shop", token, run).enter()
+            Fence(self.root / "stacks" / stack, token, run).enter()
         except FencedError:
             return False
         self.writes.append((token, run))

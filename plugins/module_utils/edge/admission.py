@@ -17,7 +17,7 @@ from threading import RLock
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats import EDGE_STACKS
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge import route_rules
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge import paths, route_rules
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.backends import Backends
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.configuration import EdgeConfiguration
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import (
@@ -31,7 +31,6 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy impor
     slots_for,
 )
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.old_workers import OldWorkers
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import users_file
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.seen import ROUTES_IN_HAPROXY, Seen
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.sockets import Socket
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import stack_network
@@ -113,8 +112,7 @@ class Edge(Seen):
 
     def own_files(self) -> list[str]:
         """Names of the files that the stack alone has here."""
-        names = (f"stacks/{self._stack}.cfg", f"routes.d/{self._stack}.map")
-        return [name for name in names if (self._configuration.paths.conf / name).exists()]
+        return [name for name in paths.own_files(self._stack) if (self._configuration.paths.conf / name).exists()]
 
     def end(self) -> None:
         """Take the stack away as a whole, when it serves nobody. HAProxy has nothing to hear of files without content."""
@@ -258,7 +256,7 @@ class Edge(Seen):
         now = self._backends()
         self._leads |= set(self.routes().values())
         text = render_backends(self._stack, now.services | assigned.keys(), now.slots, assigned, self._leads)
-        self._configuration.write({f"stacks/{self._stack}.cfg": text})
+        self._configuration.write({paths.stack_file(self._stack): text})
 
     @property
     def _slots(self) -> int:
@@ -280,21 +278,21 @@ class Edge(Seen):
         leads: Collection[str],
     ) -> dict[str, str]:
         return {
-            f"stacks/{self._stack}.cfg": render_backends(self._stack, services, slots, admitted, leads),
+            paths.stack_file(self._stack): render_backends(self._stack, services, slots, admitted, leads),
             **self._user_files(leads),
             **self._map_files(routes),
         }
 
     def _user_files(self, leads: Collection[str]) -> dict[str, str]:
         """Empty where nobody has ever asked for users."""
-        name = users_file(self._stack)
+        name = paths.users_file(self._stack)
         lists = route_rules.user_lists(map(options_of, leads))
         there = (self._configuration.paths.conf / name).exists()
         return {name: route_rules.render_users(self._stack, {one: self._users(one) for one in lists})} if lists or there else {}
 
     def _map_files(self, routes: Mapping[str, str]) -> dict[str, str]:
-        routes_dir = self._configuration.paths.conf / "routes.d"
-        own = f"{self._stack}.map"
-        maps = {path.name: EDGE_STACKS.text(path) for path in routes_dir.glob("*.map") if path.name != own}
+        own, conf = paths.map_file(self._stack), self._configuration.paths.conf
+        found = {f"{paths.MAPS}/{path.name}": path for path in (conf / paths.MAPS).glob("*.map")}
+        maps = {name: EDGE_STACKS.text(path) for name, path in found.items() if name != own}
         maps[own] = render_map(self._stack, routes)
-        return {f"routes.d/{own}": maps[own], "routes.map": "".join(maps[name] for name in sorted(maps))}
+        return {own: maps[own], "routes.map": "".join(maps[name] for name in sorted(maps))}

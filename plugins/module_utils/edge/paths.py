@@ -15,13 +15,29 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats impor
 CERTIFICATES, CERTIFICATES_LIST = "certs", "certificates.list"
 # Of the certificate that an ACME authority issues; the others are called by their sites.
 ISSUED = "acme"
+# Below the configuration directory: the maps of stacks.
+MAPS = "routes.d"
 # Users of a stack with the hashes of their passwords. No other file of a stack at the edge is for its HAProxy alone.
 _USERS = ".users.cfg"
 
 
+def stack_file(stack: str) -> str:
+    """Below the configuration directory, like all that follow: backends of a stack, and what is admitted."""
+    return f"stacks/{stack}.cfg"
+
+
 def users_file(stack: str) -> str:
-    """Below the configuration directory."""
     return f"stacks/{stack}{_USERS}"
+
+
+def map_file(stack: str) -> str:
+    """Its routes; routes.map has those of all stacks."""
+    return f"{MAPS}/{stack}.map"
+
+
+def own_files(stack: str) -> tuple[str, ...]:
+    """All that rollouts write for one stack alone. A rule that asks for users does not outlive them."""
+    return stack_file(stack), map_file(stack), users_file(stack)
 
 
 def holds_users(name: str) -> bool:

@@ -9,20 +9,23 @@ are told apart by their names: the host takes the one that came first, and never
 
 <stacks>/fence.json           of the whole host, raised when the lease is taken
 <stacks>/<stack>/fence.json   of a stack, which an older version of the collection knows alone
+<leases>/*/lease.json         the run that this host has granted the lease last, where it keeps one; only read here
+
+The highest of all of them counts, whichever stack is written to: so each stands in for those that were lost.
 """
 
 from __future__ import annotations
 
 import fcntl
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import private, write_atomically
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import FencedError
-from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats import FENCE, DamagedError
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats import FENCE, LEASE, DamagedError
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.spoken import spoken
 
 FILE = "fence.json"
@@ -46,7 +49,8 @@ class Fence:
     """``token`` 0 stands for a run without a lease: it neither raises the fence nor is stopped by it."""
 
     def __init__(self, root: Path, token: int, run: str = "") -> None:
-        self._paths: Sequence[Path] = (root.parent / FILE, root / FILE)
+        self._stacks = root.parent
+        self._paths: Sequence[Path] = (self._stacks / FILE, root / FILE)
         self.mark = Mark(token, run)
 
     @classmethod
@@ -74,7 +78,7 @@ class Fence:
         """Raise FencedError when another run has been let in since: from then on this one may write nothing."""
         if not self.token:
             return
-        seen = highest(self._paths)
+        seen = seen_by_host(self._stacks)
         if seen.stops(self.mark):
             other = f"run {seen.run}" if seen.run else "a run"
             raise FencedError(
@@ -85,13 +89,22 @@ class Fence:
 
 
 def seen_by_host(stacks: Path) -> Mark:
-    """The highest mark of all fences of the host."""
-    return highest(_all(stacks))
-
-
-def highest(paths: Iterable[Path]) -> Mark:
+    """The highest mark of all fences of the host, and of all leases that it has granted."""
+    marks = [*map(read, _all(stacks)), *map(_granted, sorted(stacks.parent.glob("leases/*/lease.json")))]
     # Of two marks with one token the one with a name says more.
-    return max(map(read, paths), key=lambda mark: (mark.token, mark.run), default=Mark())
+    return max(marks, key=lambda mark: (mark.token, mark.run))
+
+
+def _granted(path: Path) -> Mark:
+    """Fences are raised before a lease is written, so it says nothing that they do not. What cannot be read is told by whoever
+    asks for the lease. A lease without a run was broken, which stops nobody until the next run has it.
+    """
+    try:
+        found = LEASE.load(path)
+        mark = Mark(int(found["token"]), str(found["run"]))
+    except (FileNotFoundError, DamagedError, ValueError, KeyError, TypeError, OverflowError):
+        return Mark()
+    return mark if mark.run else Mark()
 
 
 def read(path: Path) -> Mark:

@@ -19,6 +19,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge import served
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import hardening_here
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import images as local_images
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
+from ansible_collections.morpheus.deploy.plugins.module_utils.host.retention import remove_images
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.stale import as_ever, seen
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.harm import (
     check_declared,
@@ -165,6 +166,8 @@ def prepare(
             lineage.schema.applied(accepted)
         if is_new or releases.is_recalled:
             releases.write_lineage(lineage)
+        if kept and images != retained:
+            left_behind += _let_go(host, kept)
     return Prepared(
         id=identity,
         live=lineage.live,
@@ -197,6 +200,15 @@ def prepare(
         ],
         refusals=[*(refusals or []), *filter(None, [problem])],
     )
+
+
+def _let_go(host: StackHost, before: Manifest) -> list[str]:
+    """Images of a release that was prepared and never live, whose tag was pushed again since: no manifest names them any more."""
+    try:
+        remove_images(host, [before])
+    except DeployError as exc:
+        return [f"could not remove the images that {before.id} was prepared with before: {exc}"]
+    return []
 
 
 def _sweep(host: StackHost) -> list[str]:

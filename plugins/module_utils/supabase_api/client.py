@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import IO, Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils.base import others_json
+from ansible_collections.morpheus.deploy.plugins.module_utils.base import deadline, others_json
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.words import said
 
@@ -27,6 +27,8 @@ MANAGEMENT = "https://api.supabase.com"
 _BODY_LIMIT_BYTES = 4 * 1024 * 1024
 _MOST_TRIES = 4
 _LONGEST_PAUSE_SECONDS = 30.0
+# A second, of objects.
+_SLOWEST_BYTES = 16 * 1024
 REFUSALS = (401, 403)
 # Of modules that ask the storage API.
 STORAGE: Mapping[str, Mapping[str, Any]] = {
@@ -109,14 +111,21 @@ class Api:
             yield None
             return
         with self._done("GET", path, answer) as response:
-            yield response
+            seconds = self._seconds_for(response.length or 0)
+            with deadline.cut_off(response, seconds) as cut:
+                try:
+                    yield response
+                except (OSError, ValueError, http.client.HTTPException, DeployError) as exc:
+                    if not cut.is_set():
+                        raise
+                    raise DeployError(f"GET {self.url}{path}: no whole answer within {seconds:g} s; run this again") from exc
 
     def send(self, path: str, content: IO[bytes], size: int, headers: Mapping[str, str]) -> None:
         """``content``: is read again where the API asks for it. Raises DeployError when it is refused."""
 
         def once() -> tuple[Answer, float]:
             content.seek(0)
-            return self._sent("POST", path, content, {**headers, "Content-Length": str(size)})
+            return self._sent("POST", path, content, {**headers, "Content-Length": str(size)}, size=size)
 
         self._done("POST", path, self._tried(once, repeatable=True))
 
@@ -156,17 +165,27 @@ class Api:
         data: bytes | IO[bytes] | None = None,
         headers: Mapping[str, str] = MappingProxyType({}),
         take: Callable[[http.client.HTTPResponse], Any] = _read,
+        size: int = 0,
     ) -> tuple[Answer, float]:
-        """``take``: what of a good answer is its body."""
+        """``take``: what of a good answer is its body; ``size``: bytes of the data."""
         request = urllib.request.Request(f"{self.url}{path}", data, {**self._headers, **headers}, method=method)
+
+        def ask() -> tuple[Answer, float]:
+            try:
+                response = self._opener.open(request, timeout=self._timeout)
+                return Answer(response.status, take(response), ""), 0.0
+            except urllib.error.HTTPError as exc:
+                found = _parsed(exc.read(_BODY_LIMIT_BYTES))
+                return Answer(exc.code, found, _message(found)), _seconds(exc.headers.get("Retry-After"))
+
         try:
-            response = self._opener.open(request, timeout=self._timeout)
-            return Answer(response.status, take(response), ""), 0.0
-        except urllib.error.HTTPError as exc:
-            found = _parsed(exc.read(_BODY_LIMIT_BYTES))
-            return Answer(exc.code, found, _message(found)), _seconds(exc.headers.get("Retry-After"))
+            return deadline.within(self._seconds_for(size), ask)
         except (OSError, http.client.HTTPException, ValueError) as exc:
             return Answer(0, None, f"there was no answer: {_reason(exc)}"), 0.0
+
+    def _seconds_for(self, size: int) -> float:
+        """How long a request may take that carries so many bytes one way."""
+        return self._timeout + size / _SLOWEST_BYTES
 
 
 def _parsed(raw: bytes) -> Any:

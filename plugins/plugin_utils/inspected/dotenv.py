@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A team's own .env, read once: what it says, as Compose reads it, and which of its values belong in the vault.
 
-In doubt a value belongs there: one that is no secret does no harm in a vault.
+In doubt a value belongs there: one that is no secret, or is empty yet, does no harm in a vault.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _NAMED = re.compile(
 _NOT_NAMED = re.compile(
     r"_FILE\Z|_PATH\Z|_HOST_AUTH_METHOD\Z|_EXPIRE|_TTL|_MINUTES\Z|_HOURS\Z|_DAYS\Z|_SECONDS\Z|_LENGTH\Z|_ENABLED\Z", re.IGNORECASE
 )
-_TRIVIAL = re.compile(r"(\d{0,6}|true|false|yes|no|on|off|none|null)\Z", re.IGNORECASE)
+_TRIVIAL = re.compile(r"(\d{1,6}|true|false|yes|no|on|off|none|null)\Z", re.IGNORECASE)
 _LOGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/\s:@]*:[^/\s@]+@")
 _PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----")
 # By which providers begin their keys.
@@ -96,7 +96,8 @@ def why_secret(name: str, value: str) -> str:
     if _KEYS.match(value):
         return "begins as a provider's keys do"
     if _NAMED.search(name) and not _NOT_NAMED.search(name) and not _TRIVIAL.match(value):
-        return "by its name"
+        # Whoever fills it in does so where it stands.
+        return "by its name" if value else "by its name; empty now"
     return "looks random" if _looks_random(value) else ""
 
 

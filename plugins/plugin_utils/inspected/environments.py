@@ -155,8 +155,8 @@ def _own_env_files(
     # What stands under environment wins over any env file.
     read, own_pairs = _read_by_image(service), pairs_of(service) if group == name else {}
     found = {key: value for key, value in found.items() if key not in own_pairs and (not read or key.startswith(read))}
-    plain = {key: value for key, value in found.items() if not value or not (SECRET.search(key) or dotenv.why_secret(key, value))}
-    secret = [key for key in found if key not in plain]
+    secret = [key for key, value in found.items() if (value and SECRET.search(key)) or dotenv.why_secret(key, value)]
+    plain = {key: value for key, value in found.items() if key not in secret}
     if plain:
         needed.stack.setdefault("env", {})[group] = plain
     if secret:

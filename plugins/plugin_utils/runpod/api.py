@@ -16,7 +16,7 @@ from urllib.error import HTTPError
 from urllib.parse import quote
 
 from ansible.module_utils.urls import ConnectionError, open_url
-from ansible_collections.morpheus.deploy.plugins.module_utils.base import others_json
+from ansible_collections.morpheus.deploy.plugins.module_utils.base import deadline, others_json
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.words.said import Knowledge
 
@@ -46,6 +46,12 @@ class Api:
         return self._ask("PATCH", f"serverless/{quote(identity, safe='')}", body)
 
     def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        try:
+            return deadline.within(PATIENCE_SECONDS, lambda: self._answer(method, path, body))
+        except TimeoutError as exc:
+            raise DeployError(f"RunPod does not answer at {self._url}: {exc}") from None
+
+    def _answer(self, method: str, path: str, body: Mapping[str, Any] | None) -> dict[str, Any]:
         headers = {"Authorization": f"Bearer {self._key}", "Content-Type": "application/json"}
         data = None if body is None else json.dumps(body)
         try:

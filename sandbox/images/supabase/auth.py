@@ -49,6 +49,9 @@ def answer(project: Project, method: str, path: str, query: Mapping[str, str], k
     }
     if act := routes.get((method, path)):
         return act()
+    one = {"GET": _read, "DELETE": _delete}.get(method)
+    if one and path.startswith("/admin/users/"):
+        return one(project, _asked(project, bearer, path.removeprefix("/admin/users/")), body)
     raise RefusedError(404, f"{method} {path} is not there")
 
 
@@ -86,10 +89,44 @@ def _signup(project: Project, body: Mapping[str, Any]) -> Answer:
     return 200, _shown(user)
 
 
-def _add(project: Project, bearer: str, body: Mapping[str, Any]) -> Answer:
-    """By who has the secret key, also with an id of its own choice."""
+def _require_admin(project: Project, bearer: str) -> None:
     if project.role_of(bearer) != "service_role":
         raise _refused(403, "not_admin", "User not allowed")
+
+
+def _asked(project: Project, bearer: str, identity: str) -> dict[str, Any]:
+    """The user of this id, for who has the secret key."""
+    _require_admin(project, bearer)
+    try:
+        identity = str(uuid.UUID(identity))
+    except ValueError:
+        raise _refused(404, "validation_failed", "user_id must be an UUID") from None
+    for user in project.users.values():
+        if user["id"] == identity:
+            return user
+    raise _refused(404, "user_not_found", "User not found")
+
+
+def _read(project: Project, user: dict[str, Any], body: Mapping[str, Any]) -> Answer:
+    return 200, _shown(user)
+
+
+def _delete(project: Project, user: dict[str, Any], body: Mapping[str, Any]) -> Answer:
+    """With the sessions. Softly, a user can still be told by the id, and nothing says who it was."""
+    for name in [name for name, one in project.sessions.items() if one["email"] == user["email"]]:
+        del project.sessions[name]
+    if not body.get("should_soft_delete"):
+        del project.users[user["email"]]
+    elif not user.get("deleted_at"):
+        del project.users[user["email"]]
+        hidden = _encoded(hashlib.sha256(f"{user['id']}{user['email']}".encode()).digest())
+        project.users[hidden] = user | {"email": hidden, "user_metadata": {}, "deleted_at": now()}
+    return 200, {}
+
+
+def _add(project: Project, bearer: str, body: Mapping[str, Any]) -> Answer:
+    """By who has the secret key, also with an id of its own choice."""
+    _require_admin(project, bearer)
     email = str(body["email"]).strip().lower()
     if email in project.users:
         raise _refused(422, "email_exists", "A user with this email address has already been registered")
@@ -165,9 +202,12 @@ def _user_of(project: Project, bearer: str) -> tuple[Mapping[str, Any], str]:
     claims = json.loads(base64.urlsafe_b64decode(head.partition(".")[2] + "=="))
     if claims["exp"] <= time.time():
         raise _refused(403, "bad_jwt", "invalid JWT: token is expired")
+    found = [user for user in project.users.values() if user["id"] == claims["sub"]]
+    if not found:
+        raise _refused(403, "user_not_found", "User from sub claim in JWT does not exist")
     if claims["session_id"] not in project.sessions:
         raise _refused(403, "session_not_found", "Session from session_id claim in JWT does not exist")
-    return project.users[claims["email"]], claims["session_id"]
+    return found[0], claims["session_id"]
 
 
 def _shown(user: Mapping[str, Any]) -> dict[str, Any]:
@@ -185,6 +225,7 @@ def _shown(user: Mapping[str, Any]) -> dict[str, Any]:
         "created_at": user["created_at"],
         "updated_at": user["updated_at"],
         "is_anonymous": False,
+        **({"deleted_at": user["deleted_at"]} if user.get("deleted_at") else {}),
     }
 
 

@@ -191,9 +191,6 @@ def applies(label: str, damage: str) -> bool:
     numbered = {*NUMBERED, *COMMENTED, ".release-files.json", "journal.jsonl"}
     if damage in _OF_MOUNTED:
         return label in MOUNTED
-    if label == "engine_metrics.py" and damage == "a directory":
-        # Ansible's own copy puts it into the directory, and says that it did.
-        return False
     if damage == "of another shape":
         return name.endswith((".json", ".jsonl"))
     return damage != "of a newer version" or name in numbered
@@ -325,9 +322,13 @@ QUIET = {
     "metrics/run-staging-deploy-deployed.prom": Quiet(f"{_GRAPHS} the next run that ends so; the history has this one"),
     "metrics/stack-shop.prom": Quiet(f"{_GRAPHS} the next rollout; status knows what is live without it"),
     "metrics/staging_data.prom": Quiet(f"{_GRAPHS} the next import; the alert StagingDataOld says that none is told of"),
-    "stacks/fence.json": Quiet("the stack's says the same, and the higher one counts", (*CONTENT, "of another shape")),
+    "stacks/fence.json": Quiet(
+        "those of stacks and the lease say the same, and the highest one counts", (*CONTENT, "of another shape")
+    ),
     "stacks/fence.lock": Quiet(_LOCK),
-    f"{STACK}/fence.json": Quiet("the host's says the same, and the higher one counts", (*CONTENT, "of another shape")),
+    f"{STACK}/fence.json": Quiet(
+        "the host's and the lease say the same, and the highest one counts", (*CONTENT, "of another shape")
+    ),
     f"{STACK}/fence.lock": Quiet(_LOCK),
     f"{STACK}/flags.lock": Quiet(_LOCK),
     f"{STACK}/journal.1.jsonl": Quiet(PAST[f"{STACK}/journal.1.jsonl"].why, (*CONTENT, "of another shape")),

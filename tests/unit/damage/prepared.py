@@ -75,6 +75,7 @@ from ansible_collections.morpheus.deploy.plugins.modules import lease as lease_m
 from docker.errors import ImageNotFound, NotFound
 
 from tests.unit import certificates
+from tests.unit.damage.engine_role import ENGINE_METRICS, refusal_of_a_directory
 from tests.unit.fake_haproxy import FakeHAProxy
 from tests.unit.memory_kernel import Kernel
 
@@ -158,7 +159,6 @@ LOGS["ca"] = certificates.make([], authority=True)[0]
 # A host of the balancer that is kept off for a turn.
 AWAY = "app-2"
 NO_MOUNTS: Mapping[str, Path] = {}
-ENGINE_METRICS = Path(__file__).parents[3] / "roles" / "docker_engine" / "files" / "engine_metrics.py"
 DRILL = {"at": "2026-11-27T03:00:00Z", "name": "20261127t020000z"}
 
 
@@ -586,8 +586,10 @@ class PreparedHost:
             return {"warnings": []}
 
     def engine_metrics(self) -> Answer:
-        """What Ansible's own copy finds to do."""
+        """What the role finds to do, whose refusal is played in tests/plays/test_engine_role.py."""
         path = self.root / ENGINE_METRICS.name
+        if path.is_dir():
+            return {"failed": True, "msg": refusal_of_a_directory(str(path)), "warnings": []}
         same = path.is_file() and path.read_bytes() == ENGINE_METRICS.read_bytes()
         return {"changes": [] if same else [str(path)], "warnings": []}
 

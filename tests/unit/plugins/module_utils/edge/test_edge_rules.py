@@ -166,3 +166,46 @@ def test_another_protocol_is_refused_before_anything_is_changed(world: World) ->
         world.edge(protocol="h2")[0].routing()
     assert str(caught.value) == ANOTHER_PROTOCOL
     assert world.haproxy.reloads == reloads
+
+
+@pytest.mark.parametrize("options", [{}, {"allow": [OLD]}, {"basic_auth": "staff"}, {"timeout_seconds": 9}], ids=str)
+def test_a_stack_knows_every_file_that_was_written_for_it_alone_and_takes_all_of_them_away(
+    world: World, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]
+) -> None:
+    """What was written is seen at the one place that writes, for this stack and for another one on the same host."""
+    written: dict[str, set[str]] = {"shop": set(), "cart": set()}
+    put = EdgeConfiguration._put
+    of = "shop"
+
+    def noted(self: EdgeConfiguration, name: str, content: str) -> None:
+        written[of].add(name)
+        put(self, name, content)
+
+    monkeypatch.setattr(EdgeConfiguration, "_put", noted)
+    edge, routes = world.edge(**options)
+    edge.expand()
+    world.admit(edge, "web-2")
+    edge.route(routes)
+    edge.contract()
+    of = "cart"
+    other = Edge("cart", EdgeConfiguration(world.paths, world._validate), ["web"], {}, 1)
+    other.expand()
+    other.route({"cart.example/": "web"})
+    own = written["shop"] - written["cart"]
+    assert ("stacks/shop.users.cfg" in own) == ("basic_auth" in options)
+    assert sorted(edge.own_files()) == sorted(own)
+    of = "shop"
+    Edge("shop", EdgeConfiguration(world.paths, world._validate), [], {}, 0).end()
+    left = {str(path.relative_to(world.paths.conf)) for path in world.paths.conf.rglob("*") if path.is_file()}
+    assert left == written["cart"]
+
+
+def test_where_only_the_users_of_a_stack_were_left_they_go_too(world: World) -> None:
+    """As when a removal was killed, or a hand took the other files."""
+    world.live(basic_auth="staff")
+    for name in ("stacks/shop.cfg", "routes.d/shop.map"):
+        (world.paths.conf / name).unlink()
+    edge = Edge("shop", EdgeConfiguration(world.paths, world._validate), [], {}, 0)
+    assert edge.own_files() == ["stacks/shop.users.cfg"]
+    edge.end()
+    assert not world.user_file.exists()

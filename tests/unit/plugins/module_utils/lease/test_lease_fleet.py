@@ -21,8 +21,11 @@ from tests.unit.lease_fleet import ENVIRONMENT, Host, Run, World
 CONTROLLERS = ("anna", "ben", "carla")
 HOUR = 3600.0
 DAMAGES = ("gone", "torn", "garbage")
-FENCES = ("stacks/fence.json", "stacks/shop/fence.json")
-FILES = (*FENCES, f"leases/{ENVIRONMENT}/lease.json", f"leases/{ENVIRONMENT}/beat.*")
+STACKS = ("shop", "cart")
+# Each stands in for the others.
+FENCES = ("stacks/fence.json", *(f"stacks/{name}/fence.json" for name in STACKS))
+LEASE = f"leases/{ENVIRONMENT}/lease.json"
+FILES = (*FENCES, LEASE, f"leases/{ENVIRONMENT}/beat.*")
 # In memory where there is one: thousands of files are flushed.
 MEMORY = Path("/dev/shm") if Path("/dev/shm").is_dir() else None
 
@@ -101,8 +104,8 @@ class Fleet(RuleBasedStateMachine):
         self.go(data.draw(st.sampled_from([run for run in self.living() if not run.token]), "run"), steps)
 
     @precondition(lambda self: any(run.token for run in self.living()))
-    @rule(data=st.data(), awake=st.booleans())
-    def write(self, data: st.DataObject, awake: bool) -> None:
+    @rule(data=st.data(), awake=st.booleans(), stack=st.sampled_from(STACKS))
+    def write(self, data: st.DataObject, awake: bool, stack: str) -> None:
         """Those that were stopped, too, when they wake up; and on hosts that were not asked when the lease was taken."""
         for run in self.living():
             run.stopped = run.stopped and not awake
@@ -111,7 +114,7 @@ class Fleet(RuleBasedStateMachine):
             for name in self.world.hosts:
                 if self.world.reaches(run, name):
                     type(self).steps += 1
-                    self.world.hosts[name].accepts(run.token, run.name)
+                    self.world.hosts[name].accepts(run.token, run.name, stack)
 
     @precondition(lambda self: any(run.token and not run.stopped for run in self.living()))
     @rule(data=st.data(), seconds=st.sampled_from([0.0, 4.0, 21.0]))
@@ -166,9 +169,10 @@ class Fleet(RuleBasedStateMachine):
 
     @rule(data=st.data(), what=st.sampled_from(FILES), how=st.sampled_from(DAMAGES))
     def damage(self, data: st.DataObject, what: str, how: str) -> None:
-        """Of the two fences of a host the other one stands in, so both are not lost at once."""
+        """Of what knows the run that was let in last one stays: all of it is not lost at once."""
         host = self.a_host(data)
-        if "fence" not in what or fence.read(host.root / next(one for one in FENCES if one != what)).token >= host.mark.token:
+        knows = [one for one in (*FENCES, LEASE) if one != what and fence.read(host.root / one).token >= host.mark.token]
+        if what not in (*FENCES, LEASE) or [one for one in knows if one != LEASE or fence.read(host.root / one).run]:
             damage(host, what, how)
 
     @rule(seconds=st.sampled_from([0.5, 4.0, 19.0, 21.0, 60.0]))
@@ -242,6 +246,23 @@ def test_whichever_file_of_a_host_is_lost_it_lets_no_run_in_again_that_another_o
     damage(pair.hosts["app-1"], what, how)
     assert [host.accepts(anna.token, anna.name) for host in pair.hosts.values()] == [False, False]
     assert [host.accepts(ben.token, ben.name) for host in pair.hosts.values()] == [True, True]
+
+
+@pytest.mark.parametrize("how", DAMAGES)
+@pytest.mark.parametrize("lost", [FENCES[:1], FENCES], ids=["the host's fence", "every fence"])
+def test_a_run_that_comes_late_to_a_stack_that_is_new_on_a_host_is_stopped_by_what_is_left_there(
+    pair: World, lost: tuple[str, ...], how: str
+) -> None:
+    pair.cut.clear()
+    anna = run_of(pair, "anna", "app-1", "app-2")
+    anna.stopped = True
+    pair.pass_(21.0)
+    ben = run_of(pair, "ben", "app-1", "app-2")
+    assert all(host.accepts(ben.token, ben.name) for host in pair.hosts.values())
+    for what in lost:
+        damage(pair.hosts["app-1"], what, how)
+    assert not pair.hosts["app-1"].accepts(anna.token, anna.name, "cart")
+    assert pair.hosts["app-1"].accepts(ben.token, ben.name, "cart")
 
 
 @pytest.mark.parametrize("behind", [1.0, HOUR, 24 * HOUR])

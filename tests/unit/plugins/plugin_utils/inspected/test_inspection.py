@@ -208,9 +208,11 @@ def test_services_that_read_the_teams_env_file_whole_are_given_all_variables_of_
     # Its image reads nothing of that file which does not stand under environment.
     assert override["db"]["env_file"] == Reset()
     assert (found.needed.secrets, found.needed.stack.get("env")) == ({}, None)
-    # What is empty is no secret, whatever its name.
-    assert found.needed.stack["variables"]["SMTP_PASSWORD"] == ""
-    assert list(found.needed.variables) == ["SECRET_KEY", "FIRST_USER_PASSWORD", "POSTGRES_PASSWORD"]
+    # Who gives it a value later must not write it where everybody reads.
+    assert "SMTP_PASSWORD" not in found.needed.stack["variables"]
+    names = ["SECRET_KEY", "FIRST_USER_PASSWORD", "POSTGRES_PASSWORD", "SENTRY_DSN", "SMTP_PASSWORD"]
+    assert sorted(found.needed.variables) == sorted(names)
+    assert any("SMTP_PASSWORD (by its name; empty now)" in row.said for row in found.needed.rows)
 
 
 def test_secrets_go_into_the_vault_and_one_value_under_one_name() -> None:
@@ -234,8 +236,9 @@ def test_services_that_read_one_env_file_have_its_secrets_under_one_name(tmp_pat
     (tmp_path / "compose.yml").write_text(yaml.safe_dump({"services": services}))
     shared = {"API_KEY": "{{ vault_api_key }}", "DB_PASSWORD": "{{ vault_db_password }}"}
     found = Inspection(tmp_path / "compose.yml")
-    assert found.needed.secrets == {"both": shared, "c": {"DB_PASSWORD": "{{ vault_c_db_password }}"}}
-    assert found.needed.stack["env"] == {"c": {"SMTP_PASSWORD": ""}}, "what is empty is no secret"
+    own = {"DB_PASSWORD": "{{ vault_c_db_password }}", "SMTP_PASSWORD": "{{ vault_smtp_password }}"}
+    assert found.needed.secrets == {"both": shared, "c": own}
+    assert "env" not in found.needed.stack, "what is empty is filled in where it stands"
     assert found.problems == []
 
 

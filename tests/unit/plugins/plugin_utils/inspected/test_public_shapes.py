@@ -293,8 +293,9 @@ def test_ports_of_the_host_itself_are_what_its_proxy_asks(look: Any) -> None:
 
 def test_an_env_file_that_several_read_stands_in_the_inventory_once(look: Any) -> None:
     found = look("social")
-    assert found.needed.stack["env"] == {"production": {"REDIS_HOST": "redis", "DB_PASS": ""}}
-    assert found.needed.secrets == {"production": {"SECRET_KEY_BASE": "{{ vault_secret_key_base }}"}}
+    assert found.needed.stack["env"] == {"production": {"REDIS_HOST": "redis"}}
+    secret = {"SECRET_KEY_BASE": "{{ vault_secret_key_base }}", "DB_PASS": "{{ vault_db_pass }}"}
+    assert found.needed.secrets == {"production": secret}
     override = found.needed.override["services"]
     for name in ("web", "streaming", "jobs"):
         assert override[name]["env_file"] == Override(["env/production.env", "secrets/production.env"])
