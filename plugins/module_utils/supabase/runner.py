@@ -246,15 +246,17 @@ class Runner:
 
     def _lock(self, cursor: Any) -> None:
         while True:
-            cursor.execute("select pg_try_advisory_lock(%s)", [LOCK])
-            if cursor.fetchone()[0]:
+            rows = self._asked(cursor, "select pg_try_advisory_lock(%s)", [LOCK])
+            if rows and rows[0][0]:
                 return
             self.guard()
             if self._is_late:
-                cursor.execute(_HOLDER, [LOCK >> 32, LOCK & 0xFFFFFFFF])
+                parameters = [LOCK >> 32, LOCK & 0xFFFFFFFF]
+                # The watchdog cancels once, whatever is asked in that moment.
+                rows = self._asked(cursor, _HOLDER, parameters) or self._asked(cursor, _HOLDER, parameters)
                 holders = "; ".join(
                     f"session {pid} of {name or 'an unnamed program'} from {client or 'the server itself'}, for {age}"
-                    for pid, name, client, age in cursor.fetchall()
+                    for pid, name, client, age in rows
                 )
                 raise DeployError(
                     f"another run of migrations is at work on this database, and was for {self.limits.all:g} s "
@@ -263,6 +265,16 @@ class Runner:
                     "has ended"
                 )
             self.clock.sleep(POLL_SECONDS)
+
+    def _asked(self, cursor: Any, query: str, parameters: Sequence[int]) -> list[tuple[Any, ...]]:
+        """Nothing when the watchdog has cancelled it."""
+        try:
+            cursor.execute(query, parameters)
+        except self.driver_error as exc:
+            if said.state(exc) == _CANCELED and self._is_late:
+                return []
+            raise
+        return list(cursor.fetchall())
 
     @contextmanager
     def _watchdog(self) -> Iterator[None]:
