@@ -65,7 +65,7 @@ def nothing(cursor: object) -> Any:
 # Six queries for the lock within a second, and one for who has it.
 @pytest.mark.parametrize("cancelled", [0, 5, 6])
 def test_who_has_the_lock_is_said(cancelled: int) -> None:
-    runner = Runner(Connection(cancelled), DriverError, Limits(all=1), clock=Clock())  # type: ignore[arg-type]
+    runner = Runner(Connection(cancelled), DriverError, Limits(all=1), clock=Clock())
     with pytest.raises(
         DeployError, match=r"and was for 1 s .*: session 7 of holder from 10\.0\.0\.1, for 0:01:00\. Nothing was done"
     ):
@@ -73,6 +73,6 @@ def test_who_has_the_lock_is_said(cancelled: int) -> None:
 
 
 def test_what_is_cancelled_before_the_time_is_over_is_an_error_of_its_own() -> None:
-    runner = Runner(Connection(1), DriverError, Limits(all=1), clock=Clock())  # type: ignore[arg-type]
+    runner = Runner(Connection(1), DriverError, Limits(all=1), clock=Clock())
     with pytest.raises(DriverError):
         runner.run(nothing)
