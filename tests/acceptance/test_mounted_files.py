@@ -156,7 +156,7 @@ def test_live_files_change_under_running_replicas_and_nothing_else_does(project:
     run = staging.deployed("1.0.0")
     says(run, ["VERDICT deployed: staging 1.0.0", f"{HOST} runs 1.0.0, 2 live files changed"])
     assert staging.containers(HOST) == before
-    assert inside(notes, "cat /notices/*") == "onnew"
+    assert inside(notes, "cat /notices/*") == "newon"
     (project.source / "notices" / "new.txt").unlink()
     staging.deployed("1.0.0")
     assert inside(notes, "cat /notices/*") == "on"
