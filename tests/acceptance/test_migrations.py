@@ -228,7 +228,7 @@ def test_the_ledger_of_another_tool_is_refused_in_words_and_one_that_is_not_ther
         refused(
             project.environment.deploy("1.1.0"),
             f"api.DATABASE_URL leads to a database that has a ledger {ledger} without a column version",
-            'Set it to "" for another tool (Alembic, Django, Prisma and others)',
+            'set stack.migration.preset, which knows their tables; for another tool set the ledger to ""',
         )
         assert STAGING.everything() == before
     finally:

@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import Clock, SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
-from ansible_collections.morpheus.deploy.plugins.module_utils.supabase import backfill, ledger, recover, said
+from ansible_collections.morpheus.deploy.plugins.module_utils.supabase import backfill, holders, ledger, recover, said
 from ansible_collections.morpheus.deploy.plugins.module_utils.supabase.ledger import Progress
 from ansible_collections.morpheus.deploy.plugins.module_utils.supabase.pace import Pace
 from ansible_collections.morpheus.deploy.plugins.module_utils.supabase.plan import Decision, MigrationFile, Statement
@@ -36,14 +36,6 @@ _IN_THE_WAY = {"55P03", "40P01", "40001"}
 _CANCELED = "57014"
 # Since Postgres 14 a server can see that its client is gone, and end what it does for it.
 _SEES_CLIENTS = 140000
-_HOLDER = """
-    select a.pid, coalesce(a.application_name, ''), coalesce(host(a.client_addr), ''),
-    date_trunc('second', now() - a.backend_start)::text
-    from pg_locks l join pg_stat_activity a using (pid)
-    where l.locktype = 'advisory' and l.granted and l.objsubid = 1
-    and l.database = (select oid from pg_database where datname = current_database())
-    and l.classid = %s::oid and l.objid = %s::oid
-"""
 
 
 @dataclass(frozen=True)
@@ -253,16 +245,11 @@ class Runner:
             if self._is_late:
                 parameters = [LOCK >> 32, LOCK & 0xFFFFFFFF]
                 # The watchdog cancels once, whatever is asked in that moment.
-                rows = self._asked(cursor, _HOLDER, parameters) or self._asked(cursor, _HOLDER, parameters)
-                holders = "; ".join(
-                    f"session {pid} of {name or 'an unnamed program'} from {client or 'the server itself'}, for {age}"
-                    for pid, name, client, age in rows
-                )
+                rows = self._asked(cursor, holders.QUERY, parameters) or self._asked(cursor, holders.QUERY, parameters)
                 raise DeployError(
                     f"another run of migrations is at work on this database, and was for {self.limits.all:g} s "
-                    f"(stack.migration.timeout_seconds): {holders or 'nobody knows whose'}. Nothing was done; run this again "
-                    "when it "
-                    "has ended"
+                    f"(stack.migration.timeout_seconds): {holders.words(rows)}. Nothing was done; run this again when it has "
+                    "ended"
                 )
             self.clock.sleep(POLL_SECONDS)
 
