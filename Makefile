@@ -362,7 +362,7 @@ SERVICES := supabase ml-gateway logs flags monitoring
 .PHONY: test
 # What needs no sandbox takes the time that the sandbox's tests leave; shown when it fails. With $(MAKE) make -n would run it all.
 test: $(VENV)/.stamp ## Run everything that CI runs
-	@tests/aside 'tests/side $(foreach row,CODE LAB SERVERS SERVICES,"$($(row))")' \
+	@tests/aside 'tests/rows $(foreach row,CODE LAB SERVERS SERVICES,"$($(row))")' \
 		'make --no-print-directory provisioned && tests/side-by-side molecule'
 
 .PHONY: clean

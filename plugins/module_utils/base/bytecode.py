@@ -51,11 +51,10 @@ class Bytecode:
         """When there is more than before. That it cannot be written costs time and nothing else."""
         if self._has_more:
             with suppress(OSError):
-                write_atomically(self._path, _packed(self._kept), mode=0o600)
+                write_atomically(self._path, _sealed(marshal.dumps(self._kept)), mode=0o600)
 
 
-def _packed(kept: dict[str, tuple[bytes, bytes]]) -> bytes:
-    body = marshal.dumps(kept)
+def _sealed(body: bytes) -> bytes:
     return importlib.util.MAGIC_NUMBER + hashlib.sha256(body).digest() + body
 
 
@@ -66,7 +65,7 @@ def _read(path: Path) -> dict[str, tuple[bytes, bytes]]:
         if about.st_uid == os.geteuid() and not about.st_mode & 0o022:
             content = stream.read()
             body = content[len(importlib.util.MAGIC_NUMBER) + _DIGEST :]
-            if content == importlib.util.MAGIC_NUMBER + hashlib.sha256(body).digest() + body:
+            if content == _sealed(body):
                 kept: dict[str, tuple[bytes, bytes]] = marshal.loads(body)
                 return kept
     return {}

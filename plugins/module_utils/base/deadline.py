@@ -40,8 +40,8 @@ def within(seconds: float, ask: Callable[[], Found]) -> Found:
 
 @contextmanager
 def cut_off(answer: Any, seconds: float) -> Iterator[Event]:
-    """The connection of ``answer``, which has begun, is shut when it has not been left by then, and the event is set: whoever
-    reads it meets its end.
+    """The connection of ``answer``, a socket or what reads one, is shut when it has not been left by then, and the event is set:
+    whoever reads it meets its end. By a handle of its own, because TLS takes a socket's away.
     """
     cut = Event()
     with socket.socket(fileno=os.dup(answer.fileno())) as handle:

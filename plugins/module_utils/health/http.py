@@ -5,18 +5,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import http.client
 import io
 import socket
 import ssl
-import threading
 import time
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
+from ansible_collections.morpheus.deploy.plugins.module_utils.base import deadline
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Endpoint
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.seen import Answer
 from ansible_collections.morpheus.deploy.plugins.module_utils.words import said
@@ -60,25 +59,18 @@ class HttpProbe:
         port = url.port or (443 if url.scheme == "https" else 80)
         start = time.monotonic()
         raw = _connected(endpoint.address, host, port, timeout)
-        # A socket's own timeout counts each read alone, so an answer that drips would outlive it; the guard does not. It has a
-        # handle of its own, because TLS takes the socket's away.
-        handle = raw.dup()
-        guard = threading.Timer(max(0.0, timeout - (time.monotonic() - start)), _shut, [handle])
-        guard.daemon = True
-        guard.start()
         connection = http.client.HTTPConnection(host, port)
         try:
-            connection.sock = self._tls(raw, host) if url.scheme == "https" else raw
-            path = (url.path or "/") + (f"?{url.query}" if url.query else "")
-            connection.response_class = functools.partial(_Bounded, self.answer_limit)  # type: ignore[assignment]
-            connection.request("GET", path, headers=_headers(url.netloc, endpoint.headers))
-            response = connection.getresponse()
-            return response.status, self._body(response)
+            with deadline.cut_off(raw, max(0.0, timeout - (time.monotonic() - start))):
+                connection.sock = self._tls(raw, host) if url.scheme == "https" else raw
+                path = (url.path or "/") + (f"?{url.query}" if url.query else "")
+                connection.response_class = functools.partial(_Bounded, self.answer_limit)  # type: ignore[assignment]
+                connection.request("GET", path, headers=_headers(url.netloc, endpoint.headers))
+                response = connection.getresponse()
+                return response.status, self._body(response)
         finally:
-            guard.cancel()
             connection.close()
             raw.close()
-            handle.close()
 
     def _body(self, response: http.client.HTTPResponse) -> bytes:
         body = response.read(self.body_limit)
@@ -125,11 +117,6 @@ def _headers(netloc: str, given: Sequence[tuple[str, str]]) -> dict[str, str]:
     own = {"Host": netloc, "Connection": "close"}
     named = {name.lower() for name, _ in given}
     return {**{name: value for name, value in own.items() if name.lower() not in named}, **dict(given)}
-
-
-def _shut(sock: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        sock.shutdown(socket.SHUT_RDWR)
 
 
 def _connected(address: str, host: str, port: int, timeout: float) -> socket.socket:
