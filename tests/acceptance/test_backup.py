@@ -16,9 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from tests.acceptance.world import PRODUCTION, ROOT, STAGING, Environment, Run, by_command, kill_modules, on, says
+from tests.acceptance.world import PRODUCTION, ROOT, STAGING, Environment, Run, by_command, edited_stack, kill_modules, on, says
 from tests.backup import age
 from tests.hangs import HANGS_AFTER_SECONDS
 
@@ -149,10 +148,8 @@ def test_a_migration_of_unknown_kind_is_backed_up_first(backed: Backed, tmp_path
     path = tmp_path / "stacks" / "morpheus" / "supabase" / "migrations" / "20990101000000_later.sql"
     path.write_text("alter table public.stories add column if not exists later int;\n")
     # Of Supabase's files it is known what they are; of a command it is not.
-    inventory = tmp_path / "inventories" / "staging" / "group_vars" / "all" / "stack.yml"
-    variables = yaml.safe_load(inventory.read_text())
-    by_command(variables["stack"])
-    inventory.write_text(yaml.safe_dump(variables))
+    with edited_stack(tmp_path / "inventories") as stack:
+        by_command(stack)
     run = environment.deploy("1.0.0", *backed.options())
     assert run.code == 0, run.output
     says(run, ["Back the database up before what it holds is changed", "verified by a restore at"])

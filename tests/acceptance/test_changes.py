@@ -6,9 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-import yaml
 
-from tests.acceptance.world import ROOT, Environment, by_command, on, says
+from tests.acceptance.world import ROOT, Environment, by_command, edited_stack, on, says
 
 
 def test_a_second_deploy_says_unchanged_and_touches_nothing(staging: Environment) -> None:
@@ -74,10 +73,8 @@ MOODS = "select count(*) from information_schema.columns where table_name = 'sto
 def test_a_migration_runs_only_when_the_ledger_lacks_a_version(staging: Environment, tmp_path: Path, engine: str) -> None:
     environment = staging.copied(tmp_path)
     if engine == "command":
-        path = tmp_path / "inventories" / "staging" / "group_vars" / "all" / "stack.yml"
-        variables = yaml.safe_load(path.read_text())
-        by_command(variables["stack"])
-        path.write_text(yaml.safe_dump(variables))
+        with edited_stack(tmp_path / "inventories") as stack:
+            by_command(stack)
     command, before = "TASK [Apply what the release needs, once]", applied()
     shipped = [path.name.partition("_")[0] for path in sorted((ROOT / "stacks/morpheus/supabase/migrations").iterdir())]
     assert versions(before) == shipped

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from tests.acceptance import sentinel
-from tests.acceptance.world import ROOT, STAGING, Environment, by_command, edit_vault, on, says
+from tests.acceptance.world import ROOT, STAGING, Environment, by_command, edit_vault, edited_stack, on, says
 
 HOST = STAGING.hosts[0]
 # Everything that it knows, in five encodings and with what acts on a terminal, then its end.
@@ -41,13 +41,9 @@ def prints(project: Environment, service: str) -> None:
     (root / "stacks" / "morpheus" / "compose.prints.yml").write_text(
         yaml.safe_dump({"services": {service: {"command": ["python3", "-c", PRINTS.replace("$", "$$")]}}})
     )
-    path = root / "inventories" / "staging" / "group_vars" / "all" / "stack.yml"
-    variables = yaml.safe_load(path.read_text())
-    by_command(variables["stack"])
-    variables["stack"]["compose_files"].append("compose.prints.yml")
-    # Without a ledger a migration runs before every release.
-    variables["stack"]["migration"] |= {"ledger": "", "reader": ""}
-    path.write_text(yaml.safe_dump(variables))
+    with edited_stack(root / "inventories") as stack:
+        by_command(stack, at_every_release=True)
+        stack["compose_files"].append("compose.prints.yml")
 
 
 @pytest.mark.deep

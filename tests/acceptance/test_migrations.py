@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.acceptance.world import STAGING, Environment, Run, by_command, eventually, on, says, signal_rollout
+from tests.acceptance.world import STAGING, Environment, Run, by_command, edited_stack, eventually, on, says, signal_rollout
 from tests.hangs import HANGS_AFTER_SECONDS
 
 HOST = STAGING.hosts[0]
@@ -81,15 +81,12 @@ class Project:
 
     def configure(self, with_file: str = "", **options: Any) -> None:
         """``with_file``: a Compose file on top of the others; ``options``: of stack.migration."""
-        path = self.root / "inventories" / "staging" / "group_vars" / "all" / "stack.yml"
-        variables = yaml.safe_load(path.read_text())
-        stack = variables["stack"]
-        if stack["migration"].get("engine"):
-            by_command(stack)
-        if with_file and with_file not in stack["compose_files"]:
-            stack["compose_files"].append(with_file)
-        stack["migration"] |= options
-        path.write_text(yaml.safe_dump(variables))
+        with edited_stack(self.root / "inventories") as stack:
+            if stack["migration"].get("engine"):
+                by_command(stack)
+            if with_file and with_file not in stack["compose_files"]:
+                stack["compose_files"].append(with_file)
+            stack["migration"] |= options
 
 
 @pytest.fixture

@@ -15,7 +15,6 @@ from itertools import cycle
 from pathlib import Path
 
 import pytest
-import yaml
 
 from tests.acceptance import sentinel
 from tests.acceptance.world import (
@@ -27,6 +26,7 @@ from tests.acceptance.world import (
     activated,
     by_command,
     edit_vault,
+    edited_stack,
     eventually,
     on,
 )
@@ -113,12 +113,8 @@ def marked(staging: Environment, inventories: Path, tmp_path: Path, monkeypatch:
     inventory = inventories / "staging"
     # One that services read from a file, and one that is in their environment.
     edit_vault(inventory, vault_session_secret=sentinel.VALUE, vault_ml_api_key=KEY)
-    variables = inventory / "group_vars" / "all" / "stack.yml"
-    content = yaml.safe_load(variables.read_text())
-    by_command(content["stack"])
-    # Without a ledger a migration runs before every release.
-    content["stack"]["migration"] |= {"ledger": "", "reader": ""}
-    variables.write_text(yaml.safe_dump(content))
+    with edited_stack(inventories) as stack:
+        by_command(stack, at_every_release=True)
     changed = replace(staging, inventories=str(inventories))
     assert changed.play("playbooks/fingerprint.yml").code == 0
     yield Marked(changed, traces, [])

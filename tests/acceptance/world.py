@@ -262,10 +262,24 @@ def signal_rollout(host: str, number: signal.Signals) -> None:
     on(host, "python3", "-c", script + f"for process in found: os.kill(process, {int(number)})")
 
 
-def by_command(stack: dict[str, Any]) -> None:
-    """Let the example's migrations be run by a command of the image, as previews do it, and not by Supabase's engine."""
+@contextmanager
+def edited_stack(inventories: Path) -> Iterator[dict[str, Any]]:
+    """``stack`` of staging, to be changed in place; written at the end. ``inventories``: copies."""
+    path = inventories / "staging" / "group_vars" / "all" / "stack.yml"
+    variables = yaml.safe_load(path.read_text())
+    yield variables["stack"]
+    path.write_text(yaml.safe_dump(variables))
+
+
+def by_command(stack: dict[str, Any], *, at_every_release: bool = False) -> None:
+    """Let the example's migrations be run by a command of the image, as previews do it, and not by Supabase's engine.
+
+    ``at_every_release``: and not only when the ledger lacks one.
+    """
     stack["compose_files"].insert(1, "compose.migrate.yml")
     stack["migration"] = {"service": "migrate", "directory": "supabase/migrations", "reader": "ledger.DATABASE_URL"}
+    if at_every_release:
+        stack["migration"] |= {"ledger": "", "reader": ""}
 
 
 def edit_vault(inventory: Path, **values: str) -> None:
