@@ -9,8 +9,9 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from random import SystemRandom
 
 import pytest
 
@@ -39,10 +40,23 @@ def server(owner: str, *settings: str) -> Iterator[int]:
             _run(runs_as, *control, "--mode", "immediate", "stop")
 
 
+_EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
+_given: set[int] = set()
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """One that stays free while its server is away: none of those that connections get, and never the same one twice."""
+    first, last = map(int, _EPHEMERAL.read_text().split())
+    # Where connections may get all of them there is no better one.
+    ports: list[int] = [*range(10_000, first), *range(last + 1, 65_536)] or [*range(10_000, 65_536)]
+    # Hypothesis seeds what random would draw, so that processes side by side would draw the same.
+    for port in SystemRandom().sample(ports, min(1000, len(ports))):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            if port not in _given:
+                _given.add(port)
+                return port
+    raise RuntimeError("of a thousand ports none is free on 127.0.0.1")
 
 
 def binaries() -> Path:

@@ -16,8 +16,9 @@ from typing import Any
 import pytest
 
 from tests.hangs import HANGS_AFTER_SECONDS
-from tests.monitoring.parts import Part, ports
+from tests.monitoring.parts import Part
 from tests.monitoring.programs import ROOT
+from tests.postgres import free_port
 from tests.runpod_stub import KEY
 
 # The gateway's packages are beside those of the tests, see the Makefile.
@@ -34,7 +35,7 @@ class Gateway:
         if not _PYTHON.exists():
             pytest.fail("These tests need the packages of the ML gateway: make monitoring", pytrace=False)
         self._directory, self._database = directory, database
-        self._port, self._provider_port = ports(("gateway", "provider")).values()
+        self._port, self._provider_port = free_port(), free_port()
         directory.mkdir()
         (directory / "app").symlink_to(ROOT / "services" / "ml-gateway")
         (directory / "logs.py").symlink_to(ROOT / "services" / "logs.py")

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import errno
 import http.server
-import random
 import shutil
-import socket
 import subprocess
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,22 +18,6 @@ import pytest
 from tests.monitoring.programs import running
 
 Answer = Callable[[http.server.BaseHTTPRequestHandler], None]
-
-
-_EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
-
-
-def ports(names: Sequence[str]) -> dict[str, int]:
-    """Name -> a port that is free and stays so while its server is away: none of those that connections get."""
-    first, last = map(int, _EPHEMERAL.read_text().split())
-    found: dict[str, int] = {}
-    candidates = random.sample([*range(10_000, first), *range(last + 1, 65_536)], 1000)
-    while len(found) < len(names):
-        port = candidates.pop()
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            found[names[len(found)]] = port
-    return found
 
 
 class Part:

@@ -34,12 +34,11 @@ from ansible_collections.morpheus.deploy.plugins.plugin_utils.monitoring import 
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.monitoring.watched import Host
 
 from tests.hangs import HANGS_AFTER_SECONDS
-from tests.monitoring import parts
 from tests.monitoring.environments import INVENTORY, PRODUCTION, production
 from tests.monitoring.gateway import Gateway
 from tests.monitoring.parts import Disk, Part, answering, program, well
 from tests.monitoring.programs import ROOT
-from tests.postgres import server
+from tests.postgres import free_port, server
 
 _POLL_SECONDS = 0.2
 # Of so many requests one is answered with 503: too many for the month, too few to wake anybody up.
@@ -218,7 +217,7 @@ _PORTS = (
 @contextmanager
 def watched_host(directory: Path, **thresholds: float) -> Iterator[Prometheus]:
     """``thresholds``: of monitoring.thresholds, in place of the defaults."""
-    ports = parts.ports(_PORTS)
+    ports = {name: free_port() for name in _PORTS}
     # It ends sooner than monitoring.thresholds allows.
     both, authority = certificate(directory, 10)
     told: list[dict[str, Any]] = []
