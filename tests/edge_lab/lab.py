@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.admission import RESOLVE_SECONDS
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.lock import alone
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage import Kind
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.rollout import Rollout
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.switch import HostRollout
-from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
 
 from tests.edge_lab.changes import Changes, KilledError, watched
+from tests.edge_lab.edge import lab_directory, running_edge
 from tests.edge_lab.examples import HARMLESS, Example, Release
-from tests.edge_lab.haproxy import Haproxy, configure, root_file_system
+from tests.edge_lab.haproxy import Haproxy
 from tests.edge_lab.host import STACK, LabHost
 from tests.edge_lab.judge import Judge, Span
 from tests.edge_lab.load import Load, Place
@@ -85,23 +81,12 @@ class _Lab:
 
 @contextmanager
 def _laboratory() -> Iterator[_Lab]:
-    root = Path(tempfile.mkdtemp(prefix="edge-lab."))
-    paths = EdgePaths(root / "edge")
-    configure(paths)
-    haproxy = Haproxy(root_file_system(), paths)
-    loop = Loop()
-    docker = ToyDocker(loop, STACK)
-    try:
-        docker.open()
-        haproxy.start()
-        host = LabHost(docker, paths.root, Releases(STACK, root / "stacks"), haproxy.validate)
-        with watched(root, docker) as changes:
-            yield _Lab(loop, docker, haproxy, host, changes)
-    finally:
-        haproxy.kill()
-        docker.close()
-        loop.close()
-        shutil.rmtree(root, ignore_errors=True)
+    with (
+        lab_directory() as root,
+        running_edge(root, lambda loop: ToyDocker(loop, STACK)) as edge,
+        watched(root, edge.docker) as changes,
+    ):
+        yield _Lab(edge.loop, edge.docker, edge.haproxy, edge.host(), changes)
 
 
 class _Trial:

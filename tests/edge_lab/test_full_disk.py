@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import mmap
-import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.lock import alone
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage import journal
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.rollout import Rollout
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.switch import HostRollout
-from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
 
+from tests.edge_lab.edge import lab_directory, running_edge
 from tests.edge_lab.examples import Release, Service
-from tests.edge_lab.haproxy import Haproxy, configure, root_file_system
 from tests.edge_lab.host import STACK, LabHost
 from tests.edge_lab.load import Load, Place
 from tests.edge_lab.namespace import own_network
@@ -60,21 +56,13 @@ class FullDisk:
 
 @contextmanager
 def host_with_a_small_disk() -> Iterator[tuple[LabHost, ToyDocker, FullDisk, Loop]]:
-    root = Path(tempfile.mkdtemp(prefix="edge-lab."))
-    paths = EdgePaths(root / "edge")
-    configure(paths)
-    haproxy, loop, disk = Haproxy(root_file_system(), paths), Loop(), FullDisk(root)
-    docker = ToyDocker(loop, STACK)
-    try:
-        docker.open()
-        haproxy.start()
-        yield LabHost(docker, paths.root, Releases(STACK, disk.at), haproxy.validate), docker, disk, loop
-    finally:
-        haproxy.kill()
-        docker.close()
-        loop.close()
-        disk.close()
-        shutil.rmtree(root, ignore_errors=True)
+    with lab_directory() as root:
+        disk = FullDisk(root)
+        try:
+            with running_edge(root, lambda loop: ToyDocker(loop, STACK)) as edge:
+                yield edge.host(disk.at), edge.docker, disk, edge.loop
+        finally:
+            disk.close()
 
 
 def roll(host: LabHost, release: Release) -> Rollout:

@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.lock import alone
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage import Kind
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.switch import HostRollout
-from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
 
+from tests.edge_lab.edge import lab_directory, running_edge
 from tests.edge_lab.examples import Release, Service
 from tests.edge_lab.grpc import STREAM, Answer, GrpcDocker, ask
-from tests.edge_lab.haproxy import Haproxy, configure, root_file_system
 from tests.edge_lab.host import STACK, LabHost
 from tests.edge_lab.namespace import own_network
-from tests.edge_lab.toys import Loop
 from tests.hangs import HANGS_AFTER_SECONDS
 
 HOST = "shop.example.com"
@@ -37,24 +31,15 @@ GREETER = Service("greeter", ((HOST, "/"),), port=9000, parallelism=0, listens=(
 
 @contextmanager
 def greeting(service: Service, *, graceful: bool) -> Iterator[tuple[LabHost, GrpcDocker]]:
-    root = Path(tempfile.mkdtemp(prefix="edge-lab."))
-    paths = EdgePaths(root / "edge")
-    configure(paths)
-    haproxy, loop = Haproxy(root_file_system(), paths), Loop()
-    docker = GrpcDocker(loop, STACK)
-    docker.grpc_port, docker.graceful = service.port, graceful
-    try:
-        docker.open()
-        haproxy.start()
-        host = LabHost(docker, paths.root, Releases(STACK, root / "stacks"), haproxy.validate)
+    with (
+        lab_directory() as root,
+        running_edge(root, lambda loop: GrpcDocker(loop, STACK)) as edge,
+    ):
+        edge.docker.grpc_port, edge.docker.graceful = service.port, graceful
+        host = edge.host()
         for name in "12":
             host.write(Release(name, (service,)))
-        yield host, docker
-    finally:
-        haproxy.kill()
-        docker.close()
-        loop.close()
-        shutil.rmtree(root, ignore_errors=True)
+        yield host, edge.docker
 
 
 def roll(host: LabHost, release: str, kind: Kind = Kind.DEPLOY) -> list[str]:

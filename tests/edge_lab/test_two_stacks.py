@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.sockets import Socket
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.lock import alone
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.switch import HostRollout
-from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
 
+from tests.edge_lab.edge import lab_directory, running_edge
 from tests.edge_lab.examples import Release, Service
-from tests.edge_lab.haproxy import Haproxy, configure, root_file_system
 from tests.edge_lab.host import LabHost
 from tests.edge_lab.load import Load, Place
 from tests.edge_lab.namespace import own_network
@@ -33,29 +28,16 @@ PLACES = [Place("shop.example.com", "/"), Place("mall.example.com", "/")]
 @contextmanager
 def two_stacks() -> Iterator[tuple[Loop, dict[str, LabHost]]]:
     """On the same edge, each with an engine of its own that knows the names of both."""
-    root = Path(tempfile.mkdtemp(prefix="edge-lab."))
-    paths = EdgePaths(root / "edge")
-    configure(paths)
-    haproxy, loop = Haproxy(root_file_system(), paths), Loop()
-    shop, mall = ToyDocker(loop, "shop"), ToyDocker(loop, "mall", "127.2.0.")
-    shop.neighbours.append(mall)
-    try:
-        shop.open()
-        haproxy.start()
-        engines = {"shop": shop, "mall": mall}
-        yield (
-            loop,
-            {
-                name: LabHost(docker, paths.root, Releases(name, root / "stacks"), haproxy.validate, name)
-                for name, docker in engines.items()
-            },
-        )
-    finally:
-        haproxy.kill()
-        mall.close()
-        shop.close()
-        loop.close()
-        shutil.rmtree(root, ignore_errors=True)
+    with (
+        lab_directory() as root,
+        running_edge(root, lambda loop: ToyDocker(loop, "shop")) as edge,
+    ):
+        mall = ToyDocker(edge.loop, "mall", "127.2.0.")
+        edge.docker.neighbours.append(mall)
+        try:
+            yield edge.loop, {"shop": edge.host(), "mall": edge.host(docker=mall, name="mall")}
+        finally:
+            mall.close()
 
 
 def roll(host: LabHost, release: str) -> list[str]:

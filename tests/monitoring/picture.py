@@ -23,19 +23,18 @@ sys.path[:0] = [str(ROOT / "collections"), str(ROOT)]
 
 import yaml
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import METRICS
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.lock import alone
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease.held import Claim
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease.lease import Lease
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage import Kind
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations import measured
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.switch import HostRollout
-from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.monitoring import targets
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.monitoring.watched import Host
 
+from tests.edge_lab.edge import running_edge
 from tests.edge_lab.examples import Release, Service
-from tests.edge_lab.haproxy import Haproxy, configure, root_file_system
+from tests.edge_lab.haproxy import root_file_system
 from tests.edge_lab.host import STACK, LabHost
 from tests.edge_lab.load import Load, Place
 from tests.edge_lab.namespace import own_network
@@ -68,12 +67,13 @@ def draw(picture: Path) -> None:
     root_file_system()
     root = Path(tempfile.mkdtemp(prefix="edge-lab."))
     try:
-        with own_network(), _laboratory(root) as (host, loop), _prometheus(root):
+        with own_network(), running_edge(root, lambda loop: ToyDocker(loop, STACK)) as edge, _prometheus(root):
+            host = edge.host()
             first, second = Release("1.0.0", (API,)), Release("1.1.0", (API,))
             for release in (first, second):
                 host.write(release)
             _run(root, host, first, Kind.DEPLOY)
-            with _users(loop):
+            with _users(edge.loop):
                 time.sleep(QUIET_SECONDS)
                 # Of what was before, a rate knows too little.
                 began = time.monotonic()
@@ -84,22 +84,6 @@ def draw(picture: Path) -> None:
                 _shoot(browser, root, picture, round(time.monotonic() - began))
     finally:
         shutil.rmtree(root, ignore_errors=True)
-
-
-@contextmanager
-def _laboratory(root: Path) -> Iterator[tuple[LabHost, Loop]]:
-    paths = EdgePaths(root / "edge")
-    configure(paths)
-    haproxy, loop = Haproxy(root_file_system(), paths), Loop()
-    docker = ToyDocker(loop, STACK)
-    try:
-        docker.open()
-        haproxy.start()
-        yield LabHost(docker, paths.root, Releases(STACK, root / "stacks"), haproxy.validate), loop
-    finally:
-        haproxy.kill()
-        docker.close()
-        loop.close()
 
 
 @contextmanager
