@@ -48,7 +48,7 @@ def main() -> None:
 
 def compared(rate: float, seconds: float, directory: Path, database: Database) -> None:
     with providers(directory) as found_providers, world(directory, database, found_providers) as wide:
-        urls = {"direct": f"{wide.stub.url}/v2/ep-comic/run", "gateway": f"{wide.gateway().url}/v2/comic/run"}
+        urls = {"direct": f"{wide.stub.url}/v2/ep-comic/runsync", "gateway": f"{wide.gateway().url}/v2/comic/runsync"}
         # So that neither measures how it starts.
         for url in urls.values():
             asyncio.run(times(url, 20, 1))

@@ -11,13 +11,17 @@ import time
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError
 
-# The master takes no connection while it loads a configuration, perhaps for another stack; and a HAProxy that ended restarts.
-PATIENCE_SECONDS = 5.0
+# The master takes no connection while it loads a configuration, perhaps for another stack; and a HAProxy that ended restarts, on
+# a busy machine for many seconds. As long as it may take for an answer.
+PATIENCE_SECONDS = 30.0
 POLL_SECONDS = 0.05
 _ONCE = ("reload", "add map ")
 _SAID_WHAT_IT_DID = re.compile(
     r"(no need to )?changed? (its FQDN|the F[QD]{2}N|the addr|from)|(IP|port) changed|nothing changed|no need to change"
 )
+
+# Sockets on which nobody answered for as long as that: whoever asks there again does not wait so long again.
+_silent: set[str] = set()
 
 
 class _BrokenOffError(ConnectionError):
@@ -27,25 +31,35 @@ class _BrokenOffError(ConnectionError):
 class Socket:
     """HAProxy's runtime socket: one command a connection, as it is meant to be used."""
 
-    def __init__(self, path: str, timeout: float = 30.0, prefix: str = "", patience: float = PATIENCE_SECONDS) -> None:
-        """``prefix``: what the master's socket needs before a command for one of its workers. ``patience``: seconds."""
+    def __init__(self, path: str, timeout: float = 30.0, prefix: str = "", patience: float | None = None) -> None:
+        """``prefix``: what the master's socket needs before a command for one of its workers. ``patience``: seconds, without it
+        PATIENCE_SECONDS.
+        """
         self._path = path
         self._timeout = timeout
         self._prefix = prefix
-        self._patience = patience
+        self._patience = PATIENCE_SECONDS if patience is None else patience
 
     def ask(self, command: str) -> str:
-        """The whole answer. While the master loads a configuration, or HAProxy is restarted, it is waited for."""
-        deadline = time.monotonic() + self._patience
+        """The whole answer. While the master loads a configuration, or HAProxy is restarted, it is waited for: once, until
+        somebody answers again.
+        """
+        deadline = time.monotonic() + (0.0 if self._path in _silent else self._patience)
         while True:
             try:
-                return self._ask(command)
+                answer = self._ask(command)
+                _silent.discard(self._path)
+                return answer
             except (ConnectionError, FileNotFoundError, BlockingIOError) as exc:
                 # What may have been done is not done twice: a reload, and an entry that is added.
-                if time.monotonic() >= deadline or (isinstance(exc, _BrokenOffError) and command.startswith(_ONCE)):
-                    raise self._silent(exc) from exc
+                if isinstance(exc, _BrokenOffError) and command.startswith(_ONCE):
+                    raise self._no_answer(exc) from exc
+                if time.monotonic() >= deadline:
+                    if self._patience:
+                        _silent.add(self._path)
+                    raise self._no_answer(exc) from exc
             except OSError as exc:
-                raise self._silent(exc) from exc
+                raise self._no_answer(exc) from exc
             time.sleep(POLL_SECONDS)
 
     def _ask(self, command: str) -> str:
@@ -67,7 +81,7 @@ class Socket:
             raise _BrokenOffError("the answer was broken off")
         return answer.decode("utf-8", "replace").strip()
 
-    def _silent(self, exc: OSError) -> EdgeError:
+    def _no_answer(self, exc: OSError) -> EdgeError:
         return EdgeError(
             f"HAProxy does not answer on {self._path}: {exc}. If the edge does not run (docker ps --all --filter name=edge), "
             "playbooks/provision.yml --tags edge for this inventory brings it back"

@@ -3,21 +3,23 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How large the batches of a backfill are, and how long traffic has the database between two, by how long they take. Pure.
 
-Whoever wants a row of a batch waits until its end, and others compete with it for processors and disks meanwhile. So what a batch
-may take is a time, and how many rows that are is learned from the batches before: on a busy database fewer.
+Whoever wants a row of a batch waits until its end, and others compete with it for processors and disks meanwhile: a
+commit waits until the disk has what the batch wrote before it. So what a batch may take is a time, and how many rows that are is
+learned from the batches before, on a busy database fewer; and most of the time there is no batch at all.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-# What a person does not notice.
-BATCH_SECONDS = 0.05
+# As long as a common transaction or two take.
+BATCH_SECONDS = 0.005
 # Of these a batch never has fewer, so that it does not take longer to write down how far it has come than to come there.
 LEAST_ROWS = 100
 # A batch that met one slow moment says little about the next one.
 MOST_GROWTH, MOST_SHRINKAGE = 2.0, 0.25
-REST_SECONDS = 2.0
+# For each second of a batch, and never more than so many seconds.
+REST_FACTOR, REST_SECONDS = 9.0, 2.0
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Pace:
         return cls(most, min(most, LEAST_ROWS))
 
     def after(self, seconds: float) -> Pace:
-        """The batch has taken so long. Traffic has the database for as long again, and no longer than REST_SECONDS."""
+        """The batch has taken so long. Traffic has the database REST_FACTOR times as long, and no longer than REST_SECONDS."""
         factor = min(max(BATCH_SECONDS / max(seconds, 1e-6), MOST_SHRINKAGE), MOST_GROWTH)
         rows = max(int(self.rows * factor), LEAST_ROWS)
-        return Pace(self.most, min(rows, self.most), min(seconds, REST_SECONDS))
+        return Pace(self.most, min(rows, self.most), min(seconds * REST_FACTOR, REST_SECONDS))

@@ -258,6 +258,28 @@ def test_a_socket_that_nobody_listens_on_says_what_to_do(monkeypatch: pytest.Mon
         )
 
 
+def test_a_haproxy_that_is_away_for_good_is_waited_for_once_and_again_after_it_was_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
+    with TemporaryDirectory() as directory:
+        path = Path(directory) / "run" / "admin.sock"
+        path.parent.mkdir()
+
+        def waited() -> float:
+            began = now[0]
+            with pytest.raises(EdgeError):
+                Socket(str(path)).ask("show info")
+            return now[0] - began
+
+        assert waited() >= sockets.PATIENCE_SECONDS
+        assert [waited(), waited()] == [0.0, 0.0]
+        with FakeHAProxy(Path(directory)):
+            assert Socket(str(path)).ask("show info")
+        path.unlink(missing_ok=True)
+        assert waited() >= sockets.PATIENCE_SECONDS
+
+
 @contextmanager
 def answering(path: str, answers: Sequence[str]) -> Iterator[list[str]]:
     """Listens on ``path`` and gives one answer a connection, however it is broken off; the commands that it was asked."""
