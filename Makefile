@@ -176,8 +176,11 @@ MONITORING := .cache/monitoring
 MONITORING_PACKAGES := prometheus prometheus-alertmanager prometheus-blackbox-exporter prometheus-node-exporter \
 	prometheus-postgres-exporter haproxy libjs-jquery
 
+# By the packages, so that another one is fetched as well.
+MONITORING_STAMP := $(MONITORING)/.stamp-$(firstword $(shell echo $(MONITORING_PACKAGES) | cksum))
+
 # Unpacked and not installed: Debian's packages would start their services.
-$(MONITORING)/.stamp:
+$(MONITORING_STAMP):
 	@mkdir -p $(MONITORING)/archives/partial
 	@$(APT) update --quiet
 	$(APT) install --quiet --yes --no-install-recommends --download-only --reinstall \
@@ -187,11 +190,11 @@ $(MONITORING)/.stamp:
 	@touch $@
 
 .PHONY: monitoring
-monitoring: $(VENV)/.stamp $(VENV)/ml-gateway/.stamp $(MONITORING)/.stamp postgres ## Try every alert and every panel with the real Prometheus
+monitoring: $(VENV)/.stamp $(VENV)/ml-gateway/.stamp $(MONITORING_STAMP) postgres ## Try every alert and every panel with the real Prometheus
 	pytest -m 'not deep' tests/monitoring
 
 .PHONY: monitoring-deep
-monitoring-deep: $(VENV)/.stamp $(VENV)/ml-gateway/.stamp $(MONITORING)/.stamp postgres ## Make this machine short of memory and processors, and hear of it
+monitoring-deep: $(VENV)/.stamp $(VENV)/ml-gateway/.stamp $(MONITORING_STAMP) postgres ## Make this machine short of memory and processors, and hear of it
 	pytest -m deep tests/monitoring
 
 LOGS := .cache/logs

@@ -38,7 +38,7 @@ class Archives:
         """Give this run those of earlier ones. What cannot be had is made by Ansible, as always."""
         with suppress(OSError):
             self._place = _place()
-            if self._place:
+            if self._place and self._place.exists():
                 os.utime(self._place)
                 for path in _archives(self._place):
                     _link(path, _of_this_run())
@@ -68,8 +68,9 @@ def _place() -> Path | None:
         return None
     base = Path(constants.ANSIBLE_HOME, "morpheus.deploy", "archives")
     place = base / _code()
-    place.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return place if _is_only_ours(base) and _is_only_ours(place) else None
+    base.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # Not made before there is something to keep: a run that packs nothing would push another version's out.
+    return place if _is_only_ours(base) and (not place.exists() or _is_only_ours(place)) else None
 
 
 def _is_only_ours(directory: Path) -> bool:
@@ -78,10 +79,10 @@ def _is_only_ours(directory: Path) -> bool:
 
 
 def _code() -> str:
-    """Of this collection what the files hold; of Ansible when they were installed."""
-    digest = hashlib.sha256(f"{__version__} {_OF_ANSIBLE} {_PLUGINS}".encode())
+    """Of this collection what the files hold, wherever it lies; of Ansible when they were installed."""
+    digest = hashlib.sha256(f"{__version__} {_OF_ANSIBLE}".encode())
     for path in _files(_PLUGINS / "modules", _PLUGINS / "module_utils"):
-        digest.update(f"\n{path} {hashlib.sha256(path.read_bytes()).hexdigest()}".encode())
+        digest.update(f"\n{path.relative_to(_PLUGINS)} {hashlib.sha256(path.read_bytes()).hexdigest()}".encode())
     for path in _files(_OF_ANSIBLE):
         found = path.stat()
         digest.update(f"\n{path} {found.st_size} {found.st_mtime_ns}".encode())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -113,6 +114,24 @@ def test_nobody_else_may_write_where_archives_lie(project: Project, level: str) 
 def test_a_home_that_cannot_be_written_stops_nothing(project: Project) -> None:
     (project.directory / "home").write_text("a file")
     assert [project.run(LEASE), project.run()] == [[], []]
+
+
+def test_runs_that_pack_nothing_push_nothing_out(project: Project) -> None:
+    project.run(LEASE)
+    code = project.util.read_text()
+    for number in range(20):
+        project.util.write_text(f"one = {number}\n")
+        project.run()
+    project.run(LEASE)
+    project.util.write_text(code)
+    assert project.run() == [LEASE]
+
+
+def test_the_same_code_in_another_place_has_the_same_archives(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    project.run(LEASE)
+    shutil.copytree(project.directory / "plugins", project.directory / "other")
+    monkeypatch.setattr(archives, "_PLUGINS", project.directory / "other")
+    assert project.run() == [LEASE]
 
 
 def test_archives_of_a_few_versions_of_the_code_are_kept(project: Project) -> None:
