@@ -113,6 +113,13 @@ options:
         memory do not suffice, instead of failing for the first reason.
     type: bool
     default: false
+  keeps_ledger:
+    description:
+      - Where a rollout of the release would do nothing, ask the database for its ledger of migrations, by the login in
+        C(stack.migration.reader), and keep it on the host, as M(morpheus.deploy.stack_ledger) does. So a run that changes nothing
+        needs no other module for that.
+    type: bool
+    default: false
 extends_documentation_fragment:
   - morpheus.deploy.engine.stacks
   - morpheus.deploy.token.fenced
@@ -174,6 +181,13 @@ pending:
   returned: success
   type: bool
   sample: true
+ledger:
+  description:
+    - C(live) when the database was asked for its ledger, with O(keeps_ledger), and the host keeps what it answered. Otherwise
+      empty.
+  returned: success
+  type: str
+  sample: live
 versions:
   description:
     - Versions of the schema that the release's migration brings. Empty when this host does not know yet that they were
@@ -253,6 +267,7 @@ problems:
 """
 
 import base64
+import time
 from collections.abc import Mapping
 from contextlib import nullcontext
 from typing import Any
@@ -320,6 +335,7 @@ def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
         **about,
         "was_live": prepared.was_live,
         "pending": prepared.pending,
+        "ledger": _kept_ledger(host, prepared) if module.params["keeps_ledger"] and not module.check_mode else "",
         "versions": prepared.versions,
         "jobs": prepared.jobs,
         "jobs_done": prepared.jobs_done,
@@ -355,6 +371,7 @@ def main() -> None:
             "digests": {"type": "dict", "default": {}},
             "memory_free_mb": {"type": "int", "default": 0},
             "reports_refusals": {"type": "bool", "default": False},
+            "keeps_ledger": {"type": "bool", "default": False},
             "token": {"type": "int", "default": 0, "no_log": False},
             "run": {"type": "str", "default": ""},
             "without_lease": leased.WITHOUT_LEASE,
@@ -362,6 +379,17 @@ def main() -> None:
         supports_check_mode=True,
     )
     run_module(module, body)
+
+
+def _kept_ledger(host: StackHost, prepared: Prepared) -> str:
+    if prepared.pending:
+        return ""
+    # What few runs use, and takes long to import.
+    from ansible_collections.morpheus.deploy.plugins.module_utils.operations import ledger
+
+    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    found = ledger.look(host.releases, now, release_id=prepared.id, keep=True)
+    return ledger.LIVE if found["source"] == ledger.LIVE else ""
 
 
 def _live_plan(prepared: Prepared, wanted: Wanted) -> list[str]:

@@ -149,6 +149,9 @@ def database(*versions: str, state: str = "applied", **connections: int) -> dict
     return rule("lease", {**LEASE, "database": said})
 
 
+[READY] = [one["answer"] for one in WELL if one["module"] == "stack_release"]
+
+
 def asked(done: Done, module: str) -> list[str]:
     return [one["host"] for one in done.asked if one["module"] == module]
 
@@ -165,6 +168,19 @@ def test_a_deploy_makes_the_login_once_and_has_hosts_keep_what_they_read(stage: 
     assert "canary" not in done.output
 
 
+@pytest.mark.parametrize(("second", "others"), [("live", 0), ("", 1)], ids=["all hosts", "one of two"])
+def test_where_nothing_changes_and_hosts_have_read_it_no_other_module_asks_the_database(
+    stage: Stage, second: str, others: int
+) -> None:
+    """Every module costs its time, and a deploy of what runs already is typed often."""
+    unchanged = {**READY, "pending": False, "changed": False}
+    answers = (("app-1", "live"), ("app-2", second))
+    rules = [rule("stack_release", {**unchanged, "ledger": read}, host=host) for host, read in answers]
+    done = deploy(stage, f"unchanged-{second}", database("ff", "aa"), *rules)
+    assert done.code == 0, done.output
+    assert (len(asked(done, "ledger_login")), len(asked(done, "stack_ledger"))) == (others, 2 * others)
+
+
 @pytest.mark.deep
 def test_a_login_that_cannot_be_made_is_told_and_stops_no_deploy(stage: Stage) -> None:
     why = "web.URL may not make the role of ledger.URL. Whoever may, types once: create role reader"
@@ -173,7 +189,6 @@ def test_a_login_that_cannot_be_made_is_told_and_stops_no_deploy(stage: Stage) -
     assert f"goes by what hosts remember: {why}" in words(done)
 
 
-[READY] = [one["answer"] for one in WELL if one["module"] == "stack_release"]
 # Of a host whose memory knows of both.
 KNOWS = rule("stack_release", {**READY, "versions": ["ff", "aa"]})
 
