@@ -456,7 +456,7 @@ class Case:
     """How a playbook is run. ``rules`` come before those of an environment where all is well.
 
     ``sent``: signal that the run gets when a module waits, or, ``early``, as soon as its file says that it is under way.
-    ``files``: what stands in these instead, or beside.
+    ``files``: what stands in these instead, or beside. ``within``: words before the command line, of a program that runs it.
     """
 
     options: tuple[str, ...] = ()
@@ -469,6 +469,7 @@ class Case:
     sent: signal.Signals | None = None
     early: bool = False
     files: Mapping[str, str] = field(default_factory=dict)
+    within: tuple[str, ...] = ()
 
 
 def collection(directory: Path) -> Path:
@@ -568,7 +569,7 @@ class Stage:
         path = self.collections / "ansible_collections" / "morpheus" / "deploy" / "playbooks" / f"{playbook}.yml"
         # A CI that was started by nohup would have the run ignore the end of its terminal.
         ansible = ("env", "--default-signal=HUP", str(BIN / "ansible-playbook"))
-        command = [*ansible, str(path), "-i", case.inventory, *OPTIONS.get(playbook, ()), *case.options]
+        command = [*case.within, *ansible, str(path), "-i", case.inventory, *OPTIONS.get(playbook, ()), *case.options]
         given = {**environment("ANSIBLE_"), "STAGE": str(own), "ANSIBLE_NOCOLOR": "1", **case.environment}
         with (own / "output").open("w+") as output:
             run = subprocess.Popen(
