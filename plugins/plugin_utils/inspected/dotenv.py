@@ -17,16 +17,8 @@ from pathlib import Path
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import interpolation
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected import secret_names
 
-_NAMED = re.compile(
-    r"pass(word|wd|phrase)?(_|\Z)|secret|token|api_?key|private_?key|credential|_key\Z|_dsn\Z|_pwd\Z|_salt\Z|webhook",
-    re.IGNORECASE,
-)
-# Says how others are let in, or where a secret lies, and is none.
-_NOT_NAMED = re.compile(
-    r"_FILE\Z|_PATH\Z|_HOST_AUTH_METHOD\Z|_EXPIRE|_TTL|_MINUTES\Z|_HOURS\Z|_DAYS\Z|_SECONDS\Z|_LENGTH\Z|_ENABLED\Z", re.IGNORECASE
-)
-_TRIVIAL = re.compile(r"(\d{1,6}|true|false|yes|no|on|off|none|null)\Z", re.IGNORECASE)
 _LOGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/\s:@]*:[^/\s@]+@")
 _PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----")
 # By which providers begin their keys.
@@ -95,7 +87,7 @@ def why_secret(name: str, value: str) -> str:
         return "a URL with a password in it"
     if _KEYS.match(value):
         return "begins as a provider's keys do"
-    if _NAMED.search(name) and not _NOT_NAMED.search(name) and not _TRIVIAL.match(value):
+    if secret_names.is_secret(name, value):
         # Whoever fills it in does so where it stands.
         return "by its name" if value else "by its name; empty now"
     return "looks random" if _looks_random(value) else ""

@@ -13,17 +13,9 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import data as compose_data
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected import dotenv, known_images
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected import dotenv, known_images, secret_names
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.needed import DEFAULT, Needed, Source, vault
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.tagged import Override, Reset
-
-SECRET = re.compile(
-    r"pass(word|wd|phrase)?(_|\Z)|secret|token|api_?key|private_?key|credential|_key\Z|_dsn\Z|_pwd\Z", re.IGNORECASE
-)
-# Says how others are let in, or where a secret lies, and is none.
-_NO_SECRET = re.compile(
-    r"_FILE\Z|_HOST_AUTH_METHOD\Z|_EXPIRE|_TTL|_MINUTES\Z|_HOURS\Z|_DAYS\Z|_LENGTH\Z|_ENABLED\Z", re.IGNORECASE
-)
 
 
 def bring(needed: Needed, services: Mapping[str, Mapping[str, Any]], source: Source, variables: Mapping[str, str]) -> None:
@@ -82,8 +74,7 @@ def passed_through(service: Mapping[str, Any]) -> list[str]:
 def is_secret(key: str, value: str) -> bool:
     given = DEFAULT.fullmatch(value)
     value = given["default"] if given else value
-    plain = not value or "$" in value or value.isdigit() or value.lower() in ("true", "false", "yes", "no")
-    return bool(SECRET.search(key)) and not _NO_SECRET.search(key) and not plain
+    return bool(value) and "$" not in value and secret_names.is_secret(key, value)
 
 
 def pairs_of(service: Mapping[str, Any]) -> dict[str, str]:
@@ -155,7 +146,7 @@ def _own_env_files(
     # What stands under environment wins over any env file.
     read, own_pairs = _read_by_image(service), pairs_of(service) if group == name else {}
     found = {key: value for key, value in found.items() if key not in own_pairs and (not read or key.startswith(read))}
-    secret = [key for key, value in found.items() if (value and SECRET.search(key)) or dotenv.why_secret(key, value)]
+    secret = [key for key, value in found.items() if dotenv.why_secret(key, value)]
     plain = {key: value for key, value in found.items() if key not in secret}
     if plain:
         needed.stack.setdefault("env", {})[group] = plain

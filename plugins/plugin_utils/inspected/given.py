@@ -12,8 +12,8 @@ from typing import Any
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import interpolation
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import variable_secrets
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.variables import OF_COMPOSE, is_reserved
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected import dotenv
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.environments import SECRET, passed_through
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected import dotenv, secret_names
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.environments import passed_through
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.needed import Needed, strings, vault
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
@@ -44,7 +44,7 @@ def variables(
     _of_compose(needed, known, file)
     asked |= {name: False for name in known if whole and name not in asked and _NAME.match(name) and not is_reserved(name)}
     names = [name for name, demanded in asked.items() if demanded or name in known]
-    why = {name: "by its name" if SECRET.search(name) else "" for name in names if name not in known}
+    why = {name: "by its name" if secret_names.is_secret(name, "") else "" for name in names if name not in known}
     why |= {name: dotenv.why_secret(name, known[name]) for name in names if name in known}
     why |= {name: why.get(name) or f"as secrets.{secret}" for name, secret in held.items()}
     plain = {name: known.get(name, "change-me") for name in names if not why[name]}
