@@ -11,17 +11,18 @@ import time
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError
 
-# The master takes no connection while it loads a configuration, perhaps for another stack; and a HAProxy that ended restarts, on
-# a busy machine for many seconds. As long as it may take for an answer.
-PATIENCE_SECONDS = 30.0
+# The master takes no connection while it loads a configuration, perhaps for another stack. What has answered this process before
+# and has ended restarts, on a busy machine for many seconds; what never has is away for good, and somebody waits to hear of it.
+PATIENCE_SECONDS = 5.0
+RESTART_SECONDS = 30.0
 POLL_SECONDS = 0.05
 _ONCE = ("reload", "add map ")
 _SAID_WHAT_IT_DID = re.compile(
     r"(no need to )?changed? (its FQDN|the F[QD]{2}N|the addr|from)|(IP|port) changed|nothing changed|no need to change"
 )
 
-# Sockets on which nobody answered for as long as that: whoever asks there again does not wait so long again.
-_silent: set[str] = set()
+# Paths of the sockets that were answered on last time.
+_answered: set[str] = set()
 
 
 class _BrokenOffError(ConnectionError):
@@ -32,31 +33,29 @@ class Socket:
     """HAProxy's runtime socket: one command a connection, as it is meant to be used."""
 
     def __init__(self, path: str, timeout: float = 30.0, prefix: str = "", patience: float | None = None) -> None:
-        """``prefix``: what the master's socket needs before a command for one of its workers. ``patience``: seconds, without it
-        PATIENCE_SECONDS.
+        """``prefix``: what the master's socket needs before a command for one of its workers. ``patience``: seconds; without it
+        RESTART_SECONDS after an answer, and PATIENCE_SECONDS otherwise.
         """
         self._path = path
         self._timeout = timeout
         self._prefix = prefix
-        self._patience = PATIENCE_SECONDS if patience is None else patience
+        self._patience = patience
 
     def ask(self, command: str) -> str:
-        """The whole answer. While the master loads a configuration, or HAProxy is restarted, it is waited for: once, until
-        somebody answers again.
-        """
-        deadline = time.monotonic() + (0.0 if self._path in _silent else self._patience)
+        """The whole answer. While the master loads a configuration, or HAProxy is restarted, it is waited for."""
+        usual = RESTART_SECONDS if self._path in _answered else PATIENCE_SECONDS
+        deadline = time.monotonic() + (usual if self._patience is None else self._patience)
         while True:
             try:
                 answer = self._ask(command)
-                _silent.discard(self._path)
+                _answered.add(self._path)
                 return answer
             except (ConnectionError, FileNotFoundError, BlockingIOError) as exc:
                 # What may have been done is not done twice: a reload, and an entry that is added.
                 if isinstance(exc, _BrokenOffError) and command.startswith(_ONCE):
                     raise self._no_answer(exc) from exc
                 if time.monotonic() >= deadline:
-                    if self._patience:
-                        _silent.add(self._path)
+                    _answered.discard(self._path)
                     raise self._no_answer(exc) from exc
             except OSError as exc:
                 raise self._no_answer(exc) from exc

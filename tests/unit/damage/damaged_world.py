@@ -413,6 +413,7 @@ class World:
         monkeypatch.setattr(host_gate_module, "DOCKER_RULES", Rules(1, 0.01, 1.0, 2.0))
         monkeypatch.setattr(ending, "POLL_SECONDS", 0.005)
         monkeypatch.setattr(sockets, "PATIENCE_SECONDS", 0.0)
+        monkeypatch.setattr(sockets, "RESTART_SECONDS", 0.0)
         monkeypatch.setattr(served_module, "PATIENCE_SECONDS", 0.0)
         monkeypatch.setattr(served_module, "ASK", PATIENT)
         monkeypatch.setattr(

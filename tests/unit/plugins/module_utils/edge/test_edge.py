@@ -106,6 +106,7 @@ class World:
 def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     # One that ends here is not started anew by anybody.
     monkeypatch.setattr(sockets, "PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(sockets, "RESTART_SECONDS", 0.0)
     # Not tmp_path: the path of a socket may have 107 characters at most.
     with TemporaryDirectory() as directory, FakeHAProxy(Path(directory)) as haproxy:
         world = World(Path(directory), haproxy)

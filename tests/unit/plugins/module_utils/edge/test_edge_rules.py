@@ -69,6 +69,7 @@ class World:
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     monkeypatch.setattr(sockets, "PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(sockets, "RESTART_SECONDS", 0.0)
     with TemporaryDirectory() as directory, FakeHAProxy(Path(directory)) as haproxy:
         yield World(Path(directory), haproxy)
 

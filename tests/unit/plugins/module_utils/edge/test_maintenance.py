@@ -214,6 +214,7 @@ def test_a_master_that_takes_no_connection_while_it_loads_is_awaited(paths: Edge
 def test_an_edge_that_does_not_answer_is_refused_and_left_as_it_was(paths: EdgePaths, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(maintenance_module, "PATIENCE_SECONDS", 0.0)
     monkeypatch.setattr(sockets, "PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(sockets, "RESTART_SECONDS", 0.0)
     with pytest.raises(EdgeError, match="does not answer"):
         Maintenance(paths).switch("on")
     assert on_disk(paths) == "state off\n"
