@@ -294,6 +294,10 @@ archive: $(VENV)/.stamp ## Build the collection as users install it, into .cache
 sanity: archive ## Run ansible-test sanity on what the archive holds: SANITY='--test pep8' a part of it
 	$(BIN)/python -m tests.sanity $(ARCHIVE)/*.tar.gz $(SANITY)
 
+.PHONY: ansible-test-units
+ansible-test-units: $(VENV)/.stamp ## Run the units by ansible-test: UNITS='tests/unit/plugins/modules/' a part of them
+	$(BIN)/python -m tests.ansible_units $(UNITS)
+
 .PHONY: importer
 importer: archive $(IMPORTER)/.stamp ## Put the archive through the rules of Ansible Galaxy
 	tests/importer $(IMPORTER) $(ARCHIVE)/*.tar.gz
@@ -325,7 +329,7 @@ release-files: archive $(REFERENCE)/.stamp
 	$(REFERENCE)/bin/antsibull-changelog generate --only-latest --output-format md --output $(ARCHIVE)/notes.md
 
 .PHONY: package
-package: sanity importer reference changelog ## All that a release is checked by beside the tests
+package: sanity ansible-test-units importer reference changelog ## All that a release is checked by beside the tests
 
 .PHONY: molecule
 molecule: sandbox ## Run the scenarios on simulated hosts

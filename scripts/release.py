@@ -4,8 +4,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A release of the collection, as its workflow makes it: nothing is signed before everything fits.
 
-check: ends well when galaxy.yml, the changelog and its fragments say that this version is to be released, else every reason
-why not.
+check: ends well when galaxy.yml, the changelog and its fragments say that this version is to be released, and when the public
+key is there by which it can be verified, else every reason why not.
 sign: signs the archive, its manifest (which ansible-galaxy verifies) and the tag of a commit, with the secret key in the
 variable SIGNING_KEY. Only a key whose public half is in .github/release-key.asc signs, since nobody could verify another.
 
@@ -47,6 +47,8 @@ def problems(root: Path, version: str) -> Iterator[str]:
     left = sorted(path.name for path in (root / "changelogs" / "fragments").glob("*.y*ml"))
     if left:
         yield f"changelogs/fragments: not in the notes yet: {', '.join(left)}; run make release-notes and commit what it writes"
+    if not (root / PUBLIC_KEY).exists():
+        yield f"{PUBLIC_KEY}: is missing, and without it nobody can verify a release; CONTRIBUTING.md says how to make the key"
 
 
 class Keys:
@@ -85,10 +87,7 @@ class Keys:
 
 def key(keys: Keys, root: Path, environment: Mapping[str, str]) -> str:
     """The fingerprint of the secret key, once it and its public half are known."""
-    public = root / PUBLIC_KEY
-    if not public.exists():
-        raise ReleaseError(f"{PUBLIC_KEY} is missing. Without it nobody can verify a release (CONTRIBUTING.md)")
-    keys.gpg("--import", str(public))
+    keys.gpg("--import", str(root / PUBLIC_KEY))
     known = keys.fingerprints("--list-keys")
     if not environment.get("SIGNING_KEY"):
         raise ReleaseError("SIGNING_KEY is empty. It is a secret of the environment release (CONTRIBUTING.md)")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible.constants import config
 from docutils import nodes
 
 project = "morpheus.deploy"
@@ -25,12 +26,16 @@ _PAGES = {
     "common_return_values": "reference_appendices/common_return_values.html",
 }
 _BUILTIN = "ansible_collections.ansible.builtin."
+_VARIABLES = {one["name"] for setting in config.get_configuration_definitions().values() for one in setting.get("env") or []}
 
 
 def elsewhere(app: Any, env: Any, node: Any, shown: Any) -> Any:
     """A link to Ansible's own pages, whose inventory Sphinx would have to fetch."""
     label = node["reftarget"]
     page = f"collections/ansible/builtin/{label.removeprefix(_BUILTIN)}.html" if label.startswith(_BUILTIN) else _PAGES.get(label)
+    # Fragments of ansible-core name settings of its own, which are not on the page of variables that is made here.
+    if node["reftype"] == "envvar" and label in _VARIABLES:
+        page = f"reference_appendices/config.html#envvar-{label}"
     return nodes.reference("", "", shown, refuri=f"{_ANSIBLE}/{page}") if page else None
 
 

@@ -96,7 +96,7 @@ changes:
 from collections.abc import Mapping
 from typing import Any
 
-import ansible_collections.morpheus.deploy.plugins.module_utils.base.bytecode  # noqa: F401
+import ansible_collections.morpheus.deploy.plugins.module_utils.base.bytecode  # noqa: F401  # pylint: disable=unused-import
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.morpheus.deploy.plugins.module_utils.egress import addresses
 from ansible_collections.morpheus.deploy.plugins.module_utils.egress.egress_filter import EgressFilter

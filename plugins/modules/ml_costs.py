@@ -63,7 +63,7 @@ books:
 
 from typing import Any
 
-import ansible_collections.morpheus.deploy.plugins.module_utils.base.bytecode  # noqa: F401
+import ansible_collections.morpheus.deploy.plugins.module_utils.base.bytecode  # noqa: F401  # pylint: disable=unused-import
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import engine
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.ml_gateway import Program

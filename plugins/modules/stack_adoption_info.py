@@ -119,7 +119,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-import ansible_collections.morpheus.deploy.plugins.module_utils.base.bytecode  # noqa: F401
+import ansible_collections.morpheus.deploy.plugins.module_utils.base.bytecode  # noqa: F401  # pylint: disable=unused-import
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.morpheus.deploy.plugins.module_utils.adoption import found as adoption_found
 from ansible_collections.morpheus.deploy.plugins.module_utils.adoption import ports as adoption_ports

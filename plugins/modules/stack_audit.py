@@ -243,7 +243,7 @@ trouble:
 import os
 from typing import Any
 
-import ansible_collections.morpheus.deploy.plugins.module_utils.base.bytecode  # noqa: F401
+import ansible_collections.morpheus.deploy.plugins.module_utils.base.bytecode  # noqa: F401  # pylint: disable=unused-import
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import engine, everything
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts.host import HostAudit

@@ -218,11 +218,22 @@ interrupted:
 traffic:
   description:
     - What users asked of the stack at this host's edge while the rollout was at work. Empty where nothing was done.
-    - RV(traffic.samples) has a list for each second. Seconds since the rollout began, answers since the list before, those with
-      5xx, and the mean time to an answer in milliseconds of the slowest service over its last 1,024. Of a long rollout neighbours
-      are merged. RV(traffic.steps) says when each step was done, in seconds since the rollout began.
   returned: always, once the release was found
   type: dict
+  contains:
+    samples:
+      description:
+        - A list for each second. Seconds since the rollout began, answers since the list before, those with 5xx, and the mean
+          time to an answer in milliseconds of the slowest service over its last 1,024.
+        - Of a long rollout neighbours are merged.
+      returned: when something was done
+      type: list
+      elements: list
+    steps:
+      description: When each step was done, in seconds since the rollout began, and which one it was.
+      returned: when something was done
+      type: list
+      elements: list
   sample: {samples: [[1.0, 104, 0, 12], [2.0, 101, 0, 12]], steps: [[1.4, "api: admit"]]}
 pruned:
   description: Ids of releases that were removed from the host after a good rollout, with images that nobody needs any more.
@@ -250,7 +261,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-import ansible_collections.morpheus.deploy.plugins.module_utils.base.bytecode  # noqa: F401
+import ansible_collections.morpheus.deploy.plugins.module_utils.base.bytecode  # noqa: F401  # pylint: disable=unused-import
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError, FencedError

@@ -104,7 +104,7 @@ backups:
 
 from typing import Any
 
-import ansible_collections.morpheus.deploy.plugins.module_utils.base.bytecode  # noqa: F401
+import ansible_collections.morpheus.deploy.plugins.module_utils.base.bytecode  # noqa: F401  # pylint: disable=unused-import
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.morpheus.deploy.plugins.module_utils.backup.news import News
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError

@@ -102,7 +102,7 @@ rows:
 from pathlib import Path
 from typing import Any
 
-import ansible_collections.morpheus.deploy.plugins.module_utils.base.bytecode  # noqa: F401
+import ansible_collections.morpheus.deploy.plugins.module_utils.base.bytecode  # noqa: F401  # pylint: disable=unused-import
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.morpheus.deploy.plugins.module_utils.backup import news, options, place, record, restore
 from ansible_collections.morpheus.deploy.plugins.module_utils.backup.export import Exporting, Wanted

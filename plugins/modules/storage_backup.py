@@ -65,7 +65,7 @@ objects:
 
 from typing import Any
 
-import ansible_collections.morpheus.deploy.plugins.module_utils.base.bytecode  # noqa: F401
+import ansible_collections.morpheus.deploy.plugins.module_utils.base.bytecode  # noqa: F401  # pylint: disable=unused-import
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.morpheus.deploy.plugins.module_utils.backup import news, options, record
 from ansible_collections.morpheus.deploy.plugins.module_utils.backup.objects import Keeping

@@ -114,7 +114,7 @@ proofs:
 
 from typing import Any
 
-import ansible_collections.morpheus.deploy.plugins.module_utils.base.bytecode  # noqa: F401
+import ansible_collections.morpheus.deploy.plugins.module_utils.base.bytecode  # noqa: F401  # pylint: disable=unused-import
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.morpheus.deploy.plugins.module_utils.supabase_api import client, isolation
 from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import in_words, run_module

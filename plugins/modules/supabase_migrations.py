@@ -126,7 +126,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import ansible_collections.morpheus.deploy.plugins.module_utils.base.bytecode  # noqa: F401
+import ansible_collections.morpheus.deploy.plugins.module_utils.base.bytecode  # noqa: F401  # pylint: disable=unused-import
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError, FencedError, missing_library
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import engine

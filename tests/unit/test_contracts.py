@@ -57,9 +57,14 @@ def defaults_of(role: Path) -> dict[str, Any]:
 
 
 @each_role
-@pytest.mark.parametrize("name", ["README.md", "meta/argument_specs.yml", "defaults/main.yml", "tasks/main.yml"])
+@pytest.mark.parametrize("name", ["README.md", "meta/main.yml", "meta/argument_specs.yml", "defaults/main.yml", "tasks/main.yml"])
 def test_every_role_has_the_same_shape(role: Path, name: str) -> None:
     assert (role / name).is_file()
+
+
+def test_no_role_describes_itself_in_the_words_of_another() -> None:
+    described = Counter(loaded(role / "meta" / "main.yml")["galaxy_info"]["description"] for role in ROLES)
+    assert [words for words, count in described.items() if count > 1] == []
 
 
 @each_role

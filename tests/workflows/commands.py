@@ -7,6 +7,7 @@ how commands end, and called.jsonl gets a line for each.
 import io
 import json
 import os
+import shutil
 import sys
 import tarfile
 from pathlib import Path
@@ -84,8 +85,11 @@ def make() -> int:
         there = Path(".cache/archive")
         there.mkdir(parents=True)
         (there / "notes.md").write_text("The first release.\n")
-        with tarfile.open(there / "morpheus-deploy-0.2.0.tar.gz", "w:gz") as archive:
-            archive.addfile(tarfile.TarInfo("MANIFEST.json"), io.BytesIO())
+        if "archive" in SCRIPT:
+            shutil.copy(SCRIPT["archive"], there)
+        else:
+            with tarfile.open(there / "morpheus-deploy-0.2.0.tar.gz", "w:gz") as archive:
+                archive.addfile(tarfile.TarInfo("MANIFEST.json"), io.BytesIO())
     code = int(SCRIPT.get("make", {}).get(WORDS[0], 0))
     if code and WORDS[:1] == ["visit"]:
         there = Path(".cache/browser/failed/test")
@@ -119,6 +123,10 @@ def gh() -> int:
 
 def git() -> int:
     called(words=WORDS)
+    if Path(".git").exists() and {"tag", "verify-tag"} & set(WORDS):
+        # The stand-ins come first in the path, and behind them git itself: a tag stays on this machine.
+        _, _, path = os.environ["PATH"].partition(os.pathsep)
+        os.execvpe(NAME, [NAME, *WORDS], {**os.environ, "PATH": path})
     if WORDS[0] == "ls-remote":
         tags = json.loads((HERE / "github.json").read_text()).get("tags", {})
         print("".join(f"{commit}\t{WORDS[2]}" for name, commit in tags.items() if WORDS[2] == f"refs/tags/{name}^{{}}"))

@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.errors import AnsibleFilterError
-from ansible_collections.morpheus.deploy.plugins.filter.known_baselines import known_baselines
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts import baseline, walk
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership.host import HostIdentity, Owner
@@ -142,17 +140,6 @@ def test_who_else_may_change_the_file_is_told(root: Path, capsys: CAPSYS) -> Non
     assert found.trouble.startswith("mode 0666, of uid ")
 
 
-RECORDED = {"digest": "a" * 64, "recorded": "2026-11-24T10:00:00Z"}
-
-
-def test_the_controllers_file_keeps_hosts_that_were_left_out(tmp_path: Path) -> None:
-    file = tmp_path / "baselines.json"
-    assert known_baselines(str(file)) == {}
-    file.write_text(json.dumps({"environment": "staging", "hosts": {"b": RECORDED}}))
-    recorded = {"a": {**RECORDED, "changed": True, "differences": []}}
-    assert known_baselines(str(file), recorded) == {"a": RECORDED, "b": RECORDED}
-
-
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"hosts": {"a": "x"}}', '{"hosts": {"a": {"digest": 1, "recorded": ""}}}'])
 def test_a_file_that_says_nothing_is_refused_by_its_path(tmp_path: Path, text: str) -> None:
     file = tmp_path / "baselines.json"
@@ -162,5 +149,3 @@ def test_a_file_that_says_nothing_is_refused_by_its_path(tmp_path: Path, text: s
     assert str(caught.value) == (
         f"{file}: is not a file of baselines; bring it back from the repository, or remove it and record the baselines again"
     )
-    with pytest.raises(AnsibleFilterError, match="is not a file of baselines"):
-        known_baselines(str(file))

@@ -10,9 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible.errors import AnsibleActionFail
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.morpheus.deploy.plugins.action import rotation as rotation_action
 from ansible_collections.morpheus.deploy.plugins.module_utils.backup import record
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import certificate, maintenance
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import engine
@@ -114,17 +112,6 @@ def test_with_a_lease_or_when_told_so_it_is_begun(name: str, option: dict[str, A
 def test_check_mode_needs_none_because_none_is_taken_then(name: str) -> None:
     with pytest.raises(BegunError):
         run(name, **WRITING[name], _ansible_check_mode=True)
-
-
-@pytest.mark.parametrize("state", ["begun", "switched", "waiting", "revoked", "cancelled", "ended"])
-def test_the_vault_is_not_written_without_a_lease(state: str) -> None:
-    action = rotation_action.ActionModule.__new__(rotation_action.ActionModule)
-    action._task = SimpleNamespace(args={"name": "key", "state": state}, check_mode=False, async_val=0, environment=[])
-    action._connection = SimpleNamespace(_shell=SimpleNamespace(tmpdir=None))
-    action._supports_check_mode = True
-    with pytest.raises(AnsibleActionFail) as refused:
-        action.run(task_vars={})
-    assert refused.value.message == WORDS
 
 
 @pytest.mark.parametrize(
