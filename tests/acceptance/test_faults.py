@@ -136,10 +136,17 @@ def test_a_disk_without_room_refuses_before_anything_is_pulled(production: Envir
     with production.load() as load:
         with small_disk(full, 300, tmp_path / "disk.img"):
             run = production.deploy("1.1.0")
+            # What the host itself says, where nobody asks for so much room.
+            own = production.deploy("1.1.0", "-e", "preflight_disk_free_mb=1")
             pulled = on(full, "docker", "images", "--quiet").split()
         eventually(lambda: production.containers(full) == before[full], "the engine knows its containers again")
     assert run.code != 0
-    says(run, ["VERDICT refused: production 1.1.0 (was 1.0.0)", "MB free of", "MB, and 1,000 MB are needed"])
+    says(
+        run,
+        ["VERDICT refused: production", f"{full}: disk: /var/lib/docker has", "expected 500 MB or more (preflight_disk_free_mb)"],
+    )
+    assert own.code != 0
+    says(own, ["VERDICT refused: production 1.1.0 (was 1.0.0)", "MB free of", "MB, and 1,000 MB are needed"])
     assert pulled == []
     assert {host: production.containers(host) for host in production.hosts} == before
     assert load.report.is_clean, load.report.failures

@@ -21,7 +21,7 @@ ADDRESSES = {"production-app-1": "10.77.2.11", "production-app-2": "10.77.2.12",
 WATCHED, WATCHING = PRODUCTION.hosts
 SINK = "http://10.77.2.4/production-alerts"
 RELEASE = "2026.11"
-MOVED = ("source", "secrets", "secret_files", "rotation", "fingerprints")
+MOVED = ("source", "secrets", "secret_files", "rotation", "flags", "fingerprints")
 NODE = {
     "name": "node-exporter",
     "port": 9100,
