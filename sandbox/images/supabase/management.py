@@ -159,7 +159,8 @@ def _storage(project: Project) -> dict[str, Any]:
 def _new_key(project: Project, algorithm: str, status: str, secret: str = "") -> dict[str, Any]:
     """Tokens are signed by ES256 and HS256 alone."""
     at, identity = now(), str(uuid.uuid4())
-    key = {"id": identity, "algorithm": algorithm, "status": status, "created_at": at, "updated_at": at, "public_jwk": None}
+    key: dict[str, Any] = {"id": identity, "algorithm": algorithm, "status": status, "created_at": at, "updated_at": at}
+    key["public_jwk"] = None
     if algorithm == "ES256":
         private = signatures.new_private()
         project.signing_secrets[identity] = private
