@@ -65,8 +65,14 @@ rows:
   returned: success, except in check mode
   type: int
   sample: 100000
+seconds:
+  description: How long it took, with the restore beside.
+  returned: success, except in check mode
+  type: float
+  sample: 241.5
 """
 
+import time
 from typing import Any
 
 import ansible_collections.morpheus.deploy.plugins.module_utils.base.bytecode  # noqa: F401  # pylint: disable=unused-import
@@ -90,10 +96,14 @@ def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
     if module.check_mode:
         Making(options.declared(params), tools, options.where(params), told.directory).look(wanted)
         return {"changed": True}
+    began = time.time()
     with options.at_work(params, tools, told) as spool:
         found = Making(options.declared(params), tools, options.where(params), spool).make(wanted)
-        told.tell(news.BACKUP, {"at": found.at, "name": found.name, "verified": found.verified, "size": found.size})
-    return {"changed": True, "backup": found.shown(), "rows": sum(one.rows for one in found.tables.values())}
+        seconds = round(time.time() - began, 1)
+        about = {"at": found.at, "name": found.name, "verified": found.verified, "size": found.size, "seconds": seconds}
+        told.tell(news.BACKUP, about)
+    rows = sum(one.rows for one in found.tables.values())
+    return {"changed": True, "backup": found.shown(), "rows": rows, "seconds": seconds}
 
 
 @in_words

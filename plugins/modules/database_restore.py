@@ -145,6 +145,8 @@ def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
                 restoring.restore(declared, found)
             rows = sum(one.rows for one in found.tables.values())
             seconds = round(time.time() - began, 1)
+            at = record.said(time.time())
+            told.tell(news.RESTORE, {"at": at, "name": found.name, "of": found.at, "rows": rows, "seconds": seconds})
     return {**result, "changed": state == "restored", "name": found.name, "rows": rows, "seconds": seconds}
 
 

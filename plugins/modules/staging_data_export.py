@@ -59,7 +59,11 @@ options:
     type: dict
     default: {}
   rate_megabytes_per_second:
-    description: How fast the backup may be read; C(0) for as fast as it goes.
+    description:
+      - How fast the host may be read from and written to for the export as a whole, all tables together; C(0) for as fast as it
+        goes.
+      - What counts is the archive where it is fetched, looked at and restored, each table that a statement goes through, and the
+        export where it is made, looked at and sent. Time in which nothing of it was read is not caught up.
     type: float
     default: 0.0
 extends_documentation_fragment:
@@ -104,7 +108,7 @@ from typing import Any
 
 import ansible_collections.morpheus.deploy.plugins.module_utils.base.bytecode  # noqa: F401  # pylint: disable=unused-import
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.morpheus.deploy.plugins.module_utils.backup import news, options, place, record, restore
+from ansible_collections.morpheus.deploy.plugins.module_utils.backup import flow, news, options, place, record, restore
 from ansible_collections.morpheus.deploy.plugins.module_utils.backup.export import Exporting, Wanted
 from ansible_collections.morpheus.deploy.plugins.module_utils.backup.restore import Restoring
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
@@ -121,12 +125,13 @@ def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
     if bool(params["to_directory"]) == bool(params["to_urls"]):
         raise DeployError("to_directory and to_urls: exactly one of them says where the export goes")
     tools, told = options.tools(params), news.News()
-    rate = params["rate_megabytes_per_second"] * 1e6
-    wanted = Wanted(params["name"], params["recipients"], params["rules"], params["subset"], rate)
+    pace = flow.Pace(params["rate_megabytes_per_second"] * 1e6)
+    wanted = Wanted(params["name"], params["recipients"], params["rules"], params["subset"])
     with options.at_work(params, tools, told) as spool:
-        restoring = Restoring(tools, options.where(params), spool, params["identity"])
+        restoring = Restoring(tools, options.where(params, pace), spool, params["identity"], pace=pace)
         grows = Path(params["to_directory"] or spool)
-        found = Exporting(restoring, place.of(params["to_directory"], params["to_urls"]), grows).export(backup, wanted)
+        where = place.of(params["to_directory"], params["to_urls"], pace)
+        found = Exporting(restoring, where, grows).export(backup, wanted)
     return {"changed": True, "export": found.shown(), "rows": sum(one.rows for one in found.tables.values())}
 
 

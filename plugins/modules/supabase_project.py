@@ -13,7 +13,9 @@ description:
     restrictions are in force. What is left out stays as it is.
   - A token that reaches more than the project is refused, before anything is changed.
   - Signing keys are rotated in steps. Another one is put on standby, is used once whoever verifies tokens has read it, and the
-    one before is revoked when its last token has ended. Each call does what can be done at once; RV(waiting) says what cannot.
+    one before is revoked when its last token has ended. Each call does what can be done at once; RV(waiting) says what cannot,
+    and in how many minutes it can. What a killed call has left is gone on with by the next one.
+  - The legacy secret is not revoked while the API keys C(anon) and C(service_role) are accepted, which it has signed.
   - In check mode RV(differences) is the drift.
 attributes:
   check_mode:

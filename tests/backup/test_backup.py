@@ -188,7 +188,21 @@ def test_while_one_is_at_work_another_waits_and_then_says_so(tmp_path: Path) -> 
         pass
 
 
-def test_a_rate_is_kept_by_waiting() -> None:
+def test_a_pace_is_one_for_all_streams_and_what_was_not_used_is_not_caught_up() -> None:
     clock = Clock()
-    assert flow.pump(io.BytesIO(bytes(1 << 20)), io.BytesIO(), rate=1 << 18, clock=clock) == 1 << 20
-    assert clock.now() == pytest.approx(4.0)
+    pace = flow.Pace(1 << 18, clock)
+
+    def moved() -> int:
+        return flow.pump(flow.Paced(io.BytesIO(bytes(1 << 20)), pace), io.BytesIO())
+
+    # The first 256 KiB come at once, and what comes next waits for their second.
+    assert (moved(), clock.now()) == (1 << 20, pytest.approx(3.0))
+    assert (moved(), clock.now()) == (1 << 20, pytest.approx(7.0))
+    clock.sleep(100)
+    assert (moved(), clock.now()) == (1 << 20, pytest.approx(110.0))
+
+
+def test_without_a_rate_nobody_waits() -> None:
+    clock = Clock()
+    flow.pump(flow.Paced(io.BytesIO(bytes(1 << 20)), flow.Pace(0, clock)), io.BytesIO())
+    assert clock.now() == 0

@@ -122,7 +122,11 @@ def test_a_backup_is_made_tried_lost_and_restored(host: Host) -> None:
     news = News().read()
     assert (news["backup"]["name"], news["drill"]["name"], news["drill"]["rows"]) == ("first", "first", made["rows"])
     assert "backup_last_success_timestamp_seconds{} 1" in (places.ROOT / "metrics" / "backup.prom").read_text()
-    assert len((places.ROOT / "backup" / "drills.jsonl").read_text().splitlines()) == 1
+    # How long each took is returned, and written down on the host.
+    for kind, result in (("backup", made), ("drill", drilled), ("restore", restored)):
+        assert news[kind]["seconds"] == result["seconds"] > 0
+    [line] = (places.ROOT / "backup" / "drills.jsonl").read_text().splitlines()
+    assert (json.loads(line)["name"], json.loads(line)["seconds"]) == ("first", drilled["seconds"])
     if host.image:
         said = json.dumps(host.asked())
         assert "canary" not in said

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.morpheus.deploy.plugins.module_utils.backup import bring
+from ansible_collections.morpheus.deploy.plugins.module_utils.backup import bring, flow
 from ansible_collections.morpheus.deploy.plugins.module_utils.backup.database import Declared
 from ansible_collections.morpheus.deploy.plugins.module_utils.backup.export import Exporting, Wanted
 from ansible_collections.morpheus.deploy.plugins.module_utils.backup.place import Directory
@@ -24,6 +24,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.ownership import m
 from tests.backup import age
 from tests.backup.world import World
 from tests.migrations.postgres import Cluster, Database
+from tests.unit.clock import Clock
 
 ROWS = 100_000
 USERS = ROWS // 10
@@ -92,10 +93,13 @@ class Two:
     key: age.Key
     exports: Directory
 
-    def export(self, rules: Mapping[str, str] = RULES, subset: Mapping[str, str] | None = None, rate: float = 0) -> Record:
+    def export(
+        self, rules: Mapping[str, str] = RULES, subset: Mapping[str, str] | None = None, pace: flow.Pace | None = None
+    ) -> Record:
         backup = self.production.make()
-        wanted = Wanted("export", [self.key.recipient], rules, subset or {}, rate)
-        return Exporting(self.production.restoring(), self.exports, self.exports.path).export(backup, wanted)
+        wanted = Wanted("export", [self.key.recipient], rules, subset or {})
+        restoring = replace(self.production.restoring(), pace=pace or flow.Pace())
+        return Exporting(restoring, self.exports, self.exports.path).export(backup, wanted)
 
     @property
     def declared(self) -> Declared:
@@ -174,6 +178,37 @@ def test_a_subset_takes_along_what_it_needs_and_leaves_no_reference_behind(two: 
         two.staging.value("select count(*) from public.ratings r left join auth.users u on u.id = r.rater where u.id is null")
         == 0
     )
+
+
+class Paced(flow.Pace):
+    """``taken``: what went by, each with the second in which it might."""
+
+    def __init__(self, rate: float) -> None:
+        super().__init__(rate, Clock())
+        self.taken: list[tuple[float, int]] = []
+
+    def take(self, count: int) -> None:
+        super().take(count)
+        self.taken += [(self.clock.now(), count)] if count else []
+
+
+def test_a_rate_holds_for_an_export_as_a_whole_and_not_for_each_of_its_tables(two: Two) -> None:
+    small(two)
+    pace = Paced(1000)
+    found = two.export(pace=pace)
+    whole = 0
+    for second, count in pace.taken:
+        # At no moment is more taken than the seconds until then allow, but for what has just begun.
+        assert whole <= second * 1000 + 1e-6
+        whole += count
+    tables = ("auth.users", "public.stories", "public.ratings")
+    sizes = [int(two.production.database.value(f"select pg_relation_size('{table}')")) for table in tables]
+    counts = [count for _, count in pace.taken]
+    # Read to be looked at; of these three the first two are masked, and all are counted.
+    assert whole > 2 * sum(sizes)
+    archive = (two.production.place.path / "first.dump.age").stat().st_size
+    assert {archive, found.size} <= set(counts)
+    assert pace.clock.now() * 1000 > whole - max(counts)
 
 
 def test_columns_that_look_like_persons_are_refused_all_at_once(two: Two) -> None:

@@ -17,7 +17,7 @@ from urllib.request import Request, urlopen
 
 import boto3  # type: ignore[import-not-found,import-untyped,unused-ignore]
 import pytest
-from ansible_collections.morpheus.deploy.plugins.module_utils.backup import record
+from ansible_collections.morpheus.deploy.plugins.module_utils.backup import flow, record
 from ansible_collections.morpheus.deploy.plugins.module_utils.backup.make import Making, Wanted
 from ansible_collections.morpheus.deploy.plugins.module_utils.backup.place import Urls
 from ansible_collections.morpheus.deploy.plugins.module_utils.backup.restore import Restoring
@@ -27,6 +27,7 @@ from moto.server import ThreadedMotoServer  # type: ignore[import-not-found,impo
 
 from tests.backup.world import NOW, World
 from tests.hangs import HANGS_AFTER_SECONDS
+from tests.unit.clock import Clock
 
 KEYS = {"access_key": "canary-access", "secret_key": "canary-secret"}
 
@@ -75,6 +76,21 @@ def test_a_backup_goes_to_a_bucket_and_comes_back_from_it(world: World, bucket: 
     assert len(s3.act({"s3": bucket}, NOW, check_mode=False)["records"]) == 2
     found = s3.act(old, NOW, check_mode=False)
     assert (found["removed"], [one["name"] for one in found["records"]]) == (["first"], ["second"])
+
+
+def test_what_goes_to_a_store_and_comes_from_it_keeps_one_pace(bucket: dict[str, Any], tmp_path: Path) -> None:
+    archive = tmp_path / "archive"
+    archive.write_bytes(bytes(1 << 20))
+    found = record.Record("first", "backup", "production", record.said(NOW), "x", "17", flow.sha256(archive), 1 << 20)
+    pace = flow.Pace(1 << 18, Clock())
+    store = Urls(signed(bucket, "first").urls, pace)
+    store.put(archive, found)
+    sent = pace.clock.now()
+    with store.archive(found, tmp_path) as path:
+        both = pace.clock.now()
+        assert flow.sha256(path) == found.sha256
+    # At a quarter of it a second; the last part of each waits for nobody.
+    assert (sent, both) == (pytest.approx(4.0, abs=0.1), pytest.approx(7.0, abs=0.1))
 
 
 def test_a_store_that_is_not_there_is_told_without_what_opens_it(bucket: dict[str, Any], tmp_path: Path) -> None:

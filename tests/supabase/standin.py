@@ -29,6 +29,15 @@ def keys(ref: str) -> dict[str, str]:
     return {role: f"{NAMES[ref]}-{role}-canary" for role in ("anon", "service_role")}
 
 
+def publishable(ref: str) -> str:
+    return f"{NAMES[ref]}-publishable-canary"
+
+
+def jwt_secret(ref: str) -> str:
+    """The legacy one."""
+    return f"{NAMES[ref]}-jwt-canary"
+
+
 @dataclass(frozen=True)
 class StandIn:
     url: str
@@ -51,6 +60,10 @@ class StandIn:
     def drift(self, section: str, **values: Any) -> None:
         """Staging's settings are changed by hand."""
         self.ask("POST", "/drift", "", {"ref": STAGING, "section": section, "values": values})
+
+    def is_at(self, seconds: float) -> None:
+        """Its clock stands there until somebody says something else."""
+        self.ask("POST", "/clock", "", {"at": seconds})
 
     def writes(self) -> list[str]:
         return [f"{one['method']} {one['path']}" for one in self.get("/log") if one["method"] != "GET"]
@@ -77,7 +90,13 @@ def standin(**more: Any) -> Iterator[StandIn]:
     url = f"http://127.0.0.1:{port}"
     database = {"host": "db.example", "port": 5432, "user": "postgres", "password": "branch-canary"}
     projects = {
-        ref: {"name": name, "url": f"{url}/{ref}", "database": database, "keys": keys(ref), "jwt_secret": f"{name}-jwt-canary"}
+        ref: {
+            "name": name,
+            "url": f"{url}/{ref}",
+            "database": database,
+            "keys": {**keys(ref), "publishable": publishable(ref)},
+            "jwt_secret": jwt_secret(ref),
+        }
         for ref, name in NAMES.items()
     }
     world = {"organization": "morpheus", "projects": projects, "tokens": TOKENS, "base_url": url, **more}

@@ -40,6 +40,7 @@ def playbook() -> int:
         hosts=os.environ.get("ANSIBLE_SSH_EXTRA_ARGS", ""),
     )
     ends = {"deploy": "deployed", "preview": "deployed", "rollback": "rolled_back", "certificates": "done", "plan": "ready"}
+    ends |= {"backup": "done"}
     usual = "checked" if check else ends.get(name, "")
     verdict = SCRIPT.get("verdicts", {}).get(f"{inventory} {'check' if check else name}", usual)
     there = Path(".deploy", inventory)

@@ -43,10 +43,14 @@ class Event:
     fork: bool = False
     # What became of a pull request.
     action: str = "opened"
+    # Which of the schedules it is; each of every workflow where none is named.
+    schedule: str = ""
 
     @property
     def payload(self) -> dict[str, Any]:
         """Of it, what workflows read."""
+        if self.name == "schedule":
+            return {"schedule": self.schedule}
         if self.name != "pull_request":
             return {}
         home = "mallory/shop" if self.fork else REPOSITORY
@@ -200,7 +204,8 @@ class Forge:
     @staticmethod
     def _admits(filters: Any, event: Event, where: str) -> bool:
         if event.name == "schedule":
-            return all(set(one) == {"cron"} for one in filters)
+            crons = [known(one, {"cron"}, where)["cron"] for one in filters]
+            return not event.schedule or event.schedule in crons
         known(filters, {"branches", "tags", "inputs", "types"}, where)
         if event.name == "pull_request":
             return event.action in filters.get("types", ["opened", "synchronize", "reopened"])
@@ -257,7 +262,7 @@ def said_inputs(definitions: Mapping[str, Any], said: Mapping[str, Any], where: 
         given = said.get(name, definition.get("default", False if kind == "boolean" else ""))
         if kind == "choice" and given not in definition["options"]:
             raise WorkflowError(f"{where}: inputs.{name}: {given!r} is none of {', '.join(definition['options'])}")
-        if isinstance(given, bool) != (kind == "boolean"):
+        if isinstance(given, bool) != (kind == "boolean") or isinstance(given, (int, float)) != (kind in ("number", "boolean")):
             raise WorkflowError(f"{where}: inputs.{name}: {given!r} is no {kind}")
         found[name] = given
     return found

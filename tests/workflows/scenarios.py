@@ -243,6 +243,44 @@ def a_night_that_cannot_renew_a_certificate_says_so(world: World) -> None:
     assert "- certificates ended badly" in run.summary
 
 
+def backed_up(world: World) -> list[tuple[str, str, str]]:
+    """Inventory, what was done, whose key."""
+    called = [one for one in world.called("ansible-playbook") if one["playbook"] == "backup"]
+    return [(one["inventory"], one["variables"]["backup_do"], one["key"]) for one in called]
+
+
+def a_night_backs_up_each_environment_that_is_listed(world: World) -> None:
+    world.forge.variables["BACKUPS"] = '["staging", "production"]'
+    # One that fails keeps no other one from its backup.
+    world.script["codes"] = {"staging backup": 2}
+    run = world.happens(Event("schedule", schedule=BACKUP))["backup"]
+    assert run.results["backup (staging)"] == "failure"
+    assert (run.conclusion, run.results["backup (production)"]) == ("failure", "success")
+    assert backed_up(world) == [("staging", "now", "key of staging"), ("production", "now", "key of production-read")]
+    assert world.called("ansible-playbook")[-1]["passwords"] == {
+        "MORPHEUS_VAULT_PASSWORD_PRODUCTION": "password of production-read"
+    }
+    assert "### backup of production: done" in run.summary
+    assert (run.number, "production-backup") in world.forge.artefacts
+
+
+def a_month_tries_the_last_backup(world: World) -> None:
+    world.forge.variables["BACKUPS"] = '["production"]'
+    runs = world.happens(Event("schedule", schedule=DRILL))
+    assert list(runs) == ["backup"]
+    assert (runs["backup"].conclusion, backed_up(world)) == ("success", [("production", "drill", "key of production-read")])
+
+
+def without_a_list_nobody_is_backed_up_and_a_person_may_still_ask(world: World) -> None:
+    for schedule in (BACKUP, DRILL):
+        run = world.happens(Event("schedule", schedule=schedule))["backup"]
+        assert (run.conclusion, world.playbooks) == ("skipped", [])
+    event = dispatch("carol", "refs/heads/main", environment="staging", do="list")
+    assert world.happens(event, "backup")["backup"].conclusion == "success"
+    assert world.happens(dispatch("carol", "refs/heads/main"), "backup")["backup"].conclusion == "success"
+    assert backed_up(world) == [("staging", "list", "key of staging"), ("production", "now", "key of production-read")]
+
+
 def a_fork_is_tested_and_reaches_nothing(world: World) -> None:
     runs = world.happens(Event("pull_request", "refs/pull/7/merge", actor="mallory", fork=True))
     assert set(runs) == {"ci", "preview"}
@@ -408,6 +446,7 @@ def a_version_is_released_once_and_finished_when_run_again(world: World) -> None
 
 RELEASE = dispatch("carol", "refs/heads/main", version="0.2.0")
 NIGHT = (("staging", "staging"), ("production", "production-read"))
+BACKUP, DRILL = "7 2 * * *", "7 5 1 * *"
 SCENARIOS = [
     a_push_is_tested_built_deployed_tried_and_signed,
     tests_that_fail_keep_a_push_away,
@@ -431,6 +470,9 @@ SCENARIOS = [
     a_night_that_finds_nothing_closes_the_issue,
     a_night_that_finds_something_writes_one_issue,
     a_night_that_cannot_renew_a_certificate_says_so,
+    a_night_backs_up_each_environment_that_is_listed,
+    a_month_tries_the_last_backup,
+    without_a_list_nobody_is_backed_up_and_a_person_may_still_ask,
     a_fork_is_tested_and_reaches_nothing,
     a_pull_request_gets_a_preview_and_a_comment,
     a_preview_that_fails_is_not_called_served,

@@ -44,7 +44,7 @@ def expressions(read: Any) -> Iterator[str]:
 
 def test_there_is_something_to_look_at() -> None:
     names = {path.stem for path in WORKFLOWS}
-    assert {"ci", "deploy-staging", "deploy-production", "rollback", "drift", "playbook", "release"} <= names
+    assert {"ci", "deploy-staging", "deploy-production", "rollback", "drift", "backup", "playbook", "release"} <= names
     assert [path.parent.name for path in ACTIONS] == ["playbook"]
 
 

@@ -98,6 +98,18 @@ SLIPS = {
         lambda all_trees: job("drift", "look")(all_trees)["strategy"]["matrix"].update(playbook=["status", "audit", "config"]),
         scenarios.a_night_that_finds_nothing_closes_the_issue,
     ),
+    "a month without a drill": (
+        lambda all_trees: job("backup", "backup")(all_trees)["with"].update(variables='{"backup_do": "now"}'),
+        scenarios.a_month_tries_the_last_backup,
+    ),
+    "one backup that fails keeps the others away": (
+        sets(job("backup", "backup"), strategy={"matrix": {"inventory": ["staging", "production"]}}),
+        scenarios.a_night_backs_up_each_environment_that_is_listed,
+    ),
+    "backups that nobody has listed": (
+        sets(job("backup", "backup"), **{"if": "always()"}),
+        scenarios.without_a_list_nobody_is_backed_up_and_a_person_may_still_ask,
+    ),
     "a version without tests": (drops(job("release", "build"), "needs"), scenarios.a_version_whose_tests_fail_is_not_built),
     "a version that nobody approves": (
         drops(job("release", "publish"), "environment"),

@@ -23,6 +23,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.backup import (
     place,
     record,
 )
+from ansible_collections.morpheus.deploy.plugins.module_utils.backup.flow import Pace
 from ansible_collections.morpheus.deploy.plugins.module_utils.backup.masking import KEEP, Column
 from ansible_collections.morpheus.deploy.plugins.module_utils.backup.place import Place
 from ansible_collections.morpheus.deploy.plugins.module_utils.backup.record import EXPORT, Record
@@ -48,27 +49,29 @@ where c.relkind = 'r' and a.attnum > 0 and not a.attisdropped and a.attgenerated
     and not exists (select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')
 order by 1, a.attnum
 """.replace("{own}", "', '".join(OWN))
+_SIZES = """
+select format('%I.%I', n.nspname, c.relname), pg_table_size(c.oid) from pg_class c join pg_namespace n on n.oid = c.relnamespace
+where c.relkind = 'r'
+"""
+# Is told the table that the next statement goes through.
+Touching = Callable[[str], None]
 _BEGIN = "set search_path = ''; set session_replication_role = replica;\n"
 _ROUNDS = 1000
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """``rules``: schema.table.column -> rule. ``subset``: schema.table -> condition of the rows that stay, in SQL.
-
-    ``rate``: bytes a second that the backup is read with; 0 for any.
-    """
+    """``rules``: schema.table.column -> rule. ``subset``: schema.table -> condition of the rows that stay, in SQL."""
 
     name: str
     recipients: Sequence[str]
     rules: Mapping[str, str]
     subset: Mapping[str, str] = field(default_factory=dict)
-    rate: float = 0
 
 
 @dataclass(frozen=True)
 class Exporting:
-    """``place``: where exports lie; the backup's own place is ``restoring``'s."""
+    """``place``: where exports lie; the backup's own place is ``restoring``'s, and so is the pace of all that is read."""
 
     restoring: Restoring
     place: Place
@@ -79,9 +82,9 @@ class Exporting:
         """Raises DeployError with every column that has no rule and looks as if it needed one; then nothing is written."""
 
         def fill(path: Path) -> tuple[Record, str]:
-            with self.restoring.scratch(backup, wanted.rate) as scratch:
-                tables = _masked(scratch, wanted)
-                _dumped(scratch, wanted.recipients, path)
+            with self.restoring.scratch(backup) as scratch:
+                tables = _masked(scratch, wanted, _touching(scratch, self.restoring.pace))
+                _dumped(scratch, wanted.recipients, path, self.restoring.pace)
             found = Record(
                 name=wanted.name,
                 kind=EXPORT,
@@ -89,7 +92,7 @@ class Exporting:
                 at=backup.at,
                 why="staging data",
                 server=backup.server,
-                sha256=flow.sha256(path),
+                sha256=flow.sha256(path, self.restoring.pace),
                 size=path.stat().st_size,
                 tables=tables,
                 versions=backup.versions,
@@ -108,7 +111,13 @@ def columns(scratch: Scratch) -> list[Column]:
     ]
 
 
-def refusals(scratch: Scratch, found: Sequence[Column], rules: Mapping[str, str]) -> list[str]:
+def _touching(scratch: Scratch, pace: Pace) -> Touching:
+    """Takes the bytes of a table that a statement is to go through."""
+    sizes = {name: int(size) for name, size in scratch.run(_SIZES, "the tables of the backup")} if pace.rate else {}
+    return lambda table: pace.take(sizes.get(table, 0))
+
+
+def refusals(scratch: Scratch, found: Sequence[Column], rules: Mapping[str, str], touching: Touching) -> list[str]:
     """Every reason not to export, each with the column it is about."""
     wrong = masking.rules_problems(rules, found)
     free = [column for column in found if column.path not in rules]
@@ -121,6 +130,7 @@ def refusals(scratch: Scratch, found: Sequence[Column], rules: Mapping[str, str]
         looked = [one for one in free if one.table == table and masking.has_text(one)]
         if not looked:
             continue
+        touching(table)
         for number, what, rows in scratch.run(masking.question(table, looked), f"the content of {table}"):
             reasons.setdefault(looked[int(number)].path, []).append(f"{rows} rows hold {what}")
     wrong += [
@@ -130,10 +140,10 @@ def refusals(scratch: Scratch, found: Sequence[Column], rules: Mapping[str, str]
     return wrong
 
 
-def _masked(scratch: Scratch, wanted: Wanted) -> dict[str, record.Table]:
+def _masked(scratch: Scratch, wanted: Wanted, touching: Touching) -> dict[str, record.Table]:
     """What is left in the scratch database, in which nothing of a person is any more."""
     found = columns(scratch)
-    wrong = refusals(scratch, found, wanted.rules)
+    wrong = refusals(scratch, found, wanted.rules, touching)
     roots = {column.root: column.table for column in found}
     wrong += [f"subset.{table}: there is no such table" for table in sorted(set(wanted.subset) - set(roots))]
     if wrong:
@@ -144,6 +154,7 @@ def _masked(scratch: Scratch, wanted: Wanted) -> dict[str, record.Table]:
     for root, condition in sorted(wanted.subset.items()):
         # Of a partitioned table each part has the same columns.
         for table in dict.fromkeys(column.table for column in found if column.root == root):
+            touching(table)
             scratch.run(f"{_BEGIN}delete from {table} where not coalesce(({condition}), false)", f"subset.{root}: {condition}")
     _without_orphans(scratch)
     for table in dict.fromkeys(column.table for column in found):
@@ -153,6 +164,7 @@ def _masked(scratch: Scratch, wanted: Wanted) -> dict[str, record.Table]:
             if column.table == table and (rule := wanted.rules.get(column.path)) and (change := masking.masked(column, rule))
         ]
         if changes:
+            touching(table)
             scratch.run(f"{_BEGIN}update only {table} set {', '.join(changes)}", f"{table} could not be masked")
     broken = scratch.run("set search_path = ''; select * from masking.orphans(false)", "the foreign keys could not be looked at")
     if broken:
@@ -162,6 +174,8 @@ def _masked(scratch: Scratch, wanted: Wanted) -> dict[str, record.Table]:
             + ". Give both columns of each the same rule"
         )
     names = list(dict.fromkeys(column.table for column in found))
+    for name in names:
+        touching(name)
     return dict(
         make.held(scratch, [contents.quoted(*name) for name in _plain(scratch) if name[0] not in OWN] if names else []).tables
     )
@@ -178,11 +192,11 @@ def _without_orphans(scratch: Scratch) -> None:
     raise DeployError(f"rows without the rows that they refer to were left after {_ROUNDS} rounds; is a foreign key circular?")
 
 
-def _dumped(scratch: Scratch, recipients: Sequence[str], path: Path) -> None:
+def _dumped(scratch: Scratch, recipients: Sequence[str], path: Path, pace: Pace) -> None:
     options = ["--format=custom", "--data-only", "--no-password", "-B", *(f"--exclude-schema={name}" for name in OWN)]
     with flow.programs() as at_work:
         encrypted = flow.encrypting(at_work, recipients, path)
         dump = at_work.start(scratch.command("pg_dump", *options))
-        flow.pump(dump.output, encrypted.input)
+        flow.pump(flow.Paced(dump.output, pace), encrypted.input)
         encrypted.close()
         at_work.finish()

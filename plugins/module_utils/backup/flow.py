@@ -116,19 +116,52 @@ def programs(scrub: Callable[[str], str] = lambda text: text) -> Iterator[Progra
         found.stop()
 
 
-def pump(source: IO[bytes], *sinks: IO[bytes], rate: float = 0, clock: Clock | None = None) -> int:
-    """All of ``source`` into each of ``sinks``; how many bytes. ``rate``: at most so many in a second, 0 for as fast as it goes.
+@dataclass
+class Pace:
+    """At most ``rate`` bytes a second of everything that goes by it, whatever it is of; 0 for as fast as it goes.
+
+    What was not used while something else was done is not caught up.
+    """
+
+    rate: float = 0
+    clock: Clock = field(default_factory=SystemClock)
+    _free_at: float = float("-inf")
+
+    def take(self, count: int) -> None:
+        """Returns when what was taken before has had its time."""
+        if not self.rate or not count:
+            return
+        early = self._free_at - self.clock.now()
+        if early > 0:
+            self.clock.sleep(early)
+        self._free_at = max(self._free_at, self.clock.now()) + count / self.rate
+
+
+@dataclass(frozen=True)
+class Paced:
+    """A stream that is read no faster than its pace."""
+
+    stream: IO[bytes]
+    pace: Pace
+
+    def read(self, size: int = -1) -> bytes:
+        found = self.stream.read(size)
+        self.pace.take(len(found))
+        return found
+
+    def close(self) -> None:
+        self.stream.close()
+
+
+def pump(source: IO[bytes] | Paced, *sinks: IO[bytes]) -> int:
+    """All of ``source`` into each of ``sinks``; how many bytes.
 
     A sink that has ended gets no more; why is told by ``Programs.finish``. When none is left, the source is closed.
     """
-    time = clock or SystemClock()
-    begun, moved, left = time.now(), 0, list(sinks)
+    moved, left = 0, list(sinks)
     while left and (chunk := source.read(_CHUNK)):
         left = [sink for sink in left if written(sink, chunk)]
         moved += len(chunk)
-        early = moved / rate - (time.now() - begun) if rate else 0
-        if early > 0:
-            time.sleep(early)
     source.close()
     return moved
 
@@ -143,12 +176,12 @@ def written(sink: IO[bytes], chunk: bytes) -> bool:
     return True
 
 
-def sha256(path: Path) -> str:
+def sha256(path: Path, pace: Pace | None = None) -> str:
     with path.open("rb") as stream:
-        return sha256_of(stream)
+        return sha256_of(Paced(stream, pace or Pace()))
 
 
-def sha256_of(stream: IO[bytes]) -> str:
+def sha256_of(stream: IO[bytes] | Paced) -> str:
     digest = hashlib.sha256()
     while chunk := stream.read(_CHUNK):
         digest.update(chunk)

@@ -76,7 +76,7 @@ class Making:
                 restored = trying.start(scratch.command("pg_restore", "--exit-on-error"))
                 command = self.tools.command("pg_dump", *options, target=target)
                 dump = dumping.start(command, environment=self.tools.environment(target))
-                flow.pump(dump.output, encrypted.input, restored.input, rate=wanted.rate)
+                flow.pump(flow.Paced(dump.output, flow.Pace(wanted.rate)), encrypted.input, restored.input)
                 encrypted.close()
                 restored.close()
                 dumping.finish()

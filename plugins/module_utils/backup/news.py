@@ -1,7 +1,7 @@
 # Copyright (c) The morpheus.deploy authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What this host remembers of backups, drills and staging's data, for the status and for Prometheus."""
+"""What this host remembers of backups, drills, restores and staging's data, for the status and for Prometheus."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats impor
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.metrics import Sample
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.spoken import spoken
 
-BACKUP, BUCKETS, DRILL, STAGING_DATA = "backup", "buckets", "drill", "staging_data"
+BACKUP, BUCKETS, DRILL, RESTORE, STAGING_DATA = "backup", "buckets", "drill", "restore", "staging_data"
 _METRICS = {
     BACKUP: ("backup_last_success_timestamp_seconds", "Of when the last backup is that was restored and found to be whole."),
     BUCKETS: ("backup_buckets_timestamp_seconds", "Of when the last backup of buckets is that was found to be whole."),
@@ -32,6 +32,7 @@ _DONE = {
     BACKUP: "the backup {} was made and verified",
     BUCKETS: "the backup {} was made and verified",
     DRILL: "the backup {} came back as it was",
+    RESTORE: "the database holds the backup {}",
     STAGING_DATA: "the database holds the export {}",
 }
 
@@ -52,7 +53,9 @@ class News:
             return {}
 
     def tell(self, kind: str, about: Mapping[str, Any]) -> None:
-        """``about``: at least ``at`` and ``name``. A host that cannot be told of in a graph has its backup all the same."""
+        """``about``: at least ``at`` and ``name``; ``seconds``: how long it took. A host that cannot be told of in a graph has
+        its backup all the same.
+        """
         try:
             with spoken():
                 known = {**self.read(), kind: dict(about)}
@@ -60,6 +63,8 @@ class News:
         except DeployError as exc:
             done = _DONE[kind].format(about["name"])
             raise DeployError(f"{done}, and the host cannot note it, so its status will not say so: {exc}") from None
+        if kind not in _METRICS:
+            return
         name, what = _METRICS[kind]
         with suppress(OSError):
             sample = Sample(name, {}, record.seconds(str(about["at"])))

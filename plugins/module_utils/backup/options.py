@@ -12,6 +12,7 @@ from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.backup import place, server
 from ansible_collections.morpheus.deploy.plugins.module_utils.backup.database import Declared
+from ansible_collections.morpheus.deploy.plugins.module_utils.backup.flow import Pace
 from ansible_collections.morpheus.deploy.plugins.module_utils.backup.news import News
 from ansible_collections.morpheus.deploy.plugins.module_utils.backup.place import Place
 from ansible_collections.morpheus.deploy.plugins.module_utils.backup.server import Image, Installed
@@ -68,10 +69,10 @@ def objects(params: Mapping[str, Any]) -> Objects:
     return Objects(buckets.storage(params["url"], params["key"], params))
 
 
-def where(params: Mapping[str, Any]) -> Place:
+def where(params: Mapping[str, Any], pace: Pace | None = None) -> Place:
     if bool(params["directory"]) == bool(params["urls"]):
         raise DeployError("directory and urls: exactly one of them says where backups lie")
-    return place.of(params["directory"], params["urls"])
+    return place.of(params["directory"], params["urls"], pace)
 
 
 @contextmanager

@@ -24,6 +24,7 @@ from typing import IO, Any
 from urllib.parse import urlsplit
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.backup import record
+from ansible_collections.morpheus.deploy.plugins.module_utils.backup.flow import Pace, Paced
 from ansible_collections.morpheus.deploy.plugins.module_utils.backup.record import ARCHIVE, RECORD, Record
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import private, write_atomically
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import Clock, SystemClock
@@ -79,16 +80,17 @@ class Directory:
 
 @dataclass(frozen=True)
 class Urls:
-    """What is opened by each of these is signed into it, so none of them is told to anybody."""
+    """What is opened by each of these is signed into it, so none of them is told to anybody. ``pace``: of archives."""
 
     urls: Mapping[str, str] = field(repr=False)
+    pace: Pace = field(default_factory=Pace)
 
     def make(self) -> None:
         """A store has nothing to make."""
 
     def put(self, archive: Path, found: Record) -> None:
         with archive.open("rb") as stream:
-            _ask("PUT", self.urls["put_archive"], stream, found.size)
+            _ask("PUT", self.urls["put_archive"], Paced(stream, self.pace), found.size)
         self.note(found)
 
     def note(self, found: Record) -> None:
@@ -100,7 +102,7 @@ class Urls:
         path = beside / f".partial-{found.name}"
         try:
             with open(path, "wb", opener=private) as stream:
-                _fetch(self.urls["get_archive"], stream, found.size)
+                _fetch(self.urls["get_archive"], stream, found.size, self.pace)
             yield path
         finally:
             path.unlink(missing_ok=True)
@@ -130,8 +132,8 @@ def keep(where: Place, spool: Path, name: str, fill: Fill, now: Callable[[], flo
     return found
 
 
-def of(directory: str, urls: Mapping[str, str]) -> Place:
-    return Urls(urls) if urls else Directory(Path(directory))
+def of(directory: str, urls: Mapping[str, str], pace: Pace | None = None) -> Place:
+    return Urls(urls, pace or Pace()) if urls else Directory(Path(directory))
 
 
 @contextmanager
@@ -173,11 +175,12 @@ def _ask(method: str, url: str, body: object, size: int) -> None:
         pass
 
 
-def _fetch(url: str, into: IO[bytes], size: int) -> None:
+def _fetch(url: str, into: IO[bytes], size: int, pace: Pace) -> None:
     """Not more than ``size``: a store that says more would fill the disk."""
     with _opened(urllib.request.Request(url), url) as answer:
         left = size
         while left and (found := answer.read(min(_CHUNK, left))):
+            pace.take(len(found))
             into.write(found)
             left -= len(found)
         if answer.read(1):

@@ -17,7 +17,7 @@ from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.backup import contents, database, flow, make, record, server
 from ansible_collections.morpheus.deploy.plugins.module_utils.backup.database import Declared
-from ansible_collections.morpheus.deploy.plugins.module_utils.backup.flow import Program, Programs
+from ansible_collections.morpheus.deploy.plugins.module_utils.backup.flow import Pace, Program, Programs
 from ansible_collections.morpheus.deploy.plugins.module_utils.backup.place import Place
 from ansible_collections.morpheus.deploy.plugins.module_utils.backup.record import Record
 from ansible_collections.morpheus.deploy.plugins.module_utils.backup.server import Image, Installed, Scratch
@@ -42,13 +42,16 @@ class Plan:
 
 @dataclass(frozen=True)
 class Restoring:
-    """``identity``: the key that opens archives. ``spool``: where one lies that comes from elsewhere."""
+    """``identity``: the key that opens archives. ``spool``: where one lies that comes from elsewhere. ``pace``: of all that is
+    read to look at one.
+    """
 
     tools: Installed | Image
     place: Place
     spool: Path
     identity: str = field(repr=False)
     now: Callable[[], float] = time.time
+    pace: Pace = field(default_factory=Pace)
 
     def drill(self, found: Record) -> int:
         """How many rows came back, each of them as it was. Nothing but a server of its own is touched."""
@@ -60,14 +63,14 @@ class Restoring:
         return sum(one.rows for one in seen.tables.values())
 
     @contextmanager
-    def scratch(self, found: Record, rate: float = 0) -> Iterator[Scratch]:
-        """A server of its own with what ``found`` holds. ``rate``: bytes a second that the archive is read with; 0 for any."""
+    def scratch(self, found: Record) -> Iterator[Scratch]:
+        """A server of its own with what ``found`` holds."""
         with self.archive(found) as path, self.tools.scratch() as scratch, ExitStack() as stack:
             make.prepare(scratch, found.roles, found.schemas)
             with flow.programs() as at_work:
                 plain = flow.decrypting(at_work, self.identity, path, stack)
                 restored = at_work.start(scratch.command("pg_restore", "--exit-on-error"))
-                flow.pump(plain.output, restored.input, rate=rate)
+                flow.pump(flow.Paced(plain.output, self.pace), restored.input)
                 restored.close()
                 _finish(at_work, f"the backup {found.name} cannot be restored")
             yield scratch
@@ -117,16 +120,16 @@ class Restoring:
 
     @contextmanager
     def archive(self, found: Record) -> Iterator[Path]:
-        with archive(self.place, self.spool, found) as path:
+        with archive(self.place, self.spool, found, self.pace) as path:
             yield path
 
 
 @contextmanager
-def archive(where: Place, spool: Path, found: Record) -> Iterator[Path]:
+def archive(where: Place, spool: Path, found: Record, pace: Pace | None = None) -> Iterator[Path]:
     """The one that was made. Raises DeployError when another one lies there."""
     where.make()
     with where.archive(found, spool) as path:
-        seen = flow.sha256(path)
+        seen = flow.sha256(path, pace)
         if seen != found.sha256:
             raise DeployError(
                 f"the archive of {found.name} is not the one that was made: its SHA-256 is {seen}, expected {found.sha256}. "

@@ -25,13 +25,24 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.supabase_api.setti
 )
 
 _POLL_SECONDS = 0.5
+_KEYS = "config/auth/signing-keys"
 # Of an API that does not say how long its tokens last.
 _TOKEN_SECONDS = 3600
+_LEGACY = (
+    "the API keys anon and service_role are signed with it; give their users publishable and secret keys, and disable these two "
+    "in the project's settings"
+)
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)  # noqa: UP017 - hosts have Python 3.10
 
 
 @dataclass
 class Project:
-    """``options``: group -> setting -> value, beside ``signing_key``. ``clock`` and ``pause``: seconds."""
+    """``options``: group -> setting -> value, beside ``signing_key``. ``clock`` and ``pause``: seconds. ``now``: by which keys
+    have an age.
+    """
 
     api: Api
     ref: str
@@ -39,6 +50,7 @@ class Project:
     wait_seconds: float = 60.0
     clock: Callable[[], float] = time.monotonic
     pause: Callable[[float], None] = time.sleep
+    now: Callable[[], datetime] = _now
     waiting: list[str] = field(default_factory=list)
     # Whether the Management API says that anybody may connect to the database; None when it was not asked.
     is_open: bool | None = None
@@ -118,22 +130,30 @@ class Project:
         if not given:
             return []
         wanted = signing_keys.Wanted(given["algorithm"], int(given["max_age_days"]))
-        keys = self.api.read(self._path("config/auth/signing-keys"))["keys"]
+        keys = self.api.read(self._path(_KEYS))["keys"]
         lasting = int((auth or self._read(AUTH)).get("jwt_exp") or _TOKEN_SECONDS)
-        now = datetime.now(timezone.utc)  # noqa: UP017 - hosts have Python 3.10
-        found, self.waiting = signing_keys.steps(keys, wanted, lasting, now)
+        found, self.waiting = signing_keys.steps(keys, wanted, lasting, self.now(), self._needed)
         return found
 
+    def _needed(self, key: str) -> str:
+        """Supabase does not revoke the legacy secret while API keys that it signed are accepted."""
+        legacy, switch = self._path(f"{_KEYS}/legacy"), self._path("api-keys/legacy")
+        # Supabase means to remove both, and says 404 then.
+        if self.api.ask("GET", legacy).is_missing or self.api.read(legacy)["id"] != key:
+            return ""
+        if self.api.ask("GET", switch).is_missing:
+            return ""
+        return _LEGACY if self.api.read(switch)["enabled"] else ""
+
     def _take(self, step: signing_keys.Step) -> None:
-        path = self._path("config/auth/signing-keys")
+        path = self._path(_KEYS)
         if step.act == signing_keys.ADOPT:
             self.api.write("POST", f"{path}/legacy")
         elif step.act == signing_keys.CREATE:
             body = {"algorithm": self.options["signing_key"]["algorithm"], "status": "standby"}
             self.api.write("POST", path, body)
         else:
-            status = "in_use" if step.act == signing_keys.PROMOTE else "revoked"
-            self.api.write("PATCH", f"{path}/{step.key}", {"status": status})
+            self.api.write("PATCH", f"{path}/{step.key}", {"status": signing_keys.STATUS[step.act]})
 
     def _path(self, rest: str) -> str:
         return f"/v1/projects/{self.ref}/{rest}"

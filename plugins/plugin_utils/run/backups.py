@@ -15,6 +15,7 @@ _KINDS: Mapping[str, tuple[str, str, str]] = {
     "backup": ("BACKUP", "h", "playbooks/backup.yml"),
     "buckets": ("BUCKETS", "h", "playbooks/backup.yml"),
     "drill": ("RESTORE DRILL", "d", "playbooks/backup.yml -e backup_do=drill"),
+    "restore": ("RESTORE", "d", "playbooks/restore.yml"),
     "staging_data": ("STAGING DATA", "d", "playbooks/import_data.yml"),
 }
 _UNITS = {"h": 3600, "d": 86400}
@@ -32,7 +33,7 @@ def told(hosts: Mapping[str, Mapping[str, Any]], ages: Mapping[str, Any]) -> lis
         if known or limit:
             youngest: Mapping[str, Any] = max(known, key=lambda one: str(one.get("at", "")), default={})
             name, at = str(youngest.get("name", "")), str(youngest.get("at", ""))
-            found.append({"kind": kind, "at": at, "name": name, "limit": limit})
+            found.append({"kind": kind, "at": at, "name": name, "limit": limit, "seconds": youngest.get("seconds", 0)})
     return found
 
 
@@ -47,7 +48,8 @@ def _lines(one: Mapping[str, Any], environment: str, now: float) -> Iterator[str
     old = one["limit"] and (age is None or age > one["limit"])
     said = "none is known" if age is None else f"{age:.1f} {unit} old ({one['name']})"
     most = f", at most {one['limit']:g} {unit} are allowed" if old else ""
-    yield f"{title}  {said}{most}"
+    took = f", took {float(one['seconds']) / 60:.1f} min" if one.get("seconds") else ""
+    yield f"{title}  {said}{took}{most}"
     if old:
         yield f"  Mend it with: ansible-playbook {playbook} -i inventories/{environment}"
 

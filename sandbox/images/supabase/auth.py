@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import hmac
-import json
 import secrets
-import time
 import uuid
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sandbox.images.supabase.state import Project, RefusedError, now
+    from sandbox.images.supabase import signatures
+    from sandbox.images.supabase.state import Project, RefusedError, now, seconds
 else:
-    from state import Project, RefusedError, now
+    import signatures
+    from state import Project, RefusedError, now, seconds
 
 Answer = tuple[int, Any]
 _ROUNDS = 1000
+# Of keys whose tokens are accepted.
+_TRUSTED = ("in_use", "previously_used", "standby")
 
 
 def _refused(status: int, code: str, message: str) -> RefusedError:
@@ -37,6 +38,9 @@ def answer(project: Project, method: str, path: str, query: Mapping[str, str], k
         }
     if path == "/verify" and method == "GET":
         return _verify(project, query)
+    if path == "/.well-known/jwks.json":
+        known = [key["public_jwk"] for key in project.signing_keys if key["status"] in _TRUSTED and key["public_jwk"]]
+        return 200, {"keys": known}
     if not project.role_of(key):
         raise RefusedError(401, "Invalid API key", hint="Double check your Supabase `anon` or `service_role` API key.")
     routes: dict[tuple[str, str], Callable[[], Answer]] = {
@@ -119,7 +123,7 @@ def _delete(project: Project, user: dict[str, Any], body: Mapping[str, Any]) -> 
         del project.users[user["email"]]
     elif not user.get("deleted_at"):
         del project.users[user["email"]]
-        hidden = _encoded(hashlib.sha256(f"{user['id']}{user['email']}".encode()).digest())
+        hidden = signatures.encoded(hashlib.sha256(f"{user['id']}{user['email']}".encode()).digest())
         project.users[hidden] = user | {"email": hidden, "user_metadata": {}, "deleted_at": now()}
     return 200, {}
 
@@ -163,11 +167,11 @@ def _session(project: Project, user: Mapping[str, Any], session: str = "") -> di
     session = session or str(uuid.uuid4())
     refresh, lasting = secrets.token_urlsafe(12), int(project.settings["auth"]["jwt_exp"])
     project.sessions[session] = {"email": user["email"], "refresh_token": refresh}
-    expires = int(time.time()) + lasting
+    expires = int(seconds()) + lasting
     claims = {"iss": f"{project.url}/auth/v1", "sub": user["id"], "aud": "authenticated", "role": "authenticated", "exp": expires}
     claims |= {"iat": expires - lasting, "email": user["email"], "session_id": session, "is_anonymous": False}
     return {
-        "access_token": _signed(claims, project.jwt_secret),
+        "access_token": _signed(project, claims),
         "token_type": "bearer",
         "expires_in": lasting,
         "expires_at": expires,
@@ -195,12 +199,10 @@ def _verify(project: Project, query: Mapping[str, str]) -> Answer:
 
 def _user_of(project: Project, bearer: str) -> tuple[Mapping[str, Any], str]:
     """Whose the token is, and of which session."""
-    head, _, signature = bearer.rpartition(".")
-    expected = _encoded(hmac.digest(project.jwt_secret.encode(), head.encode(), "sha256"))
-    if not head or not hmac.compare_digest(signature, expected):
+    if not _is_ours(project, bearer):
         raise _refused(403, "bad_jwt", "invalid JWT: unable to parse or verify signature")
-    claims = json.loads(base64.urlsafe_b64decode(head.partition(".")[2] + "=="))
-    if claims["exp"] <= time.time():
+    claims = signatures.part(bearer, 1)
+    if claims["exp"] <= seconds():
         raise _refused(403, "bad_jwt", "invalid JWT: token is expired")
     found = [user for user in project.users.values() if user["id"] == claims["sub"]]
     if not found:
@@ -233,11 +235,22 @@ def _hash(password: str, salt: bytes) -> bytes:
     return hashlib.pbkdf2_hmac("sha256", password.encode(), salt, _ROUNDS)
 
 
-def _signed(claims: Mapping[str, Any], secret: str) -> str:
-    parts = [{"alg": "HS256", "typ": "JWT"}, claims]
-    head = ".".join(_encoded(json.dumps(part).encode()) for part in parts)
-    return f"{head}.{_encoded(hmac.digest(secret.encode(), head.encode(), 'sha256'))}"
+def _signed(project: Project, claims: Mapping[str, Any]) -> str:
+    """With the key in use; with the legacy secret, as long as that is no signing key."""
+    kid = next((key["id"] for key in project.signing_keys if key["status"] == "in_use"), "")
+    return signatures.signed(claims, project.signing_secrets[kid] if kid else project.jwt_secret, kid)
 
 
-def _encoded(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+def _is_ours(project: Project, token: str) -> bool:
+    """Whether a key has signed it that is trusted. A token that names none is of the legacy secret."""
+    try:
+        header = signatures.part(token, 0)
+        kid = str(header.get("kid") or project.legacy_id)
+        key = next((key for key in project.signing_keys if key["id"] == kid), None)
+        if key is None and (kid or project.signing_keys):
+            return False
+        if key is not None and (key["status"] not in _TRUSTED or key["algorithm"] != header.get("alg")):
+            return False
+        return signatures.is_signed(token, project.signing_secrets[kid] if key else project.jwt_secret)
+    except (ValueError, IndexError):
+        return False

@@ -8,9 +8,11 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sandbox.images.supabase import signatures
     from sandbox.images.supabase.state import Project, RefusedError, World, now
 else:
     # In its image the files lie side by side.
+    import signatures
     from state import Project, RefusedError, World, now
 
 Answer = tuple[int, Any]
@@ -18,7 +20,13 @@ Body = Mapping[str, Any]
 _REF = r"(?P<ref>[a-z]{20})"
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _ALGORITHMS = ("EdDSA", "ES256", "RS256", "HS256")
-_STATUSES = ("in_use", "previously_used", "revoked", "standby")
+# Status -> what it may become. One that is in use leaves when another one comes into use.
+_NEXT = {
+    "standby": ("in_use", "previously_used"),
+    "previously_used": ("standby", "revoked"),
+    "revoked": ("standby",),
+    "in_use": (),
+}
 
 
 def answer(world: World, method: str, path: str, token: str, body: Body) -> Answer:
@@ -148,40 +156,77 @@ def _storage(project: Project) -> dict[str, Any]:
     }
 
 
-def _new_key(algorithm: str, status: str) -> dict[str, Any]:
-    at = now()
-    key = {"id": str(uuid.uuid4()), "algorithm": algorithm, "status": status, "created_at": at, "updated_at": at}
-    return {**key, "public_jwk": None}
+def _new_key(project: Project, algorithm: str, status: str, secret: str = "") -> dict[str, Any]:
+    """Tokens are signed by ES256 and HS256 alone."""
+    at, identity = now(), str(uuid.uuid4())
+    key: dict[str, Any] = {"id": identity, "algorithm": algorithm, "status": status, "created_at": at, "updated_at": at}
+    key["public_jwk"] = None
+    if algorithm == "ES256":
+        private = signatures.new_private()
+        project.signing_secrets[identity] = private
+        key["public_jwk"] = signatures.public_jwk(private, identity)
+    elif algorithm == "HS256":
+        project.signing_secrets[identity] = secret or uuid.uuid4().hex
+    project.signing_keys.append(key)
+    return key
 
 
 def _add_key(world: World, token: str, part: Body, body: Body) -> Answer:
     project = world.may(token, part["ref"])
     if body.get("algorithm") not in _ALGORITHMS or body.get("status", "standby") not in ("in_use", "standby"):
         raise RefusedError(400, "algorithm, status: invalid value")
+    _refuse_second_standby(project)
+    return 201, _new_key(project, body["algorithm"], body.get("status", "standby"))
+
+
+def _refuse_second_standby(project: Project) -> None:
     if any(one["status"] == "standby" for one in project.signing_keys):
         raise RefusedError(400, "There is a standby key already")
-    key = _new_key(body["algorithm"], body.get("status", "standby"))
-    project.signing_keys.append(key)
-    return 201, key
 
 
 def _adopt_legacy(world: World, token: str, part: Body, _: Body) -> Answer:
     project = world.may(token, part["ref"])
     if project.signing_keys:
         raise RefusedError(400, "The legacy secret is a signing key already")
-    project.signing_keys.append(_new_key("HS256", "in_use"))
-    return 201, project.signing_keys[0]
+    key = _new_key(project, "HS256", "in_use", project.jwt_secret)
+    project.legacy_id = key["id"]
+    return 201, key
+
+
+def _key(project: Project, identity: str) -> dict[str, Any]:
+    for one in project.signing_keys:
+        if one["id"] == identity:
+            return one
+    raise RefusedError(404, "Signing key not found")
+
+
+def _one_key(world: World, token: str, part: Body, _: Body) -> Answer:
+    return 200, _key(world.may(token, part["ref"]), part["id"])
+
+
+def _legacy_key(world: World, token: str, part: Body, _: Body) -> Answer:
+    project = world.may(token, part["ref"])
+    return 200, _key(project, project.legacy_id)
+
+
+def _remove_key(world: World, token: str, part: Body, _: Body) -> Answer:
+    project = world.may(token, part["ref"])
+    key = _key(project, part["id"])
+    if key["status"] != "revoked" or key["id"] == project.legacy_id:
+        raise RefusedError(400, "Only a revoked key can be removed, and never the legacy secret")
+    project.signing_keys.remove(key)
+    return 200, key
 
 
 def _update_key(world: World, token: str, part: Body, body: Body) -> Answer:
     project = world.may(token, part["ref"])
-    key = next((one for one in project.signing_keys if one["id"] == part["id"]), None)
-    if key is None:
-        raise RefusedError(404, "Signing key not found")
-    if body.get("status") not in _STATUSES:
-        raise RefusedError(400, "status: invalid value")
-    if key["status"] == "in_use":
-        raise RefusedError(400, "Another key must come into use first")
+    key = _key(project, part["id"])
+    if body.get("status") not in _NEXT[key["status"]]:
+        raise RefusedError(400, f"status: a key that is {key['status']} cannot become {body.get('status')}")
+    if body["status"] == "revoked" and key["id"] == project.legacy_id and project.has_legacy_keys:
+        raise RefusedError(400, "anon and service_role are signed with the legacy secret; disable them first")
+    if body["status"] == "standby":
+        _refuse_second_standby(project)
     if body["status"] == "in_use":
         for one in project.signing_keys:
             if one["status"] == "in_use":
@@ -191,7 +236,22 @@ def _update_key(world: World, token: str, part: Body, body: Body) -> Answer:
 
 
 def _api_keys(project: Project) -> list[dict[str, Any]]:
-    return [{"name": name, "api_key": key, "id": name, "type": "legacy", "prefix": key[:5]} for name, key in project.keys.items()]
+    return [
+        {
+            "name": name,
+            "api_key": key,
+            "id": name,
+            "type": name if name in ("publishable", "secret") else "legacy",
+            "prefix": key[:5],
+        }
+        for name, key in project.keys.items()
+    ]
+
+
+def _switch_legacy_keys(world: World, token: str, part: Body, body: Body) -> Answer:
+    project = world.may(token, part["ref"])
+    project.has_legacy_keys = {"true": True, "false": False}[body["enabled"]]
+    return 200, {"enabled": project.has_legacy_keys}
 
 
 def _buckets(project: Project) -> list[dict[str, Any]]:
@@ -264,8 +324,12 @@ _ROUTES: list[tuple[str, dict[str, Callable[..., Answer]]]] = [
     (f"{_P}/network-restrictions/apply", {"POST": _restrict}),
     (f"{_P}/ssl-enforcement", {"GET": _read("ssl", _ssl), "PUT": _enforce}),
     (_KEYS, {"GET": _read("keys", lambda one: {"keys": one.signing_keys}), "POST": _add_key}),
-    (f"{_KEYS}/legacy", {"POST": _adopt_legacy}),
-    (rf"{_KEYS}/(?P<id>[0-9a-f-]+)", {"PATCH": _update_key}),
+    (f"{_KEYS}/legacy", {"GET": _legacy_key, "POST": _adopt_legacy}),
+    (rf"{_KEYS}/(?P<id>[0-9a-f-]+)", {"GET": _one_key, "PATCH": _update_key, "DELETE": _remove_key}),
+    (
+        f"{_P}/api-keys/legacy",
+        {"GET": _read("legacy", lambda one: {"enabled": one.has_legacy_keys}), "PUT": _switch_legacy_keys},
+    ),
     (f"{_P}/api-keys", {"GET": _read("api-keys", _api_keys)}),
     (f"{_P}/storage/buckets", {"GET": _read("buckets", _buckets)}),
     (f"{_P}/branches", {"GET": _branches, "POST": _add_branch}),

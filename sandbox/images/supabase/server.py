@@ -7,8 +7,8 @@ are there), each after branch_seconds.
 
 Whoever comes to <reference>.supabase.co meets the project; to any other name, the Management API below /v1/, and projects below
 /<reference>/. GET /<reference>/mails lists what the auth service would have sent, GET /log what reached the Management API and
-whose token it was, and POST /drift {"ref", "section", "values"} changes settings as a person would by hand: Supabase has none of
-the three.
+whose token it was, POST /drift {"ref", "section", "values"} changes settings as a person would by hand, and POST /clock
+{"at"} says when it is, in seconds since 1970: Supabase has none of the four.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 if TYPE_CHECKING:
     from sandbox.images.supabase import auth, management, storage
-    from sandbox.images.supabase.state import LOCK, RefusedError, World
+    from sandbox.images.supabase.state import LOCK, TOLD, RefusedError, World
 else:
     # In its image the files lie side by side.
     import auth
     import management
     import storage
-    from state import LOCK, RefusedError, World
+    from state import LOCK, TOLD, RefusedError, World
 
 WORLD = World.of(json.loads(os.environ["SUPABASE_WORLD"]))
 LOG: list[dict[str, Any]] = []
@@ -84,8 +84,11 @@ class Supabase(BaseHTTPRequestHandler):
             given = json.loads(raw)
             WORLD.projects[given["ref"]].settings[given["section"]].update(given["values"])
             return 200, {}
+        if path == "/clock":
+            TOLD.append(float(json.loads(raw)["at"]))
+            return 200, {}
         if path.startswith("/v1/"):
-            return self._managed(path, bearer, json.loads(raw or b"{}"))
+            return self._managed(path, bearer, {**query, **json.loads(raw or b"{}")})
         return self._of_project(path, query, bearer, raw)
 
     def _managed(self, path: str, token: str, body: Any) -> tuple[int, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -18,8 +19,16 @@ else:
 LOCK = threading.RLock()
 
 
+# When it is, where somebody has said so; else by the machine's clock.
+TOLD: list[float] = []
+
+
+def seconds() -> float:
+    return TOLD[-1] if TOLD else time.time()
+
+
 def now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return datetime.fromtimestamp(seconds(), UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 class RefusedError(Exception):
@@ -60,11 +69,16 @@ class Project:
     name: str
     url: str
     database: Mapping[str, Any]
-    # Name -> key: anon and service_role.
+    # Name -> key: anon and service_role, which are signed with the legacy secret at Supabase; publishable and secret.
     keys: Mapping[str, str]
     jwt_secret: str
     settings: dict[str, dict[str, Any]] = field(default_factory=_settings)
     signing_keys: list[dict[str, Any]] = field(default_factory=list)
+    # Id -> what it signs with: a text for HS256, a number for ES256.
+    signing_secrets: dict[str, str | int] = field(default_factory=dict)
+    legacy_id: str = ""
+    # Whether anon and service_role are accepted.
+    has_legacy_keys: bool = True
     buckets: dict[str, dict[str, Any]] = field(default_factory=dict)
     # Bucket and path -> (content, type).
     objects: dict[tuple[str, str], tuple[bytes, str]] = field(default_factory=dict)
@@ -81,7 +95,10 @@ class Project:
         return self.state()
 
     def role_of(self, key: str) -> str:
-        return next((role for role, value in self.keys.items() if value == key), "")
+        name = next((name for name, value in self.keys.items() if value == key), "")
+        if name in ("anon", "service_role") and not self.has_legacy_keys:
+            return ""
+        return {"publishable": "anon", "secret": "service_role"}.get(name, name)
 
 
 @dataclass

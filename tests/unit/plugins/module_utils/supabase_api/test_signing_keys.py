@@ -10,7 +10,9 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.supabase_api.signi
     ADOPT,
     CREATE,
     PROMOTE,
+    RETIRE,
     REVOKE,
+    STATUS,
     Wanted,
     steps,
 )
@@ -36,7 +38,10 @@ DAY = 24 * 60
         ([key("in_use", 1, "HS256")], [CREATE], 0),
         ([key("in_use", 91 * DAY), key("standby", 19)], [], 1),
         ([key("in_use", 91 * DAY), key("standby", 21)], [PROMOTE], 0),
-        ([key("in_use", 91 * DAY), key("standby", 21, "RS256")], [CREATE], 0),
+        ([key("in_use", 91 * DAY), key("standby", 21, "RS256")], [RETIRE], 0),
+        ([key("in_use", 91 * DAY), key("previously_used", 1, "RS256")], [CREATE], 1),
+        ([key("in_use", 91 * DAY), key("standby", 21), key("previously_used", 76)], [PROMOTE], 1),
+        ([key("in_use", 1), key("previously_used", 80), key("previously_used", 76)], [REVOKE], 1),
         ([key("in_use", 1), key("standby", 21)], [], 0),
         ([key("in_use", 1), key("previously_used", 74)], [], 1),
         ([key("in_use", 1), key("previously_used", 76)], [REVOKE], 0),
@@ -69,3 +74,15 @@ def test_a_rotation_from_its_first_step_to_its_last_signs_nobody_out() -> None:
             assert sum(one["status"] == "in_use" for one in keys) == 1
         minutes += 5
     assert done == [(CREATE, 0), (PROMOTE, 20), (REVOKE, 95)]
+
+
+def test_a_key_that_is_still_needed_is_not_revoked_and_it_is_said_why() -> None:
+    keys = [key("in_use", 1), key("previously_used", 76, "HS256")]
+    assert steps(keys, WANTED, 3600, NOW, lambda _: "others use it") == (
+        [],
+        ["the signing key before is still good, because others use it"],
+    )
+
+
+def test_what_a_key_becomes_is_what_the_management_api_knows() -> None:
+    assert STATUS == {PROMOTE: "in_use", RETIRE: "previously_used", REVOKE: "revoked"}

@@ -12,8 +12,12 @@ from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import backups
 NOW = 1_790_000_000.0
 AT = "2026-09-21T14:13:20Z"
 HOSTS: dict[str, dict[str, Any]] = {
-    "app-1": {"backups": {"backup": {"at": "2026-09-20T14:13:20Z", "name": "old"}, "drill": {"at": AT, "name": "young"}}},
-    "app-2": {"backups": {"backup": {"at": AT, "name": "young"}}},
+    "app-1": {
+        "backups": {"backup": {"at": "2026-09-20T14:13:20Z", "name": "old"}, "drill": {"at": AT, "name": "young", "seconds": 93}}
+    },
+    "app-2": {
+        "backups": {"backup": {"at": AT, "name": "young", "seconds": 61.5}, "restore": {"at": AT, "name": "x", "seconds": 150}}
+    },
     "app-3": {"unreachable": True},
 }
 
@@ -21,13 +25,14 @@ HOSTS: dict[str, dict[str, Any]] = {
 def test_the_youngest_of_all_hosts_is_told_and_what_is_too_old_with_its_command() -> None:
     found = backups.told(HOSTS, {"backup": 26, "staging_data": 30})
     assert backups.lines(found, "production", NOW + 7200) == [
-        "BACKUP  2.0 h old (young)",
-        "RESTORE DRILL  0.1 d old (young)",
+        "BACKUP  2.0 h old (young), took 1.0 min",
+        "RESTORE DRILL  0.1 d old (young), took 1.6 min",
+        "RESTORE  0.1 d old (x), took 2.5 min",
         "STAGING DATA  none is known, at most 30 d are allowed",
         "  Mend it with: ansible-playbook playbooks/import_data.yml -i inventories/production",
     ]
     assert backups.lines(found, "production", NOW + 27 * 3600)[:2] == [
-        "BACKUP  27.0 h old (young), at most 26 h are allowed",
+        "BACKUP  27.0 h old (young), took 1.0 min, at most 26 h are allowed",
         "  Mend it with: ansible-playbook playbooks/backup.yml -i inventories/production",
     ]
 
