@@ -17,6 +17,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import
 from ansible_collections.morpheus.deploy.plugins.modules.compose_inspect import OPTIONS
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected import inspection, written
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.inspection import Inspection
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.new_environment import next_steps
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.new_environment import project as new_environment
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.new_environment.asked import Asked, problems
 
@@ -36,13 +37,13 @@ class ActionModule(NewEnvironmentAction):
                 made = written.environment(root, first, found, lambda path: self._opened(root, path), encrypted, os.environ)
         except DeployError as exc:
             return {"failed": True, "msg": f"{exc}\n{NOTHING}"}
-        lines = inspection.said(found)
+        lines = inspection.said(found, writes=made is not None)
         try:
             if made and not self._task.check_mode:
                 made.write()
         except DeployError as exc:
             return {"failed": True, "msg": f"{exc}\nSome files are written. The same command writes the others."}
-        for line in [*lines, *(["", *new_environment.said(made, check_mode=self._task.check_mode)] if made else [])]:
+        for line in [*lines, *(["", *next_steps.said(made, check_mode=self._task.check_mode)] if made else [])]:
             Display().display(line)
         return {
             "changed": bool(made and made.files),

@@ -17,7 +17,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.modules.new_environment import OPTIONS
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.new_environment import password_client
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.new_environment import next_steps, password_client
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.new_environment import project as new_environment
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.new_environment.asked import Asked
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.new_environment.project import NewEnvironment
@@ -43,7 +43,7 @@ class ActionModule(ActionBase):  # type: ignore[misc] # ansible-core has no type
                 environment.write()
         except DeployError as exc:
             return {"failed": True, "msg": f"{exc}\nSome files are written. The same command writes the others."}
-        for line in new_environment.said(environment, check_mode=self._task.check_mode):
+        for line in next_steps.said(environment, check_mode=self._task.check_mode):
             Display().display(line)
         written = [file.path for file in environment.files]
         return {"changed": bool(written), "written": written, "left": environment.left, "open": environment.open_ends()}

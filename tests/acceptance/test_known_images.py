@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.known_images import needs
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.known_images import needs
 
 from tests.acceptance.world import STAGING, Environment, on, play
 from tests.strangers import stand_ins

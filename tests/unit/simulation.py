@@ -364,8 +364,8 @@ class SimulatedEngine:
     def ended_at(self, replica: Replica) -> float | None:
         return None
 
-    def advice(self, service: str, said: str) -> str:
-        return ""
+    def advice(self, service: str, said: str, *, first: bool) -> str:
+        return "It was the first one here." if first else ""
 
     def last_words(self, replica: Replica) -> str:
         return f"the last words of {replica.name}"

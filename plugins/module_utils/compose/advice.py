@@ -1,7 +1,9 @@
 # Copyright (c) The morpheus.deploy authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a service that failed was given to harden it, and the lines that take away what its own words say is in its way. Pure."""
+"""What a service that failed was given to harden it, the lines that take away what its own words say is in its way, and what its
+first start leaves behind. Pure.
+"""
 
 from __future__ import annotations
 
@@ -59,6 +61,24 @@ def advice(stack: Stack, additions: Mapping[str, Mapping[str, Any]], service: st
         f"{told} What it says fits {' and '.join(GIVEN_WORDS[word] for word in blamed)}. Narrower is better (cap_add, a tmpfs or "
         "a volume where it writes: docs/hardening.md); these lines exempt it:\n"
         + _lines("stack", "hardening", "exempt", f"{service}: [{', '.join(dict.fromkeys(words))}]")
+    )
+
+
+def begun(model: Mapping[str, Any], service: str) -> str:
+    """What stays of a first start that failed; empty for a service that has no volume with a name.
+
+    Entrypoints of databases make users and databases only in an empty directory, so the next start would be healthy without them.
+    """
+    volumes, mounts = model.get("volumes") or {}, (model["services"].get(service) or {}).get("volumes") or []
+    sources = [one["source"] for one in mounts if one.get("type") == "volume" and one.get("source")]
+    names = [str((volumes.get(source) or {}).get("name") or source) for source in dict.fromkeys(sources)]
+    if not names:
+        return ""
+    shown = " ".join(names)
+    return (
+        f"No replica of it ran here before, and what this start has written stays in the volume {', '.join(names)}. A database "
+        "that was made by halves there is not made anew: the next start finds it, and may look healthy without its users. If "
+        f"nothing in it is needed, remove it on this host before the next deploy: sudo docker volume rm {shown}"
     )
 
 

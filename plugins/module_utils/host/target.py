@@ -70,6 +70,8 @@ class Target:
         health = self.stack.health(service)
         return Expectation(health.status, health.expect, health.version, self.release) if health else Expectation()
 
-    def advice(self, service: str, said: str) -> str:
-        """What to do about the hardening of a service that failed with these words; empty for nothing."""
-        return advice.advice(self.stack, self.additions, service, said)
+    def advice(self, service: str, said: str, first: bool) -> str:
+        """What to do about a service that failed with these words; empty for nothing. ``first``: none of its replicas ran."""
+        told = [advice.advice(self.stack, self.additions, service, said)]
+        told += [advice.begun(self.model, service)] if first else []
+        return "\n".join(one for one in told if one)

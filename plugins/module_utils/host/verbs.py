@@ -29,7 +29,7 @@ class HostEngine:
     # What the containers may reach: see stack.egress.
     egress: Sequence[str] = ()
     # See Target.advice.
-    advise: Callable[[str, str], str] = lambda service, said: ""
+    advise: Callable[[str, str, bool], str] = lambda service, said, first: ""
 
     def observe(self) -> list[Replica]:
         return self.host.observe(self.edge)
@@ -53,8 +53,8 @@ class HostEngine:
     def last_words(self, replica: Replica) -> str:
         return self.host.engine.last_words(replica)
 
-    def advice(self, service: str, said: str) -> str:
-        return self.advise(service, said)
+    def advice(self, service: str, said: str, *, first: bool) -> str:
+        return self.advise(service, said, first)
 
     def ended_at(self, replica: Replica) -> float | None:
         return self.host.engine.ended_at(replica)

@@ -45,6 +45,8 @@ class ServiceRollout:
         self._barriers = barriers
         self._to_meet = {action for action in barriers if meets(action, steps)}
         self._batch = Batch()
+        # Whether no replica of it was there before this one.
+        self._first = False
         self._users = Users(
             lambda names: means.edge.answered(self._service, names),
             desired.policy.max_failure_ratio if desired else UpdatePolicy.max_failure_ratio,
@@ -118,6 +120,8 @@ class ServiceRollout:
 
     def _start(self, step: Step) -> None:
         before = self._own()
+        # What has data stops before its successor starts, and is not seen here any more.
+        self._first = not before and not any(one.action in (Action.STOP, Action.SWEEP) for one in self._steps)
         known = {replica.id for replica in before}
         try:
             self._means.engine.start(self._service, len(before) + step.count)
@@ -201,7 +205,7 @@ class ServiceRollout:
         words = next((self._means.engine.last_words(replica) for replica in self._batch.candidates if replica.name == name), "")
         reason = explained(failure)
         told = f"{reason}\nThe last log lines of {name}:\n{words}" if words else reason
-        advice = self._means.engine.advice(self._service, told) if name else ""
+        advice = self._means.engine.advice(self._service, told, first=self._first) if name else ""
         return f"{told}\n{advice}" if advice else told
 
     def _drain(self, step: Step) -> None:

@@ -34,7 +34,7 @@ class EngineVerbs(Protocol):
 
     def last_words(self, replica: Replica) -> str: ...
 
-    def advice(self, service: str, said: str) -> str:
+    def advice(self, service: str, said: str, *, first: bool) -> str:
         """What to do about the hardening of a service that failed with these words; empty for nothing."""
 
     def ended_at(self, replica: Replica) -> float | None:

@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import env_file as dotenv
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import interpolation
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import known_images
 
 # The env files that hold them: env/variables.env of the release, secrets/variables.env beside it.
 GROUP = "variables"
@@ -74,13 +75,18 @@ class Variables:
         return found
 
     def release_notes(self, services: Mapping[str, Any], routed: Collection[str], release: str) -> list[str]:
-        """What to know of a release that is the tag of no image, while another variable is the tag of what users reach."""
-        found = {}
+        """What to know of a release that is the tag of no image: another variable is the tag of what users reach, or its tag is
+        written out.
+        """
+        found, fixed = {}, {}
         for name, service in services.items():
             image, text = str((service or {}).get("image") or ""), self.images.get(name, "")
             is_last = bool(text) and interpolation.interpolated(text, self.known).text == image
             if image.endswith(f":{release}") or (is_last and "STACK_RELEASE" in interpolation.names(text)):
                 return []
+            # Of an image that is named by content, or that its makers publish for everybody, the version is meant as it stands.
+            if name in routed and image and not is_last and "@" not in image and not known_images.needs(image):
+                fixed[name] = image
             tag = _TAG_VARIABLE.search(text) if is_last and name in routed else None
             # A default that nobody changes is how a file names the version of somebody else's image.
             if tag and (tag["name"] in self.known or "build" in service):
@@ -89,6 +95,10 @@ class Variables:
             f"services.{name}.image: runs {image} whatever stack_release is ({release}), because its tag is ${{{variable}}}; "
             f'write ${{STACK_RELEASE:?}} in its place, or {variable}: "{{{{ stack_release }}}}" under stack.variables'
             for name, (image, variable) in found.items()
+        ] + [
+            f"services.{name}.image: runs {image} whatever stack_release is ({release}), because its tag is written out; write "
+            "${STACK_RELEASE:?} in its place if a deploy is to change it"
+            for name, image in fixed.items()
         ]
 
     def _mend(self, name: str) -> str:

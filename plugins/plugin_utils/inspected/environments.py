@@ -13,7 +13,8 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import data as compose_data
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected import dotenv, known_images, secret_names
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import known_images
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected import dotenv, secret_names
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.needed import DEFAULT, Needed, Source, vault
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.tagged import Override, Reset
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected import known_images
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import known_images
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.needed import Needed, vault
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.tagged import Override
 

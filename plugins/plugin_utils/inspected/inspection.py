@@ -122,7 +122,8 @@ class Inspection:
         seen = {name: seen[name] for name in on}
         ports = {service: port or reached.ports(seen).get(service, 0)} if service else reached.ports(seen)
         ports = {name: one for name, one in ports.items() if one and not on.get(name, {}).get("profiles")}
-        tags.images(found, on, ports, self.project)
+        released = any("STACK_RELEASE" in text for text in self.texts.values())
+        tags.images(found, on, ports, self.project, released=released)
         shipped.mounts(found, on, source, model.get("configs"))
         if site and (domain := labels.domain(on)):
             self.variables[domain] = site
@@ -243,7 +244,8 @@ def table(rows: Iterable[Row]) -> list[str]:
     return [f"{row.how:<8}  {row.place:<{width}}  {row.said}" for row in found]
 
 
-def said(one: Inspection) -> list[str]:
+def said(one: Inspection, *, writes: bool = False) -> list[str]:
+    """``writes``: the lines are about to be written, so nobody is told how."""
     yours = sum(row.how == "yours" for row in one.needed.rows)
     count = f"{len(one.services)} service{'s' if len(one.services) > 1 else ''}"
     lines = [f"{one.path}: {count}. A deploy reads it as follows.", "", *table(one.needed.rows), ""]
@@ -252,7 +254,8 @@ def said(one: Inspection) -> list[str]:
     if one.vault_names:
         lines += [f"--- the vault of the inventory holds: {', '.join(one.vault_names)}", ""]
     verdict = f"{yours} left to you, see above." if yours else "With these lines a deploy's checks accept it."
-    return [*lines, verdict, "-e write=inventories/<name> writes them, and all that a first environment has."]
+    how = "-e write=inventories/<name> writes them, and all that a first environment has."
+    return [*lines, verdict] if writes else [*lines, verdict, how]
 
 
 def _below(first: Path, path: Path) -> str:

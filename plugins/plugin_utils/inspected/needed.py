@@ -17,7 +17,8 @@ from typing import Any
 import yaml
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.interpolation import interpolated
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import data as compose_data
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected import known_images, labels, reached
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import known_images
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected import labels, reached
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.tagged import Override, Reset
 
 # What a variable stands for where nobody gives it.
@@ -39,7 +40,7 @@ class Row:
 @dataclass
 class Needed:
     """``override``: of the Compose file; ``stack``: of the inventory; ``secrets``: stack_secrets; ``variables``: secret ones of
-    Compose; ``secret_files``: stack_secret_files.
+    Compose; ``secret_files``: stack_secret_files; ``release``: the tag that the team's images have in the Compose file.
     """
 
     rows: list[Row] = field(default_factory=list)
@@ -48,6 +49,7 @@ class Needed:
     secrets: dict[str, dict[str, str]] = field(default_factory=dict)
     variables: dict[str, str] = field(default_factory=dict)
     secret_files: dict[str, dict[str, Any]] = field(default_factory=dict)
+    release: str = ""
 
     def say(self, place: str, how: str, said: str) -> None:
         self.rows.append(Row(place, how, said))

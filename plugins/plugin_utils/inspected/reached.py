@@ -12,7 +12,8 @@ from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import interpolation
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import data as compose_data
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected import known_images, labels
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import known_images
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected import labels
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.new_environment import compose_says
 
 # What does the edge's work in many projects.

@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import known_images
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.needed import DEFAULT, Needed
 
 # A person must look up which version of somebody else's image runs.
@@ -33,15 +34,32 @@ def _maker(image: str) -> str:
     return image.partition("@")[0].rpartition("/")[0]
 
 
+def _tag(image: str) -> str:
+    """Empty where it is named by content, too."""
+    return "" if "@" in image else image.rpartition("/")[2].partition(":")[2]
+
+
+def _literal(services: Mapping[str, Mapping[str, Any]], own: Collection[str]) -> str:
+    """The version that stands in the names of all own images; empty where there is none, or another in each."""
+    found = {_tag(image) for one in services.values() if (image := str(one.get("image") or "")) in own and "$" not in image}
+    found = {tag for tag in found if tag not in ("", "latest")}
+    return found.pop() if len(found) == 1 else ""
+
+
 def _tag_variable(image: str) -> str:
     """The variable in the place of its tag; empty when there is none."""
     found = _TAG_VARIABLE.search(image)
     return (found["name"] or found["bare"]) if found else ""
 
 
-def images(needed: Needed, services: Mapping[str, Mapping[str, Any]], ports: Mapping[str, int], project: str) -> None:
-    """Each service has an image whose name says which version runs."""
-    own = _own(services, ports)
+def images(
+    needed: Needed, services: Mapping[str, Mapping[str, Any]], ports: Mapping[str, int], project: str, *, released: bool
+) -> None:
+    """Each service has an image whose name says which version runs. ``released``: whether the files say themselves where the
+    release stands.
+    """
+    own = {image for image in _own(services, ports) if not known_images.needs(image)}
+    literal = needed.release = "" if released else _literal(services, own)
     for name, service in services.items():
         image = DEFAULT.sub(lambda found: found["default"], str(service.get("image") or ""))
         if not image:
@@ -50,6 +68,10 @@ def images(needed: Needed, services: Mapping[str, Mapping[str, Any]], ports: Map
             continue
         tag = image.partition("@")[0].rpartition("/")[2].partition(":")[2]
         is_own = str(service["image"]) in own
+        if literal and is_own and tag == literal:
+            why = f"the release of a deploy is its tag, in the place of {literal}"
+            needed.change(name, "image", f"{image.removesuffix(literal)}${{STACK_RELEASE:?}}", why)
+            continue
         variable = _TAG_VARIABLE.search(str(service["image"])) if is_own else None
         if variable and _tag_variable(str(service["image"])) != "STACK_RELEASE" and tag not in ("", "latest"):
             release = f"{str(service['image'])[: variable.start()]}:${{STACK_RELEASE:?}}"

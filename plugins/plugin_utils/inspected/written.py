@@ -15,6 +15,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.inspection import Inspection
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.tagged import dump
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.new_environment.asked import Asked
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.new_environment.files import Answers
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.new_environment.project import (
     INVENTORIES,
     Encrypts,
@@ -43,15 +44,30 @@ def name_of(write: str) -> str:
     return name
 
 
+class _LookedAt(NewEnvironment):
+    """Its stack.yml holds what the look has found."""
+
+    def __init__(self, found: Inspection, *given: Any) -> None:
+        self._found = found
+        super().__init__(*given)
+
+    def _stack(self, answers: Answers) -> str:
+        return with_found(super()._stack(answers), self._found)
+
+    def _lost(self, path: str, options: str) -> str:
+        if not path.endswith("/stack.yml"):
+            return super()._lost(path, options)
+        return (
+            "what this look has found would be lost. Copy its lines, which it shows without -e write, or, when nothing in the "
+            f"file is yours, remove it (rm {path}) and type this again"
+        )
+
+
 def environment(
     root: Path, asked: Asked, found: Inspection, opens: Opens, encrypts: Encrypts, variables: Mapping[str, str]
 ) -> NewEnvironment:
     """As a new environment is, with more in its stack.yml and with the override; what is there stays as it is."""
-    made = NewEnvironment(root, asked, opens, encrypts, variables)
-    made.files = [
-        replace(file, text=with_found(file.text, found)) if file.path == f"{made.here}/group_vars/all/stack.yml" else file
-        for file in made.files
-    ]
+    made = _LookedAt(found, root, asked, opens, encrypts, variables)
     # What users reach is known by now, so nothing is left to be filled in.
     first: Mapping[str, Any] = next(iter(found.needed.stack["services"]), {})
     known = {"service": first.get("name", ""), "port": first.get("port", 0), "health": first.get("health", {}).get("path", "")}
@@ -62,6 +78,7 @@ def environment(
             made.left.append(path)
         else:
             made.files.append(File(path, found.override, None))
+    made.release, made.vault_names = found.needed.release or made.release, found.vault_names
     if found.vault_names:
         made.notes.append(f"{made.here}/group_vars/vault.yml must hold {', '.join(found.vault_names)} before a deploy")
     return made

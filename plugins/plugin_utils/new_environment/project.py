@@ -59,6 +59,8 @@ class NewEnvironment:
         self.files: list[File] = []
         self.left: list[str] = []
         self.notes: list[str] = []
+        # For the commands that come next.
+        self.release, self.vault_names = "1.0.0", list[str]()
         self._root, self._opens, self._encrypts, self._variables = root, opens, encrypts, variables
         refuse(problems(asked))
         refuse(self._directory_problems())
@@ -96,7 +98,7 @@ class NewEnvironment:
         self._plan_vault()
         self._new(f"{self.here}/hosts.yml", environment_files.hosts(answers), self.asked.typed("hosts"))
         options = self.asked.typed("user", "site", "compose", "service", "port", "health")
-        self._new(f"{self.here}/group_vars/all/stack.yml", environment_files.stack(answers), options)
+        self._new(f"{self.here}/group_vars/all/stack.yml", self._stack(answers), options)
         for path, text in self._with_the_name():
             self._added(path, environment_files.environments_with(text, name))
         client = _SHEBANG + Path(password_client.__file__).read_text()
@@ -227,10 +229,14 @@ class NewEnvironment:
             self.files.append(File(path, text, None, mode))
             return
         if options and before != text:
-            raise DeployError(
-                f"{path}: is there already and stays as it is, so {options} would be lost. Write it there, or run this without it"
-            )
+            raise DeployError(f"{path}: is there already and stays as it is, so {self._lost(path, options)}")
         self.left.append(path)
+
+    def _stack(self, answers: Answers) -> str:
+        return environment_files.stack(answers)
+
+    def _lost(self, path: str, options: str) -> str:
+        return f"{options} would be lost. Write it there, or run this without it"
 
     def _added(self, path: str, text: str) -> None:
         before = self._read(path)
@@ -262,39 +268,6 @@ def refuse(found: Sequence[str]) -> None:
 def _as_project(name: str) -> str:
     """As Compose makes a project's name of a directory's."""
     return re.sub(r"[^a-z0-9_-]", "", name.lower()).lstrip("_-") or "app"
-
-
-def said(environment: NewEnvironment, *, check_mode: bool = False) -> list[str]:
-    """For the screen: what was written, what is left to do, and with which commands."""
-    name, ends = environment.asked.name, environment.open_ends()
-    head = f"{'Would be written' if check_mode else 'Written'} for {name}:"
-    lines = [head, *(f"  {file.path}{_remark(file)}" for file in environment.files)]
-    lines = lines if environment.files else [f"{name} has everything already."]
-    lines += [f"As it was: {', '.join(environment.left)}"] if environment.left else []
-    lines += ["Yours to fill in, before a deploy:", *(f"  {end}" for end in ends)] if ends else []
-    steps = _steps(environment)
-    width = max(len(command) for command, _ in steps)
-    return [*lines, *environment.notes, "Next:", *(f"  {command:<{width}}  # {what}" for command, what in steps)]
-
-
-def _remark(file: File) -> str:
-    if file.before is not None:
-        return " (added to; what was there stays)"
-    return " (the password of its vault, in no repository: keep a copy elsewhere)" if file.path.startswith(PASSWORDS) else ""
-
-
-def _steps(environment: NewEnvironment) -> list[tuple[str, str]]:
-    here, asked, play = environment.here, environment.asked, "ansible-playbook morpheus.deploy."
-    login = f"{asked.user}@" if asked.user else ""
-    return [
-        *((f"ssh {login}{host} sudo true", "accept its key, and see that sudo works") for host in asked.hosts[:1]),
-        (f"ansible-vault edit {here}/group_vars/vault.yml", "secrets, when there are some"),
-        (f"{play}fingerprint -i {here}", "after every change of the vault"),
-        (f"{play}config -i {here}", "what a deploy would use, and what is wrong; asks no host"),
-        (f"{play}provision -i {here}", "the engine and the edge"),
-        (f"{play}claim -i {here}", "once: whose hosts and database are"),
-        (f"{play}deploy -i {here} -e stack_release=1.0.0", "the tag of your images"),
-    ]
 
 
 def variables(text: str) -> Mapping[str, Any]:

@@ -62,6 +62,10 @@ def summary(verdict: Mapping[str, Any]) -> list[str]:
     lines = [f"VERDICT {verdict['verdict']}: {environment} {what}".rstrip() + f" in {verdict['seconds']} s"]
     lines += [_host_line(name, host) for name, host in sorted(verdict["hosts"].items())]
     lines += _left_out_lines(verdict)
+    # What was done has seconds.
+    idle = not any(host["plan"] or host["seconds"] for host in verdict["hosts"].values())
+    if verdict["verdict"] == "deployed" and verdict["kind"] == "deploy" and was and idle:
+        lines.append("  no replica was replaced: what runs is the same in both releases")
     told = [*_schema(verdict), *verdict["notes"], *verdict["messages"], *(verdict.get("notices") or [])]
     lines += [f"  {line}" for message in told for line in message.splitlines()]
     if verdict["mend"]:

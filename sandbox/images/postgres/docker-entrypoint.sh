@@ -31,7 +31,7 @@ initialise() {
     echo "host all all all $method" >> "$PGDATA/pg_hba.conf"
 
     # Reachable by socket only until it is complete: a client never meets a half-made database.
-    pg_ctl --wait --silent --options="-c listen_addresses=''" start > /dev/null
+    pg_ctl --wait --silent --options="-c listen_addresses=''" start
     if [ "$database" != postgres ]; then
         psql --no-psqlrc --quiet --username="$user" --dbname=postgres --set=name="$database" \
             <<< 'CREATE DATABASE :"name";'

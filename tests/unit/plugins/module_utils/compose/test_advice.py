@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import hardening
-from ansible_collections.morpheus.deploy.plugins.module_utils.compose.advice import advice
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose.advice import advice, begun
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.hardening import Hardening
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.host_paths import Own
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.refusals import Project
@@ -112,3 +112,16 @@ def test_what_a_service_asks_of_its_host_is_refused_where_hardening_only_reports
         assert len(one.problems("web", asks, PROJECT, routed=True)) == 2
     assert rules.ungiven("web") == set(hardening.GIVEN)
     assert plain.ungiven("web") == set()
+
+
+def test_what_a_first_start_leaves_in_a_volume_is_told_with_the_command_that_removes_it() -> None:
+    mounts = [
+        {"type": "bind", "source": "/x", "target": "/x"},
+        {"type": "volume", "source": "data", "target": "/data"},
+        {"type": "volume", "target": "/without-a-name"},
+    ]
+    model = {"services": {"db": {"volumes": mounts}, "web": {}}, "volumes": {"data": {"name": "shop_data"}}}
+    found = begun(model, "db")
+    assert "stays in the volume shop_data." in found
+    assert found.endswith("sudo docker volume rm shop_data")
+    assert begun(model, "web") == ""

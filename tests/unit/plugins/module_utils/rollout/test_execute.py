@@ -97,6 +97,30 @@ def test_a_failed_gate_says_what_was_seen_last_and_leaves_the_incumbents() -> No
     assert serving(host) == before == sorted(host.containers)
 
 
+@pytest.mark.parametrize(
+    "desired",
+    [API, replace(WORKER, policy=replace(ALL_AT_ONCE, order=Order.STOP_FIRST))],
+    ids=["start-first", "stop-first"],
+)
+@pytest.mark.parametrize("is_first", [True, False])
+def test_what_a_first_start_leaves_is_told_and_what_served_before_is_not_called_a_first_start(
+    desired: DesiredService, is_first: bool
+) -> None:
+    host = Host([desired]) if is_first else running(desired)
+    host.bad = {"new"}
+    [failure] = host.run().failures
+    assert ("It was the first one here." in failure) is is_first
+
+
+def test_a_replica_that_joins_others_is_no_first_start() -> None:
+    host = Host([API])
+    host.add("api", "new", admitted=True)
+    host.bad = {"new"}
+    [failure] = host.run().failures
+    assert "did not pass its gate" in failure
+    assert "It was the first one here." not in failure
+
+
 def test_a_failed_watch_says_so_and_lets_the_incumbents_serve_again() -> None:
     host = running(API)
     host.flaky = {"new"}

@@ -101,9 +101,10 @@ def checked(given_raw: Raw) -> StackConfig:
 def test_services_without_restart_are_told_once_and_jobs_are_none_of_them(source: Path) -> None:
     (source / "compose.yml").write_text(
         "services:\n"
-        "  setup: {image: shop/api:1}\n"
-        "  api: {image: shop/api:1, depends_on: {setup: {condition: service_completed_successfully}}}\n"
-        "  worker: {image: shop/api:1}\n  migrate: {image: shop/api:1, profiles: [migrate]}\n"
+        "  setup: {image: 'shop/api:${STACK_RELEASE:?}'}\n"
+        "  api: {image: 'shop/api:${STACK_RELEASE:?}', depends_on: {setup: {condition: service_completed_successfully}}}\n"
+        "  worker: {image: 'shop/api:${STACK_RELEASE:?}'}\n"
+        "  migrate: {image: 'shop/api:${STACK_RELEASE:?}', profiles: [migrate]}\n"
     )
     given = raw(source)
     given["stack"]["jobs"] = {"setup": {"hosts": "each"}}

@@ -291,7 +291,6 @@ def test_plain_variables_are_in_place_for_every_other_check(tmp_path: Path) -> N
         pytest.param("registry.example:5000/shop/app:v$TAG", {"TAG": "0.9.0"}, True, True, id="a part of the tag, and a port"),
         pytest.param("shop/app:${TAG}", {"TAG": "1.0.0"}, True, False, id="a variable that says the release"),
         pytest.param("shop/app:${STACK_RELEASE:?}", {}, True, False, id="the release"),
-        pytest.param("shop/app:0.9.0", {}, True, False, id="no variable"),
         pytest.param("${APP:-shop/app:0.9.0}", {}, True, False, id="a variable that is the whole name"),
         pytest.param("shop/app:${TAG}", {"TAG": "0.9.0"}, False, False, id="of a service that users do not reach"),
     ],
@@ -304,6 +303,30 @@ def test_a_release_that_changes_no_image_is_told_where_a_variable_is_the_tag(
         [
             f"services.web.image: runs {image.partition('$')[0]}0.9.0 whatever stack_release is (1.0.0), because its tag is "
             '${TAG}; write ${STACK_RELEASE:?} in its place, or TAG: "{{ stack_release }}" under stack.variables'
+        ]
+        if is_told
+        else []
+    )
+
+
+@pytest.mark.parametrize(
+    ("image", "routed", "is_told"),
+    [
+        pytest.param("shop/app:0.9.0", True, True, id="written out"),
+        pytest.param("shop/app:1.0.0", True, False, id="the release itself, written out"),
+        pytest.param(f"shop/app:0.9.0@sha256:{'0' * 64}", True, False, id="named by content"),
+        pytest.param("nginx:1.27", True, False, id="made for everybody"),
+        pytest.param("shop/app:0.9.0", False, False, id="of a service that users do not reach"),
+    ],
+)
+def test_a_release_that_changes_no_image_is_told_where_the_tag_is_written_out(
+    tmp_path: Path, image: str, routed: bool, is_told: bool
+) -> None:
+    found = checked(tmp_path, {"web": {"image": image}}, reached=["web"] if routed else [])
+    assert [note for note in found.notes if "stack_release" in note] == (
+        [
+            "services.web.image: runs shop/app:0.9.0 whatever stack_release is (1.0.0), because its tag is written out; write "
+            "${STACK_RELEASE:?} in its place if a deploy is to change it"
         ]
         if is_told
         else []

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import specifications
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import known_images, specifications
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.check import StackConfig
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected import inspection, known_images, written
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected import inspection, written
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.inspection import Inspection
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.needed import OFF
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.tagged import Reset
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.new_environment import next_steps
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.new_environment.asked import Asked
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.new_environment.project import NewEnvironment
 
@@ -173,6 +175,32 @@ def test_a_variable_that_is_the_tag_of_ones_own_image_gives_way_to_the_release(t
     }
     assert "in the place of" in rows(found, "changed")["services.worker.image"]
     assert found.problems == []
+
+
+def tags_of(tmp_path: Path, reached: Sequence[str] = ("web",), **images: str) -> tuple[dict[str, str | None], str]:
+    """Service -> its image in the override, and the release of the first deploy; ``reached``: by users."""
+    services: dict[str, Any] = {name: {"image": image, "restart": "always"} for name, image in images.items()}
+    for name in reached:
+        services[name]["ports"] = ["8080:8080"]
+    (tmp_path / "compose.yml").write_text(yaml.safe_dump({"services": services}))
+    found = Inspection(tmp_path / "compose.yml", health="/")
+    override = found.needed.override["services"]
+    return {name: override.get(name, {}).get("image") for name in services}, found.needed.release
+
+
+def test_a_version_that_is_written_out_of_ones_own_image_gives_way_to_the_release(tmp_path: Path) -> None:
+    images = {"web": "shop/web:2.3.1", "worker": "shop/web:2.3.1", "cache": "valkey:8.1", "mail": "axllent/mailpit:v1.27"}
+    own = "shop/web:${STACK_RELEASE:?}"
+    assert tags_of(tmp_path, **images) == ({"web": own, "worker": own, "cache": None, "mail": None}, "2.3.1")
+
+
+@pytest.mark.parametrize("web", ["nginx:1.27", f"shop/web:1.0.0@sha256:{'0' * 64}"])
+def test_a_version_that_is_written_out_stays_where_it_is_no_release(tmp_path: Path, web: str) -> None:
+    assert tags_of(tmp_path, web=web) == ({"web": None}, "")
+
+
+def test_versions_that_differ_are_no_release_and_stay(tmp_path: Path) -> None:
+    assert tags_of(tmp_path, ["web", "api"], web="shop/web:2.0", api="shop/api:3.0") == ({"web": None, "api": None}, "")
 
 
 def test_a_service_that_has_a_port_of_the_host_is_said_to_be_interrupted(tmp_path: Path) -> None:
@@ -387,14 +415,40 @@ def test_what_ansible_hands_on_is_written_as_text(tmp_path: Path) -> None:
     assert yaml.safe_load(found.inventory)["stack"]["services"][0]["routes"] == [{"host": "shop.example"}]
 
 
+def test_what_comes_next_names_the_release_and_what_the_vault_must_hold(tmp_path: Path) -> None:
+    web = {"image": "shop/web:2.3.1", "ports": ["8080:8080"], "environment": {"KEY": "${API_KEY:?}"}}
+    (tmp_path / "compose.yml").write_text(yaml.safe_dump({"services": {"web": web}}))
+    said = "\n".join(next_steps.said(made(tmp_path, tmp_path / "compose.yml")))
+    assert "-e stack_release=2.3.1" in said
+    assert "# a line each: vault_api_key: <value>\n" in said
+
+
+def test_a_look_after_an_environment_was_written_without_one_says_how_its_lines_come_in(tmp_path: Path) -> None:
+    project = copied("ballots", tmp_path)
+    asked = Asked(name="staging", compose=str(project))
+    NewEnvironment(tmp_path, asked, lambda path: None, lambda text, *unused: f"$ANSIBLE_VAULT\n{text}", {}).write()
+    there = "inventories/staging/group_vars/all/stack.yml"
+    (tmp_path / "inventories/staging/hosts.yml").unlink()
+    with pytest.raises(DeployError, match=rf"which it shows without -e write, or, .* remove it \(rm {there}\)"):
+        made(tmp_path, project)
+    (tmp_path / there).unlink()
+    made(tmp_path, project).write()
+    assert "compose.staging.yml" in (tmp_path / there).read_text()
+
+
 def test_a_second_look_writes_nothing_over_what_is_there(tmp_path: Path) -> None:
     project, root = copied("ballots", tmp_path), tmp_path
     made(root, project).write()
     override = tmp_path / "ballots" / "compose.staging.yml"
     override.write_text("services: {}\n")
+    again = made(root, project)
+    assert again.files == []
+    assert os.path.relpath(override, root) in again.left
+    assert override.read_text() == "services: {}\n"
+    stack = root / "inventories/staging/group_vars/all/stack.yml"
+    stack.write_text(stack.read_text().replace("stack:\n", "stack:\n  drain_seconds: 5\n", 1))
     with pytest.raises(DeployError, match="is there already and stays as it is"):
         made(root, project)
-    assert override.read_text() == "services: {}\n"
 
 
 @pytest.mark.parametrize("write", ["/etc/x", "elsewhere/staging", "inventories/", "../inventories/x"])

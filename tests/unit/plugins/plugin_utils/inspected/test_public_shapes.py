@@ -442,7 +442,7 @@ def test_what_a_file_includes_and_extends_counts(tmp_path: Path) -> None:
     (tmp_path / "compose.yml").write_text("include: [web.yml]")
     found = Inspection(tmp_path / "compose.yml", health="/")
     assert (routed(found)["web"][0], found.needed.stack["variables"], found.problems) == (8000, {"LEVEL": "change-me"}, [])
-    assert found.needed.override["services"]["web"] == {"ports": Reset()}
+    assert found.needed.override["services"]["web"] == {"image": "a:${STACK_RELEASE:?}", "ports": Reset()}
     (tmp_path / "compose.yml").write_text("include: [nowhere.yml]")
     with pytest.raises(DeployError, match=r"nowhere\.yml"):
         Inspection(tmp_path / "compose.yml")

@@ -15,7 +15,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import
 from ansible_collections.morpheus.deploy.plugins.module_utils.secrets import fingerprints
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.new_environment import project as new_environment
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.new_environment.asked import Asked, problems
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.new_environment.project import NewEnvironment, said
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.new_environment.next_steps import said
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.new_environment.project import NewEnvironment
 
 ROOT = Path(__file__).parents[5]
 COMPOSE = "services: {web: {expose: [8000], healthcheck: {test: 'curl http://localhost/health'}}}\n"

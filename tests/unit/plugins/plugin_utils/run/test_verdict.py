@@ -274,6 +274,16 @@ def test_the_summary_begins_with_the_word() -> None:
     ]
 
 
+def test_a_release_that_replaced_nothing_says_so() -> None:
+    idle = rollout_result() | {"seconds": {}, "steps": [], "changed": True}
+    told = "  no replica was replaced: what runs is the same in both releases"
+    assert told in lines(prepared("a"), lambda run: run.saw("stack_rollout", "a", idle, failed=False))
+    assert told not in lines(prepared("a"), rolled("a"))
+    assert told not in lines(
+        prepared("a", plan=("web: start 1 candidate",)), lambda run: run.saw("stack_rollout", "a", idle, failed=False)
+    )
+
+
 def test_what_was_cut_is_never_hidden() -> None:
     assert "  a runs 1.1.0, 4 connections cut" in lines(prepared("a"), rolled("a", cut=4))
 
