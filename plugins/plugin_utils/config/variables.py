@@ -32,6 +32,7 @@ OF_COMPOSE = re.compile(
 # Of a service, what hosts never read.
 _UNREAD = ("build", "develop")
 _DEPTH = 20
+_DIGITS = re.compile(r"\d+")
 _TAG_VARIABLE = re.compile(r":[\w.-]*\$\{?(?P<name>[A-Za-z_]\w*)[^/]*\Z")
 # Values that Compose makes numbers or truths of once their variables are in place.
 _TYPED = frozenset(
@@ -85,7 +86,8 @@ class Variables:
             if image.endswith(f":{release}") or (is_last and "STACK_RELEASE" in interpolation.names(text)):
                 return []
             # Of an image that is named by content, or that its makers publish for everybody, the version is meant as it stands.
-            if name in routed and image and not is_last and "@" not in image and not known_images.needs(image):
+            meant = is_last or "@" in image or bool(known_images.needs(image))
+            if name in routed and image and not meant and _could_be(release, image):
                 fixed[name] = image
             tag = _TAG_VARIABLE.search(text) if is_last and name in routed else None
             # A default that nobody changes is how a file names the version of somebody else's image.
@@ -210,3 +212,9 @@ def env_files(service: Mapping[str, Any]) -> list[tuple[str, bool]]:
 
 def _is_needed(entry: Any) -> bool:
     return not isinstance(entry, Mapping) or entry.get("required") is not False
+
+
+def _could_be(release: str, image: str) -> bool:
+    """Whether an image's tag is of the form of the release, so that this could stand there. Those of others seldom are."""
+    tag = image.rpartition("/")[2].partition(":")[2]
+    return tag in ("", "latest") or _DIGITS.sub("0", tag) == _DIGITS.sub("0", release)

@@ -63,7 +63,7 @@ def summary(verdict: Mapping[str, Any]) -> list[str]:
     lines += [_host_line(name, host) for name, host in sorted(verdict["hosts"].items())]
     lines += _left_out_lines(verdict)
     # What was done has seconds.
-    idle = not any(host["plan"] or host["seconds"] for host in verdict["hosts"].values())
+    idle = not any(host.get("plan") or host.get("seconds") for host in verdict["hosts"].values())
     if verdict["verdict"] == "deployed" and verdict["kind"] == "deploy" and was and idle:
         lines.append("  no replica was replaced: what runs is the same in both releases")
     told = [*_schema(verdict), *verdict["notes"], *verdict["messages"], *(verdict.get("notices") or [])]

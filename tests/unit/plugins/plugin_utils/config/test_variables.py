@@ -315,6 +315,11 @@ def test_a_release_that_changes_no_image_is_told_where_a_variable_is_the_tag(
         pytest.param("shop/app:0.9.0", True, True, id="written out"),
         pytest.param("shop/app:1.0.0", True, False, id="the release itself, written out"),
         pytest.param(f"shop/app:0.9.0@sha256:{'0' * 64}", True, False, id="named by content"),
+        pytest.param("shop/app:0.10.12", True, True, id="written out, with longer numbers"),
+        pytest.param("shop/app:latest", True, True, id="whatever is the latest"),
+        pytest.param("shop/app", True, True, id="no tag"),
+        pytest.param("shop.example:5000/app", True, True, id="no tag, and the port of a registry"),
+        pytest.param("prom/node-exporter:v1.9.0", True, False, id="of another form, as others have it"),
         pytest.param("nginx:1.27", True, False, id="made for everybody"),
         pytest.param("shop/app:0.9.0", False, False, id="of a service that users do not reach"),
     ],
@@ -325,7 +330,7 @@ def test_a_release_that_changes_no_image_is_told_where_the_tag_is_written_out(
     found = checked(tmp_path, {"web": {"image": image}}, reached=["web"] if routed else [])
     assert [note for note in found.notes if "stack_release" in note] == (
         [
-            "services.web.image: runs shop/app:0.9.0 whatever stack_release is (1.0.0), because its tag is written out; write "
+            f"services.web.image: runs {image} whatever stack_release is (1.0.0), because its tag is written out; write "
             "${STACK_RELEASE:?} in its place if a deploy is to change it"
         ]
         if is_told
