@@ -284,7 +284,7 @@ WELL = [
     rule("backup_store", {"changed": False, "records": [BACKUP, {**BACKUP, "kind": "export"}], "removed": []}),
     rule("staging_data_export", {"changed": True, "export": BACKUP, "rows": 3}),
     rule("staging_data_import", {"changed": True, "name": BACKUP["name"], "at": BACKUP["at"], "rows": 3}),
-    rule("database_backup", {"changed": True, "backup": BACKUP, "rows": 3}),
+    rule("database_backup", {"changed": True, "backup": BACKUP, "rows": 3, "seconds": 1.5}),
     rule("database_restore", {"changed": False, "lost": ["3 rows"], "is_empty": False}, state="planned"),
     rule("storage_backup", {"changed": True, "backup": BACKUP, "objects": 5}),
     rule("storage_restore", {"changed": False, "lost": ["5 objects"]}, state="planned"),
