@@ -31,7 +31,7 @@ from typing import Any
 from ansible import context
 from ansible.errors import AnsibleError
 from ansible.plugins.callback import CallbackBase
-from ansible_collections.morpheus.deploy.plugins.module_utils.lease.history import utc
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import utc
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.lease.handover import Handover, finish
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.notify.announcer import Announcer
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import (

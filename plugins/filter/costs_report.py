@@ -61,7 +61,7 @@ from typing import Any
 def costs_report(
     answers: Mapping[str, Mapping[str, Any]], environment: str, costs: Any = None, now: float | None = None
 ) -> dict[str, Any]:
-    from ansible_collections.morpheus.deploy.plugins.module_utils.lease.history import utc
+    from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import utc
     from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import specifications
     from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.costs import Costs
     from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import costs as sums

@@ -85,6 +85,7 @@ from typing import Any
 
 import ansible_collections.morpheus.deploy.plugins.module_utils.base.bytecode  # noqa: F401  # pylint: disable=unused-import
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.morpheus.deploy.plugins.module_utils.base import clock
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats import DamagedError
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import IDENTITY_ROOT
@@ -128,7 +129,7 @@ def record(params: dict[str, Any], *, check_mode: bool) -> dict[str, Any]:
         "recorded": found.recorded if found else "",
     }
     if result["changed"]:
-        recorded = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        recorded = clock.utc(time.time())
         result |= {"recorded": recorded, "digest": baseline.digest(environment, recorded, now)}
         result["diff"] = {"before": baseline.lines(entries), "after": baseline.lines(now)}
         if not check_mode:

@@ -130,6 +130,7 @@ from typing import Any
 
 import ansible_collections.morpheus.deploy.plugins.module_utils.base.bytecode  # noqa: F401  # pylint: disable=unused-import
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.morpheus.deploy.plugins.module_utils.base import clock
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership import check as environment_check
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership import host as identity
@@ -144,7 +145,7 @@ def claim(host: HostIdentity, params: dict[str, Any], before: Owner, *, check_mo
         raise DeployError(refused)
     after = before
     if before.environment != params["environment"]:
-        after = Owner(params["environment"], time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
+        after = Owner(params["environment"], clock.utc(time.time()))
     environment_check.require(host, after, params["environment"], sandbox_only=params["sandbox_only"])
     if after != before and not check_mode:
         host.write(after)

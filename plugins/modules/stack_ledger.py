@@ -103,6 +103,7 @@ from typing import Any
 
 import ansible_collections.morpheus.deploy.plugins.module_utils.base.bytecode  # noqa: F401  # pylint: disable=unused-import
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.morpheus.deploy.plugins.module_utils.base import clock
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import engine
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations import ledger
@@ -111,7 +112,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words imp
 
 def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
     releases = StackHost(module.params["stack"], engine.connect()).releases
-    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    now = clock.utc(time.time())
     found = ledger.look(releases, now, release_id=module.params["release_id"], keep=not module.check_mode)
     return {"changed": False, **found}
 

@@ -274,6 +274,7 @@ from typing import Any
 
 import ansible_collections.morpheus.deploy.plugins.module_utils.base.bytecode  # noqa: F401  # pylint: disable=unused-import
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.morpheus.deploy.plugins.module_utils.base import clock
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import ConfigError
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import engine, registries
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
@@ -387,7 +388,7 @@ def _kept_ledger(host: StackHost, prepared: Prepared) -> str:
     # What few runs use, and takes long to import.
     from ansible_collections.morpheus.deploy.plugins.module_utils.operations import ledger
 
-    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    now = clock.utc(time.time())
     found = ledger.look(host.releases, now, release_id=prepared.id, keep=True)
     return ledger.LIVE if found["source"] == ledger.LIVE else ""
 

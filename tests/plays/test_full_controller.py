@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.plays.staged import ROLLOUTS, Case, Stage, rule
+from tests.plays.test_schema_in_plays import words
 
 # A disk of its own below .deploy, of which nothing is left; in a namespace of its own, so it goes with the run.
 FULL = """
@@ -21,15 +22,11 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
     return Stage(tmp_path_factory.mktemp("stage"))
 
 
-def words(text: str) -> str:
-    return " ".join(text.split())
-
-
 def test_a_deploy_goes_on_and_says_what_it_could_not_write(stage: Stage) -> None:
     done = stage.play("full", "deploy", Case(within=WITHIN))
     assert done.code == 0, done.output
     assert "VERDICT deployed: staging 1.1.0" in done.output
-    assert FULL_DISK in words(done.output)
+    assert FULL_DISK in words(done)
     assert "Traceback" not in done.output
     assert "details:" not in done.output
     rolled = [one["host"] for one in done.asked if one["module"] == "stack_rollout"]
@@ -44,5 +41,5 @@ def test_a_deploy_that_fails_there_is_taken_back_all_the_same(stage: Stage) -> N
     )
     assert done.code == 2, done.output
     assert "the gate was not passed" in done.output
-    assert FULL_DISK in words(done.output)
+    assert FULL_DISK in words(done)
     assert "Traceback" not in done.output

@@ -10,6 +10,11 @@ from pathlib import Path
 from typing import Protocol
 
 
+def utc(wall_seconds: float) -> str:
+    """As files and reports have it: 2026-01-01T12:00:00Z."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(wall_seconds))
+
+
 class Clock(Protocol):
     """Monotonic seconds of this process, and what waits."""
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,10 +21,6 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.spoken import
 KEEP_LINES = 1000
 # What a host has lost that others have, too.
 _OTHERS = "the other hosts that keep the lease know what is lost, and nobody where there is no other one"
-
-
-def utc(wall_seconds: float) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(wall_seconds))
 
 
 def line(

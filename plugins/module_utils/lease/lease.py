@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import private, write_atomically
-from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import HostClock, SystemClock
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import HostClock, SystemClock, utc
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import FencedError
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats import LEASE, DamagedError
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import METRICS, ROOT
@@ -258,7 +258,7 @@ class Lease:
         if ended:
             old = ended.record
             taken_over = {"token": old.token, "owner": old.owner, "reason": old.reason, "why": why}
-        at = history.utc(self._clock.wall())
+        at = utc(self._clock.wall())
         return Record(token, claim.owner, claim.reason, claim.run, at, claim.ttl_seconds, taken_over)
 
     def _clear_beats(self, keep: int | None = None) -> None:
@@ -269,7 +269,7 @@ class Lease:
 
     def _remember(self, verdict: str, ended: Record, why: str) -> None:
         record = history.line(
-            at=history.utc(self._clock.wall()),
+            at=utc(self._clock.wall()),
             verdict=verdict,
             environment=self.environment,
             token=ended.token,

@@ -10,11 +10,11 @@ went live.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.morpheus.deploy.plugins.module_utils.base import clock
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage import Fate, Kind, Lineage, Rolling, Status
 
 
@@ -169,7 +169,7 @@ def _learn(found: Lineage, schema: Mapping[str, str]) -> None:
 def _utc(seconds: Any) -> str:
     if not isinstance(seconds, (int, float)):
         return ""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+    return clock.utc(seconds)
 
 
 def _number(count: int, what: str) -> str:

@@ -9,6 +9,7 @@ import time
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 
+from ansible_collections.morpheus.deploy.plugins.module_utils.base import clock
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.flags import words
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.wanted import Wanted
@@ -63,4 +64,4 @@ def switch(releases: Releases, change: Change, *, check_mode: bool) -> None:
 
 
 def now() -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    return clock.utc(time.time())

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils.base import leftovers, meminfo
+from ansible_collections.morpheus.deploy.plugins.module_utils.base import clock, leftovers, meminfo
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import ConfigError, DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.spoken import spoken
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import hardening
@@ -142,7 +142,7 @@ def prepare(
             environment=wanted.environment,
             stack=wanted.stack,
             images=images,
-            created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            created=clock.utc(time.time()),
             git_sha=wanted.git_sha,
             config_hash=wanted.config_hash,
             secrets=wanted.secret_names,

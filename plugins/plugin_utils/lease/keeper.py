@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
+from ansible_collections.morpheus.deploy.plugins.module_utils.base import clock
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import Clock
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease import history
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease.lease import BEAT_SECONDS, GONE, Lease
@@ -108,7 +109,7 @@ class Keeper:
 
     def _record(self, line: Mapping[str, Any] | None) -> dict[str, Any]:
         record = history.line(
-            at=history.utc(time.time()),
+            at=clock.utc(time.time()),
             verdict="interrupted",
             environment=self.lease.environment,
             token=self.kept.token,

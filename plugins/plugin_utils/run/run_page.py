@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils.lease.history import utc
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import utc
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import traffic_chart
 
 # Kinds of steps in the order in which a rollout takes them; what lead back comes after them.
