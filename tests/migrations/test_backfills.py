@@ -239,6 +239,22 @@ def test_batches_of_rows_that_take_long_stay_small(project: Project) -> None:
     assert project.apply()["backfills"] == {path(B): "600 of 600 rows changed in 6 batches"}
 
 
+def test_where_each_commit_takes_long_batches_grow_all_the_same(project: Project) -> None:
+    """50 ms each, for the disk is busy. Batches of 100 rows would be 50, and nobody would wait less for it."""
+    sources = filled(project, 5000, mark="key=id batch=5000")
+    project.apply()
+    project.database.rows(
+        "create function slow() returns trigger language plpgsql as $$ begin perform pg_sleep(0.05); return null; end $$;"
+        "create constraint trigger slow after update on supabase_migrations.morpheus_deploy_backfills "
+        "deferrable initially deferred for each row execute function slow()"
+    )
+    again = "20260104000000_again"
+    project.write({**sources, again: "-- backfill key=id batch=5000\nupdate orders set writes = writes + 1"})
+    words = project.apply()["backfills"][path(again)]
+    assert words.startswith("5000 of 5000 rows changed in ")
+    assert int(words.split()[-2]) < 25
+
+
 def test_a_hundred_thousand_rows(project: Project) -> None:
     filled(project, 100_000, mark="key=id batch=5000")
     assert project.apply()["backfills"][path(B)].startswith("50000 of 100000 rows changed in ")

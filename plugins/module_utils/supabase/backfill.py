@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import Clock
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.supabase import ledger
 from ansible_collections.morpheus.deploy.plugins.module_utils.supabase.plan import Backfill, MigrationFile
@@ -75,17 +76,26 @@ def begin(cursor: Any, one: MigrationFile) -> None:
     )
 
 
-def step(cursor: Any, one: MigrationFile, rows: int) -> tuple[Progress, bool]:
-    """One batch of so many rows, in the caller's transaction: what it has come to, and whether that is the end. Then the ledger
-    has the file.
-    """
+@dataclass(frozen=True)
+class Step:
+    """``is_over``: there are no more rows, and the ledger has the file. ``seconds``: for its rows, without the notes about them."""
+
+    now: Progress
+    is_over: bool
+    seconds: float
+
+
+def step(cursor: Any, one: MigrationFile, rows: int, clock: Clock) -> Step:
+    """One batch of so many rows, in the caller's transaction."""
     backfill = _of(one)
     before = progress(cursor, one.version, lock=True)
     if not before:
         raise DeployError(f"{one.path}: its line in {PROGRESS} was taken away while this ran; run this again")
     kind = _type(cursor, one, backfill)
+    began = clock.now()
     reached, read = _page(cursor, backfill, kind, before.reached, rows)
     changed = _change(cursor, backfill, kind, before.reached, reached) if read else 0
+    seconds = clock.now() - began
     now = Progress(
         before.statement,
         reached if read else before.reached,
@@ -104,7 +114,7 @@ def step(cursor: Any, one: MigrationFile, rows: int) -> tuple[Progress, bool]:
             "where version = %s",
             [now.reached, now.read, now.changed, now.batches, one.version],
         )
-    return now, is_over
+    return Step(now, is_over, seconds)
 
 
 def most_rows(one: MigrationFile) -> int:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-# As long as a common transaction or two take.
+# For the rows: as long as a common transaction or two take.
 BATCH_SECONDS = 0.005
 # Of these a batch never has fewer, so that it does not take longer to write down how far it has come than to come there.
 LEAST_ROWS = 100
@@ -35,8 +35,11 @@ class Pace:
         """Nobody knows yet how long a row takes."""
         return cls(most, min(most, LEAST_ROWS))
 
-    def after(self, seconds: float) -> Pace:
-        """The batch has taken so long. Traffic has the database REST_FACTOR times as long, and no longer than REST_SECONDS."""
-        factor = min(max(BATCH_SECONDS / max(seconds, 1e-6), MOST_SHRINKAGE), MOST_GROWTH)
-        rows = max(int(self.rows * factor), LEAST_ROWS)
-        return Pace(self.most, min(rows, self.most), min(seconds * REST_FACTOR, REST_SECONDS))
+    def after(self, rows: float, all_of_it: float) -> Pace:
+        """So many seconds the batch has taken, and its rows of them. Traffic has the database REST_FACTOR times as long, and no
+        longer than REST_SECONDS.
+        """
+        may = max(BATCH_SECONDS, all_of_it - rows)
+        factor = min(max(may / max(rows, 1e-6), MOST_SHRINKAGE), MOST_GROWTH)
+        wanted = max(int(self.rows * factor), LEAST_ROWS)
+        return Pace(self.most, min(wanted, self.most), min(all_of_it * REST_FACTOR, REST_SECONDS))

@@ -101,8 +101,9 @@ class Runner:
         def batch() -> None:
             nonlocal had, is_over, pace
             began = self.clock.now()
-            had, is_over = self._in_transaction(cursor, lambda: backfill.step(cursor, one, pace.rows))
-            pace = pace.after(self.clock.now() - began)
+            step = self._in_transaction(cursor, lambda: backfill.step(cursor, one, pace.rows, self.clock))
+            had, is_over = step.now, step.is_over
+            pace = pace.after(step.seconds, self.clock.now() - began)
 
         while not is_over:
             self.guard()

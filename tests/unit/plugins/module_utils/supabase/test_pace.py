@@ -13,11 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 
-def sizes(most: int, seconds_a_row: float, batches: int) -> list[int]:
+def sizes(most: int, seconds_a_row: float, batches: int, besides: float = 0.0) -> list[int]:
+    """``besides``: what notes and commit take, in seconds."""
     pace, found = Pace.first(most), []
     for _ in range(batches):
         found.append(pace.rows)
-        pace = pace.after(pace.rows * seconds_a_row)
+        seconds = pace.rows * seconds_a_row
+        pace = pace.after(seconds, seconds + besides)
     return found
 
 
@@ -35,24 +37,37 @@ def test_a_batch_takes_as_long_as_it_may(most: int, seconds_a_row: float, expect
     assert sizes(most, seconds_a_row, len(expected)) == expected
 
 
+@pytest.mark.parametrize(
+    ("besides", "largest"),
+    [
+        pytest.param(0.001, 500, id="shorter than the rows may take"),
+        pytest.param(0.02, 2000, id="longer"),
+        pytest.param(1.0, 5000, id="no more than the file says"),
+    ],
+)
+def test_where_the_commit_takes_long_the_rows_take_as_long(besides: float, largest: int) -> None:
+    """On a busy disk 100,000 rows in batches of 100 would not end within the time that a deploy has."""
+    assert max(sizes(5000, 0.00001, 20, besides)) == largest
+
+
 def test_what_slows_the_database_down_makes_batches_smaller_and_they_grow_again() -> None:
-    pace = Pace(5000, 2000).after(BATCH_SECONDS * 4)
+    pace = Pace(5000, 2000).after(BATCH_SECONDS * 4, BATCH_SECONDS * 4)
     assert pace.rows == 500
-    assert pace.after(BATCH_SECONDS / 2).rows == 1000
+    assert pace.after(BATCH_SECONDS / 2, BATCH_SECONDS / 2).rows == 1000
 
 
 def test_one_slow_moment_does_not_end_the_speed() -> None:
-    assert Pace(5000, 4000).after(60).rows == 1000
+    assert Pace(5000, 4000).after(60, 60).rows == 1000
 
 
 @pytest.mark.parametrize(("seconds", "rest"), [(0.0, 0.0), (0.04, 0.36), (0.3, REST_SECONDS), (60.0, REST_SECONDS)])
 def test_traffic_has_the_database_nine_times_as_long_as_a_batch_took(seconds: float, rest: float) -> None:
-    assert Pace(5000, 100).after(seconds).rest == pytest.approx(rest)
+    assert Pace(5000, 100).after(seconds / 2, seconds).rest == pytest.approx(rest)
 
 
-@given(most=st.integers(1, 100_000), took=st.lists(st.floats(0, 100), max_size=30))
-def test_a_batch_is_never_empty_nor_larger_than_the_file_says(most: int, took: list[float]) -> None:
+@given(most=st.integers(1, 100_000), took=st.lists(st.tuples(st.floats(0, 100), st.floats(0, 100)), max_size=30))
+def test_a_batch_is_never_empty_nor_larger_than_the_file_says(most: int, took: list[tuple[float, float]]) -> None:
     pace = Pace.first(most)
-    for seconds in took:
-        pace = pace.after(seconds)
+    for rows, besides in took:
+        pace = pace.after(rows, rows + besides)
         assert min(most, LEAST_ROWS) <= pace.rows <= most
