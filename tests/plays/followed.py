@@ -92,7 +92,7 @@ class Followed:
         replaced(self.collections, "modules/stack_rollout.py", module)
         (directory / "ansible.cfg").write_text(
             f"[defaults]\ncollections_path = {self.collections}\ncallbacks_enabled = morpheus.deploy.verdict\n"
-            "inject_facts_as_vars = false\n"
+            "inject_facts_as_vars = false\ninternal_poll_interval = 0.005\n"
             "stdout_callback = morpheus.deploy.live\ncallback_result_format = yaml\nforks = 10\n"
         )
         (directory / "play.yml").write_text(yaml.safe_dump(PLAY, sort_keys=False))

@@ -30,7 +30,7 @@ def play(directory: Path, playbook: str | Path, *options: str, hosts: Mapping[st
     # The project's own names files of its vaults, which are found from its root only.
     (directory / "ansible.cfg").write_text(
         f"[defaults]\ncollections_path = {ROOT / 'collections'}\ncallbacks_enabled = morpheus.deploy.verdict\n"
-        "inject_facts_as_vars = false\n"
+        "inject_facts_as_vars = false\ninternal_poll_interval = 0.005\n"
     )
     (directory / "hosts.yml").write_text(
         yaml.safe_dump({"app": {"hosts": {name: dict(host) for name, host in hosts.items()}, "vars": variables}})

@@ -159,7 +159,7 @@ def play(
     """``answers``: host -> what it is asked (a module, or "deploy" and "rollback" of stack_rollout) -> what it answers."""
     (directory / "ansible.cfg").write_text(
         f"[defaults]\ncollections_path = {collections(directory)}\ncallbacks_enabled = morpheus.deploy.verdict\n"
-        "inject_facts_as_vars = false\nforks = 10\n"
+        "inject_facts_as_vars = false\nforks = 10\ninternal_poll_interval = 0.005\n"
     )
     # Nobody listens there.
     away = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 9, "ansible_become": False}

@@ -552,7 +552,7 @@ class Stage:
         (own / "hosts.yml").write_text(yaml.safe_dump(groups))
         (own / "ansible.cfg").write_text(
             f"[defaults]\ncollections_path = {self.collections}\ncallbacks_enabled = morpheus.deploy.verdict\n"
-            "inject_facts_as_vars = false\n"
+            "inject_facts_as_vars = false\ninternal_poll_interval = 0.005\n"
             f"vault_identity_list = staging@{self.password}\nforks = 10\n"
         )
         for name, content in case.files.items():

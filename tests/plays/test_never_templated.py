@@ -79,7 +79,7 @@ class Place:
         (directory / "password").write_text("open")
         (directory / "ansible.cfg").write_text(
             f"[defaults]\ncollections_path = {collections}\ncallbacks_enabled = morpheus.deploy.verdict\n"
-            "inject_facts_as_vars = false\n"
+            "inject_facts_as_vars = false\ninternal_poll_interval = 0.005\n"
             f"vault_identity_list = staging@{directory}/password\n"
         )
 
