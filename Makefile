@@ -6,6 +6,11 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Python compiles what is imported, once; of Ansible's collections that is little.
+PIP_OPTIONS := --quiet --no-compile
+PIP := python -m pip install $(PIP_OPTIONS)
+# In a venv that has none of its own.
+PIP_IN = $(BIN)/python -m pip --python $(1)/bin/python install $(PIP_OPTIONS)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 # One at a time: targets that install packages run side by side, and beside the sandbox's own.
 APT := flock --timeout 900 /run/lock/morpheus-deploy.apt apt-get
@@ -19,8 +24,8 @@ help: ## List the targets
 $(VENV)/.stamp: pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or newer is needed: apt-get install python3 python3-venv"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
-	$(BIN)/python -m pip install --quiet --group dev
+	$(BIN)/$(PIP) --upgrade 'pip>=25.1'
+	$(BIN)/$(PIP) --group dev
 	@touch $@
 
 .PHONY: venv
@@ -139,9 +144,8 @@ backfill: $(VENV)/.stamp postgres ## Fill a million rows beside traffic, and mea
 	$(BIN)/python -m tests.bench.backfill
 
 $(VENV)/migration-tools/.stamp: $(VENV)/.stamp
-	$(PYTHON) -m venv $(@D)
-	$(@D)/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
-	$(@D)/bin/python -m pip install --quiet --group migration-tools
+	$(PYTHON) -m venv --without-pip $(@D)
+	$(call PIP_IN,$(@D)) --group migration-tools
 	@touch $@
 
 .PHONY: migration-tools
@@ -149,9 +153,8 @@ migration-tools: $(VENV)/migration-tools/.stamp postgres ## Ask Alembic and Djan
 	$(VENV)/migration-tools/bin/python -m pytest tests/migration_tools
 
 $(VENV)/ml-gateway/.stamp: $(VENV)/.stamp
-	$(PYTHON) -m venv $(@D)
-	$(@D)/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
-	$(@D)/bin/python -m pip install --quiet --group ml-gateway
+	$(PYTHON) -m venv --without-pip $(@D)
+	$(call PIP_IN,$(@D)) --group ml-gateway
 	@touch $@
 
 .PHONY: ml-gateway
@@ -163,9 +166,8 @@ ml-gateway-kills: $(VENV)/ml-gateway/.stamp postgres ## Kill the ML gateway, or 
 	$(VENV)/ml-gateway/bin/python -m pytest -m deep tests/ml_gateway
 
 $(VENV)/flags/.stamp: $(VENV)/.stamp
-	$(PYTHON) -m venv $(@D)
-	$(@D)/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
-	$(@D)/bin/python -m pip install --quiet --group flags
+	$(PYTHON) -m venv --without-pip $(@D)
+	$(call PIP_IN,$(@D)) --group flags
 	@touch $@
 
 .PHONY: flags
@@ -216,7 +218,7 @@ BROWSER := .cache/browser
 # Beside .venv and not in it: these tests need Ansible as well, and nobody else needs Playwright.
 $(BROWSER)/.stamp: pyproject.toml $(VENV)/.stamp
 	rm -rf $(BROWSER)/packages
-	$(BIN)/python -m pip install --quiet --target $(BROWSER)/packages --group browser
+	$(BIN)/$(PIP) --target $(BROWSER)/packages --group browser
 	@touch $@
 
 .PHONY: chromium
@@ -247,8 +249,8 @@ $(WORKFLOW_TOOLS)/.stamp: tests/workflows/tools/package-lock.json tests/workflow
 	@mkdir -p $(WORKFLOW_TOOLS)
 	cp tests/workflows/tools/package.json tests/workflows/tools/package-lock.json $(WORKFLOW_TOOLS)/
 	cd $(WORKFLOW_TOOLS) && npm ci --silent --no-audit --no-fund --ignore-scripts
-	$(PYTHON) -m venv $(WORKFLOW_TOOLS)/venv
-	$(WORKFLOW_TOOLS)/venv/bin/python -m pip install --quiet --no-deps --requirement tests/workflows/tools/requirements.txt
+	$(PYTHON) -m venv --without-pip $(WORKFLOW_TOOLS)/venv
+	$(call PIP_IN,$(WORKFLOW_TOOLS)/venv) --no-deps --requirement tests/workflows/tools/requirements.txt
 	@touch $@
 
 .PHONY: workflows
@@ -267,8 +269,8 @@ $(SUPABASE_TOOLS)/.stamp: tests/supabase/tools/package-lock.json tests/supabase/
 	@mkdir -p $(SUPABASE_TOOLS)
 	cp tests/supabase/tools/package.json tests/supabase/tools/package-lock.json $(SUPABASE_TOOLS)/
 	cd $(SUPABASE_TOOLS) && npm ci --silent --no-audit --no-fund --ignore-scripts
-	$(PYTHON) -m venv $(SUPABASE_TOOLS)/venv
-	$(SUPABASE_TOOLS)/venv/bin/python -m pip install --quiet --requirement tests/supabase/tools/requirements.txt
+	$(PYTHON) -m venv --without-pip $(SUPABASE_TOOLS)/venv
+	$(call PIP_IN,$(SUPABASE_TOOLS)/venv) --requirement tests/supabase/tools/requirements.txt
 	@touch $@
 
 .PHONY: supabase
@@ -281,8 +283,8 @@ REFERENCE := .cache/reference
 
 $(IMPORTER)/.stamp $(REFERENCE)/.stamp: pyproject.toml
 	$(PYTHON) -m venv $(@D)
-	$(@D)/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
-	$(@D)/bin/python -m pip install --quiet --group $(notdir $(@D))
+	$(@D)/bin/$(PIP) --upgrade 'pip>=25.1'
+	$(@D)/bin/$(PIP) --group $(notdir $(@D))
 	@touch $@
 
 .PHONY: archive
