@@ -5,44 +5,23 @@ UPGRADE_FROM=<commit> compares with another one.
 
 from __future__ import annotations
 
-import io
 import os
 import subprocess
-import tarfile
 from pathlib import Path
 
 import pytest
 
-from tests.acceptance.world import ROOT, Environment, Run, activated, command_line, says
-from tests.hangs import HANGS_AFTER_SECONDS
-
-# What belongs to this machine and is in no commit.
-LOCAL = (".sandbox", ".venv")
+from tests.acceptance.versions import checked_out, play
+from tests.acceptance.world import ROOT, Environment, Run, says
 
 
 @pytest.fixture
 def before(tmp_path: Path) -> Path:
-    """A checkout of the commit before, with this sandbox. Its own ansible.cfg leads to its own collection."""
+    """A checkout of the commit before."""
     try:
-        commit = os.environ.get("UPGRADE_FROM", "HEAD~1")
-        archive = subprocess.run(["git", "archive", commit], cwd=ROOT, capture_output=True, check=True).stdout
+        return checked_out(os.environ.get("UPGRADE_FROM", "HEAD~1"), tmp_path / "before")
     except (OSError, subprocess.CalledProcessError):
         pytest.skip("needs the commit before this one: this is a shallow clone, or no clone")
-    with tarfile.open(fileobj=io.BytesIO(archive)) as found:
-        found.extractall(tmp_path / "before", filter="tar")
-    for name in LOCAL:
-        (tmp_path / "before" / name).symlink_to((ROOT / name).resolve())
-    return tmp_path / "before"
-
-
-def play(tree: Path, environment: Environment, playbook: str, *options: str) -> Run:
-    """A command typed at the root of ``tree``, whose collection is the only one that Ansible finds."""
-    variables = activated() | {"ANSIBLE_COLLECTIONS_PATH": str(tree / "collections")}
-    command = command_line(playbook, f"inventories/{environment.name}", *options)
-    done = subprocess.run(
-        command, cwd=tree, env=variables, capture_output=True, text=True, timeout=HANGS_AFTER_SECONDS, check=False
-    )
-    return Run(done.returncode, done.stdout + done.stderr, 0.0)
 
 
 def goes_on_and_rolls_back(environment: Environment, first: Path, then: Path) -> None:
