@@ -24,8 +24,21 @@ def floor() -> Sample:
 @contextmanager
 def peaks(*words: str) -> Iterator[Sample]:
     """Filled at its end: the most memory, in MiB, of any process with a word in its command line, by word."""
+    with _meanwhile("peaks.py", *words) as found:
+        yield found
+
+
+@contextmanager
+def parts() -> Iterator[Sample]:
+    """Filled at its end: seconds of CPU, by who took them."""
+    with _meanwhile("spent.py") as found:
+        yield found
+
+
+@contextmanager
+def _meanwhile(script: str, *words: str) -> Iterator[Sample]:
     found: Sample = {}
-    command = ["docker", "exec", "-i", HOST, "python3", "-c", (SCRIPTS / "peaks.py").read_text(), *words]
+    command = ["docker", "exec", "-i", HOST, "python3", "-c", (SCRIPTS / script).read_text(), *words]
     # The script ends when its input does, however this process ends.
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         yield found
