@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,15 +27,19 @@ class ActionModule(NewEnvironmentAction):
     def run(self, tmp: Any = None, task_vars: Any = None) -> dict[str, Any]:
         _, given = self.validate_argument_spec(OPTIONS)
         root, write, env = Path.cwd(), str(given.pop("write")), str(given.pop("env"))
+        imports = bool(given.pop("import_secrets"))
         try:
             asked = Asked(name=written.name_of(write) if write else "deploy", **given)
             new_environment.refuse(problems(asked))
+            if imports and not write:
+                raise DeployError("import_secrets: only with -e write=inventories/<name>, whose new vault gets them")
             found = look(root, asked, env)
             made = None
             if write:
                 # The others are in what was found.
                 first = dataclasses.replace(asked, compose=str(found.path))
-                made = written.environment(root, first, found, lambda path: self._opened(root, path), encrypted, os.environ)
+                opens = partial(self._opened, root)
+                made = written.environment(root, first, found, opens, encrypted, os.environ, imports=imports)
         except DeployError as exc:
             return {"failed": True, "msg": f"{exc}\n{NOTHING}"}
         lines = inspection.said(found, writes=made is not None)

@@ -10,7 +10,8 @@ version_added: 0.1.0
 description:
   - Reads an inventory as Ansible reads it, on the controller, and gives back every leaf of the configuration, typed and with
     defaults, with the file and line where it stands.
-  - No value of a secret is in it. The vault is opened for the names of its variables only, when its password is there.
+  - No value of a secret is in it. When the vault's password is there, it is opened for the names of its variables, and for what
+    a deploy would say of the values, such as fingerprints that are stale.
   - With O(diff) a second inventory is read and compared. Its vault is never opened.
 options:
   _terms:
@@ -43,6 +44,7 @@ _raw:
         stack.name: {value: morpheus, origin: "inventories/staging/group_vars/all/stack.yml:15"}
         stack_secrets.api.DATABASE_URL: {secret: set in vault.yml, origin: "inventories/staging/group_vars/all/stack.yml:52"}
       problems: []
+      with_values: true
       drift: null
 """
 
@@ -69,6 +71,8 @@ from ansible_collections.morpheus.deploy.plugins.plugin_utils.effective.entries 
     Configuration,
     configuration,
     is_secret_path,
+    judged,
+    with_values,
 )
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.effective.origins import Source, of_inventory, source
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.effective.rules import Rules
@@ -114,7 +118,7 @@ class _Environment:
             raise AnsibleLookupError(f"{inventory} has no hosts, so there is no configuration to show")
         first = raw[hosts[0].name]
         self.rules = {name: _patterns(f"{inventory}: {name}", first.get(name)) for name in RULES}
-        vault, refusal = _vault(first, loader, may_open=own)
+        vault, opened, refusal = _vault(first, loader, may_open=own)
         files = _Files(loader, Path(inventory), directory)
         effective = {
             host.name: Effective(
@@ -127,6 +131,12 @@ class _Environment:
         self.configuration: Configuration = configuration(str(directory), groups, effective, vault, roles, shown_path)
         if refusal:
             self.configuration = replace(self.configuration, problems=[refusal, *self.configuration.problems])
+        elif own and opened is not None:
+            extra = {name: first[name] for name in manager.extra_vars if name in first}
+            given = _given({**first, **opened, **extra}, opened, roles["preflight"], loader)
+            if given:
+                given["stack_groups"] = groups
+                self.configuration = with_values(self.configuration, given, roles["preflight"], shown_path)
         self._fingerprints = _fingerprints(directory / "fingerprints.json")
 
     @property
@@ -200,25 +210,39 @@ def _beside(inventory: str, other: str) -> str:
     return str(found)
 
 
-def _vault(variables: Mapping[str, Any], loader: Any, *, may_open: bool) -> tuple[Vault, str]:
-    """The environment's vault, and why it must not be opened."""
+def _vault(variables: Mapping[str, Any], loader: Any, *, may_open: bool) -> tuple[Vault, Mapping[str, Any] | None, str]:
+    """The environment's vault, what it holds, where it is opened, and why it must not be."""
     try:
         path, environment = (
             str(_templar(loader, variables).template(variables.get(name) or "")) for name in ("stack_vault", "stack_environment")
         )
     except AnsibleError:
         # The configuration names it as a problem.
-        return Vault(), ""
+        return Vault(), None, ""
     if not may_open or not path:
-        return Vault(path), ""
+        # Without a vault all there is to know is known.
+        return Vault(path), {} if may_open else None, ""
     refusal = encrypted_file_problem(shown_path(path), environment)
     if refusal:
-        return Vault(path), refusal
+        return Vault(path), None, refusal
     try:
+        # Nothing of a vault is a template.
         found = loader.load_from_file(path, cache="none", unsafe=True)
     except AnsibleError:
-        return Vault(path), ""
-    return Vault(path, frozenset(map(str, found)) if isinstance(found, Mapping) else frozenset()), ""
+        return Vault(path), None, ""
+    opened = found if isinstance(found, Mapping) else {}
+    return Vault(path, frozenset(map(str, opened))), opened, ""
+
+
+def _given(variables: Mapping[str, Any], vault: Mapping[str, Any], options: Mapping[str, Any], loader: Any) -> dict[str, Any]:
+    """What a deploy would check, secrets in place; empty where that cannot be resolved here."""
+    templar = _templar(loader, variables)
+    try:
+        found = {name: templar.template(variables[name]) for name in judged(options) if name in variables}
+    # Ansible's own errors and every plugin's. They may quote a value; what is wrong a configuration without values names.
+    except Exception:
+        return {}
+    return {**found, "stack_vault_variables": vault}
 
 
 def _text(path: Path) -> str | None:

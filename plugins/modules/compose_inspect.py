@@ -59,9 +59,16 @@ options:
     description:
       - The env file from which Compose takes its variables now, read once. Left out, the C(.env) beside the Compose file.
       - Plain values become C(stack.variables). What is a secret by its name or by its value is named for the vault
-        (C(stack_secret_variables)), and its value is neither printed nor written.
+        (C(stack_secret_variables)), and its value is neither printed nor, without O(import_secrets), written.
     type: str
     default: ""
+  import_secrets:
+    description:
+      - For O(write), the secrets of O(env) and of other env files that services read come into the new vault, encrypted. Those of
+        another environment are refused by the next deploy, so import the env file of this one.
+      - A vault that is there already stays as it is, and so does the env file.
+    type: bool
+    default: false
   health:
     description: What the gate asks of each service. Left out, what its own health check asks, or C(/).
     type: str
@@ -124,6 +131,7 @@ OPTIONS = {
     "port": {"type": "str", "default": ""},
     "health": {"type": "str", "default": ""},
     "env": {"type": "str", "default": ""},
+    "import_secrets": {"type": "bool", "default": False, "no_log": False},
 }
 
 

@@ -18,6 +18,7 @@ HOST = "staging-app-1"
 EDGE = "/var/lib/morpheus.deploy/edge/conf"
 MAP = f"{EDGE}/routes.map"
 MOVED: dict[str, Any] = {"paths": ["/moved"], "redirect": {"url": "/health", "status": 307}}
+STRIPPED: dict[str, Any] = {"paths": ["/stripped"], "strip_prefix": True}
 SHORT: dict[str, Any] = {"paths": ["/api/stories"], "max_body": "10b"}
 USERS = f"{EDGE}/stacks/morpheus.users.cfg"
 ANNA, BERT = "a password of anna's", "a password of bert's"
@@ -39,6 +40,7 @@ def optional(inventories: Path, staging: Environment) -> Iterator[Environment]:
     api, web = variables["stack"]["services"]
     api["routes"].append({"host": staging.site, **SHORT})
     web["routes"] += [{"host": staging.site, **MOVED}, {"host": f"*.{staging.site}", "hsts": {"max_age_seconds": 0}}]
+    web["routes"].append({"host": staging.site, **STRIPPED})
     path.write_text(yaml.safe_dump(variables))
     yield replace(staging, inventories=str(inventories))
     staging.deployed("1.0.0")
@@ -51,10 +53,14 @@ def test_options_come_and_go_under_load_and_replace_nobody(staging: Environment,
         site = staging.site
         planned = [f"api: take over the route {site}/api/stories/", f"web: take over the routes *.{site}/, {site}/moved/"]
         says(optional.deployed("1.0.0", "--check", "--diff"), planned)
-        assert staging.ask("/moved")[0] == 404
+        assert (staging.ask("/moved")[0], staging.ask("/stripped/")[0]) == (404, 404)
         optional.deployed("1.0.0")
         status, headers, _ = staging.ask("/moved")
         assert (status, headers["location"]) == (307, "/health")
+        assert staging.ask("/stripped/")[0] == 200
+        assert staging.ask("/api/stories", told={"title": "longer than ten bytes"})[0] == 413
+        status, headers, _ = staging.ask("/", more={"Host": f"any.{staging.site}"})
+        assert (status, headers["strict-transport-security"]) == (200, "max-age=0")
         lines = on(HOST, "cat", MAP).splitlines()
         assert lines[0] == "# morpheus.deploy format 2"
         assert f'{staging.site}/api/stories/ morpheus.api|{{"max_body":10}}' in lines
@@ -62,7 +68,8 @@ def test_options_come_and_go_under_load_and_replace_nobody(staging: Environment,
         assert optional.verdict()["verdict"] == "deployed"
         run = staging.play("rollback.yml")
         assert run.code == 0, run.output
-        assert staging.ask("/moved")[0] == 404
+        assert (staging.ask("/moved")[0], staging.ask("/stripped/")[0]) == (404, 404)
+        assert staging.ask("/api/stories", told={"title": "longer than ten bytes"})[0] != 413
         assert "format 2" not in on(HOST, "cat", MAP)
     assert load.report.failed == 0, load.report
     assert staging.containers(HOST) == before

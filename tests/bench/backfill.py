@@ -43,12 +43,16 @@ SETTINGS = ("fsync=on", "min_wal_size=1GB", "max_wal_size=4GB")
 
 @dataclass
 class Traffic:
-    """So many transactions a second, each of which reads a row and writes another one, by ``users`` sessions in turn."""
+    """So many transactions a second, each of which reads a row and writes another one, by ``users`` sessions in turn.
+
+    ``patience_seconds``: a statement that takes longer has failed.
+    """
 
     database: Database
     rows: int
     a_second: float
     users: int = 8
+    patience_seconds: float = 0.0
     took: list[float] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
 
@@ -69,6 +73,7 @@ class Traffic:
     def _user(self, number: int, begin: float, over: threading.Event) -> None:
         dice, turn = random.Random(number), number
         with self.database.session() as session:
+            session.execute(f"set statement_timeout = {int(self.patience_seconds * 1000)}")
             while not over.wait(max(0.0, begin + turn / self.a_second - time.monotonic())):
                 try:
                     session.execute("select note, size from orders where id = %s", [dice.randint(1, self.rows)])

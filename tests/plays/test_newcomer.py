@@ -187,7 +187,12 @@ def test_a_first_look_at_a_strangers_compose_file_leads_to_an_environment_that_p
         newcomer, variables=newcomer.variables | {"EDITOR": "sed -i '$a vault_app_letters_db_password: a-long-canary'"}
     )
     editing.well(f"ansible-vault edit {vault}")
+    # What a deploy would refuse is said beforehand, with what mends it.
+    config = "ansible-playbook morpheus.deploy.config -i inventories/staging"
+    done = newcomer.types(config)
+    assert (done.returncode, "is not in inventories/staging/fingerprints.json; if it is meant, run" in done.stdout) == (2, True)
     newcomer.well("ansible-playbook morpheus.deploy.fingerprint -i inventories/staging")
+    assert "\nNo problem.\n" in newcomer.well(config)
     assert "VERDICT done: staging deploy (--tags preflight)" in newcomer.well(deploy)
     # What is there is not written over, and looking again does not need it.
     done = newcomer.types(f"{look} -e write=inventories/staging -e site=other.example")
@@ -210,6 +215,28 @@ def test_a_teams_env_file_is_imported_and_no_secret_of_it_is_shown_or_written(ne
     assert "vault_url" in stack
     done = newcomer.types("ansible-playbook morpheus.deploy.inspect -e compose=compose.yml -e env=nowhere.env")
     assert (done.returncode, "env: nowhere.env does not exist" in done.stdout) == (2, True)
+
+
+@pytest.mark.deep
+def test_secrets_of_a_teams_env_file_come_into_the_vault_where_that_is_asked_for(newcomer: Newcomer) -> None:
+    (newcomer.here / "compose.yml").write_text(COMPOSE.replace("    restart:", '    environment: {URL: "${URL}"}\n    restart:'))
+    (newcomer.here / ".env").write_text("URL=postgres://app:canary-of-both@db/app\n")
+    look = "ansible-playbook morpheus.deploy.inspect -e compose=compose.yml -e import_secrets=true -vvvv"
+    done = newcomer.types(look)
+    assert (done.returncode, "import_secrets: only with -e write=inventories/<name>" in done.stdout) == (2, True)
+    for name in ("staging", "production"):
+        said = newcomer.well(f"{look} -e write=inventories/{name} -e hosts=h-{name} -e site={name}.example")
+        assert f"inventories/{name}/group_vars/vault.yml has the values of vault_url" in said
+        assert "canary" not in said + "".join(text for path, text in newcomer.files().items() if path != ".env")
+        newcomer.well(f"ansible-playbook morpheus.deploy.fingerprint -i inventories/{name}")
+        if name == "staging":
+            said = newcomer.well(f"ansible-playbook morpheus.deploy.config -i inventories/{name}")
+            assert "\nNo problem.\n" in said
+            assert "canary-of-both" in newcomer.well(f"ansible-vault view inventories/{name}/group_vars/vault.yml")
+    # One file for two environments is no file of either.
+    done = newcomer.types("ansible-playbook morpheus.deploy.config -i inventories/production")
+    words = "variables.URL has the same value as variables.URL of staging; give each environment its own"
+    assert (done.returncode, words in done.stdout) == (2, True), done.stdout
 
 
 def test_a_first_look_says_what_to_type(newcomer: Newcomer) -> None:

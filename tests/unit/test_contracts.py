@@ -28,7 +28,7 @@ TASKS = [path for path in YAML_FILES if path.parent.name != "meta"]
 # Names of options whose values must never be printed.
 SECRET = re.compile(r"(secret|password|token|certificate|private)")
 # The fencing token of a lease is a number that grows. It opens nothing.
-NO_SECRETS = {"token"}
+NO_SECRETS = {"token", "import_secrets"}
 
 KINDS: dict[str, tuple[type, ...]] = {
     "str": (str,),

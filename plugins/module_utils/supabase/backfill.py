@@ -78,7 +78,7 @@ def begin(cursor: Any, one: MigrationFile) -> None:
 
 @dataclass(frozen=True)
 class Step:
-    """``is_over``: there are no more rows, and the ledger has the file. ``seconds``: for its rows, without the notes about them."""
+    """``is_over``: there are no more rows, and the ledger has the file. ``seconds``: for its rows, without notes about them."""
 
     now: Progress
     is_over: bool

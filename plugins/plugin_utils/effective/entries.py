@@ -24,6 +24,8 @@ from ansible_collections.morpheus.deploy.plugins.plugin_utils.effective.variable
 
 Options = Mapping[str, Any]
 DEFAULT = "default"
+# What a deploy's check reads and no role's specification has.
+_BESIDE = ("ml", "notifications", "supabase_project")
 # Where secrets belong, whatever stands there.
 SECRET_PATHS = (
     ("stack_secrets", "*", "*"),
@@ -72,12 +74,15 @@ class Entry:
 
 @dataclass(frozen=True)
 class Configuration:
+    """``with_values``: ``problems`` has those, too, that only the values of secrets show."""
+
     environment: str
     inventory: str
     vault: Vault
     groups: Mapping[str, Sequence[str]]
     entries: Sequence[Entry]
     problems: Sequence[str]
+    with_values: bool = True
 
 
 def is_secret_path(path: Path) -> bool:
@@ -101,7 +106,7 @@ def configuration(
     trees = {name: first.tree(name) for name in options if name in first}
     # What a release is pinned to is said by another role's variable.
     of_pins = {"ml": _values(first.tree("ml"))} if "ml" in first else {}
-    checked = _checked({name: _values(tree) for name, tree in trees.items()} | of_pins, options)
+    checked = _checked({name: _values(tree) for name, tree in trees.items()} | of_pins | {"stack_groups": groups}, options)
     entries: list[Entry] = []
     for name, option in options.items():
         value = _typed(name, option, trees)
@@ -125,7 +130,25 @@ def configuration(
         groups={name: members for name, members in groups.items() if name not in _GENERIC_GROUPS and members},
         entries=[_finished(entry, shown) for entry in entries],
         problems=[_without_user_info(problem) for problem in dict.fromkeys([*unresolved, *problems])],
+        with_values=False,
     )
+
+
+def judged(options: Options) -> list[str]:
+    """The variables by which ``with_values`` goes. ``options``: of the role preflight."""
+    return [*options, *_BESIDE]
+
+
+def with_values(found: Configuration, given: Mapping[str, Any], options: Options, shown: Shown) -> Configuration:
+    """``found``, with what a deploy's check says besides of the same variables, whose secrets are in ``given``.
+
+    It tells no value: what it says of secrets a deploy prints, too.
+    """
+    prints = given.get("stack_fingerprints")
+    given = {**given, "stack_fingerprints": shown(prints)} if isinstance(prints, str) else given
+    problems = [problem for problem in StackConfig(given, options).problems if not problem.startswith(f"{RELEASE}: required")]
+    told = [*found.problems, *(_without_user_info(problem) for problem in problems)]
+    return replace(found, problems=list(dict.fromkeys(told)), with_values=True)
 
 
 def _checked(given: Mapping[str, Any], options: Options) -> StackConfig:

@@ -31,6 +31,7 @@ def data(mine: Configuration, drift: Drift | None, other: str) -> dict[str, Any]
         "vault": vault if mine.vault.path else None,
         "values": {entry.key: _cell(entry) | {"path": list(entry.path), "scope": entry.scope} for entry in mine.entries},
         "problems": list(mine.problems),
+        "with_values": mine.with_values,
         "drift": _drift(drift, other) if drift else None,
     }
 
@@ -70,7 +71,8 @@ def _conclusion(report: Mapping[str, Any]) -> str:
     if report["drift"]:
         broken = len(report["drift"]["broken"])
         parts.append(f"{_count(broken, 'rule')} broken" if broken else "No rule is broken")
-    return f"{', '.join(parts) or 'No problem'}."
+    unseen = "" if report["with_values"] else ", as far as it shows without the values of secrets, which a deploy checks"
+    return f"{', '.join(parts)}." if parts else f"No problem{unseen}."
 
 
 def _count(number: int, noun: str) -> str:

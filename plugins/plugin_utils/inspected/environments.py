@@ -152,9 +152,10 @@ def _own_env_files(
     if plain:
         needed.stack.setdefault("env", {})[group] = plain
     if secret:
-        needed.secrets.setdefault(group, {}).update(
-            {key: vault(key) if by_key.setdefault(key, found[key]) == found[key] else vault(group, key) for key in secret}
-        )
+        names = {key: vault(key) if by_key.setdefault(key, found[key]) == found[key] else vault(group, key) for key in secret}
+        needed.secrets.setdefault(group, {}).update(names)
+        for key, variable in names.items():
+            needed.holds(variable, found[key])
     files += [f"env/{group}.env"] if plain else []
     files += [f"secrets/{group}.env"] if secret else []
     belongs, whose = ("belongs", "its") if len(own) == 1 else ("belong", "their")

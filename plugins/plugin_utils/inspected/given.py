@@ -54,6 +54,8 @@ def variables(
     secret = [name for name in names if why[name]]
     if secret:
         needed.variables.update({name: vault(name) for name in secret})
+        for name in secret:
+            needed.holds(vault(name), known.get(name, ""))
         listed = ", ".join(f"{name} ({why[name]})" for name in secret)
         where = f"; the values stand in {file}" if any(name in known for name in secret) else ""
         needed.say("stack_secret_variables", "given", f"{listed}, from the vault{where}")

@@ -40,7 +40,8 @@ class Row:
 @dataclass
 class Needed:
     """``override``: of the Compose file; ``stack``: of the inventory; ``secrets``: stack_secrets; ``variables``: secret ones of
-    Compose; ``secret_files``: stack_secret_files; ``release``: the tag that the team's images have in the Compose file.
+    Compose; ``secret_files``: stack_secret_files; ``values``: of those variables of the vault whose secret stands in an env file
+    of the team's; ``release``: the tag that the team's images have in the Compose file.
     """
 
     rows: list[Row] = field(default_factory=list)
@@ -49,10 +50,16 @@ class Needed:
     secrets: dict[str, dict[str, str]] = field(default_factory=dict)
     variables: dict[str, str] = field(default_factory=dict)
     secret_files: dict[str, dict[str, Any]] = field(default_factory=dict)
+    values: dict[str, str] = field(default_factory=dict, repr=False)
     release: str = ""
 
     def say(self, place: str, how: str, said: str) -> None:
         self.rows.append(Row(place, how, said))
+
+    def holds(self, variable: str, value: str) -> None:
+        """``variable``: of the vault, as ``vault`` gives it. What is empty is left to whoever fills it in."""
+        if value:
+            self.values.setdefault(variable.strip("{ }"), value)
 
     def change(self, service: str, key: str, value: Any, why: str, how: str = "changed") -> None:
         self.override.setdefault("services", {}).setdefault(service, {})[key] = value

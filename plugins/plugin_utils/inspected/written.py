@@ -45,14 +45,17 @@ def name_of(write: str) -> str:
 
 
 class _LookedAt(NewEnvironment):
-    """Its stack.yml holds what the look has found."""
+    """Its stack.yml holds what the look has found, and its vault the secrets of the team's env files, where that is wanted."""
 
-    def __init__(self, found: Inspection, *given: Any) -> None:
-        self._found = found
+    def __init__(self, found: Inspection, imports: bool, *given: Any) -> None:
+        self._found, self._imports = found, imports
         super().__init__(*given)
 
     def _stack(self, answers: Answers) -> str:
         return with_found(super()._stack(answers), self._found)
+
+    def _imported(self) -> Mapping[str, str]:
+        return self._found.needed.values if self._imports else {}
 
     def _lost(self, path: str, options: str) -> str:
         if not path.endswith("/stack.yml"):
@@ -64,10 +67,20 @@ class _LookedAt(NewEnvironment):
 
 
 def environment(
-    root: Path, asked: Asked, found: Inspection, opens: Opens, encrypts: Encrypts, variables: Mapping[str, str]
+    root: Path,
+    asked: Asked,
+    found: Inspection,
+    opens: Opens,
+    encrypts: Encrypts,
+    variables: Mapping[str, str],
+    *,
+    imports: bool = False,
 ) -> NewEnvironment:
-    """As a new environment is, with more in its stack.yml and with the override; what is there stays as it is."""
-    made = _LookedAt(found, root, asked, opens, encrypts, variables)
+    """As a new environment is, with more in its stack.yml and with the override; what is there stays as it is.
+
+    ``imports``: secrets of the team's env files come into its vault.
+    """
+    made = _LookedAt(found, imports, root, asked, opens, encrypts, variables)
     # What users reach is known by now, so nothing is left to be filled in.
     first: Mapping[str, Any] = next(iter(found.needed.stack["services"]), {})
     known = {"service": first.get("name", ""), "port": first.get("port", 0), "health": first.get("health", {}).get("path", "")}
@@ -78,9 +91,15 @@ def environment(
             made.left.append(path)
         else:
             made.files.append(File(path, found.override, None))
-    made.release, made.vault_names = found.needed.release or made.release, found.vault_names
-    if found.vault_names:
-        made.notes.append(f"{made.here}/group_vars/vault.yml must hold {', '.join(found.vault_names)} before a deploy")
+    imported = found.needed.values if imports else {}
+    made.release = found.needed.release or made.release
+    made.vault_names = [name for name in found.vault_names if name not in imported]
+    vault = f"{made.here}/group_vars/vault.yml"
+    if imported:
+        said = "has the values of"
+        made.notes.append(f"{vault} {said} {', '.join(sorted(imported))}; see that they are those of this environment")
+    if made.vault_names:
+        made.notes.append(f"{vault} must hold {', '.join(made.vault_names)} before a deploy")
     return made
 
 

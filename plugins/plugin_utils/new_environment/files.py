@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import yaml
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
 
 CALLBACK = "morpheus.deploy.verdict"
@@ -176,8 +177,10 @@ def stack(answers: Answers) -> str:
     )
 
 
-def vault(name: str, key: str) -> str:
-    return _VAULT.format(name=name, key=key)
+def vault(name: str, key: str, imported: Mapping[str, str]) -> str:
+    """``imported``: variables that it has from the start."""
+    more = "\n" + yaml.safe_dump(dict(imported), allow_unicode=True, width=1000) if imported else ""
+    return _VAULT.format(name=name, key=key) + more
 
 
 def config(name: str) -> str:

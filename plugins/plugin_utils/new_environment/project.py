@@ -115,6 +115,7 @@ class NewEnvironment:
         prints = f"{self.here}/fingerprints.json"
         self._added(".gitignore", environment_files.ignore_with(self._read(".gitignore") or "", IGNORE))
         if self._read(vault) is not None:
+            self._refuse_loss(vault)
             self.left.append(vault)
             if self._read(prints) is None:
                 self.notes.append(f"{prints} is missing: ansible-playbook morpheus.deploy.fingerprint -i {self.here}")
@@ -126,8 +127,21 @@ class NewEnvironment:
             password = secrets.token_urlsafe(32)
             self._new(f"{PASSWORDS}/{name}", f"{password}\n", mode=0o600)
         key = self._key_of_others() or secrets.token_hex(32)
-        self._new(vault, self._encrypts(environment_files.vault(name, key), name, password), mode=0o600)
+        self._new(vault, self._encrypts(environment_files.vault(name, key, self._imported()), name, password), mode=0o600)
         self._new(prints, fingerprints.text(fingerprints.make(name, key, {}, date.today().isoformat())))
+
+    def _imported(self) -> Mapping[str, str]:
+        """Variables of the vault whose values are known: they are written into a new one."""
+        return {}
+
+    def _refuse_loss(self, vault: str) -> None:
+        imported = self._imported()
+        opened = (self._opens(self._root / vault) or {}) if imported else {}
+        if lacks := sorted(imported.keys() - opened.keys()):
+            raise DeployError(
+                f"{vault}: is there already and stays as it is, so nothing can be imported into it. Leave import_secrets out, "
+                f"and write {', '.join(lacks)} into it: ansible-vault edit {vault}"
+            )
 
     def _key_of_others(self) -> str:
         """All environments have one key, so that their fingerprints can be compared; "" when there is none yet."""

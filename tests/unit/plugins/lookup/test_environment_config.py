@@ -11,6 +11,7 @@ from ansible.parsing.vault import VaultEditor, VaultLib, VaultSecret
 from ansible.template import Templar
 from ansible.utils.vars import load_extra_vars
 from ansible_collections.morpheus.deploy.plugins.lookup.environment_config import LookupModule, shown_path
+from ansible_collections.morpheus.deploy.plugins.module_utils.secrets import fingerprints
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.effective import text as config_report
 
 PASSWORD = VaultSecret(b"a password")
@@ -170,6 +171,82 @@ def test_a_secret_that_the_vault_does_not_have_is_a_problem_when_the_vault_is_op
     path.write_text(path.read_text().replace("vault_key", "vault_kee"))
     assert report()["problems"] == ["stack_secrets.api.KEY: no vault_kee in vault.yml"]
     assert report(password=False)["problems"] == []
+
+
+PRINTS = """stack_fingerprints: "{{ inventory_dir }}/fingerprints.json"
+stack_fingerprint_key: "{{ vault_print_key }}"
+"""
+PRINT_KEY = "the key of all fingerprints"
+AFTERWARDS = ", as far as it shows without the values of secrets, which a deploy checks."
+
+
+def fingerprinted(world: Path, name: str, value: str, known: str) -> None:
+    """``value``: of the environment's secret; ``known``: the one that its file of fingerprints was made of."""
+    write(world / name / "group_vars/all/prints.yml", PRINTS)
+    vault = world / name / "group_vars/vault.yml"
+    vault.write_text(f"vault_key: '{value}'\nvault_print_key: {PRINT_KEY}\n")
+    encrypt(vault, name)
+    made = fingerprints.make(name, PRINT_KEY, {"api.KEY": known}, "2026-01-01")
+    write(world / name / "fingerprints.json", fingerprints.text(made))
+
+
+STALE = (
+    "stack_fingerprints: api.KEY is not the value recorded in staging/fingerprints.json; if it is meant, run "
+    "playbooks/fingerprint.yml"
+)
+SHARED = "stack_fingerprints: api.KEY has the same value as api.KEY of production; give each environment its own"
+
+
+@pytest.mark.parametrize(
+    ("known", "there", "said"),
+    [
+        pytest.param("a canary {{ here }}", "a canary there", [], id="fresh"),
+        pytest.param("a canary of before", "a canary there", [STALE], id="stale"),
+        pytest.param("a canary {{ here }}", "a canary {{ here }}", [SHARED], id="another environment's, too"),
+        pytest.param("a canary of before", "a canary {{ here }}", [STALE, SHARED], id="both"),
+    ],
+)
+def test_what_a_deploy_would_say_of_the_values_of_secrets_is_said(known: str, there: str, said: list[str], world: Path) -> None:
+    fingerprinted(world, "staging", "a canary {{ here }}", known)
+    fingerprinted(world, "production", there, there)
+    found = report()
+    assert (found["problems"], found["with_values"]) == (said, True)
+    assert config_report.lines(found)[-1] == ("No problem." if not said else f"{len(said)} problem{'s' * (len(said) > 1)}.")
+    # Without the password it says that it has not looked, and no more.
+    found = report(password=False)
+    assert (found["problems"], found["with_values"]) == ([], False)
+    assert config_report.lines(found)[-1] == f"No problem{AFTERWARDS}"
+
+
+def test_a_secret_that_e_gives_is_the_one_that_is_compared(world: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fingerprinted(world, "staging", "a canary here", "a canary here")
+    fingerprinted(world, "production", "a canary there", "a canary there")
+    monkeypatch.setattr(load_extra_vars, "extra_vars", {"vault_key": "another canary"}, raising=False)
+    assert report()["problems"] == [STALE]
+
+
+def test_without_a_vault_secrets_are_judged_as_they_stand(world: Path) -> None:
+    fingerprinted(world, "production", "a canary there", "a canary there")
+    path = world / "staging/group_vars/all/stack.yml"
+    text = path.read_text().replace("stack_vault:", "unused:").replace('"{{ vault_key }}"', "a canary in plain text")
+    path.write_text(text)
+    write(world / "staging/group_vars/all/prints.yml", PRINTS.replace('"{{ vault_print_key }}"', f'"{PRINT_KEY}"'))
+    found = report(password=False)
+    assert found["with_values"]
+    assert found["problems"] == [
+        "stack_fingerprints: staging/fingerprints.json: cannot be read (No such file or directory); make it with "
+        "playbooks/fingerprint.yml of its environment"
+    ]
+
+
+def test_a_service_on_a_host_that_is_none_is_told(world: Path) -> None:
+    path = world / "staging/group_vars/all/stack.yml"
+    path.write_text(path.read_text().replace("      port: 8000", "      port: 8000\n      hosts: gpu"))
+    for password in (True, False):
+        assert report(password=password)["problems"] == [
+            'stack.services[0].hosts: "gpu" is neither a host of the group app nor a group that has one; the group app has '
+            "staging-1, staging-2"
+        ]
 
 
 def test_the_vault_of_another_environment_is_not_opened(world: Path) -> None:

@@ -17,6 +17,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import host as host_module
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.target import Target
+from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage import Lineage
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.harm import check_declared
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
@@ -180,6 +181,31 @@ def test_a_target_knows_its_routes_and_what_a_good_answer_is(host: StackHost) ->
     assert found.routes == {"shop.example/api/": "api", "shop.example/v1/": "api"}
     assert [service.name for service in found.desired if service.routed] == ["api"]
     assert found.expectation("api") == Expectation(200, "ready", "version", "1.0")
+
+
+@pytest.mark.parametrize(
+    ("hosts", "here", "done_elsewhere", "due"),
+    [
+        pytest.param("one", True, [], True, id="of one host, on the first one"),
+        pytest.param("one", False, [], False, id="of one host, on another one"),
+        pytest.param("one", True, ["worker"], False, id="of one host, and another one has run it"),
+        pytest.param("each", False, ["worker"], True, id="of each host, whatever the others have run"),
+    ],
+)
+def test_a_job_is_due_on_one_host_or_on_each_and_once_for_a_release(
+    host: StackHost, hosts: str, here: bool, done_elsewhere: list[str], due: bool
+) -> None:
+    manifest = replace(prepared(host), stack=Stack.of({**STACK, "jobs": {"worker": {"hosts": hosts}}}))
+    found = model(host)
+    found["services"]["worker"]["restart"] = "no"
+    host.runs_jobs, host.jobs_done = here, done_elsewhere
+    lineage = Lineage()
+    host.releases.write_lineage(lineage)
+    assert [one.due for one in target(host, manifest, found).desired if one.job] == [due]
+    # Run here by now.
+    lineage.has_run(manifest.id, "worker")
+    host.releases.write_lineage(lineage)
+    assert [one.due for one in target(host, manifest, found).desired if one.job] == [False]
 
 
 def test_the_override_and_the_env_file_let_people_type_docker_compose_in_the_project(host: StackHost) -> None:

@@ -27,6 +27,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.engine.images impo
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.seen import Health
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.lock import alone
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.target import Target
+from ansible_collections.morpheus.deploy.plugins.module_utils.host.verbs import HostEngine
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease.fence import Fence
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.journal import Journal
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage import Kind, Lineage, Rolling, Status
@@ -541,6 +542,26 @@ def test_a_bad_release_on_an_empty_host_leaves_it_empty(host: StackHost) -> None
     host.simulated.bad = {"old"}
     done = host.roll(host.release("1.0", API))
     assert (len(done.outcome.failures), done.left, host.runs(), host.releases.live()) == (1, "as_before", [], "")
+
+
+def test_a_bad_release_is_told_with_what_it_was_given_to_harden_it(host: StackHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = host.target
+
+    def hardened(*given: Any, **named: Any) -> Target:
+        found = plain(*given, **named)
+        stack = replace(found.stack, hardening={"exempt": {}, "docker_socket": [], "privileged": []})
+        return replace(found, stack=stack, model={"services": {"api": {}}}, additions={"api": {"read_only": True}})
+
+    def engine(*given: Any) -> Any:
+        """The simulated one, with the advice of the one on hosts."""
+        monkeypatch.setattr(host.simulated.engine, "advice", HostEngine(*given).advice)
+        return host.simulated.engine
+
+    monkeypatch.setattr(host, "target", hardened)
+    monkeypatch.setattr(rollout_module, "HostEngine", engine)
+    host.simulated.bad = {"old"}
+    [failure] = host.roll(host.release("1.0", API)).outcome.failures
+    assert "It ran with what every service is given: a read-only root." in failure
 
 
 def test_a_bad_release_leaves_everything_as_it_was_files_too(host: StackHost) -> None:

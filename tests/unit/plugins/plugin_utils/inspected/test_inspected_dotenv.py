@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected import dotenv, inspection
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected import dotenv, inspection, written
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.inspection import Inspection
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.new_environment import next_steps
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.new_environment.asked import Asked
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.new_environment.project import NewEnvironment
 
 from tests.unit import compose_program
 
@@ -155,3 +161,80 @@ def test_another_file_can_be_named(tmp_path: Path) -> None:
 def test_one_that_is_not_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(Exception, match=r"^env: .*/nowhere\.env does not exist; name the file that docker compose reads now"):
         looked(tmp_path, env=str(tmp_path / "nowhere.env"))
+
+
+READS_A_FILE = """\
+services:
+  web:
+    image: shop/web:1.2
+    ports: ["8080:8080"]
+    healthcheck: {test: [CMD, curl, "http://localhost:8080/healthz"]}
+    env_file: web.env
+    environment: {DATABASE_URL: "${DATABASE_URL}", PIN: "${PIN_SECRET}", LATER: "${LATER_PASSWORD}"}
+"""
+VAULT = "inventories/staging/group_vars/vault.yml"
+NASTY = "canary: #1 '{{ nobody }}' \\"
+
+
+def environment(root: Path, *, imports: bool, opened: Mapping[str, Any] | None = None) -> NewEnvironment:
+    """What is encrypted stays readable here."""
+    (root / "compose.yml").write_text(READS_A_FILE)
+    lines = ("DATABASE_URL=postgres://app:canary-1@db/app", "PIN_SECRET=0123", "LATER_PASSWORD=", "UNUSED_PASSWORD=canary-2")
+    (root / ".env").write_text("\n".join(lines))
+    (root / "web.env").write_text(f'LEVEL=debug\nAPI_KEY="{NASTY.replace(chr(92), chr(92) * 2)}"\n')
+    asked = Asked(name="staging", hosts=["10.0.0.1"], site="shop.example", compose=str(root / "compose.yml"))
+    found = Inspection(root / "compose.yml", "staging", site="shop.example")
+    assert "canary" not in "\n".join([*inspection.said(found), repr(found.needed)])
+    made = written.environment(
+        root, asked, found, lambda path: opened, lambda text, *unused: f"$ANSIBLE_VAULT\n{text}", {}, imports=imports
+    )
+    assert "canary" not in "\n".join(next_steps.said(made))
+    return made
+
+
+def vault(root: Path) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load((root / VAULT).read_text().partition("\n")[2])
+    del found["vault_fingerprint_key"]
+    return found
+
+
+def test_secrets_of_a_teams_env_files_come_into_the_new_vault_and_nowhere_else(tmp_path: Path) -> None:
+    made = environment(tmp_path, imports=True)
+    made.write()
+    # As text, whatever they look like. What is empty is filled in by a person, and what no service reads comes nowhere.
+    assert vault(tmp_path) == {
+        "vault_api_key": NASTY,
+        "vault_database_url": "postgres://app:canary-1@db/app",
+        "vault_pin_secret": "0123",
+    }
+    assert [file.path for file in made.files if "canary" in file.text] == [VAULT]
+    said = "\n".join(next_steps.said(made))
+    assert f"{VAULT} has the values of vault_api_key, vault_database_url, vault_pin_secret; see that they are" in said
+    assert "# a line each: vault_later_password: <value>\n" in said
+
+
+def test_without_being_asked_for_they_are_only_named(tmp_path: Path) -> None:
+    made = environment(tmp_path, imports=False)
+    made.write()
+    assert vault(tmp_path) == {}
+    names = ("vault_api_key", "vault_database_url", "vault_later_password", "vault_pin_secret")
+    assert f"# a line each: {', '.join(f'{name}: <value>' for name in names)}\n" in "\n".join(next_steps.said(made))
+
+
+def test_a_vault_that_is_there_is_not_written_over_and_what_it_lacks_is_named(tmp_path: Path) -> None:
+    environment(tmp_path, imports=False).write()
+    before = (tmp_path / VAULT).read_text()
+    readable: tuple[Mapping[str, Any] | None, ...] = ({}, None)
+    for opened in readable:
+        with pytest.raises(DeployError) as caught:
+            environment(tmp_path, imports=True, opened=opened)
+        assert str(caught.value) == (
+            f"{VAULT}: is there already and stays as it is, so nothing can be imported into it. Leave import_secrets out, and "
+            f"write vault_api_key, vault_database_url, vault_pin_secret into it: ansible-vault edit {VAULT}"
+        )
+    # The same command typed again, whatever the values have become.
+    again = environment(
+        tmp_path, imports=True, opened=dict.fromkeys(("vault_api_key", "vault_database_url", "vault_pin_secret"), "x")
+    )
+    assert again.files == []
+    assert (tmp_path / VAULT).read_text() == before
