@@ -41,7 +41,7 @@ PEOPLE = {
             "vault_secret_key": "the first key of the shop",
             "vault_first_user_password": "a password of nobody",
             # Empty in the team's .env, too.
-            **dict.fromkeys(("vault_smtp_password", "vault_sentry_dsn"), ""),
+            **dict.fromkeys(("vault_smtp_password", "vault_sentry_dsn"), '""'),
             "vault_postgres_password": "a-password-in-a-url",
         },
         written=(("adminer:VERSION", "adminer:5"),),

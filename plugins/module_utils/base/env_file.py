@@ -26,7 +26,7 @@ def problems(values: Mapping[str, object]) -> list[str]:
         if not isinstance(name, str) or not _NAME.match(name):
             found.append(f"{name}: is not a name for an environment variable (letters, digits and _, no digit first)")
         elif not isinstance(value, str):
-            found.append(f"{name}: must be a string, not {schema.kind(value)}; quote it in the inventory")
+            found.append(f"{name}: {schema.no_string(value)}")
         elif "\0" in value:
             found.append(f"{name}: holds a NUL character, which no environment can carry")
         elif not _is_encodable(value):

@@ -78,6 +78,13 @@ def kind(value: Any) -> str:
     return "a mapping" if isinstance(value, Mapping) else "a list"
 
 
+def no_string(value: Any) -> str:
+    """Why something that is no string cannot be a secret or a variable, and the mend; without the value."""
+    if value is None:
+        return 'is empty; write "" in the inventory where that is meant'
+    return f"must be a string, not {kind(value)}; quote it in the inventory"
+
+
 def _value(value: Any, option: Mapping[str, Any], path: str, problems: list[str]) -> Any:
     wanted = option.get("type", "str")
     if option.get("no_log"):

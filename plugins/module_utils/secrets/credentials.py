@@ -44,11 +44,7 @@ def other_problems(variables: Mapping[str, Any]) -> list[str]:
         *_supabase(variables.get("supabase_project")),
         *((endpoint_name(str(one.get("name"))), one.get("id")) for one in _endpoints(variables.get("ml"))),
     ]
-    return [
-        f"{name}: must be a string, not {schema.kind(value)}; quote it in the inventory"
-        for name, value in given
-        if value is not None and not isinstance(value, str)
-    ]
+    return [f"{name}: {schema.no_string(value)}" for name, value in given if value is not None and not isinstance(value, str)]
 
 
 def _texts(given: Iterable[tuple[str, Any]]) -> dict[str, str]:

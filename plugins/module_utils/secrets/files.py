@@ -63,7 +63,7 @@ def _entry_problems(given: Mapping[str, Any]) -> list[str]:
     if content is None:
         found.append(".content: required; the secret itself")
     elif not isinstance(content, str):
-        found.append(f".content: must be a string, not {schema.kind(content)}; quote it in the inventory")
+        found.append(f".content: {schema.no_string(content)}")
     elif not _is_encodable(content):
         found.append(".content: holds half of a surrogate pair, which UTF-8 cannot carry")
     if not isinstance(owner, int) or isinstance(owner, bool) or not 0 <= owner <= _LARGEST_UID:

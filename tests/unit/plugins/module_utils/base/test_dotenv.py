@@ -54,7 +54,7 @@ WRONG = [
     pytest.param({"A": 5}, ["A: must be a string, not a number; quote it in the inventory"], id="whole number"),
     pytest.param({"A": 0.5}, ["A: must be a string, not a number; quote it in the inventory"], id="number"),
     pytest.param({"A": True}, ["A: must be a string, not a boolean; quote it in the inventory"], id="boolean"),
-    pytest.param({"A": None}, ["A: must be a string, not empty; quote it in the inventory"], id="null"),
+    pytest.param({"A": None}, ['A: is empty; write "" in the inventory where that is meant'], id="null"),
     pytest.param({"A": [SECRET]}, ["A: must be a string, not a list; quote it in the inventory"], id="list"),
     pytest.param({"A": {"b": SECRET}}, ["A: must be a string, not a mapping; quote it in the inventory"], id="mapping"),
     pytest.param({"A": SECRET + "\0"}, ["A: holds a NUL character, which no environment can carry"], id="NUL"),
@@ -81,7 +81,7 @@ WRONG = [
         {"A": 5, "OK": SECRET, "B": None},
         [
             "A: must be a string, not a number; quote it in the inventory",
-            "B: must be a string, not empty; quote it in the inventory",
+            'B: is empty; write "" in the inventory where that is meant',
         ],
         id="several at once",
     ),
