@@ -171,6 +171,11 @@ previous_id:
   returned: always
   type: str
   sample: 1.1.0-77b1e4d2
+idle:
+  description: Whether no replica of the stack runs, although a release is live.
+  returned: failure
+  type: bool
+  sample: false
 was_live:
   description: Whether this host has run the release before, so that every host must use the images recorded here.
   returned: success
@@ -269,13 +274,13 @@ problems:
 import base64
 import time
 from collections.abc import Mapping
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import Any
 
 import ansible_collections.morpheus.deploy.plugins.module_utils.base.bytecode  # noqa: F401  # pylint: disable=unused-import
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import clock
-from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import ConfigError
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import ConfigError, DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import engine, registries
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.lock import alone
@@ -284,6 +289,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.operations.migrati
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.prepare import Prepared, prepare, running
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.wanted import Wanted
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.secret_files import Rights
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import State
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
 from ansible_collections.morpheus.deploy.plugins.module_utils.words import said
 from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import in_words, run_module
@@ -325,8 +331,11 @@ def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
                 memory_free_mb=module.params["memory_free_mb"],
                 refusals=[] if module.check_mode and module.params["reports_refusals"] else None,
             )
-    except ConfigError as exc:
-        about["problems"] = exc.problems
+    except (DeployError, OSError) as exc:
+        # Whoever is refused is told what runs, and that a release is live does not mean that anything of it does.
+        about["idle"] = bool(about["previous"]) and _is_idle(host)
+        if isinstance(exc, ConfigError):
+            about["problems"] = exc.problems
         raise
     for warning in [*host.releases.notes, *prepared.warnings]:
         module.warn(warning)
@@ -380,6 +389,13 @@ def main() -> None:
         supports_check_mode=True,
     )
     run_module(module, body)
+
+
+def _is_idle(host: StackHost) -> bool:
+    """Whether no replica of the stack runs here. An engine that does not answer says nothing of that."""
+    with suppress(DeployError):
+        return not any(replica.state is State.RUNNING for replica in host.engine.observe(set()))
+    return False
 
 
 def _kept_ledger(host: StackHost, prepared: Prepared) -> str:

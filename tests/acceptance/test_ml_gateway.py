@@ -77,6 +77,7 @@ class Project:
     def succeeds(self, playbook: str, *options: str) -> Run:
         run = self.environment.play(playbook, *options)
         assert run.code == 0, run.output
+        assert KEY not in run.output
         return run
 
     def mode(self, mode: str) -> None:
@@ -135,6 +136,13 @@ def paid() -> list[dict[str, Any]]:
         return [one for one in json.load(answer) if one["verb"] in ("run", "runsync")]
 
 
+def reports_with_the_key() -> list[str]:
+    """What runs have left on the controller."""
+    found = [path for path in (ROOT / ".deploy").rglob("*") if path.is_file()]
+    assert found, "runs leave reports"
+    return [str(path) for path in found if KEY.encode() in path.read_bytes()]
+
+
 def replicas(host: str, project: str) -> list[str]:
     return on(host, "docker", "ps", "-q", "--filter", f"label=com.docker.compose.project={project}").split()
 
@@ -173,6 +181,9 @@ def test_stories_become_comics_by_the_gateway_whose_key_is_in_no_application(pro
             said = on(host, "docker", "inspect", replica) + on(host, "docker", "exec", replica, "env")
             said += on(host, "docker", "exec", replica, "sh", "-c", "cat /run/secrets/* 2>/dev/null || true")
             assert KEY not in said
+        for replica in (*replicas(host, "morpheus"), *replicas(host, "ml-gateway")):
+            assert KEY not in on(host, "sh", "-c", f"docker logs {replica} 2>&1")
+    assert reports_with_the_key() == []
 
     # A rollout of the gateway, users and a job that is followed all the while.
     seconds = 60
@@ -215,6 +226,8 @@ def test_stories_become_comics_by_the_gateway_whose_key_is_in_no_application(pro
     with ThreadPoolExecutor(40) as pool:
         statuses = Counter(status for status, _ in pool.map(lambda _: transform(environment), range(200)))
     assert (len(paid()) - before, statuses) == (cap, Counter({502: 200 - cap, 200: cap}))
+    project.succeeds("playbooks/costs.yml")
+    assert reports_with_the_key() == []
 
 
 def test_a_release_is_pinned_to_its_model_its_contract_comes_first_and_a_rollback_pins_it_back(project: Project) -> None:

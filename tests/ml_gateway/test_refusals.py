@@ -135,6 +135,21 @@ def test_a_key_that_the_provider_refuses_is_the_gateways_business(wide: World) -
     refused(post(wide.gateway()), 502, "provider_refused_key")
 
 
+def test_the_key_stands_neither_in_a_log_nor_in_the_books_whatever_goes_wrong(wide: World) -> None:
+    """Every other test ends by looking at the logs of its gateways."""
+    gateway = wide.gateway()
+    headers = {"Authorization": f"Bearer {OTHER_KEY}", "X-ML-Caller": "shop"}
+    for fault in ("500", "drop", "429"):
+        wide.stub.fails("ep-comic", fault)
+        answer = post(gateway, headers=headers)
+        assert not [key for key in (KEY, OTHER_KEY) if key in answer.text + str(answer.headers)], fault
+    assert post(gateway, headers=headers).status_code == 200
+    gateway.stop()
+    assert wide.tells_of_a_key() == []
+    books = str(wide.database.rows("select calls::text from ml_gateway.calls"))
+    assert ("shop" in books, KEY in books, OTHER_KEY in books) == (True, False, False)
+
+
 def test_each_gateway_uses_the_key_that_it_is_given_whatever_the_caller_sends(wide: World) -> None:
     (wide.directory / "key").write_text(OTHER_KEY)
     assert post(wide.gateway(), headers={"Authorization": f"Bearer {KEY}"}).status_code == 200

@@ -163,6 +163,10 @@ class World:
     def switch(self, mode: str, by: str = "tester", why: str = "a test") -> subprocess.CompletedProcess[str]:
         return self.control(*([mode, "--by", by, "--why", why] if mode else []))
 
+    def tells_of_a_key(self) -> list[str]:
+        """The logs of gateways in which the provider's key stands, theirs or that of the other environment."""
+        return [one.log.name for one in self.gateways if any(key in one.said for key in (KEY, OTHER_KEY))]
+
     def calls(self) -> list[dict[str, Any]]:
         return self.database.rows("select * from ml_gateway.calls order by at")
 
@@ -219,7 +223,9 @@ def providers(directory: Path) -> Iterator[Providers]:
 @contextmanager
 def world(directory: Path, database: Database, found: Providers) -> Iterator[World]:
     with ExitStack() as stack:
-        yield World(directory, database, found.stub.from_here(), found.mock.from_here(), stack)
+        made = World(directory, database, found.stub.from_here(), found.mock.from_here(), stack)
+        yield made
+        assert made.tells_of_a_key() == []
 
 
 def answers(url: str, *statuses: int) -> bool:

@@ -13,7 +13,12 @@ mount -t tmpfs -o size=64k,mode=700 none .deploy
 head -c 1M /dev/zero >.deploy/fill 2>/dev/null && exit 99
 exec "$@"
 """
-FULL_DISK = "the verdict could not be written: .deploy/staging/verdict.json could not be written: No space left on device"
+WHY = (
+    ".deploy/staging/verdict.json could not be written: No space left on device. See it on this controller with: df -h .deploy; "
+    "ls -la .deploy/staging"
+)
+FULL_DISK = f"the verdict could not be written: {WHY}"
+IN_THE_BEGINNING = f"what this run has done cannot be written, and an earlier run's file may stay: {WHY}"
 WITHIN = ("unshare", "--mount", "sh", "-c", FULL, "sh")
 
 
@@ -27,6 +32,9 @@ def test_a_deploy_goes_on_and_says_what_it_could_not_write(stage: Stage) -> None
     assert done.code == 0, done.output
     assert "VERDICT deployed: staging 1.1.0" in done.output
     assert FULL_DISK in words(done)
+    assert IN_THE_BEGINNING in words(done)
+    # The deploy is done: nobody is told to type it once more.
+    assert "run this again" not in words(done)
     assert "Traceback" not in done.output
     assert "details:" not in done.output
     rolled = [one["host"] for one in done.asked if one["module"] == "stack_rollout"]

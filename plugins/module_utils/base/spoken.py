@@ -37,7 +37,11 @@ _ANY = "Look at it with: namei -l {path}. Mend it, then run this again"
 
 
 class FileError(DeployError, OSError):
-    """A file of this host could not be read or written. The message says which, why and what to do."""
+    """A file of this host could not be read or written. The message says which, why and what to do; ``problem`` the first two."""
+
+    def __init__(self, message: str, *, problem: str = "") -> None:
+        super().__init__(message)
+        self.problem = problem or message
 
 
 @contextmanager
@@ -62,7 +66,7 @@ def told(path: Path | str, what: str = "written") -> Iterator[None]:
         # Said already, and closer to what it is about.
         raise
     except OSError as exc:
-        raise FileError(words(path, exc, what)) from exc
+        raise FileError(words(path, exc, what), problem=_problem(Path(path), exc, what)) from exc
 
 
 def sentence(exc: OSError) -> str:
@@ -74,10 +78,15 @@ def sentence(exc: OSError) -> str:
 def words(path: Path | str, error: OSError, what: str) -> str:
     """``what``: what was to be done with the file at ``path``."""
     there, number = Path(path), error.errno or 0
+    problem = _problem(there, error, what)
     if number in _WHAT:
-        return f"{there} {_WHAT[number]}: {mend(there, number)}"
-    do = _MENDS.get(number, _ANY).format(path=there, place=_existing(there))
-    return f"{there} could not be {what}: {error.strerror or error}. {do}"
+        return f"{problem}: {mend(there, number)}"
+    return f"{problem}. {_MENDS.get(number, _ANY).format(path=there, place=_existing(there))}"
+
+
+def _problem(path: Path, error: OSError, what: str) -> str:
+    known = _WHAT.get(error.errno or 0)
+    return f"{path} {known}" if known else f"{path} could not be {what}: {error.strerror or error}"
 
 
 def mend(path: Path, number: int = errno.ENOENT) -> str:

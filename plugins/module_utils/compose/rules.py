@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.morpheus.deploy.plugins.module_utils.base import image_name
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.desired import FailureAction, Order, UpdatePolicy
 
 _DURATION = re.compile(r"(?:(?P<value>\d+(?:\.\d+)?)(?P<unit>us|ms|s|m|h))")
@@ -117,14 +118,10 @@ def _image_problems(path: str, service: Mapping[str, Any]) -> list[str]:
             else ". If the service was renamed or removed in another file, take its lines out of this one"
         )
         return [f"{path}.image: required; hosts run images that were built and tested before, they build none{mend}"]
-    name, _, digest = str(image).partition("@")
-    tag = name.rpartition("/")[2].partition(":")[2]
-    if digest or name.startswith(":"):
-        # Of a name that is a variable's nothing is left where nobody gives the variable, and that is refused by itself.
+    # Of a name that is a variable's nothing is left where nobody gives the variable, and that is refused by itself.
+    if image_name.parse(str(image)).is_versioned or str(image).startswith(":"):
         return []
-    if not tag or tag == "latest":
-        return [f'{path}.image: "{image}" does not say which version runs; give a tag other than latest, or a digest']
-    return []
+    return [f'{path}.image: "{image}" does not say which version runs; give a tag other than latest, or a digest']
 
 
 def _policy_problems(path: str, service: Mapping[str, Any]) -> list[str]:

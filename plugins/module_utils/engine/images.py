@@ -13,6 +13,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.morpheus.deploy.plugins.module_utils.base import image_name
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EngineError
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import pull
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.answers import LOOK, speaking
@@ -74,15 +75,16 @@ class Images:
                 details = self._client.api.inspect_image(reference)
             except ImageNotFound:
                 return None
-        name = _without_tag(reference)
-        digests = [entry.partition("@")[2] for entry in details.get("RepoDigests") or [] if entry.partition("@")[0] == name]
+        name = image_name.parse(reference).bare
+        known = [image_name.parse(entry) for entry in details.get("RepoDigests") or []]
+        digests = [one.digest for one in known if one.bare == name]
         return Image(reference, details["Id"], digests[0] if digests else "")
 
     def tag(self, identity: str, reference: str) -> None:
         """Give a local image (by id) a name."""
-        name = _without_tag(reference)
+        name = image_name.parse(reference)
         with speaking(f"tag {reference}"):
-            self._client.api.tag(identity, name, reference.partition("@")[0].removeprefix(name).lstrip(":") or None)
+            self._client.api.tag(identity, name.bare, name.tag or None)
 
     def pull(self, reference: str) -> Image:
         """Bring ``reference`` to this host; RegistryDownError when no registry answers, EngineError for any other reason.
@@ -189,7 +191,7 @@ class Images:
 
     def remove_image(self, reference: str, identity: str, digest: str) -> None:
         """Take our names off an image: the engine deletes it with its last name. One that others named or run stays."""
-        by_digest = f"{_without_tag(reference)}@{digest}" if digest else ""
+        by_digest = f"{image_name.parse(reference).bare}@{digest}" if digest else ""
         for name in (reference, by_digest, identity):
             with speaking(f"remove image {name}"), suppress(ImageNotFound):
                 found = self._client.api.inspect_image(name) if name else {"Id": ""}
@@ -225,12 +227,6 @@ class Images:
             if not Path(container.labels[LOOKS_AT]).exists():
                 with suppress(NotFound):
                     container.remove(force=True)
-
-
-def _without_tag(reference: str) -> str:
-    name = reference.partition("@")[0]
-    head, colon, tail = name.rpartition(":")
-    return head if colon and "/" not in tail else name
 
 
 def _runs(host: str, built: str) -> bool:

@@ -12,6 +12,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from ansible_collections.morpheus.deploy.plugins.module_utils.base import image_name
+
 # To give files to a user and to become that user, as entrypoints do that begin as root.
 CHANGE_USER = ("CHOWN", "SETGID", "SETUID")
 OWN_DATA = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID")
@@ -111,9 +113,9 @@ IMAGES: Mapping[str, Needs] = {
 
 def needs(image: str) -> Needs | None:
     """What an image needs that is known by its name; None for any other one."""
-    name, _, tag = image.partition("@")[0].rpartition("/")[2].partition(":")
-    found = IMAGES.get(name)
-    return replace(found, data=NEW_POSTGRES_DATA) if found and found.data == _POSTGRES.data and _is_new(tag) else found
+    parts = image_name.parse(image)
+    found = IMAGES.get(parts.name)
+    return replace(found, data=NEW_POSTGRES_DATA) if found and found.data == _POSTGRES.data and _is_new(parts.tag) else found
 
 
 def _is_new(tag: str) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import env_file as dotenv
-from ansible_collections.morpheus.deploy.plugins.module_utils.base import interpolation
+from ansible_collections.morpheus.deploy.plugins.module_utils.base import image_name, interpolation
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import known_images
 
 # The env files that hold them: env/variables.env of the release, secrets/variables.env beside it.
@@ -216,5 +216,5 @@ def _is_needed(entry: Any) -> bool:
 
 def _could_be(release: str, image: str) -> bool:
     """Whether an image's tag is of the form of the release, so that this could stand there. Those of others seldom are."""
-    tag = image.rpartition("/")[2].partition(":")[2]
-    return tag in ("", "latest") or _DIGITS.sub("0", tag) == _DIGITS.sub("0", release)
+    parts = image_name.parse(image)
+    return not parts.is_versioned or _DIGITS.sub("0", parts.tag) == _DIGITS.sub("0", release)

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.morpheus.deploy.plugins.module_utils.base import interpolation
+from ansible_collections.morpheus.deploy.plugins.module_utils.base import image_name, interpolation
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import data as compose_data
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import known_images
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected import labels
@@ -160,7 +160,7 @@ def _exposed(service: Mapping[str, Any]) -> list[int]:
 
 
 def _image(service: Mapping[str, Any]) -> str:
-    return str(service.get("image") or "").partition("@")[0].rpartition("/")[2].partition(":")[0]
+    return image_name.parse(str(service.get("image") or "")).name
 
 
 def health(service: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from ansible_collections.morpheus.deploy.plugins.module_utils.base import image_name
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import known_images
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.needed import DEFAULT, Needed
 
@@ -25,24 +26,18 @@ def _own(services: Mapping[str, Mapping[str, Any]], ports: Mapping[str, int]) ->
     found = {str(one.get("image") or "") for one in services.values() if "build" in one}
     if not found:
         reached = [str(services[name].get("image") or "") for name in ports]
-        found = {one for one in reached if one == reached[0] or (_maker(one) and _maker(one) == _maker(reached[0]))}
+        maker = image_name.parse(reached[0]).maker if reached else ""
+        found = {one for one in reached if one == reached[0] or (maker and image_name.parse(one).maker == maker)}
     variables = {name for one in found if (name := _tag_variable(one))}
     return found | {image for one in services.values() if _tag_variable(image := str(one.get("image") or "")) in variables}
 
 
-def _maker(image: str) -> str:
-    return image.partition("@")[0].rpartition("/")[0]
-
-
-def _tag(image: str) -> str:
-    """Empty where it is named by content, too."""
-    return "" if "@" in image else image.rpartition("/")[2].partition(":")[2]
-
-
 def _literal(services: Mapping[str, Mapping[str, Any]], own: Collection[str]) -> str:
     """The version that stands in the names of all own images; empty where there is none, or another in each."""
-    found = {_tag(image) for one in services.values() if (image := str(one.get("image") or "")) in own and "$" not in image}
-    found = {tag for tag in found if tag not in ("", "latest")}
+    named = [
+        image_name.parse(image) for one in services.values() if (image := str(one.get("image") or "")) in own and "$" not in image
+    ]
+    found = {one.tag for one in named if one.is_versioned and not one.digest}
     return found.pop() if len(found) == 1 else ""
 
 
@@ -66,18 +61,18 @@ def images(
             release = f"{project}/{name}:${{STACK_RELEASE:?}}"
             needed.change(name, "image", release, "hosts build nothing; push it under this name, or write the one that you push")
             continue
-        tag = image.partition("@")[0].rpartition("/")[2].partition(":")[2]
+        parts = image_name.parse(image)
         is_own = str(service["image"]) in own
-        if literal and is_own and tag == literal:
+        if literal and is_own and parts.tag == literal and not parts.digest:
             why = f"the release of a deploy is its tag, in the place of {literal}"
             needed.change(name, "image", f"{image.removesuffix(literal)}${{STACK_RELEASE:?}}", why)
             continue
         variable = _TAG_VARIABLE.search(str(service["image"])) if is_own else None
-        if variable and _tag_variable(str(service["image"])) != "STACK_RELEASE" and tag not in ("", "latest"):
+        if variable and _tag_variable(str(service["image"])) != "STACK_RELEASE" and parts.is_versioned:
             release = f"{str(service['image'])[: variable.start()]}:${{STACK_RELEASE:?}}"
             needed.change(name, "image", release, f"the release of a deploy is its tag, in the place of {variable[0][1:]}")
             continue
-        if "@" in image or tag not in ("", "latest"):
+        if parts.is_versioned:
             continue
         bare = image.removesuffix(":latest")
         if is_own:

@@ -22,6 +22,8 @@ class HostState:
     previous_id: str = ""
     # Whether a module has said what the host runs; otherwise an empty release does not mean that it runs none.
     seen: bool = False
+    # Whether the release is the live one, and no replica of it runs.
+    idle: bool = False
     changed: bool = False
     failed: str = ""
     seconds: dict[str, float] = field(default_factory=dict)
@@ -67,6 +69,7 @@ class HostState:
             "release": self.release,
             "release_id": self.release_id,
             "seen": self.seen,
+            "idle": self.idle,
             "removing": self.removing,
             "changed": self.changed or bool(self.live_files or self.put_right),
             "live_files": self.live_files,

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import write_atomically
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.spoken import FileError
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.ends import RUNNING
 
 DIRECTORY = Path(".deploy")
@@ -49,13 +50,19 @@ def _directory(environment: str) -> Path:
 
 
 def keep(path: Path, text: str) -> None:
-    """Write a file below DIRECTORY. Directories that an older version has left open are closed."""
+    """Write a file below DIRECTORY. Directories that an older version has left open are closed.
+
+    FileError says why it cannot be written. It sends nobody to repeat the run, as that of a host's file does: no deploy needs it.
+    """
     for directory in (DIRECTORY, *[one for one in reversed(path.parents) if DIRECTORY in one.parents]):
         directory.mkdir(mode=0o700, exist_ok=True)
         # Somebody else's stays as it is.
         with suppress(PermissionError):
             directory.chmod(0o700)
-    write_atomically(path, text, mode=0o600)
+    try:
+        write_atomically(path, text, mode=0o600)
+    except FileError as exc:
+        raise FileError(f"{exc.problem}. See it on this controller with: df -h {DIRECTORY}; ls -la {path.parent}") from exc
 
 
 def _runs(path: Path) -> bool:

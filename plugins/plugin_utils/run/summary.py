@@ -107,6 +107,8 @@ def _host_line(name: str, host: Mapping[str, Any]) -> str:
     state = "more than one release" if host["mixed"] else host["release"] or ("nothing" if host["seen"] else "what it ran before")
     if host["removing"]:
         state = "what its removal has not come to; the same command goes on with it"
+    elif host.get("idle"):
+        state = f"no replica of {host['release']}, which is live there"
     elif host["lost"]:
         state = f"an unknown release (last known: {host['release'] or 'none'})"
     counts = {

@@ -264,7 +264,7 @@ class Run(Known):
             if "previous" in result:
                 state.release = state.previous = result["previous"]
                 state.release_id = state.previous_id = result.get("previous_id", "")
-                state.seen = True
+                state.seen, state.idle = True, bool(result.get("idle"))
             state.plan = list(result.get("plan", []))
             # Prepared twice, a host has them since the first time.
             state.live_files = sorted({*state.live_files, *result.get("changed_live_files", [])})
@@ -285,7 +285,7 @@ class Run(Known):
         state.plan = state.plan or list(result["steps"])
         state.add(result)
         state.seconds = {**state.seconds, **{f"back {k}" if is_take_back else k: v for k, v in result["seconds"].items()}}
-        state.seen = True
+        state.seen, state.idle = True, False
         state.lost = False
         if result.get("left"):
             runs = "release" if result["left"] == "switched" else "previous"

@@ -20,6 +20,20 @@ POOLS = {
     "AMPERE_80": (("NVIDIA A100 80GB PCIe", "A100 PCIe", 2.72),),
 }
 TEMPLATES = {"tpl-comic": {"name": "comic", "image": "registry.example/comic-xl:1.4.0", "env": {"CACHE": "/runpod-volume"}}}
+# Of a template, what the collection does not read.
+TEMPLATE: dict[str, Any] = {
+    "args": "",
+    "disk": 20,
+    "mounts": {},
+    "ports": [],
+    "registry": None,
+    "serverless": True,
+    "public": False,
+    "category": "NVIDIA",
+    "startSsh": False,
+    "startJupyter": False,
+    "allowedCudaVersions": [],
+}
 CONTAINER = ("image", "args", "disk", "ports", "env", "registry")
 FIELDS = (
     *CONTAINER,
@@ -34,6 +48,13 @@ FIELDS = (
     "templateId",
 )
 GPU = ("pools", "excludedTypes", "count", "allowedCudaVersions", "minCudaVersion")
+REQUESTS = {
+    "run": "run",
+    "runSync": "runsync",
+    **{name: f"{name}/{{job_id}}" for name in ("status", "stream", "cancel", "retry")},
+    "purgeQueue": "purge-queue",
+    "health": "health",
+}
 SCALING = {"QUEUE_DELAY": "queueDelay", "REQUEST_COUNT": "requestCount"}
 TITLES = {400: "Bad Request", 401: "Unauthorized", 404: "Not Found", 405: "Method Not Allowed", 422: "Unprocessable Entity"}
 
@@ -60,7 +81,7 @@ class Account:
         if path["kind"] == "templates":
             if path["id"] not in TEMPLATES:
                 raise ProblemError(404, "template not found")
-            return 200, {"id": path["id"], "serverless": True, **TEMPLATES[path["id"]]}
+            return 200, {**TEMPLATE, "id": path["id"], **TEMPLATES[path["id"]]}
         if not path["id"]:
             if method == "POST":
                 return 201, self.create(parsed(body))
@@ -98,9 +119,7 @@ class Account:
             "gpu": {"pools": [], "count": 1, "allowedCudaVersions": [], "minCudaVersion": None},
             "createdAt": datetime.now(UTC).isoformat(),
         }
-        made["requestUrls"] = {
-            name: f"https://api.runpod.ai/v2/{made['id']}/{path}" for name, path in (("run", "run"), ("runSync", "runsync"))
-        }
+        made["requestUrls"] = {name: f"https://api.runpod.ai/v2/{made['id']}/{path}" for name, path in REQUESTS.items()}
         apply(made, given)
         self.endpoints[str(made["id"])] = made
         return made

@@ -217,6 +217,18 @@ ENDINGS: dict[str, dict[str, Ending]] = {
                 ("the disk is full", FULL, None),
             )
         },
+        "it is refused while its release runs": fails(
+            "refused",
+            "a runs 1.0",
+            lambda world: worlds.keeps_its_replicas(world, DeployError("no edge")),
+            options=RELEASE,
+        ),
+        "it is refused where nothing runs": fails(
+            "refused",
+            "a runs no replica of 1.0, which is live there",
+            lambda world: worlds.lost_its_replicas(world, DeployError("no edge")),
+            options=RELEASE,
+        ),
     },
     "stack_migration": {
         "it is applied": Ending("unchanged", worlds.migrates, MIGRATE, (PREPARED,)),

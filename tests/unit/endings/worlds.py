@@ -197,6 +197,19 @@ def cannot_prepare(world: World, error: Exception) -> None:
     world.raises("stack_release", "prepare", error)
 
 
+def keeps_its_replicas(world: World, error: Exception) -> None:
+    """Release 1.0 is live and runs."""
+    rollouts(world)
+    cannot_prepare(world, error)
+
+
+def lost_its_replicas(world: World, error: Exception) -> None:
+    """Release 1.0 is live, and somebody has removed what runs it."""
+    rollouts(world)
+    world.stack.simulated.containers.clear()
+    cannot_prepare(world, error)
+
+
 def migrates(world: World, code: int = 0) -> None:
     host = migrating.Host(world.root)
     migrating.compose(host, 0, world.monkeypatch)

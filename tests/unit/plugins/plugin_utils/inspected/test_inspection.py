@@ -194,6 +194,11 @@ def test_a_version_that_is_written_out_of_ones_own_image_gives_way_to_the_releas
     assert tags_of(tmp_path, **images) == ({"web": own, "worker": own, "cache": None, "mail": None}, "2.3.1")
 
 
+def test_beside_a_release_an_image_that_is_named_by_content_stays_as_it_is(tmp_path: Path) -> None:
+    images = {"web": "shop/web:2.3.1", "admin": f"shop/admin:2.3.1@sha256:{'0' * 64}"}
+    assert tags_of(tmp_path, ("web", "admin"), **images) == ({"web": "shop/web:${STACK_RELEASE:?}", "admin": None}, "2.3.1")
+
+
 @pytest.mark.parametrize("web", ["nginx:1.27", f"shop/web:1.0.0@sha256:{'0' * 64}"])
 def test_a_version_that_is_written_out_stays_where_it_is_no_release(tmp_path: Path, web: str) -> None:
     assert tags_of(tmp_path, web=web) == ({"web": None}, "")
