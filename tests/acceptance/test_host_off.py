@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,28 +9,18 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.test_rotation import copied
-from tests.acceptance.world import PRODUCTION, Environment, eventually, on, says
-from tests.hangs import HANGS_AFTER_SECONDS
+from tests.acceptance.world import PRODUCTION, Environment, eventually, says, without_power
 
 FIRST, SECOND = PRODUCTION.hosts
 REST = ("--limit", f"!{FIRST}")
 
 
-def power(word: str) -> None:
-    subprocess.run(["docker", word, FIRST], check=True, capture_output=True, timeout=HANGS_AFTER_SECONDS)
-
-
 @contextmanager
 def off(production: Environment) -> Iterator[None]:
-    """The plug is pulled. Requests that it had taken are lost whatever a deploy does, so nobody asks until the balancer knows."""
-    power("kill")
-    try:
+    """Requests that it had taken are lost whatever a deploy does, so nobody asks until the balancer knows."""
+    with without_power(FIRST):
         eventually(lambda: all(answers(production) for _ in range(20)), "the balancer sends everybody to the other host")
         yield
-    finally:
-        power("start")
-        eventually(lambda: on(FIRST, "docker", "ps", "--quiet", check=False), "the engine of the first host answers again")
-        eventually(knows_ssh, "it can be reached again")
 
 
 def answers(production: Environment) -> bool:
@@ -39,10 +28,6 @@ def answers(production: Environment) -> bool:
         return production.ask("/health")[0] == 200
     except OSError:
         return False
-
-
-def knows_ssh() -> bool:
-    return on(FIRST, "systemctl", "is-active", "ssh", check=False).strip() == "active"
 
 
 @pytest.mark.deep

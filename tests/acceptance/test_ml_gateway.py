@@ -22,7 +22,7 @@ import pytest
 
 from sandbox.world import RUNPOD_API_KEYS
 from tests import behind_gateway
-from tests.acceptance.world import PRODUCTION, ROOT, Environment, Run, eventually, on, says
+from tests.acceptance.world import PRODUCTION, ROOT, Environment, Run, eventually, on, says, without_power
 from tests.hangs import HANGS_AFTER_SECONDS
 
 pytestmark = [pytest.mark.deep, pytest.mark.lane("production")]
@@ -226,6 +226,23 @@ def test_stories_become_comics_by_the_gateway_whose_key_is_in_no_application(pro
     with ThreadPoolExecutor(40) as pool:
         statuses = Counter(status for status, _ in pool.map(lambda _: transform(environment), range(200)))
     assert (len(paid()) - before, statuses) == (cap, Counter({502: 200 - cap, 200: cap}))
+
+    # The same, and a host loses its power in the middle. A call of which nobody knows the fate stays spent.
+    used = used_today()
+    project.write(requests_per_day=used + cap)
+    project.deploy()
+    before = len(paid())
+    with ThreadPoolExecutor(40) as pool:
+        calls = [pool.submit(transform, environment) for _ in range(200)]
+        eventually(lambda: len(paid()) - before > 20, "calls have reached the provider")
+        with without_power(PRODUCTION.hosts[1]):
+            statuses = Counter(call.result()[0] for call in calls)
+            print(f"\na host without power among 200 calls: {len(paid()) - before} of {cap} paid, answers {dict(statuses)}")
+            assert 20 < len(paid()) - before <= cap
+    eventually(
+        lambda: sql("production", "select count(*) from ml_gateway.calls where state = 'open'") == "0", "all is settled", 300
+    )
+    assert len(paid()) - before <= used_today() - used <= cap
     project.succeeds("playbooks/costs.yml")
     assert reports_with_the_key() == []
 
@@ -306,6 +323,10 @@ def model_of_a_story(environment: Environment) -> str:
     status, answer = transform(environment)
     assert status == 200, answer
     return sql(environment.name, f"select model from {LAST}")
+
+
+def still_open() -> int:
+    return int(sql("production", "select count(*) from ml_gateway.calls where state = 'open'"))
 
 
 def used_today() -> int:

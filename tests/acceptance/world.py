@@ -325,6 +325,22 @@ def made_anew(host: str) -> Iterator[None]:
         sandbox("down", host)
 
 
+@contextmanager
+def without_power(host: str) -> Iterator[None]:
+    """The plug is pulled, and in the end put in again."""
+    _power("kill", host)
+    try:
+        yield
+    finally:
+        _power("start", host)
+        eventually(lambda: on(host, "docker", "ps", "--quiet", check=False), f"the engine of {host} answers again")
+        eventually(lambda: on(host, "systemctl", "is-active", "ssh", check=False).strip() == "active", f"{host} can be reached")
+
+
+def _power(word: str, host: str) -> None:
+    subprocess.run(["docker", word, host], check=True, capture_output=True, timeout=HANGS_AFTER_SECONDS)
+
+
 def admitted(host: str) -> str:
     """Backend and container of every server that HAProxy sends new requests to."""
     return _servers(host, "not int(row[6]) & 0x2b")
